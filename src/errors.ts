@@ -1,0 +1,80 @@
+/**
+ * What went wrong, as a stable word a program can compare.
+ *
+ * Bad input, raised before any I/O: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY`, `INVALID_VALUE`,
+ * `VALUE_TOO_LARGE`, `BATCH_TOO_LARGE`, `UNENCODABLE`, `INVALID_URL`, `INSECURE_URL`, `MISSING_CREDENTIALS`,
+ * `UNSAFE_CLIENT`.
+ * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`.
+ * An answer that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
+ * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
+ */
+export type ErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_DURATION'
+  | 'INVALID_KEY'
+  | 'INVALID_VALUE'
+  | 'VALUE_TOO_LARGE'
+  | 'BATCH_TOO_LARGE'
+  | 'UNENCODABLE'
+  | 'INVALID_URL'
+  | 'INSECURE_URL'
+  | 'MISSING_CREDENTIALS'
+  | 'UNSAFE_CLIENT'
+  | 'STORE_UNAVAILABLE'
+  | 'TIMEOUT'
+  | 'CLOSED'
+  | 'OVERLOADED'
+  | 'STORE_REJECTED'
+  | 'UNAUTHORIZED'
+  | 'BAD_REPLY'
+  | 'UNSUPPORTED'
+  | 'WRONG_TYPE'
+  | 'OVERFLOW'
+
+export interface HitherErrorOptions {
+  readonly cause?: unknown
+  /** The same call may succeed if made again later. @default false */
+  readonly retryable?: boolean
+  /** The command may have run although no reply arrived. @default false */
+  readonly maybeExecuted?: boolean
+}
+
+const BRAND = Symbol.for('hither.error')
+
+/** Every error this package raises. The message says what to do and never carries a value, a token or a full key. */
+export class HitherError extends Error {
+  override name = 'HitherError'
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly maybeExecuted: boolean
+  constructor(code: ErrorCode, message: string, options: HitherErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    Object.defineProperty(this, BRAND, { value: true })
+    this.code = code
+    this.retryable = options.retryable ?? false
+    this.maybeExecuted = options.maybeExecuted ?? false
+  }
+}
+
+/** The backend answered, and the answer was an error (wrong type, bad script, no permission). */
+export class StoreRejectedError extends HitherError {
+  override name = 'StoreRejectedError'
+  /** The command's name, without its arguments. */
+  readonly command: string
+  /** The first word of the reply, such as `WRONGTYPE`. */
+  readonly reply: string
+  constructor(command: string, reply: string, options?: HitherErrorOptions) {
+    super(
+      /^(NOAUTH|WRONGPASS|NOPERM)$/.test(reply) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
+      `${command} was rejected: ${reply}`,
+      options,
+    )
+    this.command = command
+    this.reply = reply
+  }
+}
+
+/** True for an error of this package, also one from another copy of it or another realm. */
+export function isHitherError(error: unknown): error is HitherError {
+  return typeof error === 'object' && error !== null && BRAND in error
+}

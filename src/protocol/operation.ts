@@ -1,0 +1,52 @@
+/** An argument of an operation or command. Numbers are safe integers only. */
+export type Arg = string | number
+
+/** What an operation answers on every backend: no booleans, no floats, one level deep. */
+export type Reply = null | string | number | readonly (null | string | number)[]
+
+/**
+ * What sending a command again would do. `read` changes nothing; `repeat` may run again at any later moment
+ * without harm; `once` is never sent again after it may have run.
+ */
+export type Effect = 'read' | 'repeat' | 'once'
+
+/** The moment a transition happens, by the store's own clock. */
+export interface Moment {
+  /** Microseconds since the epoch. */
+  readonly nowUs: number
+  /** Lifetime left of the current value in milliseconds; undefined when there is none or it has no end. */
+  readonly leftMs: number | undefined
+}
+
+/** The outcome of a transition. `next: undefined` removes the key; `ttl` applies only to a `next` that is kept. */
+export interface Transition<R extends Reply> {
+  readonly next: string | undefined
+  readonly ttl: 'keep' | 'none' | { readonly ms: number }
+  readonly reply: R
+}
+
+/**
+ * One atomic step on one key, declared twice: `apply`, a pure function, and `lua`, the same step for a server that
+ * runs scripts. Replies and lifetimes of the two may not differ; stored bytes may.
+ *
+ * `lua` sees the key as `KEYS[1]` and the arguments, as strings, in `ARGV`. It reads time only through the local
+ * `now()` (microseconds, a number), which the store puts before the body together with nothing else. `cjson`,
+ * `tostring` and `..` on numbers are banned: numbers are formatted by `string.format('%.0f', n)`.
+ */
+export interface Operation<A extends readonly Arg[], R extends Reply> {
+  /** Such as `entry.fill`; unique in the package. */
+  readonly name: string
+  readonly effect: Effect
+  readonly lua: string
+  apply(current: string | undefined, args: A, at: Moment): Transition<R>
+}
+
+/** Puts the one line before an operation's body through which it reads the server's clock. */
+export function scriptOf(operation: { readonly lua: string }): string {
+  return `local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end\n${operation.lua}`
+}
+
+/** As `scriptOf`, with the clock given as the last argument: for tests that replay a history at chosen moments. */
+export function scriptAt(operation: { readonly lua: string }): string {
+  return `local function now() return tonumber(ARGV[#ARGV]) end\n${operation.lua}`
+}

@@ -1,0 +1,26 @@
+/** Epoch milliseconds by the wall clock. */
+export function now(): number {
+  return Date.now()
+}
+
+/** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
+export function setTimer(fn: () => void, ms: number): () => void {
+  const id: unknown = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
+  return () => clearTimeout(id as number)
+}
+
+/** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = (): void => {
+      cancel()
+      reject(signal?.reason)
+    }
+    const cancel = setTimer(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}

@@ -1,0 +1,86 @@
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import type { Transport } from './transport.ts'
+
+/** How one call may end early, and in what form it is answered. The last parameter of every store method. */
+export interface Call {
+  /** Aborting rejects this call with the signal's reason. Calls that share its request are not affected. */
+  readonly signal?: AbortSignal
+  /** The instant, in epoch milliseconds, at which the call rejects with `TIMEOUT`. @default the store's own `timeout` from now */
+  readonly deadline?: number
+  /** Answer strings as bytes; used by `getBytes`. */
+  readonly bytes?: boolean
+}
+
+/** Which writes a read is sure to see: every acknowledged one, this store's own, or none for certain. */
+export type Consistency = 'strong' | 'session' | 'eventual'
+
+/** Differences between stores that the presence of a method cannot show. */
+export interface StoreTraits {
+  /** Whether entries outlive this process or isolate. */
+  readonly shared: boolean
+  /** Shortest lifetime step honoured, in milliseconds. */
+  readonly ttlStepMs: number
+  /** Longest key accepted, in bytes of UTF-8. */
+  readonly maxKeyBytes: number
+  /** Largest value accepted, in bytes of UTF-8. */
+  readonly maxValueBytes: number
+  /** Whose clock stamps entries and ends lifetimes. */
+  readonly clock: 'server' | 'client'
+  readonly consistency: Consistency
+}
+
+/** Something a store noticed that no caller's promise can say. Carries no value and no full key. */
+export interface StoreEvent {
+  readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap'
+  readonly command: string
+}
+
+/**
+ * A key-value store with lifetimes. Calls made in one run of microtasks act in call order and may travel together.
+ *
+ * Every method rejects with a `HitherError`: `INVALID_KEY`, `INVALID_VALUE`, `VALUE_TOO_LARGE` or `BATCH_TOO_LARGE`
+ * before any I/O; `TIMEOUT` or `STORE_UNAVAILABLE` without an answer (`maybeExecuted` says whether a write may have
+ * run); `CLOSED` after `close()`. An aborted call rejects with the signal's own reason.
+ */
+export interface Store {
+  readonly name: string
+  readonly traits: StoreTraits
+  /** Resolves to `undefined` when the key is absent, past its lifetime, or holds something other than a string. */
+  get(key: string, call?: Call): Promise<string | undefined>
+  /** In the order of `keys`, duplicates included; one round trip where the backend can. At most 10,000 keys. */
+  getMany(keys: readonly string[], call?: Call): Promise<(string | undefined)[]>
+  /**
+   * Replaces value and lifetime. `ttlMs`: whole milliseconds from now, at least 1; omitted means until deleted.
+   * Rejects a value with a lone surrogate (`INVALID_VALUE`). Never sent twice.
+   */
+  set(key: string, value: string, ttlMs?: number, call?: Call): Promise<void>
+  /** Resolves to how many of `keys` existed, each counted once. At most 10,000 keys. */
+  delete(keys: readonly string[], call?: Call): Promise<number>
+  /** Asks the server what only the server knows: reachable, authorised, able to run operations. Rejects otherwise. */
+  ready(call?: Call): Promise<void>
+  /** Ends what this store opened. Calls under way settle; later ones reject with `CLOSED`. Safe to call twice. */
+  close(): Promise<void>
+  /** As `get`, without decoding. */
+  getBytes?(key: string, call?: Call): Promise<Uint8Array | undefined>
+  /** As `set`, for bytes. No operation may touch such a key. */
+  setBytes?(key: string, value: Uint8Array, ttlMs?: number, call?: Call): Promise<void>
+  /** Keys that match a glob pattern, for tools: unordered, may repeat, sees the whole keyspace. */
+  scan?(pattern: string, call?: Call): AsyncIterable<string>
+  /** Resolves to the number of receivers the server knows of. */
+  publish?(channel: string, message: string, call?: Call): Promise<number>
+  /** Resolves once subscribed, to a function that ends the subscription. `onGap` means messages may be missing. */
+  subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
+  /** The raw way to the server, for tools and adapters that speak commands. */
+  readonly transport?: Transport
+}
+
+/** A store whose operations are atomic with respect to every other caller of the same backend. */
+export interface AtomicStore extends Store {
+  /** Runs one operation on one key. Only an operation that is not `once` is ever sent again. */
+  run<A extends readonly Arg[], R extends Reply>(
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
+    call?: Call,
+  ): Promise<R>
+}

@@ -1,0 +1,40 @@
+import type { Effect } from '../protocol/operation.ts'
+import type { Call } from './store.ts'
+
+/** An error reply, as a value: `message` is the server's text, which can quote user data and is never shown. */
+export class ReplyError {
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+  /** The first word, such as `WRONGTYPE`: the part that is the same on every server. */
+  get word(): string {
+    return /^[A-Z][A-Z0-9_]*/.exec(this.message)?.[0] ?? 'ERR'
+  }
+}
+
+/** What a server answers, raw: nested arrays, bytes where the call asked for them, errors as values. */
+export type Wire = null | string | Uint8Array | number | bigint | ReplyError | readonly Wire[]
+
+export interface Command {
+  /** The command's name, in upper case, then its arguments. */
+  readonly args: readonly (string | number | Uint8Array)[]
+  readonly effect: Effect
+}
+
+/**
+ * The raw way to a server that speaks Redis commands. It does not batch, split, retry or interpret: the store above
+ * does. An error reply is a value (`ReplyError`), never a rejection. A rejection is a `HitherError` without an
+ * answer: `maybeExecuted` is false only where nothing was sent. An abort rejects with the signal's reason.
+ */
+export interface Transport {
+  /** One command, one reply. */
+  send(command: Command, call?: Call): Promise<Wire>
+  /** Commands in order, replies in the same order; one round trip, not atomic. Resolves only with all replies. */
+  sendMany(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
+  /** MULTI … EXEC around `commands`, contiguous on one connection; rejects as a whole when the server refuses it. */
+  transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
+  subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
+  /** Ends what this transport opened; leaves a borrowed client alone. */
+  close(): Promise<void>
+}
