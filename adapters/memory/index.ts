@@ -1,0 +1,177 @@
+import { HitherError } from '../../src/errors.ts'
+import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
+import { utf8Length } from '../../src/protocol/text.ts'
+import { now as wallClock } from '../../src/runtime/clock.ts'
+import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
+import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+
+export interface MemoryStoreOptions {
+  /** Most entries kept; the least recently used goes first. @default 100_000 */
+  readonly maxEntries?: number
+  /** Most bytes kept, counting keys, values and 64 bytes per entry. @default 64 MiB */
+  readonly maxBytes?: number
+  /** Largest value in bytes of UTF-8. @default 8 MiB */
+  readonly maxValueBytes?: number
+  /** Longest key in bytes of UTF-8. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Epoch milliseconds; a test passes its own. @default the wall clock */
+  readonly now?: () => number
+}
+
+interface Slot {
+  readonly value: string | Uint8Array
+  /** Epoch milliseconds; `Infinity` without an end. */
+  readonly endsMs: number
+  readonly bytes: number
+}
+
+const OVERHEAD_BYTES = 64
+const SWEPT_PER_WRITE = 4
+
+/**
+ * A store in this process: nothing to install, nothing shared. Bounded by entries and bytes, least recently used out
+ * first; a lifetime is checked on read and swept a few entries per write, so no key holds a timer. Calls act at once,
+ * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
+  const now = options.now ?? wallClock
+  const maxEntries = bound('maxEntries', options.maxEntries, 100_000)
+  const maxBytes = bound('maxBytes', options.maxBytes, 67_108_864)
+  const traits: StoreTraits = {
+    shared: false,
+    ttlStepMs: 1,
+    maxKeyBytes: bound('maxKeyBytes', options.maxKeyBytes, 1024),
+    maxValueBytes: bound('maxValueBytes', options.maxValueBytes, 8_388_608),
+    clock: 'server',
+    consistency: 'strong',
+  }
+  const slots = new Map<string, Slot>()
+  let heldBytes = 0
+  let closed = false
+  let sweep = slots.entries()
+
+  const remove = (key: string): boolean => {
+    const slot = slots.get(key)
+    if (!slot) return false
+    heldBytes -= slot.bytes
+    return slots.delete(key)
+  }
+  const find = (key: string): Slot | undefined => {
+    const slot = slots.get(key)
+    if (!slot) return undefined
+    if (slot.endsMs <= now()) {
+      remove(key)
+      return undefined
+    }
+    slots.delete(key)
+    slots.set(key, slot)
+    return slot
+  }
+  const put = (key: string, value: string | Uint8Array, endsMs: number): void => {
+    remove(key)
+    const bytes = OVERHEAD_BYTES + utf8Length(key) + (typeof value === 'string' ? utf8Length(value) : value.byteLength)
+    if (bytes > maxBytes) throw new HitherError('VALUE_TOO_LARGE', `this store holds ${maxBytes} bytes in all`)
+    if (endsMs <= now()) return
+    slots.set(key, { value, endsMs, bytes })
+    heldBytes += bytes
+    for (let i = 0; i < SWEPT_PER_WRITE; i++) {
+      const next = sweep.next()
+      if (next.done) {
+        sweep = slots.entries()
+        break
+      }
+      const [other, slot] = next.value
+      if (slot.endsMs <= now()) remove(other)
+    }
+    for (const oldest of slots.keys()) {
+      if (slots.size <= maxEntries && heldBytes <= maxBytes) break
+      remove(oldest)
+    }
+  }
+  const enter = (call: Call | undefined): void => {
+    if (call?.signal?.aborted) throw call.signal.reason
+    if (closed) throw new HitherError('CLOSED', 'the store is closed')
+    if (call?.deadline !== undefined && !(call.deadline > wallClock())) {
+      throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
+    }
+  }
+  const text = (slot: Slot | undefined): string | undefined =>
+    slot && (typeof slot.value === 'string' ? slot.value : new TextDecoder().decode(slot.value))
+
+  return {
+    name: 'memory',
+    traits,
+    async get(key, call) {
+      checkKey(key, traits)
+      enter(call)
+      return text(find(key))
+    },
+    async getMany(keys, call) {
+      checkKeys(keys, traits)
+      enter(call)
+      return keys.map((key) => text(find(key)))
+    },
+    async set(key, value, ttlMs, call) {
+      checkKey(key, traits)
+      checkValue(value, traits)
+      checkTtl(ttlMs)
+      enter(call)
+      put(key, value, ttlMs === undefined ? Number.POSITIVE_INFINITY : now() + ttlMs)
+    },
+    async delete(keys, call) {
+      checkKeys(keys, traits)
+      enter(call)
+      let count = 0
+      for (const key of keys) if (find(key) && remove(key)) count++
+      return count
+    },
+    async run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) {
+      checkKey(key, traits)
+      checkArgs(args, traits)
+      enter(call)
+      const slot = find(key)
+      const at = now()
+      const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
+      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(at * 1000), leftMs })
+      if (next === undefined) remove(key)
+      else {
+        const endsMs =
+          ttl === 'keep' ? (slot?.endsMs ?? Number.POSITIVE_INFINITY) : ttl === 'none' ? Number.POSITIVE_INFINITY : at + ttl.ms
+        if (slot?.value !== next || slot.endsMs !== endsMs) {
+          checkValue(next, traits)
+          put(key, next, endsMs)
+        }
+      }
+      return reply
+    },
+    async ready(call) {
+      enter(call)
+    },
+    async close() {
+      closed = true
+      slots.clear()
+      heldBytes = 0
+    },
+    async getBytes(key, call) {
+      checkKey(key, traits)
+      enter(call)
+      const value = find(key)?.value
+      return typeof value === 'string' ? new TextEncoder().encode(value) : value?.slice()
+    },
+    async setBytes(key, value, ttlMs, call) {
+      checkKey(key, traits)
+      checkTtl(ttlMs)
+      if (value.byteLength > traits.maxValueBytes) {
+        throw new HitherError('VALUE_TOO_LARGE', `a value may have ${traits.maxValueBytes} bytes`)
+      }
+      enter(call)
+      put(key, value.slice(), ttlMs === undefined ? Number.POSITIVE_INFINITY : now() + ttlMs)
+    },
+  }
+}
+
+function bound(name: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
+}
