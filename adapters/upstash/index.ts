@@ -1,0 +1,86 @@
+import { createCommandStore } from '../../src/store/command-store.ts'
+import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
+import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
+import type { Transport } from '../../src/store/transport.ts'
+import { checkSyncToken, endpointOf, type UpstashCredentials, type UpstashOptions } from './endpoint.ts'
+import { createTransport } from './transport.ts'
+
+export type { Fetch, UpstashClient, UpstashClientLike, UpstashCommon, UpstashCredentials, UpstashOptions } from './endpoint.ts'
+
+/** Carries read-your-writes on to another isolate. */
+export interface Synced {
+  /**
+   * Where this side's writes end: the newest `upstash-sync-token` seen, `''` before the first reply. Assign one that
+   * another isolate reported and reads here see its writes; text that fits no header throws `INVALID_ARGUMENT`.
+   */
+  syncToken: string
+}
+
+export type UpstashStoreOptions = UpstashOptions & {
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+export interface UpstashStore extends AtomicStore, Synced {}
+export interface UpstashTransport extends Transport, Synced {}
+
+/** The raw way to an Upstash REST endpoint. Throws at once as `upstashStore` does. */
+export function upstashTransport(options: UpstashOptions): UpstashTransport {
+  const endpoint = endpointOf(options)
+  return synced(createTransport(endpoint), endpoint.session)
+}
+
+/**
+ * A store over the Upstash REST protocol: Upstash itself, or `hither gateway` before any Redis. Calls of one tick are
+ * one request. Needs `fetch` and nothing else.
+ *
+ * Throws at once: `MISSING_CREDENTIALS`, `INVALID_URL`, `INSECURE_URL` (an `http:` url to a host that is not
+ * loopback), `INVALID_ARGUMENT` (a token no header can carry), `UNSAFE_CLIENT` (a client with a setting that cannot be
+ * made safe, named in the message). What only the server knows comes with the first call, or `ready()`.
+ */
+export function upstashStore(options: UpstashStoreOptions): UpstashStore {
+  const endpoint = endpointOf(options)
+  const store = createCommandStore({
+    name: 'upstash',
+    traits: {
+      shared: true,
+      ttlStepMs: 1,
+      maxKeyBytes: 1024,
+      maxValueBytes: 8 * 1024 * 1024,
+      clock: 'server',
+      consistency: 'session',
+    },
+    transport: createTransport(endpoint),
+    timeoutMs: endpoint.timeoutMs,
+    prelude: KEY_LOCKING_PRELUDE,
+    onEvent: options.onEvent,
+  })
+  return synced(store, endpoint.session)
+}
+
+/**
+ * Credentials from an environment: `process.env`, a Worker's `env`, Hono's `c.env`. Reads `UPSTASH_REDIS_REST_URL` and
+ * `UPSTASH_REDIS_REST_TOKEN`, or else `KV_REST_API_URL` and `KV_REST_API_TOKEN`; never one of each pair.
+ */
+export function fromEnv(env: object | undefined): Pick<UpstashCredentials, 'url' | 'token'> {
+  const vars = (env ?? {}) as Readonly<Record<string, unknown>>
+  const pair = (url: string, token: string): Pick<UpstashCredentials, 'url' | 'token'> => ({
+    url: text(vars[url]),
+    token: text(vars[token]),
+  })
+  const first = pair('UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN')
+  return first.url || first.token ? first : pair('KV_REST_API_URL', 'KV_REST_API_TOKEN')
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function synced<T extends object>(target: T, session: { upstashSyncToken: string }): T & Synced {
+  return Object.defineProperty(target, 'syncToken', {
+    enumerable: true,
+    get: () => session.upstashSyncToken,
+    set: (token: string) => {
+      session.upstashSyncToken = checkSyncToken(token)
+    },
+  }) as T & Synced
+}
