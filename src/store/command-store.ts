@@ -152,7 +152,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     for (const unit of units) {
       if (interpret(unit, command, reply)) continue
       const script = unit.script && scripts.get(unit.script)
-      if (script) script.known = true
+      if (script) script.known = preludeProved = true
       unit.resolve(reply)
     }
   }
@@ -172,48 +172,42 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     void sleep(20 * 2 ** attempt * (0.5 + random())).then(() => tick.again(again))
   }
 
-  const sendRequests = async (requests: readonly Request[], call: Call): Promise<void> => {
-    try {
-      const commands = requests.map((request) => request.command)
-      const replies =
-        commands.length === 1
-          ? [await transport.send(commands[0] as Command, call)]
-          : await transport.sendMany(commands, call)
-      requests.forEach((request, i) => {
-        answer(request, replies[i] as Wire)
-      })
-    } catch (error) {
-      fail(
-        requests.flatMap((request) => request.units),
-        error,
-      )
-    }
+  const sendRequests = (requests: readonly Request[], call: Call): Promise<void> => {
+    const commands = requests.map((request) => request.command)
+    const one = commands.length === 1
+    return (one ? transport.send(commands[0] as Command, call) : transport.sendMany(commands, call)).then(
+      (reply) => {
+        requests.forEach((request, i) => {
+          answer(request, one ? (reply as Wire) : ((reply as readonly Wire[])[i] as Wire))
+        })
+      },
+      (error: unknown) => {
+        fail(
+          requests.flatMap((request) => request.units),
+          error,
+        )
+      },
+    )
   }
 
-  const sendGroup = async (units: readonly Unit[]): Promise<void> => {
+  /** One request, or several where it passes 1,000 commands or 1 MB. Settles every unit; never rejects. */
+  const sendGroup = (units: readonly Unit[]): Promise<unknown> => {
     let deadline = 0
     for (const unit of units) deadline = Math.max(deadline, unit.deadline)
     const call: Call = (units[0] as Unit).bytes ? { deadline, bytes: true } : { deadline }
-    let part: Request[] = []
-    let bytes = 0
-    const sending: Promise<void>[] = []
-    const ship = async (): Promise<void> => {
-      const requests = part
-      part = []
-      bytes = 0
-      const done = sendRequests(requests, call)
-      if (ordered) sending.push(done)
-      else await done
-    }
+    const parts: Request[][] = []
+    let bytes = MAX_BYTES
     for (const request of plan(units)) {
-      let size = 0
-      for (const unit of request.units) size += unit.size
-      if (part.length > 0 && (part.length >= MAX_COMMANDS || bytes + size > MAX_BYTES)) await ship()
-      part.push(request)
+      const size = request.units.reduce((sum, unit) => sum + unit.size, 0)
       bytes += size
+      if (bytes > MAX_BYTES || (parts.at(-1)?.length ?? 0) >= MAX_COMMANDS) {
+        parts.push([])
+        bytes = size
+      }
+      parts.at(-1)?.push(request)
     }
-    await ship()
-    await Promise.all(sending)
+    if (ordered) return Promise.all(parts.map((part) => sendRequests(part, call)))
+    return parts.reduce<Promise<unknown>>((before, part) => before.then(() => sendRequests(part, call)), Promise.resolve())
   }
 
   const probe = async (deadline: number): Promise<void> => {
@@ -222,18 +216,38 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     preludeProved = true
   }
 
-  const flush = (units: Unit[]): void => {
-    for (const group of groups(units, ordered === true)) {
-      void group.after.then(async () => {
-        const live = group.units.filter((unit) => !unit.settled)
-        if (live.length === 0) return
-        if (!preludeProved && live.length > 1 && live.some((unit) => unit.script)) {
-          // In a batch the refusal of the flag would come too late to keep order.
-          await probe((live[0] as Unit).deadline).catch(() => {})
-        }
-        await sendGroup(live)
-      }).then(group.done)
+  /** Runs of units that ask for the same form of reply, one after another. */
+  const sendInOrder = async (units: readonly Unit[]): Promise<void> => {
+    if (!preludeProved && units.length > 1 && units.some((unit) => unit.script)) {
+      // In a batch the refusal of the flag would come too late to keep order.
+      await probe((units[0] as Unit).deadline).catch(() => {})
     }
+    for (let i = 0; i < units.length; ) {
+      const start = i
+      while (units[i]?.bytes === units[start]?.bytes && i < units.length) i++
+      const sending = sendGroup(units.slice(start, i))
+      if (!ordered) await sending
+    }
+  }
+
+  const flush = (units: Unit[]): void => {
+    let rest = units
+    if (!ordered && units.length > 1) {
+      const uses = new Map<string, number>()
+      let longest = 0
+      for (const unit of units) {
+        longest = Math.max(longest, unit.deadline)
+        for (const key of unit.keys) uses.set(key, (uses.get(key) ?? 0) + 1)
+      }
+      const at = now()
+      rest = units.filter((unit) => {
+        const alone = unit.bytes || unit.size > ALONE_BYTES || (unit.deadline - at) * 2 < longest - at
+        if (!alone || unit.keys.some((key) => uses.get(key) !== 1)) return true
+        void sendGroup([unit])
+        return false
+      })
+    }
+    if (rest.length > 0) void sendInOrder(rest)
   }
 
   const tick = createTick(options.timeoutMs ?? 5000, flush)
@@ -318,68 +332,13 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       }
       await write(key, value, ttlMs, { ...call, bytes: true })
     },
-    async publish(channel, message, call) {
-      checkArgs([channel, message], traits)
-      return Number(await add([], ['PUBLISH', channel, message], 'once', message.length + 64, call))
-    },
   }
   const write = async (key: string, value: string | Uint8Array, ttlMs?: number, call?: Call): Promise<void> => {
     checkTtl(ttlMs)
     const args = ttlMs === undefined ? ['SET', key, value] : ['SET', key, value, 'PX', ttlMs]
     await add([key], args, 'once', key.length + value.length + 32, call)
   }
-  if (!slotOf) {
-    store.scan = async function* (pattern, call) {
-      let cursor = '0'
-      do {
-        const reply = await add([], ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000], 'read', 64, call)
-        const [next, keys] = reply as readonly [Wire, readonly Wire[]]
-        cursor = String(next)
-        for (const key of keys) yield String(key)
-      } while (cursor !== '0')
-    }
-  }
-  if (transport.subscribe) store.subscribe = transport.subscribe
   return store
-}
-
-interface Group {
-  readonly units: Unit[]
-  readonly after: Promise<unknown>
-  readonly done: () => void
-}
-
-/**
- * Splits a tick where an item should not share a request: it asks for bytes, is large, or has far less time than the
- * rest. A later group waits for an earlier one that touches one of its keys, unless the transport keeps order itself.
- */
-function groups(units: readonly Unit[], ordered: boolean): Group[] {
-  const at = now()
-  let longest = 0
-  for (const unit of units) longest = Math.max(longest, unit.deadline)
-  const out: { units: Unit[]; keys: Set<string>; kind: string; promise: Promise<void>; done: () => void; after: Promise<unknown> }[] = []
-  units.forEach((unit, i) => {
-    const alone = !ordered && (unit.size > ALONE_BYTES || (unit.deadline - at) * 2 < longest - at)
-    const kind = alone ? `alone${i}` : unit.bytes ? 'bytes' : 'text'
-    let group = out.at(-1)
-    if (group?.kind !== kind) {
-      let resolve = (): void => {}
-      const promise = new Promise<void>((done) => {
-        resolve = done
-      })
-      group = { units: [], keys: new Set(), kind, promise, done: resolve, after: Promise.resolve() }
-      out.push(group)
-    }
-    group.units.push(unit)
-    for (const key of unit.keys) group.keys.add(key)
-  })
-  if (!ordered && out.length > 1) {
-    out.forEach((group, i) => {
-      const earlier = out.slice(0, i).filter((other) => [...group.keys].some((key) => other.keys.has(key)))
-      if (earlier.length > 0) group.after = Promise.all(earlier.map((other) => other.promise))
-    })
-  }
-  return out
 }
 
 async function sha1(text: string): Promise<string> {

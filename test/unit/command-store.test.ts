@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
+import { createCommandStore, type CommandStoreOptions } from '../../src/store/command-store.ts'
+import type { Call, StoreEvent } from '../../src/store/store.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import { testCounter, testTake } from '../../src/testing/index.ts'
+
+type Answer = (commands: readonly Command[], call: Call | undefined, nth: number) => Wire[] | Promise<Wire[]>
+
+const traits = {
+  shared: true,
+  ttlStepMs: 1,
+  maxKeyBytes: 1024,
+  maxValueBytes: 8_388_608,
+  clock: 'server',
+  consistency: 'strong',
+} as const
+
+const plainAnswer: Answer = (commands) =>
+  commands.map(({ args }) => (args[0] === 'MGET' ? args.slice(1).map(() => 'v') : args[0] === 'GET' ? 'v' : 1))
+
+/** A store over a transport that records each request and answers as told: for faults no server makes on demand. */
+function scripted(answer: Answer = plainAnswer, options: Partial<CommandStoreOptions> = {}) {
+  const requests: (readonly Command[])[] = []
+  const events: StoreEvent[] = []
+  const send = async (commands: readonly Command[], call?: Call): Promise<Wire[]> => {
+    requests.push(commands)
+    return answer(commands, call, requests.length)
+  }
+  const store = createCommandStore({
+    name: 'scripted',
+    traits,
+    transport: {
+      send: async (command, call) => (await send([command], call))[0] as Wire,
+      sendMany: send,
+      transaction: send,
+      close: async () => {},
+    },
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  const verbs = () => requests.map((commands) => commands.map(({ args }) => args[0]).join(' '))
+  return { store, requests, events, verbs }
+}
+
+const lost = (): never => {
+  throw new HitherError('STORE_UNAVAILABLE', 'the reply was lost', { retryable: true, maybeExecuted: true })
+}
+const refused = (): never => {
+  throw new HitherError('STORE_UNAVAILABLE', 'nothing was sent', { retryable: true })
+}
+const never = (): Promise<Wire[]> => new Promise(() => {})
+const failure = (call: Promise<unknown>): Promise<HitherError> =>
+  call.then(
+    () => expect.unreachable('the call resolved'),
+    (error) => error,
+  )
+
+describe('a tick', () => {
+  it('makes one request of calls made together, neighbouring reads one MGET', async () => {
+    const { store, requests, verbs } = scripted()
+    await Promise.all([store.get('a'), store.get('b'), store.set('a', 'x'), store.getMany(['a', 'c']), store.get('d')])
+    expect(verbs()).toEqual(['MGET SET MGET'])
+    expect(requests[0]?.map(({ args }) => args)).toEqual([
+      ['MGET', 'a', 'b'],
+      ['SET', 'a', 'x'],
+      ['MGET', 'a', 'c', 'd'],
+    ])
+  })
+  it('keeps keys of different slots out of one MGET', async () => {
+    const { store, requests } = scripted(plainAnswer, { slotOf: (key) => key.length % 2 })
+    await store.getMany(['a', 'bb', 'c', 'dd'])
+    expect(requests[0]?.map(({ args }) => args)).toEqual([
+      ['MGET', 'a', 'c'],
+      ['MGET', 'bb', 'dd'],
+    ])
+  })
+  it('splits at 1,000 commands and at 1 MB', async () => {
+    const many = scripted()
+    await Promise.all(Array.from({ length: 2500 }, (_, i) => many.store.set(`k${i}`, 'x')))
+    expect(many.requests.map((commands) => commands.length)).toEqual([1000, 1000, 500])
+    const large = scripted()
+    await Promise.all(Array.from({ length: 40 }, (_, i) => large.store.set(`k${i}`, 'x'.repeat(60_000))))
+    expect(large.requests.map((commands) => commands.length)).toEqual([16, 16, 8])
+  })
+  it('sends an item over 64 KB, one for bytes, and one with far less time alone', async () => {
+    const { store, verbs } = scripted((commands, call) => (call?.bytes ? [null] : plainAnswer(commands, call, 0)), {
+      timeoutMs: 5000,
+    })
+    await Promise.all([
+      store.set('a', '1'),
+      store.set('b', 'x'.repeat(70_000)),
+      store.getBytes?.('c'),
+      store.set('d', '1', undefined, { deadline: Date.now() + 1000 }),
+      store.set('e', '1'),
+    ])
+    expect(verbs().sort()).toEqual(['GET', 'SET', 'SET', 'SET SET'])
+  })
+  it('keeps such an item in its place when another call of the tick touches its key', async () => {
+    const { store, verbs } = scripted()
+    await Promise.all([store.set('b', 'x'.repeat(70_000)), store.get('b')])
+    expect(verbs()).toEqual(['SET GET'])
+  })
+  it('refuses what is too large before it joins', async () => {
+    const { store, requests } = scripted(plainAnswer, { traits: { ...traits, maxValueBytes: 4 } })
+    const [refusal, kept] = await Promise.all([failure(store.set('a', 'xxxxx')), store.get('b')])
+    expect(refusal.code).toBe('VALUE_TOO_LARGE')
+    expect(kept).toBe('v')
+    expect(requests).toHaveLength(1)
+  })
+})
+
+describe('resends, by effect', () => {
+  it.each([
+    ['a read', (store: ReturnType<typeof scripted>['store']) => store.get('k')],
+    ['a delete', (store: ReturnType<typeof scripted>['store']) => store.delete(['k'])],
+    [
+      'an operation marked repeat',
+      (store: ReturnType<typeof scripted>['store']) => store.run({ ...testCounter, effect: 'repeat' }, 'k', [1, 0]),
+    ],
+  ])('%s goes out again after a lost reply', async (_, call) => {
+    const { store, requests, events } = scripted((commands, c, nth) => (nth < 3 ? lost() : plainAnswer(commands, c, nth)))
+    await call(store)
+    expect(requests).toHaveLength(3)
+    expect(events.map((event) => event.type)).toEqual(['resend', 'resend'])
+  })
+  it.each([
+    ['a SET', (store: ReturnType<typeof scripted>['store']) => store.set('k', 'x')],
+    ['an operation marked once', (store: ReturnType<typeof scripted>['store']) => store.run(testCounter, 'k', [1, 0])],
+  ])('%s does not, and says it may have run', async (_, call) => {
+    const { store, requests } = scripted(lost)
+    const error = await failure(call(store))
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    expect(requests).toHaveLength(1)
+  })
+  it('gives up after four tries, and a read then says it did not run', async () => {
+    const { store, requests } = scripted(lost)
+    expect(await failure(store.get('k'))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(requests).toHaveLength(4)
+  })
+  it('of a batch whose reply was lost, only what may run again', async () => {
+    const { store, verbs } = scripted((commands, c, nth) => (nth === 1 ? lost() : plainAnswer(commands, c, nth)))
+    const [set, get, del] = await Promise.all([failure(store.set('a', 'x')), store.get('a'), store.delete(['b'])])
+    expect(set.maybeExecuted).toBe(true)
+    expect([get, del]).toEqual(['v', 1])
+    expect(verbs()).toEqual(['SET GET UNLINK', 'GET UNLINK'])
+  })
+  it('fails at once what was never sent', async () => {
+    const { store, requests } = scripted(refused)
+    expect(await failure(store.get('k'))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(await failure(store.set('k', 'x'))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(requests).toHaveLength(2)
+  })
+})
+
+describe('scripts', () => {
+  const scriptVerbs: Answer = (commands) => commands.map(({ args }) => (String(args[0]).startsWith('EVAL') ? 1 : 'v'))
+
+  it('go by digest once the endpoint knows them, and whole again after NOSCRIPT', async () => {
+    let flushed = false
+    const { store, verbs } = scripted((commands) => {
+      if (flushed && commands[0]?.args[0] === 'EVALSHA') {
+        flushed = false
+        return [new ReplyError('NOSCRIPT No matching script.')]
+      }
+      return [1]
+    })
+    await store.run(testCounter, 'k', [1, 0])
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await store.run(testCounter, 'k', [1, 0])
+    flushed = true
+    await store.run(testCounter, 'k', [1, 0])
+    expect(verbs()).toEqual(['EVAL', 'EVALSHA', 'EVALSHA', 'EVAL'])
+  })
+  it('go whole when another call on their key follows in the batch', async () => {
+    const { store, verbs } = scripted(scriptVerbs)
+    await store.run(testCounter, 'k', [1, 0])
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k'), store.run(testCounter, 'j', [1, 0])])
+    expect(verbs()[1]).toBe('EVAL GET EVALSHA')
+  })
+  it('lose their prelude at an endpoint that does not know its flag', async () => {
+    const { store, requests } = scripted(
+      (commands) =>
+        commands.map(({ args }) =>
+          String(args[1]).startsWith('#!') ? new ReplyError('ERR Unexpected flag in script shebang: x') : 1,
+        ),
+      { prelude: KEY_LOCKING_PRELUDE },
+    )
+    expect(await store.run(testCounter, 'k', [1, 0])).toBe(1)
+    expect(requests.map(([command]) => String(command?.args[1]).startsWith('#!'))).toEqual([true, false])
+    await store.run(testTake, 'k', [])
+    expect(requests).toHaveLength(3)
+  })
+  it('ask about the flag first where a refusal in the batch would come too late', async () => {
+    const { store, verbs } = scripted(
+      (commands) =>
+        commands.map(({ args }) =>
+          String(args[1]).startsWith('#!') ? new ReplyError('ERR Unexpected flag in script shebang: x') : 1,
+        ),
+      { prelude: KEY_LOCKING_PRELUDE },
+    )
+    await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k')])
+    expect(verbs()).toEqual(['EVAL', 'EVAL GET'])
+  })
+  it('say UNSUPPORTED where the server runs none', async () => {
+    const { store } = scripted(() => [new ReplyError("ERR unknown command 'EVAL'")])
+    expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code: 'UNSUPPORTED' })
+  })
+})
+
+describe('deadlines, aborts and odd replies', () => {
+  it('a write without an answer says it may have run, a read that it did not', async () => {
+    const { store } = scripted(never)
+    const deadline = Date.now() + 30
+    const [set, get] = await Promise.all([
+      failure(store.set('k', 'x', undefined, { deadline })),
+      failure(store.get('k', { deadline })),
+    ])
+    expect([set.code, set.maybeExecuted, get.code, get.maybeExecuted]).toEqual(['TIMEOUT', true, 'TIMEOUT', false])
+  })
+  it('each call of a batch ends by its own deadline', async () => {
+    const { store } = scripted(never)
+    const order: string[] = []
+    const at = Date.now()
+    await Promise.all(
+      [90, 30, 60].map((ms) =>
+        failure(store.get(`k${ms}`, { deadline: at + ms })).then(() => {
+          order.push(`${ms}`)
+        }),
+      ),
+    )
+    expect(order).toEqual(['30', '60', '90'])
+  })
+  it('leaves no listener on a shared signal', async () => {
+    let held = 0
+    const controller = new AbortController()
+    const signal = new Proxy(controller.signal, {
+      get(target, name) {
+        if (name === 'addEventListener') return () => held++
+        if (name === 'removeEventListener') return () => held--
+        return Reflect.get(target, name, target)
+      },
+    })
+    const { store } = scripted()
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => store.get(`k${i}`, { signal })))
+    expect(held).toBe(0)
+  })
+  it('closing settles what is under way', async () => {
+    const { store } = scripted(never)
+    const calls = [failure(store.get('k')), failure(store.set('k', 'x'))]
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await store.close()
+    const [get, set] = await Promise.all(calls)
+    expect([get?.code, get?.maybeExecuted, set?.code, set?.maybeExecuted]).toEqual(['CLOSED', false, 'CLOSED', true])
+  })
+  it('a reply to MGET of the wrong length is BAD_REPLY', async () => {
+    const { store } = scripted(() => [['v']])
+    expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })
+  })
+  it('an error reply shows its first word and nothing of the rest', async () => {
+    const { store } = scripted(() => [new ReplyError('OOM command not allowed for key secret-key')])
+    const error = await failure(store.set('secret-key', 'secret-value'))
+    expect(error).toBeInstanceOf(StoreRejectedError)
+    expect(error.message).toBe('SET was rejected: OOM')
+  })
+  it("a foreign type read alone is absent, and an event", async () => {
+    const { store, events } = scripted(() => [new ReplyError('WRONGTYPE Operation against a key')])
+    expect(await store.get('k')).toBeUndefined()
+    expect(events).toEqual([{ type: 'foreign-type', command: 'GET' }])
+  })
+})
