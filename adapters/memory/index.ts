@@ -68,9 +68,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
     return slot
   }
   const put = (key: string, value: string | Uint8Array, endsMs: number): void => {
-    remove(key)
     const bytes = OVERHEAD_BYTES + utf8Length(key) + (typeof value === 'string' ? utf8Length(value) : value.byteLength)
     if (bytes > maxBytes) throw new HitherError('VALUE_TOO_LARGE', `this store holds ${maxBytes} bytes in all`)
+    remove(key)
     if (endsMs <= now()) return
     slots.set(key, { value, endsMs, bytes })
     heldBytes += bytes
