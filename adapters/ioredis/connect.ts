@@ -1,0 +1,111 @@
+import { HitherError } from '../../src/errors.ts'
+import { random } from '../../src/runtime/random.ts'
+import type { IoredisLike } from './client.ts'
+import { made } from './transport.ts'
+
+export interface ConnectOptions {
+  /** Treat the server as a Cluster. @default true when several urls are given, else false */
+  readonly cluster?: boolean
+  /** Longest wait for a connection, in milliseconds. @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** The client's own limit on every command, in milliseconds; the store's calls have deadlines without it. @default none */
+  readonly commandTimeoutMs?: number
+  /** Further options of ioredis (`tls`, `sentinels`, `natMap`, …). Those that keep commands safe win over them. */
+  readonly client?: Readonly<Record<string, unknown>>
+}
+
+type Make = new (...args: unknown[]) => IoredisLike
+
+/**
+ * Makes an ioredis client with the settings `ioredisStore` asks for, and does not wait for its connection:
+ * `await ioredisStore(client).ready()` does. Several urls (or `cluster: true`) make a Cluster.
+ * The store's `close()` ends it. Rejects with `INVALID_URL`, or `UNSUPPORTED` when ioredis is not installed.
+ */
+export async function connect(url: string | readonly string[], options: ConnectOptions = {}): Promise<IoredisLike> {
+  const urls = (typeof url === 'string' ? url.split(',') : url).map(parse)
+  const [first] = urls
+  if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
+  const { Redis, Cluster } = await load()
+  const backoff = (attempt: number): number => Math.ceil(random() * Math.min(50 * 2 ** attempt, 5000))
+  const safe = { enableAutoPipelining: false, keyPrefix: '', lazyConnect: false }
+  const node = {
+    connectTimeout: options.connectTimeoutMs ?? 5000,
+    ...(options.commandTimeoutMs === undefined ? {} : { commandTimeout: options.commandTimeoutMs }),
+    // RESP2: replies keep one shape, the one REST has, whatever the version of the client.
+    protocol: 2,
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    ...(first.username ? { username: first.username } : {}),
+    ...(first.password ? { password: first.password } : {}),
+    ...(first.tls ? { tls: {} } : {}),
+    ...options.client,
+    maxRetriesPerRequest: 0,
+    stringNumbers: false,
+    keyPrefix: '',
+  }
+  let client: IoredisLike
+  if (options.cluster ?? urls.length > 1) {
+    const { natMap, dnsLookup, slotsRefreshTimeout = 1000, ...redisOptions } = node as Record<string, unknown>
+    client = new Cluster(
+      urls.map(({ host, port }) => ({ host, port })),
+      {
+        ...safe,
+        clusterRetryStrategy: backoff,
+        slotsRefreshTimeout,
+        ...(natMap ? { natMap } : {}),
+        ...(dnsLookup ? { dnsLookup } : {}),
+        enableOfflineQueue: false,
+        retryDelayOnFailover: 0,
+        redisOptions,
+      },
+    )
+  } else {
+    const { host, port, db } = first
+    client = new Redis({ host, port, db, retryStrategy: backoff, ...node, ...safe, enableOfflineQueue: false })
+  }
+  made.add(client)
+  return client
+}
+
+async function load(): Promise<{ Redis: Make; Cluster: Make }> {
+  try {
+    const module = (await import('ioredis')) as unknown as { Redis: Make; Cluster: Make }
+    return module
+  } catch (cause) {
+    throw new HitherError('UNSUPPORTED', 'connect() needs the package ioredis: npm install ioredis', { cause })
+  }
+}
+
+interface Address {
+  readonly host: string
+  readonly port: number
+  readonly db: number
+  readonly username: string
+  readonly password: string
+  readonly tls: boolean
+}
+
+function parse(text: string): Address {
+  let url: URL | undefined
+  let username = ''
+  let password = ''
+  try {
+    const parsed = new URL(text.trim())
+    username = decodeURIComponent(parsed.username)
+    password = decodeURIComponent(parsed.password)
+    url = parsed
+  } catch {
+    // said below, without the text: it may hold a password
+  }
+  const db = url?.pathname.slice(1) ?? ''
+  if (!url || !/^(redis|valkey)s?:$/.test(url.protocol) || !url.hostname || !/^\d*$/.test(db)) {
+    throw new HitherError('INVALID_URL', 'a Redis url looks like redis://user:password@host:6379/0, or rediss:// for TLS')
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    db: Number(db),
+    username,
+    password,
+    tls: url.protocol.endsWith('ss:') || url.protocol === 'valkeys:',
+  }
+}

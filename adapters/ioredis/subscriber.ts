@@ -1,0 +1,72 @@
+import { HitherError } from '../../src/errors.ts'
+import type { Peer } from './client.ts'
+
+interface Listener {
+  readonly channel: string
+  readonly onMessage: (message: string) => void
+  readonly onGap: (() => void) | undefined
+}
+
+interface Subscriber {
+  subscribe(channel: string, onMessage: Listener['onMessage'], onGap?: () => void): Promise<() => Promise<void>>
+  close(): void
+}
+
+/** Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. */
+export function createSubscriber(client: Peer): Subscriber {
+  const listeners = new Set<Listener>()
+  let link: { peer: Peer; up: Promise<void> } | undefined
+
+  const gap = (): void => {
+    for (const { onGap } of listeners) onGap?.()
+  }
+  const drop = (): void => {
+    link?.peer.disconnect()
+    link = undefined
+  }
+  const connect = (): { peer: Peer; up: Promise<void> } => {
+    const peer = client.duplicate() as Peer
+    peer.on('error', () => {})
+    peer.on('close', gap)
+    peer.on('message', (channel, message) => {
+      for (const listener of listeners) if (listener.channel === channel) listener.onMessage(String(message))
+    })
+    const up = new Promise<void>((resolve, reject) => {
+      peer.on('ready', () => {
+        resolve()
+        gap()
+      })
+      peer.on('close', () => reject(new HitherError('STORE_UNAVAILABLE', 'could not subscribe', { retryable: true })))
+      if (peer.status === 'wait') peer.connect().catch(() => {})
+    })
+    return { peer, up }
+  }
+
+  return {
+    async subscribe(channel, onMessage, onGap) {
+      link ??= connect()
+      const { peer, up } = link
+      const listener: Listener = { channel, onMessage, onGap }
+      const end = async (): Promise<void> => {
+        if (!listeners.delete(listener)) return
+        if (listeners.size === 0) return drop()
+        for (const other of listeners) if (other.channel === channel) return
+        await peer.unsubscribe(channel).catch(() => {})
+      }
+      listeners.add(listener)
+      try {
+        await up
+        await peer.subscribe(channel)
+      } catch (error) {
+        await end()
+        if (error instanceof HitherError) throw error
+        throw new HitherError('STORE_UNAVAILABLE', 'could not subscribe', { retryable: true })
+      }
+      return end
+    },
+    close() {
+      listeners.clear()
+      drop()
+    },
+  }
+}

@@ -1,0 +1,352 @@
+import { Buffer } from 'node:buffer'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
+import { random } from '../../src/runtime/random.ts'
+import type { Call } from '../../src/store/store.ts'
+import { ReplyError, type Command, type Transport, type Wire } from '../../src/store/transport.ts'
+import type { IoredisLike, Peer } from './client.ts'
+import { checkSettings } from './settings.ts'
+import { slotOf } from './slot.ts'
+import { createSubscriber } from './subscriber.ts'
+
+export interface IoredisTransportOptions {
+  /** `close()` also ends the client. @default true for a client made by `connect()`, false for any other */
+  readonly owned?: boolean
+}
+
+/** Clients that `connect()` made: closing their transport ends them. */
+export const made: WeakSet<object> = new WeakSet()
+
+const REDIRECTS = 5
+const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
+/** What ioredis says of a command it did not write. */
+const UNSENT = /isn't (writeable|ready)|^Connection in subscriber mode|monitoring mode/
+
+/** One call: whether anything was written for it, and whether its caller has been answered. */
+interface Progress {
+  sent: boolean
+  over: boolean
+}
+
+/**
+ * The raw way to a server through a borrowed client. Commands of one call are written at once, one write per
+ * connection. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
+ * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there.
+ */
+export function ioredisTransport(borrowed: IoredisLike, options: IoredisTransportOptions = {}): Transport {
+  const client = borrowed as Peer
+  checkSettings(client)
+  const cluster = client.isCluster === true
+  const owned = options.owned ?? made.has(client)
+  const opening = new WeakMap<object, Promise<void>>()
+  let everReady = client.status === 'ready'
+  let fault: unknown
+  let closed = false
+
+  const onReady = (): void => {
+    everReady = true
+    fault = undefined
+  }
+  const onError = (error: unknown): void => {
+    fault = (error as { lastNodeError?: unknown }).lastNodeError ?? error
+  }
+  client.on('ready', onReady)
+  client.on('error', onError)
+  client.on('node error', onError)
+
+  /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
+  const open = (peer: Peer): Promise<void> | undefined => {
+    if (peer.status === 'ready') return undefined
+    if (peer.status === 'wait') peer.connect().catch(() => {})
+    const first = peer !== client || !everReady
+    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw lost(fault, false, peer.status)
+    let attempt = opening.get(peer)
+    if (!attempt) {
+      attempt = new Promise((resolve, reject) => {
+        const events = ['ready', 'close', 'end']
+        const settle = (): void => {
+          for (const event of events) peer.off(event, settle)
+          opening.delete(peer)
+          if (peer.status === 'ready') resolve()
+          else reject(lost(fault, false, peer.status))
+        }
+        for (const event of events) peer.on(event, settle)
+      })
+      opening.set(peer, attempt)
+    }
+    return attempt
+  }
+
+  /** Writes `commands` to one connection, contiguous and in one piece. An error reply is a value. */
+  const write = (peer: Peer, commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
+    if (progress.over) throw late(progress)
+    progress.sent = true
+    const failed = (error: unknown): Wire => {
+      if (isReply(error)) return new ReplyError(error.message)
+      throw lost(error, true, peer.status)
+    }
+    const stream = commands.length > 1 ? peer.stream : undefined
+    stream?.cork?.()
+    try {
+      return commands.map(({ args }) => {
+        const rest = args.slice(1)
+        for (let i = 0; i < rest.length; i++) {
+          const arg = rest[i]
+          if (arg instanceof Uint8Array) {
+            rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
+          }
+        }
+        const reply = bytes
+          ? peer.callBuffer(args[0] as string, rest as string[])
+          : peer.call(args[0] as string, rest as string[])
+        return reply.then(toWire, failed)
+      })
+    } finally {
+      stream?.uncork?.()
+    }
+  }
+
+  const find = (key: string | undefined): Peer | undefined =>
+    key === undefined
+      ? undefined
+      : client.nodes?.().find((node) => `${node.options.host}:${node.options.port}` === key)
+
+  const refresh = (): Promise<void> =>
+    new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
+
+  /** The node that serves a command's key; any other that answers, when the table does not know: it redirects. */
+  const route = (args: Command['args']): Peer => {
+    const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
+    const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
+    const node = find(client.slots?.[slot]?.[0])
+    if (node) return node
+    const nodes = client.nodes?.('master') ?? []
+    const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
+    if (!any) throw lost(fault, false, client.status)
+    return any
+  }
+
+  /** Where a redirected command goes next; waits where the server asked for patience. */
+  const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
+    const [word, slot, address] = error.message.split(' ')
+    if (address) {
+      const node = find(address)
+      // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
+      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [address]
+      if (word === 'MOVED' || !node) {
+        const refreshed = refresh()
+        if (!node) await refreshed
+      }
+      return node ?? find(address)
+    }
+    await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
+    await refresh()
+    return undefined
+  }
+
+  const redirected = async (
+    command: Command,
+    reply: Wire,
+    bytes: boolean,
+    progress: Progress,
+    left: number,
+  ): Promise<Wire> => {
+    if (!(reply instanceof ReplyError) || left === 0 || !REDIRECT.test(reply.message)) return reply
+    const known = await follow(reply, left)
+    const peer = known ?? route(command.args)
+    await open(peer)
+    const asking: Command[] = known && reply.word === 'ASK' ? [{ args: ['ASKING'], effect: 'read' }] : []
+    const replies = write(peer, [...asking, command], bytes, progress)
+    const next = (await Promise.all(replies)).at(-1) as Wire
+    return redirected(command, next, bytes, progress, left - 1)
+  }
+
+  /** A promise per command, so that one dead node fails its own commands only. */
+  const spread = (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
+    const groups = new Map<Peer, number[]>()
+    const out: Promise<Wire>[] = []
+    commands.forEach((command, i) => {
+      try {
+        const peer = route(command.args)
+        const group = groups.get(peer)
+        if (group) group.push(i)
+        else groups.set(peer, [i])
+      } catch (error) {
+        out[i] = Promise.reject(error)
+      }
+    })
+    for (const [peer, group] of groups) {
+      const mine = group.map((i) => commands[i] as Command)
+      const go = (): Promise<Wire>[] => write(peer, mine, bytes, progress)
+      let replies: Promise<Wire>[]
+      try {
+        const wait = open(peer)
+        const later = wait?.then(go)
+        replies = later ? mine.map((_, i) => later.then((list) => list[i] as Promise<Wire>)) : go()
+      } catch (error) {
+        replies = mine.map(() => Promise.reject(error))
+      }
+      group.forEach((i, j) => {
+        out[i] = (replies[j] as Promise<Wire>).then((reply) =>
+          redirected(commands[i] as Command, reply, bytes, progress, REDIRECTS),
+        )
+      })
+    }
+    return out
+  }
+
+  const each = (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] =>
+    cluster ? spread(commands, bytes, progress) : write(client, commands, bytes, progress)
+
+  const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
+    const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
+    const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
+    for (let left = REDIRECTS; ; left--) {
+      const peer = cluster ? route((keyed as Command).args) : client
+      await open(peer)
+      const replies = await Promise.all(write(peer, framed, bytes, progress))
+      const result = replies.at(-1)
+      if (Array.isArray(result)) return result
+      const at = replies.findIndex((reply) => reply instanceof ReplyError)
+      const cause = replies[at]
+      if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
+      // EXECABORT: nothing ran, so a moved transaction may go once more.
+      if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
+        throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
+      }
+      await follow(cause, left)
+    }
+  }
+
+  /** Runs `task` once the client takes commands, within the call's deadline and signal. */
+  const within = <T>(call: Call | undefined, task: (progress: Progress) => T | Promise<T>): Promise<T> => {
+    const signal = call?.signal
+    const deadline = call?.deadline
+    const progress: Progress = { sent: false, over: false }
+    const run = (): Promise<T> => {
+      if (signal?.aborted) return Promise.reject(signal.reason)
+      if (closed) return Promise.reject(new HitherError('CLOSED', 'the transport is closed'))
+      if (deadline !== undefined && !(deadline > now())) return Promise.reject(late(progress))
+      try {
+        const wait = open(client)
+        return wait ? wait.then(() => task(progress)) : Promise.resolve(task(progress))
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    const work = run()
+    if (!signal && deadline === undefined) return work
+    return new Promise((resolve, reject) => {
+      // The reply that comes later still takes its own place on the connection: ioredis keeps the command queued.
+      const end = (): void => {
+        progress.over = true
+        cancel?.()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const onAbort = (): void => {
+        end()
+        reject(signal?.reason)
+      }
+      const cancel =
+        deadline === undefined
+          ? undefined
+          : setTimer(() => {
+              reject(late(progress))
+              end()
+            }, deadline - now())
+      signal?.addEventListener('abort', onAbort)
+      work.then(
+        (value) => {
+          end()
+          resolve(value)
+        },
+        (error) => {
+          end()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  const subscriber = createSubscriber(client)
+
+  return {
+    send: (command, call) =>
+      within(call, (progress) => each([command], call?.bytes === true, progress)[0] as Promise<Wire>),
+    sendMany: (commands, call) =>
+      within(call, (progress) => Promise.all(each(commands, call?.bytes === true, progress))),
+    transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),
+    subscribe: (channel, onMessage, onGap) =>
+      closed
+        ? Promise.reject(new HitherError('CLOSED', 'the transport is closed'))
+        : subscriber.subscribe(channel, onMessage, onGap),
+    async close() {
+      if (closed) return
+      closed = true
+      subscriber.close()
+      client.off('ready', onReady)
+      client.off('node error', onError)
+      // QUIT lets what is under way be answered; a server that does not answer it is left after a second.
+      if (owned) {
+        if (client.status === 'ready') await Promise.race([client.quit(), sleep(1000)]).catch(() => {})
+        client.disconnect()
+      }
+      client.off('error', onError)
+    },
+  }
+}
+
+function isReply(error: unknown): error is Error {
+  return (error as Error | undefined)?.name === 'ReplyError'
+}
+
+function late(progress: Progress): HitherError {
+  return new HitherError('TIMEOUT', progress.sent ? 'no reply before the deadline' : 'no connection before the deadline', {
+    retryable: true,
+    maybeExecuted: progress.sent,
+  })
+}
+
+/** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */
+function lost(error: unknown, sent: boolean, status: string): HitherError {
+  const text = error instanceof Error ? error.message : ''
+  const maybeExecuted = sent && !UNSENT.test(text)
+  const cause = error instanceof Error && !('command' in error) ? { cause: error } : {}
+  if (text === 'Command timed out') {
+    return new HitherError('TIMEOUT', "no reply within the client's commandTimeout", { retryable: true, maybeExecuted })
+  }
+  if (isReply(error)) {
+    if (/^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|.*AUTH))/.test(text)) {
+      return new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
+    }
+    return new HitherError('STORE_UNAVAILABLE', `the server refused the connection: ${new ReplyError(text).word}`)
+  }
+  if (/protocol error|unknown RESP|reply type/i.test(text)) {
+    return new HitherError('BAD_REPLY', 'what answers there does not speak the Redis protocol: check host and port', {
+      ...cause,
+      maybeExecuted,
+    })
+  }
+  const code = (error as { code?: unknown } | undefined)?.code
+  const reason = typeof code === 'string' ? code : `client status: ${status}`
+  return new HitherError(
+    'STORE_UNAVAILABLE',
+    maybeExecuted
+      ? `the connection ended before the reply (${reason})`
+      : `not connected (${reason}): check that the server runs and host and port are right`,
+    { ...cause, retryable: status !== 'end', maybeExecuted },
+  )
+}
+
+/** A reply as it came, with error values and plain byte arrays in place of the client's own. */
+function toWire(reply: unknown): Wire {
+  if (Array.isArray(reply)) {
+    for (const item of reply) if (typeof item === 'object' && item !== null) return reply.map(toWire)
+    return reply as Wire[]
+  }
+  if (typeof reply === 'object' && reply !== null) {
+    if (reply instanceof Uint8Array) return new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength)
+    if (reply instanceof Error) return new ReplyError(reply.message)
+  }
+  return (typeof reply === 'boolean' ? Number(reply) : (reply ?? null)) as Wire
+}
