@@ -10,9 +10,13 @@ const alias = [
   { find: /^hither\/(\w+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
+const report = process.env.HITHER_REPORT
+
 const config: ViteUserConfig = defineConfig({
   test: {
-    reporters: ['default', './test/support/contract-table.ts'],
+    reporters: report
+      ? ['default', './test/support/contract-table.ts', ['json', { outputFile: report }]]
+      : ['default', './test/support/contract-table.ts'],
     projects: [
       {
         resolve: { alias },
