@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import type { StoreEvent } from '../../src/store/store.ts'
 
 /** The part of `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -28,6 +29,8 @@ export interface UpstashCommon {
   readonly allowInsecure?: boolean
   /** Where another isolate's writes ended (its store's `syncToken`): reads see those writes. */
   readonly syncToken?: string | undefined
+  /** Told what no caller's promise can say; used by the store only. */
+  readonly onEvent?: (event: StoreEvent) => void
 }
 
 export interface UpstashCredentials extends UpstashCommon {
@@ -62,20 +65,17 @@ interface HttpClient extends Session {
   readonly options?: { readonly signal?: unknown; readonly backend?: unknown; readonly agent?: unknown }
 }
 
-const ENV = 'UPSTASH_REDIS_REST_'
-const LOOPBACK = /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/
+const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[:/])/
 
 /** Checks what can be known before a request; throws what `upstashStore` says. */
-export function endpointOf(options: UpstashOptions): Endpoint {
+export function endpointOf(options: UpstashOptions = {} as UpstashOptions): Endpoint {
   const { timeoutMs = 5000, syncToken } = options
-  if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number of milliseconds above 0')
-  const { url, token, session, signal } = options.client
-    ? fromClient(options.client)
-    : { url: options.url, token: options.token, session: { upstashSyncToken: '' }, signal: undefined }
+  if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number above 0')
+  const { url, token, session, signal } = options.client ? fromClient(options.client) : ours(options)
   if (syncToken !== undefined) session.upstashSyncToken = checkSyncToken(syncToken)
   return {
-    url: checkUrl(url, options.allowInsecure),
-    token: checkToken(token),
+    url: checkUrl(required(url, 'URL'), options.allowInsecure),
+    token: checkHeader(required(token, 'TOKEN'), 'token'),
     session,
     timeoutMs,
     signal,
@@ -83,56 +83,57 @@ export function endpointOf(options: UpstashOptions): Endpoint {
   }
 }
 
-function missing(what: string): HitherError {
-  return new HitherError('MISSING_CREDENTIALS', `no ${what}: set ${ENV}${what.toUpperCase()} or KV_REST_API_${what.toUpperCase()}`)
+type Raw = { url: string | undefined; token: string | undefined } & Pick<Endpoint, 'session' | 'signal'>
+
+function ours({ url, token }: UpstashOptions): Raw {
+  return { url, token, session: { upstashSyncToken: '' } }
 }
 
-function checkUrl(text: string | undefined, allowInsecure = false): string {
-  if (!text) throw missing('url')
-  let url: URL | undefined
-  try {
-    url = new URL(text)
-  } catch {
-    // said below, without the text
+function fromClient(client: UpstashClientLike): Raw {
+  const http = (client as { client?: HttpClient }).client
+  const unsafe = (why: string): HitherError => new HitherError('UNSAFE_CLIENT', `this client has ${why}`)
+  if (typeof http?.baseUrl !== 'string' || !http.headers) throw unsafe('no url of its own: pass { url, token }')
+  const { signal, backend, agent } = http.options ?? {}
+  if (signal && typeof signal !== 'function') throw unsafe('a fixed `signal`: pass a function that returns one')
+  if (backend || agent || Object.hasOwn(http, 'request')) {
+    throw unsafe('`agent`, `backend` or `use()`, which cannot be kept: pass { url, token, fetch }')
   }
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
+  const token = http.headers.authorization?.split(' ')[1]
+  return {
+    url: http.baseUrl,
+    token: token === 'undefined' ? '' : token,
+    session: http.readYourWrites === false ? { upstashSyncToken: '' } : http,
+    signal: signal as Endpoint['signal'],
+  }
+}
+
+function required(value: string | undefined, what: 'URL' | 'TOKEN'): string {
+  if (value) return value
+  throw new HitherError('MISSING_CREDENTIALS', `set UPSTASH_REDIS_REST_${what} or KV_REST_API_${what}`)
+}
+
+function checkUrl(text: string, allowInsecure = false): string {
+  let url = ''
+  try {
+    url = new URL(text).href
+  } catch {
+    // Said below, without the text.
+  }
+  if (!/^https?:[^@?#]+$/.test(url)) {
     throw new HitherError('INVALID_URL', 'the url is https://<host>, without user, query or fragment')
   }
-  if (url.protocol === 'http:' && !allowInsecure && !LOOPBACK.test(url.hostname)) {
-    throw new HitherError('INSECURE_URL', 'an http: url shows the token to the network: use https:, or allowInsecure')
+  if (!allowInsecure && PLAIN_REMOTE.test(url)) {
+    throw new HitherError('INSECURE_URL', 'http: shows the token to the network: use https:, or allowInsecure')
   }
-  return url.href.replace(/\/+$/, '')
+  return url.replace(/\/+$/, '')
 }
 
-function checkToken(token: string | undefined): string {
-  if (!token) throw missing('token')
-  if (!/^[!-~]+$/.test(token)) {
-    throw new HitherError('INVALID_ARGUMENT', 'the token holds white space or a character no header can carry')
-  }
-  return token
+function checkHeader(value: string, what: string): string {
+  if (/^[!-~]*$/.test(value)) return value
+  throw new HitherError('INVALID_ARGUMENT', `the ${what} holds white space or a character no header can carry`)
 }
 
 /** A sync token that came from elsewhere, safe to put into a header. */
 export function checkSyncToken(token: string): string {
-  if (!/^[!-~]{0,4096}$/.test(token)) throw new HitherError('INVALID_ARGUMENT', 'this is no sync token')
-  return token
-}
-
-function fromClient(
-  client: UpstashClientLike,
-): Pick<Endpoint, 'url' | 'session' | 'signal'> & { token: string | undefined } {
-  const http = (client as { client?: HttpClient }).client
-  const unsafe = (why: string): HitherError => new HitherError('UNSAFE_CLIENT', `cannot use this client: ${why}`)
-  if (!http || typeof http.baseUrl !== 'string' || !http.headers) {
-    throw unsafe('it has no url and token of its own: pass { url, token }')
-  }
-  const { signal, backend, agent } = http.options ?? {}
-  if (signal && typeof signal !== 'function') {
-    throw unsafe('`signal` ends every call for good: pass a function, or a signal per call')
-  }
-  if (backend || agent) throw unsafe('`backend` and `agent` are not carried over: pass { url, token, fetch }')
-  if (Object.hasOwn(http, 'request')) throw unsafe('`use()` is not carried over: pass { url, token, fetch }')
-  const token = http.headers.authorization?.split(' ')[1]
-  const session = http.readYourWrites === false ? { upstashSyncToken: '' } : http
-  return { url: http.baseUrl, token: token === 'undefined' ? undefined : token, session, signal: signal as Endpoint['signal'] }
+  return checkHeader(token, 'sync token')
 }

@@ -1,8 +1,8 @@
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
-import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
+import type { AtomicStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
-import { checkSyncToken, endpointOf, type UpstashCredentials, type UpstashOptions } from './endpoint.ts'
+import { checkSyncToken, endpointOf, type UpstashCommon, type UpstashCredentials, type UpstashOptions } from './endpoint.ts'
 import { createTransport } from './transport.ts'
 
 export type { Fetch, UpstashClient, UpstashClientLike, UpstashCommon, UpstashCredentials, UpstashOptions } from './endpoint.ts'
@@ -14,10 +14,6 @@ export interface Synced {
    * another isolate reported and reads here see its writes; text that fits no header throws `INVALID_ARGUMENT`.
    */
   syncToken: string
-}
-
-export type UpstashStoreOptions = UpstashOptions & {
-  readonly onEvent?: (event: StoreEvent) => void
 }
 
 export interface UpstashStore extends AtomicStore, Synced {}
@@ -37,7 +33,7 @@ export function upstashTransport(options: UpstashOptions): UpstashTransport {
  * loopback), `INVALID_ARGUMENT` (a token no header can carry), `UNSAFE_CLIENT` (a client with a setting that cannot be
  * made safe, named in the message). What only the server knows comes with the first call, or `ready()`.
  */
-export function upstashStore(options: UpstashStoreOptions): UpstashStore {
+export function upstashStore(options: UpstashOptions): UpstashStore {
   const endpoint = endpointOf(options)
   const store = createCommandStore({
     name: 'upstash',
@@ -58,21 +54,20 @@ export function upstashStore(options: UpstashStoreOptions): UpstashStore {
 }
 
 /**
- * Credentials from an environment: `process.env`, a Worker's `env`, Hono's `c.env`. Reads `UPSTASH_REDIS_REST_URL` and
- * `UPSTASH_REDIS_REST_TOKEN`, or else `KV_REST_API_URL` and `KV_REST_API_TOKEN`; never one of each pair.
+ * A store with the credentials of an environment: `process.env`, a Worker's `env`, Hono's `c.env`. Reads
+ * `UPSTASH_REDIS_REST_URL` and `UPSTASH_REDIS_REST_TOKEN`, or else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, never one
+ * of each pair. Throws as `upstashStore`.
  */
-export function fromEnv(env: object | undefined): Pick<UpstashCredentials, 'url' | 'token'> {
-  const vars = (env ?? {}) as Readonly<Record<string, unknown>>
-  const pair = (url: string, token: string): Pick<UpstashCredentials, 'url' | 'token'> => ({
-    url: text(vars[url]),
-    token: text(vars[token]),
-  })
-  const first = pair('UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN')
-  return first.url || first.token ? first : pair('KV_REST_API_URL', 'KV_REST_API_TOKEN')
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+export function fromEnv(env: object | undefined, options?: UpstashCommon): UpstashStore {
+  const pair = (prefix: string): UpstashCredentials => {
+    const value = (what: string): string | undefined => {
+      const text = (env as Readonly<Record<string, unknown>> | undefined)?.[prefix + what]
+      return typeof text === 'string' ? text : undefined
+    }
+    return { ...options, url: value('URL'), token: value('TOKEN') }
+  }
+  const first = pair('UPSTASH_REDIS_REST_')
+  return upstashStore(first.url || first.token ? first : pair('KV_REST_API_'))
 }
 
 function synced<T extends object>(target: T, session: { upstashSyncToken: string }): T & Synced {

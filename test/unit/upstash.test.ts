@@ -1,0 +1,160 @@
+import { Redis } from '@upstash/redis'
+import { describe, expect, it, vi } from 'vitest'
+import { fromEnv, upstashStore, upstashTransport, type UpstashOptions } from '../../adapters/upstash/index.ts'
+import { HitherError } from '../../src/errors.ts'
+
+// What is refused at construction. Nothing here reaches a network.
+
+const url = 'https://name.upstash.io'
+const token = 'a-secret-token'
+const SECRETS = ['secret', 'hunter2']
+
+function refusal(make: () => unknown): HitherError {
+  try {
+    make()
+  } catch (error) {
+    expect(error).toBeInstanceOf(HitherError)
+    for (const secret of SECRETS) expect(`${(error as Error).message} ${JSON.stringify(error)}`).not.toContain(secret)
+    expect((error as HitherError).cause).toBeUndefined()
+    return error as HitherError
+  }
+  return expect.unreachable('it was accepted')
+}
+const refused = (options: UpstashOptions): HitherError => {
+  const error = refusal(() => upstashStore(options))
+  expect(refusal(() => upstashTransport(options)).code).toBe(error.code)
+  return error
+}
+
+describe('url and token', () => {
+  it('names the variable that is missing', () => {
+    for (const none of [undefined, '']) {
+      const noUrl = refused({ url: none, token })
+      expect(noUrl.code).toBe('MISSING_CREDENTIALS')
+      expect(noUrl.message).toContain('UPSTASH_REDIS_REST_URL')
+      expect(noUrl.message).toContain('KV_REST_API_URL')
+      const noToken = refused({ url, token: none })
+      expect(noToken.code).toBe('MISSING_CREDENTIALS')
+      expect(noToken.message).toContain('UPSTASH_REDIS_REST_TOKEN')
+    }
+    expect(refusal(() => upstashStore(undefined as unknown as UpstashOptions)).code).toBe('MISSING_CREDENTIALS')
+  })
+
+  it('refuses a url that is none, or not of this protocol', () => {
+    for (const bad of [
+      'secret',
+      'secret.upstash.io',
+      'https://',
+      'redis://h:6379',
+      'rediss://u:hunter2@h',
+      'https://u:hunter2@h',
+      'https://hunter2@h',
+      'https://h?_token=secret',
+      'https://h/#secret',
+      'ftp://h',
+    ]) {
+      expect(refused({ url: bad, token }).code, bad).toBe('INVALID_URL')
+    }
+  })
+
+  it('refuses http: to a host that is not loopback, unless allowed', () => {
+    for (const host of ['h', '10.0.0.1', '127.0.0.1.evil.com', 'localhost.evil.com', 'evillocalhost', '0.0.0.0', '[::2]']) {
+      expect(refused({ url: `http://${host}`, token }).code, host).toBe('INSECURE_URL')
+      expect(() => upstashStore({ url: `http://${host}`, token, allowInsecure: true })).not.toThrow()
+    }
+    for (const host of ['localhost', 'localhost:8079', 'redis.localhost', '127.0.0.1:80', '127.8.9.10', '[::1]:8079']) {
+      expect(() => upstashStore({ url: `http://${host}`, token }), host).not.toThrow()
+    }
+  })
+
+  it('refuses a token that no header can carry', () => {
+    for (const bad of ['hunter2\n', ' hunter2', 'a hunter2', 'hunter2\r\nx: y', 'hunter2\0', 'hunter2é']) {
+      expect(refused({ url, token: bad }).code).toBe('INVALID_ARGUMENT')
+    }
+  })
+
+  it('refuses a timeout that is no number of milliseconds, and a sync token no header can carry', () => {
+    for (const timeoutMs of [0, -1, Number.NaN, '5 apples' as unknown as number]) {
+      expect(refused({ url, token, timeoutMs }).code).toBe('INVALID_DURATION')
+    }
+    expect(refused({ url, token, syncToken: 'a\nb' }).code).toBe('INVALID_ARGUMENT')
+  })
+})
+
+describe('fromEnv', () => {
+  /** Where a store made from `env` sends its first request, and with what token. */
+  const target = async (env: object): Promise<[string, string]> => {
+    const seen: [string, string][] = []
+    const store = fromEnv(env, {
+      fetch: async (to, init) => {
+        seen.push([to, (init.headers as Record<string, string>)['authorization'] ?? ''])
+        return Response.json({ result: null })
+      },
+    })
+    await store.get('k')
+    return seen[0] as [string, string]
+  }
+
+  it('reads either pair, the first by preference', async () => {
+    const upstash = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }
+    const kv = { KV_REST_API_URL: 'https://kv.upstash.io', KV_REST_API_TOKEN: 'other' }
+    expect(await target(upstash)).toEqual([`${url}/`, `Bearer ${token}`])
+    expect(await target(kv)).toEqual(['https://kv.upstash.io/', 'Bearer other'])
+    expect(await target({ ...kv, ...upstash })).toEqual(await target(upstash))
+    expect(await target({ ...kv, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' })).toEqual(await target(kv))
+  })
+
+  it('never joins a url of one pair with a token of the other', () => {
+    const mixed = { UPSTASH_REDIS_REST_URL: url, KV_REST_API_TOKEN: token }
+    expect(refusal(() => fromEnv(mixed)).code).toBe('MISSING_CREDENTIALS')
+  })
+
+  it('finds nothing in an empty environment, one without strings, or none', () => {
+    for (const env of [{}, undefined, { UPSTASH_REDIS_REST_URL: {}, UPSTASH_REDIS_REST_TOKEN: 1 }]) {
+      expect(refusal(() => fromEnv(env)).code).toBe('MISSING_CREDENTIALS')
+    }
+  })
+})
+
+describe('a client of @upstash/redis', () => {
+  it('is taken with its default settings, and with any of those that do not touch the store', () => {
+    for (const options of [
+      {},
+      { retry: false as const },
+      { retry: { retries: 3 } },
+      { automaticDeserialization: true },
+      { responseEncoding: false as const },
+      { enableAutoPipelining: false },
+      { readYourWrites: false },
+      { signal: () => AbortSignal.timeout(1000) },
+    ]) {
+      expect(upstashStore({ client: new Redis({ url, token, ...options }) }).name).toBe('upstash')
+    }
+  })
+
+  it('is refused, by the name of the setting, with one that cannot be made safe', () => {
+    const make = (options: object): HitherError => refused({ client: new Redis({ url, token, ...options }) })
+    const signal = make({ signal: new AbortController().signal })
+    expect(signal.code).toBe('UNSAFE_CLIENT')
+    expect(signal.message).toContain('`signal`')
+    expect(make({ agent: {} })).toMatchObject({ code: 'UNSAFE_CLIENT', message: expect.stringContaining('`agent`') })
+
+    const wrapped = new Redis({ url, token, enableAutoPipelining: false })
+    wrapped.use((request, next) => next(request))
+    expect(refused({ client: wrapped })).toMatchObject({ code: 'UNSAFE_CLIENT', message: expect.stringContaining('`use()`') })
+
+    const own = new Redis({ request: async () => ({ result: undefined }) } as never)
+    expect(refused({ client: own })).toMatchObject({ code: 'UNSAFE_CLIENT', message: expect.stringContaining('{ url, token') })
+    for (const other of [{}, { client: {} }, { client: { baseUrl: url } }]) {
+      expect(refused({ client: other as never }).code).toBe('UNSAFE_CLIENT')
+    }
+  })
+
+  it('is refused without credentials, or over http: to the network', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    expect(refused({ client: new Redis({ url, token: undefined }) }).code).toBe('MISSING_CREDENTIALS')
+    expect(refused({ client: new Redis({ url: undefined, token }) }).code).toBe('MISSING_CREDENTIALS')
+    warn.mockRestore()
+    expect(refused({ client: new Redis({ url: 'http://10.0.0.1', token }) }).code).toBe('INSECURE_URL')
+  })
+})
