@@ -1,9 +1,10 @@
+import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
-import type { Wire } from '../../src/store/transport.ts'
-import type { IoredisLike, Peer } from './client.ts'
+import { ReplyError } from '../../src/store/transport.ts'
+import type { IoredisLike } from './client.ts'
 import { slotOf } from './slot.ts'
-import { ioredisTransport, type IoredisTransportOptions } from './transport.ts'
+import { openClient, type IoredisTransportOptions } from './transport.ts'
 
 export type { IoredisLike } from './client.ts'
 export { connect, type ConnectOptions } from './connect.ts'
@@ -27,7 +28,7 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): AtomicStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
-  const transport = ioredisTransport(client, options)
+  const { transport, scan } = openClient(client, options)
   const store = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -37,21 +38,12 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ...(cluster ? { slotOf } : {}),
     onEvent,
   })
-  if (transport.subscribe) store.subscribe = transport.subscribe
-  if (cluster) {
-    // SCAN sees one node: every primary is asked in turn.
-    store.scan = async function* (pattern) {
-      await store.ready()
-      for (const node of (client as Peer).nodes?.('master') ?? []) {
-        let cursor = '0'
-        do {
-          const reply = await node.call('SCAN', [cursor, 'MATCH', pattern, 'COUNT', 1000])
-          const [next, keys] = reply as readonly [string, readonly Wire[]]
-          cursor = next
-          for (const key of keys) yield String(key)
-        } while (cursor !== '0')
-      }
-    }
+  store.scan = scan
+  store.subscribe = transport.subscribe as NonNullable<typeof transport.subscribe>
+  store.publish = async (channel, message, call) => {
+    const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
+    if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+    return Number(reply)
   }
   return store
 }

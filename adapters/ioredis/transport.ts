@@ -33,7 +33,17 @@ interface Progress {
  * connection. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
  * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there.
  */
-export function ioredisTransport(borrowed: IoredisLike, options: IoredisTransportOptions = {}): Transport {
+export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
+  return openClient(client, options).transport
+}
+
+export interface OpenClient {
+  readonly transport: Transport
+  /** SCAN sees one node: every primary is asked in turn. */
+  scan(pattern: string, call?: Call): AsyncIterable<string>
+}
+
+export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions): OpenClient {
   const client = borrowed as Peer
   checkSettings(client)
   const cluster = client.isCluster === true
@@ -268,9 +278,26 @@ export function ioredisTransport(borrowed: IoredisLike, options: IoredisTranspor
     })
   }
 
+  async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
+    const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
+    for (const node of nodes) {
+      let cursor = '0'
+      do {
+        const command: Command = { args: ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000], effect: 'read' }
+        const reply = await within(call, async (progress) => {
+          await open(node)
+          return write(node, [command], false, progress)[0] as Promise<Wire>
+        })
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        cursor = String(reply[0])
+        yield* reply[1] as string[]
+      } while (cursor !== '0')
+    }
+  }
+
   const subscriber = createSubscriber(client)
 
-  return {
+  const transport: Transport = {
     send: (command, call) =>
       within(call, (progress) => each([command], call?.bytes === true, progress)[0] as Promise<Wire>),
     sendMany: (commands, call) =>
@@ -294,6 +321,7 @@ export function ioredisTransport(borrowed: IoredisLike, options: IoredisTranspor
       client.off('error', onError)
     },
   }
+  return { transport, scan }
 }
 
 function isReply(error: unknown): error is Error {
