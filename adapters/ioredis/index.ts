@@ -1,8 +1,10 @@
 import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
+import { runUnderWatch } from '../../src/store/watch.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import type { IoredisLike } from './client.ts'
+import { createExclusivePool } from './exclusive.ts'
 import { slotOf } from './slot.ts'
 import { openClient, type IoredisTransportOptions } from './transport.ts'
 
@@ -29,6 +31,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, scan } = openClient(client, options)
+  const pool = cluster ? undefined : createExclusivePool(client, (own) => openClient(own, { owned: true }).transport)
   const store = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -36,8 +39,14 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ordered: !cluster,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(cluster ? { slotOf } : {}),
+    ...(pool ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) } : {}),
     onEvent,
   })
+  const close = store.close
+  store.close = async () => {
+    await close()
+    await pool?.close()
+  }
   store.scan = scan
   store.subscribe = transport.subscribe as NonNullable<typeof transport.subscribe>
   store.publish = async (channel, message, call) => {

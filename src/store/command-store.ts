@@ -20,6 +20,13 @@ export interface CommandStoreOptions {
   readonly slotOf?: (key: string) => number
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string
+  /** Runs an operation where the server refuses scripts. @default such a call rejects with `UNSUPPORTED` */
+  readonly fallback?: <A extends readonly Arg[], R extends Reply>(
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
+    call: Call & { readonly deadline: number },
+  ) => Promise<R>
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
 }
 
@@ -45,7 +52,9 @@ const MAX_ATTEMPTS = 4
  * deletes and operations marked `repeat` go out again with jittered back-off until their deadline; nothing else does.
  */
 export function createCommandStore(options: CommandStoreOptions): AtomicStore {
-  const { name, traits, transport, slotOf, ordered } = options
+  const { name, traits, transport, slotOf, ordered, fallback, timeoutMs = 5000 } = options
+  const deadlineOf = (call: Call | undefined): number => call?.deadline ?? now() + timeoutMs
+  let scriptless = false
   let prelude = options.prelude ?? ''
   let preludeProved = prelude === ''
   const scripts = new Map<object, Script>()
@@ -250,7 +259,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     if (rest.length > 0) void sendInOrder(rest)
   }
 
-  const tick = createTick(options.timeoutMs ?? 5000, flush)
+  const tick = createTick(timeoutMs, flush)
 
   const add = (
     keys: readonly string[],
@@ -305,12 +314,20 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       checkArgs(args, traits)
       let size = 256
       for (const arg of args) size += String(arg).length
-      const reply = await add([key], ['EVAL', '', 1, key, ...args], operation.effect, size, call, operation)
-      return reply as R
+      if (!scriptless) {
+        try {
+          return (await add([key], ['EVAL', '', 1, key, ...args], operation.effect, size, call, operation)) as R
+        } catch (error) {
+          if (!fallback || !(error instanceof HitherError && error.code === 'UNSUPPORTED')) throw error
+          scriptless = true
+        }
+      }
+      return (fallback as NonNullable<typeof fallback>)(operation, key, args, { ...call, deadline: deadlineOf(call) })
     },
     async ready(call) {
-      const deadline = call?.deadline ?? now() + (options.timeoutMs ?? 5000)
+      const deadline = deadlineOf(call)
       if (!preludeProved) await probe(deadline)
+      if (fallback) return void (await store.get('hither', { ...call, deadline }))
       const reply = await add([], ['EVAL', `${prelude}return 1`, 0], 'read', 64, { ...call, deadline })
       if (reply !== 1) throw badReply('EVAL')
     },

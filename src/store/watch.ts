@@ -1,0 +1,77 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { now, sleep } from '../runtime/clock.ts'
+import { random } from '../runtime/random.ts'
+import type { Call } from './store.ts'
+import { ReplyError, type Transport, type Wire } from './transport.ts'
+
+/** A connection of one's own, until it is given back. */
+export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
+  /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
+  release(broken: boolean): void
+}
+
+/**
+ * Runs an operation's `apply` under WATCH, for a server that refuses scripts: read, decide, and write in a
+ * transaction that fails when the key changed, then again with jitter until the deadline (`TIMEOUT`; nothing ran).
+ * Time is the server's own. A lost reply to the transaction rejects with `maybeExecuted`.
+ *
+ * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
+ */
+export async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
+  acquire: (call: Call) => Promise<Exclusive>,
+  operation: Operation<A, R>,
+  key: string,
+  args: A,
+  call: Call & { readonly deadline: number },
+): Promise<R> {
+  const connection = await acquire(call)
+  let broken = true
+  try {
+    for (let attempt = 0; now() < call.deadline; attempt++) {
+      const ask = async (effect: 'read' | 'once', ...parts: (string | number)[]): Promise<Wire> => {
+        const reply = await connection.send({ args: parts, effect }, call)
+        if (reply instanceof ReplyError) throw new StoreRejectedError(String(parts[0]), reply.word)
+        return reply
+      }
+      await ask('read', 'WATCH', key)
+      const current = (await ask('read', 'GET', key)) as string | null
+      const leftMs = Number(await ask('read', 'PTTL', key))
+      const [seconds, micros] = (await ask('read', 'TIME')) as readonly [string, string]
+      const { next, ttl, reply } = operation.apply(current ?? undefined, args, {
+        nowUs: Number(seconds) * 1_000_000 + Number(micros),
+        leftMs: leftMs >= 0 ? leftMs : undefined,
+      })
+      if (next === (current ?? undefined) && (next === undefined || ttl === 'keep')) {
+        await ask('read', 'UNWATCH')
+        broken = false
+        return reply
+      }
+      const write =
+        next === undefined
+          ? ['UNLINK', key]
+          : ttl === 'keep'
+            ? ['SET', key, next, 'KEEPTTL']
+            : ttl === 'none'
+              ? ['SET', key, next]
+              : ['SET', key, next, 'PX', ttl.ms]
+      const written = await connection.transaction([{ args: write, effect: 'once' }], call).catch(changed)
+      if (written) {
+        if (written[0] instanceof ReplyError) throw new StoreRejectedError(String(write[0]), written[0].word)
+        broken = false
+        return reply
+      }
+      await sleep(2 ** Math.min(attempt, 5) * random(), call.signal)
+    }
+    broken = false
+    throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing until the deadline`, { retryable: true })
+  } finally {
+    connection.release(broken)
+  }
+}
+
+/** A transaction whose key changed is answered with nil. */
+function changed(error: unknown): undefined {
+  if (error instanceof StoreRejectedError && error.reply === 'null') return undefined
+  throw error
+}
