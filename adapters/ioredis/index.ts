@@ -30,29 +30,31 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): AtomicStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
-  const { transport, scan } = openClient(client, options)
+  const { transport, untimed, scan } = openClient(client, options)
   const pool = cluster ? undefined : createExclusivePool(client, (own) => openClient(own, { owned: true }).transport)
   const store = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
-    transport,
+    transport: untimed,
     ordered: !cluster,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(cluster ? { slotOf } : {}),
     ...(pool ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) } : {}),
     onEvent,
   })
-  const close = store.close
-  store.close = async () => {
-    await close()
-    await pool?.close()
+  return {
+    ...store,
+    transport,
+    scan,
+    subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
+    async publish(channel, message, call) {
+      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      return Number(reply)
+    },
+    async close() {
+      await store.close()
+      await pool?.close()
+    },
   }
-  store.scan = scan
-  store.subscribe = transport.subscribe as NonNullable<typeof transport.subscribe>
-  store.publish = async (channel, message, call) => {
-    const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-    if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
-    return Number(reply)
-  }
-  return store
 }

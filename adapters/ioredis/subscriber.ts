@@ -49,9 +49,9 @@ export function createSubscriber(client: Peer): Subscriber {
       const listener: Listener = { channel, onMessage, onGap }
       const end = async (): Promise<void> => {
         if (!listeners.delete(listener)) return
-        if (listeners.size === 0) return drop()
         for (const other of listeners) if (other.channel === channel) return
-        await peer.unsubscribe(channel).catch(() => {})
+        if (peer.status === 'ready') await peer.unsubscribe(channel).catch(() => {})
+        if (listeners.size === 0) drop()
       }
       listeners.add(listener)
       try {

@@ -20,12 +20,13 @@ export const made: WeakSet<object> = new WeakSet()
 const REDIRECTS = 5
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 /** What ioredis says of a command it did not write. */
-const UNSENT = /isn't (writeable|ready)|^Connection in subscriber mode|monitoring mode/
+const UNSENT = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
 
 /** One call: whether anything was written for it, and whether its caller has been answered. */
 interface Progress {
   sent: boolean
   over: boolean
+  readonly deadline: number
 }
 
 /**
@@ -39,6 +40,8 @@ export function ioredisTransport(client: IoredisLike, options: IoredisTransportO
 
 export interface OpenClient {
   readonly transport: Transport
+  /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
+  readonly untimed: Transport
   /** SCAN sees one node: every primary is asked in turn. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
@@ -58,7 +61,9 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     fault = undefined
   }
   const onError = (error: unknown): void => {
-    fault = (error as { lastNodeError?: unknown }).lastNodeError ?? error
+    const { lastNodeError = error } = error as { lastNodeError?: unknown }
+    // ioredis 5 adds that its own INFO found no connection: the reason came before.
+    if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
   }
   client.on('ready', onReady)
   client.on('error', onError)
@@ -89,7 +94,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
 
   /** Writes `commands` to one connection, contiguous and in one piece. An error reply is a value. */
   const write = (peer: Peer, commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
-    if (progress.over) throw late(progress)
+    if (progress.over || !(progress.deadline > now())) throw late(progress)
     progress.sent = true
     const failed = (error: unknown): Wire => {
       if (isReply(error)) return new ReplyError(error.message)
@@ -228,23 +233,29 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     }
   }
 
-  /** Runs `task` once the client takes commands, within the call's deadline and signal. */
-  const within = <T>(call: Call | undefined, task: (progress: Progress) => T | Promise<T>): Promise<T> => {
+  type Task<T> = (progress: Progress) => T | Promise<T>
+  /** Runs `task` once the client takes commands; nothing is written past the deadline. */
+  const run = <T>(task: Task<T>, progress: Progress): Promise<T> => {
+    try {
+      if (closed) throw new HitherError('CLOSED', 'the transport is closed')
+      const wait = open(client)
+      return wait ? wait.then(() => task(progress)) : Promise.resolve(task(progress))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+  const start = (call: Call | undefined): Progress => ({
+    sent: false,
+    over: false,
+    deadline: call?.deadline ?? Number.POSITIVE_INFINITY,
+  })
+  /** As `run`, and rejects at the call's deadline and when its signal aborts. */
+  const within = <T>(call: Call | undefined, task: Task<T>): Promise<T> => {
     const signal = call?.signal
     const deadline = call?.deadline
-    const progress: Progress = { sent: false, over: false }
-    const run = (): Promise<T> => {
-      if (signal?.aborted) return Promise.reject(signal.reason)
-      if (closed) return Promise.reject(new HitherError('CLOSED', 'the transport is closed'))
-      if (deadline !== undefined && !(deadline > now())) return Promise.reject(late(progress))
-      try {
-        const wait = open(client)
-        return wait ? wait.then(() => task(progress)) : Promise.resolve(task(progress))
-      } catch (error) {
-        return Promise.reject(error)
-      }
-    }
-    const work = run()
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const progress = start(call)
+    const work = run(task, progress)
     if (!signal && deadline === undefined) return work
     return new Promise((resolve, reject) => {
       // The reply that comes later still takes its own place on the connection: ioredis keeps the command queued.
@@ -297,11 +308,18 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
 
   const subscriber = createSubscriber(client)
 
+  const one =
+    ({ bytes }: Call = {}, command: Command): Task<Wire> =>
+    (progress) =>
+      each([command], bytes === true, progress)[0] as Promise<Wire>
+  const all =
+    ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
+    (progress) =>
+      Promise.all(each(commands, bytes === true, progress))
+
   const transport: Transport = {
-    send: (command, call) =>
-      within(call, (progress) => each([command], call?.bytes === true, progress)[0] as Promise<Wire>),
-    sendMany: (commands, call) =>
-      within(call, (progress) => Promise.all(each(commands, call?.bytes === true, progress))),
+    send: (command, call) => within(call, one(call, command)),
+    sendMany: (commands, call) => within(call, all(call, commands)),
     transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),
     subscribe: (channel, onMessage, onGap) =>
       closed
@@ -321,7 +339,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       client.off('error', onError)
     },
   }
-  return { transport, scan }
+  const untimed: Transport = {
+    ...transport,
+    send: (command, call) => run(one(call, command), start(call)),
+    sendMany: (commands, call) => run(all(call, commands), start(call)),
+  }
+  return { transport, untimed, scan }
 }
 
 function isReply(error: unknown): error is Error {

@@ -1,0 +1,260 @@
+import { createServer, type AddressInfo, type Server as NetServer } from 'node:net'
+import { execFileSync } from 'node:child_process'
+import { Cluster, Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { Redis as Valkey } from 'iovalkey'
+import { afterEach, describe, expect, it } from 'vitest'
+import { startServer } from '../../scripts/servers.ts'
+import { connect, ioredisStore, ioredisTransport, type IoredisLike } from '../../adapters/ioredis/index.ts'
+import { slotOf } from '../../adapters/ioredis/slot.ts'
+import { ReplyError } from '../../src/store/transport.ts'
+
+const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
+const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
+const url = (): string => process.env['REDIS8_URL'] as string
+
+const clients: IoredisLike[] = []
+const keep = <C extends IoredisLike>(client: C): C => {
+  clients.push(client)
+  return client
+}
+afterEach(() => {
+  for (const client of clients.splice(0)) client.disconnect()
+})
+
+describe('slotOf', () => {
+  it('agrees with the server, hash tags included', async () => {
+    const port = Number((process.env['CLUSTER_NODES'] as string).split(',')[0]?.split(':')[1])
+    const client = keep(new Redis(port, '127.0.0.1', safe))
+    await new Promise((done) => client.once('ready', done))
+    for (const key of ['', 'foo', '123456789', '{a}b', 'x{a}b', '{}b', '{a', 'a}', '{{a}}', 'x{}{a}', 'naïve€😀']) {
+      expect([key, slotOf(key)]).toEqual([key, await client.call('CLUSTER', ['KEYSLOT', key])])
+    }
+  })
+})
+
+describe('construction', () => {
+  const lazy = { ...safe, lazyConnect: true }
+  const single: [string, Record<string, unknown>][] = [
+    ['enableOfflineQueue', { enableOfflineQueue: true }],
+    ['maxRetriesPerRequest', { maxRetriesPerRequest: 20 }],
+    ['maxRetriesPerRequest', { maxRetriesPerRequest: null }],
+    ['enableAutoPipelining', { enableAutoPipelining: true }],
+    ['keyPrefix', { keyPrefix: 'app:' }],
+    ['stringNumbers', { stringNumbers: true }],
+    ['readOnly', { readOnly: true }],
+    ['role', { sentinels: [{ host: '127.0.0.1', port: 1 }], name: 'x', role: 'slave' }],
+    ['mode', { monitor: true }],
+  ]
+  for (const [setting, options] of single) {
+    it(`names ${setting} of ${JSON.stringify(options)}`, () => {
+      for (const Made of [Redis, Redis5, Valkey]) {
+        const client = keep(new Made({ ...lazy, ...options }))
+        expect(() => ioredisStore(client)).toThrow(
+          expect.objectContaining({ code: 'UNSAFE_CLIENT', message: expect.stringContaining(setting) }),
+        )
+      }
+    })
+  }
+  it('names replyMapping', () => {
+    const client = keep(new Redis({ ...lazy, replyMapping: 'resp3' }))
+    expect(() => ioredisStore(client as unknown as IoredisLike)).toThrow(expect.objectContaining({ code: 'UNSAFE_CLIENT' }))
+  })
+  const many: [string, Record<string, unknown>][] = [
+    ['enableOfflineQueue', { enableOfflineQueue: true }],
+    ['retryDelayOnFailover', { retryDelayOnFailover: 100 }],
+    ['redisOptions.maxRetriesPerRequest', { redisOptions: {} }],
+    ['redisOptions.enableOfflineQueue', { redisOptions: { maxRetriesPerRequest: 0, enableOfflineQueue: false } }],
+    ['scaleReads', { scaleReads: 'slave' }],
+    ['keyPrefix', { redisOptions: { maxRetriesPerRequest: 0, keyPrefix: 'a:' } }],
+  ]
+  for (const [setting, options] of many) {
+    it(`names ${setting} of a Cluster`, () => {
+      const client = keep(new Cluster([{ host: '127.0.0.1', port: 1 }], { ...manySafe, lazyConnect: true, ...options }))
+      expect(() => ioredisStore(client)).toThrow(
+        expect.objectContaining({ code: 'UNSAFE_CLIENT', message: expect.stringContaining(`set ${setting} to`) }),
+      )
+    })
+  }
+  it('accepts the settings it asks for', () => {
+    for (const Made of [Redis, Redis5, Valkey]) ioredisStore(keep(new Made(lazy)))
+    ioredisStore(keep(new Cluster([{ host: '127.0.0.1', port: 1 }], { ...manySafe, lazyConnect: true })))
+  })
+  it('refuses what is no client', () => {
+    for (const value of [undefined, null, {}, 'redis://x', new Map()]) {
+      expect(() => ioredisStore(value as unknown as IoredisLike)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+      )
+    }
+  })
+})
+
+describe('connect', () => {
+  it('refuses a malformed url without showing it', async () => {
+    for (const bad of ['', 'localhost', 'http://localhost:6379', 'redis://', 'redis://h/x', 'redis://:s3cret%zz@h']) {
+      const error = await connect(bad).catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'INVALID_URL' })
+      expect(String(error)).not.toContain('s3cret')
+    }
+    await expect(connect([])).rejects.toMatchObject({ code: 'INVALID_URL' })
+  })
+  it('makes a client that works, and close() ends it', async () => {
+    const client = await connect(url())
+    const store = ioredisStore(client)
+    await store.ready()
+    await store.close()
+    await store.close()
+    await until(() => client.status === 'end')
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+  it('makes a Cluster of several urls', async () => {
+    const urls = (process.env['CLUSTER_NODES'] as string).split(',').map((node) => `redis://${node}`)
+    const store = ioredisStore(await connect(urls))
+    await Promise.all(Array.from({ length: 50 }, (_, i) => store.set(`ioc:${i}`, `${i}`, 60_000)))
+    expect(await store.getMany(['ioc:7', 'ioc:8'])).toEqual(['7', '8'])
+    const seen = new Set<string>()
+    for await (const key of store.scan?.('ioc:*') ?? []) seen.add(key)
+    expect(seen.size).toBe(50)
+    await store.close()
+  })
+  it('names ioredis when it is not installed', () => {
+    const program = `
+      import { registerHooks } from 'node:module'
+      registerHooks({ resolve(name, context, next) {
+        if (name === 'ioredis') throw new Error('Cannot find package')
+        return next(name, context)
+      } })
+      const { connect } = await import(${JSON.stringify(new URL('../../adapters/ioredis/index.ts', import.meta.url).href)})
+      const error = await connect('redis://127.0.0.1:1').catch((caught) => caught)
+      console.log(error.code, error.message)`
+    const out = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+    expect(out).toMatch(/^UNSUPPORTED .*npm install ioredis/)
+  })
+})
+
+describe('raw replies', () => {
+  for (const Made of [Redis, Redis5, Valkey]) {
+    it(`arrive as the server gave them: ${Made === Redis ? 'ioredis 6' : Made === Redis5 ? 'ioredis 5' : 'iovalkey'}`, async () => {
+      const transport = ioredisTransport(keep(new Made(url(), { ...safe, protocol: 2 })))
+      const send = (...args: (string | number | Uint8Array)[]): Promise<unknown> => transport.send({ args, effect: 'once' })
+      await send('DEL', 'raw:h', 'raw:z', 'raw:s')
+      await send('HSET', 'raw:h', 'a', 1)
+      await send('ZADD', 'raw:z', 1.5, 'm')
+      await send('SET', 'raw:s', new Uint8Array([0, 255, 13, 10]))
+      expect(await send('HGETALL', 'raw:h')).toEqual(['a', '1'])
+      expect(await send('ZRANGE', 'raw:z', 0, -1, 'WITHSCORES')).toEqual(['m', '1.5'])
+      const call = { bytes: true }
+      expect(await transport.send({ args: ['GET', 'raw:s'], effect: 'read' }, call)).toEqual(new Uint8Array([0, 255, 13, 10]))
+      expect(await send('EVAL', "return {1, 'x', false, {2, redis.error_reply('ERR in')}}", 0)).toEqual([
+        1, 'x', null, [2, new ReplyError('ERR in')],
+      ])
+      const [ok, wrong, got] = await transport.sendMany([
+        { args: ['SET', 'raw:s', 'x'], effect: 'once' },
+        { args: ['LPUSH', 'raw:s', 'x'], effect: 'once' },
+        { args: ['GET', 'raw:s'], effect: 'read' },
+      ])
+      expect([ok, (wrong as ReplyError).word, got]).toEqual(['OK', 'WRONGTYPE', 'x'])
+      expect(
+        await transport.transaction([{ args: ['INCRBY', 'raw:n', 1], effect: 'once' }, { args: ['DEL', 'raw:n'], effect: 'repeat' }]),
+      ).toEqual([1, 1])
+      await expect(transport.transaction([{ args: ['NOSUCH'], effect: 'once' }])).rejects.toMatchObject({
+        code: 'STORE_REJECTED', command: 'NOSUCH', maybeExecuted: false,
+      })
+      await transport.close()
+    })
+  }
+})
+
+describe('a borrowed client', () => {
+  it('is left as it was by close()', async () => {
+    const client = keep(new Redis(url(), safe))
+    const before = client.eventNames().map((name) => [name, client.listenerCount(name)])
+    const store = ioredisStore(client)
+    await store.set('ioredis:mine', 'x', 60_000)
+    expect(client.listenerCount('error')).toBe(1)
+    await store.close()
+    expect(client.status).toBe('ready')
+    expect(client.eventNames().map((name) => [name, client.listenerCount(name)]).filter(([, n]) => n !== 0)).toEqual(
+      before.filter(([name]) => name !== 'ready' && name !== 'close'),
+    )
+  })
+  it('may be lazy', async () => {
+    for (const Made of [Redis, Redis5, Valkey]) {
+      const store = ioredisStore(keep(new Made(url(), { ...safe, lazyConnect: true })))
+      expect(await store.get('ioredis:none')).toBeUndefined()
+    }
+  })
+  it('hears messages of a channel until it ends', async () => {
+    const store = ioredisStore(keep(new Redis(url(), safe)))
+    const got: string[] = []
+    const end = await store.subscribe?.('ioredis:ch', (message) => got.push(message))
+    await store.publish?.('ioredis:ch', 'one')
+    await until(() => got.length === 1)
+    await end?.()
+    expect(await store.publish?.('ioredis:ch', 'two')).toBe(0)
+    expect(got).toEqual(['one'])
+    await store.close()
+  })
+})
+
+describe('bad endpoints', () => {
+  for (const Made of [Redis, Redis5, Valkey]) {
+    const name = Made === Redis ? 'ioredis 6' : Made === Redis5 ? 'ioredis 5' : 'iovalkey'
+    it(`a wrong password is UNAUTHORIZED, and shown nowhere: ${name}`, async () => {
+      const server = await startServer('redis8', { args: ['--requirepass', 'right-one'] })
+      try {
+        for (const password of ['s3cret', '']) {
+          const store = ioredisStore(keep(new Made(server.port, '127.0.0.1', { ...safe, password })))
+          for (let i = 0; i < 2; i++) {
+            const error = await store.get('k').catch((caught: unknown) => caught)
+            expect(error).toMatchObject({ code: 'UNAUTHORIZED', maybeExecuted: false })
+            expect(JSON.stringify(error) + String((error as Error).cause)).not.toContain('s3cret')
+          }
+          await store.close()
+        }
+      } finally {
+        await server.stop()
+      }
+    })
+    it(`an unreachable host is STORE_UNAVAILABLE, and nothing ran: ${name}`, async () => {
+      const store = ioredisStore(keep(new Made(1, '127.0.0.1', { ...safe, retryStrategy: () => 50 })))
+      for (let i = 0; i < 3; i++) {
+        await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+      }
+    })
+    it(`a server that is not Redis is BAD_REPLY: ${name}`, async () => {
+      const server = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+      const store = ioredisStore(keep(new Made((server.address() as AddressInfo).port, '127.0.0.1', safe)))
+      await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+      server.close()
+    })
+    it(`a server that says nothing is TIMEOUT, and nothing was sent: ${name}`, async () => {
+      const server = await listen(() => {})
+      const client = keep(new Made((server.address() as AddressInfo).port, '127.0.0.1', safe))
+      const transport = ioredisTransport(client)
+      await expect(
+        transport.send({ args: ['SET', 'k', 'v'], effect: 'once' }, { deadline: Date.now() + 100 }),
+      ).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+      client.disconnect()
+      server.close()
+    })
+  }
+  it('a Cluster none of whose nodes answers is STORE_UNAVAILABLE', async () => {
+    const store = ioredisStore(keep(new Cluster([{ host: '127.0.0.1', port: 1 }], manySafe)))
+    await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+  })
+})
+
+function listen(serve: (socket: import('node:net').Socket) => void): Promise<NetServer> {
+  return new Promise((done) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      serve(socket)
+    }).listen(0, '127.0.0.1', () => done(server))
+  })
+}
+
+async function until(done: () => boolean): Promise<void> {
+  for (let i = 0; i < 200 && !done(); i++) await new Promise((next) => setTimeout(next, 10))
+  expect(done()).toBe(true)
+}
