@@ -7,3 +7,17 @@ export const KEY_LOCKING_PRELUDE = '#!lua flags=allow-key-locking\n'
 export function isUnexpectedFlag(reply: ReplyError): boolean {
   return reply.message.includes('Unexpected flag')
 }
+
+/**
+ * The script without `allow-key-locking`, which only Upstash knows. When no flag is left the whole first line goes,
+ * but for its newline, so that line numbers in errors stay right. A script without the flag comes back as it is.
+ */
+export function withoutKeyLocking(script: string): string {
+  const line = /^#!lua[^\n]*/.exec(script)?.[0]
+  if (!line?.includes('allow-key-locking')) return script
+  const plain = line.replace(/\bflags=(\S*)/, (_, flags: string) => {
+    const rest = flags.split(',').filter((flag) => flag !== 'allow-key-locking')
+    return rest.length > 0 ? `flags=${rest.join()}` : ''
+  })
+  return (/^#!lua\s*$/.test(plain) ? '' : plain) + script.slice(line.length)
+}

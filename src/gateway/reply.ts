@@ -1,0 +1,38 @@
+import { ReplyError, type Wire } from '../store/transport.ts'
+
+const utf8 = new TextDecoder()
+
+/** One reply as Upstash's JSON: `{ result }`, or `{ error }` with the server's own text. */
+export function toItem(reply: Wire, base64: boolean): { readonly result: unknown } | { readonly error: string } {
+  if (reply instanceof ReplyError) return { error: reply.message }
+  if (base64 && isText(reply) && textOf(reply) === 'OK') return { result: 'OK' }
+  return { result: toJson(reply, base64) }
+}
+
+function toJson(reply: Wire, base64: boolean): unknown {
+  if (reply === null) return null
+  if (typeof reply === 'number') return Number.isSafeInteger(reply) ? reply : encode(String(reply), base64)
+  if (typeof reply === 'bigint') {
+    const number = Number(reply)
+    return Number.isSafeInteger(number) ? number : encode(String(reply), base64)
+  }
+  if (reply instanceof ReplyError) return { error: reply.message }
+  if (isText(reply)) return encode(reply, base64)
+  return reply.map((part) => toJson(part, base64))
+}
+
+function isText(reply: Wire): reply is string | Uint8Array {
+  return typeof reply === 'string' || reply instanceof Uint8Array
+}
+
+function textOf(text: string | Uint8Array): string {
+  return typeof text === 'string' ? text : utf8.decode(text)
+}
+
+function encode(text: string | Uint8Array, base64: boolean): string {
+  if (!base64) return textOf(text)
+  const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text
+  let binary = ''
+  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
+  return btoa(binary)
+}
