@@ -84,7 +84,8 @@ async function until(condition: () => Promise<boolean>, ms: number): Promise<boo
  * The shell that stands between: it starts the server, and ends it, however this process goes away, because that
  * closes the pipe it reads from. A stopped (SIGSTOP) server ends too.
  */
-const KEEPER = 'dir=$1; shift; "$@" </dev/null >/dev/null 2>&1 & pid=$!; echo $pid; read -r _; kill -9 $pid; wait; rm -rf "$dir"'
+const KEEPER =
+  'dir=$1; shift; "$@" </dev/null >/dev/null 2>&1 & pid=$!; echo $pid; read -r _; kill -9 $pid; wait; rm -rf "$dir"'
 
 interface Running {
   readonly keeper: ChildProcess
@@ -166,7 +167,14 @@ export async function startServer(name: Program, options: ServerOptions = {}): P
     async kill(signal) {
       process.kill(current.pid, signal)
       if (signal === 'SIGKILL' || signal === 'SIGTERM') {
-        await until(async () => ask(port, 'PING').then(() => false, () => true), 5000)
+        await until(
+          async () =>
+            ask(port, 'PING').then(
+              () => false,
+              () => true,
+            ),
+          5000,
+        )
       }
     },
     async restart() {
@@ -231,7 +239,7 @@ export async function startServers(
   names: readonly ServerName[] = allServers,
   say: (line: string) => void = (line) => console.error(`servers: ${line}`),
 ): Promise<Servers> {
-  const skipped = (process.env['HITHER_SKIP_SERVERS'] ?? '').split(',').filter(Boolean)
+  const skipped = (process.env.HITHER_SKIP_SERVERS ?? '').split(',').filter(Boolean)
   for (const name of skipped) {
     if (!allServers.includes(name as ServerName)) throw new Error(`HITHER_SKIP_SERVERS: no server is called ${name}`)
     say(`${name} is left out, as HITHER_SKIP_SERVERS asks`)
@@ -250,7 +258,7 @@ export async function startServers(
     if (name === 'cluster') {
       const cluster = await startCluster(clusterOn)
       stops.push(cluster.stop)
-      env['CLUSTER_NODES'] = cluster.nodes.map((node) => `127.0.0.1:${node.port}`).join(',')
+      env.CLUSTER_NODES = cluster.nodes.map((node) => `127.0.0.1:${node.port}`).join(',')
     } else {
       const server = await startServer(name)
       stops.push(server.stop)

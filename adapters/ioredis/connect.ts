@@ -98,7 +98,10 @@ function parse(text: string): Address {
   }
   const db = url?.pathname.slice(1) ?? ''
   if (!url || !/^(redis|valkey)s?:$/.test(url.protocol) || !url.hostname || !/^\d*$/.test(db)) {
-    throw new HitherError('INVALID_URL', 'a Redis url looks like redis://user:password@host:6379/0, or rediss:// for TLS')
+    throw new HitherError(
+      'INVALID_URL',
+      'a Redis url looks like redis://user:password@host:6379/0, or rediss:// for TLS',
+    )
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),

@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import type { Call } from '../../src/store/store.ts'
-import type { Exclusive } from '../../src/store/watch.ts'
 import type { Transport } from '../../src/store/transport.ts'
+import type { Exclusive } from '../../src/store/watch.ts'
 import type { IoredisLike } from './client.ts'
 
 const MAX_CONNECTIONS = 4

@@ -1,16 +1,16 @@
 import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
-import { runUnderWatch } from '../../src/store/watch.ts'
 import { ReplyError } from '../../src/store/transport.ts'
+import { runUnderWatch } from '../../src/store/watch.ts'
 import type { IoredisLike } from './client.ts'
 import { createExclusivePool } from './exclusive.ts'
 import { slotOf } from './slot.ts'
-import { openClient, type IoredisTransportOptions } from './transport.ts'
+import { type IoredisTransportOptions, openClient } from './transport.ts'
 
 export type { IoredisLike } from './client.ts'
-export { connect, type ConnectOptions } from './connect.ts'
-export { ioredisTransport, type IoredisTransportOptions } from './transport.ts'
+export { type ConnectOptions, connect } from './connect.ts'
+export { type IoredisTransportOptions, ioredisTransport } from './transport.ts'
 
 export interface IoredisStoreOptions extends IoredisTransportOptions {
   /** Longest key, in bytes of UTF-8. @default 1024 */
@@ -39,7 +39,9 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ordered: !cluster,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(cluster ? { slotOf } : {}),
-    ...(pool ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) } : {}),
+    ...(pool
+      ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) }
+      : {}),
     onEvent,
   })
   return {

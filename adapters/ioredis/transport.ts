@@ -3,7 +3,7 @@ import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
-import { ReplyError, type Command, type Transport, type Wire } from '../../src/store/transport.ts'
+import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
@@ -122,9 +122,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
 
   const find = (key: string | undefined): Peer | undefined =>
-    key === undefined
-      ? undefined
-      : client.nodes?.().find((node) => `${node.options.host}:${node.options.port}` === key)
+    key === undefined ? undefined : client.nodes?.().find((node) => `${node.options.host}:${node.options.port}` === key)
 
   const refresh = (): Promise<void> =>
     new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
@@ -352,10 +350,14 @@ function isReply(error: unknown): error is Error {
 }
 
 function late(progress: Progress): HitherError {
-  return new HitherError('TIMEOUT', progress.sent ? 'no reply before the deadline' : 'no connection before the deadline', {
-    retryable: true,
-    maybeExecuted: progress.sent,
-  })
+  return new HitherError(
+    'TIMEOUT',
+    progress.sent ? 'no reply before the deadline' : 'no connection before the deadline',
+    {
+      retryable: true,
+      maybeExecuted: progress.sent,
+    },
+  )
 }
 
 /** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */

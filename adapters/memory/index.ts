@@ -125,7 +125,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       for (const key of keys) if (find(key) && remove(key)) count++
       return count
     },
-    async run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) {
+    async run<A extends readonly Arg[], R extends Reply>(
+      operation: Operation<A, R>,
+      key: string,
+      args: A,
+      call?: Call,
+    ) {
       checkKey(key, traits)
       checkArgs(args, traits)
       enter(call)
@@ -136,7 +141,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       if (next === undefined) remove(key)
       else {
         const endsMs =
-          ttl === 'keep' ? (slot?.endsMs ?? Number.POSITIVE_INFINITY) : ttl === 'none' ? Number.POSITIVE_INFINITY : at + ttl.ms
+          ttl === 'keep'
+            ? (slot?.endsMs ?? Number.POSITIVE_INFINITY)
+            : ttl === 'none'
+              ? Number.POSITIVE_INFINITY
+              : at + ttl.ms
         if (slot?.value !== next || slot.endsMs !== endsMs) {
           checkValue(next, traits)
           put(key, next, endsMs)

@@ -2,7 +2,7 @@ import { createGateway } from 'hither/gateway'
 import { connect, ioredisTransport } from 'hither/ioredis'
 import { serve } from './serve.ts'
 
-export { serve, type Served, type ServeOptions } from './serve.ts'
+export { type Served, type ServeOptions, serve } from './serve.ts'
 
 export interface StartGatewayOptions {
   /** The Redis behind, such as `redis://127.0.0.1:6379`; needs the package `ioredis`. */

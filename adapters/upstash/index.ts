@@ -2,10 +2,23 @@ import { createCommandStore } from '../../src/store/command-store.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
-import { checkSyncToken, endpointOf, type UpstashCommon, type UpstashCredentials, type UpstashOptions } from './endpoint.ts'
+import {
+  checkSyncToken,
+  endpointOf,
+  type UpstashCommon,
+  type UpstashCredentials,
+  type UpstashOptions,
+} from './endpoint.ts'
 import { createTransport } from './transport.ts'
 
-export type { Fetch, UpstashClient, UpstashClientLike, UpstashCommon, UpstashCredentials, UpstashOptions } from './endpoint.ts'
+export type {
+  Fetch,
+  UpstashClient,
+  UpstashClientLike,
+  UpstashCommon,
+  UpstashCredentials,
+  UpstashOptions,
+} from './endpoint.ts'
 
 /** Carries read-your-writes on to another isolate. */
 export interface Synced {

@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
-import { ReplyError, type Command, type Transport, type Wire } from '../../src/store/transport.ts'
+import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
 
 type Body = string | Uint8Array<ArrayBuffer>
@@ -39,7 +39,9 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
           response = await fetch(url + path, init)
           text = await response.text()
         } catch (cause) {
-          throw stop.signal.aborted ? stop.signal.reason : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause)
+          throw stop.signal.aborted
+            ? stop.signal.reason
+            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause)
         }
         const { status } = response
         const header = (name: string): string => response.headers.get(name) ?? ''
@@ -51,7 +53,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         if (status > 499) throw lost('STORE_UNAVAILABLE', `${http}the endpoint failed`)
         if (status === 429) {
           const after = header('retry-after')
-          const ms = Math.max(pause, (Number(after) * 1000 || Date.parse(after) - now()) || 0)
+          const ms = Math.max(pause, Number(after) * 1000 || Date.parse(after) - now() || 0)
           if (now() + ms >= deadline) {
             throw new HitherError('OVERLOADED', `${http}too many requests`, { retryable: true })
           }

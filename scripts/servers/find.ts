@@ -108,7 +108,7 @@ export async function find(program: Program): Promise<Found | undefined> {
     if (!found) throw new Error(`${recipe.variable} does not name a ${recipe.wanted}`)
     return found
   }
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean)
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   folders.push('/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin')
   for (const opt of ['/opt/homebrew/opt', '/usr/local/opt', '/home/linuxbrew/.linuxbrew/opt']) {
     for (const name of await names(opt)) {

@@ -54,7 +54,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!Array.isArray(args) || args.length === 0) throw new Refusal(400, 'ERR Command is not an array')
     const parts = args.map(toArg)
     if (!isAllowed(parts)) {
-      throw new Refusal(400, `ERR Command is not available: '${String(parts[0]).slice(0, 32)}'. See the gateway's documentation`)
+      throw new Refusal(
+        400,
+        `ERR Command is not available: '${String(parts[0]).slice(0, 32)}'. See the gateway's documentation`,
+      )
     }
     return parts
   }
@@ -114,7 +117,8 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
 
 function refuse(error: unknown): Response {
   if (error instanceof Refusal) return json(error.status, { error: error.message })
-  if (error instanceof StoreRejectedError) return json(400, { error: `${error.reply} Transaction discarded: nothing ran` })
+  if (error instanceof StoreRejectedError)
+    return json(400, { error: `${error.reply} Transaction discarded: nothing ran` })
   const code = isHitherError(error) ? error.code : 'INTERNAL'
   return json(503, { error: `ERR upstream ${code}: the gateway got no answer from Redis` }, { 'retry-after': '1' })
 }

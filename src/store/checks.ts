@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
-import { isWellFormed, utf8Length } from '../protocol/text.ts'
 import type { Arg } from '../protocol/operation.ts'
+import { isWellFormed, utf8Length } from '../protocol/text.ts'
 import type { StoreTraits } from './store.ts'
 
 /** Most keys in one public batch. */

@@ -1,12 +1,12 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import { random } from '../runtime/random.ts'
+import { type Arg, type Operation, type Reply, scriptOf } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
-import { scriptOf, type Arg, type Operation, type Reply } from '../protocol/operation.ts'
+import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
 import type { AtomicStore, Call, StoreEvent, StoreTraits } from './store.ts'
 import { createTick, type Unit } from './tick.ts'
-import { ReplyError, type Command, type Transport, type Wire } from './transport.ts'
+import { type Command, ReplyError, type Transport, type Wire } from './transport.ts'
 
 export interface CommandStoreOptions {
   readonly name: string
@@ -216,7 +216,10 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       parts.at(-1)?.push(request)
     }
     if (ordered) return Promise.all(parts.map((part) => sendRequests(part, call)))
-    return parts.reduce<Promise<unknown>>((before, part) => before.then(() => sendRequests(part, call)), Promise.resolve())
+    return parts.reduce<Promise<unknown>>(
+      (before, part) => before.then(() => sendRequests(part, call)),
+      Promise.resolve(),
+    )
   }
 
   const probe = async (deadline: number): Promise<void> => {
@@ -309,7 +312,12 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       for (const reply of await Promise.all(calls)) count += Number(reply)
       return count
     },
-    async run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) {
+    async run<A extends readonly Arg[], R extends Reply>(
+      operation: Operation<A, R>,
+      key: string,
+      args: A,
+      call?: Call,
+    ) {
       checkKey(key, traits)
       checkArgs(args, traits)
       let size = 256

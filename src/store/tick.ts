@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
-import { now, setTimer } from '../runtime/clock.ts'
 import type { Effect } from '../protocol/operation.ts'
+import { now, setTimer } from '../runtime/clock.ts'
 import type { Call } from './store.ts'
 import type { Wire } from './transport.ts'
 

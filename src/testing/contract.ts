@@ -201,7 +201,10 @@ export function describeStore(runner: Runner, name: string, harness: StoreHarnes
     test('writes 10,000 in one tick', async (store, key) => {
       const keys = Array.from({ length: 10_000 }, (_, i) => `${key}:${i}`)
       await Promise.all(keys.map((each, i) => store.set(each, String(i), 60_000)))
-      same((await store.getMany(keys)).every((value, i) => value === String(i)), true)
+      same(
+        (await store.getMany(keys)).every((value, i) => value === String(i)),
+        true,
+      )
       same(await store.delete(keys), 10_000)
     })
     test('acts in call order within a tick', async (store, key) => {
@@ -278,7 +281,8 @@ export function describeStore(runner: Runner, name: string, harness: StoreHarnes
       same(await store.run(testTake, key, []), null)
     })
     test('refuses an argument that is no safe integer', async (store, key) => {
-      for (const by of [0.5, Number.NaN, 2 ** 53]) await rejects(store.run(testCounter, key, [by, 0]), 'INVALID_ARGUMENT')
+      for (const by of [0.5, Number.NaN, 2 ** 53])
+        await rejects(store.run(testCounter, key, [by, 0]), 'INVALID_ARGUMENT')
       same(await store.get(key), undefined)
     })
     test('an abort before the call sends nothing', async (store, key) => {
@@ -368,7 +372,25 @@ const SAMPLES: readonly (readonly [string, string])[] = [
   ['text beyond ASCII', 'žluťoučký 馬 👩‍👩‍👧'],
 ]
 
-const HOSTILE = [' ', '\r\nSET x 1\r\n', '\u0000', '{', '}', '{}', '{a}b', '*', '?[', '"', '\\', '/../', '%2F', '?a=1&b', '馬', ':', '::']
+const HOSTILE = [
+  ' ',
+  '\r\nSET x 1\r\n',
+  '\u0000',
+  '{',
+  '}',
+  '{}',
+  '{a}b',
+  '*',
+  '?[',
+  '"',
+  '\\',
+  '/../',
+  '%2F',
+  '?a=1&b',
+  '馬',
+  ':',
+  '::',
+]
 
 /** Runs a seeded history on the store and on the pure functions; replies may not differ. */
 async function replay(store: Store & AtomicStore, key: string, seed: number): Promise<void> {
@@ -419,5 +441,11 @@ async function rejects(call: Promise<unknown>, code: string): Promise<void> {
 }
 
 async function rejectsWith(call: Promise<unknown>, reason: unknown): Promise<void> {
-  same(await call.then(() => 'a result', (error: unknown) => error), reason)
+  same(
+    await call.then(
+      () => 'a result',
+      (error: unknown) => error,
+    ),
+    reason,
+  )
 }

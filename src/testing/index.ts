@@ -1,2 +1,2 @@
-export { describeStore, testCounter, testReport, testTake } from './contract.ts'
 export type { Runner, StoreHarness } from './contract.ts'
+export { describeStore, testCounter, testReport, testTake } from './contract.ts'

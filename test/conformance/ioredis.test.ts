@@ -1,8 +1,8 @@
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
-import { Cluster as ValkeyCluster, Redis as Valkey } from 'iovalkey'
+import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
 import { afterAll, describe, it } from 'vitest'
-import { ioredisStore, type IoredisLike } from '../../adapters/ioredis/index.ts'
+import { type IoredisLike, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { describeStore } from '../../src/testing/index.ts'
 
 const single = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node'
-import { allServers, startServers, type ServerName } from '../../scripts/servers.ts'
+import { allServers, type ServerName, startServers } from '../../scripts/servers.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { type CommandStoreOptions, createCommandStore } from '../../src/store/command-store.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
-import { createCommandStore, type CommandStoreOptions } from '../../src/store/command-store.ts'
 import type { Call, StoreEvent } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { testCounter, testTake } from '../../src/testing/index.ts'
@@ -120,7 +120,9 @@ describe('resends, by effect', () => {
       (store: ReturnType<typeof scripted>['store']) => store.run({ ...testCounter, effect: 'repeat' }, 'k', [1, 0]),
     ],
   ])('%s goes out again after a lost reply', async (_, call) => {
-    const { store, requests, events } = scripted((commands, c, nth) => (nth < 3 ? lost() : plainAnswer(commands, c, nth)))
+    const { store, requests, events } = scripted((commands, c, nth) =>
+      nth < 3 ? lost() : plainAnswer(commands, c, nth),
+    )
     await call(store)
     expect(requests).toHaveLength(3)
     expect(events.map((event) => event.type)).toEqual(['resend', 'resend'])
@@ -265,7 +267,7 @@ describe('deadlines, aborts and odd replies', () => {
     expect(error).toBeInstanceOf(StoreRejectedError)
     expect(error.message).toBe('SET was rejected: OOM')
   })
-  it("a foreign type read alone is absent, and an event", async () => {
+  it('a foreign type read alone is absent, and an event', async () => {
     const { store, events } = scripted(() => [new ReplyError('WRONGTYPE Operation against a key')])
     expect(await store.get('k')).toBeUndefined()
     expect(events).toEqual([{ type: 'foreign-type', command: 'GET' }])

@@ -1,17 +1,21 @@
-import { createServer, type AddressInfo, type Server as NetServer } from 'node:net'
 import { execFileSync } from 'node:child_process'
+import { type AddressInfo, createServer, type Server as NetServer } from 'node:net'
 import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
 import { afterEach, describe, expect, it } from 'vitest'
-import { startServer } from '../../scripts/servers.ts'
-import { connect, ioredisStore, ioredisTransport, type IoredisLike } from '../../adapters/ioredis/index.ts'
+import { connect, type IoredisLike, ioredisStore, ioredisTransport } from '../../adapters/ioredis/index.ts'
 import { slotOf } from '../../adapters/ioredis/slot.ts'
+import { startServer } from '../../scripts/servers.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
 const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
-const url = (): string => process.env['REDIS8_URL'] as string
+const url = (): string => process.env.REDIS8_URL as string
+
+/** What the three packages have in common: a port, a host, a url and options, in the order each takes them. */
+type Make = new (...args: (string | number | object)[]) => IoredisLike
+const makes: readonly Make[] = [Redis, Redis5, Valkey]
 
 const clients: IoredisLike[] = []
 const keep = <C extends IoredisLike>(client: C): C => {
@@ -24,7 +28,7 @@ afterEach(() => {
 
 describe('slotOf', () => {
   it('agrees with the server, hash tags included', async () => {
-    const port = Number((process.env['CLUSTER_NODES'] as string).split(',')[0]?.split(':')[1])
+    const port = Number((process.env.CLUSTER_NODES as string).split(',')[0]?.split(':')[1])
     const client = keep(new Redis(port, '127.0.0.1', safe))
     await new Promise((done) => client.once('ready', done))
     for (const key of ['', 'foo', '123456789', '{a}b', 'x{a}b', '{}b', '{a', 'a}', '{{a}}', 'x{}{a}', 'naïve€😀']) {
@@ -48,7 +52,7 @@ describe('construction', () => {
   ]
   for (const [setting, options] of single) {
     it(`names ${setting} of ${JSON.stringify(options)}`, () => {
-      for (const Made of [Redis, Redis5, Valkey]) {
+      for (const Made of makes) {
         const client = keep(new Made({ ...lazy, ...options }))
         expect(() => ioredisStore(client)).toThrow(
           expect.objectContaining({ code: 'UNSAFE_CLIENT', message: expect.stringContaining(setting) }),
@@ -58,7 +62,9 @@ describe('construction', () => {
   }
   it('names replyMapping', () => {
     const client = keep(new Redis({ ...lazy, replyMapping: 'resp3' }))
-    expect(() => ioredisStore(client as unknown as IoredisLike)).toThrow(expect.objectContaining({ code: 'UNSAFE_CLIENT' }))
+    expect(() => ioredisStore(client as unknown as IoredisLike)).toThrow(
+      expect.objectContaining({ code: 'UNSAFE_CLIENT' }),
+    )
   })
   const many: [string, Record<string, unknown>][] = [
     ['enableOfflineQueue', { enableOfflineQueue: true }],
@@ -77,7 +83,7 @@ describe('construction', () => {
     })
   }
   it('accepts the settings it asks for', () => {
-    for (const Made of [Redis, Redis5, Valkey]) ioredisStore(keep(new Made(lazy)))
+    for (const Made of makes) ioredisStore(keep(new Made(lazy)))
     ioredisStore(keep(new Cluster([{ host: '127.0.0.1', port: 1 }], { ...manySafe, lazyConnect: true })))
   })
   it('refuses what is no client', () => {
@@ -108,7 +114,7 @@ describe('connect', () => {
     await expect(store.get('k')).rejects.toMatchObject({ code: 'CLOSED' })
   })
   it('makes a Cluster of several urls', async () => {
-    const urls = (process.env['CLUSTER_NODES'] as string).split(',').map((node) => `redis://${node}`)
+    const urls = (process.env.CLUSTER_NODES as string).split(',').map((node) => `redis://${node}`)
     const store = ioredisStore(await connect(urls))
     await Promise.all(Array.from({ length: 50 }, (_, i) => store.set(`ioc:${i}`, `${i}`, 60_000)))
     expect(await store.getMany(['ioc:7', 'ioc:8'])).toEqual(['7', '8'])
@@ -133,10 +139,11 @@ describe('connect', () => {
 })
 
 describe('raw replies', () => {
-  for (const Made of [Redis, Redis5, Valkey]) {
+  for (const Made of makes) {
     it(`arrive as the server gave them: ${Made === Redis ? 'ioredis 6' : Made === Redis5 ? 'ioredis 5' : 'iovalkey'}`, async () => {
       const transport = ioredisTransport(keep(new Made(url(), { ...safe, protocol: 2 })))
-      const send = (...args: (string | number | Uint8Array)[]): Promise<unknown> => transport.send({ args, effect: 'once' })
+      const send = (...args: (string | number | Uint8Array)[]): Promise<unknown> =>
+        transport.send({ args, effect: 'once' })
       await send('DEL', 'raw:h', 'raw:z', 'raw:s')
       await send('HSET', 'raw:h', 'a', 1)
       await send('ZADD', 'raw:z', 1.5, 'm')
@@ -144,9 +151,14 @@ describe('raw replies', () => {
       expect(await send('HGETALL', 'raw:h')).toEqual(['a', '1'])
       expect(await send('ZRANGE', 'raw:z', 0, -1, 'WITHSCORES')).toEqual(['m', '1.5'])
       const call = { bytes: true }
-      expect(await transport.send({ args: ['GET', 'raw:s'], effect: 'read' }, call)).toEqual(new Uint8Array([0, 255, 13, 10]))
+      expect(await transport.send({ args: ['GET', 'raw:s'], effect: 'read' }, call)).toEqual(
+        new Uint8Array([0, 255, 13, 10]),
+      )
       expect(await send('EVAL', "return {1, 'x', false, {2, redis.error_reply('ERR in')}}", 0)).toEqual([
-        1, 'x', null, [2, new ReplyError('ERR in')],
+        1,
+        'x',
+        null,
+        [2, new ReplyError('ERR in')],
       ])
       const [ok, wrong, got] = await transport.sendMany([
         { args: ['SET', 'raw:s', 'x'], effect: 'once' },
@@ -155,10 +167,15 @@ describe('raw replies', () => {
       ])
       expect([ok, (wrong as ReplyError).word, got]).toEqual(['OK', 'WRONGTYPE', 'x'])
       expect(
-        await transport.transaction([{ args: ['INCRBY', 'raw:n', 1], effect: 'once' }, { args: ['DEL', 'raw:n'], effect: 'repeat' }]),
+        await transport.transaction([
+          { args: ['INCRBY', 'raw:n', 1], effect: 'once' },
+          { args: ['DEL', 'raw:n'], effect: 'repeat' },
+        ]),
       ).toEqual([1, 1])
       await expect(transport.transaction([{ args: ['NOSUCH'], effect: 'once' }])).rejects.toMatchObject({
-        code: 'STORE_REJECTED', command: 'NOSUCH', maybeExecuted: false,
+        code: 'STORE_REJECTED',
+        command: 'NOSUCH',
+        maybeExecuted: false,
       })
       await transport.close()
     })
@@ -174,12 +191,15 @@ describe('a borrowed client', () => {
     expect(client.listenerCount('error')).toBe(1)
     await store.close()
     expect(client.status).toBe('ready')
-    expect(client.eventNames().map((name) => [name, client.listenerCount(name)]).filter(([, n]) => n !== 0)).toEqual(
-      before.filter(([name]) => name !== 'ready' && name !== 'close'),
-    )
+    expect(
+      client
+        .eventNames()
+        .map((name) => [name, client.listenerCount(name)])
+        .filter(([, n]) => n !== 0),
+    ).toEqual(before.filter(([name]) => name !== 'ready' && name !== 'close'))
   })
   it('may be lazy', async () => {
-    for (const Made of [Redis, Redis5, Valkey]) {
+    for (const Made of makes) {
       const store = ioredisStore(keep(new Made(url(), { ...safe, lazyConnect: true })))
       expect(await store.get('ioredis:none')).toBeUndefined()
     }
@@ -198,7 +218,7 @@ describe('a borrowed client', () => {
 })
 
 describe('bad endpoints', () => {
-  for (const Made of [Redis, Redis5, Valkey]) {
+  for (const Made of makes) {
     const name = Made === Redis ? 'ioredis 6' : Made === Redis5 ? 'ioredis 5' : 'iovalkey'
     it(`a wrong password is UNAUTHORIZED, and shown nowhere: ${name}`, async () => {
       const server = await startServer('redis8', { args: ['--requirepass', 'right-one'] })

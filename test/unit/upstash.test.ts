@@ -1,6 +1,6 @@
 import { Redis } from '@upstash/redis'
 import { describe, expect, it, vi } from 'vitest'
-import { fromEnv, upstashStore, upstashTransport, type UpstashOptions } from '../../adapters/upstash/index.ts'
+import { fromEnv, type UpstashOptions, upstashStore, upstashTransport } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
 
 // What is refused at construction. Nothing here reaches a network.
@@ -58,7 +58,15 @@ describe('url and token', () => {
   })
 
   it('refuses http: to a host that is not loopback, unless allowed', () => {
-    for (const host of ['h', '10.0.0.1', '127.0.0.1.evil.com', 'localhost.evil.com', 'evillocalhost', '0.0.0.0', '[::2]']) {
+    for (const host of [
+      'h',
+      '10.0.0.1',
+      '127.0.0.1.evil.com',
+      'localhost.evil.com',
+      'evillocalhost',
+      '0.0.0.0',
+      '[::2]',
+    ]) {
       expect(refused({ url: `http://${host}`, token }).code, host).toBe('INSECURE_URL')
       expect(() => upstashStore({ url: `http://${host}`, token, allowInsecure: true })).not.toThrow()
     }
@@ -87,7 +95,7 @@ describe('fromEnv', () => {
     const seen: [string, string][] = []
     const store = fromEnv(env, {
       fetch: async (to, init) => {
-        seen.push([to, (init.headers as Record<string, string>)['authorization'] ?? ''])
+        seen.push([to, (init.headers as Record<string, string>).authorization ?? ''])
         return Response.json({ result: null })
       },
     })
@@ -141,10 +149,16 @@ describe('a client of @upstash/redis', () => {
 
     const wrapped = new Redis({ url, token, enableAutoPipelining: false })
     wrapped.use((request, next) => next(request))
-    expect(refused({ client: wrapped })).toMatchObject({ code: 'UNSAFE_CLIENT', message: expect.stringContaining('`use()`') })
+    expect(refused({ client: wrapped })).toMatchObject({
+      code: 'UNSAFE_CLIENT',
+      message: expect.stringContaining('`use()`'),
+    })
 
     const own = new Redis({ request: async () => ({ result: undefined }) } as never)
-    expect(refused({ client: own })).toMatchObject({ code: 'UNSAFE_CLIENT', message: expect.stringContaining('{ url, token') })
+    expect(refused({ client: own })).toMatchObject({
+      code: 'UNSAFE_CLIENT',
+      message: expect.stringContaining('{ url, token'),
+    })
     for (const other of [{}, { client: {} }, { client: { baseUrl: url } }]) {
       expect(refused({ client: other as never }).code).toBe('UNSAFE_CLIENT')
     }

@@ -4,7 +4,7 @@ import { Redis } from '@upstash/redis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { upstashStore, upstashTransport } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
-import { ReplyError, type Command } from '../../src/store/transport.ts'
+import { type Command, ReplyError } from '../../src/store/transport.ts'
 
 // What goes over the wire, and what each fault becomes: against a server of this file that answers as told.
 
@@ -101,7 +101,10 @@ describe('requests', () => {
   it('gives every command of a refused pipeline the refusal, and rejects a refused transaction', async () => {
     answer = () => ({ status: 400, body: { error: 'ERR max request size exceeded' } })
     const replies = await open().sendMany([read('A'), read('B')])
-    expect(replies).toEqual([new ReplyError('ERR max request size exceeded'), new ReplyError('ERR max request size exceeded')])
+    expect(replies).toEqual([
+      new ReplyError('ERR max request size exceeded'),
+      new ReplyError('ERR max request size exceeded'),
+    ])
     answer = () => ({ status: 400, body: { error: 'EXECABORT secret-value' } })
     const error = await failed(open().transaction([write('SET', 'k', 'v')]))
     expect(error).toMatchObject({ code: 'STORE_REJECTED', reply: 'EXECABORT', maybeExecuted: false })
@@ -187,7 +190,12 @@ describe('sync token', () => {
     await transport.send(read('B'))
     await transport.sendMany([read('C')])
     await transport.send(read('D'))
-    expect(seen.map(({ headers }) => headers['upstash-sync-token'])).toEqual([undefined, 'token-1', 'token-2', 'token-3'])
+    expect(seen.map(({ headers }) => headers['upstash-sync-token'])).toEqual([
+      undefined,
+      'token-1',
+      'token-2',
+      'token-3',
+    ])
     expect(transport.syncToken).toBe('token-4')
   })
 
@@ -223,7 +231,10 @@ describe('faults', () => {
   it('reports a body cut short the same way', async () => {
     answer = () => ({ text: '{"result":', headers: { 'content-length': '100' } })
     setTimeout(() => server.closeAllConnections(), 50)
-    expect(await failed(open().send(write('INCR', 'k')))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    expect(await failed(open().send(write('INCR', 'k')))).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      maybeExecuted: true,
+    })
   })
 
   it('reports an unreachable host', async () => {
@@ -262,7 +273,14 @@ describe('faults', () => {
   })
 
   it('rejects a pipeline whose reply has another length or shape', async () => {
-    for (const body of [[], [{ result: 1 }], [{ result: 1 }, { result: 2 }, { result: 3 }], [1, 2], { result: [1, 2] }, 'x']) {
+    for (const body of [
+      [],
+      [{ result: 1 }],
+      [{ result: 1 }, { result: 2 }, { result: 3 }],
+      [1, 2],
+      { result: [1, 2] },
+      'x',
+    ]) {
       answer = () => ({ body })
       const error = await failed(open().sendMany([write('INCR', 'a'), write('INCR', 'b')]))
       expect(error, JSON.stringify(body)).toMatchObject({ code: 'BAD_REPLY', maybeExecuted: true })
@@ -297,7 +315,9 @@ describe('faults', () => {
     for (const value of ['1', new Date(Date.now() + 2000).toUTCString(), '0', 'soon', undefined]) {
       seen = []
       answer = (_, n) =>
-        n === 1 ? { status: 429, text: 'busy', headers: value === undefined ? {} : { 'retry-after': value } } : { body: { result: 'v' } }
+        n === 1
+          ? { status: 429, text: 'busy', headers: value === undefined ? {} : { 'retry-after': value } }
+          : { body: { result: 'v' } }
       expect(await open().send(write('INCR', 'k'))).toBe('v')
       expect(seen).toHaveLength(2)
     }
@@ -415,7 +435,7 @@ describe('over a client of @upstash/redis', () => {
     const store = upstashStore({ client })
     answer = () => ({ body: { result: '123' } })
     expect(await store.get('k')).toBe('123')
-    expect(seen[0]?.headers['authorization']).toBe(`Bearer ${TOKEN}`)
+    expect(seen[0]?.headers.authorization).toBe(`Bearer ${TOKEN}`)
     seen = []
     answer = () => ({ cut: true })
     expect(await failed(store.set('secret-key', 'secret-value'))).toMatchObject({ maybeExecuted: true })
@@ -423,7 +443,13 @@ describe('over a client of @upstash/redis', () => {
   })
 
   it('shares the sync token with the client, both ways', async () => {
-    const client = new Redis({ url, token: TOKEN, enableTelemetry: false, automaticDeserialization: false, enableAutoPipelining: false })
+    const client = new Redis({
+      url,
+      token: TOKEN,
+      enableTelemetry: false,
+      automaticDeserialization: false,
+      enableAutoPipelining: false,
+    })
     const store = upstashStore({ client })
     answer = (_, n) => ({ body: { result: null }, headers: { 'upstash-sync-token': `token-${n}` } })
     await client.get('k')
