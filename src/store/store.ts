@@ -1,15 +1,8 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import type { Call } from './call.ts'
 import type { Transport } from './transport.ts'
 
-/** How one call may end early, and in what form it is answered. The last parameter of every store method. */
-export interface Call {
-  /** Aborting rejects this call with the signal's reason. Calls that share its request are not affected. */
-  readonly signal?: AbortSignal
-  /** The instant, in epoch milliseconds, at which the call rejects with `TIMEOUT`. @default the store's own `timeout` from now */
-  readonly deadline?: number
-  /** Answer strings as bytes; used by `getBytes`. */
-  readonly bytes?: boolean
-}
+export type { Call } from './call.ts'
 
 /** Which writes a read is sure to see: every acknowledged one, this store's own, or none for certain. */
 export type Consistency = 'strong' | 'session' | 'eventual'

@@ -1,5 +1,5 @@
 import type { Effect } from '../protocol/operation.ts'
-import type { Call } from './store.ts'
+import type { Call } from './call.ts'
 
 /** An error reply, as a value: `message` is the server's text, which can quote user data and is never shown. */
 export class ReplyError {
