@@ -5,12 +5,12 @@
  * a connection each, of the same settings.
  */
 import { parseArgs } from 'node:util'
+import type { Redis } from 'ioredis'
 import { connect, ioredisStore } from '../adapters/ioredis/index.ts'
+import { startServer } from '../scripts/servers.ts'
 import type { Operation } from '../src/protocol/operation.ts'
 import { scriptOf } from '../src/protocol/operation.ts'
-import { startServer } from '../scripts/servers.ts'
-import { callers, measure, report, type Case, type Gate } from './support.ts'
-import type { Redis } from 'ioredis'
+import { type Case, callers, type Gate, measure, report } from './support.ts'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string' } } })
 
@@ -56,17 +56,39 @@ const pair = (label: string, count: number, ops: number, ours: Op, theirs: Op, a
 type Op = (i: number) => Promise<unknown>
 
 for (const { count, ops, atLeast } of groups) {
-  pair(`get, ${count} callers`, count, ops, (i) => store.get(key(i)), (i) => plain.get(key(i)), atLeast)
+  pair(
+    `get, ${count} callers`,
+    count,
+    ops,
+    (i) => store.get(key(i)),
+    (i) => plain.get(key(i)),
+    atLeast,
+  )
 }
 // For information: what shares no MGET, and what only partly does.
-pair('set, 64 callers', 64, 6400, (i) => store.set(key(i), value), (i) => plain.set(key(i), value))
-const mixed = (get: Op, set: Op): Op => (i) => (i % 10 === 0 ? set(i) : get(i))
+pair(
+  'set, 64 callers',
+  64,
+  6400,
+  (i) => store.set(key(i), value),
+  (i) => plain.set(key(i), value),
+)
+const mixed =
+  (get: Op, set: Op): Op =>
+  (i) =>
+    i % 10 === 0 ? set(i) : get(i)
 pair(
   '9 get : 1 set, 64 callers',
   64,
   6400,
-  mixed((i) => store.get(key(i)), (i) => store.set(key(i), value)),
-  mixed((i) => plain.get(key(i)), (i) => plain.set(key(i), value)),
+  mixed(
+    (i) => store.get(key(i)),
+    (i) => store.set(key(i), value),
+  ),
+  mixed(
+    (i) => plain.get(key(i)),
+    (i) => plain.set(key(i), value),
+  ),
 )
 pair(
   'operation (EVALSHA), 64 callers',

@@ -110,9 +110,12 @@ export function report(title: string, rows: readonly Row[]): void {
   ])
   const head = ['case', 'against', 'per second', 'ratio', '95 % interval', 'gate', '']
   const widths = head.map((text, i) => Math.max(3, text.length, ...cells.map((row) => (row[i] as string).length)))
-  const line = (row: readonly string[]): string => `| ${row.map((text, i) => text.padEnd(widths[i] as number)).join(' | ')} |`
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, i) => text.padEnd(widths[i] as number)).join(' | ')} |`
   console.log(`\n${title}\n${machine()}\n`)
-  console.log([line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...cells.map(line)].join('\n'))
+  console.log(
+    [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...cells.map(line)].join('\n'),
+  )
   if (rows.some(({ passed }) => passed === false)) process.exitCode = 1
 }
 
