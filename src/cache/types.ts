@@ -1,0 +1,215 @@
+import type { ErrorCode } from '../errors.ts'
+import type { Codec } from '../protocol/codec.ts'
+import type { Duration } from '../protocol/duration.ts'
+import type { AtomicStore, Store } from '../store/store.ts'
+
+type Opaque = Date | RegExp | Uint8Array | ((...args: never[]) => unknown)
+
+/** `T` as a cache gives it out: to be read, not written, since others may hold the same value. */
+export type Frozen<T> = T extends Opaque
+  ? T
+  : T extends Map<infer K, infer V>
+    ? ReadonlyMap<Frozen<K>, Frozen<V>>
+    : T extends Set<infer V>
+      ? ReadonlySet<Frozen<V>>
+      : T extends object
+        ? { readonly [K in keyof T]: Frozen<T[K]> }
+        : T
+
+/** Keeps a promise going after the answer: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
+export type WaitUntil = (work: Promise<unknown>) => void
+
+/** How one call may end early. */
+export interface CallOptions {
+  /** Aborting rejects this call with the signal's reason. Other callers that share its load are not affected. */
+  readonly signal?: AbortSignal | undefined
+  /** The instant, in epoch milliseconds, at which this call rejects with `TIMEOUT`. @default none for a load, `storeTimeout` else */
+  readonly deadline?: number | undefined
+}
+
+/** A write that the plain format has, too. */
+export interface PlainSetOptions extends CallOptions {
+  /** How long the value counts as fresh. @default the cache's own `ttl` */
+  readonly ttl?: Duration
+}
+
+export interface SetOptions extends PlainSetOptions {
+  /** How much longer a stale value may be served when its refresh fails. @default the cache's own `grace` */
+  readonly grace?: Duration
+}
+
+/** What a loader is given. */
+export interface LoadContext {
+  /** The key as the caller gave it. */
+  readonly key: string
+  /** Aborts at `hardTimeout`, and when every caller has left. Pass it on to `fetch` or a database. */
+  readonly signal: AbortSignal
+}
+
+export type Loader<T> = (context: LoadContext) => T | Promise<T>
+
+export interface PlainLoadOptions extends PlainSetOptions {
+  /** How long the loader may run; then its signal aborts and its callers get `TIMEOUT`. @default the cache's own `hardTimeout` */
+  readonly hardTimeout?: Duration
+}
+
+export interface GetOrSetOptions extends PlainLoadOptions, SetOptions {}
+
+export interface WrapOptions<A extends readonly unknown[]> {
+  /** Names the function in its keys: a minifier makes every `fn.name` the same letter. */
+  readonly name: string
+  /** The key of a call, after the name. @default the arguments, which must then be plain data (a signal is no part of it) */
+  readonly key?: (...args: A) => string
+}
+
+/** What a request view adds to every call made through it. */
+export interface ViewOptions extends CallOptions {
+  /** Where work goes that continues after the answer. */
+  readonly waitUntil?: WaitUntil | undefined
+}
+
+export interface CacheEntry<T> {
+  readonly key: string
+  /** `stale`: past its `ttl`, kept for `grace`. */
+  readonly status: 'fresh' | 'stale' | 'absent'
+  /** Undefined when absent. */
+  readonly value: Frozen<T> | undefined
+  /** Milliseconds since it was stored, by this machine's clock against the store's. 0 when absent, and in the plain format. */
+  readonly age: number
+  /** Milliseconds it stays fresh; `Infinity` without an end, 0 when stale or absent. */
+  readonly ttl: number
+  /** How long its loader took, in milliseconds; 0 for a value that was set. */
+  readonly loadTime: number
+}
+
+/** Counts since the cache was made; views count into their cache. */
+export interface CacheStats {
+  readonly hits: number
+  readonly misses: number
+  /** Stale values given out. */
+  readonly stale: number
+  readonly loads: number
+  /** Loads that rejected or ran into `hardTimeout`. */
+  readonly loadErrors: number
+  /** Callers that were answered by a load another caller began. */
+  readonly joined: number
+  /** Loads under way. */
+  readonly inFlight: number
+  /** Calls that the store failed. */
+  readonly storeErrors: number
+}
+
+/** What happened, without values and full keys. `namespace` says where. */
+export type CacheEvent = { readonly namespace: string } & (
+  | { readonly type: 'hit' | 'miss' | 'stale' | 'decode-failed' }
+  | { readonly type: 'load'; readonly durationMs: number; readonly ok: boolean }
+  /** A load ended after its key was deleted or set: its callers got the value, the store did not. */
+  | { readonly type: 'fill-refused' }
+  /** A load's value that could not be stored. */
+  | { readonly type: 'write-dropped'; readonly code: ErrorCode }
+  | { readonly type: 'store-error'; readonly code: ErrorCode }
+  | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
+)
+
+interface CommonOptions {
+  /** Where entries live. Required: no cache is in memory by accident. */
+  readonly store: Store | AtomicStore
+  /** How long a value counts as fresh where a call does not say. @default until it is deleted */
+  readonly ttl?: Duration
+  /** How long the store may take for one command. @default '1s' */
+  readonly storeTimeout?: Duration
+  /** How long a loader may run. @default '30s' */
+  readonly hardTimeout?: Duration
+  /** Told what happens, synchronously. A listener that throws is ignored. */
+  readonly onEvent?: (event: CacheEvent) => void
+  /** Where work goes that continues after the answer; a request view has its own. @default tracked, see `flush` */
+  readonly waitUntil?: WaitUntil
+}
+
+export interface CacheOptions extends CommonOptions {
+  /** Letters, digits, `_` and `-`. Keys are `<namespace>:<key>`. @default 'hither' */
+  readonly namespace?: string
+  /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
+  readonly grace?: Duration
+  /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN and undefined inside */
+  readonly codec?: Codec
+  readonly format?: 'entry'
+}
+
+/** Entries shared with other programs: the key as given, JSON text as the value, the lifetime kept by the server. */
+export interface PlainCacheOptions extends CommonOptions {
+  readonly format: 'plain'
+}
+
+/**
+ * A cache of entries that other programs read and write as well. Two invariants hold within one process only: that a
+ * deleted value does not come back from a load under way, and that one load runs per key.
+ */
+export interface PlainCache {
+  /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
+  get<T = unknown>(key: string, options?: CallOptions): Promise<Frozen<T> | undefined>
+  /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
+  getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Frozen<T>>>
+  /**
+   * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
+   * share it. Resolves to the decoded form on a miss as well as on a hit. When the store is away the loader answers.
+   * The loader's own error passes through untouched and is not cached.
+   */
+  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Frozen<T>>
+  /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
+  set(key: string, value: unknown, options?: PlainSetOptions): Promise<void>
+  /** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
+  setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: PlainSetOptions): Promise<void>
+  /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
+  add(key: string, value: unknown, options?: PlainSetOptions): Promise<boolean>
+  has(key: string, options?: CallOptions): Promise<boolean>
+  /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
+  ttl(key: string, options?: CallOptions): Promise<number | undefined>
+  /** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
+  touch(key: string, options?: PlainSetOptions): Promise<boolean>
+  /** Resolves to the value and deletes it, atomically: of several callers one gets it. */
+  take<T = unknown>(key: string, options?: CallOptions): Promise<Frozen<T> | undefined>
+  /**
+   * Deletes the value and its stale copy. No load that began before can put its value back, or answer a caller that
+   * comes later. Resolves to how many keys the store held.
+   */
+  delete(keys: string | readonly string[], options?: CallOptions): Promise<number>
+  /**
+   * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
+   * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
+   */
+  increment(key: string, by?: number, options?: PlainSetOptions): Promise<number>
+  /** `increment` by the negative. */
+  decrement(key: string, by?: number, options?: PlainSetOptions): Promise<number>
+  /** `fn` with its results cached by name and arguments. */
+  wrap<A extends readonly unknown[], T>(
+    fn: (...args: A) => T | Promise<T>,
+    options: WrapOptions<A> & PlainLoadOptions,
+  ): (...args: A) => Promise<Frozen<T>>
+  /** Value, status and age of one entry; the stale copy as well. */
+  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T>>
+  /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
+  with(options: ViewOptions): this
+  stats(): CacheStats
+  /** Resolves when no background work is left. Never rejects: failures are events. */
+  flush(): Promise<void>
+  /** Waits for background work, then closes the store. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** A cache in one namespace of a store. */
+export interface Cache extends PlainCache {
+  /** As in the plain format; a value in grace is served when the loader fails. */
+  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>>
+  set(key: string, value: unknown, options?: SetOptions): Promise<void>
+  setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
+  add(key: string, value: unknown, options?: SetOptions): Promise<boolean>
+  touch(key: string, options?: SetOptions): Promise<boolean>
+  wrap<A extends readonly unknown[], T>(
+    fn: (...args: A) => T | Promise<T>,
+    options: WrapOptions<A> & GetOrSetOptions,
+  ): (...args: A) => Promise<Frozen<T>>
+  /** A view of the namespace `<this>.<name>`: no new connection, listener or map. */
+  namespace(name: string): Cache
+}

@@ -1,0 +1,112 @@
+import { HitherError } from '../errors.ts'
+
+/**
+ * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. Both may be
+ * asynchronous. Text of one `mark` is only ever decoded by the codec that bears it.
+ */
+export interface Codec {
+  /** One character from `A` to `Z`, stored with every entry: another codec's entries are misses. */
+  readonly mark: string
+  encode(value: unknown): string | Promise<string>
+  decode(text: string): unknown
+}
+
+/** Deepest nesting of a value. A cycle goes past any depth. */
+const MAX_DEPTH = 64
+
+/** What the text of an entry is, as the stored form marks it. */
+export type Mark = 'j' | 'r' | 'i'
+
+/**
+ * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
+ * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE` for a function, a symbol, an instance of a class, a cycle
+ * or nesting deeper than 64.
+ */
+export function encodeJson(value: unknown): { readonly mark: Mark; readonly text: string } {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', text: String(value) }
+  let mark: Mark = 'j'
+  const tagged = (kind: string, v?: unknown): unknown => {
+    mark = 'r'
+    return { $: kind, v }
+  }
+  const pack = (part: unknown, depth: number): unknown => {
+    if (depth > MAX_DEPTH) throw unencodable(`nested deeper than ${MAX_DEPTH}, or in a circle`)
+    switch (typeof part) {
+      case 'string':
+      case 'boolean':
+        return part
+      case 'number':
+        return Number.isFinite(part) && !Object.is(part, -0) ? part : tagged('n', Object.is(part, -0) ? '-0' : `${part}`)
+      case 'bigint':
+        return tagged('i', `${part}`)
+      case 'undefined':
+        return tagged('u')
+      case 'object':
+        break
+      default:
+        throw unencodable(`a ${typeof part}`)
+    }
+    const list = (items: Iterable<unknown>): unknown[] => Array.from(items, (item) => pack(item, depth + 1))
+    if (part === null) return null
+    if (Array.isArray(part)) return list(part)
+    if (part instanceof Date) return tagged('d', part.getTime())
+    if (part instanceof Map) return tagged('m', list(part))
+    if (part instanceof Set) return tagged('s', list(part))
+    if (part instanceof Uint8Array) return tagged('b', toBase64(part))
+    const base = Object.getPrototypeOf(part)
+    if (base !== null && (Object.getPrototypeOf(base) !== null || !Object.hasOwn(base, 'isPrototypeOf'))) {
+      throw unencodable('an instance of a class: pass a codec, or plain data')
+    }
+    const out = Object.create(null) as Record<string, unknown>
+    for (const [key, item] of Object.entries(part)) if (item !== undefined) out[key] = pack(item, depth + 1)
+    return Object.hasOwn(out, '$') ? tagged('o', out) : out
+  }
+  return { text: JSON.stringify(pack(value, 0)), mark }
+}
+
+/** The value of `encodeJson`'s text. Throws for text that is none. */
+export function decodeJson(text: string, mark: Mark): unknown {
+  const value: unknown = JSON.parse(text)
+  return mark === 'r' ? unpack(value) : value
+}
+
+function unpack(part: unknown): unknown {
+  if (typeof part !== 'object' || part === null) return part
+  if (Array.isArray(part)) return part.map(unpack)
+  const { $: kind, v } = part as { $?: unknown; v?: unknown }
+  switch (kind) {
+    case undefined:
+    case 'o': {
+      const out = (kind ? v : part) as Record<string, unknown>
+      // JSON.parse made every key an own property, `__proto__` too: this only replaces.
+      for (const key of Object.keys(out)) out[key] = unpack(out[key])
+      return out
+    }
+    case 'n':
+      return Number(v)
+    case 'i':
+      return BigInt(v as string)
+    case 'u':
+      return undefined
+    case 'd':
+      return new Date((v ?? Number.NaN) as number)
+    case 'm':
+      return new Map((v as unknown[]).map(unpack) as [unknown, unknown][])
+    case 's':
+      return new Set((v as unknown[]).map(unpack))
+    case 'b':
+      return Uint8Array.from(atob(v as string), (char) => char.charCodeAt(0))
+    default:
+      throw new SyntaxError('unknown kind')
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCharCode(...bytes.subarray(i, i + 8192))
+  return btoa(binary)
+}
+
+function unencodable(what: string): HitherError {
+  return new HitherError('UNENCODABLE', `this value cannot be stored: it is, or holds, ${what}`)
+}

@@ -1,0 +1,25 @@
+import { HitherError } from '../errors.ts'
+
+type Unit = 'ms' | 's' | 'm' | 'h' | 'd'
+
+/** A length of time: milliseconds, or a literal such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'7d'`. */
+export type Duration = number | `${number}${Unit}`
+
+const MS: { readonly [U in Unit]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Longest duration: about 3,170 years, so that every instant fits the stored form. */
+const MAX_MS = 1e14
+
+/**
+ * A duration in whole milliseconds, rounded up. Throws `INVALID_DURATION` for text of another form, a number that is
+ * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. `name` is said in the message.
+ */
+export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(`${duration}`) ?? []
+  const ms = Math.ceil(typeof duration === 'number' ? duration : Number(count) * MS[unit as Unit])
+  if (ms >= min && ms <= MAX_MS) return ms
+  throw new HitherError(
+    'INVALID_DURATION',
+    `${name} takes ${min ? 'more than 0 ' : ''}milliseconds, or a literal such as '30s', '5m' or '7d'`,
+  )
+}

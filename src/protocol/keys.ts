@@ -1,0 +1,16 @@
+import { HitherError } from '../errors.ts'
+
+/** Throws `INVALID_KEY` unless `name` is letters, digits, `_` and `-`: dots join nested namespaces. */
+export function checkNamespace(name: string): string {
+  if (/^[\w-]+(\.[\w-]+)*$/.test(name)) return name
+  throw new HitherError('INVALID_KEY', 'a namespace is made of letters, digits, _ and -')
+}
+
+/**
+ * The stored key `<namespace>:<key>`. Throws `INVALID_KEY` for a key that is no string or empty; its length and form are
+ * checked by the store, on the whole. No user key reaches a key of the cache's own, which starts with a colon.
+ */
+export function storedKey(namespace: string, key: string): string {
+  if (typeof key === 'string' && key !== '') return `${namespace}:${key}`
+  throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
+}
