@@ -1,6 +1,6 @@
 import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
 import { now } from '../runtime/clock.ts'
-import { randomId } from '../runtime/random.ts'
+import { randomBytes, randomId } from '../runtime/random.ts'
 import type { Command, Transport } from '../store/transport.ts'
 import { effectOf, isAllowed } from './commands.ts'
 import { toItem } from './reply.ts'
@@ -189,8 +189,9 @@ function createTokenCheck(tokens: readonly string[]): (token: string) => Promise
   const mac = async (key: CryptoKey, token: string): Promise<Uint8Array> =>
     new Uint8Array(await crypto.subtle.sign('HMAC', key, text.encode(token)))
   const prepare = async (): Promise<{ readonly key: CryptoKey; readonly wanted: readonly Uint8Array[] }> => {
-    const raw = crypto.getRandomValues(new Uint8Array(32))
-    const key = await crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+    const key = await crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, [
+      'sign',
+    ])
     return { key, wanted: await Promise.all(tokens.map((token) => mac(key, token))) }
   }
   return async (token) => {
