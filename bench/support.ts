@@ -77,8 +77,6 @@ export async function measure(
   for (let round = -warmUp; round < rounds; round++) {
     const turn = (round + warmUp) % cases.length
     for (const { name, ops, run } of [...cases.slice(turn), ...cases.slice(0, turn)]) {
-      // With --expose-gc no case pays for the garbage of the one before.
-      globalThis.gc?.()
       const start = performance.now()
       await run()
       if (round >= 0) speeds.get(name)?.push((ops / (performance.now() - start)) * 1000)
