@@ -39,7 +39,6 @@ export async function connect(url: string | readonly string[], options: ConnectO
     ...(first.tls ? { tls: {} } : {}),
     ...options.client,
     maxRetriesPerRequest: 0,
-    stringNumbers: false,
     keyPrefix: '',
   }
   let client: IoredisLike

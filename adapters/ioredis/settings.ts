@@ -28,7 +28,13 @@ export function checkSettings(client: Peer): void {
   }
   need(!own.enableAutoPipelining && !node.enableAutoPipelining, 'enableAutoPipelining', 'false', 'order is lost')
   need(!own.keyPrefix && !node.keyPrefix, 'keyPrefix', "'' (hither has namespaces)", 'keys differ between stores')
-  need(!node.stringNumbers, `${inNode}stringNumbers`, 'false', 'numbers arrive as text')
+  // Over RESP2 only integers come as text then, every digit of them; a Cluster reads its slot table wrong.
+  need(
+    !node.stringNumbers || (!cluster && node.protocol === 2),
+    `${inNode}stringNumbers`,
+    'false',
+    'numbers arrive as text',
+  )
   need(node.replyMapping !== 'resp3', `${inNode}replyMapping`, "'legacy'", 'replies arrive reshaped')
   need(!node.readOnly, `${inNode}readOnly`, 'false', 'writes are refused')
   need(node.role !== 'slave', 'role', "'master'", 'writes are refused')

@@ -31,7 +31,8 @@ interface Progress {
 
 /**
  * The raw way to a server through a borrowed client. Commands of one call are written at once, one write per
- * connection. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
+ * connection. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`:
+ * then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
  * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there.
  */
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
@@ -51,6 +52,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   checkSettings(client)
   const cluster = client.isCluster === true
   const owned = options.owned ?? made.has(client)
+  const exact = client.options.stringNumbers === true
   const opening = new WeakMap<object, Promise<void>>()
   let everReady = client.status === 'ready'
   let fault: unknown
@@ -111,9 +113,9 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
             rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
           }
         }
-        const reply = bytes
-          ? peer.callBuffer(args[0] as string, rest as string[])
-          : peer.call(args[0] as string, rest as string[])
+        const name = args[0] as string
+        if (exact) return peer.callBuffer(name, rest as string[]).then((reply) => toExact(reply, bytes), failed)
+        const reply = bytes ? peer.callBuffer(name, rest as string[]) : peer.call(name, rest as string[])
         return reply.then(toWire, failed)
       })
     } finally {
@@ -402,4 +404,13 @@ function toWire(reply: unknown): Wire {
     if (reply instanceof Error) return new ReplyError(reply.message)
   }
   return (typeof reply === 'boolean' ? Number(reply) : (reply ?? null)) as Wire
+}
+
+/** As `toWire`, of a client with `stringNumbers`: what is no bytes is an integer, and a bigint beyond 2^53. */
+function toExact(reply: unknown, bytes: boolean): Wire {
+  if (Array.isArray(reply)) return reply.map((item) => toExact(item, bytes))
+  if (reply instanceof Uint8Array && !bytes) return (reply as Buffer).toString()
+  if (typeof reply !== 'string') return toWire(reply)
+  const number = Number(reply)
+  return Number.isSafeInteger(number) ? number : BigInt(reply)
 }

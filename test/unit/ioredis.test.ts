@@ -182,6 +182,30 @@ describe('raw replies', () => {
   }
 })
 
+describe('integers beyond 2^53', () => {
+  it('arrive whole from a client with stringNumbers, beside numbers and text that looks like one', async () => {
+    for (const Made of makes) {
+      const transport = ioredisTransport(keep(new Made(url(), { ...safe, protocol: 2, stringNumbers: true })))
+      const send = (bytes: boolean, ...args: string[]): Promise<unknown> =>
+        transport.send({ args, effect: 'once' }, { bytes })
+      expect(await send(false, 'SET', 'exact', '-9223372036854775807')).toBe('OK')
+      expect(await send(false, 'DECR', 'exact')).toBe(-9223372036854775808n)
+      expect(await send(false, 'GET', 'exact')).toBe('-9223372036854775808')
+      expect(await send(true, 'GET', 'exact')).toEqual(new TextEncoder().encode('-9223372036854775808'))
+      const script = "return {7, '7', {9007199254740991, -1}, false, redis.error_reply('ERR in')}"
+      expect(await send(false, 'EVAL', script, '0')).toEqual([
+        7,
+        '7',
+        [9007199254740991, -1],
+        null,
+        new ReplyError('ERR in'),
+      ])
+      expect(await send(false, 'DEL', 'exact')).toBe(1)
+      await transport.close()
+    }
+  })
+})
+
 describe('a borrowed client', () => {
   it('is left as it was by close()', async () => {
     const client = keep(new Redis(url(), safe))
