@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -10,6 +11,14 @@ const alias = [
   { find: /^hither\/(\w+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
+/** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
+const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts']
+/** Unit tests of what only Node has: a TCP client, a proxy, a file. */
+const onlyNode = ['test/unit/ioredis.test.ts', 'test/unit/support/**']
+
+/** Of the repository itself: they need no server. */
+const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
+
 const report = process.env.HITHER_REPORT
 
 const config: ViteUserConfig = defineConfig({
@@ -20,7 +29,28 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       {
         resolve: { alias },
-        test: { name: 'node', include: ['test/**/*.test.ts'], globalSetup: ['test/support/global-setup.ts'] },
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/runtimes/{workerd,edge}/**', ...offline],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+      { test: { name: 'repository', include: offline } },
+      {
+        resolve: { alias },
+        plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
+        test: { name: 'workers', include: [...everywhere, 'test/runtimes/workerd/*.test.ts'], exclude: onlyNode },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'edge',
+          environment: 'edge-runtime',
+          pool: 'vmThreads', // any other pool leaks Node's globals into the environment
+          include: [...everywhere, 'test/runtimes/edge/*.test.ts'],
+          exclude: onlyNode,
+        },
       },
     ],
   },
