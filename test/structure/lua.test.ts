@@ -92,6 +92,8 @@ describe('the Lua of operations', () => {
     "local function f() if x then return '' end return 5 end return 'a' .. f()",
     "return 'a' .. string.len(ARGV[1])",
     "local t = {1, 2} return 'a' .. t[1]",
+    "return 'a' .. ('x'):len()",
+    "return 'a' .. (ARGV[1] + 1)",
   ])('is refused: %s', (script) => {
     expect(luaFaults(script).length).toBeGreaterThan(0)
   })
@@ -103,6 +105,7 @@ describe('the Lua of operations', () => {
     "local v = ARGV[1] == '' and ARGV[2] or 'x'\nif v then v = v .. 'y' end\nreturn v",
     "local got = redis.call('HMGET', KEYS[1], 'a', 'b')\nreturn got[1] .. got[2]",
     "-- cjson and tostring, 1 .. 2\nreturn 'tostring cjson 1 .. 2'",
+    "local none, a = ('-'):rep(16), 'b' local function at(n) return n == '0' and ('9'):rep(2) or 'x' end return none .. at(5):rep(2) .. a",
     'local id = (redis.call("GET", KEYS[1]) or "") .. "x" return id',
   ])('is allowed: %s', (script) => {
     expect(luaFaults(script)).toEqual([])

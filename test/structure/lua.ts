@@ -119,14 +119,15 @@ function isText(tokens: readonly string[], expression: readonly string[], seen: 
   const [first, second, third] = expression
   if (first === undefined || ['+', '-', '*', '/', '%', '^', '#'].some((sign) => split(expression, sign).length > 1))
     return false
-  if (/^(['"]|\[\[)/.test(first)) return second === undefined || (second === ':' && textMethods.has(third ?? ''))
-  if (first === '(') return isText(tokens, expression.slice(1, -1), seen) || textMethods.has(expression.at(-1) ?? '')
+  const methods = split(expression, ':').slice(1)
+  if (methods.length > 0) return textMethods.has(methods.at(-1)?.[0] ?? '')
+  if (/^(['"]|\[\[)/.test(first)) return second === undefined
+  if (first === '(') return isText(tokens, expression.slice(1, -1), seen)
   if (first === 'nil' || first === 'false') return true
   if (!isPlain(first)) return false
   if (first === 'string') return textMethods.has(third ?? '')
   if (first === 'ARGV' || first === 'KEYS') return second === '[' && expression.at(-1) === ']'
   if (first === 'redis') return textCommands.test(expression[4] ?? '')
-  if (second === ':') return textMethods.has(third ?? '')
   if (seen.includes(first)) return true
   const trail = [...seen, first]
   if (second === '(') return returnsOf(tokens, first)?.every((one) => isText(tokens, one, trail)) ?? false
