@@ -56,7 +56,7 @@ const LIBRARIES = `libc6 libgcc-s1 libstdc++6 libatomic1 libjemalloc2 liblzf1 li
 
 const run = promisify(execFile)
 
-export function cacheFolder(): string {
+function cacheFolder(): string {
   const { HITHER_SERVERS_CACHE, XDG_CACHE_HOME } = process.env
   return HITHER_SERVERS_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'hither-servers')
 }
