@@ -3,7 +3,7 @@ import { now } from '../runtime/clock.ts'
 import { randomBytes, randomId } from '../runtime/random.ts'
 import type { Command, Transport } from '../store/transport.ts'
 import { effectOf, isAllowed } from './commands.ts'
-import { toItem } from './reply.ts'
+import { type Item, toItem } from './reply.ts'
 import { createScriptFlags } from './scripts.ts'
 
 export interface GatewayOptions {
@@ -29,13 +29,20 @@ class Refusal extends Error {
   }
 }
 
+/** The document that says what is refused, and why. */
+const REFUSED = "See the gateway's documentation, What is refused"
+
+type Args = Command['args']
+
 /**
  * Upstash's REST protocol in front of any Redis, as a fetch handler: a command by body or by path, `/pipeline`,
  * `/multi-exec`, bearer tokens, base64 and the sync token. A transaction is contiguous on its connection; a request
  * that its client gives up runs to its end, so the connection behind stays in step. Nothing in a request selects a
- * host, port or database.
+ * host, port or database; a script may do what the Redis user behind may.
  *
- * Throws `INVALID_ARGUMENT` for options that make no sense. https://upstash.com/docs/redis/features/restapi
+ * It answers every request and never rejects: 400, 401, 405, 413 as Upstash; 503 without an answer from Redis, with
+ * `Retry-After` where nothing ran. Throws `INVALID_ARGUMENT` for options that make no sense.
+ * https://upstash.com/docs/redis/features/restapi
  */
 export function createGateway(options: GatewayOptions): Gateway {
   const { transport, tokens, maxBodyBytes = 10_000_000, maxCommands = 10_000, timeoutMs = 5000 } = options
@@ -47,52 +54,61 @@ export function createGateway(options: GatewayOptions): Gateway {
       throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
     }
   }
-  const scripts = createScriptFlags()
+  const translate = createScriptFlags()
   const isToken = createTokenCheck(tokens)
 
-  const toCommand = (args: unknown): Command['args'] => {
-    if (!Array.isArray(args) || args.length === 0) throw new Refusal(400, 'ERR Command is not an array')
-    const parts = args.map(toArg)
-    if (!isAllowed(parts)) {
-      throw new Refusal(
-        400,
-        `ERR Command is not available: '${String(parts[0]).slice(0, 32)}'. See the gateway's documentation`,
-      )
+  const run = async (path: string, list: readonly Args[], base64: boolean): Promise<Item[]> => {
+    const items: Item[] = []
+    const commands: Command[] = []
+    const places: { readonly at: number; readonly loaded: string | undefined }[] = []
+    for (const [at, args] of list.entries()) {
+      if (!isAllowed(args)) {
+        const error = `ERR Command is not available: '${String(args[0]).slice(0, 32)}'. ${REFUSED}`
+        if (path !== '/pipeline') throw new Refusal(400, error)
+        items[at] = { error }
+        continue
+      }
+      const { args: sent, loaded } = await translate(args)
+      commands.push({ args: sent, effect: effectOf(args) })
+      places.push({ at, loaded })
     }
-    return parts
-  }
-
-  const run = async (path: string, list: readonly Command['args'][], base64: boolean): Promise<unknown> => {
     const call = { deadline: now() + timeoutMs, bytes: base64 }
-    const commands = await Promise.all(
-      list.map(async (args): Promise<Command> => ({ args: await scripts.translate(args), effect: effectOf(args) })),
-    )
+    const [first] = commands
     const replies =
       path === '/multi-exec'
         ? await transport.transaction(commands, call)
-        : commands.length === 1
-          ? [await transport.send(commands[0] as Command, call)]
+        : first && commands.length === 1
+          ? [await transport.send(first, call)]
           : await transport.sendMany(commands, call)
-    return replies.map((reply, i) => toItem(scripts.restore(list[i] ?? [], reply), base64))
+    places.forEach(({ at, loaded }, i) => {
+      const reply = replies[i] ?? null
+      const isText = typeof reply === 'string' || reply instanceof Uint8Array
+      const own = loaded !== undefined && list[at]?.[0] === 'SCRIPT' && isText
+      items[at] = toItem(own ? loaded : reply, base64)
+    })
+    return items
   }
 
   const answer = async (request: Request): Promise<Response> => {
+    const { method, headers } = request
     const url = new URL(request.url)
-    if (!/^(GET|HEAD|POST|PUT)$/.test(request.method)) throw new Refusal(405, 'ERR Method not allowed')
-    const [, token] = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+    if (!/^(GET|HEAD|POST|PUT)$/.test(method)) throw new Refusal(405, 'ERR Method not allowed')
+    const [, token] = /^Bearer (.+)$/i.exec(headers.get('authorization') ?? '') ?? []
     if (!token || !(await isToken(token))) throw new Refusal(401, 'WRONGPASS invalid or missing auth token')
-    const base64 = request.headers.get('upstash-encoding')?.toLowerCase() === 'base64'
+    // Both spellings occur in Upstash's documentation.
+    const format = headers.get('upstash-response-format') ?? headers.get('upstash-reponse-format') ?? 'json'
+    if (format.toLowerCase() !== 'json') throw new Refusal(400, 'ERR the response format is json, no other')
+    const base64 = headers.get('upstash-encoding')?.toLowerCase() === 'base64'
     const body = await readBody(request, maxBodyBytes)
-    const many = url.pathname === '/pipeline' || url.pathname === '/multi-exec'
-    if (many) {
+    const path = url.pathname
+    if (path === '/pipeline' || path === '/multi-exec') {
       const list = parse(body)
       if (!Array.isArray(list)) throw new Refusal(400, 'ERR Command pipeline is not an array')
       if (list.length > maxCommands) throw new Refusal(400, `ERR a request may have ${maxCommands} commands`)
       if (list.length === 0) throw new Refusal(400, 'ERR empty pipeline request')
-      return json(200, await run(url.pathname, list.map(toCommand), base64))
+      return json(200, await run(path, list.map(toArgs), base64))
     }
-    const args = url.pathname === '/' ? parse(body) : byPath(url, body)
-    const [item] = (await run('/', [toCommand(args)], base64)) as [object]
+    const [item] = (await run('/', [toArgs(path === '/' ? parse(body) : byPath(url, body))], base64)) as [Item]
     return json('error' in item ? 400 : 200, item)
   }
 
@@ -117,14 +133,29 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
 
 function refuse(error: unknown): Response {
   if (error instanceof Refusal) return json(error.status, { error: error.message })
-  if (error instanceof StoreRejectedError)
-    return json(400, { error: `${error.reply} Transaction discarded: nothing ran` })
-  const code = isHitherError(error) ? error.code : 'INTERNAL'
-  return json(503, { error: `ERR upstream ${code}: the gateway got no answer from Redis` }, { 'retry-after': '1' })
+  if (error instanceof StoreRejectedError) {
+    const { command, reply } = error
+    return json(400, { error: `EXECABORT Transaction discarded because of previous errors: ${command}: ${reply}` })
+  }
+  const known = isHitherError(error)
+  const maybe = !known || error.maybeExecuted
+  const text = `ERR upstream ${known ? error.code : 'INTERNAL'}: no answer from Redis`
+  // Where a command may have run, nothing invites a client to send it again.
+  if (maybe) return json(503, { error: `${text}, the command may have run` })
+  return json(503, { error: `${text}, nothing ran` }, { 'retry-after': '1' })
 }
 
-function toArg(arg: unknown): string | number | Uint8Array {
+/** A command's name in upper case (a client library reshapes replies by lower-case names), then its arguments. */
+function toArgs(args: unknown): Args {
+  if (!Array.isArray(args) || args.length === 0) throw new Refusal(400, 'ERR Command is not an array')
+  return args.map((arg, i) => (i === 0 ? String(toArg(arg)).toUpperCase() : toArg(arg)))
+}
+
+function toArg(arg: unknown): string | Uint8Array {
   if (typeof arg === 'string' || arg instanceof Uint8Array) return arg
+  if (typeof arg === 'number' && Number.isInteger(arg) && !Number.isSafeInteger(arg)) {
+    throw new Refusal(400, 'ERR send an integer beyond 2^53 as a string')
+  }
   if (typeof arg === 'number' || typeof arg === 'boolean' || arg === null) return String(arg)
   throw new Refusal(400, 'ERR an argument is a string, a number or a boolean')
 }
@@ -138,7 +169,7 @@ function byPath(url: URL, body: Uint8Array): unknown[] {
     throw new Refusal(400, 'ERR the path is not percent-encoded UTF-8')
   }
   // SET by path without a value in it: an empty body is the empty value.
-  if (body.length > 0 || (args.length === 2 && /^set$/i.test(String(args[0])))) args.push(body)
+  if (body.length > 0 || (args.length === 2 && /^set$/i.test(String(args[0])))) args.push(textOf(body) ?? body)
   for (const [name, value] of url.searchParams) {
     if (name === '_token') continue
     args.push(name)
@@ -147,12 +178,28 @@ function byPath(url: URL, body: Uint8Array): unknown[] {
   return args
 }
 
-function parse(body: Uint8Array): unknown {
+/** As text where it is text, so that what a command means does not depend on the way its words came. */
+function textOf(body: Uint8Array, ignoreBOM = true): string | undefined {
   try {
-    return JSON.parse(new TextDecoder().decode(body))
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM }).decode(body)
   } catch {
-    throw new Refusal(400, 'ERR Failed to parse the request body as JSON')
+    return undefined
   }
+}
+
+type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown
+
+/** A number of many digits stays the text it came as, where the runtime tells. */
+const keepDigits: Reviver = (_, value, context) => (typeof value === 'number' && context?.source) || value
+
+function parse(body: Uint8Array): unknown {
+  const text = textOf(body, false)
+  try {
+    if (text !== undefined) return /\d{16}/.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text)
+  } catch {
+    // said below, without the text
+  }
+  throw new Refusal(400, 'ERR Failed to parse the request body as JSON')
 }
 
 async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {

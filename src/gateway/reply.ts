@@ -1,22 +1,27 @@
 import { ReplyError, type Wire } from '../store/transport.ts'
 
-const utf8 = new TextDecoder()
+/** One reply as Upstash's JSON. */
+export type Item = { readonly result: unknown } | { readonly error: string }
 
-/** One reply as Upstash's JSON: `{ result }`, or `{ error }` with the server's own text. */
-export function toItem(reply: Wire, base64: boolean): { readonly result: unknown } | { readonly error: string } {
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** `{ result }`, or `{ error }` with the server's own text. */
+export function toItem(reply: Wire, base64: boolean): Item {
   if (reply instanceof ReplyError) return { error: reply.message }
-  if (base64 && isText(reply) && textOf(reply) === 'OK') return { result: 'OK' }
+  // Bare only as the whole result: inside an array a client decodes it to garbage.
+  if (isText(reply) && textOf(reply) === 'OK') return { result: 'OK' }
   return { result: toJson(reply, base64) }
 }
 
 function toJson(reply: Wire, base64: boolean): unknown {
   if (reply === null) return null
+  if (reply instanceof ReplyError) return { error: reply.message }
+  // A number of JSON holds 2^53 at most: beyond it, all digits as text.
   if (typeof reply === 'number') return Number.isSafeInteger(reply) ? reply : encode(String(reply), base64)
   if (typeof reply === 'bigint') {
     const number = Number(reply)
     return Number.isSafeInteger(number) ? number : encode(String(reply), base64)
   }
-  if (reply instanceof ReplyError) return { error: reply.message }
   if (isText(reply)) return encode(reply, base64)
   return reply.map((part) => toJson(part, base64))
 }

@@ -1,66 +1,51 @@
 import { withoutKeyLocking } from '../store/script-flags.ts'
-import type { Command, Wire } from '../store/transport.ts'
+import type { Command } from '../store/transport.ts'
 
 const MAX_SCRIPTS = 10_000
 
 type Args = Command['args']
 
-export interface ScriptFlags {
-  /** The command with Upstash's flag taken out of its script, and its digest translated; others as they are. */
-  translate(args: Args): Promise<Args>
-  /** The reply as a client that knows the original script expects it. */
-  restore(args: Args, reply: Wire): Wire
+export interface Translated {
+  /** What to send: without Upstash's flag in the script, digests translated. */
+  readonly args: Args
+  /** The digest that SCRIPT LOAD must answer: the original's. */
+  readonly loaded?: string
 }
 
 /**
  * Lets scripts that carry `allow-key-locking` run on a server that does not know the flag: the script is sent without
  * it, and the digest of the original stays the one clients use. Bounded; a forgotten digest costs one NOSCRIPT.
+ * A list of commands is translated one after the other, so that a digest is known after the EVAL before it.
  */
-export function createScriptFlags(): ScriptFlags {
-  const stripped = new Map<string, string>()
-  const originals = new Map<string, string>()
-  const remember = async (script: string, plain: string): Promise<void> => {
-    const [original, sent] = await Promise.all([sha1(script), sha1(plain)])
-    if (stripped.size >= MAX_SCRIPTS) {
-      const [oldest] = stripped
-      if (oldest) {
-        stripped.delete(oldest[0])
-        originals.delete(oldest[1])
-      }
-    }
-    stripped.set(original, sent)
-    originals.set(sent, original)
-  }
-  const replaceScript = async (args: Args, at: number): Promise<Args> => {
+export function createScriptFlags(): (args: Args) => Translated | Promise<Translated> {
+  const sent = new Map<string, string>()
+  const digest = (arg: Args[number]): Args[number] => sent.get(String(arg).toLowerCase()) ?? arg
+  const replaceScript = (args: Args, at: number): Translated | Promise<Translated> => {
     const script = args[at]
     const plain = typeof script === 'string' ? withoutKeyLocking(script) : undefined
-    if (plain === undefined || plain === script) return args
-    await remember(script as string, plain)
-    return args.with(at, plain)
+    return plain === undefined || plain === script ? { args } : remember(args, at, script as string, plain)
   }
-  const digest = (arg: Args[number]): Args[number] => stripped.get(String(arg).toLowerCase()) ?? arg
+  const remember = async (args: Args, at: number, script: string, plain: string): Promise<Translated> => {
+    const [original, stripped] = await Promise.all([sha1(script), sha1(plain)])
+    if (sent.size >= MAX_SCRIPTS) {
+      const [oldest] = sent.keys()
+      sent.delete(oldest as string)
+    }
+    sent.set(original, stripped)
+    return { args: args.with(at, plain), loaded: original }
+  }
 
-  return {
-    async translate(args) {
-      const name = String(args[0]).toUpperCase()
-      if (name === 'EVAL' || name === 'EVAL_RO') return replaceScript(args, 1)
-      if (name === 'EVALSHA' || name === 'EVALSHA_RO') return args.with(1, digest(args[1] ?? ''))
-      if (name !== 'SCRIPT') return args
-      const verb = String(args[1]).toUpperCase()
-      if (verb === 'LOAD') return replaceScript(args, 2)
-      if (verb === 'EXISTS') return args.map((arg, i) => (i < 2 ? arg : digest(arg)))
-      if (verb === 'FLUSH') {
-        stripped.clear()
-        originals.clear()
-      }
-      return args
-    },
-    restore(args, reply) {
-      const loads = String(args[0]).toUpperCase() === 'SCRIPT' && String(args[1]).toUpperCase() === 'LOAD'
-      if (!loads) return reply
-      const sha = reply instanceof Uint8Array ? new TextDecoder().decode(reply) : reply
-      return (typeof sha === 'string' && originals.get(sha)) || reply
-    },
+  return (args) => {
+    const [name, verb] = args
+    if (name === 'EVAL' || name === 'EVAL_RO') return replaceScript(args, 1)
+    if (name === 'EVALSHA' || name === 'EVALSHA_RO') {
+      return { args: args.map((arg, i) => (i === 1 ? digest(arg) : arg)) }
+    }
+    if (name !== 'SCRIPT') return { args }
+    if (/^LOAD$/i.test(String(verb))) return replaceScript(args, 2)
+    if (/^EXISTS$/i.test(String(verb))) return { args: args.map((arg, i) => (i < 2 ? arg : digest(arg))) }
+    if (/^FLUSH$/i.test(String(verb))) sent.clear()
+    return { args }
   }
 }
 
