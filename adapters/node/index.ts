@@ -1,5 +1,5 @@
 import { createGateway } from 'hither/gateway'
-import { connect, ioredisTransport } from 'hither/ioredis'
+import { connect, ioredisStore } from 'hither/ioredis'
 import { serve } from './serve.ts'
 
 export { type Served, type ServeOptions, serve } from './serve.ts'
@@ -22,22 +22,35 @@ export interface StartedGateway {
   stop(): Promise<void>
 }
 
-/** A gateway of one's own for a test or for development, before a Redis that runs. */
+/**
+ * A gateway of one's own, for a test or for development, before one Redis that runs. Rejects when the port cannot be
+ * had, and with a `HitherError` when there is no ioredis (`UNSUPPORTED`), no Redis (`STORE_UNAVAILABLE`, `TIMEOUT`,
+ * `BAD_REPLY`) or no access to it (`UNAUTHORIZED`).
+ */
 export async function startGateway(options: StartGatewayOptions): Promise<StartedGateway> {
   const { redis, token = crypto.randomUUID(), port = 0, host = '127.0.0.1' } = options
-  const transport = ioredisTransport(await connect(redis))
+  // Integers beyond 2^53 keep their digits.
+  const client = await connect(redis, { client: { stringNumbers: true } })
+  // The store hears errors while it is open; a client that is being ended reports to nobody.
+  client.on('error', () => {})
+  const store = ioredisStore(client)
   try {
-    const served = await serve(createGateway({ transport, tokens: [token] }), { port, host })
+    const gateway = createGateway({
+      transport: store.transport as NonNullable<typeof store.transport>,
+      tokens: [token],
+    })
+    await store.ready()
+    const served = await serve(gateway, { port, host })
     return {
       url: served.url,
       token,
       async stop() {
         await served.stop()
-        await transport.close()
+        await store.close()
       },
     }
   } catch (error) {
-    await transport.close()
+    await store.close()
     throw error
   }
 }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
 
 export interface ServeOptions {
   /** 0 asks the system for a free one. @default 0 */
@@ -17,14 +16,20 @@ export interface Served {
   stop(graceMs?: number): Promise<void>
 }
 
-/** Serves a fetch handler over node:http with keep-alive. Rejects when the port cannot be had. */
-export async function serve(
-  handler: (request: Request) => Response | Promise<Response>,
-  options: ServeOptions = {},
-): Promise<Served> {
+type Handler = (request: Request) => Response | Promise<Response>
+
+/** How long a body that was refused half-way is read and thrown away, so that its sender sees the answer. */
+const DISCARD_MS = 2000
+
+/**
+ * Serves a fetch handler over node:http with keep-alive; answers are sent whole, not streamed. Rejects when the port
+ * cannot be had.
+ */
+export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Served> {
   const { port = 0, host = '127.0.0.1' } = options
+  let stopping = false
   const server = createServer((incoming, outgoing) => {
-    answer(handler, incoming, outgoing).catch(() => outgoing.destroy())
+    answer(handler, incoming, outgoing, () => stopping).catch(() => outgoing.destroy())
   })
   server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve, reject) => {
@@ -40,6 +45,7 @@ export async function serve(
     port: bound,
     stop: (graceMs = 10_000) =>
       new Promise((resolve) => {
+        stopping = true
         const cut = setTimeout(() => server.closeAllConnections(), graceMs)
         server.close(() => {
           clearTimeout(cut)
@@ -51,26 +57,71 @@ export async function serve(
 }
 
 async function answer(
-  handler: (request: Request) => Response | Promise<Response>,
+  handler: Handler,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
+  isStopping: () => boolean,
 ): Promise<void> {
-  const { method = 'GET', headers } = incoming
-  const url = new URL(incoming.url ?? '/', `http://${headers.host ?? 'localhost'}`)
+  const hasBody = incoming.method !== 'GET' && incoming.method !== 'HEAD'
+  const request = toRequest(incoming, hasBody)
+  const response = typeof request === 'number' ? new Response(null, { status: request }) : await handler(request)
+  const body = Buffer.from(await response.arrayBuffer())
+  outgoing.statusCode = response.status
+  outgoing.setHeaders(response.headers)
+  if (incoming.method !== 'HEAD') outgoing.setHeader('content-length', body.byteLength)
+  const rest = hasBody && !incoming.readableEnded
+  // The connection of a body that was refused half-way ends with the answer: what follows is no request.
+  if (rest || isStopping()) outgoing.setHeader('connection', 'close')
+  if (rest) {
+    outgoing.write(body)
+    await discard(incoming)
+    outgoing.end()
+  } else outgoing.end(body)
+}
+
+/** The request in fetch's terms, or the status that says why it has none. */
+function toRequest(incoming: IncomingMessage, hasBody: boolean): Request | number {
+  const { method = 'GET', headers, url = '/' } = incoming
+  // fetch knows no such request.
+  if (/^(CONNECT|TRACE|TRACK)$/i.test(method)) return 405
   const init: RequestInit & { duplex?: 'half' } = { method, headers: toHeaders(incoming) }
-  const hasBody = method !== 'GET' && method !== 'HEAD'
   if (hasBody) {
-    init.body = Readable.toWeb(incoming) as ReadableStream
+    init.body = toStream(incoming)
     init.duplex = 'half'
   }
-  const response = await handler(new Request(url, init))
-  const body = Buffer.from(await response.arrayBuffer())
-  const head = Object.fromEntries(response.headers)
-  if (method !== 'HEAD') head['content-length'] = String(body.byteLength)
-  // A body that was refused half-way is not read on: the connection ends with the answer.
-  if (hasBody && !incoming.readableEnded) head.connection = 'close'
-  outgoing.writeHead(response.status, head)
-  outgoing.end(body)
+  try {
+    // A path of two slashes is a path, not a host.
+    return new Request(url.startsWith('/') ? `http://${headers.host ?? 'localhost'}${url}` : url, init)
+  } catch {
+    return 400
+  }
+}
+
+/** Cancelling it leaves the connection open for the answer, unlike `Readable.toWeb`. */
+function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks: AsyncIterator<Buffer> = incoming.iterator({ destroyOnReturn: false })
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+    },
+    async cancel() {
+      await chunks.return?.()
+    },
+  })
+}
+
+function discard(incoming: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, DISCARD_MS)
+    const end = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    if (incoming.complete || incoming.destroyed) return end()
+    incoming.on('end', end).on('close', end).on('error', end).resume()
+  })
 }
 
 function toHeaders(incoming: IncomingMessage): Headers {
