@@ -37,7 +37,7 @@ interface Script {
 }
 
 interface Request {
-  readonly units: Unit[]
+  readonly units: readonly Unit[]
   readonly command: Command
 }
 
@@ -79,48 +79,57 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     return script
   }
 
+  /** One command for one unit; `last`: no other call on its key follows in the batch. */
+  const requestOf = (unit: Unit, last: boolean): Request => {
+    let { args } = unit
+    if (!args) return readOf([unit])
+    if (unit.script) {
+      const { known, sha, text } = scriptFor(unit.script as { lua: string })
+      args = known && sha && last ? ['EVALSHA', sha, ...args.slice(2)] : ['EVAL', text, ...args.slice(2)]
+    }
+    return { units: [unit], command: { args, effect: unit.effect } }
+  }
+
   /** The batch as commands. Order is kept but for reads of one run, which change nothing. */
   const plan = (units: readonly Unit[]): Request[] => {
-    const lastUse = new Map<string, number>()
-    units.forEach((unit, i) => {
-      for (const key of unit.keys) lastUse.set(key, i)
-    })
     const requests: Request[] = []
-    let run = new Map<number, Unit[]>()
-    const endRun = (): void => {
-      for (const reads of run.values()) {
-        for (let i = 0; i < reads.length; i += MAX_COMMANDS) {
-          const part = reads.slice(i, i + MAX_COMMANDS)
-          const args = [part.length === 1 ? 'GET' : 'MGET']
-          for (const unit of part) args.push(unit.keys[0] as string)
-          requests.push({ units: part, command: { args, effect: 'read' } })
-        }
+    let lastUse: Map<string, number> | undefined
+    const isLast = (unit: Unit, i: number): boolean => {
+      if (!lastUse) {
+        lastUse = new Map()
+        for (const [at, { keys }] of units.entries()) for (const key of keys) lastUse.set(key, at)
       }
-      if (run.size > 0) run = new Map()
+      return lastUse.get(unit.keys[0] as string) === i
     }
-    units.forEach((unit, i) => {
-      unit.sent = true
-      if (!unit.args) {
-        const slot = slotOf ? slotOf(unit.keys[0] as string) : 0
-        const reads = run.get(slot)
-        if (reads) reads.push(unit)
-        else run.set(slot, [unit])
-        return
+    const read = (reads: readonly Unit[]): void => {
+      for (let i = 0; i < reads.length; i += MAX_COMMANDS) requests.push(readOf(reads.slice(i, i + MAX_COMMANDS)))
+    }
+    for (let i = 0; i < units.length; ) {
+      const unit = units[i] as Unit
+      if (unit.args) {
+        requests.push(requestOf(unit, !unit.script || isLast(unit, i)))
+        i++
+        continue
       }
-      endRun()
-      let args = unit.args
-      if (unit.script) {
-        const script = scriptFor(unit.script as { lua: string })
-        const alone = lastUse.get(unit.keys[0] as string) === i
-        args =
-          script.known && script.sha && alone
-            ? ['EVALSHA', script.sha, ...args.slice(2)]
-            : ['EVAL', script.text, ...args.slice(2)]
-      }
-      requests.push({ units: [unit], command: { args, effect: unit.effect } })
-    })
-    endRun()
+      const start = i
+      while (i < units.length && !units[i]?.args) i++
+      const run = units.slice(start, i)
+      for (const reads of bySlot(run, ({ keys }) => keys[0] as string)) read(reads)
+    }
     return requests
+  }
+
+  /** `items` in groups whose keys share a slot. */
+  const bySlot = <T>(items: readonly T[], keyOf: (item: T) => string): Iterable<readonly T[]> => {
+    if (!slotOf) return [items]
+    const groups = new Map<number, T[]>()
+    for (const item of items) {
+      const slot = slotOf(keyOf(item))
+      const group = groups.get(slot)
+      if (group) group.push(item)
+      else groups.set(slot, [item])
+    }
+    return groups.values()
   }
 
   /** What a reply other than the plain answer means; true when it was dealt with. */
@@ -136,7 +145,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       tick.again([unit])
     } else if (!unit.args && reply.word === 'WRONGTYPE') {
       emit('foreign-type', verb)
-      unit.resolve(null)
+      unit.resolve(undefined)
     } else unit.reject(rejected(verb, reply))
     return true
   }
@@ -148,21 +157,19 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
 
   const answer = (request: Request, reply: Wire): void => {
     const { units, command } = request
-    if (command.args[0] === 'MGET' && !(reply instanceof ReplyError)) {
+    if (units.length > 1 && !(reply instanceof ReplyError)) {
       if (!Array.isArray(reply) || reply.length !== units.length) {
         for (const unit of units) unit.reject(badReply('MGET'))
         return
       }
-      units.forEach((unit, i) => {
-        unit.resolve(reply[i] as Wire)
-      })
+      for (let i = 0; i < units.length; i++) (units[i] as Unit).resolve(present(reply[i] as Wire))
       return
     }
     for (const unit of units) {
       if (interpret(unit, command, reply)) continue
       const script = unit.script && scripts.get(unit.script)
       if (script) script.known = preludeProved = true
-      unit.resolve(reply)
+      unit.resolve(unit.args ? reply : present(reply))
     }
   }
 
@@ -181,21 +188,22 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     void sleep(20 * 2 ** attempt * (0.5 + random())).then(() => tick.again(again))
   }
 
+  const sendOne = (request: Request, call: Call): Promise<void> =>
+    transport.send(request.command, call).then(
+      (reply) => answer(request, reply),
+      (error: unknown) => fail(request.units, error),
+    )
+
   const sendRequests = (requests: readonly Request[], call: Call): Promise<void> => {
-    const commands = requests.map((request) => request.command)
-    const one = commands.length === 1
-    return (one ? transport.send(commands[0] as Command, call) : transport.sendMany(commands, call)).then(
-      (reply) => {
-        requests.forEach((request, i) => {
-          answer(request, one ? (reply as Wire) : ((reply as readonly Wire[])[i] as Wire))
-        })
-      },
-      (error: unknown) => {
+    if (requests.length === 1) return sendOne(requests[0] as Request, call)
+    const commands = requests.map(({ command }) => command)
+    return transport.sendMany(commands, call).then(
+      (replies) => requests.forEach((request, i) => void answer(request, replies[i] as Wire)),
+      (error: unknown) =>
         fail(
-          requests.flatMap((request) => request.units),
+          requests.flatMap(({ units }) => units),
           error,
-        )
-      },
+        ),
     )
   }
 
@@ -203,7 +211,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const sendGroup = (units: readonly Unit[]): Promise<unknown> => {
     let deadline = 0
     for (const unit of units) deadline = Math.max(deadline, unit.deadline)
-    const call: Call = (units[0] as Unit).bytes ? { deadline, bytes: true } : { deadline }
+    const call: Call = { deadline, bytes: (units[0] as Unit).bytes }
     const parts: Request[][] = []
     let bytes = MAX_BYTES
     for (const request of plan(units)) {
@@ -242,9 +250,13 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     }
   }
 
-  const flush = (units: Unit[]): void => {
+  const flush = (units: readonly Unit[]): void => {
     let rest = units
-    if (!ordered && units.length > 1) {
+    if (units.length === 1) {
+      const unit = units[0] as Unit
+      return void sendOne(requestOf(unit, true), unit)
+    }
+    if (!ordered) {
       const uses = new Map<string, number>()
       let longest = 0
       for (const unit of units) {
@@ -264,28 +276,25 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
 
   const tick = createTick(timeoutMs, flush)
 
-  const add = (
-    keys: readonly string[],
-    args: Unit['args'],
-    effect: Unit['effect'],
-    size: number,
-    call: Call | undefined,
-    script?: object,
-  ): Promise<Wire> => tick.add({ keys, args, effect, size, script }, call)
-
-  const read = (key: string, call?: Call): Promise<Wire> => add([key], undefined, 'read', key.length + 16, call)
+  const { add } = tick
+  const read = (key: string, call?: Call): Promise<Wire | undefined> =>
+    add([key], undefined, 'read', key.length + 16, call)
 
   const store: AtomicStore = {
     name,
     traits,
     transport,
-    async get(key, call) {
-      checkKey(key, traits)
-      return asText(await read(key, call))
+    get(key, call) {
+      try {
+        checkKey(key, traits)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      return read(key, call) as Promise<string | undefined>
     },
     async getMany(keys, call) {
       checkKeys(keys, traits)
-      return (await Promise.all(keys.map((key) => read(key, call)))).map(asText)
+      return (await Promise.all(keys.map((key) => read(key, call)))) as (string | undefined)[]
     },
     async set(key, value, ttlMs, call) {
       checkKey(key, traits)
@@ -294,15 +303,8 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     },
     async delete(keys, call) {
       checkKeys(keys, traits)
-      const bySlot = new Map<number, string[]>()
-      for (const key of keys) {
-        const slot = slotOf ? slotOf(key) : 0
-        const group = bySlot.get(slot)
-        if (group) group.push(key)
-        else bySlot.set(slot, [key])
-      }
-      const calls: Promise<Wire>[] = []
-      for (const group of bySlot.values()) {
+      const calls: Promise<unknown>[] = []
+      for (const group of bySlot(keys, (key) => key)) {
         for (let i = 0; i < group.length; i += MAX_COMMANDS) {
           const part = group.slice(i, i + MAX_COMMANDS)
           calls.push(add(part, ['UNLINK', ...part], 'repeat', part.length * 64, call))
@@ -346,8 +348,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     async getBytes(key, call) {
       checkKey(key, traits)
       const reply = await read(key, { ...call, bytes: true })
-      if (reply === null) return undefined
-      if (reply instanceof Uint8Array) return reply
+      if (reply === undefined || reply instanceof Uint8Array) return reply
       throw badReply('GET')
     },
     async setBytes(key, value, ttlMs, call) {
@@ -373,8 +374,17 @@ async function sha1(text: string): Promise<string> {
   return hex
 }
 
-function asText(reply: Wire): string | undefined {
-  return reply === null ? undefined : typeof reply === 'string' ? reply : String(reply)
+/** The reads' one command, and their order in it. */
+function readOf(units: readonly Unit[]): Request {
+  const args = [units.length === 1 ? 'GET' : 'MGET']
+  for (const unit of units) args.push(unit.keys[0] as string)
+  return { units, command: { args, effect: 'read' } }
+}
+
+/** What a read answers. */
+function present(reply: Wire): Wire | undefined {
+  if (typeof reply === 'string') return reply
+  return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
 function rejected(verb: string, reply: ReplyError): HitherError {
