@@ -1,6 +1,6 @@
 /** A fault proxy on loopback between a REST client and its server, which is a URL or a fetch handler. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 
 /** What the proxy makes of a request. */
 export type HttpFault =
@@ -62,8 +62,12 @@ export interface HttpProxy {
   dropReplies(which: number | ((request: HttpProxyRequest) => boolean)): void
   /** Holds each answer back so long, in milliseconds. */
   latency(ms: number): void
-  /** Ends every fault; stalled requests stay unanswered. */
-  pass(): void
+  /** Ends every connection at once by a reset; new ones are served. */
+  cut(): void
+  /** Closes the port and every connection: the next connect is refused. */
+  refuse(): Promise<void>
+  /** Ends every fault; stalled requests stay unanswered, a refused port listens again. */
+  pass(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -123,22 +127,42 @@ export async function createHttpProxy(target: HttpTarget): Promise<HttpProxy> {
     }
   }
 
-  const server = createServer((incoming, outgoing) => {
-    handle(incoming, outgoing).catch(() => incoming.socket.destroy())
-  })
-  server.on('connection', () => {
-    stats.connections++
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve)
-  })
+  const sockets = new Set<Socket>()
+  let listener: Server | undefined
+  let port = 0
+  const listen = async (): Promise<void> => {
+    const server = createServer((incoming, outgoing) => {
+      handle(incoming, outgoing).catch(() => incoming.socket.destroy())
+    })
+    server.on('connection', (socket) => {
+      stats.connections++
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+    port = (server.address() as AddressInfo).port
+    listener = server
+  }
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  const refuse = async (): Promise<void> => {
+    const closing = listener
+    listener = undefined
+    const closed = closing && new Promise((resolve) => closing.close(resolve))
+    cut()
+    await closed
+  }
+  await listen()
 
   const fail: HttpProxy['fail'] = (fault, { times = 1, when = () => true } = {}) => {
     faults = faults.filter((each) => each.left > 0)
     faults.push({ fault, left: times, when })
   }
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     get stats() {
       return { ...stats }
     },
@@ -150,13 +174,13 @@ export async function createHttpProxy(target: HttpTarget): Promise<HttpProxy> {
     latency(ms) {
       delayMs = ms
     },
-    pass() {
+    cut,
+    refuse,
+    async pass() {
       faults = []
       delayMs = 0
+      if (!listener) await listen()
     },
-    async stop() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    stop: refuse,
   }
 }

@@ -1,0 +1,207 @@
+import { connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
+import { slotOf } from '../../../adapters/ioredis/slot.ts'
+import { startGateway } from '../../../adapters/node/index.ts'
+import { upstashStore } from '../../../adapters/upstash/index.ts'
+import { type ClusterServers, type Server, startCluster, startServer } from '../../../scripts/servers.ts'
+import type { AtomicStore, StoreEvent } from '../../../src/store/store.ts'
+import type { Transport } from '../../../src/store/transport.ts'
+import { createHttpProxy } from '../../support/http-proxy.ts'
+import { createClusterProxy, createTcpProxy, type RespCommand, type TcpProxy } from '../../support/tcp-proxy.ts'
+
+/** One way to a server of its own, with a fault proxy in it. */
+export interface Way {
+  /** A store on connections of its own, through the proxy. `stop` closes it. */
+  open(options?: OpenOptions): Promise<FaultyStore>
+  /** Lets what matches run and loses the answer: a command's words, or a request's body, joined to one text. */
+  lose(matches: (text: string) => boolean): void
+  /** No byte moves, on connections old and new. */
+  stall(): void
+  /** No connection is taken, and those there are end. */
+  refuse(): Promise<void>
+  /** Ends every connection by a reset. */
+  cut(): void
+  /** Delivers replies byte by byte, where the way is TCP. */
+  slice(on: boolean): void
+  pass(): Promise<void>
+  /** Straight to the servers. */
+  readonly direct: AtomicStore
+  /** How often the servers ran a command since the last call of this. */
+  executions(command: string): Promise<number>
+  /** Of a single server. */
+  readonly server: Server | undefined
+  stop(): Promise<void>
+}
+
+export interface OpenOptions {
+  readonly timeoutMs?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+export interface FaultyStore extends AtomicStore {
+  readonly transport: Transport
+  readonly client?: IoredisLike
+}
+
+export type WayName = 'TCP' | 'Cluster' | 'REST'
+export const wayNames: readonly WayName[] = ['TCP', 'Cluster', 'REST']
+
+export function startWay(name: WayName): Promise<Way> {
+  return name === 'TCP' ? startTcp() : name === 'Cluster' ? startClusterWay() : startRest()
+}
+
+async function statsOf(ports: readonly number[], command: string): Promise<number> {
+  let sum = 0
+  for (const port of ports) {
+    const client = await connect(`redis://127.0.0.1:${port}`)
+    const transport = ioredisStore(client).transport as Transport
+    const info = String(await transport.send({ args: ['INFO', 'commandstats'], effect: 'read' }))
+    sum += Number(new RegExp(`cmdstat_${command.toLowerCase()}:calls=(\\d+)`).exec(info)?.[1] ?? 0)
+    await transport.send({ args: ['CONFIG', 'RESETSTAT'], effect: 'repeat' })
+    await transport.close()
+    client.disconnect()
+  }
+  return sum
+}
+
+/** The node of a three-node Cluster that runs the command; the others answer MOVED. */
+function ownerOf(command: RespCommand): number {
+  const slot = slotOf(command[/^EVAL/.test(command[0] ?? '') ? 3 : 1] ?? '')
+  return slot <= 5460 ? 0 : slot <= 10922 ? 1 : 2
+}
+
+/** What TCP and Cluster share. */
+function overTcp(
+  proxies: readonly TcpProxy[],
+  ports: readonly number[],
+  make: () => Promise<IoredisLike>,
+  direct: AtomicStore,
+): Omit<Way, 'server' | 'stop'> & { close(): Promise<void> } {
+  const opened: AtomicStore[] = []
+  const all = (act: (proxy: TcpProxy) => Promise<void> | void): Promise<unknown> => Promise.all(proxies.map(act))
+  return {
+    async open(options) {
+      const client = await make()
+      const store = ioredisStore(client, options)
+      opened.push(store)
+      return { ...store, client, transport: store.transport as Transport }
+    },
+    lose: (matches) =>
+      proxies.forEach((proxy, i) => {
+        const runsThere = (command: RespCommand): boolean => proxies.length === 1 || ownerOf(command) === i
+        proxy.dropReplies((command) => runsThere(command) && matches(command.join(' ')))
+      }),
+    stall: () => proxies.forEach((proxy) => void proxy.stall()),
+    cut: () => proxies.forEach((proxy) => void proxy.cut()),
+    slice: (on) => proxies.forEach((proxy) => void proxy.slice(on)),
+    refuse: async () => void (await all((proxy) => proxy.refuse())),
+    pass: async () => void (await all((proxy) => proxy.pass())),
+    direct,
+    executions: (command) => statsOf(ports, command),
+    async close() {
+      await all((proxy) => proxy.pass())
+      await Promise.all([...opened, direct].map((store) => store.close()))
+      await all((proxy) => proxy.stop())
+    },
+  }
+}
+
+async function startTcp(): Promise<Way> {
+  const server = await startServer('redis8')
+  const proxy = await createTcpProxy(server.url)
+  const direct = ioredisStore(await connect(server.url))
+  const way = overTcp([proxy], [server.port], () => connect(proxy.url), direct)
+  return {
+    ...way,
+    server,
+    async stop() {
+      await way.close()
+      await server.stop()
+    },
+  }
+}
+
+async function startClusterWay(): Promise<Way> {
+  const cluster = await startCluster()
+  const way = await throughCluster(cluster)
+  return {
+    ...way,
+    server: undefined,
+    async stop() {
+      await way.close()
+      await cluster.stop()
+    },
+  }
+}
+
+async function throughCluster(cluster: ClusterServers): Promise<ReturnType<typeof overTcp>> {
+  const nodes = cluster.nodes.map(({ port }) => `127.0.0.1:${port}`)
+  const { proxies, natMap } = await createClusterProxy(nodes.join())
+  const urls = proxies.map(({ url }) => url)
+  const direct = ioredisStore(await connect(nodes.map((node) => `redis://${node}`)))
+  return overTcp(
+    proxies,
+    cluster.nodes.map(({ port }) => port),
+    () => connect(urls, { client: { natMap } }),
+    direct,
+  )
+}
+
+async function startRest(): Promise<Way> {
+  const server = await startServer('redis8')
+  const gateway = await startGateway({ redis: server.url })
+  const proxy = await createHttpProxy(gateway.url)
+  const direct = ioredisStore(await connect(server.url))
+  const opened: AtomicStore[] = []
+  const forever = { times: Number.POSITIVE_INFINITY }
+  return {
+    async open(options) {
+      const store = upstashStore({ url: proxy.url, token: gateway.token, ...options })
+      opened.push(store)
+      return store as FaultyStore
+    },
+    lose: (matches) => proxy.dropReplies(({ body }) => matches(body)),
+    stall: () => proxy.fail('stall', forever),
+    cut: () => proxy.cut(),
+    slice: () => {},
+    refuse: () => proxy.refuse(),
+    pass: () => proxy.pass(),
+    direct,
+    executions: (command) => statsOf([server.port], command),
+    server,
+    async stop() {
+      await proxy.stop()
+      await Promise.all([...opened, direct].map((store) => store.close()))
+      await gateway.stop()
+      await server.stop()
+    },
+  }
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Runs `body` for 0 … rounds − 1, on so many lanes at a time. */
+export async function inLanes(
+  lanes: number,
+  rounds: number,
+  body: (round: number, lane: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  await Promise.all(
+    Array.from({ length: lanes }, async (_, lane) => {
+      while (next < rounds) await body(next++, lane)
+    }),
+  )
+}
+
+/** The call's outcome; one that was never sent is made again, as its error permits. */
+export async function sentOnce<T>(call: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
+  for (;;) {
+    try {
+      return { value: await call() }
+    } catch (error) {
+      const { code, maybeExecuted } = error as { code?: unknown; maybeExecuted?: unknown }
+      if (code !== 'STORE_UNAVAILABLE' || maybeExecuted !== false) return { error }
+      await pause(5)
+    }
+  }
+}
