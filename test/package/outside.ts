@@ -1,0 +1,105 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = promisify(execFile)
+
+/** A project outside the repository that has installed the packed tarball and nothing else. */
+export interface Outside {
+  readonly folder: string
+  /** What npm publishes, as paths in the package. */
+  readonly files: readonly string[]
+  /** Names that can be imported, such as `hither/memory`. */
+  readonly entries: readonly string[]
+  /** Runs a module of `text` there, and resolves to what it printed. */
+  run(text: string, node?: string): Promise<string>
+  /** Writes a file there and resolves to its path. */
+  write(name: string, text: string): string
+  remove(): void
+}
+
+/** Copies the tracked files, builds and packs them there as a release would, and installs the tarball elsewhere. */
+export async function installOutside(): Promise<Outside> {
+  const home = mkdtempSync(join(tmpdir(), 'hither-package-'))
+  const source = join(home, 'source')
+  const folder = join(home, 'outside')
+  const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
+  for (const path of tracked) {
+    mkdirSync(dirname(join(source, path)), { recursive: true })
+    cpSync(join(root, path), join(source, path))
+  }
+  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'))
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', home], { cwd: source })
+  const packed = JSON.parse(stdout.slice(stdout.indexOf('['))) as { files: { path: string }[] }[]
+  mkdirSync(folder)
+  const write = (name: string, text: string): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+  write('package.json', JSON.stringify({ name: 'outside', private: true, type: 'module' }))
+  const tarball = readdirSync(home).find((name) => name.endsWith('.tgz')) as string
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(home, tarball)], { cwd: folder })
+  const manifest = JSON.parse(
+    execFileSync('npm', ['pkg', 'get', 'exports'], { cwd: source, encoding: 'utf8' }),
+  ) as object
+  let programs = 0
+  return {
+    folder,
+    files: (packed[0]?.files ?? []).map(({ path }) => path).sort(),
+    entries: Object.keys(manifest)
+      .filter((name) => name !== './package.json')
+      .map((name) => name.replace(/^\./, 'hither')),
+    async run(text, node = process.execPath) {
+      const path = write(`program-${programs++}.mjs`, text)
+      return (await run(node, [path], { cwd: folder })).stdout.trim()
+    },
+    write,
+    remove: () => rmSync(home, { recursive: true, force: true }),
+  }
+}
+
+/** The machine's own Node: the first on PATH that no project carries. Undefined where there is none. */
+export function systemNode(): { path: string; major: number } | undefined {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    if (folder === '' || folder.includes('node_modules')) continue
+    const path = join(folder, 'node')
+    try {
+      return {
+        path,
+        major: Number(execFileSync(path, ['-p', 'parseInt(process.versions.node)'], { encoding: 'utf8' })),
+      }
+    } catch {}
+  }
+  return undefined
+}
+
+/** A REST endpoint on loopback that answers every command with `'remote'`: enough to see a bundle's fetch arrive. */
+export async function startEndpoint(): Promise<{ url: string; stop(): void }> {
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (part) => {
+      body += part
+    })
+    request.on('end', () => {
+      const result = { result: 'remote' }
+      const commands: unknown = JSON.parse(body)
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify(request.url === '/pipeline' ? (commands as unknown[]).map(() => result) : result))
+    })
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}

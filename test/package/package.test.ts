@@ -1,0 +1,178 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EdgeVM } from '@edge-runtime/vm'
+import { build as bundle } from 'esbuild'
+import { build as viteBuild } from 'vite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import webpack from 'webpack'
+import { unstable_startWorker } from 'wrangler'
+import { installOutside, type Outside, startEndpoint, systemNode } from './outside.ts'
+
+let outside: Outside
+let endpoint: Awaited<ReturnType<typeof startEndpoint>>
+beforeAll(async () => {
+  endpoint = await startEndpoint()
+  outside = await installOutside()
+}, 180_000)
+afterAll(() => {
+  endpoint?.stop()
+  outside?.remove()
+})
+
+/** What every bundle runs: a set and a get through the cache in memory, a miss, and a read over `fetch`. */
+const main = `
+import { createCache, isHitherError } from 'hither'
+import { memoryStore } from 'hither/memory'
+import { upstashStore } from 'hither/upstash'
+
+export async function main(url) {
+  const cache = createCache({ store: memoryStore(), ttl: '1m' })
+  await cache.set('k', { at: new Date(0), n: 1n })
+  const hit = await cache.get('k')
+  const miss = await cache.get('none')
+  const loaded = await cache.getOrSet('l', () => 'loaded')
+  const refused = await cache.get('').catch((error) => isHitherError(error) && error.code)
+  const remote = await upstashStore({ url, token: 't' }).get('k')
+  return [hit.at.getTime(), String(hit.n), miss === undefined, loaded, refused, remote].join(' ')
+}
+`
+const answer = '0 1 true loaded INVALID_KEY remote'
+/** What a bundle must not need. */
+const nodeless = /\b(?:require\(|from\s*['"]node:|import\(['"]node:)/
+
+describe('the tarball', () => {
+  it('holds the built modules, their types, and what a reader needs: nothing else', () => {
+    const expected =
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
+    expect(outside.files.filter((path) => !expected.test(path))).toEqual([])
+    expect(outside.files).toEqual(
+      expect.arrayContaining([
+        'LICENSE',
+        'CHANGELOG.md',
+        'dist/src/index.js',
+        'dist/src/index.d.ts',
+        'dist/cli/hither.js',
+      ]),
+    )
+  })
+  it('brings no dependency', () => {
+    const lock = readFileSync(join(outside.folder, 'package-lock.json'), 'utf8')
+    const { packages } = JSON.parse(lock) as { packages: Record<string, unknown> }
+    expect(Object.keys(packages)).toEqual(['', 'node_modules/hither'])
+  })
+})
+
+describe('by name, in Node', () => {
+  const everyEntry = (): string => `
+    for (const name of ${JSON.stringify(outside.entries)}) {
+      const names = Object.keys(await import(name))
+      if (names.length === 0) throw new Error(name + ' exports nothing')
+      console.log(name)
+    }`
+  it('imports every entry, with no peer installed', async () => {
+    expect(outside.entries.length).toBeGreaterThan(5)
+    expect((await outside.run(everyEntry())).split('\n')).toEqual(outside.entries)
+  })
+  it('runs', async () => {
+    expect(await outside.run(`${main}\nconsole.log(await main('${endpoint.url}'))`)).toBe(answer)
+  })
+  const own = systemNode()
+  if (own === undefined || own.major < 20)
+    console.log(`skipped: the machine's own Node: ${own ? `is ${own.major}, below 20` : 'there is none on PATH'}`)
+  else
+    it(`imports every entry and runs in the machine's own Node ${own.major}`, async () => {
+      expect((await outside.run(everyEntry(), own.path)).split('\n')).toEqual(outside.entries)
+      expect(await outside.run(`${main}\nconsole.log(await main('${endpoint.url}'))`, own.path)).toBe(answer)
+    })
+})
+
+describe('in a bundle', () => {
+  it('by esbuild, in workerd without nodejs_compat', async () => {
+    const entry = outside.write(
+      'worker.js',
+      `${main}\nexport default { async fetch(request) {
+        const kinds = typeof process + ' ' + typeof Buffer
+        return new Response(kinds + ' ' + await main(new URL(request.url).searchParams.get('url')))
+      } }`,
+    )
+    const outfile = join(outside.folder, 'worker-bundle.mjs')
+    await bundle({
+      entryPoints: [entry],
+      outfile,
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      conditions: ['workerd', 'worker', 'browser'],
+      external: ['cloudflare:*'],
+    })
+    expect(readFileSync(outfile, 'utf8')).not.toMatch(nodeless)
+    const worker = await unstable_startWorker({
+      name: 'hither-package',
+      entrypoint: outfile,
+      compatibilityDate: '2025-09-01',
+      compatibilityFlags: [],
+      build: { bundle: false, nodejsCompatMode: null },
+      dev: { server: { hostname: '127.0.0.1', port: 0 }, inspector: false, watch: false, logLevel: 'error' },
+    })
+    try {
+      const response = await worker.fetch(`http://localhost/?url=${encodeURIComponent(endpoint.url)}`)
+      expect(await response.text()).toBe(`undefined undefined ${answer}`)
+    } finally {
+      await worker.dispose()
+    }
+  }, 60_000)
+
+  it('by esbuild, in the edge runtime', async () => {
+    const entry = outside.write('edge.js', main)
+    const built = await bundle({
+      entryPoints: [entry],
+      write: false,
+      bundle: true,
+      minify: true,
+      format: 'iife',
+      globalName: 'built',
+      conditions: ['edge-light', 'worker', 'browser'],
+    })
+    const vm = new EdgeVM()
+    const text = built.outputFiles[0]?.text ?? ''
+    expect(text).not.toMatch(nodeless)
+    vm.evaluate(text)
+    expect(vm.evaluate('typeof process + typeof Buffer')).toBe('undefinedundefined')
+    expect(await vm.evaluate<Promise<string>>(`built.main('${endpoint.url}')`)).toBe(answer)
+  }, 60_000)
+
+  it('by Vite', async () => {
+    const entry = outside.write('vite.js', main)
+    await viteBuild({
+      root: outside.folder,
+      configFile: false,
+      logLevel: 'error',
+      build: { lib: { entry, formats: ['es'], fileName: 'vite-bundle' }, outDir: 'vite-out', target: 'es2022' },
+    })
+    expect(readFileSync(join(outside.folder, 'vite-out/vite-bundle.js'), 'utf8')).not.toMatch(
+      /from ['"](?!cloudflare:)/,
+    )
+    const program = `import { main } from './vite-out/vite-bundle.js'\nconsole.log(await main('${endpoint.url}'))`
+    expect(await outside.run(program)).toBe(answer)
+  }, 60_000)
+
+  it('by webpack', async () => {
+    const entry = outside.write('webpack.js', main)
+    const stats = await new Promise<webpack.Stats | undefined>((done, fail) => {
+      webpack(
+        {
+          mode: 'production',
+          context: outside.folder,
+          entry,
+          target: ['web', 'es2022'],
+          experiments: { outputModule: true },
+          output: { path: join(outside.folder, 'webpack-out'), filename: 'bundle.mjs', library: { type: 'module' } },
+        },
+        (error, result) => (error ? fail(error) : done(result)),
+      )
+    })
+    expect(stats?.toJson({ all: false, errors: true, warnings: true })).toMatchObject({ errors: [], warnings: [] })
+    const program = `import { main } from './webpack-out/bundle.mjs'\nconsole.log(await main('${endpoint.url}'))`
+    expect(await outside.run(program)).toBe(answer)
+  }, 60_000)
+})
