@@ -83,6 +83,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const requestOf = (unit: Unit, last: boolean): Request => {
     let { args } = unit
     if (!args) return readOf([unit])
+    unit.sent = true
     if (unit.script) {
       const { known, sha, text } = scriptFor(unit.script as { lua: string })
       args = known && sha && last ? ['EVALSHA', sha, ...args.slice(2)] : ['EVAL', text, ...args.slice(2)]
