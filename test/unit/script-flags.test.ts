@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { isUnexpectedFlag, KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../../src/store/script-flags.ts'
+import { ReplyError } from '../../src/store/transport.ts'
+
+describe('withoutKeyLocking', () => {
+  it('takes the flag out, and the whole line when no flag is left, but for its newline', () => {
+    for (const [script, plain] of [
+      [`${KEY_LOCKING_PRELUDE}return 1`, '\nreturn 1'],
+      ['#!lua flags=allow-key-locking', ''],
+      ['#!lua flags=allow-key-locking\r\nreturn 1', '\nreturn 1'],
+      ['#!lua flags=allow-key-locking,no-writes\nreturn 1', '#!lua flags=no-writes\nreturn 1'],
+      ['#!lua flags=no-writes,allow-key-locking,allow-stale\nreturn 1', '#!lua flags=no-writes,allow-stale\nreturn 1'],
+      ['#!lua name=x flags=allow-key-locking\nreturn 1', '#!lua name=x \nreturn 1'],
+    ] as const) {
+      expect([script, withoutKeyLocking(script)]).toEqual([script, plain])
+    }
+  })
+
+  it('leaves every other script as it is', () => {
+    for (const script of [
+      '',
+      'return 1',
+      '#!lua\nreturn 1',
+      '#!lua flags=no-writes\nreturn "flags=allow-key-locking"',
+      'return 1 -- #!lua flags=allow-key-locking',
+      '\n#!lua flags=allow-key-locking\nreturn 1',
+      '#!lua flags=not-allow-key-locking\nreturn 1',
+    ]) {
+      expect(withoutKeyLocking(script)).toBe(script)
+    }
+  })
+
+  it('keeps the number of every line', () => {
+    const script = `${KEY_LOCKING_PRELUDE}local a = 1\nreturn a`
+    expect(withoutKeyLocking(script).split('\n').slice(1)).toEqual(script.split('\n').slice(1))
+  })
+})
+
+describe('isUnexpectedFlag', () => {
+  it("knows a server's refusal of a flag from other errors", () => {
+    expect(isUnexpectedFlag(new ReplyError('ERR Unexpected flag in script shebang: allow-key-locking'))).toBe(true)
+    expect(isUnexpectedFlag(new ReplyError('ERR Error compiling script (new function)'))).toBe(false)
+  })
+})
