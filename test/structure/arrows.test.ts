@@ -50,7 +50,8 @@ function brokenArrows(modules: readonly Module[]): string[] {
           else if (features.includes(folder) && features.includes(toFolder)) {
             if (!types || !/\/(index|types)\.ts$/.test(to)) say('of another feature only its public types')
           } else if (!allowed.includes(toFolder)) say(`src/${folder} may import ${allowed.join(', ')}`)
-        } else if (toTop !== 'src') say('a folder imports no other adapter, command or example')
+        } else if (top === 'examples' && toTop === 'examples' && toFolder === 'app') continue
+        else if (toTop !== 'src') say('a folder imports no other adapter, command or example')
         else if (top !== 'adapters' || !stores.includes(folder)) say('only public entries')
         else if (!forStores.includes(toFolder)) say(`a store's adapter may import ${forStores.join(', ')}`)
       } else if (top === 'adapters' && stores.includes(folder) && isPublic(specifier)) {
@@ -122,6 +123,7 @@ describe('import arrows', () => {
     ['adapters/node/a.ts', `await import(name)`],
     ['cli/a.ts', `import { HitherError } from '../src/errors.ts'`],
     ['examples/app/a.ts', `import { createCache } from '../../src/index.ts'`],
+    ['examples/app/a.ts', `import worker from '../cloudflare-worker/index.ts'`],
   ])('are broken by %s: %s', (path, text) => {
     expect(check({ [path]: text })).toHaveLength(1)
   })
@@ -131,6 +133,7 @@ describe('import arrows', () => {
     ['src/cache/a.ts', `import { type Lock } from '../lock/index.ts'`],
     ['src/index.ts', `export { createCache } from './cache/index.ts'`],
     ['adapters/ioredis/a.ts', `import type { Redis } from 'ioredis'\nimport '../../src/store/tick.ts'`],
+    ['examples/node-server/a.ts', `import { createApp } from '../app/app.ts'`],
     ['adapters/hono/a.ts', `import type { Cache } from 'hither'\nimport { createMiddleware } from 'hono/factory'`],
   ])('allow %s: %s', (path, text) => {
     expect(check({ [path]: text })).toEqual([])
