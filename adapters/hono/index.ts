@@ -1,0 +1,34 @@
+import type { PlainCache, WaitUntil } from 'hither'
+import type { Context, Env, MiddlewareHandler } from 'hono'
+
+/** What `cacheContext` adds to an application's environment: `c.var.cache`. */
+export interface CacheVariables<C extends PlainCache> {
+  cache: C
+}
+
+/**
+ * Middleware that puts a view of a cache for this one request in `c.var.cache`: its calls end when the client goes
+ * away, and what continues after the answer goes to the runtime's `waitUntil` where there is one. No new connection.
+ *
+ * `source` is the cache, or a function that answers it, asked once per request: on Workers `c.env` is known only there.
+ * What it throws goes to the application's error handler. Until the middleware has run, `c.var.cache` is undefined.
+ */
+export function cacheContext<C extends PlainCache, E extends Env = Env>(
+  source: C | ((c: Context<E>) => C | Promise<C>),
+): MiddlewareHandler<E & { Variables: CacheVariables<C> }> {
+  return async (c, next) => {
+    const cache = typeof source === 'function' ? await source(c as unknown as Context<E>) : source
+    c.set('cache', cache.with({ signal: c.req.raw.signal, waitUntil: waitUntilOf(c) }))
+    await next()
+  }
+}
+
+/** `c.executionCtx` throws where there is none, and `waitUntil` needs its `this`. */
+function waitUntilOf(c: Context): WaitUntil | undefined {
+  try {
+    const context = c.executionCtx
+    return typeof context.waitUntil === 'function' ? (work) => context.waitUntil(work) : undefined
+  } catch {
+    return undefined
+  }
+}
