@@ -1,0 +1,84 @@
+import { type Cache, isHitherError } from 'hither'
+import { type CacheVariables, cacheContext } from 'hither/hono'
+import { type Context, Hono } from 'hono'
+import { ask, headersOf } from './ask.ts'
+import { createFind } from './find.ts'
+import { nearest } from './nearest.ts'
+import type { Places } from './places.ts'
+import { BadQuery, findKey, nearKey, parseFind, parseNear } from './query.ts'
+
+export interface AppOptions<B extends object> {
+  /** The cache, or how to come by it for a request. */
+  readonly cache: Cache | ((c: Context<{ Bindings: B }>) => Cache)
+  readonly places: Places
+  /** The page at `/`, as HTML. */
+  readonly page: string
+  /** What `/api/stats` calls the store. */
+  readonly store: string
+}
+
+export interface AppEnv<B extends object> {
+  Bindings: B
+  Variables: CacheVariables<Cache>
+}
+
+const securityPolicy = [
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'",
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+].join('; ')
+
+/** The application: which places are near a point, kept near itself. The same on every runtime. */
+export function createApp<B extends object>({ cache, places, page, store }: AppOptions<B>): Hono<AppEnv<B>> {
+  const app = new Hono<AppEnv<B>>()
+  const find = createFind(places)
+
+  app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
+  app.get('/healthz', (c) => c.json({ ok: true }))
+
+  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache as Cache | ((c: Context<AppEnv<B>>) => Cache)))
+  app.get('/api/near', async (c) => {
+    const query = parseNear((name) => c.req.query(name))
+    return answer(c, nearKey(query), () => nearest(places, query.point, query.limit))
+  })
+  app.delete('/api/near', async (c) => {
+    const query = parseNear((name) => c.req.query(name))
+    return c.json({ point: query.point, deleted: await c.var.cache.delete(nearKey(query)) })
+  })
+  app.get('/api/places', async (c) => {
+    const query = parseFind((name) => c.req.query(name))
+    return answer(c, findKey(query), () => ({ places: find(query.prefix, query.limit) }))
+  })
+  app.get('/api/stats', (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json({ store, places: places.count, ...c.var.cache.stats() })
+  })
+
+  app.notFound((c) =>
+    problem(404, 'Not found', `no such page: try / or /api/near?lat=48.86&lon=2.35 (${c.req.method})`),
+  )
+  app.onError((error) => {
+    if (error instanceof BadQuery) return problem(400, 'Bad request', error.message)
+    if (isHitherError(error)) return problem(503, 'The cache did not answer', `${error.code}: ${error.message}`)
+    console.error(error)
+    return problem(500, 'Internal error', 'something went wrong; the log of the server says what')
+  })
+  return app
+}
+
+async function answer<B extends object, T extends object>(
+  c: Context<AppEnv<B>>,
+  key: string,
+  load: () => T,
+): Promise<Response> {
+  const asked = await ask(c.var.cache, key, load)
+  const { status, ageMs, ttlMs, tookMs } = asked
+  return c.json({ ...asked.value, cache: { status, ageMs, ttlMs, tookMs } }, 200, headersOf(asked))
+}
+
+/** An error as RFC 9457 has it. */
+function problem(status: number, title: string, detail: string): Response {
+  return Response.json(
+    { type: 'about:blank', title, status, detail },
+    { status, headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' } },
+  )
+}

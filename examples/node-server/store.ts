@@ -1,0 +1,22 @@
+import type { AtomicStore, Store } from 'hither'
+import { connect, ioredisStore } from 'hither/ioredis'
+import { memoryStore } from 'hither/memory'
+import { fromEnv } from 'hither/upstash'
+
+export interface ChosenStore {
+  readonly store: Store | AtomicStore
+  /** What it is and where the choice came from, for a person to read. No address: it may hold a password. */
+  readonly label: string
+}
+
+/** The store an environment names: `REDIS_URL`, or `UPSTASH_REDIS_REST_URL` or `KV_REST_API_URL` with its token, or memory. */
+export async function storeFrom(env: Readonly<Record<string, string | undefined>>): Promise<ChosenStore> {
+  if (env.REDIS_URL) return { store: ioredisStore(await connect(env.REDIS_URL)), label: 'Redis over TCP, by REDIS_URL' }
+  const rest = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'KV_REST_API_URL', 'KV_REST_API_TOKEN']
+  const found = rest.find((name) => env[name])
+  if (found) return { store: fromEnv(env), label: `Redis over REST, by ${found.replace('TOKEN', 'URL')}` }
+  return {
+    store: memoryStore({ maxBytes: 64_000_000 }),
+    label: 'memory; set REDIS_URL or UPSTASH_REDIS_REST_URL for a shared one',
+  }
+}

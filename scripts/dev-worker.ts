@@ -1,0 +1,72 @@
+/**
+ * Runs the example Worker on this machine: a Redis (REDIS_URL, or one of its own that keeps nothing), a gateway that
+ * speaks Upstash's REST protocol in front of it, and wrangler dev with the gateway's url and token as variables.
+ * PORT says where; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { startGateway } from 'hither/testing/node'
+import { find, type Program } from './servers/find.ts'
+import { freePort, startServer } from './servers.ts'
+
+const stops: (() => Promise<unknown>)[] = []
+let stopping = false
+async function stop(code: number): Promise<void> {
+  if (stopping) return
+  stopping = true
+  for (const each of stops.reverse()) await each().catch(() => undefined)
+  process.exit(code)
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
+
+/** The first that is on this machine; Redis 7, which is then installed, when none is. */
+async function pickProgram(): Promise<Program> {
+  for (const program of ['redis8', 'redis7', 'valkey'] as const) if (await find(program)) return program
+  return 'redis7'
+}
+
+async function redisUrl(): Promise<string> {
+  if (process.env.REDIS_URL) return process.env.REDIS_URL
+  const server = await startServer(await pickProgram())
+  stops.push(() => server.stop())
+  return server.url
+}
+
+function isFree(port: number): Promise<boolean> {
+  const probe = createServer()
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+}
+
+async function main(): Promise<void> {
+  const port = process.env.PORT || ((await isFree(8787)) ? 8787 : await freePort())
+  const gateway = await startGateway({ redis: await redisUrl() })
+  stops.push(() => gateway.stop())
+  console.log(`gateway on ${gateway.url}, its token for this run only`)
+
+  const wrangler = join(createRequire(import.meta.url).resolve('wrangler/package.json'), '../bin/wrangler.js')
+  const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
+  const vars = [`UPSTASH_REDIS_REST_URL:${gateway.url}`, `UPSTASH_REDIS_REST_TOKEN:${gateway.token}`]
+  const child = spawn(process.execPath, [wrangler, 'dev', ...options, '--var', ...vars], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' },
+    detached: true, // a Ctrl-C at the terminal reaches this process only, which ends the parts in order
+  })
+  const ended = once(child, 'exit')
+  stops.push(async () => {
+    child.kill('SIGTERM')
+    await ended
+  })
+  await ended
+  await stop(stopping ? 0 : 1)
+}
+
+main().catch((error: unknown) => {
+  console.error(`dev-worker: ${error instanceof Error ? error.message : String(error)}`)
+  void stop(1)
+})
