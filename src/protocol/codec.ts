@@ -14,16 +14,17 @@ export interface Codec {
 /** Deepest nesting of a value. A cycle goes past any depth. */
 const MAX_DEPTH = 64
 
-/** What the text of an entry is, as the stored form marks it. */
-export type Mark = 'j' | 'r' | 'i'
+/** What the payload of an entry is, as the stored form marks it. */
+type Mark = 'j' | 'r' | 'i'
 
 /**
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
  * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE` for a function, a symbol, an instance of a class, a cycle
- * or nesting deeper than 64.
+ * or nesting deeper than 64. `asKey`: equal data gives equal text, whatever the order of its properties, and an
+ * AbortSignal is no part of it.
  */
-export function encodeJson(value: unknown): { readonly mark: Mark; readonly text: string } {
-  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', text: String(value) }
+export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark; readonly payload: string } {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: String(value) }
   let mark: Mark = 'j'
   const tagged = (kind: string, v?: unknown): unknown => {
     mark = 'r'
@@ -36,7 +37,9 @@ export function encodeJson(value: unknown): { readonly mark: Mark; readonly text
       case 'boolean':
         return part
       case 'number':
-        return Number.isFinite(part) && !Object.is(part, -0) ? part : tagged('n', Object.is(part, -0) ? '-0' : `${part}`)
+        return Number.isFinite(part) && !Object.is(part, -0)
+          ? part
+          : tagged('n', Object.is(part, -0) ? '-0' : `${part}`)
       case 'bigint':
         return tagged('i', `${part}`)
       case 'undefined':
@@ -47,7 +50,7 @@ export function encodeJson(value: unknown): { readonly mark: Mark; readonly text
         throw unencodable(`a ${typeof part}`)
     }
     const list = (items: Iterable<unknown>): unknown[] => Array.from(items, (item) => pack(item, depth + 1))
-    if (part === null) return null
+    if (part === null || (asKey && part instanceof AbortSignal)) return null
     if (Array.isArray(part)) return list(part)
     if (part instanceof Date) return tagged('d', part.getTime())
     if (part instanceof Map) return tagged('m', list(part))
@@ -58,14 +61,19 @@ export function encodeJson(value: unknown): { readonly mark: Mark; readonly text
       throw unencodable('an instance of a class: pass a codec, or plain data')
     }
     const out = Object.create(null) as Record<string, unknown>
-    for (const [key, item] of Object.entries(part)) if (item !== undefined) out[key] = pack(item, depth + 1)
+    const names = Object.keys(part)
+    for (const name of asKey ? names.sort() : names) {
+      const item = (part as Record<string, unknown>)[name]
+      if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth + 1)
+    }
     return Object.hasOwn(out, '$') ? tagged('o', out) : out
   }
-  return { text: JSON.stringify(pack(value, 0)), mark }
+  return { payload: JSON.stringify(pack(value, 0)), mark }
 }
 
 /** The value of `encodeJson`'s text. Throws for text that is none. */
-export function decodeJson(text: string, mark: Mark): unknown {
+export function decodeJson(text: string, mark: string): unknown {
+  if (!/[jri]/.test(mark)) throw new SyntaxError('another codec')
   const value: unknown = JSON.parse(text)
   return mark === 'r' ? unpack(value) : value
 }

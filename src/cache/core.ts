@@ -1,0 +1,198 @@
+import { HitherError, isHitherError } from '../errors.ts'
+import { decodeJson, encodeJson } from '../protocol/codec.ts'
+import { toMs } from '../protocol/duration.ts'
+import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
+import type { Arg, Reply } from '../protocol/operation.ts'
+import { type Background, createBackground } from '../runtime/background.ts'
+import { now } from '../runtime/clock.ts'
+import { randomId } from '../runtime/random.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
+import { perProcess } from './per-process.ts'
+import { readPlain, writePlain } from './plain-operations.ts'
+import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
+
+/** A value in the form it is stored in. */
+export interface Coded {
+  readonly mark: string
+  readonly payload: string
+}
+
+/** How long a value lives, in milliseconds; 0: no end. */
+export interface Life {
+  readonly freshMs: number
+  readonly lifeMs: number
+}
+
+export type Emit = (
+  event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace'> : never) : never,
+) => void
+
+/** What a cache and its views share: the store, the stored form, the counts. */
+export interface Core {
+  readonly store: AtomicStore
+  readonly plain: boolean
+  readonly hardTimeoutMs: number
+  readonly background: Background
+  readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
+  emitter(namespace: string): Emit
+  life(options: SetOptions | undefined): Life
+  /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
+  encode(value: unknown): Coded | Promise<Coded>
+  /** Throws, or rejects, for what the codec does not know. */
+  decode(coded: Coded): unknown
+  /** Undefined for what is absent or of an unknown form. */
+  parse(text: string | undefined): Entry | undefined
+  /** The entry under a stored key. Calls of one tick share one read. */
+  read(key: string): Promise<Entry | undefined>
+  /** Resolves to how many of the stored keys there were. */
+  remove(keys: readonly string[], call: Call): Promise<number>
+  /** The deadline of one command, no later than the caller's. */
+  call(limit?: { readonly signals: readonly AbortSignal[]; readonly deadline: number | undefined }): Call
+  /** Runs one step (`entry-operations.ts`) on a stored key. */
+  step(effect: 'read' | 'repeat' | 'once', key: string, args: readonly Arg[], call: Call): Promise<Reply>
+  /** Resolves to 1, or 0 where the verb's condition did not hold. */
+  write(
+    verb: string,
+    key: string,
+    coded: Coded,
+    life: Life,
+    call: Call,
+    loadMs?: number,
+    token?: string,
+  ): Promise<Reply>
+}
+
+/** The options of a cache; 2: not with `format: 'plain'`. */
+const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
+  store: 1,
+  format: 1,
+  ttl: 1,
+  storeTimeout: 1,
+  hardTimeout: 1,
+  onEvent: 1,
+  waitUntil: 1,
+  namespace: 2,
+  grace: 2,
+  codec: 2,
+}
+
+export function createCore(options: CacheOptions | PlainCacheOptions): Core {
+  const { store, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { grace, codec } = options as CacheOptions
+  const plain = format === 'plain'
+  checkNames('createCache', options, KNOWN, plain)
+  if (typeof store?.get !== 'function') throw invalid('createCache needs a store, such as memoryStore()')
+  if (codec && !/^[A-Z]$/.test(codec.mark)) throw invalid('a codec has one letter from A to Z as its mark')
+  if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
+  const atomic = 'run' in store ? store : perProcess(store)
+  const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
+  const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
+  const steps = { read, repeat: repeatEntry, once: write }
+  const reads = new Map<string, Promise<Entry | undefined>>()
+
+  const life = (ttl: CacheOptions['ttl'] = 0, grace: CacheOptions['grace'] = 0): Life => {
+    const freshMs = ttl === 0 ? 0 : toMs(ttl, 'ttl')
+    return { freshMs, lifeMs: freshMs && freshMs + toMs(grace, 'grace', 0) }
+  }
+  life(ttl, grace)
+
+  const core: Core = {
+    store: atomic,
+    plain,
+    hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
+    background: createBackground(),
+    stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
+    emitter: (namespace) => (event) => {
+      try {
+        onEvent?.({ namespace, ...event } as CacheEvent)
+      } catch {
+        // A listener's failure is its own.
+      }
+    },
+    life: (own) => life(own?.ttl ?? ttl, own?.grace ?? grace),
+    encode(value) {
+      if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
+      if (codec) {
+        const { mark } = codec
+        const payload = codec.encode(value)
+        return typeof payload === 'string' ? { mark, payload } : payload.then((text) => ({ mark, payload: text }))
+      }
+      const coded = encodeJson(value)
+      if (plain && coded.mark === 'r')
+        throw new HitherError('UNENCODABLE', "format 'plain' keeps what JSON can, no more")
+      return coded
+    },
+    decode({ mark, payload }) {
+      return mark === codec?.mark ? codec.decode(payload) : decodeJson(payload, mark)
+    },
+    parse(text) {
+      if (!plain || text === undefined) return text === undefined ? undefined : parseEntry(text)
+      const end = Number.POSITIVE_INFINITY
+      return {
+        mark: 'j',
+        id: '',
+        writtenMs: 0,
+        loadMs: 0,
+        freshUntilMs: end,
+        expiresMs: end,
+        lease: NONE,
+        payload: text,
+      }
+    },
+    read(key) {
+      let reading = reads.get(key)
+      if (!reading) {
+        reading = atomic.get(key, core.call()).then(core.parse)
+        reads.set(key, reading)
+        queueMicrotask(() => reads.delete(key))
+      }
+      return reading
+    },
+    remove(keys, call) {
+      for (const key of keys) reads.delete(key)
+      return atomic.delete(keys, call)
+    },
+    call(limit) {
+      const deadline = Math.min(limit?.deadline ?? Number.POSITIVE_INFINITY, now() + storeTimeoutMs)
+      const signal = limit?.signals[0]
+      return signal ? { deadline, signal } : { deadline }
+    },
+    step(effect, key, args, call) {
+      if (effect === 'once') reads.delete(key)
+      return atomic.run(steps[effect], key, args, call)
+    },
+    write(verb, key, { mark, payload }, { freshMs, lifeMs }, call, loadMs = 0, token = NONE) {
+      reads.delete(key)
+      if (plain && verb !== 'add') return atomic.set(key, payload, lifeMs || undefined, call).then(() => 1)
+      const args = [verb, '', mark + randomId(), freshMs, lifeMs, Math.min(loadMs, 1e9 - 1), token, NONE, '', payload]
+      return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
+    },
+  }
+  return core
+}
+
+/** Throws `INVALID_ARGUMENT` for an option that does not exist: none is dropped in silence. */
+export function checkNames(
+  what: string,
+  options: object | undefined,
+  known: Readonly<Record<string, number>>,
+  plain: boolean,
+): void {
+  for (const name in options) {
+    if (!((known[name] ?? 3) <= (plain ? 1 : 2))) throw invalid(`${what} has no option ${name}${plain ? ' here' : ''}`)
+  }
+}
+
+export function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}
+
+/** Whether the store failed to answer, which a read-through survives; bad input and a closed store are the caller's. */
+export function isOutage(error: unknown): error is HitherError {
+  return isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
+}
+
+export function hasValue(entry: Entry | undefined): entry is Entry {
+  return entry !== undefined && entry.mark !== NO_VALUE
+}

@@ -1,0 +1,206 @@
+import { HitherError, isHitherError } from '../errors.ts'
+import { type Entry, NONE } from '../protocol/entry.ts'
+import { now, setTimer, sleep } from '../runtime/clock.ts'
+import { within } from '../runtime/deadline.ts'
+import { random, randomId } from '../runtime/random.ts'
+import { type Coded, type Core, type Emit, isOutage, type Life } from './core.ts'
+import type { Loader, WaitUntil } from './types.ts'
+
+/** One run of a loader, or the wait for the one that another process has begun. */
+export interface Load {
+  /** Undefined: the loader answered undefined. `again`: look into the store once more. */
+  result: Promise<Coded | undefined | 'again'>
+  /** The lease it runs under; `''`: none. */
+  token: string
+  /** Its loader runs, so that only who has seen its lease may join. */
+  started: boolean
+  over: boolean
+  /** Its key was deleted or written: its value is for its own callers only. */
+  detached: boolean
+  waiters: number
+  /** Its unguarded write, under way. */
+  filling: Promise<unknown> | undefined
+  readonly stop: AbortController
+}
+
+export interface LoadJob {
+  /** The stored key. */
+  readonly stored: string
+  /** The caller's. */
+  readonly key: string
+  readonly loader: Loader<unknown>
+  readonly life: Life
+  readonly hardMs: number
+  readonly emit: Emit
+  readonly waitUntil: WaitUntil | undefined
+  /** What the caller's own read has shown; `away`: the store did not answer it. */
+  readonly seen: Entry | undefined | 'away'
+  /** The id of an entry that cannot be decoded. */
+  readonly dead: string
+}
+
+export interface Loads {
+  /** The running load this caller may share, or a new one. The caller leaves it by `leave`. */
+  enter(job: LoadJob): Load
+  leave(load: Load): void
+  /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
+  detach(stored: string): Promise<unknown> | undefined
+}
+
+const MAX_LOADS = 10_000
+const FIRST_POLL_MS = 4
+const LAST_POLL_MS = 250
+const LEASE_MARGIN_MS = 1000
+
+export function createLoads(core: Core): Loads {
+  const { plain, stats, background } = core
+  const loads = new Map<string, Load>()
+
+  const mayJoin = (load: Load, seen: LoadJob['seen']): boolean =>
+    !load.over &&
+    (!load.started || (load.token === '' ? plain || seen === 'away' : seen !== 'away' && seen?.lease === load.token))
+
+  const forget = (stored: string, load: Load): void => {
+    load.over = true
+    if (loads.get(stored) === load) loads.delete(stored)
+    stats.inFlight = loads.size
+  }
+
+  const settle = async (job: LoadJob, work: Promise<unknown>): Promise<void> => {
+    const told = work.catch((error: unknown) => {
+      if (!isOutage(error)) job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+    })
+    background.add(told, job.waitUntil)
+    if (!job.waitUntil) await told
+  }
+
+  /** True once the lease is held, or when there is none to hold; `again` when a value came meanwhile. */
+  const lease = async (job: LoadJob, load: Load, before: Load | undefined): Promise<Load['result'] | true> => {
+    const token = randomId()
+    for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
+      let reply: unknown
+      try {
+        const args = ['lease', job.dead, token, job.hardMs + LEASE_MARGIN_MS]
+        reply = await core.step('repeat', job.stored, args, core.call())
+      } catch (error) {
+        if (!isOutage(error)) throw error
+        // It may hold after all: nobody shall wait for it.
+        void settle(job, core.step('repeat', job.stored, ['release', '', token], core.call()))
+        return true
+      }
+      if (reply === 1) {
+        load.token = token
+        return true
+      }
+      if (typeof reply === 'string') return 'again'
+      const [holder, leftMs] = reply as [string, number]
+      if (before && !before.over && before.token === holder) {
+        load.token = holder
+        load.started = true
+        return before.result
+      }
+      if (load.over) return 'again'
+      await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
+    }
+  }
+
+  const run = async (
+    job: LoadJob,
+    load: Load,
+    leased: boolean,
+    before: Load | undefined,
+  ): Promise<Coded | undefined | 'again'> => {
+    const { stored, key, loader, emit } = job
+    if (leased) {
+      const outcome = await lease(job, load, before)
+      if (outcome !== true) return outcome
+    }
+    load.started = true
+    stats.loads++
+    const release = (): Promise<unknown> =>
+      load.token
+        ? settle(job, core.step('repeat', stored, ['release', '', load.token], core.call()))
+        : Promise.resolve()
+    const { stop } = load
+    const cancel = setTimer(
+      () => stop.abort(new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })),
+      job.hardMs,
+    )
+    const at = now()
+    const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
+    let coded: Coded | undefined
+    try {
+      const { signal } = stop
+      const value = await within((async () => loader({ key, signal }))(), { signals: [signal], deadline: undefined })
+      coded = value === undefined ? undefined : await core.encode(value)
+    } catch (error) {
+      stats.loadErrors++
+      tell(false)
+      await release()
+      throw error
+    } finally {
+      cancel()
+    }
+    tell(true)
+    if (coded === undefined) await release()
+    else await fill(job, load, coded, now() - at)
+    return coded
+  }
+
+  const fill = async (job: LoadJob, load: Load, coded: Coded, loadMs: number): Promise<void> => {
+    const { stored, emit } = job
+    if (load.token === '' && !plain) return emit({ type: 'write-dropped', code: 'STORE_UNAVAILABLE' })
+    if (load.detached) return emit({ type: 'fill-refused' })
+    const written = core.write('fill', stored, coded, job.life, core.call(), loadMs, load.token || NONE).then(
+      (done) => {
+        if (done === 0) emit({ type: 'fill-refused' })
+      },
+      (error: unknown) =>
+        emit({ type: 'write-dropped', code: isHitherError(error) ? error.code : 'STORE_UNAVAILABLE' }),
+    )
+    if (plain) load.filling = written
+    await settle(job, written)
+  }
+
+  return {
+    enter(job) {
+      const { stored, seen } = job
+      const running = loads.get(stored)
+      if (running && mayJoin(running, seen)) {
+        stats.joined++
+        running.waiters++
+        return running
+      }
+      const crowded = loads.size >= MAX_LOADS
+      const load: Load = {
+        result: Promise.resolve(undefined),
+        token: '',
+        started: false,
+        over: false,
+        detached: false,
+        waiters: 1,
+        filling: undefined,
+        stop: new AbortController(),
+      }
+      load.result = run(job, load, !plain && !crowded && seen !== 'away', running).finally(() => forget(stored, load))
+      // Whoever waits is told; nobody may be left.
+      load.result.catch(() => {})
+      if (!crowded) loads.set(stored, load)
+      stats.inFlight = loads.size
+      return load
+    },
+    leave(load) {
+      if (--load.waiters > 0 || load.over) return
+      load.over = true
+      load.stop.abort(new DOMException('every caller of this load has left', 'AbortError'))
+    },
+    detach(stored) {
+      const load = loads.get(stored)
+      if (!load) return undefined
+      load.detached = true
+      loads.delete(stored)
+      stats.inFlight = loads.size
+      return load.filling
+    },
+  }
+}

@@ -1,0 +1,27 @@
+export { createCache } from './cache/create-cache.ts'
+export type {
+  Cache,
+  CacheEntry,
+  CacheEvent,
+  CacheOptions,
+  CacheStats,
+  CallOptions,
+  Frozen,
+  GetOrSetOptions,
+  LoadContext,
+  Loader,
+  PlainCache,
+  PlainCacheOptions,
+  PlainLoadOptions,
+  PlainSetOptions,
+  SetOptions,
+  ViewOptions,
+  WaitUntil,
+  WrapOptions,
+} from './cache/types.ts'
+export { type ErrorCode, HitherError, type HitherErrorOptions, isHitherError, StoreRejectedError } from './errors.ts'
+export type { Codec } from './protocol/codec.ts'
+export type { Duration } from './protocol/duration.ts'
+export type { Arg, Effect, Moment, Operation, Reply, Transition } from './protocol/operation.ts'
+export type { AtomicStore, Call, Consistency, Store, StoreEvent, StoreTraits } from './store/store.ts'
+export { type Command, ReplyError, type Transport, type Wire } from './store/transport.ts'

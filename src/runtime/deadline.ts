@@ -1,0 +1,52 @@
+import { HitherError } from '../errors.ts'
+import { now, setTimer } from './clock.ts'
+
+/** When a caller stops waiting. */
+export interface Limit {
+  readonly signals: readonly AbortSignal[]
+  /** Epoch milliseconds. */
+  readonly deadline: number | undefined
+}
+
+/** Throws the reason of a signal that has aborted, or `TIMEOUT` past the deadline. */
+export function checkLimit({ signals, deadline }: Limit): void {
+  for (const signal of signals) if (signal.aborted) throw signal.reason
+  if (deadline !== undefined && !(deadline > now())) throw late()
+}
+
+/** Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. */
+export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
+  const { signals, deadline } = limit
+  if (deadline === undefined && signals.length === 0) return work
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      cancel?.()
+      for (const signal of signals) signal.removeEventListener('abort', check)
+    }
+    const check = (): void => {
+      try {
+        checkLimit(limit)
+      } catch (error) {
+        end()
+        reject(error)
+      }
+    }
+    const cancel = deadline === undefined ? undefined : setTimer(check, deadline - now())
+    for (const signal of signals) signal.addEventListener('abort', check)
+    check()
+    work.then(
+      (value) => {
+        end()
+        resolve(value)
+      },
+      (error: unknown) => {
+        end()
+        reject(error)
+      },
+    )
+  })
+}
+
+function late(): HitherError {
+  return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
+}
