@@ -219,7 +219,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     wrap(fn, { name, key, ...options }) {
       if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
       return async (...args) => {
-        const own = key ? key(...args) : encodeJson(args, true).payload
+        const own = key ? key(...(args as never)) : encodeJson(args, true).payload
         return getOrSet(`${name}:${own}`, () => fn(...args), options)
       }
     },

@@ -55,11 +55,14 @@ export interface PlainLoadOptions extends PlainSetOptions {
 
 export interface GetOrSetOptions extends PlainLoadOptions, SetOptions {}
 
+/** `A`, without being a place to infer it from: a `key` may use fewer arguments than its function. */
+type Exactly<A extends readonly unknown[]> = A extends readonly unknown[] ? A : never
+
 export interface WrapOptions<A extends readonly unknown[]> {
   /** Names the function in its keys: a minifier makes every `fn.name` the same letter. */
   readonly name: string
   /** The key of a call, after the name. @default the arguments, which must then be plain data (a signal is no part of it) */
-  readonly key?: (...args: A) => string
+  readonly key?: (...args: Exactly<A>) => string
 }
 
 /** What a request view adds to every call made through it. */
