@@ -8,7 +8,6 @@ import { now } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
-import { perProcess } from './per-process.ts'
 import { readPlain, writePlain } from './plain-operations.ts'
 import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
 
@@ -38,9 +37,9 @@ export interface Core {
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
-  encode(value: unknown): Coded | Promise<Coded>
+  encode(value: unknown, key: string): Coded | Promise<Coded>
   /** Throws, or rejects, for what the codec does not know. */
-  decode(coded: Coded): unknown
+  decode(coded: Coded, key: string): unknown
   /** Undefined for what is absent or of an unknown form. */
   parse(text: string | undefined): Entry | undefined
   /** The entry under a stored key. Calls of one tick share one read. */
@@ -82,10 +81,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const { grace, codec } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
-  if (typeof store?.get !== 'function') throw invalid('createCache needs a store, such as memoryStore()')
+  if (typeof store?.run !== 'function')
+    throw invalid('createCache needs a store with operations, such as memoryStore()')
   if (codec && !/^[A-Z]$/.test(codec.mark)) throw invalid('a codec has one letter from A to Z as its mark')
   if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
-  const atomic = 'run' in store ? store : perProcess(store)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
   const steps = { read, repeat: repeatEntry, once: write }
@@ -98,7 +97,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   life(ttl, grace)
 
   const core: Core = {
-    store: atomic,
+    store,
     plain,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
     background: createBackground(),
@@ -111,11 +110,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       }
     },
     life: (own) => life(own?.ttl ?? ttl, own?.grace ?? grace),
-    encode(value) {
+    encode(value, key) {
       if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
       if (codec) {
         const { mark } = codec
-        const payload = codec.encode(value)
+        const payload = codec.encode(value, key)
         return typeof payload === 'string' ? { mark, payload } : payload.then((text) => ({ mark, payload: text }))
       }
       const coded = encodeJson(value)
@@ -123,8 +122,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         throw new HitherError('UNENCODABLE', "format 'plain' keeps what JSON can, no more")
       return coded
     },
-    decode({ mark, payload }) {
-      return mark === codec?.mark ? codec.decode(payload) : decodeJson(payload, mark)
+    decode({ mark, payload }, key) {
+      return mark === codec?.mark ? codec.decode(payload, key) : decodeJson(payload, mark)
     },
     parse(text) {
       if (!plain || text === undefined) return text === undefined ? undefined : parseEntry(text)
@@ -143,7 +142,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     read(key) {
       let reading = reads.get(key)
       if (!reading) {
-        reading = atomic.get(key, core.call()).then(core.parse)
+        reading = store.get(key, core.call()).then(core.parse)
         reads.set(key, reading)
         queueMicrotask(() => reads.delete(key))
       }
@@ -151,7 +150,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
-      return atomic.delete(keys, call)
+      return store.delete(keys, call)
     },
     call(limit) {
       const deadline = Math.min(limit?.deadline ?? Number.POSITIVE_INFINITY, now() + storeTimeoutMs)
@@ -160,11 +159,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     step(effect, key, args, call) {
       if (effect === 'once') reads.delete(key)
-      return atomic.run(steps[effect], key, args, call)
+      return store.run(steps[effect], key, args, call)
     },
     write(verb, key, { mark, payload }, { freshMs, lifeMs }, call, loadMs = 0, token = NONE) {
       reads.delete(key)
-      if (plain && verb !== 'add') return atomic.set(key, payload, lifeMs || undefined, call).then(() => 1)
+      if (plain && verb !== 'add') return store.set(key, payload, lifeMs || undefined, call).then(() => 1)
       const args = [verb, '', mark + randomId(), freshMs, lifeMs, Math.min(loadMs, 1e9 - 1), token, NONE, '', payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
     },

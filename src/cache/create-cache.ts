@@ -77,7 +77,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   ): Promise<{ value: unknown } | undefined> => {
     if (hasValue(entry) && (status === 'stale' || isFresh(entry, now()))) {
       try {
-        const value = await core.decode(entry)
+        const value = await core.decode(entry, to)
         stats[status === 'hit' ? 'hits' : 'stale']++
         emit({ type: status })
         return { value }
@@ -101,7 +101,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const limit = limitOf(options, SET)
     const to = stored(key)
     const life = core.life(options)
-    const coded = core.encode(value)
+    const coded = core.encode(value, to)
     return put(verb, to, coded instanceof Promise ? await coded : coded, life, limit)
   }
   const increment = async (key: string, by: number, options: SetOptions | undefined): Promise<number> => {
@@ -130,7 +130,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         seen = 'away'
       }
       const entry = seen === 'away' ? undefined : seen
-      const hit = await open(entry)
+      const hit = await open(to, entry)
       if (hit) return hit.value as Frozen<T>
       const dead = entry && isFresh(entry, now()) ? entry.id : ''
       const { waitUntil } = request
@@ -138,10 +138,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       try {
         const coded = await within(load.result, limit)
         if (coded === 'again') continue
-        return (coded && (await core.decode(coded))) as Frozen<T>
+        return (coded && (await core.decode(coded, to))) as Frozen<T>
       } catch (error) {
         checkLimit(limit)
-        const stale = entry && entry.expiresMs > now() && !dead ? await open(entry, 'stale') : undefined
+        const stale = entry && entry.expiresMs > now() && !dead ? await open(to, entry, 'stale') : undefined
         if (stale) return stale.value as Frozen<T>
         throw error
       } finally {
@@ -153,14 +153,14 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const cache: Cache = {
     async get<T>(key: string, options?: CallOptions) {
       const limit = limitOf(options)
-      return (await open(await ask(core.read(stored(key)), limit)))?.value as Frozen<T> | undefined
+      return (await open(stored(key), await ask(core.read(stored(key)), limit)))?.value as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: CallOptions) {
       const limit = limitOf(options)
       const texts = await ask(store.getMany(keys.map(stored), core.call(limit)), limit)
       const found = new Map<string, Frozen<T>>()
       for (const [i, text] of texts.entries()) {
-        const hit = await open(core.parse(text))
+        const hit = await open(stored(keys[i] as string), core.parse(text))
         if (hit) found.set(keys[i] as string, hit.value as Frozen<T>)
       }
       return found
@@ -177,7 +177,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         pairs.map(([key]) => stored(key)),
         store.traits,
       )
-      const coded = pairs.map(([, value]) => core.encode(value))
+      const coded = pairs.map(([key, value]) => core.encode(value, stored(key)))
       const ready = coded.some((each) => each instanceof Promise) ? await Promise.all(coded) : (coded as Coded[])
       const life = core.life(options)
       const outcomes = pairs.map(([key], i) => put('set', stored(key), ready[i] as Coded, life, limit))
@@ -205,7 +205,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async take<T>(key: string, options?: CallOptions) {
       const limit = limitOf(options)
       const text: Reply = await ask(core.step('once', stored(key), ['take', ''], core.call(limit)), limit)
-      return (await open(core.parse((text ?? undefined) as string | undefined)))?.value as Frozen<T> | undefined
+      return (await open(stored(key), core.parse((text ?? undefined) as string | undefined)))?.value as
+        | Frozen<T>
+        | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options)
@@ -233,7 +235,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       if (!hasValue(entry) || !(fresh || entry.expiresMs > at)) return absent(key)
       let value: unknown
       try {
-        value = await core.decode(entry)
+        value = await core.decode(entry, to)
       } catch {
         emit({ type: 'decode-failed' })
         return absent(key)

@@ -132,7 +132,7 @@ export function createLoads(core: Core): Loads {
     try {
       const { signal } = stop
       const value = await within((async () => loader({ key, signal }))(), { signals: [signal], deadline: undefined })
-      coded = value === undefined ? undefined : await core.encode(value)
+      coded = value === undefined ? undefined : await core.encode(value, stored)
     } catch (error) {
       stats.loadErrors++
       tell(false)

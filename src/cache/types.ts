@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
-import type { AtomicStore, Store } from '../store/store.ts'
+import type { AtomicStore } from '../store/store.ts'
 
 type Opaque = Date | RegExp | Uint8Array | ((...args: never[]) => unknown)
 
@@ -116,7 +116,7 @@ export type CacheEvent = { readonly namespace: string } & (
 
 interface CommonOptions {
   /** Where entries live. Required: no cache is in memory by accident. */
-  readonly store: Store | AtomicStore
+  readonly store: AtomicStore
   /** How long a value counts as fresh where a call does not say. @default until it is deleted */
   readonly ttl?: Duration
   /** How long the store may take for one command. @default '1s' */

@@ -1,14 +1,14 @@
 import { HitherError } from '../errors.ts'
 
 /**
- * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. Both may be
- * asynchronous. Text of one `mark` is only ever decoded by the codec that bears it.
+ * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
+ * for a codec that binds a value to its place. Both may be asynchronous: a write then leaves later than its call.
  */
 export interface Codec {
-  /** One character from `A` to `Z`, stored with every entry: another codec's entries are misses. */
+  /** One letter from `A` to `Z`, stored with every entry: text of another mark is never given to `decode`. */
   readonly mark: string
-  encode(value: unknown): string | Promise<string>
-  decode(text: string): unknown
+  encode(value: unknown, key: string): string | Promise<string>
+  decode(text: string, key: string): unknown
 }
 
 /** Deepest nesting of a value. A cycle goes past any depth. */
