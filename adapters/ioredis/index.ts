@@ -30,7 +30,7 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): AtomicStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
-  const { transport, untimed, scan } = openClient(client, options)
+  const { transport, untimed, sendEach, scan } = openClient(client, options)
   const pool = cluster ? undefined : createExclusivePool(client, (own) => openClient(own, { owned: true }).transport)
   const store = createCommandStore({
     name: 'ioredis',
@@ -38,7 +38,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     transport: untimed,
     ordered: !cluster,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(cluster ? { slotOf } : {}),
+    ...(cluster ? { slotOf, sendEach } : {}),
     ...(pool
       ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) }
       : {}),

@@ -43,6 +43,8 @@ export interface OpenClient {
   readonly transport: Transport
   /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
   readonly untimed: Transport
+  /** As `untimed.sendMany`, with an outcome per command: on a Cluster one node may fail and the others answer. */
+  sendEach(commands: readonly Command[], call?: Call): Promise<Wire>[]
   /** SCAN sees one node: every primary is asked in turn. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
@@ -315,7 +317,11 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const all =
     ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
     (progress) =>
-      Promise.all(each(commands, bytes === true, progress))
+      Promise.all(each(commands, bytes === true, progress)).catch((error: unknown) => {
+        // One node failed: what waits for another is not written any more, what was written may have run.
+        progress.over = true
+        throw progress.sent && commands.length > 1 ? sentInPart(error) : error
+      })
 
   const transport: Transport = {
     send: (command, call) => within(call, one(call, command)),
@@ -344,7 +350,11 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     send: (command, call) => run(one(call, command), start(call)),
     sendMany: (commands, call) => run(all(call, commands), start(call)),
   }
-  return { transport, untimed, scan }
+  const sendEach = (commands: readonly Command[], call?: Call): Promise<Wire>[] => {
+    const replies = run((progress) => each(commands, call?.bytes === true, progress), start(call))
+    return commands.map((_, i) => replies.then((list) => list[i] as Promise<Wire>))
+  }
+  return { transport, untimed, sendEach, scan }
 }
 
 function isReply(error: unknown): error is Error {
@@ -360,6 +370,12 @@ function late(progress: Progress): HitherError {
       maybeExecuted: progress.sent,
     },
   )
+}
+
+function sentInPart(error: unknown): unknown {
+  if (!(error instanceof HitherError) || error.maybeExecuted) return error
+  const { code, message, retryable } = error
+  return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
 }
 
 /** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */

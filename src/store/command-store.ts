@@ -18,6 +18,8 @@ export interface CommandStoreOptions {
   readonly ordered?: boolean
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
+  /** As `transport.sendMany`, with an outcome per command, where a part of a batch can fail alone (a cluster's node). */
+  readonly sendEach?: (commands: readonly Command[], call: Call) => readonly Promise<Wire>[]
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string
   /** Runs an operation where the server refuses scripts. @default such a call rejects with `UNSUPPORTED` */
@@ -36,6 +38,9 @@ interface Script {
   known: boolean
 }
 
+/** A unit, and what became of its request. */
+type Failure = readonly [unit: Unit, error: unknown]
+
 interface Request {
   readonly units: readonly Unit[]
   readonly command: Command
@@ -52,7 +57,7 @@ const MAX_ATTEMPTS = 4
  * deletes and operations marked `repeat` go out again with jittered back-off until their deadline; nothing else does.
  */
 export function createCommandStore(options: CommandStoreOptions): AtomicStore {
-  const { name, traits, transport, slotOf, ordered, fallback, timeoutMs = 5000 } = options
+  const { name, traits, transport, slotOf, sendEach, ordered, fallback, timeoutMs = 5000 } = options
   const deadlineOf = (call: Call | undefined): number => call?.deadline ?? now() + timeoutMs
   let scriptless = false
   let prelude = options.prelude ?? ''
@@ -174,14 +179,14 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     }
   }
 
-  const fail = (units: readonly Unit[], error: unknown): void => {
-    const known = error instanceof HitherError ? error : undefined
+  const fail = (failures: readonly Failure[]): void => {
     const again: Unit[] = []
-    for (const unit of units) {
+    for (const [unit, error] of failures) {
+      const known = error instanceof HitherError ? error : undefined
       const lost = known?.maybeExecuted === true || unit.attempts > 0
       const may = lost && (unit.effect !== 'once' || known?.maybeExecuted === false)
       if (known?.code === 'STORE_UNAVAILABLE' && may && ++unit.attempts < MAX_ATTEMPTS) again.push(unit)
-      else unit.reject(known && unit.effect === 'read' && known.maybeExecuted ? unread(known) : error)
+      else unit.reject(known ? judged(known, unit, lost) : error)
     }
     if (again.length === 0) return
     emit('resend', 'batch')
@@ -192,19 +197,36 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const sendOne = (request: Request, call: Call): Promise<void> =>
     transport.send(request.command, call).then(
       (reply) => answer(request, reply),
-      (error: unknown) => fail(request.units, error),
+      (error: unknown) => fail(request.units.map((unit) => [unit, error])),
     )
 
-  const sendRequests = (requests: readonly Request[], call: Call): Promise<void> => {
+  /** What fails at one moment fails together, so that what goes out again keeps its order. */
+  const settleEach = (requests: readonly Request[], replies: readonly Promise<Wire>[]): Promise<unknown> => {
+    let failed: Failure[] = []
+    const settled = requests.map((request, i) =>
+      (replies[i] as Promise<Wire>).then(
+        (reply) => answer(request, reply),
+        (error: unknown) => {
+          if (failed.length === 0) {
+            queueMicrotask(() => {
+              fail(failed)
+              failed = []
+            })
+          }
+          for (const unit of request.units) failed.push([unit, error])
+        },
+      ),
+    )
+    return Promise.all(settled)
+  }
+
+  const sendRequests = (requests: readonly Request[], call: Call): Promise<unknown> => {
     if (requests.length === 1) return sendOne(requests[0] as Request, call)
     const commands = requests.map(({ command }) => command)
+    if (sendEach) return settleEach(requests, sendEach(commands, call))
     return transport.sendMany(commands, call).then(
       (replies) => requests.forEach((request, i) => void answer(request, replies[i] as Wire)),
-      (error: unknown) =>
-        fail(
-          requests.flatMap(({ units }) => units),
-          error,
-        ),
+      (error: unknown) => fail(requests.flatMap(({ units }) => units.map((unit) => [unit, error] as const))),
     )
   }
 
@@ -399,7 +421,9 @@ function badReply(verb: string): HitherError {
   return new HitherError('BAD_REPLY', `${verb} was answered in a form that is not Redis`)
 }
 
-/** A read whose reply was lost changed nothing. */
-function unread(error: HitherError): HitherError {
-  return new HitherError(error.code, error.message, { cause: error, retryable: true })
+/** A read changed nothing, whatever was lost; anything else may have run at an earlier attempt. */
+function judged(error: HitherError, { effect }: Unit, lost: boolean): HitherError {
+  const maybeExecuted = lost && effect !== 'read'
+  if (error.maybeExecuted === maybeExecuted) return error
+  return new HitherError(error.code, error.message, { cause: error, retryable: true, maybeExecuted })
 }
