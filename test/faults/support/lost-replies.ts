@@ -132,5 +132,15 @@ export function describeLostReplies(name: WayName): void {
         expect(await way.direct.get(key)).toBeUndefined()
       })
     }, 60_000)
+
+    it('says of a delete that could not go out again that it may have run', async () => {
+      await way.direct.set('gone:1', 'x', 60_000)
+      way.lose((text) => text.includes('gone:'))
+      const deleting = (stores[0] as FaultyStore).delete(['gone:1'])
+      const outcome = deleting.catch((error: unknown) => error)
+      while ((await way.direct.get('gone:1')) !== undefined) await pause(1)
+      await way.refuse()
+      expect(await outcome).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true })
+    }, 60_000)
   })
 }

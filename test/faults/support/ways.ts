@@ -27,6 +27,8 @@ export interface Way {
   readonly direct: AtomicStore
   /** How often the servers ran a command since the last call of this. */
   executions(command: string): Promise<number>
+  /** The proxies, one a node, where the way is TCP. */
+  readonly nodes: readonly TcpProxy[]
   /** Of a single server. */
   readonly server: Server | undefined
   stop(): Promise<void>
@@ -96,6 +98,7 @@ function overTcp(
     refuse: async () => void (await all((proxy) => proxy.refuse())),
     pass: async () => void (await all((proxy) => proxy.pass())),
     direct,
+    nodes: proxies,
     executions: (command) => statsOf(ports, command),
     async close() {
       await all((proxy) => proxy.pass())
@@ -166,6 +169,7 @@ async function startRest(): Promise<Way> {
     refuse: () => proxy.refuse(),
     pass: () => proxy.pass(),
     direct,
+    nodes: [],
     executions: (command) => statsOf([server.port], command),
     server,
     async stop() {
