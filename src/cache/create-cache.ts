@@ -72,6 +72,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   /** The value of a fresh entry, in a box; undefined for a miss. */
   const open = async (
+    to: string,
     entry: Entry | undefined,
     status: 'hit' | 'stale' = 'hit',
   ): Promise<{ value: unknown } | undefined> => {
