@@ -1,0 +1,130 @@
+import {
+  type AtomicStore,
+  type Cache,
+  type CacheEvent,
+  createCache,
+  type Frozen,
+  type PlainCache,
+  type Store,
+} from 'hither'
+import { typed } from './support.ts'
+
+// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+
+interface User {
+  name: string
+  tags: string[]
+}
+interface FrozenUser {
+  readonly name: string
+  readonly tags: readonly string[]
+}
+declare const cache: Cache
+declare const plain: PlainCache
+declare const loadUser: () => Promise<User>
+
+// The value is inferred from the loader, and comes back to be read.
+typed<Promise<number>>()(cache.getOrSet('k', () => 1))
+typed<Promise<string>>()(cache.getOrSet('k', async ({ key }) => key))
+typed<Promise<Frozen<User>>>()(cache.getOrSet('k', loadUser))
+typed<Promise<null>>()(cache.getOrSet('k', () => null))
+const user: FrozenUser = await cache.getOrSet('k', loadUser)
+void user
+// @ts-expect-error what others may hold cannot be written
+;(await cache.getOrSet('k', loadUser)).name = 'x'
+// @ts-expect-error nor below
+;(await cache.getOrSet('k', loadUser)).tags.push('x')
+// @ts-expect-error a Map comes back to be read
+;(await cache.getOrSet('k', () => new Map([['a', 1]]))).set('b', 2)
+// @ts-expect-error a loader is a function
+void cache.getOrSet('k', 1)
+// @ts-expect-error a loader has no `url`
+void cache.getOrSet('k', ({ url }) => url)
+void cache.getOrSet('k', ({ signal }) => fetch('https://x', { signal }).then((response) => response.text()))
+
+// A read names its type, and may find nothing.
+typed<Promise<Frozen<User> | undefined>>()(cache.get<User>('k'))
+typed<Promise<Map<string, Frozen<User>>>>()(cache.getMany<User>(['k']))
+typed<Promise<unknown>>()(cache.get('k'))
+// @ts-expect-error absent is undefined: look first
+void (await cache.get<User>('k')).name
+// @ts-expect-error a key is text
+void cache.get(1)
+
+// A wrapped function keeps its parameters.
+const find = cache.wrap(async (id: number, locale?: string): Promise<User> => ({ name: `${id}${locale}`, tags: [] }), {
+  name: 'find',
+  key: (id) => id.toFixed(0),
+})
+typed<(id: number, locale?: string) => Promise<Frozen<User>>>()(find)
+// @ts-expect-error an id is a number
+void find('1')
+// @ts-expect-error a name is required: a minifier makes every function's own the same letter
+void cache.wrap(loadUser, {})
+// @ts-expect-error a key is text
+void cache.wrap(loadUser, { name: 'x', key: () => 1 })
+
+// Durations: milliseconds, or a literal with its unit.
+for (const ttl of [1, '250ms', '30s', '5m', '1h', '7d', '1.5h'] as const) void cache.set('k', 1, { ttl })
+// @ts-expect-error no unit of time
+void cache.set('k', 1, { ttl: '5 apples' })
+// @ts-expect-error no unit
+void cache.set('k', 1, { ttl: '5' })
+// @ts-expect-error a month is no length of time
+void cache.set('k', 1, { ttl: '1M' })
+// @ts-expect-error a big integer is no duration
+void cache.set('k', 1, { ttl: 5n })
+declare const anyText: string
+// @ts-expect-error text that is not known when compiling
+void cache.set('k', 1, { ttl: anyText })
+// @ts-expect-error a misspelt option is not dropped in silence
+void cache.set('k', 1, { tll: '5m' })
+// @ts-expect-error absent is absent: an option is left out, not undefined
+void cache.set('k', 1, { ttl: undefined })
+void cache.get('k', { signal: undefined, deadline: undefined })
+
+// The plain format has no grace and no namespace.
+void plain.set('k', 1, { ttl: '5m' })
+void plain.getOrSet('k', loadUser, { ttl: '5m', hardTimeout: '1s' })
+// @ts-expect-error a stale copy needs an entry of our own form
+void plain.set('k', 1, { grace: '1h' })
+// @ts-expect-error so it does here
+void plain.getOrSet('k', loadUser, { grace: '1h' })
+// @ts-expect-error a tag does, too
+void plain.getOrSet('k', loadUser, { tags: ['a'] })
+// @ts-expect-error keys are as given, with no prefix
+void plain.namespace('x')
+typed<PlainCache>()(plain.with({}))
+typed<Cache>()(cache.with({ waitUntil: () => {}, deadline: 1 }))
+typed<Cache>()(cache.namespace('x').with({}))
+
+// Events are told apart by `type`.
+declare const event: CacheEvent
+// @ts-expect-error a hit has no duration
+void event.durationMs
+if (event.type === 'load') typed<number>()(event.durationMs)
+// @ts-expect-error an event carries no value
+void event.value
+
+// A cache needs a store, any store, and says which form it keeps.
+declare const store: Store
+declare const atomic: AtomicStore
+typed<Cache>()(createCache({ store }))
+typed<Cache>()(createCache({ store: atomic, namespace: 'shop', ttl: '5m', grace: '1h' }))
+typed<PlainCache>()(createCache({ store, format: 'plain', ttl: 60_000 }))
+// @ts-expect-error no cache is in memory by accident
+createCache({ ttl: '5m' })
+// @ts-expect-error a promise of a store is none
+createCache({ store: Promise.resolve(store) })
+// @ts-expect-error no unit of time
+createCache({ store, ttl: '5 apples' })
+// @ts-expect-error no option is dropped in silence
+createCache({ store, timeToLive: '5m' })
+// @ts-expect-error a stale copy needs an entry of our own form
+createCache({ store, format: 'plain', grace: '1h' })
+// @ts-expect-error keys are as given, with no prefix
+createCache({ store, format: 'plain', namespace: 'shop' })
+// @ts-expect-error JSON only: another codec would hide the value from other programs
+createCache({ store, format: 'plain', codec: { name: 'x', encode: String, decode: String } })
+// @ts-expect-error a listener is given events, not text
+createCache({ store, onEvent: (event: string) => event })
