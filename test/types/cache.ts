@@ -106,14 +106,16 @@ if (event.type === 'load') typed<number>()(event.durationMs)
 // @ts-expect-error an event carries no value
 void event.value
 
-// A cache needs a store, any store, and says which form it keeps.
-declare const store: Store
-declare const atomic: AtomicStore
+// A cache needs a store, one with operations, and says which form it keeps.
+declare const store: AtomicStore
 typed<Cache>()(createCache({ store }))
-typed<Cache>()(createCache({ store: atomic, namespace: 'shop', ttl: '5m', grace: '1h' }))
+typed<Cache>()(createCache({ store, namespace: 'shop', ttl: '5m', grace: '1h' }))
 typed<PlainCache>()(createCache({ store, format: 'plain', ttl: 60_000 }))
 // @ts-expect-error no cache is in memory by accident
 createCache({ ttl: '5m' })
+declare const plainStore: Store
+// @ts-expect-error a store without operations keeps no lease
+createCache({ store: plainStore })
 // @ts-expect-error a promise of a store is none
 createCache({ store: Promise.resolve(store) })
 // @ts-expect-error no unit of time
