@@ -97,19 +97,22 @@ function toRequest(incoming: IncomingMessage, hasBody: boolean): Request | numbe
   }
 }
 
-/** Cancelling it leaves the connection open for the answer, unlike `Readable.toWeb`. */
+/** Cancelling it leaves the connection open for the answer, unlike `Readable.toWeb`; unread, it reads nothing. */
 function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   const chunks: AsyncIterator<Buffer> = incoming.iterator({ destroyOnReturn: false })
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await chunks.next()
-      if (done) controller.close()
-      else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next()
+        if (done) controller.close()
+        else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+      },
+      async cancel() {
+        await chunks.return?.()
+      },
     },
-    async cancel() {
-      await chunks.return?.()
-    },
-  })
+    { highWaterMark: 0 },
+  )
 }
 
 function discard(incoming: IncomingMessage): Promise<void> {

@@ -52,11 +52,11 @@ async function refusal(response: Response): Promise<[number, string, string | nu
 }
 const isUp = (): Promise<unknown> => post('/', ['PING']).then(({ status }) => status)
 
-describe('without Redis', () => {
+describe('without Redis', { timeout: 20_000 }, () => {
   it('answers 503 with Retry-After while nothing runs, and works again when it is back', async () => {
     await open()
     await proxy.refuse()
-    await expect.poll(isUp).toBe(503)
+    await expect.poll(isUp, { timeout: 10_000 }).toBe(503)
     const nothing = [503, 'ERR upstream STORE_UNAVAILABLE: no answer from Redis, nothing ran', '1']
     for (const path of ['/pipeline', '/multi-exec']) {
       expect(
@@ -96,7 +96,7 @@ describe('without Redis', () => {
         null,
       ])
       expect(await ask(server.port, `GET ${key}`)).toBe('1')
-      await expect.poll(isUp).toBe(200)
+      await expect.poll(isUp, { timeout: 10_000 }).toBe(200)
     }
   })
 
@@ -115,12 +115,12 @@ describe('without Redis', () => {
   })
 })
 
-describe('a client that goes away', () => {
+describe('a client that goes away', { timeout: 20_000 }, () => {
   it('gets nobody else its answer, and what it sent runs to its end', async () => {
     await open()
-    proxy.latency(20)
+    proxy.latency(10)
     const work: Promise<unknown>[] = []
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 45; i++) {
       const stop = new AbortController()
       const many = [
         ['INCR', 'gone'],
@@ -132,7 +132,7 @@ describe('a client that goes away', () => {
         (response) => response.text(),
         () => 'aborted',
       )
-      setTimeout(() => stop.abort(), i % 40)
+      setTimeout(() => stop.abort(), i % 30)
       work.push(lost)
       work.push(result('ECHO', `kept ${i}`).then((text) => expect(text).toBe(`kept ${i}`)))
     }
