@@ -5,6 +5,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const alias = [
   { find: /^hither$/, replacement: at('./src/index.ts') },
+  { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },

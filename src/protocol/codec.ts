@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { fromBase64, toBase64 } from './base64.ts'
 
 /**
  * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
@@ -103,16 +104,10 @@ function unpack(part: unknown): unknown {
     case 's':
       return new Set((v as unknown[]).map(unpack))
     case 'b':
-      return Uint8Array.from(atob(v as string), (char) => char.charCodeAt(0))
+      return fromBase64(v as string)
     default:
       throw new SyntaxError('unknown kind')
   }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let binary = ''
-  for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCharCode(...bytes.subarray(i, i + 8192))
-  return btoa(binary)
 }
 
 function unencodable(what: string): HitherError {

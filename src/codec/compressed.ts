@@ -1,0 +1,75 @@
+import { HitherError } from '../errors.ts'
+import { fromBase64, toBase64 } from '../protocol/base64.ts'
+import type { Codec } from '../protocol/codec.ts'
+import { json } from './json.ts'
+
+export interface CompressedOptions {
+  /** Text of more UTF-8 bytes than this is compressed. @default 1024 */
+  readonly above?: number
+  /** Most bytes that may come out of a stored value; the rest is not inflated, and the entry a miss. @default 8 MiB */
+  readonly maxBytes?: number
+  /** What is compressed. @default json */
+  readonly codec?: Codec
+}
+
+/**
+ * Compresses large values by gzip (RFC 1952), as base64 in the entry. Text that would not shrink is kept as it is.
+ * Throws `UNSUPPORTED` at once where the platform has no `CompressionStream` (the edge runtime has none).
+ */
+export function compressed(options: CompressedOptions = {}): Codec {
+  const { above = 1024, maxBytes = 8_388_608, codec = json } = options
+  for (const [name, value] of Object.entries({ above, maxBytes })) {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new HitherError('INVALID_ARGUMENT', `${name} is a number of bytes`)
+  }
+  if (typeof CompressionStream === 'undefined') {
+    throw new HitherError('UNSUPPORTED', 'compressed() needs CompressionStream, which this runtime lacks')
+  }
+  return {
+    mark: 'C',
+    async encode(value, key) {
+      const text = await codec.encode(value, key)
+      const bytes = new TextEncoder().encode(text)
+      if (bytes.length <= above) return `-${text}`
+      const packed = `z${toBase64(await collect(bytes, new CompressionStream('gzip'), Number.POSITIVE_INFINITY))}`
+      return packed.length < bytes.length ? packed : `-${text}`
+    },
+    async decode(text, key) {
+      if (text.startsWith('-')) return codec.decode(text.slice(1), key)
+      const bytes = await collect(fromBase64(text.slice(1)), new DecompressionStream('gzip'), maxBytes)
+      return codec.decode(new TextDecoder('utf-8', { fatal: true }).decode(bytes), key)
+    },
+  }
+}
+
+/** What comes out of `through`, up to `maxBytes`: the bound holds while it streams. */
+async function collect(
+  bytes: Uint8Array<ArrayBuffer>,
+  through: CompressionStream | DecompressionStream,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const writer = through.writable.getWriter()
+  // A failure shows at the reading end.
+  writer.write(bytes).catch(() => {})
+  writer.close().catch(() => {})
+  const reader = through.readable.getReader()
+  const parts: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    size += value.length
+    if (size > maxBytes) {
+      await reader.cancel().catch(() => {})
+      throw new HitherError('VALUE_TOO_LARGE', `a stored value may inflate to ${maxBytes} bytes`)
+    }
+    parts.push(value)
+  }
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}

@@ -1,0 +1,132 @@
+import { gzipSync } from 'node:zlib'
+import { type CacheEvent, createCache, isHitherError } from 'hither'
+import { compressed, encrypted, json } from 'hither/codec'
+import { memoryStore } from 'hither/memory'
+import { describe, expect, it } from 'vitest'
+
+const secret = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
+const code = (work: () => unknown): unknown => {
+  try {
+    return work()
+  } catch (error) {
+    return isHitherError(error) ? error.code : error
+  }
+}
+const rich = { at: new Date(1), n: 2n, m: new Map([['a', new Set([1])]]), b: new Uint8Array([0, 255]), s: 'é\ud800' }
+
+describe('compressed', () => {
+  it('keeps what the codec inside keeps, short and long', async () => {
+    const codec = compressed({ above: 100 })
+    for (const value of [rich, 'x'.repeat(5000), null, 0, { long: 'ab'.repeat(400_000) }]) {
+      const text = await codec.encode(value, 'k')
+      expect(await codec.decode(text, 'k')).toEqual(value)
+    }
+  })
+  it('shrinks long text, and leaves alone what is short or would grow', async () => {
+    const codec = compressed({ above: 100 })
+    expect((await codec.encode('x'.repeat(5000), 'k')).length).toBeLessThan(200)
+    expect(await codec.encode('x'.repeat(90), 'k')).toBe(`-j"${'x'.repeat(90)}"`)
+    const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(600))).toString('base64')
+    expect(await codec.encode(noise, 'k')).toBe(`-j"${noise}"`)
+  })
+  it('stops inflating at its bound', async () => {
+    const codec = compressed({ maxBytes: 100_000 })
+    const bomb = `z${gzipSync(Buffer.alloc(50_000_000)).toString('base64')}`
+    const outcome = await Promise.resolve(codec.decode(bomb, 'k')).catch((error: unknown) => error)
+    expect(outcome).toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    const fits = `z${gzipSync(Buffer.from(`j"${'x'.repeat(99_000)}"`)).toString('base64')}`
+    expect(await codec.decode(fits, 'k')).toHaveLength(99_000)
+  })
+  it('rejects text that is no gzip', async () => {
+    const codec = compressed()
+    for (const text of ['z!!', `z${btoa('no gzip at all')}`, 'z']) {
+      await expect(Promise.resolve().then(() => codec.decode(text, 'k'))).rejects.toThrow()
+    }
+  })
+  it('refuses bounds that make no sense', () => {
+    expect(code(() => compressed({ above: -1 }))).toBe('INVALID_ARGUMENT')
+    expect(code(() => compressed({ maxBytes: Number.NaN }))).toBe('INVALID_ARGUMENT')
+  })
+})
+
+describe('encrypted', () => {
+  const keys = [{ id: 'a', secret: secret(1) }]
+  it('keeps what the codec inside keeps, and shows nothing of it', async () => {
+    const codec = encrypted({ keys, codec: compressed({ above: 10 }) })
+    const text = await codec.encode(rich, 'k')
+    expect(text).toMatch(/^a\.[A-Za-z0-9+/]+=*$/)
+    expect(await codec.decode(text, 'k')).toEqual(rich)
+  })
+  it('gives equal values different text', async () => {
+    const codec = encrypted({ keys })
+    expect(await codec.encode('same', 'k')).not.toBe(await codec.encode('same', 'k'))
+  })
+  it('accepts no text of another key, no altered byte, no other secret', async () => {
+    const codec = encrypted({ keys })
+    const text = await codec.encode('value', 'k1')
+    const opens = (other: string, key: string, by = codec): Promise<boolean> =>
+      Promise.resolve()
+        .then(() => by.decode(other, key))
+        .then(
+          () => true,
+          () => false,
+        )
+    expect(await opens(text, 'k1')).toBe(true)
+    expect(await opens(text, 'k2')).toBe(false)
+    expect(await opens(text.replace('a.', 'b.'), 'k1', encrypted({ keys: [{ id: 'b', secret: secret(1) }] }))).toBe(
+      false,
+    )
+    expect(await opens(text, 'k1', encrypted({ keys: [{ id: 'a', secret: secret(2) }] }))).toBe(false)
+    const bytes = Buffer.from(text.slice(2), 'base64')
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const altered = Buffer.from(bytes)
+      altered[bit >> 3] = (altered[bit >> 3] as number) ^ (1 << (bit & 7))
+      expect(await opens(`a.${altered.toString('base64')}`, 'k1')).toBe(false)
+    }
+  })
+  it('reads under an old key and writes under the first', async () => {
+    const old = encrypted({ keys: [{ id: '1', secret: secret(1) }] })
+    const both = encrypted({
+      keys: [
+        { id: '2', secret: Buffer.from(secret(2)).toString('base64') },
+        { id: '1', secret: secret(1) },
+      ],
+    })
+    expect(await both.decode(await old.encode('v', 'k'), 'k')).toBe('v')
+    expect(await both.encode('v', 'k')).toMatch(/^2\./)
+  })
+  it('refuses keys that are missing, short, or oddly named, without showing them', () => {
+    for (const bad of [
+      [],
+      [{ id: 'a', secret: new Uint8Array(31) }],
+      [{ id: 'a.b', secret: secret(1) }],
+      [{ id: 'a', secret: '*canary*' }],
+    ]) {
+      expect(code(() => encrypted({ keys: bad }))).toBe('INVALID_ARGUMENT')
+    }
+    expect(() => encrypted({ keys: [{ id: 'a', secret: '*canary*' }] })).not.toThrow(/canary/)
+  })
+})
+
+describe('a cache with a codec', () => {
+  it('gives the same on a miss and on a hit, and meets a foreign codec with a miss and an event', async () => {
+    const store = memoryStore()
+    const events: CacheEvent['type'][] = []
+    const codec = encrypted({ keys: [{ id: 'a', secret: secret(1) }], codec: compressed() })
+    const cache = createCache({ store, codec })
+    const plain = createCache({ store, onEvent: ({ type }) => events.push(type) })
+    expect(await cache.getOrSet('k', () => rich)).toEqual(rich)
+    expect(await cache.get('k')).toEqual(rich)
+    expect(await plain.get('k')).toBeUndefined()
+    expect(events).toEqual(['decode-failed', 'miss'])
+    expect(await plain.getOrSet('k', () => 1)).toBe(1)
+    expect(await cache.increment('n')).toBe(1)
+    expect(await cache.get('n')).toBe(1)
+    await cache.set('c', 'canary')
+    expect(await store.get('hither:c')).toMatch(/^hE.*a\.[\w+/]+=*$/)
+    expect(await store.get('hither:c')).not.toContain('canary')
+  })
+  it('wraps the JSON codec by itself', async () => {
+    expect(await json.decode(await json.encode(rich, 'k'), 'k')).toEqual(rich)
+  })
+})
