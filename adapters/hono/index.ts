@@ -8,7 +8,8 @@ export interface CacheVariables<C extends PlainCache> {
 
 /**
  * Middleware that puts a view of a cache for this one request in `c.var.cache`: its calls end when the client goes
- * away, and what continues after the answer goes to the runtime's `waitUntil` where there is one. No new connection.
+ * away, and what continues after the answer goes to the runtime's `waitUntil`, or to the cache's own where the runtime has none.
+ * No new connection.
  *
  * `source` is the cache, or a function that answers it, asked once per request: on Workers `c.env` is known only there.
  * What it throws goes to the application's error handler. Until the middleware has run, `c.var.cache` is undefined.
@@ -18,7 +19,8 @@ export function cacheContext<C extends PlainCache, E extends Env = Env>(
 ): MiddlewareHandler<E & { Variables: CacheVariables<C> }> {
   return async (c, next) => {
     const cache = typeof source === 'function' ? await source(c as unknown as Context<E>) : source
-    c.set('cache', cache.with({ signal: c.req.raw.signal, waitUntil: waitUntilOf(c) }))
+    const waitUntil = waitUntilOf(c)
+    c.set('cache', cache.with({ signal: c.req.raw.signal, ...(waitUntil ? { waitUntil } : {}) }))
     await next()
   }
 }
