@@ -54,7 +54,14 @@ async function main(): Promise<void> {
   const vars = [`UPSTASH_REDIS_REST_URL:${gateway.url}`, `UPSTASH_REDIS_REST_TOKEN:${gateway.token}`]
   const child = spawn(process.execPath, [wrangler, 'dev', ...options, '--var', ...vars], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' },
+    // No question to the terminal, and nothing that needs the internet.
+    env: {
+      ...process.env,
+      CI: '1',
+      WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_HIDE_BANNER: 'true',
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+    },
     detached: true, // a Ctrl-C at the terminal reaches this process only, which ends the parts in order
   })
   const ended = once(child, 'exit')

@@ -56,7 +56,8 @@ export function createApp<B extends object>({ cache, places, page, store }: AppO
   app.notFound((c) =>
     problem(404, 'Not found', `no such page: try / or /api/near?lat=48.86&lon=2.35 (${c.req.method})`),
   )
-  app.onError((error) => {
+  app.onError((error, c) => {
+    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 }) // the client has gone: nobody reads this
     if (error instanceof BadQuery) return problem(400, 'Bad request', error.message)
     if (isHitherError(error)) return problem(503, 'The cache did not answer', `${error.code}: ${error.message}`)
     console.error(error)

@@ -1,10 +1,10 @@
-import type { AtomicStore, Store } from 'hither'
+import type { AtomicStore } from 'hither'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { memoryStore } from 'hither/memory'
 import { fromEnv } from 'hither/upstash'
 
 export interface ChosenStore {
-  readonly store: Store | AtomicStore
+  readonly store: AtomicStore
   /** What it is and where the choice came from, for a person to read. No address: it may hold a password. */
   readonly label: string
 }
