@@ -36,6 +36,8 @@ export interface Core {
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
+  /** Whether the store failed to answer, which a read-through survives: it is then counted and told. */
+  isFault(error: unknown, emit: Emit): boolean
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, key: string): Coded | Promise<Coded>
   /** Throws, or rejects, for what the codec does not know. */
@@ -110,6 +112,12 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       }
     },
     life: (own) => life(own?.ttl ?? ttl, own?.grace ?? grace),
+    isFault(error, emit) {
+      if (!isOutage(error)) return false
+      core.stats.storeErrors++
+      emit({ type: 'store-error', code: error.code })
+      return true
+    },
     encode(value, key) {
       if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
       if (codec) {
@@ -187,7 +195,7 @@ export function invalid(message: string): HitherError {
   return new HitherError('INVALID_ARGUMENT', message)
 }
 
-/** Whether the store failed to answer, which a read-through survives; bad input and a closed store are the caller's. */
+/** Whether the store failed to answer; bad input and a closed store are the caller's. */
 export function isOutage(error: unknown): error is HitherError {
   return isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
 }

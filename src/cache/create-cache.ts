@@ -58,16 +58,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return limit
   }
   /** The store's answer to one call; a failure of the store is counted and told. */
-  const ask = async <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
-    try {
-      return await within(answer, limit)
-    } catch (error) {
-      if (isOutage(error)) {
-        stats.storeErrors++
-        emit({ type: 'store-error', code: error.code })
-      }
+  const ask = <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
+    const told = answer.catch((error: unknown) => {
+      core.isFault(error, emit)
       throw error
-    }
+    })
+    return within(told, limit)
   }
 
   /** The value of a fresh entry, in a box; undefined for a miss. */
@@ -75,8 +71,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     to: string,
     entry: Entry | undefined,
     status: 'hit' | 'stale' = 'hit',
+    live = false,
   ): Promise<{ value: unknown } | undefined> => {
-    if (hasValue(entry) && (status === 'stale' || isFresh(entry, now()))) {
+    if (hasValue(entry) && (live || status === 'stale' || isFresh(entry, now()))) {
       try {
         const value = await core.decode(entry, to)
         stats[status === 'hit' ? 'hits' : 'stale']++
@@ -121,6 +118,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const to = stored(key)
     const life = core.life(options)
     const hardMs = options?.hardTimeout === undefined ? core.hardTimeoutMs : toMs(options.hardTimeout, 'hardTimeout')
+    let liveId = ''
     for (;;) {
       let seen: Entry | undefined | 'away'
       try {
@@ -131,14 +129,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         seen = 'away'
       }
       const entry = seen === 'away' ? undefined : seen
-      const hit = await open(to, entry)
+      const live = entry !== undefined && (entry.id === liveId || isFresh(entry, now()))
+      const hit = await open(to, entry, 'hit', live)
       if (hit) return hit.value as Frozen<T>
-      const dead = entry && isFresh(entry, now()) ? entry.id : ''
+      // Live and yet no hit: it could not be decoded, so the lease treats it as gone.
+      const dead = live ? entry.id : ''
       const { waitUntil } = request
       const load = loads.enter({ stored: to, key, loader, life, hardMs, emit, waitUntil, seen, dead })
       try {
         const coded = await within(load.result, limit)
-        if (coded === 'again') continue
+        if (coded && 'liveId' in coded) {
+          liveId = coded.liveId
+          continue
+        }
         return (coded && (await core.decode(coded, to))) as Frozen<T>
       } catch (error) {
         checkLimit(limit)

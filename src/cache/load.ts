@@ -3,13 +3,13 @@ import { type Entry, NONE } from '../protocol/entry.ts'
 import { now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
-import { type Coded, type Core, type Emit, isOutage, type Life } from './core.ts'
+import type { Coded, Core, Emit, Life } from './core.ts'
 import type { Loader, WaitUntil } from './types.ts'
 
 /** One run of a loader, or the wait for the one that another process has begun. */
 export interface Load {
-  /** Undefined: the loader answered undefined. `again`: look into the store once more. */
-  result: Promise<Coded | undefined | 'again'>
+  /** Undefined: the loader answered undefined. */
+  result: Promise<Coded | Again | undefined>
   /** The lease it runs under; `''`: none. */
   token: string
   /** Its loader runs, so that only who has seen its lease may join. */
@@ -21,6 +21,12 @@ export interface Load {
   /** Its unguarded write, under way. */
   filling: Promise<unknown> | undefined
   readonly stop: AbortController
+}
+
+/** No load was needed, or none is any more: look into the store again. */
+export interface Again {
+  /** The entry that the store's own clock has just called fresh, if any. */
+  readonly liveId: string
 }
 
 export interface LoadJob {
@@ -66,16 +72,26 @@ export function createLoads(core: Core): Loads {
     stats.inFlight = loads.size
   }
 
+  const release = (job: LoadJob, token: string): Promise<unknown> =>
+    core.step('repeat', job.stored, ['release', '', token], core.call())
+
+  const again = async (text: string): Promise<Again> => ({ liveId: core.parse(text)?.id ?? '' })
+
   const settle = async (job: LoadJob, work: Promise<unknown>): Promise<void> => {
     const told = work.catch((error: unknown) => {
-      if (!isOutage(error)) job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+      if (!core.isFault(error, job.emit))
+        job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
     })
     background.add(told, job.waitUntil)
     if (!job.waitUntil) await told
   }
 
-  /** True once the lease is held, or when there is none to hold; `again` when a value came meanwhile. */
-  const lease = async (job: LoadJob, load: Load, before: Load | undefined): Promise<Load['result'] | true> => {
+  /** Undefined once the lease is held, or when there is none to hold. */
+  const lease = async (
+    job: LoadJob,
+    load: Load,
+    before: Load | undefined,
+  ): Promise<{ other: Load['result'] } | undefined> => {
     const token = randomId()
     for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
       let reply: unknown
@@ -83,45 +99,40 @@ export function createLoads(core: Core): Loads {
         const args = ['lease', job.dead, token, job.hardMs + LEASE_MARGIN_MS]
         reply = await core.step('repeat', job.stored, args, core.call())
       } catch (error) {
-        if (!isOutage(error)) throw error
+        if (!core.isFault(error, job.emit)) throw error
         // It may hold after all: nobody shall wait for it.
-        void settle(job, core.step('repeat', job.stored, ['release', '', token], core.call()))
-        return true
+        void settle(job, release(job, token))
+        return undefined
       }
       if (reply === 1) {
         load.token = token
-        return true
+        return undefined
       }
-      if (typeof reply === 'string') return 'again'
+      if (typeof reply === 'string') return { other: again(reply) }
       const [holder, leftMs] = reply as [string, number]
       if (before && !before.over && before.token === holder) {
         load.token = holder
         load.started = true
-        return before.result
+        return { other: before.result }
       }
-      if (load.over) return 'again'
       await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
     }
   }
 
-  const run = async (
-    job: LoadJob,
-    load: Load,
-    leased: boolean,
-    before: Load | undefined,
-  ): Promise<Coded | undefined | 'again'> => {
+  const run = async (job: LoadJob, load: Load, leased: boolean, before: Load | undefined): Load['result'] => {
     const { stored, key, loader, emit } = job
-    if (leased) {
-      const outcome = await lease(job, load, before)
-      if (outcome !== true) return outcome
+    const outcome = leased ? await lease(job, load, before) : undefined
+    if (outcome) return outcome.other
+    const { stop } = load
+    const giveUp = async (): Promise<void> => {
+      if (load.token) await settle(job, release(job, load.token))
+    }
+    if (stop.signal.aborted) {
+      await giveUp()
+      throw stop.signal.reason
     }
     load.started = true
     stats.loads++
-    const release = (): Promise<unknown> =>
-      load.token
-        ? settle(job, core.step('repeat', stored, ['release', '', load.token], core.call()))
-        : Promise.resolve()
-    const { stop } = load
     const cancel = setTimer(
       () => stop.abort(new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })),
       job.hardMs,
@@ -136,21 +147,21 @@ export function createLoads(core: Core): Loads {
     } catch (error) {
       stats.loadErrors++
       tell(false)
-      await release()
+      await giveUp()
       throw error
     } finally {
       cancel()
     }
     tell(true)
-    if (coded === undefined) await release()
-    else await fill(job, load, coded, now() - at)
+    if (coded === undefined || load.detached) await giveUp()
+    if (coded !== undefined) await fill(job, load, coded, now() - at)
     return coded
   }
 
   const fill = async (job: LoadJob, load: Load, coded: Coded, loadMs: number): Promise<void> => {
     const { stored, emit } = job
-    if (load.token === '' && !plain) return emit({ type: 'write-dropped', code: 'STORE_UNAVAILABLE' })
     if (load.detached) return emit({ type: 'fill-refused' })
+    if (load.token === '' && !plain) return emit({ type: 'write-dropped', code: 'STORE_UNAVAILABLE' })
     const written = core.write('fill', stored, coded, job.life, core.call(), loadMs, load.token || NONE).then(
       (done) => {
         if (done === 0) emit({ type: 'fill-refused' })
