@@ -49,12 +49,14 @@ interface Request {
 const MAX_COMMANDS = 1000
 const MAX_BYTES = 1_000_000
 const ALONE_BYTES = 65_536
-const MAX_ATTEMPTS = 4
+/** Of a call whose reply was lost: about a second, longer than a client takes to connect again. */
+const MAX_ATTEMPTS = 6
 
 /**
  * The `Store` contract over any `Transport`: calls of one tick as one batch in call order, neighbouring reads as
  * one MGET, scripts by digest once the endpoint knows them, and resends by effect alone: after a lost reply, reads,
- * deletes and operations marked `repeat` go out again with jittered back-off until their deadline; nothing else does.
+ * deletes and operations marked `repeat` go out again with jittered back-off, up to five times before their deadline;
+ * nothing else does.
  */
 export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const { name, traits, transport, slotOf, sendEach, ordered, fallback, timeoutMs = 5000 } = options

@@ -136,10 +136,10 @@ describe('resends, by effect', () => {
     expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
     expect(requests).toHaveLength(1)
   })
-  it('gives up after four tries, and a read then says it did not run', async () => {
+  it('gives up after six tries, and a read then says it did not run', async () => {
     const { store, requests } = scripted(lost)
     expect(await failure(store.get('k'))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
-    expect(requests).toHaveLength(4)
+    expect(requests).toHaveLength(6)
   })
   it('of a batch whose reply was lost, only what may run again', async () => {
     const { store, verbs } = scripted((commands, c, nth) => (nth === 1 ? lost() : plainAnswer(commands, c, nth)))

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Operation } from '../../../src/protocol/operation.ts'
 import { testCounter } from '../../../src/testing/contract.ts'
 import { type FaultyStore, inLanes, pause, sentOnce, startWay, type Way, type WayName } from './ways.ts'
@@ -29,6 +29,7 @@ export function describeLostReplies(name: WayName): void {
       stores = await Promise.all(Array.from({ length: LANES }, () => way.open({ onEvent })))
       await Promise.all(stores.map((store) => store.ready()))
     }, 60_000)
+    afterEach(() => way.pass())
     afterAll(() => way.stop(), 30_000)
 
     /**
@@ -135,10 +136,11 @@ export function describeLostReplies(name: WayName): void {
 
     it('says of a delete that could not go out again that it may have run', async () => {
       await way.direct.set('gone:1', 'x', 60_000)
+      await sentOnce(() => (stores[0] as FaultyStore).get('any'))
       way.lose((text) => text.includes('gone:'))
       const deleting = (stores[0] as FaultyStore).delete(['gone:1'])
       const outcome = deleting.catch((error: unknown) => error)
-      while ((await way.direct.get('gone:1')) !== undefined) await pause(1)
+      for (let left = 5000; (await way.direct.get('gone:1')) !== undefined && left > 0; left--) await pause(1)
       await way.refuse()
       expect(await outcome).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true })
     }, 60_000)
