@@ -13,9 +13,9 @@ const alias = [
 ]
 
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
-const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts']
-/** Unit tests of what only Node has: a TCP client, a proxy, a file. */
-const onlyNode = ['test/unit/ioredis.test.ts', 'test/unit/support/**']
+const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
+/** Unit tests of what only Node has: a TCP client, a proxy, zlib. */
+const onlyNode = ['test/unit/ioredis.test.ts', 'test/unit/support/**', 'test/unit/codec/codec.test.ts']
 
 /** Of the repository itself: they need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
