@@ -13,9 +13,26 @@ const HELP = `hither gateway: Upstash's REST protocol in front of a Redis
   --host ADDR    default 127.0.0.1
 `
 
+/** What went wrong while the port was opened, by Node's code. */
+const LISTEN: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken: give another with --port',
+  EACCES: 'the port needs more rights: give one above 1023 with --port',
+  EADDRNOTAVAIL: '--host is no address of this machine',
+  ENOTFOUND: '--host is no address of this machine',
+}
+
 function fail(message: string): never {
   console.error(`hither: ${message}`)
   process.exit(2)
+}
+
+/** What to tell of an error; undefined for one that nobody foresaw. */
+function explain(error: unknown): string | undefined {
+  if (isHitherError(error)) return `${error.code}: ${error.message}`
+  const { code = '', message = '' } = error as { code?: string; message?: string }
+  // Its message quotes the argument, which may be a token.
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'gateway takes options only: try hither --help'
+  return code.startsWith('ERR_PARSE_ARGS') ? message : LISTEN[code]
 }
 
 async function gateway(args: string[]): Promise<void> {
@@ -35,9 +52,6 @@ async function gateway(args: string[]): Promise<void> {
   if (!/^\d+$/.test(values.port) || port > 65_535) fail('--port is a number from 0 to 65535')
   const { redis, token, host } = values
   const served = await startGateway({ redis, token, host, port })
-  console.log(`gateway on ${served.url}`)
-  console.log(`  curl ${served.url}/set/hello/world -H "Authorization: Bearer $HITHER_TOKEN"`)
-  console.log('  UPSTASH_REDIS_REST_URL is that address, UPSTASH_REDIS_REST_TOKEN the token')
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -46,6 +60,9 @@ async function gateway(args: string[]): Promise<void> {
       void served.stop().then(() => process.exit(0))
     })
   }
+  console.log(`gateway on ${served.url}`)
+  console.log(`  curl ${served.url}/set/hello/world -H "Authorization: Bearer $HITHER_TOKEN"`)
+  console.log('  UPSTASH_REDIS_REST_URL is that address, UPSTASH_REDIS_REST_TOKEN the token')
 }
 
 const [command, ...rest] = process.argv.slice(2)
@@ -54,9 +71,7 @@ try {
   else if (command === undefined || command === '--help' || command === 'help') console.log(HELP)
   else fail(`no command '${command.slice(0, 40)}': try hither --help`)
 } catch (error) {
-  if (isHitherError(error)) fail(`${error.code}: ${error.message}`)
-  const code = (error as { code?: string }).code
-  if (code === 'EADDRINUSE') fail('the port is taken: give another with --port')
-  if (code?.startsWith('ERR_PARSE_ARGS')) fail((error as Error).message)
-  throw error
+  const message = explain(error)
+  if (message === undefined) throw error
+  fail(message)
 }

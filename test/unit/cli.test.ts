@@ -1,0 +1,175 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { freePort, startServer } from '../../scripts/servers.ts'
+import { createTcpProxy } from '../support/tcp-proxy.ts'
+
+// The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
+
+const TOKEN = 'cli-token-4711'
+const root = new URL('../../', import.meta.url)
+const hook = (missing: string): string =>
+  `data:text/javascript,${encodeURIComponent(`
+  import { readFileSync } from 'node:fs'
+  import { registerHooks } from 'node:module'
+  const root = ${JSON.stringify(root.href)}
+  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  registerHooks({
+    resolve(name, context, next) {
+      if (name === '${missing}') throw new Error('Cannot find package')
+      const own = /^hither(\\/|$)/.test(name) && exports['.' + name.slice(6)]
+      if (!own) return next(name, context)
+      return next(new URL(own.default.replace('./dist/', '').replace(/js$/, 'ts'), root).href, context)
+    },
+  })`)}`
+
+interface Run {
+  readonly child: ChildProcess
+  readonly ended: Promise<number | null>
+  readonly out: () => string
+  readonly err: () => string
+}
+
+const running: Run[] = []
+afterEach(() => {
+  for (const { child } of running.splice(0)) child.kill('SIGKILL')
+})
+
+/** Output and errors may never show the token, nor a password. */
+function start(args: readonly string[], env: Record<string, string> = {}, missing = ''): Run {
+  const child = spawn(process.execPath, ['--no-warnings', '--import', hook(missing), 'cli/hither.ts', ...args], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data) => {
+    out += data
+  })
+  child.stderr.on('data', (data) => {
+    err += data
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve)).then((code) => {
+    for (const secret of [TOKEN, 's3cret']) expect(out + err).not.toContain(secret)
+    return code
+  })
+  const run = { child, ended, out: () => out, err: () => err }
+  running.push(run)
+  return run
+}
+
+async function listening(run: Run): Promise<string> {
+  await expect.poll(() => /^gateway on (\S+)\n/.exec(run.out())?.[1] ?? run.err(), { timeout: 20_000 }).toMatch(/^http/)
+  return /^gateway on (\S+)\n/.exec(run.out())?.[1] as string
+}
+const redis = (): string => process.env.REDIS8_URL ?? ''
+const ask = (url: string, path: string): Promise<Response> =>
+  fetch(url + path, { headers: { authorization: `Bearer ${TOKEN}` } })
+
+describe('hither', { timeout: 30_000 }, () => {
+  it('tells how it is used', async () => {
+    for (const args of [[], ['--help'], ['help'], ['gateway', '--help']]) {
+      const run = start(args)
+      expect([args, await run.ended]).toEqual([args, 0])
+      expect(run.out()).toContain('hither gateway --redis')
+    }
+  })
+
+  it('says which command it does not know', async () => {
+    const run = start(['gatewya'])
+    expect(await run.ended).toBe(2)
+    expect(run.err()).toBe("hither: no command 'gatewya': try hither --help\n")
+  })
+})
+
+describe('hither gateway', { timeout: 30_000 }, () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`answers, and ends a request under way on ${signal}`, async () => {
+      const proxy = await createTcpProxy(redis())
+      const run = start(['gateway', '--redis', proxy.url, '--token', TOKEN, '--port', '0'])
+      const url = await listening(run)
+      expect(new URL(url).hostname).toBe('127.0.0.1')
+      expect(await (await ask(url, '/set/cli:a/b')).json()).toEqual({ result: 'OK' })
+      expect((await fetch(`${url}/get/cli:a`)).status).toBe(401)
+      proxy.latency(150)
+      const before = proxy.stats.commands
+      const late = ask(url, '/get/cli:a')
+      await expect.poll(() => proxy.stats.commands).toBeGreaterThan(before)
+      run.child.kill(signal)
+      expect(await (await late).json()).toEqual({ result: 'b' })
+      expect(await run.ended).toBe(0)
+      expect(run.err()).toBe('')
+      await expect(fetch(url)).rejects.toThrow()
+      await proxy.stop()
+    })
+  }
+
+  it('takes its settings from the environment, and a password from the url', async () => {
+    const server = await startServer('redis7', { args: ['--requirepass', 's3cret'] })
+    const env = { HITHER_TOKEN: TOKEN, REDIS_URL: server.url.replace('//', '//:s3cret@') }
+    const run = start(['gateway', '--port', '0'], env)
+    const url = await listening(run)
+    expect(await (await ask(url, '/ping')).json()).toEqual({ result: 'PONG' })
+    run.child.kill('SIGTERM')
+    expect(await run.ended).toBe(0)
+    await server.stop()
+  })
+
+  it('refuses settings that make no sense, each by its name, with exit code 2', async () => {
+    const ok = ['--redis', redis(), '--token', TOKEN, '--port', '0']
+    const cases: [string[], RegExp][] = [
+      [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or set HITHER_TOKEN\n$/],
+      [[...ok, '--token', 'white space'], /^hither: INVALID_ARGUMENT: tokens: .*visible ASCII/],
+      [[...ok, '--port', 'x'], /^hither: --port is a number from 0 to 65535\n$/],
+      [[...ok, '--port', '65536'], /^hither: --port is a number/],
+      [[...ok, '--port='], /^hither: --port is a number/],
+      [[...ok, '--prot', '1'], /^hither: .*Unknown option '--prot'/],
+      [[...ok, 's3cret'], /^hither: gateway takes options only/],
+      [[...ok, '--host', '203.0.113.1'], /^hither: --host is no address of this machine\n$/],
+      [[...ok, '--redis', 'http://:s3cret@127.0.0.1'], /^hither: INVALID_URL: a Redis url looks like redis:/],
+    ]
+    for (const [args, message] of cases) {
+      const run = start(['gateway', ...args])
+      expect([args, await run.ended, run.err()]).toEqual([args, 2, expect.stringMatching(message)])
+      expect(run.out()).toBe('')
+    }
+  })
+
+  it('says that the port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => taken.once('listening', resolve))
+    const { port } = taken.address() as { port: number }
+    const run = start(['gateway', '--redis', redis(), '--token', TOKEN, '--port', `${port}`])
+    expect([await run.ended, run.err()]).toEqual([2, 'hither: the port is taken: give another with --port\n'])
+    taken.close()
+  })
+
+  it('does not wait for a Redis that is not there, is silent, is none, or refuses it', async () => {
+    const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    const other = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    other.listen(0, '127.0.0.1')
+    const secured = await startServer('redis7', { args: ['--requirepass', 'right-one'] })
+    const portOf = (listener: typeof other): number => (listener.address() as { port: number }).port
+    const cases: [string, RegExp][] = [
+      [`redis://127.0.0.1:${await freePort()}`, /^hither: STORE_UNAVAILABLE: not connected \(ECONNREFUSED\)/],
+      [`redis://127.0.0.1:${portOf(silent)}`, /^hither: (STORE_UNAVAILABLE|TIMEOUT): /],
+      [`redis://127.0.0.1:${portOf(other)}`, /^hither: BAD_REPLY: /],
+      [secured.url.replace('//', '//:s3cret@'), /^hither: UNAUTHORIZED: /],
+    ]
+    const runs = cases.map(([url]) => start(['gateway', '--redis', url, '--token', TOKEN, '--port', '0']))
+    for (const [i, [, message]] of cases.entries()) {
+      const run = runs[i] as Run
+      expect([await run.ended, run.err()]).toEqual([2, expect.stringMatching(message)])
+      expect(run.err().split('\n')).toHaveLength(2)
+    }
+    silent.close()
+    other.close()
+    await secured.stop()
+  })
+
+  it('names ioredis where it is not installed', async () => {
+    const run = start(['gateway', '--redis', redis(), '--token', TOKEN, '--port', '0'], {}, 'ioredis')
+    expect([await run.ended, run.err()]).toEqual([2, expect.stringMatching(/ioredis.*npm install ioredis\n$/)])
+  })
+})
