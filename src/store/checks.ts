@@ -4,7 +4,7 @@ import { isWellFormed, utf8Length } from '../protocol/text.ts'
 import type { StoreTraits } from './store.ts'
 
 /** Most keys in one public batch. */
-export const MAX_BATCH = 10_000
+const MAX_BATCH = 10_000
 
 function fits(text: string, bytes: number): boolean {
   return text.length * 3 <= bytes || (text.length <= bytes && utf8Length(text) <= bytes)
