@@ -1,6 +1,6 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { decodeJson, encodeJson } from '../protocol/codec.ts'
-import { toMs } from '../protocol/duration.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
 import type { Arg, Reply } from '../protocol/operation.ts'
 import { type Background, createBackground } from '../runtime/background.ts'
@@ -92,11 +92,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const steps = { read, repeat: repeatEntry, once: write }
   const reads = new Map<string, Promise<Entry | undefined>>()
 
-  const life = (ttl: CacheOptions['ttl'] = 0, grace: CacheOptions['grace'] = 0): Life => {
-    const freshMs = ttl === 0 ? 0 : toMs(ttl, 'ttl')
-    return { freshMs, lifeMs: freshMs && freshMs + toMs(grace, 'grace', 0) }
-  }
-  life(ttl, grace)
+  const msOf = (duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number =>
+    duration === undefined ? fallback : toMs(duration, name, min)
+  const ttlMs = msOf(ttl, 0, 'ttl', 1)
+  const graceMs = msOf(grace, 0, 'grace', 0)
 
   const core: Core = {
     store,
@@ -111,7 +110,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         // A listener's failure is its own.
       }
     },
-    life: (own) => life(own?.ttl ?? ttl, own?.grace ?? grace),
+    life(own) {
+      const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
+      const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
+      return { freshMs, lifeMs: freshMs && freshMs + staleMs }
+    },
     isFault(error, emit) {
       if (!isOutage(error)) return false
       core.stats.storeErrors++

@@ -110,7 +110,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const reply = await ask(core.step('once', stored(key), args, core.call(limit)), limit)
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
-    return reply as number
+    return Number(reply)
   }
 
   const getOrSet = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {

@@ -1,4 +1,4 @@
-import { NO_END, NO_VALUE, NONE } from '../protocol/entry.ts'
+import { isEntry, NO_END, NO_VALUE, NONE } from '../protocol/entry.ts'
 import type { Arg, Effect, Operation, Reply, Transition } from '../protocol/operation.ts'
 
 /**
@@ -14,15 +14,17 @@ import type { Arg, Effect, Operation, Reply, Transition } from '../protocol/oper
  * | take | | the live entry's text, now deleted, or null |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
  * | ttl | | ms left of freshness, -1 without an end, or null |
- * | increment | id, fresh ms, by, generation | the sum, or the code of the error |
+ * | increment | id, fresh ms, by, generation | the sum in digits, or the code of the error |
  *
- * Zero milliseconds mean no end. A lease on a stale copy keeps its key at least as long as the lease lasts.
+ * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at least as long as the lease lasts.
  */
 const lua = `
 local verb, key, us = ARGV[1], KEYS[1], now()
 local ms = math.floor(us / 1000)
 local h = verb == 'set' and '' or redis.call('GETRANGE', key, 0, 127)
-if h:sub(1, 1) ~= 'h' or #h < 128 then h = '' end
+local function some(class, n) return ('[' .. class .. ']'):rep(n) end
+local word = some('%w_-', 16)
+if not h:find('^h[!-~]' .. word .. some('%d', 55) .. word .. some('%d', 15) .. word .. some('%d', 8)) then h = '' end
 local none, fresh, ends, held = ('-'):rep(16), h:sub(44, 58), h:sub(59, 73), h:sub(74, 89)
 local value = h ~= '' and h:sub(2, 2) ~= '-'
 local live = value and h:sub(3, 18) ~= ARGV[2] and (fresh == ends or tonumber(fresh) > ms)
@@ -50,7 +52,7 @@ elseif verb == 'lease' then
 elseif verb == 'release' and held == ARGV[3] then
   if value and tonumber(ends) > ms then
     redis.call('SETRANGE', key, 73, none .. ('0'):rep(15))
-    redis.call('PEXPIREAT', key, ends)
+    redis.call('PEXPIRE', key, ends - ms)
   else redis.call('DEL', key) end
   return 1
 elseif verb == 'increment' then
@@ -58,11 +60,13 @@ elseif verb == 'increment' then
   if live then
     if h:sub(2, 2) ~= 'i' or h:sub(121) ~= '00000000' then return 'WRONG_TYPE' end
     n = redis.call('GETRANGE', key, 128, -1)
+    if not n:find('^-?%d+$') then return 'WRONG_TYPE' end
   end
   n = n + ARGV[5]
   if math.abs(n) > 9007199254740991 then return 'OVERFLOW' end
-  put('hi' .. ARGV[3], 0, live and fresh .. ends or at(ARGV[4]):rep(2), ARGV[6] .. ('0'):rep(8) .. string.format('%.0f', n), not live and ARGV[4])
-  return n
+  local sum = string.format('%.0f', n)
+  put('hi' .. ARGV[3], 0, live and fresh .. ends or at(ARGV[4]):rep(2), ARGV[6] .. ('0'):rep(8) .. sum, not live and ARGV[4])
+  return sum
 end
 if verb == 'take' or verb == 'ttl' then
   if not live then return false end
@@ -85,7 +89,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current = '', args, { 
   const [verb, dead] = args
   const [a, b, c, d, e, f, g, payload] = args.slice(2) as [string, ...string[]]
   const ms = Math.floor(nowUs / 1000)
-  const text = /^h.{127}/s.test(current) ? current : ''
+  const text = isEntry(current) ? current : ''
   const cut = (from: number, to: number): string => text.slice(from, to)
   const fresh = cut(43, 58)
   const ends = cut(58, 73)
@@ -131,12 +135,12 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current = '', args, { 
     case 'ttl':
       return same(live ? (fresh === NO_END ? -1 : Math.max(1, Number(fresh) - ms)) : null)
     default: {
-      if (live && (text[1] !== 'i' || cut(120, 128) !== ZEROS.slice(47))) return same('WRONG_TYPE')
+      if (live && !(text[1] === 'i' && /^0{8}-?\d+$/.test(text.slice(120)))) return same('WRONG_TYPE')
       const n = (live ? Number(text.slice(128)) : 0) + Number(c)
       if (Math.abs(n) > Number.MAX_SAFE_INTEGER) return same('OVERFLOW')
       const times = live ? fresh + ends : at(b).repeat(2)
       const next = put(`hi${a}`, 0, times, d + ZEROS.slice(47) + n)
-      return { next, ttl: live ? 'keep' : life(b), reply: n }
+      return { next, ttl: live ? 'keep' : life(b), reply: `${n}` }
     }
   }
 }

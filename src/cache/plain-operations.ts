@@ -17,7 +17,7 @@ if verb == 'increment' then
   if math.abs(n) > 9007199254740991 then return 'OVERFLOW' end
   local text = string.format('%.0f', n)
   if value then redis.call('SET', key, text, 'KEEPTTL') else put(text, life) end
-  return n
+  return text
 elseif verb == 'add' then
   if value then return 0 end
   put(ARGV[10], ARGV[5])
@@ -42,7 +42,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { leftM
     if (current !== undefined && !/^-?\d+$/.test(current)) return same('WRONG_TYPE')
     const n = Number(current ?? 0) + Number(args[4])
     if (Math.abs(n) > Number.MAX_SAFE_INTEGER) return same('OVERFLOW')
-    return { next: String(n), ttl: current === undefined ? life(3) : 'keep', reply: n }
+    return { next: String(n), ttl: current === undefined ? life(3) : 'keep', reply: `${n}` }
   }
   if (verb === 'add') return current === undefined ? { next: String(args[9]), ttl: life(4), reply: 1 } : same(0)
   if (current === undefined) return same(verb === 'touch' ? 0 : null)
