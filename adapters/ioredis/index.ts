@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers'
 import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
@@ -37,6 +38,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport: untimed,
     ordered: !cluster,
+    lasting,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(cluster ? { slotOf, sendEach } : {}),
     ...(pool
@@ -58,5 +60,14 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
       await store.close()
       await pool?.close()
     },
+  }
+}
+
+/** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */
+function lasting(fn: () => void, ms: number): () => void {
+  const timer = setTimeout(fn, Math.min(ms, 2 ** 31 - 1))
+  timer.unref()
+  return () => {
+    clearTimeout(timer)
   }
 }

@@ -5,7 +5,7 @@ import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
 import type { AtomicStore, Call, StoreEvent, StoreTraits } from './store.ts'
-import { createTick, type Unit } from './tick.ts'
+import { createTick, type Timer, type Unit } from './tick.ts'
 import { type Command, ReplyError, type Transport, type Wire } from './transport.ts'
 
 export interface CommandStoreOptions {
@@ -16,6 +16,8 @@ export interface CommandStoreOptions {
   readonly timeoutMs?: number
   /** The transport keeps the order of requests made one after another (one connection). @default false */
   readonly ordered?: boolean
+  /** A timer for all deadlines: it outlives the request that set it and keeps no process alive. @default one a batch */
+  readonly lasting?: Timer
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
   /** As `transport.sendMany`, with an outcome per command, where a part of a batch can fail alone (a cluster's node). */
@@ -299,7 +301,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     if (rest.length > 0) void sendInOrder(rest)
   }
 
-  const tick = createTick(timeoutMs, flush)
+  const tick = createTick(timeoutMs, flush, options.lasting)
 
   const { add } = tick
   const read = (key: string, call?: Call): Promise<Wire | undefined> =>

@@ -24,12 +24,15 @@ export interface Unit {
   batch: Batch | undefined
 }
 
-/** Units of one flush that share a timer. */
+/** Units of one flush. */
 interface Batch {
   readonly units: readonly Unit[]
   left: number
   cancel: () => void
 }
+
+/** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
+export type Timer = (fn: () => void, ms: number) => () => void
 
 export interface Tick {
   /** Resolves as `flush` decides. Rejects when `call` aborts, at its deadline, or as `flush` decides. */
@@ -52,23 +55,20 @@ const nothing = (): void => {}
 
 /**
  * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. A unit settles
- * once: by its reply, its abort, its deadline or `close`, whichever is first, and alone.
+ * once: by its reply, its abort, its deadline or `close`, whichever is first, and alone. With `lasting`, a timer that
+ * outlives the request that set it and keeps no process alive, one of it watches all batches; else each has its own.
  */
-export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) => void): Tick {
+export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) => void, lasting?: Timer): Tick {
   let queue: Unit[] = []
   const open = new Set<Batch>()
   let closed = false
 
   const start = (): void => {
-    const units: Unit[] = []
-    const fresh: Unit[] = []
-    for (const unit of queue) {
-      if (unit.settled) continue
-      units.push(unit)
-      if (!unit.batch) fresh.push(unit)
-    }
+    let units = queue
     queue = []
-    if (fresh.length > 0) watch({ units: fresh, left: fresh.length, cancel: nothing })
+    if (units.some(isSettled)) units = units.filter((unit) => !unit.settled)
+    const fresh = units.some(isWatched) ? units.filter((unit) => !unit.batch) : units
+    if (fresh.length > 0) watch(fresh)
     if (units.length > 0) flush(units)
   }
   // A promise's `then`, since `queueMicrotask` costs ten times as much on Node.
@@ -76,20 +76,34 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
   const push = (unit: Unit): void => {
     if (queue.push(unit) === 1) void RESOLVED.then(soon)
   }
-  // A timer a batch, never one for all: on Workers a timer dies with the request that set it.
-  const watch = (batch: Batch): void => {
+
+  let due = Number.POSITIVE_INFINITY
+  let cancelDue = nothing
+  const watch = (units: readonly Unit[]): void => {
+    const batch: Batch = { units, left: units.length, cancel: nothing }
+    for (const unit of units) unit.batch = batch
     open.add(batch)
-    let next = Number.POSITIVE_INFINITY
-    for (const unit of batch.units) {
-      unit.batch = batch
-      if (!unit.settled && unit.deadline < next) next = unit.deadline
+    arm(batch, firstDeadline(units))
+  }
+  const arm = (batch: Batch, next: number): void => {
+    if (!lasting) {
+      // On Workers a timer dies with the request that set it.
+      if (next < Number.POSITIVE_INFINITY) batch.cancel = setTimer(() => sweep([batch]), next - now())
+    } else if (next < due) {
+      cancelDue()
+      due = next
+      cancelDue = lasting(() => {
+        due = Number.POSITIVE_INFINITY
+        sweep(open)
+      }, next - now())
     }
-    if (next === Number.POSITIVE_INFINITY) return
-    batch.cancel = setTimer(() => {
-      const at = now()
+  }
+  const sweep = (batches: Iterable<Batch>): void => {
+    const at = now()
+    for (const batch of batches) {
       for (const unit of batch.units) if (unit.deadline <= at) unit.reject(lateError(unit))
-      if (batch.left > 0) watch(batch)
-    }, next - now())
+      if (batch.left > 0) arm(batch, firstDeadline(batch.units))
+    }
   }
   const settle = (unit: Unit): boolean => {
     if (unit.settled) return false
@@ -140,6 +154,7 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
         new HitherError('CLOSED', 'the store was closed', { maybeExecuted: mayHaveRun(unit) })
       for (const { units } of open) for (const unit of units) unit.reject(error(unit))
       for (const unit of queue) unit.reject(error(unit))
+      cancelDue()
     },
   }
 }
@@ -158,6 +173,20 @@ function listen(unit: Unit, signal: AbortSignal): void {
     reject(error)
   }
   signal.addEventListener('abort', onAbort, { once: true })
+}
+
+function firstDeadline(units: readonly Unit[]): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const unit of units) if (!unit.settled && unit.deadline < first) first = unit.deadline
+  return first
+}
+
+function isSettled(unit: Unit): boolean {
+  return unit.settled
+}
+
+function isWatched(unit: Unit): boolean {
+  return unit.batch !== undefined
 }
 
 function mayHaveRun(unit: Unit): boolean {
