@@ -169,7 +169,7 @@ describe('scripts', () => {
       return [1]
     })
     await store.run(testCounter, 'k', [1, 0])
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     await store.run(testCounter, 'k', [1, 0])
     flushed = true
     await store.run(testCounter, 'k', [1, 0])
@@ -178,7 +178,7 @@ describe('scripts', () => {
   it('go whole when another call on their key follows in the batch', async () => {
     const { store, verbs } = scripted(scriptVerbs)
     await store.run(testCounter, 'k', [1, 0])
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k'), store.run(testCounter, 'j', [1, 0])])
     expect(verbs()[1]).toBe('EVAL GET EVALSHA')
   })
@@ -252,7 +252,7 @@ describe('deadlines, aborts and odd replies', () => {
   it('closing settles what is under way', async () => {
     const { store } = scripted(never)
     const calls = [failure(store.get('k')), failure(store.set('k', 'x'))]
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     await store.close()
     const [get, set] = await Promise.all(calls)
     expect([get?.code, get?.maybeExecuted, set?.code, set?.maybeExecuted]).toEqual(['CLOSED', false, 'CLOSED', true])
