@@ -72,12 +72,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       commands.push({ args: sent, effect: effectOf(args) })
       places.push({ at, loaded })
     }
-    const call = { deadline: now() + timeoutMs, bytes: base64 }
     const [first] = commands
+    if (!first) return items
+    const call = { deadline: now() + timeoutMs, bytes: base64 }
     const replies =
       path === '/multi-exec'
         ? await transport.transaction(commands, call)
-        : first && commands.length === 1
+        : commands.length === 1
           ? [await transport.send(first, call)]
           : await transport.sendMany(commands, call)
     places.forEach(({ at, loaded }, i) => {
