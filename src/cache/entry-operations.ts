@@ -85,11 +85,11 @@ return 0`
 const ZEROS = '0'.repeat(55)
 const digits = (n: number, width: number): string => n.toFixed(0).padStart(width, '0')
 
-const apply: Operation<readonly Arg[], Reply>['apply'] = (current = '', args, { nowUs, leftMs }) => {
+const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs, leftMs }) => {
   const [verb, dead] = args
   const [a, b, c, d, e, f, g, payload] = args.slice(2) as [string, ...string[]]
   const ms = Math.floor(nowUs / 1000)
-  const text = isEntry(current) ? current : ''
+  const text = current !== undefined && isEntry(current) ? current : ''
   const cut = (from: number, to: number): string => text.slice(from, to)
   const fresh = cut(43, 58)
   const ends = cut(58, 73)
@@ -99,7 +99,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current = '', args, { 
   const live = value && cut(2, 18) !== dead && (fresh === ends || Number(fresh) > ms)
   const at = (n: unknown): string => (n === 0 ? NO_END : digits(ms + Number(n), 15))
   const life = (n: unknown): Transition<Reply>['ttl'] => (n ? { ms: Number(n) } : 'none')
-  const same = (reply: Reply): Transition<Reply> => ({ next: current || undefined, ttl: 'keep', reply })
+  const same = (reply: Reply): Transition<Reply> => ({ next: current, ttl: 'keep', reply })
   const put = (head: string, load: unknown, times: string, rest: string): string =>
     head + digits(nowUs, 16) + digits(Number(load), 9) + times + NONE + ZEROS.slice(40) + rest
   const patch = (from: number, part: string): string => text.slice(0, from) + part + text.slice(from + part.length)

@@ -37,6 +37,10 @@ export const NO_END: string = '9'.repeat(15)
 
 const HEADER = /^h([!-~])([\w-]{16})(\d{13})\d{3}(\d{9})(\d{15})(\d{15})([\w-]{16})\d{15}[\w-]{16}(\d{8})/
 
+export function isEntry(text: string): boolean {
+  return HEADER.test(text)
+}
+
 /** Undefined for text of any other form: a miss. */
 export function parseEntry(text: string): Entry | undefined {
   const match = HEADER.exec(text)
