@@ -1,0 +1,230 @@
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeEntry } from '../../src/cache/entry-operations.ts'
+import { writePlain } from '../../src/cache/plain-operations.ts'
+import { NO_END, NONE } from '../../src/protocol/entry.ts'
+import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
+
+/** One call, and how long the clock moves before it. */
+interface Step {
+  readonly waitMs: number
+  readonly us: number
+  readonly args: readonly Arg[]
+}
+
+interface Held {
+  readonly text: string
+  /** By the clock of the history; undefined: no end. */
+  readonly endsMs: number | undefined
+}
+
+type Operate = Operation<readonly Arg[], Reply>
+
+const START_MS = 1_795_000_000_000
+/** Far more than a pipeline takes, far less than any lifetime or wait of a history. */
+const SLACK_MS = 4_000
+
+const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
+let histories = 0
+let steps = 0
+
+/**
+ * Plays a history on the pure function, then on the server, in one pipeline: before each script the lifetime that the
+ * history's clock leaves is put on the key, or the key deleted where it has ended.
+ */
+async function play(redis: Redis, operation: Operate, key: string, seed: string | undefined, history: readonly Step[]) {
+  const pipeline = redis.pipeline().del(key)
+  let held: Held | undefined = seed === undefined ? undefined : { text: seed, endsMs: undefined }
+  if (held) pipeline.set(key, held.text)
+  const expected: { reply: Reply; text: string | null; leftMs: number; at: number }[] = []
+  let nowMs = START_MS
+  let commands = held ? 2 : 1
+  for (const { waitMs, us, args } of history) {
+    nowMs += waitMs
+    if (held?.endsMs !== undefined) {
+      if (held.endsMs > nowMs) pipeline.pexpire(key, held.endsMs - nowMs)
+      else {
+        pipeline.del(key)
+        held = undefined
+      }
+      commands++
+    }
+    const nowUs = nowMs * 1000 + us
+    const leftMs = held?.endsMs === undefined ? undefined : held.endsMs - nowMs
+    const { next, ttl, reply } = operation.apply(held?.text, args, { nowUs, leftMs })
+    const endsMs = ttl === 'keep' ? held?.endsMs : ttl === 'none' ? undefined : nowMs + ttl.ms
+    held = next === undefined ? undefined : { text: next, endsMs }
+    pipeline
+      .eval(scriptAt(operation), 1, key, ...args, nowUs)
+      .get(key)
+      .pttl(key)
+    const left = held ? (held.endsMs === undefined ? -1 : held.endsMs - nowMs) : -2
+    expected.push({ reply, text: held?.text ?? null, leftMs: left, at: commands })
+    commands += 3
+  }
+  const outcomes = (await pipeline.exec()) ?? []
+  for (const [i, { reply, text, leftMs, at }] of expected.entries()) {
+    const [error, given] = outcomes[at] as [Error | null, unknown]
+    const stored = outcomes[at + 1]?.[1]
+    const pttl = outcomes[at + 2]?.[1]
+    const what = `step ${i}, ${JSON.stringify(history[i]?.args)}`
+    expect(error, what).toBeNull()
+    // A plain value has no stamp: what is left of it is told by the server's own clock.
+    if (operation === writePlain && history[i]?.args[0] === 'ttl' && leftMs > 0) {
+      expect(Math.abs(Number(given) - leftMs), what).toBeLessThan(SLACK_MS)
+    } else expect(given, what).toEqual(reply)
+    expect(stored, what).toBe(text)
+    if (leftMs < 0) expect(pttl, what).toBe(leftMs)
+    else {
+      expect(pttl, what).toBeLessThanOrEqual(leftMs)
+      expect(pttl, what).toBeGreaterThan(leftMs - SLACK_MS)
+    }
+    steps++
+  }
+  histories++
+}
+
+const from = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
+const id = from('aaaaaaaaaaaaaaa1', 'bbbbbbbbbbbbbb_2', 'cccccccccccccc-3')
+const token = from('tokentokentoken1', 'tokentokentoken2', NONE)
+const dead = fc.oneof({ weight: 3, arbitrary: fc.constant('') }, { weight: 1, arbitrary: id })
+const lifetime = from(0, 10_000, 20_000, 60_000)
+const life = fc
+  .tuple(lifetime, from(0, 10_000, 30_000))
+  .map(([fresh, grace]) => [fresh, fresh && fresh + grace] as const)
+const by = fc.oneof(from(0, 1, -1, 5, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, 2 ** 52), fc.maxSafeInteger())
+const text = fc.oneof(
+  from('', 'null', '{"a":1}', 'žluťoučký 馬 👩‍👩‍👧', '\u0000\r\n', 'x'.repeat(300)),
+  fc.string({ unit: 'grapheme', maxLength: 20 }),
+)
+const digits = fc.oneof(from('0', '-1', '9007199254740991', '-9007199254740991', '9007199254740990'), by.map(String))
+const coded = fc.oneof(
+  fc.tuple(from('j', 'r', 'Z'), text),
+  fc.tuple(fc.constant('i'), digits),
+  // no codec wrote this
+  fc.tuple(fc.constant('i'), from('', 'abc', '1.5', '0x10', '1e3', '5\n', ' 5')),
+)
+
+const write = fc
+  .tuple(from('set', 'add', 'fill'), dead, coded, id, life, from(0, 7, 999_999_999), token, from('', 'abc', '{1}'))
+  .map(([verb, dead, [mark, payload], id, [fresh, life], load, token, tags]): Arg[] => [
+    verb,
+    dead,
+    mark + id,
+    fresh,
+    life,
+    load,
+    token,
+    NONE,
+    tags,
+    payload,
+  ])
+const lease = fc
+  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000))
+  .map((args): Arg[] => ['lease', ...args])
+const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
+const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
+const read = fc.tuple(from('take', 'ttl'), dead).map((args): Arg[] => args)
+const increment = fc
+  .tuple(dead, id, lifetime, by)
+  .map(([dead, id, fresh, by]): Arg[] => ['increment', dead, id, fresh, by, NONE])
+
+const stepsOf = (args: fc.Arbitrary<Arg[]>): fc.Arbitrary<Step[]> =>
+  fc.array(fc.record({ waitMs: from(0, 0, 0, 5_000, 10_000, 30_000), us: fc.integer({ min: 0, max: 999 }), args }), {
+    minLength: 1,
+    maxLength: 16,
+  })
+
+/** A valid entry of form 1, so that each part can be spoilt alone. */
+const whole = (mark: string, payload: string): string =>
+  `h${mark}aaaaaaaaaaaaaaa1${START_MS}000000000007${NO_END.repeat(2)}${NONE}${'0'.repeat(15)}${NONE}00000000${payload}`
+const good = whole('j', '{}')
+const spoil = (at: number, part: string): string => good.slice(0, at) + part + good.slice(at + part.length)
+const foreign = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(undefined) },
+  {
+    weight: 1,
+    arbitrary: from(
+      good,
+      whole('i', '41'),
+      whole('i', 'abc'),
+      whole('Z', 'other codec'),
+      whole('-', ''),
+      '',
+      'h',
+      'hello',
+      `h${'x'.repeat(127)}`,
+      `h${'x'.repeat(500)}`,
+      `h${'é'.repeat(200)}`,
+      good.slice(0, 127),
+      good.slice(0, 128),
+      `g${good.slice(1)}`,
+      `i${good.slice(1)}`,
+      spoil(1, ' '),
+      spoil(1, 'é'),
+      spoil(5, '!'),
+      spoil(20, 'x'),
+      spoil(36, ' '),
+      spoil(45, '-'),
+      spoil(60, '+1'),
+      spoil(80, '\n'),
+      spoil(95, 'x'),
+      spoil(110, '.'),
+      spoil(125, ' 1'),
+    ),
+  },
+  { weight: 1, arbitrary: text },
+)
+
+const entry = stepsOf(
+  fc.oneof(
+    { weight: 4, arbitrary: write },
+    { weight: 4, arbitrary: lease },
+    { weight: 2, arbitrary: release },
+    { weight: 2, arbitrary: touch },
+    { weight: 2, arbitrary: read },
+    { weight: 3, arbitrary: increment },
+  ),
+)
+const plain = stepsOf(
+  fc.oneof(
+    fc
+      .oneof(text, digits)
+      .chain((payload) =>
+        life.map(([fresh, life]): Arg[] => ['add', '', 'jaaaaaaaaaaaaaaa1', fresh, life, 0, NONE, NONE, '', payload]),
+      ),
+    fc.tuple(lifetime, by).map(([life, by]): Arg[] => ['increment', '', 'aaaaaaaaaaaaaaa1', life, by, NONE]),
+    lifetime.map((life): Arg[] => ['touch', '', life, life]),
+    from<Arg[]>(['take', ''], ['ttl', '']),
+  ),
+)
+const plainSeed = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: text },
+  { weight: 1, arbitrary: digits },
+  { weight: 1, arbitrary: from('007', '-0', '1.5', '0x10', ' 5', '5\n', '1e3', '9007199254740993', '9'.repeat(30)) },
+)
+
+describe('the steps of an entry run as `apply` says', () => {
+  afterAll(() => console.log(`entry operations, both ways: ${histories} histories, ${steps} steps`))
+  for (const [name, variable] of Object.entries(servers)) {
+    const redis = new Redis(process.env[variable] ?? '', { lazyConnect: true })
+    afterAll(() => redis.disconnect())
+    const both = (
+      title: string,
+      operation: Operate,
+      seeds: fc.Arbitrary<string | undefined>,
+      runs: fc.Arbitrary<Step[]>,
+    ) =>
+      it(`${title}, ${name}`, async () => {
+        const key = `both:${title}`
+        await fc.assert(
+          fc.asyncProperty(seeds, runs, (seed, history) => play(redis, operation, key, seed, history)),
+          { numRuns: 300 },
+        )
+      }, 60_000)
+    both('entry', writeEntry, foreign, entry)
+    both('plain', writePlain, plainSeed, plain)
+  }
+})
