@@ -12,7 +12,7 @@ type Body = string | Uint8Array<ArrayBuffer>
  *
  * Each request carries the newest sync token seen, so that this transport reads its own writes. It rejects as
  * `Transport` says; `fetch` cannot tell a request that was never sent from one whose reply was lost, so every failure
- * of it is `maybeExecuted`, except a refusal (401, 403, 429), which did not run.
+ * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
 export function createTransport({ url, token, session, timeoutMs, fetch, signal: common }: Endpoint): Transport {
   const post = async <T>(path: string, body: Body, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
@@ -20,8 +20,12 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     if (signal?.aborted) throw signal.reason
     const stop = new AbortController()
     const onAbort = (): void => stop.abort(signal?.reason)
-    const lost = (code: 'STORE_UNAVAILABLE' | 'TIMEOUT' | 'BAD_REPLY', message: string, cause?: unknown): HitherError =>
-      new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted: true })
+    const lost = (
+      code: 'STORE_UNAVAILABLE' | 'TIMEOUT' | 'BAD_REPLY',
+      message: string,
+      cause?: unknown,
+      maybeExecuted = true,
+    ): HitherError => new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })
     signal?.addEventListener('abort', onAbort)
     const cancel = setTimer(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
     try {
@@ -41,7 +45,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         } catch (cause) {
           throw stop.signal.aborted
             ? stop.signal.reason
-            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause)
+            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause, !UNSENT.test(reasonOf(cause)))
         }
         const { status } = response
         const header = (name: string): string => response.headers.get(name) ?? ''
@@ -118,6 +122,14 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     },
     async close() {},
   }
+}
+
+/** What Node and Bun call a connection that was not made. */
+const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/
+
+function reasonOf(error: unknown): string {
+  const { code, cause } = error as { code?: string; cause?: { code?: string } }
+  return cause?.code ?? code ?? ''
 }
 
 function isBytes(arg: unknown): boolean {
