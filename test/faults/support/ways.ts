@@ -29,8 +29,7 @@ export interface Way {
   executions(command: string): Promise<number>
   /** The proxies, one a node, where the way is TCP. */
   readonly nodes: readonly TcpProxy[]
-  /** Of a single server. */
-  readonly server: Server | undefined
+  readonly servers: readonly Server[]
   stop(): Promise<void>
 }
 
@@ -77,7 +76,7 @@ function overTcp(
   ports: readonly number[],
   make: () => Promise<IoredisLike>,
   direct: AtomicStore,
-): Omit<Way, 'server' | 'stop'> & { close(): Promise<void> } {
+): Omit<Way, 'servers' | 'stop'> & { close(): Promise<void> } {
   const opened: AtomicStore[] = []
   const all = (act: (proxy: TcpProxy) => Promise<void> | void): Promise<unknown> => Promise.all(proxies.map(act))
   return {
@@ -115,7 +114,7 @@ async function startTcp(): Promise<Way> {
   const way = overTcp([proxy], [server.port], () => connect(proxy.url), direct)
   return {
     ...way,
-    server,
+    servers: [server],
     async stop() {
       await way.close()
       await server.stop()
@@ -128,7 +127,7 @@ async function startClusterWay(): Promise<Way> {
   const way = await throughCluster(cluster)
   return {
     ...way,
-    server: undefined,
+    servers: cluster.nodes,
     async stop() {
       await way.close()
       await cluster.stop()
@@ -171,7 +170,7 @@ async function startRest(): Promise<Way> {
     direct,
     nodes: [],
     executions: (command) => statsOf([server.port], command),
-    server,
+    servers: [server],
     async stop() {
       await proxy.stop()
       await Promise.all([...opened, direct].map((store) => store.close()))
