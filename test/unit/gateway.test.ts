@@ -148,6 +148,36 @@ describe('what is sent', () => {
   })
 })
 
+describe('scripts', () => {
+  const hex = async (text: string): Promise<string> => {
+    const bytes = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  }
+
+  it('are remembered by their digests, the newest 10,000', async () => {
+    const seen: Seen[] = []
+    const gateway = createGateway({ transport: answering('OK', seen), tokens: [TOKEN] })
+    const post = async (list: unknown[][]): Promise<void> => {
+      const headers = { authorization: `Bearer ${TOKEN}` }
+      const body = JSON.stringify(list)
+      expect((await gateway(new Request('http://gateway/pipeline', { method: 'POST', headers, body }))).status).toBe(
+        200,
+      )
+    }
+    const script = (i: number): string => `#!lua flags=allow-key-locking\nreturn ${i}`
+    const [first, second] = [await hex(script(0)), await hex(script(1))]
+    await post(Array.from({ length: 10_000 }, (_, i) => ['EVAL', script(i), 0]))
+    await post([['EVALSHA', first, 0]])
+    await post([
+      ['EVAL', script(10_000), 0],
+      ['EVALSHA', first, 0],
+      ['EVALSHA', second, 0],
+    ])
+    const sent = seen.slice(1).map(({ commands }) => commands.map(({ args }) => args[1]))
+    expect(sent).toEqual([[await hex('\nreturn 0')], ['\nreturn 10000', first, await hex('\nreturn 1')]])
+  })
+})
+
 describe('replies', () => {
   const through = async (reply: Wire, encoding = ''): Promise<unknown> => {
     const headers = { 'upstash-encoding': encoding }
