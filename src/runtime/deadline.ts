@@ -19,7 +19,10 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
   const { signals, deadline } = limit
   if (deadline === undefined && signals.length === 0) return work
   return new Promise((resolve, reject) => {
+    let cancel: (() => void) | undefined
+    let ended = false
     const end = (): void => {
+      ended = true
       cancel?.()
       for (const signal of signals) signal.removeEventListener('abort', check)
     }
@@ -31,9 +34,13 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
         reject(error)
       }
     }
-    const cancel = deadline === undefined ? undefined : setTimer(check, deadline - now())
+    // A timer may fire before the clock says so, and reaches 25 days at most.
+    const arm = (): void => {
+      check()
+      if (!ended && deadline !== undefined) cancel = setTimer(arm, deadline - now())
+    }
     for (const signal of signals) signal.addEventListener('abort', check)
-    check()
+    arm()
     work.then(
       (value) => {
         end()
