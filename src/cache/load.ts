@@ -110,10 +110,10 @@ export function createLoads(core: Core): Loads {
       }
       if (typeof reply === 'string') return { other: again(reply) }
       const [holder, leftMs] = reply as [string, number]
-      if (before && !before.over && before.token === holder) {
-        load.token = holder
-        load.started = true
-        return { other: before.result }
+      if (before?.token === holder && !before.over && !before.detached && loads.get(job.stored) === load) {
+        // It stands: let each caller see so with a read of its own, those too that came while this was asked.
+        loads.set(job.stored, before)
+        return { other: again('') }
       }
       await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
     }
