@@ -39,6 +39,7 @@ export function createCache(options: CacheOptions | PlainCacheOptions): PlainCac
 
 const CALL = { signal: 1, deadline: 1 } as const
 const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2 }
+const VIEW: { readonly [K in keyof ViewOptions]-?: 1 } = { ...CALL, waitUntil: 1 }
 const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = { ...SET, hardTimeout: 1 }
 
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
@@ -91,8 +92,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   }
 
   const put = async (verb: 'set' | 'add', to: string, coded: Coded, life: Life, limit: Limit): Promise<Reply> => {
-    const filling = verb === 'set' ? loads.detach(to) : undefined
-    if (filling) await filling
+    if (verb === 'set') for (let filling = loads.detach(to); filling; filling = loads.detach(to)) await filling
     return ask(core.write(verb, to, coded, life, core.call(limit)), limit)
   }
   const write = async (verb: 'set' | 'add', key: string, value: unknown, options?: SetOptions): Promise<Reply> => {
@@ -209,15 +209,16 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async take<T>(key: string, options?: CallOptions) {
       const limit = limitOf(options)
       const text: Reply = await ask(core.step('once', stored(key), ['take', ''], core.call(limit)), limit)
-      return (await open(stored(key), core.parse((text ?? undefined) as string | undefined)))?.value as
-        | Frozen<T>
-        | undefined
+      // Fresh by the store's clock: it is gone from there.
+      const taken = await open(stored(key), core.parse((text ?? undefined) as string | undefined), 'hit', true)
+      return taken?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options)
       const list = (typeof keys === 'string' ? [keys] : keys).map(stored)
-      const fillings = list.map(loads.detach).filter((filling) => filling !== undefined)
-      if (fillings.length > 0) await Promise.all(fillings)
+      // A load may have begun while another's write was awaited.
+      const detach = (): unknown[] => list.map(loads.detach).filter((filling) => filling !== undefined)
+      for (let fillings = detach(); fillings.length > 0; fillings = detach()) await Promise.all(fillings)
       return ask(core.remove(list, core.call(limit)), limit)
     },
     increment: (key, by = 1, options) => increment(key, by, options),
@@ -258,8 +259,14 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         loadTime: entry.loadMs,
       }
     },
-    with: (options) => view(core, loads, namespace, { ...request, ...options }),
-    namespace: (name) => view(core, loads, `${namespace}.${checkNamespace(name)}`, request),
+    with(options) {
+      checkNames('with', options, VIEW, plain)
+      return view(core, loads, namespace, { ...request, ...options })
+    },
+    namespace(name) {
+      if (plain) throw invalid("format 'plain' keeps keys as given: it has no namespace")
+      return view(core, loads, `${namespace}.${checkNamespace(name)}`, request)
+    },
     stats: () => ({ ...stats }),
     flush: core.background.flush,
     async close() {
