@@ -1,3 +1,4 @@
+import { HitherError } from 'hither'
 import { createGateway } from 'hither/gateway'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { serve } from './serve.ts'
@@ -24,11 +25,14 @@ export interface StartedGateway {
 
 /**
  * A gateway of one's own, for a test or for development, before one Redis that runs. Rejects when the port cannot be
- * had, and with a `HitherError` when there is no ioredis (`UNSUPPORTED`), no Redis (`STORE_UNAVAILABLE`, `TIMEOUT`,
- * `BAD_REPLY`) or no access to it (`UNAUTHORIZED`).
+ * had, and with a `HitherError` when there is no ioredis or more than one url (`UNSUPPORTED`), no Redis
+ * (`STORE_UNAVAILABLE`, `TIMEOUT`, `BAD_REPLY`) or no access to it (`UNAUTHORIZED`).
  */
 export async function startGateway(options: StartGatewayOptions): Promise<StartedGateway> {
   const { redis, token = crypto.randomUUID(), port = 0, host = '127.0.0.1' } = options
+  if (redis.includes(',')) {
+    throw new HitherError('UNSUPPORTED', 'the gateway stands before one Redis, not a Cluster: give one url')
+  }
   // Integers beyond 2^53 keep their digits.
   const client = await connect(redis, { client: { stringNumbers: true } })
   // The store hears errors while it is open; a client that is being ended reports to nobody.

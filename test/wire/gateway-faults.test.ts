@@ -234,6 +234,7 @@ describe('startGateway', () => {
       [secured.url, 'UNAUTHORIZED'],
       [secured.url.replace('//', '//:s3cret@'), 'UNAUTHORIZED'],
       ['http://127.0.0.1', 'INVALID_URL'],
+      [`${server.url},${server.url}`, 'UNSUPPORTED'],
     ] as const) {
       const failed = await startGateway({ redis }).catch((caught: unknown) => caught)
       expect([redis, failed]).toEqual([redis, expect.objectContaining({ code })])
