@@ -226,7 +226,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     wrap(fn, { name, key, ...options }) {
       if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
       return async (...args) => {
-        const own = key ? key(...(args as never)) : encodeJson(args, true).payload
+        // A signal that is passed last makes no difference, be there one or not.
+        const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
+        const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
         return getOrSet(`${name}:${own}`, () => fn(...args), options)
       }
     },

@@ -21,8 +21,8 @@ type Mark = 'j' | 'r' | 'i'
 /**
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
  * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE` for a function, a symbol, an instance of a class, a cycle
- * or nesting deeper than 64. `asKey`: equal data gives equal text, whatever the order of its properties, and an
- * AbortSignal is no part of it.
+ * or more than 64 objects in one another. `asKey`: equal data gives equal text, whatever the order of its properties,
+ * and an AbortSignal counts as undefined.
  */
 export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark; readonly payload: string } {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: String(value) }
@@ -32,7 +32,6 @@ export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark
     return { $: kind, v }
   }
   const pack = (part: unknown, depth: number): unknown => {
-    if (depth > MAX_DEPTH) throw unencodable(`nested deeper than ${MAX_DEPTH}, or in a circle`)
     switch (typeof part) {
       case 'string':
       case 'boolean':
@@ -50,8 +49,10 @@ export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark
       default:
         throw unencodable(`a ${typeof part}`)
     }
+    if (part === null) return null
+    if (asKey && part instanceof AbortSignal) return tagged('u')
+    if (depth === MAX_DEPTH) throw unencodable(`nested deeper than ${MAX_DEPTH}, or in a circle`)
     const list = (items: Iterable<unknown>): unknown[] => Array.from(items, (item) => pack(item, depth + 1))
-    if (part === null || (asKey && part instanceof AbortSignal)) return null
     if (Array.isArray(part)) return list(part)
     if (part instanceof Date) return tagged('d', part.getTime())
     if (part instanceof Map) return tagged('m', list(part))
