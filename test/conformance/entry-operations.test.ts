@@ -207,10 +207,14 @@ const plainSeed = fc.oneof(
 )
 
 describe('the steps of an entry run as `apply` says', () => {
-  afterAll(() => console.log(`entry operations, both ways: ${histories} histories, ${steps} steps`))
+  const clients: Redis[] = []
+  afterAll(() => {
+    for (const redis of clients) redis.disconnect()
+    console.log(`entry operations, both ways: ${histories} histories, ${steps} steps`)
+  })
   for (const [name, variable] of Object.entries(servers)) {
     const redis = new Redis(process.env[variable] ?? '', { lazyConnect: true })
-    afterAll(() => redis.disconnect())
+    clients.push(redis)
     const both = (
       title: string,
       operation: Operate,

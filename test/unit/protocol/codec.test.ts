@@ -1,0 +1,237 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
+
+const again = (value: unknown): unknown => {
+  const { payload, mark } = encodeJson(value)
+  return decodeJson(payload, mark)
+}
+const refused = expect.objectContaining({ code: 'UNENCODABLE' })
+
+/** Any text, lone surrogates included. */
+const anyText = (maxLength: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.oneof(fc.integer({ min: 32, max: 126 }), fc.integer({ min: 0, max: 0xffff })), { maxLength })
+    .map((units) => String.fromCharCode(...units))
+
+const special = fc.constantFrom('$', '__proto__', 'constructor', 'toString', 'toJSON', 'v', 'then', '')
+const name = fc.oneof(special, anyText(8))
+/** JSON, and what the codec keeps beside it. An object of a null prototype comes back as a plain one. */
+const anything = fc.letrec((tie) => ({
+  leaf: fc.oneof(
+    anyText(12),
+    fc.string({ unit: 'grapheme' }),
+    fc.constantFrom('\ud800', 'a\udfffb', '', '123'),
+    fc.double(),
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.constantFrom<unknown>(-0, null, true, false, Number.NaN, Number.POSITIVE_INFINITY),
+    fc.bigInt(),
+    fc.date({ noInvalidDate: false }),
+    fc.uint8Array({ maxLength: 40 }),
+  ),
+  value: fc.oneof(
+    { weight: 4, arbitrary: tie('leaf') },
+    fc.array(fc.oneof(tie('value'), fc.constant(undefined)), { maxLength: 5 }),
+    fc.array(fc.tuple(name, tie('value')), { maxLength: 5 }).map((pairs) => {
+      const object: Record<string, unknown> = {}
+      for (const [key, value] of pairs) {
+        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+      }
+      return object
+    }),
+    fc.array(fc.tuple(tie('leaf'), tie('value')), { maxLength: 4 }).map((pairs) => new Map(pairs)),
+    fc.array(tie('leaf'), { maxLength: 4 }).map((items) => new Set(items)),
+  ),
+})).value
+
+describe('the codec of values', () => {
+  it('gives back what it was given', () => {
+    const before = Object.getOwnPropertyNames(Object.prototype)
+    fc.assert(
+      fc.property(anything, (value) => {
+        if (!same(again(value), value)) expect(again(value)).toBe(value)
+      }),
+      { numRuns: 300 },
+    )
+    expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before)
+  })
+  it('encodes once more to the same text', () => {
+    fc.assert(
+      fc.property(anything, (value) => {
+        const text = encodeJson(value)
+        expect(encodeJson(decodeJson(text.payload, text.mark))).toEqual(text)
+      }),
+      { numRuns: 200 },
+    )
+  })
+  it('writes text without a lone surrogate', () => {
+    fc.assert(
+      fc.property(anyText(12), (text) => {
+        expect(encodeJson(`\ud800${text}`).payload.isWellFormed()).toBe(true)
+      }),
+    )
+  })
+  it.each([
+    ['a whole number', 7, 'i', '7'],
+    ['a negative one', -7, 'i', '-7'],
+    ['the last safe one', 2 ** 53 - 1, 'i', '9007199254740991'],
+    ['one past it', 2 ** 53, 'j', '9007199254740992'],
+    ['plain JSON', { a: [1, 'x', null] }, 'j', '{"a":[1,"x",null]}'],
+    ['text of digits', '7', 'j', '"7"'],
+    ['minus zero', -0, 'r', '{"$":"n","v":"-0"}'],
+    ['a date', new Date(5), 'r', '{"$":"d","v":5}'],
+    ['a date that is none', new Date(Number.NaN), 'r', '{"$":"d","v":null}'],
+    ['a property named $', { $: 1 }, 'r', '{"$":"o","v":{"$":1}}'],
+    ['nothing in a list', [undefined], 'r', '[{"$":"u"}]'],
+    ['a property without value', { a: undefined }, 'j', '{}'],
+    ['bytes', new Uint8Array([0, 255]), 'r', '{"$":"b","v":"AP8="}'],
+  ])('stores %s in a form that stays', (_, value, mark, payload) => {
+    expect(encodeJson(value)).toEqual({ mark, payload })
+  })
+  it('keeps `__proto__` as a property of its own, and touches no prototype', () => {
+    const value = JSON.parse('{"__proto__":{"polluted":1},"d":{"__proto__":[2]}}') as Record<string, unknown>
+    value.at = new Date(1)
+    const back = again(value) as Record<string, unknown>
+    expect(Object.keys(back)).toEqual(['__proto__', 'd', 'at'])
+    expect(Object.getPrototypeOf(back)).toBe(Object.prototype)
+    expect(back.polluted).toBeUndefined()
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+  })
+  it('takes 64 levels and refuses 65, whatever is at the bottom', () => {
+    for (const bottom of ['leaf', [], new Date(1)]) {
+      const levels = (n: number): unknown => {
+        let value: unknown = bottom
+        for (let i = typeof bottom === 'string' ? 0 : 1; i < n; i++) value = i % 2 ? [value] : { value }
+        return value
+      }
+      expect(again(levels(64))).toEqual(levels(64))
+      expect(() => encodeJson(levels(65))).toThrow(refused)
+    }
+  })
+  it('refuses a cycle', () => {
+    const list: unknown[] = []
+    list.push({ list })
+    expect(() => encodeJson(list)).toThrow(refused)
+    const map = new Map<string, unknown>()
+    map.set('self', map)
+    expect(() => encodeJson(map)).toThrow(refused)
+  })
+  class Point {
+    readonly x = 1
+  }
+  it.each([
+    ['a function', () => 1],
+    ['a symbol', Symbol('x')],
+    ['an instance of a class', new Point()],
+    ['an error', new Error('x')],
+    ['an expression', /x/],
+    ['a promise', Promise.resolve(1)],
+    ['a boxed text', Object('x')],
+    ['a weak map', new WeakMap()],
+    ['floats', new Float64Array(1)],
+    ['an object of an object', Object.create({ inherited: 1 })],
+  ])('refuses %s, alone and inside', (_, value) => {
+    expect(() => encodeJson(value)).toThrow(refused)
+    expect(() => encodeJson([{ a: value }])).toThrow(refused)
+    expect(() => encodeJson(new Map([[value, 1]]))).toThrow(refused)
+  })
+  it('says of a refused value only what it is', () => {
+    const secret = { token: 'hunter2', run: () => 'hunter2' }
+    expect(() => encodeJson(secret)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('hunter2') }),
+    )
+  })
+  it('throws for text that is none of its own, or gives plain data: never a prototype, never a crash', () => {
+    const before = Object.getOwnPropertyNames(Object.prototype)
+    const kind = fc.constantFrom<unknown>('m', 's', 'b', 'd', 'i', 'n', 'u', 'o', 'x', null, 1, {}, '__proto__')
+    const hostile = fc.letrec((tie) => ({
+      part: fc.oneof(
+        { maxDepth: 4 },
+        fc.json().map((text): unknown => JSON.parse(text)),
+        fc.record({ $: kind, v: tie('part') }, { requiredKeys: [] }),
+        fc
+          .tuple(kind, tie('part'))
+          .map(([k, v]): unknown =>
+            JSON.parse(
+              `{"__proto__":${JSON.stringify(v) ?? 'null'},"$":${JSON.stringify(k)},"v":{"__proto__":{"bad":1}}}`,
+            ),
+          ),
+      ),
+    })).part
+    fc.assert(
+      fc.property(hostile, fc.constantFrom('j', 'r', 'i', 'Z', '-', ''), (part, mark) => {
+        let value: unknown
+        try {
+          value = decodeJson(JSON.stringify(part) ?? '', mark)
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error)
+          return
+        }
+        walk(value, 0)
+      }),
+      { numRuns: 300 },
+    )
+    fc.assert(
+      fc.property(anyText(12), fc.constantFrom('j', 'r', 'i'), (text, mark) => {
+        try {
+          walk(decodeJson(text, mark), 0)
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error)
+        }
+      }),
+    )
+    expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before)
+    expect(({} as Record<string, unknown>).bad).toBeUndefined()
+  })
+  it('throws for text of another codec', () => {
+    for (const mark of ['A', 'Z', '-', ' ']) expect(() => decodeJson('1', mark)).toThrow()
+  })
+})
+
+/** As strict as can be: the matchers of a runner stumble over properties named `constructor` and `__proto__`. */
+function same(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
+  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime())
+  const partsOf = (value: object): unknown[] =>
+    value instanceof Map || value instanceof Set
+      ? [...value].flat()
+      : Object.keys(value).flatMap((name) => [name, Object.getOwnPropertyDescriptor(value, name)?.value])
+  const [left, right] = [partsOf(a), partsOf(b)]
+  return left.length === right.length && left.every((part, i) => same(part, right[i]))
+}
+
+const plain = new Set<unknown>([Object.prototype, Array.prototype, Map.prototype, Set.prototype, Date.prototype])
+
+function walk(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null || depth > 100) return
+  const base: unknown = Object.getPrototypeOf(value)
+  if (base === Uint8Array.prototype) return
+  expect(plain.has(base)).toBe(true)
+  const parts = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : Object.values(value)
+  for (const part of parts) walk(part, depth + 1)
+}
+
+describe('the key of a call', () => {
+  const key = (value: unknown): string => encodeJson(value, true).payload
+  it('does not tell the order of properties apart', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
+        expect(key(Object.fromEntries(Object.entries(object).reverse()))).toBe(key(object))
+      }),
+    )
+  })
+  it('tells apart what is not the same', () => {
+    const apart = [1, '1', true, 'true', null, 'null', undefined, [], {}, [1], ['1'], 1n, '1n', new Date(1), Number.NaN]
+    const more = [-0, new Map(), new Set(), new Uint8Array(0), '', { a: 1 }, { a: '1' }, { b: 1 }, { $: 'u' }, [[1]]]
+    const keys = [...apart, ...more].map((part) => key([part]))
+    expect(new Set(keys).size).toBe(keys.length)
+  })
+  it('leaves a signal out', () => {
+    const { signal } = new AbortController()
+    expect(key([{ id: 1, signal }])).toBe(key([{ id: 1 }]))
+    expect(key([signal, 1])).toBe(key([undefined, 1]))
+    expect(key([signal, 1])).not.toBe(key([null, 1]))
+  })
+})
