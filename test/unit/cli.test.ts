@@ -60,14 +60,14 @@ function start(args: readonly string[], env: Record<string, string> = {}, missin
 }
 
 async function listening(run: Run): Promise<string> {
-  await expect.poll(() => /^gateway on (\S+)\n/.exec(run.out())?.[1] ?? run.err(), { timeout: 20_000 }).toMatch(/^http/)
+  await expect.poll(() => /^gateway on (\S+)\n/.exec(run.out())?.[1] ?? run.err(), { timeout: 60_000 }).toMatch(/^http/)
   return /^gateway on (\S+)\n/.exec(run.out())?.[1] as string
 }
 const redis = (): string => process.env.REDIS8_URL ?? ''
 const ask = (url: string, path: string): Promise<Response> =>
   fetch(url + path, { headers: { authorization: `Bearer ${TOKEN}` } })
 
-describe('hither', { timeout: 30_000 }, () => {
+describe('hither', { timeout: 120_000 }, () => {
   it('tells how it is used', async () => {
     for (const args of [[], ['--help'], ['help'], ['gateway', '--help']]) {
       const run = start(args)
@@ -83,7 +83,7 @@ describe('hither', { timeout: 30_000 }, () => {
   })
 })
 
-describe('hither gateway', { timeout: 30_000 }, () => {
+describe('hither gateway', { timeout: 120_000 }, () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`answers, and ends a request under way on ${signal}`, async () => {
       const proxy = await createTcpProxy(redis())
@@ -95,7 +95,7 @@ describe('hither gateway', { timeout: 30_000 }, () => {
       proxy.latency(150)
       const before = proxy.stats.commands
       const late = ask(url, '/get/cli:a')
-      await expect.poll(() => proxy.stats.commands).toBeGreaterThan(before)
+      await expect.poll(() => proxy.stats.commands, { timeout: 10_000 }).toBeGreaterThan(before)
       run.child.kill(signal)
       expect(await (await late).json()).toEqual({ result: 'b' })
       expect(await run.ended).toBe(0)

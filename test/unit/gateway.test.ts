@@ -148,7 +148,7 @@ describe('what is sent', () => {
   })
 })
 
-describe('scripts', () => {
+describe('scripts', { timeout: 30_000 }, () => {
   const hex = async (text: string): Promise<string> => {
     const bytes = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
     return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -178,7 +178,7 @@ describe('scripts', () => {
   })
 })
 
-describe('replies', () => {
+describe('replies', { timeout: 30_000 }, () => {
   const through = async (reply: Wire, encoding = ''): Promise<unknown> => {
     const headers = { 'upstash-encoding': encoding }
     return (await ask({ transport: answering(reply) }, '/', ['ECHO', 'x'], headers)).body

@@ -7,7 +7,7 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 // The official clients, unmodified, before servers of the three kinds.
 
 for (const name of ['redis7', 'redis8', 'valkey'] as const) {
-  describe(`the official clients over the gateway before ${name}`, () => {
+  describe(`the official clients over the gateway before ${name}`, { timeout: 30_000 }, () => {
     let server: Server
     let gateway: StartedGateway
     let redis: Redis
@@ -191,7 +191,7 @@ for (const name of ['redis7', 'redis8', 'valkey'] as const) {
         expect(all.filter(({ success }) => success)).toHaveLength(10)
         expect(await ratelimit.getRemaining('crowd')).toMatchObject({ remaining: 0 })
         await ratelimit.resetUsedTokens('crowd')
-        await expect.poll(async () => (await ratelimit.limit('crowd')).success).toBe(true)
+        await expect.poll(async () => (await ratelimit.limit('crowd')).success, { timeout: 10_000 }).toBe(true)
       })
     })
   })

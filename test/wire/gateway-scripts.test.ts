@@ -11,7 +11,7 @@ import type { Transport } from '../../src/store/transport.ts'
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex')
 
 for (const name of ['redis7', 'redis8', 'valkey'] as const) {
-  describe(`scripts with allow-key-locking before ${name}`, () => {
+  describe(`scripts with allow-key-locking before ${name}`, { timeout: 30_000 }, () => {
     let server: Server
     let gateway: StartedGateway
     let direct: Transport

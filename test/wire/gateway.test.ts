@@ -48,7 +48,7 @@ for (const [server, variable] of [
   ['Redis 8', 'REDIS8_URL'],
   ['Valkey', 'VALKEY_URL'],
 ] as const) {
-  describe(`the gateway before ${server}`, () => {
+  describe(`the gateway before ${server}`, { timeout: 30_000 }, () => {
     beforeAll(async () => {
       gateway = await startGateway({ redis: process.env[variable] ?? '', token: TOKEN })
     })
