@@ -1,16 +1,8 @@
-/** Bounds of a map; all whole numbers above 0. */
-export interface BoundedMapOptions {
-  readonly maxEntries: number
-  readonly maxBytes: number
-  /** Longest lifetime in milliseconds; one above 2^31 - 1 (24 days) counts as that. */
-  readonly maxLifeMs: number
-}
-
 /**
  * A map from strings to values, bounded by entries and bytes, that keeps what is asked for again: SIEVE (NSDI '24). An
  * entry read since the hand last passed it stays, any other goes when room is needed, so a scan pushes out little more
  * than itself. A lifetime ends on a read or in the sweep of a later write; no entry has a timer or an object. Entries
- * are numbered slots: a slot is valid until the next call that may remove its entry.
+ * are numbered slots; a slot is valid until the next call that can remove its entry.
  */
 export interface BoundedMap<V> {
   /** Values by slot. */
@@ -21,14 +13,14 @@ export interface BoundedMap<V> {
   slotOf(key: string): number
   /** What `set` was given as `mark`. */
   mark(slot: number): number
-  /** When the entry's lifetime ends, in epoch milliseconds. */
-  endMs(slot: number): number
+  /** What `set` was given as one of `times`. */
+  time(slot: number, index: number): number
   /**
-   * Stores, and removes what must go for it. Answers the slot; 0 when nothing is stored, because the end is past or the
-   * entry alone is larger than the map: the key is then absent. `mark`: 7 bits of the caller's. An entry replaced in
-   * place counts as read.
+   * Stores, and removes what must go for it. `times`: the end of the lifetime first, then what else the caller wants to
+   * keep by slot. `mark`: from 0 to 7. False when nothing is stored, because the end is past or the entry alone is larger
+   * than the map, or than 256 MB: the key is then absent. An entry replaced in place counts as read.
    */
-  set(key: string, value: V, bytes: number, endMs: number, nowMs: number, mark?: number): number
+  set(key: string, value: V, bytes: number, mark: number, times: readonly number[], nowMs: number): boolean
   /** Whether there was an entry, alive or not. */
   delete(key: string): boolean
   clear(): void
@@ -36,107 +28,82 @@ export interface BoundedMap<V> {
 }
 
 export interface BoundedMapStats {
-  /** Held now, the ended ones that no sweep has met included. */
+  /** Held now, those included that have ended and that no sweep has met. */
   readonly entries: number
   readonly bytes: number
-  /** Removed for room, and for their age, since the map was made. */
+  /** Removed for room since the map was made. */
   readonly evicted: number
-  readonly expired: number
 }
 
-/** Of one slot, in `cells`: its neighbours in the queue (slot 0 is both ends), its end since `baseMs`, its size. */
+/** Of a slot, in `cells`: its neighbours in the queue, of which slot 0 is both ends, and its state. */
 const NEWER = 0
 const OLDER = 1
-const END = 2
-const BYTES = 3
-const WIDTH = 4
+/** Bit 0: read since the hand last passed; bits 1 to 3: the mark; from bit 4: bytes. */
+const STATE = 2
+const WIDTH = 3
 
-const FIRST_SLOTS = 16
+const MAX_ENTRY_BYTES = 2 ** 28 - 1
 const SWEPT_PER_WRITE = 2
-const MAX_END = 2 ** 32 - 1
-/** How far the clock may go forward, and back, before every end is counted from another base. */
-const REACH_MS = 2 ** 31
-const SLACK_MS = 2 ** 30
 
-export function createBoundedMap<V>({ maxEntries, maxBytes, maxLifeMs }: BoundedMapOptions): BoundedMap<V> {
-  const lifeMs = Math.min(maxLifeMs, REACH_MS - 1)
+/** `timesKept`: how many numbers `set` takes as `times`. An entry with more than `maxLifeMs` left has ended: the clock went back. */
+export function createBoundedMap<V>(
+  maxEntries: number,
+  maxBytes: number,
+  maxLifeMs: number,
+  timesKept: number,
+): BoundedMap<V> {
   const slots = new Map<string, number>()
   const keys: (string | undefined)[] = []
   const values: (V | undefined)[] = []
-  let cells = new Uint32Array(0)
-  /** Bit 0: read since the hand last passed. The rest: the caller's mark. */
-  let flags = new Uint8Array(0)
-  let baseMs = Number.NaN
+  let cells = new Uint32Array(WIDTH)
+  let stamps = new Float64Array(timesKept)
   /** Slots ever used; those given back hang on `free` by their NEWER. */
-  let used = 0
+  let used = 1
   let free = 0
   let hand = 0
   let swept = 0
   let heldBytes = 0
   let evicted = 0
-  let expired = 0
 
   const cell = (slot: number, field: number): number => cells[slot * WIDTH + field] as number
+  const time = (slot: number, index: number): number => stamps[slot * timesKept + index] as number
+  const bytesOf = (slot: number): number => cell(slot, STATE) >>> 4
   const link = (older: number, newer: number): void => {
     cells[older * WIDTH + NEWER] = newer
     cells[newer * WIDTH + OLDER] = older
   }
-  const leftMs = (slot: number, nowMs: number): number => cell(slot, END) - (nowMs - baseMs)
-
   const remove = (slot: number): void => {
     const newer = cell(slot, NEWER)
     if (slot === hand) hand = newer
     link(cell(slot, OLDER), newer)
-    heldBytes -= cell(slot, BYTES)
+    heldBytes -= bytesOf(slot)
     slots.delete(keys[slot] as string)
     keys[slot] = values[slot] = undefined
     cells[slot * WIDTH + NEWER] = free
     free = slot
   }
   const evict = (): void => {
-    for (;;) {
-      hand ||= cell(0, NEWER)
-      if (((flags[hand] as number) & 1) === 0) break
-      ;(flags[hand] as number) &= ~1
-      hand = cell(hand, NEWER)
+    for (hand ||= cell(0, NEWER); cell(hand, STATE) & 1; hand = cell(hand, NEWER) || cell(0, NEWER)) {
+      ;(cells[hand * WIDTH + STATE] as number)--
     }
     remove(hand)
     evicted++
   }
-  const grow = (): void => {
-    const count = Math.min(Math.max(FIRST_SLOTS, used * 2), maxEntries + 1)
-    const [oldCells, oldFlags] = [cells, flags]
-    cells = new Uint32Array(count * WIDTH)
-    cells.set(oldCells)
-    flags = new Uint8Array(count)
-    flags.set(oldFlags)
-    keys.length = values.length = count
-    used ||= 1
-  }
-  const rebase = (nowMs: number): void => {
-    const shift = baseMs - (nowMs - SLACK_MS)
-    baseMs = nowMs - SLACK_MS
-    for (let slot = 1; slot < used; slot++) {
-      cells[slot * WIDTH + END] = Math.min(Math.max(cell(slot, END) + shift, 0), MAX_END)
-    }
-  }
-  const sweep = (nowMs: number): void => {
-    for (let i = 0; i < SWEPT_PER_WRITE && used > 1; i++) {
-      swept = (swept % (used - 1)) + 1
-      if (keys[swept] !== undefined && leftMs(swept, nowMs) <= 0) {
-        remove(swept)
-        expired++
-      }
-    }
-  }
   const place = (key: string): number => {
     if (slots.size >= maxEntries) evict()
-    if (free === 0 && used === flags.length) grow()
     const slot = free || used++
     if (free) free = cell(free, NEWER)
+    else if (slot * WIDTH >= cells.length) {
+      const count = Math.min(slot * 2 + 16, maxEntries + 1)
+      const [oldCells, oldStamps] = [cells, stamps]
+      cells = new Uint32Array(count * WIDTH)
+      cells.set(oldCells)
+      stamps = new Float64Array(count * timesKept)
+      stamps.set(oldStamps)
+      keys.length = values.length = count
+    }
     slots.set(key, slot)
     keys[slot] = key
-    flags[slot] = cells[slot * WIDTH + BYTES] = 0
     link(cell(0, OLDER), slot)
     link(slot, 0)
     return slot
@@ -147,54 +114,51 @@ export function createBoundedMap<V>({ maxEntries, maxBytes, maxLifeMs }: Bounded
     find(key, nowMs) {
       const slot = slots.get(key)
       if (slot === undefined) return 0
-      const left = leftMs(slot, nowMs)
-      // More left than any entry is given: the clock went back.
-      if (left > 0 && left <= lifeMs) {
-        ;(flags[slot] as number) |= 1
+      const leftMs = time(slot, 0) - nowMs
+      if (leftMs > 0 && leftMs <= maxLifeMs) {
+        ;(cells[slot * WIDTH + STATE] as number) |= 1
         return slot
       }
       remove(slot)
-      expired++
       return 0
     },
     slotOf: (key) => slots.get(key) ?? 0,
-    mark: (slot) => (flags[slot] as number) >> 1,
-    endMs: (slot) => baseMs + cell(slot, END),
-    set(key, value, bytes, endMs, nowMs, mark = 0) {
-      if (!(nowMs >= baseMs && nowMs < baseMs + REACH_MS)) rebase(nowMs)
-      sweep(nowMs)
-      let slot = slots.get(key) ?? 0
-      const fits = endMs > nowMs && bytes <= maxBytes
-      if (slot && (!fits || heldBytes - cell(slot, BYTES) + bytes > maxBytes)) {
-        // Room is made without it: the hand could come to it as well.
-        remove(slot)
-        slot = 0
+    mark: (slot) => (cell(slot, STATE) >> 1) & 7,
+    time,
+    set(key, value, bytes, mark, times, nowMs) {
+      for (let i = 0; i < SWEPT_PER_WRITE; i++) {
+        swept = (swept + 1) % used
+        if (keys[swept] !== undefined && time(swept, 0) <= nowMs) remove(swept)
       }
-      if (!fits) return 0
-      if (slot === 0) {
+      let slot = slots.get(key) ?? 0
+      const fits = (times[0] as number) > nowMs && bytes <= Math.min(maxBytes, MAX_ENTRY_BYTES)
+      const read = slot && fits && heldBytes - bytesOf(slot) + bytes <= maxBytes ? 1 : 0
+      if (read) heldBytes -= bytesOf(slot)
+      else {
+        // Room is made without it: the hand could come to it as well.
+        if (slot) remove(slot)
+        if (!fits) return false
         while (heldBytes + bytes > maxBytes) evict()
         slot = place(key)
-      } else (flags[slot] as number) |= 1
-      heldBytes += bytes - cell(slot, BYTES)
+      }
+      heldBytes += bytes
       values[slot] = value
-      cells[slot * WIDTH + BYTES] = bytes
-      cells[slot * WIDTH + END] = Math.min(endMs, nowMs + lifeMs) - baseMs
-      flags[slot] = ((flags[slot] as number) & 1) | (mark << 1)
-      return slot
+      cells[slot * WIDTH + STATE] = bytes * 16 + mark * 2 + read
+      stamps.set(times, slot * timesKept)
+      return true
     },
     delete(key) {
       const slot = slots.get(key)
-      if (slot === undefined) return false
-      remove(slot)
-      return true
+      if (slot) remove(slot)
+      return slot !== undefined
     },
     clear() {
       slots.clear()
-      keys.length = values.length = 0
-      cells = new Uint32Array(0)
-      flags = new Uint8Array(0)
-      used = free = hand = swept = heldBytes = 0
+      keys.length = values.length = used = 1
+      cells = new Uint32Array(WIDTH)
+      stamps = new Float64Array(timesKept)
+      free = hand = swept = heldBytes = 0
     },
-    stats: () => ({ entries: slots.size, bytes: heldBytes, evicted, expired }),
+    stats: () => ({ entries: slots.size, bytes: heldBytes, evicted }),
   }
 }

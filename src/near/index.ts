@@ -1,6 +1,7 @@
 export {
   type NearEntry,
   type NearFill,
+  type NearNote,
   type NearStats,
   type NearTier,
   type NearTierOptions,

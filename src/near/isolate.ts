@@ -1,64 +1,48 @@
 const MAX_DEPTH = 64
 
-/** How a value is kept apart from what callers do to it. */
-export type Isolation = 'shared' | 'frozen' | 'cloned' | 'none'
+/** How a value is kept apart from what its readers do to it; of two parts the higher one counts. */
+export type Isolation = 0 | 1 | 2 | 3
+/** Arrays and plain objects, to be frozen. 0: nothing in it can change. */
+export const FROZEN = 1
+/** A Map, Set, Date or bytes within, which cannot be frozen. */
+export const CLONED = 2
+/** Anything else, such as an instance of a class, or nesting deeper than 64: not to be kept. */
+export const UNKNOWN = 3
 
-/**
- * `shared`: nothing in it can change. `frozen`: arrays and plain objects, which `freeze` settles. `cloned`: a Map, Set,
- * Date or bytes within, which cannot be frozen. `none`: anything else, such as an instance of a class, or nesting
- * deeper than 64.
- */
 export function isolationOf(value: unknown, depth = 0): Isolation {
-  if (typeof value === 'function') return 'none'
-  if (typeof value !== 'object' || value === null) return 'shared'
-  if (depth > MAX_DEPTH) return 'none'
-  const base: unknown = Object.getPrototypeOf(value)
-  let parts: Iterable<unknown>
-  let worst: Isolation = 'cloned'
-  if (base === Date.prototype || base === Uint8Array.prototype) return worst
-  if (base === Map.prototype) parts = [...(value as Map<unknown, unknown>)].flat()
-  else if (base === Set.prototype) parts = value as Set<unknown>
-  else if (Array.isArray(value) || isPlain(base)) {
-    parts = Object.values(value)
-    worst = 'frozen'
-  } else return 'none'
-  for (const part of parts) {
-    const one = isolationOf(part, depth + 1)
-    if (one === 'none') return one
-    if (one === 'cloned') worst = one
-  }
+  if (typeof value === 'function' || depth > MAX_DEPTH) return UNKNOWN
+  if (typeof value !== 'object' || value === null) return 0
+  const base = Object.getPrototypeOf(value) as object | null
+  // A literal's prototype, of any realm, has this; a class's inherits it.
+  const plain = Array.isArray(value) || base === null || Object.hasOwn(base, 'isPrototypeOf')
+  const copied = [Map, Set, Date, Uint8Array].some((kind) => kind.prototype === base)
+  const parts: Iterable<unknown> = plain
+    ? Object.values(value)
+    : base === Map.prototype
+      ? [...(value as Map<unknown, unknown>)].flat()
+      : base === Set.prototype
+        ? (value as Set<unknown>)
+        : []
+  let worst: Isolation = plain ? FROZEN : copied ? CLONED : UNKNOWN
+  for (const part of parts) worst = Math.max(worst, isolationOf(part, depth + 1)) as Isolation
   return worst
-}
-
-/** Whether a prototype is that of an object literal, of any realm. */
-function isPlain(base: unknown): boolean {
-  return base === null || Object.hasOwn(base as object, 'isPrototypeOf')
 }
 
 /** Freezes arrays and plain objects all the way down. */
 export function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return
-  Object.values(Object.freeze(value)).forEach(freeze)
+  if (value && typeof value === 'object') Object.values(Object.freeze(value)).forEach(freeze)
 }
 
-/** A copy of a `cloned` value that shares nothing with it that can change. */
+/** A copy that shares nothing with `value` that can change; of what `isolationOf` knows. */
 export function clone(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(clone)
   if (value instanceof Date) return new Date(value.getTime())
   if (value instanceof Uint8Array) return value.slice()
-  if (value instanceof Map) {
-    const out = new Map<unknown, unknown>()
-    for (const [key, item] of value) out.set(clone(key), clone(item))
-    return out
-  }
-  if (value instanceof Set) {
-    const out = new Set<unknown>()
-    for (const item of value) out.add(clone(item))
-    return out
-  }
+  if (value instanceof Map) return new Map([...value].map(clone) as [unknown, unknown][])
+  if (value instanceof Set) return new Set([...value].map(clone))
   // A spread makes every property its own, `__proto__` too: the loop only replaces.
-  const out: Record<string, unknown> = Object.getPrototypeOf(value) ? { ...value } : { __proto__: null, ...value }
+  const out: Record<string, unknown> = { ...value }
   for (const key of Object.keys(out)) out[key] = clone(out[key])
   return out
 }
