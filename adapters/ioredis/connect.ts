@@ -26,7 +26,8 @@ export async function connect(url: string | readonly string[], options: ConnectO
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
   const { Redis, Cluster } = await load()
-  const backoff = (attempt: number): number => Math.ceil(random() * Math.min(50 * 2 ** attempt, 5000))
+  // A server that is back is used again within half a second, however long it was away.
+  const backoff = (attempt: number): number => Math.ceil(random() * Math.min(50 * 2 ** attempt, 400))
   const safe = { enableAutoPipelining: false, keyPrefix: '', lazyConnect: false }
   const node = {
     connectTimeout: options.connectTimeoutMs ?? 5000,
