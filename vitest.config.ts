@@ -43,7 +43,7 @@ const config: ViteUserConfig = defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
-      { test: { name: 'repository', include: offline } },
+      { test: { name: 'repository', include: offline, testTimeout: 60_000 } },
       {
         resolve: { alias },
         plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
