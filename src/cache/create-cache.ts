@@ -102,11 +102,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const coded = core.encode(value, to)
     return put(verb, to, coded instanceof Promise ? await coded : coded, life, limit)
   }
-  const increment = async (key: string, by: number, options: SetOptions | undefined): Promise<number> => {
+  const increment = async (key: string, by: number, sign: 1 | -1, options?: SetOptions): Promise<number> => {
     const limit = limitOf(options, SET)
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs, lifeMs } = core.life({ ...options, grace: 0 })
-    const args = ['increment', '', randomId(), plain ? lifeMs : freshMs, by, NONE]
+    const args = ['increment', '', randomId(), plain ? lifeMs : freshMs, by * sign, NONE]
     const reply = await ask(core.step('once', stored(key), args, core.call(limit)), limit)
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
@@ -221,8 +221,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       for (let fillings = detach(); fillings.length > 0; fillings = detach()) await Promise.all(fillings)
       return ask(core.remove(list, core.call(limit)), limit)
     },
-    increment: (key, by = 1, options) => increment(key, by, options),
-    decrement: (key, by = 1, options) => increment(key, -by, options),
+    increment: (key, by = 1, options) => increment(key, by, 1, options),
+    decrement: (key, by = 1, options) => increment(key, by, -1, options),
     wrap(fn, { name, key, ...options }) {
       if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
       return async (...args) => {
