@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
+import { same } from '../../support/same.ts'
 
 const again = (value: unknown): unknown => {
   const { payload, mark } = encodeJson(value)
@@ -188,19 +189,6 @@ describe('the codec of values', () => {
     for (const mark of ['A', 'Z', '-', ' ']) expect(() => decodeJson('1', mark)).toThrow()
   })
 })
-
-/** As strict as can be: the matchers of a runner stumble over properties named `constructor` and `__proto__`. */
-function same(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
-  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime())
-  const partsOf = (value: object): unknown[] =>
-    value instanceof Map || value instanceof Set
-      ? [...value].flat()
-      : Object.keys(value).flatMap((name) => [name, Object.getOwnPropertyDescriptor(value, name)?.value])
-  const [left, right] = [partsOf(a), partsOf(b)]
-  return left.length === right.length && left.every((part, i) => same(part, right[i]))
-}
 
 const plain = new Set<unknown>([Object.prototype, Array.prototype, Map.prototype, Set.prototype, Date.prototype])
 
