@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
+
+// A server that dies under load and comes back, 20 times. A Cluster's node cannot come back with its slots, as it
+// keeps nothing: there the ways to all three nodes are closed and opened instead.
+
+const KILLS = 20
+const WORKERS = 8
+const TIMEOUT_MS = 1000
+const BACK_MS = 500
+
+describe.concurrent('a server that dies and comes back', () => {
+  for (const name of wayNames) {
+    it(`is used again at once, never wrongly, ${name}`, async () => {
+      const way = await startWay(name)
+      try {
+        const store = await way.open({ timeoutMs: TIMEOUT_MS })
+        const load = startLoad(store)
+        const waits: number[] = []
+        for (let kill = 0; kill < KILLS; kill++) {
+          await load.answered()
+          await pause(50)
+          // Every third time it stays away for longer than a few attempts to connect take.
+          await down(way, kill % 3 === 2 ? 700 : 0)
+          const back = performance.now()
+          await load.answered()
+          waits.push(performance.now() - back)
+        }
+        const { ok, failed, wrong, longest } = await load.stop()
+        waits.sort((a, b) => a - b)
+        console.log(
+          `${name}: ${KILLS} kills, ${ok} answered, ${failed} failed, ${wrong} wrong; first answer after the server was`,
+          `back: median ${waits[KILLS / 2]?.toFixed(0)} ms, longest ${waits.at(-1)?.toFixed(0)} ms`,
+        )
+        expect(wrong).toBe(0)
+        expect(ok).toBeGreaterThan(KILLS * WORKERS)
+        expect(failed).toBeGreaterThan(0)
+        expect(longest).toBeLessThanOrEqual(TIMEOUT_MS + 100)
+        expect(waits.at(-1)).toBeLessThanOrEqual(BACK_MS)
+      } finally {
+        await way.stop()
+      }
+    }, 60_000)
+  }
+})
+
+async function down(way: Way, ms: number): Promise<void> {
+  const [server, second] = way.servers
+  if (server && !second) {
+    await server.kill('SIGKILL')
+    await pause(ms)
+    await server.restart()
+  } else {
+    await way.refuse()
+    await pause(ms)
+    await way.pass()
+  }
+}
+
+interface Load {
+  /** Resolves at the next answer. */
+  answered(): Promise<void>
+  /** Resolves once every call has settled. */
+  stop(): Promise<{ ok: number; failed: number; wrong: number; longest: number }>
+}
+
+function startLoad(store: FaultyStore): Load {
+  const total = { ok: 0, failed: 0, wrong: 0, longest: 0 }
+  let waiting: (() => void)[] = []
+  let over = false
+  let nonce = 0
+  const one = async (): Promise<void> => {
+    const key = `load:${Math.floor(Math.random() * 200)}`
+    const started = performance.now()
+    try {
+      if (Math.random() < 0.3) await store.set(key, `${key}|${++nonce}`, 60_000)
+      else {
+        const value = await store.get(key)
+        if (value !== undefined && !value.startsWith(`${key}|`)) total.wrong++
+      }
+      total.ok++
+      for (const resolve of waiting.splice(0)) resolve()
+    } catch {
+      total.failed++
+      await pause(2)
+    }
+    total.longest = Math.max(total.longest, performance.now() - started)
+  }
+  const workers = Array.from({ length: WORKERS }, async () => {
+    for (let i = 0; !over; i++) {
+      await one()
+      if (i % 10 === 9) await pause(1)
+    }
+  })
+  return {
+    answered: () => new Promise((resolve) => waiting.push(resolve)),
+    async stop() {
+      over = true
+      await Promise.all(workers)
+      waiting = []
+      return total
+    },
+  }
+}
