@@ -19,6 +19,7 @@ export const made: WeakSet<object> = new WeakSet()
 
 const REDIRECTS = 5
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
+const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 /** What ioredis says of a command it did not write. */
 const UNSENT = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
 
@@ -38,6 +39,12 @@ interface Progress {
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
   return openClient(client, options).transport
 }
+
+interface Host {
+  readonly host: string
+  readonly port: number
+}
+type NatMap = Readonly<Record<string, Host>> | ((address: string) => Host | null | undefined)
 
 export interface OpenClient {
   readonly transport: Transport
@@ -96,30 +103,30 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     return attempt
   }
 
-  /** Writes `commands` to one connection, contiguous and in one piece. An error reply is a value. */
-  const write = (peer: Peer, commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
-    if (progress.over || !(progress.deadline > now())) throw late(progress)
-    progress.sent = true
+  const exchange = (peer: Peer, args: Command['args'], bytes: boolean): Promise<Wire> => {
+    const rest = args.slice(1)
+    for (let i = 0; i < rest.length; i++) {
+      const arg = rest[i]
+      if (arg instanceof Uint8Array) rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
+    }
+    const name = args[0] as string
     const failed = (error: unknown): Wire => {
       if (isReply(error)) return new ReplyError(error.message)
       throw lost(error, true, peer.status)
     }
+    if (exact) return peer.callBuffer(name, rest as string[]).then((reply) => toExact(reply, bytes), failed)
+    const reply = bytes ? peer.callBuffer(name, rest as string[]) : peer.call(name, rest as string[])
+    return reply.then(toWire, failed)
+  }
+
+  /** Writes `commands` to one connection, contiguous and in one piece. An error reply is a value. */
+  const write = (peer: Peer, commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
+    if (progress.over || !(progress.deadline > now())) throw late(progress)
+    progress.sent = true
     const stream = commands.length > 1 ? peer.stream : undefined
     stream?.cork?.()
     try {
-      return commands.map(({ args }) => {
-        const rest = args.slice(1)
-        for (let i = 0; i < rest.length; i++) {
-          const arg = rest[i]
-          if (arg instanceof Uint8Array) {
-            rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
-          }
-        }
-        const name = args[0] as string
-        if (exact) return peer.callBuffer(name, rest as string[]).then((reply) => toExact(reply, bytes), failed)
-        const reply = bytes ? peer.callBuffer(name, rest as string[]) : peer.call(name, rest as string[])
-        return reply.then(toWire, failed)
-      })
+      return commands.map(({ args }) => exchange(peer, args, bytes))
     } finally {
       stream?.uncork?.()
     }
@@ -127,6 +134,17 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
 
   const find = (key: string | undefined): Peer | undefined =>
     key === undefined ? undefined : client.nodes?.().find((node) => `${node.options.host}:${node.options.port}` === key)
+
+  /** The `host:port` under which the client knows a node that the servers call `address`. */
+  const reach = (address: string): string => {
+    const { natMap } = client.options as { natMap?: NatMap }
+    const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
+    return mapped ? `${mapped.host}:${mapped.port}` : address
+  }
+  const meet = (at: string): Peer | undefined => {
+    const colon = at.lastIndexOf(':')
+    return client.connectionPool?.findOrCreate?.({ host: at.slice(0, colon), port: Number(at.slice(colon + 1)) })
+  }
 
   const refresh = (): Promise<void> =>
     new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
@@ -147,14 +165,16 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
     const [word, slot, address] = error.message.split(' ')
     if (address) {
-      const node = find(address)
+      const at = reach(address)
+      // A node that is given its first slot is in no table yet: only ASK names it.
+      const node = find(at) ?? (word === 'ASK' ? meet(at) : undefined)
       // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
-      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [address]
+      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
       if (word === 'MOVED' || !node) {
         const refreshed = refresh()
         if (!node) await refreshed
       }
-      return node ?? find(address)
+      return node ?? find(at)
     }
     await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
     await refresh()
@@ -169,13 +189,28 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     left: number,
   ): Promise<Wire> => {
     if (!(reply instanceof ReplyError) || left === 0 || !REDIRECT.test(reply.message)) return reply
+    if (reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(command.args[0] as string)) {
+      return oneByOne(command, bytes, progress)
+    }
     const known = await follow(reply, left)
     const peer = known ?? route(command.args)
     await open(peer)
-    const asking: Command[] = known && reply.word === 'ASK' ? [{ args: ['ASKING'], effect: 'read' }] : []
+    const asking: Command[] = known && reply.word === 'ASK' ? [ASKING] : []
     const replies = write(peer, [...asking, command], bytes, progress)
     const next = (await Promise.all(replies)).at(-1) as Wire
     return redirected(command, next, bytes, progress, left - 1)
+  }
+
+  /** For keys of a slot that is half moved: together they are on no node, alone each is on one. */
+  const oneByOne = async ({ args, effect }: Command, bytes: boolean, progress: Progress): Promise<Wire> => {
+    const [name, ...keys] = args
+    const verb = name === 'MGET' ? 'GET' : (name as string)
+    const single = keys.map((key): Command => ({ args: [verb, key], effect }))
+    const replies = await Promise.all(spread(single, bytes, progress))
+    const refused = (reply: Wire): boolean => reply instanceof ReplyError && reply.word !== 'WRONGTYPE'
+    if (replies.some(refused)) return replies.find(refused) as Wire
+    if (verb === 'GET') return replies.map((reply) => (reply instanceof ReplyError ? null : reply))
+    return replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
   }
 
   /** A promise per command, so that one dead node fails its own commands only. */
@@ -218,10 +253,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
     const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
     const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
+    let known: Peer | undefined
+    let asking: Command[] = []
     for (let left = REDIRECTS; ; left--) {
-      const peer = cluster ? route((keyed as Command).args) : client
+      const peer = known ?? (cluster ? route((keyed as Command).args) : client)
       await open(peer)
-      const replies = await Promise.all(write(peer, framed, bytes, progress))
+      const replies = (await Promise.all(write(peer, [...asking, ...framed], bytes, progress))).slice(asking.length)
       const result = replies.at(-1)
       if (Array.isArray(result)) return result
       const at = replies.findIndex((reply) => reply instanceof ReplyError)
@@ -231,7 +268,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
         throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
       }
-      await follow(cause, left)
+      known = await follow(cause, left)
+      asking = known && cause.word === 'ASK' ? [ASKING] : []
     }
   }
 
@@ -347,7 +385,17 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
   const untimed: Transport = {
     ...transport,
-    send: (command, call) => run(one(call, command), start(call)),
+    send(command, call) {
+      // Nearly every call goes this way, without what only the others need.
+      const deadline = call?.deadline ?? Number.POSITIVE_INFINITY
+      const ready = !cluster && !closed && client.status === 'ready' && deadline > now()
+      if (!ready) return run(one(call, command), start(call))
+      try {
+        return exchange(client, command.args, call?.bytes === true)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    },
     sendMany: (commands, call) => run(all(call, commands), start(call)),
   }
   const sendEach = (commands: readonly Command[], call?: Call): Promise<Wire>[] => {

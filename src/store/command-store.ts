@@ -142,9 +142,8 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     return groups.values()
   }
 
-  /** What a reply other than the plain answer means; true when it was dealt with. */
-  const interpret = (unit: Unit, command: Command, reply: Wire): boolean => {
-    if (!(reply instanceof ReplyError)) return false
+  /** What a reply other than the plain answer means. */
+  const interpret = (unit: Unit, command: Command, reply: ReplyError): void => {
     const verb = command.args[0] as string
     const script = unit.script && scripts.get(unit.script)
     if (script && reply.word === 'NOSCRIPT') {
@@ -157,7 +156,6 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       emit('foreign-type', verb)
       unit.resolve(undefined)
     } else unit.reject(rejected(verb, reply))
-    return true
   }
   const dropPrelude = (): void => {
     prelude = ''
@@ -176,7 +174,10 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       return
     }
     for (const unit of units) {
-      if (interpret(unit, command, reply)) continue
+      if (reply instanceof ReplyError) {
+        interpret(unit, command, reply)
+        continue
+      }
       const script = unit.script && scripts.get(unit.script)
       if (script) script.known = preludeProved = true
       unit.resolve(unit.args ? reply : present(reply))
@@ -404,7 +405,7 @@ async function sha1(text: string): Promise<string> {
 /** The reads' one command, and their order in it. */
 function readOf(units: readonly Unit[]): Request {
   const args = [units.length === 1 ? 'GET' : 'MGET']
-  for (const unit of units) args.push(unit.keys[0] as string)
+  for (const { keys } of units) args.push(keys[0] as string)
   return { units, command: { args, effect: 'read' } }
 }
 

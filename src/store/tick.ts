@@ -28,6 +28,8 @@ export interface Unit {
 interface Batch {
   readonly units: readonly Unit[]
   left: number
+  /** Its place in the list of those that are open. */
+  place: number
   cancel: () => void
 }
 
@@ -60,14 +62,19 @@ const nothing = (): void => {}
  */
 export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) => void, lasting?: Timer): Tick {
   let queue: Unit[] = []
-  const open = new Set<Batch>()
+  const open: Batch[] = []
   let closed = false
 
   const start = (): void => {
     let units = queue
     queue = []
-    if (units.some(isSettled)) units = units.filter((unit) => !unit.settled)
-    const fresh = units.some(isWatched) ? units.filter((unit) => !unit.batch) : units
+    let fresh = units
+    for (const { settled, batch } of units) {
+      if (!settled && !batch) continue
+      units = units.filter((unit) => !unit.settled)
+      fresh = units.filter((unit) => !unit.batch)
+      break
+    }
     if (fresh.length > 0) watch(fresh)
     if (units.length > 0) flush(units)
   }
@@ -80,9 +87,9 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
   let due = Number.POSITIVE_INFINITY
   let cancelDue = nothing
   const watch = (units: readonly Unit[]): void => {
-    const batch: Batch = { units, left: units.length, cancel: nothing }
+    const batch: Batch = { units, left: units.length, place: open.length, cancel: nothing }
     for (const unit of units) unit.batch = batch
-    open.add(batch)
+    open.push(batch)
     arm(batch, firstDeadline(units))
   }
   const arm = (batch: Batch, next: number): void => {
@@ -94,11 +101,11 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
       due = next
       cancelDue = lasting(() => {
         due = Number.POSITIVE_INFINITY
-        sweep(open)
+        sweep([...open])
       }, next - now())
     }
   }
-  const sweep = (batches: Iterable<Batch>): void => {
+  const sweep = (batches: readonly Batch[]): void => {
     const at = now()
     for (const batch of batches) {
       for (const unit of batch.units) if (unit.deadline <= at) unit.reject(lateError(unit))
@@ -110,7 +117,12 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
     unit.settled = true
     const { batch } = unit
     if (batch && --batch.left === 0) {
-      open.delete(batch)
+      // The last of the list takes its place; a set would cost a batch of one more than all the rest here.
+      const last = open.pop() as Batch
+      if (last !== batch) {
+        last.place = batch.place
+        open[batch.place] = last
+      }
       batch.cancel()
     }
     return true
@@ -152,7 +164,7 @@ export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) =>
       closed = true
       const error = (unit: Unit): HitherError =>
         new HitherError('CLOSED', 'the store was closed', { maybeExecuted: mayHaveRun(unit) })
-      for (const { units } of open) for (const unit of units) unit.reject(error(unit))
+      for (const { units } of [...open]) for (const unit of units) unit.reject(error(unit))
       for (const unit of queue) unit.reject(error(unit))
       cancelDue()
     },
@@ -179,14 +191,6 @@ function firstDeadline(units: readonly Unit[]): number {
   let first = Number.POSITIVE_INFINITY
   for (const unit of units) if (!unit.settled && unit.deadline < first) first = unit.deadline
   return first
-}
-
-function isSettled(unit: Unit): boolean {
-  return unit.settled
-}
-
-function isWatched(unit: Unit): boolean {
-  return unit.batch !== undefined
 }
 
 function mayHaveRun(unit: Unit): boolean {
