@@ -33,4 +33,6 @@ export interface Peer extends IoredisLike {
   /** By hash slot: the keys (`host:port`) of the nodes that serve it, the primary first. */
   readonly slots?: string[][]
   refreshSlotsCache?(done: () => void): void
+  /** Of a Cluster, by its inner name: the connections to its nodes, made as they are needed. */
+  readonly connectionPool?: { findOrCreate?(node: { host: string; port: number }): Peer }
 }
