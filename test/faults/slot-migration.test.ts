@@ -93,6 +93,7 @@ function startLoad(store: FaultyStore, keys: readonly string[]): Load {
     try {
       counts.push(await store.run(testCounter, key, [1, 0]))
       if (Number(await store.get(key)) < least) errors.push('a read that missed an acknowledged count')
+      await store.delete([`${key}:a`, `${key}:b`])
     } catch (error) {
       errors.push(error)
     }
