@@ -1,10 +1,10 @@
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
 
-type Body = string | Uint8Array<ArrayBuffer>
+const SYNC_TOKEN = 'upstash-sync-token'
 
 /**
  * Upstash's REST protocol over `fetch`. A command is `POST /`, a list `POST /pipeline`, a transaction
@@ -15,26 +15,26 @@ type Body = string | Uint8Array<ArrayBuffer>
  * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
 export function createTransport({ url, token, session, timeoutMs, fetch, signal: common }: Endpoint): Transport {
-  const post = async <T>(path: string, body: Body, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
+  const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
     const { signal = common?.(), deadline = now() + timeoutMs } = call
-    if (signal?.aborted) throw signal.reason
+    signal?.throwIfAborted()
     const stop = new AbortController()
-    const onAbort = (): void => stop.abort(signal?.reason)
-    const lost = (
-      code: 'STORE_UNAVAILABLE' | 'TIMEOUT' | 'BAD_REPLY',
-      message: string,
-      cause?: unknown,
-      maybeExecuted = true,
-    ): HitherError => new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })
-    signal?.addEventListener('abort', onAbort)
+    const abort = (): void => stop.abort(signal?.reason)
+    signal?.addEventListener('abort', abort)
     const cancel = setTimer(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }
-        if (typeof body === 'string') headers['content-type'] = 'application/json'
+        if (!isBytes(body)) headers['content-type'] = 'application/json'
         if (call.bytes) headers['upstash-encoding'] = 'base64'
-        if (session.upstashSyncToken) headers['upstash-sync-token'] = session.upstashSyncToken
-        const init: RequestInit = { method: 'POST', headers, body, signal: stop.signal, redirect: 'manual' }
+        if (session.upstashSyncToken) headers[SYNC_TOKEN] = session.upstashSyncToken
+        const init: RequestInit = {
+          method: 'POST',
+          headers,
+          body: isBytes(body) ? body : JSON.stringify(body),
+          signal: stop.signal,
+          redirect: 'manual',
+        }
         // Some platforms cache what `fetch` gets, others refuse the field.
         if ('cache' in Request.prototype) init.cache = 'no-store'
         let response: Response
@@ -45,56 +45,48 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         } catch (cause) {
           throw stop.signal.aborted
             ? stop.signal.reason
-            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause, !UNSENT.test(reasonOf(cause)))
+            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause, !isUnsent(cause as object))
         }
         const { status } = response
         const header = (name: string): string => response.headers.get(name) ?? ''
-        session.upstashSyncToken = header('upstash-sync-token') || session.upstashSyncToken
-        const http = `HTTP ${status}: `
-        if (status === 401 || status === 403) {
-          throw new HitherError('UNAUTHORIZED', `${http}the endpoint refused the token`)
-        }
-        if (status > 499) throw lost('STORE_UNAVAILABLE', `${http}the endpoint failed`)
-        if (status === 429) {
-          const after = header('retry-after')
-          const ms = Math.max(pause, Number(after) * 1000 || Date.parse(after) - now() || 0)
-          if (now() + ms >= deadline) {
-            throw new HitherError('OVERLOADED', `${http}too many requests`, { retryable: true })
+        session.upstashSyncToken = header(SYNC_TOKEN) || session.upstashSyncToken
+        if (status === 401 || status === 403) throw new HitherError('UNAUTHORIZED', 'the endpoint refused the token')
+        if (status > 499) throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`)
+        if (status !== 429) {
+          try {
+            // What is no success can be an error reply (400), nothing else.
+            if (status < 200 || (status > 299 && status < 400)) bad()
+            return read(JSON.parse(text))
+          } catch {
+            throw lost('BAD_REPLY', `HTTP ${status}, no Upstash REST reply: check the url`)
           }
-          await sleep(ms, stop.signal)
-          continue
         }
-        try {
-          // What is no success can be an error reply (400), nothing else.
-          if (status < 200 || (status > 299 && status < 400)) bad()
-          return read(JSON.parse(text))
-        } catch {
-          throw lost('BAD_REPLY', `${http}no Upstash REST reply, check the url`)
-        }
+        const after = header('retry-after')
+        const ms = Math.max(pause, +after * 1000 || Date.parse(after) - now() || 0)
+        if (now() + ms >= deadline) throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+        await sleep(ms, stop.signal)
       }
     } finally {
       cancel()
-      signal?.removeEventListener('abort', onAbort)
+      signal?.removeEventListener('abort', abort)
     }
   }
 
   const send: Transport['send'] = async ({ args }, call) => {
-    const read = (body: unknown): Wire => item(body, call)
     const at = args.findIndex(isBytes)
-    if (at < 0) return post('/', JSON.stringify(args), read, call)
-    let path = ''
-    args.forEach((arg, i) => {
-      if (/^\.\.?$/.test(arg as string)) throw new HitherError('INVALID_KEY', 'no url can hold the key . or ..')
-      const after = i - at - 1
-      if (i !== at) path += (i < at ? '/' : after % 2 ? '=' : after ? '&' : '?') + encodeURIComponent(arg as string)
+    const path = args.map((arg, i) => {
+      if (at < 0 || i === at) return ''
+      if (arg === '.' || arg === '..') throw new HitherError('INVALID_KEY', 'no url can hold the key . or ..')
+      const after = i - at
+      return (after < 0 ? '/' : after === 1 ? '?' : after % 2 ? '&' : '=') + encodeURIComponent(String(arg))
     })
-    return post(path, args[at] as Uint8Array<ArrayBuffer>, read, call)
+    return post(path.join('') || '/', at < 0 ? args : args[at], (body) => item(body, call), call)
   }
 
   const list = (path: string, commands: readonly Command[], call?: Call): Promise<readonly Wire[] | ReplyError> =>
     post(
       path,
-      JSON.stringify(commands.map(({ args }) => args)),
+      commands.map(({ args }) => args),
       (body) => {
         if (Array.isArray(body)) return body.length === commands.length ? body.map((part) => item(part, call)) : bad()
         const error = item(body)
@@ -124,20 +116,21 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
   }
 }
 
-/** What Node and Bun call a connection that was not made. */
-const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/
-
-function reasonOf(error: unknown): string {
-  const { code, cause } = error as { code?: string; cause?: { code?: string } }
-  return cause?.code ?? code ?? ''
+function lost(code: ErrorCode, message: string, cause?: unknown, maybeExecuted = true): HitherError {
+  return new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })
 }
 
-function isBytes(arg: unknown): boolean {
-  return typeof arg === 'object'
+/** Whether no connection was made, as far as Node and Bun say so. */
+function isUnsent({ code, cause }: { code?: string; cause?: { code?: string } }): boolean {
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/.test(cause?.code ?? `${code}`)
+}
+
+function isBytes(value: unknown): value is Uint8Array<ArrayBuffer> {
+  return value instanceof Uint8Array
 }
 
 function bad(): never {
-  throw new SyntaxError()
+  throw 0
 }
 
 /** `{ result }` or `{ error }` as a value. Throws for anything else. */
@@ -147,9 +140,8 @@ function item(body: unknown, call?: Call): Wire {
 }
 
 function wire(value: unknown, bytes: boolean | undefined): Wire {
-  if (value === null || typeof value === 'number') return value
-  if (typeof value === 'boolean') return +value
   if (Array.isArray(value)) return value.map((part) => wire(part, bytes))
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return value === null ? value : +value
   if (typeof value !== 'string') return bad()
   // A bare OK is a status: as base64 it would be `T0s=`.
   if (!bytes || value === 'OK') return value
