@@ -48,11 +48,11 @@ export class HitherError extends Error {
   readonly retryable: boolean
   readonly maybeExecuted: boolean
   constructor(code: ErrorCode, message: string, options: HitherErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    super(message, options)
     Object.defineProperty(this, BRAND, { value: true })
     this.code = code
-    this.retryable = options.retryable ?? false
-    this.maybeExecuted = options.maybeExecuted ?? false
+    this.retryable = !!options.retryable
+    this.maybeExecuted = !!options.maybeExecuted
   }
 }
 

@@ -3,7 +3,8 @@ import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
 import { ReplyError } from '../../src/store/transport.ts'
-import { runUnderWatch } from '../../src/store/watch.ts'
+import { withWatch } from '../../src/store/watch.ts'
+import { watchAll } from '../../src/store/watch-all.ts'
 import type { IoredisLike } from './client.ts'
 import { createExclusivePool } from './exclusive.ts'
 import { slotOf } from './slot.ts'
@@ -33,19 +34,17 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan } = openClient(client, options)
   const pool = cluster ? undefined : createExclusivePool(client, (own) => openClient(own, { owned: true }).transport)
-  const store = createCommandStore({
+  const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport: untimed,
     ordered: !cluster,
-    lasting,
+    watch: watchAll(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(cluster ? { slotOf, sendEach } : {}),
-    ...(pool
-      ? { fallback: (operation, key, args, call) => runUnderWatch(pool.acquire, operation, key, args, call) }
-      : {}),
     onEvent,
   })
+  const store = pool ? withWatch(scripted, pool.acquire, timeoutMs) : scripted
   return {
     ...store,
     transport,

@@ -3,15 +3,9 @@ export function utf8Length(text: string): number {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit < 0x80) continue
-    bytes++
-    if (unit < 0x800) continue
-    if (unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++
-    else {
-      bytes++
-      continue
-    }
-    bytes++
+    if (unit > 0x7f) bytes += unit > 0x7ff ? 2 : 1
+    // A pair is 4 bytes, not 6.
+    if (unit >> 10 === 54 && text.charCodeAt(i + 1) >> 10 === 55) bytes -= 2
   }
   return bytes
 }

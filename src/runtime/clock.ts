@@ -12,15 +12,14 @@ export function setTimer(fn: () => void, ms: number): () => void {
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    const onAbort = (): void => {
+    const end = (): void => {
       cancel()
-      reject(signal?.reason)
+      signal?.removeEventListener('abort', end)
+      if (signal?.aborted) reject(signal.reason)
+      else resolve()
     }
-    const cancel = setTimer(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const cancel = setTimer(end, ms)
+    if (signal?.aborted) end()
+    else signal?.addEventListener('abort', end)
   })
 }

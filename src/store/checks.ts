@@ -10,43 +10,46 @@ function fits(text: string, bytes: number): boolean {
   return text.length * 3 <= bytes || (text.length <= bytes && utf8Length(text) <= bytes)
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && isWellFormed(value)
+}
+
 /** Throws `INVALID_KEY` for a key that is empty, not a string, malformed, or longer than the store takes. */
-export function checkKey(key: string, traits: StoreTraits): void {
-  if (typeof key !== 'string' || key === '') throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
-  if (!isWellFormed(key)) throw new HitherError('INVALID_KEY', 'a key may not hold a lone surrogate')
-  if (!fits(key, traits.maxKeyBytes)) {
-    throw new HitherError('INVALID_KEY', `a key may have ${traits.maxKeyBytes} bytes of UTF-8`)
+export function checkKey(key: string, { maxKeyBytes }: StoreTraits): void {
+  if (!key || !isText(key) || !fits(key, maxKeyBytes)) {
+    throw new HitherError('INVALID_KEY', `a key is well-formed text of 1 to ${maxKeyBytes} bytes`)
   }
 }
 
-/** Throws `INVALID_VALUE` or `VALUE_TOO_LARGE` for text that the store cannot give back unchanged. */
-export function checkValue(value: string, traits: StoreTraits): void {
-  if (typeof value !== 'string') throw new HitherError('INVALID_VALUE', 'a stored value is a string')
-  if (!fits(value, traits.maxValueBytes)) {
-    throw new HitherError('VALUE_TOO_LARGE', `a value may have ${traits.maxValueBytes} bytes of UTF-8`)
+/** Throws `INVALID_VALUE` or `VALUE_TOO_LARGE` for what the store cannot give back unchanged: text, or `bytes`. */
+export function checkValue(value: string | Uint8Array, { maxValueBytes }: StoreTraits, bytes?: boolean): void {
+  if (bytes ? !(value instanceof Uint8Array) : !isText(value)) {
+    throw new HitherError('INVALID_VALUE', 'a value is well-formed text, or bytes')
   }
-  if (!isWellFormed(value)) throw new HitherError('INVALID_VALUE', 'a value may not hold a lone surrogate')
+  if (bytes ? value.length > maxValueBytes : !fits(value as string, maxValueBytes)) {
+    throw new HitherError('VALUE_TOO_LARGE', `a value has at most ${maxValueBytes} bytes`)
+  }
 }
 
 /** Throws `INVALID_DURATION` unless `ttlMs` is absent or a whole number of milliseconds, at least 1. */
-export function checkTtl(ttlMs: number | undefined): void {
-  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0 && ttlMs <= 1e14)) {
-    throw new HitherError('INVALID_DURATION', 'ttlMs is a whole number of milliseconds, at least 1')
+export function checkTtl(ttlMs = 1): void {
+  if (!Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > 1e14) {
+    throw new HitherError('INVALID_DURATION', 'ttlMs is whole milliseconds, at least 1')
   }
 }
 
 /** Throws `BATCH_TOO_LARGE`, or what `checkKey` throws for one of the keys. */
 export function checkKeys(keys: readonly string[], traits: StoreTraits): void {
-  if (keys.length > MAX_BATCH) throw new HitherError('BATCH_TOO_LARGE', `a batch may have ${MAX_BATCH} keys`)
+  if (keys.length > MAX_BATCH) throw new HitherError('BATCH_TOO_LARGE', `a batch has at most ${MAX_BATCH} keys`)
   for (const key of keys) checkKey(key, traits)
 }
 
 /** Throws `INVALID_ARGUMENT` for a number that is no safe integer, and as `checkValue` for text. */
 export function checkArgs(args: readonly Arg[], traits: StoreTraits): void {
   for (const arg of args) {
-    if (typeof arg === 'string') checkValue(arg, traits)
+    if (typeof arg !== 'number') checkValue(arg, traits)
     else if (!Number.isSafeInteger(arg)) {
-      throw new HitherError('INVALID_ARGUMENT', 'an operation takes strings and safe integers')
+      throw new HitherError('INVALID_ARGUMENT', 'an operation takes well-formed text and safe integers')
     }
   }
 }

@@ -1,205 +1,142 @@
 import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { now, setTimer } from '../runtime/clock.ts'
-import type { Call } from './store.ts'
-import type { Wire } from './transport.ts'
+import { checkKey } from './checks.ts'
+import type { Call, StoreTraits } from './store.ts'
+import type { Command } from './transport.ts'
 
-/** One caller's part of a batch. */
+/** One caller's part of a tick. Its promise follows the first of: its reply, its abort, its deadline, `close`. */
 export interface Unit {
   readonly keys: readonly string[]
-  /** `undefined`: a read of `keys[0]`, free to share an MGET with its neighbours. */
-  readonly args: readonly (string | number | Uint8Array)[] | undefined
+  /** A command; for an operation what follows its script. */
+  readonly args: Command['args']
   readonly effect: Effect
   /** Bytes on the wire, roughly. */
   readonly size: number
-  /** Set for an operation: what stands in for EVAL's script. */
-  readonly script: object | undefined
+  readonly script: { readonly lua: string } | undefined
   readonly bytes: boolean
   readonly deadline: number
-  resolve(reply: Wire | undefined): void
-  reject(error: unknown): void
+  readonly resolve: (reply: never) => void
+  readonly reject: (error: unknown) => void
+  /** Takes the listener off the caller's signal. */
+  end?: () => void
   sent: boolean
   settled: boolean
   attempts: number
-  batch: Batch | undefined
 }
-
-/** Units of one flush. */
-interface Batch {
-  readonly units: readonly Unit[]
-  left: number
-  /** Its place in the list of those that are open. */
-  place: number
-  cancel: () => void
-}
-
-/** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
-export type Timer = (fn: () => void, ms: number) => () => void
 
 export interface Tick {
   /** Resolves as `flush` decides. Rejects when `call` aborts, at its deadline, or as `flush` decides. */
-  add(
+  add<T>(
     keys: Unit['keys'],
     args: Unit['args'],
     effect: Effect,
     size: number,
-    call: Call | undefined,
-    script?: object,
-  ): Promise<Wire | undefined>
-  /** Puts units that may run again back at the end of the queue. */
-  again(units: readonly Unit[]): void
+    call?: Call,
+    script?: Unit['script'],
+  ): Promise<T>
   /** Rejects what waits or is under way, and every later call, with `CLOSED`. */
   close(): void
 }
 
-const RESOLVED: Promise<void> = Promise.resolve()
-const nothing = (): void => {}
+/** Ends each unit of a tick whose time is up, for as long as it is not called off. */
+export type Watch = (units: readonly Unit[]) => () => void
 
 /**
- * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. A unit settles
- * once: by its reply, its abort, its deadline or `close`, whichever is first, and alone. With `lasting`, a timer that
- * outlives the request that set it and keeps no process alive, one of it watches all batches; else each has its own.
+ * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. `flush` resolves
+ * when it has nothing more to send; it never rejects.
  */
-export function createTick(timeoutMs: number, flush: (units: readonly Unit[]) => void, lasting?: Timer): Tick {
+export function createTick(
+  traits: StoreTraits,
+  timeoutMs: number,
+  flush: (units: readonly Unit[]) => Promise<unknown>,
+  watch: Watch = watchOne,
+): Tick {
+  const open = new Set<Unit[]>()
   let queue: Unit[] = []
-  const open: Batch[] = []
   let closed = false
 
   const start = (): void => {
-    let units = queue
+    const units = queue
     queue = []
-    let fresh = units
-    for (const { settled, batch } of units) {
-      if (!settled && !batch) continue
-      units = units.filter((unit) => !unit.settled)
-      fresh = units.filter((unit) => !unit.batch)
-      break
-    }
-    if (fresh.length > 0) watch(fresh)
-    if (units.length > 0) flush(units)
-  }
-  // A promise's `then`, since `queueMicrotask` costs ten times as much on Node.
-  const soon = (): void => void RESOLVED.then(start)
-  const push = (unit: Unit): void => {
-    if (queue.push(unit) === 1) void RESOLVED.then(soon)
-  }
-
-  let due = Number.POSITIVE_INFINITY
-  let cancelDue = nothing
-  const watch = (units: readonly Unit[]): void => {
-    const batch: Batch = { units, left: units.length, place: open.length, cancel: nothing }
-    for (const unit of units) unit.batch = batch
-    open.push(batch)
-    arm(batch, firstDeadline(units))
-  }
-  const arm = (batch: Batch, next: number): void => {
-    if (!lasting) {
-      // On Workers a timer dies with the request that set it.
-      if (next < Number.POSITIVE_INFINITY) batch.cancel = setTimer(() => sweep([batch]), next - now())
-    } else if (next < due) {
-      cancelDue()
-      due = next
-      cancelDue = lasting(() => {
-        due = Number.POSITIVE_INFINITY
-        sweep([...open])
-      }, next - now())
-    }
-  }
-  const sweep = (batches: readonly Batch[]): void => {
-    const at = now()
-    for (const batch of batches) {
-      for (const unit of batch.units) if (unit.deadline <= at) unit.reject(lateError(unit))
-      if (batch.left > 0) arm(batch, firstDeadline(batch.units))
-    }
-  }
-  const settle = (unit: Unit): boolean => {
-    if (unit.settled) return false
-    unit.settled = true
-    const { batch } = unit
-    if (batch && --batch.left === 0) {
-      // The last of the list takes its place; a set would cost a batch of one more than all the rest here.
-      const last = open.pop() as Batch
-      if (last !== batch) {
-        last.place = batch.place
-        open[batch.place] = last
-      }
-      batch.cancel()
-    }
-    return true
+    const cancel = watch(units)
+    void flush(units).then(() => {
+      cancel()
+      open.delete(units)
+    })
   }
 
   return {
-    add: (keys, args, effect, size, call, script) =>
+    add: (keys, args, effect, size, { signal, deadline = now() + timeoutMs, bytes = false } = {}, script) =>
       new Promise((resolve, reject) => {
-        const signal = call?.signal
-        if (signal?.aborted) return reject(signal.reason)
-        if (closed) return reject(new HitherError('CLOSED', 'the store is closed'))
+        for (const key of keys) checkKey(key, traits)
+        if (signal?.aborted) throw signal.reason
         const unit: Unit = {
           keys,
           args,
           effect,
           size,
           script,
-          bytes: call?.bytes === true,
-          deadline: call?.deadline ?? now() + timeoutMs,
-          resolve(reply) {
-            if (settle(unit)) resolve(reply)
-          },
-          reject(error) {
-            if (settle(unit)) reject(error)
-          },
+          bytes,
+          deadline,
+          resolve,
+          reject,
           sent: false,
           settled: false,
           attempts: 0,
-          batch: undefined,
         }
-        if (call?.deadline !== undefined && !(call.deadline > now())) return reject(lateError(unit))
-        if (signal) listen(unit, signal)
-        push(unit)
+        if (closed || !(deadline > now())) throw ended(unit, closed ? 'CLOSED' : 'TIMEOUT')
+        if (signal) {
+          const abort = (): void => settle(unit, 'reject', signal.reason)
+          unit.end = () => signal.removeEventListener('abort', abort)
+          signal.addEventListener('abort', abort)
+        }
+        if (queue.push(unit) === 1) {
+          open.add(queue)
+          // Not `queueMicrotask`, which costs ten times as much on Node.
+          void Promise.resolve().then().then(start)
+        }
       }),
-    again: (units) => {
-      for (const unit of units) if (!unit.settled) push(unit)
-    },
     close: () => {
       closed = true
-      const error = (unit: Unit): HitherError =>
-        new HitherError('CLOSED', 'the store was closed', { maybeExecuted: mayHaveRun(unit) })
-      for (const { units } of [...open]) for (const unit of units) unit.reject(error(unit))
-      for (const unit of queue) unit.reject(error(unit))
-      cancelDue()
+      for (const units of open) for (const unit of units) settle(unit, 'reject', ended(unit, 'CLOSED'))
     },
   }
 }
 
-/** Rejects `unit` when `signal` aborts first. */
-function listen(unit: Unit, signal: AbortSignal): void {
-  const { resolve, reject } = unit
-  const onAbort = (): void => unit.reject(signal.reason)
-  const end = (): void => signal.removeEventListener('abort', onAbort)
-  unit.resolve = (reply) => {
-    end()
-    resolve(reply)
+/** With a timer of its own: on Workers a timer dies with the request that set it. */
+function watchOne(units: readonly Unit[]): () => void {
+  let cancel: (() => void) | undefined
+  const arm = (): void => {
+    const next = expire(units)
+    if (next < Number.POSITIVE_INFINITY) cancel = setTimer(arm, next - now())
   }
-  unit.reject = (error) => {
-    end()
-    reject(error)
+  arm()
+  return () => cancel?.()
+}
+
+/** Ends the units whose time is up; answers the earliest deadline of the others. */
+export function expire(units: readonly Unit[]): number {
+  const at = now()
+  let next = Number.POSITIVE_INFINITY
+  for (const unit of units) {
+    if (unit.settled) continue
+    if (unit.deadline <= at) settle(unit, 'reject', ended(unit, 'TIMEOUT'))
+    else if (unit.deadline < next) next = unit.deadline
   }
-  signal.addEventListener('abort', onAbort, { once: true })
+  return next
 }
 
-function firstDeadline(units: readonly Unit[]): number {
-  let first = Number.POSITIVE_INFINITY
-  for (const unit of units) if (!unit.settled && unit.deadline < first) first = unit.deadline
-  return first
+/** Ends a unit; of no effect on one that has ended. */
+export function settle(unit: Unit, how: 'resolve' | 'reject', value: unknown): void {
+  unit.settled = true
+  unit.end?.()
+  unit[how](value as never)
 }
 
-function mayHaveRun(unit: Unit): boolean {
-  return unit.sent && unit.effect !== 'read'
-}
-
-function lateError(unit: Unit): HitherError {
-  return new HitherError('TIMEOUT', 'no answer from the store before the deadline', {
-    retryable: !unit.sent || unit.effect !== 'once',
-    maybeExecuted: mayHaveRun(unit),
+function ended({ sent, effect }: Unit, code: 'CLOSED' | 'TIMEOUT'): HitherError {
+  return new HitherError(code, code === 'CLOSED' ? 'the store is closed' : 'no answer before the deadline', {
+    retryable: code === 'TIMEOUT' && !(sent && effect === 'once'),
+    maybeExecuted: sent && effect !== 'read',
   })
 }

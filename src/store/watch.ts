@@ -2,7 +2,8 @@ import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
-import type { Call } from './store.ts'
+import { checkArgs, checkKey } from './checks.ts'
+import type { AtomicStore, Call } from './store.ts'
 import { ReplyError, type Transport, type Wire } from './transport.ts'
 
 /** A connection of one's own, until it is given back. */
@@ -12,13 +13,51 @@ export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
 }
 
 /**
+ * `store`, but its operations run under WATCH, for good, once the server has refused a script. `timeoutMs` is the
+ * deadline of a call that names none.
+ */
+export function withWatch(
+  store: AtomicStore,
+  acquire: (call: Call) => Promise<Exclusive>,
+  timeoutMs = 5000,
+): AtomicStore {
+  let scriptless = false
+  const orWatch = async <T>(scripted: () => Promise<T>, watched: () => Promise<T>): Promise<T> => {
+    try {
+      if (!scriptless) return await scripted()
+    } catch (error) {
+      if (!(error instanceof HitherError && error.code === 'UNSUPPORTED')) throw error
+      scriptless = true
+    }
+    return watched()
+  }
+  return {
+    ...store,
+    run: (operation, key, args, call) =>
+      orWatch(
+        () => store.run(operation, key, args, call),
+        async () => {
+          checkKey(key, store.traits)
+          checkArgs(args, store.traits)
+          return runUnderWatch(acquire, operation, key, args, { deadline: now() + timeoutMs, ...call })
+        },
+      ),
+    ready: (call) =>
+      orWatch(
+        () => store.ready(call),
+        async () => void (await store.get('hither', call)),
+      ),
+  }
+}
+
+/**
  * Runs an operation's `apply` under WATCH, for a server that refuses scripts: read, decide, and write in a
  * transaction that fails when the key changed, then again with jitter until the deadline (`TIMEOUT`; nothing ran).
  * Time is the server's own. A lost reply to the transaction rejects with `maybeExecuted`.
  *
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
-export async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
+async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
   acquire: (call: Call) => Promise<Exclusive>,
   operation: Operation<A, R>,
   key: string,
