@@ -59,8 +59,8 @@ export type UpstashOptions = UpstashCredentials | UpstashClient
 
 /** What `@upstash/redis` 1.x keeps behind a client. */
 interface HttpClient extends Session {
-  readonly baseUrl: unknown
-  readonly headers: { readonly authorization?: string }
+  readonly baseUrl?: unknown
+  readonly headers?: { readonly authorization?: string }
   readonly readYourWrites?: boolean
   readonly options?: { readonly signal?: unknown; readonly backend?: unknown; readonly agent?: unknown }
 }
@@ -69,40 +69,40 @@ const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[
 
 /** Checks what can be known before a request; throws what `upstashStore` says. */
 export function endpointOf(options: UpstashOptions = {} as UpstashOptions): Endpoint {
-  const { timeoutMs = 5000, syncToken } = options
+  const { timeoutMs = 5000, syncToken = '', fetch: own = (to, init) => fetch(to, init), client } = options
   if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number above 0')
-  const { url, token, session, signal } = options.client ? fromClient(options.client) : ours(options)
-  if (syncToken !== undefined) session.upstashSyncToken = checkSyncToken(syncToken)
+  const { url, token, session, signal } = client
+    ? fromClient(client)
+    : { ...options, session: { upstashSyncToken: '' } }
+  session.upstashSyncToken = checkHeader(syncToken, 'sync token') || session.upstashSyncToken
   return {
     url: checkUrl(required(url, 'URL'), options.allowInsecure),
     token: checkHeader(required(token, 'TOKEN'), 'token'),
     session,
     timeoutMs,
     signal,
-    fetch: options.fetch ?? ((to, init) => fetch(to, init)),
+    fetch: own,
   }
 }
 
-type Raw = { url: string | undefined; token: string | undefined } & Pick<Endpoint, 'session' | 'signal'>
+type Source = { url: string | undefined; token: string | undefined } & Pick<Endpoint, 'session' | 'signal'>
 
-function ours({ url, token }: UpstashOptions): Raw {
-  return { url, token, session: { upstashSyncToken: '' } }
-}
-
-function fromClient(client: UpstashClientLike): Raw {
-  const http = (client as { client?: HttpClient }).client
-  const unsafe = (why: string): HitherError => new HitherError('UNSAFE_CLIENT', `this client has ${why}`)
-  if (typeof http?.baseUrl !== 'string' || !http.headers) throw unsafe('no url of its own: pass { url, token }')
-  const { signal, backend, agent } = http.options ?? {}
-  if (signal && typeof signal !== 'function') throw unsafe('a fixed `signal`: pass a function that returns one')
-  if (backend || agent || Object.hasOwn(http, 'request')) {
-    throw unsafe('`agent`, `backend` or `use()`, which cannot be kept: pass { url, token, fetch }')
-  }
-  const token = http.headers.authorization?.split(' ')[1]
+function fromClient({ client: http }: UpstashClientLike & { readonly client?: HttpClient }): Source {
+  const { baseUrl, headers, options = {} } = http ?? {}
+  const { signal, backend, agent } = options
+  const fault =
+    typeof baseUrl !== 'string' || !headers
+      ? 'no url'
+      : signal && typeof signal !== 'function'
+        ? 'a fixed `signal`'
+        : backend || agent || Object.hasOwn(http as object, 'request')
+          ? '`agent`, `backend` or `use()`'
+          : ''
+  if (fault) throw new HitherError('UNSAFE_CLIENT', `this client has ${fault}: pass { url, token, fetch }`)
   return {
-    url: http.baseUrl,
-    token: token === 'undefined' ? '' : token,
-    session: http.readYourWrites === false ? { upstashSyncToken: '' } : http,
+    url: baseUrl as string,
+    token: headers?.authorization?.replace(/^Bearer (undefined$)?/, ''),
+    session: http?.readYourWrites === false ? { upstashSyncToken: '' } : (http as HttpClient),
     signal: signal as Endpoint['signal'],
   }
 }
@@ -112,7 +112,7 @@ function required(value: string | undefined, what: 'URL' | 'TOKEN'): string {
   throw new HitherError('MISSING_CREDENTIALS', `set UPSTASH_REDIS_REST_${what} or KV_REST_API_${what}`)
 }
 
-function checkUrl(text: string, allowInsecure = false): string {
+function checkUrl(text: string, allowInsecure?: boolean): string {
   let url = ''
   try {
     url = new URL(text).href
@@ -123,17 +123,13 @@ function checkUrl(text: string, allowInsecure = false): string {
     throw new HitherError('INVALID_URL', 'the url is https://<host>, without user, query or fragment')
   }
   if (!allowInsecure && PLAIN_REMOTE.test(url)) {
-    throw new HitherError('INSECURE_URL', 'http: shows the token to the network: use https:, or allowInsecure')
+    throw new HitherError('INSECURE_URL', 'http: shows the token: use https:, or allowInsecure')
   }
   return url.replace(/\/+$/, '')
 }
 
-function checkHeader(value: string, what: string): string {
+/** A token that came from elsewhere, safe to put into a header. */
+export function checkHeader(value: string, what: string): string {
   if (/^[!-~]*$/.test(value)) return value
   throw new HitherError('INVALID_ARGUMENT', `the ${what} holds white space or a character no header can carry`)
-}
-
-/** A sync token that came from elsewhere, safe to put into a header. */
-export function checkSyncToken(token: string): string {
-  return checkHeader(token, 'sync token')
 }

@@ -3,7 +3,7 @@ import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import {
-  checkSyncToken,
+  checkHeader,
   endpointOf,
   type UpstashCommon,
   type UpstashCredentials,
@@ -88,7 +88,7 @@ function synced<T extends object>(target: T, session: { upstashSyncToken: string
     enumerable: true,
     get: () => session.upstashSyncToken,
     set: (token: string) => {
-      session.upstashSyncToken = checkSyncToken(token)
+      session.upstashSyncToken = checkHeader(token, 'sync token')
     },
   }) as T & Synced
 }
