@@ -78,11 +78,17 @@ export function createLoads(core: Core): Loads {
   const again = async (text: string): Promise<Again> => ({ liveId: core.parse(text)?.id ?? '' })
 
   const settle = async (job: LoadJob, work: Promise<unknown>): Promise<void> => {
+    const tell = (error: unknown): void =>
+      job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
     const told = work.catch((error: unknown) => {
-      if (!core.isFault(error, job.emit))
-        job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+      if (!core.isFault(error, job.emit)) tell(error)
     })
-    background.add(told, job.waitUntil)
+    try {
+      background.add(told, job.waitUntil)
+    } catch (error) {
+      // A runtime's waitUntil throws once its request is over. The work goes on, tracked.
+      tell(error)
+    }
     if (!job.waitUntil) await told
   }
 
