@@ -10,7 +10,7 @@ import { connect, ioredisStore } from '../adapters/ioredis/index.ts'
 import { startServer } from '../scripts/servers.ts'
 import type { Operation } from '../src/protocol/operation.ts'
 import { scriptOf } from '../src/protocol/operation.ts'
-import { type Case, callers, type Gate, measure, report } from './support.ts'
+import { callers, type Gate, measure, type Row, report } from './support.ts'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string' } } })
 
@@ -41,68 +41,47 @@ for (let i = 0; i < KEYS; i++) await store.set(key(i), 'x'.repeat(100))
 if ((await plain.get(key(1))) !== (await store.get(key(1)))) throw new Error('store and client disagree')
 const sha = (await plain.script('LOAD', scriptOf(take))) as string
 
-const groups: { count: number; ops: number; atLeast?: number }[] = [
-  { count: 1, ops: 500, atLeast: 0.95 },
-  { count: 64, ops: 64 * 50, atLeast: 2 },
-  { count: 1000, ops: 1000 * 5, atLeast: 3.5 },
-]
-const value = 'y'.repeat(100)
-const cases: Case[] = []
-const gates: Gate[] = []
-const pair = (label: string, count: number, ops: number, ours: Op, theirs: Op, atLeast?: number): void => {
-  cases.push(callers(`${label}, plain`, count, ops, theirs), callers(label, count, ops, ours))
-  gates.push({ name: label, against: `${label}, plain`, ...(atLeast === undefined ? {} : { atLeast }) })
-}
 type Op = (i: number) => Promise<unknown>
 
-for (const { count, ops, atLeast } of groups) {
-  pair(
-    `get, ${count} callers`,
-    count,
-    ops,
-    (i) => store.get(key(i)),
-    (i) => plain.get(key(i)),
-    atLeast,
+const value = 'y'.repeat(100)
+const rows: Row[] = []
+const rounds = Number(process.env.BENCH_ROUNDS ?? 101)
+
+/** One pair in turns: short rounds, since what disturbs the machine comes and goes within milliseconds. */
+const pair = async (label: string, count: number, ours: Op, theirs: Op, atLeast?: number): Promise<void> => {
+  const name = `${label}, ${count} caller${count > 1 ? 's' : ''}`
+  if (flags.only !== undefined && !name.startsWith(flags.only)) return
+  const against = `${name}, plain`
+  const ops = count === 1 ? 100 : count === 1000 ? 5000 : 3200
+  const options = count === 1 ? { rounds: rounds * 4, warmUp: 300 } : { rounds, warmUp: 10 }
+  const gate: Gate = { name, against, ...(atLeast === undefined ? {} : { atLeast }) }
+  rows.push(
+    ...(await measure([callers(against, count, ops, theirs), callers(name, count, ops, ours)], [gate], options)),
   )
 }
+const get: Op = (i) => store.get(key(i))
+const plainGet: Op = (i) => plain.get(key(i))
+const set: Op = (i) => store.set(key(i), value)
+const plainSet: Op = (i) => plain.set(key(i), value)
+
+await pair('get', 1, get, plainGet, 0.95)
+await pair('get', 64, get, plainGet, 2)
+await pair('get', 1000, get, plainGet, 3.5)
 // For information: what shares no MGET, and what only partly does.
-pair(
-  'set, 64 callers',
+await pair('set', 64, set, plainSet)
+await pair(
+  '9 get : 1 set',
   64,
-  3200,
-  (i) => store.set(key(i), value),
-  (i) => plain.set(key(i), value),
+  (i) => (i % 10 === 0 ? set(i) : get(i)),
+  (i) => (i % 10 === 0 ? plainSet(i) : plainGet(i)),
 )
-const mixed =
-  (get: Op, set: Op): Op =>
-  (i) =>
-    i % 10 === 0 ? set(i) : get(i)
-pair(
-  '9 get : 1 set, 64 callers',
+await pair(
+  'operation (EVALSHA)',
   64,
-  3200,
-  mixed(
-    (i) => store.get(key(i)),
-    (i) => store.set(key(i), value),
-  ),
-  mixed(
-    (i) => plain.get(key(i)),
-    (i) => plain.set(key(i), value),
-  ),
-)
-pair(
-  'operation (EVALSHA), 64 callers',
-  64,
-  3200,
   (i) => store.run(take, `bench:count:${i % KEYS}`, [1e9]),
   (i) => plain.evalsha(sha, 1, `bench:count:${i % KEYS}`, 1e9),
 )
 
-const chosen = (name: string): boolean => flags.only === undefined || name.startsWith(flags.only)
-const rows = await measure(
-  cases.filter(({ name }) => chosen(name)),
-  gates.filter(({ name }) => chosen(name)),
-)
 report('ioredisStore(client) against the plain client (ioredis 6.0.0), one Redis 7 on loopback', rows)
 await store.close()
 await plain.quit()
