@@ -1,7 +1,7 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
+import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
 import type { Arg, Reply } from '../protocol/operation.ts'
 import { type Background, createBackground } from '../runtime/background.ts'
 import { now } from '../runtime/clock.ts'
@@ -9,7 +9,9 @@ import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
 import { readPlain, writePlain } from './plain-operations.ts'
+import { createRecent, type Recent } from './recent.ts'
 import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
+import { type Context, createVersions, formatTags, type Versions } from './versions.ts'
 
 /** A value in the form it is stored in. */
 export interface Coded {
@@ -27,12 +29,22 @@ export type Emit = (
   event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace'> : never) : never,
 ) => void
 
+/** A namespace: where its things are stored. In the plain format keys are as given. */
+export interface Space {
+  key(key: string): string
+  readonly generation: string
+  tag(tag: string): string
+}
+
 /** What a cache and its views share: the store, the stored form, the counts. */
 export interface Core {
   readonly store: AtomicStore
   readonly plain: boolean
   readonly hardTimeoutMs: number
   readonly background: Background
+  readonly versions: Versions
+  /** Keys whose load failed lately, by `backoff`. */
+  readonly failures: Recent<true>
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
@@ -44,8 +56,12 @@ export interface Core {
   decode(coded: Coded, key: string): unknown
   /** Undefined for what is absent or of an unknown form. */
   parse(text: string | undefined): Entry | undefined
-  /** The entry under a stored key. Calls of one tick share one read. */
-  read(key: string): Promise<Entry | undefined>
+  /** The text under a stored key. Calls of one tick share one read. */
+  text(key: string): Promise<string | undefined>
+  /** Drops what is remembered of a version. */
+  forget(key: string): void
+  /** Runs `work` after `before`, and after the slower calls on these stored keys that came first; at once without any. */
+  inTurn<T>(keys: readonly string[], before: readonly Promise<unknown>[], work: () => Promise<T>): Promise<T>
   /** Resolves to how many of the stored keys there were. */
   remove(keys: readonly string[], call: Call): Promise<number>
   /** The deadline of one command, no later than the caller's. */
@@ -58,9 +74,11 @@ export interface Core {
     key: string,
     coded: Coded,
     life: Life,
+    context: Context,
     call: Call,
     loadMs?: number,
     token?: string,
+    dead?: string,
   ): Promise<Reply>
 }
 
@@ -90,7 +108,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
   const steps = { read, repeat: repeatEntry, once: write }
-  const reads = new Map<string, Promise<Entry | undefined>>()
+  const reads = new Map<string, Promise<string | undefined>>()
+  const turns = new Map<string, Promise<unknown>>()
 
   const msOf = (duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number =>
     duration === undefined ? fallback : toMs(duration, name, min)
@@ -102,6 +121,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     plain,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
     background: createBackground(),
+    versions: createVersions(store),
+    failures: createRecent(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     emitter: (namespace) => (event) => {
       try {
@@ -147,17 +168,38 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         freshUntilMs: end,
         expiresMs: end,
         lease: NONE,
+        generation: NONE,
+        tags: '',
         payload: text,
       }
     },
-    read(key) {
+    text(key) {
       let reading = reads.get(key)
       if (!reading) {
-        reading = store.get(key, core.call()).then(core.parse)
+        const turn = turns.get(key)
+        reading = turn ? turn.then(() => store.get(key, core.call())) : store.get(key, core.call())
         reads.set(key, reading)
         queueMicrotask(() => reads.delete(key))
       }
       return reading
+    },
+    forget(key) {
+      reads.delete(key)
+      core.versions.forget(key)
+    },
+    inTurn(keys, before, work) {
+      const earlier = turns.size > 0 ? keys.flatMap((key) => turns.get(key) ?? []) : []
+      if (earlier.length + before.length === 0) return work()
+      const ready = Promise.all(before)
+      ready.catch(nothing)
+      const turn = Promise.all(earlier)
+        .then(() => ready)
+        .then(work)
+      const tail = turn.then(nothing, nothing).then(() => {
+        for (const key of keys) if (turns.get(key) === tail) turns.delete(key)
+      })
+      for (const key of keys) turns.set(key, tail)
+      return turn
     },
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
@@ -172,10 +214,13 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (effect === 'once') reads.delete(key)
       return store.run(steps[effect], key, args, call)
     },
-    write(verb, key, { mark, payload }, { freshMs, lifeMs }, call, loadMs = 0, token = NONE) {
+    write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
       reads.delete(key)
       if (plain && verb !== 'add') return store.set(key, payload, lifeMs || undefined, call).then(() => 1)
-      const args = [verb, '', mark + randomId(), freshMs, lifeMs, Math.min(loadMs, 1e9 - 1), token, NONE, '', payload]
+      const { generation, tags } = context
+      const ms = Math.min(loadMs, 1e9 - 1)
+      const head = mark + randomId()
+      const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
     },
   }
@@ -203,6 +248,4 @@ export function isOutage(error: unknown): error is HitherError {
   return isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
 }
 
-export function hasValue(entry: Entry | undefined): entry is Entry {
-  return entry !== undefined && entry.mark !== NO_VALUE
-}
+const nothing = (): void => {}

@@ -1,28 +1,34 @@
 import { HitherError } from '../errors.ts'
 import { encodeJson } from '../protocol/codec.ts'
-import { toMs } from '../protocol/duration.ts'
-import { type Entry, isFresh, NONE } from '../protocol/entry.ts'
-import { checkNamespace, storedKey } from '../protocol/keys.ts'
+import { type Entry, NONE } from '../protocol/entry.ts'
+import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
-import { type Coded, type Core, checkNames, createCore, hasValue, invalid, isOutage, type Life } from './core.ts'
+import { type Coded, type Core, checkNames, createCore, invalid, type Life, type Space } from './core.ts'
+import { getOrSet, planLoad, type ReadThrough, runAlone } from './get-or-set.ts'
+import { getOrSetMany } from './get-or-set-many.ts'
 import { createLoads, type Loads } from './load.ts'
+import { type Found, look } from './look.ts'
 import type {
   Cache,
   CacheEntry,
   CacheOptions,
   CallOptions,
+  Captured,
   Frozen,
   GetOrSetOptions,
   Loader,
+  ManyLoader,
   PlainCache,
   PlainCacheOptions,
+  ReadOptions,
   SetOptions,
   ViewOptions,
 } from './types.ts'
+import { type Context, checkTags, parseTags, softenVersion, TAG_LIFE_MS } from './versions.ts'
 
 /**
  * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
@@ -37,18 +43,43 @@ export function createCache(options: CacheOptions | PlainCacheOptions): PlainCac
   return view(core, createLoads(core), namespace, { waitUntil })
 }
 
+type Known = Readonly<Record<string, 1 | 2>>
 const CALL = { signal: 1, deadline: 1 } as const
-const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2 }
+const READ: { readonly [K in keyof ReadOptions]-?: 1 | 2 } = { ...CALL, tags: 2 }
+const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2, tags: 2 }
 const VIEW: { readonly [K in keyof ViewOptions]-?: 1 } = { ...CALL, waitUntil: 1 }
-const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = { ...SET, hardTimeout: 1 }
+const INVALIDATE = { ...CALL, keepStale: 2 } as const
+const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
+  ...SET,
+  hardTimeout: 1,
+  softTimeout: 2,
+  negativeTtl: 2,
+  backoff: 2,
+  jitter: 2,
+  refresh: 2,
+  forceFresh: 2,
+  bypass: 2,
+  onDeadline: 2,
+}
+
+/** What `capture` hands out carries the versions under this. */
+const VERSIONS = Symbol('versions')
+interface CapturedVersions extends Captured {
+  readonly [VERSIONS]: Context
+}
 
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
-  const { plain, store, stats } = core
+  const { plain, store, stats, versions } = core
   const emit = core.emitter(namespace)
-  const stored = (key: string): string => (plain ? key : storedKey(namespace, key))
+  const space: Space = {
+    key: (key) => (plain ? key : storedKey(namespace, key)),
+    generation: generationKey(namespace),
+    tag: (tag) => tagKey(namespace, tag),
+  }
+  const { key: stored } = space
 
   /** Checks a call's options; throws what ends it before it begins. */
-  const limitOf = (options: CallOptions | undefined, known: Readonly<Record<string, number>> = CALL): Limit => {
+  const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
     checkNames('this call', options, known, plain)
     const deadlines = [options?.deadline, request.deadline].filter((deadline) => deadline !== undefined)
     const limit = {
@@ -66,160 +97,222 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     })
     return within(told, limit)
   }
+  const find = (key: string, limit: Limit, tags: readonly string[] = []): Promise<Found> =>
+    ask(look(core, space, stored(key), checkTags(tags)), limit)
 
+  const miss = (): void => {
+    stats.misses++
+    emit({ type: 'miss' })
+  }
+  const open: ReadThrough['open'] = async (to, entry, as) => {
+    try {
+      const value = await core.decode(entry, to)
+      stats[as === 'hit' ? 'hits' : 'stale']++
+      emit({ type: as })
+      return { value }
+    } catch {
+      emit({ type: 'decode-failed' })
+      return undefined
+    }
+  }
   /** The value of a fresh entry, in a box; undefined for a miss. */
-  const open = async (
-    to: string,
-    entry: Entry | undefined,
-    status: 'hit' | 'stale' = 'hit',
-    live = false,
-  ): Promise<{ value: unknown } | undefined> => {
-    if (hasValue(entry) && (live || status === 'stale' || isFresh(entry, now()))) {
-      try {
-        const value = await core.decode(entry, to)
-        stats[status === 'hit' ? 'hits' : 'stale']++
-        emit({ type: status })
-        return { value }
-      } catch {
-        emit({ type: 'decode-failed' })
-      }
+  const fresh = async (key: string, found: Found): Promise<{ readonly value: unknown } | undefined> => {
+    const hit = found.status === 'fresh' ? await open(stored(key), found.entry as Entry, 'hit') : undefined
+    if (!hit) miss()
+    return hit
+  }
+  const through: ReadThrough = { core, loads, space, emit, waitUntil: request.waitUntil, open, miss }
+
+  /** What is written now is valid under; a version seen in the last five seconds will do. */
+  const contextFor = (tags: SetOptions['tags'], life: Life, limit: Limit): Context | Promise<Context> => {
+    if (plain) return { generation: NONE, tags: new Map() }
+    if (typeof tags === 'object' && 'tags' in tags) {
+      const captured = (tags as CapturedVersions)[VERSIONS]
+      if (!captured) throw invalid('tags takes names, or what capture() answered')
+      checkTags(tags.tags, life.lifeMs)
+      return captured
     }
-    if (status === 'hit') {
-      stats.misses++
-      emit({ type: 'miss' })
+    const names = checkTags(tags ?? [], life.lifeMs)
+    const generation = versions.recall(space.generation)
+    const known = names.map((tag) => versions.recall(space.tag(tag)))
+    if (generation !== undefined && !known.includes(undefined)) {
+      return { generation, tags: new Map(names.map((tag, i) => [tag, known[i] as string])) }
     }
-    return undefined
+    return capture(names, limit)
+  }
+  const capture = async (names: readonly string[], limit: Limit): Promise<Context> => {
+    const call = core.call(limit)
+    const [generation, ...captured] = await ask(
+      Promise.all([
+        versions.capture(space.generation, 16, 0, call),
+        ...names.map((tag) => versions.capture(space.tag(tag), 32, TAG_LIFE_MS, call)),
+      ]),
+      limit,
+    )
+    return { generation, tags: new Map(names.map((tag, i) => [tag, captured[i] as string])) }
   }
 
-  const put = async (verb: 'set' | 'add', to: string, coded: Coded, life: Life, limit: Limit): Promise<Reply> => {
-    if (verb === 'set') for (let filling = loads.detach(to); filling; filling = loads.detach(to)) await filling
-    return ask(core.write(verb, to, coded, life, core.call(limit)), limit)
+  /** Parts running loads from their keys; what is to be awaited before the keys are written. */
+  const part = (targets: readonly string[]): Promise<unknown>[] => {
+    const fillings = targets.flatMap((to) => loads.detach(to) ?? [])
+    // A load may have begun while another's write was awaited.
+    return fillings.length === 0 ? [] : [Promise.all(fillings).then(() => Promise.all(part(targets)))]
   }
-  const write = async (verb: 'set' | 'add', key: string, value: unknown, options?: SetOptions): Promise<Reply> => {
-    const limit = limitOf(options, SET)
-    const to = stored(key)
-    const life = core.life(options)
-    const coded = core.encode(value, to)
-    return put(verb, to, coded instanceof Promise ? await coded : coded, life, limit)
-  }
+  const put = (
+    verb: 'set' | 'add',
+    to: string,
+    coded: Coded,
+    life: Life,
+    context: Context,
+    limit: Limit,
+    dead?: string,
+  ): Promise<Reply> => ask(core.write(verb, to, coded, life, context, core.call(limit), 0, NONE, dead), limit)
+
   const increment = async (key: string, by: number, sign: 1 | -1, options?: SetOptions): Promise<number> => {
-    const limit = limitOf(options, SET)
+    const limit = limitOf(options, { ...CALL, ttl: 1 })
+    const to = stored(key)
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
-    const { freshMs, lifeMs } = core.life({ ...options, grace: 0 })
-    const args = ['increment', '', randomId(), plain ? lifeMs : freshMs, by * sign, NONE]
-    const reply = await ask(core.step('once', stored(key), args, core.call(limit)), limit)
+    const { freshMs } = core.life({ ...options, grace: 0 })
+    const { dead } = await find(key, limit)
+    const { generation } = await contextFor([], { freshMs, lifeMs: freshMs }, limit)
+    const reply = await ask(
+      core.step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], core.call(limit)),
+      limit,
+    )
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
     return Number(reply)
   }
 
-  const getOrSet = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
+  const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const limit = limitOf(options, LOAD)
-    const to = stored(key)
-    const life = core.life(options)
-    const hardMs = options?.hardTimeout === undefined ? core.hardTimeoutMs : toMs(options.hardTimeout, 'hardTimeout')
-    let liveId = ''
-    for (;;) {
-      let seen: Entry | undefined | 'away'
-      try {
-        seen = await ask(core.read(to), limit)
-      } catch (error) {
-        checkLimit(limit)
-        if (!isOutage(error)) throw error
-        seen = 'away'
-      }
-      const entry = seen === 'away' ? undefined : seen
-      const live = entry !== undefined && (entry.id === liveId || isFresh(entry, now()))
-      const hit = await open(to, entry, 'hit', live)
-      if (hit) return hit.value as Frozen<T>
-      // Live and yet no hit: it could not be decoded, so the lease treats it as gone.
-      const dead = live ? entry.id : ''
-      const { waitUntil } = request
-      const load = loads.enter({ stored: to, key, loader, life, hardMs, emit, waitUntil, seen, dead })
-      try {
-        const coded = await within(load.result, limit)
-        if (coded && 'liveId' in coded) {
-          liveId = coded.liveId
-          continue
-        }
-        return (coded && (await core.decode(coded, to))) as Frozen<T>
-      } catch (error) {
-        checkLimit(limit)
-        const stale = entry && entry.expiresMs > now() && !dead ? await open(to, entry, 'stale') : undefined
-        if (stale) return stale.value as Frozen<T>
-        throw error
-      } finally {
-        loads.leave(load)
-      }
-    }
+    const plan = planLoad(core, options)
+    const run = loader as Loader<unknown>
+    if (options?.bypass) return (await runAlone(through, key, stored(key), run, plan, limit)) as Frozen<T>
+    return (await getOrSet(through, key, run, plan, limit)) as Frozen<T>
   }
 
   const cache: Cache = {
-    async get<T>(key: string, options?: CallOptions) {
-      const limit = limitOf(options)
-      return (await open(stored(key), await ask(core.read(stored(key)), limit)))?.value as Frozen<T> | undefined
+    async get<T>(key: string, options?: ReadOptions) {
+      const limit = limitOf(options, READ)
+      return (await fresh(key, await find(key, limit, options?.tags)))?.value as Frozen<T> | undefined
     },
-    async getMany<T>(keys: readonly string[], options?: CallOptions) {
-      const limit = limitOf(options)
-      const texts = await ask(store.getMany(keys.map(stored), core.call(limit)), limit)
-      const found = new Map<string, Frozen<T>>()
-      for (const [i, text] of texts.entries()) {
-        const hit = await open(stored(keys[i] as string), core.parse(text))
-        if (hit) found.set(keys[i] as string, hit.value as Frozen<T>)
+    async getMany<T>(keys: readonly string[], options?: ReadOptions) {
+      const limit = limitOf(options, READ)
+      checkKeys(keys.map(stored), store.traits)
+      const all = await Promise.all(keys.map((key) => find(key, limit, options?.tags)))
+      const values = new Map<string, Frozen<T>>()
+      for (const [i, key] of keys.entries()) {
+        const hit = await fresh(key, all[i] as Found)
+        if (hit) values.set(key, hit.value as Frozen<T>)
       }
-      return found
+      return values
     },
-    getOrSet,
-    async set(key, value, options) {
-      await write('set', key, value, options)
+    getOrSet: load,
+    async getOrSetMany<T>(keys: readonly string[], loader: ManyLoader<T>, options?: GetOrSetOptions) {
+      const limit = limitOf(options, LOAD)
+      checkKeys(keys.map(stored), store.traits)
+      return (await getOrSetMany(through, keys, loader as ManyLoader<unknown>, planLoad(core, options), limit)) as Map<
+        string,
+        Frozen<T>
+      >
     },
+    set: async (key, value, options) => cache.setMany([[key, value]], options),
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
-      const pairs = [...entries]
+      const pairs = Array.from(entries, ([key, value]) => ({ to: stored(key), value }))
+      const targets = pairs.map(({ to }) => to)
       // Nothing is written when one of them cannot be.
-      checkKeys(
-        pairs.map(([key]) => stored(key)),
-        store.traits,
-      )
-      const coded = pairs.map(([key, value]) => core.encode(value, stored(key)))
-      const ready = coded.some((each) => each instanceof Promise) ? await Promise.all(coded) : (coded as Coded[])
+      checkKeys(targets, store.traits)
       const life = core.life(options)
-      const outcomes = pairs.map(([key], i) => put('set', stored(key), ready[i] as Coded, life, limit))
-      for (const outcome of await Promise.allSettled(outcomes)) if (outcome.status === 'rejected') throw outcome.reason
+      const encoded = pairs.map(({ to, value }) => core.encode(value, to))
+      const context = contextFor(options?.tags, life, limit)
+      const before = part(targets)
+      let coded = encoded as Coded[]
+      let under = context as Context
+      if (context instanceof Promise || encoded.some((each) => each instanceof Promise)) {
+        const ready = Promise.all([Promise.all(encoded), context]).then((both) => {
+          ;[coded, under] = both
+        })
+        before.push(ready)
+      }
+      const outcomes = await core.inTurn(targets, before, () =>
+        Promise.allSettled(targets.map((to, i) => put('set', to, coded[i] as Coded, life, under, limit))),
+      )
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     },
     async add(key, value, options) {
-      return (await write('add', key, value, options)) === 1
+      const limit = limitOf(options, SET)
+      const to = stored(key)
+      const life = core.life(options)
+      const coded = await core.encode(value, to)
+      const { dead } = await find(key, limit)
+      const context = await contextFor(options?.tags, life, limit)
+      return (await put('add', to, coded, life, context, limit, dead)) === 1
     },
     async has(key, options) {
-      const limit = limitOf(options)
-      const entry = await ask(core.read(stored(key)), limit)
-      return entry !== undefined && isFresh(entry, now())
+      return (await find(key, limitOf(options, READ), options?.tags)).status === 'fresh'
     },
     async ttl(key, options) {
       const limit = limitOf(options)
-      const left = (await ask(core.step('read', stored(key), ['ttl', ''], core.call(limit)), limit)) as number | null
-      return left === null ? undefined : left < 0 ? Number.POSITIVE_INFINITY : left
+      const { dead } = await find(key, limit)
+      const left = await ask(core.step('read', stored(key), ['ttl', dead], core.call(limit)), limit)
+      return left === null ? undefined : (left as number) < 0 ? Number.POSITIVE_INFINITY : (left as number)
     },
     async touch(key, options) {
-      const limit = limitOf(options, SET)
+      const limit = limitOf(options, { ...CALL, ttl: 1, grace: 2 })
       const { freshMs, lifeMs } = core.life(options)
-      const args = ['touch', '', freshMs, lifeMs]
-      return (await ask(core.step('once', stored(key), args, core.call(limit)), limit)) === 1
+      const { dead } = await find(key, limit)
+      return (
+        (await ask(core.step('once', stored(key), ['touch', dead, freshMs, lifeMs], core.call(limit)), limit)) === 1
+      )
     },
-    async take<T>(key: string, options?: CallOptions) {
-      const limit = limitOf(options)
-      const text: Reply = await ask(core.step('once', stored(key), ['take', ''], core.call(limit)), limit)
-      // Fresh by the store's clock: it is gone from there.
-      const taken = await open(stored(key), core.parse((text ?? undefined) as string | undefined), 'hit', true)
+    async take<T>(key: string, options?: ReadOptions) {
+      const limit = limitOf(options, READ)
+      const { dead } = await find(key, limit, options?.tags)
+      const text = await ask(core.step('once', stored(key), ['take', dead], core.call(limit)), limit)
+      const entry = core.parse((text ?? undefined) as string | undefined)
+      const taken = entry && (await open(stored(key), entry, 'hit'))
+      if (!taken) miss()
       return taken?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options)
-      const list = (typeof keys === 'string' ? [keys] : keys).map(stored)
-      // A load may have begun while another's write was awaited.
-      const detach = (): unknown[] => list.map(loads.detach).filter((filling) => filling !== undefined)
-      for (let fillings = detach(); fillings.length > 0; fillings = detach()) await Promise.all(fillings)
-      return ask(core.remove(list, core.call(limit)), limit)
+      const targets = (typeof keys === 'string' ? [keys] : keys).map(stored)
+      checkKeys(targets, store.traits)
+      return core.inTurn(targets, part(targets), () => ask(core.remove(targets, core.call(limit)), limit))
+    },
+    async expire(key, options) {
+      const limit = limitOf(options)
+      const to = stored(key)
+      loads.detach(to)
+      const kept = await core.inTurn([to], [], () =>
+        ask(core.step('repeat', to, ['expire', ''], core.call(limit)), limit),
+      )
+      return kept === 1
+    },
+    async invalidateTags(tags, options) {
+      const limit = limitOf(options, INVALIDATE)
+      const call = core.call(limit)
+      const keys = checkTags(tags).map(space.tag)
+      keys.forEach(core.forget)
+      emit({ type: 'invalidate' })
+      if (options?.keepStale)
+        await ask(Promise.all(keys.map((key) => store.run(softenVersion, key, [randomId()], call))), limit)
+      else await ask(store.delete(keys, call), limit)
+      keys.forEach(core.forget)
+    },
+    async clear(options) {
+      const limit = limitOf(options)
+      core.forget(space.generation)
+      emit({ type: 'invalidate' })
+      await ask(store.delete([space.generation], core.call(limit)), limit)
+      core.forget(space.generation)
+    },
+    async capture(tags, options) {
+      const limit = limitOf(options)
+      const names = checkTags(tags)
+      return { tags: names, [VERSIONS]: await capture(names, limit) } as CapturedVersions
     },
     increment: (key, by = 1, options) => increment(key, by, 1, options),
     decrement: (key, by = 1, options) => increment(key, by, -1, options),
@@ -229,36 +322,34 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         // A signal that is passed last makes no difference, be there one or not.
         const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
         const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
-        return getOrSet(`${name}:${own}`, () => fn(...args), options)
+        return load(`${name}:${own}`, () => fn(...args), options)
       }
     },
-    async getEntry<T>(key: string, options?: CallOptions): Promise<CacheEntry<T>> {
-      const limit = limitOf(options)
+    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
+      const limit = limitOf(options, READ)
       const to = stored(key)
-      const left = plain ? ask(core.step('read', to, ['ttl', ''], core.call(limit)), limit) : undefined
-      const [entry, leftMs] = await Promise.all([ask(core.read(to), limit), left as Promise<number | null> | undefined])
+      const timing = plain ? ask(core.step('read', to, ['ttl', ''], core.call(limit)), limit) : undefined
+      const [{ entry, status }, left] = await Promise.all([find(key, limit, options?.tags), timing])
+      const none: CacheEntry<T> = { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [] }
+      if (!entry || status === 'absent') return none
       const at = now()
-      const fresh = entry !== undefined && isFresh(entry, at)
-      if (!hasValue(entry) || !(fresh || entry.expiresMs > at)) return absent(key)
       let value: unknown
       try {
         value = await core.decode(entry, to)
       } catch {
         emit({ type: 'decode-failed' })
-        return absent(key)
+        return none
       }
-      const endMs = plain
-        ? leftMs != null && leftMs >= 0
-          ? leftMs
-          : Number.POSITIVE_INFINITY
-        : entry.freshUntilMs - at
+      const endMs =
+        typeof left === 'number' && left >= 0 ? left : plain ? Number.POSITIVE_INFINITY : entry.freshUntilMs - at
       return {
         key,
-        status: fresh ? 'fresh' : 'stale',
+        status,
         value: value as Frozen<T>,
         age: plain ? 0 : Math.max(0, at - entry.writtenMs),
-        ttl: fresh ? Math.max(0, endMs) : 0,
+        ttl: status === 'fresh' ? Math.max(0, endMs) : 0,
         loadTime: entry.loadMs,
+        tags: [...parseTags(entry.tags).keys()],
       }
     },
     with(options) {
@@ -278,8 +369,4 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache
-}
-
-function absent<T>(key: string): CacheEntry<T> {
-  return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0 }
 }

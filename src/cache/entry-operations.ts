@@ -9,14 +9,16 @@ import type { Arg, Effect, Operation, Reply, Transition } from '../protocol/oper
  * | verb | further arguments | replies |
  * | --- | --- | --- |
  * | set, add, fill | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease |
- * | lease | token, lease ms | 1: taken; the live entry's text; or the holder's token and its milliseconds left |
+ * | lease | token, lease ms, early | 1: taken; the live entry's text; or the holder's token and its milliseconds left |
  * | release | token | 1, or 0: not held |
  * | take | | the live entry's text, now deleted, or null |
+ * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
  * | ttl | | ms left of freshness, -1 without an end, or null |
  * | increment | id, fresh ms, by, generation | the sum in digits, or the code of the error |
  *
- * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at least as long as the lease lasts.
+ * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at
+ * least as long as the lease lasts; an early one, on a live entry, does not.
  */
 const lua = `
 local verb, key, us = ARGV[1], KEYS[1], now()
@@ -39,12 +41,12 @@ if verb == 'set' or verb == 'add' and not live or verb == 'fill' and held == ARG
   put('h' .. ARGV[3], ARGV[6], at(ARGV[4]) .. at(ARGV[5]), ARGV[8] .. string.format('%08.0f', #ARGV[9]) .. ARGV[9] .. ARGV[10], ARGV[5])
   return 1
 elseif verb == 'lease' then
-  if live then return redis.call('GET', key) end
+  if live and ARGV[5] ~= '1' then return redis.call('GET', key) end
   if h ~= '' and held ~= ARGV[3] and tonumber(h:sub(90, 104)) > ms then return { held, tonumber(h:sub(90, 104)) - ms } end
   local lease = ARGV[3] .. at(ARGV[4])
-  if value and fresh ~= ends then
+  if live or value and fresh ~= ends then
     redis.call('SETRANGE', key, 73, lease)
-    if redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
+    if fresh ~= ends and redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
   else
     redis.call('SET', key, 'h-' .. none .. ('0'):rep(55) .. lease .. none .. ('0'):rep(8), 'PX', ARGV[4])
   end
@@ -54,6 +56,15 @@ elseif verb == 'release' and held == ARGV[3] then
     redis.call('SETRANGE', key, 73, none .. ('0'):rep(15))
     redis.call('PEXPIRE', key, ends - ms)
   else redis.call('DEL', key) end
+  return 1
+elseif verb == 'expire' then
+  if not value or fresh == ends or tonumber(ends) <= ms then
+    redis.call('DEL', key)
+    return 0
+  end
+  redis.call('SETRANGE', key, 43, at(0))
+  redis.call('SETRANGE', key, 73, none .. ('0'):rep(15))
+  redis.call('PEXPIRE', key, ends - ms)
   return 1
 elseif verb == 'increment' then
   local n = 0
@@ -114,11 +125,11 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       return { next, ttl: life(c), reply: 1 }
     }
     case 'lease': {
-      if (live) return same(text)
+      if (live && Number(c) !== 1) return same(text)
       if (text && held !== a && leaseUntil > ms) return same([held, leaseUntil - ms])
       const lease = a + at(b)
-      if (value && fresh !== ends) {
-        const short = leftMs !== undefined && leftMs < Number(b)
+      if (live || (value && fresh !== ends)) {
+        const short = fresh !== ends && leftMs !== undefined && leftMs < Number(b)
         return { next: patch(73, lease), ttl: short ? life(b) : 'keep', reply: 1 }
       }
       return { next: `h${NO_VALUE}${NONE}${ZEROS}${lease}${NONE}${ZEROS.slice(47)}`, ttl: life(b), reply: 1 }
@@ -127,6 +138,12 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (held !== a) return same(0)
       if (!value || Number(ends) <= ms) return { next: undefined, ttl: 'none', reply: 1 }
       return { next: patch(73, NONE + ZEROS.slice(40)), ttl: { ms: Number(ends) - ms }, reply: 1 }
+    }
+    case 'expire': {
+      const gone = !value || fresh === ends || Number(ends) <= ms
+      if (gone) return { next: undefined, ttl: 'none', reply: 0 }
+      const next = text.slice(0, 43) + digits(ms, 15) + ends + NONE + ZEROS.slice(40) + text.slice(104)
+      return { next, ttl: { ms: Number(ends) - ms }, reply: 1 }
     }
     case 'take':
       return live ? { next: undefined, ttl: 'none', reply: text } : same(null)
@@ -149,7 +166,7 @@ const step = (effect: Effect): Operation<readonly Arg[], Reply> => ({ name: `ent
 
 /** For `ttl`. */
 export const readEntry: Operation<readonly Arg[], Reply> = step('read')
-/** For `lease`, `release` and `fill`: sent again, each finds by its token that it has run. */
+/** For `lease`, `release` and `fill`, which find by their token that they have run, and `expire`. */
 export const repeatEntry: Operation<readonly Arg[], Reply> = step('repeat')
 /** For `set`, `add`, `take`, `touch` and `increment`. */
 export const writeEntry: Operation<readonly Arg[], Reply> = step('once')

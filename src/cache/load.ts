@@ -1,27 +1,13 @@
 import { HitherError, isHitherError } from '../errors.ts'
-import { type Entry, NONE } from '../protocol/entry.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
-import type { Coded, Core, Emit, Life } from './core.ts'
-import type { Loader, WaitUntil } from './types.ts'
-
-/** One run of a loader, or the wait for the one that another process has begun. */
-export interface Load {
-  /** Undefined: the loader answered undefined. */
-  result: Promise<Coded | Again | undefined>
-  /** The lease it runs under; `''`: none. */
-  token: string
-  /** Its loader runs, so that only who has seen its lease may join. */
-  started: boolean
-  over: boolean
-  /** Its key was deleted or written: its value is for its own callers only. */
-  detached: boolean
-  waiters: number
-  /** Its unguarded write, under way. */
-  filling: Promise<unknown> | undefined
-  readonly stop: AbortController
-}
+import { type Coded, type Core, type Emit, invalid, type Life, type Space } from './core.ts'
+import type { Found } from './look.ts'
+import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
+import { type Context, checkTags, TAG_LIFE_MS } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
@@ -29,28 +15,62 @@ export interface Again {
   readonly liveId: string
 }
 
+/** One run of a loader, or the wait for the one that another process has begun. */
+export interface Load {
+  /** Undefined: the loader answered undefined. */
+  result: Promise<Coded | Again | undefined>
+  /** The lease it runs under; `''`: none. */
+  token: string
+  /** What it was begun under. */
+  context: Context | undefined
+  /** Its loader runs, so that only who has seen its lease may join. */
+  started: boolean
+  over: boolean
+  /** Its key was deleted or written: its value is for its own callers only. */
+  detached: boolean
+  /** It goes on when every caller has left: its value will be stored. */
+  kept: boolean
+  waiters: number
+  /** Its unguarded write, under way. */
+  filling: Promise<unknown> | undefined
+  readonly stop: AbortController
+}
+
 export interface LoadJob {
+  readonly space: Space
   /** The stored key. */
   readonly stored: string
   /** The caller's. */
   readonly key: string
   readonly loader: Loader<unknown>
   readonly life: Life
+  readonly tags: readonly string[]
   readonly hardMs: number
+  readonly options: GetOrSetOptions
   readonly emit: Emit
   readonly waitUntil: WaitUntil | undefined
   /** What the caller's own read has shown; `away`: the store did not answer it. */
-  readonly seen: Entry | undefined | 'away'
-  /** The id of an entry that cannot be decoded. */
+  readonly seen: Found | 'away'
+  /** The id of an entry that shall count as gone. */
   readonly dead: string
+  /** Loads although there is a fresh value. */
+  readonly early: boolean
+  /** No caller waits. */
+  readonly background: boolean
+  /** Told once, when it is known whether this load runs its loader now or waits for another's. */
+  readonly onTurn?: ((waits: boolean) => void) | undefined
 }
 
 export interface Loads {
   /** The running load this caller may share, or a new one. The caller leaves it by `leave`. */
   enter(job: LoadJob): Load
+  /** A load of its own: shared with nobody, stored nowhere. */
+  alone(job: LoadJob): Load
   leave(load: Load): void
   /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
   detach(stored: string): Promise<unknown> | undefined
+  /** The tags of the running load, which a caller must have read to join it. */
+  tagsOf(stored: string): Iterable<string>
 }
 
 const MAX_LOADS = 10_000
@@ -59,12 +79,19 @@ const LAST_POLL_MS = 250
 const LEASE_MARGIN_MS = 1000
 
 export function createLoads(core: Core): Loads {
-  const { plain, stats, background } = core
+  const { plain, stats, background, versions } = core
   const loads = new Map<string, Load>()
 
-  const mayJoin = (load: Load, seen: LoadJob['seen']): boolean =>
-    !load.over &&
-    (!load.started || (load.token === '' ? plain || seen === 'away' : seen !== 'away' && seen?.lease === load.token))
+  const mayJoin = (load: Load, seen: Found | 'away'): boolean => {
+    if (load.over) return false
+    if (!load.started) return true
+    if (load.token === '') return plain || seen === 'away'
+    const { context } = load
+    if (seen === 'away' || seen.entry?.lease !== load.token || !context || seen.generation !== context.generation)
+      return false
+    for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false
+    return true
+  }
 
   const forget = (stored: string, load: Load): void => {
     load.over = true
@@ -74,8 +101,6 @@ export function createLoads(core: Core): Loads {
 
   const release = (job: LoadJob, token: string): Promise<unknown> =>
     core.step('repeat', job.stored, ['release', '', token], core.call())
-
-  const again = async (text: string): Promise<Again> => ({ liveId: core.parse(text)?.id ?? '' })
 
   const settle = async (job: LoadJob, work: Promise<unknown>): Promise<void> => {
     const tell = (error: unknown): void =>
@@ -92,6 +117,22 @@ export function createLoads(core: Core): Loads {
     if (!job.waitUntil) await told
   }
 
+  /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
+  const ask = async (job: LoadJob, load: Load, token: string): Promise<unknown> => {
+    const call = core.call()
+    const { space, tags, seen } = job
+    const args = ['lease', job.dead, token, job.hardMs + LEASE_MARGIN_MS, Number(job.early)]
+    const leasing = core.step('repeat', job.stored, args, call)
+    if (load.context) return leasing
+    const capturing = Promise.all([
+      (seen !== 'away' && seen.generation) || versions.capture(space.generation, 16, 0, call),
+      ...tags.map((tag) => versions.capture(space.tag(tag), 32, TAG_LIFE_MS, call)),
+    ])
+    const [reply, [generation, ...captured]] = await Promise.all([leasing, capturing])
+    load.context = { generation, tags: new Map(tags.map((tag, i) => [tag, captured[i] as string])) }
+    return reply
+  }
+
   /** Undefined once the lease is held, or when there is none to hold. */
   const lease = async (
     job: LoadJob,
@@ -102,8 +143,7 @@ export function createLoads(core: Core): Loads {
     for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
       let reply: unknown
       try {
-        const args = ['lease', job.dead, token, job.hardMs + LEASE_MARGIN_MS]
-        reply = await core.step('repeat', job.stored, args, core.call())
+        reply = await ask(job, load, token)
       } catch (error) {
         if (!core.isFault(error, job.emit)) throw error
         // It may hold after all: nobody shall wait for it.
@@ -114,19 +154,22 @@ export function createLoads(core: Core): Loads {
         load.token = token
         return undefined
       }
-      if (typeof reply === 'string') return { other: again(reply) }
+      if (typeof reply === 'string') return { other: Promise.resolve({ liveId: core.parse(reply)?.id ?? '' }) }
       const [holder, leftMs] = reply as [string, number]
       if (before?.token === holder && !before.over && !before.detached && loads.get(job.stored) === load) {
         // It stands: let each caller see so with a read of its own, those too that came while this was asked.
         loads.set(job.stored, before)
-        return { other: again('') }
+        return { other: Promise.resolve({ liveId: '' }) }
       }
+      // A refresh ahead of time that another process has begun needs no second one.
+      if (job.background) return { other: Promise.resolve({ liveId: '' }) }
+      job.onTurn?.(true)
       await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
     }
   }
 
   const run = async (job: LoadJob, load: Load, leased: boolean, before: Load | undefined): Load['result'] => {
-    const { stored, key, loader, emit } = job
+    const { stored, emit, seen, options } = job
     const outcome = leased ? await lease(job, load, before) : undefined
     if (outcome) return outcome.other
     const { stop } = load
@@ -146,10 +189,17 @@ export function createLoads(core: Core): Loads {
     const at = now()
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
     let coded: Coded | undefined
+    const wish: Wish = { life: job.life, tags: [], keep: false, skip: false }
     try {
       const { signal } = stop
-      const value = await within((async () => loader({ key, signal }))(), { signals: [signal], deadline: undefined })
-      coded = value === undefined ? undefined : await core.encode(value, stored)
+      const work = (async () => {
+        const previous = await previousOf(job)
+        return job.loader(contextOf(job, signal, previous, wish))
+      })()
+      const value = await within(work, { signals: [signal], deadline: undefined })
+      if (value === null && options.negativeTtl !== undefined) wish.life = lifeFor(core, options, options.negativeTtl)
+      if (wish.keep && seen !== 'away' && seen.entry) coded = seen.entry
+      else coded = value === undefined ? undefined : await core.encode(value, stored)
     } catch (error) {
       stats.loadErrors++
       tell(false)
@@ -159,24 +209,78 @@ export function createLoads(core: Core): Loads {
       cancel()
     }
     tell(true)
-    if (coded === undefined || load.detached) await giveUp()
-    if (coded !== undefined) await fill(job, load, coded, now() - at)
+    if (coded === undefined || load.detached || wish.skip) await giveUp()
+    if (coded !== undefined && !wish.skip) await fill(job, load, coded, wish, at)
     return coded
   }
 
-  const fill = async (job: LoadJob, load: Load, coded: Coded, loadMs: number): Promise<void> => {
-    const { stored, emit } = job
+  const previousOf = async (job: LoadJob): Promise<LoadContext['previous']> => {
+    const { seen } = job
+    const entry = seen !== 'away' && seen.status !== 'absent' ? seen.entry : undefined
+    if (!entry || plain) return undefined
+    try {
+      const value = await core.decode(entry, job.stored)
+      return { value, age: Math.max(0, now() - entry.writtenMs) }
+    } catch {
+      return undefined
+    }
+  }
+
+  const fill = async (job: LoadJob, load: Load, coded: Coded, wish: Wish, startedMs: number): Promise<void> => {
+    const { stored, emit, space } = job
     if (load.detached) return emit({ type: 'fill-refused' })
     if (load.token === '' && !plain) return emit({ type: 'write-dropped', code: 'STORE_UNAVAILABLE' })
-    const written = core.write('fill', stored, coded, job.life, core.call(), loadMs, load.token || NONE).then(
-      (done) => {
-        if (done === 0) emit({ type: 'fill-refused' })
-      },
-      (error: unknown) =>
-        emit({ type: 'write-dropped', code: isHitherError(error) ? error.code : 'STORE_UNAVAILABLE' }),
-    )
+    let context = load.context ?? { generation: NONE, tags: new Map() }
+    let form: Coded = coded
+    if (wish.tags.length > 0) {
+      const tags = new Map(context.tags)
+      for (const tag of wish.tags) {
+        const version = tags.get(tag) ?? versions.recall(space.tag(tag), startedMs)
+        if (version === undefined) form = { mark: NO_VALUE, payload: '' }
+        tags.set(tag, version ?? '')
+      }
+      context = { ...context, tags }
+    }
+    const { freshMs, lifeMs } = jittered(wish.life, job.options.jitter)
+    const written = core
+      .write('fill', stored, form, { freshMs, lifeMs }, context, core.call(), now() - startedMs, load.token || NONE)
+      .then(
+        (done) => {
+          if (done === 0 || form !== coded) emit({ type: 'fill-refused' })
+        },
+        (error: unknown) =>
+          emit({ type: 'write-dropped', code: isHitherError(error) ? error.code : 'STORE_UNAVAILABLE' }),
+      )
     if (plain) load.filling = written
     await settle(job, written)
+  }
+
+  const begin = (job: LoadJob, leased: boolean, before: Load | undefined): Load => {
+    const load: Load = {
+      result: Promise.resolve(undefined),
+      token: '',
+      context: undefined,
+      started: false,
+      over: false,
+      detached: false,
+      kept: job.background,
+      waiters: 1,
+      filling: undefined,
+      stop: new AbortController(),
+    }
+    load.result = run(job, load, leased, before).finally(() => {
+      forget(job.stored, load)
+      job.onTurn?.(true)
+    })
+    // Whoever waits is told; nobody may be left.
+    load.result.catch(() => {})
+    return load
+  }
+
+  const alone = (job: LoadJob): Load => {
+    const load = begin(job, false, undefined)
+    load.detached = true
+    return load
   }
 
   return {
@@ -184,30 +288,20 @@ export function createLoads(core: Core): Loads {
       const { stored, seen } = job
       const running = loads.get(stored)
       if (running && mayJoin(running, seen)) {
-        stats.joined++
+        if (!job.background) stats.joined++
         running.waiters++
+        job.onTurn?.(true)
         return running
       }
-      const crowded = loads.size >= MAX_LOADS
-      const load: Load = {
-        result: Promise.resolve(undefined),
-        token: '',
-        started: false,
-        over: false,
-        detached: false,
-        waiters: 1,
-        filling: undefined,
-        stop: new AbortController(),
-      }
-      load.result = run(job, load, !plain && !crowded && seen !== 'away', running).finally(() => forget(stored, load))
-      // Whoever waits is told; nobody may be left.
-      load.result.catch(() => {})
-      if (!crowded) loads.set(stored, load)
+      if (loads.size >= MAX_LOADS) return alone(job)
+      const load = begin(job, !plain && seen !== 'away', running)
+      loads.set(stored, load)
       stats.inFlight = loads.size
       return load
     },
+    alone,
     leave(load) {
-      if (--load.waiters > 0 || load.over) return
+      if (--load.waiters > 0 || load.over || load.kept) return
       load.over = true
       load.stop.abort(new DOMException('every caller of this load has left', 'AbortError'))
     },
@@ -219,5 +313,53 @@ export function createLoads(core: Core): Loads {
       stats.inFlight = loads.size
       return load.filling
     },
+    tagsOf: (stored) => loads.get(stored)?.context?.tags.keys() ?? [],
   }
+}
+
+/** What a loader asked for beside its value. */
+interface Wish {
+  life: Life
+  tags: readonly string[]
+  keep: boolean
+  skip: boolean
+}
+
+function contextOf(job: LoadJob, signal: AbortSignal, previous: LoadContext['previous'], wish: Wish): LoadContext {
+  return {
+    key: job.key,
+    signal,
+    previous,
+    background: job.background,
+    setTtl(ttl: Duration, grace?: Duration) {
+      const freshMs = toMs(ttl, 'setTtl')
+      const staleMs = grace === undefined ? job.life.lifeMs - job.life.freshMs : toMs(grace, 'setTtl', 0)
+      wish.life = { freshMs, lifeMs: freshMs + staleMs }
+    },
+    setTags(tags) {
+      wish.tags = checkTags(tags, wish.life.lifeMs)
+    },
+    notModified() {
+      if (!previous) throw invalid('notModified() needs a previous value')
+      wish.keep = true
+      return previous.value as never
+    },
+    skip(value) {
+      wish.skip = true
+      return value
+    },
+    fail(reason = new Error('the loader failed')) {
+      throw reason
+    },
+  }
+}
+
+function lifeFor(core: Core, options: GetOrSetOptions, ttl: Duration): Life {
+  const { ttl: _, ...rest } = options
+  return core.life({ ...rest, ttl })
+}
+
+function jittered({ freshMs, lifeMs }: Life, jitter = 0): Life {
+  const less = Math.floor(freshMs * jitter * random())
+  return { freshMs: freshMs - less, lifeMs: lifeMs - less }
 }

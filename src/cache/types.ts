@@ -33,27 +33,92 @@ export interface PlainSetOptions extends CallOptions {
   readonly ttl?: Duration
 }
 
+/** Versions of tags, taken before their data was read: what is stored with them is gone if one of them was invalidated since. */
+export interface Captured {
+  readonly tags: readonly string[]
+}
+
 export interface SetOptions extends PlainSetOptions {
-  /** How much longer a stale value may be served when its refresh fails. @default the cache's own `grace` */
+  /** How much longer a stale value may be served when its refresh is slow or fails. @default the cache's own `grace` */
   readonly grace?: Duration
+  /**
+   * Names to invalidate the entry by: at most 64. Needs a `ttl`, and `ttl` and `grace` of 7 days together at the most.
+   * Or what `capture` answered before the value was read.
+   */
+  readonly tags?: readonly string[] | Captured
+}
+
+/** A read that names the entry's tags, so that their versions come along in the same round trip. */
+export interface ReadOptions extends CallOptions {
+  readonly tags?: readonly string[]
 }
 
 /** What a loader is given. */
 export interface LoadContext {
   /** The key as the caller gave it. */
   readonly key: string
-  /** Aborts at `hardTimeout`, and when every caller has left. Pass it on to `fetch` or a database. */
+  /** Aborts at `hardTimeout`, and when every caller has left and nothing will use the value. Pass it on. */
   readonly signal: AbortSignal
+  /** The stale copy, if there is one. */
+  readonly previous: { readonly value: unknown; readonly age: number } | undefined
+  /** Whether no caller waits: an early refresh. */
+  readonly background: boolean
+  /** Replaces the lifetime of the value about to be answered. */
+  setTtl(ttl: Duration, grace?: Duration): void
+  /**
+   * Adds tags. Those that the call did not name are not captured before the load: the value answers its callers and is
+   * stored only if each was known before the load began; else the next load captures them first.
+   */
+  setTags(tags: readonly string[]): void
+  /** `return notModified()`: the previous value, fresh for another lifetime. Throws `INVALID_ARGUMENT` without one. */
+  notModified(): never
+  /** `return skip(value)`: answers the callers and stores nothing. */
+  skip<V>(value: V): V
+  /** Fails the load: callers get the stale copy if there is one, else this error. */
+  fail(reason?: unknown): never
 }
 
 export type Loader<T> = (context: LoadContext) => T | Promise<T>
+
+/** Answers each key it was asked for: by key, or in the order of the keys. What it leaves out is absent. */
+export type ManyLoader<T> = (
+  keys: readonly string[],
+  context: { readonly signal: AbortSignal },
+) => ManyResult<T> | Promise<ManyResult<T>>
+export type ManyResult<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>
+
+/** Whether a fresh entry shall be refreshed already, while it is served. */
+export type Refresh = (entry: {
+  readonly writtenMs: number
+  readonly loadMs: number
+  readonly freshUntilMs: number
+  readonly nowMs: number
+}) => boolean
 
 export interface PlainLoadOptions extends PlainSetOptions {
   /** How long the loader may run; then its signal aborts and its callers get `TIMEOUT`. @default the cache's own `hardTimeout` */
   readonly hardTimeout?: Duration
 }
 
-export interface GetOrSetOptions extends PlainLoadOptions, SetOptions {}
+export interface GetOrSetOptions extends PlainLoadOptions, Omit<SetOptions, 'tags'> {
+  readonly tags?: readonly string[]
+  /** Shortens each lifetime by a random part of up to this fraction, below 1. @default 0 */
+  readonly jitter?: number
+  /** How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. @default as long as it takes */
+  readonly softTimeout?: Duration
+  /** The lifetime of `null`. @default as any value's */
+  readonly negativeTtl?: Duration
+  /** How long a stale copy is served without another try, after a load has failed. @default 0 */
+  readonly backoff?: Duration
+  /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default none */
+  readonly refresh?: Refresh
+  /** Loads and stores although the value is fresh. */
+  readonly forceFresh?: boolean
+  /** Loads, and neither reads nor stores. */
+  readonly bypass?: boolean
+  /** What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or a load of its own that is not stored. @default 'fail' */
+  readonly onDeadline?: 'fail' | 'load'
+}
 
 /** `A`, without being a place to infer it from: a `key` may use fewer arguments than its function. */
 type Exactly<A extends readonly unknown[]> = A extends readonly unknown[] ? A : never
@@ -83,6 +148,7 @@ export interface CacheEntry<T> {
   readonly ttl: number
   /** How long its loader took, in milliseconds; 0 for a value that was set. */
   readonly loadTime: number
+  readonly tags: readonly string[]
 }
 
 /** Counts since the cache was made; views count into their cache. */
@@ -104,7 +170,7 @@ export interface CacheStats {
 
 /** What happened, without values and full keys. `namespace` says where. */
 export type CacheEvent = { readonly namespace: string } & (
-  | { readonly type: 'hit' | 'miss' | 'stale' | 'decode-failed' }
+  | { readonly type: 'hit' | 'miss' | 'stale' | 'invalidate' | 'decode-failed' }
   | { readonly type: 'load'; readonly durationMs: number; readonly ok: boolean }
   /** A load ended after its key was deleted or set: its callers got the value, the store did not. */
   | { readonly type: 'fill-refused' }
@@ -203,6 +269,34 @@ export interface PlainCache {
 
 /** A cache in one namespace of a store. */
 export interface Cache extends PlainCache {
+  get<T = unknown>(key: string, options?: ReadOptions): Promise<Frozen<T> | undefined>
+  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Frozen<T>>>
+  getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T>>
+  has(key: string, options?: ReadOptions): Promise<boolean>
+  take<T = unknown>(key: string, options?: ReadOptions): Promise<Frozen<T> | undefined>
+  /**
+   * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
+   * answers undefined for, are absent from the map. At most 10,000.
+   */
+  getOrSetMany<T>(
+    keys: readonly string[],
+    loader: ManyLoader<T>,
+    options?: GetOrSetOptions,
+  ): Promise<Map<string, Frozen<T>>>
+  /**
+   * Makes the value stale at once: absent to `get`, served by `getOrSet` only while its refresh fails. Without grace it
+   * is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
+   */
+  expire(key: string, options?: CallOptions): Promise<boolean>
+  /**
+   * Ends every entry that bears one of the tags, whatever their number, by one command a tag. No load that began before
+   * can bring one back. `keepStale`: they become stale instead.
+   */
+  invalidateTags(tags: readonly string[], options?: CallOptions & { readonly keepStale?: boolean }): Promise<void>
+  /** Ends every entry of this namespace, and of no other, by one command. */
+  clear(options?: CallOptions): Promise<void>
+  /** Takes the tags' versions, to `set` later what is read from now on. */
+  capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
   /** As in the plain format; a value in grace is served when the loader fails. */
   getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>

@@ -25,6 +25,9 @@ export interface Entry {
   readonly freshUntilMs: number
   readonly expiresMs: number
   readonly lease: string
+  readonly generation: string
+  /** The tag block. */
+  readonly tags: string
   readonly payload: string
 }
 
@@ -35,7 +38,7 @@ export const NONE: string = NO_VALUE.repeat(16)
 /** The instant of a lifetime without an end. */
 export const NO_END: string = '9'.repeat(15)
 
-const HEADER = /^h([!-~])([\w-]{16})(\d{13})\d{3}(\d{9})(\d{15})(\d{15})([\w-]{16})\d{15}[\w-]{16}(\d{8})/
+const HEADER = /^h([!-~])([\w-]{16})(\d{13})\d{3}(\d{9})(\d{15})(\d{15})([\w-]{16})\d{15}([\w-]{16})(\d{8})/
 
 export function isEntry(text: string): boolean {
   return HEADER.test(text)
@@ -45,7 +48,8 @@ export function isEntry(text: string): boolean {
 export function parseEntry(text: string): Entry | undefined {
   const match = HEADER.exec(text)
   if (!match) return undefined
-  const [header, mark, id, written, load, fresh, expires, lease, tags] = match as unknown as string[]
+  const [header, mark, id, written, load, fresh, expires, lease, generation, length] = match as unknown as string[]
+  const body = (header as string).length + Number(length)
   const instant = (digits: string | undefined): number =>
     digits === NO_END ? Number.POSITIVE_INFINITY : Number(digits)
   return {
@@ -56,7 +60,9 @@ export function parseEntry(text: string): Entry | undefined {
     freshUntilMs: instant(fresh),
     expiresMs: instant(expires),
     lease: lease as string,
-    payload: text.slice((header as string).length + Number(tags)),
+    generation: generation as string,
+    tags: text.slice((header as string).length, body),
+    payload: text.slice(body),
   }
 }
 

@@ -14,3 +14,13 @@ export function storedKey(namespace: string, key: string): string {
   if (typeof key === 'string' && key !== '') return `${namespace}:${key}`
   throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
 }
+
+/** Where a namespace keeps its generation. */
+export function generationKey(namespace: string): string {
+  return `:${namespace}:g`
+}
+
+/** Where a namespace keeps the version of a tag. */
+export function tagKey(namespace: string, tag: string): string {
+  return `:${namespace}:t:${tag}`
+}

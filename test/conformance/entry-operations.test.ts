@@ -121,9 +121,10 @@ const write = fc
     payload,
   ])
 const lease = fc
-  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000))
+  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000), from(0, 0, 1))
   .map((args): Arg[] => ['lease', ...args])
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
+const expire = dead.map((dead): Arg[] => ['expire', dead])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.tuple(from('take', 'ttl'), dead).map((args): Arg[] => args)
 const increment = fc
@@ -182,6 +183,7 @@ const entry = stepsOf(
     { weight: 4, arbitrary: write },
     { weight: 4, arbitrary: lease },
     { weight: 2, arbitrary: release },
+    { weight: 1, arbitrary: expire },
     { weight: 2, arbitrary: touch },
     { weight: 2, arbitrary: read },
     { weight: 3, arbitrary: increment },

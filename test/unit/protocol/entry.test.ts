@@ -24,6 +24,8 @@ describe('the stored form of an entry', () => {
       freshUntilMs: 1_795_000_001_000,
       expiresMs: 1_795_000_002_000,
       lease: NONE,
+      generation: NONE,
+      tags: '{"a":1}',
       payload: 'žluť',
     })
     expect(parseEntry(text(NO_END, NO_END))?.freshUntilMs).toBe(Number.POSITIVE_INFINITY)

@@ -1,0 +1,30 @@
+import { now } from '../runtime/clock.ts'
+
+/** A small memory of what was seen lately: bounded, the oldest out first. */
+export interface Recent<T> {
+  /** Undefined when unknown or past its time. */
+  get(key: string): { readonly value: T; readonly sinceMs: number } | undefined
+  set(key: string, value: T, forMs: number): void
+  delete(key: string): void
+}
+
+const MAX_KEPT = 10_000
+
+export function createRecent<T>(): Recent<T> {
+  const kept = new Map<string, { readonly value: T; readonly sinceMs: number; readonly untilMs: number }>()
+  return {
+    get(key) {
+      const found = kept.get(key)
+      if (!found || found.untilMs > now()) return found
+      kept.delete(key)
+      return undefined
+    },
+    set(key, value, forMs) {
+      kept.delete(key)
+      if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
+      const sinceMs = now()
+      kept.set(key, { value, sinceMs, untilMs: sinceMs + forMs })
+    },
+    delete: (key) => void kept.delete(key),
+  }
+}

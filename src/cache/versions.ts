@@ -1,0 +1,143 @@
+import { HitherError } from '../errors.ts'
+import type { Operation } from '../protocol/operation.ts'
+import { randomId } from '../runtime/random.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { createRecent } from './recent.ts'
+
+/**
+ * What an entry must have been loaded under to be valid: the namespace's generation, and a version for each of its
+ * tags. A version is random, so that one which was lost never returns; a missing one equals nothing.
+ */
+export interface Context {
+  readonly generation: string
+  /** By tag: 16 characters that end it, then 16 that only make it stale. */
+  readonly tags: ReadonlyMap<string, string>
+}
+
+export interface Versions {
+  /** Changes when something is forgotten: a read that was sent before may not be noted after. */
+  readonly epoch: number
+  /** Takes note of a version that a read sent in `epoch` has shown; undefined: it is missing. */
+  note(key: string, version: string | undefined, epoch: number): void
+  /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
+  recall(key: string, beforeMs?: number): string | undefined
+  /** The version now, made where it is missing; its life is renewed. */
+  capture(key: string, length: 16 | 32, lifeMs: number, call: Call): Promise<string>
+  forget(key: string): void
+}
+
+/** How long a version seen is taken for the current one. */
+const REMEMBERED_MS = 5000
+const MAX_TAGS = 64
+const MAX_TAGGED_MS = 7 * 86_400_000
+/** A version outlives every entry that bears it. */
+export const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
+
+/** Answers the version under the key, made from the first argument where it is missing. Zero milliseconds: no end. */
+const captureVersion: Operation<readonly [version: string, lifeMs: number], string> = {
+  name: 'version.capture',
+  // A version that was invalidated must not be made again.
+  effect: 'once',
+  lua: `
+local version = redis.call('GET', KEYS[1])
+if not version then
+  version = ARGV[1]
+  redis.call('SET', KEYS[1], version)
+end
+if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return version`,
+  apply(current, [version, lifeMs]) {
+    const next = current ?? version
+    return { next, ttl: lifeMs ? { ms: lifeMs } : current === undefined ? 'none' : 'keep', reply: next }
+  },
+}
+
+/** Replaces the soft half of a tag's version: what was loaded under it is stale. Answers 1, or 0 where there is none. */
+export const softenVersion: Operation<readonly [soft: string], number> = {
+  name: 'version.soften',
+  // A soft half must not come back either.
+  effect: 'once',
+  lua: `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('SETRANGE', KEYS[1], 16, ARGV[1])
+return 1`,
+  apply(current, [soft]) {
+    if (current === undefined) return { next: undefined, ttl: 'none', reply: 0 }
+    return { next: current.slice(0, 16) + soft, ttl: 'keep', reply: 1 }
+  },
+}
+
+export function createVersions(store: AtomicStore): Versions {
+  const seen = createRecent<string>()
+  let epoch = 0
+  const versions: Versions = {
+    get epoch() {
+      return epoch
+    },
+    note(key, version, since) {
+      if (version === undefined) seen.delete(key)
+      else if (since === epoch) seen.set(key, version, REMEMBERED_MS)
+    },
+    recall(key, beforeMs = Number.POSITIVE_INFINITY) {
+      const known = seen.get(key)
+      return known && known.sinceMs < beforeMs ? known.value : undefined
+    },
+    async capture(key, length, lifeMs, call) {
+      const since = epoch
+      const made = (randomId() + randomId()).slice(0, length)
+      const version = await store.run(captureVersion, key, [made, lifeMs], call)
+      versions.note(key, version, since)
+      return version
+    },
+    forget(key) {
+      epoch++
+      seen.delete(key)
+    },
+  }
+  return versions
+}
+
+/** The tag block of an entry: ASCII, `name=version,…` with the name percent-encoded. */
+export function formatTags(tags: ReadonlyMap<string, string>): string {
+  return Array.from(tags, ([tag, version]) => `${encodeURIComponent(tag)}=${version}`).join()
+}
+
+export function parseTags(block: string): Map<string, string> {
+  const tags = new Map<string, string>()
+  if (block) {
+    for (const part of block.split(',')) {
+      const [name = '', version = ''] = part.split('=')
+      tags.set(decodeURIComponent(name), version)
+    }
+  }
+  return tags
+}
+
+/** How an entry stands to the versions now: `stale` when only a soft half has changed. */
+export function standing(
+  tags: ReadonlyMap<string, string>,
+  current: ReadonlyMap<string, string | undefined>,
+): 'valid' | 'stale' | 'dead' {
+  let stale = false
+  for (const [tag, version] of tags) {
+    const now = current.get(tag)
+    if (now?.slice(0, 16) !== version.slice(0, 16)) return 'dead'
+    stale ||= now !== version
+  }
+  return stale ? 'stale' : 'valid'
+}
+
+/** Throws `INVALID_ARGUMENT` for more than 64 tags, one that is no string, empty or malformed, or a life that no tag outlives. */
+export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
+  if (!Array.isArray(tags) || tags.length > MAX_TAGS || tags.some((tag) => !isTag(tag))) {
+    throw new HitherError('INVALID_ARGUMENT', `tags are up to ${MAX_TAGS} strings that are not empty`)
+  }
+  if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
+    throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
+  }
+  return [...new Set(tags)]
+}
+
+function isTag(tag: unknown): boolean {
+  return typeof tag === 'string' && tag !== '' && tag.isWellFormed()
+}

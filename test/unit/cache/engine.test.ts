@@ -1,0 +1,321 @@
+import { type Cache, type CacheEvent, type CacheOptions, createCache } from 'hither'
+import { memoryStore } from 'hither/memory'
+import { describe, expect, it } from 'vitest'
+import { atFraction, early } from '../../../src/cache/refresh.ts'
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Two caches over one store, as two processes have them. */
+function two(options: Partial<CacheOptions> = {}): { here: Cache; there: Cache; events: CacheEvent[] } {
+  const store = memoryStore()
+  const events: CacheEvent[] = []
+  const make = (): Cache => createCache({ store, ttl: '1m', onEvent: (event) => events.push(event), ...options })
+  return { here: make(), there: make(), events }
+}
+function gate<T>(): { promise: Promise<T>; open(value: T): void } {
+  let open!: (value: T) => void
+  const promise = new Promise<T>((resolve) => {
+    open = resolve
+  })
+  return { promise, open }
+}
+
+describe('tags', () => {
+  it('ends what bears one, here and there, named at the read or not', async () => {
+    for (const tags of [undefined, ['a']]) {
+      const { here, there } = two()
+      await here.set('k', 1, { tags: ['a', 'b, =%é'] })
+      await here.set('other', 2, { tags: ['c'] })
+      expect(await there.get('k', tags ? { tags } : {})).toBe(1)
+      await here.invalidateTags(['a'])
+      expect(await here.get('k')).toBeUndefined()
+      expect(await there.get('k', { tags: ['a'] })).toBeUndefined()
+      expect(await there.get('other')).toBe(2)
+    }
+  })
+  it('makes stale what bears one, on demand', async () => {
+    const { here, there } = two({ grace: '1m' })
+    await here.set('k', 1, { tags: ['a'] })
+    await here.invalidateTags(['a'], { keepStale: true })
+    expect(await there.get('k', { tags: ['a'] })).toBeUndefined()
+    expect(await there.getEntry('k', { tags: ['a'] })).toMatchObject({ status: 'stale', value: 1, tags: ['a'] })
+    const fails = (): never => {
+      throw new Error('down')
+    }
+    expect(await there.getOrSet('k', fails, { tags: ['a'] })).toBe(1)
+    expect(await there.getOrSet('k', () => 2, { tags: ['a'] })).toBe(2)
+    expect(await here.get('k', { tags: ['a'] })).toBe(2)
+    await here.invalidateTags(['a'])
+    expect(await there.getEntry('k', { tags: ['a'] })).toMatchObject({ status: 'absent' })
+  })
+  it('are taken before the load: an invalidation during it wins, and no later caller is answered by it', async () => {
+    for (const by of ['here', 'there'] as const) {
+      const both = two()
+      const { here, there } = both
+      const old = gate<string>()
+      const first = here.getOrSet('k', () => old.promise, { tags: ['a'] })
+      await sleep(1)
+      await both[by].invalidateTags(['a'])
+      const second = here.getOrSet('k', () => 'new', { tags: ['a'] })
+      old.open('old')
+      expect(await first).toBe('old')
+      expect(await second).toBe('new')
+      expect(await there.get('k', { tags: ['a'] })).toBe('new')
+    }
+  })
+  it('are not joined by a caller that has not read them', async () => {
+    const { here, there } = two()
+    const old = gate<string>()
+    const first = here.getOrSet('k', () => old.promise, { tags: ['a'] })
+    await sleep(1)
+    await there.invalidateTags(['a'])
+    const second = here.getOrSet('k', () => 'new')
+    old.open('old')
+    expect([await first, await second]).toEqual(['old', 'new'])
+  })
+  it('of a capture guard a later set', async () => {
+    const { here, there } = two()
+    const captured = await here.capture(['a'])
+    await there.invalidateTags(['a'])
+    await here.set('k', 'old', { tags: captured })
+    expect(await here.get('k', { tags: ['a'] })).toBeUndefined()
+    await here.set('k', 'new', { tags: await here.capture(['a']) })
+    expect(await there.get('k', { tags: ['a'] })).toBe('new')
+  })
+  it('that were lost make misses, never hits', async () => {
+    const store = memoryStore()
+    const cache = createCache({ store, ttl: '1m' })
+    await cache.set('k', 1, { tags: ['a'] })
+    await store.delete([':hither:t:a'])
+    expect(await createCache({ store }).get('k')).toBeUndefined()
+    await cache.getOrSet('other', () => 1, { tags: ['a'] })
+    expect(await createCache({ store }).get('k')).toBeUndefined()
+    await store.delete([':hither:g'])
+    expect(await createCache({ store }).get('other', { tags: ['a'] })).toBeUndefined()
+    await createCache({ store }).set('new', 1)
+    expect(await createCache({ store }).get('other', { tags: ['a'] })).toBeUndefined()
+  })
+  it('that a loader names are stored at the second load, when they could be taken before it', async () => {
+    const { here } = two()
+    let runs = 0
+    const load = (): Promise<unknown> =>
+      here.getOrSet('k', ({ setTags }) => {
+        setTags(['late'])
+        return ++runs
+      })
+    expect([await load(), await load(), await load()]).toEqual([1, 2, 2])
+    await here.invalidateTags(['late'])
+    expect(await load()).toBe(3)
+  })
+  it('are refused without a lifetime, above 64, or malformed', async () => {
+    const forever = createCache({ store: memoryStore() })
+    await expect(forever.set('k', 1, { tags: ['a'] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const { here } = two()
+    for (const tags of [Array.from({ length: 65 }, (_, i) => `${i}`), [''], ['\ud800'], 'abc', [1]]) {
+      await expect(here.set('k', 1, { tags: tags as string[] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(here.getOrSet('k', () => 1, { tags: tags as string[] })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      })
+    }
+    await expect(here.set('k', 1, { ttl: '8d', tags: ['a'] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await here.get('k')).toBeUndefined()
+  })
+})
+
+describe('clear', () => {
+  it('ends one namespace and no other, with loads under way', async () => {
+    const { here, there } = two()
+    const inner = here.namespace('inner')
+    await Promise.all([here.set('k', 1), inner.set('k', 2)])
+    const old = gate<string>()
+    const first = there.getOrSet('loading', () => old.promise)
+    await sleep(1)
+    await here.clear()
+    expect(await here.get('k')).toBeUndefined()
+    expect(await there.get('k')).toBeUndefined()
+    expect(await inner.get('k')).toBe(2)
+    const second = there.getOrSet('loading', () => 'new')
+    old.open('old')
+    expect([await first, await second]).toEqual(['old', 'new'])
+    expect(await here.get('loading')).toBe('new')
+    await here.set('k', 3)
+    expect(await there.get('k')).toBe(3)
+  })
+  it('frees keys for add, take, increment, touch and ttl', async () => {
+    const { here, there } = two()
+    await Promise.all([here.set('a', 1), here.set('n', 5), here.set('t', 1)])
+    await there.clear()
+    expect(await here.ttl('a')).toBeUndefined()
+    expect(await here.touch('a')).toBe(false)
+    expect(await here.take('t')).toBeUndefined()
+    expect(await here.has('a')).toBe(false)
+    expect(await here.add('a', 2)).toBe(true)
+    expect(await here.increment('n')).toBe(1)
+    expect(await there.get('a')).toBe(2)
+    expect(await there.get('n')).toBe(1)
+  })
+})
+
+describe('expire', () => {
+  it('keeps a copy for a failing load only, and refuses a load that began before', async () => {
+    const { here, there } = two({ grace: '1m' })
+    await here.set('k', 1)
+    expect(await there.expire('k')).toBe(true)
+    expect(await here.get('k')).toBeUndefined()
+    const old = gate<number>()
+    const first = here.getOrSet('k', () => old.promise)
+    await sleep(1)
+    expect(await there.expire('k')).toBe(true)
+    old.open(2)
+    expect(await first).toBe(2)
+    expect(await there.getEntry('k')).toMatchObject({ status: 'stale', value: 1 })
+    const bare = two()
+    await bare.here.set('k', 1)
+    expect(await bare.here.expire('k')).toBe(false)
+    expect(await bare.there.getEntry('k')).toMatchObject({ status: 'absent' })
+  })
+})
+
+describe('a load', () => {
+  it('serves the stale copy after softTimeout and stores its value all the same', async () => {
+    const { here, there } = two({ grace: '1m' })
+    await here.set('k', 'old')
+    await here.expire('k')
+    const slow = gate<string>()
+    expect(await here.getOrSet('k', () => slow.promise, { softTimeout: 1 })).toBe('old')
+    slow.open('new')
+    await here.flush()
+    expect(await there.get('k')).toBe('new')
+  })
+  it('is not tried again during backoff', async () => {
+    const { here } = two({ grace: '1m' })
+    await here.set('k', 'old')
+    await here.expire('k')
+    let runs = 0
+    const fails = (): never => {
+      runs++
+      throw new Error('down')
+    }
+    for (let i = 0; i < 3; i++) expect(await here.getOrSet('k', fails, { backoff: '1m' })).toBe('old')
+    expect(runs).toBe(1)
+  })
+  it('runs ahead of time while the value is served', async () => {
+    const { here, there } = two()
+    let runs = 0
+    const load = (refresh = atFraction(0.000001)): Promise<unknown> => here.getOrSet('k', () => ++runs, { refresh })
+    expect(await load()).toBe(1)
+    await sleep(2)
+    expect(await load()).toBe(1)
+    await here.flush()
+    expect(await there.get('k')).toBe(2)
+    expect(await here.getOrSet('k', () => ++runs, { refresh: early(999) })).toBe(2)
+  })
+  it('is forced, or by-passes the cache', async () => {
+    const { here, there } = two()
+    await here.set('k', 1)
+    expect(await here.getOrSet('k', () => 2, { bypass: true })).toBe(2)
+    expect(await there.get('k')).toBe(1)
+    expect(await here.getOrSet('k', () => 3, { forceFresh: true })).toBe(3)
+    expect(await there.get('k')).toBe(3)
+  })
+  it('is given the previous value, and may keep it', async () => {
+    const { here } = two({ grace: '1m' })
+    await here.set('k', { v: 1 })
+    await here.expire('k')
+    const value = await here.getOrSet('k', ({ previous, notModified, setTtl }) => {
+      expect(previous?.value).toEqual({ v: 1 })
+      setTtl('2m')
+      return notModified()
+    })
+    expect(value).toEqual({ v: 1 })
+    expect(await here.getEntry('k')).toMatchObject({ status: 'fresh', value: { v: 1 } })
+    expect(await here.ttl('k')).toBeGreaterThan(60_000)
+    await expect(here.getOrSet('none', ({ notModified }) => notModified())).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+  })
+  it('may answer without being stored, fail, or live shorter', async () => {
+    const { here } = two()
+    expect(await here.getOrSet('s', ({ skip }) => skip(1))).toBe(1)
+    expect(await here.get('s')).toBeUndefined()
+    const reason = new Error('no')
+    await expect(here.getOrSet('f', ({ fail }) => fail(reason))).rejects.toBe(reason)
+    expect(await here.getOrSet('n', () => null, { negativeTtl: '5s' })).toBeNull()
+    expect(await here.ttl('n')).toBeLessThanOrEqual(5000)
+    await here.getOrSet('j', () => 1, { jitter: 0.5 })
+    const left = (await here.ttl('j')) as number
+    expect(left).toBeGreaterThan(29_000)
+    expect(left).toBeLessThanOrEqual(60_000)
+  })
+  it('of its own answers at the deadline on demand, and is not stored', async () => {
+    const { here, there } = two()
+    const slow = gate<string>()
+    const first = there.getOrSet('k', () => slow.promise)
+    await sleep(1)
+    expect(await here.getOrSet('k', () => 'own', { deadline: Date.now() + 20, onDeadline: 'load' })).toBe('own')
+    slow.open('first')
+    expect(await first).toBe('first')
+    expect(await here.get('k')).toBe('first')
+  })
+  it('refuses options that make no sense together', async () => {
+    const { here } = two()
+    const plans: object[] = [
+      { jitter: 1 },
+      { jitter: -1 },
+      { jitter: Number.NaN },
+      { softTimeout: '1s' },
+      { grace: '1m', softTimeout: '2s', hardTimeout: '1s' },
+      { bypass: true, forceFresh: true },
+      { onDeadline: 'x' },
+      { nope: 1 },
+    ]
+    for (const plan of plans) {
+      await expect(here.getOrSet('k', () => 1, plan)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
+    await expect(here.getOrSet('k', () => 1, { negativeTtl: 0 })).rejects.toMatchObject({ code: 'INVALID_DURATION' })
+  })
+})
+
+describe('getOrSetMany', () => {
+  it('asks once for what is missing', async () => {
+    const { here, there } = two()
+    await here.set('a', 1)
+    const asked: string[][] = []
+    const values = await here.getOrSetMany(['a', 'b', 'c', 'b', 'd'], (keys) => {
+      asked.push([...keys])
+      return new Map(keys.filter((key) => key !== 'd').map((key) => [key, key.toUpperCase()]))
+    })
+    expect(asked).toEqual([['b', 'c', 'd']])
+    expect([...values]).toEqual([
+      ['a', 1],
+      ['b', 'B'],
+      ['c', 'C'],
+    ])
+    expect([...(await there.getMany(['a', 'b', 'c', 'd']))]).toEqual([...values])
+  })
+  it('waits for what another loads, and loads the rest meanwhile', async () => {
+    const { here, there } = two()
+    const slow = gate<string>()
+    const first = there.getOrSet('a', () => slow.promise)
+    await sleep(1)
+    const asked: string[][] = []
+    const many = here.getOrSetMany(['a', 'b'], (keys) => {
+      asked.push([...keys])
+      slow.open('there')
+      return Object.fromEntries(keys.map((key) => [key, 'here']))
+    })
+    expect([...(await many)]).toEqual([
+      ['a', 'there'],
+      ['b', 'here'],
+    ])
+    expect(asked).toEqual([['b']])
+    expect(await first).toBe('there')
+  })
+  it('fails as its loader does, and leaves no lease', async () => {
+    const { here, there } = two()
+    const reason = new Error('no')
+    await expect(here.getOrSetMany(['a', 'b'], () => Promise.reject(reason))).rejects.toBe(reason)
+    expect(await there.getOrSet('a', () => 1)).toBe(1)
+    expect(here.stats().inFlight).toBe(0)
+  })
+})
