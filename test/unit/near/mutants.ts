@@ -1,0 +1,136 @@
+/**
+ * Takes each guard of the near tier out, one at a time, and runs the unit tests on what is left: each must fail.
+ * `node test/unit/near/mutants.ts` prints one line for each, and fails where one passes.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+type Mutant = readonly [file: 'bounded-map' | 'isolate' | 'near-tier', guard: string, text: string, instead: string]
+
+const mutants: readonly Mutant[] = [
+  ['bounded-map', 'an ended entry is no hit', 'if (leftMs > 0 && leftMs', 'if (leftMs'],
+  ['bounded-map', 'nor one with more left than any', ' && leftMs <= maxLifeMs', ''],
+  ['bounded-map', 'a hit is marked', '(cells[slot * WIDTH + STATE] as number) |= 1', 'void 0'],
+  ['bounded-map', 'the hand takes marks away', ';(cells[hand * WIDTH + STATE] as number)--', 'break'],
+  ['bounded-map', 'the hand moves off a removed slot', 'if (slot === hand) hand = newer', ''],
+  ['bounded-map', 'entries are bounded', 'if (slots.size >= maxEntries) evict()', ''],
+  ['bounded-map', 'bytes are bounded', 'while (heldBytes + bytes > maxBytes) evict()', ''],
+  ['bounded-map', 'bytes are given back on removal', 'heldBytes -= bytesOf(slot)\n    slots', 'slots'],
+  ['bounded-map', 'bytes are given back on replacement', 'if (read) heldBytes -= bytesOf(slot)', 'if (read) {}'],
+  ['bounded-map', 'a larger value makes room first', ' && heldBytes - bytesOf(slot) + bytes <= maxBytes', ''],
+  ['bounded-map', 'an entry larger than the map', 'bytes <= Math.min(maxBytes, MAX_ENTRY_BYTES)', 'bytes <= 2 ** 28'],
+  ['bounded-map', 'an entry larger than its field', 'Math.min(maxBytes, MAX_ENTRY_BYTES)', 'maxBytes'],
+  ['bounded-map', 'an end that is past', '(times[0] as number) > nowMs && ', ''],
+  [
+    'bounded-map',
+    'what cannot be stored drops what is held',
+    'if (slot) remove(slot)\n        if (!fits)',
+    'if (!fits)',
+  ],
+  ['bounded-map', 'replaced in place counts as read', 'mark * 2 + read', 'mark * 2'],
+  ['bounded-map', 'the sweep takes what has ended', 'time(swept, 0) <= nowMs) remove(swept)', 'false) remove(swept)'],
+  ['bounded-map', 'and nothing else', ' && time(swept, 0) <= nowMs', ''],
+  ['bounded-map', 'nor a slot twice', 'keys[swept] !== undefined && ', ''],
+  ['bounded-map', 'slots are used again', 'const slot = free || used++', 'const slot = used++'],
+  ['bounded-map', 'old slots are kept when more are made', 'cells.set(oldCells)', ''],
+  ['bounded-map', 'and their times', 'stamps.set(oldStamps)', ''],
+  ['bounded-map', 'clear starts the queue anew', 'cells = new Uint32Array(WIDTH)\n      stamps', 'stamps'],
+  ['isolate', 'depth is bounded', ' || depth > MAX_DEPTH', ''],
+  ['isolate', 'a function', "typeof value === 'function' || ", ''],
+  ['isolate', 'an instance of a class', "Object.hasOwn(base, 'isPrototypeOf')", 'true'],
+  [
+    'isolate',
+    'the keys of a Map',
+    '[...(value as Map<unknown, unknown>)].flat()',
+    '(value as Map<unknown, unknown>).values()',
+  ],
+  ['isolate', 'the items of a Set', '? (value as Set<unknown>)', '? []'],
+  [
+    'isolate',
+    'the worst part counts',
+    'worst = Math.max(worst, isolationOf(part, depth + 1))',
+    'worst = isolationOf(part, depth + 1)',
+  ],
+  ['isolate', 'freezing goes down', '.forEach(freeze)', ''],
+  ['isolate', 'copying goes down a list', 'value.map(clone)', 'value.slice()'],
+  ['isolate', 'and an object', 'out[key] = clone(out[key])', ''],
+  ['isolate', 'and a Map', '[...value].map(clone) as', '[...value] as'],
+  ['isolate', 'and a Set', 'new Set([...value].map(clone))', 'new Set(value)'],
+  ['isolate', 'bytes are copied', 'value.slice()\n', 'value\n'],
+  ['isolate', 'a Date is copied', 'new Date(value.getTime())', 'value'],
+  ['isolate', '__proto__ is a property', '= { ...value }', '= Object.assign({}, value)'],
+  ['near-tier', 'a void ticket', 'ticket === begin(key) && ', ''],
+  ['near-tier', 'a delete voids tickets', ';(voided[cellOf(key)] as number)++', ''],
+  ['near-tier', 'a clear voids tickets', 'cleared++', ''],
+  ['near-tier', 'but not all for each delete', '& (CELLS - 1)', '& 7'],
+  ['near-tier', 'an older write', 'map.time(held, WRITTEN) > writtenMs', 'false'],
+  [
+    'near-tier',
+    'an equal write is taken',
+    'map.time(held, WRITTEN) > writtenMs',
+    'map.time(held, WRITTEN) >= writtenMs',
+  ],
+  ['near-tier', 'plain data is frozen', 'if (isolation === FROZEN) freeze(value)', ''],
+  ['near-tier', 'what is kept is a copy', 'isolation === CLONED ? clone(value) : value', 'value'],
+  ['near-tier', 'what is given out is a copy', 'mark & CLONED ? clone(value) : value', 'value'],
+  ['near-tier', 'what cannot be isolated is not kept', 'isolation === UNKNOWN ? Number.POSITIVE_INFINITY :', ''],
+  ['near-tier', 'maxAge', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'expiresMs'],
+  ['near-tier', 'the end of the entry', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'nowMs + maxAgeMs'],
+  ['near-tier', 'peek knows what is stale', ' || map.time(slot, FRESH_UNTIL) <= nowMs', ''],
+  ['near-tier', 'peek leaves tags to be compared', 'if (mark & TAGGED) return undefined', ''],
+  ['near-tier', 'an unknown option', 'for (const name in rest) throw', 'for (const name in []) throw'],
+  ['near-tier', 'bounds are whole numbers', 'bound % 1 === 0 && ', ''],
+  ['near-tier', 'above 0', 'bound > 0 && ', ''],
+  ['near-tier', 'and not too large', ' && bound <= most', ''],
+]
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
+try {
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const names = ['none', ...mutants.map((_, i) => `m${i}`)]
+  for (const [i, name] of names.entries()) {
+    const home = join(folder, name)
+    mkdirSync(home)
+    cpSync(join(root, 'src'), join(home, 'src'), { recursive: true })
+    cpSync(join(root, 'test/unit/near'), join(home, 'test/unit/near'), { recursive: true })
+    const mutant = mutants[i - 1]
+    if (!mutant) continue
+    const [file, guard, text, instead] = mutant
+    const path = join(home, `src/near/${file}.ts`)
+    const source = readFileSync(path, 'utf8')
+    if (source.split(text).length !== 2) throw new Error(`${file}: "${guard}" is not there once`)
+    writeFileSync(
+      path,
+      source.replace(text, () => instead),
+    )
+  }
+  const output = join(folder, 'report.json')
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  spawnSync(process.execPath, [vitest, 'run', '--root', folder, '--reporter', 'json', '--outputFile', output], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const { testResults } = JSON.parse(readFileSync(output, 'utf8')) as {
+    testResults: { name: string; assertionResults: { status: string; title: string }[] }[]
+  }
+  const failures = (name: string): string[] =>
+    testResults
+      .filter((file) => relative(folder, file.name).startsWith(`${name}/`))
+      .flatMap((file) => file.assertionResults.filter(({ status }) => status === 'failed').map(({ title }) => title))
+  if (failures('none').length > 0) throw new Error(`unchanged, this fails: ${failures('none').join(', ')}`)
+  let survived = 0
+  for (const [i, [file, guard]] of mutants.entries()) {
+    const failed = failures(`m${i}`)
+    if (failed.length === 0) survived++
+    console.log(`${failed.length > 0 ? 'killed  ' : 'SURVIVED'} ${file}: ${guard}${failed[0] ? ` — ${failed[0]}` : ''}`)
+  }
+  console.log(`${mutants.length - survived} of ${mutants.length} killed`)
+  process.exitCode = survived > 0 ? 1 : 0
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,242 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type NearFill, type NearTier, nearTier } from '../../../src/near/index.ts'
+
+const NOW = 1_700_000_000_000
+const END = Number.POSITIVE_INFINITY
+
+const entry = (value: unknown, more: Partial<NearFill> = {}): NearFill => ({
+  value,
+  writtenMs: NOW,
+  freshUntilMs: END,
+  expiresMs: END,
+  textLength: 10,
+  ...more,
+})
+const put = (near: NearTier, key: string, value: unknown, more?: Partial<NearFill>, nowMs = NOW): boolean =>
+  near.set(key, entry(value, more), nowMs, near.begin(key))
+
+describe('options', () => {
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as never, null as never])(
+    'refuse a bound of %s',
+    (bound) => {
+      for (const name of ['maxEntries', 'maxBytes'])
+        expect(() => nearTier({ [name]: bound })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    },
+  )
+  it('refuse more entries than a Map has, a maxAge that is none, and names there are not', () => {
+    expect(() => nearTier({ maxEntries: 2 ** 24 })).toThrow(/maxEntries/)
+    expect(() => nearTier({ maxAge: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_DURATION' }))
+    expect(() => nearTier({ maxage: 5 } as never)).toThrow(/no option maxage/)
+  })
+  it('default to 5 seconds', () => {
+    const near = nearTier()
+    put(near, 'k', 1)
+    expect(near.peek('k', NOW + 4999)).toBe(1)
+    expect(near.peek('k', NOW + 5000)).toBeUndefined()
+  })
+})
+
+describe('get and peek', () => {
+  it.each([null, 0, '', false, 'text', 5n, [[1]], { a: { b: 1 } }])('give back %s', (value) => {
+    const near = nearTier()
+    put(near, 'k', value, { freshUntilMs: NOW + 3, writtenMs: NOW - 9 })
+    expect(near.peek('k', NOW)).toEqual(value)
+    expect(near.get('k', NOW)).toEqual({ value, writtenMs: NOW - 9, freshUntilMs: NOW + 3, note: undefined })
+  })
+  it('give back nothing after maxAge, nor after the end of the entry', () => {
+    const near = nearTier({ maxAge: 100 })
+    put(near, 'old', 1)
+    put(near, 'ended', 1, { expiresMs: NOW + 50 })
+    expect([near.get('old', NOW + 99)?.value, near.get('ended', NOW + 49)?.value]).toEqual([1, 1])
+    expect([near.get('old', NOW + 100), near.get('ended', NOW + 50)]).toEqual([undefined, undefined])
+  })
+  it('tell a stale entry from a fresh one', () => {
+    const near = nearTier()
+    put(near, 'k', 1, { freshUntilMs: NOW + 10 })
+    expect(near.peek('k', NOW + 9)).toBe(1)
+    expect(near.peek('k', NOW + 10)).toBeUndefined()
+    expect(near.get('k', NOW + 10)).toMatchObject({ value: 1, freshUntilMs: NOW + 10 })
+  })
+  it('give back a note as it was, and leave tags to be compared', () => {
+    const near = nearTier()
+    const note = { id: 'a', loadMs: 5, expiresMs: NOW, unconfirmed: true } as const
+    put(near, 'noted', [1], { note })
+    put(near, 'tagged', [1], { note: { tags: { t: 'v1' } } })
+    expect(near.peek('noted', NOW)).toEqual([1])
+    expect(near.get('noted', NOW)?.note).toBe(note)
+    expect(near.peek('tagged', NOW)).toBeUndefined()
+    expect(near.get('tagged', NOW)).toMatchObject({ value: [1], note: { tags: { t: 'v1' } } })
+    put(near, 'tagged', [2])
+    expect(near.peek('tagged', NOW)).toEqual([2])
+  })
+  it('know a key to be absent', () => {
+    const near = nearTier()
+    put(near, 'k', undefined)
+    expect(near.get('k', NOW)).toMatchObject({ value: undefined })
+  })
+  it('count', () => {
+    const near = nearTier()
+    put(near, 'k', 1)
+    near.peek('k', NOW)
+    near.get('k', NOW)
+    near.peek('none', NOW)
+    near.get('none', NOW)
+    expect(near.stats()).toEqual({ entries: 1, bytes: 149, evicted: 0, hits: 2, misses: 1, refused: 0 })
+  })
+})
+
+describe('what it gives out', () => {
+  it('is frozen where it is plain data: every reader has the same', () => {
+    const near = nearTier()
+    put(near, 'k', { list: [{ a: 1 }] })
+    const value = near.peek('k', NOW) as { list: { a: number }[] }
+    for (const part of [value, value.list, value.list[0]]) expect(Object.isFrozen(part)).toBe(true)
+    expect(near.get('k', NOW)?.value).toBe(value)
+  })
+  it.each([
+    ['a Map', () => new Map([['a', 1]]), (value: unknown) => (value as Map<string, number>).set('a', 2)],
+    ['a Set', () => new Set([1]), (value: unknown) => (value as Set<number>).add(2)],
+    ['a Date', () => new Date(5), (value: unknown) => (value as Date).setTime(6)],
+    ['bytes', () => new Uint8Array([1]), (value: unknown) => (value as Uint8Array).fill(2)],
+    ['a Date within', () => [{ at: new Date(5) }], (value: unknown) => (value as { at: Date }[])[0]?.at.setTime(6)],
+  ])('is a copy where it holds %s: no reader can change what another gets, nor can who gave it', (_, make, change) => {
+    const near = nearTier()
+    for (const note of [undefined, { id: 'a' }]) {
+      const given = make()
+      expect(put(near, 'k', given, { note })).toBe(true)
+      change(given)
+      change(near.peek('k', NOW))
+      change(near.get('k', NOW)?.value)
+      expect(near.peek('k', NOW)).toEqual(make())
+      expect(near.get('k', NOW)?.value).toEqual(make())
+    }
+  })
+  it('is never an instance of a class: such a value is not kept, and what was held is not given out either', () => {
+    const near = nearTier()
+    put(near, 'k', 1)
+    expect(put(near, 'k', [new (class Point {})()])).toBe(false)
+    expect([near.get('k', NOW), near.stats().refused]).toEqual([undefined, 1])
+  })
+})
+
+describe('tickets', () => {
+  const ways: [string, (near: NearTier) => void][] = [
+    ['a delete', (near) => near.delete('k')],
+    ['a clear', (near) => near.clear()],
+    [
+      'a delete and a later write',
+      (near) => {
+        near.delete('k')
+        put(near, 'k', 'new')
+      },
+    ],
+  ]
+  it.each(ways)('are void after %s: what was begun before cannot be put', (_, act) => {
+    const near = nearTier()
+    put(near, 'k', 'old')
+    const ticket = near.begin('k')
+    act(near)
+    const before = near.get('k', NOW)
+    expect(near.set('k', entry('late', { writtenMs: NOW + 1 }), NOW, ticket)).toBe(false)
+    expect(near.get('k', NOW)).toEqual(before)
+    expect(put(near, 'k', 'later', { writtenMs: NOW + 1 })).toBe(true)
+  })
+  it('hold for others: a delete voids few of them', () => {
+    const near = nearTier()
+    const tickets = Array.from({ length: 1000 }, (_, i) => [`key:${i}`, near.begin(`key:${i}`)] as const)
+    for (let i = 0; i < 10; i++) near.delete(`other:${i}`)
+    const kept = tickets.filter(([key, ticket]) => near.set(key, entry(1), NOW, ticket)).length
+    expect(kept).toBeGreaterThan(980)
+  })
+  it('hold while others fill the key: of two fills the later written stays', () => {
+    const near = nearTier()
+    const [first, second] = [near.begin('k'), near.begin('k')]
+    expect(near.set('k', entry('new', { writtenMs: NOW }), NOW, second)).toBe(true)
+    expect(near.set('k', entry('old', { writtenMs: NOW - 1 }), NOW, first)).toBe(false)
+    expect(near.peek('k', NOW)).toBe('new')
+    expect(near.set('k', entry('same time', { writtenMs: NOW }), NOW, first)).toBe(true)
+    expect(near.stats().refused).toBe(1)
+  })
+})
+
+describe('bounds', () => {
+  it('hold for entries and bytes', () => {
+    const near = nearTier({ maxEntries: 10, maxBytes: 1000 })
+    for (let i = 0; i < 100; i++) {
+      put(near, `k${i}`, i, { textLength: i * 2 })
+      expect(near.stats().entries).toBeLessThanOrEqual(10)
+      expect(near.stats().bytes).toBeLessThanOrEqual(1000)
+    }
+    expect(near.peek('k99', NOW)).toBe(99)
+    expect(put(near, 'k99', 'x', { textLength: 500 })).toBe(false)
+    expect(near.get('k99', NOW)).toBeUndefined()
+  })
+})
+
+describe('on random histories', () => {
+  const key = fc.constantFrom('a', 'b', 'c', 'd')
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('begin' as const), key }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('end' as const),
+        which: fc.nat(),
+        writtenMs: fc.nat(20),
+        date: fc.boolean(),
+      }),
+    },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('get' as const), key }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), key }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(60) }) },
+  )
+  it('gives out nothing begun before a delete, and nothing past maxAge', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100 }), (history) => {
+        const near = nearTier({ maxEntries: 3, maxAge: 100 })
+        let nowMs = NOW
+        let turn = 0
+        const running: { key: string; ticket: number; begun: number }[] = []
+        const deleted = new Map<string, number>()
+        for (const one of history) {
+          turn++
+          if (one.do === 'wait') nowMs += one.ms
+          else if (one.do === 'begin') running.push({ key: one.key, ticket: near.begin(one.key), begun: turn })
+          else if (one.do === 'delete' || one.do === 'clear') {
+            if (one.do === 'delete') near.delete(one.key)
+            else near.clear()
+            for (const name of one.do === 'delete' ? [one.key] : 'abcd') deleted.set(name, turn)
+          } else if (one.do === 'end') {
+            const [fill] = running.splice(one.which % (running.length || 1), 1)
+            if (!fill) continue
+            const { begun } = fill
+            const value = { begun, at: nowMs, more: one.date ? new Date(0) : null }
+            near.set(fill.key, entry(value, { writtenMs: one.writtenMs }), nowMs, fill.ticket)
+          } else {
+            const value = near.get(one.key, nowMs)?.value as { begun: number; at: number } | undefined
+            if (!value) continue
+            expect(value.begun).toBeGreaterThan(deleted.get(one.key) ?? 0)
+            expect(value.at).toBeGreaterThan(nowMs - 100)
+          }
+          expect(near.stats().entries).toBeLessThanOrEqual(3)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('never steps back in what was written while a key stays held', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(50), { minLength: 1, maxLength: 50 }), (stamps) => {
+        const near = nearTier()
+        let highest = -1
+        for (const writtenMs of stamps) {
+          expect(put(near, 'k', writtenMs, { writtenMs })).toBe(writtenMs >= highest)
+          highest = Math.max(highest, writtenMs)
+          expect(near.peek('k', NOW)).toBe(highest)
+        }
+      }),
+    )
+  })
+})
