@@ -27,6 +27,7 @@ const entries: readonly Entry[] = [
   { name: 'createCache + memoryStore', takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' }, budget: 5000 },
   { name: 'hither/upstash alone', takes: { 'adapters/upstash/index.ts': '*' }, onTop: true, budget: 2500 },
   { name: 'hither/ioredis on top of core', takes: { 'adapters/ioredis/index.ts': '*' }, onTop: true, budget: 2000 },
+  { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, budget: 2000 },
   { name: 'createCache', takes: cache },
   { name: 'upstashStore', takes: upstash },
