@@ -208,3 +208,25 @@ export async function sentOnce<T>(call: () => Promise<T>): Promise<{ value: T } 
     }
   }
 }
+
+/**
+ * How long this process has not been run when it should have been, in milliseconds, since it was made: what a bound in
+ * milliseconds forgives on a machine that has more to do than its processors can. On an idle one it stays near 0.
+ */
+export function createStallMeter(): { lostMs(): number; stop(): void } {
+  let last = performance.now()
+  let lost = 0
+  const look = (): void => {
+    const now = performance.now()
+    lost += Math.max(0, now - last - 10)
+    last = now
+  }
+  const timer = setInterval(look, 5)
+  return {
+    lostMs() {
+      look()
+      return lost
+    },
+    stop: () => clearInterval(timer),
+  }
+}
