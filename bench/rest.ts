@@ -1,0 +1,84 @@
+/**
+ * The REST store beside a hand-written `fetch` and `@upstash/redis`: `npm run bench:rest`.
+ *
+ * All three ask one stub of the protocol, in a thread of its own on loopback, for GET hits of 100 characters. The bare
+ * fetch sends an MGET for many keys and parses the JSON; nothing else: no deadline, no abort, no checks.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+import { Redis } from '@upstash/redis'
+import { upstashStore } from '../adapters/upstash/index.ts'
+import { type Case, callers, type Gate, measure, report } from './support.ts'
+
+if (isMainThread) await main()
+else serve()
+
+function serve(): void {
+  let requests = 0
+  const value = 'x'.repeat(100)
+  const encoded = Buffer.from(value).toString('base64')
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    if (request.url === '/requests') return response.end(String(requests))
+    requests++
+    const one = request.headers['upstash-encoding'] === 'base64' ? encoded : value
+    const answer = (command: readonly string[]): unknown => ({
+      result: command[0]?.toLowerCase() === 'mget' ? command.slice(1).map(() => one) : one,
+    })
+    const body = JSON.parse(String(Buffer.concat(chunks)))
+    response.setHeader('content-type', 'application/json')
+    response.setHeader('upstash-sync-token', `token-${requests}`)
+    response.end(JSON.stringify(request.url === '/pipeline' ? body.map(answer) : answer(body)))
+  })
+  server.listen(0, '127.0.0.1', () => parentPort?.postMessage((server.address() as AddressInfo).port))
+}
+
+async function main(): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url))
+  const port = await new Promise<number>((resolve) => worker.once('message', resolve))
+  const url = `http://127.0.0.1:${port}`
+  const token = 'a-token'
+  const requests = async (): Promise<number> => Number(await (await fetch(`${url}/requests`)).text())
+
+  const store = upstashStore({ url, token })
+  const peer = new Redis({ url, token, enableTelemetry: false })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const bare = async (...command: readonly string[]): Promise<unknown> => {
+    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(command) })
+    return ((await response.json()) as { result: unknown }).result
+  }
+
+  const keys = Array.from({ length: 100 }, (_, i) => `bench:key:${i}`)
+  const key = (i: number): string => keys[i % keys.length] as string
+  const many = (name: string, all: () => Promise<unknown>): Case => ({
+    name,
+    ops: 20 * keys.length,
+    async run() {
+      for (let i = 0; i < 20; i++) await all()
+    },
+  })
+  const cases: Case[] = [
+    callers('get', 1, 100, (i) => store.get(key(i))),
+    callers('get, bare fetch', 1, 100, (i) => bare('GET', key(i))),
+    callers('get, @upstash/redis', 1, 100, (i) => peer.get(key(i))),
+    many('100 gets at once', () => Promise.all(keys.map((each) => store.get(each)))),
+    many('100 gets at once, bare fetch', () => bare('MGET', ...keys)),
+    many('100 gets at once, @upstash/redis', () => Promise.all(keys.map((each) => peer.get(each)))),
+  ]
+  const gates: Gate[] = [
+    { name: 'get', against: 'get, bare fetch', atLeast: 0.95 },
+    { name: 'get, @upstash/redis', against: 'get, bare fetch' },
+    { name: '100 gets at once', against: '100 gets at once, bare fetch', atLeast: 0.95 },
+    { name: '100 gets at once, @upstash/redis', against: '100 gets at once, bare fetch' },
+  ]
+
+  const before = await requests()
+  await Promise.all(keys.map((each) => store.get(each)))
+  const sent = (await requests()) - before
+  report('upstashStore({ url, token }) against a bare fetch, one stub on loopback', await measure(cases, gates))
+  console.log(`\n100 concurrent gets: ${sent} request${sent === 1 ? '' : 's'}`)
+  if (sent !== 1) process.exitCode = 1
+  await worker.terminate()
+}
