@@ -40,7 +40,7 @@ function degrees(read: Read, name: string, most: number): number {
   if (!(Math.abs(value) <= most)) {
     throw new BadQuery(`${name} is a number of degrees from -${most} to ${most}: ?lat=48.86&lon=2.35`)
   }
-  return Math.round(value * 100) / 100 + 0 // no -0: it would read as another point
+  return Math.round(value * 100) / 100
 }
 
 function count(read: Read, otherwise: number, most: number): number {
