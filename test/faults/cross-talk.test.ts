@@ -84,7 +84,7 @@ async function runLoad(
       if (error === reason) seen.aborted++
       else {
         seen.failed++
-        await pause(5)
+        await pause(20)
       }
     }
   }
@@ -93,7 +93,7 @@ async function runLoad(
     for (let i = 0; !over; i++) {
       await pause(100)
       way.slice(i % 5 === 1)
-      if (i % 3 > 0) continue
+      if (i % 5 > 0) continue
       way.cut()
       seen.cuts++
     }
