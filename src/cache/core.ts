@@ -149,7 +149,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         const payload = codec.encode(value, key)
         return typeof payload === 'string' ? { mark, payload } : payload.then((text) => ({ mark, payload: text }))
       }
-      const coded = encodeJson(value)
+      const coded = encodeJson(value, false, plain)
       if (plain && coded.mark === 'r')
         throw new HitherError('UNENCODABLE', "format 'plain' keeps what JSON can, no more")
       return coded

@@ -22,9 +22,13 @@ type Mark = 'j' | 'r' | 'i'
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
  * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE` for a function, a symbol, an instance of a class, a cycle
  * or more than 64 objects in one another. `asKey`: equal data gives equal text, whatever the order of its properties,
- * and an AbortSignal counts as undefined.
+ * and an AbortSignal counts as undefined. `asJson`: a property named `$` is one like any other.
  */
-export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark; readonly payload: string } {
+export function encodeJson(
+  value: unknown,
+  asKey = false,
+  asJson = false,
+): { readonly mark: Mark; readonly payload: string } {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: String(value) }
   let mark: Mark = 'j'
   const tagged = (kind: string, v?: unknown): unknown => {
@@ -68,7 +72,7 @@ export function encodeJson(value: unknown, asKey = false): { readonly mark: Mark
       const item = (part as Record<string, unknown>)[name]
       if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth + 1)
     }
-    return Object.hasOwn(out, '$') ? tagged('o', out) : out
+    return Object.hasOwn(out, '$') && !asJson ? tagged('o', out) : out
   }
   return { payload: JSON.stringify(pack(value, 0)), mark }
 }
