@@ -214,7 +214,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   )
   const { add } = tick
 
-  const read = <T>(key: string, call?: Call): Promise<T> => add([key], ['GET', key], 'read', `${key}`.length + 16, call)
+  const read = <T>(key: string, call?: Call): Promise<T> => add([key], ['GET', key], 'read', key?.length + 16, call)
 
   const write = async (
     key: string,
@@ -226,7 +226,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     checkValue(value, traits, bytes)
     checkTtl(ttlMs)
     const args = ttlMs === undefined ? ['SET', key, value] : ['SET', key, value, 'PX', ttlMs]
-    await add([key], args, 'once', `${key}`.length + value.length + 32, bytes ? { ...call, bytes } : call)
+    await add([key], args, 'once', key?.length + value.length + 32, bytes ? { ...call, bytes } : call)
   }
 
   return {
