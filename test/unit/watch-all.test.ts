@@ -39,10 +39,11 @@ describe('one timer for all deadlines', () => {
     const { timers, read, tick } = handMade()
     const calls = [code(read('a'))]
     await turn()
+    const [first] = timers
     calls.push(code(read('b', Date.now() + 90_000)))
     await turn()
     expect(timers.size).toBe(1)
-    const [first] = timers
+    expect([...timers][0]).toBe(first)
     calls.push(code(read('c', Date.now() + 1000)))
     await turn()
     expect(timers.size).toBe(1)
