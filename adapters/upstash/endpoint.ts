@@ -108,7 +108,7 @@ function fromClient({ client: http }: UpstashClientLike & { readonly client?: Ht
 }
 
 function required(value: string | undefined, what: 'URL' | 'TOKEN'): string {
-  if (value) return value
+  if (value && typeof value === 'string') return value
   throw new HitherError('MISSING_CREDENTIALS', `set UPSTASH_REDIS_REST_${what} or KV_REST_API_${what}`)
 }
 
@@ -120,7 +120,7 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
     // Said below, without the text.
   }
   if (!/^https?:[^@?#]+$/.test(url)) {
-    throw new HitherError('INVALID_URL', 'the url is https://<host>, without user, query or fragment')
+    throw new HitherError('INVALID_URL', 'a url is https://<host>, without user, query or fragment')
   }
   if (!allowInsecure && PLAIN_REMOTE.test(url)) {
     throw new HitherError('INSECURE_URL', 'http: shows the token: use https:, or allowInsecure')
@@ -131,5 +131,5 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
 /** A token that came from elsewhere, safe to put into a header. */
 export function checkHeader(value: string, what: string): string {
   if (/^[!-~]*$/.test(value)) return value
-  throw new HitherError('INVALID_ARGUMENT', `the ${what} holds white space or a character no header can carry`)
+  throw new HitherError('INVALID_ARGUMENT', `the ${what} holds a character no header can carry`)
 }

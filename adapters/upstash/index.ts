@@ -54,7 +54,7 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
       shared: true,
       ttlStepMs: 1,
       maxKeyBytes: 1024,
-      maxValueBytes: 8 * 1024 * 1024,
+      maxValueBytes: 8_388_608,
       clock: 'server',
       consistency: 'session',
     },
@@ -73,11 +73,8 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
  */
 export function fromEnv(env: object | undefined, options?: UpstashCommon): UpstashStore {
   const pair = (prefix: string): UpstashCredentials => {
-    const value = (what: string): string | undefined => {
-      const text = (env as Readonly<Record<string, unknown>> | undefined)?.[prefix + what]
-      return typeof text === 'string' ? text : undefined
-    }
-    return { ...options, url: value('URL'), token: value('TOKEN') }
+    const all = env as Readonly<Record<string, string>> | undefined
+    return { ...options, url: all?.[`${prefix}URL`], token: all?.[`${prefix}TOKEN`] }
   }
   const first = pair('UPSTASH_REDIS_REST_')
   return upstashStore(first.url || first.token ? first : pair('KV_REST_API_'))
@@ -85,7 +82,6 @@ export function fromEnv(env: object | undefined, options?: UpstashCommon): Upsta
 
 function synced<T extends object>(target: T, session: { upstashSyncToken: string }): T & Synced {
   return Object.defineProperty(target, 'syncToken', {
-    enumerable: true,
     get: () => session.upstashSyncToken,
     set: (token: string) => {
       session.upstashSyncToken = checkHeader(token, 'sync token')

@@ -54,8 +54,8 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         if (status > 499) throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`)
         if (status !== 429) {
           try {
-            // What is no success can be an error reply (400), nothing else.
-            if (status < 200 || (status > 299 && status < 400)) bad()
+            // A redirect is no reply, whatever its body.
+            if (status > 299 && status < 400) bad()
             return read(JSON.parse(text))
           } catch {
             throw lost('BAD_REPLY', `HTTP ${status}, no Upstash REST reply: check the url`)
@@ -73,14 +73,16 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
   }
 
   const send: Transport['send'] = async ({ args }, call) => {
+    const read = (body: unknown): Wire => item(body, call)
     const at = args.findIndex(isBytes)
-    const path = args.map((arg, i) => {
-      if (at < 0 || i === at) return ''
+    if (at < 0) return post('/', args, read, call)
+    let path = ''
+    args.forEach((arg, i) => {
+      if (i === at) return
       if (arg === '.' || arg === '..') throw new HitherError('INVALID_KEY', 'no url can hold the key . or ..')
-      const after = i - at
-      return (after < 0 ? '/' : after === 1 ? '?' : after % 2 ? '&' : '=') + encodeURIComponent(String(arg))
+      path += (i < at ? '/' : i === at + 1 ? '?' : (i - at) % 2 ? '&' : '=') + encodeURIComponent(arg as string)
     })
-    return post(path.join('') || '/', at < 0 ? args : args[at], (body) => item(body, call), call)
+    return post(path, args[at], read, call)
   }
 
   const list = (path: string, commands: readonly Command[], call?: Call): Promise<readonly Wire[] | ReplyError> =>
@@ -121,8 +123,10 @@ function lost(code: ErrorCode, message: string, cause?: unknown, maybeExecuted =
 }
 
 /** Whether no connection was made, as far as Node and Bun say so. */
-function isUnsent({ code, cause }: { code?: string; cause?: { code?: string } }): boolean {
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/.test(cause?.code ?? `${code}`)
+function isUnsent(error: { code?: string; cause?: { code?: string } } | undefined): boolean {
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/.test(
+    `${error?.cause?.code ?? error?.code}`,
+  )
 }
 
 function isBytes(value: unknown): value is Uint8Array<ArrayBuffer> {
