@@ -149,11 +149,13 @@ for (const [server, variable] of [
         expect((await post('/set/gw:p?EX=100&NX', body)).body).toEqual({ result: null })
         expect((await post('/set/gw:p?EX=100', body)).body).toEqual({ result: 'OK' })
         expect(await run('GET', 'gw:p')).toBe(body)
-        expect(await run('TTL', 'gw:p')).toBe(100)
+        expect(await run('TTL', 'gw:p')).toBeGreaterThan(50)
         expect((await post('/set/gw:p', '')).body).toEqual({ result: 'OK' })
         expect(await run('GET', 'gw:p')).toBe('')
         expect((await call('/set/gw:p/x?ex=50&_token=whatever')).body).toEqual({ result: 'OK' })
-        expect([await run('GET', 'gw:p'), await run('TTL', 'gw:p')]).toEqual(['x', 50])
+        expect(await run('GET', 'gw:p')).toBe('x')
+        expect(await run('TTL', 'gw:p')).toBeLessThanOrEqual(50)
+        expect(await run('TTL', 'gw:p')).toBeGreaterThan(0)
       })
 
       it('carries binary bodies whole, a byte order mark included', async () => {
