@@ -21,8 +21,7 @@ export interface BoundedMap<V> {
    * than the map, or than 256 MB: the key is then absent. An entry replaced in place counts as read.
    */
   set(key: string, value: V, bytes: number, mark: number, times: readonly number[], nowMs: number): boolean
-  /** Whether there was an entry, alive or not. */
-  delete(key: string): boolean
+  delete(key: string): void
   clear(): void
   stats(): BoundedMapStats
 }
@@ -150,14 +149,9 @@ export function createBoundedMap<V>(
     delete(key) {
       const slot = slots.get(key)
       if (slot) remove(slot)
-      return slot !== undefined
     },
     clear() {
-      slots.clear()
-      keys.length = values.length = used = 1
-      cells = new Uint32Array(WIDTH)
-      stamps = new Float64Array(timesKept)
-      free = hand = swept = heldBytes = 0
+      slots.forEach(remove)
     },
     stats: () => ({ entries: slots.size, bytes: heldBytes, evicted }),
   }

@@ -2,14 +2,15 @@ const MAX_DEPTH = 64
 
 /** How a value is kept apart from what its readers do to it; of two parts the higher one counts. */
 export type Isolation = 0 | 1 | 2 | 3
-/** Arrays and plain objects, to be frozen. 0: nothing in it can change. */
+/** Arrays and plain objects, which are frozen. 0: nothing in it could change. */
 export const FROZEN = 1
 /** A Map, Set, Date or bytes within, which cannot be frozen. */
 export const CLONED = 2
 /** Anything else, such as an instance of a class, or nesting deeper than 64: not to be kept. */
 export const UNKNOWN = 3
 
-export function isolationOf(value: unknown, depth = 0): Isolation {
+/** Freezes arrays and plain objects all the way down, and tells what else there is. */
+export function isolate(value: unknown, depth = 0): Isolation {
   if (typeof value === 'function' || depth > MAX_DEPTH) return UNKNOWN
   if (typeof value !== 'object' || value === null) return 0
   const base = Object.getPrototypeOf(value) as object | null
@@ -24,13 +25,9 @@ export function isolationOf(value: unknown, depth = 0): Isolation {
         ? (value as Set<unknown>)
         : []
   let worst: Isolation = plain ? FROZEN : copied ? CLONED : UNKNOWN
-  for (const part of parts) worst = Math.max(worst, isolationOf(part, depth + 1)) as Isolation
+  for (const part of parts) worst = Math.max(worst, isolate(part, depth + 1)) as Isolation
+  if (plain) Object.freeze(value)
   return worst
-}
-
-/** Freezes arrays and plain objects all the way down. */
-export function freeze(value: unknown): void {
-  if (value && typeof value === 'object') Object.values(Object.freeze(value)).forEach(freeze)
 }
 
 /** A copy that shares nothing with `value` that can change; of what `isolationOf` knows. */

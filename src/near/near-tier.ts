@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type BoundedMapStats, createBoundedMap } from './bounded-map.ts'
-import { CLONED, clone, FROZEN, freeze, isolationOf, UNKNOWN } from './isolate.ts'
+import { CLONED, clone, isolate, UNKNOWN } from './isolate.ts'
 
 export interface NearTierOptions {
   /** Most entries kept, at most 2^24 - 1. @default 100_000 */
@@ -75,9 +75,9 @@ export interface NearTier {
   set(key: string, entry: NearFill, nowMs: number, ticket: number): boolean
   /**
    * Drops the entry and makes every ticket of `key` void, and by chance those of one key in 4,096. To be called before a
-   * delete, a write or an invalidation is sent, and once more when it is answered. Whether there was an entry.
+   * delete, a write or an invalidation is sent, and once more when it is answered.
    */
-  delete(key: string): boolean
+  delete(key: string): void
   /** Drops every entry and makes every ticket void. */
   clear(): void
   stats(): NearStats
@@ -151,8 +151,7 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
       const held = map.slotOf(key)
       let kept = false
       if (ticket === begin(key) && !(held && map.time(held, WRITTEN) > writtenMs)) {
-        const isolation = isolationOf(value)
-        if (isolation === FROZEN) freeze(value)
+        const isolation = isolate(value)
         const own = isolation === CLONED ? clone(value) : value
         kept = map.set(
           key,
@@ -168,7 +167,7 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
     },
     delete(key) {
       ;(voided[cellOf(key)] as number)++
-      return map.delete(key)
+      map.delete(key)
     },
     clear() {
       cleared++
@@ -186,7 +185,7 @@ function cellOf(key: string): number {
 }
 
 function checkBound(name: string, bound: number, most: number): void {
-  if (!(bound % 1 === 0 && bound > 0 && bound <= most)) throw invalid(`${name} is a whole number from 1 to ${most}`)
+  if (!Number.isSafeInteger(bound) || bound < 1 || bound > most) throw invalid(`${name} is a whole number from 1 to ${most}`)
 }
 
 function invalid(message: string): HitherError {

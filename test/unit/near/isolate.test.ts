@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CLONED, clone, FROZEN, freeze, isolationOf, UNKNOWN } from '../../../src/near/isolate.ts'
+import { CLONED, clone, FROZEN, isolate, UNKNOWN } from '../../../src/near/isolate.ts'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 
 /** Lists within lists, `depth` deep, around `core`. */
@@ -13,14 +13,14 @@ class Point {
   x = 1
 }
 
-describe('isolationOf', () => {
+describe('isolate', () => {
   it.each([null, undefined, true, 0, -0, Number.NaN, 1n, '', 'text', Symbol.iterator])('%s cannot change', (value) => {
-    expect(isolationOf(value)).toBe(0)
+    expect(isolate(value)).toBe(0)
   })
   it.each([[], {}, [1, { a: [null] }], Object.create(null), JSON.parse('{"__proto__":{"a":1}}'), nested(64)])(
     'plain data is frozen: %j',
     (value) => {
-      expect(isolationOf(value)).toBe(FROZEN)
+      expect(isolate(value)).toBe(FROZEN)
     },
   )
   it.each([
@@ -33,7 +33,7 @@ describe('isolationOf', () => {
     ['objects in a Set', new Set([{ a: 1 }])],
     ['a Date 64 deep', nested(64, new Date(0))],
   ])('%s is cloned', (_, value) => {
-    expect(isolationOf(value)).toBe(CLONED)
+    expect(isolate(value)).toBe(CLONED)
   })
   it.each([
     ['an instance of a class', new Point()],
@@ -52,20 +52,20 @@ describe('isolationOf', () => {
     ['an error', new Error('a')],
     ['nesting past 64', nested(66)],
   ])('%s is not kept', (_, value) => {
-    expect(isolationOf(value)).toBe(UNKNOWN)
+    expect(isolate(value)).toBe(UNKNOWN)
   })
   it('knows whatever the codec gives', () => {
     const value = [new Map([[{ a: 1 }, new Set([1n])]]), new Date(5), new Uint8Array([1]), { $: 1, u: [undefined] }]
     const { payload, mark } = encodeJson(value)
-    expect(isolationOf(decodeJson(payload, mark))).toBe(CLONED)
-    expect(isolationOf(decodeJson(encodeJson(nested(64)).payload, 'j'))).toBe(FROZEN)
+    expect(isolate(decodeJson(payload, mark))).toBe(CLONED)
+    expect(isolate(decodeJson(encodeJson(nested(64)).payload, 'j'))).toBe(FROZEN)
   })
 })
 
-describe('freeze', () => {
-  it('goes all the way down', () => {
-    const value = { a: [{ b: [1] }], c: null }
-    freeze(value)
+describe('freezing', () => {
+  it('goes all the way down, and past what cannot be frozen', () => {
+    const value = { a: [{ b: [1] }], c: null, d: new Date(0) }
+    isolate(value)
     for (const part of [value, value.a, value.a[0], value.a[0]?.b]) expect(Object.isFrozen(part)).toBe(true)
   })
 })
