@@ -56,12 +56,15 @@ export interface Core {
   decode(coded: Coded, key: string): unknown
   /** Undefined for what is absent or of an unknown form. */
   parse(text: string | undefined): Entry | undefined
-  /** The text under a stored key. Calls of one tick share one read. */
-  text(key: string): Promise<string | undefined>
+  /** The text under a stored key. Calls of one tick share one read. `inTurn`: the caller has its turn on the key. */
+  text(key: string, inTurn?: boolean): Promise<string | undefined>
   /** Drops what is remembered of a version. */
   forget(key: string): void
-  /** Runs `work` after `before`, and after the slower calls on these stored keys that came first; at once without any. */
-  inTurn<T>(keys: readonly string[], before: readonly Promise<unknown>[], work: () => Promise<T>): Promise<T>
+  /**
+   * Runs `work` after the slower calls on these stored keys that came first; at once without any. `slow`: it is more than
+   * one command, so that later calls on the keys, reads too, wait for it.
+   */
+  inTurn<T>(keys: readonly string[], slow: boolean, work: () => Promise<T>): Promise<T>
   /** Resolves to how many of the stored keys there were. */
   remove(keys: readonly string[], call: Call): Promise<number>
   /** The deadline of one command, no later than the caller's. */
@@ -173,11 +176,12 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         payload: text,
       }
     },
-    text(key) {
+    text(key, inTurn) {
+      const turn = inTurn ? undefined : turns.get(key)
+      if (turn) return turn.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
-        const turn = turns.get(key)
-        reading = turn ? turn.then(() => store.get(key, core.call())) : store.get(key, core.call())
+        reading = store.get(key, core.call())
         reads.set(key, reading)
         queueMicrotask(() => reads.delete(key))
       }
@@ -187,14 +191,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       reads.delete(key)
       core.versions.forget(key)
     },
-    inTurn(keys, before, work) {
+    inTurn(keys, slow, work) {
       const earlier = turns.size > 0 ? keys.flatMap((key) => turns.get(key) ?? []) : []
-      if (earlier.length + before.length === 0) return work()
-      const ready = Promise.all(before)
-      ready.catch(nothing)
-      const turn = Promise.all(earlier)
-        .then(() => ready)
-        .then(work)
+      const turn = earlier.length > 0 ? Promise.all(earlier).then(work) : work()
+      if (!slow && earlier.length === 0) return turn
       const tail = turn.then(nothing, nothing).then(() => {
         for (const key of keys) if (turns.get(key) === tail) turns.delete(key)
       })
@@ -248,4 +248,4 @@ export function isOutage(error: unknown): error is HitherError {
   return isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
 }
 
-const nothing = (): void => {}
+export const nothing = (): void => {}

@@ -7,7 +7,7 @@ import { now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
-import { type Coded, type Core, checkNames, createCore, invalid, type Life, type Space } from './core.ts'
+import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing, type Space } from './core.ts'
 import { getOrSet, planLoad, type ReadThrough, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
 import { createLoads, type Loads } from './load.ts'
@@ -97,8 +97,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     })
     return within(told, limit)
   }
-  const find = (key: string, limit: Limit, tags: readonly string[] = []): Promise<Found> =>
-    ask(look(core, space, stored(key), checkTags(tags)), limit)
+  const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
+    ask(look(core, space, stored(key), checkTags(tags), { inTurn }), limit)
+  /** Looks what is there, then runs one step, told whether that is dead: nothing else of this process comes between. */
+  const findThen = <T>(
+    key: string,
+    limit: Limit,
+    tags: readonly string[] | undefined,
+    work: (to: string, dead: string) => Promise<T>,
+  ): Promise<T> => {
+    const to = stored(key)
+    if (plain) return core.inTurn([to], false, () => work(to, ''))
+    return core.inTurn([to], true, async () => work(to, (await find(key, limit, tags, true)).dead))
+  }
 
   const miss = (): void => {
     stats.misses++
@@ -152,11 +163,24 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return { generation, tags: new Map(names.map((tag, i) => [tag, captured[i] as string])) }
   }
 
-  /** Parts running loads from their keys; what is to be awaited before the keys are written. */
-  const part = (targets: readonly string[]): Promise<unknown>[] => {
-    const fillings = targets.flatMap((to) => loads.detach(to) ?? [])
-    // A load may have begun while another's write was awaited.
-    return fillings.length === 0 ? [] : [Promise.all(fillings).then(() => Promise.all(part(targets)))]
+  /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
+  const overwrite = <T>(
+    targets: readonly string[],
+    ready: Promise<unknown> | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const part = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
+    let fillings = part()
+    if (!ready && fillings.length === 0) return core.inTurn(targets, false, work)
+    return core.inTurn(targets, true, async () => {
+      await ready
+      // A load may have begun while something was awaited.
+      do {
+        await Promise.all(fillings)
+        fillings = part()
+      } while (fillings.length > 0)
+      return work()
+    })
   }
   const put = (
     verb: 'set' | 'add',
@@ -170,15 +194,14 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   const increment = async (key: string, by: number, sign: 1 | -1, options?: SetOptions): Promise<number> => {
     const limit = limitOf(options, { ...CALL, ttl: 1 })
-    const to = stored(key)
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs } = core.life({ ...options, grace: 0 })
-    const { dead } = await find(key, limit)
-    const { generation } = await contextFor([], { freshMs, lifeMs: freshMs }, limit)
-    const reply = await ask(
-      core.step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], core.call(limit)),
-      limit,
-    )
+    const reply = await findThen(key, limit, undefined, async (to, dead) => {
+      const context = contextFor([], { freshMs, lifeMs: freshMs }, limit)
+      const { generation } = context instanceof Promise ? await context : context
+      const args = ['increment', dead, randomId(), freshMs, by * sign, generation]
+      return ask(core.step('once', to, args, core.call(limit)), limit)
+    })
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
     return Number(reply)
@@ -227,50 +250,55 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const life = core.life(options)
       const encoded = pairs.map(({ to, value }) => core.encode(value, to))
       const context = contextFor(options?.tags, life, limit)
-      const before = part(targets)
       let coded = encoded as Coded[]
       let under = context as Context
-      if (context instanceof Promise || encoded.some((each) => each instanceof Promise)) {
-        const ready = Promise.all([Promise.all(encoded), context]).then((both) => {
-          ;[coded, under] = both
-        })
-        before.push(ready)
-      }
-      const outcomes = await core.inTurn(targets, before, () =>
+      const later = context instanceof Promise || encoded.some((each) => each instanceof Promise)
+      const ready = later
+        ? Promise.all([Promise.all(encoded), context]).then((both) => {
+            ;[coded, under] = both
+          })
+        : undefined
+      ready?.catch(nothing)
+      const outcomes = await overwrite(targets, ready, () =>
         Promise.allSettled(targets.map((to, i) => put('set', to, coded[i] as Coded, life, under, limit))),
       )
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     },
     async add(key, value, options) {
       const limit = limitOf(options, SET)
-      const to = stored(key)
       const life = core.life(options)
-      const coded = await core.encode(value, to)
-      const { dead } = await find(key, limit)
-      const context = await contextFor(options?.tags, life, limit)
-      return (await put('add', to, coded, life, context, limit, dead)) === 1
+      const encoding = core.encode(value, stored(key))
+      if (encoding instanceof Promise) encoding.catch(nothing)
+      const added = await findThen(key, limit, undefined, async (to, dead) => {
+        const context = contextFor(options?.tags, life, limit)
+        const [coded, under] = await Promise.all([encoding, context])
+        return put('add', to, coded, life, under, limit, dead)
+      })
+      return added === 1
     },
     async has(key, options) {
       return (await find(key, limitOf(options, READ), options?.tags)).status === 'fresh'
     },
     async ttl(key, options) {
       const limit = limitOf(options)
-      const { dead } = await find(key, limit)
-      const left = await ask(core.step('read', stored(key), ['ttl', dead], core.call(limit)), limit)
+      const left = await findThen(key, limit, undefined, (to, dead) =>
+        ask(core.step('read', to, ['ttl', dead], core.call(limit)), limit),
+      )
       return left === null ? undefined : (left as number) < 0 ? Number.POSITIVE_INFINITY : (left as number)
     },
     async touch(key, options) {
       const limit = limitOf(options, { ...CALL, ttl: 1, grace: 2 })
       const { freshMs, lifeMs } = core.life(options)
-      const { dead } = await find(key, limit)
-      return (
-        (await ask(core.step('once', stored(key), ['touch', dead, freshMs, lifeMs], core.call(limit)), limit)) === 1
+      const touched = await findThen(key, limit, undefined, (to, dead) =>
+        ask(core.step('once', to, ['touch', dead, freshMs, lifeMs], core.call(limit)), limit),
       )
+      return touched === 1
     },
     async take<T>(key: string, options?: ReadOptions) {
       const limit = limitOf(options, READ)
-      const { dead } = await find(key, limit, options?.tags)
-      const text = await ask(core.step('once', stored(key), ['take', dead], core.call(limit)), limit)
+      const text = await findThen(key, limit, options?.tags, (to, dead) =>
+        ask(core.step('once', to, ['take', dead], core.call(limit)), limit),
+      )
       const entry = core.parse((text ?? undefined) as string | undefined)
       const taken = entry && (await open(stored(key), entry, 'hit'))
       if (!taken) miss()
@@ -280,13 +308,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const limit = limitOf(options)
       const targets = (typeof keys === 'string' ? [keys] : keys).map(stored)
       checkKeys(targets, store.traits)
-      return core.inTurn(targets, part(targets), () => ask(core.remove(targets, core.call(limit)), limit))
+      return overwrite(targets, undefined, () => ask(core.remove(targets, core.call(limit)), limit))
     },
     async expire(key, options) {
       const limit = limitOf(options)
       const to = stored(key)
-      loads.detach(to)
-      const kept = await core.inTurn([to], [], () =>
+      const kept = await overwrite([to], undefined, () =>
         ask(core.step('repeat', to, ['expire', ''], core.call(limit)), limit),
       )
       return kept === 1

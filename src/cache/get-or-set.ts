@@ -193,7 +193,7 @@ async function lookOrAway(
   limit: Limit,
 ): Promise<Found | 'away'> {
   try {
-    return await within(look(core, space, to, new Set([...tags, ...loads.tagsOf(to)]), liveId), limit)
+    return await within(look(core, space, to, new Set([...tags, ...loads.tagsOf(to)]), { liveId }), limit)
   } catch (error) {
     checkLimit(limit)
     if (!isOutage(error)) throw error

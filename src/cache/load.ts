@@ -1,4 +1,4 @@
-import { HitherError, isHitherError } from '../errors.ts'
+import { type ErrorCode, HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now, setTimer, sleep } from '../runtime/clock.ts'
@@ -31,6 +31,8 @@ export interface Load {
   /** It goes on when every caller has left: its value will be stored. */
   kept: boolean
   waiters: number
+  /** Why its value is not stored, where nobody asked for that. */
+  unstored: ErrorCode | undefined
   /** Its unguarded write, under way. */
   filling: Promise<unknown> | undefined
   readonly stop: AbortController
@@ -228,8 +230,9 @@ export function createLoads(core: Core): Loads {
 
   const fill = async (job: LoadJob, load: Load, coded: Coded, wish: Wish, startedMs: number): Promise<void> => {
     const { stored, emit, space } = job
+    const { unstored = load.token === '' && !plain && !load.detached ? 'STORE_UNAVAILABLE' : undefined } = load
+    if (unstored) return emit({ type: 'write-dropped', code: unstored })
     if (load.detached) return emit({ type: 'fill-refused' })
-    if (load.token === '' && !plain) return emit({ type: 'write-dropped', code: 'STORE_UNAVAILABLE' })
     let context = load.context ?? { generation: NONE, tags: new Map() }
     let form: Coded = coded
     if (wish.tags.length > 0) {
@@ -263,6 +266,7 @@ export function createLoads(core: Core): Loads {
       started: false,
       over: false,
       detached: false,
+      unstored: undefined,
       kept: job.background,
       waiters: 1,
       filling: undefined,
@@ -277,9 +281,10 @@ export function createLoads(core: Core): Loads {
     return load
   }
 
-  const alone = (job: LoadJob): Load => {
+  const alone = (job: LoadJob, unstored?: ErrorCode): Load => {
     const load = begin(job, false, undefined)
     load.detached = true
+    load.unstored = unstored
     return load
   }
 
@@ -293,13 +298,13 @@ export function createLoads(core: Core): Loads {
         job.onTurn?.(true)
         return running
       }
-      if (loads.size >= MAX_LOADS) return alone(job)
+      if (loads.size >= MAX_LOADS) return alone(job, 'OVERLOADED')
       const load = begin(job, !plain && seen !== 'away', running)
       loads.set(stored, load)
       stats.inFlight = loads.size
       return load
     },
-    alone,
+    alone: (job) => alone(job),
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return
       load.over = true

@@ -19,12 +19,18 @@ export interface Found {
 /**
  * Reads an entry with what decides whether it is valid, in one wave: the entry, the generation and the tags that are
  * named. Tags found only in the entry cost one more read, unless they were seen in the last five seconds. `liveId` is
- * the id of an entry that the store's own clock has just called fresh.
+ * the id of an entry that the store's own clock has just called fresh; `inTurn`: the caller has its turn on the key.
  */
-export async function look(core: Core, space: Space, to: string, names: Iterable<string>, liveId = ''): Promise<Found> {
+export async function look(
+  core: Core,
+  space: Space,
+  to: string,
+  names: Iterable<string>,
+  { liveId = '', inTurn = false }: { readonly liveId?: string; readonly inTurn?: boolean } = {},
+): Promise<Found> {
   const { versions } = core
   if (core.plain) {
-    const entry = core.parse(await core.text(to))
+    const entry = core.parse(await core.text(to, inTurn))
     return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: NONE, tags: new Map() }
   }
   const tags = new Map<string, string | undefined>()
@@ -36,7 +42,11 @@ export async function look(core: Core, space: Space, to: string, names: Iterable
     tags.set(name, version)
   }
   const generationKey = space.generation
-  const [text, generation] = await Promise.all([core.text(to), core.text(generationKey), ...Array.from(names, read)])
+  const [text, generation] = await Promise.all([
+    core.text(to, inTurn),
+    core.text(generationKey),
+    ...Array.from(names, read),
+  ])
   versions.note(generationKey, generation, epoch)
   const entry = core.parse(text)
   if (!entry || entry.mark === NO_VALUE) return { entry, status: 'absent', dead: '', generation, tags }

@@ -80,10 +80,12 @@ export function byHand(store: AtomicStore = memoryStore()): {
   return {
     store: {
       ...store,
-      get: (...args) => hold('get', () => store.get(...args)),
+      // What a namespace keeps for itself is at hand.
+      get: (...args) => (args[0].startsWith(':') ? store.get(...args) : hold('get', () => store.get(...args))),
       delete: (...args) => hold('delete', () => store.delete(...args)),
       set: (...args) => hold('set', () => store.set(...args)),
-      run: (...args) => hold(String(args[2][0]), () => store.run(...args)),
+      run: (...args) =>
+        args[1].startsWith(':') ? store.run(...args) : hold(String(args[2][0]), () => store.run(...args)),
     },
     flow() {
       flowing = true
