@@ -185,7 +185,8 @@ function cellOf(key: string): number {
 }
 
 function checkBound(name: string, bound: number, most: number): void {
-  if (!Number.isSafeInteger(bound) || bound < 1 || bound > most) throw invalid(`${name} is a whole number from 1 to ${most}`)
+  if (!Number.isSafeInteger(bound) || bound < 1 || bound > most)
+    throw invalid(`${name} is a whole number from 1 to ${most}`)
 }
 
 function invalid(message: string): HitherError {
