@@ -4,7 +4,7 @@ import { createCache } from '../../../src/index.ts'
 
 describe('createCache', () => {
   const open = (options: object) => () => createCache({ store: memoryStore(), ...options })
-  it.each([
+  it.each<object>([
     { store: undefined },
     { store: null },
     { store: {} },
