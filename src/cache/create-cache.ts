@@ -240,7 +240,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         Frozen<T>
       >
     },
-    set: async (key, value, options) => cache.setMany([[key, value]], options),
+    set: (key, value, options) => cache.setMany([[key, value]], options),
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
       const pairs = Array.from(entries, ([key, value]) => ({ to: stored(key), value }))

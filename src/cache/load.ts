@@ -4,7 +4,7 @@ import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
-import { type Coded, type Core, type Emit, invalid, type Life, type Space } from './core.ts'
+import { type Coded, type Core, type Emit, invalid, type Life, nothing, type Space } from './core.ts'
 import type { Found } from './look.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
 import { type Context, checkTags, TAG_LIFE_MS } from './versions.ts'
@@ -184,19 +184,19 @@ export function createLoads(core: Core): Loads {
     }
     load.started = true
     stats.loads++
-    const cancel = setTimer(
-      () => stop.abort(new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })),
-      job.hardMs,
-    )
+    let cancel = nothing
     const at = now()
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
     let coded: Coded | undefined
     const wish: Wish = { life: job.life, tags: [], keep: false, skip: false }
     try {
       const { signal } = stop
+      const late = new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })
+      cancel = setTimer(() => stop.abort(late), job.hardMs)
       const work = (async () => {
         const previous = await previousOf(job)
-        return job.loader(contextOf(job, signal, previous, wish))
+        // Awaited here: workerd reports a rejected promise that is only handed on.
+        return await job.loader(contextOf(job, signal, previous, wish))
       })()
       const value = await within(work, { signals: [signal], deadline: undefined })
       if (value === null && options.negativeTtl !== undefined) wish.life = lifeFor(core, options, options.negativeTtl)
