@@ -108,6 +108,7 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
   checkBound('maxBytes', maxBytes, Number.MAX_SAFE_INTEGER)
   const maxAgeMs = toMs(maxAge, 'maxAge')
   const map = createBoundedMap<unknown>(maxEntries, maxBytes, maxAgeMs, 3)
+  const { values, find, time } = map
   /** How often tickets were made void, for the keys of each hash. */
   const voided = new Uint32Array(CELLS)
   let cleared = 0
@@ -117,22 +118,22 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
 
   const begin = (key: string): number => (voided[cellOf(key)] as number) + cleared
   const valueIn = (slot: number, mark: number): unknown => {
-    const held = map.values[slot]
+    const held = values[slot]
     const value = mark & NOTED ? (held as Noted).value : held
     return mark & CLONED ? clone(value) : value
   }
 
   return {
     peek(key, nowMs) {
-      const slot = map.find(key, nowMs)
-      if (slot === 0 || map.time(slot, FRESH_UNTIL) <= nowMs) return undefined
+      const slot = find(key, nowMs)
+      if (slot === 0 || time(slot, FRESH_UNTIL) <= nowMs) return undefined
       const mark = map.mark(slot)
       if (mark & TAGGED) return undefined
       hits++
-      return mark ? valueIn(slot, mark) : map.values[slot]
+      return mark ? valueIn(slot, mark) : values[slot]
     },
     get(key, nowMs) {
-      const slot = map.find(key, nowMs)
+      const slot = find(key, nowMs)
       if (slot === 0) {
         misses++
         return undefined
@@ -141,16 +142,16 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
       const mark = map.mark(slot)
       return {
         value: valueIn(slot, mark),
-        writtenMs: map.time(slot, WRITTEN),
-        freshUntilMs: map.time(slot, FRESH_UNTIL),
-        note: mark & NOTED ? (map.values[slot] as Noted).note : undefined,
+        writtenMs: time(slot, WRITTEN),
+        freshUntilMs: time(slot, FRESH_UNTIL),
+        note: mark & NOTED ? (values[slot] as Noted).note : undefined,
       }
     },
     begin,
     set(key, { value, writtenMs, freshUntilMs, expiresMs, note, textLength }, nowMs, ticket) {
       const held = map.slotOf(key)
       let kept = false
-      if (ticket === begin(key) && !(held && map.time(held, WRITTEN) > writtenMs)) {
+      if (ticket === begin(key) && !(held && time(held, WRITTEN) > writtenMs)) {
         const isolation = isolate(value)
         const own = isolation === CLONED ? clone(value) : value
         kept = map.set(
