@@ -97,6 +97,11 @@ try {
       const path = join(home, `test/unit/near/${test}.test.ts`)
       writeFileSync(path, readFileSync(path, 'utf8').replace(/numRuns: \d+/g, 'numRuns: 40'))
     }
+    // Without some of the guards there is no end to making room.
+    const map = join(home, 'src/near/bounded-map.ts')
+    const evict = 'const evict = (): void => {'
+    const bounded = `${evict}\n    if (evicted > 100_000) throw new Error('no end to it')`
+    writeFileSync(map, readFileSync(map, 'utf8').replace(evict, bounded))
     const mutant = mutants[i - 1]
     if (!mutant) continue
     const [file, guard, text, instead] = mutant
