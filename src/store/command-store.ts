@@ -142,32 +142,38 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     return []
   }
 
-  /** Settles the callers of `requests`, but for those it returns: their turn comes again. */
-  const outcome = async (requests: readonly Request[], reply: Promise<Wire>): Promise<Unit[]> => {
-    try {
-      const replies = await reply
-      return requests.flatMap((request, i) => answer(request, requests[1] ? ((replies as Wire[])[i] as Wire) : replies))
-    } catch (error) {
-      const known = error instanceof HitherError ? error : undefined
-      const units = requests.flatMap((request) => request.units)
-      const again = units.filter((unit) => {
-        const lost = known?.maybeExecuted || unit.attempts > 0
-        const may = lost && unit.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
-        if (may && ++unit.attempts < MAX_ATTEMPTS) return true
-        // A read changed nothing, whatever was lost; anything else may have run at an earlier attempt.
-        const maybeExecuted = lost && unit.effect !== 'read'
-        const same = !known || known.maybeExecuted === maybeExecuted
-        const options = { cause: error, retryable: true, maybeExecuted }
-        settle(unit, 'reject', same ? error : new HitherError(known.code, known.message, options))
-        return false
-      })
-      if (again[0]) {
-        emit('resend', 'batch')
-        await sleep(20 * 2 ** again[0].attempts * (0.5 + random()))
-      }
-      return again
+  /** Settles the callers without an answer, but for those it returns: their turn comes again. */
+  const failed = async (requests: readonly Request[], error: unknown): Promise<Unit[]> => {
+    const known = error instanceof HitherError ? error : undefined
+    const units = requests.flatMap((request) => request.units)
+    const again = units.filter((unit) => {
+      const lost = known?.maybeExecuted || unit.attempts > 0
+      const may = lost && unit.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
+      if (may && ++unit.attempts < MAX_ATTEMPTS) return true
+      // A read changed nothing, whatever was lost; anything else may have run at an earlier attempt.
+      const maybeExecuted = lost && unit.effect !== 'read'
+      const same = !known || known.maybeExecuted === maybeExecuted
+      const options = { cause: error, retryable: true, maybeExecuted }
+      settle(unit, 'reject', same ? error : new HitherError(known.code, known.message, options))
+      return false
+    })
+    if (again[0]) {
+      emit('resend', 'batch')
+      await sleep(20 * 2 ** again[0].attempts * (0.5 + random()))
     }
+    return again
   }
+
+  /** Settles the callers of `requests`, but for those it returns: their turn comes again. */
+  const outcome = (requests: readonly Request[], reply: Promise<Wire>): Promise<Unit[]> =>
+    reply.then(
+      (replies) => {
+        const [first, second] = requests as [Request, Request?]
+        if (!second) return answer(first, replies)
+        return requests.flatMap((request, i) => answer(request, (replies as Wire[])[i] as Wire))
+      },
+      (error: unknown) => failed(requests, error),
+    )
 
   const exchange = (requests: readonly Request[]): Promise<Unit[]> => {
     const [first, second] = requests as [Request, Request?]
@@ -197,7 +203,16 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     traits,
     timeoutMs,
     (units) => {
-      if (!units[1] || (ordered && !units.some(({ script }) => script))) return send(units)
+      const [first, second] = units as [Unit, Unit?]
+      // The common case, a call alone in its tick, without the machinery of a batch.
+      if (!second && !first.script && !first.settled) {
+        first.sent = true
+        const request: Request = { units: [first], args: first.args as Request['args'], effect: first.effect }
+        return outcome([request], transport.send(request, { deadline: first.deadline, bytes: first.bytes })).then(
+          (again) => (again[0] ? send(again) : undefined),
+        )
+      }
+      if (!second || (ordered && !units.some(({ script }) => script))) return send(units)
       const uses = new Map<string, number>()
       for (const { keys } of units) for (const key of keys) uses.set(key, (uses.get(key) ?? 0) + 1)
       const at = now()

@@ -55,6 +55,7 @@ export function createTick(
   const open = new Set<Unit[]>()
   let queue: Unit[] = []
   let closed = false
+  let at = 0
 
   const start = (): void => {
     const units = queue
@@ -67,17 +68,21 @@ export function createTick(
   }
 
   return {
-    add: (keys, args, effect, size, { signal, deadline = now() + timeoutMs, bytes = false } = {}, script) =>
+    add: (keys, args, effect, size, call, script) =>
       new Promise((resolve, reject) => {
         for (const key of keys) checkKey(key, traits)
+        const signal = call?.signal
         if (signal?.aborted) throw signal.reason
+        // The clock is read once a tick, but for calls with a deadline of their own.
+        if (!queue[0] || call?.deadline !== undefined) at = now()
+        const deadline = call?.deadline ?? at + timeoutMs
         const unit: Unit = {
           keys,
           args,
           effect,
           size,
           script,
-          bytes,
+          bytes: call?.bytes === true,
           deadline,
           resolve,
           reject,
@@ -85,7 +90,7 @@ export function createTick(
           settled: false,
           attempts: 0,
         }
-        if (closed || !(deadline > now())) throw ended(unit, closed ? 'CLOSED' : 'TIMEOUT')
+        if (closed || !(deadline > at)) throw ended(unit, closed ? 'CLOSED' : 'TIMEOUT')
         if (signal) {
           const abort = (): void => settle(unit, 'reject', signal.reason)
           unit.end = () => signal.removeEventListener('abort', abort)
