@@ -249,10 +249,14 @@ describe('clocks that differ', () => {
   it('a deadline ends a call although the clock was set back', async () => {
     const real = Date.now
     const cache = createCache({ store: memoryStore(), ttl: '1m' })
-    const answer = cache.getOrSet('k', () => new Promise<never>(() => {}), { deadline: real() + 30 })
-    const back = real() - 20
-    const from = real()
-    Date.now = () => back + (real() - from)
+    let running = false
+    const load = () => {
+      running = true
+      return new Promise<never>(() => {})
+    }
+    const answer = cache.getOrSet('k', load, { deadline: real() + 500 })
+    while (!running) await pause(1)
+    Date.now = () => real() - 40
     try {
       await expect(answer).rejects.toEqual(code('TIMEOUT'))
     } finally {
