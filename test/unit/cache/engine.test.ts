@@ -1,7 +1,7 @@
 import { type Cache, type CacheEvent, type CacheOptions, createCache } from 'hither'
 import { memoryStore } from 'hither/memory'
+import { atFraction, early } from 'hither/refresh'
 import { describe, expect, it } from 'vitest'
-import { atFraction, early } from '../../../src/cache/refresh.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
