@@ -29,6 +29,7 @@ export interface Peer extends IoredisLike {
     readonly [option: string]: unknown
   }
   readonly stream?: { cork?(): void; uncork?(): void } | null
+  get?(key: string): Promise<unknown>
   nodes?(role?: string): Peer[]
   /** By hash slot: the keys (`host:port`) of the nodes that serve it, the primary first. */
   readonly slots?: string[][]

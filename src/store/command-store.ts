@@ -202,32 +202,41 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const tick = createTick(
     traits,
     timeoutMs,
-    (units) => {
+    (units, done) => {
       const [first, second] = units as [Unit, Unit?]
+      if (second || first.script || first.settled) return void sendAll(units).then(done)
       // The common case, a call alone in its tick, without the machinery of a batch.
-      if (!second && !first.script && !first.settled) {
-        first.sent = true
-        const request: Request = { units: [first], args: first.args as Request['args'], effect: first.effect }
-        return outcome([request], transport.send(request, { deadline: first.deadline, bytes: first.bytes })).then(
-          (again) => (again[0] ? send(again) : undefined),
-        )
-      }
-      if (!second || (ordered && !units.some(({ script }) => script))) return send(units)
-      const uses = new Map<string, number>()
-      for (const { keys } of units) for (const key of keys) uses.set(key, (uses.get(key) ?? 0) + 1)
-      const at = now()
-      const time = latest(units) - at
-      const alone = (unit: Unit): boolean =>
-        !ordered &&
-        (unit.bytes || unit.size > ALONE_BYTES || (unit.deadline - at) * 2 < time) &&
-        unit.keys.every((key) => uses.get(key) === 1)
-      const apart = units.filter(alone)
-      const rest = units.filter((unit) => !alone(unit))
-      return Promise.all([...apart.map((unit) => send([unit], uses)), send(rest, uses)])
+      first.sent = true
+      const request: Request = { units: [first], args: first.args as Request['args'], effect: first.effect }
+      transport.send(request, first).then(
+        (reply) => {
+          if (typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
+          else answer(request, reply)
+          done()
+        },
+        (error: unknown) => {
+          void failed([request], error).then(send).then(done)
+        },
+      )
     },
     options.watch,
   )
   const { add } = tick
+
+  const sendAll = (units: readonly Unit[]): Promise<unknown> => {
+    if (!units[1] || (ordered && !units.some(({ script }) => script))) return send(units)
+    const uses = new Map<string, number>()
+    for (const { keys } of units) for (const key of keys) uses.set(key, (uses.get(key) ?? 0) + 1)
+    const at = now()
+    const time = latest(units) - at
+    const alone = (unit: Unit): boolean =>
+      !ordered &&
+      (unit.bytes || unit.size > ALONE_BYTES || (unit.deadline - at) * 2 < time) &&
+      unit.keys.every((key) => uses.get(key) === 1)
+    const apart = units.filter(alone)
+    const rest = units.filter((unit) => !alone(unit))
+    return Promise.all([...apart.map((unit) => send([unit], uses)), send(rest, uses)])
+  }
 
   const read = <T>(key: string, call?: Call): Promise<T> => add([key], ['GET', key], 'read', key?.length + 16, call)
 

@@ -19,7 +19,7 @@ export interface Unit {
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
   /** Takes the listener off the caller's signal. */
-  end?: () => void
+  end: (() => void) | undefined
   sent: boolean
   settled: boolean
   attempts: number
@@ -39,33 +39,53 @@ export interface Tick {
   close(): void
 }
 
-/** Ends each unit of a tick whose time is up, for as long as it is not called off. */
-export type Watch = (units: readonly Unit[]) => () => void
+const RESOLVED = Promise.resolve()
 
 /**
- * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. `flush` resolves
- * when it has nothing more to send; it never rejects.
+ * What ends units whose time is up. Made once, with a way to all that are open; then told of each tick as it is sent: it
+ * answers what calls it off, where that is needed.
+ */
+export type Watch = (open: () => Iterable<Unit>) => (units: readonly Unit[]) => (() => void) | undefined
+
+/** A tick that is not over, in a ring: a `Set` would cost a lone call more than all else here. */
+interface Open {
+  readonly units: Unit[]
+  before: Open
+  after: Open
+}
+
+/**
+ * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. `flush` calls `done`
+ * when it has nothing more to send; it never throws.
  */
 export function createTick(
   traits: StoreTraits,
   timeoutMs: number,
-  flush: (units: readonly Unit[]) => Promise<unknown>,
-  watch: Watch = watchOne,
+  flush: (units: readonly Unit[], done: () => void) => void,
+  watch: Watch = () => watchOne,
 ): Tick {
-  const open = new Set<Unit[]>()
-  let queue: Unit[] = []
+  const ring = { units: [] } as unknown as Open
+  ring.before = ring.after = ring
+  const open = function* (): Generator<Unit> {
+    for (let at = ring.after; at !== ring; at = at.after) yield* at.units
+  }
+  const watched = watch(open)
+  let filling: Open | undefined
   let closed = false
   let at = 0
 
   const start = (): void => {
-    const units = queue
-    queue = []
-    const cancel = watch(units)
-    void flush(units).then(() => {
-      cancel()
-      open.delete(units)
+    const sent = filling as Open
+    filling = undefined
+    const cancel = watched(sent.units)
+    flush(sent.units, () => {
+      cancel?.()
+      sent.before.after = sent.after
+      sent.after.before = sent.before
     })
   }
+  // Not `queueMicrotask`, which costs ten times as much on Node.
+  const hop = (): void => void RESOLVED.then(start)
 
   return {
     add: (keys, args, effect, size, call, script) =>
@@ -74,7 +94,7 @@ export function createTick(
         const signal = call?.signal
         if (signal?.aborted) throw signal.reason
         // The clock is read once a tick, but for calls with a deadline of their own.
-        if (!queue[0] || call?.deadline !== undefined) at = now()
+        if (!filling || call?.deadline !== undefined) at = now()
         const deadline = call?.deadline ?? at + timeoutMs
         const unit: Unit = {
           keys,
@@ -86,6 +106,7 @@ export function createTick(
           deadline,
           resolve,
           reject,
+          end: undefined,
           sent: false,
           settled: false,
           attempts: 0,
@@ -96,15 +117,16 @@ export function createTick(
           unit.end = () => signal.removeEventListener('abort', abort)
           signal.addEventListener('abort', abort)
         }
-        if (queue.push(unit) === 1) {
-          open.add(queue)
-          // Not `queueMicrotask`, which costs ten times as much on Node.
-          void Promise.resolve().then().then(start)
+        if (filling) filling.units.push(unit)
+        else {
+          filling = { units: [unit], before: ring.before, after: ring }
+          ring.before = ring.before.after = filling
+          void RESOLVED.then(hop)
         }
       }),
     close: () => {
       closed = true
-      for (const units of open) for (const unit of units) settle(unit, 'reject', ended(unit, 'CLOSED'))
+      for (const unit of open()) settle(unit, 'reject', ended(unit, 'CLOSED'))
     },
   }
 }
@@ -121,7 +143,7 @@ function watchOne(units: readonly Unit[]): () => void {
 }
 
 /** Ends the units whose time is up; answers the earliest deadline of the others. */
-export function expire(units: readonly Unit[]): number {
+export function expire(units: Iterable<Unit>): number {
   const at = now()
   let next = Number.POSITIVE_INFINITY
   for (const unit of units) {

@@ -1,28 +1,26 @@
 import { now } from '../runtime/clock.ts'
-import { expire, type Unit, type Watch } from './tick.ts'
+import { expire, type Watch } from './tick.ts'
 
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
 export type Timer = (fn: () => void, ms: number) => () => void
 
 /** Watches all ticks of a store with one `timer`, which outlives the request that set it and keeps no process alive. */
 export function watchAll(timer: Timer): Watch {
-  const open = new Set<readonly Unit[]>()
-  let due = Number.POSITIVE_INFINITY
-  let cancel = (): void => {}
-  const arm = (next: number): void => {
-    if (next >= due) return
-    cancel()
-    due = next
-    cancel = timer(() => {
-      due = Number.POSITIVE_INFINITY
-      for (const units of open) arm(expire(units))
-    }, next - now())
-  }
-  return (units) => {
-    open.add(units)
-    arm(expire(units))
-    return () => {
-      open.delete(units)
+  return (open) => {
+    let due = Number.POSITIVE_INFINITY
+    let cancel = (): void => {}
+    const arm = (next: number): void => {
+      if (next >= due) return
+      cancel()
+      due = next
+      cancel = timer(() => {
+        due = Number.POSITIVE_INFINITY
+        arm(expire(open()))
+      }, next - now())
+    }
+    return (units) => {
+      for (const { deadline } of units) arm(deadline)
+      return undefined
     }
   }
 }

@@ -10,7 +10,7 @@ function handMade() {
   const tick = createTick(
     { ...traits, clock: 'server', consistency: 'strong' },
     60_000,
-    (units) => new Promise<void>((end) => void flushed.push({ units, end })),
+    (units, end) => void flushed.push({ units, end }),
     watchAll((fn, ms) => {
       const timer = { fn, ms }
       timers.add(timer)
