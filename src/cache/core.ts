@@ -4,7 +4,8 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
 import type { Arg, Reply } from '../protocol/operation.ts'
 import { type Background, createBackground } from '../runtime/background.ts'
-import { now } from '../runtime/clock.ts'
+import { NEVER, now } from '../runtime/clock.ts'
+import type { Limit } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
@@ -28,13 +29,6 @@ export interface Life {
 export type Emit = (
   event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace'> : never) : never,
 ) => void
-
-/** A namespace: where its things are stored. In the plain format keys are as given. */
-export interface Space {
-  key(key: string): string
-  readonly generation: string
-  tag(tag: string): string
-}
 
 /** What a cache and its views share: the store, the stored form, the counts. */
 export interface Core {
@@ -68,7 +62,7 @@ export interface Core {
   /** Resolves to how many of the stored keys there were. */
   remove(keys: readonly string[], call: Call): Promise<number>
   /** The deadline of one command, no later than the caller's. */
-  call(limit?: { readonly signals: readonly AbortSignal[]; readonly deadline: number | undefined }): Call
+  call(limit?: Limit): Call
   /** Runs one step (`entry-operations.ts`) on a stored key. */
   step(effect: 'read' | 'repeat' | 'once', key: string, args: readonly Arg[], call: Call): Promise<Reply>
   /** Resolves to 1, or 0 where the verb's condition did not hold. */
@@ -111,6 +105,18 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
   const steps = { read, repeat: repeatEntry, once: write }
+  const plainEntry = plain && {
+    mark: 'j',
+    id: '',
+    // By no clock: its age is 0.
+    writtenMs: NEVER,
+    loadMs: 0,
+    freshUntilMs: NEVER,
+    expiresMs: NEVER,
+    lease: NONE,
+    generation: NONE,
+    tags: '',
+  }
   const reads = new Map<string, Promise<string | undefined>>()
   const turns = new Map<string, Promise<unknown>>()
 
@@ -161,20 +167,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return mark === codec?.mark ? codec.decode(payload, key) : decodeJson(payload, mark)
     },
     parse(text) {
-      if (!plain || text === undefined) return text === undefined ? undefined : parseEntry(text)
-      const end = Number.POSITIVE_INFINITY
-      return {
-        mark: 'j',
-        id: '',
-        writtenMs: 0,
-        loadMs: 0,
-        freshUntilMs: end,
-        expiresMs: end,
-        lease: NONE,
-        generation: NONE,
-        tags: '',
-        payload: text,
-      }
+      if (text === undefined) return undefined
+      return plainEntry ? { ...plainEntry, payload: text } : parseEntry(text)
     },
     text(key, inTurn) {
       const turn = inTurn ? undefined : turns.get(key)
@@ -206,7 +200,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return store.delete(keys, call)
     },
     call(limit) {
-      const deadline = Math.min(limit?.deadline ?? Number.POSITIVE_INFINITY, now() + storeTimeoutMs)
+      const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)
       const signal = limit?.signals[0]
       return signal ? { deadline, signal } : { deadline }
     },

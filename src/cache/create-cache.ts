@@ -2,15 +2,16 @@ import { HitherError } from '../errors.ts'
 import { encodeJson } from '../protocol/codec.ts'
 import { type Entry, NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
-import type { Reply } from '../protocol/operation.ts'
-import { now } from '../runtime/clock.ts'
+import type { Arg, Effect, Reply } from '../protocol/operation.ts'
+import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
-import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing, type Space } from './core.ts'
-import { getOrSet, planLoad, type ReadThrough, runAlone } from './get-or-set.ts'
+import type { Call } from '../store/store.ts'
+import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
+import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
-import { createLoads, type Loads } from './load.ts'
+import { createLoads, type Loads, type ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
 import type {
   Cache,
@@ -28,7 +29,7 @@ import type {
   SetOptions,
   ViewOptions,
 } from './types.ts'
-import { type Context, checkTags, parseTags, softenVersion, TAG_LIFE_MS } from './versions.ts'
+import { type Context, checkTags, parseTags, type Space, softenVersion } from './versions.ts'
 
 /**
  * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
@@ -71,23 +72,25 @@ interface CapturedVersions extends Captured {
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
   const { plain, store, stats, versions } = core
   const emit = core.emitter(namespace)
+  const stored = (key: string): string => (plain ? key : storedKey(namespace, key))
   const space: Space = {
-    key: (key) => (plain ? key : storedKey(namespace, key)),
+    key: stored,
     generation: generationKey(namespace),
     tag: (tag) => tagKey(namespace, tag),
   }
-  const { key: stored } = space
 
   /** Checks a call's options; throws what ends it before it begins. */
   const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
     checkNames('this call', options, known, plain)
-    const deadlines = [options?.deadline, request.deadline].filter((deadline) => deadline !== undefined)
-    const limit = {
-      signals: [options?.signal, request.signal].filter((signal) => signal !== undefined),
-      deadline: deadlines.length > 0 ? Math.min(...deadlines) : undefined,
-    }
+    const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
+    const limit = { signals, deadline: Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER) }
     checkLimit(limit)
     return limit
+  }
+  const storedAll = (keys: readonly string[]): string[] => {
+    const all = keys.map(stored)
+    checkKeys(all, store.traits)
+    return all
   }
   /** The store's answer to one call; a failure of the store is counted and told. */
   const ask = <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
@@ -97,18 +100,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     })
     return within(told, limit)
   }
+  const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
+    ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
-    ask(look(core, space, stored(key), checkTags(tags), { inTurn }), limit)
+    ask(look(core, space, stored(key), checkTags(tags), '', inTurn), limit)
   /** Looks what is there, then runs one step, told whether that is dead: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
     limit: Limit,
-    tags: readonly string[] | undefined,
     work: (to: string, dead: string) => Promise<T>,
+    tags?: readonly string[],
   ): Promise<T> => {
     const to = stored(key)
-    if (plain) return core.inTurn([to], false, () => work(to, ''))
-    return core.inTurn([to], true, async () => work(to, (await find(key, limit, tags, true)).dead))
+    return core.inTurn([to], !plain, async () => work(to, plain ? '' : (await find(key, limit, tags, true)).dead))
   }
 
   const miss = (): void => {
@@ -118,8 +122,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const open: ReadThrough['open'] = async (to, entry, as) => {
     try {
       const value = await core.decode(entry, to)
-      stats[as === 'hit' ? 'hits' : 'stale']++
-      emit({ type: as })
+      if (as) {
+        stats[as === 'hit' ? 'hits' : 'stale']++
+        emit({ type: as })
+      }
       return { value }
     } catch {
       emit({ type: 'decode-failed' })
@@ -127,15 +133,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
-  const fresh = async (key: string, found: Found): Promise<{ readonly value: unknown } | undefined> => {
-    const hit = found.status === 'fresh' ? await open(stored(key), found.entry as Entry, 'hit') : undefined
+  const hitOf = async (
+    key: string,
+    fresh: boolean,
+    entry: Entry | undefined,
+  ): Promise<{ readonly value: unknown } | undefined> => {
+    const hit = fresh && entry ? await open(stored(key), entry, 'hit') : undefined
     if (!hit) miss()
     return hit
   }
   const through: ReadThrough = { core, loads, space, emit, waitUntil: request.waitUntil, open, miss }
 
   /** What is written now is valid under; a version seen in the last five seconds will do. */
-  const contextFor = (tags: SetOptions['tags'], life: Life, limit: Limit): Context | Promise<Context> => {
+  const contextFor = (tags: SetOptions['tags'] = [], life: Life, limit: Limit): Context | Promise<Context> => {
     if (plain) return { generation: NONE, tags: new Map() }
     if (typeof tags === 'object' && 'tags' in tags) {
       const captured = (tags as CapturedVersions)[VERSIONS]
@@ -143,31 +153,17 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       checkTags(tags.tags, life.lifeMs)
       return captured
     }
-    const names = checkTags(tags ?? [], life.lifeMs)
-    const generation = versions.recall(space.generation)
-    const known = names.map((tag) => versions.recall(space.tag(tag)))
-    if (generation !== undefined && !known.includes(undefined)) {
-      return { generation, tags: new Map(names.map((tag, i) => [tag, known[i] as string])) }
-    }
-    return capture(names, limit)
+    const names = checkTags(tags, life.lifeMs)
+    return versions.recallAll(space, names) ?? capture(names, limit)
   }
-  const capture = async (names: readonly string[], limit: Limit): Promise<Context> => {
-    const call = core.call(limit)
-    const [generation, ...captured] = await ask(
-      Promise.all([
-        versions.capture(space.generation, 16, 0, call),
-        ...names.map((tag) => versions.capture(space.tag(tag), 32, TAG_LIFE_MS, call)),
-      ]),
-      limit,
-    )
-    return { generation, tags: new Map(names.map((tag, i) => [tag, captured[i] as string])) }
-  }
+  const capture = (names: readonly string[], limit: Limit): Promise<Context> =>
+    ask(versions.capture(space, names, core.call(limit)), limit)
 
   /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
   const overwrite = <T>(
     targets: readonly string[],
-    ready: Promise<unknown> | undefined,
     work: () => Promise<T>,
+    ready?: Promise<unknown> | undefined,
   ): Promise<T> => {
     const part = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
     let fillings = part()
@@ -182,25 +178,28 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return work()
     })
   }
-  const put = (
-    verb: 'set' | 'add',
-    to: string,
-    coded: Coded,
-    life: Life,
-    context: Context,
+  /** Deletes versions, or does `instead`: what was seen of them before and meanwhile is forgotten. */
+  const invalidate = async (
+    keys: readonly string[],
     limit: Limit,
-    dead?: string,
-  ): Promise<Reply> => ask(core.write(verb, to, coded, life, context, core.call(limit), 0, NONE, dead), limit)
+    instead?: (key: string, call: Call) => Promise<unknown>,
+  ): Promise<void> => {
+    const call = core.call(limit)
+    keys.forEach(core.forget)
+    emit({ type: 'invalidate' })
+    await ask<unknown>(instead ? Promise.all(keys.map((key) => instead(key, call))) : store.delete(keys, call), limit)
+    keys.forEach(core.forget)
+  }
 
   const increment = async (key: string, by: number, sign: 1 | -1, options?: SetOptions): Promise<number> => {
     const limit = limitOf(options, { ...CALL, ttl: 1 })
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs } = core.life({ ...options, grace: 0 })
-    const reply = await findThen(key, limit, undefined, async (to, dead) => {
+    const reply = await findThen(key, limit, async (to, dead) => {
       const context = contextFor([], { freshMs, lifeMs: freshMs }, limit)
+      // Without a wait where there need be none: calls on a key act in call order.
       const { generation } = context instanceof Promise ? await context : context
-      const args = ['increment', dead, randomId(), freshMs, by * sign, generation]
-      return ask(core.step('once', to, args, core.call(limit)), limit)
+      return step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], limit)
     })
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
@@ -210,23 +209,22 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const limit = limitOf(options, LOAD)
     const plan = planLoad(core, options)
-    const run = loader as Loader<unknown>
-    if (options?.bypass) return (await runAlone(through, key, stored(key), run, plan, limit)) as Frozen<T>
-    return (await getOrSet(through, key, run, plan, limit)) as Frozen<T>
+    return (await (options?.bypass ? runAlone : getOrSet)(through, key, loader, plan, limit)) as Frozen<T>
   }
 
   const cache: Cache = {
     async get<T>(key: string, options?: ReadOptions) {
-      const limit = limitOf(options, READ)
-      return (await fresh(key, await find(key, limit, options?.tags)))?.value as Frozen<T> | undefined
+      const { status, entry } = await find(key, limitOf(options, READ), options?.tags)
+      return (await hitOf(key, status === 'fresh', entry))?.value as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: ReadOptions) {
       const limit = limitOf(options, READ)
-      checkKeys(keys.map(stored), store.traits)
+      storedAll(keys)
       const all = await Promise.all(keys.map((key) => find(key, limit, options?.tags)))
       const values = new Map<string, Frozen<T>>()
-      for (const [i, key] of keys.entries()) {
-        const hit = await fresh(key, all[i] as Found)
+      for (const [i, { status, entry }] of all.entries()) {
+        const key = keys[i] as string
+        const hit = await hitOf(key, status === 'fresh', entry)
         if (hit) values.set(key, hit.value as Frozen<T>)
       }
       return values
@@ -234,45 +232,42 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     getOrSet: load,
     async getOrSetMany<T>(keys: readonly string[], loader: ManyLoader<T>, options?: GetOrSetOptions) {
       const limit = limitOf(options, LOAD)
-      checkKeys(keys.map(stored), store.traits)
-      return (await getOrSetMany(through, keys, loader as ManyLoader<unknown>, planLoad(core, options), limit)) as Map<
-        string,
-        Frozen<T>
-      >
+      storedAll(keys)
+      const values = await getOrSetMany(through, keys, loader, planLoad(core, options), limit)
+      return values as Map<string, Frozen<T>>
     },
     set: (key, value, options) => cache.setMany([[key, value]], options),
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
-      const pairs = Array.from(entries, ([key, value]) => ({ to: stored(key), value }))
-      const targets = pairs.map(({ to }) => to)
+      const pairs = [...entries]
       // Nothing is written when one of them cannot be.
-      checkKeys(targets, store.traits)
+      const targets = storedAll(pairs.map(([key]) => key))
       const life = core.life(options)
-      const encoded = pairs.map(({ to, value }) => core.encode(value, to))
-      const context = contextFor(options?.tags, life, limit)
-      let coded = encoded as Coded[]
-      let under = context as Context
-      const later = context instanceof Promise || encoded.some((each) => each instanceof Promise)
-      const ready = later
-        ? Promise.all([Promise.all(encoded), context]).then((both) => {
-            ;[coded, under] = both
+      const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
+      let parts = [contextFor(options?.tags, life, limit), ...encoded] as [Context, ...Coded[]]
+      const ready = parts.some((part) => part instanceof Promise)
+        ? Promise.all(parts).then((all) => {
+            parts = all
           })
         : undefined
       ready?.catch(nothing)
-      const outcomes = await overwrite(targets, ready, () =>
-        Promise.allSettled(targets.map((to, i) => put('set', to, coded[i] as Coded, life, under, limit))),
-      )
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+      const write = (): Promise<PromiseSettledResult<Reply>[]> => {
+        const [context, ...coded] = parts
+        return Promise.allSettled(
+          targets.map((to, i) => ask(core.write('set', to, coded[i] as Coded, life, context, core.call(limit)), limit)),
+        )
+      }
+      for (const outcome of await overwrite(targets, write, ready))
+        if (outcome.status === 'rejected') throw outcome.reason
     },
     async add(key, value, options) {
       const limit = limitOf(options, SET)
       const life = core.life(options)
       const encoding = core.encode(value, stored(key))
       if (encoding instanceof Promise) encoding.catch(nothing)
-      const added = await findThen(key, limit, undefined, async (to, dead) => {
-        const context = contextFor(options?.tags, life, limit)
-        const [coded, under] = await Promise.all([encoding, context])
-        return put('add', to, coded, life, under, limit, dead)
+      const added = await findThen(key, limit, async (to, dead) => {
+        const [coded, context] = await Promise.all([encoding, contextFor(options?.tags, life, limit)])
+        return ask(core.write('add', to, coded, life, context, core.call(limit), 0, NONE, dead), limit)
       })
       return added === 1
     },
@@ -281,60 +276,38 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     async ttl(key, options) {
       const limit = limitOf(options)
-      const left = await findThen(key, limit, undefined, (to, dead) =>
-        ask(core.step('read', to, ['ttl', dead], core.call(limit)), limit),
-      )
-      return left === null ? undefined : (left as number) < 0 ? Number.POSITIVE_INFINITY : (left as number)
+      const left = await findThen(key, limit, (to, dead) => step('read', to, ['ttl', dead], limit))
+      return left === null ? undefined : untilEnd(left)
     },
     async touch(key, options) {
       const limit = limitOf(options, { ...CALL, ttl: 1, grace: 2 })
       const { freshMs, lifeMs } = core.life(options)
-      const touched = await findThen(key, limit, undefined, (to, dead) =>
-        ask(core.step('once', to, ['touch', dead, freshMs, lifeMs], core.call(limit)), limit),
-      )
-      return touched === 1
+      const args = [freshMs, lifeMs]
+      return (await findThen(key, limit, (to, dead) => step('once', to, ['touch', dead, ...args], limit))) === 1
     },
     async take<T>(key: string, options?: ReadOptions) {
       const limit = limitOf(options, READ)
-      const text = await findThen(key, limit, options?.tags, (to, dead) =>
-        ask(core.step('once', to, ['take', dead], core.call(limit)), limit),
-      )
+      const text = await findThen(key, limit, (to, dead) => step('once', to, ['take', dead], limit), options?.tags)
       const entry = core.parse((text ?? undefined) as string | undefined)
-      const taken = entry && (await open(stored(key), entry, 'hit'))
-      if (!taken) miss()
-      return taken?.value as Frozen<T> | undefined
+      return (await hitOf(key, true, entry))?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options)
-      const targets = (typeof keys === 'string' ? [keys] : keys).map(stored)
-      checkKeys(targets, store.traits)
-      return overwrite(targets, undefined, () => ask(core.remove(targets, core.call(limit)), limit))
+      const targets = storedAll(typeof keys === 'string' ? [keys] : keys)
+      return overwrite(targets, () => ask(core.remove(targets, core.call(limit)), limit))
     },
     async expire(key, options) {
       const limit = limitOf(options)
       const to = stored(key)
-      const kept = await overwrite([to], undefined, () =>
-        ask(core.step('repeat', to, ['expire', ''], core.call(limit)), limit),
-      )
-      return kept === 1
+      return (await overwrite([to], () => step('repeat', to, ['expire', ''], limit))) === 1
     },
     async invalidateTags(tags, options) {
       const limit = limitOf(options, INVALIDATE)
-      const call = core.call(limit)
-      const keys = checkTags(tags).map(space.tag)
-      keys.forEach(core.forget)
-      emit({ type: 'invalidate' })
-      if (options?.keepStale)
-        await ask(Promise.all(keys.map((key) => store.run(softenVersion, key, [randomId()], call))), limit)
-      else await ask(store.delete(keys, call), limit)
-      keys.forEach(core.forget)
+      const soften = (key: string, call: Call): Promise<unknown> => store.run(softenVersion, key, [randomId()], call)
+      await invalidate(checkTags(tags).map(space.tag), limit, options?.keepStale ? soften : undefined)
     },
     async clear(options) {
-      const limit = limitOf(options)
-      core.forget(space.generation)
-      emit({ type: 'invalidate' })
-      await ask(store.delete([space.generation], core.call(limit)), limit)
-      core.forget(space.generation)
+      await invalidate([space.generation], limitOf(options))
     },
     async capture(tags, options) {
       const limit = limitOf(options)
@@ -355,26 +328,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
       const limit = limitOf(options, READ)
       const to = stored(key)
-      const timing = plain ? ask(core.step('read', to, ['ttl', ''], core.call(limit)), limit) : undefined
+      const timing = plain ? step('read', to, ['ttl', ''], limit) : undefined
       const [{ entry, status }, left] = await Promise.all([find(key, limit, options?.tags), timing])
-      const none: CacheEntry<T> = { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [] }
-      if (!entry || status === 'absent') return none
       const at = now()
-      let value: unknown
-      try {
-        value = await core.decode(entry, to)
-      } catch {
-        emit({ type: 'decode-failed' })
-        return none
+      const box = status !== 'absent' && entry ? await open(to, entry) : undefined
+      if (!entry || !box) {
+        return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [] }
       }
-      const endMs =
-        typeof left === 'number' && left >= 0 ? left : plain ? Number.POSITIVE_INFINITY : entry.freshUntilMs - at
       return {
         key,
         status,
-        value: value as Frozen<T>,
-        age: plain ? 0 : Math.max(0, at - entry.writtenMs),
-        ttl: status === 'fresh' ? Math.max(0, endMs) : 0,
+        value: box.value as Frozen<T>,
+        age: Math.max(0, at - entry.writtenMs),
+        ttl: status === 'fresh' ? Math.max(0, plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
         loadTime: entry.loadMs,
         tags: [...parseTags(entry.tags).keys()],
       }
@@ -390,10 +356,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats: () => ({ ...stats }),
     flush: core.background.flush,
     async close() {
-      await core.background.flush()
+      await cache.flush()
       await store.close()
     },
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache
+}
+
+/** What the `ttl` step answers, in milliseconds. */
+function untilEnd(left: Reply): number {
+  return Number(left) < 0 ? NEVER : Number(left)
 }

@@ -1,6 +1,7 @@
 import { HitherError } from '../errors.ts'
 import type { Limit } from '../runtime/deadline.ts'
-import { getOrSet, type LoadPlan, type ReadThrough } from './get-or-set.ts'
+import { getOrSet } from './get-or-set.ts'
+import type { LoadPlan, ReadThrough } from './load.ts'
 import type { ManyLoader } from './types.ts'
 
 /**

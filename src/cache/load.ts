@@ -1,13 +1,13 @@
 import { type ErrorCode, HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { NO_VALUE, NONE } from '../protocol/entry.ts'
-import { now, setTimer, sleep } from '../runtime/clock.ts'
+import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
+import { NEVER, now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
-import { type Coded, type Core, type Emit, invalid, type Life, nothing, type Space } from './core.ts'
+import { type Coded, type Core, type Emit, invalid, type Life, nothing } from './core.ts'
 import type { Found } from './look.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
-import { type Context, checkTags, TAG_LIFE_MS } from './versions.ts'
+import { type Context, checkTags, type Space } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
@@ -38,27 +38,30 @@ export interface Load {
   readonly stop: AbortController
 }
 
-export interface LoadJob {
-  readonly space: Space
-  /** The stored key. */
-  readonly stored: string
-  /** The caller's. */
-  readonly key: string
-  readonly loader: Loader<unknown>
+/** The options of a load, checked. */
+export interface LoadPlan {
+  readonly options: GetOrSetOptions
   readonly life: Life
   readonly tags: readonly string[]
   readonly hardMs: number
-  readonly options: GetOrSetOptions
-  readonly emit: Emit
-  readonly waitUntil: WaitUntil | undefined
-  /** What the caller's own read has shown; `away`: the store did not answer it. */
-  readonly seen: Found | 'away'
+  readonly softMs: number
+  readonly backoffMs: number
+}
+
+export interface LoadJob extends Omit<LoadPlan, 'softMs' | 'backoffMs'>, Omit<ReadThrough, 'core' | 'loads'> {
+  /** The stored key. */
+  readonly to: string
+  /** The caller's. */
+  readonly key: string
+  readonly loader: Loader<unknown>
+  /** What the caller's own read has shown; undefined: the store did not answer it. */
+  readonly seen?: Found | undefined
   /** The id of an entry that shall count as gone. */
-  readonly dead: string
+  readonly dead?: string | undefined
   /** Loads although there is a fresh value. */
-  readonly early: boolean
+  readonly early?: boolean
   /** No caller waits. */
-  readonly background: boolean
+  readonly background?: boolean
   /** Told once, when it is known whether this load runs its loader now or waits for another's. */
   readonly onTurn?: ((waits: boolean) => void) | undefined
 }
@@ -75,6 +78,18 @@ export interface Loads {
   tagsOf(stored: string): Iterable<string>
 }
 
+/** What a read-through needs of its view. */
+export interface ReadThrough {
+  readonly core: Core
+  readonly loads: Loads
+  readonly space: Space
+  readonly emit: Emit
+  readonly waitUntil: WaitUntil | undefined
+  /** The value of a usable entry, in a box; undefined when it cannot be decoded. Counts and tells, `as` what. */
+  open(to: string, entry: Entry, as?: 'hit' | 'stale'): Promise<{ readonly value: unknown } | undefined>
+  miss(): void
+}
+
 const MAX_LOADS = 10_000
 const FIRST_POLL_MS = 4
 const LAST_POLL_MS = 250
@@ -84,63 +99,49 @@ export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
   const loads = new Map<string, Load>()
 
-  const mayJoin = (load: Load, seen: Found | 'away'): boolean => {
-    if (load.over) return false
-    if (!load.started) return true
-    if (load.token === '') return plain || seen === 'away'
-    const { context } = load
-    if (seen === 'away' || seen.entry?.lease !== load.token || !context || seen.generation !== context.generation)
-      return false
+  const mayJoin = ({ over, started, token, context }: Load, seen: Found | undefined): boolean => {
+    if (over) return false
+    if (!started) return true
+    if (!token) return plain || !seen
+    if (!context || seen?.entry?.lease !== token || seen.generation !== context.generation) return false
     for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false
     return true
   }
 
-  const forget = (stored: string, load: Load): void => {
-    load.over = true
-    if (loads.get(stored) === load) loads.delete(stored)
+  const leave = (to: string, load: Load): void => {
+    if (loads.get(to) === load) loads.delete(to)
     stats.inFlight = loads.size
   }
 
-  const release = (job: LoadJob, token: string): Promise<unknown> =>
-    core.step('repeat', job.stored, ['release', '', token], core.call())
-
-  const settle = async (job: LoadJob, work: Promise<unknown>): Promise<void> => {
+  const settle = async ({ emit, waitUntil }: LoadJob, work: Promise<unknown>): Promise<void> => {
     const tell = (error: unknown): void =>
-      job.emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
-    const told = work.catch((error: unknown) => {
-      if (!core.isFault(error, job.emit)) tell(error)
-    })
+      emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+    const told = work.catch((error: unknown) => core.isFault(error, emit) || tell(error))
     try {
-      background.add(told, job.waitUntil)
+      background.add(told, waitUntil)
     } catch (error) {
       // A runtime's waitUntil throws once its request is over. The work goes on, tracked.
       tell(error)
     }
-    if (!job.waitUntil) await told
+    if (!waitUntil) await told
   }
+
+  const release = (job: LoadJob, token: string): Promise<void> =>
+    settle(job, core.step('repeat', job.to, ['release', '', token], core.call()))
 
   /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
   const ask = async (job: LoadJob, load: Load, token: string): Promise<unknown> => {
     const call = core.call()
-    const { space, tags, seen } = job
-    const args = ['lease', job.dead, token, job.hardMs + LEASE_MARGIN_MS, Number(job.early)]
-    const leasing = core.step('repeat', job.stored, args, call)
-    if (load.context) return leasing
-    const capturing = Promise.all([
-      (seen !== 'away' && seen.generation) || versions.capture(space.generation, 16, 0, call),
-      ...tags.map((tag) => versions.capture(space.tag(tag), 32, TAG_LIFE_MS, call)),
-    ])
-    const [reply, [generation, ...captured]] = await Promise.all([leasing, capturing])
-    load.context = { generation, tags: new Map(tags.map((tag, i) => [tag, captured[i] as string])) }
+    const args = ['lease', job.dead ?? '', token, job.hardMs + LEASE_MARGIN_MS, Number(!!job.early)]
+    const leasing = core.step('repeat', job.to, args, call)
+    const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
+    const [reply, captured] = await Promise.all([leasing, context])
+    load.context = captured
     return reply
   }
 
   /** Undefined once the lease is held, or when there is none to hold. */
-  const lease = async (
-    job: LoadJob,
-    load: Load,
-    before: Load | undefined,
-  ): Promise<{ other: Load['result'] } | undefined> => {
+  const lease = async (job: LoadJob, load: Load, before: Load | undefined): Promise<Again | undefined> => {
     const token = randomId()
     for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
       let reply: unknown
@@ -149,59 +150,58 @@ export function createLoads(core: Core): Loads {
       } catch (error) {
         if (!core.isFault(error, job.emit)) throw error
         // It may hold after all: nobody shall wait for it.
-        void settle(job, release(job, token))
+        void release(job, token)
         return undefined
       }
       if (reply === 1) {
         load.token = token
         return undefined
       }
-      if (typeof reply === 'string') return { other: Promise.resolve({ liveId: core.parse(reply)?.id ?? '' }) }
+      if (typeof reply === 'string') return { liveId: core.parse(reply)?.id ?? '' }
       const [holder, leftMs] = reply as [string, number]
-      if (before?.token === holder && !before.over && !before.detached && loads.get(job.stored) === load) {
-        // It stands: let each caller see so with a read of its own, those too that came while this was asked.
-        loads.set(job.stored, before)
-        return { other: Promise.resolve({ liveId: '' }) }
-      }
+      const stands = before?.token === holder && !before.over && !before.detached && loads.get(job.to) === load
+      // It stands: let each caller see so with a read of its own, those too that came while this was asked.
+      if (stands) loads.set(job.to, before)
       // A refresh ahead of time that another process has begun needs no second one.
-      if (job.background) return { other: Promise.resolve({ liveId: '' }) }
+      if (stands || job.background) return { liveId: '' }
       job.onTurn?.(true)
       await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
     }
   }
 
   const run = async (job: LoadJob, load: Load, leased: boolean, before: Load | undefined): Load['result'] => {
-    const { stored, emit, seen, options } = job
-    const outcome = leased ? await lease(job, load, before) : undefined
-    if (outcome) return outcome.other
+    const { to, key, emit, seen, life, options, hardMs, background = false } = job
+    const again = leased && (await lease(job, load, before))
+    if (again) return again
     const { stop } = load
+    const { signal } = stop
     const giveUp = async (): Promise<void> => {
-      if (load.token) await settle(job, release(job, load.token))
+      if (load.token) await release(job, load.token)
     }
-    if (stop.signal.aborted) {
+    if (signal.aborted) {
       await giveUp()
-      throw stop.signal.reason
+      throw signal.reason
     }
     load.started = true
     stats.loads++
     let cancel = nothing
     const at = now()
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
+    const wish: Wish = { life, tags: [], keep: false, skip: false }
     let coded: Coded | undefined
-    const wish: Wish = { life: job.life, tags: [], keep: false, skip: false }
     try {
-      const { signal } = stop
       const late = new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })
-      cancel = setTimer(() => stop.abort(late), job.hardMs)
+      cancel = setTimer(() => stop.abort(late), hardMs)
       const work = (async () => {
         const previous = await previousOf(job)
         // Awaited here: workerd reports a rejected promise that is only handed on.
-        return await job.loader(contextOf(job, signal, previous, wish))
+        return await job.loader({ key, signal, previous, background, ...wishes(wish, previous) })
       })()
-      const value = await within(work, { signals: [signal], deadline: undefined })
-      if (value === null && options.negativeTtl !== undefined) wish.life = lifeFor(core, options, options.negativeTtl)
-      if (wish.keep && seen !== 'away' && seen.entry) coded = seen.entry
-      else coded = value === undefined ? undefined : await core.encode(value, stored)
+      const value = await within(work, { signals: [signal], deadline: NEVER })
+      const { negativeTtl } = options
+      if (value === null && negativeTtl !== undefined) wish.life = core.life({ ...options, ttl: negativeTtl })
+      if (wish.keep) coded = seen?.entry
+      else if (value !== undefined) coded = await core.encode(value, to)
     } catch (error) {
       stats.loadErrors++
       tell(false)
@@ -211,54 +211,53 @@ export function createLoads(core: Core): Loads {
       cancel()
     }
     tell(true)
-    if (coded === undefined || load.detached || wish.skip) await giveUp()
-    if (coded !== undefined && !wish.skip) await fill(job, load, coded, wish, at)
+    if (!coded || load.detached || wish.skip) await giveUp()
+    if (coded && !wish.skip) await fill(job, load, coded, wish, at)
     return coded
   }
 
-  const previousOf = async (job: LoadJob): Promise<LoadContext['previous']> => {
-    const { seen } = job
-    const entry = seen !== 'away' && seen.status !== 'absent' ? seen.entry : undefined
-    if (!entry || plain) return undefined
+  const previousOf = async ({ seen, to }: LoadJob): Promise<LoadContext['previous']> => {
+    if (plain || !seen?.entry || seen.status === 'absent') return undefined
     try {
-      const value = await core.decode(entry, job.stored)
-      return { value, age: Math.max(0, now() - entry.writtenMs) }
+      const value = await core.decode(seen.entry, to)
+      return { value, age: Math.max(0, now() - seen.entry.writtenMs) }
     } catch {
       return undefined
     }
   }
 
   const fill = async (job: LoadJob, load: Load, coded: Coded, wish: Wish, startedMs: number): Promise<void> => {
-    const { stored, emit, space } = job
-    const { unstored = load.token === '' && !plain && !load.detached ? 'STORE_UNAVAILABLE' : undefined } = load
-    if (unstored) return emit({ type: 'write-dropped', code: unstored })
-    if (load.detached) return emit({ type: 'fill-refused' })
-    let context = load.context ?? { generation: NONE, tags: new Map() }
-    let form: Coded = coded
-    if (wish.tags.length > 0) {
-      const tags = new Map(context.tags)
-      for (const tag of wish.tags) {
-        const version = tags.get(tag) ?? versions.recall(space.tag(tag), startedMs)
-        if (version === undefined) form = { mark: NO_VALUE, payload: '' }
-        tags.set(tag, version ?? '')
-      }
-      context = { ...context, tags }
+    const { to, emit, space } = job
+    const { token, detached } = load
+    const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
+    const refused = (): void => emit({ type: 'fill-refused' })
+    if (load.unstored) return dropped(load.unstored)
+    if (detached) return refused()
+    if (!token && !plain) return dropped('STORE_UNAVAILABLE')
+    const { generation, tags: captured } = load.context ?? { generation: NONE, tags: [] }
+    const tags = new Map(captured)
+    let form = coded
+    for (const tag of wish.tags) {
+      const version = tags.get(tag) ?? versions.recall(space.tag(tag), startedMs)
+      if (version === undefined) form = { mark: NO_VALUE, payload: '' }
+      tags.set(tag, version ?? '')
     }
-    const { freshMs, lifeMs } = jittered(wish.life, job.options.jitter)
+    const { freshMs, lifeMs } = wish.life
+    const less = Math.floor(freshMs * (job.options.jitter ?? 0) * random())
+    const life = { freshMs: freshMs - less, lifeMs: lifeMs - less }
     const written = core
-      .write('fill', stored, form, { freshMs, lifeMs }, context, core.call(), now() - startedMs, load.token || NONE)
+      .write('fill', to, form, life, { generation, tags }, core.call(), now() - startedMs, token || NONE)
       .then(
         (done) => {
-          if (done === 0 || form !== coded) emit({ type: 'fill-refused' })
+          if (done === 0 || form !== coded) refused()
         },
-        (error: unknown) =>
-          emit({ type: 'write-dropped', code: isHitherError(error) ? error.code : 'STORE_UNAVAILABLE' }),
+        (error: unknown) => dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE'),
       )
     if (plain) load.filling = written
     await settle(job, written)
   }
 
-  const begin = (job: LoadJob, leased: boolean, before: Load | undefined): Load => {
+  const begin = (job: LoadJob, leased: boolean, before?: Load, unstored?: ErrorCode): Load => {
     const load: Load = {
       result: Promise.resolve(undefined),
       token: '',
@@ -266,32 +265,32 @@ export function createLoads(core: Core): Loads {
       started: false,
       over: false,
       detached: false,
-      unstored: undefined,
-      kept: job.background,
+      unstored,
+      kept: !!job.background,
       waiters: 1,
       filling: undefined,
       stop: new AbortController(),
     }
     load.result = run(job, load, leased, before).finally(() => {
-      forget(job.stored, load)
+      load.over = true
+      leave(job.to, load)
       job.onTurn?.(true)
     })
     // Whoever waits is told; nobody may be left.
-    load.result.catch(() => {})
+    load.result.catch(nothing)
     return load
   }
 
   const alone = (job: LoadJob, unstored?: ErrorCode): Load => {
-    const load = begin(job, false, undefined)
+    const load = begin(job, false, undefined, unstored)
     load.detached = true
-    load.unstored = unstored
     return load
   }
 
   return {
     enter(job) {
-      const { stored, seen } = job
-      const running = loads.get(stored)
+      const { to, seen } = job
+      const running = loads.get(to)
       if (running && mayJoin(running, seen)) {
         if (!job.background) stats.joined++
         running.waiters++
@@ -299,26 +298,25 @@ export function createLoads(core: Core): Loads {
         return running
       }
       if (loads.size >= MAX_LOADS) return alone(job, 'OVERLOADED')
-      const load = begin(job, !plain && seen !== 'away', running)
-      loads.set(stored, load)
+      const load = begin(job, !plain && !!seen, running)
+      loads.set(to, load)
       stats.inFlight = loads.size
       return load
     },
-    alone: (job) => alone(job),
+    alone,
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return
       load.over = true
       load.stop.abort(new DOMException('every caller of this load has left', 'AbortError'))
     },
-    detach(stored) {
-      const load = loads.get(stored)
+    detach(to) {
+      const load = loads.get(to)
       if (!load) return undefined
       load.detached = true
-      loads.delete(stored)
-      stats.inFlight = loads.size
+      leave(to, load)
       return load.filling
     },
-    tagsOf: (stored) => loads.get(stored)?.context?.tags.keys() ?? [],
+    tagsOf: (to) => loads.get(to)?.context?.tags.keys() ?? [],
   }
 }
 
@@ -330,16 +328,15 @@ interface Wish {
   skip: boolean
 }
 
-function contextOf(job: LoadJob, signal: AbortSignal, previous: LoadContext['previous'], wish: Wish): LoadContext {
+function wishes(
+  wish: Wish,
+  previous: LoadContext['previous'],
+): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
+  const graceMs = wish.life.lifeMs - wish.life.freshMs
   return {
-    key: job.key,
-    signal,
-    previous,
-    background: job.background,
-    setTtl(ttl: Duration, grace?: Duration) {
+    setTtl(ttl: Duration, grace: Duration = graceMs) {
       const freshMs = toMs(ttl, 'setTtl')
-      const staleMs = grace === undefined ? job.life.lifeMs - job.life.freshMs : toMs(grace, 'setTtl', 0)
-      wish.life = { freshMs, lifeMs: freshMs + staleMs }
+      wish.life = { freshMs, lifeMs: freshMs + toMs(grace, 'setTtl', 0) }
     },
     setTags(tags) {
       wish.tags = checkTags(tags, wish.life.lifeMs)
@@ -357,14 +354,4 @@ function contextOf(job: LoadJob, signal: AbortSignal, previous: LoadContext['pre
       throw reason
     },
   }
-}
-
-function lifeFor(core: Core, options: GetOrSetOptions, ttl: Duration): Life {
-  const { ttl: _, ...rest } = options
-  return core.life({ ...rest, ttl })
-}
-
-function jittered({ freshMs, lifeMs }: Life, jitter = 0): Life {
-  const less = Math.floor(freshMs * jitter * random())
-  return { freshMs: freshMs - less, lifeMs: lifeMs - less }
 }

@@ -1,7 +1,7 @@
 import { type Entry, isFresh, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
-import type { Core, Space } from './core.ts'
-import { parseTags, standing } from './versions.ts'
+import type { Core } from './core.ts'
+import { parseTags, type Space, standing } from './versions.ts'
 
 /** What one read has shown under a key. */
 export interface Found {
@@ -22,49 +22,48 @@ export interface Found {
  * the id of an entry that the store's own clock has just called fresh; `inTurn`: the caller has its turn on the key.
  */
 export async function look(
-  core: Core,
+  { plain, versions, text, parse }: Core,
   space: Space,
   to: string,
   names: Iterable<string>,
-  { liveId = '', inTurn = false }: { readonly liveId?: string; readonly inTurn?: boolean } = {},
+  liveId = '',
+  inTurn = false,
 ): Promise<Found> {
-  const { versions } = core
-  if (core.plain) {
-    const entry = core.parse(await core.text(to, inTurn))
-    return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: NONE, tags: new Map() }
-  }
   const tags = new Map<string, string | undefined>()
+  if (plain) {
+    const entry = parse(await text(to, inTurn))
+    return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: NONE, tags }
+  }
   const { epoch } = versions
   const read = async (name: string): Promise<void> => {
     const key = space.tag(name)
-    const version = await core.text(key)
+    const version = await text(key)
     versions.note(key, version, epoch)
     tags.set(name, version)
   }
-  const generationKey = space.generation
-  const [text, generation] = await Promise.all([
-    core.text(to, inTurn),
-    core.text(generationKey),
-    ...Array.from(names, read),
-  ])
-  versions.note(generationKey, generation, epoch)
-  const entry = core.parse(text)
-  if (!entry || entry.mark === NO_VALUE) return { entry, status: 'absent', dead: '', generation, tags }
-  if (entry.generation !== generation) return { entry, status: 'absent', dead: entry.id, generation, tags }
-  const borne = parseTags(entry.tags)
-  const missing: Promise<void>[] = []
-  for (const name of borne.keys()) {
-    if (tags.has(name)) continue
-    const known = versions.recall(space.tag(name))
-    if (known === undefined) missing.push(read(name))
-    else tags.set(name, known)
+  const [own, generation] = await Promise.all([text(to, inTurn), text(space.generation), ...Array.from(names, read)])
+  versions.note(space.generation, generation, epoch)
+  const entry = parse(own)
+  let status: Found['status'] = 'absent'
+  let dead = ''
+  if (entry && entry.mark !== NO_VALUE) {
+    let stands = 'dead'
+    if (entry.generation === generation) {
+      const borne = parseTags(entry.tags)
+      const missing: Promise<void>[] = []
+      for (const name of borne.keys()) {
+        if (tags.has(name)) continue
+        const known = versions.recall(space.tag(name))
+        if (known === undefined) missing.push(read(name))
+        else tags.set(name, known)
+      }
+      if (missing.length > 0) await Promise.all(missing)
+      stands = standing(borne, tags)
+    }
+    const at = now()
+    if (stands !== 'valid') dead = entry.id
+    if (!dead && (entry.id === liveId || isFresh(entry, at))) status = 'fresh'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && entry.expiresMs > at) status = 'stale'
   }
-  if (missing.length > 0) await Promise.all(missing)
-  const stands = standing(borne, tags)
-  const at = now()
-  const timely = entry.id === liveId || isFresh(entry, at)
-  const dead = stands === 'valid' ? '' : entry.id
-  if (stands === 'valid' && timely) return { entry, status: 'fresh', dead, generation, tags }
-  const kept = stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && entry.expiresMs > at
-  return { entry, status: kept ? 'stale' : 'absent', dead, generation, tags }
+  return { entry, status, dead, generation, tags }
 }

@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Operation } from '../protocol/operation.ts'
+import { NEVER } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
@@ -14,15 +15,24 @@ export interface Context {
   readonly tags: ReadonlyMap<string, string>
 }
 
+/** A namespace: where its things are stored. In the plain format keys are as given. */
+export interface Space {
+  key(key: string): string
+  readonly generation: string
+  tag(tag: string): string
+}
+
 export interface Versions {
   /** Changes when something is forgotten: a read that was sent before may not be noted after. */
   readonly epoch: number
   /** Takes note of a version that a read sent in `epoch` has shown; undefined: it is missing. */
   note(key: string, version: string | undefined, epoch: number): void
+  /** The versions now, as far as the last five seconds have shown all of them. */
+  recallAll(space: Space, names: readonly string[]): Context | undefined
   /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
   recall(key: string, beforeMs?: number): string | undefined
-  /** The version now, made where it is missing; its life is renewed. */
-  capture(key: string, length: 16 | 32, lifeMs: number, call: Call): Promise<string>
+  /** The versions now, made where they are missing; their lives are renewed. `generation`, where it is known already. */
+  capture(space: Space, names: readonly string[], call: Call, generation?: string): Promise<Context>
   forget(key: string): void
 }
 
@@ -31,7 +41,7 @@ const REMEMBERED_MS = 5000
 const MAX_TAGS = 64
 const MAX_TAGGED_MS = 7 * 86_400_000
 /** A version outlives every entry that bears it. */
-export const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
+const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
 
 /** Answers the version under the key, made from the first argument where it is missing. Zero milliseconds: no end. */
 const captureVersion: Operation<readonly [version: string, lifeMs: number], string> = {
@@ -78,16 +88,33 @@ export function createVersions(store: AtomicStore): Versions {
       if (version === undefined) seen.delete(key)
       else if (since === epoch) seen.set(key, version, REMEMBERED_MS)
     },
-    recall(key, beforeMs = Number.POSITIVE_INFINITY) {
+    recall(key, beforeMs = NEVER) {
       const known = seen.get(key)
       return known && known.sinceMs < beforeMs ? known.value : undefined
     },
-    async capture(key, length, lifeMs, call) {
+    recallAll(space, names) {
+      const generation = versions.recall(space.generation)
+      const tags = new Map<string, string>()
+      for (const name of names) {
+        const version = versions.recall(space.tag(name))
+        if (version !== undefined) tags.set(name, version)
+      }
+      return generation !== undefined && tags.size === names.length ? { generation, tags } : undefined
+    },
+    async capture(space, names, call, known) {
       const since = epoch
-      const made = (randomId() + randomId()).slice(0, length)
-      const version = await store.run(captureVersion, key, [made, lifeMs], call)
-      versions.note(key, version, since)
-      return version
+      const capture = async (key: string, made: string, lifeMs: number): Promise<string> => {
+        const version = await store.run(captureVersion, key, [made, lifeMs], call)
+        versions.note(key, version, since)
+        return version
+      }
+      const [generation, ...tags] = await Promise.all([
+        known ?? capture(space.generation, randomId(), 0),
+        ...names.map(async (tag) => {
+          return [tag, await capture(space.tag(tag), randomId() + randomId(), TAG_LIFE_MS)] as const
+        }),
+      ])
+      return { generation, tags: new Map(tags) }
     },
     forget(key) {
       epoch++

@@ -29,41 +29,31 @@ export function encodeJson(
   asKey = false,
   asJson = false,
 ): { readonly mark: Mark; readonly payload: string } {
-  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: String(value) }
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: `${value}` }
   let mark: Mark = 'j'
-  const tagged = (kind: string, v?: unknown): unknown => {
+  const tagged = ($: string, v?: unknown): unknown => {
     mark = 'r'
-    return { $: kind, v }
+    return { $, v }
   }
   const pack = (part: unknown, depth: number): unknown => {
-    switch (typeof part) {
-      case 'string':
-      case 'boolean':
-        return part
-      case 'number':
-        return Number.isFinite(part) && !Object.is(part, -0)
-          ? part
-          : tagged('n', Object.is(part, -0) ? '-0' : `${part}`)
-      case 'bigint':
-        return tagged('i', `${part}`)
-      case 'undefined':
-        return tagged('u')
-      case 'object':
-        break
-      default:
-        throw unencodable(`a ${typeof part}`)
+    const type = typeof part
+    if (part === null || type === 'string' || type === 'boolean') return part
+    if (type === 'number') {
+      if (Object.is(part, -0)) return tagged('n', '-0')
+      return Number.isFinite(part) ? part : tagged('n', `${part}`)
     }
-    if (part === null) return null
-    if (asKey && part instanceof AbortSignal) return tagged('u')
+    if (type === 'bigint') return tagged('i', `${part}`)
+    if (part === undefined || (asKey && part instanceof AbortSignal)) return tagged('u')
+    if (type !== 'object') throw unencodable(`a ${type}`)
     if (depth === MAX_DEPTH) throw unencodable(`nested deeper than ${MAX_DEPTH}, or in a circle`)
-    const list = (items: Iterable<unknown>): unknown[] => Array.from(items, (item) => pack(item, depth + 1))
+    const list = (items: unknown): unknown[] => Array.from(items as unknown[], (item) => pack(item, depth + 1))
     if (Array.isArray(part)) return list(part)
     if (part instanceof Date) return tagged('d', part.getTime())
     if (part instanceof Map) return tagged('m', list(part))
     if (part instanceof Set) return tagged('s', list(part))
     if (part instanceof Uint8Array) return tagged('b', toBase64(part))
     const base = Object.getPrototypeOf(part)
-    if (base !== null && (Object.getPrototypeOf(base) !== null || !Object.hasOwn(base, 'isPrototypeOf'))) {
+    if (base && (Object.getPrototypeOf(base) || !Object.hasOwn(base, 'isPrototypeOf'))) {
       throw unencodable('an instance of a class: pass a codec, or plain data')
     }
     const out = Object.create(null) as Record<string, unknown>
@@ -72,7 +62,7 @@ export function encodeJson(
       const item = (part as Record<string, unknown>)[name]
       if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth + 1)
     }
-    return Object.hasOwn(out, '$') && !asJson ? tagged('o', out) : out
+    return '$' in out && !asJson ? tagged('o', out) : out
   }
   return { payload: JSON.stringify(pack(value, 0)), mark }
 }
@@ -88,31 +78,21 @@ function unpack(part: unknown): unknown {
   if (typeof part !== 'object' || part === null) return part
   if (Array.isArray(part)) return part.map(unpack)
   const { $: kind, v } = part as { $?: unknown; v?: unknown }
-  switch (kind) {
-    case undefined:
-    case 'o': {
-      const out = (kind ? v : part) as Record<string, unknown>
-      // JSON.parse made every key an own property, `__proto__` too: this only replaces.
-      for (const key of Object.keys(out)) out[key] = unpack(out[key])
-      return out
-    }
-    case 'n':
-      return Number(v)
-    case 'i':
-      return BigInt(v as string)
-    case 'u':
-      return undefined
-    case 'd':
-      return new Date((v ?? Number.NaN) as number)
-    case 'm':
-      return new Map((v as unknown[]).map(unpack) as [unknown, unknown][])
-    case 's':
-      return new Set((v as unknown[]).map(unpack))
-    case 'b':
-      return fromBase64(v as string)
-    default:
-      throw new SyntaxError('unknown kind')
+  if (kind === undefined || kind === 'o') {
+    const out = (kind ? v : part) as Record<string, unknown>
+    // JSON.parse made every key an own property, `__proto__` too: this only replaces.
+    for (const key of Object.keys(out)) out[key] = unpack(out[key])
+    return out
   }
+  if (kind === 'n') return Number(v)
+  if (kind === 'i') return BigInt(v as string)
+  if (kind === 'u') return undefined
+  if (kind === 'd') return new Date((v ?? Number.NaN) as number)
+  if (kind === 'b') return fromBase64(v as string)
+  const items = (v as unknown[]).map(unpack)
+  if (kind === 'm') return new Map(items as [unknown, unknown][])
+  if (kind === 's') return new Set(items)
+  throw new SyntaxError('unknown kind')
 }
 
 function unencodable(what: string): HitherError {

@@ -1,3 +1,5 @@
+import { NEVER } from '../runtime/clock.ts'
+
 /**
  * The stored form 1 of an entry: an ASCII header of 128 characters, the tag block, the payload.
  *
@@ -38,7 +40,7 @@ export const NONE: string = NO_VALUE.repeat(16)
 /** The instant of a lifetime without an end. */
 export const NO_END: string = '9'.repeat(15)
 
-const HEADER = /^h([!-~])([\w-]{16})(\d{13})\d{3}(\d{9})(\d{15})(\d{15})([\w-]{16})\d{15}([\w-]{16})(\d{8})/
+const HEADER = /^h[!-~][\w-]{16}\d{55}[\w-]{16}\d{15}[\w-]{16}\d{8}/
 
 export function isEntry(text: string): boolean {
   return HEADER.test(text)
@@ -46,23 +48,21 @@ export function isEntry(text: string): boolean {
 
 /** Undefined for text of any other form: a miss. */
 export function parseEntry(text: string): Entry | undefined {
-  const match = HEADER.exec(text)
-  if (!match) return undefined
-  const [header, mark, id, written, load, fresh, expires, lease, generation, length] = match as unknown as string[]
-  const body = (header as string).length + Number(length)
-  const instant = (digits: string | undefined): number =>
-    digits === NO_END ? Number.POSITIVE_INFINITY : Number(digits)
+  if (!isEntry(text)) return undefined
+  const cut = (from: number, to?: number): string => text.slice(from, to)
+  const instant = (from: number): number => (cut(from, from + 15) === NO_END ? NEVER : Number(cut(from, from + 15)))
+  const body = 128 + Number(cut(120, 128))
   return {
-    mark: mark as string,
-    id: id as string,
-    writtenMs: Number(written),
-    loadMs: Number(load),
-    freshUntilMs: instant(fresh),
-    expiresMs: instant(expires),
-    lease: lease as string,
-    generation: generation as string,
-    tags: text.slice((header as string).length, body),
-    payload: text.slice(body),
+    mark: cut(1, 2),
+    id: cut(2, 18),
+    writtenMs: Number(cut(18, 31)),
+    loadMs: Number(cut(34, 43)),
+    freshUntilMs: instant(43),
+    expiresMs: instant(58),
+    lease: cut(73, 89),
+    generation: cut(104, 120),
+    tags: cut(128, body),
+    payload: cut(body),
   }
 }
 

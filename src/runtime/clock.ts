@@ -1,3 +1,6 @@
+/** The instant of what has no end. */
+export const NEVER: number = 1 / 0
+
 /** Epoch milliseconds by the wall clock. */
 export function now(): number {
   return Date.now()

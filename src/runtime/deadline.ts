@@ -1,23 +1,23 @@
 import { HitherError } from '../errors.ts'
-import { now, setTimer } from './clock.ts'
+import { NEVER, now, setTimer } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
   readonly signals: readonly AbortSignal[]
-  /** Epoch milliseconds. */
-  readonly deadline: number | undefined
+  /** Epoch milliseconds; `NEVER`: no end. */
+  readonly deadline: number
 }
 
 /** Throws the reason of a signal that has aborted, or `TIMEOUT` past the deadline. */
 export function checkLimit({ signals, deadline }: Limit): void {
   for (const signal of signals) if (signal.aborted) throw signal.reason
-  if (deadline !== undefined && !(deadline > now())) throw late()
+  if (!(deadline > now())) throw new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 
 /** Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. */
 export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
   const { signals, deadline } = limit
-  if (deadline === undefined && signals.length === 0) return work
+  if (deadline === NEVER && signals.length === 0) return work
   return new Promise((resolve, reject) => {
     let cancel: (() => void) | undefined
     let ended = false
@@ -37,23 +37,11 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const arm = (): void => {
       check()
-      if (!ended && deadline !== undefined) cancel = setTimer(arm, deadline - now())
+      if (!ended && deadline < NEVER) cancel = setTimer(arm, deadline - now())
     }
     for (const signal of signals) signal.addEventListener('abort', check)
     arm()
-    work.then(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (error: unknown) => {
-        end()
-        reject(error)
-      },
-    )
+    work.then(end, end)
+    work.then(resolve, reject)
   })
-}
-
-function late(): HitherError {
-  return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
