@@ -1,4 +1,5 @@
-import type { Arg, Effect, Operation, Reply, Transition } from '../protocol/operation.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { put, same, sum } from './transition.ts'
 
 /**
  * The atomic steps on a plain value, in one script: the payload is the whole value, the lifetime the server's.
@@ -9,51 +10,44 @@ const lua = `
 local verb, key, life = ARGV[1], KEYS[1], ARGV[4]
 local value = redis.call('GET', key)
 local function put(text, life)
-  if life == '0' then redis.call('SET', key, text) else redis.call('SET', key, text, 'PX', life) end
+ if life == '0' then redis.call('SET', key, text) else redis.call('SET', key, text, 'PX', life) end
 end
 if verb == 'increment' then
-  if value and not value:match('^-?%d+$') then return 'WRONG_TYPE' end
-  local n = (value or 0) + ARGV[5]
-  if math.abs(n) > 9007199254740991 then return 'OVERFLOW' end
-  local text = string.format('%.0f', n)
-  if value then redis.call('SET', key, text, 'KEEPTTL') else put(text, life) end
-  return text
-elseif verb == 'add' then
-  if value then return 0 end
-  put(ARGV[10], ARGV[5])
-  return 1
-elseif not value then
-  if verb == 'touch' then return 0 end
-  return false
-elseif verb == 'take' then
-  redis.call('DEL', key)
-  return value
+ local n = value or '0'
+ if not n:find('^-?%d+$') then return 'WRONG_TYPE' end
+ n = n + ARGV[5]
+ if math.abs(n) > 9007199254740991 then return 'OVERFLOW' end
+ local sum = ('%.0f'):format(n)
+ if value then redis.call('SET', key, sum, 'KEEPTTL') else put(sum, life) end
+ return sum
+elseif verb == 'add' and not value then
+ put(ARGV[10], ARGV[5])
+ return 1
+elseif verb == 'touch' and value then
+ if life == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, life) end
+ return 1
 elseif verb == 'ttl' then
-  return redis.call('PTTL', key)
+ return value and redis.call('PTTL', key)
+elseif verb == 'take' then
+ redis.call('DEL', key)
+ return value
 end
-if life == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, life) end
-return 1`
+return 0`
 
 const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { leftMs }) => {
-  const [verb] = args
-  const life = (at: number): Transition<Reply>['ttl'] => (args[at] ? { ms: Number(args[at]) } : 'none')
-  const same = (reply: Reply): Transition<Reply> => ({ next: current, ttl: 'keep', reply })
+  const [verb, , , life = 0, by = 0] = args
+  const isNew = current === undefined
   if (verb === 'increment') {
-    if (current !== undefined && !/^-?\d+$/.test(current)) return same('WRONG_TYPE')
-    const n = Number(current ?? 0) + Number(args[4])
-    if (Math.abs(n) > Number.MAX_SAFE_INTEGER) return same('OVERFLOW')
-    return { next: String(n), ttl: current === undefined ? life(3) : 'keep', reply: `${n}` }
+    const total = sum(current ?? '0', by)
+    return /\d/.test(total) ? put(total, isNew ? life : 'keep', total) : same(current, total)
   }
-  if (verb === 'add') return current === undefined ? { next: String(args[9]), ttl: life(4), reply: 1 } : same(0)
-  if (current === undefined) return same(verb === 'touch' ? 0 : null)
-  if (verb === 'take') return { next: undefined, ttl: 'none', reply: current }
-  if (verb === 'ttl') return same(leftMs ?? -1)
-  return { next: current, ttl: life(3), reply: 1 }
+  if (verb === 'add' && isNew) return put(`${args[9]}`, by, 1)
+  if (verb === 'touch' && !isNew) return put(current, life, 1)
+  if (verb === 'take') return put(undefined, 0, current ?? null)
+  return same(current, verb !== 'ttl' ? 0 : isNew ? null : (leftMs ?? -1))
 }
 
-const step = (effect: Effect): Operation<readonly Arg[], Reply> => ({ name: `plain.${effect}`, effect, lua, apply })
-
 /** For `ttl`. */
-export const readPlain: Operation<readonly Arg[], Reply> = step('read')
+export const readPlain: Operation<readonly Arg[], Reply> = { name: 'plain.read', effect: 'read', lua, apply }
 /** For `add`, `take`, `touch` and `increment`. */
-export const writePlain: Operation<readonly Arg[], Reply> = step('once')
+export const writePlain: Operation<readonly Arg[], Reply> = { name: 'plain.once', effect: 'once', lua, apply }

@@ -4,6 +4,7 @@ import { NEVER } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
+import { put, same } from './transition.ts'
 
 /**
  * What an entry must have been loaded under to be valid: the namespace's generation, and a version for each of its
@@ -49,16 +50,13 @@ const captureVersion: Operation<readonly [version: string, lifeMs: number], stri
   // A version that was invalidated must not be made again.
   effect: 'once',
   lua: `
-local version = redis.call('GET', KEYS[1])
-if not version then
-  version = ARGV[1]
-  redis.call('SET', KEYS[1], version)
-end
+local version = redis.call('GET', KEYS[1]) or ARGV[1]
+redis.call('SETNX', KEYS[1], version)
 if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return version`,
   apply(current, [version, lifeMs]) {
     const next = current ?? version
-    return { next, ttl: lifeMs ? { ms: lifeMs } : current === undefined ? 'none' : 'keep', reply: next }
+    return put(next, lifeMs || (current === undefined ? 0 : 'keep'), next)
   },
 }
 
@@ -72,8 +70,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('SETRANGE', KEYS[1], 16, ARGV[1])
 return 1`,
   apply(current, [soft]) {
-    if (current === undefined) return { next: undefined, ttl: 'none', reply: 0 }
-    return { next: current.slice(0, 16) + soft, ttl: 'keep', reply: 1 }
+    return current === undefined ? same(current, 0) : put(current.slice(0, 16) + soft, 'keep', 1)
   },
 }
 
