@@ -146,7 +146,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return { freshMs, lifeMs: freshMs && freshMs + staleMs }
     },
     isFault(error, emit) {
-      if (!isOutage(error)) return false
+      // Bad input and a closed store are the caller's.
+      if (!isHitherError(error) || /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)) return false
       core.stats.storeErrors++
       emit({ type: 'store-error', code: error.code })
       return true
@@ -235,11 +236,6 @@ export function checkNames(
 
 export function invalid(message: string): HitherError {
   return new HitherError('INVALID_ARGUMENT', message)
-}
-
-/** Whether the store failed to answer; bad input and a closed store are the caller's. */
-export function isOutage(error: unknown): error is HitherError {
-  return isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
 }
 
 export const nothing = (): void => {}

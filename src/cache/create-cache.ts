@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { encodeJson } from '../protocol/codec.ts'
-import { type Entry, NONE } from '../protocol/entry.ts'
+import { NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { NEVER, now } from '../runtime/clock.ts'
@@ -11,7 +11,7 @@ import type { Call } from '../store/store.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
 import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
-import { createLoads, type Loads, type ReadThrough } from './load.ts'
+import { type Box, createLoads, type Loads, type ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
 import type {
   Cache,
@@ -133,12 +133,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
-  const hitOf = async (
-    key: string,
-    fresh: boolean,
-    entry: Entry | undefined,
-  ): Promise<{ readonly value: unknown } | undefined> => {
-    const hit = fresh && entry ? await open(stored(key), entry, 'hit') : undefined
+  const hitOf = async (key: string, { status, entry }: Pick<Found, 'status' | 'entry'>): Promise<Box | undefined> => {
+    const hit = status === 'fresh' && entry ? await open(stored(key), entry, 'hit') : undefined
     if (!hit) miss()
     return hit
   }
@@ -214,17 +210,16 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   const cache: Cache = {
     async get<T>(key: string, options?: ReadOptions) {
-      const { status, entry } = await find(key, limitOf(options, READ), options?.tags)
-      return (await hitOf(key, status === 'fresh', entry))?.value as Frozen<T> | undefined
+      const found = await find(key, limitOf(options, READ), options?.tags)
+      return (await hitOf(key, found))?.value as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: ReadOptions) {
       const limit = limitOf(options, READ)
       storedAll(keys)
       const all = await Promise.all(keys.map((key) => find(key, limit, options?.tags)))
       const values = new Map<string, Frozen<T>>()
-      for (const [i, { status, entry }] of all.entries()) {
-        const key = keys[i] as string
-        const hit = await hitOf(key, status === 'fresh', entry)
+      for (const [i, key] of keys.entries()) {
+        const hit = await hitOf(key, all[i] as Found)
         if (hit) values.set(key, hit.value as Frozen<T>)
       }
       return values
@@ -289,7 +284,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const limit = limitOf(options, READ)
       const text = await findThen(key, limit, (to, dead) => step('once', to, ['take', dead], limit), options?.tags)
       const entry = core.parse((text ?? undefined) as string | undefined)
-      return (await hitOf(key, true, entry))?.value as Frozen<T> | undefined
+      return (await hitOf(key, { status: 'fresh', entry }))?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options)

@@ -3,7 +3,7 @@ import { NO_VALUE } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
-import type { Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
+import type { Box, Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
 import { checkTags, parseTags } from './versions.ts'
@@ -17,12 +17,12 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
   const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
   const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
   toMs(negativeTtl, 'negativeTtl')
-  if (!(jitter >= 0 && jitter < 1)) throw invalid('jitter is a fraction, at least 0 and below 1')
+  if (!(jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (!/^(fail|load)$/.test(onDeadline)) throw invalid("onDeadline is 'fail' or 'load'")
-  if (options.bypass && options.forceFresh) throw invalid('bypass and forceFresh exclude each other')
+  if (options.bypass && options.forceFresh) throw invalid('bypass or forceFresh, not both')
   if (softMs < NEVER) {
     if (softMs >= hardMs) throw invalid('softTimeout is shorter than hardTimeout')
-    if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace, for a stale copy to serve')
+    if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
   }
   return { options, life, tags, hardMs, softMs, backoffMs: toMs(options.backoff ?? 0, 'backoff', 0) }
 }
@@ -67,7 +67,7 @@ export async function getOrSet(
     }
     through.miss()
     const stale = seen?.status === 'stale' || (fresh && force) ? entry : undefined
-    const serveStale = async (): Promise<{ readonly value: unknown } | undefined> =>
+    const serveStale = async (): Promise<Box | undefined> =>
       stale && (stale.freshUntilMs === stale.expiresMs || stale.expiresMs > now())
         ? open(to, stale, 'stale')
         : undefined

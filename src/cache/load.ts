@@ -22,19 +22,19 @@ export interface Load {
   /** The lease it runs under; `''`: none. */
   token: string
   /** What it was begun under. */
-  context: Context | undefined
+  context?: Context
   /** Its loader runs, so that only who has seen its lease may join. */
-  started: boolean
-  over: boolean
+  started?: boolean
+  over?: boolean
   /** Its key was deleted or written: its value is for its own callers only. */
-  detached: boolean
+  detached?: boolean
   /** It goes on when every caller has left: its value will be stored. */
-  kept: boolean
+  kept: boolean | undefined
   waiters: number
   /** Why its value is not stored, where nobody asked for that. */
   unstored: ErrorCode | undefined
   /** Its unguarded write, under way. */
-  filling: Promise<unknown> | undefined
+  filling?: Promise<unknown>
   readonly stop: AbortController
 }
 
@@ -78,6 +78,11 @@ export interface Loads {
   tagsOf(stored: string): Iterable<string>
 }
 
+/** A value that was decoded, be it undefined. */
+export interface Box {
+  readonly value: unknown
+}
+
 /** What a read-through needs of its view. */
 export interface ReadThrough {
   readonly core: Core
@@ -86,7 +91,7 @@ export interface ReadThrough {
   readonly emit: Emit
   readonly waitUntil: WaitUntil | undefined
   /** The value of a usable entry, in a box; undefined when it cannot be decoded. Counts and tells, `as` what. */
-  open(to: string, entry: Entry, as?: 'hit' | 'stale'): Promise<{ readonly value: unknown } | undefined>
+  open(to: string, entry: Entry, as?: 'hit' | 'stale'): Promise<Box | undefined>
   miss(): void
 }
 
@@ -187,7 +192,7 @@ export function createLoads(core: Core): Loads {
     let cancel = nothing
     const at = now()
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
-    const wish: Wish = { life, tags: [], keep: false, skip: false }
+    const wish: Wish = { life, tags: [] }
     let coded: Coded | undefined
     try {
       const late = new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })
@@ -261,14 +266,9 @@ export function createLoads(core: Core): Loads {
     const load: Load = {
       result: Promise.resolve(undefined),
       token: '',
-      context: undefined,
-      started: false,
-      over: false,
-      detached: false,
       unstored,
-      kept: !!job.background,
+      kept: job.background,
       waiters: 1,
-      filling: undefined,
       stop: new AbortController(),
     }
     load.result = run(job, load, leased, before).finally(() => {
@@ -324,8 +324,8 @@ export function createLoads(core: Core): Loads {
 interface Wish {
   life: Life
   tags: readonly string[]
-  keep: boolean
-  skip: boolean
+  keep?: boolean
+  skip?: boolean
 }
 
 function wishes(

@@ -153,15 +153,15 @@ export function standing(
 
 /** Throws `INVALID_ARGUMENT` for more than 64 tags, one that is no string, empty or malformed, or a life that no tag outlives. */
 export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
-  if (!Array.isArray(tags) || tags.length > MAX_TAGS || tags.some((tag) => !isTag(tag))) {
+  if (
+    !Array.isArray(tags) ||
+    tags.length > MAX_TAGS ||
+    !tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed())
+  ) {
     throw new HitherError('INVALID_ARGUMENT', `tags are up to ${MAX_TAGS} strings that are not empty`)
   }
   if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
   }
   return [...new Set(tags)]
-}
-
-function isTag(tag: unknown): boolean {
-  return typeof tag === 'string' && tag !== '' && tag.isWellFormed()
 }
