@@ -77,21 +77,22 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       const full = bytes > MAX_BYTES || requests.length === MAX_COMMANDS || unit.bytes !== queue[0]?.bytes
       if (asking || (full && requests[0])) break
       taken++
-      for (const each of keys) uses?.set(each, (uses.get(each) ?? 0) - 1)
+      if (uses) for (const each of keys) uses.set(each, (uses.get(each) ?? 0) - 1)
       if (unit.settled) continue
-      const args = [...unit.args]
-      const slot = args[0] === 'GET' ? (slotOf?.(key) ?? 0) : -1
+      const slot = unit.args[0] !== 'GET' ? -1 : slotOf ? slotOf(key) : 0
       const run = reads[slot]
       if (run && run.units.length < MAX_COMMANDS) {
         run.args[0] = 'MGET'
         run.args.push(key)
         run.units.push(unit)
-      } else {
-        const request = { units: [unit], args, effect }
-        requests.push(request)
-        if (slot < 0) reads = []
-        else reads[slot] = request
+        unit.sent = true
+        continue
       }
+      const args = [...unit.args]
+      const request = { units: [unit], args, effect }
+      requests.push(request)
+      if (slot < 0) reads = []
+      else reads[slot] = request
       if (script) {
         let known = scripts.get(script)
         if (!known) {
@@ -135,6 +136,10 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     const whole = Array.isArray(replies) && replies.length === units.length
     for (let i = 0; i < units.length; i++) {
       const unit = units[i] as Unit
+      if (whole && typeof replies[i] === 'string' && unit.effect === 'read') {
+        settle(unit, 'resolve', replies[i])
+        continue
+      }
       if (word && !foreign) settle(unit, 'reject', rejected(verb, reply as ReplyError))
       else if (!whole) settle(unit, 'reject', badReply(verb))
       else settle(unit, 'resolve', unit.args[0] === 'GET' ? present(replies[i]) : replies[i])
@@ -224,17 +229,18 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   const { add } = tick
 
   const sendAll = (units: readonly Unit[]): Promise<unknown> => {
-    if (!units[1] || (ordered && !units.some(({ script }) => script))) return send(units)
+    const at = now()
+    const soon = at + (latest(units) - at) / 2
+    const unlike = (unit: Unit): boolean => !ordered && (unit.bytes || unit.size > ALONE_BYTES || unit.deadline < soon)
+    if (!units[1] || !units.some((unit) => unit.script || unlike(unit))) return send(units)
     const uses = new Map<string, number>()
     for (const { keys } of units) for (const key of keys) uses.set(key, (uses.get(key) ?? 0) + 1)
-    const at = now()
-    const time = latest(units) - at
-    const alone = (unit: Unit): boolean =>
-      !ordered &&
-      (unit.bytes || unit.size > ALONE_BYTES || (unit.deadline - at) * 2 < time) &&
-      unit.keys.every((key) => uses.get(key) === 1)
-    const apart = units.filter(alone)
-    const rest = units.filter((unit) => !alone(unit))
+    const apart: Unit[] = []
+    const rest: Unit[] = []
+    for (const unit of units) {
+      const alone = unlike(unit) && unit.keys.every((key) => uses.get(key) === 1)
+      ;(alone ? apart : rest).push(unit)
+    }
     return Promise.all([...apart.map((unit) => send([unit], uses)), send(rest, uses)])
   }
 

@@ -82,6 +82,8 @@ export function createTick(
       cancel?.()
       sent.before.after = sent.after
       sent.after.before = sent.before
+      // A dead tick that reached the old generation would keep all that came after it alive.
+      sent.before = sent.after = sent
     })
   }
   // Not `queueMicrotask`, which costs ten times as much on Node.
