@@ -38,13 +38,10 @@ const blocks = pages.flatMap((page) =>
 
 describe('the code in the docs', () => {
   let folder = ''
-  const aliases = {
-    hither: ['./src/index.ts'],
-    'hither/gateway': ['./src/gateway/index.ts'],
-    'hither/testing': ['./src/testing/index.ts'],
-    'hither/testing/node': ['./adapters/node/index.ts'],
-    'hither/*': ['./adapters/*/index.ts'],
-  }
+  const aliases = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).compilerOptions.paths as Record<
+    string,
+    [string]
+  >
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'hither-docs-')))
     for (const part of ['src', 'adapters']) cpSync(join(root, part), join(folder, part), { recursive: true })
