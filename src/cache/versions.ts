@@ -45,7 +45,7 @@ const MAX_TAGGED_MS = 7 * 86_400_000
 const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
 
 /** Answers the version under the key, made from the first argument where it is missing. Zero milliseconds: no end. */
-const captureVersion: Operation<readonly [version: string, lifeMs: number], string> = {
+export const captureVersion: Operation<readonly [version: string, lifeMs: number], string> = {
   name: 'version.capture',
   // A version that was invalidated must not be made again.
   effect: 'once',

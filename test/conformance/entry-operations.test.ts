@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { writeEntry } from '../../src/cache/entry-operations.ts'
 import { writePlain } from '../../src/cache/plain-operations.ts'
+import { captureVersion, softenVersion } from '../../src/cache/versions.ts'
 import { NO_END, NONE } from '../../src/protocol/entry.ts'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
 
@@ -208,6 +209,11 @@ const plainSeed = fc.oneof(
   { weight: 1, arbitrary: from('007', '-0', '1.5', '0x10', ' 5', '5\n', '1e3', '9007199254740993', '9'.repeat(30)) },
 )
 
+const version = from('1'.repeat(32), '2'.repeat(32), 'abcdefgh-_345678ABCDEFGH12345678')
+const versionSeed = fc.oneof(fc.constant(undefined), version)
+const captures = fc.tuple(version, from(0, 5_000, 10_000, 100_000)).map((args): Arg[] => args)
+const softened = from<Arg[]>(['aaaaaaaaaaaaaaaa'], ['bbbbbbbbbbbbbbbb'])
+
 describe('the steps of an entry run as `apply` says', () => {
   const clients: Redis[] = []
   afterAll(() => {
@@ -232,5 +238,7 @@ describe('the steps of an entry run as `apply` says', () => {
       }, 60_000)
     both('entry', writeEntry, foreign, entry)
     both('plain', writePlain, plainSeed, plain)
+    both('capture', captureVersion as unknown as Operate, versionSeed, stepsOf(captures))
+    both('soften', softenVersion as unknown as Operate, versionSeed, stepsOf(softened))
   }
 })
