@@ -246,12 +246,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
           })
         : undefined
       ready?.catch(nothing)
-      const write = (): Promise<PromiseSettledResult<Reply>[]> => {
-        const [context, ...coded] = parts
-        return Promise.allSettled(
-          targets.map((to, i) => ask(core.write('set', to, coded[i] as Coded, life, context, core.call(limit)), limit)),
+      const write = (): Promise<PromiseSettledResult<Reply>[]> =>
+        Promise.allSettled(
+          targets.map((to, i) =>
+            ask(core.write('set', to, parts[i + 1] as Coded, life, parts[0], core.call(limit)), limit),
+          ),
         )
-      }
       for (const outcome of await overwrite(targets, write, ready))
         if (outcome.status === 'rejected') throw outcome.reason
     },

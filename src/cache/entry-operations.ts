@@ -84,7 +84,8 @@ end
 return 0`
 
 const digits = (n: number, width: number): string => n.toFixed(0).padStart(width, '0')
-const zeros = (count: number): string => digits(0, count)
+/** A lease that nobody holds. */
+const FREE = `${NONE}000000000000000`
 
 const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs, leftMs }) => {
   const [verb, dead] = args
@@ -94,13 +95,12 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
   const fresh = text.slice(43, 58)
   const ends = text.slice(58, 73)
   const held = text.slice(73, 89)
-  const free = NONE + zeros(15)
   const value = text !== '' && text[1] !== NO_VALUE
   const graced = value && fresh !== ends
   const live = value && text.slice(2, 18) !== dead && (!graced || Number(fresh) > ms)
   const at = (n: unknown): string => (n === 0 ? NO_END : digits(ms + Number(n), 15))
   const whole = (head: string, load: unknown, times: string, rest: string): string =>
-    head + digits(nowUs, 16) + digits(Number(load), 9) + times + free + rest
+    head + digits(nowUs, 16) + digits(Number(load), 9) + times + FREE + rest
   const patch = (from: number, part: string): string => text.slice(0, from) + part + text.slice(from + part.length)
 
   switch (verb) {
@@ -116,7 +116,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (live && Number(c) !== 1) return same(current, text)
       if (text && held !== a && leaseLeft > 0) return same(current, [held, leaseLeft])
       const lease = a + at(b)
-      if (!live && !graced) return put(`h-${NONE}${zeros(55)}${lease}${NONE}${zeros(8)}`, b, 1)
+      if (!live && !graced) return put(`h-${NONE}${digits(0, 55)}${lease}${NONE}00000000`, b, 1)
       return put(patch(73, lease), graced && leftMs !== undefined && leftMs < Number(b) ? b : 'keep', 1)
     }
     case 'release':
@@ -125,7 +125,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (!expire && held !== a) return same(current, 0)
       const left = Number(ends) - ms
       if (!value || (expire && !graced) || left <= 0) return put(undefined, 0, Number(!expire))
-      return put(text.slice(0, 43) + (expire ? digits(ms, 15) : fresh) + ends + free + text.slice(104), left, 1)
+      return put(text.slice(0, 43) + (expire ? digits(ms, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
     }
     case 'take':
       return live ? put(undefined, 0, text) : same(current, null)
@@ -134,11 +134,11 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
     case 'ttl':
       return same(current, live ? (fresh === NO_END ? -1 : Math.max(1, Number(fresh) - ms)) : null)
     default: {
-      const counter = text[1] === 'i' && text.slice(120, 128) === zeros(8) ? text.slice(128) : ''
+      const counter = text[1] === 'i' && text.slice(120, 128) === '00000000' ? text.slice(128) : ''
       const total = sum(live ? counter : '0', c)
       if (!/\d/.test(total)) return same(current, total)
       const times = live ? fresh + ends : at(b).repeat(2)
-      return put(whole(`hi${a}`, 0, times, d + zeros(8) + total), live ? 'keep' : b, total)
+      return put(whole(`hi${a}`, 0, times, `${d}00000000${total}`), live ? 'keep' : b, total)
     }
   }
 }
