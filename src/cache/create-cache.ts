@@ -234,7 +234,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     set: (key, value, options) => cache.setMany([[key, value]], options),
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
-      const pairs = [...entries]
+      // Of a key that comes twice the last value counts.
+      const pairs = [...new Map(entries)]
       // Nothing is written when one of them cannot be.
       const targets = storedAll(pairs.map(([key]) => key))
       const life = core.life(options)
@@ -313,11 +314,13 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     decrement: (key, by = 1, options) => increment(key, by, -1, options),
     wrap(fn, { name, key, ...options }) {
       if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
+      // A colon in the name would let two functions meet under one key.
+      const prefix = name.replace(/[%:]/g, encodeURIComponent)
       return async (...args) => {
         // A signal that is passed last makes no difference, be there one or not.
         const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
         const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
-        return load(`${name}:${own}`, () => fn(...args), options)
+        return load(`${prefix}:${own}`, () => fn(...args), options)
       }
     },
     async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
@@ -342,7 +345,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     with(options) {
       checkNames('with', options, VIEW, plain)
-      return view(core, loads, namespace, { ...request, ...options })
+      const given = Object.entries(options).filter(([, value]) => value !== undefined)
+      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
     },
     namespace(name) {
       if (plain) throw invalid("format 'plain' keeps keys as given: it has no namespace")

@@ -15,7 +15,7 @@ const MAX_MS = 1e14
  * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. `name` is said in the message.
  */
 export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
-  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(`${duration}`) ?? []
+  const [, count, unit] = (typeof duration === 'string' && /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(duration)) || []
   const ms = Math.ceil(typeof duration === 'number' ? duration : Number(count) * MS[unit as Unit])
   if (ms >= min && ms <= MAX_MS) return ms
   throw new HitherError(

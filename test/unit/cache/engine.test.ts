@@ -276,6 +276,39 @@ describe('a load', () => {
   })
 })
 
+describe('the edges of a call', () => {
+  it('setMany writes the last value of a key that comes twice', async () => {
+    const { here } = two()
+    await here.setMany([
+      ['a', 1],
+      ['b', 2],
+      ['a', 3],
+    ])
+    expect([...(await here.getMany(['a', 'b']))]).toEqual([
+      ['a', 3],
+      ['b', 2],
+    ])
+  })
+  it('wrap keeps apart what a colon would join', async () => {
+    const { here } = two()
+    const one = here.wrap(async (part: string) => `one ${part}`, { name: 'a', key: (part) => part })
+    const other = here.wrap(async (part: string) => `other ${part}`, { name: 'a:b', key: (part) => part })
+    expect(await one('b:c')).toBe('one b:c')
+    expect(await other('c')).toBe('other c')
+  })
+  it('a view takes undefined as not given', async () => {
+    const store = memoryStore()
+    const work: Promise<unknown>[] = []
+    const cache = createCache({ store, ttl: '1m', waitUntil: (promise) => work.push(promise) })
+    await cache.with({ waitUntil: undefined, signal: undefined }).getOrSet('k', () => 1)
+    expect(work).not.toHaveLength(0)
+  })
+  it('a duration in a list is none', async () => {
+    const { here } = two()
+    await expect(here.set('k', 1, { ttl: ['5s'] as never })).rejects.toMatchObject({ code: 'INVALID_DURATION' })
+  })
+})
+
 describe('getOrSetMany', () => {
   it('asks once for what is missing', async () => {
     const { here, there } = two()
