@@ -52,6 +52,7 @@ const entries: readonly Entry[] = [
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1310 },
   { name: 'createCache', takes: cache, budget: 12_920 },
   { name: 'upstashStore', takes: upstash },
+  { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
