@@ -69,7 +69,7 @@ const [command, ...rest] = process.argv.slice(2)
 try {
   if (command === 'gateway') await gateway(rest)
   else if (command === undefined || command === '--help' || command === 'help') console.log(HELP)
-  else fail(`no command '${command.slice(0, 40)}': try hither --help`)
+  else fail('no such command: try hither --help')
 } catch (error) {
   const message = explain(error)
   if (message === undefined) throw error

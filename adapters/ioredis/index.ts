@@ -64,7 +64,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
 
 /** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */
 function lasting(fn: () => void, ms: number): () => void {
-  const timer = setTimeout(fn, Math.min(ms, 2 ** 31 - 1))
+  const timer = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
   timer.unref()
   return () => {
     clearTimeout(timer)

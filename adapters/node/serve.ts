@@ -91,7 +91,10 @@ function toRequest(incoming: IncomingMessage, hasBody: boolean): Request | numbe
   }
   try {
     // A path of two slashes is a path, not a host.
-    return new Request(url.startsWith('/') ? `http://${headers.host ?? 'localhost'}${url}` : url, init)
+    if (!url.startsWith('/')) return new Request(url, init)
+    // A host is a host: what else the header may hold would become a part of the path.
+    const host = headers.host ?? 'localhost'
+    return /^[\w.:[\]-]+$/.test(host) ? new Request(`http://${host}${url}`, init) : 400
   } catch {
     return 400
   }

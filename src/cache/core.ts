@@ -39,6 +39,8 @@ export interface Core {
   readonly versions: Versions
   /** Keys whose load failed lately, by `backoff`. */
   readonly failures: Recent<true>
+  /** How often the store has answered. */
+  heard: number
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
@@ -94,13 +96,19 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
 }
 
 export function createCore(options: CacheOptions | PlainCacheOptions): Core {
+  if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
   const { store, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
   if (typeof store?.run !== 'function')
     throw invalid('createCache needs a store with operations, such as memoryStore()')
-  if (codec && !/^[A-Z]$/.test(codec.mark)) throw invalid('a codec has one letter from A to Z as its mark')
+  if (
+    codec &&
+    !(/^[A-Z]$/.test(codec.mark) && typeof codec.encode === 'function' && typeof codec.decode === 'function')
+  ) {
+    throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
+  }
   if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
@@ -129,6 +137,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     store,
     plain,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
+    heard: 0,
     background: createBackground(),
     versions: createVersions(store),
     failures: createRecent(),
@@ -157,7 +166,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (codec) {
         const { mark } = codec
         const payload = codec.encode(value, key)
-        return typeof payload === 'string' ? { mark, payload } : payload.then((text) => ({ mark, payload: text }))
+        if (typeof payload === 'string') return { mark, payload }
+        const coding = payload.then((text) => ({ mark, payload: text }))
+        // Whoever needs it is told; a call may end before.
+        coding.catch(nothing)
+        return coding
       }
       const coded = encodeJson(value, false, plain)
       if (plain && coded.mark === 'r')
@@ -206,7 +219,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return signal ? { deadline, signal } : { deadline }
     },
     step(effect, key, args, call) {
-      if (effect === 'once') reads.delete(key)
+      if (effect !== 'read') reads.delete(key)
       return store.run(steps[effect], key, args, call)
     },
     write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
@@ -229,8 +242,13 @@ export function checkNames(
   known: Readonly<Record<string, number>>,
   plain: boolean,
 ): void {
+  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
+    throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
+  }
   for (const name in options) {
-    if (!((known[name] ?? 3) <= (plain ? 1 : 2))) throw invalid(`${what} has no option ${name}${plain ? ' here' : ''}`)
+    if (!((known[name] ?? 3) <= (plain ? 1 : 2))) {
+      throw invalid(`${what} has no option ${name}${plain ? " with format 'plain'" : ''}`)
+    }
   }
 }
 

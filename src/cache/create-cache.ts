@@ -87,17 +87,27 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     checkLimit(limit)
     return limit
   }
+  const entriesOnly = (): void => {
+    if (plain) throw invalid("format 'plain' has no namespaces, tags or grace")
+  }
   const storedAll = (keys: readonly string[]): string[] => {
+    if (!Array.isArray(keys)) throw invalid('keys are an array')
     const all = keys.map(stored)
     checkKeys(all, store.traits)
     return all
   }
   /** The store's answer to one call; a failure of the store is counted and told. */
   const ask = <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
-    const told = answer.catch((error: unknown) => {
-      core.isFault(error, emit)
-      throw error
-    })
+    const told = answer.then(
+      (value) => {
+        core.heard++
+        return value
+      },
+      (error: unknown) => {
+        core.isFault(error, emit)
+        throw error
+      },
+    )
     return within(told, limit)
   }
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
@@ -108,11 +118,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const findThen = <T>(
     key: string,
     limit: Limit,
-    work: (to: string, dead: string) => Promise<T>,
+    work: (to: string, dead: string, generation?: string) => Promise<T>,
     tags?: readonly string[],
   ): Promise<T> => {
     const to = stored(key)
-    return core.inTurn([to], !plain, async () => work(to, plain ? '' : (await find(key, limit, tags, true)).dead))
+    if (plain) return overwrite([to], () => work(to, ''))
+    return core.inTurn([to], true, async () => {
+      const { dead, generation } = await find(key, limit, tags, true)
+      return work(to, dead, generation)
+    })
   }
 
   const miss = (): void => {
@@ -163,7 +177,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   ): Promise<T> => {
     const part = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
     let fillings = part()
-    if (!ready && fillings.length === 0) return core.inTurn(targets, false, work)
+    // A plain key has no lease to refuse a fill: nothing of this process may come between.
+    if (!ready && fillings.length === 0) return core.inTurn(targets, plain, work)
     return core.inTurn(targets, true, async () => {
       await ready
       // A load may have begun while something was awaited.
@@ -191,10 +206,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const limit = limitOf(options, { ...CALL, ttl: 1 })
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs } = core.life({ ...options, grace: 0 })
-    const reply = await findThen(key, limit, async (to, dead) => {
-      const context = contextFor([], { freshMs, lifeMs: freshMs }, limit)
-      // Without a wait where there need be none: calls on a key act in call order.
-      const { generation } = context instanceof Promise ? await context : context
+    const reply = await findThen(key, limit, async (to, dead, seen) => {
+      const generation = seen ?? (await contextFor([], { freshMs, lifeMs: freshMs }, limit)).generation
       return step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], limit)
     })
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
@@ -204,6 +217,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const limit = limitOf(options, LOAD)
+    if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
     const plan = planLoad(core, options)
     return (await (options?.bypass ? runAlone : getOrSet)(through, key, loader, plan, limit)) as Frozen<T>
   }
@@ -228,6 +242,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async getOrSetMany<T>(keys: readonly string[], loader: ManyLoader<T>, options?: GetOrSetOptions) {
       const limit = limitOf(options, LOAD)
       storedAll(keys)
+      if (options?.bypass || options?.refresh) throw invalid('getOrSetMany has no bypass and no refresh')
+      if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
       const values = await getOrSetMany(through, keys, loader, planLoad(core, options), limit)
       return values as Map<string, Frozen<T>>
     },
@@ -235,6 +251,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
       // Of a key that comes twice the last value counts.
+      if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
       const pairs = [...new Map(entries)]
       // Nothing is written when one of them cannot be.
       const targets = storedAll(pairs.map(([key]) => key))
@@ -272,7 +289,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     async ttl(key, options) {
       const limit = limitOf(options)
-      const left = await findThen(key, limit, (to, dead) => step('read', to, ['ttl', dead], limit))
+      const ask = (to: string, dead: string): Promise<Reply> => step('read', to, ['ttl', dead], limit)
+      const left = await (plain ? ask(key, '') : findThen(key, limit, ask))
       return left === null ? undefined : untilEnd(left)
     },
     async touch(key, options) {
@@ -293,26 +311,32 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return overwrite(targets, () => ask(core.remove(targets, core.call(limit)), limit))
     },
     async expire(key, options) {
+      entriesOnly()
       const limit = limitOf(options)
       const to = stored(key)
       return (await overwrite([to], () => step('repeat', to, ['expire', ''], limit))) === 1
     },
     async invalidateTags(tags, options) {
+      entriesOnly()
       const limit = limitOf(options, INVALIDATE)
       const soften = (key: string, call: Call): Promise<unknown> => store.run(softenVersion, key, [randomId()], call)
       await invalidate(checkTags(tags).map(space.tag), limit, options?.keepStale ? soften : undefined)
     },
     async clear(options) {
+      entriesOnly()
       await invalidate([space.generation], limitOf(options))
     },
     async capture(tags, options) {
+      entriesOnly()
       const limit = limitOf(options)
       const names = checkTags(tags)
       return { tags: names, [VERSIONS]: await capture(names, limit) } as CapturedVersions
     },
     increment: (key, by = 1, options) => increment(key, by, 1, options),
     decrement: (key, by = 1, options) => increment(key, by, -1, options),
-    wrap(fn, { name, key, ...options }) {
+    wrap(fn, given) {
+      const { name, key, ...options } = given ?? {}
+      if (typeof fn !== 'function') throw invalid('wrap takes a function')
       if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
       // A colon in the name would let two functions meet under one key.
       const prefix = name.replace(/[%:]/g, encodeURIComponent)
@@ -349,7 +373,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
     },
     namespace(name) {
-      if (plain) throw invalid("format 'plain' keeps keys as given: it has no namespace")
+      entriesOnly()
       return view(core, loads, `${namespace}.${checkNamespace(name)}`, request)
     },
     stats: () => ({ ...stats }),

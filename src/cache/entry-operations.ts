@@ -58,7 +58,7 @@ elseif verb == 'expire' or verb == 'release' and held == ARGV[3] then
   redis.call('DEL', key)
   return expire and 0 or 1
  end
- if expire then redis.call('SETRANGE', key, 43, at(0)) end
+ if expire then redis.call('SETRANGE', key, 43, ('0'):rep(15)) end
  redis.call('SETRANGE', key, 73, free)
  redis.call('PEXPIRE', key, ends - ms)
  return 1
@@ -125,7 +125,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (!expire && held !== a) return same(current, 0)
       const left = Number(ends) - ms
       if (!value || (expire && !graced) || left <= 0) return put(undefined, 0, Number(!expire))
-      return put(text.slice(0, 43) + (expire ? digits(ms, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
+      return put(text.slice(0, 43) + (expire ? digits(0, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
     }
     case 'take':
       return live ? put(undefined, 0, text) : same(current, null)

@@ -1,5 +1,5 @@
 import { toMs } from '../protocol/duration.ts'
-import { NO_VALUE } from '../protocol/entry.ts'
+import { isKept, NO_VALUE } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
@@ -37,19 +37,20 @@ export async function getOrSet(
   onTurn?: LoadJob['onTurn'],
 ): Promise<unknown> {
   const { core, loads, space, open } = through
-  const { options, backoffMs } = plan
+  const { options } = plan
   const to = space.key(key)
   let liveId = ''
   let force = !!options.forceFresh
   for (;;) {
-    const seen = await lookOrAway(through, to, plan.tags, liveId, limit)
+    const knew = loads.contextOf(to)
+    const seen = await lookOrAway(through, to, [...plan.tags, ...(knew?.tags.keys() ?? [])], liveId, limit)
     const entry = seen?.entry
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead
     const enter = (early: boolean, background: boolean): Load => {
       const hints = parseTags(entry?.mark === NO_VALUE ? entry.tags : '').keys()
       const tags = [...new Set([...plan.tags, ...hints])]
-      return loads.enter({ ...through, ...plan, tags, key, to, loader, seen, dead, early, background, onTurn })
+      return loads.enter({ ...through, ...plan, tags, key, to, loader, seen, knew, dead, early, background, onTurn })
     }
     if (entry && fresh && !force) {
       const hit = await open(to, entry, 'hit')
@@ -68,9 +69,7 @@ export async function getOrSet(
     through.miss()
     const stale = seen?.status === 'stale' || (fresh && force) ? entry : undefined
     const serveStale = async (): Promise<Box | undefined> =>
-      stale && (stale.freshUntilMs === stale.expiresMs || stale.expiresMs > now())
-        ? open(to, stale, 'stale')
-        : undefined
+      stale && (stale.freshUntilMs === stale.expiresMs || isKept(stale, now())) ? open(to, stale, 'stale') : undefined
     if (!force && core.failures.get(to)) {
       const copy = await serveStale()
       if (copy) return copy.value
@@ -91,10 +90,10 @@ export async function getOrSet(
       force = false
     } catch (error) {
       for (const signal of limit.signals) if (signal.aborted) throw signal.reason
-      if (backoffMs && stale) core.failures.set(to, true, backoffMs)
       const copy = await serveStale()
       if (copy) return copy.value
-      if (options.onDeadline === 'load' && isPast(limit)) return runAlone(through, key, loader, plan, limit)
+      if (options.onDeadline === 'load' && isPast(limit))
+        return runAlone(through, key, loader, plan, { ...limit, deadline: NEVER })
       throw error
     } finally {
       loads.leave(load)
@@ -108,13 +107,13 @@ export async function runAlone(
   key: string,
   loader: Loader<unknown>,
   plan: LoadPlan,
-  { signals }: Limit,
+  limit: Limit,
 ): Promise<unknown> {
   const { core, loads, space } = through
   const to = space.key(key)
   const load = loads.alone({ ...through, ...plan, key, to, loader })
   try {
-    return await decoded(core, (await within(load.result, { signals, deadline: NEVER })) as Coded | undefined, to)
+    return await decoded(core, (await within(load.result, limit)) as Coded | undefined, to)
   } finally {
     loads.leave(load)
   }
@@ -126,14 +125,16 @@ function decoded(core: Core, coded: Coded | undefined, to: string): unknown {
 
 /** Undefined: the store is away. */
 async function lookOrAway(
-  { core, loads, space, emit }: ReadThrough,
+  { core, space, emit }: ReadThrough,
   to: string,
   tags: readonly string[],
   liveId: string,
   limit: Limit,
 ): Promise<Found | undefined> {
   try {
-    return await within(look(core, space, to, new Set([...tags, ...loads.tagsOf(to)]), liveId), limit)
+    const found = await within(look(core, space, to, new Set(tags), liveId), limit)
+    core.heard++
+    return found
   } catch (error) {
     checkLimit(limit)
     if (!core.isFault(error, emit)) throw error
@@ -157,7 +158,12 @@ function isPast({ deadline }: Limit): boolean {
 }
 
 /** Lets a load go on without its callers. */
-function goOn({ core, waitUntil }: ReadThrough, load: Load): void {
+function goOn({ core, emit, waitUntil }: ReadThrough, load: Load): void {
   load.kept = true
-  core.background.add(load.result.catch(nothing), waitUntil)
+  try {
+    core.background.add(load.result.catch(nothing), waitUntil)
+  } catch {
+    // A runtime's waitUntil throws once its request is over. The work goes on, tracked.
+    emit({ type: 'background-error', code: undefined })
+  }
 }

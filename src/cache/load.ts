@@ -31,6 +31,8 @@ export interface Load {
   /** It goes on when every caller has left: its value will be stored. */
   kept: boolean | undefined
   waiters: number
+  /** `core.heard` when it began. */
+  readonly heard: number
   /** Why its value is not stored, where nobody asked for that. */
   unstored: ErrorCode | undefined
   /** Its unguarded write, under way. */
@@ -45,10 +47,11 @@ export interface LoadPlan {
   readonly tags: readonly string[]
   readonly hardMs: number
   readonly softMs: number
+  /** How long a stale copy is served after a failure, without another try. */
   readonly backoffMs: number
 }
 
-export interface LoadJob extends Omit<LoadPlan, 'softMs' | 'backoffMs'>, Omit<ReadThrough, 'core' | 'loads'> {
+export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'core' | 'loads'> {
   /** The stored key. */
   readonly to: string
   /** The caller's. */
@@ -56,6 +59,8 @@ export interface LoadJob extends Omit<LoadPlan, 'softMs' | 'backoffMs'>, Omit<Re
   readonly loader: Loader<unknown>
   /** What the caller's own read has shown; undefined: the store did not answer it. */
   readonly seen?: Found | undefined
+  /** What the running load was known to be begun under before that read was sent. */
+  readonly knew?: Context | undefined
   /** The id of an entry that shall count as gone. */
   readonly dead?: string | undefined
   /** Loads although there is a fresh value. */
@@ -74,8 +79,8 @@ export interface Loads {
   leave(load: Load): void
   /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
   detach(stored: string): Promise<unknown> | undefined
-  /** The tags of the running load, which a caller must have read to join it. */
-  tagsOf(stored: string): Iterable<string>
+  /** What the running load was begun under: a caller must have read those tags to join it. */
+  contextOf(stored: string): Context | undefined
 }
 
 /** A value that was decoded, be it undefined. */
@@ -99,18 +104,28 @@ const MAX_LOADS = 10_000
 const FIRST_POLL_MS = 4
 const LAST_POLL_MS = 250
 const LEASE_MARGIN_MS = 1000
+const RELEASE_PAUSES_MS = [50, 200, 800]
 
 export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
   const loads = new Map<string, Load>()
 
-  const mayJoin = ({ over, started, token, context }: Load, seen: Found | undefined): boolean => {
+  const mayJoin = (load: Load, seen: Found | undefined): boolean => {
+    const { over, started, token, context } = load
     if (over) return false
     if (!started) return true
-    if (!token) return plain || !seen
+    // Without a lease nothing tells that it still stands, but that the store has not said a word since it began.
+    if (!token) return plain || (!seen && load.heard === core.heard)
     if (!context || seen?.entry?.lease !== token || seen.generation !== context.generation) return false
     for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false
     return true
+  }
+  /** Whether a read has shown the load's lease, and that what the load is known to be begun under is no more. */
+  const isOutdated = ({ over, token, context }: Load, { seen, knew }: LoadJob): boolean => {
+    if (over || !token || !context || knew !== context || seen?.entry?.lease !== token) return false
+    if (seen.generation !== context.generation) return true
+    for (const [tag, version] of context.tags) if (seen.tags.has(tag) && seen.tags.get(tag) !== version) return true
+    return false
   }
 
   const leave = (to: string, load: Load): void => {
@@ -131,8 +146,25 @@ export function createLoads(core: Core): Loads {
     if (!waitUntil) await told
   }
 
-  const release = (job: LoadJob, token: string): Promise<void> =>
-    settle(job, core.step('repeat', job.to, ['release', '', token], core.call()))
+  /** Gives a lease back; when the store is away, some more times, for which nobody waits. */
+  const release = (job: LoadJob, token: string): Promise<void> => {
+    const once = (): Promise<unknown> => core.step('repeat', job.to, ['release', '', token], core.call())
+    const again = async (): Promise<void> => {
+      for (const pause of RELEASE_PAUSES_MS) {
+        await sleep(pause)
+        const done = await once().then(
+          () => true,
+          () => false,
+        )
+        if (done) return
+      }
+    }
+    const first = once().catch((error: unknown) => {
+      background.add(again(), undefined)
+      throw error
+    })
+    return settle(job, first)
+  }
 
   /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
   const ask = async (job: LoadJob, load: Load, token: string): Promise<unknown> => {
@@ -148,14 +180,16 @@ export function createLoads(core: Core): Loads {
   /** Undefined once the lease is held, or when there is none to hold. */
   const lease = async (job: LoadJob, load: Load, before: Load | undefined): Promise<Again | undefined> => {
     const token = randomId()
+    // Nobody waits for a load whose value nobody may be given.
+    if (before?.detached && before.token && !before.over) await release(job, before.token)
     for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
       let reply: unknown
       try {
         reply = await ask(job, load, token)
       } catch (error) {
-        if (!core.isFault(error, job.emit)) throw error
         // It may hold after all: nobody shall wait for it.
         void release(job, token)
+        if (!core.isFault(error, job.emit)) throw error
         return undefined
       }
       if (reply === 1) {
@@ -209,12 +243,14 @@ export function createLoads(core: Core): Loads {
       else if (value !== undefined) coded = await core.encode(value, to)
     } catch (error) {
       stats.loadErrors++
+      if (job.backoffMs) core.failures.set(to, true, job.backoffMs)
       tell(false)
       await giveUp()
       throw error
     } finally {
       cancel()
     }
+    core.failures.delete(to)
     tell(true)
     if (!coded || load.detached || wish.skip) await giveUp()
     if (coded && !wish.skip) await fill(job, load, coded, wish, at)
@@ -256,7 +292,10 @@ export function createLoads(core: Core): Loads {
         (done) => {
           if (done === 0 || form !== coded) refused()
         },
-        (error: unknown) => dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE'),
+        async (error: unknown) => {
+          dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE')
+          if (token) await release(job, token)
+        },
       )
     if (plain) load.filling = written
     await settle(job, written)
@@ -269,6 +308,7 @@ export function createLoads(core: Core): Loads {
       unstored,
       kept: job.background,
       waiters: 1,
+      heard: core.heard,
       stop: new AbortController(),
     }
     load.result = run(job, load, leased, before).finally(() => {
@@ -297,6 +337,7 @@ export function createLoads(core: Core): Loads {
         job.onTurn?.(true)
         return running
       }
+      if (running && isOutdated(running, job)) running.detached = true
       if (loads.size >= MAX_LOADS) return alone(job, 'OVERLOADED')
       const load = begin(job, !plain && !!seen, running)
       loads.set(to, load)
@@ -316,7 +357,7 @@ export function createLoads(core: Core): Loads {
       leave(to, load)
       return load.filling
     },
-    tagsOf: (to) => loads.get(to)?.context?.tags.keys() ?? [],
+    contextOf: (to) => loads.get(to)?.context,
   }
 }
 

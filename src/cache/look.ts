@@ -1,4 +1,4 @@
-import { type Entry, isFresh, NO_VALUE, NONE } from '../protocol/entry.ts'
+import { type Entry, isFresh, isKept, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
 import type { Core } from './core.ts'
 import { parseTags, type Space, standing } from './versions.ts'
@@ -18,8 +18,8 @@ export interface Found {
 
 /**
  * Reads an entry with what decides whether it is valid, in one wave: the entry, the generation and the tags that are
- * named. Tags found only in the entry cost one more read, unless they were seen in the last five seconds. `liveId` is
- * the id of an entry that the store's own clock has just called fresh; `inTurn`: the caller has its turn on the key.
+ * named. Tags found only in the entry cost one more read. `liveId` is the id of an entry that the store's own clock has
+ * just called fresh; `inTurn`: the caller has its turn on the key.
  */
 export async function look(
   { plain, versions, text, parse }: Core,
@@ -51,19 +51,14 @@ export async function look(
     if (entry.generation === generation) {
       const borne = parseTags(entry.tags)
       const missing: Promise<void>[] = []
-      for (const name of borne.keys()) {
-        if (tags.has(name)) continue
-        const known = versions.recall(space.tag(name))
-        if (known === undefined) missing.push(read(name))
-        else tags.set(name, known)
-      }
+      for (const name of borne.keys()) if (!tags.has(name)) missing.push(read(name))
       if (missing.length > 0) await Promise.all(missing)
       stands = standing(borne, tags)
     }
     const at = now()
     if (stands !== 'valid') dead = entry.id
     if (!dead && (entry.id === liveId || isFresh(entry, at))) status = 'fresh'
-    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && entry.expiresMs > at) status = 'stale'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, at)) status = 'stale'
   }
   return { entry, status, dead, generation, tags }
 }

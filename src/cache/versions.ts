@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Operation } from '../protocol/operation.ts'
+import { utf8Length } from '../protocol/text.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
@@ -40,6 +41,7 @@ export interface Versions {
 /** How long a version seen is taken for the current one. */
 const REMEMBERED_MS = 5000
 const MAX_TAGS = 64
+const MAX_TAG_BYTES = 512
 const MAX_TAGGED_MS = 7 * 86_400_000
 /** A version outlives every entry that bears it. */
 const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
@@ -76,6 +78,8 @@ return 1`,
 
 export function createVersions(store: AtomicStore): Versions {
   const seen = createRecent<string>()
+  /** Of this run of microtasks: what many ask for is asked once. */
+  const asked = new Map<string, Promise<string>>()
   let epoch = 0
   const versions: Versions = {
     get epoch() {
@@ -84,6 +88,7 @@ export function createVersions(store: AtomicStore): Versions {
     note(key, version, since) {
       if (version === undefined) seen.delete(key)
       else if (since === epoch) seen.set(key, version, REMEMBERED_MS)
+      else if (seen.get(key)?.value !== version) seen.delete(key)
     },
     recall(key, beforeMs = NEVER) {
       const known = seen.get(key)
@@ -100,10 +105,17 @@ export function createVersions(store: AtomicStore): Versions {
     },
     async capture(space, names, call, known) {
       const since = epoch
-      const capture = async (key: string, made: string, lifeMs: number): Promise<string> => {
-        const version = await store.run(captureVersion, key, [made, lifeMs], call)
-        versions.note(key, version, since)
-        return version
+      const capture = (key: string, made: string, lifeMs: number): Promise<string> => {
+        let asking = asked.get(key)
+        if (!asking) {
+          asking = store.run(captureVersion, key, [made, lifeMs], call)
+          asked.set(key, asking)
+          queueMicrotask(() => asked.delete(key))
+        }
+        return asking.then((version) => {
+          versions.note(key, version, since)
+          return version
+        })
       }
       const [generation, ...tags] = await Promise.all([
         known ?? capture(space.generation, randomId(), 0),
@@ -115,6 +127,7 @@ export function createVersions(store: AtomicStore): Versions {
     },
     forget(key) {
       epoch++
+      asked.delete(key)
       seen.delete(key)
     },
   }
@@ -131,7 +144,12 @@ export function parseTags(block: string): Map<string, string> {
   if (block) {
     for (const part of block.split(',')) {
       const [name = '', version = ''] = part.split('=')
-      tags.set(decodeURIComponent(name), version)
+      try {
+        tags.set(decodeURIComponent(name), version)
+      } catch {
+        // No cache wrote it: a tag that nobody has ends the entry.
+        tags.set('', '')
+      }
     }
   }
   return tags
@@ -156,9 +174,12 @@ export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[
   if (
     !Array.isArray(tags) ||
     tags.length > MAX_TAGS ||
-    !tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed())
+    !tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed() && utf8Length(tag) <= MAX_TAG_BYTES)
   ) {
-    throw new HitherError('INVALID_ARGUMENT', `tags are up to ${MAX_TAGS} strings that are not empty`)
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      `tags are a list of up to ${MAX_TAGS} strings of 1 to ${MAX_TAG_BYTES} bytes`,
+    )
   }
   if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')

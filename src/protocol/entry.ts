@@ -66,6 +66,11 @@ export function parseEntry(text: string): Entry | undefined {
   }
 }
 
+/** Whether a copy's life goes on at `nowMs`. Its presence in the store says so, unless a lease keeps its key longer. */
+export function isKept(entry: Entry, nowMs: number): boolean {
+  return entry.lease === NONE || entry.expiresMs > nowMs
+}
+
 /** Whether the entry holds a value that counts as fresh at `nowMs`. Without grace its presence in the store says so. */
 export function isFresh(entry: Entry, nowMs: number): boolean {
   return entry.mark !== NO_VALUE && (entry.freshUntilMs === entry.expiresMs || entry.freshUntilMs > nowMs)

@@ -13,8 +13,8 @@ export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
 }
 
 /**
- * `store`, but its operations run under WATCH, for good, once the server has refused a script. `timeoutMs` is the
- * deadline of a call that names none.
+ * `store`, but its operations run under WATCH, for good, once the server has refused a script, as `ready()` finds out.
+ * From then on calls on a key go one after another. `timeoutMs` is the deadline of a call that names none.
  */
 export function withWatch(
   store: AtomicStore,
@@ -22,6 +22,20 @@ export function withWatch(
   timeoutMs = 5000,
 ): AtomicStore {
   let scriptless = false
+  let closed = false
+  const tails = new Map<string, Promise<unknown>>()
+  /** An operation then has a connection of its own, so that calls on a key keep their order only by waiting. */
+  const inTurn = <T>(keys: readonly string[], work: () => Promise<T>): Promise<T> => {
+    if (!scriptless) return work()
+    const before = keys.flatMap((key) => tails.get(key) ?? [])
+    const turn = before.length > 0 ? Promise.all(before).then(work) : work()
+    const over = (): void => {
+      for (const key of keys) if (tails.get(key) === tail) tails.delete(key)
+    }
+    const tail = turn.then(over, over)
+    for (const key of keys) tails.set(key, tail)
+    return turn
+  }
   const orWatch = async <T>(scripted: () => Promise<T>, watched: () => Promise<T>): Promise<T> => {
     try {
       if (!scriptless) return await scripted()
@@ -31,17 +45,33 @@ export function withWatch(
     }
     return watched()
   }
+  const { getBytes, setBytes } = store
   return {
     ...store,
+    get: (key, call) => inTurn([key], () => store.get(key, call)),
+    getMany: (keys, call) => inTurn(keys, () => store.getMany(keys, call)),
+    set: (key, value, ttlMs, call) => inTurn([key], () => store.set(key, value, ttlMs, call)),
+    delete: (keys, call) => inTurn(keys, () => store.delete(keys, call)),
+    ...(getBytes ? { getBytes: (key, call) => inTurn([key], () => getBytes(key, call)) } : {}),
+    ...(setBytes
+      ? { setBytes: (key, value, ttlMs, call) => inTurn([key], () => setBytes(key, value, ttlMs, call)) }
+      : {}),
     run: (operation, key, args, call) =>
-      orWatch(
-        () => store.run(operation, key, args, call),
-        async () => {
-          checkKey(key, store.traits)
-          checkArgs(args, store.traits)
-          return runUnderWatch(acquire, operation, key, args, { deadline: now() + timeoutMs, ...call })
-        },
+      inTurn([key], () =>
+        orWatch(
+          () => store.run(operation, key, args, call),
+          async () => {
+            checkKey(key, store.traits)
+            checkArgs(args, store.traits)
+            if (closed) throw new HitherError('CLOSED', 'the store is closed')
+            return runUnderWatch(acquire, operation, key, args, { deadline: now() + timeoutMs, ...call })
+          },
+        ),
       ),
+    close() {
+      closed = true
+      return store.close()
+    },
     ready: (call) =>
       orWatch(
         () => store.ready(call),

@@ -1,0 +1,219 @@
+import { type Cache, type CacheOptions, type Codec, createCache, HitherError } from 'hither'
+import { memoryStore } from 'hither/memory'
+import { describe, expect, it } from 'vitest'
+import { pause } from './slow-store.ts'
+
+type Memory = ReturnType<typeof memoryStore>
+
+function two(
+  options: Partial<CacheOptions> = {},
+  store: Memory = memoryStore(),
+): { here: Cache; there: Cache; store: Memory } {
+  const make = (): Cache => createCache({ store, ttl: '1m', ...options })
+  return { here: make(), there: make(), store }
+}
+
+/** A store that can be switched off, for reads or for all. */
+function switched(store: Memory = memoryStore()): { store: Memory; off: { reads: boolean; writes: boolean } } {
+  const off = { reads: false, writes: false }
+  const away = (): Promise<never> => Promise.reject(new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true }))
+  return {
+    off,
+    store: {
+      ...store,
+      get: (...args) => (off.reads ? away() : store.get(...args)),
+      run: (...args) => (off.writes ? away() : store.run(...args)),
+    },
+  }
+}
+
+describe('an invalidation during a load', () => {
+  const ends: Record<string, (both: { here: Cache; there: Cache }) => Promise<void>> = {
+    'clear, here': ({ here }) => here.clear(),
+    'clear, there': ({ there }) => there.clear(),
+    'invalidateTags, here': ({ here }) => here.invalidateTags(['t']),
+    'invalidateTags, there': ({ there }) => there.invalidateTags(['t']),
+    'keepStale, there': ({ there }) => there.invalidateTags(['t'], { keepStale: true }),
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    it(`parts it from its key, and a later caller does not wait for it: ${name}`, async () => {
+      const both = two()
+      const door = Promise.withResolvers<string>()
+      const old = both.here.getOrSet('k', () => door.promise, { tags: ['t'] })
+      await pause(2)
+      await end(both)
+      expect(await both.here.getOrSet('k', () => 'new', { tags: ['t'] })).toBe('new')
+      door.resolve('old')
+      expect(await old).toBe('old')
+      expect(await both.there.get('k', { tags: ['t'] })).toBe('new')
+      expect(both.here.stats().inFlight).toBe(0)
+    })
+  }
+})
+
+describe('a lease is given back', () => {
+  it('when the value is too large for the store', async () => {
+    const { here, there } = two({}, memoryStore({ maxValueBytes: 1000 }))
+    expect(await here.getOrSet('k', () => 'x'.repeat(2000))).toHaveLength(2000)
+    expect(await there.getOrSet('k', () => 'small')).toBe('small')
+    expect(await here.get('k')).toBe('small')
+  })
+  it('when the store failed the write', async () => {
+    const { store, off } = switched()
+    const cache = createCache({ store, ttl: '1m' })
+    const first = cache.getOrSet('k', async () => {
+      off.writes = true
+      setTimeout(() => {
+        off.writes = false
+      }, 1)
+      return 1
+    })
+    expect(await first).toBe(1)
+    await cache.flush()
+    expect(await cache.getOrSet('k', () => 2)).toBe(2)
+  })
+  it('when a tag is too long, which is refused where it is named', async () => {
+    const { here, there } = two()
+    const long = here.getOrSet('k', ({ setTags }) => setTags(['t'.repeat(600)]))
+    await expect(long).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await there.getOrSet('k', () => 1)).toBe(1)
+  })
+})
+
+describe('no later caller is answered by what was invalidated', () => {
+  it('where tags were not named at the read', async () => {
+    const { here, there } = two()
+    await here.getOrSet('k', () => 'old', { tags: ['t'] })
+    expect(await here.get('k')).toBe('old')
+    await there.invalidateTags(['t'])
+    expect(await here.get('k')).toBeUndefined()
+    expect(await here.add('k', 'mine')).toBe(true)
+  })
+  it('by a load that has no lease, once the store has spoken', async () => {
+    const { store, off } = switched()
+    const cache = createCache({ store, ttl: '1m' })
+    const door = Promise.withResolvers<string>()
+    off.reads = true
+    const old = cache.getOrSet('k', () => door.promise)
+    const shared = cache.getOrSet('k', () => 'second')
+    await pause(2)
+    off.reads = false
+    await cache.clear()
+    off.reads = true
+    expect(await cache.getOrSet('k', () => 'new')).toBe('new')
+    door.resolve('old')
+    expect([await old, await shared]).toEqual(['old', 'old'])
+  })
+  it('in the plain format, whatever is called during a load', async () => {
+    const cache = createCache({ store: memoryStore(), format: 'plain', ttl: '1m' })
+    const door = Promise.withResolvers<unknown>()
+    const loads = ['a', 'n', 'd'].map((key) => cache.getOrSet(key, () => door.promise))
+    await pause(2)
+    expect(await cache.add('a', 'mine')).toBe(true)
+    expect(await cache.increment('n', 5)).toBe(5)
+    await cache.delete('d')
+    door.resolve(0)
+    await Promise.all(loads)
+    expect([await cache.get('a'), await cache.get('n'), await cache.get('d')]).toEqual(['mine', 5, undefined])
+  })
+  it('by a count under a generation that is no more', async () => {
+    const { here, there } = two()
+    await here.increment('n')
+    await there.clear()
+    await there.increment('c', 100)
+    const sum = here.increment('c')
+    queueMicrotask(() => void here.invalidateTags(['x']))
+    expect(await sum).toBe(101)
+    expect(await there.get('c')).toBe(101)
+  })
+})
+
+describe('what a call asks for', () => {
+  it('a deadline ends a load that by-passes the cache', async () => {
+    const { here } = two()
+    const slow = here.getOrSet('k', () => new Promise(() => {}), { bypass: true, deadline: Date.now() + 20 })
+    await expect(slow).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await expect(here.getOrSetMany(['k'], () => ({}), { bypass: true })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+  })
+  it('a success ends the backoff of a failure', async () => {
+    const { here } = two({ grace: '1m' })
+    const fails = (): never => {
+      throw new Error('down')
+    }
+    await here.set('k', 'old')
+    await here.expire('k')
+    expect(await here.getOrSet('k', fails, { backoff: '10m' })).toBe('old')
+    await here.getOrSet('k', () => 'forced', { forceFresh: true })
+    await here.expire('k')
+    expect(await here.getOrSet('k', () => 'new')).toBe('new')
+  })
+  it('expire ends freshness for a reader whose clock is behind, and a reader ahead still has the stale copy', async () => {
+    for (const skewMs of [600_000, -600_000]) {
+      const store = memoryStore({ now: () => Date.now() + skewMs })
+      const cache = createCache({ store, ttl: '1m', grace: '1m' })
+      await cache.set('k', 'old')
+      await cache.expire('k')
+      expect(await cache.get('k')).toBeUndefined()
+      const fails = (): never => {
+        throw new Error('down')
+      }
+      expect(await cache.getOrSet('k', fails)).toBe('old')
+    }
+  })
+  it('acts in call order around expire', async () => {
+    const { here } = two({ grace: '1m' })
+    await here.set('k', 1)
+    expect(await Promise.all([here.get('k'), here.expire('k'), here.get('k')])).toEqual([1, true, undefined])
+  })
+  it('a waitUntil that throws costs no hit its answer', async () => {
+    const { here } = two()
+    await here.set('k', 1)
+    const view = here.with({
+      waitUntil: () => {
+        throw new Error('over')
+      },
+    })
+    expect(await view.getOrSet('k', () => 2, { refresh: () => true })).toBe(1)
+    await here.flush()
+  })
+  it('a codec that rejects is told once, to its caller', async () => {
+    const refused = new Error('no')
+    const codec: Codec = { mark: 'X', encode: () => Promise.reject(refused), decode: (text) => text }
+    const cache = createCache({ store: memoryStore(), codec, ttl: '1m' })
+    const many = cache.setMany([
+      ['a', 1],
+      ['b', undefined],
+    ])
+    await expect(many).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await expect(cache.set('a', 1, { tags: [''] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(cache.set('a', 1)).rejects.toBe(refused)
+    await pause(1)
+  })
+  it('is refused where it makes no sense, with a code', async () => {
+    const { here } = two()
+    const plain = createCache({ store: memoryStore(), format: 'plain' }) as Cache
+    const calls: (() => unknown)[] = [
+      () => here.getOrSet('k', undefined as never),
+      () => here.getOrSetMany(['k'], 'x' as never),
+      () => here.getMany('abc' as never),
+      () => here.delete(undefined as never),
+      () => here.setMany({ x: 1 } as never),
+      () => here.set('k', 1, 60 as never),
+      () => here.getOrSet('k', () => 1, '5m' as never),
+      () => here.get('k', { tags: null as never }),
+      async () => here.wrap(undefined as never, { name: 'f' }),
+      async () => here.wrap(() => 1, undefined as never),
+      async () => createCache(undefined as never),
+      async () => createCache({ store: memoryStore(), codec: { mark: 'X' } as never }),
+      () => plain.clear(),
+      () => plain.invalidateTags(['t']),
+      () => plain.expire('k'),
+      () => plain.capture(['t']),
+    ]
+    for (const call of calls) {
+      await expect(Promise.resolve().then(call), String(call)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
+  })
+})
