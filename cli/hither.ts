@@ -61,7 +61,9 @@ async function gateway(args: string[]): Promise<void> {
     })
   }
   console.log(`gateway on ${served.url}`)
-  console.log(`  curl ${served.url}/set/hello/world -H "Authorization: Bearer $HITHER_TOKEN"`)
+  console.log(
+    `  curl ${served.url}/set/hello/world -H "Authorization: Bearer ${process.env.HITHER_TOKEN === token ? '$HITHER_TOKEN' : '<token>'}"`,
+  )
   console.log('  UPSTASH_REDIS_REST_URL is that address, UPSTASH_REDIS_REST_TOKEN the token')
 }
 

@@ -45,7 +45,9 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         } catch (cause) {
           throw stop.signal.aborted
             ? stop.signal.reason
-            : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause, !isUnsent(cause as object))
+            : isUnsent(cause as object)
+              ? lost('STORE_UNAVAILABLE', 'not connected: check that the endpoint runs, and the url', cause, false)
+              : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause)
         }
         const { status } = response
         const header = (name: string): string => response.headers.get(name) ?? ''
