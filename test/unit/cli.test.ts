@@ -76,10 +76,12 @@ describe('hither', { timeout: 120_000 }, () => {
     }
   })
 
-  it('says which command it does not know', async () => {
-    const run = start(['gatewya'])
-    expect(await run.ended).toBe(2)
-    expect(run.err()).toBe("hither: no command 'gatewya': try hither --help\n")
+  it('knows no other command, and does not repeat what may be a token', async () => {
+    for (const args of [['gatewya'], [TOKEN], [`--token=${TOKEN}`, 'gateway']]) {
+      const run = start(args)
+      expect(await run.ended).toBe(2)
+      expect(run.err()).toBe('hither: no such command: try hither --help\n')
+    }
   })
 })
 
