@@ -80,7 +80,7 @@ export interface LoadContext {
 
 export type Loader<T> = (context: LoadContext) => T | Promise<T>
 
-/** Answers each key it was asked for: by key, or in the order of the keys. What it leaves out is absent. */
+/** Answers the keys it was asked for by a Map, or an object by key. What it leaves out is absent. */
 export type ManyLoader<T> = (
   keys: readonly string[],
   context: { readonly signal: AbortSignal },
@@ -200,7 +200,7 @@ export interface CacheOptions extends CommonOptions {
   readonly namespace?: string
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
-  /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN and undefined inside */
+  /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
   readonly codec?: Codec
   readonly format?: 'entry'
 }

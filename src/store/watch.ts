@@ -48,7 +48,8 @@ export function withWatch(
   const { getBytes, setBytes } = store
   return {
     ...store,
-    get: (key, call) => inTurn([key], () => store.get(key, call)),
+    // The common case, a server that runs scripts, pays for no queue.
+    get: (key, call) => (scriptless ? inTurn([key], () => store.get(key, call)) : store.get(key, call)),
     getMany: (keys, call) => inTurn(keys, () => store.getMany(keys, call)),
     set: (key, value, ttlMs, call) => inTurn([key], () => store.set(key, value, ttlMs, call)),
     delete: (keys, call) => inTurn(keys, () => store.delete(keys, call)),

@@ -75,7 +75,9 @@ export function systemNode(): { path: string; major: number } | undefined {
         path,
         major: Number(execFileSync(path, ['-p', 'parseInt(process.versions.node)'], { encoding: 'utf8' })),
       }
-    } catch {}
+    } catch {
+      // No program, or none that runs: the next folder may have one.
+    }
   }
   return undefined
 }
