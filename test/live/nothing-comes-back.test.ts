@@ -1,0 +1,98 @@
+import { afterAll, expect, it } from 'vitest'
+import { memoryStore } from '../../adapters/memory/index.ts'
+import { createCache } from '../../src/index.ts'
+import { type Agent, acts, createAgent, type Later, pause, type Round } from './support/agent.ts'
+import { startChild } from './support/children.ts'
+import { openStore } from './support/store.ts'
+import { sharedWays } from './support/ways.ts'
+
+// A value is made to go by one process while another loads it. What came before may be given to those that were there,
+// and to nobody who comes after, in either process.
+
+const ROUNDS = 2500
+const LANES = 50
+const options = { ttl: '1m', grace: '1m', storeTimeout: '20s' } as const
+
+/** A cache in this process and one in another; on memory both are here, over one store. */
+interface Two {
+  readonly agents: readonly [Agent, Agent]
+  stop(): Promise<void>
+}
+
+async function start(name: 'memory' | keyof typeof sharedWays): Promise<Two> {
+  const namespace = `back-${Math.random().toString(36).slice(2)}`
+  const own = { ...options, namespace }
+  if (name === 'memory') {
+    const store = memoryStore()
+    const open = (): Agent => createAgent(createCache({ ...own, store }))
+    return { agents: [open(), open()], stop: async () => {} }
+  }
+  const way = await sharedWays[name]()
+  const [child, store] = await Promise.all([startChild(way.address, own), openStore(way.address)])
+  const here = createAgent(createCache({ ...own, store }))
+  return {
+    agents: [here, child.agent],
+    async stop() {
+      await child.stop()
+      await here.close()
+      await way.stop()
+    },
+  }
+}
+
+const counted: string[] = []
+afterAll(() => console.log(`rounds, and wrong answers:\n${counted.join('\n')}`))
+
+for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
+  it(`nothing comes back, ${name}`, async () => {
+    const two = await start(name)
+    const wrong: unknown[] = []
+    /** How many loads the value was made to go under, and how many had ended just before. */
+    let during = 0
+    const play = async (n: number): Promise<void> => {
+      const act = acts[n % acts.length] as Round['act']
+      const loadMs = n % 4 < 2 ? undefined : Math.floor(Math.random() * 6)
+      const round: Round = {
+        namespace: act === 'clear' ? `n${n}` : '',
+        key: `k${n}`,
+        act,
+        prior: n % 3 === 0,
+        ...(loadMs === undefined ? {} : { loadMs }),
+      }
+      const [loading, acting] = n % 2 === 0 ? two.agents : ([two.agents[1], two.agents[0]] as const)
+      await loading.begin(round)
+      if (loadMs === undefined) during++
+      else await pause(Math.floor(Math.random() * 6))
+      await acting.act(round)
+      const answers: Later[] = await Promise.all([loading.later(round), acting.later(round)])
+      await loading.end(round)
+      const old = await loading.old(round)
+      const last = await Promise.all(two.agents.map((agent) => agent.get(round)))
+
+      const right = `${act === 'set' ? 'set' : 'new'}:${round.key}`
+      const judge = (what: string, ok: boolean): void => {
+        if (!ok) wrong.push({ what, round, answers, old, last })
+      }
+      judge('old callers', old.length === 3 && old.every((value) => value === `old:${round.key}`))
+      for (const { got, loaded } of answers) {
+        judge('get', got === right || (act !== 'set' && got === undefined))
+        judge('load', loaded.length === 3 && loaded.every((value) => value === right))
+      }
+      judge('loads', answers.reduce((all, { runs }) => all + runs, 0) === (act === 'set' ? 0 : 1))
+      judge('resurrection', last[0] === right && last[1] === right)
+    }
+    try {
+      let next = 0
+      const lane = async (): Promise<void> => {
+        while (next < ROUNDS) await play(next++)
+      }
+      await Promise.all(Array.from({ length: LANES }, lane))
+      counted.push(`${name}: ${ROUNDS} rounds, ${during} of them surely during the load, ${wrong.length} wrong`)
+      expect(wrong.slice(0, 3)).toEqual([])
+      expect(during).toBeGreaterThan(ROUNDS / 3)
+      for (const agent of two.agents) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
+    } finally {
+      await two.stop()
+    }
+  }, 90_000)
+}

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Stampede } from './support/agent.ts'
+import { type Child, startChild } from './support/children.ts'
+import { type SharedWay, sharedWays } from './support/ways.ts'
+
+// Real processes, each with a cache and a connection of its own.
+
+const CALLERS = 1000
+const START_MS = 300
+const STORE_MS = 5000
+/** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
+const SLOW_MS = STORE_MS + 500
+
+for (const name of ['TCP', 'Cluster', 'REST'] as const) {
+  describe(`one load, ${name}`, () => {
+    let way: SharedWay
+    let children: Child[] = []
+    let slow: Promise<Stampede[]>
+    beforeAll(async () => {
+      way = await sharedWays[name]()
+      const namespace = `one-load-${Math.random().toString(36).slice(2)}`
+      const options = { namespace, ttl: '1m', storeTimeout: STORE_MS } as const
+      children = await Promise.all(Array.from({ length: 8 }, () => startChild(way.address, options)))
+      slow = rush(8, 'slow', 100, SLOW_MS)
+      slow.catch(() => {})
+    }, 60_000)
+    afterAll(async () => {
+      await Promise.all(children.map((child) => child.stop()))
+      await way.stop()
+    }, 30_000)
+
+    const rush = (count: number, key: string, callers: number, loadMs: number): Promise<Stampede[]> => {
+      const atMs = Date.now() + START_MS
+      return Promise.all(children.slice(0, count).map(({ agent }) => agent.stampede(key, callers, loadMs, atMs)))
+    }
+    const expectOne = (key: string, rushes: readonly Stampede[]): void => {
+      expect([key, rushes.reduce((all, { runs }) => all + runs, 0)]).toEqual([key, 1])
+      for (const { answers } of rushes) expect(answers).toEqual([`value of ${key}`])
+    }
+
+    for (const count of [4, 8]) {
+      it(`of a cold key, with ${CALLERS} callers in each of ${count} processes`, async () => {
+        for (const loadMs of [0, 5, 50, 200]) {
+          const key = `cold:${count}:${loadMs}`
+          expectOne(key, await rush(count, key, CALLERS, loadMs))
+        }
+      }, 60_000)
+    }
+    it('by a loader that is slower than every guard, and its value is stored', async () => {
+      expectOne('slow', await slow)
+      const later = await rush(8, 'slow', 10, 0)
+      expect(later.map(({ runs }) => runs)).toEqual(later.map(() => 0))
+      for (const { agent } of children) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
+    }, 60_000)
+  })
+}

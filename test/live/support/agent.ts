@@ -1,0 +1,129 @@
+import type { Cache } from '../../../src/index.ts'
+
+/** What makes a value go. */
+export const acts = ['delete', 'set', 'invalidateTags', 'keepStale', 'expire', 'clear'] as const
+
+/** One key whose value is made to go while a load of it is under way. */
+export interface Round {
+  readonly namespace: string
+  readonly key: string
+  readonly act: (typeof acts)[number]
+  /** Whether a stale copy is there before. */
+  readonly prior: boolean
+  /** How long the load takes, in milliseconds; undefined: until `end`. */
+  readonly loadMs?: number
+}
+
+/** What callers that came later were answered. */
+export interface Later {
+  readonly got: unknown
+  readonly loaded: readonly unknown[]
+  /** How often their loader ran. */
+  readonly runs: number
+}
+
+export interface Stampede {
+  readonly runs: number
+  readonly answers: readonly unknown[]
+  /** From the first call to the last answer, in milliseconds. */
+  readonly wallMs: number
+}
+
+/** One process's cache, as a test drives it: here, or in a child process. Arguments and answers are plain data. */
+export interface Agent {
+  /** So many callers of one key at one instant, in epoch milliseconds. */
+  stampede(key: string, callers: number, loadMs: number, atMs: number): Promise<Stampede>
+  /** Three callers of one key, whose load answers `old:<key>`. Resolves once it runs. */
+  begin(round: Round): Promise<void>
+  /** Ends the load of a round. */
+  end(round: Round): Promise<void>
+  /** What the callers of `begin` were answered. */
+  old(round: Round): Promise<readonly unknown[]>
+  act(round: Round): Promise<void>
+  /** Callers of every kind, whose load answers `new:<key>`. */
+  later(round: Round): Promise<Later>
+  get(round: Round): Promise<unknown>
+  stats(): Promise<{ inFlight: number; loads: number; storeErrors: number }>
+  flush(): Promise<void>
+  close(): Promise<void>
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+export function createAgent(cache: Cache): Agent {
+  const begun = new Map<string, { readonly end: () => void; readonly answers: Promise<unknown[]> }>()
+  const at = (round: Round): { own: Cache; key: string; tags: string[] } => {
+    const tags = [`${round.key}:a`, `${round.key}:b`]
+    return { own: round.namespace ? cache.namespace(round.namespace) : cache, key: round.key, tags }
+  }
+  return {
+    async stampede(key, callers, loadMs, atMs) {
+      await pause(atMs - Date.now())
+      let runs = 0
+      const load = async (): Promise<string> => {
+        runs++
+        await pause(loadMs)
+        return `value of ${key}`
+      }
+      const started = performance.now()
+      const answers = await Promise.all(Array.from({ length: callers }, () => cache.getOrSet(key, load)))
+      return { runs, answers: [...new Set(answers)], wallMs: performance.now() - started }
+    },
+    async begin(round) {
+      const { own, key, tags } = at(round)
+      if (round.prior) {
+        await own.set(key, `prior:${key}`, { tags })
+        await own.expire(key)
+      }
+      const { promise: running, resolve: runs } = Promise.withResolvers<void>()
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+      const load = async (): Promise<string> => {
+        runs()
+        await (round.loadMs === undefined ? ended : pause(round.loadMs))
+        return `old:${key}`
+      }
+      const answers = Promise.all(Array.from({ length: 3 }, () => own.getOrSet(key, load, { tags })))
+      begun.set(key, { end, answers })
+      await Promise.race([running, answers])
+    },
+    async end({ key }) {
+      begun.get(key)?.end()
+    },
+    async old({ key }) {
+      const answers = await begun.get(key)?.answers
+      begun.delete(key)
+      return answers ?? []
+    },
+    async act(round) {
+      const { own, key, tags } = at(round)
+      const acts: Record<Round['act'], () => Promise<unknown>> = {
+        delete: () => own.delete(key),
+        set: () => own.set(key, `set:${key}`, { tags }),
+        invalidateTags: () => own.invalidateTags([tags[1] as string]),
+        keepStale: () => own.invalidateTags([tags[0] as string], { keepStale: true }),
+        expire: () => own.expire(key),
+        clear: () => own.clear(),
+      }
+      await acts[round.act]()
+    },
+    async later(round) {
+      const { own, key, tags } = at(round)
+      let runs = 0
+      const load = (): string => {
+        runs++
+        return `new:${key}`
+      }
+      const [got, many, ...loaded] = await Promise.all([
+        own.get(key, { tags }),
+        own.getOrSetMany([key], ([missing = '']) => ({ [missing]: load() }), { tags }),
+        own.getOrSet(key, load, { tags }),
+        own.getOrSet(key, load),
+      ])
+      return { got, loaded: [many.get(key), ...loaded], runs }
+    },
+    get: (round) => at(round).own.get(round.key),
+    stats: async () => cache.stats(),
+    flush: () => cache.flush(),
+    close: () => cache.close(),
+  }
+}
