@@ -14,6 +14,11 @@ const alias = [
   { find: /^hither\/(\w+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
+/** The sources, and what `imports` of the manifest leads to under the runtime's condition. */
+const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
+  alias: [...alias, { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) }],
+})
+
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
 const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
 /** Unit tests of what only Node has: a TCP client, a proxy, zlib; workerd allows 10,000 timers a request. */
@@ -37,7 +42,7 @@ const config: ViteUserConfig = defineConfig({
       : ['default', './test/support/contract-table.ts'],
     projects: [
       {
-        resolve: { alias },
+        resolve: resolve('node'),
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
@@ -47,17 +52,18 @@ const config: ViteUserConfig = defineConfig({
       },
       { test: { name: 'repository', include: offline, testTimeout: 60_000 } },
       {
-        resolve: { alias },
+        resolve: resolve('cloudflare'),
         plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
         test: { name: 'workers', include: [...everywhere, 'test/runtimes/workerd/*.test.ts'], exclude: onlyNode },
       },
       {
-        resolve: { alias },
+        resolve: resolve('vercel'),
         test: {
           name: 'edge',
           environment: 'edge-runtime',
           pool: 'vmThreads', // any other pool leaks Node's globals into the environment
           include: [...everywhere, 'test/runtimes/edge/*.test.ts'],
+          setupFiles: ['test/runtimes/edge/request.ts'],
           exclude: onlyNode,
         },
       },

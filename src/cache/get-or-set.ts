@@ -1,5 +1,6 @@
 import { toMs } from '../protocol/duration.ts'
 import { isKept, NO_VALUE } from '../protocol/entry.ts'
+import { BUDGET_MS, guard, MORTAL } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
@@ -47,18 +48,19 @@ export async function getOrSet(
     const entry = seen?.entry
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead
-    const enter = (early: boolean, background: boolean): Load => {
+    const jobFor = (early: boolean, background: boolean): LoadJob => {
       const hints = parseTags(entry?.mark === NO_VALUE ? entry.tags : '').keys()
       const tags = [...new Set([...plan.tags, ...hints])]
-      return loads.enter({ ...through, ...plan, tags, key, to, loader, seen, knew, dead, early, background, onTurn })
+      const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
+      return { ...through, ...plan, hardMs, tags, key, to, loader, seen, knew, dead, early, background, onTurn }
     }
     if (entry && fresh && !force) {
       const hit = await open(to, entry, 'hit')
       if (hit) {
         const { writtenMs, loadMs, freshUntilMs } = entry
         if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: now() })) {
-          const load = enter(true, true)
-          goOn(through, load)
+          const load = loads.enter(jobFor(true, true))
+          if (!loads.goOn(load, through)) await within(load.result.catch(nothing), limit)
           loads.leave(load)
         }
         return hit.value
@@ -74,16 +76,24 @@ export async function getOrSet(
       const copy = await serveStale()
       if (copy) return copy.value
     }
-    const load = enter(force, false)
+    const job = jobFor(force, false)
+    const load = loads.enter(job)
     try {
-      let outcome = await patient(load, stale ? plan.softMs : NEVER, limit)
-      if (outcome === 'slow') {
-        const copy = await serveStale()
-        if (copy) {
-          goOn(through, load)
-          return copy.value
+      const guarded = MORTAL && load.job !== job
+      let softAt = stale ? now() + plan.softMs : NEVER
+      let outcome: Awaited<ReturnType<typeof patient>>
+      for (;;) {
+        outcome = await patient(load, guarded, softAt, limit)
+        if (outcome === 'unsure') {
+          const seen = await lookOrAway(through, to, load.context?.tags.keys() ?? [], '', limit)
+          if (loads.mayJoin(load, seen)) continue
+          outcome = { liveId: '' }
         }
-        outcome = await within(load.result, limit)
+        if (outcome !== 'slow') break
+        softAt = NEVER
+        // Where nothing would keep the load, there is no answer before its end.
+        const copy = loads.goOn(load, through) && (await serveStale())
+        if (copy) return copy.value
       }
       if (!outcome || 'mark' in outcome) return await decoded(core, outcome, to)
       liveId = outcome.liveId
@@ -127,7 +137,7 @@ function decoded(core: Core, coded: Coded | undefined, to: string): unknown {
 async function lookOrAway(
   { core, space, emit }: ReadThrough,
   to: string,
-  tags: readonly string[],
+  tags: Iterable<string>,
   liveId: string,
   limit: Limit,
 ): Promise<Found | undefined> {
@@ -142,28 +152,32 @@ async function lookOrAway(
   }
 }
 
-/** The load's result, or `slow` after `softMs`. */
-function patient(load: Load, softMs: number, limit: Limit): Promise<Awaited<Load['result']> | 'slow'> {
-  if (softMs === NEVER) return within(load.result, limit)
-  const soft = { signals: [], deadline: now() + softMs }
-  const slow = within(load.result, soft).catch((error: unknown) => {
-    if (isPast(soft) && !load.over) return 'slow' as const
+/**
+ * The load's result, or `slow` at `softAt`. `guarded`: `unsure` from time to time, since another request's load may have
+ * ended without a word: the store knows whether its lease stands.
+ */
+function patient(
+  load: Load,
+  guarded: boolean,
+  softAt: number,
+  limit: Limit,
+): Promise<Awaited<Load['result']> | 'slow' | 'unsure'> {
+  const fail = (error: unknown): never => {
     throw error
-  })
-  return within(slow, limit)
+  }
+  let work: Promise<Awaited<Load['result']> | 'slow' | 'unsure'> = load.result
+  if (guarded) {
+    const unsure = guard().then(() => 'unsure' as const)
+    // A runtime may reject what the end of a request has left pending.
+    work = Promise.race([work.catch((error: unknown) => (load.over ? fail(error) : unsure)), unsure])
+  }
+  if (softAt < NEVER) {
+    const soft = { signals: [], deadline: softAt }
+    work = within(work, soft).catch((error: unknown) => (isPast(soft) && !load.over ? 'slow' : fail(error)))
+  }
+  return within(work, limit)
 }
 
 function isPast({ deadline }: Limit): boolean {
   return deadline <= now()
-}
-
-/** Lets a load go on without its callers. */
-function goOn({ core, emit, waitUntil }: ReadThrough, load: Load): void {
-  load.kept = true
-  try {
-    core.background.add(load.result.catch(nothing), waitUntil)
-  } catch {
-    // A runtime's waitUntil throws once its request is over. The work goes on, tracked.
-    emit({ type: 'background-error', code: undefined })
-  }
 }

@@ -1,9 +1,11 @@
 import { type ErrorCode, HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
+import { BUDGET_MS, MORTAL } from '../runtime/background.ts'
 import { NEVER, now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
+import type { Call } from '../store/store.ts'
 import { type Coded, type Core, type Emit, invalid, type Life, nothing } from './core.ts'
 import type { Found } from './look.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
@@ -31,8 +33,12 @@ export interface Load {
   /** It goes on when every caller has left: its value will be stored. */
   kept: boolean | undefined
   waiters: number
+  /** When it is taken for dead, in epoch ms: its request may have ended without a word. */
+  untilMs: number
   /** `core.heard` when it began. */
   readonly heard: number
+  /** The call that has begun it. */
+  readonly job: LoadJob
   /** Why its value is not stored, where nobody asked for that. */
   unstored: ErrorCode | undefined
   /** Its unguarded write, under way. */
@@ -77,6 +83,10 @@ export interface Loads {
   /** A load of its own: shared with nobody, stored nowhere. */
   alone(job: LoadJob): Load
   leave(load: Load): void
+  /** Whether a caller whose own read has shown `seen` may share this load. */
+  mayJoin(load: Load, seen: Found | undefined): boolean
+  /** Lets a load go on without its callers, as long as the runtime lets it; false: nothing would keep it. */
+  goOn(load: Load, job: Pick<LoadJob, 'emit' | 'waitUntil'>): boolean
   /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
   detach(stored: string): Promise<unknown> | undefined
   /** What the running load was begun under: a caller must have read those tags to join it. */
@@ -104,6 +114,8 @@ const MAX_LOADS = 10_000
 const FIRST_POLL_MS = 4
 const LAST_POLL_MS = 250
 const LEASE_MARGIN_MS = 1000
+/** A load that still asks for its lease says so with every command. */
+const aliveUntil = ({ deadline = NEVER }: Call): number => deadline + LEASE_MARGIN_MS
 const RELEASE_PAUSES_MS = [50, 200, 800]
 
 export function createLoads(core: Core): Loads {
@@ -112,7 +124,7 @@ export function createLoads(core: Core): Loads {
 
   const mayJoin = (load: Load, seen: Found | undefined): boolean => {
     const { over, started, token, context } = load
-    if (over) return false
+    if (over || load.untilMs <= now()) return false
     if (!started) return true
     // Without a lease nothing tells that it still stands, but that the store has not said a word since it began.
     if (!token) return plain || (!seen && load.heard === core.heard)
@@ -133,17 +145,16 @@ export function createLoads(core: Core): Loads {
     stats.inFlight = loads.size
   }
 
-  const settle = async ({ emit, waitUntil }: LoadJob, work: Promise<unknown>): Promise<void> => {
-    const tell = (error: unknown): void =>
+  const telling =
+    (emit: Emit) =>
+    (error: unknown): void =>
       emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+
+  /** Sees to the end of `work`, which no caller waits for where something keeps it. */
+  const settle = async ({ emit, waitUntil }: LoadJob, work: Promise<unknown>): Promise<void> => {
+    const tell = telling(emit)
     const told = work.catch((error: unknown) => core.isFault(error, emit) || tell(error))
-    try {
-      background.add(told, waitUntil)
-    } catch (error) {
-      // A runtime's waitUntil throws once its request is over. The work goes on, tracked.
-      tell(error)
-    }
-    if (!waitUntil) await told
+    if (!background.add(told, waitUntil, tell)) await told
   }
 
   /** Gives a lease back; when the store is away, some more times, for which nobody waits. */
@@ -160,7 +171,7 @@ export function createLoads(core: Core): Loads {
       }
     }
     const first = once().catch((error: unknown) => {
-      background.add(again(), undefined)
+      background.add(again(), job.waitUntil, nothing)
       throw error
     })
     return settle(job, first)
@@ -169,6 +180,7 @@ export function createLoads(core: Core): Loads {
   /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
   const ask = async (job: LoadJob, load: Load, token: string): Promise<unknown> => {
     const call = core.call()
+    load.untilMs = aliveUntil(call)
     const args = ['lease', job.dead ?? '', token, job.hardMs + LEASE_MARGIN_MS, Number(!!job.early)]
     const leasing = core.step('repeat', job.to, args, call)
     const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
@@ -225,6 +237,7 @@ export function createLoads(core: Core): Loads {
     stats.loads++
     let cancel = nothing
     const at = now()
+    load.untilMs = at + hardMs + LEASE_MARGIN_MS
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
     const wish: Wish = { life, tags: [] }
     let coded: Coded | undefined
@@ -297,8 +310,10 @@ export function createLoads(core: Core): Loads {
           if (token) await release(job, token)
         },
       )
-    if (plain) load.filling = written
-    await settle(job, written)
+    if (!plain) return settle(job, written)
+    // No lease keeps it from landing after what is written to the key next.
+    load.filling = written
+    await written
   }
 
   const begin = (job: LoadJob, leased: boolean, before?: Load, unstored?: ErrorCode): Load => {
@@ -308,7 +323,9 @@ export function createLoads(core: Core): Loads {
       unstored,
       kept: job.background,
       waiters: 1,
+      untilMs: aliveUntil(core.call()),
       heard: core.heard,
+      job,
       stop: new AbortController(),
     }
     load.result = run(job, load, leased, before).finally(() => {
@@ -317,8 +334,19 @@ export function createLoads(core: Core): Loads {
       job.onTurn?.(true)
     })
     // Whoever waits is told; nobody may be left.
-    load.result.catch(nothing)
+    const ended = load.result.catch(nothing)
+    // Others may follow it when its own request has ended.
+    if (MORTAL) background.add(ended, job.waitUntil, telling(job.emit))
     return load
+  }
+
+  const end = (load: Load, reason: unknown): void => {
+    load.over = true
+    try {
+      load.stop.abort(reason)
+    } catch {
+      // A runtime may keep what one request has made from another's hands: it ends by itself.
+    }
   }
 
   const alone = (job: LoadJob, unstored?: ErrorCode): Load => {
@@ -338,6 +366,10 @@ export function createLoads(core: Core): Loads {
         return running
       }
       if (running && isOutdated(running, job)) running.detached = true
+      for (const [key, { untilMs }] of loads) {
+        if (loads.size < MAX_LOADS || untilMs > now()) break
+        loads.delete(key)
+      }
       if (loads.size >= MAX_LOADS) return alone(job, 'OVERLOADED')
       const load = begin(job, !plain && !!seen, running)
       loads.set(to, load)
@@ -345,10 +377,23 @@ export function createLoads(core: Core): Loads {
       return load
     },
     alone,
+    mayJoin,
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return
-      load.over = true
-      load.stop.abort(new DOMException('every caller of this load has left', 'AbortError'))
+      end(load, new DOMException('every caller of this load has left', 'AbortError'))
+    },
+    goOn(load, { emit, waitUntil }) {
+      const ended = load.result.catch(nothing)
+      if (!background.add(ended, waitUntil, telling(emit))) return false
+      if (!load.kept && MORTAL) {
+        const late = new HitherError('TIMEOUT', 'the loader ran longer than work may after an answer', {
+          retryable: true,
+        })
+        const cancel = setTimer(() => load.waiters > 0 || end(load, late), BUDGET_MS)
+        void ended.then(cancel)
+      }
+      load.kept = true
+      return true
     },
     detach(to) {
       const load = loads.get(to)

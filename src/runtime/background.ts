@@ -1,21 +1,72 @@
+import { budgetMs, waitUntil as supplied } from '#background'
+import { NEVER, now, sleep } from './clock.ts'
+
+/** How long work may go on after an answer, in milliseconds; `NEVER` in a process that lasts. */
+export const BUDGET_MS: number = budgetMs
+/** Whether what a request has left pending may never settle: a wait for another request's promise needs a timer. */
+export const MORTAL: boolean = budgetMs < NEVER
+
 /** Work that continues after an answer. */
 export interface Background {
-  /** Tracks `work`, which must not reject, and hands it to `waitUntil` where there is one. */
-  add(work: Promise<unknown>, waitUntil: ((work: Promise<unknown>) => void) | undefined): void
-  /** Resolves when nothing is left, what was added meanwhile included. */
+  /**
+   * Has `work`, which must not reject, go on after the answer: by `waitUntil`, or else by what the runtime supplies at
+   * this moment; a process that lasts needs neither. What they throw goes to `tell`. False: nothing keeps the work, so
+   * that it is lost unless it is awaited.
+   */
+  add(
+    work: Promise<unknown>,
+    waitUntil: ((work: Promise<unknown>) => void) | undefined,
+    tell: (error: unknown) => void,
+  ): boolean
+  /** Resolves when nothing is left, what was added meanwhile included; what is past the budget counts as gone. */
   flush(): Promise<void>
 }
 
 export function createBackground(): Background {
-  const pending = new Set<Promise<unknown>>()
+  const pending = new Map<Promise<unknown>, number>()
+  const isBusy = (): boolean => {
+    for (const [work, since] of pending) {
+      if (since + BUDGET_MS > now()) return true
+      // Its request has ended before it: it will never say so.
+      pending.delete(work)
+    }
+    return false
+  }
   return {
-    add(work, waitUntil) {
+    add(work, waitUntil, tell) {
       const tracked = work.finally(() => pending.delete(tracked))
-      pending.add(tracked)
-      waitUntil?.(tracked)
+      isBusy()
+      pending.set(tracked, now())
+      try {
+        const keep = waitUntil ?? supplied()
+        keep?.(tracked)
+        if (keep) return true
+      } catch (error) {
+        tell(error)
+      }
+      return !MORTAL
     },
     async flush() {
-      while (pending.size > 0) await Promise.all(pending)
+      while (isBusy()) await (MORTAL ? sleep(FLUSH_POLL_MS) : Promise.all(pending.keys()))
     },
   }
+}
+
+const FLUSH_POLL_MS = 10
+const GUARD_MS = 1000
+let guarding: { readonly atMs: number; readonly over: Promise<void> } | undefined
+
+/**
+ * Resolves a second from now: how long to wait for another request's work before asking the store how that stands. Calls
+ * of one run of microtasks share a timer.
+ */
+export function guard(): Promise<void> {
+  // What ends a request may end its microtasks with it.
+  if (guarding?.atMs !== now()) {
+    guarding = { atMs: now(), over: sleep(GUARD_MS) }
+    queueMicrotask(() => {
+      guarding = undefined
+    })
+  }
+  return guarding.over
 }

@@ -13,11 +13,11 @@ const hook = (missing: string): string =>
   import { readFileSync } from 'node:fs'
   import { registerHooks } from 'node:module'
   const root = ${JSON.stringify(root.href)}
-  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  const { exports, imports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   registerHooks({
     resolve(name, context, next) {
       if (name === '${missing}') throw new Error('Cannot find package')
-      const own = /^hither(\\/|$)/.test(name) && exports['.' + name.slice(6)]
+      const own = imports[name] ?? (/^hither(\\/|$)/.test(name) && exports['.' + name.slice(6)])
       if (!own) return next(name, context)
       return next(new URL(own.default.replace('./dist/', '').replace(/js$/, 'ts'), root).href, context)
     },
