@@ -27,12 +27,12 @@ const upstash = { 'adapters/upstash/index.ts': 'upstashStore' }
 const core = { ...cache, 'src/store/command-store.ts': 'createCommandStore' }
 
 const entries: readonly Entry[] = [
-  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 5000, budget: 18_900 },
+  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 5000, budget: 19_150 },
   {
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
     target: 5000,
-    budget: 14_620,
+    budget: 14_960,
   },
   {
     name: 'hither/upstash alone',
@@ -50,7 +50,7 @@ const entries: readonly Entry[] = [
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1310 },
-  { name: 'createCache', takes: cache, budget: 13_550 },
+  { name: 'createCache', takes: cache, budget: 13_900 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
 ]
@@ -81,6 +81,7 @@ async function bundle(takes: Entry['takes'], without: ReadonlySet<string> = new 
     format: 'esm',
     target: 'es2022',
     external: ['node:*', 'ioredis', 'cloudflare:*'],
+    alias: { '#background': './adapters/cloudflare/background.ts' },
     plugins: [leaveOut],
   })
   return { code: (outputFiles[0] as { contents: Uint8Array }).contents, files: filesOf(metafile) }

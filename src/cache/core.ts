@@ -3,7 +3,7 @@ import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
 import type { Arg, Reply } from '../protocol/operation.ts'
-import { type Background, createBackground } from '../runtime/background.ts'
+import { after, type Background, createBackground } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import type { Limit } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
@@ -186,7 +186,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     text(key, inTurn) {
       const turn = inTurn ? undefined : turns.get(key)
-      if (turn) return turn.then(() => core.text(key, true))
+      if (turn)
+        return after(turn).then(() => {
+          if (turns.get(key) === turn) turns.delete(key)
+          return core.text(key, true)
+        })
       let reading = reads.get(key)
       if (!reading) {
         reading = store.get(key, core.call())
@@ -201,7 +205,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     inTurn(keys, slow, work) {
       const earlier = turns.size > 0 ? keys.flatMap((key) => turns.get(key) ?? []) : []
-      const turn = earlier.length > 0 ? Promise.all(earlier).then(work) : work()
+      const turn = earlier.length > 0 ? after(Promise.all(earlier)).then(work) : work()
       if (!slow && earlier.length === 0) return turn
       const tail = turn.then(nothing, nothing).then(() => {
         for (const key of keys) if (turns.get(key) === tail) turns.delete(key)

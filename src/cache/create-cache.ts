@@ -3,6 +3,7 @@ import { encodeJson } from '../protocol/codec.ts'
 import { NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
+import { after } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
@@ -183,7 +184,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       await ready
       // A load may have begun while something was awaited.
       do {
-        await Promise.all(fillings)
+        await after(Promise.all(fillings))
         fillings = part()
       } while (fillings.length > 0)
       return work()

@@ -70,3 +70,8 @@ export function guard(): Promise<void> {
   }
   return guarding.over
 }
+
+/** Resolves when `other` has settled; where its request may end without a word, after a second at the latest. */
+export function after(other: Promise<unknown>): Promise<unknown> {
+  return MORTAL ? Promise.race([other.catch(() => {}), guard()]) : other
+}
