@@ -8,6 +8,7 @@ const alias = [
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
+  { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },

@@ -50,6 +50,15 @@ const entries: readonly Entry[] = [
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1310 },
+  {
+    name: 'hither/rate-limit with slidingLog',
+    takes: {
+      'src/rate-limit/create-rate-limiter.ts': 'createRateLimiter',
+      'src/rate-limit/sliding-log.ts': 'slidingLog',
+    },
+    target: 2500,
+  },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500 },
   { name: 'createCache', takes: cache, budget: 13_900 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },

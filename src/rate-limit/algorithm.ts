@@ -1,0 +1,84 @@
+import { HitherError } from '../errors.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import type { Arg, Operation } from '../protocol/operation.ts'
+import type { Verdict } from './meter.ts'
+
+/** So much in each `window`. */
+export interface Limit {
+  /** A whole number above 0. */
+  readonly limit: number
+  readonly window: Duration
+}
+
+export interface BurstLimit extends Limit {
+  /** The most that can be taken at once. @default `limit` */
+  readonly burst?: number
+}
+
+/** One limit, or several that a call must all fit: nothing is taken when one refuses. */
+export type Limits<L extends Limit = Limit> = L | readonly L[]
+
+/** How to count, as one atomic step on one key. Made by `fixedWindow` and its like. */
+export interface Algorithm {
+  readonly name: string
+  /** What tells these limits apart from others in a key. */
+  readonly tag: string
+  readonly windowMs: number
+  /** `take` is sent once, `peek` may be sent again. */
+  readonly steps: Steps
+  /**
+   * The arguments of a step that stand for the limits, with `limit` in place of those given. Throws for limits that make
+   * no sense. `text`: the store runs `apply`.
+   */
+  args(limit: number | readonly number[] | undefined, text: boolean): readonly number[]
+}
+
+/** One step with the effect of each of its verbs. */
+export type Steps = readonly [take: Operation<readonly Arg[], Verdict>, peek: Operation<readonly Arg[], Verdict>]
+
+/** The longest time a count can last: 31 years. */
+export const MAX_MS = 1e12
+
+export function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}
+
+export function checkWhole(value: number, name: string, min: 0 | 1): number {
+  if (Number.isSafeInteger(value) && value >= min) return value
+  throw invalid(`${name} is a whole number${min ? ' above 0' : ''}`)
+}
+
+export function checkTime(time: Duration, name: string): number {
+  const ms = toMs(time, name)
+  if (ms <= MAX_MS && (typeof time === 'string' || ms === time)) return ms
+  throw new HitherError('INVALID_DURATION', `${name} is whole milliseconds, 31 years at most`)
+}
+
+/**
+ * `extra`: the third argument of a limit, after the most at once and the window. `most`: the largest limit where a script
+ * runs, and where `apply` does.
+ */
+export function algorithm<L extends BurstLimit>(
+  name: string,
+  steps: Steps,
+  given: Limits<L>,
+  extra: (limit: number, windowMs: number, burst: number) => number,
+  most?: readonly [scripted: number, text: number],
+): Algorithm {
+  const limits = [given].flat() as L[]
+  const windows = limits.map((one) => checkTime(one?.window, `the window of ${name}`))
+  const args: Algorithm['args'] = (own, text) => {
+    const numbers = own === undefined ? limits.map(({ limit }) => limit) : [own].flat()
+    if (!numbers[0] || numbers.length !== limits.length) throw invalid(`${name} takes ${limits.length} limits`)
+    return limits.flatMap(({ burst }, i) => {
+      const limit = checkWhole(numbers[i] as number, `the limit of ${name}`, 1)
+      const windowMs = windows[i] as number
+      const bound = most?.[text ? 1 : 0] ?? 1e9
+      if (limit > bound) throw invalid(`${name} takes a limit up to ${bound} here${most ? ': use slidingBuckets' : ''}`)
+      const top = checkWhole(burst ?? limit, 'burst', 1)
+      return [top, windowMs, extra(limit, windowMs, top)]
+    })
+  }
+  const tag = `${name}-${args(undefined, false).join('-')}`
+  return { name, tag, windowMs: windows[0] as number, steps, args }
+}

@@ -1,0 +1,133 @@
+import { isHitherError } from '../errors.ts'
+import { toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import { now, sleep } from '../runtime/clock.ts'
+import type { Call } from '../store/store.ts'
+import { checkTime, checkWhole, invalid } from './algorithm.ts'
+import { createLocalLimit } from './local-limit.ts'
+import type { Verdict } from './meter.ts'
+import { createRefusals } from './refusals.ts'
+import type { Decision, LimitOptions, RateLimiter, RateLimiterOptions } from './types.ts'
+
+const REASONS = ['limited', 'ok', 'blocked'] as const
+/** Of an id in a key; a longer one is hashed. */
+const MAX_ID = 128
+/** What a refusal names for want of better, when the store is away. */
+const RETRY_MS = 1000
+/** Raised by the caller's input, or by what no wait mends. */
+const OWN_FAULT = /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/
+
+/**
+ * A limiter over a store. Throws `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense,
+ * and for a store without operations.
+ */
+export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  const { store, algorithm, outage, namespace = 'limit', timeout = 250, onEvent } = options ?? {}
+  if (typeof store?.run !== 'function') throw invalid('createRateLimiter needs a store with operations')
+  if (typeof algorithm?.args !== 'function')
+    throw invalid('algorithm is made by fixedWindow(…), slidingLog(…) or another')
+  const local = typeof outage === 'object' && outage ? createLocalLimit(outage.local, algorithm.windowMs) : undefined
+  if (!local && outage !== 'open' && outage !== 'closed') throw invalid("outage is 'open', 'closed' or { local: n }")
+  const timeoutMs = toMs(timeout, 'timeout')
+  const text = !store.transport
+  const { args, steps, tag, windowMs } = algorithm
+  const own = args(undefined, text)
+  const space = `:${checkNamespace(namespace)}:${tag}`
+  const refusals = createRefusals()
+
+  const keyOf = (id: string): string | Promise<string> => {
+    if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
+    return id.length <= MAX_ID && id.isWellFormed() ? `${space}:${id}` : hash(id).then((short) => `${space}#${short}`)
+  }
+  const call = (signal?: AbortSignal): Call => ({ deadline: now() + timeoutMs, ...(signal && { signal }) })
+
+  const change = async (id: string, verb: string, number: number): Promise<void> => {
+    const key = await keyOf(id)
+    refusals.forget(key)
+    await store.run(steps[0], key, [verb, number, ...own], call())
+    refusals.forget(key)
+  }
+
+  const degraded = (error: unknown, key: string, taking: number, limits: readonly number[]): Decision => {
+    if (!isHitherError(error) || OWN_FAULT.test(error.code)) throw error
+    const reason = error.code === 'TIMEOUT' ? 'timeout' : 'unavailable'
+    const at = now()
+    const decision = local?.(key, taking) ?? {
+      success: outage === 'open',
+      limit: limits[0] as number,
+      remaining: 0,
+      reset: at + windowMs,
+      retryAfterMs: outage === 'open' ? 0 : RETRY_MS,
+    }
+    try {
+      onEvent?.({ type: 'degraded', namespace, reason, code: error.code, success: decision.success })
+    } catch {
+      // A listener's failure is its own.
+    }
+    return { ...decision, reason }
+  }
+
+  const decide = async (
+    verb: 'take' | 'peek',
+    id: string,
+    { cost = 1, limit, signal }: LimitOptions,
+  ): Promise<Decision> => {
+    checkWhole(cost, 'cost', 0)
+    const limits = limit === undefined ? own : args(limit, text)
+    const named = keyOf(id)
+    const key = typeof named === 'string' ? named : await named
+    const taking = verb === 'take'
+    signal?.throwIfAborted()
+    const known = taking && refusals.find(key, cost, limits)
+    if (known) return known
+    const sentMs = now()
+    const epoch = refusals.epoch()
+    try {
+      const verdict = await store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal))
+      const decision = toDecision(verdict)
+      if (taking && !decision.success) refusals.keep(key, cost, limits, decision, sentMs, epoch)
+      return decision
+    } catch (error) {
+      signal?.throwIfAborted()
+      return degraded(error, key, taking ? cost : 0, limits)
+    }
+  }
+
+  return {
+    limit: (id, own = {}) => decide('take', id, own),
+    peek: (id, own = {}) => decide('peek', id, own),
+    async waitFor(id, own = {}) {
+      const end = now() + toMs(own.timeout ?? '30s', 'timeout')
+      for (;;) {
+        const decision = await decide('take', id, own)
+        if (decision.success || now() + decision.retryAfterMs > end) return decision
+        await sleep(decision.retryAfterMs, own.signal)
+      }
+    },
+    async reset(id) {
+      const key = await keyOf(id)
+      refusals.forget(key)
+      await store.delete([key], call())
+      refusals.forget(key)
+    },
+    refund: async (id, cost = 1) => change(id, 'refund', checkWhole(cost, 'cost', 0)),
+    block: async (id, time) => change(id, 'block', checkTime(time, 'the time of a block')),
+  }
+}
+
+function toDecision([code, limit, remaining, reset, retryMs]: Verdict): Decision {
+  return {
+    success: code === 1,
+    limit,
+    remaining,
+    reset,
+    retryAfterMs: retryMs < 0 ? Number.POSITIVE_INFINITY : retryMs,
+    reason: REASONS[code] as Decision['reason'],
+  }
+}
+
+/** 43 characters, of SHA-256. JSON keeps lone surrogates apart, which UTF-8 does not. */
+async function hash(id: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(id)))
+  return btoa(String.fromCharCode(...new Uint8Array(digest))).slice(0, 43)
+}

@@ -1,0 +1,84 @@
+import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
+
+/** Buckets of a window. */
+const BUCKETS = 32
+
+/**
+ * Numbers, for each bucket, oldest first: the last moment something was taken in it, and how much. A bucket leaves a window
+ * after that moment. `extra`: buckets of a window; with one a microsecond this is the exact log.
+ */
+export const bucketMeter: Meter = {
+  roll({ n, windowUs, us, top }) {
+    let left = top
+    for (let i = 0; i < n.length; i += 2) if ((n[i] as number) + windowUs > us) left -= n[i + 1] as number
+    return left
+  },
+  wait(count, cost) {
+    const { n, windowUs, us } = count
+    let left = bucketMeter.roll(count)
+    let i = 0
+    for (; left < cost; i += 2) if ((n[i] as number) + windowUs > us) left += n[i + 1] as number
+    return (n[i - 2] as number) + windowUs - us
+  },
+  add({ n, windowUs, keptUs, us, extra }, cost) {
+    while ((n[0] as number) + keptUs <= us) n.splice(0, 2)
+    const newest = n.at(-2) ?? 0
+    const at = Math.max(us, newest)
+    const bucket = (stamp: number): number => Math.floor(stamp / (windowUs / extra))
+    if (cost > 0) {
+      const same = bucket(newest) === bucket(at) ? (n.splice(-2)[1] ?? 0) : 0
+      n.push(at, same + cost)
+    }
+    for (let left = -cost; left > 0 && n.length > 0; ) {
+      const [stamp = 0, taken = 0] = n.splice(-2)
+      if (taken > left) n.push(stamp, taken - left)
+      left -= taken
+    }
+  },
+}
+
+const lua = `${LOAD_TEXT}
+local function roll(n)
+ local left = n.top
+ for i = 1, #n, 2 do if n[i] + n.w > us then left = left - n[i + 1] end end
+ return left
+end
+local function wait(n, cost)
+ local left, i = roll(n), 1
+ while left < cost do
+  if n[i] + n.w > us then left = left + n[i + 1] end
+  i = i + 2
+ end
+ return n[i - 2] + n.w - us
+end
+local function add(n, cost)
+ while n[1] and n[1] + n.w <= us do
+  table.remove(n, 1)
+  table.remove(n, 1)
+ end
+ local newest, size = n[#n - 1] or 0, n.w / n.x
+ local at, i = math.max(us, newest), #n + 1
+ if cost > 0 then
+  if math.floor(newest / size) == math.floor(at / size) then i = i - 2 end
+  n[i], n[i + 1] = at, (n[i + 1] or 0) + cost
+ end
+ while cost < 0 and #n > 0 do
+  local left = n[#n] + cost
+  if left > 0 then n[#n] = left else n[#n], n[#n - 1] = nil, nil end
+  cost = math.min(left, 0)
+ end
+end
+${JUDGE}
+${SAVE_TEXT}`
+
+const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, bucketMeter)
+
+/**
+ * Counts in a sliding window cut into 32 buckets. What was taken leaves the window up to a 32nd of it late, never early.
+ * **Bound**: exactly `limit` in any window's length, one of its ends not counted, and at least 32/33 of what is lawful
+ * under full load. At most 33 pairs of numbers a limit, however large.
+ */
+export function slidingBuckets(limits: Limits): Algorithm {
+  return algorithm('slidingBuckets', buckets, limits, () => BUCKETS)
+}
