@@ -1,7 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import type { Arg, Operation } from '../protocol/operation.ts'
-import type { Verdict } from './meter.ts'
+import type { Steps } from './meter.ts'
 
 /** So much in each `window`. */
 export interface Limit {
@@ -24,7 +23,6 @@ export interface Algorithm {
   /** What tells these limits apart from others in a key. */
   readonly tag: string
   readonly windowMs: number
-  /** `take` is sent once, `peek` may be sent again. */
   readonly steps: Steps
   /**
    * The arguments of a step that stand for the limits, with `limit` in place of those given. Throws for limits that make
@@ -32,9 +30,6 @@ export interface Algorithm {
    */
   args(limit: number | readonly number[] | undefined, text: boolean): readonly number[]
 }
-
-/** One step with the effect of each of its verbs. */
-export type Steps = readonly [take: Operation<readonly Arg[], Verdict>, peek: Operation<readonly Arg[], Verdict>]
 
 /** The longest time a count can last: 31 years. */
 export const MAX_MS = 1e12

@@ -1,5 +1,4 @@
 import type { Arg, Moment, Operation, Transition } from '../protocol/operation.ts'
-import type { Steps } from './algorithm.ts'
 
 /**
  * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the
@@ -19,6 +18,9 @@ import type { Steps } from './algorithm.ts'
  * another form counts as absent. The key lives until nothing of it matters; the clock that ends it runs in milliseconds.
  */
 export type Verdict = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
+
+/** The step: as `take`, `refund` and `block` send it, once; as `peek` does, which may be sent again. */
+export type Steps = readonly [once: Operation<readonly Arg[], Verdict>, read: Operation<readonly Arg[], Verdict>]
 
 /** A limit, and what an algorithm has counted against it. */
 export interface Count {
