@@ -1,5 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
 import { random } from '../../src/runtime/random.ts'
+import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import type { IoredisLike } from './client.ts'
 import { made } from './transport.ts'
 
@@ -22,7 +23,7 @@ type Make = new (...args: unknown[]) => IoredisLike
  * The store's `close()` ends it. Rejects with `INVALID_URL`, or `UNSUPPORTED` when ioredis is not installed.
  */
 export async function connect(url: string | readonly string[], options: ConnectOptions = {}): Promise<IoredisLike> {
-  const urls = (typeof url === 'string' ? url.split(',') : url).map(parse)
+  const urls = (typeof url === 'string' ? url.split(',') : url).map(parseRedisUrl)
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
   const { Redis, Cluster } = await load()
@@ -72,43 +73,5 @@ async function load(): Promise<{ Redis: Make; Cluster: Make }> {
     return module
   } catch (cause) {
     throw new HitherError('UNSUPPORTED', 'connect() needs the package ioredis: npm install ioredis', { cause })
-  }
-}
-
-interface Address {
-  readonly host: string
-  readonly port: number
-  readonly db: number
-  readonly username: string
-  readonly password: string
-  readonly tls: boolean
-}
-
-function parse(text: string): Address {
-  let url: URL | undefined
-  let username = ''
-  let password = ''
-  try {
-    const parsed = new URL(text.trim())
-    username = decodeURIComponent(parsed.username)
-    password = decodeURIComponent(parsed.password)
-    url = parsed
-  } catch {
-    // said below, without the text: it may hold a password
-  }
-  const db = url?.pathname.slice(1) ?? ''
-  if (!url || !/^(redis|valkey)s?:$/.test(url.protocol) || !url.hostname || !/^\d*$/.test(db)) {
-    throw new HitherError(
-      'INVALID_URL',
-      'a Redis url looks like redis://user:password@host:6379/0, or rediss:// for TLS',
-    )
-  }
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    db: Number(db),
-    username,
-    password,
-    tls: url.protocol.endsWith('ss:') || url.protocol === 'valkeys:',
   }
 }

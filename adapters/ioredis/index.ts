@@ -1,12 +1,12 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
 import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import { withWatch } from '../../src/store/watch.ts'
 import { watchAll } from '../../src/store/watch-all.ts'
 import type { IoredisLike } from './client.ts'
-import { createExclusivePool } from './exclusive.ts'
 import { slotOf } from './slot.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
 
@@ -33,7 +33,9 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan } = openClient(client, options)
-  const pool = cluster ? undefined : createExclusivePool(client, (own) => openClient(own, { owned: true }).transport)
+  const pool = cluster
+    ? undefined
+    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }).transport)
   const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },

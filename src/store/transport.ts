@@ -22,6 +22,12 @@ export interface Command {
   readonly effect: Effect
 }
 
+/** A connection of one's own, until it is given back. */
+export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
+  /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
+  release(broken: boolean): void
+}
+
 /**
  * The raw way to a server that speaks Redis commands. It does not batch, split, retry or interpret: the store above
  * does. An error reply is a value (`ReplyError`), never a rejection. A rejection is a `HitherError` without an
@@ -35,6 +41,8 @@ export interface Transport {
   /** MULTI … EXEC around `commands`, contiguous on one connection; rejects as a whole when the server refuses it. */
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
+  /** A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. */
+  exclusive?(call?: Call): Promise<Exclusive>
   /** Ends what this transport opened; leaves a borrowed client alone. */
   close(): Promise<void>
 }

@@ -4,13 +4,7 @@ import { now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey } from './checks.ts'
 import type { AtomicStore, Call } from './store.ts'
-import { ReplyError, type Transport, type Wire } from './transport.ts'
-
-/** A connection of one's own, until it is given back. */
-export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
-  /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
-  release(broken: boolean): void
-}
+import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
 /**
  * `store`, but its operations run under WATCH, for good, once the server has refused a script, as `ready()` finds out.

@@ -1,0 +1,103 @@
+import { HitherError } from '../errors.ts'
+import { now, setTimer } from '../runtime/clock.ts'
+import type { Call } from './store.ts'
+import type { Exclusive, Transport } from './transport.ts'
+
+const MAX_WAITING = 10_000
+
+/** A connection that a pool opens. */
+export interface Lendable extends Pick<Transport, 'send' | 'transaction'> {
+  /** Whether it can no longer be lent. @default false */
+  readonly ended?: boolean
+  /** Lets what is under way be answered, unless it is of no use any more. */
+  close(broken?: boolean): Promise<void>
+}
+
+export interface ExclusivePool {
+  /**
+   * A connection of one's own; waits for one to be given back. Rejects when aborted, with `TIMEOUT` at the deadline,
+   * or with `OVERLOADED` past 10,000 who wait.
+   */
+  acquire(call?: Call): Promise<Exclusive>
+  close(): Promise<void>
+}
+
+/** At most `max` connections, opened as they are needed, each lent to one caller at a time. */
+export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePool {
+  const idle: Lendable[] = []
+  const all = new Set<Lendable>()
+  const waiting: ((connection: Lendable | undefined) => void)[] = []
+
+  const drop = (connection: Lendable): void => {
+    all.delete(connection)
+    void connection.close(true)
+  }
+  const lend = (connection: Lendable): Exclusive => {
+    let given = false
+    return {
+      send: connection.send,
+      transaction: connection.transaction,
+      release(broken) {
+        if (given) return
+        given = true
+        const gone = broken || connection.ended === true
+        if (gone) drop(connection)
+        const next = waiting.shift()
+        if (next) next(gone ? undefined : connection)
+        else if (!gone) idle.push(connection)
+      },
+    }
+  }
+  const make = (): Lendable => {
+    const connection = open()
+    all.add(connection)
+    return connection
+  }
+  const take = (): Lendable | undefined => {
+    for (let free = idle.pop(); free; free = idle.pop()) {
+      if (!free.ended) return free
+      drop(free)
+    }
+    return all.size < max ? make() : undefined
+  }
+  return {
+    async acquire({ signal, deadline } = {}) {
+      if (signal?.aborted) throw signal.reason
+      const free = take()
+      if (free) return lend(free)
+      if (waiting.length >= MAX_WAITING) {
+        throw new HitherError('OVERLOADED', `${MAX_WAITING} callers wait for a connection`, { retryable: true })
+      }
+      const next = await new Promise<Lendable | undefined>((resolve, reject) => {
+        const end = (): void => {
+          cancel?.()
+          signal?.removeEventListener('abort', onAbort)
+        }
+        const turn = (connection: Lendable | undefined): void => {
+          end()
+          resolve(connection)
+        }
+        const leave = (reason: unknown): void => {
+          end()
+          waiting.splice(waiting.indexOf(turn), 1)
+          reject(reason)
+        }
+        const onAbort = (): void => leave(signal?.reason)
+        const cancel =
+          deadline === undefined
+            ? undefined
+            : setTimer(
+                () => leave(new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })),
+                deadline - now(),
+              )
+        signal?.addEventListener('abort', onAbort, { once: true })
+        waiting.push(turn)
+      })
+      return lend(next ?? make())
+    },
+    async close() {
+      await Promise.all([...all].map((connection) => connection.close()))
+      all.clear()
+    },
+  }
+}
