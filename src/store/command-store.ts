@@ -140,7 +140,8 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
         settle(unit, 'resolve', replies[i])
         continue
       }
-      if (word && !foreign) settle(unit, 'reject', rejected(verb, reply as ReplyError))
+      const refused = word && !foreign ? reply : whole ? replies[i] : undefined
+      if (refused instanceof ReplyError) settle(unit, 'reject', rejected(verb, refused))
       else if (!whole) settle(unit, 'reject', badReply(verb))
       else settle(unit, 'resolve', unit.args[0] === 'GET' ? present(replies[i]) : replies[i])
     }

@@ -1,0 +1,344 @@
+import { HitherError } from '../errors.ts'
+import { utf8Length } from '../protocol/text.ts'
+import { type Command, ReplyError, type Wire } from './transport.ts'
+
+/** Most arrays within one another. */
+const MAX_DEPTH = 64
+/** Longest line, in bytes: a simple string, an error, a length. */
+const MAX_LINE = 65_536
+/** Most elements of one reply, those of inner arrays included. */
+const MAX_ELEMENTS = 1_048_576
+/** Longest string that any server answers, in bytes: more is no Redis. */
+const MAX_STRING = 2 ** 29
+/** A reply may hold so many values of the largest size. */
+const MAX_VALUES = 64
+/** What is kept of a buffer between replies, in bytes. */
+const KEPT = 65_536
+/** Where a text of commands is closed and the next begun, in UTF-16 units. */
+const CHUNK = 1_000_000
+
+const CR = 13
+const LF = 10
+const DASH = 45
+const ZERO = 48
+
+export interface ParserOptions {
+  /** Called in the order of the replies. What it throws ends the parser, as bad input does. */
+  onReply(reply: Wire): void
+  /** What the server says unasked, in RESP3. */
+  onPush?(message: Wire): void
+  /** Asked as each reply begins: whether its strings stay bytes. @default false */
+  wantsBytes?(): boolean
+  /** Longest string that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
+  readonly maxValueBytes?: number
+  /** Text of the bytes from `from` to before `to`. @default TextDecoder */
+  decode?(bytes: Uint8Array, from: number, to: number): string
+}
+
+/** An array that is not whole yet. */
+interface Frame {
+  readonly kind: 'array' | 'push' | 'attribute'
+  readonly items: Wire[]
+  left: number
+  readonly below: Frame | undefined
+}
+
+/**
+ * Reads RESP2 and RESP3 as it arrives, in pieces of any size; its work is linear in what arrived. Maps and sets become
+ * flat arrays, booleans 1 and 0, doubles their text, big numbers `bigint` beyond 2^53: what RESP2 answers in their place.
+ *
+ * The function throws `BAD_REPLY` for what is no RESP, and past a bound (depth 64, a line of 64 KiB, 1,048,576
+ * elements, 64 values of the largest size); the connection is of no use then. It keeps what arrived, and allocates
+ * nothing for what is only announced.
+ * https://redis.io/docs/latest/develop/reference/protocol-spec/
+ */
+export function createParser(options: ParserOptions): (chunk: Uint8Array) => void {
+  const { onReply, onPush, wantsBytes, maxValueBytes = 8 * 1024 * 1024, decode = defaultDecode } = options
+  /** Of a line or string that is not whole yet, what there is of it. */
+  let held = new Uint8Array(0)
+  let heldLength = 0
+  /** Bytes that a string still lacks, its line end included; −1 between strings. */
+  let left = -1
+  let string: 'text' | 'error' | 'verbatim' | 'skipped' = 'text'
+  let top: Frame | undefined
+  let depth = 0
+  let elements = 0
+  let size = 0
+  let bytes = false
+  let broken = false
+
+  const hold = (chunk: Uint8Array, from: number, to: number, most: number): void => {
+    const length = heldLength + to - from
+    if (length > held.length) {
+      const larger = new Uint8Array(Math.min(Math.max(length, 2 * held.length, 256), most))
+      larger.set(held.subarray(0, heldLength))
+      held = larger
+    }
+    held.set(chunk.subarray(from, to), heldLength)
+    heldLength = length
+  }
+  const release = (): void => {
+    heldLength = 0
+    if (held.length > KEPT) held = new Uint8Array(0)
+  }
+
+  const count = (more: number): void => {
+    elements += more
+    if (elements > MAX_ELEMENTS) throw badReply('a reply of too many elements')
+  }
+  const weigh = (more: number): void => {
+    size += more
+    if (size > MAX_VALUES * maxValueBytes + MAX_LINE) throw badReply('a reply that is too large')
+  }
+
+  /** Puts a value in its place, and hands over what is whole with it. */
+  const put = (given: Wire): void => {
+    let value = given
+    for (let frame = top; frame; frame = top) {
+      frame.items.push(value)
+      if (--frame.left > 0) return
+      top = frame.below
+      depth--
+      // What an attribute describes comes after it.
+      if (frame.kind === 'attribute') return
+      value = frame.items
+      if (frame.kind !== 'push') continue
+      elements = size = 0
+      return void onPush?.(value)
+    }
+    elements = size = 0
+    onReply(value)
+  }
+  const open = (kind: Frame['kind'], length: number): Wire | undefined => {
+    if (length < 0) throw badReply('a length that is no number')
+    count(length)
+    if (length === 0) return kind === 'array' ? [] : undefined
+    if (++depth > MAX_DEPTH) throw badReply('arrays too deep')
+    top = { kind, items: [], left: length, below: top }
+    return undefined
+  }
+  const text = (buffer: Uint8Array, from: number, to: number): string | Uint8Array =>
+    bytes ? new Uint8Array(buffer.subarray(from, to)) : decode(buffer, from, to)
+
+  /** Reads one line, without its end; answers its value, or undefined where the value is still to come. */
+  const line = (buffer: Uint8Array, from: number, to: number): Wire | undefined => {
+    const at = from + 1
+    switch (buffer[from]) {
+      case 0x24: // $ string
+        return begin('text', buffer, at, to)
+      case 0x2a: {
+        // * array
+        const length = lengthOf(buffer, at, to)
+        return length < 0 ? null : open('array', length)
+      }
+      case 0x3a: // : integer
+      case 0x28: // ( big number
+        return integer(buffer, at, to)
+      case 0x2b: // + simple string
+      case 0x2c: // , double
+        return text(buffer, at, to)
+      case 0x2d: // - error
+        return new ReplyError(decode(buffer, at, to))
+      case 0x5f: // _ null
+        if (to !== at) break
+        return null
+      case 0x23: // # boolean
+        if (to !== at + 1 || (buffer[at] !== 0x74 && buffer[at] !== 0x66)) break
+        return buffer[at] === 0x74 ? 1 : 0
+      case 0x21: // ! error of any length
+        return begin('error', buffer, at, to)
+      case 0x3d: // = text with its format before it
+        return begin('verbatim', buffer, at, to)
+      case 0x7e: // ~ set
+        return open('array', lengthOf(buffer, at, to))
+      case 0x25: // % map
+        return open('array', 2 * lengthOf(buffer, at, to))
+      case 0x7c: // | attribute
+        return open('attribute', 2 * lengthOf(buffer, at, to))
+      case 0x3e: // > push
+        if (top) break
+        return open('push', lengthOf(buffer, at, to))
+    }
+    throw badReply('what is no reply of Redis')
+  }
+  const take = (buffer: Uint8Array, from: number, to: number): void => {
+    if (!top) bytes = wantsBytes?.() === true
+    weigh(to - from)
+    const value = line(buffer, from, to)
+    if (value !== undefined) put(value)
+  }
+  /** A string follows, of which `left` is still to come. */
+  const begin = (kind: typeof string, buffer: Uint8Array, from: number, to: number): null | undefined => {
+    const length = lengthOf(buffer, from, to)
+    if (length < 0) return null
+    if (length > MAX_STRING) throw badReply('a string that is too long')
+    string = length > maxValueBytes ? 'skipped' : kind
+    if (string !== 'skipped') weigh(length)
+    left = length + 2
+    return undefined
+  }
+  const end = (buffer: Uint8Array, from: number, to: number): void => {
+    if (string === 'text') put(text(buffer, from, to))
+    else if (string === 'error') put(new ReplyError(decode(buffer, from, to)))
+    else if (to - from < 4 || buffer[from + 3] !== 0x3a) throw badReply('what is no reply of Redis')
+    else put(text(buffer, from + 4, to))
+  }
+
+  /** Reads on in a string; answers where it stopped. */
+  const readString = (chunk: Uint8Array, from: number): number => {
+    const to = Math.min(from + left, chunk.length)
+    const whole = to - from === left
+    if (whole && heldLength === 0 && string !== 'skipped') {
+      if (chunk[to - 2] !== CR || chunk[to - 1] !== LF) throw badReply('a string without its end')
+      left = -1
+      end(chunk, from, to - 2)
+      return to
+    }
+    if (string !== 'skipped') hold(chunk, from, to, heldLength + left)
+    // Of one that is not kept, only whether it ends as it should.
+    else hold(chunk, Math.max(from, to - Math.max(0, 2 - (left - (to - from)))), to, 2)
+    left -= to - from
+    if (!whole) return to
+    left = -1
+    const buffer = held
+    const length = heldLength
+    if (buffer[length - 2] !== CR || buffer[length - 1] !== LF) throw badReply('a string without its end')
+    release()
+    if (string === 'skipped') put(new ReplyError(`TOOLARGE a value of more than ${maxValueBytes} bytes was not read`))
+    else end(buffer, 0, length - 2)
+    return to
+  }
+
+  /** Reads on in a line; answers where it stopped. */
+  const readLine = (chunk: Uint8Array, from: number): number => {
+    let to = from
+    // Between the two bytes of a line's end.
+    if (heldLength > 0 && held[heldLength - 1] === CR) to = from - 1
+    else while (to < chunk.length && chunk[to] !== CR) to++
+    if (to - from + heldLength > MAX_LINE) throw badReply('a line that is too long')
+    if (to + 1 >= chunk.length) {
+      hold(chunk, from, chunk.length, MAX_LINE + 1)
+      return chunk.length
+    }
+    if (chunk[to + 1] !== LF) throw badReply('a line without its end')
+    if (heldLength === 0) take(chunk, from, to)
+    else {
+      if (to > from) hold(chunk, from, to, MAX_LINE + 1)
+      const buffer = held
+      const length = to < from ? heldLength - 1 : heldLength
+      release()
+      take(buffer, 0, length)
+    }
+    return to + 2
+  }
+
+  return (chunk) => {
+    if (broken) throw badReply('more after what it could not read')
+    try {
+      for (let at = 0; at < chunk.length; ) at = left >= 0 ? readString(chunk, at) : readLine(chunk, at)
+    } catch (error) {
+      broken = true
+      held = new Uint8Array(0)
+      top = undefined
+      throw error
+    }
+  }
+}
+
+/** The number after a type's sign: −1 for the nulls of RESP2. */
+function lengthOf(buffer: Uint8Array, from: number, to: number): number {
+  let length = 0
+  for (let i = from; i < to; i++) {
+    const digit = (buffer[i] as number) - ZERO
+    if (digit < 0 || digit > 9) {
+      const isNull = to - from === 2 && buffer[from] === DASH && buffer[from + 1] === ZERO + 1
+      if (isNull) return -1
+      throw badReply('a length that is no number')
+    }
+    length = length * 10 + digit
+  }
+  if (from === to || to - from > 15) throw badReply('a length that is no number')
+  return length
+}
+
+function integer(buffer: Uint8Array, from: number, to: number): number | bigint {
+  const sign = buffer[from] === DASH ? -1 : 1
+  const start = sign < 0 || buffer[from] === 0x2b ? from + 1 : from
+  let value = 0
+  for (let i = start; i < to; i++) {
+    const digit = (buffer[i] as number) - ZERO
+    if (digit < 0 || digit > 9) throw badReply('a number that is none')
+    value = value * 10 + digit
+  }
+  // More digits than a big number of RESP3 could need: turning them into one costs the square of their count.
+  if (start === to || to - start > 4096) throw badReply('a number that is none')
+  if (value <= Number.MAX_SAFE_INTEGER) return sign * value || 0
+  const exact = BigInt(defaultDecode(buffer, start, to))
+  return sign < 0 ? -exact : exact
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+function defaultDecode(bytes: Uint8Array, from: number, to: number): string {
+  return utf8.decode(bytes.subarray(from, to))
+}
+
+function badReply(what: string): HitherError {
+  return new HitherError('BAD_REPLY', `the server sent ${what}: check that host and port are those of a Redis`, {
+    maybeExecuted: true,
+  })
+}
+
+/** Commands on their way to the wire. */
+export interface Encoder {
+  add(args: Command['args']): void
+  /** About how much was added since the last `take`, in bytes. */
+  readonly size: number
+  /** What was added since the last `take`, to be written in this order; whether its text is ASCII alone. */
+  take(): { readonly chunks: readonly (string | Uint8Array)[]; readonly ascii: boolean }
+}
+
+/**
+ * Turns commands into RESP: text as text, so that one write carries many commands, and bytes as they are. A lone
+ * surrogate goes out as U+FFFD.
+ */
+export function createEncoder(byteLength: (text: string) => number = utf8Length): Encoder {
+  let chunks: (string | Uint8Array)[] = []
+  let text = ''
+  let ascii = true
+  let size = 0
+  return {
+    add(args) {
+      text += `*${args.length}\r\n`
+      for (const arg of args) {
+        if (typeof arg === 'object') {
+          chunks.push(`${text}$${arg.length}\r\n`, arg)
+          text = '\r\n'
+          size += arg.length
+          continue
+        }
+        const word = typeof arg === 'string' ? arg : String(arg)
+        const length = byteLength(word)
+        if (length !== word.length) ascii = false
+        text += `$${length}\r\n${word}\r\n`
+        size += length
+      }
+      size += 16 * args.length
+      if (text.length > CHUNK) {
+        chunks.push(text)
+        text = ''
+      }
+    },
+    get size() {
+      return size
+    },
+    take() {
+      if (text) chunks.push(text)
+      const taken = { chunks, ascii }
+      chunks = []
+      text = ''
+      ascii = true
+      size = 0
+      return taken
+    },
+  }
+}
