@@ -25,6 +25,7 @@ const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts',
 /** Unit tests of what only Node has: a TCP client, a proxy, zlib; workerd allows 10,000 timers a request. */
 const onlyNode = [
   'test/unit/ioredis.test.ts',
+  'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',

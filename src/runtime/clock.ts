@@ -12,6 +12,13 @@ export function setTimer(fn: () => void, ms: number): () => void {
   return () => clearTimeout(id as number)
 }
 
+/** As `setTimer`, but keeps no process alive where the runtime lets a timer be told so. */
+export function setQuietTimer(fn: () => void, ms: number): () => void {
+  const id: unknown = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
+  ;(id as { unref?(): void }).unref?.()
+  return () => clearTimeout(id as number)
+}
+
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ioredisStore } from '../../adapters/ioredis/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
+import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
 import { createHttpProxy } from '../support/http-proxy.ts'
@@ -38,6 +39,24 @@ const ways: Record<string, () => Promise<Way>> = {
       pass: () => proxy.pass(),
       async stop() {
         for (const client of clients) client.disconnect()
+        await proxy.stop()
+      },
+    }
+  },
+  async 'own TCP'() {
+    const proxy = await createTcpProxy(url)
+    const stores: AtomicStore[] = []
+    return {
+      open() {
+        const store = tcpStore({ url: proxy.url })
+        stores.push(store)
+        return store
+      },
+      refuse: () => proxy.refuse(),
+      lose: (matches) => proxy.dropReplies((command) => matches(command.join(' '))),
+      pass: () => proxy.pass(),
+      async stop() {
+        await Promise.all(stores.map((store) => store.close()))
         await proxy.stop()
       },
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { memoryStore } from '../../adapters/memory/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
+import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type AtomicStore, type Cache, type CacheEvent, type CacheOptions, createCache } from '../../src/index.ts'
 import { same } from '../support/same.ts'
@@ -731,6 +732,13 @@ describeCache(
       ),
   ),
 )
+for (const [name, variable] of [
+  ['Redis 7', 'REDIS7_URL'],
+  ['Redis 8', 'REDIS8_URL'],
+  ['Valkey', 'VALKEY_URL'],
+] as const) {
+  describeCache(`tcp → ${name}`, async () => tcpStore({ url: env(variable) }))
+}
 let gateway: Promise<StartedGateway> | undefined
 describeCache(
   'REST → gateway → Redis 8',

@@ -1,0 +1,393 @@
+import { Buffer } from 'node:buffer'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { NEVER, now, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
+import type { RedisAddress } from '../../src/store/redis-url.ts'
+import { createEncoder, createParser } from '../../src/store/resp.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import { createQueue } from './queue.ts'
+
+/** What proves a server and what proves a client, as `node:tls` takes it: PEM text, or bytes. */
+export interface TlsOptions {
+  readonly ca?: string | Uint8Array | (string | Uint8Array)[]
+  readonly cert?: string | Uint8Array
+  readonly key?: string | Uint8Array
+  /** The name the server's certificate is for. @default the url's host */
+  readonly servername?: string
+  /** `false` takes any certificate: for development alone. @default true */
+  readonly rejectUnauthorized?: boolean
+}
+
+export interface Settings {
+  readonly address: RedisAddress
+  readonly tls: TlsOptions
+  readonly protocol: 2 | 3
+  readonly connectTimeoutMs: number
+  readonly linkTimeoutMs: number
+  readonly maxQueue: number
+  readonly maxReplyBytes: number
+  /** A reply came after its caller had left. */
+  onLate(command: string): void
+}
+
+export interface Role {
+  /** What is said unasked, and every reply that nobody waits for. @default such a reply ends the connection */
+  onStray?(message: Wire): void
+  onOpen?(): void
+  /** Called once, also for a connection that never opened. */
+  onEnd(error: HitherError, opened: boolean): void
+  /** The server may take as long as it likes to answer: for commands that wait. @default false */
+  readonly patient?: boolean
+}
+
+/** Commands of one call: written together and in order, answered together. */
+export interface Entry {
+  readonly commands: readonly Command[]
+  readonly bytes: boolean
+  readonly deadline: number
+  readonly resolve: (reply: never) => void
+  readonly reject: (error: unknown) => void
+  /** What has been answered of several commands; absent where there is one. */
+  readonly replies: Wire[] | undefined
+  /** Takes the listener off the caller's signal. */
+  end?: () => void
+  sent: boolean
+  /** Its caller has been answered; a reply that comes later still takes its place. */
+  over: boolean
+  /** The key belongs to another node. */
+  moved: boolean
+}
+
+export interface Connection {
+  readonly state: 'opening' | 'ready' | 'leaving' | 'ended'
+  /** Whether nothing is under way. */
+  readonly idle: boolean
+  /** When the server was last heard, in epoch milliseconds. */
+  readonly heardAt: number
+  /** Settles the entry by its replies, at its deadline, by its signal, or when the connection ends. Throws `OVERLOADED`. */
+  add(entry: Entry, signal: AbortSignal | undefined): void
+  /** Writes a command whose reply goes to `onStray`. */
+  tell(args: Command['args']): void
+  /** Takes no more, and ends when all under way is answered, or by force after so many milliseconds; 0: at once. */
+  leave(graceMs: number): Promise<void>
+  /** Ends it at once. */
+  end(error: HitherError): void
+}
+
+/** Bytes handed to the socket in one write, about. */
+const WRITE_BYTES = 65_536
+const KEEP_ALIVE_MS = 30_000
+const RESOLVED = Promise.resolve()
+
+/**
+ * One connection from its opening to its end; it never comes back. Entries are written in the order they were added,
+ * once it is open, as fast as the socket takes them; those of one run of microtasks share a write.
+ */
+export function openConnection(settings: Settings, role: Role): Connection {
+  const { address, protocol, linkTimeoutMs, maxQueue } = settings
+  const unsent = createQueue<Entry>()
+  const sent = createQueue<Entry>()
+  const encoder = createEncoder((text) => Buffer.byteLength(text))
+  let state: Connection['state'] = 'opening'
+  let heardAt = now()
+  /** Commands that are not answered yet, waiting or sent. */
+  let load = 0
+  /** Unsent entries whose callers have left. */
+  let deserted = 0
+  let blocked = false
+  let scheduled = false
+  let due = NEVER
+  let cancelSweep: (() => void) | undefined
+  let left: (() => void) | undefined
+
+  const arm = (at: number): void => {
+    if (at >= due) return
+    cancelSweep?.()
+    due = at
+    cancelSweep = setQuietTimer(sweep, at - now())
+  }
+  /** Ends entries at their deadlines, and the connection when it is silent for too long. */
+  const sweep = (): void => {
+    due = NEVER
+    const at = now()
+    let next = NEVER
+    for (const queue of [sent, unsent]) {
+      for (const entry of queue) {
+        if (entry.over) continue
+        if (entry.deadline <= at) giveUp(entry, late(entry.sent))
+        else if (entry.deadline < next) next = entry.deadline
+      }
+    }
+    if (sent.size > 0 && !role.patient) {
+      const silentAt = heardAt + linkTimeoutMs
+      if (silentAt <= at) return void finish(fault('STORE_UNAVAILABLE', `no reply for ${linkTimeoutMs} ms`))
+      if (silentAt < next) next = silentAt
+    }
+    arm(next)
+  }
+
+  const settle = (entry: Entry): void => {
+    entry.over = true
+    entry.end?.()
+  }
+  const giveUp = (entry: Entry, error: unknown): void => {
+    settle(entry)
+    entry.reject(error)
+    if (entry.sent || ++deserted * 2 < unsent.size) return
+    unsent.keep((each) => {
+      if (each.over) load -= each.commands.length
+      return !each.over
+    })
+    deserted = 0
+  }
+
+  const write = (): boolean => {
+    const { chunks, ascii } = encoder.take()
+    if (chunks.length > 1) socket.cork()
+    let more = true
+    for (const chunk of chunks) {
+      more = typeof chunk === 'string' ? socket.write(chunk, ascii ? 'latin1' : 'utf8') : socket.write(chunk)
+    }
+    if (chunks.length > 1) socket.uncork()
+    return more
+  }
+  const send = (entry: Entry): void => {
+    entry.sent = true
+    if (sent.size === 0) heardAt = now()
+    sent.push(entry)
+    for (const { args } of entry.commands) encoder.add(args)
+  }
+  const flush = (): void => {
+    scheduled = false
+    while (!blocked && unsent.size > 0 && (state === 'ready' || state === 'leaving')) {
+      while (unsent.size > 0 && encoder.size < WRITE_BYTES) {
+        const entry = unsent.shift() as Entry
+        if (!entry.over) send(entry)
+        else {
+          load -= entry.commands.length
+          deserted--
+        }
+      }
+      blocked = !write()
+      if (!role.patient) arm(heardAt + linkTimeoutMs)
+    }
+    if (state === 'leaving' && load === 0) finish(closed())
+  }
+  const hop = (): void => void RESOLVED.then(flush)
+
+  const onReply = (reply: Wire): void => {
+    if (state === 'ended') return
+    const entry = sent.peek()
+    if (!entry) {
+      if (!role.onStray) throw fault('BAD_REPLY', 'the server answered what nobody asked')
+      return void role.onStray(reply)
+    }
+    load--
+    if (reply instanceof ReplyError && state !== 'opening') notice(reply, entry)
+    const { replies } = entry
+    if (replies && replies.push(reply) < entry.commands.length) return
+    sent.shift()
+    if (entry.over) settings.onLate(String(entry.commands[0]?.args[0]))
+    else {
+      settle(entry)
+      if (entry.moved) entry.reject(moved(entry.commands.length > 1))
+      else entry.resolve((replies ?? reply) as never)
+    }
+    if (load === 0 && state === 'leaving') finish(closed())
+  }
+  const notice = ({ word }: ReplyError, entry: Entry): void => {
+    if (word === 'MOVED' || word === 'ASK') entry.moved = true
+    // The primary has become a replica: what its name leads to now is another connection's to find out.
+    if (word === 'READONLY') state = 'leaving'
+  }
+
+  const parse = createParser({
+    onReply,
+    onPush: (message) => role.onStray?.(message),
+    wantsBytes: () => sent.peek()?.bytes === true,
+    maxValueBytes: settings.maxReplyBytes,
+    decode: (bytes, from, to) =>
+      (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
+        'utf8',
+        from,
+        to,
+      ),
+  })
+
+  const finish = (error: HitherError): void => {
+    if (state === 'ended') return
+    const opened = state !== 'opening'
+    state = 'ended'
+    cancelOpening()
+    cancelSweep?.()
+    socket.destroy()
+    role.onEnd(error, opened)
+    for (const queue of [sent, unsent]) {
+      for (const entry of queue) {
+        if (entry.over) continue
+        settle(entry)
+        entry.reject(endOf(error, entry.sent))
+      }
+      queue.keep(() => false)
+    }
+    load = 0
+    left?.()
+  }
+
+  /** Asks before the connection is open to others. */
+  const ask = (...lines: Command['args'][]): Promise<Wire[]> =>
+    new Promise((resolve, reject) => {
+      const commands = lines.map((args): Command => ({ args, effect: 'read' }))
+      const rest = { bytes: false, deadline: NEVER, sent: false, over: false, moved: false }
+      load += commands.length
+      send({ ...rest, commands, resolve, reject, replies: [] })
+      write()
+    })
+  /** `HELLO` and what follows it; a server that does not know it speaks RESP2 and takes AUTH. */
+  const greet = async (): Promise<void> => {
+    const { username, password, db } = address
+    const auth = password ? ['AUTH', username || 'default', password] : []
+    const first: Command['args'][] = db > 0 ? [['SELECT', db], ['PING']] : [['PING']]
+    let replies = await ask(['HELLO', protocol, ...auth], ...first)
+    const [hello] = replies
+    if (hello instanceof ReplyError && /^(ERR|NOPROTO)$/.test(hello.word)) {
+      const plain = password ? [['AUTH', ...(username ? [username] : []), password]] : []
+      replies = await ask(...plain, ...first)
+    }
+    for (const reply of replies) if (reply instanceof ReplyError) check(reply, db > 0 && reply === replies.at(-2))
+    if (state !== 'opening') return
+    cancelOpening()
+    state = 'ready'
+    role.onOpen?.()
+    flush()
+  }
+
+  const { host, port } = address
+  const socket: Socket = address.tls
+    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
+    : connectTcp({ host, port })
+  const cancelOpening = setTimer(
+    () => finish(unreached('no answer', `ETIMEDOUT after ${settings.connectTimeoutMs} ms`)),
+    settings.connectTimeoutMs,
+  )
+  let failure: (Error & { readonly code?: string }) | undefined
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  socket.on(address.tls ? 'secureConnect' : 'connect', () => {
+    greet().catch((error: unknown) => finish(error as HitherError))
+  })
+  socket.on('data', (chunk: Buffer) => {
+    heardAt = now()
+    try {
+      parse(chunk)
+    } catch (error) {
+      finish(error as HitherError)
+    }
+  })
+  socket.on('drain', () => {
+    blocked = false
+    flush()
+  })
+  socket.on('error', (error) => {
+    failure = error
+  })
+  socket.on('close', () => {
+    const reason = failure?.code ?? failure?.name ?? 'closed by the server'
+    if (state === 'opening') finish(unreached('not connected', reason, failure))
+    else finish(fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, failure))
+  })
+
+  return {
+    get state() {
+      return state
+    },
+    get idle() {
+      return load === 0
+    },
+    get heardAt() {
+      return heardAt
+    },
+    add(entry, signal) {
+      if (load + entry.commands.length > maxQueue) {
+        throw new HitherError('OVERLOADED', `${maxQueue} commands wait for an answer`, { retryable: true })
+      }
+      load += entry.commands.length
+      unsent.push(entry)
+      if (entry.deadline < due) arm(entry.deadline)
+      if (signal) {
+        const onAbort = (): void => giveUp(entry, signal.reason)
+        entry.end = () => signal.removeEventListener('abort', onAbort)
+        signal.addEventListener('abort', onAbort)
+      }
+      if (scheduled || blocked || state !== 'ready') return
+      scheduled = true
+      void RESOLVED.then(hop)
+    },
+    tell(args) {
+      encoder.add(args)
+      write()
+    },
+    leave(graceMs) {
+      if (state === 'opening' || load === 0 || graceMs === 0) finish(closed())
+      if (state === 'ended') return RESOLVED
+      const cancel = setTimer(() => finish(closed()), graceMs)
+      return new Promise((resolve) => {
+        left = () => {
+          cancel()
+          resolve()
+        }
+        state = 'leaving'
+      })
+    },
+    end: finish,
+  }
+}
+
+/** Throws what a reply to the greeting means for the connection; one that means nothing for it passes. */
+function check(reply: ReplyError, isSelect: boolean): void {
+  const { word } = reply
+  if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
+    throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
+  }
+  if (isSelect) throw new StoreRejectedError('SELECT', word)
+  // A user may lack PING.
+  if (word !== 'NOPERM') throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
+}
+
+function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {
+  const retryable = code === 'STORE_UNAVAILABLE'
+  return new HitherError(code, message, { retryable, ...(cause === undefined ? {} : { cause }) })
+}
+
+function unreached(what: string, reason: string, cause?: unknown): HitherError {
+  return fault(
+    'STORE_UNAVAILABLE',
+    `${what} (${reason}): check that the server runs and host and port are right`,
+    cause,
+  )
+}
+
+export function closed(): HitherError {
+  return new HitherError('CLOSED', 'the transport is closed')
+}
+
+export function late(sent: boolean): HitherError {
+  const message = sent ? 'no reply before the deadline' : 'no connection before the deadline'
+  return new HitherError('TIMEOUT', message, { retryable: true, maybeExecuted: sent })
+}
+
+/** What the end of a connection means for one call. */
+function endOf(error: HitherError, sent: boolean): HitherError {
+  const { code, message, retryable, cause } = error
+  if (error.maybeExecuted === sent) return error
+  return new HitherError(code, message, { retryable, maybeExecuted: sent, ...(cause === undefined ? {} : { cause }) })
+}
+
+function moved(inPart: boolean): HitherError {
+  return new HitherError(
+    'UNSUPPORTED',
+    'this server is a node of a Cluster: use ioredisStore(await connect(urls)) of hither/ioredis',
+    { maybeExecuted: inPart },
+  )
+}

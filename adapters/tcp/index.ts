@@ -1,0 +1,60 @@
+import { StoreRejectedError } from '../../src/errors.ts'
+import { setQuietTimer } from '../../src/runtime/clock.ts'
+import { createCommandStore } from '../../src/store/command-store.ts'
+import type { AtomicStore } from '../../src/store/store.ts'
+import { ReplyError } from '../../src/store/transport.ts'
+import { withWatch } from '../../src/store/watch.ts'
+import { watchAll } from '../../src/store/watch-all.ts'
+import { type TcpTransportOptions, tcpTransport } from './transport.ts'
+
+export type { TlsOptions } from './connection.ts'
+export { type TcpTransport, type TcpTransportOptions, tcpTransport } from './transport.ts'
+
+export interface TcpStoreOptions extends TcpTransportOptions {
+  /** Longest key, in bytes of UTF-8. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Largest value, in bytes of UTF-8. @default 8388608 */
+  readonly maxValueBytes?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
+}
+
+/** What an entry has around its value, in bytes at most: its header and 64 tags. */
+const AROUND = 1024 * 1024
+
+/**
+ * A store over one Redis or Valkey, on a socket of our own: it needs no other package. It connects at the first call;
+ * `await store.ready()` asks at once. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ */
+export function tcpStore(options: TcpStoreOptions): AtomicStore {
+  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
+  const transport = tcpTransport({ maxReplyBytes: maxValueBytes + AROUND, ...options })
+  const scripted = createCommandStore({
+    name: 'tcp',
+    traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
+    transport,
+    ordered: true,
+    watch: watchAll(setQuietTimer),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    onEvent,
+  })
+  return {
+    ...withWatch(scripted, transport.exclusive, timeoutMs),
+    async *scan(pattern, call) {
+      let cursor = '0'
+      do {
+        const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
+        const reply = await transport.send({ args, effect: 'read' }, call)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        cursor = String(reply[0])
+        yield* reply[1] as string[]
+      } while (cursor !== '0')
+    },
+    subscribe: transport.subscribe,
+    async publish(channel, message, call) {
+      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      return Number(reply)
+    },
+  }
+}

@@ -1,0 +1,59 @@
+import type { HitherError } from '../../src/errors.ts'
+import { now } from '../../src/runtime/clock.ts'
+import { random } from '../../src/runtime/random.ts'
+import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+
+export interface Link {
+  /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
+  pick(at: number): Connection
+  /** Lets what is under way be answered, for up to a second. */
+  close(): Promise<void>
+}
+
+/** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
+const MAX_BACKOFF_MS = 400
+const GRACE_MS = 1000
+
+/** Milliseconds to wait after so many attempts that failed in a row: doubling, and jittered so that clients spread. */
+export function backoff(failures: number): number {
+  return Math.ceil(random() * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
+}
+
+/**
+ * A connection that is opened by the call that needs it, and again by the next one after it ended: calls wait for an
+ * attempt under way, and reject at once between two attempts. One that nobody used for `idleMs` is replaced first, since
+ * nothing tells when the other side forgot it.
+ */
+export function createLink(settings: Settings, idleMs: number): Link {
+  let current: Connection | undefined
+  let failures = 0
+  let retryAt = 0
+  let fault: HitherError | undefined
+  let over = false
+
+  const open = (): Connection => {
+    const connection = openConnection(settings, {
+      onEnd(error, opened) {
+        if (current === connection) current = undefined
+        failures = opened ? 0 : failures + 1
+        fault = error
+        retryAt = opened ? 0 : now() + backoff(failures)
+      },
+    })
+    return connection
+  }
+  return {
+    pick(at) {
+      if (over) throw closed()
+      if (current?.state === 'ready' && current.idle && at - current.heardAt > idleMs) void current.leave(0)
+      if (current?.state === 'ready' || current?.state === 'opening') return current
+      if (at < retryAt && fault) throw fault
+      current = open()
+      return current
+    },
+    async close() {
+      over = true
+      await current?.leave(GRACE_MS)
+    },
+  }
+}

@@ -1,0 +1,156 @@
+import { HitherError } from '../../src/errors.ts'
+import { now } from '../../src/runtime/clock.ts'
+import { createExclusivePool, type ExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
+import { parseRedisUrl } from '../../src/store/redis-url.ts'
+import type { Call, StoreEvent } from '../../src/store/store.ts'
+import type { Exclusive, Transport } from '../../src/store/transport.ts'
+import { createCalls, waits } from './calls.ts'
+import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
+import { createLink } from './link.ts'
+import { createSubscriber } from './subscriber.ts'
+
+export interface TcpTransportOptions {
+  /** `redis://user:password@host:6379/0`, or `rediss:` for TLS; user, password and database are optional. */
+  readonly url: string
+  /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
+  readonly tls?: TlsOptions
+  /** Replies keep one shape over 2, the one that REST and ioredis have; 3 nests some and flattens others. @default 2 */
+  readonly protocol?: 2 | 3
+  /** Longest wait for an open connection, TLS and credentials included, in milliseconds. @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
+  readonly linkTimeoutMs?: number
+  /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
+  readonly idleMs?: number
+  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. At least 10,000. @default 100000 */
+  readonly maxQueue?: number
+  /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
+  readonly maxReplyBytes?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+/** Most connections that wait for the server at a time (BLPOP and its kin). */
+const MAX_WAITING = 64
+const GRACE_MS = 1000
+/** A public batch, which always fits. */
+const LEAST_QUEUE = 10_000
+
+export interface TcpTransport extends Transport {
+  readonly subscribe: NonNullable<Transport['subscribe']>
+  readonly exclusive: NonNullable<Transport['exclusive']>
+}
+
+/**
+ * The raw way to one Redis or Valkey over a socket of our own. It connects at the first call. Commands of one run of
+ * microtasks share a write, and are answered in order; a command that waits (BLPOP, XREAD BLOCK, …) has a connection
+ * of its own, as have subscriptions and what `exclusive` lends. While a connection opens calls wait, up to their
+ * deadlines; between two attempts they reject at once. Nothing is ever sent twice.
+ *
+ * Throws `INVALID_URL` or `INVALID_ARGUMENT`. A node of a Cluster that answers MOVED is `UNSUPPORTED`.
+ */
+export function tcpTransport(options: TcpTransportOptions): TcpTransport {
+  const settings = toSettings(options)
+  const idleMs = positive('idleMs', options.idleMs ?? 60_000)
+  const link = createLink(settings, idleMs)
+  const shared = createCalls(link.pick, true)
+  const pool = createExclusivePool(() => openOwn(settings, idleMs, false))
+  const waiting = createExclusivePool(() => openOwn(settings, idleMs, true), MAX_WAITING)
+  const emit = emitter(options)
+  const subscriber = createSubscriber(settings, () => emit('feed-gap', 'SUBSCRIBE'))
+  let over = false
+
+  const acquire = async (from: ExclusivePool, call: Call | undefined): Promise<Exclusive> => {
+    if (over) throw closed()
+    return from.acquire(call)
+  }
+  return {
+    ...shared,
+    send: (command, call) =>
+      waits(command.args) ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
+    exclusive: (call) => acquire(pool, call),
+    async subscribe(channel, onMessage, onGap) {
+      if (over) throw closed()
+      return subscriber.subscribe(channel, onMessage, onGap)
+    },
+    async close() {
+      if (over) return
+      over = true
+      subscriber.close()
+      await Promise.all([link.close(), pool.close(), waiting.close()])
+    },
+  }
+}
+
+const sendAlone: (
+  acquired: Promise<Exclusive>,
+  ...args: Parameters<Transport['send']>
+) => ReturnType<Transport['send']> = async (acquired, command, call) => {
+  const connection = await acquired
+  let broken = true
+  try {
+    const reply = await connection.send(command, call)
+    broken = false
+    return reply
+  } finally {
+    // A caller that left would still be served, and nobody would have what it was given.
+    connection.release(broken)
+  }
+}
+
+/** A connection that is never opened again: what its server remembers of it would be lost. */
+function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable {
+  let fault: HitherError | undefined
+  const connection: Connection = openConnection(settings, {
+    patient,
+    onEnd(error) {
+      fault = error
+    },
+  })
+  const pick = (): Connection => {
+    if (fault) throw fault
+    return connection
+  }
+  return {
+    ...createCalls(pick, false),
+    get ended() {
+      return connection.state !== 'ready' || now() - connection.heardAt > idleMs
+    },
+    close: (broken) => connection.leave(broken ? 0 : GRACE_MS),
+  }
+}
+
+function toSettings(options: TcpTransportOptions): Settings {
+  const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
+  const address = parseRedisUrl(url)
+  if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')
+  if (protocol !== 2 && protocol !== 3) throw new HitherError('INVALID_ARGUMENT', 'protocol is 2 or 3')
+  if (!(Number.isSafeInteger(maxQueue) && maxQueue >= LEAST_QUEUE)) {
+    throw new HitherError('INVALID_ARGUMENT', `maxQueue is a whole number, at least ${LEAST_QUEUE}`)
+  }
+  const emit = emitter(options)
+  return {
+    address,
+    tls,
+    protocol,
+    maxQueue,
+    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
+    linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
+    maxReplyBytes: positive('maxReplyBytes', options.maxReplyBytes ?? 16 * 1024 * 1024),
+    onLate: (command) => emit('late-reply', command),
+  }
+}
+
+function emitter({ onEvent }: TcpTransportOptions): (type: StoreEvent['type'], command: string) => void {
+  return (type, command) => {
+    try {
+      onEvent?.({ type, command })
+    } catch {
+      // a listener's failure is its own
+    }
+  }
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
+}
