@@ -5,7 +5,7 @@ import { type FaultyStore, pause, startWay, type Way, wayNames } from './support
 // Every answer says what it answers: values embed their key, an echo its nonce. A reply that reaches another caller,
 // because one aborted, a connection was cut or a reply came byte by byte, shows at once.
 
-const ANSWERS = { TCP: 50_000, Cluster: 25_000, REST: 25_000 }
+const ANSWERS = { TCP: 50_000, 'own TCP': 50_000, Cluster: 25_000, REST: 25_000 }
 const WORKERS = 8
 /** Calls of one tick. */
 const BATCH = 50

@@ -1,6 +1,7 @@
-import { connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
+import { type ConnectOptions, connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
 import { slotOf } from '../../../adapters/ioredis/slot.ts'
 import { startGateway } from '../../../adapters/node/index.ts'
+import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import { type ClusterServers, type Server, startCluster, startServer } from '../../../scripts/servers.ts'
 import type { AtomicStore, StoreEvent } from '../../../src/store/store.ts'
@@ -43,12 +44,28 @@ export interface FaultyStore extends AtomicStore {
   readonly client?: IoredisLike
 }
 
-export type WayName = 'TCP' | 'Cluster' | 'REST'
-export const wayNames: readonly WayName[] = ['TCP', 'Cluster', 'REST']
+/** `TCP` goes through ioredis, as `Cluster` does; `own TCP` is `hither/tcp`. */
+export type WayName = 'TCP' | 'own TCP' | 'Cluster' | 'REST'
+export const wayNames: readonly WayName[] = ['TCP', 'own TCP', 'Cluster', 'REST']
 
 export function startWay(name: WayName): Promise<Way> {
-  return name === 'TCP' ? startTcp() : name === 'Cluster' ? startClusterWay() : startRest()
+  if (name === 'REST') return startRest()
+  if (name === 'Cluster') return startClusterWay()
+  return name === 'TCP' ? startTcp(throughIoredis) : startTcp(throughOwn)
 }
+
+type Open = (url: string, options?: OpenOptions) => Promise<FaultyStore>
+
+const throughIoredis = async (
+  url: string | readonly string[],
+  options?: OpenOptions,
+  given: ConnectOptions = {},
+): Promise<FaultyStore> => {
+  const client = await connect(url, given)
+  const store = ioredisStore(client, options)
+  return { ...store, client, transport: store.transport as Transport }
+}
+const throughOwn: Open = async (url, options) => tcpStore({ url, ...options }) as FaultyStore
 
 async function statsOf(ports: readonly number[], command: string): Promise<number> {
   let sum = 0
@@ -74,17 +91,16 @@ function ownerOf(command: RespCommand): number {
 function overTcp(
   proxies: readonly TcpProxy[],
   ports: readonly number[],
-  make: () => Promise<IoredisLike>,
+  open: (options?: OpenOptions) => Promise<FaultyStore>,
   direct: AtomicStore,
 ): Omit<Way, 'servers' | 'stop'> & { close(): Promise<void> } {
   const opened: AtomicStore[] = []
   const all = (act: (proxy: TcpProxy) => Promise<void> | void): Promise<unknown> => Promise.all(proxies.map(act))
   return {
     async open(options) {
-      const client = await make()
-      const store = ioredisStore(client, options)
+      const store = await open(options)
       opened.push(store)
-      return { ...store, client, transport: store.transport as Transport }
+      return store
     },
     lose: (matches) =>
       proxies.forEach((proxy, i) => {
@@ -107,11 +123,11 @@ function overTcp(
   }
 }
 
-async function startTcp(): Promise<Way> {
+async function startTcp(open: Open): Promise<Way> {
   const server = await startServer('redis8')
   const proxy = await createTcpProxy(server.url)
   const direct = ioredisStore(await connect(server.url))
-  const way = overTcp([proxy], [server.port], () => connect(proxy.url), direct)
+  const way = overTcp([proxy], [server.port], (options) => open(proxy.url, options), direct)
   return {
     ...way,
     servers: [server],
@@ -143,7 +159,7 @@ async function throughCluster(cluster: ClusterServers): Promise<ReturnType<typeo
   return overTcp(
     proxies,
     cluster.nodes.map(({ port }) => port),
-    () => connect(urls, { client: { natMap } }),
+    (options) => throughIoredis(urls, options, { client: { natMap } }),
     direct,
   )
 }
