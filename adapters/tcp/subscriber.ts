@@ -26,8 +26,8 @@ const MAX_SILENT = 2
  */
 export function createSubscriber(settings: Settings, onGap: () => void): Subscriber {
   const listeners = new Set<Listener>()
-  /** Subscribers that are not confirmed yet, by channel. */
-  const waiting = new Map<string, PromiseWithResolvers<void>>()
+  /** Who waits for a channel's confirmation: called with an error, or none. */
+  const waiting = new Map<string, ((error?: unknown) => void)[]>()
   const confirmed = new Set<string>()
   /** Channels in the order in which their SUBSCRIBE will be answered. */
   let asked: string[] = []
@@ -43,15 +43,24 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     for (const listener of listeners) listener.onGap?.()
   }
   const settle = (channel: string, error?: unknown): void => {
-    const wait = waiting.get(channel)
+    const all = waiting.get(channel) ?? []
     waiting.delete(channel)
-    if (error === undefined) wait?.resolve()
-    else wait?.reject(error)
+    for (const done of all) done(error)
   }
   const ask = (channel: string): void => {
     asked.push(channel)
     connection?.tell(['SUBSCRIBE', channel])
   }
+  const confirmation = (channel: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const done = (error?: unknown): void => (error === undefined ? resolve() : reject(error))
+      const others = waiting.get(channel)
+      if (others) others.push(done)
+      else {
+        waiting.set(channel, [done])
+        if (connection?.state === 'ready') ask(channel)
+      }
+    })
   const ping = (): void => {
     if (silent++ >= MAX_SILENT) {
       connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true }))
@@ -137,15 +146,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
           cancelRetry?.()
           open()
         }
-        if (!confirmed.has(channel)) {
-          let wait = waiting.get(channel)
-          if (!wait) {
-            wait = Promise.withResolvers<void>()
-            waiting.set(channel, wait)
-            if (connection?.state === 'ready') ask(channel)
-          }
-          await wait.promise
-        }
+        if (!confirmed.has(channel)) await confirmation(channel)
       } catch (error) {
         await end()
         throw error
