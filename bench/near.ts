@@ -30,7 +30,7 @@ interface Line {
 }
 
 const fill = (near: NearTier, key: string, value: unknown, textLength: number): boolean =>
-  near.set(key, { value, textLength, writtenMs: now(), freshUntilMs: END, expiresMs: END }, now(), near.begin(key))
+  near.set(key, { value, textLength, writtenMs: now(), freshUntilMs: END, expiresMs: END }, now(), near.begin())
 
 async function speed(): Promise<Line[]> {
   const count = 1000

@@ -1,5 +1,7 @@
 export { createCache } from './cache/create-cache.ts'
+export type { Schema } from './cache/schema.ts'
 export type {
+  AddOptions,
   Cache,
   CacheEntry,
   CacheEvent,
@@ -13,6 +15,7 @@ export type {
   Loader,
   ManyLoader,
   ManyResult,
+  PlainAddOptions,
   PlainCache,
   PlainCacheOptions,
   PlainLoadOptions,
@@ -23,6 +26,7 @@ export type {
   ViewOptions,
   WaitUntil,
   WrapOptions,
+  WriteOptions,
 } from './cache/types.ts'
 export { type ErrorCode, HitherError, type HitherErrorOptions, isHitherError, StoreRejectedError } from './errors.ts'
 export type { Codec } from './protocol/codec.ts'

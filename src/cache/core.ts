@@ -1,13 +1,16 @@
 import { HitherError, isHitherError } from '../errors.ts'
+import type { Near } from '../near/attached.ts'
 import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
-import type { Arg, Reply } from '../protocol/operation.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { after, type Background, createBackground } from '../runtime/background.ts'
+import { createBreaker } from '../runtime/breaker.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import type { Limit } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
-import type { AtomicStore, Call } from '../store/store.ts'
+import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
 import { readPlain, writePlain } from './plain-operations.ts'
 import { createRecent, type Recent } from './recent.ts'
@@ -32,19 +35,26 @@ export type Emit = (
 
 /** What a cache and its views share: the store, the stored form, the counts. */
 export interface Core {
-  readonly store: AtomicStore
+  readonly traits: StoreTraits
   readonly plain: boolean
+  readonly near: Near | undefined
+  /** The cache's own; others are views of it. '' in the plain format. */
+  readonly namespace: string
   readonly hardTimeoutMs: number
   readonly background: Background
   readonly versions: Versions
   /** Keys whose load failed lately, by `backoff`. */
   readonly failures: Recent<true>
   /** How often the store has answered. */
-  heard: number
+  readonly heard: number
+  /** The store has answered. */
+  hear(): void
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
-  /** Whether the store failed to answer, which a read-through survives: it is then counted and told. */
+  /** Whether the error says that the store did not answer. */
+  isOutage(error: unknown): error is HitherError
+  /** As `isOutage`, which a read-through survives: it is then counted and told. */
   isFault(error: unknown, emit: Emit): boolean
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, key: string): Coded | Promise<Coded>
@@ -63,6 +73,12 @@ export interface Core {
   inTurn<T>(keys: readonly string[], slow: boolean, work: () => Promise<T>): Promise<T>
   /** Resolves to how many of the stored keys there were. */
   remove(keys: readonly string[], call: Call): Promise<number>
+  /** Ends versions, by deleting them or by `instead`. */
+  invalidate(
+    keys: readonly string[],
+    call: Call,
+    instead?: Operation<readonly [soft: string], number>,
+  ): Promise<unknown>
   /** The deadline of one command, no later than the caller's. */
   call(limit?: Limit): Call
   /** Runs one step (`entry-operations.ts`) on a stored key. */
@@ -79,11 +95,14 @@ export interface Core {
     token?: string,
     dead?: string,
   ): Promise<Reply>
+  /** Ends what this cache holds open. */
+  close(): Promise<void>
 }
 
 /** The options of a cache; 2: not with `format: 'plain'`. */
 const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   store: 1,
+  near: 1,
   format: 1,
   ttl: 1,
   storeTimeout: 1,
@@ -95,9 +114,12 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   codec: 2,
 }
 
+/** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
+const CLOCKS_DIFFER_MS = 5000
+
 export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
-  const { store, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { store, near: tier, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
@@ -110,6 +132,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
   }
   if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
+  if (tier !== undefined && typeof tier?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
+  const namespace = plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
   const steps = { read, repeat: repeatEntry, once: write }
@@ -133,30 +157,79 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const ttlMs = msOf(ttl, 0, 'ttl', 1)
   const graceMs = msOf(grace, 0, 'grace', 0)
 
-  const core: Core = {
-    store,
+  const emitter: Core['emitter'] = (namespace) =>
+    onEvent
+      ? (event) => {
+          try {
+            onEvent({ namespace, ...event } as CacheEvent)
+          } catch {
+            // A listener's failure is its own.
+          }
+        }
+      : nothing
+  const emit = emitter(namespace)
+  const isOutage = (error: unknown): error is HitherError =>
+    // Bad input and a closed store are the caller's.
+    isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
+  const guarded = createBreaker({
+    judge(error, afterMs) {
+      const { code = '' } = isHitherError(error) ? error : {}
+      if (/^(STORE_UN|OVERL|BAD_)/.test(code)) return 'failed'
+      // A caller may have had less patience than the store is given.
+      if (code === 'TIMEOUT' && afterMs >= storeTimeoutMs * 0.9) return 'failed'
+      return /^(STORE_REJ|UNAUTH|WRONG|OVERF)/.test(code) ? 'answered' : 'unknown'
+    },
+    refusal: () =>
+      new HitherError('STORE_UNAVAILABLE', 'the store did not answer lately: one call at a time asks whether it is back', {
+        retryable: true,
+      }),
+    onChange: (open) => emit({ type: 'breaker', open }),
+  })
+  const run: AtomicStore['run'] = (...args) => guarded(() => store.run(...args))
+  const background = createBackground()
+  let heard = 0
+  const near = tier?.attach({
     plain,
+    namespace,
+    publish: store.publish?.bind(store),
+    subscribe: store.subscribe?.bind(store),
+    async remove(key, sinceMs) {
+      const call = core.call()
+      const writtenMs = plain ? 0 : (parseEntry((await guarded(() => store.get(key, call))) ?? '')?.writtenMs ?? NEVER)
+      if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await guarded(() => store.delete([key], core.call()))
+    },
+    isOutage,
+    onGap: () => emit({ type: 'feed-gap' }),
+    track: (work) => background.add(work, undefined),
+  })
+  const around: Near['around'] = near ? near.around : (_keys, _removes, write) => write()
+
+  const core: Core = {
+    traits: store.traits,
+    plain,
+    near,
+    namespace,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
-    heard: 0,
-    background: createBackground(),
-    versions: createVersions(store),
+    get heard() {
+      return heard
+    },
+    hear() {
+      heard++
+      near?.heard()
+    },
+    background,
+    versions: createVersions(run),
     failures: createRecent(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
-    emitter: (namespace) => (event) => {
-      try {
-        onEvent?.({ namespace, ...event } as CacheEvent)
-      } catch {
-        // A listener's failure is its own.
-      }
-    },
+    emitter,
     life(own) {
       const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
       const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
       return { freshMs, lifeMs: freshMs && freshMs + staleMs }
     },
+    isOutage,
     isFault(error, emit) {
-      // Bad input and a closed store are the caller's.
-      if (!isHitherError(error) || /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)) return false
+      if (!isOutage(error)) return false
       core.stats.storeErrors++
       emit({ type: 'store-error', code: error.code })
       return true
@@ -193,7 +266,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         })
       let reading = reads.get(key)
       if (!reading) {
-        reading = store.get(key, core.call())
+        reading = guarded(() => store.get(key, core.call()))
         reads.set(key, reading)
         queueMicrotask(() => reads.delete(key))
       }
@@ -215,7 +288,14 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
-      return store.delete(keys, call)
+      return around(keys, true, () => guarded(() => store.delete(keys, call)))
+    },
+    invalidate(keys, call, instead) {
+      return around<unknown>(keys, false, () =>
+        instead
+          ? Promise.all(keys.map((key) => run(instead, key, [randomId()], call)))
+          : guarded(() => store.delete(keys, call)),
+      )
     },
     call(limit) {
       const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)
@@ -223,17 +303,28 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return signal ? { deadline, signal } : { deadline }
     },
     step(effect, key, args, call) {
-      if (effect !== 'read') reads.delete(key)
-      return store.run(steps[effect], key, args, call)
+      const ask = (): Promise<Reply> => run(steps[effect], key, args, call)
+      if (effect === 'read') return ask()
+      reads.delete(key)
+      // A lease changes no value.
+      return /^(lease|release)$/.test(String(args[0])) ? ask() : around([key], false, ask)
     },
     write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
       reads.delete(key)
-      if (plain && verb !== 'add') return store.set(key, payload, lifeMs || undefined, call).then(() => 1)
+      if (plain && verb !== 'add') {
+        const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
+        return around([key], false, () => guarded(set)).then(() => 1)
+      }
       const { generation, tags } = context
       const ms = Math.min(loadMs, 1e9 - 1)
       const head = mark + randomId()
       const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
+    },
+    async close() {
+      await near?.close()
+      await background.flush()
+      await store.close()
     },
   }
   return core

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import type { NearEntry } from '../near/local-tier.ts'
 import { encodeJson } from '../protocol/codec.ts'
 import { NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
@@ -8,13 +9,14 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
-import type { Call } from '../store/store.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
 import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
 import { type Box, createLoads, type Loads, type ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
+import { conform } from './schema.ts'
 import type {
+  AddOptions,
   Cache,
   CacheEntry,
   CacheOptions,
@@ -29,6 +31,7 @@ import type {
   ReadOptions,
   SetOptions,
   ViewOptions,
+  WriteOptions,
 } from './types.ts'
 import { type Context, checkTags, parseTags, type Space, softenVersion } from './versions.ts'
 
@@ -40,20 +43,25 @@ export function createCache(options: PlainCacheOptions): PlainCache
 export function createCache(options: CacheOptions): Cache
 export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache {
   const core = createCore(options)
-  const namespace = core.plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
   const { waitUntil } = options
-  return view(core, createLoads(core), namespace, { waitUntil })
+  return view(core, createLoads(core), core.namespace, { waitUntil })
 }
 
+type Name = (key: string) => string
 type Known = Readonly<Record<string, 1 | 2>>
 const CALL = { signal: 1, deadline: 1 } as const
 const READ: { readonly [K in keyof ReadOptions]-?: 1 | 2 } = { ...CALL, tags: 2 }
-const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2, tags: 2 }
+const WRITE: { readonly [K in keyof WriteOptions]-?: 1 | 2 } = { ...CALL, onWriteFailure: 1 }
+const ADD: { readonly [K in keyof AddOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2, tags: 2 }
+const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...ADD, ...WRITE }
 const VIEW: { readonly [K in keyof ViewOptions]-?: 1 } = { ...CALL, waitUntil: 1 }
-const INVALIDATE = { ...CALL, keepStale: 2 } as const
+const INVALIDATE = { ...WRITE, keepStale: 2 } as const
 const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
-  ...SET,
+  ...ADD,
   hardTimeout: 1,
+  nearTtl: 1,
+  schema: 1,
+  migrate: 1,
   softTimeout: 2,
   negativeTtl: 2,
   backoff: 2,
@@ -71,7 +79,8 @@ interface CapturedVersions extends Captured {
 }
 
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
-  const { plain, store, stats, versions } = core
+  const { plain, traits, stats, versions, near } = core
+  const nearName = near?.names(namespace)
   const emit = core.emitter(namespace)
   const stored = (key: string): string => (plain ? key : storedKey(namespace, key))
   const space: Space = {
@@ -94,14 +103,14 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const storedAll = (keys: readonly string[]): string[] => {
     if (!Array.isArray(keys)) throw invalid('keys are an array')
     const all = keys.map(stored)
-    checkKeys(all, store.traits)
+    checkKeys(all, traits)
     return all
   }
   /** The store's answer to one call; a failure of the store is counted and told. */
   const ask = <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
     const told = answer.then(
       (value) => {
-        core.heard++
+        core.hear()
         return value
       },
       (error: unknown) => {
@@ -123,8 +132,13 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     tags?: readonly string[],
   ): Promise<T> => {
     const to = stored(key)
-    if (plain) return overwrite([to], () => work(to, ''))
+    const deleted = async (): Promise<void> => {
+      if (await near?.buried(to))
+        throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key is still to be made good')
+    }
+    if (plain) return overwrite([to], () => work(to, ''), near && deleted())
     return core.inTurn([to], true, async () => {
+      if (near) await deleted()
       const { dead, generation } = await find(key, limit, tags, true)
       return work(to, dead, generation)
     })
@@ -134,9 +148,39 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats.misses++
     emit({ type: 'miss' })
   }
-  const open: ReadThrough['open'] = async (to, entry, as) => {
+  const held: ReadThrough['held'] = (key, schema) => {
+    const entry = near && typeof key === 'string' ? near.get((nearName as Name)(key), now()) : undefined
+    return entry?.note?.schema === schema ? entry : undefined
+  }
+  const isHeld = (entry: NearEntry | undefined): entry is NearEntry => !!entry && entry.freshUntilMs > now()
+  const hitNear = (): void => {
+    stats.hits++
+    emit({ type: 'hit' })
+  }
+  const open: ReadThrough['open'] = async (to, entry, as, use) => {
     try {
-      const value = await core.decode(entry, to)
+      const decoding = core.decode(entry, to)
+      let value = decoding instanceof Promise ? await decoding : decoding
+      const { schema, migrate } = use?.plan ?? {}
+      if (schema) {
+        const conformed = (await conform(schema, value)) ?? (migrate && (await conform(schema, await migrate(value))))
+        if (!conformed) throw undefined
+        value = conformed.value
+      }
+      const { ticket = -1, atMs = 0 } = use?.found ?? {}
+      if (use && near && ticket >= 0) {
+        const { writtenMs, freshUntilMs, loadMs, tags } = entry
+        const note = {
+          loadMs: loadMs || undefined,
+          tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,
+          schema,
+        }
+        const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
+        const textLength = entry.payload.length
+        const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength }
+        const noted = loadMs || tags || schema ? { ...fill, note } : fill
+        near.set((nearName as Name)(use.key), noted, atMs, ticket)
+      }
       if (as) {
         stats[as === 'hit' ? 'hits' : 'stale']++
         emit({ type: as })
@@ -148,12 +192,36 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
-  const hitOf = async (key: string, { status, entry }: Pick<Found, 'status' | 'entry'>): Promise<Box | undefined> => {
-    const hit = status === 'fresh' && entry ? await open(stored(key), entry, 'hit') : undefined
+  const hitOf = async (
+    key: string,
+    { status, entry }: Pick<Found, 'status' | 'entry'>,
+    found?: Found,
+  ): Promise<Box | undefined> => {
+    const hit = status === 'fresh' && entry ? await open(stored(key), entry, 'hit', found && { key, found }) : undefined
     if (!hit) miss()
     return hit
   }
-  const through: ReadThrough = { core, loads, space, emit, waitUntil: request.waitUntil, open, miss }
+  const keep: ReadThrough['keep'] = async (key, coded, { freshMs, lifeMs }, names, ticket, stands) => {
+    if (!near) return
+    const at = now()
+    const value = await core.decode(coded, stored(key))
+    const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined }
+    const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
+    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, textLength: coded.payload.length, note }
+    near.set((nearName as Name)(key), fill, at, ticket)
+  }
+  const through: ReadThrough = {
+    core,
+    loads,
+    space,
+    emit,
+    waitUntil: request.waitUntil,
+    held,
+    hitNear,
+    open,
+    keep,
+    miss,
+  }
 
   /** What is written now is valid under; a version seen in the last five seconds will do. */
   const contextFor = (tags: SetOptions['tags'] = [], life: Life, limit: Limit): Context | Promise<Context> => {
@@ -194,13 +262,29 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const invalidate = async (
     keys: readonly string[],
     limit: Limit,
-    instead?: (key: string, call: Call) => Promise<unknown>,
+    options: WriteOptions | undefined,
+    instead?: Parameters<Core['invalidate']>[2],
   ): Promise<void> => {
-    const call = core.call(limit)
+    checkWrite(options)
     keys.forEach(core.forget)
     emit({ type: 'invalidate' })
-    await ask<unknown>(instead ? Promise.all(keys.map((key) => instead(key, call))) : store.delete(keys, call), limit)
+    await arrived<unknown>(options, ask(core.invalidate(keys, core.call(limit), instead), limit), undefined)
     keys.forEach(core.forget)
+  }
+  /** Whether a failed write is to be an event; then it has been one. */
+  const isDropped = (options: WriteOptions | undefined, error: unknown): boolean => {
+    if (options?.onWriteFailure !== 'event' || !core.isOutage(error)) return false
+    emit({ type: 'write-dropped', code: error.code })
+    return true
+  }
+  /** An explicit write's answer; `instead`, where its failure is an event. */
+  const arrived = async <T>(options: WriteOptions | undefined, answer: Promise<T>, instead: T): Promise<T> => {
+    try {
+      return await answer
+    } catch (error) {
+      if (!isDropped(options, error)) throw error
+      return instead
+    }
   }
 
   const increment = async (key: string, by: number, sign: 1 | -1, options?: SetOptions): Promise<number> => {
@@ -225,16 +309,29 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   const cache: Cache = {
     async get<T>(key: string, options?: ReadOptions) {
-      const found = await find(key, limitOf(options, READ), options?.tags)
-      return (await hitOf(key, found))?.value as Frozen<T> | undefined
+      const limit = limitOf(options, READ)
+      const near = held(key)
+      if (isHeld(near)) {
+        hitNear()
+        return near.value as Frozen<T>
+      }
+      const found = await find(key, limit, options?.tags)
+      return (await hitOf(key, found, found))?.value as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: ReadOptions) {
       const limit = limitOf(options, READ)
       storedAll(keys)
-      const all = await Promise.all(keys.map((key) => find(key, limit, options?.tags)))
+      const all = await Promise.all(
+        keys.map((key) => {
+          const near = held(key)
+          return isHeld(near) ? near : find(key, limit, options?.tags)
+        }),
+      )
       const values = new Map<string, Frozen<T>>()
       for (const [i, key] of keys.entries()) {
-        const hit = await hitOf(key, all[i] as Found)
+        const found = all[i] as NearEntry | Found
+        if ('value' in found) hitNear()
+        const hit = 'value' in found ? found : await hitOf(key, found, found)
         if (hit) values.set(key, hit.value as Frozen<T>)
       }
       return values
@@ -251,6 +348,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     set: (key, value, options) => cache.setMany([[key, value]], options),
     async setMany(entries, options) {
       const limit = limitOf(options, SET)
+      checkWrite(options)
       // Of a key that comes twice the last value counts.
       if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
       const pairs = [...new Map(entries)]
@@ -265,17 +363,20 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
           })
         : undefined
       ready?.catch(nothing)
-      const write = (): Promise<PromiseSettledResult<Reply>[]> =>
-        Promise.allSettled(
-          targets.map((to, i) =>
-            ask(core.write('set', to, parts[i + 1] as Coded, life, parts[0], core.call(limit)), limit),
-          ),
-        )
-      for (const outcome of await overwrite(targets, write, ready))
+      const one = async (to: string, i: number): Promise<void> => {
+        const coded = parts[i + 1] as Coded
+        try {
+          await ask(core.write('set', to, coded, life, parts[0], core.call(limit)), limit)
+        } catch (error) {
+          if (!isDropped(options, error)) throw error
+          if (near) await keep(pairs[i]?.[0] as string, coded, life, [...parts[0].tags.keys()], near.begin())
+        }
+      }
+      for (const outcome of await overwrite(targets, () => Promise.allSettled(targets.map(one)), ready))
         if (outcome.status === 'rejected') throw outcome.reason
     },
     async add(key, value, options) {
-      const limit = limitOf(options, SET)
+      const limit = limitOf(options, ADD)
       const life = core.life(options)
       const encoding = core.encode(value, stored(key))
       if (encoding instanceof Promise) encoding.catch(nothing)
@@ -286,7 +387,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return added === 1
     },
     async has(key, options) {
-      return (await find(key, limitOf(options, READ), options?.tags)).status === 'fresh'
+      const limit = limitOf(options, READ)
+      return isHeld(held(key)) || (await find(key, limit, options?.tags)).status === 'fresh'
     },
     async ttl(key, options) {
       const limit = limitOf(options)
@@ -307,25 +409,36 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return (await hitOf(key, { status: 'fresh', entry }))?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
-      const limit = limitOf(options)
+      const limit = limitOf(options, WRITE)
+      checkWrite(options)
       const targets = storedAll(typeof keys === 'string' ? [keys] : keys)
-      return overwrite(targets, () => ask(core.remove(targets, core.call(limit)), limit))
+      return arrived(
+        options,
+        overwrite(targets, () => ask(core.remove(targets, core.call(limit)), limit)),
+        0,
+      )
     },
     async expire(key, options) {
       entriesOnly()
-      const limit = limitOf(options)
+      const limit = limitOf(options, WRITE)
+      checkWrite(options)
       const to = stored(key)
-      return (await overwrite([to], () => step('repeat', to, ['expire', ''], limit))) === 1
+      return (
+        (await arrived(
+          options,
+          overwrite([to], () => step('repeat', to, ['expire', ''], limit)),
+          0,
+        )) === 1
+      )
     },
     async invalidateTags(tags, options) {
       entriesOnly()
       const limit = limitOf(options, INVALIDATE)
-      const soften = (key: string, call: Call): Promise<unknown> => store.run(softenVersion, key, [randomId()], call)
-      await invalidate(checkTags(tags).map(space.tag), limit, options?.keepStale ? soften : undefined)
+      await invalidate(checkTags(tags).map(space.tag), limit, options, options?.keepStale ? softenVersion : undefined)
     },
     async clear(options) {
       entriesOnly()
-      await invalidate([space.generation], limitOf(options))
+      await invalidate([space.generation], limitOf(options, WRITE), options)
     },
     async capture(tags, options) {
       entriesOnly()
@@ -351,12 +464,23 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
       const limit = limitOf(options, READ)
       const to = stored(key)
+      // Of a plain entry only the store knows the lifetime.
+      const near = plain ? undefined : held(key)
+      if (isHeld(near)) {
+        const { value, writtenMs, freshUntilMs, note } = near
+        const [age, ttl] = [Math.max(0, now() - writtenMs), freshUntilMs - now()]
+        const prefix = space.tag('').length
+        const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
+        const source = note?.unconfirmed ? 'unconfirmed' : 'near'
+        return { key, status: 'fresh', value: value as Frozen<T>, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
+      }
       const timing = plain ? step('read', to, ['ttl', ''], limit) : undefined
-      const [{ entry, status }, left] = await Promise.all([find(key, limit, options?.tags), timing])
+      const [found, left] = await Promise.all([find(key, limit, options?.tags), timing])
+      const { entry, status } = found
       const at = now()
-      const box = status !== 'absent' && entry ? await open(to, entry) : undefined
+      const box = status !== 'absent' && entry ? await open(to, entry, undefined, { key, found }) : undefined
       if (!entry || !box) {
-        return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [] }
+        return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
       }
       return {
         key,
@@ -366,7 +490,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         ttl: status === 'fresh' ? Math.max(0, plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
         loadTime: entry.loadMs,
         tags: [...parseTags(entry.tags).keys()],
+        source: 'store',
       }
+    },
+    peek<T>(key: string) {
+      const entry = held(key)
+      return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },
     with(options) {
       checkNames('with', options, VIEW, plain)
@@ -377,15 +506,17 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       entriesOnly()
       return view(core, loads, `${namespace}.${checkNamespace(name)}`, request)
     },
-    stats: () => ({ ...stats }),
+    stats: () => (near ? { ...stats, near: near.stats() } : { ...stats }),
     flush: core.background.flush,
-    async close() {
-      await cache.flush()
-      await store.close()
-    },
+    close: core.close,
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache
+}
+
+function checkWrite(options: WriteOptions | undefined): void {
+  const { onWriteFailure = 'reject' } = options ?? {}
+  if (onWriteFailure !== 'reject' && onWriteFailure !== 'event') throw invalid("onWriteFailure is 'reject' or 'event'")
 }
 
 /** What the `ttl` step answers, in milliseconds. */

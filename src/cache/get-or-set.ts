@@ -1,3 +1,4 @@
+import type { NearEntry } from '../near/local-tier.ts'
 import { toMs } from '../protocol/duration.ts'
 import { isKept, NO_VALUE } from '../protocol/entry.ts'
 import { BUDGET_MS, guard, MORTAL } from '../runtime/background.ts'
@@ -11,7 +12,7 @@ import { checkTags, parseTags } from './versions.ts'
 
 /** Checks the options of a load: throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
 export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
-  const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail' } = options
+  const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
   const life = core.life(options)
   const { freshMs, lifeMs } = life
   const tags = checkTags(options.tags ?? [], lifeMs)
@@ -20,12 +21,16 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
   toMs(negativeTtl, 'negativeTtl')
   if (!(jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (!/^(fail|load)$/.test(onDeadline)) throw invalid("onDeadline is 'fail' or 'load'")
+  if (schema && typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
+  if (migrate && !schema) throw invalid('migrate needs a schema')
+  const nearMs = options.nearTtl === undefined ? NEVER : toMs(options.nearTtl, 'nearTtl', 0)
   if (options.bypass && options.forceFresh) throw invalid('bypass or forceFresh, not both')
   if (softMs < NEVER) {
     if (softMs >= hardMs) throw invalid('softTimeout is shorter than hardTimeout')
     if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
   }
-  return { options, life, tags, hardMs, softMs, backoffMs: toMs(options.backoff ?? 0, 'backoff', 0) }
+  const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
+  return { options, life, tags, hardMs, softMs, backoffMs, nearMs, schema, migrate }
 }
 
 /** One caller's read-through. Resolves to the value, as the stored form gives it back. */
@@ -43,6 +48,12 @@ export async function getOrSet(
   let liveId = ''
   let force = !!options.forceFresh
   for (;;) {
+    // What another loop was sent here for is in the store.
+    const near = liveId ? undefined : through.held(key, plan.schema)
+    if (near && !force && near.freshUntilMs > now() && !isDue(near, options)) {
+      through.hitNear()
+      return near.value
+    }
     const knew = loads.contextOf(to)
     const seen = await lookOrAway(through, to, [...plan.tags, ...(knew?.tags.keys() ?? [])], liveId, limit)
     const entry = seen?.entry
@@ -55,7 +66,7 @@ export async function getOrSet(
       return { ...through, ...plan, hardMs, tags, key, to, loader, seen, knew, dead, early, background, onTurn }
     }
     if (entry && fresh && !force) {
-      const hit = await open(to, entry, 'hit')
+      const hit = await open(to, entry, 'hit', { key, found: seen, plan })
       if (hit) {
         const { writtenMs, loadMs, freshUntilMs } = entry
         if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: now() })) {
@@ -71,7 +82,14 @@ export async function getOrSet(
     through.miss()
     const stale = seen?.status === 'stale' || (fresh && force) ? entry : undefined
     const serveStale = async (): Promise<Box | undefined> =>
-      stale && (stale.freshUntilMs === stale.expiresMs || isKept(stale, now())) ? open(to, stale, 'stale') : undefined
+      stale && seen
+        ? stale.freshUntilMs === stale.expiresMs || isKept(stale, now())
+          ? open(to, stale, 'stale', { key, found: seen, plan })
+          : undefined
+        : // The store is away.
+          near && !seen
+          ? { value: near.value }
+          : undefined
     if (!force && core.failures.get(to)) {
       const copy = await serveStale()
       if (copy) return copy.value
@@ -133,6 +151,11 @@ function decoded(core: Core, coded: Coded | undefined, to: string): unknown {
   return coded && core.decode(coded, to)
 }
 
+/** Whether an entry kept near is to be refreshed ahead of time: then the store is asked. */
+function isDue({ writtenMs, freshUntilMs, note }: NearEntry, { refresh }: GetOrSetOptions): boolean {
+  return !!refresh?.({ writtenMs, freshUntilMs, loadMs: note?.loadMs ?? 0, nowMs: now() })
+}
+
 /** Undefined: the store is away. */
 async function lookOrAway(
   { core, space, emit }: ReadThrough,
@@ -143,7 +166,7 @@ async function lookOrAway(
 ): Promise<Found | undefined> {
   try {
     const found = await within(look(core, space, to, new Set(tags), liveId), limit)
-    core.heard++
+    core.hear()
     return found
   } catch (error) {
     checkLimit(limit)

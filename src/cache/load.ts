@@ -1,4 +1,5 @@
 import { type ErrorCode, HitherError, isHitherError } from '../errors.ts'
+import type { NearEntry } from '../near/local-tier.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { BUDGET_MS, MORTAL } from '../runtime/background.ts'
@@ -8,6 +9,7 @@ import { random, randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
 import { type Coded, type Core, type Emit, invalid, type Life, nothing } from './core.ts'
 import type { Found } from './look.ts'
+import { conformLoaded, type Schema } from './schema.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
 import { type Context, checkTags, type Space } from './versions.ts'
 
@@ -39,6 +41,7 @@ export interface Load {
   readonly heard: number
   /** The call that has begun it. */
   readonly job: LoadJob
+  readonly ticket: number | undefined
   /** Why its value is not stored, where nobody asked for that. */
   unstored: ErrorCode | undefined
   /** Its unguarded write, under way. */
@@ -55,6 +58,10 @@ export interface LoadPlan {
   readonly softMs: number
   /** How long a stale copy is served after a failure, without another try. */
   readonly backoffMs: number
+  /** How long what is read is kept near at the most. */
+  readonly nearMs: number
+  readonly schema: Schema | undefined
+  readonly migrate: GetOrSetOptions['migrate']
 }
 
 export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'core' | 'loads'> {
@@ -105,9 +112,33 @@ export interface ReadThrough {
   readonly space: Space
   readonly emit: Emit
   readonly waitUntil: WaitUntil | undefined
-  /** The value of a usable entry, in a box; undefined when it cannot be decoded. Counts and tells, `as` what. */
-  open(to: string, entry: Entry, as?: 'hit' | 'stale'): Promise<Box | undefined>
+  /** What the near tier holds, fresh or in grace, of values that this schema has checked. */
+  held(key: string, schema?: Schema): NearEntry | undefined
+  /** Counts and tells a hit in the near tier. */
+  hitNear(): void
+  /**
+   * The value of a usable entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Counts and
+   * tells, `as` what; kept near, by what was found and for as long as the plan allows.
+   */
+  open(to: string, entry: Entry, as?: 'hit' | 'stale', use?: Use): Promise<Box | undefined>
+  /** Keeps near what the store has not confirmed; given out while `stands` answers true. */
+  keep(
+    key: string,
+    coded: Coded,
+    life: Life,
+    tags: readonly string[],
+    ticket: number,
+    stands?: () => boolean,
+  ): Promise<void>
   miss(): void
+}
+
+/** For what an entry is opened. */
+export interface Use {
+  /** The caller's. */
+  readonly key: string
+  readonly found: Pick<Found, 'atMs' | 'ticket'>
+  readonly plan?: Pick<LoadPlan, 'nearMs' | 'schema' | 'migrate'>
 }
 
 const MAX_LOADS = 10_000
@@ -253,7 +284,10 @@ export function createLoads(core: Core): Loads {
       const { negativeTtl } = options
       if (value === null && negativeTtl !== undefined) wish.life = core.life({ ...options, ttl: negativeTtl })
       if (wish.keep) coded = seen?.entry
-      else if (value !== undefined) coded = await core.encode(value, to)
+      else if (value !== undefined) {
+        const { schema } = job
+        coded = await core.encode(schema ? await conformLoaded(schema, value) : value, to)
+      }
     } catch (error) {
       stats.loadErrors++
       if (job.backoffMs) core.failures.set(to, true, job.backoffMs)
@@ -287,7 +321,14 @@ export function createLoads(core: Core): Loads {
     const refused = (): void => emit({ type: 'fill-refused' })
     if (load.unstored) return dropped(load.unstored)
     if (detached) return refused()
-    if (!token && !plain) return dropped('STORE_UNAVAILABLE')
+    if (!token && !plain) {
+      const { heard, ticket } = load
+      // It stands for what nobody else can have changed since: nothing has been heard of the store.
+      const stands = (): boolean => heard === core.heard
+      if (ticket !== undefined && stands())
+        await job.keep(job.key, coded, wish.life, [...job.tags, ...wish.tags], ticket, stands)
+      return dropped('STORE_UNAVAILABLE')
+    }
     const { generation, tags: captured } = load.context ?? { generation: NONE, tags: [] }
     const tags = new Map(captured)
     let form = coded
@@ -326,6 +367,7 @@ export function createLoads(core: Core): Loads {
       untilMs: aliveUntil(core.call()),
       heard: core.heard,
       job,
+      ticket: core.near?.begin(),
       stop: new AbortController(),
     }
     load.result = run(job, load, leased, before).finally(() => {

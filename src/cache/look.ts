@@ -14,6 +14,9 @@ export interface Found {
   readonly generation: string | undefined
   /** The versions now of the tags named, and of those the entry bears. */
   readonly tags: ReadonlyMap<string, string | undefined>
+  /** From before the read was sent: the clock, and a ticket to keep near what it found. */
+  readonly atMs: number
+  readonly ticket: number | undefined
 }
 
 /**
@@ -22,7 +25,7 @@ export interface Found {
  * just called fresh; `inTurn`: the caller has its turn on the key.
  */
 export async function look(
-  { plain, versions, text, parse }: Core,
+  { plain, versions, text, parse, near }: Core,
   space: Space,
   to: string,
   names: Iterable<string>,
@@ -30,9 +33,12 @@ export async function look(
   inTurn = false,
 ): Promise<Found> {
   const tags = new Map<string, string | undefined>()
-  if (plain) {
-    const entry = parse(await text(to, inTurn))
-    return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: NONE, tags }
+  const buried = near?.buried(to)
+  const absent = buried && (await buried)
+  const since = { atMs: now(), ticket: near?.begin() }
+  if (plain || absent) {
+    const entry = absent ? undefined : parse(await text(to, inTurn))
+    return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: plain ? NONE : undefined, tags, ...since }
   }
   const { epoch } = versions
   const read = async (name: string): Promise<void> => {
@@ -60,5 +66,5 @@ export async function look(
     if (!dead && (entry.id === liveId || isFresh(entry, at))) status = 'fresh'
     else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, at)) status = 'stale'
   }
-  return { entry, status, dead, generation, tags }
+  return { entry, status, dead, generation, tags, ...since }
 }

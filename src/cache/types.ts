@@ -1,7 +1,10 @@
 import type { ErrorCode } from '../errors.ts'
+import type { NearStats } from '../near/local-tier.ts'
+import type { NearTier } from '../near/near-tier.ts'
 import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
+import type { Schema } from './schema.ts'
 
 type Opaque = Date | RegExp | Uint8Array | ((...args: never[]) => unknown)
 
@@ -27,18 +30,28 @@ export interface CallOptions {
   readonly deadline?: number | undefined
 }
 
+/** An explicit write that answers nothing but that it arrived. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * When the store is away: `reject`, or tell it by the event `write-dropped` and resolve. A value that was set is then
+   * given out by this process alone, from the near tier, for `maxAge`. @default 'reject'
+   */
+  readonly onWriteFailure?: 'reject' | 'event'
+}
+
 /** A write that the plain format has, too. */
-export interface PlainSetOptions extends CallOptions {
+export interface PlainAddOptions extends CallOptions {
   /** How long the value counts as fresh. @default the cache's own `ttl` */
   readonly ttl?: Duration
 }
+export interface PlainSetOptions extends PlainAddOptions, WriteOptions {}
 
 /** Versions of tags, taken before their data was read: what is stored with them is gone if one of them was invalidated since. */
 export interface Captured {
   readonly tags: readonly string[]
 }
 
-export interface SetOptions extends PlainSetOptions {
+export interface AddOptions extends PlainAddOptions {
   /** How much longer a stale value may be served when its refresh is slow or fails. @default the cache's own `grace` */
   readonly grace?: Duration
   /**
@@ -47,6 +60,8 @@ export interface SetOptions extends PlainSetOptions {
    */
   readonly tags?: readonly string[] | Captured
 }
+
+export interface SetOptions extends AddOptions, WriteOptions {}
 
 /** A read that names the entry's tags, so that their versions come along in the same round trip. */
 export interface ReadOptions extends CallOptions {
@@ -95,12 +110,21 @@ export type Refresh = (entry: {
   readonly nowMs: number
 }) => boolean
 
-export interface PlainLoadOptions extends PlainSetOptions {
+export interface PlainLoadOptions extends PlainAddOptions {
   /** How long the loader may run; then its signal aborts and its callers get `TIMEOUT`. @default the cache's own `hardTimeout` */
   readonly hardTimeout?: Duration
+  /** How long what this call reads is kept near, if for less than the tier's `maxAge`; 0: not at all. @default `maxAge` */
+  readonly nearTtl?: Duration
+  /**
+   * A Standard Schema, as of Zod, Valibot or ArkType. What a loader answers must pass it, or the load fails with
+   * `INVALID_VALUE`; what is stored and does not is a miss, and the event `decode-failed`.
+   */
+  readonly schema?: Schema
+  /** Makes of a stored value that the schema refuses one that it may accept, such as of an older form. */
+  readonly migrate?: (value: unknown) => unknown
 }
 
-export interface GetOrSetOptions extends PlainLoadOptions, Omit<SetOptions, 'tags'> {
+export interface GetOrSetOptions extends PlainLoadOptions, Omit<AddOptions, 'tags'> {
   readonly tags?: readonly string[]
   /** Shortens each lifetime by a random part of up to this fraction, below 1. @default 0 */
   readonly jitter?: number
@@ -149,6 +173,8 @@ export interface CacheEntry<T> {
   /** How long its loader took, in milliseconds; 0 for a value that was set. */
   readonly loadTime: number
   readonly tags: readonly string[]
+  /** Which tier answered; `unconfirmed`: the near one, with what the store has not taken. Undefined when absent. */
+  readonly source: 'near' | 'unconfirmed' | 'store' | undefined
 }
 
 /** Counts since the cache was made; views count into their cache. */
@@ -166,6 +192,8 @@ export interface CacheStats {
   readonly inFlight: number
   /** Calls that the store failed. */
   readonly storeErrors: number
+  /** Of the near tier, where there is one. */
+  readonly near?: NearStats
 }
 
 /** What happened, without values and full keys. `namespace` says where. */
@@ -178,11 +206,17 @@ export type CacheEvent = { readonly namespace: string } & (
   | { readonly type: 'write-dropped'; readonly code: ErrorCode }
   | { readonly type: 'store-error'; readonly code: ErrorCode }
   | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
+  /** The store is asked by one call at a time, all others fail at once; or it answers again. */
+  | { readonly type: 'breaker'; readonly open: boolean }
+  /** Messages of other processes may have been missed: the near tier was emptied. */
+  | { readonly type: 'feed-gap' }
 )
 
 interface CommonOptions {
   /** Where entries live. Required: no cache is in memory by accident. */
   readonly store: AtomicStore
+  /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
+  readonly near?: NearTier
   /** How long a value counts as fresh where a call does not say. @default until it is deleted */
   readonly ttl?: Duration
   /** How long the store may take for one command. @default '1s' */
@@ -230,31 +264,33 @@ export interface PlainCache {
   /** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: PlainSetOptions): Promise<void>
   /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
-  add(key: string, value: unknown, options?: PlainSetOptions): Promise<boolean>
+  add(key: string, value: unknown, options?: PlainAddOptions): Promise<boolean>
   has(key: string, options?: CallOptions): Promise<boolean>
   /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
   ttl(key: string, options?: CallOptions): Promise<number | undefined>
   /** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
-  touch(key: string, options?: PlainSetOptions): Promise<boolean>
+  touch(key: string, options?: PlainAddOptions): Promise<boolean>
   /** Resolves to the value and deletes it, atomically: of several callers one gets it. */
   take<T = unknown>(key: string, options?: CallOptions): Promise<Frozen<T> | undefined>
   /**
    * Deletes the value and its stale copy. No load that began before can put its value back, or answer a caller that
    * comes later. Resolves to how many keys the store held.
    */
-  delete(keys: string | readonly string[], options?: CallOptions): Promise<number>
+  delete(keys: string | readonly string[], options?: WriteOptions): Promise<number>
   /**
    * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
    * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
    */
-  increment(key: string, by?: number, options?: PlainSetOptions): Promise<number>
+  increment(key: string, by?: number, options?: PlainAddOptions): Promise<number>
   /** `increment` by the negative. */
-  decrement(key: string, by?: number, options?: PlainSetOptions): Promise<number>
+  decrement(key: string, by?: number, options?: PlainAddOptions): Promise<number>
   /** `fn` with its results cached by name and arguments. */
   wrap<A extends readonly unknown[], T>(
     fn: (...args: A) => T | Promise<T>,
     options: WrapOptions<A> & PlainLoadOptions,
   ): (...args: A) => Promise<Frozen<T>>
+  /** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
+  peek<T = unknown>(key: string): Frozen<T> | undefined
   /** Value, status and age of one entry; the stale copy as well. */
   getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T>>
   /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
@@ -287,22 +323,22 @@ export interface Cache extends PlainCache {
    * Makes the value stale at once: absent to `get`, served by `getOrSet` only while its refresh fails. Without grace it
    * is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
    */
-  expire(key: string, options?: CallOptions): Promise<boolean>
+  expire(key: string, options?: WriteOptions): Promise<boolean>
   /**
    * Ends every entry that bears one of the tags, whatever their number, by one command a tag. No load that began before
    * can bring one back. `keepStale`: they become stale instead.
    */
-  invalidateTags(tags: readonly string[], options?: CallOptions & { readonly keepStale?: boolean }): Promise<void>
+  invalidateTags(tags: readonly string[], options?: WriteOptions & { readonly keepStale?: boolean }): Promise<void>
   /** Ends every entry of this namespace, and of no other, by one command. */
-  clear(options?: CallOptions): Promise<void>
+  clear(options?: WriteOptions): Promise<void>
   /** Takes the tags' versions, to `set` later what is read from now on. */
   capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
   /** As in the plain format; a value in grace is served when the loader fails. */
   getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
-  add(key: string, value: unknown, options?: SetOptions): Promise<boolean>
-  touch(key: string, options?: SetOptions): Promise<boolean>
+  add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
+  touch(key: string, options?: AddOptions): Promise<boolean>
   wrap<A extends readonly unknown[], T>(
     fn: (...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,

@@ -76,7 +76,7 @@ return 1`,
   },
 }
 
-export function createVersions(store: AtomicStore): Versions {
+export function createVersions(run: AtomicStore['run']): Versions {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
   const asked = new Map<string, Promise<string>>()
@@ -108,7 +108,7 @@ export function createVersions(store: AtomicStore): Versions {
       const capture = (key: string, made: string, lifeMs: number): Promise<string> => {
         let asking = asked.get(key)
         if (!asking) {
-          asking = store.run(captureVersion, key, [made, lifeMs], call)
+          asking = run(captureVersion, key, [made, lifeMs], call)
           asked.set(key, asking)
           queueMicrotask(() => asked.delete(key))
         }

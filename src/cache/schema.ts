@@ -1,0 +1,33 @@
+import { HitherError } from '../errors.ts'
+
+type SchemaResult<T> = { readonly value: T; readonly issues?: undefined } | { readonly issues: readonly unknown[] }
+
+/** What checks a value: a Standard Schema (standardschema.dev, version 1), as Zod, Valibot and ArkType make them. */
+export interface Schema<T = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<T> | Promise<SchemaResult<T>>
+    readonly types?: { readonly input: unknown; readonly output: T } | undefined
+  }
+}
+
+/** The value as the schema gives it, in a box; undefined when it refuses it. */
+export async function conform(schema: Schema, value: unknown): Promise<{ readonly value: unknown } | undefined> {
+  const result = await schema['~standard'].validate(value)
+  return result.issues ? undefined : result
+}
+
+/**
+ * What a loader answered, as it will be stored: by the schema, which must accept it again when it is read. Rejects
+ * `INVALID_VALUE`.
+ */
+export async function conformLoaded(schema: Schema, value: unknown): Promise<unknown> {
+  const loaded = await conform(schema, value)
+  if (!loaded) throw new HitherError('INVALID_VALUE', 'the loader answered what its schema refuses')
+  if (await conform(schema, loaded.value)) return loaded.value
+  throw new HitherError(
+    'INVALID_VALUE',
+    'the schema refuses its own output, and so every later read: use one that does not change the type of a value',
+  )
+}

@@ -1,0 +1,103 @@
+import { now } from '../runtime/clock.ts'
+import type { LocalTier } from './local-tier.ts'
+import type { NearFeed } from './message-feed.ts'
+import { createTombstones } from './tombstones.ts'
+
+/** What a tier needs of its cache. Keys are stored keys. */
+export interface NearHost {
+  /** Keys are as given, with no namespace. */
+  readonly plain: boolean
+  /** The cache's own; others are views of it. */
+  readonly namespace: string
+  readonly publish?: ((channel: string, message: string) => Promise<unknown>) | undefined
+  readonly subscribe?:
+    | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
+    | undefined
+  /** Deletes what was not written after `sinceMs`. Rejects when the store is away. */
+  remove(key: string, sinceMs: number): Promise<unknown>
+  /** Whether the error says that the store did not answer. */
+  isOutage(error: unknown): boolean
+  /** Told when messages may have been missed: the tier is then empty. */
+  onGap(): void
+  /** Work that nobody waits for. */
+  track(work: Promise<unknown>): void
+}
+
+/** A tier in its cache: what keeps it true to the store. */
+export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'begin' | 'set' | 'stats'> {
+  /** From the keys of a namespace to the tier's. */
+  names(namespace: string): (key: string) => string
+  /**
+   * Runs a write with nothing kept of what it changes, neither before nor after, and tells other processes when it is
+   * done. `removes`: it deletes; when the store does not answer, that is made good later (`buried`).
+   */
+  around<T>(keys: readonly string[], removes: boolean, write: () => Promise<T>): Promise<T>
+  /**
+   * Undefined: nothing is known of a stored key. Else its delete has failed and is tried once more now: resolves to
+   * whether it must still count as absent.
+   */
+  buried(key: string): Promise<boolean> | undefined
+  /** The store has answered. */
+  heard(): void
+  close(): Promise<void>
+}
+
+const TAG = /^:[^:]*:t:/
+
+export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | undefined, host: NearHost): Near {
+  const { plain, namespace: own } = host
+  // No stored key starts with NUL and a namespace, and no root key is taken for one.
+  const nameRoot = (key: string): string => (key.charCodeAt(0) ? key : `\0${key}`)
+  const nameOf = (stored: string): string => {
+    const colon = plain ? -1 : stored.indexOf(':')
+    return stored.slice(0, colon) === own ? nameRoot(stored.slice(colon + 1)) : `\0${stored}`
+  }
+  const drop = (stored: string): void => {
+    if (plain) tier.delete(nameRoot(stored))
+    else if (stored[0] !== ':') tier.delete(nameOf(stored))
+    else if (TAG.test(stored)) tier.invalidate(stored)
+    else tier.clear()
+  }
+  const tombstones = createTombstones(maxAgeMs, host)
+  const feed = makeFeed?.({
+    channel: plain ? '::near' : `:${own}:near`,
+    publish: host.publish,
+    subscribe: host.subscribe,
+    drop,
+    flush(lost) {
+      tier.clear()
+      if (lost) host.onGap()
+    },
+    track: host.track,
+  })
+  return {
+    ...tier,
+    set(...entry) {
+      feed?.listen()
+      return tier.set(...entry)
+    },
+    names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
+    async around(keys, removes, write) {
+      keys.forEach(drop)
+      const sentMs = now()
+      let told = false
+      try {
+        const answer = await write()
+        told = true
+        keys.forEach(tombstones.lift)
+        return answer
+      } catch (error) {
+        if (removes && host.isOutage(error)) for (const key of keys) tombstones.bury(key, sentMs)
+        throw error
+      } finally {
+        keys.forEach(drop)
+        if (told) feed?.tell(keys)
+      }
+    },
+    buried: tombstones.buried,
+    heard: tombstones.heard,
+    async close() {
+      await feed?.close()
+    },
+  }
+}

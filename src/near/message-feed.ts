@@ -1,0 +1,133 @@
+import { HitherError } from '../errors.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { now, setTimer } from '../runtime/clock.ts'
+import { randomId } from '../runtime/random.ts'
+
+/** How a near tier learns of the writes of other processes. */
+export type NearFeed = (host: FeedHost) => Feed
+
+/** What a feed needs of its tier. Keys are stored keys. */
+export interface FeedHost {
+  readonly channel: string
+  readonly publish?: ((channel: string, message: string) => Promise<unknown>) | undefined
+  readonly subscribe?:
+    | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
+    | undefined
+  /** Another process has changed this key. */
+  drop(key: string): void
+  /** Nothing kept so far can be trusted; `lost`: because messages may have been missed. */
+  flush(lost: boolean): void
+  track(work: Promise<unknown>): void
+}
+
+export interface Feed {
+  /** Something is about to be kept. */
+  listen(): void
+  /** This process has changed these keys. */
+  tell(keys: readonly string[]): void
+  close(): Promise<void>
+}
+
+export interface MessageFeedOptions {
+  /** How soon after a publisher's last message a loss of it is noticed: the number is said twice more, at this distance. @default '500ms' */
+  readonly interval?: Duration
+}
+
+const MAX_PUBLISHERS = 10_000
+/** With more keys changed in one tick, everything counts as changed. */
+const MAX_KEYS = 1000
+const REPEATS = 2
+const RETRY_INTERVALS = 4
+
+/**
+ * Messages between the processes of one cache, over the store's publish and subscribe: `<publisher> <number> <keys>`. Each
+ * publisher numbers its own; what one tick has changed is one message. After the last one it repeats the bare number
+ * twice, then is silent. A number that is missing, or a link that was down, empties the tier. Until the subscription stands, and
+ * while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at `createCache` for a store that
+ * does not publish and subscribe.
+ */
+export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
+  const intervalMs = toMs(options.interval ?? 500, 'interval')
+  return ({ channel, publish, subscribe, drop, flush, track }) => {
+    if (!publish || !subscribe) {
+      throw new HitherError('UNSUPPORTED', 'messageFeed needs a store that subscribes; without it maxAge is the bound')
+    }
+    const own = randomId()
+    const heard = new Map<string, number>()
+    let pending = new Set<string>()
+    let number = 0
+    let repeats = 0
+    let cancel: (() => void) | undefined
+    let link: Promise<() => Promise<void>> | undefined
+    let againMs = 0
+    let closed = false
+
+    const receive = (message: string): void => {
+      const [publisher = '', digits = '', ...rest] = message.split(' ')
+      if (publisher === own) return
+      const at = Number(digits)
+      const keys = rest.join(' ')
+      // A repeated number says that there is a message of that number.
+      const before = keys ? at - 1 : at
+      const known = heard.get(publisher) ?? 0
+      let lost = !(before <= known)
+      heard.delete(publisher)
+      if (heard.size >= MAX_PUBLISHERS) heard.delete(heard.keys().next().value as string)
+      heard.set(publisher, Math.max(known, at) || 0)
+      if (keys && !lost) {
+        try {
+          for (const key of JSON.parse(keys) as string[]) drop(key)
+        } catch {
+          lost = true
+        }
+      }
+      if (lost) flush(true)
+    }
+    const say = (keys: string): void => track(publish(channel, `${own} ${number}${keys}`).catch(() => {}))
+    const repeat = (): void => {
+      cancel = undefined
+      if (closed || repeats === 0) return
+      repeats--
+      say('')
+      cancel = setTimer(repeat, intervalMs)
+    }
+    const send = (): void => {
+      const keys = pending
+      pending = new Set()
+      if (closed) return
+      number++
+      repeats = REPEATS
+      say(keys.size > MAX_KEYS ? ' *' : ` ${JSON.stringify([...keys])}`)
+      cancel?.()
+      cancel = setTimer(repeat, intervalMs)
+    }
+    return {
+      listen() {
+        if (link || closed || now() < againMs) return
+        const started = subscribe(channel, receive, () => flush(true))
+        link = started
+        track(
+          started.then(
+            // What was kept before may have been changed unheard.
+            () => flush(false),
+            () => {
+              link = undefined
+              againMs = now() + RETRY_INTERVALS * intervalMs
+              flush(true)
+            },
+          ),
+        )
+      },
+      tell(keys) {
+        if (pending.size === 0) queueMicrotask(send)
+        for (const key of keys) pending.add(key)
+      },
+      async close() {
+        closed = true
+        cancel?.()
+        const end = await link?.catch(() => undefined)
+        await end?.()
+      },
+    }
+  }
+}

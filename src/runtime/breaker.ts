@@ -1,0 +1,85 @@
+import { now } from './clock.ts'
+
+/**
+ * Runs a call, unless what it asks does not answer lately: then the calls of one run of microtasks at a time probe, since
+ * they may travel together, and the others fail at once.
+ */
+export type Breaker = <T>(call: () => Promise<T>) => Promise<T>
+
+/** What an error says of whom was asked; `unknown`: nothing, such as a caller's own abort. */
+export type Verdict = 'failed' | 'answered' | 'unknown'
+
+export interface BreakerOptions {
+  /** `afterMs`: milliseconds since the call. */
+  judge(error: unknown, afterMs: number): Verdict
+  /** The error of a call that is not made. */
+  refusal(): Error
+  onChange(open: boolean): void
+}
+
+const MOST_FAILURES = 5
+const WITHIN_MS = 1000
+
+/**
+ * Opens at 5 failures within a second; those that arrive in one run of microtasks, as of the calls of one batch, are
+ * one. While it is open one probe at a time goes through, and the first call that is answered closes it.
+ */
+export function createBreaker({ judge, refusal, onChange }: BreakerOptions): Breaker {
+  let failures: readonly number[] = []
+  let counted = false
+  let open = false
+  /** Calls of the probe that have not ended. */
+  let probing = 0
+  /** This run of microtasks is the probe's. */
+  let boarding = false
+
+  const count = (): void => {
+    if (counted || open) return
+    counted = true
+    queueMicrotask(() => {
+      counted = false
+    })
+    const at = now()
+    failures = [...failures.filter((earlier) => Math.abs(at - earlier) < WITHIN_MS), at]
+    if (failures.length < MOST_FAILURES) return
+    failures = []
+    open = true
+    onChange(true)
+  }
+  const probe = async <T>(call: () => Promise<T>): Promise<T> => {
+    const sentMs = now()
+    const end = (verdict: Verdict): void => {
+      probing--
+      if (verdict !== 'answered' || !open) return
+      open = false
+      onChange(false)
+    }
+    if (probing++ === 0) {
+      boarding = true
+      queueMicrotask(() => {
+        boarding = false
+      })
+    }
+    try {
+      const answer = await call()
+      end('answered')
+      return answer
+    } catch (error) {
+      end(judge(error, now() - sentMs))
+      throw error
+    }
+  }
+  return async (call) => {
+    if (open) {
+      if (probing > 0 && !boarding) throw refusal()
+      return await probe(call)
+    }
+    const sentMs = now()
+    try {
+      return await call()
+    } catch (error) {
+      if (judge(error, now() - sentMs) === 'failed') count()
+      throw error
+    }
+  }
+}
