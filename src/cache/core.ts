@@ -114,6 +114,8 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   codec: 2,
 }
 
+/** A probe that has not ended by then has ended with its request. */
+const PROBE_MARGIN_MS = 1000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
 const CLOCKS_DIFFER_MS = 5000
 
@@ -180,10 +182,15 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return /^(STORE_REJ|UNAUTH|WRONG|OVERF)/.test(code) ? 'answered' : 'unknown'
     },
     refusal: () =>
-      new HitherError('STORE_UNAVAILABLE', 'the store did not answer lately: one call at a time asks whether it is back', {
-        retryable: true,
-      }),
+      new HitherError(
+        'STORE_UNAVAILABLE',
+        'the store did not answer lately: one call at a time asks whether it is back',
+        {
+          retryable: true,
+        },
+      ),
     onChange: (open) => emit({ type: 'breaker', open }),
+    patienceMs: storeTimeoutMs + PROBE_MARGIN_MS,
   })
   const run: AtomicStore['run'] = (...args) => guarded(() => store.run(...args))
   const background = createBackground()
@@ -200,7 +207,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     isOutage,
     onGap: () => emit({ type: 'feed-gap' }),
-    track: (work) => background.add(work, undefined),
+    track: (work) => void background.add(work, undefined, nothing),
   })
   const around: Near['around'] = near ? near.around : (_keys, _removes, write) => write()
 

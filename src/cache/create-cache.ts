@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { encodeJson } from '../protocol/codec.ts'
 import { NONE } from '../protocol/entry.ts'
@@ -6,6 +7,7 @@ import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/ke
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
+import { coarseNow } from '../runtime/coarse-clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
@@ -81,6 +83,7 @@ interface CapturedVersions extends Captured {
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
   const { plain, traits, stats, versions, near } = core
   const nearName = near?.names(namespace)
+  const quickName = request.signal || request.deadline !== undefined ? undefined : nearName
   const emit = core.emitter(namespace)
   const stored = (key: string): string => (plain ? key : storedKey(namespace, key))
   const space: Space = {
@@ -153,6 +156,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return entry?.note?.schema === schema ? entry : undefined
   }
   const isHeld = (entry: NearEntry | undefined): entry is NearEntry => !!entry && entry.freshUntilMs > now()
+  /** As `held`, for calls that ask for nothing more than the value: undefined for what wants a closer look. */
+  const quick = <T>(key: string, options: GetOrSetOptions | undefined): T | undefined => {
+    if (!quickName || typeof key !== 'string' || (options && wantsMore(options))) return undefined
+    return (near as Near).peek(quickName(key), coarseNow()) as T | undefined
+  }
   const hitNear = (): void => {
     stats.hits++
     emit({ type: 'hit' })
@@ -202,7 +210,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return hit
   }
   const keep: ReadThrough['keep'] = async (key, coded, { freshMs, lifeMs }, names, ticket, stands) => {
-    if (!near) return
+    if (!near || ticket === undefined) return
     const at = now()
     const value = await core.decode(coded, stored(key))
     const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined }
@@ -301,6 +309,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   }
 
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
+    const kept = quick<Frozen<T>>(key, options)
+    if (kept !== undefined) {
+      hitNear()
+      return kept
+    }
     const limit = limitOf(options, LOAD)
     if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
     const plan = planLoad(core, options)
@@ -309,6 +322,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   const cache: Cache = {
     async get<T>(key: string, options?: ReadOptions) {
+      const kept = quick<Frozen<T>>(key, options)
+      if (kept !== undefined) {
+        hitNear()
+        return kept
+      }
       const limit = limitOf(options, READ)
       const near = held(key)
       if (isHeld(near)) {
@@ -363,17 +381,28 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
           })
         : undefined
       ready?.catch(nothing)
-      const one = async (to: string, i: number): Promise<void> => {
-        const coded = parts[i + 1] as Coded
+      const before = near?.begin()
+      const tickets = targets.map(() => before)
+      const one = async (to: string, i: number): Promise<unknown> => {
         try {
-          await ask(core.write('set', to, coded, life, parts[0], core.call(limit)), limit)
+          return await ask(core.write('set', to, parts[i + 1] as Coded, life, parts[0], core.call(limit)), limit)
         } catch (error) {
-          if (!isDropped(options, error)) throw error
-          if (near) await keep(pairs[i]?.[0] as string, coded, life, [...parts[0].tags.keys()], near.begin())
+          tickets[i] = near?.begin()
+          throw error
         }
       }
-      for (const outcome of await overwrite(targets, () => Promise.allSettled(targets.map(one)), ready))
-        if (outcome.status === 'rejected') throw outcome.reason
+      const all = overwrite(targets, () => Promise.allSettled(targets.map(one)), ready)
+      // Where the versions could not be had, none was written.
+      const outcomes = await all.catch((reason: unknown) =>
+        targets.map(() => ({ status: 'rejected', reason }) as const),
+      )
+      for (const [i, outcome] of outcomes.entries()) {
+        if (outcome.status === 'fulfilled') continue
+        if (!isDropped(options, outcome.reason)) throw outcome.reason
+        const names = Array.isArray(options?.tags) ? options.tags : (options?.tags as Captured | undefined)?.tags
+        const [[key] = ['']] = [pairs[i]]
+        await keep(key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])
+      }
     },
     async add(key, value, options) {
       const limit = limitOf(options, ADD)
@@ -468,7 +497,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const near = plain ? undefined : held(key)
       if (isHeld(near)) {
         const { value, writtenMs, freshUntilMs, note } = near
-        const [age, ttl] = [Math.max(0, now() - writtenMs), freshUntilMs - now()]
+        const [age, ttl] = [Math.max(0, Math.floor(now() - writtenMs)), freshUntilMs - now()]
         const prefix = space.tag('').length
         const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
         const source = note?.unconfirmed ? 'unconfirmed' : 'near'
@@ -486,7 +515,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         key,
         status,
         value: box.value as Frozen<T>,
-        age: Math.max(0, at - entry.writtenMs),
+        age: Math.max(0, Math.floor(at - entry.writtenMs)),
         ttl: status === 'fresh' ? Math.max(0, plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
         loadTime: entry.loadMs,
         tags: [...parseTags(entry.tags).keys()],
@@ -494,6 +523,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       }
     },
     peek<T>(key: string) {
+      if (!near || typeof key !== 'string') return undefined
+      const kept = near.peek((nearName as Name)(key), coarseNow())
+      if (kept !== undefined) return kept as Frozen<T>
       const entry = held(key)
       return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },
@@ -512,6 +544,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache
+}
+
+/** Whether the value kept near is not all that a call asks for. */
+function wantsMore({ signal, deadline, forceFresh, bypass, refresh, schema }: GetOrSetOptions): boolean {
+  return !!(signal || deadline || forceFresh || bypass || refresh || schema)
 }
 
 function checkWrite(options: WriteOptions | undefined): void {

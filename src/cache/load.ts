@@ -127,7 +127,7 @@ export interface ReadThrough {
     coded: Coded,
     life: Life,
     tags: readonly string[],
-    ticket: number,
+    ticket: number | undefined,
     stands?: () => boolean,
   ): Promise<void>
   miss(): void
@@ -308,7 +308,7 @@ export function createLoads(core: Core): Loads {
     if (plain || !seen?.entry || seen.status === 'absent') return undefined
     try {
       const value = await core.decode(seen.entry, to)
-      return { value, age: Math.max(0, now() - seen.entry.writtenMs) }
+      return { value, age: Math.max(0, Math.floor(now() - seen.entry.writtenMs)) }
     } catch {
       return undefined
     }
@@ -325,8 +325,7 @@ export function createLoads(core: Core): Loads {
       const { heard, ticket } = load
       // It stands for what nobody else can have changed since: nothing has been heard of the store.
       const stands = (): boolean => heard === core.heard
-      if (ticket !== undefined && stands())
-        await job.keep(job.key, coded, wish.life, [...job.tags, ...wish.tags], ticket, stands)
+      if (stands()) await job.keep(job.key, coded, wish.life, [...job.tags, ...wish.tags], ticket, stands)
       return dropped('STORE_UNAVAILABLE')
     }
     const { generation, tags: captured } = load.context ?? { generation: NONE, tags: [] }

@@ -89,13 +89,15 @@ const FRESH_UNTIL = 1
 const WRITTEN = 2
 
 const CELLS = 4096
+/** How far the clock of a reader may be behind that of what was kept: it is not read for each. */
+const COARSE_MS = 1000
 /** Most tags whose end is remembered; past it, no entry that bears any and came before the oldest is given out. */
 const MAX_ENDED_TAGS = 10_000
 /** What an entry takes beside its key and value, in bytes. */
 const OVERHEAD_BYTES = 128
 
 export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: number): LocalTier {
-  const map = createBoundedMap<unknown>(maxEntries, maxBytes, maxAgeMs, 3)
+  const map = createBoundedMap<unknown>(maxEntries, maxBytes, maxAgeMs + COARSE_MS, 3)
   const { values, find, time } = map
   /** Grows with everything that ends entries: a ticket is what it was. */
   let turn = 0

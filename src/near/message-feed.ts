@@ -33,6 +33,7 @@ export interface MessageFeedOptions {
   readonly interval?: Duration
 }
 
+const MESSAGE = /^([\w-]+) (\d{1,15})(?: (.+))?$/s
 const MAX_PUBLISHERS = 10_000
 /** With more keys changed in one tick, everything counts as changed. */
 const MAX_KEYS = 1000
@@ -63,25 +64,24 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     let closed = false
 
     const receive = (message: string): void => {
-      const [publisher = '', digits = '', ...rest] = message.split(' ')
+      const [, publisher = '', digits, keys] = MESSAGE.exec(message) ?? []
       if (publisher === own) return
       const at = Number(digits)
-      const keys = rest.join(' ')
-      // A repeated number says that there is a message of that number.
-      const before = keys ? at - 1 : at
-      const known = heard.get(publisher) ?? 0
-      let lost = !(before <= known)
-      heard.delete(publisher)
-      if (heard.size >= MAX_PUBLISHERS) heard.delete(heard.keys().next().value as string)
-      heard.set(publisher, Math.max(known, at) || 0)
-      if (keys && !lost) {
-        try {
-          for (const key of JSON.parse(keys) as string[]) drop(key)
-        } catch {
-          lost = true
-        }
+      const known = heard.get(publisher)
+      // A bare number says that there was a message of that number.
+      const missed = !(at - (keys ? 1 : 0) <= (known ?? 0))
+      if (digits) {
+        heard.delete(publisher)
+        if (heard.size >= MAX_PUBLISHERS) heard.delete(heard.keys().next().value as string)
+        heard.set(publisher, Math.max(known ?? 0, at))
       }
-      if (lost) flush(true)
+      try {
+        // Of one not heard before, what it has said may be older than all that is kept here.
+        if (missed) flush(!digits || known !== undefined)
+        else if (keys) for (const key of JSON.parse(keys) as string[]) drop(key)
+      } catch {
+        flush(true)
+      }
     }
     const say = (keys: string): void => track(publish(channel, `${own} ${number}${keys}`).catch(() => {}))
     const repeat = (): void => {

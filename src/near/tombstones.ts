@@ -1,3 +1,4 @@
+import { after } from '../runtime/background.ts'
 import { now } from '../runtime/clock.ts'
 
 /** Deletes that did not reach the store: their keys count as absent here for a while, and are deleted once it is back. */
@@ -22,25 +23,23 @@ const MAX_BURIED = 10_000
 /** The oldest is forgotten where there are more than 10,000. */
 export function createTombstones(maxAgeMs: number, { remove, track }: Host): Tombstones {
   const graves = new Map<string, number>()
-  const trying = new Map<string, Promise<boolean>>()
+  const trying = new Map<string, Promise<unknown>>()
 
-  const retry = (key: string, sinceMs: number): Promise<boolean> => {
+  /** Resolves when the key has been deleted, or could not be. */
+  const retry = (key: string, sinceMs: number): Promise<unknown> => {
     const running = trying.get(key)
     if (running) return running
-    const attempt = (async () => {
-      try {
-        await remove(key, sinceMs)
+    const attempt = remove(key, sinceMs).then(
+      () => {
         if (graves.get(key) === sinceMs) graves.delete(key)
-        return false
-      } catch {
-        const agoMs = now() - sinceMs
-        return graves.get(key) === sinceMs && agoMs >= 0 && agoMs < maxAgeMs
-      } finally {
-        trying.delete(key)
-      }
-    })()
-    trying.set(key, attempt)
-    return attempt
+      },
+      () => {},
+    )
+    const over = attempt.then(() => {
+      if (trying.get(key) === over) trying.delete(key)
+    })
+    trying.set(key, over)
+    return over
   }
   return {
     bury(key, sinceMs) {
@@ -51,7 +50,16 @@ export function createTombstones(maxAgeMs: number, { remove, track }: Host): Tom
     lift: (key) => void graves.delete(key),
     buried(key) {
       const sinceMs = graves.get(key)
-      return sinceMs === undefined ? undefined : retry(key, sinceMs)
+      return sinceMs === undefined
+        ? undefined
+        : (async () => {
+            const attempt = retry(key, sinceMs)
+            await after(attempt)
+            // Another request's may have ended without a word.
+            if (trying.get(key) === attempt) trying.delete(key)
+            const agoMs = now() - sinceMs
+            return graves.get(key) === sinceMs && agoMs >= 0 && agoMs < maxAgeMs
+          })()
     },
     heard() {
       if (graves.size > trying.size) for (const [key, sinceMs] of graves) track(retry(key, sinceMs))

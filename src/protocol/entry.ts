@@ -20,7 +20,7 @@ import { NEVER } from '../runtime/clock.ts'
 export interface Entry {
   readonly mark: string
   readonly id: string
-  /** Epoch ms by the store's clock. */
+  /** Epoch ms by the store's clock, to the microsecond. */
   readonly writtenMs: number
   readonly loadMs: number
   /** Epoch ms; `Infinity` without an end. */
@@ -55,7 +55,7 @@ export function parseEntry(text: string): Entry | undefined {
   return {
     mark: cut(1, 2),
     id: cut(2, 18),
-    writtenMs: Number(cut(18, 31)),
+    writtenMs: Number(cut(18, 34)) / 1000,
     loadMs: Number(cut(34, 43)),
     freshUntilMs: instant(43),
     expiresMs: instant(58),

@@ -15,6 +15,8 @@ export interface BreakerOptions {
   /** The error of a call that is not made. */
   refusal(): Error
   onChange(open: boolean): void
+  /** How long a probe may take, in milliseconds: past it another may begin. */
+  readonly patienceMs: number
 }
 
 const MOST_FAILURES = 5
@@ -24,12 +26,12 @@ const WITHIN_MS = 1000
  * Opens at 5 failures within a second; those that arrive in one run of microtasks, as of the calls of one batch, are
  * one. While it is open one probe at a time goes through, and the first call that is answered closes it.
  */
-export function createBreaker({ judge, refusal, onChange }: BreakerOptions): Breaker {
+export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerOptions): Breaker {
   let failures: readonly number[] = []
   let counted = false
   let open = false
-  /** Calls of the probe that have not ended. */
-  let probing = 0
+  /** When the probe began; undefined: there is none. */
+  let probingMs: number | undefined
   /** This run of microtasks is the probe's. */
   let boarding = false
 
@@ -49,12 +51,13 @@ export function createBreaker({ judge, refusal, onChange }: BreakerOptions): Bre
   const probe = async <T>(call: () => Promise<T>): Promise<T> => {
     const sentMs = now()
     const end = (verdict: Verdict): void => {
-      probing--
+      probingMs = undefined
       if (verdict !== 'answered' || !open) return
       open = false
       onChange(false)
     }
-    if (probing++ === 0) {
+    if (!boarding) {
+      probingMs = sentMs
       boarding = true
       queueMicrotask(() => {
         boarding = false
@@ -71,7 +74,7 @@ export function createBreaker({ judge, refusal, onChange }: BreakerOptions): Bre
   }
   return async (call) => {
     if (open) {
-      if (probing > 0 && !boarding) throw refusal()
+      if (!boarding && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
       return await probe(call)
     }
     const sentMs = now()

@@ -8,7 +8,12 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-type Mutant = readonly [file: 'bounded-map' | 'isolate' | 'near-tier', guard: string, text: string, instead: string]
+type Mutant = readonly [
+  file: 'bounded-map' | 'isolate' | 'local-tier' | 'near-tier',
+  guard: string,
+  text: string,
+  instead: string,
+]
 
 const mutants: readonly Mutant[] = [
   ['bounded-map', 'an ended entry is no hit', 'if (leftMs > 0 && leftMs', 'if (leftMs'],
@@ -62,19 +67,31 @@ const mutants: readonly Mutant[] = [
   ['isolate', 'bytes are copied', 'value.slice()\n', 'value\n'],
   ['isolate', 'a Date is copied', 'new Date(value.getTime())', 'value'],
   ['isolate', '__proto__ is a property', '= { ...value }', '= Object.assign({}, value)'],
-  ['near-tier', 'a void ticket', 'ticket === begin(key) && ', ''],
-  ['near-tier', 'a delete voids tickets', ';(voided[cellOf(key)] as number)++', ''],
-  ['near-tier', 'a clear voids tickets', 'cleared++', ''],
-  ['near-tier', 'but not all for each delete', '& (CELLS - 1)', '& 7'],
-  ['near-tier', 'an older write', 'time(held, WRITTEN) > writtenMs', 'false'],
-  ['near-tier', 'an equal write is taken', 'time(held, WRITTEN) > writtenMs', 'time(held, WRITTEN) >= writtenMs'],
-  ['near-tier', 'what is kept is a copy', 'isolation === CLONED ? clone(value) : value', 'value'],
-  ['near-tier', 'what is given out is a copy', 'mark & CLONED ? clone(value) : value', 'value'],
-  ['near-tier', 'what cannot be isolated is not kept', 'isolation === UNKNOWN ? Number.POSITIVE_INFINITY :', ''],
-  ['near-tier', 'maxAge', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'expiresMs'],
-  ['near-tier', 'the end of the entry', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'nowMs + maxAgeMs'],
-  ['near-tier', 'peek knows what is stale', ' || time(slot, FRESH_UNTIL) <= nowMs', ''],
-  ['near-tier', 'peek leaves tags to be compared', 'if (mark & TAGGED) return undefined', ''],
+  ['local-tier', 'a void ticket', 'ended[cellOf(key)] as number) <= ticket', 'ended[cellOf(key)] as number) >= 0'],
+  ['local-tier', 'a delete voids tickets', 'ended[cellOf(key)] = ++turn', ''],
+  ['local-tier', 'a clear voids tickets', 'allEnded = ++turn', ''],
+  ['local-tier', 'but not all for each delete', '& (CELLS - 1)', '& 7'],
+  ['local-tier', 'a tag that was ended voids tickets', '!(note && !tagsStand(note, ticket)) &&', ''],
+  [
+    'local-tier',
+    'and ends what is held',
+    'const stands = ({ note, ticket }: Noted): boolean => tagsStand(note, ticket) &&',
+    'const stands = ({ note }: Noted): boolean =>',
+  ],
+  ['local-tier', 'tags are bounded', 'if (endedTags.size <= MAX_ENDED_TAGS) return', 'return'],
+  ['local-tier', 'one forgotten ends all before it', 'forgotten = at', ''],
+  ['local-tier', 'what must stand', ' && (!note.stands || note.stands())', ''],
+  ['local-tier', 'peek leaves what must stand', 'note.tags || note.stands || note.schema', 'note.tags || note.schema'],
+  ['local-tier', 'peek leaves what a schema has checked', 'note.stands || note.schema', 'note.stands'],
+  ['local-tier', 'an older write', 'time(held, WRITTEN) > writtenMs', 'false'],
+  ['local-tier', 'an equal write is taken', 'time(held, WRITTEN) > writtenMs', 'time(held, WRITTEN) >= writtenMs'],
+  ['local-tier', 'what is kept is a copy', 'isolation === CLONED ? clone(value) : value', 'value'],
+  ['local-tier', 'what is given out is a copy', 'mark & CLONED ? clone(value) : value', 'value'],
+  ['local-tier', 'what cannot be isolated is not kept', 'isolation === UNKNOWN ? Number.POSITIVE_INFINITY :', ''],
+  ['local-tier', 'maxAge', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'expiresMs'],
+  ['local-tier', 'the end of the entry', 'Math.min(expiresMs, nowMs + maxAgeMs)', 'nowMs + maxAgeMs'],
+  ['local-tier', 'peek knows what is stale', ' || time(slot, FRESH_UNTIL) <= nowMs', ''],
+  ['local-tier', 'peek leaves tags to be compared', 'if (mark & GUARDED) return undefined', ''],
   ['near-tier', 'an unknown option', 'for (const name in rest) throw', 'for (const name in []) throw'],
   ['near-tier', 'bounds are whole numbers', '!Number.isSafeInteger(bound) || ', ''],
   ['near-tier', 'above 0', ' || bound < 1', ''],

@@ -70,6 +70,18 @@ describe('get and peek', () => {
     put(near, 'tagged', [2])
     expect(near.peek('tagged', NOW)).toEqual([2])
   })
+  it('leave to get what must still stand, and what a schema has checked', () => {
+    const near = nearTier()
+    let stands = true
+    put(near, 'k', 1, { note: { stands: () => stands } })
+    put(near, 'checked', 1, { note: { schema: near } })
+    expect([near.peek('k', NOW), near.peek('checked', NOW)]).toEqual([undefined, undefined])
+    expect([near.get('k', NOW)?.value, near.get('checked', NOW)?.value]).toEqual([1, 1])
+    stands = false
+    expect(near.get('k', NOW)).toBeUndefined()
+    stands = true
+    expect(near.get('k', NOW)).toBeUndefined()
+  })
   it('count', () => {
     const near = nearTier()
     put(near, 'k', 1)
@@ -136,6 +148,35 @@ describe('tickets', () => {
     expect(near.set('k', entry('late', { writtenMs: NOW + 1 }), NOW, ticket)).toBe(false)
     expect(near.get('k', NOW)).toEqual(before)
     expect(put(near, 'k', 'later', { writtenMs: NOW + 1 })).toBe(true)
+  })
+  it('are void for an entry with a tag that was ended since; what is held with it ends', () => {
+    const near = nearTier()
+    const tagged = { note: { tags: ['t', 'u'] } }
+    put(near, 'k', 1, tagged)
+    put(near, 'other', 1, { note: { tags: ['v'] } })
+    const ticket = near.begin()
+    near.invalidate('u')
+    expect(near.get('k', NOW)).toBeUndefined()
+    expect(near.get('other', NOW)).toBeDefined()
+    expect(near.set('k', entry(2, tagged), NOW, ticket)).toBe(false)
+    expect(near.set('k', entry(2), NOW, ticket)).toBe(true)
+    expect(put(near, 'k', 3, tagged)).toBe(true)
+    expect(near.get('k', NOW)?.value).toBe(3)
+  })
+  it('are void for every entry with tags once so many were ended that some are forgotten', () => {
+    const near = nearTier()
+    const tagged = { note: { tags: ['mine'] } }
+    put(near, 'k', 1, tagged)
+    const ticket = near.begin()
+    for (let i = 0; i < 10_000; i++) near.invalidate(`t${i}`)
+    expect(near.get('k', NOW)).toBeDefined()
+    near.invalidate('one more')
+    expect(near.get('k', NOW)).toBeUndefined()
+    expect(near.set('k', entry(1, tagged), NOW, ticket)).toBe(false)
+    const later = near.begin()
+    for (let i = 0; i < 10_001; i++) near.invalidate(`u${i}`)
+    expect(near.set('k', entry(1, tagged), NOW, later)).toBe(false)
+    expect(put(near, 'k', 1, tagged)).toBe(true)
   })
   it('hold for others: a delete voids few of them', () => {
     const near = nearTier()
