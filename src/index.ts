@@ -9,6 +9,8 @@ export type {
   CacheStats,
   CallOptions,
   Captured,
+  DefineOptions,
+  Definition,
   Frozen,
   GetOrSetOptions,
   LoadContext,

@@ -12,6 +12,7 @@ import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
+import { define, namedKey } from './define.ts'
 import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
 import { type Box, createLoads, type Loads, type ReadThrough } from './load.ts'
@@ -24,6 +25,7 @@ import type {
   CacheOptions,
   CallOptions,
   Captured,
+  DefineOptions,
   Frozen,
   GetOrSetOptions,
   Loader,
@@ -480,16 +482,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     wrap(fn, given) {
       const { name, key, ...options } = given ?? {}
       if (typeof fn !== 'function') throw invalid('wrap takes a function')
-      if (typeof name !== 'string' || name === '') throw invalid('wrap needs a name: a minifier renames functions')
-      // A colon in the name would let two functions meet under one key.
-      const prefix = name.replace(/[%:]/g, encodeURIComponent)
+      const prefix = namedKey('wrap', name, '')
       return async (...args) => {
         // A signal that is passed last makes no difference, be there one or not.
         const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
         const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
-        return load(`${prefix}:${own}`, () => fn(...args), options)
+        return load(prefix + own, () => fn(...args), options)
       }
     },
+    define: <P, T>(options: DefineOptions<P, T>) => define(cache, options),
     async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
       const limit = limitOf(options, READ)
       const to = stored(key)

@@ -154,6 +154,37 @@ export interface WrapOptions<A extends readonly unknown[]> {
   readonly key?: (...args: Exactly<A>) => string
 }
 
+/** One kind of entries: how its parameters make a key, and how it is loaded. */
+export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'schema' | 'bypass' | 'forceFresh'> {
+  /** Names the kind in its keys. */
+  readonly name: string
+  /** Checks what is loaded, set and read, and gives the type of the values. */
+  readonly schema?: Schema<T>
+  /** The key of an entry, after the name. @default the parameters, which must then be plain data */
+  readonly key?: (params: P) => string
+  readonly load: (params: P, context: LoadContext) => unknown
+  /** Loads many at once, in the order of what it is asked for; undefined where there is none. @default one by one */
+  readonly loadMany?: (
+    params: readonly P[],
+    context: { readonly signal: AbortSignal },
+  ) => readonly unknown[] | Promise<readonly unknown[]>
+  readonly tags?: readonly string[] | ((params: P) => readonly string[])
+}
+
+/** A typed front door to the entries of one kind: each method is the cache's, by parameters in place of a key. */
+export interface Definition<P, T> {
+  /** As `getOrSet`. */
+  get(params: P, options?: CallOptions & Pick<GetOrSetOptions, 'forceFresh' | 'bypass'>): Promise<Frozen<T>>
+  /** In the order of `list`. As `getOrSetMany` where there is a `loadMany` and tags do not depend on parameters. */
+  getMany(list: readonly P[], options?: CallOptions): Promise<(Frozen<T> | undefined)[]>
+  /** As `set`; rejects `INVALID_VALUE` for what the schema refuses. */
+  set(params: P, value: T, options?: WriteOptions): Promise<void>
+  /** As `delete`. Resolves to whether there was one. */
+  delete(params: P, options?: WriteOptions): Promise<boolean>
+  /** As `expire`: the next `get` loads, and falls back on the stale value while `grace` lasts. To end many, give them a tag. */
+  invalidate(params: P, options?: WriteOptions): Promise<boolean>
+}
+
 /** What a request view adds to every call made through it. */
 export interface ViewOptions extends CallOptions {
   /** Where work goes that continues after the answer. */
@@ -343,6 +374,11 @@ export interface Cache extends PlainCache {
     fn: (...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,
   ): (...args: A) => Promise<Frozen<T>>
+  /** One kind of entries, named, typed by its schema or its loader. */
+  define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T>
+  define<P, T>(
+    options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
+  ): Definition<P, T>
   /** A view of the namespace `<this>.<name>`: no new connection, listener or map. */
   namespace(name: string): Cache
 }

@@ -5,8 +5,11 @@ import {
   createCache,
   type Frozen,
   type PlainCache,
+  type Schema,
   type Store,
 } from 'hither'
+import * as v from 'valibot'
+import { z } from 'zod'
 import { typed } from './support.ts'
 
 // Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
@@ -130,3 +133,29 @@ createCache({ store, format: 'plain', namespace: 'shop' })
 createCache({ store, format: 'plain', codec: { name: 'x', encode: String, decode: String } })
 // @ts-expect-error a listener is given events, not text
 createCache({ store, onEvent: (event: string) => event })
+
+// A kind of entries has the type of its schema, or of its loader.
+declare const userSchema: Schema<User>
+const byId = cache.define({
+  name: 'user',
+  schema: userSchema,
+  key: ({ id }: { id: number }) => `${id}`,
+  load: () => ({}),
+})
+typed<Promise<Frozen<User>>>()(byId.get({ id: 1 }))
+typed<Promise<(Frozen<User> | undefined)[]>>()(byId.getMany([{ id: 1 }]))
+// @ts-expect-error its parameters are typed
+void byId.get({ id: '1' })
+// @ts-expect-error and so is what is set
+void byId.set({ id: 1 }, 'x')
+const count = cache.define({ name: 'count', load: async (of: string) => of.length })
+typed<Promise<number>>()(count.get('x'))
+// @ts-expect-error a definition loads
+cache.define({ name: 'user' })
+// A schema of Zod or Valibot is one.
+typed<Promise<{ readonly id: number }>>()(
+  cache.define({ name: 'z', schema: z.object({ id: z.number() }), load: (_: string) => 1 }).get('x'),
+)
+typed<Promise<{ readonly id: number }>>()(
+  cache.define({ name: 'v', schema: v.object({ id: v.number() }), load: (_: string) => 1 }).get('x'),
+)
