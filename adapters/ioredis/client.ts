@@ -28,8 +28,9 @@ export interface Peer extends IoredisLike {
     readonly port?: number
     readonly [option: string]: unknown
   }
-  readonly stream?: { cork?(): void; uncork?(): void } | null
+  readonly stream?: { cork?(): void; uncork?(): void; destroy?(): void } | null
   get?(key: string): Promise<unknown>
+  ping?(): Promise<unknown>
   nodes?(role?: string): Peer[]
   /** By hash slot: the keys (`host:port`) of the nodes that serve it, the primary first. */
   readonly slots?: string[][]

@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { setQuietTimer } from '../../src/runtime/clock.ts'
 import type { Peer } from './client.ts'
 
 interface Listener {
@@ -12,7 +13,15 @@ interface Subscriber {
   close(): void
 }
 
-/** Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. */
+const PING_MS = 500
+/** A link is dead when the third PING is due and none was answered: one is not enough for a busy process. */
+const MAX_SILENT = 2
+
+/**
+ * Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. It proves
+ * itself by a PING every 500 ms, and is made anew where that fails; of a Cluster, which answers a PING by any of its
+ * connections, only the client itself tells.
+ */
 export function createSubscriber(client: Peer): Subscriber {
   const listeners = new Set<Listener>()
   let link: { peer: Peer; up: Promise<void> } | undefined
@@ -20,9 +29,31 @@ export function createSubscriber(client: Peer): Subscriber {
   const gap = (): void => {
     for (const { onGap } of listeners) onGap?.()
   }
+  let cancelPing = (): void => {}
   const drop = (): void => {
+    cancelPing()
     link?.peer.disconnect()
     link = undefined
+  }
+  const prove = (peer: Peer): void => {
+    let silent = 0
+    const ping = (): void => {
+      if (silent++ >= MAX_SILENT) {
+        // An orderly end would wait for the other side.
+        peer.stream?.destroy?.()
+        silent = 0
+      }
+      if (peer.status === 'ready') {
+        peer.ping?.().then(
+          () => {
+            silent = 0
+          },
+          () => {},
+        )
+      } else silent = 0
+      cancelPing = setQuietTimer(ping, PING_MS)
+    }
+    if (!peer.isCluster && peer.ping) ping()
   }
   const connect = (): { peer: Peer; up: Promise<void> } => {
     const peer = client.duplicate() as Peer
@@ -39,6 +70,7 @@ export function createSubscriber(client: Peer): Subscriber {
       peer.on('close', () => reject(new HitherError('STORE_UNAVAILABLE', 'could not subscribe', { retryable: true })))
       if (peer.status === 'wait') peer.connect().catch(() => {})
     })
+    prove(peer)
     return { peer, up }
   }
 

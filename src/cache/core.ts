@@ -206,6 +206,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await guarded(() => store.delete([key], core.call()))
     },
     isOutage,
+    forget: (key) => core.forget(key),
     onGap: () => emit({ type: 'feed-gap' }),
     track: (work) => void background.add(work, undefined, nothing),
   })

@@ -17,6 +17,8 @@ export interface NearHost {
   remove(key: string, sinceMs: number): Promise<unknown>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
+  /** Another process has ended this version: what was seen of it counts no more. */
+  forget(key: string): void
   /** Told when messages may have been missed: the tier is then empty. */
   onGap(): void
   /** Work that nobody waits for. */
@@ -63,7 +65,10 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     channel: plain ? '::near' : `:${own}:near`,
     publish: host.publish,
     subscribe: host.subscribe,
-    drop,
+    drop(stored) {
+      drop(stored)
+      if (!plain && stored[0] === ':') host.forget(stored)
+    },
     flush(lost) {
       tier.clear()
       if (lost) host.onGap()
