@@ -64,6 +64,8 @@ export interface Core {
   parse(text: string | undefined): Entry | undefined
   /** The text under a stored key. Calls of one tick share one read. `inTurn`: the caller has its turn on the key. */
   text(key: string, inTurn?: boolean): Promise<string | undefined>
+  /** Reads of the key wait for `fill`, which must not reject: who has been answered by a load finds its value stored. */
+  readAfter(key: string, fill: Promise<unknown>): void
   /** Drops what is remembered of a version. */
   forget(key: string): void
   /**
@@ -153,6 +155,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   }
   const reads = new Map<string, Promise<string | undefined>>()
   const turns = new Map<string, Promise<unknown>>()
+  const fills = new Map<string, Promise<unknown>>()
 
   const msOf = (duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number =>
     duration === undefined ? fallback : toMs(duration, name, min)
@@ -266,10 +269,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return plainEntry ? { ...plainEntry, payload: text } : parseEntry(text)
     },
     text(key, inTurn) {
-      const turn = inTurn ? undefined : turns.get(key)
-      if (turn)
-        return after(turn).then(() => {
-          if (turns.get(key) === turn) turns.delete(key)
+      const before = inTurn ? undefined : (turns.get(key) ?? fills.get(key))
+      if (before)
+        return after(before).then(() => {
+          for (const map of [turns, fills]) if (map.get(key) === before) map.delete(key)
           return core.text(key, true)
         })
       let reading = reads.get(key)
@@ -279,6 +282,12 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         queueMicrotask(() => reads.delete(key))
       }
       return reading
+    },
+    readAfter(key, fill) {
+      fills.set(key, fill)
+      void fill.then(() => {
+        if (fills.get(key) === fill) fills.delete(key)
+      })
     },
     forget(key) {
       reads.delete(key)
