@@ -241,7 +241,12 @@ export function createLoads(core: Core): Loads {
       }
       if (typeof reply === 'string') return { liveId: core.parse(reply)?.id ?? '' }
       const [holder, leftMs] = reply as [string, number]
-      const stands = before?.token === holder && !before.over && !before.detached && loads.get(job.to) === load
+      const stands =
+        before?.token === holder &&
+        !before.over &&
+        !before.detached &&
+        before.untilMs > now() &&
+        loads.get(job.to) === load
       // It stands: let each caller see so with a read of its own, those too that came while this was asked.
       if (stands) loads.set(job.to, before)
       // A refresh ahead of time that another process has begun needs no second one.
