@@ -18,12 +18,13 @@ const meter: Meter = {
     const [token, drain] = units(count)
     const [level = 0, since = us, weighed = token] = count.n
     const rest = (weighed === token ? level : Math.ceil((level * token) / weighed)) - Math.max(0, us - since) * drain
-    count.n = [Math.max(0, rest), us, token]
+    count.n = [Math.max(0, rest), Math.max(us, since), token]
     return top - Math.ceil(Math.max(0, rest) / token)
   },
   wait(count, cost) {
     const [token, drain] = units(count)
-    return Math.ceil(((count.n[0] as number) + (cost - count.top) * token) / drain)
+    const [level = 0, since = 0] = count.n
+    return Math.ceil((level + (cost - count.top) * token) / drain) + since - count.us
   },
   add({ n }, cost) {
     n[0] = Math.max(0, (n[0] as number) + cost * (n[2] as number))
@@ -36,12 +37,12 @@ local function roll(n)
  while b > 0 do a, b = b, a % b end
  local token = n.w / a
  n.drain = n.x / a
- local level = n[1] or 0
+ local level, since = n[1] or 0, n[2] or us
  if n[3] and n[3] ~= token then level = math.ceil(level * token / n[3]) end
- n[1], n[2], n[3] = math.max(0, level - math.max(0, us - (n[2] or us)) * n.drain), us, token
+ n[1], n[2], n[3] = math.max(0, level - math.max(0, us - since) * n.drain), math.max(us, since), token
  return n.top - math.ceil(n[1] / token)
 end
-local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) end
+local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) + n[2] - us end
 local function add(n, cost) n[1] = math.max(0, n[1] + cost * n[3]) end
 ${JUDGE}
 ${SAVE_TEXT}`

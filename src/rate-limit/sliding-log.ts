@@ -1,6 +1,6 @@
 import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { bucketMeter } from './bucket-meter.ts'
 import { JUDGE, steps } from './meter.ts'
-import { bucketMeter } from './sliding-buckets.ts'
 
 /**
  * One sorted set for all limits: a member for each call that was allowed, the total before it and its cost, scored by its
