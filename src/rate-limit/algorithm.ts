@@ -31,11 +31,23 @@ export interface Algorithm {
   args(limit: number | readonly number[] | undefined, text: boolean): readonly number[]
 }
 
+/** The options of a limit. */
+export const LIMIT: readonly string[] = ['limit', 'window']
+export const BURST_LIMIT: readonly string[] = [...LIMIT, 'burst']
+
 /** The longest time a count can last: 31 years. */
 export const MAX_MS = 1e12
 
 export function invalid(message: string): HitherError {
   return new HitherError('INVALID_ARGUMENT', message)
+}
+
+/** Throws for what is no object, and for an option that does not exist: none is dropped in silence. */
+export function checkNames(what: string, given: object | undefined, known: readonly string[]): void {
+  if (given === null || (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))) {
+    throw invalid(`${what} takes an object`)
+  }
+  for (const name in given) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
 export function checkWhole(value: number, name: string, min: 0 | 1): number {
@@ -50,17 +62,19 @@ export function checkTime(time: Duration, name: string): number {
 }
 
 /**
- * `extra`: the third argument of a limit, after the most at once and the window. `most`: the largest limit where a script
+ * `options`: of a limit. `extra`: the third argument of a limit, after the most at once and the window. `most`: the largest limit where a script
  * runs, and where `apply` does.
  */
 export function algorithm<L extends BurstLimit>(
   name: string,
   steps: Steps,
   given: Limits<L>,
+  options: readonly string[],
   extra: (limit: number, windowMs: number, burst: number) => number,
   most?: readonly [scripted: number, text: number],
 ): Algorithm {
   const limits = [given].flat() as L[]
+  for (const one of limits) checkNames(name, one, options)
   const windows = limits.map((one) => checkTime(one?.window, `the window of ${name}`))
   const args: Algorithm['args'] = (own, text) => {
     const numbers = own === undefined ? limits.map(({ limit }) => limit) : [own].flat()

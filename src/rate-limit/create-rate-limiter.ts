@@ -3,12 +3,15 @@ import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
-import { checkTime, checkWhole, invalid } from './algorithm.ts'
+import { checkNames, checkTime, checkWhole, invalid } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
 import type { Verdict } from './meter.ts'
 import { createRefusals } from './refusals.ts'
 import type { Decision, LimitOptions, RateLimiter, RateLimiterOptions } from './types.ts'
 
+const OPTIONS = ['store', 'algorithm', 'outage', 'namespace', 'timeout', 'onEvent']
+const CALL = ['cost', 'limit', 'signal']
+const WAIT = [...CALL, 'timeout']
 const REASONS = ['limited', 'ok', 'blocked'] as const
 /** Of an id in a key; a longer one is hashed. */
 const MAX_ID = 128
@@ -22,12 +25,14 @@ const OWN_FAULT = /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/
  * and for a store without operations.
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  checkNames('createRateLimiter', options, OPTIONS)
   const { store, algorithm, outage, namespace = 'limit', timeout = 250, onEvent } = options ?? {}
   if (typeof store?.run !== 'function') throw invalid('createRateLimiter needs a store with operations')
   if (typeof algorithm?.args !== 'function')
     throw invalid('algorithm is made by fixedWindow(…), slidingLog(…) or another')
   const local = typeof outage === 'object' && outage ? createLocalLimit(outage.local, algorithm.windowMs) : undefined
   if (!local && outage !== 'open' && outage !== 'closed') throw invalid("outage is 'open', 'closed' or { local: n }")
+  if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   const timeoutMs = toMs(timeout, 'timeout')
   const text = !store.transport
   const { args, steps, tag, windowMs } = algorithm
@@ -67,11 +72,9 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     return { ...decision, reason }
   }
 
-  const decide = async (
-    verb: 'take' | 'peek',
-    id: string,
-    { cost = 1, limit, signal }: LimitOptions,
-  ): Promise<Decision> => {
+  const decide = async (verb: 'take' | 'peek', id: string, given: LimitOptions, names = CALL): Promise<Decision> => {
+    checkNames('a call', given, names)
+    const { cost = 1, limit, signal } = given
     checkWhole(cost, 'cost', 0)
     const limits = limit === undefined ? own : args(limit, text)
     const named = keyOf(id)
@@ -97,9 +100,9 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     limit: (id, own = {}) => decide('take', id, own),
     peek: (id, own = {}) => decide('peek', id, own),
     async waitFor(id, own = {}) {
-      const end = now() + toMs(own.timeout ?? '30s', 'timeout')
+      const end = now() + toMs(own?.timeout ?? '30s', 'timeout')
       for (;;) {
-        const decision = await decide('take', id, own)
+        const decision = await decide('take', id, own, WAIT)
         if (decision.success || now() + decision.retryAfterMs > end) return decision
         await sleep(decision.retryAfterMs, own.signal)
       }
@@ -110,8 +113,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
       await store.delete([key], call())
       refusals.forget(key)
     },
-    refund: async (id, cost = 1) => change(id, 'refund', checkWhole(cost, 'cost', 0)),
-    block: async (id, time) => change(id, 'block', checkTime(time, 'the time of a block')),
+    refund: async (id, cost = 1) => await change(id, 'refund', checkWhole(cost, 'cost', 0)),
+    block: async (id, time) => await change(id, 'block', checkTime(time, 'the time of a block')),
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
 
 /** Numbers: of the window, since the epoch; what was taken in it. */
@@ -32,5 +32,5 @@ const fixed = /* @__PURE__ */ steps('limit.fixed-window', lua, meter)
  * twice `limit` in a window's length anywhere: the last moment of one and the first of the next. Two numbers a limit.
  */
 export function fixedWindow(limits: Limits): Algorithm {
-  return algorithm('fixedWindow', fixed, limits, () => 0)
+  return algorithm('fixedWindow', fixed, limits, LIMIT, () => 0)
 }

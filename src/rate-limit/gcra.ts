@@ -1,4 +1,4 @@
-import { type Algorithm, algorithm, type BurstLimit, invalid, type Limits, MAX_MS } from './algorithm.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits, MAX_MS } from './algorithm.ts'
 import { type Count, JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
 
 function divisor(a: number, b: number): number {
@@ -54,7 +54,7 @@ const cells = /* @__PURE__ */ steps('limit.gcra', lua, meter)
  * **Bound**: `burst + limit − 1` in a window's length, and `burst` at once. Three numbers a limit. ITU-T I.371, annex A.
  */
 export function gcra(limits: Limits<BurstLimit>): Algorithm {
-  return algorithm('gcra', cells, limits, (limit, windowMs, burst) => {
+  return algorithm('gcra', cells, limits, BURST_LIMIT, (limit, windowMs, burst) => {
     const tokens = (windowMs * 1000) / divisor(windowMs * 1000, limit)
     if (!(burst * tokens <= Number.MAX_SAFE_INTEGER) || (burst * windowMs) / limit > MAX_MS)
       throw invalid('gcra cannot count so fine: take a limit that divides its window, or slidingBuckets')

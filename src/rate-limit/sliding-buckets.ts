@@ -1,4 +1,4 @@
-import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
 import { JUDGE, LOAD_TEXT, SAVE_TEXT, steps } from './meter.ts'
 
@@ -47,5 +47,5 @@ const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, bucketMeter)
  * under full load. At most 33 pairs of numbers a limit, however large.
  */
 export function slidingBuckets(limits: Limits): Algorithm {
-  return algorithm('slidingBuckets', buckets, limits, () => BUCKETS)
+  return algorithm('slidingBuckets', buckets, limits, LIMIT, () => BUCKETS)
 }

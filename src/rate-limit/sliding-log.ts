@@ -1,4 +1,4 @@
-import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
 import { JUDGE, steps } from './meter.ts'
 
@@ -76,5 +76,5 @@ const log = /* @__PURE__ */ steps('limit.sliding-log', lua, { ...bucketMeter, sh
  * run scripts): use `slidingBuckets` above.
  */
 export function slidingLog(limits: Limits): Algorithm {
-  return algorithm('slidingLog', log, limits, (_, windowMs) => windowMs * 1000, [10_000, 1000])
+  return algorithm('slidingLog', log, limits, LIMIT, (_, windowMs) => windowMs * 1000, [10_000, 1000])
 }

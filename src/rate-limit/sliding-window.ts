@@ -1,4 +1,4 @@
-import { type Algorithm, algorithm, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { type Count, JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
 
 const into = ({ n: [at = 0], windowUs, us }: Count): number => us - at * windowUs
@@ -54,5 +54,5 @@ const sliding = /* @__PURE__ */ steps('limit.sliding-window', lua, meter)
  * 1.1 times on random traffic. Three numbers a limit. Cloudflare, "How we built rate limiting capable of scaling to millions of domains".
  */
 export function slidingWindow(limits: Limits): Algorithm {
-  return algorithm('slidingWindow', sliding, limits, () => 0)
+  return algorithm('slidingWindow', sliding, limits, LIMIT, () => 0)
 }

@@ -1,20 +1,20 @@
-import { type Algorithm, algorithm, type BurstLimit, invalid, type Limits, MAX_MS } from './algorithm.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits, MAX_MS } from './algorithm.ts'
 import { JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
 
-/** Numbers: tokens; since when. `extra`: tokens that come in each window. */
+/** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
 const meter: Meter = {
   roll(count) {
     const { windowUs, us, top, extra } = count
-    const [had = top, since = us] = count.n
+    const [had = 0, since = us] = count.n
     const windows = Math.max(0, Math.floor((us - since) / windowUs))
-    const tokens = Math.min(top, had + windows * extra)
-    count.n = [tokens, tokens === top ? us : since + windows * windowUs]
-    return tokens
+    const missing = Math.max(0, had - windows * extra)
+    count.n = [missing, missing === 0 ? us : since + windows * windowUs]
+    return top - missing
   },
-  wait: ({ n: [tokens = 0, since = 0], windowUs, us, extra }, cost) =>
-    Math.ceil((cost - tokens) / extra) * windowUs - (us - since),
-  add({ n, top }, cost) {
-    n[0] = Math.min(top, (n[0] as number) - cost)
+  wait: ({ n: [missing = 0, since = 0], windowUs, us, top, extra }, cost) =>
+    Math.ceil((cost - top + missing) / extra) * windowUs - (us - since),
+  add({ n }, cost) {
+    n[0] = Math.max(0, (n[0] as number) + cost)
   },
 }
 
@@ -22,12 +22,12 @@ const lua = `${LOAD_TEXT}
 local function roll(n)
  local since = n[2] or us
  local windows = math.max(0, math.floor((us - since) / n.w))
- n[1] = math.min(n.top, (n[1] or n.top) + windows * n.x)
- n[2] = n[1] == n.top and us or since + windows * n.w
- return n[1]
+ n[1] = math.max(0, (n[1] or 0) - windows * n.x)
+ n[2] = n[1] == 0 and us or since + windows * n.w
+ return n.top - n[1]
 end
-local function wait(n, cost) return math.ceil((cost - n[1]) / n.x) * n.w - (us - n[2]) end
-local function add(n, cost) n[1] = math.min(n.top, n[1] - cost) end
+local function wait(n, cost) return math.ceil((cost - n.top + n[1]) / n.x) * n.w - (us - n[2]) end
+local function add(n, cost) n[1] = math.max(0, n[1] + cost) end
 ${JUDGE}
 ${SAVE_TEXT}`
 
@@ -38,7 +38,7 @@ const bucket = /* @__PURE__ */ steps('limit.token-bucket', lua, meter)
  * full. **Bound**: `burst + limit − 1` in a window's length. Two numbers a limit.
  */
 export function tokenBucket(limits: Limits<BurstLimit>): Algorithm {
-  return algorithm('tokenBucket', bucket, limits, (limit, windowMs, burst) => {
+  return algorithm('tokenBucket', bucket, limits, BURST_LIMIT, (limit, windowMs, burst) => {
     if (Math.ceil(burst / limit) * windowMs > MAX_MS) throw invalid('a tokenBucket fills in 31 years at most')
     return limit
   })
