@@ -111,8 +111,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     checkKeys(all, traits)
     return all
   }
-  /** The store's answer to one call; a failure of the store is counted and told. */
-  const ask = <T>(answer: Promise<T>, limit: Limit): Promise<T> => {
+  /**
+   * The store's answer to one call; a failure of the store is counted and told. At the deadline the store ends its call
+   * itself: it knows whether it may have run.
+   */
+  const ask = <T>(answer: Promise<T>, { signals }: Limit): Promise<T> => {
     const told = answer.then(
       (value) => {
         core.hear()
@@ -123,12 +126,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         throw error
       },
     )
-    return within(told, limit)
+    return within(told, { signals, deadline: NEVER })
   }
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
     ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
-    ask(look(core, space, stored(key), checkTags(tags), '', inTurn), limit)
+    within(ask(look(core, space, stored(key), checkTags(tags), '', inTurn), limit), limit)
   /** Looks what is there, then runs one step, told whether that is dead: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
@@ -246,7 +249,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return versions.recallAll(space, names) ?? capture(names, limit)
   }
   const capture = (names: readonly string[], limit: Limit): Promise<Context> =>
-    ask(versions.capture(space, names, core.call(limit)), limit)
+    within(ask(versions.capture(space, names, core.call(limit)), limit), limit)
 
   /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
   const overwrite = <T>(

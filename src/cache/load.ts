@@ -188,23 +188,31 @@ export function createLoads(core: Core): Loads {
     if (!background.add(told, waitUntil, tell)) await told
   }
 
-  /** Gives a lease back; when the store is away, some more times, for which nobody waits. */
-  const release = (job: LoadJob, token: string): Promise<void> => {
-    const once = (): Promise<unknown> => core.step('repeat', job.to, ['release', '', token], core.call())
+  /**
+   * Gives a lease back; when the store is away, some more times, for which nobody waits. `inDoubt`: the request for the
+   * lease was given up, and may reach the store after this one.
+   */
+  const release = (job: LoadJob, token: string, inDoubt = false): Promise<void> => {
+    const once = async (): Promise<boolean> => {
+      const held = await core.step('repeat', job.to, ['release', '', token], core.call())
+      return held === 1 || !inDoubt
+    }
     const again = async (): Promise<void> => {
       for (const pause of RELEASE_PAUSES_MS) {
         await sleep(pause)
-        const done = await once().then(
-          () => true,
-          () => false,
-        )
-        if (done) return
+        if (await once().catch(() => false)) return
       }
     }
-    const first = once().catch((error: unknown) => {
-      background.add(again(), job.waitUntil, nothing)
-      throw error
-    })
+    const more = (): void => background.add(again(), job.waitUntil, nothing)
+    const first = once().then(
+      (done) => {
+        if (!done) more()
+      },
+      (error: unknown) => {
+        more()
+        throw error
+      },
+    )
     return settle(job, first)
   }
 
@@ -231,7 +239,7 @@ export function createLoads(core: Core): Loads {
         reply = await ask(job, load, token)
       } catch (error) {
         // It may hold after all: nobody shall wait for it.
-        void release(job, token)
+        void release(job, token, true)
         if (!core.isFault(error, job.emit)) throw error
         return undefined
       }

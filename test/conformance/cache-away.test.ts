@@ -12,6 +12,8 @@ import { createTcpProxy } from '../support/tcp-proxy.ts'
 interface Way {
   open(): AtomicStore
   refuse(): Promise<void>
+  /** Nothing is answered any more. */
+  stall(): void
   /** Lets what matches run and loses the answer. */
   lose(matches: (text: string) => boolean): void
   pass(): Promise<void>
@@ -35,6 +37,7 @@ const ways: Record<string, () => Promise<Way>> = {
         return ioredisStore(client)
       },
       refuse: () => proxy.refuse(),
+      stall: () => proxy.stall(),
       lose: (matches) => proxy.dropReplies((command) => matches(command.join(' '))),
       pass: () => proxy.pass(),
       async stop() {
@@ -67,6 +70,7 @@ const ways: Record<string, () => Promise<Way>> = {
     return {
       open: () => upstashStore({ url: proxy.url, token: gateway.token }),
       refuse: () => proxy.refuse(),
+      stall: () => proxy.fail('stall', { times: Number.POSITIVE_INFINITY }),
       lose: (matches) => proxy.dropReplies(({ body }) => matches(body)),
       pass: () => proxy.pass(),
       async stop() {
@@ -154,6 +158,16 @@ for (const [name, start] of Object.entries(ways)) {
       await expect(cache.increment('once')).rejects.toMatchObject({ maybeExecuted: true })
       await back()
       expect(await cache.get('once')).toBe(1)
+    })
+    it('says of a write at its own deadline whether it may have run', async () => {
+      await cache.set('slow', 1)
+      way.stall()
+      const soon = () => ({ deadline: Date.now() + 50 })
+      await expect(cache.get('slow', soon())).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+      for (const write of [() => cache.set('slow', 2, soon()), () => cache.delete('slow', soon())]) {
+        await expect(write()).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: true })
+      }
+      await back()
     })
     it('answers although the fill finds the store gone, and tells', async () => {
       events.length = 0

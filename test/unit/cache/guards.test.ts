@@ -52,6 +52,24 @@ describe('an invalidation during a load', () => {
 })
 
 describe('a lease is given back', () => {
+  it('when its request was given up, and reaches the store after what gives it back', async () => {
+    const store = memoryStore()
+    let late = true
+    const far: Memory = {
+      ...store,
+      async run(operation, key, args, call) {
+        if (!late || (args as readonly unknown[])[0] !== 'lease') return store.run(operation, key, args, call)
+        late = false
+        setTimeout(() => void store.run(operation, key, args), 20)
+        throw new HitherError('TIMEOUT', 'too late', { retryable: true, maybeExecuted: true })
+      },
+    }
+    const [here, there] = [createCache({ store: far, ttl: '1m' }), createCache({ store, ttl: '1m' })]
+    expect(await here.getOrSet('k', () => 'not stored')).toBe('not stored')
+    await pause(30)
+    expect(await there.getOrSet('k', () => 'stored')).toBe('stored')
+    expect(await here.get('k')).toBe('stored')
+  })
   it('when the value is too large for the store', async () => {
     const { here, there } = two({}, memoryStore({ maxValueBytes: 1000 }))
     expect(await here.getOrSet('k', () => 'x'.repeat(2000))).toHaveLength(2000)
