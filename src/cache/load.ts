@@ -203,7 +203,7 @@ export function createLoads(core: Core): Loads {
         if (await once().catch(() => false)) return
       }
     }
-    const more = (): void => background.add(again(), job.waitUntil, nothing)
+    const more = (): boolean => background.add(again(), job.waitUntil, nothing)
     const first = once().then(
       (done) => {
         if (!done) more()

@@ -56,6 +56,7 @@ const ways: Record<string, () => Promise<Way>> = {
         return store
       },
       refuse: () => proxy.refuse(),
+      stall: () => proxy.stall(),
       lose: (matches) => proxy.dropReplies((command) => matches(command.join(' '))),
       pass: () => proxy.pass(),
       async stop() {
@@ -93,7 +94,7 @@ for (const [name, start] of Object.entries(ways)) {
     beforeAll(async () => {
       way = await start()
       store = way.open()
-      const namespace = `away-${name}-${Math.random().toString(36).slice(2)}`
+      const namespace = `away-${name.replace(' ', '-')}-${Math.random().toString(36).slice(2)}`
       cache = createCache({ store, namespace, ttl: '5m', storeTimeout: '2s', onEvent: (event) => events.push(event) })
     }, 60_000)
     afterAll(async () => {

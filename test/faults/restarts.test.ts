@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { kill } from './support/outages.ts'
 import { createStallMeter, type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
 // A server that dies under load and comes back, 20 times. A Cluster's node cannot come back with its slots, as it
@@ -18,11 +19,11 @@ describe('a server that dies and comes back', () => {
         const store = await way.open({ timeoutMs: TIMEOUT_MS })
         const load = startLoad(store, meter.lostMs)
         const waits: number[] = []
-        for (let kill = 0; kill < KILLS; kill++) {
+        for (let n = 0; n < KILLS; n++) {
           await load.answered()
           await pause(50)
           // Every third time it stays away for longer than a few attempts to connect take.
-          await down(way, kill % 3 === 2 ? 700 : 0)
+          await down(way, n % 3 === 2 ? 700 : 0)
           const back = performance.now() - meter.lostMs()
           await load.answered()
           waits.push(performance.now() - meter.lostMs() - back)
@@ -49,9 +50,7 @@ describe('a server that dies and comes back', () => {
 async function down(way: Way, ms: number): Promise<void> {
   const [server, second] = way.servers
   if (server && !second) {
-    await server.kill('SIGKILL')
-    await pause(ms)
-    await server.restart()
+    await kill(server, ms)
   } else {
     await way.refuse()
     await pause(ms)

@@ -67,6 +67,8 @@ for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
       const answers: Later[] = await Promise.all([loading.later(round), acting.later(round)])
       await loading.end(round)
       const old = await loading.old(round)
+      // What is stored may be stored after the answer.
+      await Promise.all(two.agents.map((agent) => agent.flush()))
       const last = await Promise.all(two.agents.map((agent) => agent.get(round)))
 
       const right = `${act === 'set' ? 'set' : 'new'}:${round.key}`

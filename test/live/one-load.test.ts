@@ -48,6 +48,7 @@ for (const name of ['TCP', 'Cluster', 'REST'] as const) {
     }
     it('by a loader that is slower than every guard, and its value is stored', async () => {
       expectOne('slow', await slow)
+      await Promise.all(children.map(({ agent }) => agent.flush()))
       const later = await rush(8, 'slow', 10, 0)
       expect(later.map(({ runs }) => runs)).toEqual(later.map(() => 0))
       for (const { agent } of children) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
