@@ -96,5 +96,5 @@ for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
     } finally {
       await two.stop()
     }
-  }, 90_000)
+  }, 240_000)
 }

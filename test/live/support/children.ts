@@ -1,6 +1,5 @@
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { CacheOptions } from '../../../src/index.ts'
+import { forkSource } from '../../support/fork-source.ts'
 import type { Agent } from './agent.ts'
 import type { Answer, Ask } from './child.ts'
 import type { Address } from './store.ts'
@@ -17,8 +16,7 @@ export type ChildOptions = Pick<CacheOptions, 'namespace' | 'ttl' | 'grace' | 's
 
 /** A process of its own with a cache over the store at `address`. */
 export async function startChild(address: Address, options: ChildOptions): Promise<Child> {
-  const file = fileURLToPath(new URL('child.ts', import.meta.url))
-  const child = fork(file, [JSON.stringify({ address, options })], { execArgv: ['--no-warnings'] })
+  const child = forkSource(new URL('child.ts', import.meta.url), JSON.stringify({ address, options }))
   const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>()
   let asked = 0
   const answer = (id: number): Promise<never> =>

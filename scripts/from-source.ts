@@ -1,0 +1,22 @@
+/**
+ * `node --import ./scripts/from-source.ts FILE` runs a file on the sources, unbuilt: the package's own names mean what
+ * `paths` in tsconfig.json says.
+ */
+import { readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+
+const root = new URL('../', import.meta.url)
+const { compilerOptions } = JSON.parse(readFileSync(new URL('tsconfig.json', root), 'utf8')) as {
+  compilerOptions: { paths: Record<string, [string]> }
+}
+const paths = Object.entries(compilerOptions.paths).map(([name, [path]]) => [name.split('*'), path] as const)
+
+registerHooks({
+  resolve(name, context, next) {
+    for (const [[start = '', end], path] of paths) {
+      const fits = end === undefined ? name === start : name.startsWith(start)
+      if (fits) return next(new URL(path.replace('*', name.slice(start.length)), root).href, context)
+    }
+    return next(name, context)
+  },
+})
