@@ -160,10 +160,12 @@ function startTraffic(
       await pause(Math.floor(Math.random() * 4))
       return value
     }
+    const lost = lostMs()
     try {
       await read(i, () => cache.getOrSet(key(i), load, options))
     } catch (error) {
-      fallbacks++
+      // A process that was not run has let the deadline pass itself.
+      if (lostMs() - lost < 100) fallbacks++
       throw error
     }
   }
