@@ -203,6 +203,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     namespace,
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
+    run: (operation, key, args) => run(operation, key, args, core.call()),
     async remove(key, sinceMs) {
       const call = core.call()
       const writtenMs = plain ? 0 : (parseEntry((await guarded(() => store.get(key, call))) ?? '')?.writtenMs ?? NEVER)

@@ -35,6 +35,7 @@ export async function look(
   const tags = new Map<string, string | undefined>()
   const buried = near?.buried(to)
   const absent = buried && (await buried)
+  near?.ride()
   const since = { atMs: now(), ticket: near?.begin() }
   if (plain || absent) {
     const entry = absent ? undefined : parse(await text(to, inTurn))

@@ -1,3 +1,4 @@
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import type { LocalTier } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
@@ -13,6 +14,7 @@ export interface NearHost {
   readonly subscribe?:
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
+  run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
   /** Deletes what was not written after `sinceMs`. Rejects when the store is away. */
   remove(key: string, sinceMs: number): Promise<unknown>
   /** Whether the error says that the store did not answer. */
@@ -39,6 +41,8 @@ export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'begin' | 'set' |
    * whether it must still count as absent.
    */
   buried(key: string): Promise<boolean> | undefined
+  /** The store is about to be read. */
+  ride(): void
   /** The store has answered. */
   heard(): void
   close(): Promise<void>
@@ -65,6 +69,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     channel: plain ? '::near' : `:${own}:near`,
     publish: host.publish,
     subscribe: host.subscribe,
+    run: host.run,
     drop(stored) {
       drop(stored)
       if (!plain && stored[0] === ':') host.forget(stored)
@@ -100,6 +105,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
       }
     },
     buried: tombstones.buried,
+    ride: () => feed?.ride(),
     heard: tombstones.heard,
     async close() {
       await feed?.close()

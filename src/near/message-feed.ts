@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 
@@ -13,6 +14,8 @@ export interface FeedHost {
   readonly subscribe?:
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
+  /** Runs an operation on a key of the store. */
+  run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
   /** Another process has changed this key. */
   drop(key: string): void
   /** Nothing kept so far can be trusted; `lost`: because messages may have been missed. */
@@ -21,6 +24,8 @@ export interface FeedHost {
 }
 
 export interface Feed {
+  /** The store is about to be read. */
+  ride(): void
   /** Something is about to be kept. */
   listen(): void
   /** This process has changed these keys. */
@@ -102,6 +107,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       cancel = setTimer(repeat, intervalMs)
     }
     return {
+      ride() {},
       listen() {
         if (link || closed || now() < againMs) return
         const started = subscribe(channel, receive, () => flush(true))

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { writeEntry } from '../../src/cache/entry-operations.ts'
 import { writePlain } from '../../src/cache/plain-operations.ts'
 import { captureVersion, softenVersion } from '../../src/cache/versions.ts'
+import { appendChanges, pullChanges } from '../../src/near/pull-feed.ts'
 import { NO_END, NONE } from '../../src/protocol/entry.ts'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
 
@@ -214,6 +215,18 @@ const versionSeed = fc.oneof(fc.constant(undefined), version)
 const captures = fc.tuple(version, from(0, 5_000, 10_000, 100_000)).map((args): Arg[] => args)
 const softened = from<Arg[]>(['aaaaaaaaaaaaaaaa'], ['bbbbbbbbbbbbbbbb'])
 
+const changes = (count: number): string => Array.from({ length: count }, (_, i) => `abcdk${i};`).join('')
+const logSeed = from(
+  undefined,
+  'hello',
+  '12 x ',
+  `1003 1000 ${changes(3)}`,
+  `1500 1000 ${changes(500)}`,
+  '1795000000000000 1795000000000000 ',
+)
+const appends = from<Arg[]>(['abcdk%3A1;'], [changes(3)], [changes(499)], [changes(500)], ['abcd*;'])
+const pulls = from(-1, 0, 999, 1000, 1001, 1003, 1004, 1499, 1500, 1795000000000000).map((after): Arg[] => [after])
+
 describe('the steps of an entry run as `apply` says', () => {
   const clients: Redis[] = []
   afterAll(() => {
@@ -239,6 +252,8 @@ describe('the steps of an entry run as `apply` says', () => {
     both('entry', writeEntry, foreign, entry)
     both('plain', writePlain, plainSeed, plain)
     both('capture', captureVersion as unknown as Operate, versionSeed, stepsOf(captures))
+    both('append', appendChanges as unknown as Operate, logSeed, stepsOf(appends))
+    both('pull', pullChanges as unknown as Operate, logSeed, stepsOf(pulls))
     both('soften', softenVersion as unknown as Operate, versionSeed, stepsOf(softened))
   }
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { type AtomicStore, type CacheEvent, type CacheOptions, createCache, HitherError } from '../../../src/index.ts'
-import { messageFeed, type NearTierOptions, nearTier } from '../../../src/near/index.ts'
+import { messageFeed, type NearTierOptions, nearTier, pullFeed } from '../../../src/near/index.ts'
 import { byHand, pause } from './slow-store.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
@@ -525,6 +525,108 @@ describe('messages between processes', () => {
     expect(listeners.size).toBe(1)
     await a.close()
     expect(listeners.size).toBe(0)
+  })
+})
+
+describe('a log of changes in the store', () => {
+  function two(every: number) {
+    const memory = memoryStore()
+    const events: CacheEvent[] = []
+    const make = () => {
+      const { store, state } = switched(memory)
+      const near = nearTier({ maxAge: '1m', feed: pullFeed({ every }) })
+      return { cache: createCache({ store, near, ttl: '5m', onEvent: (event) => events.push(event) }), state }
+    }
+    const [a, b] = [make(), make()]
+    const gaps = (): number => events.filter(({ type }) => type === 'feed-gap').length
+    return { a: a.cache, b: b.cache, state: a.state, memory, gaps }
+  }
+  const hold = async (cache: ReturnType<typeof two>['a'], key: string, options = {}) => {
+    await cache.set(key, 1, options)
+    await cache.flush()
+    await cache.get('something else')
+    await cache.get(key)
+    await cache.get(key)
+    expect(cache.peek(key)).toBe(1)
+  }
+
+  it.each([
+    ['delete', (cache: ReturnType<typeof two>['a']) => cache.delete('k: %;é')],
+    ['set', (cache: ReturnType<typeof two>['a']) => cache.set('k: %;é', 2)],
+    ['invalidateTags', (cache: ReturnType<typeof two>['a']) => cache.invalidateTags(['t'])],
+    ['clear', (cache: ReturnType<typeof two>['a']) => cache.clear()],
+    [
+      'more keys than it keeps',
+      (cache: ReturnType<typeof two>['a']) => cache.delete(Array.from({ length: 501 }, (_, i) => `k${i}`)),
+    ],
+  ])('brings a %s along with the next read', async (_, change) => {
+    const { a, b } = two(1)
+    await hold(a, 'k: %;é', { tags: ['t'] })
+    await change(b)
+    await b.flush()
+    await pause(3)
+    expect(a.peek('k: %;é')).toBe(1)
+    await a.get('another')
+    await a.flush()
+    expect(a.peek('k: %;é')).toBeUndefined()
+  })
+  it('leaves alone what it does not name, and what this process has changed itself', async () => {
+    const { a, b, gaps } = two(1)
+    await hold(a, 'k')
+    await b.delete('other')
+    await b.flush()
+    await pause(3)
+    await a.get('another')
+    await a.flush()
+    expect([a.peek('k'), gaps()]).toEqual([1, 0])
+  })
+  it('asks at most once in `every`', async () => {
+    const { a, b, state } = two(60_000)
+    await hold(a, 'k')
+    await b.delete('k')
+    await b.flush()
+    state.asked = 0
+    for (let i = 0; i < 5; i++) await a.get(`miss ${i}`)
+    expect(state.asked).toBe(10)
+    expect(a.peek('k')).toBe(1)
+  })
+  it('empties the tier when it was lost, or has dropped what was not read', async () => {
+    for (const lose of [
+      ({ memory }: ReturnType<typeof two>) => memory.delete([':hither:near']),
+      ({ b }: ReturnType<typeof two>) => Promise.all(Array.from({ length: 600 }, (_, i) => b.delete(`k${i}`))),
+      async ({ b }: ReturnType<typeof two>) => {
+        for (let i = 0; i < 3; i++) await b.delete(Array.from({ length: 200 }, (_, j) => `k${i}-${j}`))
+      },
+    ]) {
+      const both = two(1)
+      const { a, b, gaps } = both
+      await hold(a, 'k')
+      await lose(both)
+      await b.flush()
+      await pause(3)
+      await a.get('another')
+      await a.flush()
+      expect(a.peek('k')).toBeUndefined()
+      expect(gaps()).toBeLessThan(2)
+    }
+  })
+  it('is done without while the store is away', async () => {
+    const { a, b, state } = two(1)
+    await hold(a, 'k')
+    state.away = true
+    await pause(3)
+    await expect(async () => await a.get('another')).rejects.toEqual(code('STORE_UNAVAILABLE'))
+    expect(a.peek('k')).toBe(1)
+    await b.delete('k')
+    await b.flush()
+    state.away = false
+    await pause(3)
+    await a.get('another')
+    await a.flush()
+    expect(a.peek('k')).toBeUndefined()
+  })
+  it('refuses an interval that is none', () => {
+    expect(() => pullFeed({ every: 'often' as never })).toThrow(code('INVALID_DURATION'))
   })
 })
 
