@@ -2,7 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { encodeJson } from '../protocol/codec.ts'
-import { NONE } from '../protocol/entry.ts'
+import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
@@ -132,11 +132,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
     within(ask(look(core, space, stored(key), checkTags(tags), '', inTurn), limit), limit)
-  /** Looks what is there, then runs one step, told whether that is dead: nothing else of this process comes between. */
+  /** Looks what is there, then runs one step, told of it: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
     limit: Limit,
-    work: (to: string, dead: string, generation?: string) => Promise<T>,
+    work: (to: string, dead: string, found?: Found) => Promise<T>,
     tags?: readonly string[],
   ): Promise<T> => {
     const to = stored(key)
@@ -147,8 +147,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     if (plain) return overwrite([to], () => work(to, ''), near && deleted())
     return core.inTurn([to], true, async () => {
       if (near) await deleted()
-      const { dead, generation } = await find(key, limit, tags, true)
-      return work(to, dead, generation)
+      const found = await find(key, limit, tags, true)
+      return work(to, found.dead, found)
     })
   }
 
@@ -304,10 +304,14 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const limit = limitOf(options, { ...CALL, ttl: 1 })
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs } = core.life({ ...options, grace: 0 })
-    const reply = await findThen(key, limit, async (to, dead, seen) => {
-      const generation = seen ?? (await contextFor([], { freshMs, lifeMs: freshMs }, limit)).generation
+    const add = async (to: string, dead: string, found?: Found): Promise<Reply> => {
+      const generation = found?.generation ?? (await contextFor([], { freshMs, lifeMs: freshMs }, limit)).generation
       return step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], limit)
-    })
+    }
+    let reply: Reply
+    // Null: another generation's counter has come since it was looked for.
+    do reply = await findThen(key, limit, add)
+    while (reply === null)
     if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
     if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
     return Number(reply)
@@ -438,7 +442,23 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     async take<T>(key: string, options?: ReadOptions) {
       const limit = limitOf(options, READ)
-      const text = await findThen(key, limit, (to, dead) => step('once', to, ['take', dead], limit), options?.tags)
+      let text: Reply
+      let id: string | undefined
+      let tried: string | undefined
+      do {
+        tried = id
+        text = await findThen(
+          key,
+          limit,
+          async (to, _, found) => {
+            const { entry, dead } = found ?? {}
+            id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
+            return plain || id ? step('once', to, ['take', id ?? ''], limit) : null
+          },
+          options?.tags,
+        )
+        // It was replaced meanwhile; the same once more is stale by the store's clock.
+      } while (text === null && id !== tried)
       const entry = core.parse((text ?? undefined) as string | undefined)
       return (await hitOf(key, { status: 'fresh', entry }))?.value as Frozen<T> | undefined
     },

@@ -4,8 +4,8 @@ import { put, same, sum } from './transition.ts'
 
 /**
  * The atomic steps on one entry, in one script, so that a server learns one digest. The first argument is the verb, the
- * second the id of an entry that the caller has found dead, or empty. A *live* entry holds a value that is fresh and not
- * dead.
+ * second the id of an entry that the caller has found dead, or empty; of `take`, the id of the one it has found live. A
+ * *live* entry holds a value that is fresh and not dead, to `take` the one it was told of.
  *
  * | verb | further arguments | replies |
  * | --- | --- | --- |
@@ -16,7 +16,7 @@ import { put, same, sum } from './transition.ts'
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
  * | ttl | | ms left of freshness, -1 without an end, or null |
- * | increment | id, fresh ms, by, generation | the sum in digits, or the code of the error |
+ * | increment | id, fresh ms, by, generation | the sum in digits, the code of the error, or null: what is live is of another generation |
  *
  * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at
  * least as long as the lease lasts; an early one, on a live entry, does not.
@@ -30,7 +30,7 @@ if not h:find('^h[!-~]' .. word .. digit:rep(55) .. word .. digit:rep(15) .. wor
 local fresh, ends, held, free = h:sub(44, 58), h:sub(59, 73), h:sub(74, 89), ('-'):rep(16) .. ('0'):rep(15)
 local value = h ~= '' and h:sub(2, 2) ~= '-'
 local graced = value and fresh ~= ends
-local live = value and h:sub(3, 18) ~= ARGV[2] and (not graced or fresh - ms > 0)
+local live = value and (h:sub(3, 18) == ARGV[2]) == (verb == 'take') and (not graced or fresh - ms > 0)
 local function at(n) return n == '0' and ('9'):rep(15) or ('%015.0f'):format(ms + n) end
 local function put(head, load, times, rest, life)
  local entry = head .. ('%016.0f%09.0f'):format(us, load) .. times .. free .. rest
@@ -63,6 +63,7 @@ elseif verb == 'expire' or verb == 'release' and held == ARGV[3] then
  redis.call('PEXPIRE', key, ends - ms)
  return 1
 elseif verb == 'increment' then
+ if live and h:sub(105, 120) ~= ARGV[6] then return false end
  local n = live and redis.call('GETRANGE', key, 128, -1) or '0'
  if live and h:sub(2, 2) .. h:sub(121) ~= 'i00000000' or not n:find('^-?%d+$') then return 'WRONG_TYPE' end
  n = n + ARGV[5]
@@ -97,7 +98,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
   const held = text.slice(73, 89)
   const value = text !== '' && text[1] !== NO_VALUE
   const graced = value && fresh !== ends
-  const live = value && text.slice(2, 18) !== dead && (!graced || Number(fresh) > ms)
+  const live = value && (text.slice(2, 18) === dead) === (verb === 'take') && (!graced || Number(fresh) > ms)
   const at = (n: unknown): string => (n === 0 ? NO_END : digits(ms + Number(n), 15))
   const whole = (head: string, load: unknown, times: string, rest: string): string =>
     head + digits(nowUs, 16) + digits(Number(load), 9) + times + FREE + rest
@@ -134,6 +135,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
     case 'ttl':
       return same(current, live ? (fresh === NO_END ? -1 : Math.max(1, Number(fresh) - ms)) : null)
     default: {
+      if (live && text.slice(104, 120) !== d) return same(current, null)
       const counter = text[1] === 'i' && text.slice(120, 128) === '00000000' ? text.slice(128) : ''
       const total = sum(live ? counter : '0', c)
       if (!/\d/.test(total)) return same(current, total)
@@ -145,7 +147,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
 
 /** For `ttl`. */
 export const readEntry: Operation<readonly Arg[], Reply> = { name: 'entry.read', effect: 'read', lua, apply }
-/** For `lease`, `release` and `fill`, which find by their token that they have run, and `expire`. */
+/** For `release` and `fill`, which find by their token that they have run, and `expire`. */
 export const repeatEntry: Operation<readonly Arg[], Reply> = { name: 'entry.repeat', effect: 'repeat', lua, apply }
-/** For `set`, `add`, `take`, `touch` and `increment`. */
+/** For `set`, `add`, `take`, `touch` and `increment`; and `lease`, which would give an old load its lease back. */
 export const writeEntry: Operation<readonly Arg[], Reply> = { name: 'entry.once', effect: 'once', lua, apply }

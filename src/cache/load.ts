@@ -221,7 +221,7 @@ export function createLoads(core: Core): Loads {
     const call = core.call()
     load.untilMs = aliveUntil(call)
     const args = ['lease', job.dead ?? '', token, job.hardMs + LEASE_MARGIN_MS, Number(!!job.early)]
-    const leasing = core.step('repeat', job.to, args, call)
+    const leasing = core.step('once', job.to, args, call)
     const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
     const [reply, captured] = await Promise.all([leasing, context])
     load.context = captured

@@ -128,10 +128,13 @@ const lease = fc
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
-const read = fc.tuple(from('take', 'ttl'), dead).map((args): Arg[] => args)
+const read = fc.oneof(
+  dead.map((dead): Arg[] => ['ttl', dead]),
+  id.map((id): Arg[] => ['take', id]),
+)
 const increment = fc
-  .tuple(dead, id, lifetime, by)
-  .map(([dead, id, fresh, by]): Arg[] => ['increment', dead, id, fresh, by, NONE])
+  .tuple(dead, id, lifetime, by, from(NONE, NONE, NONE, 'generationgener2'))
+  .map(([dead, id, fresh, by, generation]): Arg[] => ['increment', dead, id, fresh, by, generation])
 
 const stepsOf = (args: fc.Arbitrary<Arg[]>): fc.Arbitrary<Step[]> =>
   fc.array(fc.record({ waitMs: from(0, 0, 0, 5_000, 10_000, 30_000), us: fc.integer({ min: 0, max: 999 }), args }), {

@@ -1,7 +1,7 @@
 import { type Cache, type CacheOptions, type Codec, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { describe, expect, it } from 'vitest'
-import { pause } from './slow-store.ts'
+import { byHand, pause } from './slow-store.ts'
 
 type Memory = ReturnType<typeof memoryStore>
 
@@ -133,6 +133,61 @@ describe('no later caller is answered by what was invalidated', () => {
     door.resolve(0)
     await Promise.all(loads)
     expect([await cache.get('a'), await cache.get('n'), await cache.get('d')]).toEqual(['mine', 5, undefined])
+  })
+  it('by a lease that is asked for once more, late', async () => {
+    const { here, there, store } = two()
+    const run = store.run
+    let again = async (): Promise<unknown> => undefined
+    store.run = (operation, ...rest) => {
+      // What may be sent again may also run again, later.
+      if (rest[1][0] === 'lease' && operation.effect === 'repeat') again = () => run(operation, ...rest)
+      return run(operation, ...rest)
+    }
+    const door = Promise.withResolvers<string>()
+    const old = here.getOrSet('k', () => door.promise)
+    await pause(2)
+    await there.delete('k')
+    await again()
+    door.resolve('old')
+    expect(await old).toBe('old')
+    expect(await there.get('k')).toBeUndefined()
+  })
+  it('by take, where what was invalidated is stored late', async () => {
+    const memory = memoryStore()
+    const { here, there } = two({}, memory)
+    const { store, next, flow } = byHand(memory)
+    const far = createCache({ store, ttl: '1m' })
+    const captured = await here.capture(['t'])
+    await here.set('k', 'first')
+    const taking = far.take('k')
+    const read = await next('get')
+    await read.act()
+    await there.invalidateTags(['t'])
+    await here.set('k', 'old', { tags: captured })
+    await read.answer()
+    flow()
+    expect(await taking).toBeUndefined()
+  })
+  it('by a count that comes late, after clear', async () => {
+    const memory = memoryStore()
+    const { here, there } = two({}, memory)
+    const { store, next, flow } = byHand(memory)
+    const far = createCache({ store, ttl: '1m' })
+    expect(await here.increment('n', 5)).toBe(5)
+    const late = far.increment('n')
+    await (await next('get')).answer()
+    const sent = await next('increment')
+    await there.clear()
+    const fresh = byHand(memory)
+    const counting = createCache({ store: fresh.store, ttl: '1m' }).increment('n')
+    await (await fresh.next('get')).answer()
+    const counts = await fresh.next('increment')
+    await sent.answer()
+    expect(await late).toBe(6)
+    await counts.answer()
+    fresh.flow()
+    flow()
+    expect(await counting).toBe(1)
   })
   it('by a count under a generation that is no more', async () => {
     const { here, there } = two()
