@@ -249,7 +249,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return versions.recallAll(space, names) ?? capture(names, limit)
   }
   const capture = (names: readonly string[], limit: Limit): Promise<Context> =>
-    within(ask(versions.capture(space, names, core.call(limit)), limit), limit)
+    within(ask(versions.capture(space, names, core.call()), limit), limit)
 
   /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
   const overwrite = <T>(

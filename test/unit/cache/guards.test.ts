@@ -51,6 +51,19 @@ describe('an invalidation during a load', () => {
   }
 })
 
+describe('a caller that leaves', () => {
+  it('takes no other along that asks for the same versions', async () => {
+    const { here } = two()
+    const controller = new AbortController()
+    const left = here.set('a', 1, { ttl: '1m', tags: ['t'], signal: controller.signal })
+    const stays = here.set('b', 2, { ttl: '1m', tags: ['t'] })
+    controller.abort(new Error('left'))
+    await expect(left).rejects.toThrow('left')
+    await stays
+    expect(await here.get('b')).toBe(2)
+  })
+})
+
 describe('a lease is given back', () => {
   it('when its request was given up, and reaches the store after what gives it back', async () => {
     const store = memoryStore()
