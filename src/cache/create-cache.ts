@@ -166,9 +166,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     if (!quickName || typeof key !== 'string' || (options && wantsMore(options))) return undefined
     return (near as Near).peek(quickName(key), coarseNow()) as T | undefined
   }
-  const hitNear = (): void => {
-    stats.hits++
-    emit({ type: 'hit' })
+  const served: ReadThrough['served'] = (as) => {
+    stats[as === 'hit' ? 'hits' : 'stale']++
+    emit({ type: as })
   }
   const open: ReadThrough['open'] = async (to, entry, as, use) => {
     try {
@@ -194,10 +194,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         const noted = loadMs || tags || schema ? { ...fill, note } : fill
         near.set((nearName as Name)(use.key), noted, atMs, ticket)
       }
-      if (as) {
-        stats[as === 'hit' ? 'hits' : 'stale']++
-        emit({ type: as })
-      }
+      if (as) served(as)
       return { value }
     } catch {
       emit({ type: 'decode-failed' })
@@ -230,7 +227,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     emit,
     waitUntil: request.waitUntil,
     held,
-    hitNear,
+    served,
     open,
     keep,
     miss,
@@ -320,7 +317,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const kept = quick<Frozen<T>>(key, options)
     if (kept !== undefined) {
-      hitNear()
+      served('hit')
       return kept
     }
     const limit = limitOf(options, LOAD)
@@ -333,13 +330,13 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async get<T>(key: string, options?: ReadOptions) {
       const kept = quick<Frozen<T>>(key, options)
       if (kept !== undefined) {
-        hitNear()
+        served('hit')
         return kept
       }
       const limit = limitOf(options, READ)
       const near = held(key)
       if (isHeld(near)) {
-        hitNear()
+        served('hit')
         return near.value as Frozen<T>
       }
       const found = await find(key, limit, options?.tags)
@@ -357,7 +354,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const values = new Map<string, Frozen<T>>()
       for (const [i, key] of keys.entries()) {
         const found = all[i] as NearEntry | Found
-        if ('value' in found) hitNear()
+        if ('value' in found) served('hit')
         const hit = 'value' in found ? found : await hitOf(key, found, found)
         if (hit) values.set(key, hit.value as Frozen<T>)
       }

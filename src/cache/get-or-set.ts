@@ -51,7 +51,7 @@ export async function getOrSet(
     // What another loop was sent here for is in the store.
     const near = liveId ? undefined : through.held(key, plan.schema)
     if (near && !force && near.freshUntilMs > now() && !isDue(near, options)) {
-      through.hitNear()
+      through.served('hit')
       return near.value
     }
     const knew = loads.contextOf(to)
@@ -81,15 +81,16 @@ export async function getOrSet(
     }
     through.miss()
     const stale = seen?.status === 'stale' || (fresh && force) ? entry : undefined
-    const serveStale = async (): Promise<Box | undefined> =>
-      stale && seen
-        ? stale.freshUntilMs === stale.expiresMs || isKept(stale, now())
-          ? open(to, stale, 'stale', { key, found: seen, plan })
-          : undefined
-        : // The store is away.
-          near && !seen
-          ? { value: near.value }
-          : undefined
+    const serveStale = async (): Promise<Box | undefined> => {
+      if (!seen && near) {
+        // The store is away.
+        through.served('stale')
+        return near
+      }
+      return stale && seen && (stale.freshUntilMs === stale.expiresMs || isKept(stale, now()))
+        ? open(to, stale, 'stale', { key, found: seen, plan })
+        : undefined
+    }
     if (!force && core.failures.get(to)) {
       const copy = await serveStale()
       if (copy) return copy.value

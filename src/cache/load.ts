@@ -114,8 +114,8 @@ export interface ReadThrough {
   readonly waitUntil: WaitUntil | undefined
   /** What the near tier holds, fresh or in grace, of values that this schema has checked. */
   held(key: string, schema?: Schema): NearEntry | undefined
-  /** Counts and tells a hit in the near tier. */
-  hitNear(): void
+  /** Counts and tells that a value was given out. */
+  served(as: 'hit' | 'stale'): void
   /**
    * The value of a usable entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Counts and
    * tells, `as` what; kept near, by what was found and for as long as the plan allows.

@@ -131,8 +131,8 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       async close() {
         closed = true
         cancel?.()
-        const end = await link?.catch(() => undefined)
-        await end?.()
+        // One that is not up yet ends when it is; the store closes what it opened in any case.
+        link?.then((end) => end()).catch(() => {})
       },
     }
   }
