@@ -364,7 +364,6 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async getOrSetMany<T>(keys: readonly string[], loader: ManyLoader<T>, options?: GetOrSetOptions) {
       const limit = limitOf(options, LOAD)
       storedAll(keys)
-      if (options?.bypass || options?.refresh) throw invalid('getOrSetMany has no bypass and no refresh')
       if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
       const values = await getOrSetMany(through, keys, loader, planLoad(core, options), limit)
       return values as Map<string, Frozen<T>>

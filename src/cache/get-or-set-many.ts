@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Limit } from '../runtime/deadline.ts'
-import { getOrSet } from './get-or-set.ts'
+import { getOrSet, runAlone } from './get-or-set.ts'
 import type { LoadPlan, ReadThrough } from './load.ts'
 import type { ManyLoader } from './types.ts'
 
@@ -19,8 +19,15 @@ export async function getOrSetMany(
   const undecided = new Set(unique)
   const won = new Map<string, { resolve(value: unknown): void; reject(error: unknown): void; signal: AbortSignal }>()
 
+  let flushing = false
   const flush = (): void => {
-    if (undecided.size > 0 || won.size === 0) return
+    if (flushing || undecided.size > 0 || won.size === 0) return
+    flushing = true
+    // Leases that were asked for together are won in one run of microtasks.
+    queueMicrotask(() => queueMicrotask(runBatch))
+  }
+  const runBatch = (): void => {
+    flushing = false
     const batch = new Map(won)
     won.clear()
     const run = async (): Promise<void> => {
@@ -53,8 +60,9 @@ export async function getOrSetMany(
     undecided.delete(key)
     flush()
   }
+  const load = plan.options.bypass ? runAlone : getOrSet
   const one = (key: string): Promise<unknown> =>
-    getOrSet(
+    load(
       through,
       key,
       ({ signal }) =>

@@ -352,3 +352,42 @@ describe('getOrSetMany', () => {
     expect(here.stats().inFlight).toBe(0)
   })
 })
+
+describe('a load of many', () => {
+  const open = () => createCache({ store: memoryStore(), ttl: '1m' })
+  it('reads and stores nothing when it is to bypass the cache', async () => {
+    const cache = open()
+    await cache.set('a', 1)
+    const asked: (readonly string[])[] = []
+    const load = (keys: readonly string[]) => {
+      asked.push(keys)
+      return { a: new Date(1), b: 2 }
+    }
+    const values = await cache.getOrSetMany(['a', 'b', 'c'], load, { bypass: true })
+    expect(values).toEqual(
+      new Map<string, unknown>([
+        ['a', new Date(1)],
+        ['b', 2],
+      ]),
+    )
+    expect(asked).toEqual([['a', 'b', 'c']])
+    expect(await cache.getMany(['a', 'b'])).toEqual(new Map([['a', 1]]))
+  })
+  it('refreshes those that are due ahead of time, by one run', async () => {
+    const cache = open()
+    let round = 0
+    const asked: (readonly string[])[] = []
+    const load = (keys: readonly string[]) => {
+      asked.push(keys)
+      round++
+      return new Map(keys.map((key) => [key, round]))
+    }
+    const keys = ['a', 'b', 'c', 'd']
+    await cache.getOrSetMany(keys.slice(0, 3), load)
+    const values = await cache.getOrSetMany(keys, load, { refresh: () => true })
+    await cache.flush()
+    expect(values.get('a')).toBe(1)
+    expect([...(await cache.getMany(keys)).values()]).toEqual([2, 2, 2, 2])
+    expect(asked.map((keys) => [...keys].sort())).toEqual([['a', 'b', 'c'], keys])
+  })
+})
