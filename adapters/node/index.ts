@@ -1,12 +1,12 @@
 import { HitherError } from 'hither'
 import { createGateway } from 'hither/gateway'
-import { connect, ioredisStore } from 'hither/ioredis'
+import { tcpStore } from 'hither/tcp'
 import { serve } from './serve.ts'
 
 export { type Served, type ServeOptions, serve } from './serve.ts'
 
 export interface StartGatewayOptions {
-  /** The Redis behind, such as `redis://127.0.0.1:6379`; needs the package `ioredis`. */
+  /** The Redis behind, such as `redis://user:password@127.0.0.1:6379/0`, or `rediss:` for TLS. */
   readonly redis: string
   /** @default a random one, in the result */
   readonly token?: string
@@ -23,9 +23,12 @@ export interface StartedGateway {
   stop(): Promise<void>
 }
 
+/** As long as Upstash's largest record. */
+const MAX_REPLY_BYTES = 100_000_000
+
 /**
  * A gateway of one's own, for a test or for development, before one Redis that runs. Rejects when the port cannot be
- * had, and with a `HitherError` when there is no ioredis or more than one url (`UNSUPPORTED`), no Redis
+ * had, and with a `HitherError` when there is more than one url (`UNSUPPORTED`), no Redis
  * (`STORE_UNAVAILABLE`, `TIMEOUT`, `BAD_REPLY`) or no access to it (`UNAUTHORIZED`).
  */
 export async function startGateway(options: StartGatewayOptions): Promise<StartedGateway> {
@@ -33,11 +36,7 @@ export async function startGateway(options: StartGatewayOptions): Promise<Starte
   if (redis.includes(',')) {
     throw new HitherError('UNSUPPORTED', 'the gateway stands before one Redis, not a Cluster: give one url')
   }
-  // Integers beyond 2^53 keep their digits.
-  const client = await connect(redis, { client: { stringNumbers: true } })
-  // The store hears errors while it is open; a client that is being ended reports to nobody.
-  client.on('error', () => {})
-  const store = ioredisStore(client)
+  const store = tcpStore({ url: redis, maxReplyBytes: MAX_REPLY_BYTES })
   try {
     const gateway = createGateway({
       transport: store.transport as NonNullable<typeof store.transport>,

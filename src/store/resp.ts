@@ -10,7 +10,7 @@ const MAX_LINE = 65_536
 const MAX_ELEMENTS = 1_048_576
 /** Longest string that any server answers, in bytes: more is no Redis. */
 const MAX_STRING = 2 ** 29
-/** A reply may hold so many values of the largest size. */
+/** A reply may hold so many values of the largest size, but no more than `MAX_STRING` bytes. */
 const MAX_VALUES = 64
 /** What is kept of a buffer between replies, in bytes. */
 const KEPT = 65_536
@@ -48,12 +48,13 @@ interface Frame {
  * flat arrays, booleans 1 and 0, doubles their text, big numbers `bigint` beyond 2^53: what RESP2 answers in their place.
  *
  * The function throws `BAD_REPLY` for what is no RESP, and past a bound (depth 64, a line of 64 KiB, 1,048,576
- * elements, 64 values of the largest size); the connection is of no use then. It keeps what arrived, and allocates
+ * elements, 64 values of the largest size or 512 MiB); the connection is of no use then. It keeps what arrived, and allocates
  * nothing for what is only announced.
  * https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
 export function createParser(options: ParserOptions): (chunk: Uint8Array) => void {
   const { onReply, onPush, wantsBytes, maxValueBytes = 8 * 1024 * 1024, decode = defaultDecode } = options
+  const largest = Math.min(MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
   /** Of a line or string that is not whole yet, what there is of it. */
   let held = new Uint8Array(0)
   let heldLength = 0
@@ -88,7 +89,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   }
   const weigh = (more: number): void => {
     size += more
-    if (size > MAX_VALUES * maxValueBytes + MAX_LINE) throw badReply('a reply that is too large')
+    if (size > largest) throw badReply('a reply that is too large')
   }
 
   /** Puts a value in its place, and hands over what is whole with it. */
