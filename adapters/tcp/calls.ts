@@ -4,39 +4,44 @@ import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type Connection, type Entry, late } from './connection.ts'
 
-/** Commands that would put a connection out of step, or change it for all who share it. */
-const NEVER_SENT = new Set(
-  'SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SYNC PSYNC HELLO AUTH SELECT RESET QUIT MULTI EXEC DISCARD'.split(
-    ' ',
-  ),
-)
-/** Commands that concern what the same connection did before. */
-const EXCLUSIVE = new Set('WATCH UNWATCH WAIT WAITAOF'.split(' '))
-const WAITING = new Set('BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZMPOP BZPOPMIN BZPOPMAX'.split(' '))
+/**
+ * What is particular of a command: `never` would put a connection out of step, or change it for all who share it;
+ * `own` concerns what the same connection did before; `waits` makes everything behind it wait, `may` if it says BLOCK.
+ */
+type Kind = 'never' | 'own' | 'waits' | 'may'
+const words: readonly (readonly [Kind, string])[] = [
+  ['never', 'SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SYNC PSYNC'],
+  ['never', 'HELLO AUTH SELECT RESET QUIT MULTI EXEC DISCARD'],
+  ['own', 'WATCH UNWATCH WAIT WAITAOF'],
+  ['waits', 'BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZMPOP BZPOPMIN BZPOPMAX'],
+  ['may', 'XREAD XREADGROUP CLIENT'],
+]
+const kinds = new Map<unknown, Kind>(words.flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind])))
 
 const MULTI: Command = { args: ['MULTI'], effect: 'read' }
 const EXEC: Command = { args: ['EXEC'], effect: 'once' }
 
 export type Calls = Pick<Transport, 'send' | 'sendMany' | 'transaction'>
 
-/** Whether a command makes the server wait, and so everything behind it on its connection. */
-export function waits(args: Command['args']): boolean {
-  const name = args[0] as string
-  if (name !== 'XREAD' && name !== 'XREADGROUP') return WAITING.has(name)
+/** What is particular of a command; undefined for nearly all. */
+export function kindOf(args: Command['args']): Kind | undefined {
+  const kind = kinds.get(args[0])
+  if (kind !== 'may') return kind
+  if (args[0] === 'CLIENT') return /^REPLY$/i.test(String(args[1])) ? 'never' : undefined
   const streams = args.findIndex((arg) => /^STREAMS$/i.test(String(arg)))
-  return args.slice(1, streams).some((arg) => /^BLOCK$/i.test(String(arg)))
+  return args.slice(1, streams).some((arg) => /^BLOCK$/i.test(String(arg))) ? 'waits' : undefined
 }
 
 /** Calls on the connection that `pick` answers; it throws where there is none. */
 export function createCalls(pick: (at: number) => Connection, shared: boolean): Calls {
-  const check = ({ args }: Command): void => {
-    const name = args[0] as string
-    if (NEVER_SENT.has(name) || (name === 'CLIENT' && /^REPLY$/i.test(String(args[1])))) {
-      throw new HitherError('UNSUPPORTED', `${name} is not for send: use subscribe, transaction, or the url`)
-    }
-    if (shared && EXCLUSIVE.has(name)) {
-      throw new HitherError('UNSUPPORTED', `${name} needs a connection of its own: use exclusive`)
-    }
+  /** Throws where the connection may not be told a command. */
+  const check = ({ args }: Command, together: boolean): void => {
+    const kind = kindOf(args)
+    if (!kind) return
+    const say = (what: string): HitherError => new HitherError('UNSUPPORTED', `${args[0]} ${what}`)
+    if (kind === 'never') throw say('is not for send: use subscribe, transaction, or the url')
+    if (shared && kind === 'own') throw say('needs a connection of its own: use exclusive')
+    if (shared && kind === 'waits' && together) throw say('waits, and everything behind it: send it alone')
   }
   const add = <T>(commands: readonly Command[], call: Call | undefined, replies: Wire[] | undefined): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -58,27 +63,22 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       }
       pick(at).add(entry, signal)
     })
-  const several = async (commands: readonly Command[], call?: Call): Promise<readonly Wire[]> => {
-    for (const command of commands) {
-      check(command)
-      if (shared && waits(command.args)) {
-        throw new HitherError('UNSUPPORTED', `${command.args[0]} waits, and everything behind it: send it alone`)
-      }
-    }
-    return commands.length === 0 ? [] : add<Wire[]>(commands, call, [])
-  }
   return {
     send(command, call) {
       try {
-        check(command)
+        check(command, false)
       } catch (error) {
         return Promise.reject(error)
       }
       return add<Wire>([command], call, undefined)
     },
-    sendMany: several,
+    async sendMany(commands, call) {
+      for (const command of commands) check(command, true)
+      return commands.length === 0 ? [] : add<Wire[]>(commands, call, [])
+    },
     async transaction(commands, call) {
-      for (const command of commands) check(command)
+      // Within a transaction nothing waits.
+      for (const command of commands) check(command, false)
       const framed = [MULTI, ...commands, EXEC]
       const replies = await add<Wire[]>(framed, call, [])
       const result = replies.at(-1)

@@ -4,7 +4,7 @@ import { createExclusivePool, type ExclusivePool, type Lendable } from '../../sr
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import type { Call, StoreEvent } from '../../src/store/store.ts'
 import type { Exclusive, Transport } from '../../src/store/transport.ts'
-import { createCalls, waits } from './calls.ts'
+import { createCalls, kindOf } from './calls.ts'
 import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
 import { createLink } from './link.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -66,7 +66,7 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
   return {
     ...shared,
     send: (command, call) =>
-      waits(command.args) ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
+      kindOf(command.args) === 'waits' ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
     exclusive: (call) => acquire(pool, call),
     async subscribe(channel, onMessage, onGap) {
       if (over) throw closed()
