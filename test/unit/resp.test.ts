@@ -42,7 +42,7 @@ const refused = (text: string, options?: Partial<ParserOptions>): unknown => {
 }
 const error = (message: string): ReplyError => new ReplyError(message)
 
-describe('what the parser reads', () => {
+describe('what the parser reads', { timeout: 60_000 }, () => {
   const table: [string, string, Wire][] = [
     ['a simple string', '+OK\r\n', 'OK'],
     ['an empty one', '+\r\n', ''],
@@ -150,7 +150,7 @@ function pieces(whole: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   return [...out, whole.subarray(at)]
 }
 
-describe('what the parser refuses', () => {
+describe('what the parser refuses', { timeout: 60_000 }, () => {
   it.each([
     ['another protocol', 'HTTP/1.1 400 Bad Request\r\n'],
     ['an unknown type', '?1\r\n'],
@@ -254,7 +254,7 @@ describe('what the parser refuses', () => {
   })
 })
 
-describe('what the parser costs', () => {
+describe('what the parser costs', { timeout: 60_000 }, () => {
   /** Runs `act`, and answers how many bytes it copied and how many it allocated for them. */
   function costOf(act: () => void): { copied: number; largest: number } {
     const cost = { copied: 0, largest: 0 }
