@@ -1,0 +1,115 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createRateLimiter, fixedWindow, type OutagePolicy, type RateLimitEvent } from '../../src/rate-limit/index.ts'
+import type { AtomicStore } from '../../src/store/store.ts'
+import { createStallMeter, inLanes, pause, sentOnce, startWay, type Way, wayNames } from './support/ways.ts'
+
+// What becomes of decisions when replies are lost, and when the server stands still.
+
+const hour = (limit: number) => fixedWindow({ limit, window: '365d' })
+
+for (const name of wayNames) {
+  describe(`decisions over a bad way, ${name}`, () => {
+    let way: Way
+    beforeAll(async () => {
+      way = await startWay(name)
+    }, 60_000)
+    afterEach(() => way.pass())
+    afterAll(() => way.stop(), 30_000)
+
+    // 10,000 on the four ways.
+    const LOST = 2_500
+    it(`counts at most what was called: ${LOST} lost replies`, async () => {
+      const LANES = 20
+      const algorithm = hour(1_000_000)
+      const options = { algorithm, outage: 'open', namespace: 'lost' } as const
+      const stores = await Promise.all(Array.from({ length: LANES }, () => way.open()))
+      await Promise.all(stores.map((store) => store.ready()))
+      const direct = createRateLimiter({ ...options, store: way.direct })
+      const called = Array.from({ length: LANES }, () => 0)
+      const answered = Array.from({ length: LANES }, () => 0)
+      let lost = 0
+      way.lose((text) => text.includes(':lost:'))
+      const limiters = stores.map((store) => createRateLimiter({ ...options, store, timeout: '5s' }))
+      await inLanes(LANES, LOST, async (_, lane) => {
+        for (;;) {
+          ;(called[lane] as number)++
+          const { success, reason } = await (limiters[lane] as (typeof limiters)[0]).limit(`lane ${lane}`)
+          expect(success).toBe(true)
+          if (reason === 'ok') (answered[lane] as number)++
+          else {
+            lost++
+            // A client that is connecting again refuses at once, and sends nothing.
+            await sentOnce(() => (stores[lane] as AtomicStore).get('any'))
+            break
+          }
+        }
+      })
+      await way.pass()
+      // What is still under way runs before this.
+      await pause(200)
+      let counted = 0
+      for (let lane = 0; lane < LANES; lane++) {
+        const { remaining } = await direct.peek(`lane ${lane}`)
+        const taken = 1_000_000 - remaining
+        expect(taken).toBeLessThanOrEqual(called[lane] as number)
+        expect(taken).toBeGreaterThanOrEqual(answered[lane] as number)
+        counted += taken
+      }
+      expect(lost).toBe(LOST)
+      expect(counted).toBeGreaterThan(LOST / 2)
+      console.log(`${name}: ${called.reduce((a, b) => a + b)} called, ${counted} counted, ${lost} replies lost`)
+    }, 120_000)
+
+    it.each<[string, OutagePolicy]>([
+      ['open', 'open'],
+      ['closed', 'closed'],
+      ['local', { local: 3 }],
+    ])(
+      'answers within 300 ms while the server is stopped: %s',
+      async (policy, outage) => {
+        const events: RateLimitEvent[] = []
+        const store = await way.open()
+        const algorithm = hour(100)
+        const onEvent = (event: RateLimitEvent): unknown => events.push(event)
+        const limiter = createRateLimiter({ store, algorithm, outage, onEvent, namespace: `stop-${policy}` })
+        for (let i = 0; i < 10; i++)
+          expect(await limiter.limit(`id ${i}`)).toMatchObject({ success: true, reason: 'ok' })
+        await Promise.all(way.servers.map((server) => server.kill('SIGSTOP')))
+        const took: number[] = []
+        const allowed: boolean[] = []
+        const meter = createStallMeter()
+        try {
+          await Promise.all(
+            Array.from({ length: 200 }, async (_, i) => {
+              await pause(i * 4)
+              const [start, stalled] = [performance.now(), meter.lostMs()]
+              const { success, reason } = await limiter.limit(`id ${i % 10}`)
+              took.push(performance.now() - start - (meter.lostMs() - stalled))
+              allowed.push(success)
+              expect(reason).toMatch(/^(timeout|unavailable)$/)
+            }),
+          )
+        } finally {
+          meter.stop()
+          await Promise.all(way.servers.map((server) => server.kill('SIGCONT')))
+        }
+        const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)] as number
+        console.log(`${name}, ${policy}: p99 ${p99.toFixed(0)} ms`)
+        expect(p99).toBeLessThanOrEqual(300)
+        const want = { open: 200, closed: 0, local: 30 }[policy]
+        expect(allowed.filter((success) => success).length).toBe(want)
+        expect(events.length).toBe(200)
+        // What ran late was counted once: never more than was called.
+        let back = await limiter.peek('id 0')
+        for (let left = 100; back.reason !== 'ok' && left > 0; left--) {
+          await pause(50)
+          back = await limiter.peek('id 0')
+        }
+        expect(back.reason).toBe('ok')
+        expect(100 - back.remaining).toBeGreaterThanOrEqual(1)
+        expect(100 - back.remaining).toBeLessThanOrEqual(21)
+      },
+      60_000,
+    )
+  })
+}
