@@ -1,0 +1,186 @@
+import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
+import type { AtomicStore, Call } from '../../src/store/store.ts'
+import type { Chance } from './chance.ts'
+import type { Command, Server } from './server.ts'
+import type { Machine, World } from './world.ts'
+
+type HitherErrorClass = typeof import('../../src/errors.ts').HitherError
+
+/** How a node reaches the server. What fails can be changed while it runs. */
+export interface Link {
+  /** One way, in milliseconds: the mean of what is mostly short. */
+  delayMs: number
+  /** Of a request, and of a reply. */
+  loss: number
+  /** Of a message that takes seconds. */
+  stall: number
+  /** Of a step that may run again at any later moment: it does. */
+  ghost: number
+  /** `lost`: messages vanish. `refused`: they fail at once. */
+  cut: 'no' | 'lost' | 'refused'
+  /** One connection, where nothing overtakes; else each request on its own. */
+  readonly inOrder: boolean
+}
+
+export interface Watch {
+  /** A call of the store, as it was sent. */
+  sent(what: string): void
+  /** The store failed one call of this node. */
+  failed(): void
+}
+
+interface Waiting {
+  readonly command: Command
+  readonly effect: 'read' | 'repeat' | 'once'
+  readonly settle: (reply: { readonly value: unknown } | { readonly fault: 'lost' | 'refused' }) => void
+}
+
+/**
+ * A node's store: commands of one run of microtasks leave as one request and act in order; requests and replies are
+ * delayed, overtake one another and get lost. Sends again what may be sent again, as the transports do.
+ */
+export function connect(
+  world: World,
+  chance: Chance,
+  machine: Machine,
+  server: Server,
+  link: Link,
+  HitherError: HitherErrorClass,
+  watch: Watch,
+): AtomicStore {
+  let queue: Waiting[] = []
+  let lastArrival = 0
+  let lastReply = 0
+
+  const travel = (last: number): number => {
+    const ms = 0.05 + chance.about(link.delayMs) + (chance.hit(link.stall) ? chance.between(100, 3000) : 0)
+    // Nothing overtakes on a connection.
+    return link.inOrder ? Math.max(world.time + ms, last + 0.001) : world.time + ms
+  }
+  const isLost = (): boolean => link.cut !== 'no' || chance.hit(link.loss)
+
+  const send = (batch: readonly Waiting[], again: boolean): void => {
+    if (machine.dead) return
+    if (link.cut === 'refused') {
+      const refuse = (): void => {
+        for (const { settle } of batch) settle({ fault: 'refused' })
+      }
+      world.after(0.1, refuse, machine)
+      return
+    }
+    /** The connection breaks: what may be sent again is. */
+    const breaks = (): void => {
+      if (chance.hit(0.5)) return
+      world.after(
+        chance.between(1, 40),
+        () => {
+          const resent = again ? [] : batch.filter(({ effect }) => effect !== 'once')
+          for (const item of batch) if (!resent.includes(item)) item.settle({ fault: 'lost' })
+          if (resent.length > 0) send(resent, true)
+        },
+        machine,
+      )
+    }
+    if (isLost()) {
+      breaks()
+      return
+    }
+    lastArrival = travel(lastArrival)
+    world.after(lastArrival - world.time, () => {
+      const replies = batch.map(({ command }) => server.execute(command, machine.name))
+      for (const { command, effect } of batch) {
+        if (effect === 'repeat' && command.kind === 'run' && chance.hit(link.ghost))
+          world.after(chance.about(500), () => server.execute(command, machine.name))
+      }
+      if (isLost()) {
+        breaks()
+        return
+      }
+      lastReply = travel(lastReply)
+      const answer = (): void => {
+        for (const [i, { settle }] of batch.entries()) settle({ value: replies[i] })
+      }
+      world.after(lastReply - world.time, answer, machine)
+    })
+  }
+
+  const ask = <T>(what: string, command: Command, effect: Waiting['effect'], call: Call | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const { signal, deadline } = call ?? {}
+      const fail = (error: unknown): void => {
+        watch.failed()
+        reject(error)
+      }
+      if (signal?.aborted) return reject(signal.reason)
+      watch.sent(what)
+      let over = false
+      const end = (): void => {
+        over = true
+        signal?.removeEventListener('abort', aborted)
+      }
+      const aborted = (): void => {
+        end()
+        reject(signal?.reason)
+      }
+      signal?.addEventListener('abort', aborted)
+      const maybeExecuted = effect !== 'read'
+      if (deadline !== undefined) {
+        const timedOut = (): void => {
+          if (over) return
+          end()
+          fail(new HitherError('TIMEOUT', 'no reply in time', { retryable: true, maybeExecuted }))
+        }
+        world.after(deadline - machine.now(), timedOut, machine)
+      }
+      if (queue.length === 0) {
+        queueMicrotask(() => {
+          const batch = queue
+          queue = []
+          send(batch, false)
+        })
+      }
+      queue.push({
+        command,
+        effect,
+        settle(reply) {
+          if (over) return
+          end()
+          if ('value' in reply) resolve(reply.value as T)
+          else {
+            const maybe = maybeExecuted && reply.fault === 'lost'
+            fail(
+              new HitherError('STORE_UNAVAILABLE', 'the connection broke', { retryable: true, maybeExecuted: maybe }),
+            )
+          }
+        },
+      })
+    })
+
+  return {
+    name: 'simulated',
+    traits: {
+      shared: true,
+      ttlStepMs: 1,
+      maxKeyBytes: 1024,
+      maxValueBytes: 8_388_608,
+      clock: 'server',
+      consistency: 'strong',
+    },
+    get: (key, call) => ask(`get ${key}`, { kind: 'get', key }, 'read', call),
+    getMany: (keys, call) =>
+      Promise.all(keys.map((key) => ask<string>(`get ${key}`, { kind: 'get', key }, 'read', call))),
+    set: (key, value, ttlMs, call) => ask(`set ${key}`, { kind: 'set', key, value, ttlMs }, 'once', call),
+    delete: (keys, call) => ask(`delete ${keys}`, { kind: 'delete', keys }, 'repeat', call),
+    run: <A extends readonly Arg[], R extends Reply>(
+      operation: Operation<A, R>,
+      key: string,
+      args: A,
+      call?: Call,
+    ): Promise<R> => {
+      const command = { kind: 'run' as const, key, operation: operation as never, args }
+      return ask(`${args[0]} ${key}`, command, operation.effect, call)
+    },
+    async ready() {},
+    async close() {},
+  }
+}

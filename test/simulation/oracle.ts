@@ -1,0 +1,360 @@
+import { type Entry, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
+import type { Effect, Server } from './server.ts'
+import type { World } from './world.ts'
+
+/** Where a namespace keeps what. */
+export interface Names {
+  readonly namespace: string
+  readonly generation: string
+  key(key: string): string
+  tag(tag: string): string
+}
+
+/** One way a value has come to be. What ends a value ends each birth that came before. */
+interface Birth {
+  /** For what is done to its key. */
+  readonly atKey: number
+  /** For what is done to its tags and its namespace. */
+  readonly atTags: number
+  readonly tags: readonly string[]
+  /** Tags its loader named at its end: who joined the load was not to know. */
+  readonly late: readonly string[]
+}
+
+interface Value {
+  readonly key: string
+  readonly births: Birth[]
+  readonly node: string
+  /** A load that may have run without a lease, since the store did not answer. */
+  leaseless: boolean
+  /** When a caller of its load was answered: before, others may have joined it. */
+  ended: number
+  writes: number
+  taken: number
+}
+
+/** Something that ended what was there before. */
+interface Barrier {
+  readonly at: number
+  readonly what: string
+  /** The value that was written by it. */
+  readonly writes: number | undefined
+  /** What was there may still be served stale. */
+  readonly soft: boolean
+}
+
+/** A call of one node that is under way. */
+export interface Asking {
+  readonly node: string
+  readonly names: Names
+  /** Its place in history. */
+  readonly from: number
+  /** When it began, on the virtual clock. */
+  readonly since: number
+  /** The node's count of failed store calls then. */
+  readonly failures: number
+  /** When the store had last answered one of its calls. */
+  readonly heardAt: number
+  /** The node's count of clock jumps then. */
+  readonly jumps: number
+}
+
+/** What a node has lived through. */
+export interface Life {
+  failures: number
+  /** Its breaker asks no more. */
+  open: boolean
+  /** When the store last answered a call of this node. */
+  heardAt: number
+  jumps: number
+  now(): number
+}
+
+export interface Oracle {
+  /** The first thing that must not happen, if any. */
+  readonly fault: string | undefined
+  readonly checks: number
+  fail(what: string): void
+  effect(effect: Effect): void
+  /** Who is going to write the value with this number, by a `set` or an `add`. */
+  writing(id: number, asking: Asking, key: string, tags: readonly string[], capturedAt?: number): void
+  loading(asking: Asking, key: string, excused: boolean): { readonly began: number; readonly leaseless: boolean }
+  loaded(
+    id: number,
+    load: { readonly began: number; readonly leaseless: boolean },
+    asking: Asking,
+    key: string,
+    tags: readonly string[],
+    late: readonly string[],
+  ): void
+  /** An answer of a read: `exact` when nothing but the store may have answered, `maybeStale` when a stale copy will do. */
+  answered(
+    asking: Asking,
+    key: string,
+    id: number | undefined,
+    how: { readonly exact: boolean; readonly maybeStale: boolean; readonly joins?: boolean; readonly taken?: boolean },
+  ): void
+  /** A write was acknowledged. */
+  acknowledged(asking: Asking, key: string, verbs: readonly string[]): void
+  counted(asking: Asking, key: string, sum: number): void
+  /** What a read of this node would find, and whether it is fresh beyond doubt: undefined when it is not sure. */
+  truth(key: string, names: Names, nowMs: number): number | undefined
+  alive(key: string, names: Names): Entry | undefined
+}
+
+/** The number of a value, as its payload carries it. */
+export function idOf(value: unknown): number | undefined {
+  const id = (value as { id?: unknown } | undefined | null)?.id
+  return typeof id === 'number' ? id : undefined
+}
+
+/** Whether the store has failed a node since a call began. */
+export function hasFailed({ failures, open }: Life, asking: Asking): boolean {
+  return open || failures > asking.failures
+}
+
+export function createOracle(world: World, server: () => Server, lives: ReadonlyMap<string, Life>): Oracle {
+  const values = new Map<number, Value>()
+  const barriers = new Map<string, Barrier[]>()
+  /** When each key last changed in more than its lease. */
+  const changes = new Map<string, number>()
+  const done = new Map<string, number>()
+  const grants = new Map<string, number>()
+  const sums = new Map<string, { at: number; by: number }[]>()
+  let fault: string | undefined
+  let checks = 0
+
+  const fail = (what: string): void => {
+    fault ??= what
+  }
+  /** The last barrier of a key between two moments, other than the write of a value itself. */
+  const since = (
+    key: string,
+    at: number,
+    before: number,
+    hard: boolean,
+    joined: boolean,
+    except?: number,
+  ): Barrier | undefined => {
+    const list = barriers.get(key)
+    if (!list) return undefined
+    for (let i = list.length - 1; i >= 0; i--) {
+      const barrier = list[i] as Barrier
+      if (barrier.at <= at) return undefined
+      const own = (except !== undefined && barrier.writes === except) || (joined && barrier.what === 'evict')
+      if (barrier.at < before && !own && !(hard && barrier.soft)) return barrier
+    }
+    return undefined
+  }
+  const barrier = (key: string, what: string, soft: boolean, writes?: number): void => {
+    const list = barriers.get(key)
+    const at = world.tick()
+    if (list) list.push({ at, what, writes, soft })
+    else barriers.set(key, [{ at, what, writes, soft }])
+  }
+
+  /** What ended the last birth of a value before `from`; undefined when one is still good. */
+  const endOf = (
+    value: Value,
+    id: number,
+    names: Names,
+    from: number,
+    hard: boolean,
+    joined: boolean,
+  ): Barrier | undefined => {
+    let end: Barrier | undefined
+    for (const { atKey, atTags, tags, late } of value.births) {
+      end = since(value.key, atKey, from, hard, joined, id) ?? since(names.generation, atTags, from, hard, joined)
+      for (const tag of joined ? tags : [...tags, ...late]) end ??= since(names.tag(tag), atTags, from, hard, joined)
+      if (!end) return undefined
+    }
+    return end ?? { at: 0, what: 'nothing', writes: undefined, soft: false }
+  }
+
+  const parse = (text: string | undefined): Entry | undefined => (text === undefined ? undefined : parseEntry(text))
+  const idIn = (entry: Entry | undefined): number | undefined => {
+    if (entry?.mark !== 'j') return undefined
+    return idOf(JSON.parse(entry.payload))
+  }
+  const alive = (key: string, names: Names): Entry | undefined => {
+    const entry = parse(server().peek(key))
+    if (!entry || entry.mark === NO_VALUE || entry.generation !== server().peek(names.generation)) return undefined
+    if (entry.tags) {
+      for (const part of entry.tags.split(',')) {
+        const [tag = '', version] = part.split('=')
+        if (server().peek(names.tag(decodeURIComponent(tag))) !== version) return undefined
+      }
+    }
+    return entry
+  }
+
+  const truth = (key: string, names: Names, nowMs: number): number | undefined => {
+    const entry = alive(key, names)
+    const id = idIn(entry)
+    if (!entry || id === undefined || server().leftMs(key) <= 0) return undefined
+    const graced = entry.freshUntilMs !== entry.expiresMs
+    return graced && entry.freshUntilMs <= Math.max(nowMs, world.time) ? undefined : id
+  }
+  const isStable = (key: string, names: Names, from: number): boolean => {
+    const entry = alive(key, names)
+    const parts = entry?.tags
+      ? entry.tags.split(',').map((part) => names.tag(decodeURIComponent(part.split('=')[0] ?? '')))
+      : []
+    return [key, names.generation, ...parts].every((part) => (changes.get(part) ?? 0) < from)
+  }
+
+  return {
+    truth,
+    get fault() {
+      return fault
+    },
+    get checks() {
+      return checks
+    },
+    fail,
+    alive,
+    effect({ key, name, args, before, after, reply, from }) {
+      const at = world.tick()
+      const verb = name.startsWith('entry.') ? String(args[0]) : name
+      done.set(`${from} ${verb} ${key}`, at)
+      const withoutLease = (text: string | undefined): string | undefined =>
+        text && isEntry(text) ? text.slice(0, 73) + text.slice(104) : text
+      if (withoutLease(before) !== withoutLease(after)) changes.set(key, at)
+      switch (verb) {
+        case 'evict':
+          // What was forgotten is not wrong. A version that was lost ends what bears it, all the same.
+          if (key.startsWith(':')) barrier(key, verb, false)
+          break
+        case 'delete':
+        case 'take':
+          if (verb !== 'take' || before !== after) barrier(key, verb, false)
+          break
+        case 'expire':
+          barrier(key, verb, reply === 1)
+          break
+        case 'version.soften':
+          barrier(key, verb, true)
+          break
+        case 'lease': {
+          if (reply !== 1) break
+          grants.set(`${from} ${key}`, at)
+          const held = parse(before)
+          if (held && held.lease !== NONE && held.lease !== args[2] && Number(before?.slice(89, 104)) > world.time)
+            fail(`a lease of ${key} was granted while another stood`)
+          break
+        }
+        case 'set':
+        case 'add':
+        case 'fill': {
+          if (verb !== 'set' && reply !== 1) break
+          const id = idIn(parse(after))
+          const value = id === undefined ? undefined : values.get(id)
+          if (value && id !== undefined) {
+            value.writes++
+            if (verb === 'fill') {
+              const ends = value.births.map(({ atKey }) => since(key, atKey, at, false, false, id))
+              if (ends.every((end) => end))
+                fail(`the store took #${id} for ${key}, whose load began before ${ends[0]?.what}`)
+            } else {
+              const own = value.births[0] as Birth
+              value.births[0] = { ...own, atKey: at, atTags: Math.min(own.atTags, at) }
+            }
+          }
+          barrier(key, verb, false, id)
+          break
+        }
+        case 'increment': {
+          if (before !== undefined || after !== undefined) {
+            const list = sums.get(key) ?? []
+            list.push({ at, by: Number(args[4]) })
+            sums.set(key, list)
+          }
+          barrier(key, verb, false)
+        }
+      }
+      checks++
+    },
+    writing(id, asking, key, tags, capturedAt) {
+      // Its birth is when the store takes it; only what was captured is older.
+      const atTags = capturedAt ?? Number.POSITIVE_INFINITY
+      values.set(id, {
+        key: asking.names.key(key),
+        births: [{ atKey: Number.POSITIVE_INFINITY, atTags, tags, late: [] }],
+        node: asking.node,
+        leaseless: false,
+        ended: 0,
+        writes: 0,
+        taken: 0,
+      })
+    },
+    loading(asking, key, excused) {
+      const { node, names, from } = asking
+      const at = world.tick()
+      const to = names.key(key)
+      const failed = hasFailed(lives.get(node) as Life, asking)
+      const granted = (grants.get(`${node} ${to}`) ?? 0) > from
+      if (!granted && !excused && !failed)
+        fail(`${node} began a load of ${to} without its lease, with the store at hand`)
+      checks++
+      // Granted, though the answer may have been lost.
+      return { began: at, leaseless: !granted || failed }
+    },
+    loaded(id, { began, leaseless }, { names, node }, key, tags, late) {
+      const birth = { atKey: began, atTags: began, tags, late }
+      const value = values.get(id)
+      if (value) {
+        value.births.push(birth)
+        return
+      }
+      values.set(id, {
+        key: names.key(key),
+        births: [birth],
+        node,
+        leaseless,
+        ended: Number.POSITIVE_INFINITY,
+        writes: 0,
+        taken: 0,
+      })
+    },
+    answered(asking, key, id, { exact, maybeStale, joins = false, taken = false }) {
+      checks++
+      const { node, names, from, jumps } = asking
+      const life = lives.get(node) as Life
+      const to = names.key(key)
+      const sure = truth(to, names, life.now())
+      const settled =
+        exact && !hasFailed(life, asking) && life.jumps === jumps && sure !== undefined && isStable(to, names, from)
+      if (settled && id !== sure)
+        return fail(
+          `${node} got ${id === undefined ? 'nothing' : `#${id}`} for ${to}, where #${sure} was all the while`,
+        )
+      if (id === undefined) return
+      const value = values.get(id)
+      if (!value) return fail(`${node} got #${id} for ${to}, which nobody made`)
+      if (value.key !== to) return fail(`${node} got #${id} of ${value.key} for ${to}`)
+      if (taken && ++value.taken > value.writes) return fail(`#${id} of ${to} was taken twice`)
+      const joined = joins && value.node === node && value.ended > from
+      if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
+      // A load of this process that has no lease answers while the store is away.
+      if (joined && value.leaseless && hasFailed(life, asking) && asking.heardAt < (value.births[0]?.atKey ?? 0)) return
+      const end = endOf(value, id, names, from, maybeStale, joined)
+      if (end) fail(`${node} got #${id} for ${to}, of before ${end.what} (${end.at}); the call began at ${from}`)
+    },
+    acknowledged({ node, from }, key, verbs) {
+      checks++
+      if (!verbs.some((verb) => (done.get(`${node} ${verb} ${key}`) ?? 0) > from))
+        fail(`${node} was told that ${verbs[0]} of ${key} was done, which it was not`)
+    },
+    counted({ node, names, from }, key, sum) {
+      checks++
+      const to = names.key(key)
+      let begun = 0
+      for (const list of [barriers.get(to) ?? [], barriers.get(names.generation) ?? []]) {
+        for (const { at, what } of list) if (at < from && what !== 'increment') begun = Math.max(begun, at)
+      }
+      let most = 0
+      for (const { at, by } of sums.get(to) ?? []) if (at > begun) most += by
+      if (sum > most) fail(`${node} counted ${sum} at ${to}, and at most ${most} were added since it was last emptied`)
+    },
+  }
+}
