@@ -69,7 +69,7 @@ export interface Connection {
   add(entry: Entry, signal: AbortSignal | undefined): void
   /** Writes a command whose reply goes to `onStray`. */
   tell(args: Command['args']): void
-  /** Takes no more, and ends when all under way is answered, or by force after so many milliseconds; 0: at once. */
+  /** Takes no more, and ends when all under way is answered, or by force after so many milliseconds. */
   leave(graceMs: number): Promise<void>
   /** Ends it at once. */
   end(error: HitherError): void
@@ -77,6 +77,7 @@ export interface Connection {
 
 /** Bytes handed to the socket in one write, about. */
 const WRITE_BYTES = 65_536
+const LOOK_AGAIN_MS = 20
 const KEEP_ALIVE_MS = 30_000
 const RESOLVED = Promise.resolve()
 
@@ -91,6 +92,8 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const encoder = createEncoder((text) => Buffer.byteLength(text))
   let state: Connection['state'] = 'opening'
   let heardAt = now()
+  /** The `heardAt` since which the connection seemed dead. */
+  let doubtedAt = 0
   /** Commands that are not answered yet, waiting or sent. */
   let load = 0
   /** Unsent entries whose callers have left. */
@@ -120,8 +123,13 @@ export function openConnection(settings: Settings, role: Role): Connection {
       }
     }
     if (sent.size > 0 && !role.patient) {
-      const silentAt = heardAt + linkTimeoutMs
-      if (silentAt <= at) return void finish(fault('STORE_UNAVAILABLE', `no reply for ${linkTimeoutMs} ms`))
+      let silentAt = heardAt + linkTimeoutMs
+      if (silentAt <= at) {
+        // A process that was held up itself has not read yet what came meanwhile: it looks once more.
+        if (doubtedAt === heardAt) return void finish(fault('STORE_UNAVAILABLE', `no reply for ${linkTimeoutMs} ms`))
+        doubtedAt = heardAt
+        silentAt = at + LOOK_AGAIN_MS
+      }
       if (silentAt < next) next = silentAt
     }
     arm(next)
@@ -170,7 +178,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
         }
       }
       blocked = !write()
-      if (!role.patient) arm(heardAt + linkTimeoutMs)
+      arm(heardAt + linkTimeoutMs)
     }
     if (state === 'leaving' && load === 0) finish(closed())
   }
@@ -329,7 +337,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
       write()
     },
     leave(graceMs) {
-      if (state === 'opening' || load === 0 || graceMs === 0) finish(closed())
+      if (state === 'opening' || load === 0) finish(closed())
       if (state === 'ended') return RESOLVED
       const cancel = setTimer(() => finish(closed()), graceMs)
       return new Promise((resolve) => {

@@ -1,13 +1,15 @@
 import { connect as connectTcp, createServer, type Server as NetServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type TcpTransport, type TcpTransportOptions, tcpStore, tcpTransport } from '../../adapters/tcp/index.ts'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import type { StoreEvent } from '../../src/store/store.ts'
 import { type Command, ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const url = (): string => process.env.REDIS8_URL as string
 const code = (value: string, rest = {}) => expect.objectContaining({ code: value, ...rest })
@@ -382,6 +384,24 @@ describe('a connection', () => {
     expect(proxy.stats.accepted).toBe(2)
   })
 
+  it('may answer late after it was quiet for long: only silence on a call counts', async () => {
+    const proxy = await proxied()
+    const transport = open({ url: proxy.url, linkTimeoutMs: 1000 })
+    await transport.send(read('PING'))
+    await pause(1200)
+    proxy.latency(150)
+    expect(await transport.send(read('PING'))).toBe('PONG')
+  })
+
+  it('is not given up by a process that was held up itself', async () => {
+    const transport = open({ linkTimeoutMs: 100 })
+    await transport.send(read('PING'))
+    const answer = transport.send(read('CLIENT', 'ID'))
+    await new Promise(setImmediate)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+    expect(await answer).toBe(await transport.send(read('CLIENT', 'ID')))
+  })
+
   it('that takes too long to open is given up, and nothing ran', async () => {
     const silent = await fake(() => {})
     await expect(open({ url: silent, connectTimeoutMs: 100 }).send(once('INCR', 'x'))).rejects.toMatchObject({
@@ -393,12 +413,12 @@ describe('a connection', () => {
 
   it('that nobody used for a while is replaced first', async () => {
     const proxy = await proxied()
-    const transport = open({ url: proxy.url, idleMs: 100 })
+    const transport = open({ url: proxy.url, idleMs: 1000 })
     for (let i = 0; i < 3; i++) await transport.send(read('PING'))
     expect(proxy.stats.accepted).toBe(1)
     // What the other side forgot without a word: nothing comes back on it.
     proxy.stall()
-    await pause(150)
+    await pause(1100)
     const answer = transport.send(once('INCR', 'tcp:idle'), { deadline: Date.now() + 2000 })
     await pause(20)
     await proxy.pass()
@@ -464,7 +484,7 @@ describe('a connection', () => {
       expect(proxy.stats.accepted).toBe(1)
       await transport.send(read('PING'))
       expect(proxy.stats.accepted).toBe(2)
-      await expect.poll(() => proxy.stats.open).toBe(1)
+      await expect.poll(() => proxy.stats.open, { timeout: 20_000 }).toBe(1)
     } finally {
       await server.stop()
     }
@@ -492,7 +512,7 @@ describe('a caller that leaves', () => {
       },
     })
     await transport.send(read('PING'))
-    proxy.latency(50)
+    proxy.latency(500)
     const abort = new AbortController()
     const left = transport.send(read('ECHO', 'left'), { signal: abort.signal })
     const stayed = transport.send(read('ECHO', 'stayed'))
@@ -550,6 +570,22 @@ describe('the queue', () => {
     expect(await transport.sendMany(Array.from({ length: 10_000 }, (_, i) => read('ECHO', i)))).toHaveLength(10_000)
   })
 
+  it('is not filled by callers that have left', async () => {
+    const proxy = await proxied()
+    proxy.stall()
+    const transport = open({ url: proxy.url, maxQueue: 10_000 })
+    for (let round = 0; round < 3; round++) {
+      const abort = new AbortController()
+      const calls = Array.from({ length: 9000 }, () => transport.send(read('PING'), { signal: abort.signal }))
+      abort.abort(new Error('left'))
+      for (const call of await Promise.allSettled(calls)) expect(call).toMatchObject({ reason: { message: 'left' } })
+    }
+    const stayed = transport.sendMany(Array.from({ length: 9000 }, (_, i) => read('ECHO', i)))
+    await proxy.pass()
+    expect(await stayed).toHaveLength(9000)
+    expect(await transport.sendMany(Array.from({ length: 10_000 }, (_, i) => read('ECHO', i)))).toHaveLength(10_000)
+  })
+
   it('hands no more to a socket that is full: what waits was not sent, and is taken back', async () => {
     const proxy = await proxied()
     const transport = open({ url: proxy.url })
@@ -557,7 +593,7 @@ describe('the queue', () => {
     proxy.stall()
     const value = new Uint8Array(1_000_000)
     const calls = Array.from({ length: 60 }, (_, i) =>
-      transport.send(once('SET', `tcp:full:${i}`, value, 'PX', 10_000), { deadline: Date.now() + 300 }),
+      transport.send(once('SET', `tcp:full:${i}`, value, 'PX', 60_000), { deadline: Date.now() + 1000 }),
     )
     const reasons = (await Promise.allSettled(calls)).map((each) => (each.status === 'rejected' ? each.reason : each))
     for (const reason of reasons) expect(reason).toMatchObject({ code: 'TIMEOUT' })
@@ -583,20 +619,20 @@ describe('a subscription', () => {
     ])
     expect(await publish('tcp:a', 'žluť')).toBe(1)
     await publish('tcp:b', '2')
-    await expect.poll(() => heard).toEqual(['a žluť', 'also a žluť', 'b 2'])
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(['a žluť', 'also a žluť', 'b 2'])
     await ends[0]?.()
     await ends[0]?.()
     await publish('tcp:a', '3')
-    await expect.poll(() => heard.slice(3)).toEqual(['also a 3'])
+    await expect.poll(() => heard.slice(3), { timeout: 20_000 }).toEqual(['also a 3'])
     await ends[1]?.()
-    await expect.poll(() => publish('tcp:a', '4')).toBe(0)
+    await expect.poll(() => publish('tcp:a', '4'), { timeout: 20_000 }).toBe(0)
     expect(await publish('tcp:b', '5')).toBe(1)
-    await expect.poll(() => heard.slice(4)).toEqual(['b 5'])
+    await expect.poll(() => heard.slice(4), { timeout: 20_000 }).toEqual(['b 5'])
     await ends[2]?.()
-    await expect.poll(() => publish('tcp:b', '6')).toBe(0)
+    await expect.poll(() => publish('tcp:b', '6'), { timeout: 20_000 }).toBe(0)
     const again = await transport.subscribe('tcp:b', (text) => heard.push(`again ${text}`))
     await publish('tcp:b', '7')
-    await expect.poll(() => heard.slice(5)).toEqual(['again 7'])
+    await expect.poll(() => heard.slice(5), { timeout: 20_000 }).toEqual(['again 7'])
     await again()
   })
 
@@ -612,11 +648,11 @@ describe('a subscription', () => {
       () => heard.push('gap'),
     )
     await direct.send(once('PUBLISH', 'tcp:gap', '1'))
-    await expect.poll(() => heard).toEqual(['1'])
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(['1'])
     proxy.cut()
     await expect.poll(() => heard, { timeout: 5000 }).toEqual(['1', 'gap', 'gap'])
     expect(await direct.send(once('PUBLISH', 'tcp:gap', '2'))).toBe(1)
-    await expect.poll(() => heard).toEqual(['1', 'gap', 'gap', '2'])
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(['1', 'gap', 'gap', '2'])
     expect(events).toEqual(['feed-gap', 'feed-gap'])
   })
 
@@ -667,7 +703,7 @@ describe('close', () => {
     expect(await under).toBe('under way')
     await done
     await transport.close()
-    await expect.poll(() => proxy.stats.open).toBe(0)
+    await expect.poll(() => proxy.stats.open, { timeout: 20_000 }).toBe(0)
   })
 
   it('waits for no server that is silent, nor for one that is still being reached', async () => {
