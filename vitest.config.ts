@@ -12,7 +12,7 @@ const alias = [
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
-  { find: /^hither\/(\w+)$/, replacement: at('./adapters/$1/index.ts') },
+  { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
 /** The sources, and what `imports` of the manifest leads to under the runtime's condition. */

@@ -364,6 +364,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       })
 
   const transport: Transport = {
+    cluster,
     send: (command, call) => within(call, one(call, command)),
     sendMany: (commands, call) => within(call, all(call, commands)),
     transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),

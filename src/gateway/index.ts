@@ -6,6 +6,8 @@ import { effectOf, isAllowed } from './commands.ts'
 import { type Item, toItem } from './reply.ts'
 import { createScriptFlags } from './scripts.ts'
 
+export { createScriptFlags, type Translated } from './scripts.ts'
+
 export interface GatewayOptions {
   /** The way to the server behind. Commands go out raw, replies come back raw. */
   readonly transport: Transport

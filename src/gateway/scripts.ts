@@ -1,5 +1,5 @@
-import { withoutKeyLocking } from '../store/script-flags.ts'
-import type { Command } from '../store/transport.ts'
+import { KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../store/script-flags.ts'
+import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 
 const MAX_SCRIPTS = 10_000
 
@@ -16,8 +16,12 @@ export interface Translated {
  * Lets scripts that carry `allow-key-locking` run on a server that does not know the flag: the script is sent without
  * it, and the digest of the original stays the one clients use. Bounded; a forgotten digest costs one NOSCRIPT.
  * A list of commands is translated one after the other, so that a digest is known after the EVAL before it.
+ *
+ * With a `transport`, the server behind it is asked once whether it knows the flag, when the first script with it comes:
+ * then the flag stays. Rejects as the transport does, and asks again at the next script.
  */
-export function createScriptFlags(): (args: Args) => Translated | Promise<Translated> {
+export function createScriptFlags(transport?: Transport): (args: Args) => Translated | Promise<Translated> {
+  const knowsFlag = transport && createFlagCheck(transport)
   const sent = new Map<string, string>()
   const digest = (arg: Args[number]): Args[number] => sent.get(String(arg).toLowerCase()) ?? arg
   const replaceScript = (args: Args, at: number): Translated | Promise<Translated> => {
@@ -26,6 +30,7 @@ export function createScriptFlags(): (args: Args) => Translated | Promise<Transl
     return plain === undefined || plain === script ? { args } : remember(args, at, script as string, plain)
   }
   const remember = async (args: Args, at: number, script: string, plain: string): Promise<Translated> => {
+    if (await knowsFlag?.()) return { args }
     const [original, stripped] = await Promise.all([sha1(script), sha1(plain)])
     if (sent.size >= MAX_SCRIPTS) {
       const [oldest] = sent.keys()
@@ -46,6 +51,25 @@ export function createScriptFlags(): (args: Args) => Translated | Promise<Transl
     if (/^EXISTS$/i.test(String(verb))) return { args: args.map((arg, i) => (i < 2 ? arg : digest(arg))) }
     if (/^FLUSH$/i.test(String(verb))) sent.clear()
     return { args }
+  }
+}
+
+function createFlagCheck(transport: Transport): () => Promise<boolean> {
+  let known: Promise<boolean> | undefined
+  const ask = async (): Promise<boolean> => {
+    const reply = await transport.send({ args: ['EVAL', `${KEY_LOCKING_PRELUDE}return 1`, 0], effect: 'read' })
+    // Only what the server says of the script is worth keeping: not that it loads its data, or has no memory left.
+    if (reply instanceof ReplyError && reply.word !== 'ERR') known = undefined
+    return reply === 1
+  }
+  return async () => {
+    known ??= ask()
+    try {
+      return await known
+    } catch (error) {
+      known = undefined
+      throw error
+    }
   }
 }
 

@@ -34,6 +34,8 @@ export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
  * answer: `maybeExecuted` is false only where nothing was sent. An abort rejects with the signal's reason.
  */
 export interface Transport {
+  /** The server is a Cluster: the keys of one command, script or transaction share a hash slot. @default false */
+  readonly cluster?: boolean
   /** One command, one reply. */
   send(command: Command, call?: Call): Promise<Wire>
   /** Commands in order, replies in the same order; one round trip, not atomic. Resolves only with all replies. */

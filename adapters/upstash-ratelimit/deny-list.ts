@@ -1,0 +1,70 @@
+import type { Operation } from 'hither'
+import { step } from './step.ts'
+
+/** All deny lists under one prefix, and the text and end of the status of the list of addresses. */
+interface Lists {
+  readonly sets: Record<string, string[]>
+  status?: { readonly text: string; readonly endsMs: number | null }
+}
+
+const PENDING_MS = 30_000
+
+/** `prefix:denyList:all` → the key that holds every list and the status, and which of them is meant. */
+export function listOf(key: string): readonly [held: string, name: string] | undefined {
+  const [, prefix, name] = /^(.*):(denyList:[^:]+|ipDenyListStatus)$/s.exec(key) ?? []
+  return prefix === undefined || name === undefined ? undefined : [`${prefix}:denyList`, name]
+}
+
+function read(current: string | undefined, nowMs: number): Lists {
+  const lists: Lists = current === undefined ? { sets: {} } : (JSON.parse(current) as Lists)
+  const endsMs = lists.status?.endsMs
+  if (typeof endsMs === 'number' && endsMs <= nowMs) delete lists.status
+  return lists
+}
+
+/** The seconds left of the status, -1 without an end, -2 where it is to be fetched; then 1 or 0 for each member. */
+export const checkMembers: Operation<readonly [all: string, ...string[]], readonly number[]> = step(
+  'deny-check',
+  (current, [all, ...members], nowMs) => {
+    const lists = read(current, nowMs)
+    const denied = new Set(lists.sets[all])
+    const endsMs = lists.status ? lists.status.endsMs : undefined
+    const left = endsMs === undefined ? -2 : endsMs === null ? -1 : Math.round((endsMs - nowMs) / 1000)
+    if (left === -2) lists.status = { text: 'pending', endsMs: nowMs + PENDING_MS }
+    return { next: JSON.stringify(lists), reply: [left, ...members.map((member) => (denied.has(member) ? 1 : 0))] }
+  },
+)
+
+type Change = readonly [verb: string, name: string, ...rest: string[]]
+
+/** One of the commands of which the package makes its transactions on deny lists. */
+export const changeLists: Operation<Change, number | string> = step(
+  'deny-change',
+  (current, [verb, name, ...rest], nowMs) => {
+    const lists = read(current, nowMs)
+    const { sets } = lists
+    const of = (key: string | undefined): Set<string> => new Set(sets[key as string])
+    let reply: number | string = 0
+    if (verb === 'SET') {
+      const life = rest[1]?.toUpperCase() === 'PX' ? Number(rest[2]) : undefined
+      lists.status = { text: rest[0] as string, endsMs: life === undefined ? null : nowMs + life }
+      reply = 'OK'
+    } else if (verb === 'DEL') {
+      reply = name in sets ? 1 : 0
+      delete sets[name]
+    } else {
+      const before = of(name).size
+      const [first, second] = [of(rest[0]), of(rest[1])]
+      const next =
+        verb === 'SADD'
+          ? new Set([...of(name), ...rest])
+          : verb === 'SUNIONSTORE'
+            ? new Set([...first, ...second])
+            : new Set([...first].filter((member) => !second.has(member)))
+      if (next.size > 0) sets[name] = [...next]
+      else delete sets[name]
+      reply = verb === 'SADD' ? next.size - before : next.size
+    }
+    return { next: JSON.stringify(lists), reply }
+  },
+)

@@ -1,0 +1,69 @@
+import type { AtomicStore, Operation } from 'hither'
+import { step } from './step.ts'
+
+/** As long as the package asks for. */
+const RETENTION_MS = 90 * 24 * 3_600_000
+
+type Scores = Record<string, number>
+
+const read = (text: string | undefined): Scores => (text === undefined ? {} : (JSON.parse(text) as Scores))
+
+/** Adds to the score of an event in its hour. */
+export const countEvent: Operation<readonly [by: number, event: string], number> = step(
+  'count-event',
+  (current, [by, event], nowMs) => {
+    const scores = read(current)
+    scores[event] = (scores[event] ?? 0) + by
+    return { next: JSON.stringify(scores), endsMs: nowMs + RETENTION_MS, reply: scores[event] }
+  },
+)
+
+/** The events of some hours with their scores, fewest first. */
+async function union(store: AtomicStore, keys: readonly string[]): Promise<[event: string, score: number][]> {
+  const sums = new Map<string, number>()
+  for (const text of await store.getMany(keys)) {
+    for (const [event, score] of Object.entries(read(text))) sums.set(event, (sums.get(event) ?? 0) + score)
+  }
+  return [...sums].sort(([a, m], [b, n]) => m - n || (a < b ? -1 : 1))
+}
+
+const hours = (prefix: string, first: number, step: number, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}:${first - i * step}`)
+
+/** How often each value of a field occurs in one hour. */
+export async function countBy(store: AtomicStore, key: string, field: string): Promise<(string | number | null)[][]> {
+  const counts = new Map<string | number | null, number>()
+  for (const [event, score] of await union(store, [key])) {
+    const value = (JSON.parse(event) as Record<string, string | boolean | undefined>)[field]
+    if (value === undefined) continue
+    // As a script answers: true is 1, false is absent.
+    const name = value === true ? 1 : value === false ? null : value
+    counts.set(name, (counts.get(name) ?? 0) + score)
+  }
+  return [...counts]
+}
+
+export async function usage(
+  store: AtomicStore,
+  prefix: string,
+  [first, step, count]: readonly number[],
+): Promise<string[]> {
+  const all = await union(store, hours(prefix, first as number, step as number, count as number))
+  return all.flatMap(([event, score]) => [event, String(score)])
+}
+
+/** The most frequent events that were allowed, refused, denied: `[score, event]`, most first. */
+export async function most(
+  store: AtomicStore,
+  prefix: string,
+  [first, step, count, top, atMost]: readonly number[],
+): Promise<(string | number)[][][]> {
+  const all = await union(store, hours(prefix, first as number, step as number, count as number))
+  const seen = all.slice(-(atMost as number) || all.length).reverse()
+  return ['success":true', 'success":false', 'success":"denied'].map((mark) =>
+    seen
+      .filter(([event, score]) => score > 0 && event.includes(mark))
+      .slice(0, top)
+      .map(([event, score]) => [score, event]),
+  )
+}

@@ -1,0 +1,122 @@
+import type { Operation, Reply } from 'hither'
+import { type Step, step } from './step.ts'
+
+/** The windows of one id by number: each call's share by its own id (one share, `n`, in a single region), and the end. */
+type Windows = Record<string, { shares: Record<string, number>; endsMs: number }>
+
+type Change = readonly [window: string, share: string, by: number, lifeMs: number]
+type One = readonly [window: string]
+type Count<A extends readonly (string | number)[]> = Operation<A, number>
+type Fields<A extends readonly (string | number)[]> = Operation<A, readonly (string | number)[]>
+
+/** `prefix:id:29` → the key that holds all windows of the id, which `resetUsedTokens` names as well, and `29`. */
+export function windowOf(key: string): readonly [held: string, window: string] {
+  const at = key.lastIndexOf(':') + 1
+  return [`${key.slice(0, at)}*`, key.slice(at)]
+}
+
+function read(current: string | undefined, nowMs: number): Windows {
+  const all = Object.entries(current === undefined ? {} : (JSON.parse(current) as Windows))
+  return Object.fromEntries(all.filter(([, { endsMs }]) => endsMs > nowMs))
+}
+
+function sum({ shares = {} }: Partial<Windows[string]> = {}): number {
+  return Object.values(shares).reduce((total, share) => total + share, 0)
+}
+
+function fields({ shares = {} }: Partial<Windows[string]> = {}): string[] {
+  return Object.entries(shares).flatMap(([id, share]) => [id, String(share)])
+}
+
+/** Adds to a share of a window, which ends `lifeMs` after its first call. Shares of a region are set, not added to. */
+function add(windows: Windows, [window, share, by, lifeMs]: Change, nowMs: number): number {
+  windows[window] ??= { shares: {}, endsMs: nowMs + lifeMs }
+  const { shares } = windows[window]
+  shares[share] = share === 'n' ? (shares[share] ?? 0) + by : by
+  return shares[share]
+}
+
+function kept<R extends Reply>(windows: Windows, reply: R): Step<R> {
+  const ends = Object.values(windows).map(({ endsMs }) => endsMs)
+  if (ends.length === 0) return { next: undefined, reply }
+  return { next: JSON.stringify(windows), endsMs: Math.max(...ends), reply }
+}
+
+/** What is left of the previous window at this point of the current one: the package's own weighting. */
+function weighted(windows: Windows, previous: string, now: number, window: number): number {
+  return (1 - (now % window) / window) * sum(windows[previous])
+}
+
+export const fixedLimit: Count<Change> = step('fixed-limit', (current, change, nowMs) => {
+  const windows = read(current, nowMs)
+  const total = add(windows, change, nowMs)
+  return kept(windows, total)
+})
+
+export const used: Count<One> = step('used', (current, [window], nowMs) => {
+  const windows = read(current, nowMs)
+  return kept(windows, sum(windows[window]))
+})
+
+type Sliding = readonly [current: string, previous: string, limit: number, now: number, window: number, by: number]
+
+/** -1 when refused, else what is left. */
+export const slidingLimit: Count<Sliding> = step(
+  'sliding-limit',
+  (text, [current, previous, limit, now, window, by], nowMs) => {
+    const windows = read(text, nowMs)
+    const before = Math.floor(weighted(windows, previous, now, window))
+    if (by > 0 && before + sum(windows[current]) >= limit) return kept(windows, -1)
+    const total = add(windows, [current, 'n', by, window * 2 + 1000], nowMs)
+    return kept(windows, limit - (total + before))
+  },
+)
+
+type Look = readonly [current: string, previous: string, now: number, window: number]
+
+export const slidingUsed: Count<Look> = step('sliding-used', (text, [current, previous, now, window], nowMs) => {
+  const windows = read(text, nowMs)
+  return kept(windows, Math.floor(weighted(windows, previous, now, window)) + sum(windows[current]))
+})
+
+/** The window's shares, this call's included: `[id, share, …]`. */
+export const regionFixedLimit: Fields<Change> = step('region-fixed-limit', (current, change, nowMs) => {
+  const windows = read(current, nowMs)
+  add(windows, change, nowMs)
+  return kept(windows, fields(windows[change[0]]))
+})
+
+export const regionFields: Fields<One> = step('region-fields', (current, [window], nowMs) => {
+  const windows = read(current, nowMs)
+  return kept(windows, fields(windows[window]))
+})
+
+type RegionSliding = readonly [...Sliding, share: string]
+
+/** 1 or 0 for allowed or not, how many texts are of the current window, then its shares and those of the previous. */
+export const regionSlidingLimit: Fields<RegionSliding> = step(
+  'region-sliding-limit',
+  (text, [current, previous, limit, now, window, by, share], nowMs) => {
+    const windows = read(text, nowMs)
+    const mine = fields(windows[current])
+    const allowed = by <= 0 || weighted(windows, previous, now, window) + sum(windows[current]) + by <= limit
+    const reply = [allowed ? 1 : 0, mine.length, ...mine, ...fields(windows[previous])]
+    if (allowed) add(windows, [current, share, by, window * 2 + 1000], nowMs)
+    return kept(windows, reply)
+  },
+)
+
+/** What one region learns from another. Of a window that is over, nothing. */
+export const regionLearn: Count<readonly [window: string, ...string[]]> = step(
+  'region-learn',
+  (current, [window, ...shares], nowMs) => {
+    const windows = read(current, nowMs)
+    let added = 0
+    for (let i = 0; windows[window] && i + 1 < shares.length; i += 2) {
+      const share = shares[i] as string
+      if (!(share in windows[window].shares)) added++
+      add(windows, [window, share, Number(shares[i + 1]), 0], nowMs)
+    }
+    return kept(windows, added)
+  },
+)

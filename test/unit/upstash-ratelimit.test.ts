@@ -1,0 +1,37 @@
+import { Ratelimit } from '@upstash/ratelimit'
+import { memoryStore } from 'hither/memory'
+import { toUpstashRedis } from 'hither/upstash-ratelimit'
+import { describe, expect, it } from 'vitest'
+
+describe('@upstash/ratelimit in this runtime', () => {
+  it('limits over memory', async () => {
+    const redis = toUpstashRedis(memoryStore())
+    const ratelimit = new Ratelimit({ redis, limiter: Ratelimit.slidingWindow(2, '1 h'), ephemeralCache: false })
+    const answers = [await ratelimit.limit('id'), await ratelimit.limit('id'), await ratelimit.limit('id')]
+    expect(answers.map(({ success, remaining }) => [success, remaining])).toEqual([
+      [true, 1],
+      [true, 0],
+      [false, 0],
+    ])
+  })
+  it('leaves no key on memory without an end, and none after it', async () => {
+    let nowMs = Date.now()
+    const store = memoryStore({ now: () => nowMs })
+    const redis = toUpstashRedis(store)
+    for (const limiter of [
+      Ratelimit.fixedWindow(2, '1 m'),
+      Ratelimit.slidingWindow(2, '1 m'),
+      Ratelimit.tokenBucket(1, '1 m', 2),
+      Ratelimit.cachedFixedWindow(2, '1 m'),
+    ]) {
+      const prefix = `p${String(limiter).length}-${Math.random()}`
+      const ratelimit = new Ratelimit({ redis, limiter, prefix })
+      await ratelimit.limit('id')
+      const held = async (): Promise<boolean> =>
+        (await store.getMany([`${prefix}:id`, `${prefix}:id:*`])).some((text) => text !== undefined)
+      expect(await held()).toBe(true)
+      nowMs += 5 * 60_000
+      expect(await held()).toBe(false)
+    }
+  })
+})
