@@ -60,6 +60,7 @@ const entries: readonly Entry[] = [
     target: 2500,
   },
   { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500 },
+  { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },
   {
     name: 'createCache + upstashStore + nearTier',
     takes: { ...cache, ...upstash, 'src/near/index.ts': 'nearTier' },
