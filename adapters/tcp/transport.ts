@@ -7,6 +7,7 @@ import type { Exclusive, Transport } from '../../src/store/transport.ts'
 import { createCalls, kindOf } from './calls.ts'
 import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
 import { createLink } from './link.ts'
+import { createListeners } from './listener.ts'
 import { createSubscriber } from './subscriber.ts'
 
 export interface TcpTransportOptions {
@@ -38,6 +39,7 @@ const LEAST_QUEUE = 10_000
 export interface TcpTransport extends Transport {
   readonly subscribe: NonNullable<Transport['subscribe']>
   readonly exclusive: NonNullable<Transport['exclusive']>
+  readonly listen: NonNullable<Transport['listen']>
 }
 
 /**
@@ -57,6 +59,7 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
   const waiting = createExclusivePool(() => openOwn(settings, idleMs, true), MAX_WAITING)
   const emit = emitter(options)
   const subscriber = createSubscriber(settings, () => emit('feed-gap', 'SUBSCRIBE'))
+  const listeners = createListeners(settings)
   let over = false
 
   const acquire = async (from: ExclusivePool, call: Call | undefined): Promise<Exclusive> => {
@@ -72,10 +75,15 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
       if (over) throw closed()
       return subscriber.subscribe(channel, onMessage, onGap)
     },
+    async listen(command, onReply, onEnd) {
+      if (over) throw closed()
+      return listeners.listen(command, onReply, onEnd)
+    },
     async close() {
       if (over) return
       over = true
       subscriber.close()
+      listeners.close()
       await Promise.all([link.close(), pool.close(), waiting.close()])
     },
   }

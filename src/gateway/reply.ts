@@ -1,9 +1,11 @@
+import { toBase64 } from '../protocol/base64.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 
 /** One reply as Upstash's JSON. */
 export type Item = { readonly result: unknown } | { readonly error: string }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+const encoder = new TextEncoder()
 
 /** `{ result }`, or `{ error }` with the server's own text. */
 export function toItem(reply: Wire, base64: boolean): Item {
@@ -36,8 +38,5 @@ function textOf(text: string | Uint8Array): string {
 
 function encode(text: string | Uint8Array, base64: boolean): string {
   if (!base64) return textOf(text)
-  const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text
-  let binary = ''
-  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
-  return btoa(binary)
+  return toBase64(typeof text === 'string' ? encoder.encode(text) : text)
 }

@@ -1,3 +1,4 @@
+import type { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import type { Call } from './call.ts'
 
@@ -43,6 +44,12 @@ export interface Transport {
   /** MULTI … EXEC around `commands`, contiguous on one connection; rejects as a whole when the server refuses it. */
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
+  /**
+   * A command that goes on answering (SUBSCRIBE, PSUBSCRIBE, MONITOR), on a connection of its own: every reply goes to
+   * `onReply`, the first included. Resolves once it was sent, to a function that ends it; `onEnd` is called when the
+   * connection ends otherwise.
+   */
+  listen?(command: Command, onReply: (reply: Wire) => void, onEnd: (error: HitherError) => void): Promise<() => void>
   /** A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. */
   exclusive?(call?: Call): Promise<Exclusive>
   /** Ends what this transport opened; leaves a borrowed client alone. */

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort, startServer } from '../../scripts/servers.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
@@ -121,7 +124,11 @@ describe('hither gateway', { timeout: 120_000 }, () => {
   it('refuses settings that make no sense, each by its name, with exit code 2', async () => {
     const ok = ['--redis', redis(), '--token', TOKEN, '--port', '0']
     const cases: [string[], RegExp][] = [
-      [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or set HITHER_TOKEN\n$/],
+      [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or --tokens, or set HITHER_TOKEN\n$/],
+      [[...ok, '--dev', '--redis', ''], /^hither: --dev alone needs the embedded engine, .*give --redis/],
+      [[...ok, '--role', 'root'], /^hither: INVALID_ARGUMENT: tokens: role is one of read-only, full, admin\n$/],
+      [[...ok, '--tokens', '/nowhere'], /^hither: INVALID_ARGUMENT: the file of tokens cannot be read \(ENOENT\)\n$/],
+      [[...ok, '--redis-ca', '/nowhere'], /^hither: INVALID_ARGUMENT: --redis-ca cannot be read\n$/],
       [[...ok, '--token', 'white space'], /^hither: INVALID_ARGUMENT: tokens: .*visible ASCII/],
       [[...ok, '--port', 'x'], /^hither: --port is a number from 0 to 65535\n$/],
       [[...ok, '--port', '65536'], /^hither: --port is a number/],
@@ -136,6 +143,51 @@ describe('hither gateway', { timeout: 120_000 }, () => {
       expect([args, await run.ended, run.err()]).toEqual([args, 2, expect.stringMatching(message)])
       expect(run.out()).toBe('')
     }
+  })
+
+  it('takes tokens from a file, and again when it changes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hither-tokens-'))
+    const file = join(folder, 'tokens.json')
+    const other = `${TOKEN}-other`
+    writeFileSync(file, JSON.stringify([{ token: TOKEN, name: 'first', role: 'read-only' }]))
+    const run = start(['gateway', '--redis', redis(), '--tokens', file, '--port', '0', '--log'])
+    const url = await listening(run)
+    const status = async (token: string, path = '/get/cli:a'): Promise<number> =>
+      (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).status
+    expect([await status(TOKEN), await status(other), await status(TOKEN, '/set/cli:a/x')]).toEqual([200, 401, 400])
+    // What makes no sense changes nothing.
+    for (const text of [`[${other}`, '[{"token":"x","role":"root"}]']) {
+      const before = run.err()
+      writeFileSync(file, text)
+      run.child.kill('SIGHUP')
+      await expect
+        .poll(async () => [await status(TOKEN), run.err().slice(before.length).includes('tokens-refused')], {
+          timeout: 20_000,
+        })
+        .toEqual([200, true])
+    }
+    writeFileSync(file, `# a token a line\n${other}\n`)
+    await expect.poll(() => status(other), { timeout: 20_000 }).toBe(200)
+    expect(await status(TOKEN)).toBe(401)
+    run.child.kill('SIGTERM')
+    expect(await run.ended).toBe(0)
+    const lines = run
+      .err()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(lines[0]).toEqual({
+      at: expect.stringMatching(/^\d{4}-/),
+      type: 'request',
+      status: 200,
+      ms: expect.any(Number),
+      route: 'command',
+      commands: 1,
+      token: 'first',
+    })
+    // neither key nor value
+    expect(run.err()).not.toContain('cli:a')
+    rmSync(folder, { recursive: true })
   })
 
   it('says that the port is taken', async () => {

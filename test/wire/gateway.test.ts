@@ -50,7 +50,7 @@ for (const [server, variable] of [
 ] as const) {
   describe(`the gateway before ${server}`, { timeout: 30_000 }, () => {
     beforeAll(async () => {
-      gateway = await startGateway({ redis: process.env[variable] ?? '', token: TOKEN })
+      gateway = await startGateway({ redis: process.env[variable] ?? '', token: TOKEN, role: 'full' })
     })
     afterAll(() => gateway.stop())
 
@@ -375,11 +375,14 @@ for (const [server, variable] of [
         }
       })
 
-      it('another response format than JSON, with 400', async () => {
+      it('another response format, with 400', async () => {
         for (const name of ['upstash-response-format', 'upstash-reponse-format']) {
-          expect(await post('/', ['PING'], { [name]: 'resp2' })).toMatchObject({ status: 400 })
+          expect(await post('/', ['PING'], { [name]: 'resp3' })).toMatchObject({ status: 400 })
           expect(await post('/', ['PING'], { [name]: 'json' })).toMatchObject({ status: 200 })
         }
+        const resp2 = { 'upstash-response-format': 'resp2' }
+        expect(await post('/multi-exec', [['PING']], resp2)).toMatchObject({ status: 400 })
+        expect(await post('/', ['PING'], { ...resp2, ...base64 })).toMatchObject({ status: 400 })
       })
 
       it('commands that wait, subscribe, administer, choose a database, or are not known', async () => {
@@ -404,7 +407,7 @@ for (const [server, variable] of [
             'UNWATCH',
           ],
           ...['SELECT 1', 'MOVE gw:r 1', 'SWAPDB 0 1', 'COPY gw:r gw:s DB 1', 'copy gw:r gw:s REPLACE db 1'],
-          ...['AUTH x', 'HELLO 3', 'QUIT', 'RESET', 'CLIENT LIST', 'CLIENT KILL ID 1', 'CONFIG GET *', 'SHUTDOWN'],
+          ...['AUTH x', 'HELLO 3', 'QUIT', 'RESET', 'CLIENT', 'CLIENT KILL ID 1', 'CONFIG GET *', 'SHUTDOWN'],
           ...[
             'DEBUG SLEEP 1',
             'REPLICAOF a 1',
@@ -418,7 +421,7 @@ for (const [server, variable] of [
             'SCRIPT KILL',
             'SCRIPT DEBUG YES',
             'SCRIPT',
-            'FUNCTION LIST',
+            'FUNCTION RESTORE x',
             'OBJECT ENCODING k',
             'SORT k',
             'RESTORE k 0 x',
@@ -428,6 +431,11 @@ for (const [server, variable] of [
         for (const command of refused) {
           const error = await run(...command.split(' '))
           expect([command, String(error)]).toEqual([command, expect.stringContaining('ERR Command is not available:')])
+        }
+        // only for a token that may administer
+        for (const command of ['FLUSHALL', 'flushdb', 'KEYS *', 'FUNCTION LIST', 'CLIENT LIST', 'slowlog get']) {
+          const error = await run(...command.split(' '))
+          expect([command, String(error)]).toEqual([command, expect.stringContaining('NOPERM this token has no')])
         }
         // also where the words come as a body behind a path
         for (const [path, body] of [

@@ -1,0 +1,56 @@
+/** Upper bounds of the duration histogram, in seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+export interface Metrics {
+  request(route: string, status: number, ms: number): void
+  command(name: string, failed: boolean): void
+  /** The text that Prometheus reads; `gauges` are measured now. */
+  text(gauges: Readonly<Record<string, number>>): string
+}
+
+/**
+ * Counts by route, status and command, which are few and known; no label holds what a request brought.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
+export function createMetrics(): Metrics {
+  const requests = new Map<string, number>()
+  const commands = new Map<string, number>()
+  const buckets = BUCKETS.map(() => 0)
+  let count = 0
+  let seconds = 0
+  const add = (to: Map<string, number>, labels: string): void => void to.set(labels, (to.get(labels) ?? 0) + 1)
+  const counter = (name: string, help: string, from: Map<string, number>): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} counter`,
+    ...[...from].map(([labels, value]) => `${name}{${labels}} ${value}`),
+  ]
+  return {
+    request(route, status, ms) {
+      add(requests, `route="${route}",status="${status}"`)
+      count++
+      seconds += ms / 1000
+      BUCKETS.forEach((bound, i) => {
+        if (ms / 1000 <= bound) buckets[i] = (buckets[i] as number) + 1
+      })
+    },
+    command: (name, failed) => add(commands, `command="${name}",outcome="${failed ? 'error' : 'ok'}"`),
+    text(gauges) {
+      const duration = 'hither_gateway_request_duration_seconds'
+      const lines = [
+        ...counter('hither_gateway_requests_total', 'Requests answered.', requests),
+        ...counter('hither_gateway_commands_total', 'Commands sent to Redis.', commands),
+        `# HELP ${duration} Time from a request to its answer.`,
+        `# TYPE ${duration} histogram`,
+        ...BUCKETS.map((bound, i) => `${duration}_bucket{le="${bound}"} ${buckets[i]}`),
+        `${duration}_bucket{le="+Inf"} ${count}`,
+        `${duration}_sum ${seconds}`,
+        `${duration}_count ${count}`,
+        ...Object.entries(gauges).flatMap(([name, value]) => [
+          `# TYPE hither_gateway_${name} gauge`,
+          `hither_gateway_${name} ${value}`,
+        ]),
+      ]
+      return `${lines.join('\n')}\n`
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { HitherError } from '../errors.ts'
+import type { Command } from '../store/transport.ts'
+import { commandNamed, type KnownCommand, keyPlaces, knownCommands, mayPass } from './commands.ts'
+
+type Args = Command['args']
+
+/**
+ * What a token may do: `read-only` reads, in scripts as well; `full` also writes; `admin` also administers (FLUSHALL,
+ * KEYS, FUNCTION, MONITOR, …).
+ */
+export type GatewayRole = 'read-only' | 'full' | 'admin'
+
+export interface GatewayToken {
+  /** What a client sends as bearer token: visible ASCII characters. */
+  readonly token: string
+  /** What logs call it. @default its place in the list, from 1 */
+  readonly name?: string
+  /** @default 'full' */
+  readonly role?: GatewayRole
+  /** The commands it may use, of those of its role: `GET`, `SCRIPT LOAD`, `SUBSCRIBE`. @default all of its role */
+  readonly commands?: readonly string[]
+  /**
+   * Every key, and every channel, begins with one of these; commands whose keys nobody can tell are refused then, and
+   * so are scripts, which reach any key. @default any key
+   */
+  readonly keyPrefixes?: readonly string[]
+}
+
+export interface Grant {
+  readonly name: string
+  readonly role: GatewayRole
+  /** Whether scripts run by their `_RO` forms. */
+  readonly readOnly: boolean
+  /** Why the token may not do this; undefined where it may. `listen` asks for a stream, not for a command. */
+  refusal(command: KnownCommand, args: Args): string | undefined
+}
+
+/** What a token with prefixes may use of what has no keys. */
+const KEYLESS = new Set(['PING', 'ECHO', 'TIME'])
+const ROLES = ['read-only', 'full', 'admin']
+
+/** Throws `INVALID_ARGUMENT` for a list that makes no sense; the message holds no token. */
+export function createGrants(tokens: readonly (string | GatewayToken)[]): (given: string) => Grant | undefined {
+  if (!Array.isArray(tokens) || tokens.length === 0) throw invalid('give at least one')
+  const known = tokens.map((each, i) => {
+    const { token, ...rest } = typeof each === 'string' ? { token: each } : each
+    if (typeof token !== 'string' || !/^[!-~]+$/.test(token)) {
+      throw invalid('give at least one, each of visible ASCII characters')
+    }
+    return { token, grant: createGrant({ name: `${i + 1}`, ...rest }) }
+  })
+  return (given) => {
+    let match: Grant | undefined
+    // Every byte of every token, whatever matches: the time tells nothing of where they differ.
+    for (const { token, grant } of known) {
+      let difference = token.length ^ given.length
+      for (let i = 0; i < token.length; i++) difference |= token.charCodeAt(i) ^ given.charCodeAt(i)
+      if (difference === 0) match = grant
+    }
+    return match
+  }
+}
+
+function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: string }): Grant {
+  const { name, role = 'full', commands, keyPrefixes, ...rest } = options
+  const [unknown] = Object.keys(rest)
+  if (unknown !== undefined) throw invalid(`no option is called ${unknown}`)
+  if (!ROLES.includes(role)) throw invalid(`role is one of ${ROLES.join(', ')}`)
+  for (const list of [commands, keyPrefixes]) {
+    if (list && !(Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string' && text))) {
+      throw invalid('commands and keyPrefixes are lists of at least one text')
+    }
+  }
+  const allowed = new Set<string>()
+  for (const command of knownCommands) if (fits(command, role, keyPrefixes !== undefined)) allowed.add(command.name)
+  if (commands) {
+    const asked = commands.map((text) => text.toUpperCase())
+    for (const text of asked) {
+      if (!commandNamed(text)) throw invalid(`no command is called ${text}`)
+      if (!allowed.has(text)) throw invalid(`${text} is nothing that a token of this role and these keys may use`)
+    }
+    for (const text of allowed) if (!asked.includes(text)) allowed.delete(text)
+  }
+  return {
+    name,
+    role,
+    readOnly: role === 'read-only',
+    refusal(command, args) {
+      if (!allowed.has(command.name)) {
+        return `NOPERM this token has no permissions to run the '${command.name.toLowerCase()}' command`
+      }
+      if (!keyPrefixes || KEYLESS.has(command.name)) return undefined
+      const places = keyPlaces(command, args)
+      const within = places?.every((at) => {
+        const key = textOf(args[at] as Args[number])
+        return keyPrefixes.some((prefix) => key.startsWith(prefix))
+      })
+      return within && places && places.length > 0
+        ? undefined
+        : 'NOPERM this token has no permissions to access one of the keys used as arguments'
+    },
+  }
+}
+
+function fits({ name, kind, keys }: KnownCommand, role: GatewayRole, prefixed: boolean): boolean {
+  const byRole =
+    kind === 'read'
+      ? // As Upstash has it: a read-only token does not list keys.
+        role !== 'read-only' || (name !== 'SCAN' && name !== 'RANDOMKEY')
+      : kind === 'script' || kind === 'listen' || (kind === 'write' && role !== 'read-only') || role === 'admin'
+  if (!byRole || !(kind === 'listen' || name === 'MONITOR' || mayPass(commandNamed(name), [name]))) return false
+  if (!prefixed) return true
+  return kind !== 'script' && kind !== 'administration' && (keys.length > 0 || kind === 'listen' || KEYLESS.has(name))
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+function textOf(arg: Args[number]): string {
+  return typeof arg === 'object' ? utf8.decode(arg) : String(arg)
+}
+
+function invalid(what: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', `tokens: ${what}`)
+}
+
+/** The form of a script's call that may not write. */
+export function toReadOnly(args: Args): Args {
+  const name = args[0] as string
+  return /^(EVAL|EVALSHA|FCALL)$/.test(name) ? args.with(0, `${name}_RO`) : args
+}
