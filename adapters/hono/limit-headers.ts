@@ -1,0 +1,42 @@
+import type { Decision } from 'hither/rate-limit'
+import type { Context } from 'hono'
+
+/** Which fields tell a client of its limit: those of the current draft, or the three of drafts up to 06, or none. */
+export type LimitHeaders = 'standard' | 'legacy' | 'none'
+
+/** A limiter's name and window, as `RateLimit-Policy` shows them. */
+export interface Policy {
+  readonly name: string
+  /** Seconds; undefined where it is not told. */
+  readonly windowSeconds: number | undefined
+}
+
+/**
+ * Puts a decision in the response: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11, each limiter
+ * a member of their lists), or `RateLimit-Limit`, `-Remaining` and `-Reset` (draft 06). Nothing where the store did not
+ * decide: there is nothing true to tell.
+ */
+export function setLimitHeaders(
+  c: Context,
+  form: LimitHeaders,
+  { name, windowSeconds }: Policy,
+  decision: Decision,
+): void {
+  const { limit, remaining, reset, reason } = decision
+  if (form === 'none' || reason === 'unavailable' || reason === 'timeout') return
+  const seconds = Math.max(0, Math.ceil((reset - Date.now()) / 1000))
+  if (form === 'legacy') {
+    c.header('RateLimit-Limit', String(limit))
+    c.header('RateLimit-Remaining', String(remaining))
+    c.header('RateLimit-Reset', String(seconds))
+    return
+  }
+  const window = windowSeconds === undefined ? '' : `;w=${windowSeconds}`
+  c.header('RateLimit-Policy', `"${name}";q=${limit}${window}`, { append: true })
+  c.header('RateLimit', `"${name}";r=${remaining};t=${seconds}`, { append: true })
+}
+
+/** Seconds a refused client is to wait, RFC 9110, section 10.2.3; nothing where no wait will do. */
+export function setRetryAfter(c: Context, { retryAfterMs }: Decision): void {
+  if (Number.isFinite(retryAfterMs)) c.header('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
+}
