@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
   type AtomicStore,
   type Cache,
@@ -159,3 +160,5 @@ typed<Promise<{ readonly id: number }>>()(
 typed<Promise<{ readonly id: number }>>()(
   cache.define({ name: 'v', schema: v.object({ id: v.number() }), load: (_: string) => 1 }).get('x'),
 )
+declare const standard: StandardSchemaV1<unknown, User>
+typed<Promise<Frozen<User>>>()(cache.define({ name: 's', schema: standard, load: (_: string) => 1 }).get('x'))
