@@ -131,7 +131,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
     ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
-    within(ask(look(core, space, stored(key), checkTags(tags), '', inTurn), limit), limit)
+    within(ask(look(core, space, stored(key), new Set(checkTags(tags)), '', inTurn), limit), limit)
   /** Looks what is there, then runs one step, told of it: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,

@@ -60,8 +60,8 @@ export async function getOrSet(
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead
     const jobFor = (early: boolean, background: boolean): LoadJob => {
-      const hints = parseTags(entry?.mark === NO_VALUE ? entry.tags : '').keys()
-      const tags = [...new Set([...plan.tags, ...hints])]
+      const hints = entry?.mark === NO_VALUE && entry.tags
+      const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
       const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
       return { ...through, ...plan, hardMs, tags, key, to, loader, seen, knew, dead, early, background, onTurn }
     }

@@ -25,22 +25,50 @@ export interface Found {
  * just called fresh; `inTurn`: the caller has its turn on the key.
  */
 export async function look(
-  { plain, versions, text, parse, near }: Core,
+  core: Core,
   space: Space,
   to: string,
-  names: Iterable<string>,
+  names: ReadonlySet<string>,
   liveId = '',
   inTurn = false,
 ): Promise<Found> {
-  const tags = new Map<string, string | undefined>()
+  const { plain, text, parse, near } = core
   const buried = near?.buried(to)
   const absent = buried && (await buried)
   near?.ride()
   const since = { atMs: now(), ticket: near?.begin() }
   if (plain || absent) {
     const entry = absent ? undefined : parse(await text(to, inTurn))
-    return { entry, status: entry ? 'fresh' : 'absent', dead: '', generation: plain ? NONE : undefined, tags, ...since }
+    return {
+      entry,
+      status: entry ? 'fresh' : 'absent',
+      dead: '',
+      generation: plain ? NONE : undefined,
+      tags: new Map(),
+      ...since,
+    }
   }
+  const own = text(to, inTurn)
+  const generation = text(space.generation)
+  const shared = names.size === 0 && !liveId ? alike.get(own) : undefined
+  if (shared?.generation === generation) return await shared.found
+  const found = examine(core, space, [own, generation], names, liveId, since)
+  if (names.size === 0 && !liveId) alike.set(own, { generation, found })
+  return await found
+}
+
+/** Looks without tags, by their read of the entry: callers of one tick share the rest as well. */
+const alike = new WeakMap<Promise<unknown>, { generation: Promise<unknown>; found: Promise<Found> }>()
+
+async function examine(
+  { versions, text, parse }: Core,
+  space: Space,
+  reads: readonly [own: Promise<string | undefined>, generation: Promise<string | undefined>],
+  names: ReadonlySet<string>,
+  liveId: string,
+  since: Pick<Found, 'atMs' | 'ticket'>,
+): Promise<Found> {
+  const tags = new Map<string, string | undefined>()
   const { epoch } = versions
   const read = async (name: string): Promise<void> => {
     const key = space.tag(name)
@@ -48,7 +76,7 @@ export async function look(
     versions.note(key, version, epoch)
     tags.set(name, version)
   }
-  const [own, generation] = await Promise.all([text(to, inTurn), text(space.generation), ...Array.from(names, read)])
+  const [own, generation] = await Promise.all([...reads, ...Array.from(names, read)])
   versions.note(space.generation, generation, epoch)
   const entry = parse(own)
   let status: Found['status'] = 'absent'

@@ -20,10 +20,14 @@ export function createRecent<T>(): Recent<T> {
       return undefined
     },
     set(key, value, forMs) {
+      const sinceMs = now()
+      const untilMs = sinceMs + forMs
+      const known = kept.get(key)
+      // Of many callers of one instant the first has said it.
+      if (known?.untilMs === untilMs && known.sinceMs === sinceMs && known.value === value) return
       kept.delete(key)
       if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
-      const sinceMs = now()
-      kept.set(key, { value, sinceMs, untilMs: sinceMs + forMs })
+      kept.set(key, { value, sinceMs, untilMs })
     },
     delete: (key) => void kept.delete(key),
   }
