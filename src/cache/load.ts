@@ -233,7 +233,7 @@ export function createLoads(core: Core): Loads {
     const token = randomId()
     // Nobody waits for a load whose value nobody may be given.
     if (before?.detached && before.token && !before.over) await release(job, before.token)
-    for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.4, LAST_POLL_MS)) {
+    for (let waitedMs = 0; ; ) {
       let reply: unknown
       try {
         reply = await ask(job, load, token)
@@ -260,7 +260,10 @@ export function createLoads(core: Core): Loads {
       // A refresh ahead of time that another process has begun needs no second one.
       if (stands || job.background) return { liveId: '' }
       job.onTurn?.(true)
-      await sleep(Math.min(leftMs + 1, pause * (0.5 + random())), load.stop.signal)
+      // So that what a follower waits in vain stays a small part of what the load takes.
+      const pauseMs = Math.min(Math.max(FIRST_POLL_MS, waitedMs / 8), LAST_POLL_MS) * (0.5 + random())
+      waitedMs += pauseMs
+      await sleep(Math.min(leftMs + 1, pauseMs), load.stop.signal)
     }
   }
 
