@@ -1,0 +1,83 @@
+import { type AtomicStore, HitherError } from 'hither'
+import { decrement, increment, read } from './hits.ts'
+
+export interface RateLimitStoreOptions {
+  /** What keys begin with. Limiters that share it share their counts. @default 'rl:' */
+  readonly prefix?: string
+  /** How long one count may wait for the store, in milliseconds. @default 250 */
+  readonly timeoutMs?: number
+}
+
+/** How often a client was counted, and when its window ends. */
+export interface HitInfo {
+  totalHits: number
+  resetTime: Date
+}
+
+/** A store as `express-rate-limit` 7 and 8 and `hono-rate-limiter` 0.5 take it. */
+export interface RateLimitStore {
+  readonly prefix: string
+  /** Whether counts stay in this process. */
+  readonly localKeys: boolean
+  /** Called by the middleware with its options. */
+  init(options: { windowMs: number }): void
+  get(key: string): Promise<HitInfo | undefined>
+  increment(key: string): Promise<HitInfo>
+  decrement(key: string): Promise<void>
+  resetKey(key: string): Promise<void>
+}
+
+/** Longer keys are hashed. */
+const MAX_KEY = 128
+
+/**
+ * A store of hither for limiters that count hits in fixed windows. One command a hit, on the store's clock; a window opens
+ * with its first hit and no later one moves its end. Closing the store stays with who opened it.
+ *
+ * Rejects as the store does when it is away: `express-rate-limit` hands that to the error handler, or lets the request
+ * pass with `passOnStoreError: true`; `hono-rate-limiter` hands it to `app.onError`. A hit is never sent twice.
+ */
+export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOptions = {}): RateLimitStore {
+  const { prefix = 'rl:', timeoutMs = 250 } = options
+  if (typeof store?.run !== 'function') throw invalid('rateLimitStore needs a store with operations')
+  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0)) throw invalid('timeoutMs is a whole number above 0')
+  let windowMs = 60_000
+  const call = (): { deadline: number } => ({ deadline: Date.now() + timeoutMs })
+  const keyOf = async (key: string): Promise<string> =>
+    prefix + (key.length <= MAX_KEY && key.isWellFormed() ? key : `#${await hash(key)}`)
+  const info = ([totalHits = 0, resetMs = 0]: readonly number[]): HitInfo => ({
+    totalHits,
+    resetTime: new Date(resetMs),
+  })
+
+  return {
+    prefix,
+    localKeys: !store.traits.shared,
+    init(given) {
+      const ms = given.windowMs
+      if (!(Number.isSafeInteger(ms) && ms > 0)) throw invalid('windowMs is a whole number above 0')
+      windowMs = ms
+    },
+    async get(key) {
+      const hits = await store.run(read, await keyOf(key), [], call())
+      return hits.length === 0 ? undefined : info(hits)
+    },
+    increment: async (key) => info(await store.run(increment, await keyOf(key), [windowMs], call())),
+    async decrement(key) {
+      await store.run(decrement, await keyOf(key), [], call())
+    },
+    async resetKey(key) {
+      await store.delete([await keyOf(key)], call())
+    },
+  }
+}
+
+/** JSON keeps lone surrogates apart, which UTF-8 does not. */
+async function hash(key: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(key)))
+  return btoa(String.fromCharCode(...new Uint8Array(digest)))
+}
+
+function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}
