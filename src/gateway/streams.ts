@@ -49,7 +49,16 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
     }
     if (!transport.listen) {
       if (kind !== 'SUBSCRIBE' || !transport.subscribe) throw new Refusal(400, `ERR ${kind} is not available here`)
-      return transport.subscribe(name, (message) => say(`message,${name},${message}`), lost)
+      let up = false
+      // Some tell of a gap before the first message could have been missed.
+      const onGap = (): void => {
+        if (up) lost()
+      }
+      return transport
+        .subscribe(name, (message) => say(`message,${name},${message}`), onGap)
+        .finally(() => {
+          up = true
+        })
     }
     const args = kind === 'MONITOR' ? [kind] : [kind, name]
     return transport.listen({ args, effect: 'read' }, (reply) => hear(reply, say, lost), lost)

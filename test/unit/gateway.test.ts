@@ -66,6 +66,19 @@ describe('createGateway', () => {
       { maxCommands: -1 },
       { maxCommands: 1.5 },
       { timeoutMs: 0 },
+      { maxKeyBytes: 0 },
+      { maxBufferedBytes: 1.5 },
+      { maxStreams: -1 },
+      { tokens: [{ token: 'ok', role: 'root' as 'full' }] },
+      { tokens: [{ token: 'ok', commands: ['NOSUCH'] }] },
+      { tokens: [{ token: 'ok', commands: ['FLUSHALL'] }] },
+      { tokens: [{ token: 'ok', commands: ['BLPOP'], role: 'admin' as const }] },
+      { tokens: [{ token: 'ok', role: 'read-only' as const, commands: ['SET'] }] },
+      { tokens: [{ token: 'ok', keyPrefixes: ['a:'], commands: ['EVAL'] }] },
+      { tokens: [{ token: 'ok', keyPrefixes: [] }] },
+      { tokens: [{ token: 'ok', keyPrefixes: [''] }] },
+      { tokens: [{ token: 'ok', prefix: 'a:' } as { token: string }] },
+      { tokens: () => [] },
       { timeoutMs: '5' as unknown as number },
     ]) {
       expect(() => createGateway({ transport: nothing, tokens: [TOKEN], ...options })).toThrow(
@@ -88,6 +101,62 @@ describe('createGateway', () => {
       expect((await ask({ tokens, transport: answering('x') }, '/', ['ECHO', 'x'], { authorization })).status).toBe(
         status,
       )
+    }
+  })
+
+  it('asks for its tokens again, and keeps the last that made sense', async () => {
+    let tokens: readonly string[] = ['first']
+    const events: unknown[] = []
+    const gateway = createGateway({
+      transport: answering('x'),
+      tokens: () => tokens,
+      onEvent: (event) => {
+        if (event.type === 'tokens-refused') events.push(event)
+        throw new Error('a listener that throws')
+      },
+    })
+    const status = async (token: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}` }
+      return (await gateway(new Request('http://gateway/echo/x', { headers }))).status
+    }
+    expect([await status('first'), await status('second')]).toEqual([200, 401])
+    tokens = ['second']
+    expect([await status('first'), await status('second')]).toEqual([401, 200])
+    tokens = ['white space']
+    expect([await status('second'), await status('white')]).toEqual([200, 401])
+    expect(events).toEqual([{ type: 'tokens-refused', reason: expect.stringMatching(/^tokens: /) }])
+    expect(JSON.stringify(events)).not.toContain('white space')
+  })
+
+  it('bounds what one request holds', async () => {
+    const caps = { maxKeyBytes: 10, maxValueBytes: 20, maxArguments: 5, transport: answering('OK') }
+    const key = (bytes: number): string => `ERR max key size exceeded. Limit: 10 bytes, Actual: ${bytes} bytes`
+    for (const [args, error] of [
+      [['SET', 'k'.repeat(10), 'v'.repeat(20)], undefined],
+      [['SET', 'k'.repeat(11), 'v'], key(11)],
+      [['SET', 'é'.repeat(6), 'v'], key(12)],
+      [['SET', 'é'.repeat(5), 'v'.repeat(11)], undefined],
+      [['MGET', 'a', 'k'.repeat(11)], key(11)],
+      [['SET', 'k', 'v'.repeat(21)], 'ERR max single record size exceeded'],
+      [['EVAL', 'return 1 -- long', 1, 'k'.repeat(11)], key(11)],
+      [['DEL', 'a', 'b', 'c', 'd'], undefined],
+      [['DEL', 'a', 'b', 'c', 'd', 'e'], 'ERR a command may have 5 arguments'],
+    ] as const) {
+      const { status, body } = await ask(caps, '/', args)
+      expect([args, status, body]).toEqual([args, error ? 400 : 200, error ? { error } : { result: 'OK' }])
+      const whole = await ask(caps, '/pipeline', [['PING'], args])
+      expect([args, whole.status]).toEqual([args, error ? 400 : 200])
+    }
+  })
+
+  it('tells whether Redis answers, without a token', async () => {
+    for (const [reply, status] of [
+      ['PONG', 200],
+      [new HitherError('TIMEOUT', 'x'), 503],
+      [new ReplyError('LOADING x'), 503],
+    ] as const) {
+      const gateway = createGateway({ transport: answering(reply), tokens: [TOKEN] })
+      expect((await gateway(new Request('http://gateway/healthz'))).status).toBe(status)
     }
   })
 
