@@ -40,6 +40,7 @@ export async function bundle(change?: Change): Promise<string> {
     platform: 'neutral',
     legalComments: 'none',
     logLevel: 'silent',
+    alias: { '#background': `${root}adapters/node/background.ts` },
     plugins: [
       {
         name: 'change',

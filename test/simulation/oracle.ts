@@ -31,11 +31,15 @@ interface Value {
   ended: number
   writes: number
   taken: number
+  /** Why the store may not have it. */
+  readonly unstored: string | undefined
 }
 
 /** Something that ended what was there before. */
 interface Barrier {
   readonly at: number
+  /** On the virtual clock. */
+  readonly time: number
   readonly what: string
   /** The value that was written by it. */
   readonly writes: number | undefined
@@ -68,6 +72,8 @@ export interface Life {
   heardAt: number
   jumps: number
   now(): number
+  /** Whether it lives, and has not stood still for this long. */
+  isUp(ms: number): boolean
 }
 
 export interface Oracle {
@@ -78,7 +84,12 @@ export interface Oracle {
   effect(effect: Effect): void
   /** Who is going to write the value with this number, by a `set` or an `add`. */
   writing(id: number, asking: Asking, key: string, tags: readonly string[], capturedAt?: number): void
-  loading(asking: Asking, key: string, excused: boolean): { readonly began: number; readonly leaseless: boolean }
+  /** `ended` is called when the loader has. */
+  loading(
+    asking: Asking,
+    key: string,
+    excused: boolean,
+  ): { readonly began: number; readonly leaseless: boolean; ended(): void }
   loaded(
     id: number,
     load: { readonly began: number; readonly leaseless: boolean },
@@ -86,6 +97,7 @@ export interface Oracle {
     key: string,
     tags: readonly string[],
     late: readonly string[],
+    unstored?: string,
   ): void
   /** An answer of a read: `exact` when nothing but the store may have answered, `maybeStale` when a stale copy will do. */
   answered(
@@ -108,18 +120,36 @@ export function idOf(value: unknown): number | undefined {
   return typeof id === 'number' ? id : undefined
 }
 
+/** A lease is given back within this time after its load, where the store answers. */
+const RELEASED_MS = 600
+/** A version seen is taken for the current one for this long. */
+const REMEMBERED_MS = 5000
+
 /** Whether the store has failed a node since a call began. */
 export function hasFailed({ failures, open }: Life, asking: Asking): boolean {
   return open || failures > asking.failures
 }
 
-export function createOracle(world: World, server: () => Server, lives: ReadonlyMap<string, Life>): Oracle {
+/** The names of the tags that an entry bears. */
+function tagsOf(entry: Entry | undefined): string[] {
+  return entry?.tags ? entry.tags.split(',').map((part) => decodeURIComponent(part.split('=')[0] ?? '')) : []
+}
+
+export function createOracle(
+  world: World,
+  server: () => Server,
+  lives: ReadonlyMap<string, Life>,
+  spaces: readonly Names[],
+): Oracle {
   const values = new Map<number, Value>()
   const barriers = new Map<string, Barrier[]>()
   /** When each key last changed in more than its lease. */
   const changes = new Map<string, number>()
   const done = new Map<string, number>()
   const grants = new Map<string, number>()
+  const holders = new Map<string, string>()
+  /** By node and key, when its last load began. */
+  const begun = new Map<string, number>()
   const sums = new Map<string, { at: number; by: number }[]>()
   let fault: string | undefined
   let checks = 0
@@ -148,9 +178,9 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
   }
   const barrier = (key: string, what: string, soft: boolean, writes?: number): void => {
     const list = barriers.get(key)
-    const at = world.tick()
-    if (list) list.push({ at, what, writes, soft })
-    else barriers.set(key, [{ at, what, writes, soft }])
+    const made = { at: world.tick(), time: world.time, what, writes, soft }
+    if (list) list.push(made)
+    else barriers.set(key, [made])
   }
 
   /** What ended the last birth of a value before `from`; undefined when one is still good. */
@@ -168,16 +198,28 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
       for (const tag of joined ? tags : [...tags, ...late]) end ??= since(names.tag(tag), atTags, from, hard, joined)
       if (!end) return undefined
     }
-    return end ?? { at: 0, what: 'nothing', writes: undefined, soft: false }
+    return end ?? { at: 0, time: 0, what: 'nothing', writes: undefined, soft: false }
   }
 
+  const namesOf = (key: string): Names => spaces.find(({ namespace }) => key.startsWith(`${namespace}:`)) as Names
+  /** Whether what a value was written under may have ended before: since its load began, or while it was remembered. */
+  const wasCut = ({ births }: Value, key: string, text: string | undefined): boolean => {
+    const names = namesOf(key)
+    const { atKey, atTags, late } = births.at(-1) as Birth
+    if (late.length > 0) return true
+    const from = Math.min(atKey, atTags)
+    return [names.generation, ...tagsOf(parse(text)).map(names.tag)].some((each) =>
+      barriers.get(each)?.some(({ at, time }) => at > from || time > world.time - 2 * REMEMBERED_MS),
+    )
+  }
   const parse = (text: string | undefined): Entry | undefined => (text === undefined ? undefined : parseEntry(text))
   const idIn = (entry: Entry | undefined): number | undefined => {
     if (entry?.mark !== 'j') return undefined
     return idOf(JSON.parse(entry.payload))
   }
-  const alive = (key: string, names: Names): Entry | undefined => {
-    const entry = parse(server().peek(key))
+  /** An entry under whose generation and tags it is still valid. */
+  const valid = (text: string | undefined, names: Names): Entry | undefined => {
+    const entry = parse(text)
     if (!entry || entry.mark === NO_VALUE || entry.generation !== server().peek(names.generation)) return undefined
     if (entry.tags) {
       for (const part of entry.tags.split(',')) {
@@ -186,6 +228,13 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
       }
     }
     return entry
+  }
+  const alive = (key: string, names: Names): Entry | undefined => valid(server().peek(key), names)
+  /** Whether an entry is there to everybody, by the store's clock. */
+  const isLive = (text: string | undefined, key: string): boolean => {
+    const entry = valid(text, namesOf(key))
+    if (!entry) return false
+    return entry.freshUntilMs === entry.expiresMs || entry.freshUntilMs > world.time
   }
 
   const truth = (key: string, names: Names, nowMs: number): number | undefined => {
@@ -197,9 +246,7 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
   }
   const isStable = (key: string, names: Names, from: number): boolean => {
     const entry = alive(key, names)
-    const parts = entry?.tags
-      ? entry.tags.split(',').map((part) => names.tag(decodeURIComponent(part.split('=')[0] ?? '')))
-      : []
+    const parts = tagsOf(entry).map(names.tag)
     return [key, names.generation, ...parts].every((part) => (changes.get(part) ?? 0) < from)
   }
 
@@ -232,13 +279,24 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
         case 'expire':
           barrier(key, verb, reply === 1)
           break
+        case 'release':
+          if (reply === 1 && parse(before)?.lease !== args[2]) fail(`${from} gave back a lease of ${key} that another holds`)
+          break
         case 'version.soften':
           barrier(key, verb, true)
           break
         case 'lease': {
           if (reply !== 1) break
           grants.set(`${from} ${key}`, at)
+          holders.set(String(args[2]), from)
           const held = parse(before)
+          const graced = held && held.mark !== NO_VALUE && held.freshUntilMs !== held.expiresMs
+          if (args[4] === 0 && held && held.id !== args[1] && isLive(before, key))
+            fail(`a lease of ${key} was granted, where a fresh value is`)
+          if (graced && held.expiresMs > world.time && parse(after)?.mark === NO_VALUE)
+            fail(`a lease of ${key} has cost its stale copy`)
+          if ((graced || args[4] === 0) && server().leftMs(key) < Number(args[3]) - 1)
+            fail(`a lease of ${key} ends with its key, before its time`)
           if (held && held.lease !== NONE && held.lease !== args[2] && Number(before?.slice(89, 104)) > world.time)
             fail(`a lease of ${key} was granted while another stood`)
           break
@@ -247,10 +305,13 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
         case 'add':
         case 'fill': {
           if (verb !== 'set' && reply !== 1) break
+          if (verb === 'add' && parse(before)?.id !== args[1] && isLive(before, key))
+            fail(`${from} added to ${key}, where something was`)
           const id = idIn(parse(after))
           const value = id === undefined ? undefined : values.get(id)
           if (value && id !== undefined) {
             value.writes++
+            if (value.unstored) fail(`the store took #${id} of ${key}, ${value.unstored}`)
             if (verb === 'fill') {
               const ends = value.births.map(({ atKey }) => since(key, atKey, at, false, false, id))
               if (ends.every((end) => end))
@@ -260,6 +321,8 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
               value.births[0] = { ...own, atKey: at, atTags: Math.min(own.atTags, at) }
             }
           }
+          if (value && !valid(after, namesOf(key)) && !wasCut(value, key, after))
+            fail(`#${id} of ${key} was written so that nobody can read it`)
           barrier(key, verb, false, id)
           break
         }
@@ -285,21 +348,43 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
         ended: 0,
         writes: 0,
         taken: 0,
+        unstored: undefined,
       })
     },
     loading(asking, key, excused) {
       const { node, names, from } = asking
       const at = world.tick()
       const to = names.key(key)
+      begun.set(`${node} ${to}`, at)
       const failed = hasFailed(lives.get(node) as Life, asking)
       const granted = (grants.get(`${node} ${to}`) ?? 0) > from
       if (!granted && !excused && !failed)
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
       checks++
-      // Granted, though the answer may have been lost.
-      return { began: at, leaseless: !granted || failed }
+      const life = lives.get(node) as Life
+      return {
+        began: at,
+        // Granted, though the answer may have been lost.
+        leaseless: !granted || failed,
+        ended() {
+          const lease = parse(server().peek(to))?.lease
+          if (!granted || excused || lease === undefined || lease === NONE || failed) return
+          const after = life.failures
+          world.after(RELEASED_MS, () => {
+            const still = parse(server().peek(to))?.lease === lease && holders.get(lease) === node
+            if (
+              still &&
+              life.failures === after &&
+              !life.open &&
+              life.isUp(RELEASED_MS) &&
+              begun.get(`${node} ${to}`) === at
+            )
+              fail(`${node} keeps the lease of ${to}, though its load has ended`)
+          })
+        },
+      }
     },
-    loaded(id, { began, leaseless }, { names, node }, key, tags, late) {
+    loaded(id, { began, leaseless }, { names, node }, key, tags, late, unstored) {
       const birth = { atKey: began, atTags: began, tags, late }
       const value = values.get(id)
       if (value) {
@@ -314,6 +399,7 @@ export function createOracle(world: World, server: () => Server, lives: Readonly
         ended: Number.POSITIVE_INFINITY,
         writes: 0,
         taken: 0,
+        unstored,
       })
     },
     answered(asking, key, id, { exact, maybeStale, joins = false, taken = false }) {

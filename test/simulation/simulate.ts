@@ -71,7 +71,8 @@ export async function simulate(
     if (trace.length > 4000) trace.splice(0, 2000)
   }
   let server: Server
-  const oracle: Oracle = createOracle(world, () => server, lives)
+  const names = [namesOf('sim'), namesOf('sim.sub')]
+  const oracle: Oracle = createOracle(world, () => server, lives, names)
   server = createServer(
     world,
     (effect) => {
@@ -101,7 +102,14 @@ export async function simulate(
     const name = `${place}${all.length < count ? '' : `.${all.length}`}`
     const machine = world.machine(name)
     if (skews) machine.skewMs = plan.between(-1000, 1000) * (plan.hit(0.2) ? 3600 : 1)
-    const life: Life = { failures: 0, open: false, heardAt: 0, jumps: 0, now: () => machine.now() }
+    const life: Life = {
+      failures: 0,
+      open: false,
+      heardAt: 0,
+      jumps: 0,
+      now: () => machine.now(),
+      isUp: (ms) => !machine.dead && machine.pausedUntil < world.time - ms,
+    }
     lives.set(name, life)
     const link: Link = {
       delayMs: plan.pick([0.3, 2, 10]),
@@ -140,7 +148,7 @@ export async function simulate(
   }
   for (let i = 0; i < count; i++) start(i)
 
-  const spaces: Space[] = [namesOf('sim'), namesOf('sim.sub')].map((names, i) => ({
+  const spaces: Space[] = names.map((names, i) => ({
     names,
     of: ({ cache }) => (i === 0 ? cache : cache.namespace('sub')),
   }))
@@ -156,6 +164,8 @@ export async function simulate(
     call: (asking: Asking) => Promise<unknown>,
     settled: (asking: Asking, answer: unknown) => void,
     mayReject: (asking: Asking, error: unknown) => boolean = () => false,
+    /** An outage of the store does not fail it. */
+    survives = false,
   ): void => {
     calls++
     const asking: Asking = {
@@ -181,7 +191,7 @@ export async function simulate(
       },
       (error: unknown) => {
         end(() => `rejected with ${error}`)
-        const isStore = hasFailed(node.life, asking) && isCode(error, 'TIMEOUT', 'STORE_UNAVAILABLE')
+        const isStore = !survives && hasFailed(node.life, asking) && isCode(error, 'TIMEOUT', 'STORE_UNAVAILABLE')
         if (!isStore && !mayReject(asking, error)) oracle.fail(`${node.name} ${what} rejected with ${error}`)
       },
     )
@@ -241,7 +251,7 @@ export async function simulate(
         ? plan.about(300)
         : plan.about(15)
     const end = plan.float()
-    const late = plan.hit(0.1) ? someTags() : []
+    const named = plan.hit(0.1) ? someTags() : []
     const who = `${node.name} ${asking.names.key(key)}`
     return async ({ setTags, setTtl, skip, notModified, fail, previous }: Partial<LoadContext>): Promise<unknown> => {
       const past = options.deadline !== undefined && options.deadline <= node.machine.now()
@@ -251,9 +261,10 @@ export async function simulate(
         () =>
           `       loads ${asking.names.key(key)} (call ${asking.from}, at ${load.began}) for ${length.toFixed(1)} ms`,
       )
-      await (many
-        ? world.sleep(length, node.machine)
-        : during([who], world.time, () => world.sleep(length, node.machine)))
+      const started = world.time
+      await (many ? world.sleep(length, node.machine) : during([who], started, () => world.sleep(length, node.machine)))
+      if (!many) load.ended()
+      const late = !many && world.time - started > HARD_MS + 100 && node.life.isUp(world.time - started)
       if (end < 0.1) {
         failures.set(who, world.tick())
         tell(node.name, () => `       fails to load ${asking.names.key(key)} (at ${load.began})`)
@@ -268,12 +279,14 @@ export async function simulate(
       }
       if (end < 0.18) return undefined
       const id = ++ids
+      const skips = end < 0.28 && skip
+      const unstored = skips ? 'which was to be skipped' : late ? 'whose loader ran longer than hardTimeout' : undefined
       if (end < 0.25 && setTtl) setTtl(plan.pick([100, 2000]), plan.pick([0, 1000]))
-      if (late.length > 0 && setTags) setTags(late)
-      oracle.loaded(id, load, asking, key, options.tags ?? [], setTags ? late : [])
+      if (named.length > 0 && setTags) setTags(named)
+      oracle.loaded(id, load, asking, key, options.tags ?? [], setTags ? named : [], unstored)
       tell(node.name, () => `       has loaded #${id} for ${asking.names.key(key)} (at ${load.began})`)
       const value = { key, id }
-      return end < 0.28 && skip ? skip(value) : value
+      return skips ? skips(value) : value
     }
   }
   const loadOptions = (node: Node, many: boolean): GetOrSetOptions => {
@@ -382,6 +395,7 @@ export async function simulate(
       (asking) => space.of(node).getOrSet(key, loaderOf(node, asking, key, options, false), options),
       (asking, answer) => readThrough(asking, key, answer, options),
       mayFail(key, options),
+      true,
     )
   })
   often(3, (node, space) => {
@@ -408,6 +422,7 @@ export async function simulate(
         for (const key of KEYS) readThrough(asking, key, (answer as Map<string, unknown>).get(key), options)
       },
       mayFail(KEYS, options),
+      true,
     )
   })
   often(5, (node, space, key) => {
