@@ -2,6 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Operation } from '../protocol/operation.ts'
 import { utf8Length } from '../protocol/text.ts'
 import { NEVER } from '../runtime/clock.ts'
+import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
@@ -79,7 +80,7 @@ return 1`,
 export function createVersions(run: AtomicStore['run']): Versions {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
-  const asked = new Map<string, Promise<string>>()
+  const asked = createMomentary<Promise<string>>()
   let epoch = 0
   const versions: Versions = {
     get epoch() {
@@ -110,7 +111,6 @@ export function createVersions(run: AtomicStore['run']): Versions {
         if (!asking) {
           asking = run(captureVersion, key, [made, lifeMs], call)
           asked.set(key, asking)
-          queueMicrotask(() => asked.delete(key))
         }
         return asking.then((version) => {
           versions.note(key, version, since)

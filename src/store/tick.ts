@@ -1,6 +1,8 @@
 import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
+import { MORTAL } from '../runtime/background.ts'
 import { now, setTimer } from '../runtime/clock.ts'
+import { MOMENT_MS } from '../runtime/momentary.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
 import type { Command } from './transport.ts'
@@ -50,6 +52,7 @@ export type Watch = (open: () => Iterable<Unit>) => (units: readonly Unit[]) => 
 /** A tick that is not over, in a ring: a `Set` would cost a lone call more than all else here. */
 interface Open {
   readonly units: Unit[]
+  readonly sinceMs: number
   before: Open
   after: Open
 }
@@ -75,7 +78,9 @@ export function createTick(
   let at = 0
 
   const start = (): void => {
-    const sent = filling as Open
+    const sent = filling
+    // It went with an earlier one, whose turn came late.
+    if (!sent) return
     filling = undefined
     const cancel = watched(sent.units)
     flush(sent.units, () => {
@@ -96,7 +101,9 @@ export function createTick(
         const signal = call?.signal
         if (signal?.aborted) throw signal.reason
         // The clock is read once a tick, but for calls with a deadline of their own.
-        if (!filling || call?.deadline !== undefined) at = now()
+        if (!filling || call?.deadline !== undefined || MORTAL) at = now()
+        // A tick that was never sent: the limit of its request has ended its microtasks.
+        if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         const unit: Unit = {
           keys,
@@ -121,7 +128,7 @@ export function createTick(
         }
         if (filling) filling.units.push(unit)
         else {
-          filling = { units: [unit], before: ring.before, after: ring }
+          filling = { units: [unit], sinceMs: at, before: ring.before, after: ring }
           ring.before = ring.before.after = filling
           void RESOLVED.then(hop)
         }

@@ -1,0 +1,31 @@
+import { MORTAL } from './background.ts'
+import { now } from './clock.ts'
+
+/** A run of microtasks that takes longer has been ended from outside, by a limit of its request, and has left what it held. */
+export const MOMENT_MS = 100
+
+/** What one run of microtasks shares: it is forgotten with it. */
+export interface Momentary<V> {
+  get(key: string): V | undefined
+  set(key: string, value: V): void
+  delete(key: string): void
+}
+
+export function createMomentary<V>(): Momentary<V> {
+  const held = new Map<string, V>()
+  let sinceMs = 0
+  return {
+    get(key) {
+      if (MORTAL && held.size > 0 && now() - sinceMs > MOMENT_MS) held.clear()
+      return held.get(key)
+    },
+    set(key, value) {
+      if (held.size === 0) {
+        if (MORTAL) sinceMs = now()
+        queueMicrotask(() => held.clear())
+      }
+      held.set(key, value)
+    },
+    delete: (key) => void held.delete(key),
+  }
+}
