@@ -5,10 +5,11 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
-import { after, type Background, createBackground } from '../runtime/background.ts'
+import { after, type Background, createBackground, MORTAL } from '../runtime/background.ts'
 import { createBreaker } from '../runtime/breaker.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import type { Limit } from '../runtime/deadline.ts'
+import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
@@ -64,8 +65,10 @@ export interface Core {
   parse(text: string | undefined): Entry | undefined
   /** The text under a stored key. Calls of one tick share one read. `inTurn`: the caller has its turn on the key. */
   text(key: string, inTurn?: boolean): Promise<string | undefined>
-  /** Reads of the key wait for `fill`, which must not reject: who has been answered by a load finds its value stored. */
-  readAfter(key: string, fill: Promise<unknown>): void
+  /** Reads of the key wait for this, which must not reject: who has been answered by a load finds its value stored. */
+  fill(key: string, written: Promise<unknown>): void
+  /** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
+  filled(key: string): Promise<void> | undefined
   /** Drops what is remembered of a version. */
   forget(key: string): void
   /**
@@ -153,7 +156,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     generation: NONE,
     tags: '',
   }
-  const reads = new Map<string, Promise<string | undefined>>()
+  const reads = createMomentary<Promise<string | undefined>>()
   const turns = new Map<string, Promise<unknown>>()
   const fills = new Map<string, Promise<unknown>>()
 
@@ -270,25 +273,35 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return plainEntry ? { ...plainEntry, payload: text } : parseEntry(text)
     },
     text(key, inTurn) {
-      const before = inTurn ? undefined : (turns.get(key) ?? fills.get(key))
-      if (before)
-        return after(before).then(() => {
-          for (const map of [turns, fills]) if (map.get(key) === before) map.delete(key)
+      const turn = inTurn ? undefined : turns.get(key)
+      if (turn)
+        return after(turn).then(() => {
+          if (turns.get(key) === turn) turns.delete(key)
           return core.text(key, true)
         })
+      const filled = core.filled(key)
+      if (filled) return filled.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
         reading = guarded(() => store.get(key, core.call()))
         reads.set(key, reading)
-        queueMicrotask(() => reads.delete(key))
       }
       return reading
     },
-    readAfter(key, fill) {
-      fills.set(key, fill)
-      void fill.then(() => {
-        if (fills.get(key) === fill) fills.delete(key)
+    fill(key, written) {
+      fills.set(key, written)
+      void written.then(() => {
+        if (fills.get(key) === written) fills.delete(key)
       })
+    },
+    filled(key) {
+      const written = fills.get(key)
+      return (
+        written &&
+        after(written).then(() => {
+          if (fills.get(key) === written) fills.delete(key)
+        })
+      )
     },
     forget(key) {
       reads.delete(key)
@@ -302,6 +315,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         for (const key of keys) if (turns.get(key) === tail) turns.delete(key)
       })
       for (const key of keys) turns.set(key, tail)
+      // The next turn waits for it, though its own caller may have left.
+      if (MORTAL) background.add(tail, undefined, nothing)
       return turn
     },
     remove(keys, call) {

@@ -476,7 +476,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return (
         (await arrived(
           options,
-          overwrite([to], () => step('repeat', to, ['expire', ''], limit)),
+          overwrite([to], () => step('repeat', to, ['expire', ''], limit), core.filled(to)),
           0,
         )) === 1
       )

@@ -366,7 +366,7 @@ export function createLoads(core: Core): Loads {
           if (token) await release(job, token)
         },
       )
-    core.readAfter(to, written)
+    core.fill(to, written)
     if (!plain) return settle(job, written)
     // No lease keeps it from landing after what is written to the key next.
     load.filling = written

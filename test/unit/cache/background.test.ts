@@ -35,6 +35,19 @@ describe('the write of a loaded value', () => {
     }
     expect(seen).toEqual(Array.from({ length: 100 }, (_, i) => i))
   })
+  it('is found by what changes it next', async () => {
+    const cache = createCache({ store: slowFills(), ttl: '1m', grace: '1m', waitUntil: () => {} })
+    const loaded = async <T>(work: (key: string) => Promise<T>): Promise<T> => {
+      const key = String(Math.random())
+      await cache.getOrSet(key, () => 'value')
+      return work(key)
+    }
+    expect(await loaded((key) => cache.expire(key))).toBe(true)
+    expect(await loaded((key) => cache.touch(key, { ttl: '2m' }))).toBe(true)
+    expect(await loaded((key) => cache.take(key))).toBe('value')
+    expect(await loaded((key) => cache.add(key, 'other'))).toBe(false)
+    expect(await loaded((key) => cache.delete(key))).toBe(1)
+  })
 })
 
 describe('what keeps background work', () => {
