@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { Counts, Job, Told } from './worker.ts'
+
+const { default: workerd } = createRequire(import.meta.url)('workerd') as { default: string }
+const at = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
+
+export interface Worker {
+  /** One request. Rejects when the Worker answers anything but 200. */
+  ask(job: Job): Promise<Told>
+  /** What its isolate has counted. */
+  counts(): Promise<Counts>
+  stop(): Promise<void>
+}
+
+/**
+ * Runs `worker.ts`, built of the sources, in a workerd of its own without `nodejs_compat`; `by` the runtime's condition, or
+ * as a bundler does that does not know it.
+ */
+export async function startWorker(
+  rest: { readonly url: string; readonly token: string },
+  by: 'workerd' | 'default',
+): Promise<Worker> {
+  const folder = mkdtempSync(join(tmpdir(), 'hither-worker-'))
+  await build({
+    entryPoints: [at('test/runtimes/requests/worker.ts')],
+    outfile: join(folder, 'worker.mjs'),
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['cloudflare:*', 'node:*'],
+    alias: {
+      '#background': at(`adapters/${by === 'workerd' ? 'cloudflare' : 'node'}/background.ts`),
+      hither: at('src/index.ts'),
+      'hither/memory': at('adapters/memory/index.ts'),
+      'hither/refresh': at('src/cache/refresh.ts'),
+      'hither/upstash': at('adapters/upstash/index.ts'),
+    },
+  })
+  const text = (value: string): string => JSON.stringify(value)
+  const config = `
+    using Workerd = import "/workerd/workerd.capnp";
+    const config :Workerd.Config = (
+      services = [
+        (name = "main", worker = .worker),
+        (name = "internet", network = (allow = ["private"])),
+      ],
+      sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+    );
+    const worker :Workerd.Worker = (
+      modules = [(name = "worker.mjs", esModule = embed "worker.mjs")],
+      compatibilityDate = "2025-09-01",
+      compatibilityFlags = ["nodejs_als"],
+      bindings = [
+        (name = "REST_URL", text = ${text(rest.url)}),
+        (name = "REST_TOKEN", text = ${text(rest.token)}),
+      ],
+    );`
+  writeFileSync(join(folder, 'config.capnp'), config)
+  const child: ChildProcess = spawn(workerd, ['serve', '--control-fd=3', join(folder, 'config.capnp')], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  })
+  // It also warns there of every promise whose request had ended: that is what these tests are about.
+  let said = ''
+  child.stderr?.on('data', (data: Buffer) => {
+    said = (said + data.toString()).slice(-2000)
+  })
+  const ended = once(child, 'exit')
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const lines = createInterface({ input: child.stdio[3] as Readable })
+  const [line] = (await Promise.race([once(lines, 'line'), ended.then(() => [''])])) as [string]
+  const { port } = JSON.parse(line || '{}') as { port?: number }
+  if (port === undefined) {
+    await stop()
+    throw new Error(`workerd did not start: ${said}`)
+  }
+  const read = async <T>(init?: RequestInit): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, init)
+    if (!response.ok) throw new Error(`${response.status}: ${(await response.text()).slice(0, 300)}`)
+    return (await response.json()) as T
+  }
+  return {
+    ask: (job) => read<Told>({ method: 'POST', body: JSON.stringify(job) }),
+    counts: () => read<Counts>(),
+    stop,
+  }
+}
