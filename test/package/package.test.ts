@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { EdgeVM } from '@edge-runtime/vm'
 import { build as bundle } from 'esbuild'
 import { build as viteBuild } from 'vite'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import webpack from 'webpack'
 import { unstable_startWorker } from 'wrangler'
 import { installOutside, type Outside, startEndpoint, systemNode } from './outside.ts'
@@ -92,11 +92,23 @@ describe('in a bundle', () => {
   it('by esbuild, in workerd without nodejs_compat', async () => {
     const entry = outside.write(
       'worker.js',
-      `${main}\nimport * as cloudflare from 'hither/cloudflare'\nexport default { async fetch(request) {
-        if (Object.keys(cloudflare).length === 0) throw new Error('hither/cloudflare exports nothing')
-        const kinds = typeof process + ' ' + typeof Buffer
-        return new Response(kinds + ' ' + await main(new URL(request.url).searchParams.get('url')))
-      } }`,
+      `${main}
+import { waitUntil } from 'hither/cloudflare'
+const later = []
+const note = async (text) => {
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  later.push(text)
+}
+export default { async fetch(request) {
+  const url = new URL(request.url).searchParams.get('url')
+  if (url === null) return new Response(later.sort().join())
+  waitUntil(note('by waitUntil'))
+  const cache = createCache({ store: memoryStore(), ttl: '1m', grace: '1m' })
+  await cache.set('stale', 1)
+  await cache.expire('stale')
+  await cache.getOrSet('stale', () => note('by the cache itself'), { softTimeout: 1 })
+  return new Response(typeof process + ' ' + typeof Buffer + ' ' + await main(url))
+} }`,
     )
     const outfile = join(outside.folder, 'worker-bundle.mjs')
     await bundle({
@@ -120,6 +132,8 @@ describe('in a bundle', () => {
     try {
       const response = await worker.fetch(`http://localhost/?url=${encodeURIComponent(endpoint.url)}`)
       expect(await response.text()).toBe(`undefined undefined ${answer}`)
+      const later = async (): Promise<string> => (await worker.fetch('http://localhost/')).text()
+      await vi.waitFor(async () => expect(await later()).toBe('by the cache itself,by waitUntil'), { timeout: 5000 })
     } finally {
       await worker.dispose()
     }
@@ -139,6 +153,8 @@ describe('in a bundle', () => {
     const vm = new EdgeVM()
     const text = built.outputFiles[0]?.text ?? ''
     expect(text).not.toMatch(nodeless)
+    expect(text).toContain('@vercel/request-context')
+    expect(text).not.toContain('cloudflare:')
     vm.evaluate(text)
     expect(vm.evaluate('typeof process + typeof Buffer')).toBe('undefinedundefined')
     expect(await vm.evaluate<Promise<string>>(`built.main('${endpoint.url}')`)).toBe(answer)
