@@ -1,5 +1,6 @@
 import { type Cache, isHitherError } from 'hither'
-import { type CacheVariables, cacheContext } from 'hither/hono'
+import { type AddressSource, type CacheVariables, cacheContext, rateLimit } from 'hither/hono'
+import type { RateLimiter } from 'hither/rate-limit'
 import { type Context, Hono } from 'hono'
 import { ask, headersOf } from './ask.ts'
 import { createFind } from './find.ts'
@@ -15,6 +16,12 @@ export interface AppOptions<B extends object> {
   readonly page: string
   /** What `/api/stats` calls the store. */
   readonly store: string
+  /** How much one address may ask, and where addresses are read. @default as much as it likes */
+  readonly limit?: {
+    readonly limiter: RateLimiter | ((c: Context<AppEnv<B>>) => RateLimiter)
+    readonly address: AddressSource
+    readonly windowSeconds: number
+  }
 }
 
 export interface AppEnv<B extends object> {
@@ -28,7 +35,7 @@ const securityPolicy = [
 ].join('; ')
 
 /** The application: which places are near a point, kept near itself. The same on every runtime. */
-export function createApp<B extends object>({ cache, places, page, store }: AppOptions<B>): Hono<AppEnv<B>> {
+export function createApp<B extends object>({ cache, places, page, store, limit }: AppOptions<B>): Hono<AppEnv<B>> {
   const app = new Hono<AppEnv<B>>()
   const find = createFind(places)
 
@@ -36,6 +43,14 @@ export function createApp<B extends object>({ cache, places, page, store }: AppO
   app.get('/healthz', (c) => c.json({ ok: true }))
 
   app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache as Cache | ((c: Context<AppEnv<B>>) => Cache)))
+  if (limit) {
+    const { limiter, ...options } = limit
+    const skip = (c: Context): boolean => c.req.path === '/api/stats'
+    app.use('/api/*', (c, next) => {
+      const known = typeof limiter === 'function' ? limiter(c) : limiter
+      return rateLimit<AppEnv<B>>({ ...options, skip, limiter: known })(c as never, next)
+    })
+  }
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
     return answer(c, nearKey(query), () => nearest(places, query.point, query.limit))

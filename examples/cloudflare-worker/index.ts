@@ -1,4 +1,5 @@
-import { type Cache, createCache } from 'hither'
+import { type AtomicStore, type Cache, createCache } from 'hither'
+import { createRateLimiter, type RateLimiter, slidingLog } from 'hither/rate-limit'
 import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
 import { type AppEnv, createApp } from '../app/app.ts'
@@ -11,18 +12,38 @@ interface Bindings {
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 
-// One cache per isolate, made by the first request, which brings the credentials. It holds data only: every call goes
-// through the view of its own request, which cacheContext makes.
+// One of each per isolate, made by the first request, which brings the credentials. They hold data only: every call to
+// the cache goes through the view of its own request, which cacheContext makes.
+let store: AtomicStore | undefined
 let cache: Cache | undefined
+let limiter: RateLimiter | undefined
+
+function storeOf(env: Bindings): AtomicStore {
+  store ??= fromEnv(env)
+  return store
+}
 
 const app: Hono<AppEnv<Bindings>> = createApp<Bindings>({
   cache(c) {
-    cache ??= createCache({ store: fromEnv(c.env), namespace: 'places', ttl: '10m' })
+    cache ??= createCache({ store: storeOf(c.env), namespace: 'places', ttl: '10m' })
     return cache
   },
   places: unpackPlaces(bytes),
   page,
   store: 'upstash',
+  limit: {
+    limiter(c) {
+      limiter ??= createRateLimiter({
+        store: storeOf(c.env),
+        namespace: 'places',
+        algorithm: slidingLog({ limit: 120, window: '1m' }),
+        outage: { local: 40 },
+      })
+      return limiter
+    },
+    address: 'cloudflare',
+    windowSeconds: 60,
+  },
 })
 
 export default app

@@ -3,12 +3,16 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { createCache, isHitherError } from 'hither'
+import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { createApp } from '../app/app.ts'
 import { unpackPlaces } from '../app/places.ts'
 import { storeFrom } from './store.ts'
 
 const DEFAULT_PORT = 3000
 const DRAIN_MS = 10_000
+/** Questions from one address in any minute; while the store is away, as this process alone counts them. */
+const LIMIT = 120
+const LOCAL_LIMIT = 40
 
 function fail(message: string): never {
   console.error(message)
@@ -53,7 +57,14 @@ await store.ready().catch((error: unknown) => {
   console.error(`the store does not answer yet (${error.code}): until it does, every question is computed`)
 })
 const cache = createCache({ store, namespace: 'places', ttl: '10m' })
-const app = createApp({ cache, places, page: page.toString(), store: store.name })
+const limiter = createRateLimiter({
+  store,
+  namespace: 'places',
+  algorithm: slidingLog({ limit: LIMIT, window: '1m' }),
+  outage: { local: LOCAL_LIMIT },
+})
+const limit = { limiter, address: 'socket', windowSeconds: 60 } as const
+const app = createApp({ cache, places, page: page.toString(), store: store.name, limit })
 
 const host = process.env.HOST || '127.0.0.1'
 const asked = process.env.PORT ? Number(process.env.PORT) : undefined

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { startServer } from '../../scripts/servers.ts'
 import { type StartedBrowser, startBrowser } from './chromium.ts'
 import { killAll, npmRun, openWorkspace, start, type Workspace } from './workspace.ts'
 
@@ -24,13 +25,18 @@ afterAll(async () => {
   await work?.remove()
 })
 
-async function open(size: { width: number; height: number } = { width: 1280, height: 900 }): Promise<Page> {
+async function open(size = { width: 1280, height: 900 }, at = url): Promise<Page> {
   const page = await chromium.browser.newPage({ viewport: size })
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
   page.on('pageerror', (error) => void complaints.push(error.message))
-  page.on('request', (request) => void (request.url().startsWith(url) || complaints.push(`asked ${request.url()}`)))
-  await page.goto(url)
+  page.on('request', (request) => void (request.url().startsWith(at) || complaints.push(`asked ${request.url()}`)))
+  await page.goto(at)
   return page
+}
+
+/** For a person to look at, where one asks: `PAGES=folder npx vitest run test/examples/page.test.ts`. */
+async function save(page: Page, name: string): Promise<void> {
+  if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png` })
 }
 
 /** The list, latest first: the badge and the place. */
@@ -110,6 +116,60 @@ describe('the page', () => {
     )
     expect(unnamed).toEqual([])
     await page.close()
+  })
+  it('shows how much may still be asked, and goes on, visibly, when the store goes away and comes back', async () => {
+    const redis = await startServer('redis7')
+    const server = start(work.folder, ['node', 'examples/node-server/index.ts'], { PORT: '0', REDIS_URL: redis.url })
+    const [at] = await server.printed(/http:\/\/127\.0\.0\.1:\d+/)
+    const page = await open(undefined, at)
+    const state = page.locator('#allowance')
+    const meter = page.getByRole('progressbar', { name: 'Questions left' })
+    const ask = (name: string) => page.getByRole('button', { name, exact: true }).click()
+    try {
+      expect(await state.isVisible()).toBe(false)
+      await ask('Lima')
+      await page.getByText(/^119 of 120 questions left, all of them again in \d+ s$/).waitFor()
+      expect([await meter.getAttribute('aria-valuenow'), await meter.getAttribute('aria-valuemax')]).toEqual([
+        '119',
+        '120',
+      ])
+      await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
+      await page.getByText(/^118 of 120/).waitFor()
+      await save(page, 'counted')
+
+      await redis.kill('SIGSTOP')
+      await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
+      await page.getByText('The store is away: this server counts your questions alone').waitFor()
+      expect(await page.locator('#log li').first().textContent()).toContain('no store')
+      await save(page, 'away')
+
+      await redis.kill('SIGCONT')
+      await vi.waitFor(
+        async () => {
+          await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
+          await page.getByText(/^\d+ of 120/).waitFor({ timeout: 1000 })
+        },
+        { timeout: 20_000 },
+      )
+    } finally {
+      await redis.kill('SIGCONT')
+      await page.close()
+      await server.stop()
+      await redis.stop()
+    }
+  })
+  it('says so when nothing more may be asked', async () => {
+    const server = start(work.folder, ['node', 'examples/node-server/index.ts'], { PORT: '0' })
+    const [at] = await server.printed(/http:\/\/127\.0\.0\.1:\d+/)
+    const page = await open(undefined, at)
+    await page.evaluate(() => Promise.all(Array.from({ length: 120 }, () => fetch('/api/places?q=lima'))))
+    await page.getByRole('button', { name: 'Lima', exact: true }).click()
+    await page.locator('#hint.bad', { hasText: /^Too many questions: try again in \d+ s\.$/ }).waitFor()
+    await page.getByText(/^0 of 120 questions left, all of them again in \d+ s$/).waitFor()
+    await save(page, 'refused')
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('429')]) // the browser's own line
+    await page.close()
+    await server.stop()
   })
   it('asks nothing of another host and logs no error', () => {
     expect(complaints).toEqual([])
