@@ -151,6 +151,18 @@ function isHost(host = 'localhost'): boolean {
   return /^[\w.:[\]-]+$/.test(host)
 }
 
+let turn: Promise<undefined> | undefined
+/** Requests that arrived in one turn of the loop go on together, so that their commands share a write to Redis. */
+function nextTurn(): Promise<undefined> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined
+      resolve(undefined)
+    })
+  })
+  return turn
+}
+
 /** Cancelling it leaves the connection open for the answer; unread, it reads nothing. */
 function toBody(incoming: IncomingMessage): GatewayBody {
   let cancelled = false
@@ -164,7 +176,7 @@ function toBody(incoming: IncomingMessage): GatewayBody {
           if (chunk === null && !ended) return
           incoming.off('readable', wake).off('end', wake).off('close', wake)
           if (chunk !== null) resolve(chunk)
-          else if (incoming.complete && !cancelled) resolve(undefined)
+          else if (incoming.complete && !cancelled) resolve(nextTurn())
           else reject(new Error('the body ended early'))
         }
         incoming.on('readable', wake).on('end', wake).on('close', wake)
