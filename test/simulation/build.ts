@@ -22,7 +22,7 @@ const GIVEN = ['Date', 'Math', 'crypto', 'setTimeout', 'clearTimeout']
 const WITHHELD = ['performance', 'setInterval', 'clearInterval', 'setImmediate', 'process', 'fetch']
 
 /** The source with a change, if any. Throws where its text is not there exactly once. */
-function changed(source: string, { file, find, replace }: Change): string {
+export function changed(source: string, { file, find, replace }: Change): string {
   if (source.split(find).length !== 2) throw new Error(`${file} does not have this text once: ${find}`)
   return source.replace(find, () => replace)
 }

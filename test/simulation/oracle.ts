@@ -24,6 +24,8 @@ interface Birth {
 interface Value {
   readonly key: string
   readonly births: Birth[]
+  /** When the call began that made it. */
+  readonly from: number
   readonly node: string
   /** A load that may have run without a lease, since the store did not answer. */
   leaseless: boolean
@@ -45,6 +47,9 @@ interface Barrier {
   readonly writes: number | undefined
   /** What was there may still be served stale. */
   readonly soft: boolean
+  readonly from: string
+  /** When its node was told that it was done. */
+  acknowledged: number
 }
 
 /** A call of one node that is under way. */
@@ -176,9 +181,17 @@ export function createOracle(
     }
     return undefined
   }
-  const barrier = (key: string, what: string, soft: boolean, writes?: number): void => {
+  const barrier = (key: string, what: string, from: string, soft: boolean, writes?: number): void => {
     const list = barriers.get(key)
-    const made = { at: world.tick(), time: world.time, what, writes, soft }
+    const made = {
+      at: world.tick(),
+      time: world.time,
+      what,
+      writes,
+      soft,
+      from,
+      acknowledged: Number.POSITIVE_INFINITY,
+    }
     if (list) list.push(made)
     else barriers.set(key, [made])
   }
@@ -198,18 +211,22 @@ export function createOracle(
       for (const tag of joined ? tags : [...tags, ...late]) end ??= since(names.tag(tag), atTags, from, hard, joined)
       if (!end) return undefined
     }
-    return end ?? { at: 0, time: 0, what: 'nothing', writes: undefined, soft: false }
+    return end ?? { at: 0, time: 0, what: 'nothing', writes: undefined, soft: false, from: '', acknowledged: 0 }
   }
 
   const namesOf = (key: string): Names => spaces.find(({ namespace }) => key.startsWith(`${namespace}:`)) as Names
   /** Whether what a value was written under may have ended before: since its load began, or while it was remembered. */
-  const wasCut = ({ births }: Value, key: string, text: string | undefined): boolean => {
+  const wasCut = ({ births, from: called, node }: Value, key: string, text: string | undefined): boolean => {
     const names = namesOf(key)
     const { atKey, atTags, late } = births.at(-1) as Birth
-    if (late.length > 0) return true
+    if (late.length > 0 || (lives.get(node) as Life).jumps > 0) return true
     const from = Math.min(atKey, atTags)
     return [names.generation, ...tagsOf(parse(text)).map(names.tag)].some((each) =>
-      barriers.get(each)?.some(({ at, time }) => at > from || time > world.time - 2 * REMEMBERED_MS),
+      barriers.get(each)?.some(({ at, time, from: by, acknowledged }) => {
+        // A node forgets at once what it has ended itself.
+        if (by === node && acknowledged < called) return false
+        return at > from || time > world.time - 2 * REMEMBERED_MS
+      }),
     )
   }
   const parse = (text: string | undefined): Entry | undefined => (text === undefined ? undefined : parseEntry(text))
@@ -270,20 +287,21 @@ export function createOracle(
       switch (verb) {
         case 'evict':
           // What was forgotten is not wrong. A version that was lost ends what bears it, all the same.
-          if (key.startsWith(':')) barrier(key, verb, false)
+          if (key.startsWith(':')) barrier(key, verb, from, false)
           break
         case 'delete':
         case 'take':
-          if (verb !== 'take' || before !== after) barrier(key, verb, false)
+          if (verb !== 'take' || before !== after) barrier(key, verb, from, false)
           break
         case 'expire':
-          barrier(key, verb, reply === 1)
+          barrier(key, verb, from, reply === 1)
           break
         case 'release':
-          if (reply === 1 && parse(before)?.lease !== args[2]) fail(`${from} gave back a lease of ${key} that another holds`)
+          if (reply === 1 && parse(before)?.lease !== args[2])
+            fail(`${from} gave back a lease of ${key} that another holds`)
           break
         case 'version.soften':
-          barrier(key, verb, true)
+          barrier(key, verb, from, true)
           break
         case 'lease': {
           if (reply !== 1) break
@@ -323,7 +341,7 @@ export function createOracle(
           }
           if (value && !valid(after, namesOf(key)) && !wasCut(value, key, after))
             fail(`#${id} of ${key} was written so that nobody can read it`)
-          barrier(key, verb, false, id)
+          barrier(key, verb, from, false, id)
           break
         }
         case 'increment': {
@@ -332,7 +350,7 @@ export function createOracle(
             list.push({ at, by: Number(args[4]) })
             sums.set(key, list)
           }
-          barrier(key, verb, false)
+          barrier(key, verb, from, false)
         }
       }
       checks++
@@ -343,6 +361,7 @@ export function createOracle(
       values.set(id, {
         key: asking.names.key(key),
         births: [{ atKey: Number.POSITIVE_INFINITY, atTags, tags, late: [] }],
+        from: asking.from,
         node: asking.node,
         leaseless: false,
         ended: 0,
@@ -384,7 +403,7 @@ export function createOracle(
         },
       }
     },
-    loaded(id, { began, leaseless }, { names, node }, key, tags, late, unstored) {
+    loaded(id, { began, leaseless }, { names, node, from }, key, tags, late, unstored) {
       const birth = { atKey: began, atTags: began, tags, late }
       const value = values.get(id)
       if (value) {
@@ -394,6 +413,7 @@ export function createOracle(
       values.set(id, {
         key: names.key(key),
         births: [birth],
+        from,
         node,
         leaseless,
         ended: Number.POSITIVE_INFINITY,
@@ -428,6 +448,9 @@ export function createOracle(
     },
     acknowledged({ node, from }, key, verbs) {
       checks++
+      for (const each of barriers.get(key) ?? []) {
+        if (each.from === node && each.at > from) each.acknowledged = Math.min(each.acknowledged, world.tick())
+      }
       if (!verbs.some((verb) => (done.get(`${node} ${verb} ${key}`) ?? 0) > from))
         fail(`${node} was told that ${verbs[0]} of ${key} was done, which it was not`)
     },

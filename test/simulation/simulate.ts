@@ -637,12 +637,15 @@ export async function simulate(
       }
     }
   }
-  // Everybody sees the same, and every key can be loaded.
+  // Everybody sees the same, and every key can be written and loaded.
   const last = async (round: () => void): Promise<void> => {
     if (oracle.fault) return
     round()
-    await world.run(world.time + LONG_MS)
+    for (let ms = 0; open.size > 0 && ms < LONG_MS; ms += 20) await world.run(world.time + 20)
     for (const { what } of open) oracle.fail(`${what} never settles, in peace`)
+    for (const { name, machine } of nodes) {
+      if (machine.timers.size > 0) oracle.fail(`${name} has ${machine.timers.size} timers left, though it does nothing`)
+    }
   }
   await last(() => {
     for (const node of nodes) {
@@ -679,6 +682,22 @@ export async function simulate(
       }
     }
   })
+  for (const node of nodes) {
+    await last(() => {
+      const space = spaces[0] as Space
+      const id = ++ids
+      make(
+        node,
+        space,
+        `set a = #${id} [${TAGS}]`,
+        (asking) => {
+          oracle.writing(id, asking, 'a', TAGS)
+          return space.of(node).set('a', { key: 'a', id }, { tags: TAGS, ttl: 600_000 })
+        },
+        (asking) => oracle.acknowledged(asking, space.names.key('a'), ['set']),
+      )
+    })
+  }
   return {
     seed,
     fault: oracle.fault,
