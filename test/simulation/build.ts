@@ -23,7 +23,8 @@ const WITHHELD = ['performance', 'setInterval', 'clearInterval', 'setImmediate',
 
 /** The source with a change, if any. Throws where its text is not there exactly once. */
 export function changed(source: string, { file, find, replace }: Change): string {
-  if (source.split(find).length !== 2) throw new Error(`${file} does not have this text once: ${find}`)
+  if (source.split(find).length !== 2 || find === replace)
+    throw new Error(`${file} does not have this text once: ${find}`)
   return source.replace(find, () => replace)
 }
 

@@ -52,15 +52,100 @@ describe('an invalidation during a load', () => {
 })
 
 describe('a caller that leaves', () => {
+  const left = new Error('left')
   it('takes no other along that asks for the same versions', async () => {
+    const { here, store } = two()
+    const run = store.run
+    // On their way when the first of two callers leaves.
+    store.run = async (operation, key, args, call) => {
+      await pause(2)
+      if (call?.signal?.aborted) throw call.signal.reason
+      return run(operation, key, args, call)
+    }
+    const controller = new AbortController()
+    const first = here.set('a', 1, { ttl: '1m', tags: ['t'], signal: controller.signal })
+    const second = here.set('b', 2, { ttl: '1m', tags: ['t'] })
+    controller.abort(left)
+    await expect(first).rejects.toBe(left)
+    await second
+    expect(await here.get('b')).toBe(2)
+  })
+  it('ends the load that nobody else waits for', async () => {
     const { here } = two()
     const controller = new AbortController()
-    const left = here.set('a', 1, { ttl: '1m', tags: ['t'], signal: controller.signal })
-    const stays = here.set('b', 2, { ttl: '1m', tags: ['t'] })
-    controller.abort(new Error('left'))
-    await expect(left).rejects.toThrow('left')
-    await stays
-    expect(await here.get('b')).toBe(2)
+    const seen = Promise.withResolvers<AbortSignal>()
+    const load = ({ signal }: { signal: AbortSignal }) => {
+      seen.resolve(signal)
+      return new Promise<never>(() => {})
+    }
+    const answer = here.getOrSet('k', load, { signal: controller.signal })
+    const signal = await seen.promise
+    expect(signal.aborted).toBe(false)
+    controller.abort(left)
+    await expect(answer).rejects.toBe(left)
+    expect(signal.aborted).toBe(true)
+  })
+  it('is told so, where a stale copy is', async () => {
+    const { here } = two()
+    await here.set('k', 'old', { ttl: '1m', grace: '1m' })
+    await here.expire('k')
+    const controller = new AbortController()
+    const answer = here.getOrSet('k', () => new Promise(() => {}), { signal: controller.signal })
+    await pause(2)
+    controller.abort(left)
+    await expect(answer).rejects.toBe(left)
+  })
+  it('while its lease is asked for, leaves none', async () => {
+    const { store, next } = byHand()
+    const controller = new AbortController()
+    const answer = createCache({ store, ttl: '1m' }).getOrSet('k', () => 1, { signal: controller.signal })
+    await (await next('get')).answer()
+    const asking = await next('lease')
+    controller.abort(left)
+    await expect(answer).rejects.toBe(left)
+    await asking.answer()
+    await (await next('release')).answer()
+  })
+})
+
+describe('calls on one key', () => {
+  it('act in call order around a count', async () => {
+    const { here } = two()
+    const sum = here.increment('n')
+    await here.set('n', 5)
+    expect(await sum).toBe(1)
+    expect(await here.get('n')).toBe(5)
+  })
+  it('take what has just replaced what they had found', async () => {
+    const memory = memoryStore()
+    const { here } = two({}, memory)
+    const { store, next, flow } = byHand(memory)
+    await here.set('k', 'first')
+    const taking = createCache({ store, ttl: '1m' }).take('k')
+    const read = await next('get')
+    await read.act()
+    await here.set('k', 'second')
+    await read.answer()
+    flow()
+    expect(await taking).toBe('second')
+  })
+  it('share a load though only one of them names its tags', async () => {
+    const { here, store } = two()
+    const run = store.run
+    let steps = 0
+    store.run = (...args) => {
+      steps++
+      return run(...args)
+    }
+    const door = Promise.withResolvers<string>()
+    const first = here.getOrSet('k', () => door.promise, { tags: ['t'] })
+    await pause(2)
+    const before = steps
+    const second = here.getOrSet('k', () => 'mine')
+    await pause(2)
+    expect(steps - before).toBe(0)
+    door.resolve('shared')
+    expect(await Promise.all([first, second])).toEqual(['shared', 'shared'])
   })
 })
 
@@ -102,6 +187,20 @@ describe('a lease is given back', () => {
     expect(await first).toBe(1)
     await cache.flush()
     expect(await cache.getOrSet('k', () => 2)).toBe(2)
+  })
+  it('when the loader failed while the store was away', async () => {
+    const { store, off } = switched()
+    const cache = createCache({ store, ttl: '1m' })
+    const fail = async (): Promise<never> => {
+      off.writes = true
+      setTimeout(() => {
+        off.writes = false
+      }, 1)
+      throw new Error('failed')
+    }
+    await expect(cache.getOrSet('k', fail)).rejects.toThrow('failed')
+    await cache.flush()
+    expect(await store.get('hither:k')).toBeUndefined()
   })
   it('when a tag is too long, which is refused where it is named', async () => {
     const { here, there } = two()

@@ -1,0 +1,260 @@
+/** A guard taken out: what must then fail. */
+export interface Mutant {
+  readonly guard: string
+  /** From the root of the repository. */
+  readonly file: string
+  /** Is there once. */
+  readonly find: string
+  readonly replace: string
+  /** The simulation, or the test files of `test/unit/` that find it: `file`, or `file > title of one test`. */
+  readonly killedBy: 'simulation' | readonly string[]
+}
+
+const of =
+  (file: string, killedBy: Mutant['killedBy'] = 'simulation') =>
+  (guard: string, find: string, replace: string, by: Mutant['killedBy'] = killedBy): Mutant => ({
+    guard,
+    file,
+    find,
+    replace,
+    killedBy: by,
+  })
+
+/** Quick, and real parts throughout. */
+const UNIT = ['cache/guards.test.ts', 'cache/engine.test.ts']
+
+const step = of('src/cache/entry-operations.ts')
+const load = of('src/cache/load.ts')
+const look = of('src/cache/look.ts')
+const version = of('src/cache/versions.ts')
+const through = of('src/cache/get-or-set.ts')
+const many = of('src/cache/get-or-set-many.ts')
+const cache = of('src/cache/create-cache.ts')
+const core = of('src/cache/core.ts')
+const entry = of('src/protocol/entry.ts')
+const recent = of('src/cache/recent.ts')
+
+export const mutants: readonly Mutant[] = [
+  // The steps on one entry
+  step('a fill needs its lease', "(verb === 'fill' && held !== e)", "(verb === 'fill' && false)"),
+  step('a write ends the lease', 'times + FREE + rest', 'times + (text ? text.slice(73, 104) : FREE) + rest'),
+  step(
+    'a lease that stands is not taken',
+    'text && held !== a && leaseLeft > 0',
+    'text && held !== a && leaseLeft > 1e9',
+  ),
+  step('a lease is not taken for what is live', 'if (live && Number(c) !== 1) return', 'if (false) return'),
+  step('a lease keeps its key while it lasts', 'leftMs !== undefined && leftMs < Number(b) ? b', 'false ? b'),
+  step('a lease leaves the stale copy', 'if (!live && !graced) return put', 'if (!live) return put'),
+  step('only its holder gives a lease back', 'if (!expire && held !== a) return same', 'if (false) return same'),
+  step('expire ends the lease', 'ends + FREE + text.slice(104), left, 1', 'ends + text.slice(73), left, 1'),
+  step('expire ends freshness', '(expire ? digits(0, 15) : fresh)', 'fresh'),
+  step('expire without grace deletes', '(expire && !graced) || left <= 0', 'left <= 0', UNIT),
+  step('add leaves what is live', "(verb === 'add' && live)", "(verb === 'add' && false)"),
+  step(
+    'what is dead is not live',
+    "(text.slice(2, 18) === dead) === (verb === 'take')",
+    "(verb !== 'take' || text.slice(2, 18) === dead)",
+  ),
+  step(
+    'take takes what it has found',
+    "(text.slice(2, 18) === dead) === (verb === 'take')",
+    "(verb === 'take' || text.slice(2, 18) !== dead)",
+    UNIT,
+  ),
+  step('take deletes', 'live ? put(undefined, 0, text)', 'live ? same(current, text)'),
+  step('a count is of one generation', 'if (live && text.slice(104, 120) !== d) return', 'if (false) return', UNIT),
+  // Loads
+  load(
+    'a load that is over is not joined',
+    'if (over || load.untilMs <= now()) return false',
+    'if (load.untilMs <= now()) return false',
+  ),
+  load(
+    'a load is joined only with its lease in sight',
+    'seen?.entry?.lease !== token || seen.generation !== context.generation) return false\n    for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false\n    return true',
+    'seen?.generation !== context.generation) return false\n    return true',
+  ),
+  load(
+    'nor of an older generation',
+    'seen?.entry?.lease !== token || seen.generation !== context.generation) return false\n    for',
+    'seen?.entry?.lease !== token) return false\n    for',
+  ),
+  load(
+    'nor with other versions of its tags',
+    'for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false\n    return true',
+    'return true',
+  ),
+  load('a load without a lease is joined while nothing is heard', '!seen && load.heard === core.heard', 'true', UNIT),
+  load('nor once something was heard', '!seen && load.heard === core.heard', '!seen', UNIT),
+  load(
+    'a lease is asked for once',
+    "core.step('once', job.to, args, call)",
+    "core.step('repeat', job.to, args, call)",
+    UNIT,
+  ),
+  load(
+    'versions are captured before the load',
+    'const { generation, tags: captured } = load.context ?? { generation: NONE, tags: [] }',
+    'const { generation, tags: captured } = await versions.capture(space, job.tags, core.call())',
+  ),
+  load('the lease that was asked for in vain is given back', 'void release(job, token, true)', '', UNIT),
+  load(
+    'a load given up gives its lease back',
+    'if (signal.aborted) {\n      await giveUp()',
+    'if (signal.aborted) {',
+    UNIT,
+  ),
+  load('a failure gives the lease back', 'tell(false)\n      await giveUp()', 'tell(false)'),
+  load('what is not stored gives the lease back', 'if (!coded || load.detached || wish.skip) await giveUp()', ''),
+  load('a refused write gives the lease back', 'if (token) await release(job, token)\n        },', '},', UNIT),
+  load('a lease is given back again where the store is away', 'more()\n        throw error', 'throw error', UNIT),
+  load('skip is not stored', 'if (coded && !wish.skip) await fill', 'if (coded) await fill'),
+  load('a loader ends at hardTimeout', 'cancel = setTimer(() => stop.abort(late), hardMs)', ''),
+  load('a loader that has ended leaves no timer', '} finally {\n      cancel()', '} finally {', 'simulation'),
+  load(
+    'tags a loader names were known before it',
+    'versions.recall(space.tag(tag), startedMs)',
+    'versions.recall(space.tag(tag))',
+  ),
+  load('tags a loader names are needed', "if (version === undefined) form = { mark: NO_VALUE, payload: '' }", '', UNIT),
+  load('a load that is over leaves the map', 'leave(job.to, load)\n      job.onTurn?.(true)', 'job.onTurn?.(true)'),
+  load(
+    'a write parts a load from its key',
+    'if (!load) return undefined\n      load.detached = true\n      leave(to, load)',
+    'if (!load) return undefined',
+    UNIT,
+  ),
+  load(
+    'what was invalidated is no load to wait for',
+    'if (running && isOutdated(running, job)) running.detached = true',
+    '',
+    UNIT,
+  ),
+  load(
+    'the lease of a parted load is given back to the next',
+    'if (before?.detached && before.token && !before.over) await release(job, before.token)',
+    '',
+    UNIT,
+  ),
+  load(
+    'a load that nobody waits for ends',
+    'if (--load.waiters > 0 || load.over || load.kept) return',
+    'if (--load.waiters > -1e9) return',
+    UNIT,
+  ),
+  load(
+    'but not while somebody does',
+    'if (--load.waiters > 0 || load.over || load.kept) return',
+    'if (load.over || load.kept) return',
+  ),
+  load('a load that stands is waited for', 'if (stands) loads.set(job.to, before)', '', [
+    'cache/interleavings.test.ts > shares the load once its own read has shown the lease',
+  ]),
+  load(
+    'an outage loads without a lease',
+    'if (!core.isFault(error, job.emit)) throw error\n        return undefined',
+    'throw error',
+  ),
+  // Reads
+  look('an entry of another generation is dead', 'if (entry.generation === generation) {', 'if (true) {'),
+  look(
+    'tags that the entry bears are read',
+    'if (!tags.has(name)) missing.push(read(name))',
+    'if (!tags.has(name)) tags.set(name, borne.get(name))',
+  ),
+  look(
+    'what is not valid is dead',
+    "if (stands !== 'valid') dead = entry.id",
+    "if (stands === 'dead') dead = entry.id",
+  ),
+  look('what is dead is not stale', "else if (stands !== 'dead' && entry.freshUntilMs", 'else if (entry.freshUntilMs'),
+  entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > nowMs)', '|| true)'),
+  version(
+    'a version that is missing equals nothing',
+    "if (now?.slice(0, 16) !== version.slice(0, 16)) return 'dead'",
+    "if (now && now.slice(0, 16) !== version.slice(0, 16)) return 'dead'",
+  ),
+  version('a soft half that changed makes stale', 'stale ||= now !== version', ''),
+  version(
+    'what was forgotten is not noted again',
+    'else if (since === epoch) seen.set',
+    'else if (true) seen.set',
+    'simulation',
+  ),
+  version('a version is made, not replaced', 'const next = current ?? version', 'const next = version'),
+  version(
+    'what is invalidated is forgotten',
+    'epoch++\n      asked.delete(key)\n      seen.delete(key)',
+    '',
+    'simulation',
+  ),
+  recent(
+    'what was seen is forgotten in time',
+    'if (!found || found.untilMs > now()) return found',
+    'return found',
+    'simulation',
+  ),
+  // Read-through
+  through(
+    'a caller has read the tags of the load it joins',
+    '...(knew?.tags.keys() ?? [])], liveId',
+    '], liveId',
+    UNIT,
+  ),
+  through('an outage is survived', 'if (!core.isFault(error, emit)) throw error\n    return undefined', 'throw error'),
+  through(
+    'an abort is told as such',
+    'for (const signal of limit.signals) if (signal.aborted) throw signal.reason\n      const copy',
+    'const copy',
+    UNIT,
+  ),
+  through('a load is left', '} finally {\n      loads.leave(load)\n    }\n  }\n}', '} finally {\n    }\n  }\n}', UNIT),
+  through(
+    'a failed refresh serves the stale copy',
+    'const copy = await serveStale()\n      if (copy) return copy.value\n      if (options.onDeadline',
+    'if (options.onDeadline',
+    UNIT,
+  ),
+  many('each key gets its own value', '? answers.get(key)', '? answers.values().next().value'),
+  many(
+    'what waits is decided',
+    '() => decided(key),\n    ).finally(() => decided(key))',
+    '() => {},\n    ).finally(() => decided(key))',
+  ),
+  many(
+    'a failure reaches every key',
+    'for (const { reject } of batch.values()) reject(error)',
+    'for (const { reject } of [...batch.values()].slice(0, 1)) reject(error)',
+  ),
+  // Writes
+  cache('a write parts the loads of its keys', 'targets.flatMap((to) => loads.detach(to) ?? [])', '[]', UNIT),
+  cache('what is looked for is told', 'work(to, found.dead, found)', "work(to, '', found)"),
+  cache('an invalidation forgets the versions it ends', 'undefined)\n    keys.forEach(core.forget)', 'undefined)'),
+  cache(
+    'a write that failed is told',
+    'for (const [i, outcome] of outcomes.entries()) {',
+    'for (const [i, outcome] of [].entries() as never) {',
+  ),
+  cache('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
+  cache('a take that was overtaken is made again', 'while (text === null && id !== tried)', 'while (false)', UNIT),
+  cache(
+    'one caller that leaves takes no other along',
+    'versions.capture(space, names, core.call()), limit), limit)',
+    'versions.capture(space, names, core.call(limit)), limit), limit)',
+    UNIT,
+  ),
+  core('reads of one tick only are shared', 'queueMicrotask(() => reads.delete(key))', ''),
+  core(
+    'reads before a write are not shared after it',
+    "if (effect === 'read') return ask()\n      reads.delete(key)",
+    "if (effect === 'read') return ask()",
+    UNIT,
+  ),
+  core(
+    'calls wait for slower ones before them',
+    'const turn = earlier.length > 0 ? after(Promise.all(earlier)).then(work) : work()',
+    'const turn = work()',
+    UNIT,
+  ),
+]
