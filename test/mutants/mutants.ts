@@ -32,6 +32,7 @@ const many = of('src/cache/get-or-set-many.ts')
 const cache = of('src/cache/create-cache.ts')
 const core = of('src/cache/core.ts')
 const entry = of('src/protocol/entry.ts')
+const momentary = of('src/runtime/momentary.ts')
 const recent = of('src/cache/recent.ts')
 
 export const mutants: readonly Mutant[] = [
@@ -244,7 +245,7 @@ export const mutants: readonly Mutant[] = [
     'versions.capture(space, names, core.call(limit)), limit), limit)',
     UNIT,
   ),
-  core('reads of one tick only are shared', 'queueMicrotask(() => reads.delete(key))', ''),
+  momentary('reads of one tick only are shared', 'queueMicrotask(() => held.clear())', ''),
   core(
     'reads before a write are not shared after it',
     "if (effect === 'read') return ask()\n      reads.delete(key)",
