@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ioredisStore } from '../../adapters/ioredis/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
-import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
+import { type AtomicStore, type Cache, type CacheEvent, createCache, HitherError } from '../../src/index.ts'
+import { messageFeed, nearTier } from '../../src/near/index.ts'
 import { createHttpProxy } from '../support/http-proxy.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
@@ -183,5 +185,126 @@ for (const [name, start] of Object.entries(ways)) {
       await back()
       expect(await cache.get('going')).toBeUndefined()
     })
+
+    describe('docs/failures.md', () => {
+      const table = failureTable()
+      const { rows } = table
+      const present = async (own: Cache, key: string): Promise<void> => {
+        await own.set(key, key === 'increment' ? 1 : 'value', key === 'invalidateTags' ? { tags: ['tag'] } : {})
+        await own.get(key)
+        await own.get(key)
+      }
+      const open = (held: boolean, from: AtomicStore = store): Cache => {
+        const namespace = `table-${Math.random().toString(36).slice(2)}`
+        const tier = held
+          ? { near: nearTier({ maxAge: '1m', ...(from === store ? {} : { feed: messageFeed() }) }) }
+          : {}
+        return createCache({ store: from, namespace, ttl: '5m', grace: '1m', storeTimeout: '2s', ...tier })
+      }
+      const outcomes = async (own: Cache, away: () => Promise<void>): Promise<string[]> => {
+        for (const name of rows) if (name !== '`clear`') await present(own, keyOf(name))
+        await away()
+        const found: string[] = []
+        for (const name of rows) found.push(await outcomeOf(own, name))
+        return found
+      }
+
+      it('says what each call answers while the store is away', async () => {
+        expect(await outcomes(open(false), () => way.refuse())).toEqual(table.column(1))
+        await back()
+      })
+      it('says what each call answers while the store is away, and the near tier holds the value', async () => {
+        expect(await outcomes(open(true), () => way.refuse())).toEqual(table.column(2))
+        await back()
+      })
+      it('says what each call answers while the feed is away', async () => {
+        const silent = (): Promise<never> => Promise.reject(new HitherError('STORE_UNAVAILABLE', 'no feed'))
+        const own = open(true, { ...store, subscribe: silent, publish: silent })
+        expect(await outcomes(own, async () => {})).toEqual(table.column(3))
+      })
+      it('says what a load answers whose loader fails', async () => {
+        const failure = new Error('the database is away')
+        const fail = (): never => {
+          throw failure
+        }
+        const own = open(true)
+        const answer = (key: string, options = {}) =>
+          own.getOrSet(key, fail, options).then(
+            (value) => value,
+            (error: unknown) => error,
+          )
+        await own.set('fresh', 'value')
+        for (const key of ['stale', 'near']) await own.set(key, 'value', { ttl: 40, grace: '1m' })
+        await own.get('near')
+        await pause(60)
+        expect(await answer('fresh')).toBe('value')
+        expect(await answer('stale')).toBe('value')
+        expect(await answer('nothing')).toBe(failure)
+        const never = own.getOrSet('slow', () => new Promise(() => {}), { hardTimeout: 30 })
+        await expect(never).rejects.toMatchObject({ code: 'TIMEOUT' })
+        await own.flush()
+        await way.refuse()
+        expect(await answer('near')).toBe('value')
+        expect(await answer('nothing')).toBe(failure)
+        await back()
+      })
+    })
   })
+}
+
+const keyOf = (name: string): string =>
+  name === '`wrap`' ? 'wrap:it' : name.replace(/\W+/g, '-').replace(/^-|-$/g, '')
+
+/** The first table of docs/failures.md. */
+function failureTable(): { readonly rows: readonly string[]; column(i: number): string[] } {
+  const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')
+  const [, body = ''] = /^\| call \|.*\n\|[-|]+\n((?:\|.*\n)+)/m.exec(page) ?? []
+  const cells = body
+    .trim()
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+  return { rows: cells.map((row) => row[1] as string), column: (i) => cells.map((row) => row[i + 1] as string) }
+}
+
+/** Makes the call of a row on its own key, and says what it answered as the table does. */
+async function outcomeOf(cache: Cache, name: string): Promise<string> {
+  const key = keyOf(name)
+  const load = (): string => 'loaded'
+  const calls: Record<string, () => unknown> = {
+    '`get`': () => cache.get(key),
+    '`getMany`': async () => (await cache.getMany([key])).get(key),
+    '`getOrSet`': () => cache.getOrSet(key, load),
+    '`getOrSetMany`': async () => (await cache.getOrSetMany([key], () => ({ [key]: load() }))).get(key),
+    '`wrap`': () => cache.wrap(load, { name: 'wrap', key: () => 'it' })(),
+    '`getEntry`': async () => (await cache.getEntry(key)).value,
+    '`peek`': () => cache.peek(key),
+    '`has`': () => cache.has(key),
+    '`ttl`': async () => (Number(await cache.ttl(key)) > 0 ? 'milliseconds' : 'none'),
+    '`set`': () => done(cache.set(key, 'new')),
+    '`setMany`': () => done(cache.setMany([[key, 'new']])),
+    "`set`, `onWriteFailure: 'event'`": () => done(cache.set(key, 'new', { onWriteFailure: 'event' })),
+    '`add`': () => cache.add(key, 'new'),
+    '`touch`': () => cache.touch(key),
+    '`take`': () => cache.take(key),
+    '`increment`': async () => ((await cache.increment(key)) === 2 ? 'the sum' : 'another number'),
+    '`delete`': () => cache.delete(key),
+    '`expire`': () => cache.expire(key),
+    '`invalidateTags`': () => done(cache.invalidateTags(['tag'])),
+    '`clear`': () => done(cache.clear()),
+    '`capture`': () => done(cache.capture(['tag'])),
+  }
+  const call = calls[name]
+  if (!call) throw new Error(`no call is made for the row ${name}`)
+  try {
+    const answer = String(await call())
+    return { value: 'the value', loaded: "the loader's value" }[answer] ?? answer
+  } catch (error) {
+    expect(error, name).toEqual(noAnswer)
+    return 'rejects'
+  }
+}
+
+async function done(call: Promise<unknown>): Promise<string> {
+  await call
+  return 'done'
 }
