@@ -8,9 +8,8 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { startGateway } from 'hither/testing/node'
-import { find, type Program } from './servers/find.ts'
-import { freePort, startServer } from './servers.ts'
+import { startDevGateway } from './dev-gateway.ts'
+import { freePort } from './servers.ts'
 
 const stops: (() => Promise<unknown>)[] = []
 let stopping = false
@@ -22,19 +21,6 @@ async function stop(code: number): Promise<void> {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
 
-/** The first that is on this machine; Redis 7, which is then installed, when none is. */
-async function pickProgram(): Promise<Program> {
-  for (const program of ['redis8', 'redis7', 'valkey'] as const) if (await find(program)) return program
-  return 'redis7'
-}
-
-async function redisUrl(): Promise<string> {
-  if (process.env.REDIS_URL) return process.env.REDIS_URL
-  const server = await startServer(await pickProgram())
-  stops.push(() => server.stop())
-  return server.url
-}
-
 function isFree(port: number): Promise<boolean> {
   const probe = createServer()
   return new Promise((resolve) => {
@@ -45,9 +31,8 @@ function isFree(port: number): Promise<boolean> {
 
 async function main(): Promise<void> {
   const port = process.env.PORT || ((await isFree(8787)) ? 8787 : await freePort())
-  const gateway = await startGateway({ redis: await redisUrl() })
+  const gateway = await startDevGateway()
   stops.push(() => gateway.stop())
-  console.log(`gateway on ${gateway.url}, its token for this run only`)
 
   const wrangler = join(createRequire(import.meta.url).resolve('wrangler/package.json'), '../bin/wrangler.js')
   const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]

@@ -1,0 +1,33 @@
+import { createCache } from 'hither'
+import { fromEnv } from 'hither/upstash'
+import type { Hono } from 'hono'
+import { type AppEnv, createApp } from '../app/app.ts'
+import { unpackPlaces } from '../app/places.ts'
+
+/** Vercel runs this file in its edge runtime. */
+export const config = { runtime: 'edge' }
+
+declare const process: { readonly env: Readonly<Record<string, string | undefined>> }
+
+// One application and one cache per isolate: data only. The places are a static file beside the function, which may not
+// be as large as they are; the first request fetches them. A promise would not do: who made it may be gone.
+let app: Hono<AppEnv<object>> | undefined
+
+async function open(origin: string): Promise<Hono<AppEnv<object>>> {
+  const file = async (path: string): Promise<Response> => {
+    const response = await fetch(new URL(path, origin))
+    if (!response.ok) throw new Error(`${path} answers ${response.status}`)
+    return response
+  }
+  const [bytes, page] = await Promise.all([
+    file('/static/places.bin').then((response) => response.arrayBuffer()),
+    file('/static/page.html').then((response) => response.text()),
+  ])
+  const cache = createCache({ store: fromEnv(process.env), namespace: 'places', ttl: '10m' })
+  return createApp({ cache, places: unpackPlaces(bytes), page, store: 'upstash' })
+}
+
+export default async function handle(request: Request): Promise<Response> {
+  app ??= await open(request.url)
+  return app.fetch(request)
+}
