@@ -187,7 +187,7 @@ export interface Definition<P, T> {
 
 /** What a request view adds to every call made through it. */
 export interface ViewOptions extends CallOptions {
-  /** Where work goes that continues after the answer. */
+  /** Where work goes that continues after the answer. @default the cache's own */
   readonly waitUntil?: WaitUntil | undefined
 }
 
@@ -256,7 +256,7 @@ interface CommonOptions {
   readonly hardTimeout?: Duration
   /** Told what happens, synchronously. A listener that throws is ignored. */
   readonly onEvent?: (event: CacheEvent) => void
-  /** Where work goes that continues after the answer; a request view has its own. @default tracked, see `flush` */
+  /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil
 }
 
