@@ -180,9 +180,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         if (!conformed) throw undefined
         value = conformed.value
       }
-      const { ticket = -1, atMs = 0 } = use?.found ?? {}
+      const { ticket = -1, atMs = 0, status } = use?.found ?? {}
       if (use && near && ticket >= 0) {
-        const { writtenMs, freshUntilMs, loadMs, tags } = entry
+        const { writtenMs, loadMs, tags } = entry
+        // One that a tag has made stale is so before its time.
+        const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs
         const note = {
           loadMs: loadMs || undefined,
           tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,

@@ -137,7 +137,7 @@ export interface ReadThrough {
 export interface Use {
   /** The caller's. */
   readonly key: string
-  readonly found: Pick<Found, 'atMs' | 'ticket'>
+  readonly found: Pick<Found, 'atMs' | 'ticket' | 'status'>
   readonly plan?: Pick<LoadPlan, 'nearMs' | 'schema' | 'migrate'>
 }
 

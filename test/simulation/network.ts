@@ -22,6 +22,37 @@ export interface Link {
   readonly inOrder: boolean
 }
 
+/** Who has subscribed: messages reach them at most once, late, and out of order. */
+export interface Bus {
+  readonly subscribers: Set<Subscriber>
+  publish(channel: string, message: string): number
+}
+
+export interface Subscriber {
+  readonly channel: string
+  readonly machine: Machine
+  readonly link: Link
+  readonly onMessage: (message: string) => void
+  readonly onGap: () => void
+}
+
+export function createBus(world: World, chance: Chance): Bus {
+  const subscribers = new Set<Subscriber>()
+  return {
+    subscribers,
+    publish(channel, message) {
+      let count = 0
+      for (const each of subscribers) {
+        if (each.channel !== channel || each.machine.dead) continue
+        count++
+        if (each.link.cut !== 'no' || chance.hit(each.link.loss)) continue
+        world.after(0.05 + chance.about(each.link.delayMs), () => each.onMessage(message), each.machine)
+      }
+      return count
+    },
+  }
+}
+
 export interface Watch {
   /** A call of the store, as it was sent. */
   sent(what: string): void
@@ -44,6 +75,7 @@ export function connect(
   chance: Chance,
   machine: Machine,
   server: Server,
+  bus: Bus,
   link: Link,
   HitherError: HitherErrorClass,
   watch: Watch,
@@ -179,6 +211,13 @@ export function connect(
     ): Promise<R> => {
       const command = { kind: 'run' as const, key, operation: operation as never, args }
       return ask(`${args[0]} ${key}`, command, operation.effect, call)
+    },
+    publish: (channel, message, call) => ask('publish', { kind: 'publish', channel, message }, 'once', call),
+    async subscribe(channel, onMessage, onGap = () => {}) {
+      await ask('subscribe', { kind: 'get', key: channel }, 'read', { deadline: machine.now() + 1000 })
+      const subscriber: Subscriber = { channel, machine, link, onMessage, onGap }
+      bus.subscribers.add(subscriber)
+      return async () => void bus.subscribers.delete(subscriber)
     },
     async ready() {},
     async close() {},

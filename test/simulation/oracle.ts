@@ -73,6 +73,8 @@ export interface Life {
   failures: number
   /** Its breaker asks no more. */
   open: boolean
+  /** How long it may not hear of what another node has ended, in milliseconds; 0: it asks the store each time. */
+  readonly lateMs: number
   /** When the store last answered a call of this node. */
   heardAt: number
   jumps: number
@@ -162,6 +164,14 @@ export function createOracle(
   const fail = (what: string): void => {
     fault ??= what
   }
+  /** Whether a caller must know of what has ended: its own node's doing, or what was long enough ago. */
+  const binds = ({ from, acknowledged, time }: Barrier, asking: Asking | undefined): boolean => {
+    const life = asking && lives.get(asking.node)
+    if (!asking || !life?.lateMs) return true
+    if (from === asking.node) return acknowledged < asking.from
+    // A near tier measures age by the wall clock: one that was set back makes it older than it knows.
+    return life.jumps === 0 && time < asking.since - life.lateMs
+  }
   /** The last barrier of a key between two moments, other than the write of a value itself. */
   const since = (
     key: string,
@@ -170,6 +180,7 @@ export function createOracle(
     hard: boolean,
     joined: boolean,
     except?: number,
+    asking?: Asking,
   ): Barrier | undefined => {
     const list = barriers.get(key)
     if (!list) return undefined
@@ -177,7 +188,7 @@ export function createOracle(
       const barrier = list[i] as Barrier
       if (barrier.at <= at) return undefined
       const own = (except !== undefined && barrier.writes === except) || (joined && barrier.what === 'evict')
-      if (barrier.at < before && !own && !(hard && barrier.soft)) return barrier
+      if (barrier.at < before && !own && !(hard && barrier.soft) && binds(barrier, asking)) return barrier
     }
     return undefined
   }
@@ -197,18 +208,15 @@ export function createOracle(
   }
 
   /** What ended the last birth of a value before `from`; undefined when one is still good. */
-  const endOf = (
-    value: Value,
-    id: number,
-    names: Names,
-    from: number,
-    hard: boolean,
-    joined: boolean,
-  ): Barrier | undefined => {
+  const endOf = (value: Value, id: number, asking: Asking, hard: boolean, joined: boolean): Barrier | undefined => {
     let end: Barrier | undefined
+    const { names, from } = asking
     for (const { atKey, atTags, tags, late } of value.births) {
-      end = since(value.key, atKey, from, hard, joined, id) ?? since(names.generation, atTags, from, hard, joined)
-      for (const tag of joined ? tags : [...tags, ...late]) end ??= since(names.tag(tag), atTags, from, hard, joined)
+      end =
+        since(value.key, atKey, from, hard, joined, id, asking) ??
+        since(names.generation, atTags, from, hard, joined, undefined, asking)
+      for (const tag of joined ? tags : [...tags, ...late])
+        end ??= since(names.tag(tag), atTags, from, hard, joined, undefined, asking)
       if (!end) return undefined
     }
     return end ?? { at: 0, time: 0, what: 'nothing', writes: undefined, soft: false, from: '', acknowledged: 0 }
@@ -381,12 +389,12 @@ export function createOracle(
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
       checks++
       const life = lives.get(node) as Life
+      const lease = parse(server().peek(to))?.lease
       return {
         began: at,
         // Granted, though the answer may have been lost.
         leaseless: !granted || failed,
         ended() {
-          const lease = parse(server().peek(to))?.lease
           if (!granted || excused || lease === undefined || lease === NONE || failed) return
           const after = life.failures
           world.after(RELEASED_MS, () => {
@@ -429,7 +437,12 @@ export function createOracle(
       const to = names.key(key)
       const sure = truth(to, names, life.now())
       const settled =
-        exact && !hasFailed(life, asking) && life.jumps === jumps && sure !== undefined && isStable(to, names, from)
+        exact &&
+        life.lateMs === 0 &&
+        !hasFailed(life, asking) &&
+        life.jumps === jumps &&
+        sure !== undefined &&
+        isStable(to, names, from)
       if (settled && id !== sure)
         return fail(
           `${node} got ${id === undefined ? 'nothing' : `#${id}`} for ${to}, where #${sure} was all the while`,
@@ -442,8 +455,11 @@ export function createOracle(
       const joined = joins && value.node === node && value.ended > from
       if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
       // A load of this process that has no lease answers while the store is away.
-      if (joined && value.leaseless && hasFailed(life, asking) && asking.heardAt < (value.births[0]?.atKey ?? 0)) return
-      const end = endOf(value, id, names, from, maybeStale, joined)
+      const unheard = value.leaseless && asking.heardAt < (value.births[0]?.atKey ?? 0)
+      if (unheard && joined && hasFailed(life, asking)) return
+      // And from its near tier.
+      if (unheard && life.lateMs > 0 && value.node === node) return
+      const end = endOf(value, id, asking, maybeStale, joined)
       if (end) fail(`${node} got #${id} for ${to}, of before ${end.what} (${end.at}); the call began at ${from}`)
     },
     acknowledged({ node, from }, key, verbs) {

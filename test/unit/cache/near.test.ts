@@ -48,6 +48,22 @@ async function warm(cache: ReturnType<typeof setUp>['cache'], key: string, value
   expect(await cache.get(key)).toEqual(value)
 }
 
+describe('a stale copy that is served near', () => {
+  it('is none for a read that wants what is fresh', async () => {
+    const { cache } = setUp({}, { grace: '5m' })
+    await warm(cache, 'k', 'old', { tags: ['t'] })
+    await cache.invalidateTags(['t'], { keepStale: true })
+    const fail = async (): Promise<string> => {
+      throw new Error('failed')
+    }
+    expect(await cache.getOrSet('k', fail, { tags: ['t'] })).toBe('old')
+    expect(await cache.get('k')).toBeUndefined()
+    expect((await cache.getEntry('k')).status).toBe('stale')
+    expect(await cache.get('k')).toBeUndefined()
+    expect(await cache.getOrSet('k', () => 'new', { tags: ['t'] })).toBe('new')
+  })
+})
+
 describe('a hit in the near tier', () => {
   it('asks the store nothing, by get, getOrSet, getMany, has, getEntry and peek', async () => {
     const { cache, state } = setUp()
