@@ -32,6 +32,8 @@ const many = of('src/cache/get-or-set-many.ts')
 const cache = of('src/cache/create-cache.ts')
 const core = of('src/cache/core.ts')
 const entry = of('src/protocol/entry.ts')
+const near = of('src/near/attached.ts')
+const feed = of('src/near/message-feed.ts')
 const momentary = of('src/runtime/momentary.ts')
 const recent = of('src/cache/recent.ts')
 
@@ -258,4 +260,27 @@ export const mutants: readonly Mutant[] = [
     'const turn = work()',
     UNIT,
   ),
+  // Near
+  cache(
+    'what a tag has made stale is not fresh near',
+    "status === 'stale' ? 0 : entry.freshUntilMs",
+    'entry.freshUntilMs',
+  ),
+  near('a write drops what is near before it is sent', 'keys.forEach(drop)\n      const sentMs', 'const sentMs', [
+    'cache/near.test.ts',
+  ]),
+  near('and once more when it is answered', '} finally {\n        keys.forEach(drop)', '} finally {'),
+  near('a tag ends what bears it', 'tier.invalidate(stored)', 'void 0'),
+  near('clear empties the tier', 'else tier.clear()', ''),
+  near('others are told of a write', 'if (told) feed?.tell(keys)', '', ['cache/near.test.ts']),
+  feed('what others have changed is dropped', 'for (const key of JSON.parse(keys) as string[]) drop(key)', 'void 0', [
+    'cache/near.test.ts',
+  ]),
+  feed(
+    'a message that is missing empties the tier',
+    'if (missed) flush(!digits || known !== undefined)\n        else if',
+    'if',
+    ['cache/near.test.ts'],
+  ),
+  feed('a new subscription begins empty', '() => flush(false),', '() => {},', ['cache/near.test.ts']),
 ]

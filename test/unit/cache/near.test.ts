@@ -48,6 +48,19 @@ async function warm(cache: ReturnType<typeof setUp>['cache'], key: string, value
   expect(await cache.get(key)).toEqual(value)
 }
 
+describe('a read that is called after a write', () => {
+  it('is not answered by what is near, though the write is on its way', async () => {
+    const { cache } = setUp()
+    await warm(cache, 'k', 'old')
+    const written = cache.set('k', 'new')
+    expect(await cache.get('k')).toBe('new')
+    await written
+    const deleted = cache.delete('k')
+    expect(await cache.get('k')).toBeUndefined()
+    await deleted
+  })
+})
+
 describe('a stale copy that is served near', () => {
   it('is none for a read that wants what is fresh', async () => {
     const { cache } = setUp({}, { grace: '5m' })
