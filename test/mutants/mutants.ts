@@ -119,6 +119,7 @@ export const mutants: readonly Mutant[] = [
     'tags a loader names were known before it',
     'versions.recall(space.tag(tag), startedMs)',
     'versions.recall(space.tag(tag))',
+    ['cache/guards.test.ts > keeps nothing under a tag that was first seen while it was loaded'],
   ),
   load('tags a loader names are needed', "if (version === undefined) form = { mark: NO_VALUE, payload: '' }", '', UNIT),
   load('a load that is over leaves the map', 'leave(job.to, load)\n      job.onTurn?.(true)', 'job.onTurn?.(true)'),

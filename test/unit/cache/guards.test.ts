@@ -400,3 +400,26 @@ describe('what a call asks for', () => {
     }
   })
 })
+
+describe('a tag that a loader names', () => {
+  it('keeps nothing under a tag that was first seen while it was loaded', async () => {
+    const { here } = two()
+    const load = () =>
+      here.getOrSet(
+        'k',
+        async ({ setTags }) => {
+          await pause(3)
+          await here.capture(['t'])
+          setTags(['t'])
+          return 'v'
+        },
+        { ttl: '1m' },
+      )
+    expect(await load()).toBe('v')
+    await here.flush()
+    expect(await here.get('k')).toBeUndefined()
+    expect(await load()).toBe('v')
+    await here.flush()
+    expect(await here.get('k')).toBe('v')
+  })
+})
