@@ -77,11 +77,8 @@ export function createTick(
   let closed = false
   let at = 0
 
-  const start = (): void => {
-    const sent = filling
-    // It went with an earlier one, whose turn came late.
-    if (!sent) return
-    filling = undefined
+  const send = (sent: Open): void => {
+    if (sent === filling) filling = undefined
     const cancel = watched(sent.units)
     flush(sent.units, () => {
       cancel?.()
@@ -91,6 +88,7 @@ export function createTick(
       sent.before = sent.after = sent
     })
   }
+  const start = (): void => send(filling as Open)
   // Not `queueMicrotask`, which costs ten times as much on Node.
   const hop = (): void => void RESOLVED.then(start)
 
@@ -102,7 +100,7 @@ export function createTick(
         if (signal?.aborted) throw signal.reason
         // The clock is read once a tick, but for calls with a deadline of their own.
         if (!filling || call?.deadline !== undefined || MORTAL) at = now()
-        // A tick that was never sent: the limit of its request has ended its microtasks.
+        // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
         if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         const unit: Unit = {
@@ -130,7 +128,8 @@ export function createTick(
         else {
           filling = { units: [unit], sinceMs: at, before: ring.before, after: ring }
           ring.before = ring.before.after = filling
-          void RESOLVED.then(hop)
+          const own = filling
+          void RESOLVED.then(MORTAL ? () => RESOLVED.then(() => send(own)) : hop)
         }
       }),
     close: () => {

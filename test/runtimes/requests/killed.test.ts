@@ -58,6 +58,18 @@ function isolate(module: string) {
   }
 }
 
+const module = `
+  const answer = ([verb, ...keys]) =>
+    verb === 'GET' ? null : verb === 'MGET' ? keys.map(() => null) : /^EVAL/.test(verb) ? 1 : 'OK'
+  const transport = {
+    send: async ({ args }) => answer(args),
+    sendMany: async (commands) => commands.map(({ args }) => answer(args)),
+    close: async () => {},
+  }
+  const traits = hither.memoryStore().traits
+  const store = hither.createCommandStore({ name: 'model', traits, transport })
+  const cache = hither.createCache({ store, ttl: 60000 })`
+
 const killed = (work: string): string => `${work}; Promise.resolve().then(() => { for (;;); }); 0`
 const ended = expect.objectContaining({ code: 'ERR_SCRIPT_EXECUTION_TIMEOUT' })
 
@@ -65,17 +77,7 @@ it.each([
   ['a read', `cache.get('k')`],
   ['a load', `cache.getOrSet('k', () => 'old', { tags: ['t'] })`],
 ])('%s of a request that was ended in the middle of its microtasks holds up no other', async (_, work) => {
-  const { request, settled } = isolate(`
-    const answer = ([verb, ...keys]) =>
-      verb === 'GET' ? null : verb === 'MGET' ? keys.map(() => null) : /^EVAL/.test(verb) ? 1 : 'OK'
-    const transport = {
-      send: async ({ args }) => answer(args),
-      sendMany: async (commands) => commands.map(({ args }) => answer(args)),
-      close: async () => {},
-    }
-    const traits = hither.memoryStore().traits
-    const store = hither.createCommandStore({ name: 'model', traits, transport })
-    const cache = hither.createCache({ store, ttl: 60000 })`)
+  const { request, settled } = isolate(module)
   let error: unknown
   try {
     request(killed(work), 50)
@@ -90,4 +92,12 @@ it.each([
     `cache.getOrSet('k', () => 'new', { tags: ['t'] }).then((value) => seen.push(value), (error) => seen.push(String(error))); 0`,
   )
   expect(await settled()).toBe('new')
+})
+
+it('a call made late in a long run of microtasks is sent, and so are those before it', async () => {
+  const { request, settled } = isolate(module)
+  const busy = 'for (const end = Date.now() + 150; Date.now() < end; );'
+  request(`const both = [cache.get('a')]; ${busy} both.push(cache.get('b'));
+    Promise.all(both).then((values) => seen.push(values.length), (error) => seen.push(String(error))); 0`)
+  expect(await settled()).toBe(2)
 })
