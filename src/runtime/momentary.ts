@@ -2,7 +2,7 @@ import { MORTAL } from './background.ts'
 import { now } from './clock.ts'
 
 /** A run of microtasks that takes longer has been ended from outside, by a limit of its request, and has left what it held. */
-export const MOMENT_MS = 100
+export const MOMENT_MS = 500
 
 /** What one run of microtasks shares: it is forgotten with it. */
 export interface Momentary<V> {

@@ -85,7 +85,7 @@ it.each([
     error = thrown
   }
   expect(error).toEqual(ended)
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  await new Promise((resolve) => setTimeout(resolve, 600))
   request(`cache.get('k').then((value) => seen.push(['get', value]), (error) => seen.push(String(error))); 0`)
   expect(await settled()).toEqual(['get', undefined])
   request(
@@ -96,7 +96,7 @@ it.each([
 
 it('a call made late in a long run of microtasks is sent, and so are those before it', async () => {
   const { request, settled } = isolate(module)
-  const busy = 'for (const end = Date.now() + 150; Date.now() < end; );'
+  const busy = 'for (const end = Date.now() + 600; Date.now() < end; );'
   request(`const both = [cache.get('a')]; ${busy} both.push(cache.get('b'));
     Promise.all(both).then((values) => seen.push(values.length), (error) => seen.push(String(error))); 0`)
   expect(await settled()).toBe(2)
