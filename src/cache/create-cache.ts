@@ -15,7 +15,7 @@ import { type Coded, type Core, checkNames, createCore, invalid, type Life, noth
 import { define, namedKey } from './define.ts'
 import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
-import { type Box, createLoads, type Loads, type ReadThrough } from './load.ts'
+import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
 import { conform } from './schema.ts'
 import type {
@@ -316,6 +316,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return Number(reply)
   }
 
+  /** Of a call without options. */
+  let usual: LoadPlan | undefined
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const kept = quick<Frozen<T>>(key, options)
     if (kept !== undefined) {
@@ -324,7 +326,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
     const limit = limitOf(options, LOAD)
     if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
-    const plan = planLoad(core, options)
+    const plan = options ? planLoad(core, options) : (usual ??= planLoad(core))
     return (await (options?.bypass ? runAlone : getOrSet)(through, key, loader, plan, limit)) as Frozen<T>
   }
 

@@ -55,7 +55,7 @@ export async function getOrSet(
       return near.value
     }
     const knew = loads.contextOf(to)
-    const seen = await lookOrAway(through, to, [...plan.tags, ...(knew?.tags.keys() ?? [])], liveId, limit)
+    const seen = await lookOrAway(through, to, knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags, liveId, limit)
     const entry = seen?.entry
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead

@@ -1,5 +1,6 @@
 import { type Entry, isFresh, isKept, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
+import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './core.ts'
 import { parseTags, type Space, standing } from './versions.ts'
 
@@ -44,21 +45,27 @@ export async function look(
       status: entry ? 'fresh' : 'absent',
       dead: '',
       generation: plain ? NONE : undefined,
-      tags: new Map(),
+      tags: NO_TAGS,
       ...since,
     }
   }
   const own = text(to, inTurn)
   const generation = text(space.generation)
-  const shared = names.size === 0 && !liveId ? alike.get(own) : undefined
-  if (shared?.generation === generation) return await shared.found
+  if (names.size > 0 || liveId) return await examine(core, space, [own, generation], names, liveId, since)
+  const shared = alike.get(to)
+  if (shared?.own === own && shared.generation === generation) return await shared.found
   const found = examine(core, space, [own, generation], names, liveId, since)
-  if (names.size === 0 && !liveId) alike.set(own, { generation, found })
+  alike.set(to, { own, generation, found })
   return await found
 }
 
-/** Looks without tags, by their read of the entry: callers of one tick share the rest as well. */
-const alike = new WeakMap<Promise<unknown>, { generation: Promise<unknown>; found: Promise<Found> }>()
+/** Looks without tags: who shares their reads shares the rest as well. */
+const alike = createMomentary<{
+  readonly own: Promise<unknown>
+  readonly generation: Promise<unknown>
+  readonly found: Promise<Found>
+}>()
+const NO_TAGS: ReadonlyMap<string, string | undefined> = new Map()
 
 async function examine(
   { versions, text, parse }: Core,
@@ -68,7 +75,7 @@ async function examine(
   liveId: string,
   since: Pick<Found, 'atMs' | 'ticket'>,
 ): Promise<Found> {
-  const tags = new Map<string, string | undefined>()
+  let tags = NO_TAGS as Map<string, string | undefined>
   const { epoch } = versions
   const read = async (name: string): Promise<void> => {
     const key = space.tag(name)
@@ -76,14 +83,17 @@ async function examine(
     versions.note(key, version, epoch)
     tags.set(name, version)
   }
-  const [own, generation] = await Promise.all([...reads, ...Array.from(names, read)])
+  if (names.size > 0) tags = new Map()
+  const [own, generation] = await Promise.all(names.size > 0 ? [...reads, ...Array.from(names, read)] : reads)
   versions.note(space.generation, generation, epoch)
   const entry = parse(own)
   let status: Found['status'] = 'absent'
   let dead = ''
   if (entry && entry.mark !== NO_VALUE) {
     let stands = 'dead'
-    if (entry.generation === generation) {
+    if (entry.generation === generation && !entry.tags) stands = 'valid'
+    else if (entry.generation === generation) {
+      if (tags === NO_TAGS) tags = new Map()
       const borne = parseTags(entry.tags)
       const missing: Promise<void>[] = []
       for (const name of borne.keys()) if (!tags.has(name)) missing.push(read(name))

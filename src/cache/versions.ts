@@ -184,5 +184,5 @@ export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[
   if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
   }
-  return [...new Set(tags)]
+  return tags.length > 1 ? [...new Set(tags)] : tags
 }
