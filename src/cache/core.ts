@@ -65,6 +65,8 @@ export interface Core {
   parse(text: string | undefined): Entry | undefined
   /** The text under a stored key. Calls of one tick share one read. `inTurn`: the caller has its turn on the key. */
   text(key: string, inTurn?: boolean): Promise<string | undefined>
+  /** Resolves when the next thing has ended that a read of the stored key waits for; undefined: there is none. */
+  before(key: string, inTurn?: boolean): Promise<void> | undefined
   /** Reads of the key wait for this, which must not reject: who has been answered by a load finds its value stored. */
   fill(key: string, written: Promise<unknown>): void
   /** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
@@ -272,15 +274,16 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (text === undefined) return undefined
       return plainEntry ? { ...plainEntry, payload: text } : parseEntry(text)
     },
-    text(key, inTurn) {
+    before(key, inTurn) {
       const turn = inTurn ? undefined : turns.get(key)
-      if (turn)
-        return after(turn).then(() => {
-          if (turns.get(key) === turn) turns.delete(key)
-          return core.text(key, true)
-        })
-      const filled = core.filled(key)
-      if (filled) return filled.then(() => core.text(key, true))
+      if (!turn) return core.filled(key)
+      return after(turn).then(() => {
+        if (turns.get(key) === turn) turns.delete(key)
+      })
+    },
+    text(key, inTurn) {
+      const before = core.before(key, inTurn)
+      if (before) return before.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
         reading = guarded(() => store.get(key, core.call()))

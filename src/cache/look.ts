@@ -49,7 +49,9 @@ export async function look(
       ...since,
     }
   }
-  const own = text(to, inTurn)
+  // What the entry is compared with must not be older than itself.
+  for (let before = core.before(to, inTurn); before; before = core.before(to, true)) await before
+  const own = text(to, true)
   const generation = text(space.generation)
   if (names.size > 0 || liveId) return await examine(core, space, [own, generation], names, liveId, since)
   const shared = alike.get(to)

@@ -49,6 +49,7 @@ for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
     const wrong: unknown[] = []
     /** How many loads the value was made to go under, and how many had ended just before. */
     let during = 0
+    let again = 0
     const play = async (n: number): Promise<void> => {
       const act = acts[n % acts.length] as Round['act']
       const loadMs = n % 4 < 2 ? undefined : Math.floor(Math.random() * 6)
@@ -80,7 +81,10 @@ for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
         judge('get', got === right || (act !== 'set' && got === undefined))
         judge('load', loaded.length === 3 && loaded.every((value) => value === right))
       }
-      judge('loads', answers.reduce((all, { runs }) => all + runs, 0) === (act === 'set' ? 0 : 1))
+      const runs = answers.reduce((all, each) => all + each.runs, 0)
+      // On a Cluster an entry and what it is valid under are not read at one instant: who reads between loads once more.
+      if (name === 'Cluster' && runs === 2) again++
+      else judge('loads', runs === (act === 'set' ? 0 : 1))
       judge('resurrection', last[0] === right && last[1] === right)
     }
     try {
@@ -89,9 +93,12 @@ for (const name of ['memory', 'TCP', 'Cluster', 'REST'] as const) {
         while (next < ROUNDS) await play(next++)
       }
       await Promise.all(Array.from({ length: LANES }, lane))
-      counted.push(`${name}: ${ROUNDS} rounds, ${during} of them surely during the load, ${wrong.length} wrong`)
+      counted.push(
+        `${name}: ${ROUNDS} rounds, ${during} of them surely during the load, ${wrong.length} wrong, ${again} loaded again`,
+      )
       expect(wrong.slice(0, 3)).toEqual([])
       expect(during).toBeGreaterThan(ROUNDS / 3)
+      expect(again).toBeLessThan(ROUNDS / 50)
       for (const agent of two.agents) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
     } finally {
       await two.stop()

@@ -423,3 +423,25 @@ describe('a tag that a loader names', () => {
     expect(await here.get('k')).toBe('v')
   })
 })
+
+describe('a read that waits for the write of what was just loaded', () => {
+  it('compares what it finds with versions that are no older', async () => {
+    const store = memoryStore()
+    const door = Promise.withResolvers<void>()
+    const far: Memory = {
+      ...store,
+      async run(operation, key, args, call) {
+        if ((args as readonly unknown[])[0] === 'fill') await door.promise
+        return store.run(operation, key, args, call)
+      },
+    }
+    const [here, there] = [createCache({ store: far, ttl: '1m' }), createCache({ store, ttl: '1m' })]
+    expect(await here.getOrSet('k', () => 'old')).toBe('old')
+    const later = here.getOrSet('k', () => 'loaded again')
+    await pause(2)
+    await there.clear()
+    await there.set('k', 'new')
+    door.resolve()
+    expect(await later).toBe('new')
+  })
+})
