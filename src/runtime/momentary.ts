@@ -11,8 +11,11 @@ export interface Momentary<V> {
   delete(key: string): void
 }
 
+const RESOLVED = Promise.resolve()
+
 export function createMomentary<V>(): Momentary<V> {
   const held = new Map<string, V>()
+  const clear = (): void => held.clear()
   let sinceMs = 0
   return {
     get(key) {
@@ -22,7 +25,8 @@ export function createMomentary<V>(): Momentary<V> {
     set(key, value) {
       if (held.size === 0) {
         if (MORTAL) sinceMs = now()
-        queueMicrotask(() => held.clear())
+        // Not `queueMicrotask`, which costs ten times as much on Node.
+        void RESOLVED.then(clear)
       }
       held.set(key, value)
     },
