@@ -202,8 +202,8 @@ export const mutants: readonly Mutant[] = [
   // Read-through
   through(
     'a caller has read the tags of the load it joins',
-    '...(knew?.tags.keys() ?? [])], liveId',
-    '], liveId',
+    'knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags, liveId',
+    'plan.tags, liveId',
     UNIT,
   ),
   through('an outage is survived', 'if (!core.isFault(error, emit)) throw error\n    return undefined', 'throw error'),
@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
     'versions.capture(space, names, core.call(limit)), limit), limit)',
     UNIT,
   ),
-  momentary('reads of one tick only are shared', 'queueMicrotask(() => held.clear())', ''),
+  momentary('reads of one tick only are shared', 'void RESOLVED.then(clear)', ''),
   core(
     'reads before a write are not shared after it',
     "if (effect === 'read') return ask()\n      reads.delete(key)",
