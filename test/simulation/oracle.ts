@@ -153,7 +153,8 @@ export function createOracle(
   /** When each key last changed in more than its lease. */
   const changes = new Map<string, number>()
   const done = new Map<string, number>()
-  const grants = new Map<string, number>()
+  /** By node and key, when leases were granted. */
+  const grants = new Map<string, number[]>()
   const holders = new Map<string, string>()
   /** By node and key, when its last load began. */
   const begun = new Map<string, number>()
@@ -313,7 +314,7 @@ export function createOracle(
           break
         case 'lease': {
           if (reply !== 1) break
-          grants.set(`${from} ${key}`, at)
+          grants.set(`${from} ${key}`, [...(grants.get(`${from} ${key}`) ?? []), at])
           holders.set(String(args[2]), from)
           const held = parse(before)
           const graced = held && held.mark !== NO_VALUE && held.freshUntilMs !== held.expiresMs
@@ -384,7 +385,8 @@ export function createOracle(
       const to = names.key(key)
       begun.set(`${node} ${to}`, at)
       const failed = hasFailed(lives.get(node) as Life, asking)
-      const granted = (grants.get(`${node} ${to}`) ?? 0) > from
+      const own = (grants.get(`${node} ${to}`) ?? []).filter((each) => each > from)
+      const granted = own.length > 0
       if (!granted && !excused && !failed)
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
       checks++
@@ -395,7 +397,8 @@ export function createOracle(
         // Granted, though the answer may have been lost.
         leaseless: !granted || failed,
         ended() {
-          if (!granted || excused || lease === undefined || lease === NONE || failed) return
+          // Of several it is not known which was its own.
+          if (own.length !== 1 || excused || lease === undefined || lease === NONE || failed) return
           const after = life.failures
           world.after(RELEASED_MS, () => {
             const still = parse(server().peek(to))?.lease === lease && holders.get(lease) === node

@@ -419,15 +419,18 @@ export async function simulate(
         const since = world.time
         const whose = KEYS.map((key) => `${node.name} ${asking.names.key(key)}`)
         const loaders = new Map(KEYS.map((key) => [key, loaderOf(node, asking, key, options, true)]))
-        return space.of(node).getOrSetMany(
-          KEYS,
-          async (keys) => {
-            const load = async (key: string) => [key, await loaders.get(key)?.({})] as const
-            const found = await during(whose, since, () => Promise.all(keys.map(load)))
-            return new Map(found.filter(([, value]) => value !== undefined))
-          },
-          options,
-        )
+        const call = (): Promise<unknown> =>
+          space.of(node).getOrSetMany(
+            KEYS,
+            async (keys) => {
+              const load = async (key: string) => [key, await loaders.get(key)?.({})] as const
+              const found = await during(whose, since, () => Promise.all(keys.map(load)))
+              return new Map(found.filter(([, value]) => value !== undefined))
+            },
+            options,
+          )
+        // Its loads begin before its loader does.
+        return during(whose, since, call)
       },
       (asking, answer) => {
         for (const key of KEYS) readThrough(asking, key, (answer as Map<string, unknown>).get(key), options)
