@@ -316,8 +316,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return Number(reply)
   }
 
+  let usualPlan: LoadPlan | undefined
   /** Of a call without options. */
-  let usual: LoadPlan | undefined
+  const usual = (): LoadPlan => {
+    usualPlan ??= planLoad(core)
+    return usualPlan
+  }
   const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
     const kept = quick<Frozen<T>>(key, options)
     if (kept !== undefined) {
@@ -326,7 +330,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
     const limit = limitOf(options, LOAD)
     if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
-    const plan = options ? planLoad(core, options) : (usual ??= planLoad(core))
+    const plan = options ? planLoad(core, options) : usual()
     return (await (options?.bypass ? runAlone : getOrSet)(through, key, loader, plan, limit)) as Frozen<T>
   }
 
