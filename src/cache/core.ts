@@ -8,7 +8,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { after, type Background, createBackground, MORTAL } from '../runtime/background.ts'
 import { createBreaker } from '../runtime/breaker.ts'
 import { NEVER, now } from '../runtime/clock.ts'
-import type { Limit } from '../runtime/deadline.ts'
+import { type Limit, within } from '../runtime/deadline.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
@@ -75,9 +75,9 @@ export interface Core {
   forget(key: string): void
   /**
    * Runs `work` after the slower calls on these stored keys that came first; at once without any. `slow`: it is more than
-   * one command, so that later calls on the keys, reads too, wait for it.
+   * one command, so that later calls on the keys, reads too, wait for it. Past the limit it rejects, and `work` is not run.
    */
-  inTurn<T>(keys: readonly string[], slow: boolean, work: () => Promise<T>): Promise<T>
+  inTurn<T>(keys: readonly string[], slow: boolean, limit: Limit, work: () => Promise<T>): Promise<T>
   /** Resolves to how many of the stored keys there were. */
   remove(keys: readonly string[], call: Call): Promise<number>
   /** Ends versions, by deleting them or by `instead`. */
@@ -310,11 +310,13 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       reads.delete(key)
       core.versions.forget(key)
     },
-    inTurn(keys, slow, work) {
+    inTurn(keys, slow, limit, work) {
       const earlier = turns.size > 0 ? keys.flatMap((key) => turns.get(key) ?? []) : []
-      const turn = earlier.length > 0 ? after(Promise.all(earlier)).then(work) : work()
-      if (!slow && earlier.length === 0) return turn
-      const tail = turn.then(nothing, nothing).then(() => {
+      const before = earlier.length > 0 ? after(Promise.all(earlier)) : undefined
+      const turn = before ? within(before, limit).then(work) : work()
+      if (!slow && !before) return turn
+      // Who leaves before its turn lets nobody past those it has waited for.
+      const tail = Promise.all([before, turn.then(nothing, nothing)]).then(() => {
         for (const key of keys) if (turns.get(key) === tail) turns.delete(key)
       })
       for (const key of keys) turns.set(key, tail)

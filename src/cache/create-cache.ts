@@ -144,8 +144,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       if (await near?.buried(to))
         throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key is still to be made good')
     }
-    if (plain) return overwrite([to], () => work(to, ''), near && deleted())
-    return core.inTurn([to], true, async () => {
+    if (plain) return overwrite([to], limit, () => work(to, ''), near && deleted())
+    return core.inTurn([to], true, limit, async () => {
       if (near) await deleted()
       const found = await find(key, limit, tags, true)
       return work(to, found.dead, found)
@@ -253,18 +253,19 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
   const overwrite = <T>(
     targets: readonly string[],
+    limit: Limit,
     work: () => Promise<T>,
     ready?: Promise<unknown> | undefined,
   ): Promise<T> => {
     const part = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
     let fillings = part()
     // A plain key has no lease to refuse a fill: nothing of this process may come between.
-    if (!ready && fillings.length === 0) return core.inTurn(targets, plain, work)
-    return core.inTurn(targets, true, async () => {
-      await ready
+    if (!ready && fillings.length === 0) return core.inTurn(targets, plain, limit, work)
+    return core.inTurn(targets, true, limit, async () => {
+      if (ready) await within(ready, limit)
       // A load may have begun while something was awaited.
       do {
-        await after(Promise.all(fillings))
+        await within(after(Promise.all(fillings)), limit)
         fillings = part()
       } while (fillings.length > 0)
       return work()
@@ -404,7 +405,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
           throw error
         }
       }
-      const all = overwrite(targets, () => Promise.allSettled(targets.map(one)), ready)
+      const all = overwrite(targets, limit, () => Promise.allSettled(targets.map(one)), ready)
       // Where the versions could not be had, none was written.
       const outcomes = await all.catch((reason: unknown) =>
         targets.map(() => ({ status: 'rejected', reason }) as const),
@@ -472,7 +473,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const targets = storedAll(typeof keys === 'string' ? [keys] : keys)
       return arrived(
         options,
-        overwrite(targets, () => ask(core.remove(targets, core.call(limit)), limit)),
+        overwrite(targets, limit, () => ask(core.remove(targets, core.call(limit)), limit)),
         0,
       )
     },
@@ -484,7 +485,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return (
         (await arrived(
           options,
-          overwrite([to], () => step('repeat', to, ['expire', ''], limit), core.filled(to)),
+          overwrite([to], limit, () => step('repeat', to, ['expire', ''], limit), core.filled(to)),
           0,
         )) === 1
       )

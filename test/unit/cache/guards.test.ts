@@ -445,3 +445,37 @@ describe('a read that waits for the write of what was just loaded', () => {
     expect(await later).toBe('new')
   })
 })
+
+describe('a call that waits for a slower one on its key', () => {
+  it('leaves at its deadline, or when it is aborted, and nobody overtakes the slower one', async () => {
+    const { store, next, flow } = byHand()
+    const cache = createCache({ store, ttl: '1m', storeTimeout: '20s' })
+    const adding = cache.add('k', 'added')
+    const looking = await next('get')
+    const controller = new AbortController()
+    const signal = controller.signal
+    const late = cache.set('k', 'late', { deadline: Date.now() + 20 })
+    const left = cache.delete('k', { signal })
+    const counted = cache.increment('k', 1, { deadline: Date.now() + 20 })
+    const refused = Promise.all([
+      expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false }),
+      expect(left).rejects.toThrow('left'),
+      expect(counted).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false }),
+    ])
+    controller.abort(new Error('left'))
+    await refused
+    let sent = false
+    void next('set').then(async (held) => {
+      sent = true
+      await held.answer()
+    })
+    const setting = cache.set('k', 'set')
+    await pause(5)
+    expect(sent).toBe(false)
+    await looking.answer()
+    await (await next('add')).answer()
+    await setting
+    flow()
+    expect([await adding, await cache.get('k')]).toEqual([true, 'set'])
+  })
+})
