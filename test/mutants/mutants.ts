@@ -225,6 +225,7 @@ export const mutants: readonly Mutant[] = [
     'what waits is decided',
     '() => decided(key),\n    ).finally(() => decided(key))',
     '() => {},\n    ).finally(() => decided(key))',
+    ['cache/engine.test.ts > waits for what another loads, and loads the rest meanwhile'],
   ),
   many(
     'a failure reaches every key',
@@ -257,9 +258,18 @@ export const mutants: readonly Mutant[] = [
   ),
   core(
     'calls wait for slower ones before them',
-    'const turn = earlier.length > 0 ? after(Promise.all(earlier)).then(work) : work()',
+    'const turn = before ? within(before, limit).then(work) : work()',
     'const turn = work()',
     UNIT,
+  ),
+  core('but no longer than their own limit', 'within(before, limit).then(work)', 'before.then(work)', [
+    'cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one',
+  ]),
+  core(
+    'and who leaves lets nobody past',
+    'Promise.all([before, turn.then(nothing, nothing)])',
+    'turn.then(nothing, nothing)',
+    ['cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one'],
   ),
   // Near
   cache(
