@@ -151,11 +151,22 @@ describe('a gateway that is full', { timeout: 60_000 }, () => {
     const { port } = new URL(gateway.url)
     const head = (length: number): string =>
       `POST / HTTP/1.1\r\nhost: h\r\nauthorization: Bearer ${gateway.token}\r\ncontent-length: ${length}\r\n\r\n`
-    const half = connect(Number(port), '127.0.0.1')
-    half.write(`${head(14_000)}["ECHO","${'x'.repeat(12_000)}`)
+    const begin = () => {
+      const socket = connect(Number(port), '127.0.0.1')
+      socket.write(`${head(14_000)}["ECHO","${'x'.repeat(12_000)}`)
+      return socket.on('data', () => socket.destroy())
+    }
+    let half = begin()
     const big = ['ECHO', 'y'.repeat(10_000)]
     await expect
-      .poll(async () => (await send(agent, '/', big)).body, { timeout: 10_000 })
+      .poll(
+        async () => {
+          // Where the other body came first, it was this one that had no room.
+          if (half.destroyed) half = begin()
+          return (await send(agent, '/', big)).body
+        },
+        { timeout: 10_000 },
+      )
       .toEqual({
         error: 'ERR the gateway is full, nothing ran',
       })
