@@ -102,6 +102,7 @@ export function rateLimit<E extends Env = Env>(
         decisions[i] = await correct(taken[i] as Taken, await limit.finalCost(c), decisions[i] as Decision)
       }
     } else {
+      // What cannot be given back counts until its window ends; the answer is the same.
       await Promise.all(taken.map(({ limiter, key, cost }) => limiter.refund(key, cost).catch(() => {})))
       context.res = onLimited ? await onLimited(c, last) : problem(last, policies[decisions.length - 1] as Policy)
       setRetryAfter(context, last)

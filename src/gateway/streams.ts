@@ -78,6 +78,7 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
       streams.delete(stream)
       if (streams.size > 0 || sources.get(at)?.streams !== streams) return
       sources.delete(at)
+      // The reader has left: a subscription that fails to end goes with its connection.
       up.then((stop) => stop()).catch(() => {})
     }
     try {

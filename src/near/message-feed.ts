@@ -88,6 +88,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
         flush(true)
       }
     }
+    // One that was not published is a number that is missing.
     const say = (keys: string): void => track(publish(channel, `${own} ${number}${keys}`).catch(() => {}))
     const repeat = (): void => {
       cancel = undefined

@@ -101,6 +101,7 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
     const append = (): void => {
       const keys = pending.size > KEPT ? [EVERYTHING] : [...pending].map(encodeURIComponent)
       pending = new Set()
+      // What could not be added leaves others to their maxAge.
       track(run(appendChanges, channel, [keys.map((key) => `${mark}${key};`).join('')]).catch(() => {}))
     }
     return {
