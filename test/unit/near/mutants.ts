@@ -102,13 +102,15 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
 try {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   const names = ['none', ...mutants.map((_, i) => `m${i}`)]
   for (const [i, name] of names.entries()) {
     const home = join(folder, name)
     mkdirSync(home)
     for (const part of ['src/errors.ts', 'src/near', 'src/protocol', 'src/runtime', 'test/unit/near'])
       cpSync(join(root, part), join(home, part), { recursive: true })
+    cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
+    const imports = { '#background': './background.ts' }
+    writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
     // Enough histories to find what is missing, for each of fifty.
     for (const test of ['bounded-map', 'near-tier']) {
       const path = join(home, `test/unit/near/${test}.test.ts`)
