@@ -10,7 +10,7 @@ import { put, same, sum } from './transition.ts'
  * | verb | further arguments | replies |
  * | --- | --- | --- |
  * | set, add, fill | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease |
- * | lease | token, lease ms, early | 1: taken; the live entry's text; or the holder's token and its milliseconds left |
+ * | lease | token, lease ms, 0, 1: early, or 2: renewed | 1: held now; the live entry's text; the holder's token and its milliseconds left; or 0: not held, so not renewed |
  * | release | token | 1, or 0: not held |
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
@@ -42,7 +42,8 @@ if verb == 'set' or verb == 'add' and not live or verb == 'fill' and held == ARG
  put('h' .. ARGV[3], ARGV[6], at(ARGV[4]) .. at(ARGV[5]), ARGV[8] .. ('%08.0f'):format(#ARGV[9]) .. ARGV[9] .. ARGV[10], ARGV[5])
  return 1
 elseif verb == 'lease' then
- if live and ARGV[5] ~= '1' then return redis.call('GET', key) end
+ if ARGV[5] == '2' and held ~= ARGV[3] then return 0 end
+ if live and ARGV[5] == '0' then return redis.call('GET', key) end
  if h ~= '' and held ~= ARGV[3] and h:sub(90, 104) - ms > 0 then return { held, h:sub(90, 104) - ms } end
  local lease = ARGV[3] .. at(ARGV[4])
  if live or graced then
@@ -114,7 +115,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
     }
     case 'lease': {
       const leaseLeft = Number(text.slice(89, 104)) - ms
-      if (live && Number(c) !== 1) return same(current, text)
+      if (Number(c) === 2 && held !== a) return same(current, 0)
+      if (live && Number(c) === 0) return same(current, text)
       if (text && held !== a && leaseLeft > 0) return same(current, [held, leaseLeft])
       const lease = a + at(b)
       if (!live && !graced) return put(`h-${NONE}${digits(0, 55)}${lease}${NONE}00000000`, b, 1)
@@ -147,7 +149,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
 
 /** For `ttl`. */
 export const readEntry: Operation<readonly Arg[], Reply> = { name: 'entry.read', effect: 'read', lua, apply }
-/** For `release` and `fill`, which find by their token that they have run, and `expire`. */
+/** For `release`, `fill` and a lease renewed, which find by their token that they have run, and `expire`. */
 export const repeatEntry: Operation<readonly Arg[], Reply> = { name: 'entry.repeat', effect: 'repeat', lua, apply }
 /** For `set`, `add`, `take`, `touch` and `increment`; and `lease`, which would give an old load its lease back. */
 export const writeEntry: Operation<readonly Arg[], Reply> = { name: 'entry.once', effect: 'once', lua, apply }

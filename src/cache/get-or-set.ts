@@ -45,6 +45,7 @@ export async function getOrSet(
   const { core, loads, space, open } = through
   const { options } = plan
   const to = space.key(key)
+  const arrived = loads.arrive()
   let liveId = ''
   let force = !!options.forceFresh
   for (;;) {
@@ -63,7 +64,22 @@ export async function getOrSet(
       const hints = entry?.mark === NO_VALUE && entry.tags
       const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
       const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
-      return { ...through, ...plan, hardMs, tags, key, to, loader, seen, knew, dead, early, background, onTurn }
+      return {
+        ...through,
+        ...plan,
+        hardMs,
+        tags,
+        key,
+        to,
+        loader,
+        arrived,
+        seen,
+        knew,
+        dead,
+        early,
+        background,
+        onTurn,
+      }
     }
     if (entry && fresh && !force) {
       const hit = await open(to, entry, 'hit', { key, found: seen, plan })
@@ -105,7 +121,7 @@ export async function getOrSet(
         outcome = await patient(load, guarded, softAt, limit)
         if (outcome === 'unsure') {
           const seen = await lookOrAway(through, to, load.context?.tags.keys() ?? [], '', limit)
-          if (loads.mayJoin(load, seen)) continue
+          if (loads.mayJoin(load, seen, arrived)) continue
           outcome = { liveId: '' }
         }
         if (outcome !== 'slow') break

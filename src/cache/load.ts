@@ -2,7 +2,7 @@ import { type ErrorCode, HitherError, isHitherError } from '../errors.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
-import { BUDGET_MS, MORTAL } from '../runtime/background.ts'
+import { after, BUDGET_MS, MORTAL } from '../runtime/background.ts'
 import { NEVER, now, setTimer, sleep } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
@@ -27,8 +27,8 @@ export interface Load {
   token: string
   /** What it was begun under. */
   context?: Context
-  /** Its loader runs, so that only who has seen its lease may join. */
-  started?: boolean
+  /** Its loader runs, so that only who has seen its lease may join; the number of that start. */
+  started?: number
   over?: boolean
   /** Its key was deleted or written: its value is for its own callers only. */
   detached?: boolean
@@ -70,6 +70,8 @@ export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'co
   /** The caller's. */
   readonly key: string
   readonly loader: Loader<unknown>
+  /** What `arrive` answered when its caller came. */
+  readonly arrived?: number
   /** What the caller's own read has shown; undefined: the store did not answer it. */
   readonly seen?: Found | undefined
   /** What the running load was known to be begun under before that read was sent. */
@@ -90,8 +92,10 @@ export interface Loads {
   /** A load of its own: shared with nobody, stored nowhere. */
   alone(job: LoadJob): Load
   leave(load: Load): void
-  /** Whether a caller whose own read has shown `seen` may share this load. */
-  mayJoin(load: Load, seen: Found | undefined): boolean
+  /** How many loaders have been started: what a caller must know to share a load without a lease. */
+  arrive(): number
+  /** Whether a caller that came at `arrived`, and whose own read has shown `seen`, may share this load. */
+  mayJoin(load: Load, seen: Found | undefined, arrived: number | undefined): boolean
   /** Lets a load go on without its callers, as long as the runtime lets it; false: nothing would keep it. */
   goOn(load: Load, job: Pick<LoadJob, 'emit' | 'waitUntil'>): boolean
   /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
@@ -147,18 +151,22 @@ const LAST_POLL_MS = 250
 const LEASE_MARGIN_MS = 1000
 /** A load that still asks for its lease says so with every command. */
 const aliveUntil = ({ deadline = NEVER }: Call): number => deadline + LEASE_MARGIN_MS
+/** The longest lease where a timer renews it, at each third: what a process that dies costs the others. */
+const RENEWED_LEASE_MS = MORTAL ? NEVER : 6000
 const RELEASE_PAUSES_MS = [50, 200, 800]
 
 export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
   const loads = new Map<string, Load>()
 
-  const mayJoin = (load: Load, seen: Found | undefined): boolean => {
+  let starts = 0
+
+  const mayJoin: Loads['mayJoin'] = (load, seen, arrived = starts) => {
     const { over, started, token, context } = load
     if (over || load.untilMs <= now()) return false
     if (!started) return true
-    // Without a lease nothing tells that it still stands, but that the store has not said a word since it began.
-    if (!token) return plain || (!seen && load.heard === core.heard)
+    // Without a lease nothing tells that it still stands: it is for those who came before it.
+    if (!token) return plain || (!seen && arrived < started)
     if (!context || seen?.entry?.lease !== token || seen.generation !== context.generation) return false
     for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false
     return true
@@ -216,15 +224,42 @@ export function createLoads(core: Core): Loads {
     return settle(job, first)
   }
 
+  const leaseMs = ({ hardMs }: LoadJob): number => Math.min(hardMs + LEASE_MARGIN_MS, RENEWED_LEASE_MS)
+
+  /** Keeps a lease that is shorter than its load may run, until the returned function is called. */
+  const renew = (job: LoadJob, load: Load): (() => void) => {
+    const ms = leaseMs(job)
+    if (!load.token || ms > job.hardMs) return nothing
+    let cancel = nothing
+    let ended = false
+    const later = (): void => {
+      if (!ended) cancel = setTimer(once, ms / 3)
+    }
+    const once = (): void => {
+      core.step('repeat', job.to, ['lease', '', load.token, ms, 2], core.call()).then((held) => {
+        // Somebody has ended it: what is loaded is for its callers only.
+        if (held !== 1) load.detached = true
+        else later()
+      }, later)
+    }
+    later()
+    return () => {
+      ended = true
+      cancel()
+    }
+  }
+
   /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
-  const ask = async (job: LoadJob, load: Load, token: string): Promise<unknown> => {
+  const ask = async (job: LoadJob, load: Load, token: string, waited: boolean): Promise<unknown> => {
     const call = core.call()
     load.untilMs = aliveUntil(call)
-    const args = ['lease', job.dead ?? '', token, job.hardMs + LEASE_MARGIN_MS, Number(!!job.early)]
+    const args = ['lease', job.dead ?? '', token, leaseMs(job), Number(!!job.early)]
     const leasing = core.step('once', job.to, args, call)
     const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
     const [reply, captured] = await Promise.all([leasing, context])
     load.context = captured
+    // They may have been ended while another held the lease.
+    if (waited && reply === 1) load.context = await versions.capture(job.space, job.tags, call)
     return reply
   }
 
@@ -233,10 +268,11 @@ export function createLoads(core: Core): Loads {
     const token = randomId()
     // Nobody waits for a load whose value nobody may be given.
     if (before?.detached && before.token && !before.over) await release(job, before.token)
+    let followed: string | undefined
     for (let waitedMs = 0; ; ) {
       let reply: unknown
       try {
-        reply = await ask(job, load, token)
+        reply = await ask(job, load, token, followed !== undefined)
       } catch (error) {
         // It may hold after all: nobody shall wait for it.
         void release(job, token, true)
@@ -261,6 +297,9 @@ export function createLoads(core: Core): Loads {
       if (stands || job.background) return { liveId: '' }
       job.onTurn?.(true)
       // So that what a follower waits in vain stays a small part of what the load takes.
+      // The wait for another holder begins anew.
+      if (holder !== followed) waitedMs = 0
+      followed = holder
       const pauseMs = Math.min(Math.max(FIRST_POLL_MS, waitedMs / 8), LAST_POLL_MS) * (0.5 + random())
       waitedMs += pauseMs
       await sleep(Math.min(leftMs + 1, pauseMs), load.stop.signal)
@@ -273,6 +312,13 @@ export function createLoads(core: Core): Loads {
     if (again) return again
     const { stop } = load
     const { signal } = stop
+    const { heard } = core
+    if (before?.started && !before.token && !load.token && !plain && !before.over && before.heard === heard) {
+      // Nothing was heard of the store meanwhile. One at a time, as with a lease; who has waited may share the next.
+      job.onTurn?.(true)
+      await within(after(before.result.catch(nothing)), { signals: [signal], deadline: NEVER })
+      return { liveId: '' }
+    }
     const giveUp = async (): Promise<void> => {
       if (load.token) await release(job, load.token)
     }
@@ -280,8 +326,9 @@ export function createLoads(core: Core): Loads {
       await giveUp()
       throw signal.reason
     }
-    load.started = true
+    load.started = ++starts
     stats.loads++
+    const unhold = renew(job, load)
     let cancel = nothing
     const at = now()
     load.untilMs = at + hardMs + LEASE_MARGIN_MS
@@ -306,12 +353,14 @@ export function createLoads(core: Core): Loads {
       }
     } catch (error) {
       stats.loadErrors++
-      if (job.backoffMs) core.failures.set(to, true, job.backoffMs)
+      // A load that everybody has left did not fail.
+      if (job.backoffMs && !load.over) core.failures.set(to, true, job.backoffMs)
       tell(false)
       await giveUp()
       throw error
     } finally {
       cancel()
+      unhold()
     }
     core.failures.delete(to)
     tell(true)
@@ -415,9 +464,9 @@ export function createLoads(core: Core): Loads {
 
   return {
     enter(job) {
-      const { to, seen } = job
+      const { to, seen, arrived } = job
       const running = loads.get(to)
-      if (running && mayJoin(running, seen)) {
+      if (running && mayJoin(running, seen, arrived)) {
         if (!job.background) stats.joined++
         running.waiters++
         job.onTurn?.(true)
@@ -435,6 +484,7 @@ export function createLoads(core: Core): Loads {
       return load
     },
     alone,
+    arrive: () => starts,
     mayJoin,
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return

@@ -123,7 +123,7 @@ const write = fc
     payload,
   ])
 const lease = fc
-  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000), from(0, 0, 1))
+  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000), from(0, 0, 1, 2))
   .map((args): Arg[] => ['lease', ...args])
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
 const expire = dead.map((dead): Arg[] => ['expire', dead])

@@ -19,6 +19,8 @@ interface Birth {
   readonly tags: readonly string[]
   /** Tags its loader named at its end: who joined the load was not to know. */
   readonly late: readonly string[]
+  /** The virtual instant of its load's beginning. */
+  readonly time: number
 }
 
 interface Value {
@@ -96,10 +98,10 @@ export interface Oracle {
     asking: Asking,
     key: string,
     excused: boolean,
-  ): { readonly began: number; readonly leaseless: boolean; ended(): void }
+  ): { readonly began: number; readonly time: number; readonly leaseless: boolean; ended(): void }
   loaded(
     id: number,
-    load: { readonly began: number; readonly leaseless: boolean },
+    load: { readonly began: number; readonly time: number; readonly leaseless: boolean },
     asking: Asking,
     key: string,
     tags: readonly string[],
@@ -227,14 +229,14 @@ export function createOracle(
   /** Whether what a value was written under may have ended before: since its load began, or while it was remembered. */
   const wasCut = ({ births, from: called, node }: Value, key: string, text: string | undefined): boolean => {
     const names = namesOf(key)
-    const { atKey, atTags, late } = births.at(-1) as Birth
+    const { atKey, atTags, late, time: born } = births.at(-1) as Birth
     if (late.length > 0 || (lives.get(node) as Life).jumps > 0) return true
     const from = Math.min(atKey, atTags)
     return [names.generation, ...tagsOf(parse(text)).map(names.tag)].some((each) =>
       barriers.get(each)?.some(({ at, time, from: by, acknowledged }) => {
         // A node forgets at once what it has ended itself.
         if (by === node && acknowledged < called) return false
-        return at > from || time > world.time - 2 * REMEMBERED_MS
+        return at > from || time > Math.min(born, world.time) - 2 * REMEMBERED_MS
       }),
     )
   }
@@ -369,7 +371,7 @@ export function createOracle(
       const atTags = capturedAt ?? Number.POSITIVE_INFINITY
       values.set(id, {
         key: asking.names.key(key),
-        births: [{ atKey: Number.POSITIVE_INFINITY, atTags, tags, late: [] }],
+        births: [{ atKey: Number.POSITIVE_INFINITY, atTags, tags, late: [], time: Number.POSITIVE_INFINITY }],
         from: asking.from,
         node: asking.node,
         leaseless: false,
@@ -394,6 +396,7 @@ export function createOracle(
       const lease = parse(server().peek(to))?.lease
       return {
         began: at,
+        time: world.time,
         // Granted, though the answer may have been lost.
         leaseless: !granted || failed,
         ended() {
@@ -414,8 +417,8 @@ export function createOracle(
         },
       }
     },
-    loaded(id, { began, leaseless }, { names, node, from }, key, tags, late, unstored) {
-      const birth = { atKey: began, atTags: began, tags, late }
+    loaded(id, { began, leaseless, time }, { names, node, from }, key, tags, late, unstored) {
+      const birth = { atKey: began, atTags: began, tags, late, time }
       const value = values.get(id)
       if (value) {
         value.births.push(birth)
@@ -457,10 +460,8 @@ export function createOracle(
       if (taken && ++value.taken > value.writes) return fail(`#${id} of ${to} was taken twice`)
       const joined = joins && value.node === node && value.ended > from
       if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
-      // A load of this process that has no lease answers while the store is away.
+      // What was loaded without a lease answers from the near tier while the store is away.
       const unheard = value.leaseless && asking.heardAt < (value.births[0]?.atKey ?? 0)
-      if (unheard && joined && hasFailed(life, asking)) return
-      // And from its near tier.
       if (unheard && life.lateMs > 0 && value.node === node) return
       const end = endOf(value, id, asking, maybeStale, joined)
       if (end) fail(`${node} got #${id} for ${to}, of before ${end.what} (${end.at}); the call began at ${from}`)

@@ -42,7 +42,6 @@ interface Open {
 const KEYS = ['a', 'b', 'c']
 const TAGS = ['t', 'u', 'v']
 const COUNTER = 'n'
-const HARD_MS = 1500
 const STORE_MS = 250
 /** How long a message takes to arrive and be told, where none is lost. */
 const FEED_MS = 500
@@ -67,6 +66,9 @@ export async function simulate(
   const network = createChance(seed ^ 0x5bd1e995)
   const world = createWorld(seed ^ 0x2c1b3c6d)
   const begin = world.time
+  // Now and then longer than a lease, which is then renewed.
+  const long = seed % 6 === 0
+  const hardMs = long ? 9000 : 1500
   const lives = new Map<string, Life>()
   const trace: string[] = []
   const tell = (who: string, what: () => string): void => {
@@ -144,7 +146,7 @@ export async function simulate(
       ttl,
       grace,
       storeTimeout: STORE_MS,
-      hardTimeout: HARD_MS,
+      hardTimeout: hardMs,
       onEvent(event) {
         if (event.type === 'breaker') {
           life.open = event.open
@@ -244,7 +246,7 @@ export async function simulate(
     let failed = true
     try {
       const result = await work()
-      failed = world.time - since > HARD_MS - 2
+      failed = world.time - since > hardMs - 2
       return result
     } finally {
       for (const who of whose) {
@@ -254,12 +256,12 @@ export async function simulate(
     }
   }
   const ranLong = (who: string): boolean =>
-    [...(running.get(who) ?? [])].some(({ since }) => world.time - since > HARD_MS - 2)
+    [...(running.get(who) ?? [])].some(({ since }) => world.time - since > hardMs - 2)
   const loaderOf = (node: Node, asking: Asking, key: string, options: GetOrSetOptions, many: boolean) => {
     const length = plan.hit(0.05)
-      ? plan.between(HARD_MS, 2 * HARD_MS)
+      ? plan.between(hardMs, 2 * hardMs)
       : plan.hit(0.3)
-        ? plan.about(300)
+        ? plan.about(long ? 4000 : 300)
         : plan.about(15)
     const end = plan.float()
     const named = plan.hit(0.1) ? someTags() : []
@@ -275,7 +277,7 @@ export async function simulate(
       const started = world.time
       await (many ? world.sleep(length, node.machine) : during([who], started, () => world.sleep(length, node.machine)))
       if (!many) load.ended()
-      const late = !many && world.time - started > HARD_MS + 100 && node.life.isUp(world.time - started)
+      const late = !many && world.time - started > hardMs + 100 && node.life.isUp(world.time - started)
       if (end < 0.1) {
         failures.set(who, world.tick())
         tell(node.name, () => `       fails to load ${asking.names.key(key)} (at ${load.began})`)
@@ -324,7 +326,7 @@ export async function simulate(
     const at = failures.get(who) ?? 0
     return (
       ranLong(who) ||
-      world.time - asking.since > HARD_MS - 2 ||
+      world.time - asking.since > hardMs - 2 ||
       options.softTimeout !== undefined ||
       options.signal !== undefined ||
       options.deadline !== undefined ||
@@ -341,7 +343,7 @@ export async function simulate(
       (isCode(error, 'TIMEOUT') &&
         [key].flat().some((one) => {
           const who = `${asking.node} ${asking.names.key(one)}`
-          return ranLong(who) || world.time - asking.since > HARD_MS - 2 || (failures.get(who) ?? 0) > asking.from
+          return ranLong(who) || world.time - asking.since > hardMs - 2 || (failures.get(who) ?? 0) > asking.from
         }))
 
   const read = (asking: Asking, key: string, answer: unknown, exact = true, taken = false): void => {

@@ -149,6 +149,36 @@ describe('calls on one key', () => {
   })
 })
 
+describe('a lease', () => {
+  it('is kept by a load that takes longer than it, and stores what it loads', { timeout: 20_000 }, async () => {
+    const { here, there } = two()
+    let runs = 0
+    const loader = async (): Promise<number> => {
+      await pause(7000)
+      return ++runs
+    }
+    const slow = here.getOrSet('k', loader)
+    await pause(100)
+    expect(await there.getOrSet('k', loader)).toBe(1)
+    expect(await slow).toBe(1)
+    expect(await there.get('k')).toBe(1)
+  })
+  it('is taken after another has ended it, under what stands then', async () => {
+    const { here, there } = two()
+    const [first, second] = [Promise.withResolvers<never>(), Promise.withResolvers<string>()]
+    const failing = here.getOrSet('k', () => first.promise, { tags: ['t'] })
+    await pause(2)
+    const waiting = there.getOrSet('k', () => second.promise, { tags: ['t'] })
+    await pause(20)
+    await here.invalidateTags(['t'])
+    first.reject(new Error('failed'))
+    await expect(failing).rejects.toThrow('failed')
+    second.resolve('second')
+    expect(await waiting).toBe('second')
+    expect(await here.get('k', { tags: ['t'] })).toBe('second')
+  })
+})
+
 describe('a lease is given back', () => {
   it('when its request was given up, and reaches the store after what gives it back', async () => {
     const store = memoryStore()
@@ -234,6 +264,46 @@ describe('no later caller is answered by what was invalidated', () => {
     door.resolve('old')
     expect([await old, await shared]).toEqual(['old', 'old'])
   })
+  it('by a load that has no lease: those who come later share the next', async () => {
+    const { store, off } = switched()
+    const cache = createCache({ store, ttl: '1m' })
+    const doors = [Promise.withResolvers<string>(), Promise.withResolvers<string>()] as const
+    let runs = 0
+    const loader = (): Promise<string> => (doors[runs++] as (typeof doors)[0]).promise
+    off.reads = true
+    const first = [cache.getOrSet('k', loader), cache.getOrSet('k', loader)]
+    await pause(2)
+    const later = [cache.getOrSet('k', loader), cache.getOrSet('k', loader)]
+    await pause(2)
+    expect(runs).toBe(1)
+    doors[0].resolve('old')
+    expect(await Promise.all(first)).toEqual(['old', 'old'])
+    await pause(2)
+    expect(runs).toBe(2)
+    doors[1].resolve('new')
+    expect(await Promise.all(later)).toEqual(['new', 'new'])
+  })
+  it('by a load that has no lease: who has heard of the store takes one', async () => {
+    const memory = memoryStore()
+    const answer = Promise.withResolvers<undefined>()
+    const away = new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
+    const gets = [() => answer.promise, () => Promise.reject(away)]
+    const store: Memory = {
+      ...memory,
+      get: (...args) => (args[0] === 'hither:k' && gets.shift()?.()) || memory.get(...args),
+    }
+    const cache = createCache({ store, ttl: '1m' })
+    const door = Promise.withResolvers<string>()
+    const heard = cache.getOrSet('k', () => 'leased')
+    await pause(2)
+    const unheard = cache.getOrSet('k', () => door.promise)
+    await pause(2)
+    answer.resolve(undefined)
+    expect(await heard).toBe('leased')
+    door.resolve('unleased')
+    expect(await unheard).toBe('unleased')
+    expect(await cache.get('k')).toBe('leased')
+  })
   it('in the plain format, whatever is called during a load', async () => {
     const cache = createCache({ store: memoryStore(), format: 'plain', ttl: '1m' })
     const door = Promise.withResolvers<unknown>()
@@ -318,6 +388,18 @@ describe('what a call asks for', () => {
     const { here } = two()
     const slow = here.getOrSet('k', () => new Promise(() => {}), { bypass: true, deadline: Date.now() + 20 })
     await expect(slow).rejects.toMatchObject({ code: 'TIMEOUT' })
+  })
+  it('a load that everybody has left begins no backoff', async () => {
+    const { here } = two({ grace: '1m' })
+    await here.set('k', 'old')
+    await here.expire('k')
+    const leaving = new AbortController()
+    const left = here.getOrSet('k', () => new Promise(() => {}), { backoff: '10m', signal: leaving.signal })
+    await pause(5)
+    leaving.abort(new Error('left'))
+    await expect(left).rejects.toThrow('left')
+    await pause(5)
+    expect(await here.getOrSet('k', () => 'new', { backoff: '10m' })).toBe('new')
   })
   it('a success ends the backoff of a failure', async () => {
     const { here } = two({ grace: '1m' })
