@@ -45,7 +45,7 @@ export async function getOrSet(
   const { core, loads, space, open } = through
   const { options } = plan
   const to = space.key(key)
-  const arrived = loads.arrive()
+  const arrived = loads.starts()
   let liveId = ''
   let force = !!options.forceFresh
   for (;;) {
@@ -156,7 +156,7 @@ export async function runAlone(
 ): Promise<unknown> {
   const { core, loads, space } = through
   const to = space.key(key)
-  const load = loads.alone({ ...through, ...plan, key, to, loader })
+  const load = loads.alone({ ...through, ...plan, key, to, loader, arrived: loads.starts() })
   try {
     return await decoded(core, (await within(load.result, limit)) as Coded | undefined, to)
   } finally {

@@ -70,8 +70,8 @@ export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'co
   /** The caller's. */
   readonly key: string
   readonly loader: Loader<unknown>
-  /** What `arrive` answered when its caller came. */
-  readonly arrived?: number
+  /** How many loaders had been started when its caller came. */
+  readonly arrived: number
   /** What the caller's own read has shown; undefined: the store did not answer it. */
   readonly seen?: Found | undefined
   /** What the running load was known to be begun under before that read was sent. */
@@ -92,10 +92,10 @@ export interface Loads {
   /** A load of its own: shared with nobody, stored nowhere. */
   alone(job: LoadJob): Load
   leave(load: Load): void
-  /** How many loaders have been started: what a caller must know to share a load without a lease. */
-  arrive(): number
+  /** How many loaders have been started: by what it was when a caller came, that one may share a load without a lease. */
+  starts(): number
   /** Whether a caller that came at `arrived`, and whose own read has shown `seen`, may share this load. */
-  mayJoin(load: Load, seen: Found | undefined, arrived: number | undefined): boolean
+  mayJoin(load: Load, seen: Found | undefined, arrived: number): boolean
   /** Lets a load go on without its callers, as long as the runtime lets it; false: nothing would keep it. */
   goOn(load: Load, job: Pick<LoadJob, 'emit' | 'waitUntil'>): boolean
   /** Parts a running load from its key: its callers get its value, nobody else does. Resolves when nothing of it is on its way. */
@@ -158,10 +158,9 @@ const RELEASE_PAUSES_MS = [50, 200, 800]
 export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
   const loads = new Map<string, Load>()
-
   let starts = 0
 
-  const mayJoin: Loads['mayJoin'] = (load, seen, arrived = starts) => {
+  const mayJoin: Loads['mayJoin'] = (load, seen, arrived) => {
     const { over, started, token, context } = load
     if (over || load.untilMs <= now()) return false
     if (!started) return true
@@ -237,9 +236,8 @@ export function createLoads(core: Core): Loads {
     }
     const once = (): void => {
       core.step('repeat', job.to, ['lease', '', load.token, ms, 2], core.call()).then((held) => {
-        // Somebody has ended it: what is loaded is for its callers only.
-        if (held !== 1) load.detached = true
-        else later()
+        // Once somebody has ended it, there is none to keep.
+        if (held === 1) later()
       }, later)
     }
     later()
@@ -312,8 +310,7 @@ export function createLoads(core: Core): Loads {
     if (again) return again
     const { stop } = load
     const { signal } = stop
-    const { heard } = core
-    if (before?.started && !before.token && !load.token && !plain && !before.over && before.heard === heard) {
+    if (before?.started && !before.token && !load.token && !plain && !before.over && before.heard === core.heard) {
       // Nothing was heard of the store meanwhile. One at a time, as with a lease; who has waited may share the next.
       job.onTurn?.(true)
       await within(after(before.result.catch(nothing)), { signals: [signal], deadline: NEVER })
@@ -484,7 +481,7 @@ export function createLoads(core: Core): Loads {
       return load
     },
     alone,
-    arrive: () => starts,
+    starts: () => starts,
     mayJoin,
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return

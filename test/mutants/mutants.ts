@@ -96,7 +96,7 @@ export const mutants: readonly Mutant[] = [
     'await within(Promise.resolve()',
     UNIT,
   ),
-  load('but not once the store has answered', ' && before.heard === heard', '', UNIT),
+  load('but not once the store has answered', ' && before.heard === core.heard', '', UNIT),
   load('a lease is renewed', 'const unhold = renew(job, load)', 'const unhold = nothing', [
     'cache/guards.test.ts > is kept by a load that takes longer than it, and stores what it loads',
   ]),
