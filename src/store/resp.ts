@@ -2,15 +2,19 @@ import { HitherError } from '../errors.ts'
 import { utf8Length } from '../protocol/text.ts'
 import { type Command, ReplyError, type Wire } from './transport.ts'
 
-/** Most arrays within one another. */
+/** Most arrays within one another that are kept. */
 const MAX_DEPTH = 64
+/** Most that are read past: a script nests some thousands at most. */
+const MAX_NESTED = 100_000
 /** Longest line, in bytes: a simple string, an error, a length. */
 const MAX_LINE = 65_536
-/** Most elements of one reply, those of inner arrays included. */
+/** Most elements of one reply that are kept, those of inner arrays included. */
 const MAX_ELEMENTS = 1_048_576
+/** Longest array that any server answers. */
+const MAX_LENGTH = 2 ** 32
 /** Longest string that any server answers, in bytes: more is no Redis. */
 const MAX_STRING = 2 ** 29
-/** A reply may hold so many values of the largest size, but no more than `MAX_STRING` bytes. */
+/** So many values of the largest size are kept of one reply, but no more than `MAX_STRING` bytes. */
 const MAX_VALUES = 64
 /** What is kept of a buffer between replies, in bytes. */
 const KEPT = 65_536
@@ -47,8 +51,9 @@ interface Frame {
  * Reads RESP2 and RESP3 as it arrives, in pieces of any size; its work is linear in what arrived. Maps and sets become
  * flat arrays, booleans 1 and 0, doubles their text, big numbers `bigint` beyond 2^53: what RESP2 answers in their place.
  *
- * The function throws `BAD_REPLY` for what is no RESP, and past a bound (depth 64, a line of 64 KiB, 1,048,576
- * elements, 64 values of the largest size or 512 MiB); the connection is of no use then. It keeps what arrived, and allocates
+ * A reply past a bound (depth 64, 1,048,576 elements, 64 values of the largest size or 512 MiB) is read past, and is a
+ * `ReplyError` `TOOLARGE` in its place, so that those behind it come to no harm. The function throws `BAD_REPLY` for what
+ * is no RESP, and for a line of more than 64 KiB; the connection is of no use then. It keeps what arrived, and allocates
  * nothing for what is only announced.
  * https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
@@ -66,6 +71,8 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   let elements = 0
   let size = 0
   let bytes = false
+  /** Which bound the reply has passed: nothing more of it is kept. */
+  let passed = ''
   let broken = false
 
   const hold = (chunk: Uint8Array, from: number, to: number, most: number): void => {
@@ -83,20 +90,20 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     if (held.length > KEPT) held = new Uint8Array(0)
   }
 
-  const count = (more: number): void => {
-    elements += more
-    if (elements > MAX_ELEMENTS) throw badReply('a reply of too many elements')
+  const pass = (bound: string): void => {
+    passed ||= bound
+    for (let frame = top; frame; frame = frame.below) frame.items.length = 0
   }
   const weigh = (more: number): void => {
     size += more
-    if (size > largest) throw badReply('a reply that is too large')
+    if (size > largest && !passed) pass('too large')
   }
 
   /** Puts a value in its place, and hands over what is whole with it. */
   const put = (given: Wire): void => {
     let value = given
     for (let frame = top; frame; frame = top) {
-      frame.items.push(value)
+      if (!passed) frame.items.push(value)
       if (--frame.left > 0) return
       top = frame.below
       depth--
@@ -104,17 +111,22 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
       if (frame.kind === 'attribute') return
       value = frame.items
       if (frame.kind !== 'push') continue
+      if (passed) throw badReply(`a message ${passed}`)
       elements = size = 0
       return void onPush?.(value)
     }
+    if (passed) value = new ReplyError(`TOOLARGE the reply is ${passed} and was not kept`)
     elements = size = 0
+    passed = ''
     onReply(value)
   }
   const open = (kind: Frame['kind'], length: number): Wire | undefined => {
-    if (length < 0) throw badReply('a length that is no number')
-    count(length)
+    if (length < 0 || length > MAX_LENGTH) throw badReply('a length that is no number')
+    elements += length
+    if (elements > MAX_ELEMENTS && !passed) pass('of too many elements')
     if (length === 0) return kind === 'array' ? [] : undefined
-    if (++depth > MAX_DEPTH) throw badReply('arrays too deep')
+    if (++depth > MAX_DEPTH && !passed) pass('too deep')
+    if (depth > MAX_NESTED) throw badReply('arrays without end')
     top = { kind, items: [], left: length, below: top }
     return undefined
   }
@@ -173,8 +185,8 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     const length = lengthOf(buffer, from, to)
     if (length < 0) return null
     if (length > MAX_STRING) throw badReply('a string that is too long')
-    string = length > maxValueBytes ? 'skipped' : kind
-    if (string !== 'skipped') weigh(length)
+    if (length <= maxValueBytes) weigh(length)
+    string = length > maxValueBytes || passed ? 'skipped' : kind
     left = length + 2
     return undefined
   }

@@ -181,14 +181,12 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
     expect(() => parse(bytesOf('+OK\r\n'))).toThrow(expect.objectContaining(bad))
   })
 
-  it('64 arrays in one another are read, 65 refused, as are a million', () => {
-    const nested = (depth: number): string => `${'*1\r\n'.repeat(depth)}:1\r\n`
-    expect(replies(nested(64))).toHaveLength(1)
-    expect(replies(nested(64) + nested(64))).toHaveLength(2)
-    expect(refused(nested(65))).toMatchObject(bad)
-    expect(refused(nested(1_000_000))).toMatchObject(bad)
-    expect(refused('%1\r\n'.repeat(65))).toMatchObject(bad)
-    expect(refused('|1\r\n'.repeat(65))).toMatchObject(bad)
+  it('arrays in one another without end', () => {
+    expect(refused('*1\r\n'.repeat(1_000_000))).toMatchObject(bad)
+    expect(refused('|1\r\n'.repeat(1_000_000))).toMatchObject(bad)
+  })
+  it('a message past a bound, which is no reply to anybody', () => {
+    expect(refused(`>1\r\n${'*1\r\n'.repeat(64)}:1\r\n`)).toMatchObject(bad)
   })
 
   it('a line of 64 KiB is read, a longer one refused, whole or in pieces', () => {
@@ -205,20 +203,10 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
     }
   })
 
-  it('what is announced is refused before it comes, past the bounds', () => {
-    expect(refused('*1048577\r\n')).toMatchObject(bad)
-    expect(refused('%524289\r\n')).toMatchObject(bad)
+  it('what is announced is refused before it comes, past what a server may send', () => {
+    expect(refused('*4294967297\r\n')).toMatchObject(bad)
+    expect(refused('%2147483649\r\n')).toMatchObject(bad)
     expect(refused('$536870913\r\n')).toMatchObject(bad)
-    expect(refused(`*2\r\n*1048574\r\n${':1\r\n'.repeat(1_048_574)}*1\r\n`)).toMatchObject(bad)
-  })
-
-  it('64 values of the largest size are read, and no more than that', () => {
-    const options = { maxValueBytes: 2000 }
-    const value = `$2000\r\n${'x'.repeat(2000)}\r\n`
-    expect(replies(`*64\r\n${value.repeat(64)}`, options)[0]).toHaveLength(64)
-    expect(replies(`*64\r\n${value.repeat(64)}`.repeat(3), options)).toHaveLength(3)
-    expect(refused(`*100\r\n${value.repeat(100)}`, options)).toMatchObject(bad)
-    expect(refused(`*1000\r\n${`+${'x'.repeat(1999)}\r\n`.repeat(1000)}`, options)).toMatchObject(bad)
   })
 
   it('a string above the limit is an error in its place, however it comes', () => {
@@ -251,6 +239,38 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
       }),
       { numRuns: 3000 },
     )
+  })
+})
+
+describe('a reply past a bound is an error in its place, and the next one is read', { timeout: 60_000 }, () => {
+  const options = { maxValueBytes: 2000 }
+  const nested = (depth: number, sign = '*'): string => `${`${sign}1\r\n`.repeat(depth)}:1\r\n`
+  const value = `$2000\r\n${'x'.repeat(2000)}\r\n`
+
+  it.each([
+    ['65 arrays in one another', nested(65)],
+    ['5,000 of them', nested(5000)],
+    ['in the midst of a reply', `*3\r\n+a\r\n${nested(64)}*2\r\n+b\r\n$1\r\nc\r\n`],
+    ['65 maps', `${'%1\r\n+k\r\n'.repeat(65)}:1\r\n`],
+    ['an attribute', `|1\r\n+k\r\n${nested(64)}+v\r\n`],
+    ['too many elements', `*1048577\r\n${':1\r\n'.repeat(1_048_577)}`],
+    ['too many in all', `*2\r\n*1048574\r\n${':1\r\n'.repeat(1_048_574)}*1\r\n:1\r\n`],
+    ['100 values of the largest size', `*100\r\n${value.repeat(100)}`],
+    ['as many in simple strings', `*1000\r\n${`+${'x'.repeat(1999)}\r\n`.repeat(1000)}`],
+  ])('%s', (_, text) => {
+    const expected = [{ reply: expect.objectContaining({ word: 'TOOLARGE' }) }, { reply: ['next', [1]] }]
+    const whole = bytesOf(text, '*2\r\n$4\r\nnext\r\n*1\r\n:1\r\n')
+    expect(seen([whole], options)).toEqual(expected)
+    const cuts = Array.from({ length: Math.ceil(whole.length / 997) }, () => 997)
+    expect(seen(pieces(whole, cuts), options)).toEqual(expected)
+  })
+
+  it('one at a bound is read', () => {
+    expect(replies(nested(64) + nested(64))).toEqual([expect.any(Array), expect.any(Array)])
+    expect(replies(`*1048576\r\n${':1\r\n'.repeat(1_048_576)}`)[0]).toHaveLength(1_048_576)
+    expect(replies(`*64\r\n${value.repeat(64)}`.repeat(3), options).map((each) => (each as Wire[]).length)).toEqual([
+      64, 64, 64,
+    ])
   })
 })
 
