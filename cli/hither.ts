@@ -93,6 +93,8 @@ async function gateway(args: string[]): Promise<void> {
   if (dev && !values.redis) {
     fail('--dev alone needs the embedded engine, which this version does not have: give --redis, or set REDIS_URL')
   }
+  const several = values.tokens || env.HITHER_TOKENS
+  if (!token && values.role && several) fail('--role is that of --token: in a list of tokens each names its own')
   const { tokens, watched } = manyTokens(values.tokens)
   if (!token && !tokens) fail('no token: give --token or --tokens, or set HITHER_TOKEN')
   const port = Number(values.port)
@@ -121,9 +123,9 @@ async function gateway(args: string[]): Promise<void> {
   }
   process.on('SIGHUP', () => watched?.reload())
   console.log(`gateway on ${served.url}`)
-  console.log(
-    `  curl ${served.url}/set/hello/world -H "Authorization: Bearer ${token && env.HITHER_TOKEN === token ? '$HITHER_TOKEN' : '<token>'}"`,
-  )
+  const shown = token && env.HITHER_TOKEN === token ? '$HITHER_TOKEN' : '<token>'
+  const example = token && values.role !== 'read-only' ? 'set/hello/world' : 'get/hello'
+  console.log(`  curl ${served.url}/${example} -H "Authorization: Bearer ${shown}"`)
   console.log('  UPSTASH_REDIS_REST_URL is that address, UPSTASH_REDIS_REST_TOKEN the token')
 }
 

@@ -66,7 +66,7 @@ export class StoreRejectedError extends HitherError {
   constructor(command: string, reply: string, options?: HitherErrorOptions) {
     super(
       /^(NOAUTH|WRONGPASS|NOPERM)$/.test(reply) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
-      `${command} was rejected: ${reply}`,
+      `${command} was rejected: ${reply}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
       options,
     )
     this.command = command

@@ -120,17 +120,19 @@ async function pump(
   streams: Set<() => void>,
 ): Promise<void> {
   const reader = body.getReader()
-  const end = (): void => void reader.cancel()
+  const end = (): void => void reader.cancel().catch(() => {})
   streams.add(end)
   outgoing.on('close', end)
-  outgoing.flushHeaders()
   try {
-    for (;;) {
+    // Its client may have left while the stream was opened.
+    if (!outgoing.destroyed) outgoing.flushHeaders()
+    while (!outgoing.destroyed) {
       const { done, value } = await reader.read()
       if (done || outgoing.destroyed) break
       if (!outgoing.write(value)) await drained(outgoing)
     }
   } finally {
+    end()
     streams.delete(end)
     outgoing.end()
   }

@@ -1,6 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
-import type { Transport } from '../../src/store/transport.ts'
+import { type Listening, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type Connection, closed, openConnection, type Settings } from './connection.ts'
 
 export interface Listeners {
@@ -32,9 +32,14 @@ export function createListeners(settings: Settings): Listeners {
           connection.tell(['PING'])
           cancelPing = setQuietTimer(ping, PING_MS)
         }
-        const stop = (): void => {
-          over = true
-          connection.end(closed())
+        const listening: Listening = {
+          tell(more) {
+            if (!over) connection.tell(more.args)
+          },
+          end() {
+            over = true
+            connection.end(closed())
+          },
         }
         const connection: Connection = openConnection(
           { ...settings, protocol: 2 },
@@ -42,18 +47,18 @@ export function createListeners(settings: Settings): Listeners {
             patient: true,
             onStray(reply) {
               silent = 0
-              const isPong = reply === 'PONG' || (Array.isArray(reply) && reply[0] === 'pong')
-              if (!over && !isPong) onReply(reply)
+              if (!over && !isPong(reply)) onReply(reply)
             },
             onOpen() {
               connection.tell(command.args)
               if (command.args[0] !== 'MONITOR') ping()
-              resolve(stop)
+              resolve(listening)
             },
             onEnd(error, opened) {
               open.delete(end)
               cancelPing?.()
               if (over) return
+              over = true
               if (opened) onEnd(error)
               else reject(error)
             },
@@ -66,4 +71,10 @@ export function createListeners(settings: Settings): Listeners {
       for (const end of [...open]) end(closed())
     },
   }
+}
+
+/** The answer to our own PING, also to a user who may not ask. */
+function isPong(reply: Wire): boolean {
+  if (reply instanceof ReplyError) return reply.word === 'NOPERM' && reply.message.includes("'ping'")
+  return reply === 'PONG' || (Array.isArray(reply) && reply[0] === 'pong')
 }

@@ -77,6 +77,14 @@ export function mayPass(command: KnownCommand | undefined, args: Args): command 
   return true
 }
 
+/** What a message calls a command that may not pass: with the word that keeps it from passing, without its arguments. */
+export function formOf(command: KnownCommand | undefined, args: Args): string {
+  if (!command) return String(args[0]).slice(0, 32)
+  const { name } = command
+  if (name === 'COPY') return 'COPY … DB'
+  return name === 'XREAD' || name === 'XREADGROUP' ? `${name} … BLOCK` : name
+}
+
 /** `once` unless the command is known to change nothing: the gateway sends nothing twice by itself. */
 export function effectOf({ name, kind }: KnownCommand): Effect {
   return kind === 'read' || name.endsWith('_RO') ? 'read' : 'once'

@@ -2,7 +2,7 @@ import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
 import { now } from '../runtime/clock.ts'
 import { randomBytes } from '../runtime/random.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../store/transport.ts'
-import { commandOf, effectOf, mayPass } from './commands.ts'
+import { commandNamed, commandOf, effectOf, formOf, type KnownCommand, mayPass } from './commands.ts'
 import { emulate } from './emulate.ts'
 import { createMetrics } from './metrics.ts'
 import { Refusal } from './refusal.ts'
@@ -54,7 +54,10 @@ export interface GatewayOptions extends Partial<Caps> {
   readonly timeoutMs?: number
   /** Most requests that wait for the server at a time; one more is 503. @default 20_000 */
   readonly maxConcurrent?: number
-  /** Most streams of /subscribe, /psubscribe and /monitor at a time; one more is 503. @default 1000 */
+  /**
+   * Most channels and patterns that streams of /subscribe, /psubscribe and /monitor listen to at a time, counted for
+   * each stream; one more is 503. @default 1000
+   */
   readonly maxStreams?: number
   /** Between two signs of life on a stream, in milliseconds. @default 15_000 */
   readonly heartbeatMs?: number
@@ -123,19 +126,17 @@ export function createGateway(options: GatewayOptions): Gateway {
   const read = typeof tokens === 'function' ? tokens : () => tokens
   let list = read()
   let grantOf = createGrants(list)
-  const authorize = (given: string | undefined): Grant => {
+  /** By the tokens as they are now. */
+  const grants = (): typeof grantOf => {
     const latest = read()
-    if (latest !== list) {
-      list = latest
-      try {
-        grantOf = createGrants(latest)
-      } catch (error) {
-        emit({ type: 'tokens-refused', reason: (error as Error).message })
-      }
+    if (latest === list) return grantOf
+    list = latest
+    try {
+      grantOf = createGrants(latest)
+    } catch (error) {
+      emit({ type: 'tokens-refused', reason: (error as Error).message })
     }
-    const grant = given ? grantOf(given) : undefined
-    if (!grant) throw new Refusal(401, 'WRONGPASS invalid or missing auth token')
-    return grant
+    return grantOf
   }
 
   /** Runs what may run, in order; a refusal of one command of a pipeline is its reply. */
@@ -152,7 +153,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const command = commandOf(given)
       const error = mayPass(command, given)
         ? grant.refusal(command, given)
-        : `ERR Command is not available: '${String(given[0]).slice(0, 32)}'. ${REFUSED}`
+        : `ERR Command is not available: '${formOf(command, given)}'. ${REFUSED}`
       if (error !== undefined || !command) {
         if (path !== '/pipeline') throw new Refusal(400, error as string)
         replies[at] = new ReplyError(error as string)
@@ -186,16 +187,29 @@ export function createGateway(options: GatewayOptions): Gateway {
     return replies
   }
 
-  const stream = async (grant: Grant, path: string): Promise<GatewayAnswer> => {
-    const [word = '', ...names] = segments(path)
+  const stream = async (given: string, path: string): Promise<GatewayAnswer> => {
+    const [word = '', ...channels] = segments(path)
     const kind = word.toUpperCase() as StreamKind
-    const command = commandOf([kind])
-    if (names.length === 0 && kind !== 'MONITOR') throw new Refusal(400, `ERR no channel: use /${word}/<channel>`)
-    for (const name of kind === 'MONITOR' ? [''] : names) {
-      const error = command && grant.refusal(command, [kind, name])
-      if (error !== undefined) throw new Refusal(400, error)
+    const command = commandNamed(kind) as KnownCommand
+    if (channels.length === 0 && kind !== 'MONITOR') throw new Refusal(400, `ERR no channel: use /${word}/<channel>`)
+    const names = kind === 'MONITOR' ? [''] : channels
+    const refusalOf = (grant: Grant | undefined): string | undefined => {
+      for (const name of names) {
+        const error = grant ? grant.refusal(command, [kind, name]) : 'WRONGPASS'
+        if (error !== undefined) return error
+      }
+      return undefined
     }
-    const body = await streams.start(kind, kind === 'MONITOR' ? [''] : names)
+    let asked = grants()
+    const error = refusalOf(asked(given))
+    if (error !== undefined) throw new Refusal(400, error)
+    const mayGoOn = (): boolean => {
+      const latest = grants()
+      if (latest !== asked && refusalOf(latest(given)) !== undefined) return false
+      asked = latest
+      return true
+    }
+    const body = await streams.start(kind, names, mayGoOn)
     return { status: 200, headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }, body }
   }
 
@@ -222,16 +236,17 @@ export function createGateway(options: GatewayOptions): Gateway {
       return json(healthy ? 200 : 503, { status: healthy ? 'ok' : 'no answer from Redis' })
     }
     const [, bearer] = /^Bearer (.+)$/i.exec(request.header('authorization') ?? '') ?? []
-    const fromQuery = queryToken && bearer === undefined ? new URLSearchParams(query).get('_token') : undefined
-    const grant = authorize(bearer ?? fromQuery ?? undefined)
+    const given = bearer ?? (queryToken && new URLSearchParams(query).get('_token')) ?? ''
+    const grant = given ? grants()(given) : undefined
+    if (!given || !grant) throw new Refusal(401, 'WRONGPASS invalid or missing auth token')
     trace.token = grant.name
     if (path === '/metrics') {
-      if (grant.role === 'read-only') throw new Refusal(400, 'NOPERM this token has no permissions to read /metrics')
+      if (!grant.seesAll) throw new Refusal(400, 'NOPERM this token has no permissions to read /metrics')
       const gauges = { requests_in_flight: concurrent, streams_open: streams.open, body_bytes_held: held.bytes }
       return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body: metrics.text(gauges) }
     }
     const format = formatOf(request, path)
-    if (/^\/(subscribe|psubscribe|monitor)(\/|$)/.test(path)) return stream(grant, path)
+    if (/^\/(subscribe|psubscribe|monitor)(\/|$)/.test(path)) return stream(given, path)
     const body = await readBody(request, caps, held)
     try {
       const isBatch = path === '/pipeline' || path === '/multi-exec'
@@ -256,7 +271,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const handle = async (request: GatewayRequest): Promise<GatewayAnswer> => {
     const start = now()
-    const [path = '', query = ''] = splitTarget(request.target)
+    const [path, query] = splitTarget(request.target)
     const trace: Trace = { route: routeOf(path), commands: 0 }
     let result: GatewayAnswer
     try {
@@ -281,7 +296,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       header: (name) => request.headers.get(name),
       body: request.body && toBody(request.body),
     })
-    return new Response(body, init)
+    // Nobody is left to read or to cancel it.
+    if (!(request.signal.aborted && body instanceof ReadableStream)) return new Response(body, init)
+    await body.cancel()
+    return new Response(null, init)
   }
   return Object.assign(gateway, { handle })
 }
@@ -365,11 +383,15 @@ function isText(reply: Wire): boolean {
   return typeof reply === 'string' || reply instanceof Uint8Array
 }
 
-/** `/path?query`, also of a request that names its host. */
+/** `/path?query`, also of a request that names its host, or ends its route with a slash. */
 function splitTarget(target: string): [path: string, query: string] {
   const local = target.startsWith('/') ? target : target.replace(/^[a-z]+:\/\/[^/?]*/i, '')
   const at = local.indexOf('?')
-  return at < 0 ? [local || '/', ''] : [local.slice(0, at) || '/', local.slice(at + 1)]
+  const path = (at < 0 ? local : local.slice(0, at)) || '/'
+  return [
+    /^\/(pipeline|multi-exec|healthz|metrics)\/$/.test(path) ? path.slice(0, -1) : path,
+    at < 0 ? '' : local.slice(at + 1),
+  ]
 }
 
 function routeOf(path: string): string {

@@ -116,6 +116,7 @@ export function commandByPath(path: string, query: string, body: Uint8Array, cap
   const args: unknown[] = segments(path)
   // SET by path without a value in it: an empty body is the empty value.
   if (body.length > 0 || (args.length === 2 && /^set$/i.test(String(args[0])))) args.push(textOf(body) ?? body)
+  checkEncoding(query)
   for (const [name, value] of new URLSearchParams(query)) {
     if (name === '_token') continue
     args.push(name)
@@ -126,11 +127,16 @@ export function commandByPath(path: string, query: string, body: Uint8Array, cap
 
 /** The segments of a path, decoded. */
 export function segments(path: string): string[] {
+  checkEncoding(path)
+  return path.slice(1).split('/').map(decodeURIComponent)
+}
+
+function checkEncoding(text: string): void {
   try {
-    if (/[^!-~]/.test(path)) throw new URIError()
-    return path.slice(1).split('/').map(decodeURIComponent)
+    if (/[^!-~]/.test(text)) throw new URIError()
+    decodeURIComponent(text)
   } catch {
-    throw new Refusal(400, 'ERR the path is not percent-encoded UTF-8')
+    throw new Refusal(400, 'ERR the path or query is not percent-encoded UTF-8')
   }
 }
 
@@ -145,8 +151,8 @@ function toArgs(args: unknown, caps: Caps): Args {
 
 function toArg(arg: unknown): string | Uint8Array {
   if (typeof arg === 'string' || arg instanceof Uint8Array) return arg
-  if (typeof arg === 'number' && Number.isInteger(arg) && !Number.isSafeInteger(arg)) {
-    throw new Refusal(400, 'ERR send an integer beyond 2^53 as a string')
+  if (typeof arg === 'number' && (!Number.isFinite(arg) || (Number.isInteger(arg) && !Number.isSafeInteger(arg)))) {
+    throw new Refusal(400, 'ERR send a number beyond 2^53 as a string')
   }
   if (typeof arg === 'number' || typeof arg === 'boolean' || arg === null) return String(arg)
   throw new Refusal(400, 'ERR an argument is a string, a number or a boolean')

@@ -1,12 +1,13 @@
 import { HitherError } from '../errors.ts'
 import { setQuietTimer } from '../runtime/clock.ts'
-import { ReplyError, type Transport, type Wire } from '../store/transport.ts'
+import { ReplyError, type Transport } from '../store/transport.ts'
 import { Refusal } from './refusal.ts'
+import { createSubscriptions, type Listener } from './subscriptions.ts'
 
 export type StreamKind = 'SUBSCRIBE' | 'PSUBSCRIBE' | 'MONITOR'
 
 export interface StreamOptions {
-  /** Most streams open at a time. */
+  /** Most that all streams listen to at a time: a stream counts once for each of its channels or patterns. */
   readonly maxStreams: number
   /** Between two signs of life, in milliseconds. */
   readonly heartbeatMs: number
@@ -20,48 +21,43 @@ interface Stream {
   readonly end: () => void
 }
 
-/** One way to the server, shared by all that listen to the same thing. */
+/** What the server says to one name, for all streams that listen to it. */
 interface Source {
   readonly streams: Set<Stream>
   readonly up: Promise<() => void | Promise<void>>
 }
 
 export interface Streams {
+  /** How many there are. */
   readonly open: number
   /**
    * Server-sent events of what the server says to `SUBSCRIBE`, `PSUBSCRIBE` or `MONITOR`; the stream ends when the
-   * link to the server does, so that a gap shows. Throws a `Refusal`, or what the transport throws.
+   * link to the server does, so that a gap shows, and once its client may not listen any more, which is asked before
+   * each event and sign of life. Throws a `Refusal`, or what the transport throws.
    */
-  start(kind: StreamKind, names: readonly string[]): Promise<ReadableStream<Uint8Array>>
+  start(kind: StreamKind, names: readonly string[], mayGoOn: () => boolean): Promise<ReadableStream<Uint8Array>>
 }
 
 /** https://html.spec.whatwg.org/multipage/server-sent-events.html */
 export function createStreams(transport: Transport, { maxStreams, heartbeatMs }: StreamOptions): Streams {
   const sources = new Map<string, Source>()
+  const subscribe = transport.listen && createSubscriptions(transport.listen.bind(transport))
   let open = 0
+  let listening = 0
 
-  const listen = (kind: StreamKind, name: string, source: Source): Promise<() => void | Promise<void>> => {
-    const say = (data: string): void => {
-      for (const stream of source.streams) stream.send(data)
+  const listen = (kind: StreamKind, name: string, listener: Listener): Promise<() => void | Promise<void>> => {
+    if (subscribe) return kind === 'MONITOR' ? monitor(transport, listener) : subscribe(kind, name, listener)
+    if (kind !== 'SUBSCRIBE' || !transport.subscribe) throw new Refusal(400, `ERR ${kind} is not available here`)
+    let up = false
+    // Some tell of a gap before the first message could have been missed.
+    const onGap = (): void => {
+      if (up) listener.lost()
     }
-    const lost = (): void => {
-      for (const stream of source.streams) stream.end()
-    }
-    if (!transport.listen) {
-      if (kind !== 'SUBSCRIBE' || !transport.subscribe) throw new Refusal(400, `ERR ${kind} is not available here`)
-      let up = false
-      // Some tell of a gap before the first message could have been missed.
-      const onGap = (): void => {
-        if (up) lost()
-      }
-      return transport
-        .subscribe(name, (message) => say(`message,${name},${message}`), onGap)
-        .finally(() => {
-          up = true
-        })
-    }
-    const args = kind === 'MONITOR' ? [kind] : [kind, name]
-    return transport.listen({ args, effect: 'read' }, (reply) => hear(reply, say, lost), lost)
+    return transport
+      .subscribe(name, (message) => listener.say(`message,${name},${message}`), onGap)
+      .finally(() => {
+        up = true
+      })
   }
 
   const join = async (kind: StreamKind, name: string, stream: Stream): Promise<() => void> => {
@@ -69,7 +65,15 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
     let source = sources.get(at)
     if (!source) {
       const streams = new Set<Stream>()
-      source = { streams, up: Promise.resolve().then(() => listen(kind, name, source as Source)) }
+      const listener: Listener = {
+        say(data) {
+          for (const each of streams) each.send(data)
+        },
+        lost() {
+          for (const each of streams) each.end()
+        },
+      }
+      source = { streams, up: Promise.resolve().then(() => listen(kind, name, listener)) }
       sources.set(at, source)
     }
     const { streams, up } = source
@@ -94,9 +98,11 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
     get open() {
       return open
     },
-    async start(kind, names) {
-      if (open >= maxStreams) throw new Refusal(503, 'ERR too many streams, nothing ran')
+    async start(kind, names, mayGoOn) {
+      if (names.length > maxStreams) throw new Refusal(400, `ERR a stream may have ${maxStreams} channels`)
+      if (listening + names.length > maxStreams) throw new Refusal(503, 'ERR too many streams, nothing ran')
       open++
+      listening += names.length
       const encoder = new TextEncoder()
       const leaves: (() => void)[] = []
       let controller: ReadableStreamDefaultController<Uint8Array> | undefined
@@ -106,6 +112,7 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
         if (ended) return
         ended = true
         open--
+        listening -= names.length
         cancelBeat?.()
         for (const leave of leaves) leave()
         try {
@@ -116,7 +123,7 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
       }
       const push = (text: string): void => {
         if (ended || !controller) return
-        if ((controller.desiredSize ?? 0) <= 0) end()
+        if ((controller.desiredSize ?? 0) <= 0 || !mayGoOn()) end()
         else controller.enqueue(encoder.encode(text))
       }
       const beat = (): void => {
@@ -152,12 +159,32 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
   }
 }
 
-/** Passes on what was published or done; the confirmation is the gateway's own. */
-function hear(reply: Wire, say: (data: string) => void, lost: () => void): void {
-  if (reply instanceof ReplyError) lost()
-  else if (typeof reply === 'string') {
-    if (reply !== 'OK') say(reply)
-  } else if (Array.isArray(reply) && (reply[0] === 'message' || reply[0] === 'pmessage')) say(reply.join())
+/** On a connection of its own. Throws a `Refusal` with the server's own words. */
+async function monitor(transport: Transport, { say, lost }: Listener): Promise<() => void> {
+  let confirm = (_error?: Refusal): void => {}
+  const confirmed = new Promise<void>((resolve, reject) => {
+    confirm = (error) => (error ? reject(error) : resolve())
+  })
+  const listening = await transport.listen?.(
+    { args: ['MONITOR'], effect: 'read' },
+    (reply) => {
+      if (reply instanceof ReplyError) confirm(new Refusal(400, reply.message))
+      else if (reply === 'OK') confirm()
+      else if (typeof reply === 'string') say(reply)
+    },
+    () => {
+      confirm()
+      lost()
+    },
+  )
+  const stop = (): void => listening?.end()
+  try {
+    await confirmed
+  } catch (error) {
+    stop()
+    throw error
+  }
+  return stop
 }
 
 /**

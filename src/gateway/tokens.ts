@@ -24,13 +24,19 @@ export interface GatewayToken {
    * so are scripts, which reach any key. @default any key
    */
   readonly keyPrefixes?: readonly string[]
+  /**
+   * Whether it may run scripts and functions, which may keep the server busy and, for `read-only` too, call all that
+   * Redis takes for reading (KEYS, SLOWLOG). @default true; with `keyPrefixes` it may never
+   */
+  readonly scripts?: boolean
 }
 
 export interface Grant {
   readonly name: string
-  readonly role: GatewayRole
   /** Whether scripts run by their `_RO` forms. */
   readonly readOnly: boolean
+  /** Whether it may know of what others do: nothing but its role bounds it, and it is more than a reader. */
+  readonly seesAll: boolean
   /** Why the token may not do this; undefined where it may. `listen` asks for a stream, not for a command. */
   refusal(command: KnownCommand, args: Args): string | undefined
 }
@@ -38,6 +44,7 @@ export interface Grant {
 /** What a token with prefixes may use of what has no keys. */
 const KEYLESS = new Set(['PING', 'ECHO', 'TIME'])
 const ROLES = ['read-only', 'full', 'admin']
+const OUTSIDE = 'NOPERM this token has no permissions to access one of the keys used as arguments'
 
 /** Throws `INVALID_ARGUMENT` for a list that makes no sense; the message holds no token. */
 export function createGrants(tokens: readonly (string | GatewayToken)[]): (given: string) => Grant | undefined {
@@ -62,17 +69,21 @@ export function createGrants(tokens: readonly (string | GatewayToken)[]): (given
 }
 
 function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: string }): Grant {
-  const { name, role = 'full', commands, keyPrefixes, ...rest } = options
+  const { name, role = 'full', commands, keyPrefixes, scripts = true, ...rest } = options
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) throw invalid(`no option is called ${unknown}`)
   if (!ROLES.includes(role)) throw invalid(`role is one of ${ROLES.join(', ')}`)
+  if (typeof scripts !== 'boolean') throw invalid('scripts is true or false')
   for (const list of [commands, keyPrefixes]) {
     if (list && !(Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string' && text))) {
       throw invalid('commands and keyPrefixes are lists of at least one text')
     }
   }
   const allowed = new Set<string>()
-  for (const command of knownCommands) if (fits(command, role, keyPrefixes !== undefined)) allowed.add(command.name)
+  for (const command of knownCommands) {
+    if (fits(command, role, keyPrefixes !== undefined) && (scripts || command.kind !== 'script'))
+      allowed.add(command.name)
+  }
   if (commands) {
     const asked = commands.map((text) => text.toUpperCase())
     for (const text of asked) {
@@ -83,21 +94,24 @@ function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: str
   }
   return {
     name,
-    role,
     readOnly: role === 'read-only',
+    seesAll: role !== 'read-only' && !commands && !keyPrefixes,
     refusal(command, args) {
       if (!allowed.has(command.name)) {
         return `NOPERM this token has no permissions to run the '${command.name.toLowerCase()}' command`
       }
       if (!keyPrefixes || KEYLESS.has(command.name)) return undefined
+      if (command.kind === 'listen') {
+        const name = textOf(args[1] as Args[number])
+        const start = command.name === 'PSUBSCRIBE' ? literalStart(name) : name
+        return keyPrefixes.some((prefix) => start.startsWith(prefix)) ? undefined : OUTSIDE
+      }
       const places = keyPlaces(command, args)
       const within = places?.every((at) => {
         const key = textOf(args[at] as Args[number])
         return keyPrefixes.some((prefix) => key.startsWith(prefix))
       })
-      return within && places && places.length > 0
-        ? undefined
-        : 'NOPERM this token has no permissions to access one of the keys used as arguments'
+      return within && places && places.length > 0 ? undefined : OUTSIDE
     },
   }
 }
@@ -116,6 +130,12 @@ function fits({ name, kind, keys }: KnownCommand, role: GatewayRole, prefixed: b
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 function textOf(arg: Args[number]): string {
   return typeof arg === 'object' ? utf8.decode(arg) : String(arg)
+}
+
+/** What every name begins with that a glob-style pattern matches. https://redis.io/docs/latest/commands/psubscribe/ */
+function literalStart(pattern: string): string {
+  const [start = ''] = /^(?:[^*?[\\]|\\.)*/s.exec(pattern) ?? []
+  return start.replace(/\\(.)/gs, '$1')
 }
 
 function invalid(what: string): HitherError {

@@ -29,6 +29,14 @@ export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
   release(broken: boolean): void
 }
 
+/** A connection that goes on answering. */
+export interface Listening {
+  /** Says one more on it (SUBSCRIBE, UNSUBSCRIBE); the reply goes to `onReply`, after those before it. */
+  tell(command: Command): void
+  /** Ends it; nothing is heard of it any more. */
+  end(): void
+}
+
 /**
  * The raw way to a server that speaks Redis commands. It does not batch, split, retry or interpret: the store above
  * does. An error reply is a value (`ReplyError`), never a rejection. A rejection is a `HitherError` without an
@@ -46,10 +54,10 @@ export interface Transport {
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
   /**
    * A command that goes on answering (SUBSCRIBE, PSUBSCRIBE, MONITOR), on a connection of its own: every reply goes to
-   * `onReply`, the first included. Resolves once it was sent, to a function that ends it; `onEnd` is called when the
-   * connection ends otherwise.
+   * `onReply`, the first included. Resolves once it was sent; `onEnd` is called when the connection ends otherwise than
+   * by `end`.
    */
-  listen?(command: Command, onReply: (reply: Wire) => void, onEnd: (error: HitherError) => void): Promise<() => void>
+  listen?(command: Command, onReply: (reply: Wire) => void, onEnd: (error: HitherError) => void): Promise<Listening>
   /** A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. */
   exclusive?(call?: Call): Promise<Exclusive>
   /** Ends what this transport opened; leaves a borrowed client alone. */

@@ -126,6 +126,11 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     const cases: [string[], RegExp][] = [
       [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or --tokens, or set HITHER_TOKEN\n$/],
       [[...ok, '--dev', '--redis', ''], /^hither: --dev alone needs the embedded engine, .*give --redis/],
+      [
+        ['--redis', redis(), '--port', '0', '--tokens', 'tokens.txt', '--role', 'admin'],
+        /^hither: --role is that of --token: in a list of tokens each names its own\n$/,
+      ],
+      [[...ok, '--redis', `${redis()}/99`], /^hither: STORE_REJECTED: SELECT was rejected: ERR, check the number of/],
       [[...ok, '--role', 'root'], /^hither: INVALID_ARGUMENT: tokens: role is one of read-only, full, admin\n$/],
       [[...ok, '--tokens', '/nowhere'], /^hither: INVALID_ARGUMENT: the file of tokens cannot be read \(ENOENT\)\n$/],
       [[...ok, '--redis-ca', '/nowhere'], /^hither: INVALID_ARGUMENT: --redis-ca cannot be read\n$/],

@@ -459,14 +459,14 @@ describe('a connection', () => {
     })
     const talker = await fake((socket) => void socket.once('data', () => socket.write(`${HELLO}+OK\r\n+more\r\n`)))
     await expect(open({ url: talker }).send(once('INCR', 'x'))).rejects.toMatchObject({ code: 'BAD_REPLY' })
-    const deep = await fake(
+    const endless = await fake(
       (socket) =>
         void socket.once('data', () => {
           socket.write(HELLO)
-          socket.once('data', () => socket.write('*1\r\n'.repeat(100)))
+          socket.once('data', () => socket.write('x'.repeat(70_000)))
         }),
     )
-    const transport = open({ url: deep })
+    const transport = open({ url: endless })
     await expect(transport.send(once('INCR', 'x'))).rejects.toMatchObject({ code: 'BAD_REPLY', maybeExecuted: true })
   })
 

@@ -87,6 +87,8 @@ const tokens: readonly GatewayToken[] = [
   { token: 'tallier', commands: ['get', 'INCR', 'SUBSCRIBE'] },
   { token: 'tenant', keyPrefixes: ['gr:t1:', 'gr:shared:'] },
   { token: 'guest', role: 'read-only', keyPrefixes: ['gr:t1:'], commands: ['GET'] },
+  { token: 'glob', keyPrefixes: ['gr:[x]:'] },
+  { token: 'watcher', role: 'read-only', scripts: false },
 ]
 
 for (const variable of variables) {
@@ -141,6 +143,10 @@ for (const variable of variables) {
         const sha = await run('writer', 'SCRIPT', 'LOAD', lua)
         expect(await run('reader', 'EVALSHA', sha, 1, 'gr:a')).toMatch(/^error: /)
       }
+      for (const name of ['eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'fcall', 'fcall_ro']) {
+        expect(await run('watcher', name, 'return 1', 0)).toBe(refused(name))
+      }
+      expect(await run('watcher', 'GET', 'gr:a')).toBe('1')
       for (const path of ['/pipeline', '/multi-exec']) {
         expect(
           JSON.stringify(
@@ -219,8 +225,31 @@ for (const variable of variables) {
           expect.stringMatching(/^error: NOPERM .* command$/),
         ])
       }
-      expect(await post('tenant', '/subscribe/gr:a', [])).toEqual({ error: outside.slice(7) })
-      expect(await post('tenant', '/psubscribe/*', [])).toEqual({ error: outside.slice(7) })
+      for (const path of [
+        ...[
+          '/subscribe/gr:a',
+          '/subscribe/gr:t1:a/gr:a',
+          '/psubscribe/*',
+          '/psubscribe/gr:t1*',
+          '/psubscribe/gr:t%3F:a',
+        ],
+        ...['/psubscribe/gr:%5Bt%5D1:a', '/psubscribe/gr:t1%5C'],
+      ]) {
+        expect([path, await post('tenant', path, [])]).toEqual([path, { error: outside.slice(7) }])
+      }
+      // As a pattern it would match gr:x:a, which begins otherwise.
+      expect(await post('glob', '/psubscribe/gr:%5Bx%5D:*', [])).toEqual({ error: outside.slice(7) })
+      for (const [token, path, channel] of [
+        ['tenant', '/subscribe/gr:t1:a', 'gr:t1:a'],
+        ['tenant', '/psubscribe/gr:t1:*', 'gr:t1:b'],
+        ['tenant', '/psubscribe/gr:%5Ct1:*', 'gr:t1:c'],
+        ['glob', '/psubscribe/gr:%5C%5Bx%5D:*', 'gr:[x]:a'],
+      ] as const) {
+        const stream = await fetch(gateway.url + path, { headers: { authorization: `Bearer ${token}` } })
+        expect([path, stream.status]).toEqual([path, 200])
+        expect([path, await run('writer', 'PUBLISH', channel, 'x')]).toEqual([path, 1])
+        await stream.body?.cancel()
+      }
       expect(await post('tenant', '/monitor', [])).toEqual({ error: expect.stringContaining('NOPERM') })
       expect(await run('guest', 'GET', 'gr:t1:a')).toBe('2')
       expect(await run('guest', 'GET', 'gr:shared:a')).toBe(outside)
@@ -233,7 +262,9 @@ for (const variable of variables) {
       expect(text).toMatch(/^hither_gateway_commands_total\{command="GET",outcome="ok"\} \d+$/m)
       for (const { token } of tokens) expect(text).not.toContain(token)
       expect(text).not.toContain('gr:')
-      expect(await post('reader', '/metrics', [])).toEqual({ error: expect.stringContaining('NOPERM') })
+      for (const token of ['reader', 'tallier', 'tenant']) {
+        expect(await post(token, '/metrics', [])).toEqual({ error: expect.stringContaining('NOPERM') })
+      }
       expect((await fetch(`${gateway.url}/metrics`)).status).toBe(401)
     })
   })

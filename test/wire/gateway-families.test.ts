@@ -6,6 +6,7 @@ import { startGateway } from '../../adapters/node/index.ts'
 import { commandsOf } from '../../scripts/commands.ts'
 import { ask, startServer } from '../../scripts/servers.ts'
 import { type KnownCommand, knownCommands } from '../../src/gateway/commands.ts'
+import { createGrants } from '../../src/gateway/tokens.ts'
 
 // Every method of the official client for a command, over the gateway, before servers of the three kinds; and the page
 // of the documentation that says which commands pass, from what ran here.
@@ -240,20 +241,26 @@ describe('docs/gateway-commands.md', () => {
   })
 })
 
-const access: Partial<Record<KnownCommand['kind'], string>> = {
-  read: 'read-only',
-  write: 'full',
-  administration: 'admin',
-  script: 'read-only as `_RO`',
-  listen: 'a stream',
+const grants = (['read-only', 'full', 'admin'] as const).map((role) => ({
+  role,
+  grant: createGrants([{ token: 't', role }])('t'),
+}))
+
+/** The least role that may use a command, as the gateway itself decides. */
+function accessOf(command: KnownCommand): string | undefined {
+  if (command.kind === 'script') return 'read-only as `_RO`'
+  const least = grants.find(({ grant }) => grant?.refusal(command, [command.name]) === undefined)
+  if (!least) return undefined
+  return command.kind === 'listen' || command.name === 'MONITOR' ? `a stream, ${least.role}` : least.role
 }
 
 function page(): string {
   const head = names.map((name) => `${name === 'valkey' ? 'Valkey' : 'Redis'} ${ran[name]?.version}`)
   const rows: string[] = []
   const refused = new Map<string, string[]>()
-  for (const { name, kind } of knownCommands) {
-    const needs = access[kind]
+  for (const command of knownCommands) {
+    const { name, kind } = command
+    const needs = accessOf(command)
     if (!needs) {
       refused.set(kind, [...(refused.get(kind) ?? []), name])
       continue

@@ -138,10 +138,12 @@ for (const [server, variable] of [
       it('decodes each segment', async () => {
         expect((await call('/set/gw%3Ap%2Fq/a%20b%3F%26+%C3%A9%00')).body).toEqual({ result: 'OK' })
         expect(await run('GET', 'gw:p/q')).toBe('a b?&+é\u0000')
-        expect(await call('/get/%ff')).toMatchObject({
-          status: 400,
-          body: { error: 'ERR the path is not percent-encoded UTF-8' },
-        })
+        for (const path of ['/get/%ff', '/set/gw:p/x?EX=%ff', '/set/gw:p/x?%c3=1']) {
+          expect(await call(path)).toMatchObject({
+            status: 400,
+            body: { error: 'ERR the path or query is not percent-encoded UTF-8' },
+          })
+        }
       })
 
       it('takes the body as the argument after the path, then the query pairs', async () => {
@@ -431,6 +433,14 @@ for (const [server, variable] of [
         for (const command of refused) {
           const error = await run(...command.split(' '))
           expect([command, String(error)]).toEqual([command, expect.stringContaining('ERR Command is not available:')])
+        }
+        for (const [command, name] of [
+          ['XREAD COUNT 1 BLOCK 0 STREAMS gw:r $', 'XREAD … BLOCK'],
+          ['copy gw:r gw:s DB 1', 'COPY … DB'],
+          ['config get *', 'CONFIG GET'],
+          ['nosuch x', 'NOSUCH'],
+        ] as const) {
+          expect(String(await run(...command.split(' ')))).toContain(`not available: '${name}'.`)
         }
         // only for a token that may administer
         for (const command of ['FLUSHALL', 'flushdb', 'KEYS *', 'FUNCTION LIST', 'CLIENT LIST', 'slowlog get']) {
