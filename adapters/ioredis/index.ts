@@ -43,7 +43,8 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ordered: !cluster,
     watch: watchAll(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(cluster ? { slotOf, sendEach } : {}),
+    sendEach,
+    ...(cluster ? { slotOf } : {}),
     onEvent,
   })
   const store = pool ? withWatch(scripted, pool.acquire, timeoutMs) : scripted

@@ -3,6 +3,7 @@ import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
+import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { checkSettings } from './settings.ts'
@@ -50,7 +51,7 @@ export interface OpenClient {
   readonly transport: Transport
   /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
   readonly untimed: Transport
-  /** As `untimed.sendMany`, with an outcome per command: on a Cluster one node may fail and the others answer. */
+  /** As `untimed.sendMany`, with an outcome per command as it comes: on a Cluster one node may fail and the others answer. */
   sendEach(commands: readonly Command[], call?: Call): Promise<Wire>[]
   /** SCAN sees one node: every primary is asked in turn. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
@@ -121,14 +122,22 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     return reply.then(toWire, failed)
   }
 
-  /** Writes `commands` to one connection, contiguous and in one piece. An error reply is a value. */
+  /** Writes `commands` to one connection, contiguous. An error reply is a value. */
   const write = (peer: Peer, commands: readonly Command[], bytes: boolean, progress: Progress): Promise<Wire>[] => {
     if (progress.over || !(progress.deadline > now())) throw late(progress)
     progress.sent = true
     const stream = commands.length > 1 ? peer.stream : undefined
     stream?.cork?.()
     try {
-      return commands.map(({ args }) => exchange(peer, args, bytes))
+      let scripts = 0
+      return commands.map(({ args }) => {
+        const reply = exchange(peer, args, bytes)
+        if (args[0] === 'EVALSHA' && ++scripts % SCRIPTS_AT_ONCE === 0) {
+          stream?.uncork?.()
+          stream?.cork?.()
+        }
+        return reply
+      })
     } finally {
       stream?.uncork?.()
     }

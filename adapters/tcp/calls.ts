@@ -21,7 +21,10 @@ const kinds = new Map<unknown, Kind>(words.flatMap(([kind, names]) => names.spli
 const MULTI: Command = { args: ['MULTI'], effect: 'read' }
 const EXEC: Command = { args: ['EXEC'], effect: 'once' }
 
-export type Calls = Pick<Transport, 'send' | 'sendMany' | 'transaction'>
+export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
+  /** As `sendMany`, with an outcome per command as it comes. */
+  sendEach(commands: readonly Command[], call: Call): Promise<Wire>[]
+}
 
 /** What is particular of a command; undefined for nearly all. */
 export function kindOf(args: Command['args']): Kind | undefined {
@@ -76,6 +79,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       for (const command of commands) check(command, true)
       return commands.length === 0 ? [] : add<Wire[]>(commands, call, [])
     },
+    sendEach: (commands, call) => commands.map((command) => add<Wire>([command], call, undefined)),
     async transaction(commands, call) {
       // Within a transaction nothing waits.
       for (const command of commands) check(command, false)

@@ -5,6 +5,7 @@ import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { NEVER, now, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createEncoder, createParser } from '../../src/store/resp.ts'
+import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { createQueue } from './queue.ts'
 
@@ -169,8 +170,10 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const flush = (): void => {
     scheduled = false
     while (!blocked && unsent.size > 0 && (state === 'ready' || state === 'leaving')) {
-      while (unsent.size > 0 && encoder.size < WRITE_BYTES) {
+      let scripts = 0
+      while (unsent.size > 0 && encoder.size < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
         const entry = unsent.shift() as Entry
+        if (entry.commands[0]?.args[0] === 'EVALSHA') scripts++
         if (!entry.over) send(entry)
         else {
           load -= entry.commands.length

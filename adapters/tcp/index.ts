@@ -5,7 +5,7 @@ import type { AtomicStore } from '../../src/store/store.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import { withWatch } from '../../src/store/watch.ts'
 import { watchAll } from '../../src/store/watch-all.ts'
-import { type TcpTransportOptions, tcpTransport } from './transport.ts'
+import { openTransport, type TcpTransportOptions } from './transport.ts'
 
 export type { TlsOptions } from './connection.ts'
 export { type TcpTransport, type TcpTransportOptions, tcpTransport } from './transport.ts'
@@ -28,11 +28,12 @@ const AROUND = 1024 * 1024
  */
 export function tcpStore(options: TcpStoreOptions): AtomicStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
-  const transport = tcpTransport({ maxReplyBytes: maxValueBytes + AROUND, ...options })
+  const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...options })
   const scripted = createCommandStore({
     name: 'tcp',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport,
+    sendEach,
     ordered: true,
     watch: watchAll(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),

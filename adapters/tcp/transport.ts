@@ -4,7 +4,7 @@ import { createExclusivePool, type ExclusivePool, type Lendable } from '../../sr
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import type { Call, StoreEvent } from '../../src/store/store.ts'
 import type { Exclusive, Transport } from '../../src/store/transport.ts'
-import { createCalls, kindOf } from './calls.ts'
+import { type Calls, createCalls, kindOf } from './calls.ts'
 import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
 import { createLink } from './link.ts'
 import { createListeners } from './listener.ts'
@@ -51,10 +51,19 @@ export interface TcpTransport extends Transport {
  * Throws `INVALID_URL` or `INVALID_ARGUMENT`. A node of a Cluster that answers MOVED is `UNSUPPORTED`.
  */
 export function tcpTransport(options: TcpTransportOptions): TcpTransport {
+  return openTransport(options).transport
+}
+
+export interface OpenTransport {
+  readonly transport: TcpTransport
+  readonly sendEach: Calls['sendEach']
+}
+
+export function openTransport(options: TcpTransportOptions): OpenTransport {
   const settings = toSettings(options)
   const idleMs = positive('idleMs', options.idleMs ?? 60_000)
   const link = createLink(settings, idleMs)
-  const shared = createCalls(link.pick, true)
+  const { sendEach, ...shared } = createCalls(link.pick, true)
   const pool = createExclusivePool(() => openOwn(settings, idleMs, false))
   const waiting = createExclusivePool(() => openOwn(settings, idleMs, true), MAX_WAITING)
   const emit = emitter(options)
@@ -66,7 +75,7 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
     if (over) throw closed()
     return from.acquire(call)
   }
-  return {
+  const transport: TcpTransport = {
     ...shared,
     send: (command, call) =>
       kindOf(command.args) === 'waits' ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
@@ -87,6 +96,7 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
       await Promise.all([link.close(), pool.close(), waiting.close()])
     },
   }
+  return { transport, sendEach }
 }
 
 const sendAlone: (

@@ -20,7 +20,10 @@ export interface CommandStoreOptions {
   readonly watch?: Watch
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
-  /** As `transport.sendMany`, with an outcome per command, where a part of a batch can fail alone (a cluster's node). */
+  /**
+   * As `transport.sendMany`, with an outcome per command as it comes: a part of a batch can fail alone (a cluster's node),
+   * and who was answered goes on before the last of the batch is.
+   */
   readonly sendEach?: (commands: readonly Command[], call: Call) => readonly Promise<Wire>[]
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string

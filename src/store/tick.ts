@@ -41,6 +41,9 @@ export interface Tick {
   close(): void
 }
 
+/** Scripts in one write: the server runs these while the client writes the next, and neither waits for the other. */
+export const SCRIPTS_AT_ONCE = 16
+
 const RESOLVED = Promise.resolve()
 
 /**
