@@ -1,5 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
 import { now } from '../../src/runtime/clock.ts'
+import { tell } from '../../src/runtime/listener.ts'
 import { createExclusivePool, type ExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import type { Call, StoreEvent } from '../../src/store/store.ts'
@@ -159,13 +160,7 @@ function toSettings(options: TcpTransportOptions): Settings {
 }
 
 function emitter({ onEvent }: TcpTransportOptions): (type: StoreEvent['type'], command: string) => void {
-  return (type, command) => {
-    try {
-      onEvent?.({ type, command })
-    } catch {
-      // a listener's failure is its own
-    }
-  }
+  return (type, command) => tell(onEvent, { type, command })
 }
 
 function positive(name: string, value: number): number {

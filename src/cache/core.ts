@@ -9,6 +9,7 @@ import { after, type Background, createBackground, MORTAL } from '../runtime/bac
 import { createBreaker } from '../runtime/breaker.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
+import { tell } from '../runtime/listener.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
@@ -86,6 +87,8 @@ export interface Core {
     call: Call,
     instead?: Operation<readonly [soft: string], number>,
   ): Promise<unknown>
+  /** What a codec or schema does, which is to end within the limit, and within `hardTimeout` where that is sooner. */
+  bound<T>(work: T | Promise<T>, limit: Limit): T | Promise<T>
   /** The deadline of one command, no later than the caller's. */
   call(limit?: Limit): Call
   /** Runs one step (`entry-operations.ts`) on a stored key. */
@@ -170,11 +173,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const emitter: Core['emitter'] = (namespace) =>
     onEvent
       ? (event) => {
-          try {
-            onEvent({ namespace, ...event } as CacheEvent)
-          } catch {
-            // A listener's failure is its own.
-          }
+          tell(onEvent, { namespace, ...event } as CacheEvent)
         }
       : nothing
   const emit = emitter(namespace)
@@ -334,6 +333,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
           ? Promise.all(keys.map((key) => run(instead, key, [randomId()], call)))
           : guarded(() => store.delete(keys, call)),
       )
+    },
+    bound(work, { signals, deadline }) {
+      if (!(work instanceof Promise)) return work
+      return within(work, { signals, deadline: Math.min(deadline, now() + core.hardTimeoutMs) })
     },
     call(limit) {
       const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)

@@ -8,7 +8,7 @@ import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { coarseNow } from '../runtime/coarse-clock.ts'
-import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
+import { checkLimit, type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
@@ -98,6 +98,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
     checkNames('this call', options, known, plain)
     const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
+    for (const signal of signals)
+      if (typeof signal?.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
     const limit = { signals, deadline: Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER) }
     checkLimit(limit)
     return limit
@@ -158,7 +160,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   }
   const held: ReadThrough['held'] = (key, schema) => {
     const entry = near && typeof key === 'string' ? near.get((nearName as Name)(key), now()) : undefined
-    return entry?.note?.schema === schema ? entry : undefined
+    if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
+      return entry?.note?.schema === schema ? entry : undefined
+    }
+    // What this process has written, and the store has not: only here can it be checked.
+    const conformed = conform(schema, entry.value)
+    return conformed instanceof Promise || !conformed ? undefined : { ...entry, value: conformed.value }
   }
   const isHeld = (entry: NearEntry | undefined): entry is NearEntry => !!entry && entry.freshUntilMs > now()
   /** As `held`, for calls that ask for nothing more than the value: undefined for what wants a closer look. */
@@ -170,13 +177,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats[as === 'hit' ? 'hits' : 'stale']++
     emit({ type: as })
   }
-  const open: ReadThrough['open'] = async (to, entry, as, use) => {
+  const open: ReadThrough['open'] = async (to, entry, limit, as, use) => {
     try {
       const decoding = core.decode(entry, to)
-      let value = decoding instanceof Promise ? await decoding : decoding
+      let value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
       const { schema, migrate } = use?.plan ?? {}
       if (schema) {
-        const conformed = (await conform(schema, value)) ?? (migrate && (await conform(schema, await migrate(value))))
+        const checked = (given: unknown) => core.bound(conform(schema, given), limit)
+        const conformed =
+          (await checked(value)) ?? (migrate && (await checked(await core.bound(migrate(value), limit))))
         if (!conformed) throw undefined
         value = conformed.value
       }
@@ -199,6 +208,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       if (as) served(as)
       return { value }
     } catch {
+      checkLimit(limit)
       emit({ type: 'decode-failed' })
       return undefined
     }
@@ -207,17 +217,24 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const hitOf = async (
     key: string,
     { status, entry }: Pick<Found, 'status' | 'entry'>,
+    limit: Limit,
     found?: Found,
   ): Promise<Box | undefined> => {
-    const hit = status === 'fresh' && entry ? await open(stored(key), entry, 'hit', found && { key, found }) : undefined
+    const use = found && { key, found }
+    const hit = status === 'fresh' && entry ? await open(stored(key), entry, limit, 'hit', use) : undefined
     if (!hit) miss()
     return hit
   }
-  const keep: ReadThrough['keep'] = async (key, coded, { freshMs, lifeMs }, names, ticket, stands) => {
+  const keep: ReadThrough['keep'] = async (key, coded, { freshMs, lifeMs }, names, ticket, stands, schema) => {
     if (!near || ticket === undefined) return
     const at = now()
-    const value = await core.decode(coded, stored(key))
-    const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined }
+    let value: unknown
+    try {
+      value = await core.bound(core.decode(coded, stored(key)), NO_LIMIT)
+    } catch {
+      return emit({ type: 'decode-failed' })
+    }
+    const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
     const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
     const fill = { value, writtenMs: at, freshUntilMs, expiresMs, textLength: coded.payload.length, note }
     near.set((nearName as Name)(key), fill, at, ticket)
@@ -349,7 +366,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         return near.value as Frozen<T>
       }
       const found = await find(key, limit, options?.tags)
-      return (await hitOf(key, found, found))?.value as Frozen<T> | undefined
+      return (await hitOf(key, found, limit, found))?.value as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: ReadOptions) {
       const limit = limitOf(options, READ)
@@ -364,7 +381,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       for (const [i, key] of keys.entries()) {
         const found = all[i] as NearEntry | Found
         if ('value' in found) served('hit')
-        const hit = 'value' in found ? found : await hitOf(key, found, found)
+        const hit = 'value' in found ? found : await hitOf(key, found, limit, found)
         if (hit) values.set(key, hit.value as Frozen<T>)
       }
       return values
@@ -383,14 +400,17 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       checkWrite(options)
       // Of a key that comes twice the last value counts.
       if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
-      const pairs = [...new Map(entries)]
+      const list = [...entries]
+      if (!list.every(Array.isArray)) throw invalid('setMany takes pairs of a key and a value')
+      const pairs = [...new Map(list)]
       // Nothing is written when one of them cannot be.
       const targets = storedAll(pairs.map(([key]) => key))
       const life = core.life(options)
       const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
-      let parts = [contextFor(options?.tags, life, limit), ...encoded] as [Context, ...Coded[]]
+      const contexting = contextFor(options?.tags, life, limit)
+      let parts = [contexting, ...encoded] as [Context, ...Coded[]]
       const ready = parts.some((part) => part instanceof Promise)
-        ? Promise.all(parts).then((all) => {
+        ? Promise.all([contexting, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
             parts = all
           })
         : undefined
@@ -424,7 +444,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const encoding = core.encode(value, stored(key))
       if (encoding instanceof Promise) encoding.catch(nothing)
       const added = await findThen(key, limit, async (to, dead) => {
-        const [coded, context] = await Promise.all([encoding, contextFor(options?.tags, life, limit)])
+        const [coded, context] = await Promise.all([
+          core.bound(encoding, limit),
+          contextFor(options?.tags, life, limit),
+        ])
         return ask(core.write('add', to, coded, life, context, core.call(limit), 0, NONE, dead), limit)
       })
       return added === 1
@@ -442,8 +465,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async touch(key, options) {
       const limit = limitOf(options, { ...CALL, ttl: 1, grace: 2 })
       const { freshMs, lifeMs } = core.life(options)
-      const args = [freshMs, lifeMs]
-      return (await findThen(key, limit, (to, dead) => step('once', to, ['touch', dead, ...args], limit))) === 1
+      const touch = (to: string, dead: string, found?: Found): Promise<Reply> => {
+        checkTags([...parseTags(found?.entry?.tags ?? '').keys()], lifeMs)
+        return step('once', to, ['touch', dead, freshMs, lifeMs], limit)
+      }
+      return (await findThen(key, limit, touch)) === 1
     },
     async take<T>(key: string, options?: ReadOptions) {
       const limit = limitOf(options, READ)
@@ -465,7 +491,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         // It was replaced meanwhile; the same once more is stale by the store's clock.
       } while (text === null && id !== tried)
       const entry = core.parse((text ?? undefined) as string | undefined)
-      return (await hitOf(key, { status: 'fresh', entry }))?.value as Frozen<T> | undefined
+      return (await hitOf(key, { status: 'fresh', entry }, limit))?.value as Frozen<T> | undefined
     },
     async delete(keys, options) {
       const limit = limitOf(options, WRITE)
@@ -536,7 +562,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const [found, left] = await Promise.all([find(key, limit, options?.tags), timing])
       const { entry, status } = found
       const at = now()
-      const box = status !== 'absent' && entry ? await open(to, entry, undefined, { key, found }) : undefined
+      const box = status !== 'absent' && entry ? await open(to, entry, limit, undefined, { key, found }) : undefined
       if (!entry || !box) {
         return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
       }

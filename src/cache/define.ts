@@ -1,10 +1,12 @@
+import { HitherError } from '../errors.ts'
 import { encodeJson } from '../protocol/codec.ts'
 import { invalid } from './core.ts'
 import { conformLoaded } from './schema.ts'
 import type { Cache, DefineOptions, Definition, GetOrSetOptions } from './types.ts'
 
 /** The key of a call by name: a colon in the name would let two of them meet under one key. */
-export function namedKey(what: string, name: unknown, own: string): string {
+export function namedKey(what: string, name: unknown, own: unknown): string {
+  if (typeof own !== 'string') throw new HitherError('INVALID_KEY', `the key function of ${what} answers text`)
   if (typeof name !== 'string' || name === '') throw invalid(`${what} needs a name: a minifier renames functions`)
   return `${name.replace(/[%:]/g, encodeURIComponent)}:${own}`
 }

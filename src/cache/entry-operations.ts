@@ -10,7 +10,7 @@ import { put, same, sum } from './transition.ts'
  * | verb | further arguments | replies |
  * | --- | --- | --- |
  * | set, add, fill | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease |
- * | lease | token, lease ms, 0, 1: early, or 2: renewed | 1: held now; the live entry's text; the holder's token and its milliseconds left; or 0: not held, so not renewed |
+ * | lease | token, lease ms, 0, 1: early, or 2: renewed | 1: held now, or the id of the copy it is held on, alone in a list; the live entry's text; the holder's token and its milliseconds left; or 0: not held, so not renewed |
  * | release | token | 1, or 0: not held |
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
@@ -49,6 +49,7 @@ elseif verb == 'lease' then
  if live or graced then
   redis.call('SETRANGE', key, 73, lease)
   if graced and redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
+  return ARGV[5] == '2' and 1 or { h:sub(3, 18) }
  else
   redis.call('SET', key, 'h-' .. ('-'):rep(16) .. ('0'):rep(55) .. lease .. ('-'):rep(16) .. ('0'):rep(8), 'PX', ARGV[4])
  end
@@ -120,7 +121,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (text && held !== a && leaseLeft > 0) return same(current, [held, leaseLeft])
       const lease = a + at(b)
       if (!live && !graced) return put(`h-${NONE}${digits(0, 55)}${lease}${NONE}00000000`, b, 1)
-      return put(patch(73, lease), graced && leftMs !== undefined && leftMs < Number(b) ? b : 'keep', 1)
+      const reply = Number(c) === 2 ? 1 : [text.slice(2, 18)]
+      return put(patch(73, lease), graced && leftMs !== undefined && leftMs < Number(b) ? b : 'keep', reply)
     }
     case 'release':
     case 'expire': {

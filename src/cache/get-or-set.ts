@@ -7,6 +7,7 @@ import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
 import type { Box, Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
 import { type Found, look } from './look.ts'
+import { conform } from './schema.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
 import { checkTags, parseTags } from './versions.ts'
 
@@ -19,7 +20,10 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
   const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
   const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
   toMs(negativeTtl, 'negativeTtl')
-  if (!(jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
+  if (options.negativeTtl !== undefined) checkTags(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
+  if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
+  if (options.refresh && typeof options.refresh !== 'function')
+    throw invalid('refresh is a function, as of hither/refresh')
   if (!/^(fail|load)$/.test(onDeadline)) throw invalid("onDeadline is 'fail' or 'load'")
   if (schema && typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
   if (migrate && !schema) throw invalid('migrate needs a schema')
@@ -48,6 +52,7 @@ export async function getOrSet(
   const arrived = loads.starts()
   let liveId = ''
   let force = !!options.forceFresh
+  const alone = (): Promise<unknown> => runAlone(through, key, loader, plan, { ...limit, deadline: NEVER })
   for (;;) {
     // What another loop was sent here for is in the store.
     const near = liveId ? undefined : through.held(key, plan.schema)
@@ -56,7 +61,22 @@ export async function getOrSet(
       return near.value
     }
     const knew = loads.contextOf(to)
-    const seen = await lookOrAway(through, to, knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags, liveId, limit)
+    const names = knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags
+    let found: Found | undefined
+    try {
+      found = await lookOrAway(through, to, names, liveId, limit)
+    } catch (error) {
+      for (const signal of limit.signals) if (signal.aborted) throw signal.reason
+      if (!isPast(limit)) throw error
+      // The store hangs, and this caller had less patience than it is given.
+      if (near && !force) {
+        through.served(near.freshUntilMs > now() ? 'hit' : 'stale')
+        return near.value
+      }
+      if (options.onDeadline === 'load') return alone()
+      throw error
+    }
+    const seen = found
     const entry = seen?.entry
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead
@@ -82,7 +102,7 @@ export async function getOrSet(
       }
     }
     if (entry && fresh && !force) {
-      const hit = await open(to, entry, 'hit', { key, found: seen, plan })
+      const hit = await open(to, entry, limit, 'hit', { key, found: seen, plan })
       if (hit) {
         const { writtenMs, loadMs, freshUntilMs } = entry
         if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: now() })) {
@@ -104,7 +124,7 @@ export async function getOrSet(
         return near
       }
       return stale && seen && (stale.freshUntilMs === stale.expiresMs || isKept(stale, now()))
-        ? open(to, stale, 'stale', { key, found: seen, plan })
+        ? open(to, stale, { ...limit, deadline: NEVER }, 'stale', { key, found: seen, plan })
         : undefined
     }
     if (!force && core.failures.get(to)) {
@@ -130,15 +150,20 @@ export async function getOrSet(
         const copy = loads.goOn(load, through) && (await serveStale())
         if (copy) return copy.value
       }
-      if (!outcome || 'mark' in outcome) return await decoded(core, outcome, to)
-      liveId = outcome.liveId
+      if (!outcome) return undefined
+      if ('mark' in outcome) {
+        const value = await core.bound(core.decode(outcome, to), limit)
+        const { schema } = plan
+        // Another's load, which another schema has checked, or none.
+        if (!schema || load.job.schema === schema || (await conform(schema, value))) return value
+        liveId = ''
+      } else liveId = outcome.liveId
       force = false
     } catch (error) {
       for (const signal of limit.signals) if (signal.aborted) throw signal.reason
       const copy = await serveStale()
       if (copy) return copy.value
-      if (options.onDeadline === 'load' && isPast(limit))
-        return runAlone(through, key, loader, plan, { ...limit, deadline: NEVER })
+      if (options.onDeadline === 'load' && isPast(limit)) return alone()
       throw error
     } finally {
       loads.leave(load)
@@ -158,14 +183,11 @@ export async function runAlone(
   const to = space.key(key)
   const load = loads.alone({ ...through, ...plan, key, to, loader, arrived: loads.starts() })
   try {
-    return await decoded(core, (await within(load.result, limit)) as Coded | undefined, to)
+    const coded = (await within(load.result, limit)) as Coded | undefined
+    return coded && (await core.bound(core.decode(coded, to), limit))
   } finally {
     loads.leave(load)
   }
-}
-
-function decoded(core: Core, coded: Coded | undefined, to: string): unknown {
-  return coded && core.decode(coded, to)
 }
 
 /** Whether an entry kept near is to be refreshed ahead of time: then the store is asked. */

@@ -4,14 +4,14 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { after, BUDGET_MS, MORTAL } from '../runtime/background.ts'
 import { NEVER, now, setTimer, sleep } from '../runtime/clock.ts'
-import { within } from '../runtime/deadline.ts'
+import { type Limit, within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
 import { type Coded, type Core, type Emit, invalid, type Life, nothing } from './core.ts'
 import type { Found } from './look.ts'
-import { conformLoaded, type Schema } from './schema.ts'
+import { conform, conformLoaded, type Schema } from './schema.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
-import { type Context, checkTags, type Space } from './versions.ts'
+import { type Context, checkTags, isSameTag, parseTags, type Space } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
@@ -30,6 +30,10 @@ export interface Load {
   /** Its loader runs, so that only who has seen its lease may join; the number of that start. */
   started?: number
   over?: boolean
+  /** The id of the copy that its lease was taken on; `''`: there was none. */
+  copyId: string
+  /** The running load whose lease it may find standing, while it asks for its own. */
+  before: Load | undefined
   /** Its key was deleted or written: its value is for its own callers only. */
   detached?: boolean
   /** It goes on when every caller has left: its value will be stored. */
@@ -42,8 +46,8 @@ export interface Load {
   /** The call that has begun it. */
   readonly job: LoadJob
   readonly ticket: number | undefined
-  /** Why its value is not stored, where nobody asked for that. */
-  unstored: ErrorCode | undefined
+  /** Why its value is not stored, where nobody asked for that; `''`: its caller did. */
+  unstored: ErrorCode | '' | undefined
   /** Its unguarded write, under way. */
   filling?: Promise<unknown>
   readonly stop: AbortController
@@ -122,9 +126,9 @@ export interface ReadThrough {
   served(as: 'hit' | 'stale'): void
   /**
    * The value of a usable entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Counts and
-   * tells, `as` what; kept near, by what was found and for as long as the plan allows.
+   * tells, `as` what; kept near, by what was found and for as long as the plan allows. Rejects past the limit.
    */
-  open(to: string, entry: Entry, as?: 'hit' | 'stale', use?: Use): Promise<Box | undefined>
+  open(to: string, entry: Entry, limit: Limit, as?: 'hit' | 'stale', use?: Use): Promise<Box | undefined>
   /** Keeps near what the store has not confirmed; given out while `stands` answers true. */
   keep(
     key: string,
@@ -133,6 +137,7 @@ export interface ReadThrough {
     tags: readonly string[],
     ticket: number | undefined,
     stands?: () => boolean,
+    schema?: Schema,
   ): Promise<void>
   miss(): void
 }
@@ -254,11 +259,15 @@ export function createLoads(core: Core): Loads {
     const args = ['lease', job.dead ?? '', token, leaseMs(job), Number(!!job.early)]
     const leasing = core.step('once', job.to, args, call)
     const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
-    const [reply, captured] = await Promise.all([leasing, context])
+    const [answer, captured] = await Promise.all([leasing, context])
     load.context = captured
+    const [copyId = '', other] = Array.isArray(answer) ? (answer as string[]) : []
+    const held = answer === 1 || (copyId && other === undefined)
     // They may have been ended while another held the lease.
-    if (waited && reply === 1) load.context = await versions.capture(job.space, job.tags, call)
-    return reply
+    if (waited && held) load.context = await versions.capture(job.space, job.tags, call)
+    if (!held) return answer
+    load.copyId = copyId
+    return 1
   }
 
   /** Undefined once the lease is held, or when there is none to hold. */
@@ -323,6 +332,7 @@ export function createLoads(core: Core): Loads {
       await giveUp()
       throw signal.reason
     }
+    load.before = undefined
     load.started = ++starts
     stats.loads++
     const unhold = renew(job, load)
@@ -331,23 +341,28 @@ export function createLoads(core: Core): Loads {
     load.untilMs = at + hardMs + LEASE_MARGIN_MS
     const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
     const wish: Wish = { life, tags: [] }
+    // As it would be with a ttl, where there is none.
+    const graceMs = core.life({ ...options, ttl: 1 }).lifeMs - 1
     let coded: Coded | undefined
     try {
       const late = new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })
       cancel = setTimer(() => stop.abort(late), hardMs)
       const work = (async () => {
-        const previous = await previousOf(job)
+        const previous = await previousOf(job, load)
         // Awaited here: workerd reports a rejected promise that is only handed on.
-        return await job.loader({ key, signal, previous, background, ...wishes(wish, previous) })
-      })()
-      const value = await within(work, { signals: [signal], deadline: NEVER })
-      const { negativeTtl } = options
-      if (value === null && negativeTtl !== undefined) wish.life = core.life({ ...options, ttl: negativeTtl })
-      if (wish.keep) coded = seen?.entry
-      else if (value !== undefined) {
+        const value = await job.loader({ key, signal, previous, background, ...wishes(wish, previous, job, graceMs) })
+        const { negativeTtl } = options
+        if (value === null && negativeTtl !== undefined && !wish.timed)
+          wish.life = core.life({ ...options, ttl: negativeTtl })
+        // What it answers after all is not what it had before.
+        wish.keep &&= value === previous?.value
+        checkTags([...new Set([...job.tags, ...wish.tags])], wish.life.lifeMs)
+        if (wish.keep) return seen?.entry
+        if (value === undefined) return undefined
         const { schema } = job
-        coded = await core.encode(schema ? await conformLoaded(schema, value) : value, to)
-      }
+        return await core.encode(schema ? await conformLoaded(schema, value) : value, to)
+      })()
+      coded = await within(work, { signals: [signal], deadline: NEVER })
     } catch (error) {
       stats.loadErrors++
       // A load that everybody has left did not fail.
@@ -366,10 +381,18 @@ export function createLoads(core: Core): Loads {
     return coded
   }
 
-  const previousOf = async ({ seen, to }: LoadJob): Promise<LoadContext['previous']> => {
+  /** The stale copy, where the lease was taken on that very one: anything else has been written or deleted since. */
+  const previousOf = async ({ seen, to, schema }: LoadJob, load: Load): Promise<LoadContext['previous']> => {
     if (plain || !seen?.entry || seen.status === 'absent') return undefined
+    const { context } = load
+    if (!context || seen.entry.id !== load.copyId || seen.generation !== context.generation) return undefined
+    for (const [tag, version] of parseTags(seen.entry.tags)) {
+      const current = context.tags.get(tag)
+      if (current !== undefined && !isSameTag(current, version)) return undefined
+    }
     try {
       const value = await core.decode(seen.entry, to)
+      if (schema && !(await conform(schema, value))) return undefined
       return { value, age: Math.max(0, Math.floor(now() - seen.entry.writtenMs)) }
     } catch {
       return undefined
@@ -381,13 +404,13 @@ export function createLoads(core: Core): Loads {
     const { token, detached } = load
     const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
     const refused = (): void => emit({ type: 'fill-refused' })
-    if (load.unstored) return dropped(load.unstored)
+    if (load.unstored !== undefined) return load.unstored ? dropped(load.unstored) : undefined
     if (detached) return refused()
     if (!token && !plain) {
       const { heard, ticket } = load
       // It stands for what nobody else can have changed since: nothing has been heard of the store.
       const stands = (): boolean => heard === core.heard
-      if (stands()) await job.keep(job.key, coded, wish.life, [...job.tags, ...wish.tags], ticket, stands)
+      if (stands()) await job.keep(job.key, coded, wish.life, [...job.tags, ...wish.tags], ticket, stands, job.schema)
       return dropped('STORE_UNAVAILABLE')
     }
     const { generation, tags: captured } = load.context ?? { generation: NONE, tags: [] }
@@ -397,6 +420,11 @@ export function createLoads(core: Core): Loads {
       const version = tags.get(tag) ?? versions.recall(space.tag(tag), startedMs)
       if (version === undefined) form = { mark: NO_VALUE, payload: '' }
       tags.set(tag, version ?? '')
+    }
+    // What is kept is as old as it was: a version that has ended since ends it too.
+    for (const [tag, version] of parseTags((wish.keep && job.seen?.entry?.tags) || '')) {
+      const current = tags.get(tag) || versions.recall(space.tag(tag), startedMs)
+      tags.set(tag, current !== undefined && isSameTag(current, version) ? current : version)
     }
     const { freshMs, lifeMs } = wish.life
     const less = Math.floor(freshMs * (job.options.jitter ?? 0) * random())
@@ -419,10 +447,12 @@ export function createLoads(core: Core): Loads {
     await written
   }
 
-  const begin = (job: LoadJob, leased: boolean, before?: Load, unstored?: ErrorCode): Load => {
+  const begin = (job: LoadJob, leased: boolean, before?: Load, unstored?: Load['unstored']): Load => {
     const load: Load = {
       result: Promise.resolve(undefined),
       token: '',
+      copyId: '',
+      before,
       unstored,
       kept: job.background,
       waiters: 1,
@@ -434,6 +464,7 @@ export function createLoads(core: Core): Loads {
     }
     load.result = run(job, load, leased, before).finally(() => {
       load.over = true
+      load.before = undefined
       leave(job.to, load)
       job.onTurn?.(true)
     })
@@ -453,7 +484,7 @@ export function createLoads(core: Core): Loads {
     }
   }
 
-  const alone = (job: LoadJob, unstored?: ErrorCode): Load => {
+  const alone = (job: LoadJob, unstored: ErrorCode | '' = ''): Load => {
     const load = begin(job, false, undefined, unstored)
     load.detached = true
     return load
@@ -480,7 +511,7 @@ export function createLoads(core: Core): Loads {
       stats.inFlight = loads.size
       return load
     },
-    alone,
+    alone: (job) => alone(job),
     starts: () => starts,
     mayJoin,
     leave(load) {
@@ -507,13 +538,19 @@ export function createLoads(core: Core): Loads {
       leave(to, load)
       return load.filling
     },
-    contextOf: (to) => loads.get(to)?.context,
+    contextOf(to) {
+      const load = loads.get(to)
+      // One that still asks may find the lease standing, and make way for what it has replaced.
+      return load?.context ?? load?.before?.context
+    },
   }
 }
 
 /** What a loader asked for beside its value. */
 interface Wish {
   life: Life
+  /** It named a lifetime. */
+  timed?: boolean
   tags: readonly string[]
   keep?: boolean
   skip?: boolean
@@ -522,15 +559,19 @@ interface Wish {
 function wishes(
   wish: Wish,
   previous: LoadContext['previous'],
+  { tags: named }: LoadJob,
+  graceMs: number,
 ): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
-  const graceMs = wish.life.lifeMs - wish.life.freshMs
   return {
     setTtl(ttl: Duration, grace: Duration = graceMs) {
       const freshMs = toMs(ttl, 'setTtl')
       wish.life = { freshMs, lifeMs: freshMs + toMs(grace, 'setTtl', 0) }
+      wish.timed = true
     },
     setTags(tags) {
-      wish.tags = checkTags(tags, wish.life.lifeMs)
+      const all = [...wish.tags, ...checkTags(tags)]
+      checkTags([...new Set([...named, ...all])])
+      wish.tags = all
     },
     notModified() {
       if (!previous) throw invalid('notModified() needs a previous value')

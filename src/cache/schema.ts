@@ -12,10 +12,15 @@ export interface Schema<T = unknown> {
   }
 }
 
-/** The value as the schema gives it, in a box; undefined when it refuses it. */
-export async function conform(schema: Schema, value: unknown): Promise<{ readonly value: unknown } | undefined> {
-  const result = await schema['~standard'].validate(value)
-  return result.issues ? undefined : result
+interface Conformed {
+  readonly value: unknown
+}
+
+/** The value as the schema gives it, in a box; undefined when it refuses it. At once, where the schema answers at once. */
+export function conform(schema: Schema, value: unknown): Conformed | undefined | Promise<Conformed | undefined> {
+  const accepted = (result: SchemaResult<unknown>): Conformed | undefined => (result.issues ? undefined : result)
+  const result = schema['~standard'].validate(value)
+  return result instanceof Promise ? result.then(accepted) : accepted(result)
 }
 
 /**

@@ -74,7 +74,7 @@ export interface LoadContext {
   readonly key: string
   /** Aborts at `hardTimeout`, and when every caller has left and nothing will use the value. Pass it on. */
   readonly signal: AbortSignal
-  /** The stale copy, if there is one. */
+  /** The stale copy that this load is to replace, if there is one. Its age in milliseconds. */
   readonly previous: { readonly value: unknown; readonly age: number } | undefined
   /** Whether no caller waits: an early refresh. */
   readonly background: boolean
@@ -85,7 +85,10 @@ export interface LoadContext {
    * stored only if each was known before the load began; else the next load captures them first.
    */
   setTags(tags: readonly string[]): void
-  /** `return notModified()`: the previous value, fresh for another lifetime. Throws `INVALID_ARGUMENT` without one. */
+  /**
+   * `return notModified()`: the previous value, fresh for another lifetime, with its tags. Throws `INVALID_ARGUMENT`
+   * without one.
+   */
   notModified(): never
   /** `return skip(value)`: answers the callers and stores nothing. */
   skip<V>(value: V): V

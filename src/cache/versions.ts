@@ -155,6 +155,11 @@ export function parseTags(block: string): Map<string, string> {
   return tags
 }
 
+/** Whether two versions differ in their soft half alone, if at all. */
+export function isSameTag(a: string, b: string): boolean {
+  return a.slice(0, 16) === b.slice(0, 16)
+}
+
 /** How an entry stands to the versions now: `stale` when only a soft half has changed. */
 export function standing(
   tags: ReadonlyMap<string, string>,
@@ -163,7 +168,7 @@ export function standing(
   let stale = false
   for (const [tag, version] of tags) {
     const now = current.get(tag)
-    if (now?.slice(0, 16) !== version.slice(0, 16)) return 'dead'
+    if (now === undefined || !isSameTag(now, version)) return 'dead'
     stale ||= now !== version
   }
   return stale ? 'stale' : 'valid'
@@ -184,5 +189,6 @@ export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[
   if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
   }
-  return tags.length > 1 ? [...new Set(tags)] : tags
+  // A copy: the caller's own may change while it is waited for.
+  return [...new Set(tags)]
 }

@@ -1,5 +1,6 @@
 import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
 import { now } from '../runtime/clock.ts'
+import { tell } from '../runtime/listener.ts'
 import { randomBytes } from '../runtime/random.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 import { commandNamed, commandOf, effectOf, formOf, type KnownCommand, mayPass } from './commands.ts'
@@ -116,13 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const held: Held = { bytes: 0 }
   let concurrent = 0
 
-  const emit = (event: GatewayEvent): void => {
-    try {
-      onEvent?.(event)
-    } catch {
-      // a listener's failure is its own
-    }
-  }
+  const emit = (event: GatewayEvent): void => tell(onEvent, event)
   const read = typeof tokens === 'function' ? tokens : () => tokens
   let list = read()
   let grantOf = createGrants(list)

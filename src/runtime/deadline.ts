@@ -8,6 +8,8 @@ export interface Limit {
   readonly deadline: number
 }
 
+export const NO_LIMIT: Limit = { signals: [], deadline: NEVER }
+
 /** Throws the reason of a signal that has aborted, or `TIMEOUT` past the deadline. */
 export function checkLimit({ signals, deadline }: Limit): void {
   for (const signal of signals) if (signal.aborted) throw signal.reason

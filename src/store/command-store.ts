@@ -1,6 +1,7 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { type Effect, scriptOf } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
+import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
@@ -58,13 +59,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
   /** Whether the endpoint is known to take the prelude. */
   let proved = !prelude
   const scripts = new Map<object, { readonly text: string; sha: string }>()
-  const emit = (type: StoreEvent['type'], command: string): void => {
-    try {
-      onEvent?.({ type, command })
-    } catch {
-      // a listener's failure is its own
-    }
-  }
+  const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
 
   /** Takes from the head of `queue` what fits one request. `uses` counts the calls still to come on each key. */
   const take = (queue: Unit[], uses: Uses): Request[] => {

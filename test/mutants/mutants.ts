@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
   step('only its holder renews a lease', 'if (Number(c) === 2 && held !== a) return same', 'if (false) return same'),
   load(
     'versions are captured anew after a wait',
-    'if (waited && reply === 1) load.context =',
+    'if (waited && held) load.context =',
     'if (false) load.context =',
     UNIT,
   ),
@@ -141,8 +141,8 @@ export const mutants: readonly Mutant[] = [
   load('a loader that has ended leaves no timer', '} finally {\n      cancel()', '} finally {', 'simulation'),
   load(
     'tags a loader names were known before it',
-    'versions.recall(space.tag(tag), startedMs)',
-    'versions.recall(space.tag(tag))',
+    'tags.get(tag) ?? versions.recall(space.tag(tag), startedMs)',
+    'tags.get(tag) ?? versions.recall(space.tag(tag))',
     ['cache/guards.test.ts > keeps nothing under a tag that was first seen while it was loaded'],
   ),
   load('tags a loader names are needed', "if (version === undefined) form = { mark: NO_VALUE, payload: '' }", '', UNIT),
@@ -200,8 +200,8 @@ export const mutants: readonly Mutant[] = [
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > nowMs)', '|| true)'),
   version(
     'a version that is missing equals nothing',
-    "if (now?.slice(0, 16) !== version.slice(0, 16)) return 'dead'",
-    "if (now && now.slice(0, 16) !== version.slice(0, 16)) return 'dead'",
+    "if (now === undefined || !isSameTag(now, version)) return 'dead'",
+    "if (now && !isSameTag(now, version)) return 'dead'",
   ),
   version('a soft half that changed makes stale', 'stale ||= now !== version', ''),
   version(
@@ -226,8 +226,8 @@ export const mutants: readonly Mutant[] = [
   // Read-through
   through(
     'a caller has read the tags of the load it joins',
-    'knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags, liveId',
-    'plan.tags, liveId',
+    'knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags',
+    'plan.tags',
     UNIT,
   ),
   through('an outage is survived', 'if (!core.isFault(error, emit)) throw error\n    return undefined', 'throw error'),
@@ -295,6 +295,40 @@ export const mutants: readonly Mutant[] = [
     'turn.then(nothing, nothing)',
     ['cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one'],
   ),
+  // What a loader is given of the stale copy
+  load('the previous value is what the lease was taken on', 'seen.entry.id !== load.copyId || ', '', [
+    'cache/previous.test.ts',
+  ]),
+  load('and of the generation that stands', 'load.copyId || seen.generation !== context.generation', 'load.copyId', [
+    'cache/previous.test.ts > is not the previous value: clear',
+  ]),
+  load(
+    'and of the tags that stand',
+    'if (current !== undefined && !isSameTag(current, version)) return undefined',
+    '',
+    ['cache/previous.test.ts > is not the previous value: a tag of the call'],
+  ),
+  load(
+    'what is kept bears its tags as old as it is',
+    'current !== undefined && isSameTag(current, version) ? current : version',
+    'current ?? version',
+    ['cache/previous.test.ts > does not come back: a tag that only it bears'],
+  ),
+  load('what is kept passes the schema', 'if (schema && !(await conform(schema, value))) return undefined', '', [
+    'cache/previous.test.ts > cannot say again what the schema refuses',
+  ]),
+  load('one that asks shows what it may make way for', 'load?.context ?? load?.before?.context', 'load?.context', [
+    'cache/bounds.test.ts',
+  ]),
+  through(
+    'what another schema has let pass is checked',
+    'if (!schema || load.job.schema === schema || (await conform(schema, value))) return value',
+    'return value',
+    ['cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that'],
+  ),
+  core('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
+    'cache/bounds.test.ts > ends a read at its deadline, or at hardTimeout',
+  ]),
   // Near
   cache(
     'what a tag has made stale is not fresh near',

@@ -315,7 +315,7 @@ export function createOracle(
           barrier(key, verb, from, true)
           break
         case 'lease': {
-          if (reply !== 1) break
+          if (reply !== 1 && !(Array.isArray(reply) && reply.length === 1)) break
           grants.set(`${from} ${key}`, [...(grants.get(`${from} ${key}`) ?? []), at])
           holders.set(String(args[2]), from)
           const held = parse(before)

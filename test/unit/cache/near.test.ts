@@ -757,6 +757,27 @@ describe('a schema', () => {
       expect(outcome).toEqual({ status: 'rejected', reason: code('INVALID_VALUE') })
     expect(await cache.get('k')).toBeUndefined()
   })
+  it('checks what another call has loaded, too, and loads by itself where it refuses that', async () => {
+    const { cache } = setUp()
+    const door = Promise.withResolvers<unknown>()
+    const first = cache.getOrSet('k', () => door.promise)
+    await pause(5)
+    const second = cache.getOrSet('k', () => 'text', { schema: isText })
+    await pause(5)
+    door.resolve(5)
+    expect([await first, await second]).toEqual([5, 'text'])
+  })
+  it('lets what this process has written stand while the store is away, where it accepts it', async () => {
+    const { cache, state } = setUp()
+    state.away = true
+    await cache.set('k', 'kept', { onWriteFailure: 'event' })
+    await cache.set('n', 5, { onWriteFailure: 'event' })
+    expect(await cache.getOrSet('k', () => 'loaded', { schema: isText })).toBe('kept')
+    expect(await cache.getOrSet('n', () => 'loaded', { schema: isText })).toBe('loaded')
+    let loads = 0
+    const load = (): Promise<string> => cache.getOrSet('l', () => `${++loads}`, { schema: isText })
+    for (let i = 0; i < 5; i++) expect(await load()).toBe('1')
+  })
   it('makes a stored value that it refuses a miss, and an event', async () => {
     const { cache, types } = setUp()
     await cache.set('k', 5)
