@@ -68,6 +68,8 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     let bytes = 0
     let taken = 0
     let asking = false
+    /** Scripts that an EVAL of this batch has loaded, by slot: what follows it on its connection finds them. */
+    const loaded: Set<object>[] = []
     for (const unit of queue) {
       const { keys, script, effect } = unit
       const key = keys[0] as string
@@ -97,9 +99,15 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
           known = { text: prelude + scriptOf(script), sha: '' }
           scripts.set(script, known)
         }
+        const at = slotOf && keys[0] !== undefined ? slotOf(key) : 0
+        const there = loaded[at]?.has(script)
         // NOSCRIPT would come too late to keep order with a later call on the key, a refused prelude with any.
-        if (known.sha && !unit.sent && !uses?.get(key)) args.unshift('EVALSHA', known.sha)
-        else args.unshift('EVAL', known.text)
+        if (known.sha && (there || (!unit.sent && !uses?.get(key)))) args.unshift('EVALSHA', known.sha)
+        else {
+          args.unshift('EVAL', known.text)
+          loaded[at] ??= new Set()
+          loaded[at].add(script)
+        }
         asking = !proved
       }
       unit.sent = true

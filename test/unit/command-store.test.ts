@@ -188,6 +188,18 @@ describe('scripts', () => {
     await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k'), store.run(testCounter, 'j', [1, 0])])
     expect(verbs()[sent]).toBe('EVAL GET EVALSHA')
   })
+  it('go whole once for all calls of a batch, also on one key', async () => {
+    const { store, verbs } = scripted(scriptVerbs)
+    const sent = await learn(store, verbs)
+    await Promise.all(Array.from({ length: 4 }, (_, i) => store.run(testCounter, i < 3 ? 'k' : 'j', [1, 0])))
+    expect(verbs()[sent]).toBe('EVAL EVALSHA EVALSHA EVALSHA')
+  })
+  it('go whole once in each slot of a cluster', async () => {
+    const { store, verbs } = scripted(scriptVerbs, { slotOf: (key) => key.charCodeAt(0) })
+    const sent = await learn(store, verbs)
+    await Promise.all(['k', 'k', 'j', 'j'].map((key) => store.run(testCounter, key, [1, 0])))
+    expect(verbs()[sent]).toBe('EVAL EVALSHA EVAL EVALSHA')
+  })
   it('lose their prelude at an endpoint that does not know its flag', async () => {
     const { store, requests } = scripted(
       (commands) =>
