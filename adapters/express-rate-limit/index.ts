@@ -27,7 +27,7 @@ export interface RateLimitStore {
   resetKey(key: string): Promise<void>
 }
 
-/** Longer keys are hashed. */
+/** Longer keys are hashed, and those that could pass for a hash. */
 const MAX_KEY = 128
 
 /**
@@ -38,13 +38,16 @@ const MAX_KEY = 128
  * pass with `passOnStoreError: true`; `hono-rate-limiter` hands it to `app.onError`. A hit is never sent twice.
  */
 export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOptions = {}): RateLimitStore {
-  const { prefix = 'rl:', timeoutMs = 250 } = options
+  const { prefix = 'rl:', timeoutMs = 250, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw invalid(`rateLimitStore has no option ${unknown}`)
+  if (typeof prefix !== 'string') throw invalid('prefix is text')
   if (typeof store?.run !== 'function') throw invalid('rateLimitStore needs a store with operations')
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0)) throw invalid('timeoutMs is a whole number above 0')
   let windowMs = 60_000
   const call = (): { deadline: number } => ({ deadline: Date.now() + timeoutMs })
   const keyOf = async (key: string): Promise<string> =>
-    prefix + (key.length <= MAX_KEY && key.isWellFormed() ? key : `#${await hash(key)}`)
+    prefix + (key.length <= MAX_KEY && key.isWellFormed() && key[0] !== '#' ? key : `#${await hash(key)}`)
   const info = ([totalHits = 0, resetMs = 0]: readonly number[]): HitInfo => ({
     totalHits,
     resetTime: new Date(resetMs),

@@ -9,7 +9,7 @@ import type { Context } from 'hono'
 export type AddressSource = 'socket' | 'cloudflare' | 'vercel' | { readonly hops: number }
 
 /** What a platform sets on each request. A client's own header of that name does not get through. */
-const HEADERS = { cloudflare: 'cf-connecting-ip', vercel: 'x-real-ip' } as const
+export const HEADERS = { cloudflare: 'cf-connecting-ip', vercel: 'x-real-ip' } as const
 
 /** What runtimes give a fetch handler beside the request. */
 interface Beside {
@@ -39,6 +39,11 @@ function socketAddress(c: Context): string | undefined {
   return requestIP?.call(beside?.server ?? beside, c.req.raw)?.address
 }
 
+/**
+ * The first six groups of what holds an IPv4 address in its last two: mapped (RFC 4291, section 2.5.5.2), translated (RFC
+ * 7915, and RFC 2765 before it), and translated within a network of its own (RFC 8215).
+ */
+const MAPPED = new Set(['0,0,0,0,0,65535', '0,0,0,0,65535,0', '100,65435,0,0,0,0', '100,65435,1,0,0,0'])
 const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const V4 = new RegExp(`^${OCTET}\\.${OCTET}\\.${OCTET}\\.${OCTET}$`)
 const BRACKETS = /^\[([^\]]*)\](?::\d{1,5})?$/
@@ -46,7 +51,7 @@ const V4_PORT = /^([\d.]+):\d{1,5}$/
 
 /**
  * One form for all spellings of an address: `192.0.2.1` for IPv4, also where it is mapped into IPv6 (`::ffff:c000:201`)
- * or translated (`64:ff9b::c000:201`); the network of 64 bits for IPv6 (`2001:db8::/64`), since one subscriber holds all
+ * or translated (`64:ff9b::c000:201` and its like); the network of 64 bits for IPv6 (`2001:db8::/64`), since one subscriber holds all
  * of it. Brackets, a port and a zone are left out. Undefined for what is no address.
  */
 export function addressKey(text: string): string | undefined {
@@ -56,7 +61,7 @@ export function addressKey(text: string): string | undefined {
   const groups = groupsOf(bare.replace(/%[^%]+$/, ''))
   if (!groups) return undefined
   const head = groups.slice(0, 6).join()
-  if (head === '0,0,0,0,0,65535' || head === '100,65435,0,0,0,0') {
+  if (MAPPED.has(head)) {
     return groups
       .slice(6)
       .flatMap((group) => [group >> 8, group & 255])

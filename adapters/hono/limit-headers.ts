@@ -24,7 +24,8 @@ export function setLimitHeaders(
 ): void {
   const { limit, remaining, reset, reason } = decision
   if (form === 'none' || reason === 'unavailable' || reason === 'timeout') return
-  const seconds = Math.max(0, Math.ceil((reset - Date.now()) / 1000))
+  // Rounded up, but for a tenth: by which the clock that decided may be ahead of this one.
+  const seconds = Math.max(0, Math.ceil((reset - Date.now()) / 1000 - 0.1))
   if (form === 'legacy') {
     c.header('RateLimit-Limit', String(limit))
     c.header('RateLimit-Remaining', String(remaining))

@@ -1,7 +1,7 @@
 import { HitherError } from 'hither'
-import type { Decision, RateLimiter } from 'hither/rate-limit'
+import type { Decision, LimitOptions, RateLimiter } from 'hither/rate-limit'
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import { type AddressSource, clientAddress } from './address.ts'
+import { type AddressSource, clientAddress, HEADERS } from './address.ts'
 import { type LimitHeaders, type Policy, setLimitHeaders, setRetryAfter } from './limit-headers.ts'
 
 type Answer<T> = T | Promise<T>
@@ -13,14 +13,18 @@ export interface RateLimitVariables {
 }
 
 export interface Limit<E extends Env = Env> {
-  readonly limiter: RateLimiter
+  /** Or how to come by it for a request, such as from `c.env`. */
+  readonly limiter: RateLimiter | ((c: Context<E>) => RateLimiter)
   /** Whom the limit counts. @default the client's address, from where `address` says */
   readonly key?: (c: Context<E>) => Answer<string>
   /** What a request takes: a whole number; 0 takes nothing. @default 1 */
   readonly cost?: number | ((c: Context<E>) => Answer<number>)
+  /** Another limit for this request, such as a plan's, as `limiter.limit` takes it; undefined: the limiter's own. */
+  readonly limit?: (c: Context<E>) => Answer<LimitOptions['limit']>
   /**
    * What a request is found to have taken, told from its response: more is taken on top, as far as it is there, less is
-   * given back. A correction that the store does not take is dropped.
+   * given back, unless the window has ended meanwhile. A part counts as one; what is no number, or less than 0, corrects
+   * nothing, nor does anything where the store did not decide. A correction that the store does not take is dropped.
    */
   readonly finalCost?: (c: Context<E>) => Answer<number>
   /** How the headers name this limit: letters, digits, `-` and `_`. @default 'default' */
@@ -35,7 +39,7 @@ export interface RateLimitOptions<E extends Env = Env> extends Omit<Limit<E>, 'l
    * The options beside it hold for each limit that has none of its own. Several windows on one key are better one limiter
    * with several limits, which takes one step.
    */
-  readonly limiter: RateLimiter | readonly Limit<E>[]
+  readonly limiter: Limit<E>['limiter'] | readonly Limit<E>[]
   /** Where the client's address is read, where there is no `key`. @default 'socket' */
   readonly address?: AddressSource
   /** Requests that are let through uncounted. */
@@ -50,6 +54,25 @@ interface Taken {
   readonly limiter: RateLimiter
   readonly key: string
   readonly cost: number
+  readonly limit: LimitOptions['limit']
+  readonly decision: Decision
+}
+
+const LIMIT: { readonly [K in keyof Limit]-?: 1 } = {
+  limiter: 1,
+  key: 1,
+  cost: 1,
+  limit: 1,
+  finalCost: 1,
+  name: 1,
+  windowSeconds: 1,
+}
+const OPTIONS: { readonly [K in keyof RateLimitOptions]-?: 1 } = {
+  ...LIMIT,
+  address: 1,
+  skip: 1,
+  onLimited: 1,
+  headers: 1,
 }
 
 /**
@@ -62,8 +85,12 @@ interface Taken {
 export function rateLimit<E extends Env = Env>(
   options: RateLimitOptions<E>,
 ): MiddlewareHandler<E & { Variables: RateLimitVariables }> {
+  checkNames('rateLimit', options, OPTIONS)
   const { limiter, address = 'socket', skip, onLimited, headers = 'standard', ...common } = options
-  const given = Array.isArray(limiter) ? (limiter as readonly Limit<E>[]) : [{ limiter: limiter as RateLimiter }]
+  const given = Array.isArray(limiter)
+    ? (limiter as readonly Limit<E>[])
+    : [{ limiter: limiter as Limit<E>['limiter'] }]
+  for (const limit of given) checkNames('a limit of rateLimit', limit, LIMIT)
   const limits = given.map((limit): Limit<E> => ({ ...common, ...limit }))
   if (limits.length === 0) throw invalid('limiter names none')
   if (!/^(standard|legacy|none)$/.test(headers)) throw invalid("headers is 'standard', 'legacy' or 'none'")
@@ -73,9 +100,13 @@ export function rateLimit<E extends Env = Env>(
   checkAddress(address)
 
   const keyOf = async (c: Context<E>, { key }: Limit<E>): Promise<string> => {
-    if (key) return key(c)
+    if (key) {
+      const own = await key(c)
+      if (typeof own === 'string' && own) return own
+      throw invalid('key(c) of rateLimit answers text that is not empty')
+    }
     const found = clientAddress(c, address)
-    if (found === undefined) throw new HitherError('UNSUPPORTED', NO_ADDRESS)
+    if (found === undefined) throw new HitherError('UNSUPPORTED', noAddress(address))
     return found
   }
 
@@ -84,13 +115,25 @@ export function rateLimit<E extends Env = Env>(
     if (await skip?.(c)) return next()
     const taken: Taken[] = []
     const decisions: Decision[] = []
-    for (const limit of limits) {
-      const key = await keyOf(c, limit)
-      const cost = typeof limit.cost === 'function' ? await limit.cost(c) : (limit.cost ?? 1)
-      const decision = await limit.limiter.limit(key, { cost })
-      decisions.push(decision)
-      if (!decision.success) break
-      taken.push({ limiter: limit.limiter, key, cost })
+    // What cannot be given back counts until its window ends; the answer is the same.
+    const giveBack = (): Promise<unknown> =>
+      Promise.all(
+        taken.map(({ limiter, key, cost, decision }) => wasTaken(decision) && limiter.refund(key, cost).catch(nothing)),
+      )
+    try {
+      for (const each of limits) {
+        const key = await keyOf(c, each)
+        const cost = typeof each.cost === 'function' ? await each.cost(c) : (each.cost ?? 1)
+        const limit = await each.limit?.(c)
+        const limiter = typeof each.limiter === 'function' ? each.limiter(c) : each.limiter
+        const decision = await limiter.limit(key, { cost, ...(limit !== undefined && { limit }) })
+        decisions.push(decision)
+        if (!decision.success) break
+        taken.push({ limiter, key, cost, limit, decision })
+      }
+    } catch (error) {
+      await giveBack()
+      throw error
     }
     const last = decisions.at(-1) as Decision
     const least = decisions.reduce((a, b) => (b.remaining < a.remaining ? b : a))
@@ -99,11 +142,10 @@ export function rateLimit<E extends Env = Env>(
       await next()
       for (const [i, limit] of limits.entries()) {
         if (!limit.finalCost) continue
-        decisions[i] = await correct(taken[i] as Taken, await limit.finalCost(c), decisions[i] as Decision)
+        decisions[i] = await correct(taken[i] as Taken, Math.ceil(await limit.finalCost(c)))
       }
     } else {
-      // What cannot be given back counts until its window ends; the answer is the same.
-      await Promise.all(taken.map(({ limiter, key, cost }) => limiter.refund(key, cost).catch(() => {})))
+      await giveBack()
       context.res = onLimited ? await onLimited(c, last) : problem(last, policies[decisions.length - 1] as Policy)
       setRetryAfter(context, last)
     }
@@ -114,28 +156,45 @@ export function rateLimit<E extends Env = Env>(
 }
 
 /** Takes or gives back what the response shows; the decision as it stands then. */
-async function correct({ limiter, key, cost }: Taken, final: number, decision: Decision): Promise<Decision> {
-  const more = final - cost
-  if (more === 0) return decision
+async function correct({ limiter, key, cost, limit, decision }: Taken, final: number): Promise<Decision> {
+  let more = final - cost
+  if (!(Number.isSafeInteger(final) && final >= 0) || more === 0 || !wasTaken(decision)) return decision
   if (more < 0) {
+    // It has left the window by itself: what is there now is another's.
+    if (Date.now() >= decision.reset) return decision
     const done = await limiter.refund(key, -more).then(
       () => true,
       () => false,
     )
     return done ? { ...decision, remaining: Math.min(decision.limit, decision.remaining - more) } : decision
   }
-  const further = await limiter.limit(key, { cost: more })
-  if (further.success || further.remaining === 0) return { ...decision, remaining: further.remaining }
-  const rest = await limiter.limit(key, { cost: further.remaining })
-  return { ...decision, remaining: rest.remaining }
+  for (;;) {
+    const further = await limiter.limit(key, { cost: more, ...(limit !== undefined && { limit }) })
+    if (isAway(further)) return decision
+    const { success, remaining } = further
+    // Of several limits it tells of one; another may have less.
+    if (success || remaining === 0 || remaining >= more) return { ...decision, remaining }
+    more = remaining
+  }
 }
 
-function problem({ reason, retryAfterMs }: Decision, { name }: Policy): Response {
-  const away = reason === 'unavailable' || reason === 'timeout'
+function isAway({ reason }: Decision): boolean {
+  return reason === 'unavailable' || reason === 'timeout'
+}
+
+/** Whether it is known to be counted. */
+function wasTaken({ reason }: Decision): boolean {
+  return reason === 'ok'
+}
+
+const nothing = (): void => {}
+
+function problem(decision: Decision, { name }: Policy): Response {
+  const { retryAfterMs } = decision
   const wait = Number.isFinite(retryAfterMs)
     ? `try again in ${Math.ceil(retryAfterMs / 1000)} s`
     : 'it asks for too much'
-  const body = away
+  const body = isAway(decision)
     ? { type: `${TYPES}temporary-reduced-capacity`, title: 'Requests cannot be counted now', status: 503, detail: wait }
     : {
         type: `${TYPES}quota-exceeded`,
@@ -151,11 +210,23 @@ function problem({ reason, retryAfterMs }: Decision, { name }: Policy): Response
 }
 
 const TYPES = 'https://iana.org/assignments/http-problem-types#'
-const NO_ADDRESS =
-  "no client address here: tell rateLimit where it is (address: 'cloudflare', 'vercel' or { hops: n }), or give a key"
+
+function noAddress(from: AddressSource): string {
+  if (from === 'socket') {
+    return "no client address here: tell rateLimit where it is (address: 'cloudflare', 'vercel' or { hops: n }), or give a key"
+  }
+  const where = typeof from === 'string' ? HEADERS[from] : `X-Forwarded-For, entry ${from.hops} from the right`
+  return `no client address in ${where}: the request came another way than rateLimit was told`
+}
+
+function checkNames(what: string, given: object | undefined, known: object): void {
+  if (typeof given !== 'object' || given === null) throw invalid(`${what} takes an object with a limiter`)
+  for (const name in given) if (!(name in known)) throw invalid(`${what} has no option ${name}`)
+}
 
 function policyOf<E extends Env>({ limiter, name = 'default', windowSeconds }: Limit<E>): Policy {
-  if (typeof limiter?.limit !== 'function') throw invalid('limiter is made by createRateLimiter')
+  if (typeof limiter !== 'function' && typeof limiter?.limit !== 'function')
+    throw invalid('limiter is made by createRateLimiter, or a function that answers one')
   if (!/^[\w-]+$/.test(name)) throw invalid('name is of letters, digits, - and _')
   if (windowSeconds !== undefined && !(Number.isSafeInteger(windowSeconds) && windowSeconds > 0)) {
     throw invalid('windowSeconds is a whole number above 0')
@@ -164,7 +235,7 @@ function policyOf<E extends Env>({ limiter, name = 'default', windowSeconds }: L
 }
 
 function checkAddress(address: AddressSource): void {
-  const hops = typeof address === 'object' ? address.hops : 1
+  const hops = typeof address === 'object' ? address?.hops : 1
   const known = typeof address === 'object' || /^(socket|cloudflare|vercel)$/.test(address)
   if (!known || !(Number.isSafeInteger(hops) && hops > 0)) {
     throw invalid("address is 'socket', 'cloudflare', 'vercel' or { hops: n } with n above 0")

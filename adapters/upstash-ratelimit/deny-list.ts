@@ -9,10 +9,13 @@ interface Lists {
 
 const PENDING_MS = 30_000
 
-/** `prefix:denyList:all` → the key that holds every list and the status, and which of them is meant. */
+/**
+ * `prefix:denyList:all` → the key that holds every list and the status, and which of them is meant. It begins as no key of
+ * an id does.
+ */
 export function listOf(key: string): readonly [held: string, name: string] | undefined {
   const [, prefix, name] = /^(.*):(denyList:[^:]+|ipDenyListStatus)$/s.exec(key) ?? []
-  return prefix === undefined || name === undefined ? undefined : [`${prefix}:denyList`, name]
+  return prefix === undefined || name === undefined ? undefined : [`::denyList:${prefix}`, name]
 }
 
 function read(current: string | undefined, nowMs: number): Lists {

@@ -27,9 +27,11 @@ async function limitOf(store: AtomicStore, key: string | undefined, given: strin
 const SCRIPTS: Readonly<Record<string, Script>> = {
   // fixedWindow
   async b2efc02798c8e9b471a10f9b1d5745db89923ff3(store, [key, dynamic], [tokens, window, by]) {
-    const limit = limitOf(store, dynamic, tokens)
     const [held, number] = windowOf(key as string)
-    return [await store.run(fixedLimit, held, [number, 'n', Number(by), Number(window)]), await limit]
+    return Promise.all([
+      store.run(fixedLimit, held, [number, 'n', Number(by), Number(window)]),
+      limitOf(store, dynamic, tokens),
+    ])
   },
   async '823cb2a5a902d69681244f5e28e5ebb8f2a89edd'(store, [key, dynamic], [tokens]) {
     const limit = await limitOf(store, dynamic, tokens)

@@ -2,8 +2,8 @@ import { HitherError } from '../errors.ts'
 
 type Unit = 'ms' | 's' | 'm' | 'h' | 'd'
 
-/** A length of time: milliseconds, or a literal such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'7d'`. */
-export type Duration = number | `${number}${Unit}`
+/** A length of time: milliseconds, or a literal such as `'250ms'`, `'30s'` or `'30 s'`, `'5m'`, `'1h'`, `'7d'`. */
+export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
 
 const MS: { readonly [U in Unit]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -15,7 +15,7 @@ const MAX_MS = 1e14
  * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. `name` is said in the message.
  */
 export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
-  const [, count, unit] = (typeof duration === 'string' && /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(duration)) || []
+  const [, count, unit] = (typeof duration === 'string' && /^(\d+(?:\.\d+)?) ?(ms|[smhd])$/.exec(duration)) || []
   const ms = Math.ceil(typeof duration === 'number' ? duration : Number(count) * MS[unit as Unit])
   if (ms >= min && ms <= MAX_MS) return ms
   throw new HitherError(

@@ -78,7 +78,8 @@ export function algorithm<L extends BurstLimit>(
   const windows = limits.map((one) => checkTime(one?.window, `the window of ${name}`))
   const args: Algorithm['args'] = (own, text) => {
     const numbers = own === undefined ? limits.map(({ limit }) => limit) : [own].flat()
-    if (!numbers[0] || numbers.length !== limits.length) throw invalid(`${name} takes ${limits.length} limits`)
+    if (limits.length === 0) throw invalid(`${name} takes a limit`)
+    if (numbers.length !== limits.length) throw invalid(`${name} takes ${limits.length} limits here, one for each`)
     return limits.flatMap(({ burst }, i) => {
       const limit = checkWhole(numbers[i] as number, `the limit of ${name}`, 1)
       const windowMs = windows[i] as number

@@ -1,7 +1,8 @@
 import { isHitherError } from '../errors.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { NEVER, now, sleep } from '../runtime/clock.ts'
+import { tell } from '../runtime/listener.ts'
 import type { Call } from '../store/store.ts'
 import { checkNames, checkTime, checkWhole, invalid } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
@@ -27,10 +28,14 @@ const OWN_FAULT = /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   checkNames('createRateLimiter', options, OPTIONS)
   const { store, algorithm, outage, namespace = 'limit', timeout = 250, onEvent } = options ?? {}
-  if (typeof store?.run !== 'function') throw invalid('createRateLimiter needs a store with operations')
+  if (typeof store?.run !== 'function') {
+    const { then } = (store ?? {}) as { then?: unknown }
+    throw invalid(`createRateLimiter needs a store with operations${then ? ', not the promise of a client' : ''}`)
+  }
   if (typeof algorithm?.args !== 'function')
     throw invalid('algorithm is made by fixedWindow(…), slidingLog(…) or another')
-  const local = typeof outage === 'object' && outage ? createLocalLimit(outage.local, algorithm.windowMs) : undefined
+  const local =
+    typeof outage === 'object' && outage ? createLocalLimit(outage.local, algorithm.windowMs, RETRY_MS) : undefined
   if (!local && outage !== 'open' && outage !== 'closed') throw invalid("outage is 'open', 'closed' or { local: n }")
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   const timeoutMs = toMs(timeout, 'timeout')
@@ -38,13 +43,18 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const { args, steps, tag, windowMs } = algorithm
   const own = args(undefined, text)
   const space = `:${checkNamespace(namespace)}:${tag}`
+  if (space.length + 1 + MAX_ID > store.traits.maxKeyBytes)
+    throw invalid('the namespace and the limits are too long for a key of this store')
   const refusals = createRefusals()
 
   const keyOf = (id: string): string | Promise<string> => {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
     return id.length <= MAX_ID && id.isWellFormed() ? `${space}:${id}` : hash(id).then((short) => `${space}#${short}`)
   }
-  const call = (signal?: AbortSignal): Call => ({ deadline: now() + timeoutMs, ...(signal && { signal }) })
+  const call = (signal?: AbortSignal, ends = NEVER): Call => ({
+    deadline: Math.min(now() + timeoutMs, ends),
+    ...(signal && { signal }),
+  })
 
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)
@@ -53,28 +63,37 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     refusals.forget(key)
   }
 
-  const degraded = (error: unknown, key: string, taking: number, limits: readonly number[]): Decision => {
+  const degraded = (
+    error: unknown,
+    key: string,
+    cost: number,
+    taking: boolean,
+    limits: readonly number[],
+  ): Decision => {
     if (!isHitherError(error) || OWN_FAULT.test(error.code)) throw error
     const reason = error.code === 'TIMEOUT' ? 'timeout' : 'unavailable'
     const at = now()
-    const decision = local?.(key, taking) ?? {
+    const decision = local?.(key, cost, taking) ?? {
       success: outage === 'open',
       limit: limits[0] as number,
       remaining: 0,
       reset: at + windowMs,
       retryAfterMs: outage === 'open' ? 0 : RETRY_MS,
     }
-    try {
-      onEvent?.({ type: 'degraded', namespace, reason, code: error.code, success: decision.success })
-    } catch {
-      // A listener's failure is its own.
-    }
+    tell(onEvent, { type: 'degraded', namespace, reason, code: error.code, success: decision.success })
     return { ...decision, reason }
   }
 
-  const decide = async (verb: 'take' | 'peek', id: string, given: LimitOptions, names = CALL): Promise<Decision> => {
+  const decide = async (
+    verb: 'take' | 'peek',
+    id: string,
+    given: LimitOptions,
+    names = CALL,
+    ends = NEVER,
+  ): Promise<Decision> => {
     checkNames('a call', given, names)
     const { cost = 1, limit, signal } = given
+    if (signal && typeof signal.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
     checkWhole(cost, 'cost', 0)
     const limits = limit === undefined ? own : args(limit, text)
     const named = keyOf(id)
@@ -86,13 +105,14 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const sentMs = now()
     const epoch = refusals.epoch()
     try {
-      const verdict = await store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal))
+      const verdict = await store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal, ends))
       const decision = toDecision(verdict)
       if (taking && !decision.success) refusals.keep(key, cost, limits, decision, sentMs, epoch)
       return decision
     } catch (error) {
       signal?.throwIfAborted()
-      return degraded(error, key, taking ? cost : 0, limits)
+      // Of many calls at once, an earlier one may have been refused meanwhile: that needs no store to say again.
+      return (taking && refusals.find(key, cost, limits)) || degraded(error, key, cost, taking, limits)
     }
   }
 
@@ -102,7 +122,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     async waitFor(id, own = {}) {
       const end = now() + toMs(own?.timeout ?? '30s', 'timeout')
       for (;;) {
-        const decision = await decide('take', id, own, WAIT)
+        const decision = await decide('take', id, own, WAIT, end)
         if (decision.success || now() + decision.retryAfterMs > end) return decision
         await sleep(decision.retryAfterMs, own.signal)
       }

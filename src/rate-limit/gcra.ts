@@ -14,11 +14,12 @@ function units({ windowUs, extra }: Count): [token: number, drain: number] {
 /** Numbers: the level; when it stood so; what a token weighed. `extra`: tokens that leave in each window. */
 const meter: Meter = {
   roll(count) {
-    const { us, top } = count
+    const { us, top, still } = count
     const [token, drain] = units(count)
     const [level = 0, since = us, weighed = token] = count.n
-    const rest = (weighed === token ? level : Math.ceil((level * token) / weighed)) - Math.max(0, us - since) * drain
-    count.n = [Math.max(0, rest), Math.max(us, since), token]
+    const passed = still ? 0 : Math.max(0, us - since)
+    const rest = (weighed === token ? level : Math.ceil((level * token) / weighed)) - passed * drain
+    count.n = [Math.max(0, rest), since + passed, token]
     return top - Math.ceil(Math.max(0, rest) / token)
   },
   wait(count, cost) {
@@ -38,8 +39,9 @@ local function roll(n)
  local token = n.w / a
  n.drain = n.x / a
  local level, since = n[1] or 0, n[2] or us
+ local passed = still and 0 or math.max(0, us - since)
  if n[3] and n[3] ~= token then level = math.ceil(level * token / n[3]) end
- n[1], n[2], n[3] = math.max(0, level - math.max(0, us - since) * n.drain), math.max(us, since), token
+ n[1], n[2], n[3] = math.max(0, level - passed * n.drain), since + passed, token
  return n.top - math.ceil(n[1] / token)
 end
 local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) + n[2] - us end

@@ -5,17 +5,19 @@ import type { Decision } from './types.ts'
 const MAX_IDS = 10_000
 
 /**
- * For the time of an outage: allows each key `most` in each window, in this process. Once 10,000 keys are counted, further
- * ones are refused until the window ends, so that memory is bounded and nobody gets more.
+ * For the time of an outage: allows each key `most` in each window, in this process; `taking`: counts it, too. Once 10,000
+ * keys are counted, further ones are refused until the window ends, so that memory is bounded and nobody gets more. A
+ * refusal names `retryMs` at the most: by then the store may be back.
  */
 export function createLocalLimit(
   most: number,
   windowMs: number,
-): (key: string, cost: number) => Omit<Decision, 'reason'> {
+  retryMs: number,
+): (key: string, cost: number, taking: boolean) => Omit<Decision, 'reason'> {
   checkWhole(most, 'outage: { local }', 1)
   const counts = new Map<string, number>()
   let reset = 0
-  return (key, cost) => {
+  return (key, cost, taking) => {
     const at = now()
     // Past the end, or before the start: the clock went back.
     if (at >= reset || at < reset - windowMs) {
@@ -24,8 +26,9 @@ export function createLocalLimit(
     }
     const count = counts.get(key) ?? (counts.size < MAX_IDS ? 0 : most)
     const success = count + cost <= most
-    if (success && cost > 0) counts.set(key, count + cost)
-    const remaining = most - count - (success ? cost : 0)
-    return { success, limit: most, remaining, reset, retryAfterMs: success ? 0 : reset - at }
+    const taken = success && taking ? cost : 0
+    if (taken > 0) counts.set(key, count + taken)
+    const retryAfterMs = success ? 0 : Math.min(reset - at, retryMs)
+    return { success, limit: most, remaining: most - count - taken, reset, retryAfterMs }
   }
 }

@@ -1,4 +1,5 @@
 import type { Arg, Moment, Operation, Transition } from '../protocol/operation.ts'
+import { MAX_MS } from './algorithm.ts'
 
 /**
  * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the
@@ -11,11 +12,14 @@ import type { Arg, Moment, Operation, Transition } from '../protocol/operation.t
  * | refund | cost | counts so much less |
  * | block | milliseconds | refuses everything until then |
  *
+ * `refund` and `block` are told of no plan: they leave alone what a limit decides, such as how much has drained.
+ *
  * Reply: 1 allowed, 0 limited or 2 blocked; the most at once, what is left, when all of it is free (epoch ms), and after
  * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left.
  *
  * State in text: `r`, the end of a block in microseconds, then the numbers of each limit, all closed by `;`. Text of
- * another form counts as absent. The key lives until nothing of it matters; the clock that ends it runs in milliseconds.
+ * another form counts as absent. The key lives until nothing of it matters, 31 years at the most; the clock that ends it
+ * runs in milliseconds.
  */
 export type Verdict = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
@@ -28,6 +32,8 @@ export interface Count {
   readonly windowUs: number
   readonly extra: number
   readonly us: number
+  /** The limit is not known to be the one that was counted by. */
+  readonly still: boolean
   /** How long a number may matter: `windowUs`, or the longest where limits share them. */
   readonly keptUs: number
   /** Whole numbers; empty before the first call. */
@@ -49,6 +55,7 @@ export interface Meter {
 /** Before `roll`, `wait` and `add` in Lua: reads text. A rule holds its numbers, and by name what the arguments say. */
 export const LOAD_TEXT = `
 local verb, cost, us, key, rules = ARGV[1], tonumber(ARGV[2]), now(), KEYS[1], {}
+local still = verb == 'refund' or verb == 'block'
 local text = redis.call('GET', key) or ''
 if not text:find('^r%d+;[%d ;]*$') then text = 'r0;' end
 local part = text:sub(2):gmatch('[^;]*;')
@@ -61,7 +68,7 @@ end`
 
 /** After them: decides and counts. `changed`: there is something to write, for `life` microseconds. */
 export const JUDGE = `
-local first
+local first, kept = nil, (verb == 'refund' or verb == 'block') and redis.call('PTTL', key) or 0
 for _, n in ipairs(rules) do
  n.left = roll(n)
  n.wait = cost > n.top and math.huge or n.left < cost and wait(n, cost) or 0
@@ -78,11 +85,12 @@ for _, n in ipairs(rules) do
   n.left = roll(n)
  end
  n.whole = n.left < n.top and wait(n, n.top) or 0
- life = math.max(life, n.whole)
+ life = math.max(life, n.whole, n.left < n.top and kept * 1000 or 0)
 end
-local ms = math.ceil(life / 1000) + 1
-local reply = { code, first.top, math.max(0, first.left), math.ceil((us + math.max(first.whole, blocked)) / 1000),
- code == 1 and 0 or first.wait == math.huge and -1 or math.ceil(math.max(first.wait, blocked) / 1000) }`
+local most = 1e12
+local ms = math.min(most, math.ceil(life / 1000) + 1)
+local reply = { code, first.top, math.max(0, first.left), math.ceil(us / 1000 + math.min(most, math.max(first.whole, blocked) / 1000)),
+ code == 1 and 0 or first.wait == math.huge and -1 or math.ceil(math.min(most, math.max(first.wait, blocked) / 1000)) }`
 
 /** Then writes text, and answers. */
 export const SAVE_TEXT = `
@@ -99,9 +107,15 @@ end
 return reply`
 
 /** The same step without Lua: `LOAD_TEXT`, `JUDGE` and `SAVE_TEXT` around a meter. */
-function judge(meter: Meter, current: string | undefined, args: readonly Arg[], us: number): Transition<Verdict> {
+function judge(
+  meter: Meter,
+  current: string | undefined,
+  args: readonly Arg[],
+  { nowUs: us, leftMs = 0 }: Moment,
+): Transition<Verdict> {
   const [verb, given, ...numbers] = args as [string, number, ...number[]]
   const cost = Number(given)
+  const still = verb === 'refund' || verb === 'block'
   const [head = '', ...parts] = current && /^r\d+;[\d ;]*$/.test(current) ? current.slice(1).split(';') : []
   let bar = Number(head)
   const rules: { count: Count; left: number; wait: number; whole: number }[] = []
@@ -110,7 +124,7 @@ function judge(meter: Meter, current: string | undefined, args: readonly Arg[], 
     const [top = 0, windowMs = 0, extra = 0] = numbers.slice(i, i + 3).map(Number)
     const n = (meter.shared && rules[0]?.count.n) || (parts[i / 3]?.match(/\d+/g)?.map(Number) ?? [])
     const keptUs = (meter.shared ? longestMs : windowMs) * 1000
-    const count: Count = { top, windowUs: windowMs * 1000, keptUs, extra, us, n }
+    const count: Count = { top, windowUs: windowMs * 1000, keptUs, extra, us, still, n }
     const left = meter.roll(count)
     const wait = cost > top ? Number.POSITIVE_INFINITY : left < cost ? meter.wait(count, cost) : 0
     rules.push({ count, left, wait, whole: 0 })
@@ -128,21 +142,22 @@ function judge(meter: Meter, current: string | undefined, args: readonly Arg[], 
       rule.left = meter.roll(count)
     }
     rule.whole = rule.left < count.top ? meter.wait(count, count.top) : 0
-    life = Math.max(life, rule.whole)
+    // A count that another limit has made lives as long as that one has said.
+    life = Math.max(life, rule.whole, still && rule.left < count.top ? Math.floor(leftMs) * 1000 : 0)
   }
-  const retry = first.wait < Number.POSITIVE_INFINITY ? Math.ceil(Math.max(first.wait, blocked) / 1000) : -1
-  const reset = Math.ceil((us + Math.max(first.whole, blocked)) / 1000)
+  const retry =
+    first.wait < Number.POSITIVE_INFINITY ? Math.ceil(Math.min(MAX_MS, Math.max(first.wait, blocked) / 1000)) : -1
+  const reset = Math.ceil(us / 1000 + Math.min(MAX_MS, Math.max(first.whole, blocked) / 1000))
   const reply: Verdict = [code, first.count.top, Math.max(0, first.left), reset, code === 1 ? 0 : retry]
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
   const kept = meter.shared ? rules.slice(0, 1) : rules
   const next = life > 0 ? `r${[bar, ...kept.map(({ count }) => count.n.join(' '))].join(';')};` : undefined
-  return { next, ttl: { ms: Math.ceil(life / 1000) + 1 }, reply }
+  return { next, ttl: { ms: Math.min(MAX_MS, Math.ceil(life / 1000) + 1) }, reply }
 }
 
 /** An algorithm's step, in both forms. */
 export function steps(name: string, lua: string, meter: Meter): Steps {
-  const apply = (current: string | undefined, args: readonly Arg[], { nowUs }: Moment): Transition<Verdict> =>
-    judge(meter, current, args, nowUs)
+  const apply: Operation<readonly Arg[], Verdict>['apply'] = (current, args, at) => judge(meter, current, args, at)
   const take: Operation<readonly Arg[], Verdict> = { name, effect: 'once', lua, apply }
   return [take, { ...take, effect: 'read' }]
 }

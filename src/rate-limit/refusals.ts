@@ -23,33 +23,48 @@ interface Refusal {
 }
 
 const MAX_KEPT = 10_000
+/** Of one key, each for another cost or plan. */
+const MAX_EACH = 8
 const MAX_MS = 1000
 
 export function createRefusals(): Refusals {
-  const kept = new Map<string, Refusal>()
-  let forgotten = 0
+  const kept = new Map<string, Refusal[]>()
+  /** When a key was forgotten last: what was asked before that is not kept. */
+  const forgotten = new Map<string, number>()
+  let forgettings = 0
+  /** The last that `forgotten` itself no longer knows. */
+  let floor = 0
+  const put = <T>(map: Map<string, T>, key: string, value: T): T | undefined => {
+    map.delete(key)
+    const [oldest] = map.size >= MAX_KEPT ? map : []
+    if (oldest) map.delete(oldest[0])
+    map.set(key, value)
+    return oldest?.[1]
+  }
   return {
     find(key, cost, limits) {
-      const found = kept.get(key)
+      const all = kept.get(key)
+      if (!all) return undefined
+      const found = all.find((each) => each.cost === cost && each.limits === limits.join())
       if (!found) return undefined
       const { decision, sentMs } = found
       const passedMs = now() - sentMs
       const retryAfterMs = decision.retryAfterMs - passedMs
       // Less than 0: the clock went back.
-      if (!(passedMs >= 0 && passedMs < MAX_MS && retryAfterMs > 0)) kept.delete(key)
-      else if (cost === found.cost && limits.join() === found.limits) return { ...decision, retryAfterMs }
+      if (passedMs >= 0 && passedMs < MAX_MS && retryAfterMs > 0) return { ...decision, retryAfterMs }
+      kept.delete(key)
       return undefined
     },
     keep(key, cost, limits, decision, sentMs, epoch) {
-      if (epoch !== forgotten) return
-      kept.delete(key)
-      if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
-      kept.set(key, { cost, limits: limits.join(), decision, sentMs })
+      if ((forgotten.get(key) ?? floor) > epoch) return
+      const plan = limits.join()
+      const others = (kept.get(key) ?? []).filter((each) => each.cost !== cost || each.limits !== plan)
+      put(kept, key, [{ cost, limits: plan, decision, sentMs }, ...others.slice(0, MAX_EACH - 1)])
     },
     forget(key) {
-      forgotten++
       kept.delete(key)
+      floor = put(forgotten, key, ++forgettings) ?? floor
     },
-    epoch: () => forgotten,
+    epoch: () => forgettings,
   }
 }

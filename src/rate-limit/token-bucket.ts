@@ -4,9 +4,9 @@ import { JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
 const meter: Meter = {
   roll(count) {
-    const { windowUs, us, top, extra } = count
+    const { windowUs, us, top, extra, still } = count
     const [had = 0, since = us] = count.n
-    const windows = Math.max(0, Math.floor((us - since) / windowUs))
+    const windows = still ? 0 : Math.max(0, Math.floor((us - since) / windowUs))
     const missing = Math.max(0, had - windows * extra)
     count.n = [missing, missing === 0 ? us : since + windows * windowUs]
     return top - missing
@@ -21,7 +21,7 @@ const meter: Meter = {
 const lua = `${LOAD_TEXT}
 local function roll(n)
  local since = n[2] or us
- local windows = math.max(0, math.floor((us - since) / n.w))
+ local windows = still and 0 or math.max(0, math.floor((us - since) / n.w))
  n[1] = math.max(0, (n[1] or 0) - windows * n.x)
  n[2] = n[1] == 0 and us or since + windows * n.w
  return n.top - n[1]

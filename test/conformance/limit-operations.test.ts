@@ -23,15 +23,17 @@ interface Step {
 }
 
 const START_US = 1_795_000_000_000_000
-const SLACK_MS = 1_000
+const SLACK_MS = 3_000
 const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
 let histories = 0
 
 /**
- * The script at a moment of the history's clock, then the lifetime it gave the key: -1 where it gave none. The lifetime is
- * taken off again, so that only the history's clock ends the key.
+ * The script at a moment of the history's clock, the key having the lifetime that is left by that clock; then the lifetime
+ * it has: it is taken off again, so that only the history's clock ends the key.
  */
 const timed = (operation: Algorithm['steps'][0]): string => `
+local kept = tonumber(ARGV[#ARGV - 1])
+if kept > 0 then redis.call('PEXPIRE', KEYS[1], kept) end
 local function step() ${scriptAt(operation)} end
 local reply, left = step(), redis.call('PTTL', KEYS[1])
 redis.call('PERSIST', KEYS[1])
@@ -64,8 +66,8 @@ async function play(redis: Redis, { steps: [operation], args }: Algorithm, histo
     const ms = typeof ttl === 'object' ? ttl.ms : undefined
     if (next === undefined) held = undefined
     else if (ms !== undefined) held = { text: next, endsMs: nowMs + ms }
-    pipeline.eval(timed(operation), 1, key, ...all, nowUs)
-    expected.push({ reply, left: next === undefined ? -2 : (ms ?? -1), at: commands, step })
+    pipeline.eval(timed(operation), 1, key, ...all, moment.leftMs ?? 0, nowUs)
+    expected.push({ reply, left: next === undefined ? -2 : (ms ?? moment.leftMs ?? -1), at: commands, step })
     commands++
   }
   const outcomes = (await pipeline.exec()) ?? []

@@ -110,6 +110,129 @@ describe('rateLimit', () => {
     expect(await left(9)).toEqual(['0', 0]) // all that is there
     expect((await app.request('/0')).status).toBe(429)
   })
+  it('takes on top what there is of several limits', async () => {
+    const algorithm = slidingLog([
+      { limit: 60, window: '1m' },
+      { limit: 100, window: '1d' },
+    ])
+    const limiter = createRateLimiter({ store: memoryStore(), algorithm, outage: 'closed' })
+    await limiter.limit('k', { cost: 50 })
+    const app = new Hono()
+      .use(rateLimit({ limiter, key: () => 'k', finalCost: () => 58 }))
+      .get('/', (c) => c.text('ok'))
+    expect((await app.request('/')).status).toBe(200)
+    expect((await limiter.peek('k')).remaining).toBe(0)
+  })
+  it('gives back nothing where the window has ended, and corrects nothing by what is no cost', async () => {
+    const limiter = createRateLimiter({
+      store: memoryStore(),
+      algorithm: slidingLog({ limit: 10, window: 50 }),
+      outage: 'closed',
+    })
+    let final: unknown = 0
+    const app = new Hono()
+      .use(rateLimit({ limiter, key: () => 'k', cost: 5, finalCost: () => final as number }))
+      .get('/slow', async (c) => {
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        await limiter.limit('k', { cost: 8 })
+        return c.text('ok')
+      })
+      .get('/', (c) => c.text('ok'))
+    await app.request('/slow')
+    expect((await limiter.peek('k')).remaining).toBe(2)
+    for (final of [Number.NaN, Number.POSITIVE_INFINITY, -3, 'x', undefined]) {
+      await limiter.reset('k')
+      expect((await app.request('/')).status).toBe(200)
+      expect((await limiter.peek('k')).remaining).toBe(5)
+    }
+    await limiter.reset('k')
+    final = 5.5
+    await app.request('/')
+    expect((await limiter.peek('k')).remaining).toBe(4)
+  })
+  it('gives back what was taken alone, not what the store was away for', async () => {
+    const store = memoryStore()
+    const state = { away: false }
+    const flaky: AtomicStore = {
+      ...store,
+      run: (...args) => (state.away ? away().run(...args) : store.run(...args)),
+    }
+    const limiter = limiterOf(10, flaky, 'open')
+    await limiter.limit('k', { cost: 10 })
+    const app = new Hono().use(rateLimit({ limiter, key: () => 'k', cost: 5, finalCost: () => 1 })).get('/', (c) => {
+      state.away = false
+      return c.text('ok')
+    })
+    state.away = true
+    expect((await app.request('/')).status).toBe(200)
+    expect((await limiter.peek('k')).remaining).toBe(0)
+    const several = new Hono()
+      .use(
+        rateLimit({
+          limiter: [
+            {
+              name: 'a',
+              limiter: {
+                ...limiter,
+                limit: async (...args) => {
+                  state.away = true
+                  try {
+                    return await limiter.limit(...args)
+                  } finally {
+                    state.away = false
+                  }
+                },
+              },
+              key: () => 'k',
+            },
+            { name: 'b', limiter: limiterOf(1), key: () => 'k', cost: 2 },
+          ],
+        }),
+      )
+      .get('/', (c) => c.text('ok'))
+    expect((await several.request('/')).status).toBe(429)
+    expect((await limiter.peek('k')).remaining).toBe(0)
+  })
+  it('gives back what was taken before a limit that throws', async () => {
+    const first = limiterOf(5)
+    const app = appWith({
+      limiter: [
+        { name: 'first', limiter: first, key: () => 'k' },
+        { name: 'second', limiter: limiterOf(5), key: () => '' },
+      ],
+    })
+    expect(await (await app.request('/')).text()).toBe('INVALID_ARGUMENT')
+    expect(String(errors.at(-1))).toContain('key(c)')
+    expect((await first.peek('k')).remaining).toBe(5)
+  })
+  it('takes the limiter and the plan from the request', async () => {
+    const limiters: Record<string, RateLimiter> = { one: limiterOf(2), two: limiterOf(2) }
+    const app = new Hono<{ Bindings: { name: string; plan?: number } }>()
+      .use(
+        rateLimit<{ Bindings: { name: string; plan?: number } }>({
+          limiter: (c) => limiters[c.env.name] as RateLimiter,
+          key: () => 'k',
+          limit: (c) => c.env.plan,
+        }),
+      )
+      .get('/', (c) => c.text(`${c.var.rateLimit.limit} ${c.var.rateLimit.remaining}`))
+    const ask = async (env: { name: string; plan?: number }) => (await app.request('/', {}, env)).text()
+    expect(await ask({ name: 'one' })).toBe('2 1')
+    expect(await ask({ name: 'two' })).toBe('2 1')
+    expect(await ask({ name: 'one', plan: 9 })).toBe('9 7')
+  })
+  it('says which header had no address', async () => {
+    for (const [address, where] of [
+      ['cloudflare', 'cf-connecting-ip'],
+      [{ hops: 2 }, 'X-Forwarded-For, entry 2 from the right'],
+    ] as const) {
+      await appWith({ limiter: limiterOf(1), address }).request(
+        '/',
+        ...from('192.0.2.1', { 'x-forwarded-for': '192.0.2.1' }),
+      )
+      expect(String(errors.at(-1))).toContain(where)
+    }
+  })
   it('asks several limits in order; a refusal gives back what the earlier ones took', async () => {
     const [address, user] = [limiterOf(5), limiterOf(2)]
     const app = appWith({
@@ -224,6 +347,9 @@ describe('rateLimit', () => {
     ['half a second', { limiter: limiterOf(1), windowSeconds: 0.5 }],
     ['an unknown platform', { limiter: limiterOf(1), address: 'proxy' }],
     ['no hop', { limiter: limiterOf(1), address: { hops: 0 } }],
+    ['an option that does not exist', { limiter: limiterOf(1), adress: 'socket' }],
+    ['such an option of one of several', { limiter: [{ limiter: limiterOf(1), skip: () => true }] }],
+    ['an address of null', { limiter: limiterOf(1), address: null }],
     ['unknown headers', { limiter: limiterOf(1), headers: 'draft-99' }],
   ])('throws at once for %s', (_, options) => {
     expect(() => rateLimit(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))

@@ -151,6 +151,28 @@ describe.each(Object.entries(makes))('%s', (_, make) => {
     await two.limit('a', { limit: [3, 9] })
     expect(await two.limit('a', { limit: [3, 9] })).toMatchObject({ success: true, limit: 3, remaining: 1 })
   })
+  it("leaves a plan's count to the plan where it blocks or gives back", async () => {
+    for (const [own, plan] of [
+      [1000, 10],
+      [10, 1000],
+    ] as const) {
+      const clock = manualClock()
+      const options = { limit: plan }
+      const limiter = limiterOf(make(perMinute(own)))
+      const control = limiterOf(make(perMinute(own)))
+      for (const each of [limiter, control]) await each.limit('a', { ...options, cost: plan })
+      for (let i = 0; i < 20; i++) {
+        clock.atMs += 100
+        await limiter.block('a', 10)
+        await limiter.refund('a', 0)
+      }
+      clock.atMs += 11
+      const [given, expected] = await Promise.all([limiter, control].map((each) => each.peek('a', options)))
+      expect(given).toEqual(expected)
+      await limiter.refund('a', 3)
+      expect((await limiter.peek('a', options)).remaining).toBe((expected?.remaining ?? 0) + 3)
+    }
+  })
   it('decides alike whatever the clock of the caller says', async () => {
     const serverMs = { now: START_MS }
     const store = memoryStore({ now: () => serverMs.now })
@@ -182,6 +204,14 @@ describe('bursts', () => {
     expect(await limiter.peek('a')).toMatchObject({ remaining: 0 })
     clock.atMs += 1
     expect(await limiter.peek('a')).toMatchObject({ remaining: 2 })
+  })
+  it("tokenBucket gives back to a plan what that plan's tokens have not made good", async () => {
+    const clock = manualClock()
+    const limiter = limiterOf(tokenBucket({ limit: 1000, window: '1s', burst: 100 }))
+    await limiter.limit('a', { limit: 1, cost: 100 })
+    clock.atMs += 1050
+    await limiter.refund('a')
+    expect((await limiter.peek('a', { limit: 1 })).remaining).toBe(2)
   })
   it('gcra spreads them', async () => {
     const clock = manualClock()
@@ -363,6 +393,39 @@ describe('refusals kept in this process', () => {
     expect(await late).toMatchObject({ success: false })
     expect(await limiter.limit('a')).toMatchObject({ success: true })
   })
+  it('of other ids stay where one is forgotten, and each cost has its own', async () => {
+    const { store, verbs } = watched()
+    const limiter = limiterOf(log, store)
+    await limiter.limit('a')
+    for (let i = 0; i < 20; i++) {
+      await Promise.all([limiter.limit('a', { cost: 1 + (i % 2) }), limiter.refund('other')])
+    }
+    expect(verbs.filter((verb) => verb === 'take')).toHaveLength(3)
+  })
+  it('count as forgotten where it is no longer known when', async () => {
+    const inner = memoryStore()
+    let hold: Promise<void> | undefined
+    const store: AtomicStore = {
+      ...inner,
+      async run(operation, key, args, call) {
+        const reply = await inner.run(operation, key, args, call)
+        if (key.endsWith(':a')) await hold
+        return reply
+      },
+    }
+    const limiter = limiterOf(log, store)
+    await limiter.limit('a')
+    const door = Promise.withResolvers<void>()
+    hold = door.promise
+    const late = limiter.limit('a')
+    await Promise.resolve()
+    const reset = limiter.reset('a')
+    for (let i = 0; i < 10_001; i++) void limiter.reset(`other ${i}`)
+    hold = undefined
+    door.resolve()
+    expect([(await late).success, await reset]).toEqual([false, undefined])
+    expect((await limiter.limit('a')).success).toBe(true)
+  })
   it('outlast a reset in another process by a second at most', async () => {
     const clock = manualClock()
     const store = memoryStore()
@@ -434,8 +497,11 @@ describe('an outage', () => {
     expect(await take('a')).toEqual([true, 2, 0, 'unavailable'])
     expect(await take('a')).toEqual([false, 2, 0, 'unavailable'])
     expect(await take('b')).toEqual([true, 2, 1, 'unavailable'])
+    expect(await limiter.peek('a')).toMatchObject({ success: false, remaining: 0 })
+    expect(await limiter.peek('a', { cost: 0 })).toMatchObject({ success: true })
     const { retryAfterMs, reset } = await limiter.limit('a')
-    expect(reset).toBe(START_MS + retryAfterMs)
+    // By then the store may be back.
+    expect([retryAfterMs, reset]).toEqual([1000, START_MS + 60_000])
     clock.atMs = reset
     expect(await take('a')).toEqual([true, 2, 1, 'unavailable'])
     clock.atMs -= 3_600_000
@@ -448,7 +514,35 @@ describe('an outage', () => {
     expect(await limiter.limit('new')).toMatchObject({ success: false })
     expect(await limiter.limit('0')).toMatchObject({ success: true })
   })
-  it('contains a listener that throws', async () => {
+  it('does not let through whom the store has refused a moment ago, of many calls at once', async () => {
+    const inner = memoryStore()
+    let answered = 0
+    const store: AtomicStore = {
+      ...inner,
+      async run(...args) {
+        const reply = await inner.run(...args)
+        if (++answered <= 3) return reply
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        throw new HitherError('TIMEOUT', 'slow', { maybeExecuted: true })
+      },
+    }
+    const limiter = createRateLimiter({ store, algorithm: fixedWindow(perMinute(2)), outage: 'open' })
+    const all = await Promise.all(Array.from({ length: 50 }, () => limiter.limit('a')))
+    expect(all.map(({ success }) => success).filter(Boolean)).toHaveLength(2)
+    // Whom it has not is an outage like any other.
+    expect(await limiter.limit('b')).toMatchObject({ success: true, reason: 'timeout' })
+  })
+  it('contains a listener that throws, or rejects', async () => {
+    const rejecting = createRateLimiter({
+      store: away(),
+      algorithm,
+      outage: 'open',
+      onEvent: async () => {
+        throw new Error('listener')
+      },
+    })
+    expect((await rejecting.limit('a')).success).toBe(true)
+    await new Promise((resolve) => setTimeout(resolve, 5))
     const onEvent = (): void => {
       throw new Error('listener')
     }
@@ -468,6 +562,20 @@ describe('an outage', () => {
     await createRateLimiter({ store, algorithm, outage: 'open' }).limit('a')
     await createRateLimiter({ store, algorithm, outage: 'open', timeout: '1s' }).limit('a')
     expect(deadlines).toEqual([250, 1000])
+  })
+  it('asks no later than a wait may last', async () => {
+    manualClock()
+    let deadline = 0
+    const store: AtomicStore = {
+      ...memoryStore(),
+      run: (_operation, _key, _args, call) => {
+        deadline = call?.deadline ?? 0
+        return Promise.reject(new HitherError('TIMEOUT', 'slow', { maybeExecuted: true }))
+      },
+    }
+    const limiter = createRateLimiter({ store, algorithm, outage: 'closed' })
+    expect(await limiter.waitFor('a', { timeout: 10 })).toMatchObject({ success: false, reason: 'timeout' })
+    expect(deadline).toBe(START_MS + 10)
   })
   it('lets what a write cannot do, and what is no outage, reject', async () => {
     const limiter = createRateLimiter({ store: away(), algorithm, outage: 'open' })
@@ -490,9 +598,21 @@ describe('bad input', () => {
   it.each(Object.entries(makes))('%s refuses limits and windows that make no sense', (_, make) => {
     for (const limit of numbers)
       expect(() => make({ limit, window: '1m' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
-    for (const window of [0, -1, Number.NaN, 1.5, Number.POSITIVE_INFINITY, '1 m', '', 2e12, undefined] as never[])
+    for (const window of [
+      0,
+      -1,
+      Number.NaN,
+      1.5,
+      Number.POSITIVE_INFINITY,
+      '1  m',
+      '1w',
+      '',
+      2e12,
+      undefined,
+    ] as never[])
       expect(() => make({ limit: 1, window })).toThrow(expect.objectContaining({ code: 'INVALID_DURATION' }))
     for (const limits of [[], undefined, null, 5] as never[]) expect(() => make(limits)).toThrow(HitherError)
+    expect(() => make({ limit: 0, window: '1 m' })).toThrow(/whole number above 0/)
   })
   it('refuses bursts that make no sense', () => {
     for (const burst of numbers)
@@ -521,6 +641,8 @@ describe('bad input', () => {
     ['an outage policy that is none', { store, algorithm, outage: 'maybe' }],
     ['a local share that is none', { store, algorithm, outage: { local: 0 } }],
     ['an option that does not exist', { store, algorithm, outage: 'open', prefix: 'x' }],
+    ['the promise of a client', { store: Promise.resolve(store), algorithm, outage: 'open' }],
+    ['a namespace too long for a key', { store, algorithm, outage: 'open', namespace: 'n'.repeat(1000) }],
     ['a listener that is none', { store, algorithm, outage: 'open', onEvent: 5 }],
   ])('createRateLimiter refuses %s', (_, options) => {
     expect(() => createRateLimiter(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
