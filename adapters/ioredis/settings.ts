@@ -3,7 +3,7 @@ import type { Peer } from './client.ts'
 
 /**
  * Refuses a client whose settings would keep a caller waiting, run a command twice, or change commands or replies on
- * their way (`UNSAFE_CLIENT`, naming the setting and the value it needs).
+ * their way (`UNSAFE_CLIENT`, naming each such setting and the value it needs).
  */
 export function checkSettings(client: Peer): void {
   if (typeof client?.call !== 'function' || typeof client.callBuffer !== 'function') {
@@ -13,8 +13,9 @@ export function checkSettings(client: Peer): void {
   const own = client.options
   const node = (cluster ? (own.redisOptions ?? {}) : own) as Peer['options']
   const inNode = cluster ? 'redisOptions.' : ''
+  const wrong: string[] = []
   const need = (ok: boolean, setting: string, value: string, why: string): void => {
-    if (!ok) throw new HitherError('UNSAFE_CLIENT', `set ${setting} to ${value} on the client: otherwise ${why}`)
+    if (!ok) wrong.push(`set ${setting} to ${value} on the client: otherwise ${why}`)
   }
   const waits = 'commands wait for a dead server and run late'
   const twice = 'a command whose reply was lost runs twice'
@@ -39,4 +40,5 @@ export function checkSettings(client: Peer): void {
   need(!node.readOnly, `${inNode}readOnly`, 'false', 'writes are refused')
   need(node.role !== 'slave', 'role', "'master'", 'writes are refused')
   need((client.mode ?? 'normal') === 'normal', 'mode', "'normal' (a client of its own)", 'commands are refused')
+  if (wrong.length > 0) throw new HitherError('UNSAFE_CLIENT', wrong.join('; '))
 }

@@ -1,5 +1,5 @@
 import type { MultiRegionRatelimitConfig } from '@upstash/ratelimit'
-import type { AtomicStore } from 'hither'
+import { type AtomicStore, HitherError } from 'hither'
 import { createClient } from './client.ts'
 import { overOperations } from './over-operations.ts'
 import { overTransport } from './over-transport.ts'
@@ -20,5 +20,8 @@ export type UpstashRedis = MultiRegionRatelimitConfig['redis'][number]
  * in a decision, and what happens after `timeout`, are the package's own.
  */
 export function toUpstashRedis(store: AtomicStore): UpstashRedis {
+  if (typeof store?.run !== 'function') {
+    throw new HitherError('INVALID_ARGUMENT', 'toUpstashRedis takes a store with operations, such as memoryStore()')
+  }
   return createClient(store.transport ? overTransport(store.transport) : overOperations(store)) as UpstashRedis
 }

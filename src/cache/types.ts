@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { ErrorCode } from '../errors.ts'
 import type { NearStats } from '../near/local-tier.ts'
 import type { NearTier } from '../near/near-tier.ts'

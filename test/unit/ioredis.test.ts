@@ -60,6 +60,12 @@ describe('construction', () => {
       }
     })
   }
+  it('names all that is wrong at once', () => {
+    const client = keep(new Redis({ lazyConnect: true }))
+    expect(() => ioredisStore(client as unknown as IoredisLike)).toThrow(
+      /enableOfflineQueue to false.*; set maxRetriesPerRequest to 0/,
+    )
+  })
   it('names replyMapping', () => {
     const client = keep(new Redis({ ...lazy, replyMapping: 'resp3' }))
     expect(() => ioredisStore(client as unknown as IoredisLike)).toThrow(

@@ -4,6 +4,19 @@ import { toUpstashRedis } from 'hither/upstash-ratelimit'
 import { describe, expect, it } from 'vitest'
 
 describe('@upstash/ratelimit in this runtime', () => {
+  it('needs a store with operations', () => {
+    for (const store of [undefined, {}, Promise.resolve(memoryStore())])
+      expect(() => toUpstashRedis(store as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it('counts an id of any name, beside deny lists', async () => {
+    const ratelimit = new Ratelimit({
+      redis: toUpstashRedis(memoryStore()),
+      limiter: Ratelimit.tokenBucket(5, '10 s', 5),
+      enableProtection: true,
+      ephemeralCache: false,
+    })
+    for (const id of ['bob', 'denyList', 'denyList:all', 'bob']) expect((await ratelimit.limit(id)).success).toBe(true)
+  })
   it('limits over memory', async () => {
     const redis = toUpstashRedis(memoryStore())
     const ratelimit = new Ratelimit({ redis, limiter: Ratelimit.slidingWindow(2, '1 h'), ephemeralCache: false })
