@@ -6,11 +6,13 @@
  * second, under four hostile loads.
  */
 import { parseArgs } from 'node:util'
+import { Ratelimit } from '@upstash/ratelimit'
 import { RedisStore as HonoStore } from 'hono-rate-limiter'
 import type { Redis } from 'ioredis'
 import { RedisStore as ExpressStore } from 'rate-limit-redis'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { connect, ioredisStore } from '../adapters/ioredis/index.ts'
+import { toUpstashRedis } from '../adapters/upstash-ratelimit/index.ts'
 import { startServer } from '../scripts/servers.ts'
 import { scriptOf } from '../src/protocol/operation.ts'
 import {
@@ -51,6 +53,11 @@ const peers: Readonly<Record<string, Make>> = {
         () => true,
         () => false,
       )
+  },
+  '@upstash/ratelimit': async (client, limit, windowMs) => {
+    const limiter = Ratelimit.slidingWindow(limit, `${windowMs} ms`)
+    const ratelimit = new Ratelimit({ redis: toUpstashRedis(ioredisStore(client)), limiter, ephemeralCache: false })
+    return async (id) => (await ratelimit.limit(id)).success
   },
   'rate-limit-redis': async (client, limit, windowMs) => {
     const sendCommand = (command: string, ...args: string[]) => client.call(command, ...args) as Promise<never>

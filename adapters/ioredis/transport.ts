@@ -4,7 +4,7 @@ import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
-import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
+import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
@@ -51,8 +51,8 @@ export interface OpenClient {
   readonly transport: Transport
   /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
   readonly untimed: Transport
-  /** As `untimed.sendMany`, with an outcome per command as it comes: on a Cluster one node may fail and the others answer. */
-  sendEach(commands: readonly Command[], call?: Call): Promise<Wire>[]
+  /** On a Cluster one node may fail and the others answer. */
+  readonly sendEach: SendEach
   /** SCAN sees one node: every primary is asked in turn. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
@@ -410,9 +410,19 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     },
     sendMany: (commands, call) => run(all(call, commands), start(call)),
   }
-  const sendEach = (commands: readonly Command[], call?: Call): Promise<Wire>[] => {
-    const replies = run((progress) => each(commands, call?.bytes === true, progress), start(call))
-    return commands.map((_, i) => replies.then((list) => list[i] as Promise<Wire>))
+  const sendEach: SendEach = (commands, call, onReply, onError) => {
+    run((progress) => each(commands, call.bytes === true, progress), start(call)).then(
+      (replies) =>
+        replies.forEach((reply, at) => {
+          reply.then(
+            (value) => onReply(at, value),
+            (error) => onError(at, error),
+          )
+        }),
+      (error) => {
+        for (const at of commands.keys()) onError(at, error)
+      },
+    )
   }
   return { transport, untimed, sendEach, scan }
 }

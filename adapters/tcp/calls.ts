@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { NEVER, now } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
-import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
+import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type Connection, type Entry, late } from './connection.ts'
 
 /**
@@ -22,8 +22,7 @@ const MULTI: Command = { args: ['MULTI'], effect: 'read' }
 const EXEC: Command = { args: ['EXEC'], effect: 'once' }
 
 export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
-  /** As `sendMany`, with an outcome per command as it comes. */
-  sendEach(commands: readonly Command[], call: Call): Promise<Wire>[]
+  readonly sendEach: SendEach
 }
 
 /** What is particular of a command; undefined for nearly all. */
@@ -46,25 +45,35 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
     if (shared && kind === 'own') throw say('needs a connection of its own: use exclusive')
     if (shared && kind === 'waits' && together) throw say('waits, and everything behind it: send it alone')
   }
+  /** Throws where nothing was entered. */
+  const enter = <T>(
+    commands: readonly Command[],
+    call: Call | undefined,
+    replies: Wire[] | undefined,
+    resolve: (reply: T) => void,
+    reject: (error: unknown) => void,
+  ): void => {
+    const { signal, deadline = NEVER } = call ?? {}
+    if (signal?.aborted) throw signal.reason
+    const at = now()
+    if (!(deadline > at)) throw late(false)
+    const bytes = call?.bytes === true
+    const entry: Entry = {
+      commands,
+      bytes,
+      deadline,
+      resolve: resolve as Entry['resolve'],
+      reject,
+      replies,
+      sent: false,
+      over: false,
+      moved: false,
+    }
+    pick(at).add(entry, signal)
+  }
   const add = <T>(commands: readonly Command[], call: Call | undefined, replies: Wire[] | undefined): Promise<T> =>
     new Promise((resolve, reject) => {
-      const { signal, deadline = NEVER } = call ?? {}
-      if (signal?.aborted) throw signal.reason
-      const at = now()
-      if (!(deadline > at)) throw late(false)
-      const bytes = call?.bytes === true
-      const entry: Entry = {
-        commands,
-        bytes,
-        deadline,
-        resolve,
-        reject,
-        replies,
-        sent: false,
-        over: false,
-        moved: false,
-      }
-      pick(at).add(entry, signal)
+      enter<T>(commands, call, replies, resolve, reject)
     })
   return {
     send(command, call) {
@@ -79,7 +88,21 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       for (const command of commands) check(command, true)
       return commands.length === 0 ? [] : add<Wire[]>(commands, call, [])
     },
-    sendEach: (commands, call) => commands.map((command) => add<Wire>([command], call, undefined)),
+    sendEach(commands, call, onReply, onError) {
+      commands.forEach((command, at) => {
+        try {
+          enter<Wire>(
+            [command],
+            call,
+            undefined,
+            (reply) => onReply(at, reply),
+            (error) => onError(at, error),
+          )
+        } catch (error) {
+          onError(at, error)
+        }
+      })
+    },
     async transaction(commands, call) {
       // Within a transaction nothing waits.
       for (const command of commands) check(command, false)

@@ -4,8 +4,8 @@ import { tell } from '../../src/runtime/listener.ts'
 import { createExclusivePool, type ExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import type { Call, StoreEvent } from '../../src/store/store.ts'
-import type { Exclusive, Transport } from '../../src/store/transport.ts'
-import { type Calls, createCalls, kindOf } from './calls.ts'
+import type { Exclusive, SendEach, Transport } from '../../src/store/transport.ts'
+import { createCalls, kindOf } from './calls.ts'
 import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
 import { createLink } from './link.ts'
 import { createListeners } from './listener.ts'
@@ -57,7 +57,7 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
 
 export interface OpenTransport {
   readonly transport: TcpTransport
-  readonly sendEach: Calls['sendEach']
+  readonly sendEach: SendEach
 }
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {

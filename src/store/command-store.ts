@@ -7,7 +7,7 @@ import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
 import type { AtomicStore, Call, StoreEvent, StoreTraits } from './store.ts'
 import { createTick, settle, type Unit, type Watch } from './tick.ts'
-import { type Command, ReplyError, type Transport, type Wire } from './transport.ts'
+import { ReplyError, type SendEach, type Transport, type Wire } from './transport.ts'
 
 export interface CommandStoreOptions {
   readonly name: string
@@ -21,11 +21,7 @@ export interface CommandStoreOptions {
   readonly watch?: Watch
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
-  /**
-   * As `transport.sendMany`, with an outcome per command as it comes: a part of a batch can fail alone (a cluster's node),
-   * and who was answered goes on before the last of the batch is.
-   */
-  readonly sendEach?: (commands: readonly Command[], call: Call) => readonly Promise<Wire>[]
+  readonly sendEach?: SendEach
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
@@ -34,7 +30,7 @@ export interface CommandStoreOptions {
 /** One command, and whose calls it answers: several where reads were joined. */
 interface Request {
   readonly units: Unit[]
-  readonly args: (string | number | Uint8Array)[]
+  args: (string | number | Uint8Array)[]
   readonly effect: Effect
 }
 
@@ -82,14 +78,13 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       const slot = unit.args[0] !== 'GET' ? -1 : slotOf ? slotOf(key) : 0
       const run = reads[slot]
       if (run && run.units.length < MAX_COMMANDS) {
-        run.args[0] = 'MGET'
+        if (run.units.length === 1) run.args = ['MGET', run.args[1] as string]
         run.args.push(key)
         run.units.push(unit)
         unit.sent = true
         continue
       }
-      const args = [...unit.args]
-      const request = { units: [unit], args, effect }
+      const request: Request = { units: [unit], args: unit.args as Request['args'], effect }
       requests.push(request)
       if (slot < 0) reads = []
       else reads[slot] = request
@@ -102,9 +97,9 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
         const at = slotOf && keys[0] !== undefined ? slotOf(key) : 0
         const there = loaded[at]?.has(script)
         // NOSCRIPT would come too late to keep order with a later call on the key, a refused prelude with any.
-        if (known.sha && (there || (!unit.sent && !uses?.get(key)))) args.unshift('EVALSHA', known.sha)
+        if (known.sha && (there || (!unit.sent && !uses?.get(key)))) request.args = ['EVALSHA', known.sha, ...unit.args]
         else {
-          args.unshift('EVAL', known.text)
+          request.args = ['EVAL', known.text, ...unit.args]
           loaded[at] ??= new Set()
           loaded[at].add(script)
         }
@@ -193,8 +188,20 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     const call = { deadline, bytes: (first.units[0] as Unit).bytes }
     if (!second) return outcome(requests, transport.send(first, call))
     if (!sendEach) return outcome(requests, transport.sendMany(requests, call))
-    const parts = sendEach(requests, call).map((reply, i) => outcome([requests[i] as Request], reply))
-    return Promise.all(parts).then((again) => again.flat())
+    return new Promise((resolve) => {
+      const again: Unit[][] = []
+      let left = requests.length
+      const end = (at: number, units: Unit[]): void => {
+        if (units[0]) again[at] = units
+        if (--left === 0) resolve(again.flat())
+      }
+      sendEach(
+        requests,
+        call,
+        (at, reply) => end(at, answer(requests[at] as Request, reply)),
+        (at, error) => void failed([requests[at] as Request], error).then((units) => end(at, units)),
+      )
+    })
   }
 
   /** Sends all of `units`, one request after another unless the transport keeps their order itself. */

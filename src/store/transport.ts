@@ -23,6 +23,17 @@ export interface Command {
   readonly effect: Effect
 }
 
+/**
+ * As `transport.sendMany`, with an outcome per command as it comes: a part of a batch can fail alone (a cluster's node),
+ * and who was answered goes on before the last of the batch is. Each command's place is told once.
+ */
+export type SendEach = (
+  commands: readonly Command[],
+  call: Call,
+  onReply: (at: number, reply: Wire) => void,
+  onError: (at: number, error: unknown) => void,
+) => void
+
 /** A connection of one's own, until it is given back. */
 export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
   /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
