@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import type { Steps } from './meter.ts'
+import { MAX_MS, type Steps } from './meter.ts'
 
 /** So much in each `window`. */
 export interface Limit {
@@ -34,9 +34,6 @@ export interface Algorithm {
 /** The options of a limit. */
 export const LIMIT: readonly string[] = ['limit', 'window']
 export const BURST_LIMIT: readonly string[] = [...LIMIT, 'burst']
-
-/** The longest time a count can last: 31 years. */
-export const MAX_MS = 1e12
 
 export function invalid(message: string): HitherError {
   return new HitherError('INVALID_ARGUMENT', message)

@@ -1,5 +1,5 @@
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits, MAX_MS } from './algorithm.ts'
-import { type Count, JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
+import { type Count, JUDGE, LOAD_TEXT, MAX_MS, type Meter, SAVE_TEXT, steps } from './meter.ts'
 
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b)

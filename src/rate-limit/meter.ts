@@ -1,5 +1,7 @@
 import type { Arg, Moment, Operation, Transition } from '../protocol/operation.ts'
-import { MAX_MS } from './algorithm.ts'
+
+/** The longest time a count can last, in milliseconds: 31 years. */
+export const MAX_MS = 1e12
 
 /**
  * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the
