@@ -1,4 +1,4 @@
-import type { PlainCache, WaitUntil } from 'hither'
+import { HitherError, type PlainCache, type WaitUntil } from 'hither'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 
 export { type AddressSource, addressKey, clientAddress } from './address.ts'
@@ -16,11 +16,17 @@ export interface CacheVariables<C extends PlainCache> {
  * No new connection.
  *
  * `source` is the cache, or a function that answers it, asked once per request: on Workers `c.env` is known only there.
- * What it throws goes to the application's error handler. Until the middleware has run, `c.var.cache` is undefined.
+ * What it throws goes to the application's error handler. Throws `INVALID_ARGUMENT` for what is neither. Until the middleware has run, `c.var.cache` is undefined.
  */
 export function cacheContext<C extends PlainCache, E extends Env = Env>(
   source: C | ((c: Context<E>) => C | Promise<C>),
 ): MiddlewareHandler<E & { Variables: CacheVariables<C> }> {
+  if (typeof source !== 'function' && typeof source?.with !== 'function') {
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      'cacheContext takes a cache of createCache, or a function that answers one',
+    )
+  }
   return async (c, next) => {
     const cache = typeof source === 'function' ? await source(c as unknown as Context<E>) : source
     const waitUntil = waitUntilOf(c)

@@ -7,7 +7,11 @@ import type { Peer } from './client.ts'
  */
 export function checkSettings(client: Peer): void {
   if (typeof client?.call !== 'function' || typeof client.callBuffer !== 'function') {
-    throw new HitherError('INVALID_ARGUMENT', 'ioredisStore takes a client of ioredis or iovalkey, or their Cluster')
+    const promised = (client as { then?: unknown } | undefined)?.then ? ': await connect(…) first' : ''
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      `ioredisStore takes a client of ioredis or iovalkey, or their Cluster${promised}`,
+    )
   }
   const cluster = client.isCluster === true
   const own = client.options

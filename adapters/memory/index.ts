@@ -18,6 +18,14 @@ export interface MemoryStoreOptions {
   readonly now?: () => number
 }
 
+const KNOWN: { readonly [K in keyof MemoryStoreOptions]-?: 1 } = {
+  maxEntries: 1,
+  maxBytes: 1,
+  maxValueBytes: 1,
+  maxKeyBytes: 1,
+  now: 1,
+}
+
 interface Slot {
   readonly value: string | Uint8Array
   /** Epoch milliseconds; `Infinity` without an end. */
@@ -34,6 +42,9 @@ const SWEPT_PER_WRITE = 4
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
+  for (const name in options) {
+    if (!(name in KNOWN)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
+  }
   const now = options.now ?? wallClock
   const maxEntries = bound('maxEntries', options.maxEntries, 100_000)
   const maxBytes = bound('maxBytes', options.maxBytes, 67_108_864)

@@ -114,7 +114,9 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       const cause = replies[at]
       if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
       // MULTI itself refused: what followed ran one by one.
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
+      // Replies that are too large were made by a transaction that ran.
+      const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
+      throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted })
     },
   }
 }

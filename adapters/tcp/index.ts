@@ -27,8 +27,9 @@ const AROUND = 1024 * 1024
  * `await store.ready()` asks at once. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function tcpStore(options: TcpStoreOptions): AtomicStore {
-  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
-  const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...options })
+  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = options ?? {}
+  const { onEvent } = rest
+  const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
   const scripted = createCommandStore({
     name: 'tcp',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },

@@ -79,7 +79,12 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     if (!Array.isArray(reply)) return
     const [kind, channel, message] = reply as readonly Wire[]
     if (kind === 'message') {
-      for (const listener of listeners) if (listener.channel === channel) listener.onMessage(String(message))
+      for (const listener of listeners) {
+        if (listener.channel !== channel) continue
+        // One that was too large to read is a gap.
+        if (message instanceof ReplyError) listener.onGap?.()
+        else listener.onMessage(String(message))
+      }
     } else if (kind === 'subscribe') {
       asked.shift()
       confirmed.add(String(channel))

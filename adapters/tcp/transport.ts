@@ -138,7 +138,24 @@ function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable
   }
 }
 
+const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
+  url: 1,
+  tls: 1,
+  protocol: 1,
+  connectTimeoutMs: 1,
+  linkTimeoutMs: 1,
+  idleMs: 1,
+  maxQueue: 1,
+  maxReplyBytes: 1,
+  onEvent: 1,
+}
+
 function toSettings(options: TcpTransportOptions): Settings {
+  if (typeof options !== 'object' || options === null) {
+    throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
+  }
+  for (const name in options)
+    if (!(name in KNOWN)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
   const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
   const address = parseRedisUrl(url)
   if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')

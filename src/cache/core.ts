@@ -135,8 +135,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const { grace, codec } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
-  if (typeof store?.run !== 'function')
-    throw invalid('createCache needs a store with operations, such as memoryStore()')
+  if (typeof store?.run !== 'function') {
+    const promised = (store as { then?: unknown } | undefined)?.then ? ', not the promise of a client' : ''
+    throw invalid(`createCache needs a store with operations, such as memoryStore()${promised}`)
+  }
+  if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   if (
     codec &&
     !(/^[A-Z]$/.test(codec.mark) && typeof codec.encode === 'function' && typeof codec.decode === 'function')

@@ -76,6 +76,14 @@ const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
   onDeadline: 2,
 }
 
+const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 } = {
+  ...LOAD,
+  name: 1,
+  key: 1,
+  load: 1,
+  loadMany: 1,
+}
+
 /** What `capture` hands out carries the versions under this. */
 const VERSIONS = Symbol('versions')
 interface CapturedVersions extends Captured {
@@ -100,7 +108,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
     for (const signal of signals)
       if (typeof signal?.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
-    const limit = { signals, deadline: Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER) }
+    const deadline = Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER)
+    if (Number.isNaN(deadline)) throw invalid('deadline is an instant in epoch milliseconds, such as Date.now() + 1000')
+    const limit = { signals, deadline }
     checkLimit(limit)
     return limit
   }
@@ -536,15 +546,18 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     wrap(fn, given) {
       const { name, key, ...options } = given ?? {}
       if (typeof fn !== 'function') throw invalid('wrap takes a function')
-      const prefix = namedKey('wrap', name, '')
+      namedKey('wrap', name, '')
       return async (...args) => {
         // A signal that is passed last makes no difference, be there one or not.
         const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
         const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
-        return load(prefix + own, () => fn(...args), options)
+        return load(namedKey('wrap', name, own), () => fn(...args), options)
       }
     },
-    define: <P, T>(options: DefineOptions<P, T>) => define(cache, options),
+    define: <P, T>(options: DefineOptions<P, T>) => {
+      checkNames('define', options, DEFINE, plain)
+      return define(cache, options)
+    },
     async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
       const limit = limitOf(options, READ)
       const to = stored(key)

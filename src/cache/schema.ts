@@ -24,15 +24,18 @@ export function conform(schema: Schema, value: unknown): Conformed | undefined |
 }
 
 /**
- * What a loader answered, as it will be stored: by the schema, which must accept it again when it is read. Rejects
- * `INVALID_VALUE`.
+ * What a loader answered, or a caller sets, as it will be stored: by the schema, which must accept it again when it is
+ * read. Rejects `INVALID_VALUE`; what the schema says is in `cause`.
  */
 export async function conformLoaded(schema: Schema, value: unknown): Promise<unknown> {
-  const loaded = await conform(schema, value)
-  if (!loaded) throw new HitherError('INVALID_VALUE', 'the loader answered what its schema refuses')
-  if (await conform(schema, loaded.value)) return loaded.value
-  throw new HitherError(
-    'INVALID_VALUE',
-    'the schema refuses its own output, and so every later read: use one that does not change the type of a value',
-  )
+  const loaded = await schema['~standard'].validate(value)
+  if (loaded.issues) throw refused('the schema refuses the value, its issues are in cause', loaded.issues)
+  const again = await schema['~standard'].validate(loaded.value)
+  if (!again.issues) return loaded.value
+  const changes = 'use one that does not change the type of a value, such as z.coerce.date()'
+  throw refused(`the schema refuses its own output, and so every later read: ${changes}`, again.issues)
+}
+
+function refused(what: string, cause: readonly unknown[]): HitherError {
+  return new HitherError('INVALID_VALUE', what, { cause })
 }

@@ -258,7 +258,7 @@ interface CommonOptions {
   readonly storeTimeout?: Duration
   /** How long a loader may run. @default '30s' */
   readonly hardTimeout?: Duration
-  /** Told what happens, synchronously. A listener that throws is ignored. */
+  /** Told what happens, synchronously. What a listener throws, or rejects with, is ignored. */
   readonly onEvent?: (event: CacheEvent) => void
   /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil

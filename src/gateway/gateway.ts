@@ -51,7 +51,7 @@ export interface GatewayOptions extends Partial<Caps> {
   readonly tokens: GatewayTokens | (() => GatewayTokens)
   /** Also takes the token as `?_token=`, where logs and browsers may keep it: for EventSource. @default false */
   readonly queryToken?: boolean
-  /** How long the server behind may take for one request, in milliseconds. @default 5000 */
+  /** How long the server behind may take for one request, or to open a stream, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
   /** Most requests that wait for the server at a time; one more is 503. @default 20_000 */
   readonly maxConcurrent?: number
@@ -112,7 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   checkNumbers({ ...caps, timeoutMs, maxConcurrent, maxStreams, heartbeatMs })
   const translate = createScriptFlags()
   const metrics = createMetrics()
-  const streams = createStreams(transport, { maxStreams, heartbeatMs })
+  const streams = createStreams(transport, { maxStreams, heartbeatMs, timeoutMs })
   const nextSyncToken = createSyncTokens()
   const held: Held = { bytes: 0 }
   let concurrent = 0
@@ -123,10 +123,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   let grantOf = createGrants(list)
   /** By the tokens as they are now. */
   const grants = (): typeof grantOf => {
-    const latest = read()
-    if (latest === list) return grantOf
-    list = latest
     try {
+      const latest = read()
+      if (latest === list) return grantOf
+      list = latest
       grantOf = createGrants(latest)
     } catch (error) {
       emit({ type: 'tokens-refused', reason: (error as Error).message })
@@ -351,6 +351,7 @@ function refuse(error: unknown): GatewayAnswer {
   }
   if (error instanceof StoreRejectedError) {
     const { command, reply } = error
+    if (reply === 'TOOLARGE') return json(400, { error: 'TOOLARGE the transaction ran, its replies were not kept' })
     return json(400, { error: `EXECABORT Transaction discarded because of previous errors: ${command}: ${reply}` })
   }
   const known = isHitherError(error)

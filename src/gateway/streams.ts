@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
-import { setQuietTimer } from '../runtime/clock.ts'
+import { now, setQuietTimer } from '../runtime/clock.ts'
+import { within } from '../runtime/deadline.ts'
 import { ReplyError, type Transport } from '../store/transport.ts'
 import { Refusal } from './refusal.ts'
 import { createSubscriptions, type Listener } from './subscriptions.ts'
@@ -11,13 +12,18 @@ export interface StreamOptions {
   readonly maxStreams: number
   /** Between two signs of life, in milliseconds. */
   readonly heartbeatMs: number
+  /** How long the server may take to let a stream begin, in milliseconds. */
+  readonly timeoutMs: number
 }
 
+const encoder = new TextEncoder()
+const PING = encoder.encode(': ping\n\n')
 /** What a client has not read yet is kept up to so many bytes; a slower one is let go. */
 const MAX_UNREAD = 1_000_000
 
 interface Stream {
-  readonly send: (data: string) => void
+  /** Of many streams all are given the same bytes. */
+  readonly send: (event: Uint8Array) => void
   readonly end: () => void
 }
 
@@ -39,7 +45,7 @@ export interface Streams {
 }
 
 /** https://html.spec.whatwg.org/multipage/server-sent-events.html */
-export function createStreams(transport: Transport, { maxStreams, heartbeatMs }: StreamOptions): Streams {
+export function createStreams(transport: Transport, { maxStreams, heartbeatMs, timeoutMs }: StreamOptions): Streams {
   const sources = new Map<string, Source>()
   const subscribe = transport.listen && createSubscriptions(transport.listen.bind(transport))
   let open = 0
@@ -67,7 +73,8 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
       const streams = new Set<Stream>()
       const listener: Listener = {
         say(data) {
-          for (const each of streams) each.send(data)
+          const event = toEvent(data)
+          for (const each of streams) each.send(event)
         },
         lost() {
           for (const each of streams) each.end()
@@ -103,7 +110,6 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
       if (listening + names.length > maxStreams) throw new Refusal(503, 'ERR too many streams, nothing ran')
       open++
       listening += names.length
-      const encoder = new TextEncoder()
       const leaves: (() => void)[] = []
       let controller: ReadableStreamDefaultController<Uint8Array> | undefined
       let cancelBeat: (() => void) | undefined
@@ -121,16 +127,19 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
           // its client has closed it
         }
       }
-      const push = (text: string): void => {
+      const push = (event: Uint8Array): void => {
         if (ended || !controller) return
-        if ((controller.desiredSize ?? 0) <= 0 || !mayGoOn()) end()
-        else controller.enqueue(encoder.encode(text))
+        const room = controller.desiredSize ?? 0
+        // A single one may be larger, where nothing is unread.
+        const fits = event.byteLength <= room || room === MAX_UNREAD
+        if (fits && mayGoOn()) controller.enqueue(event)
+        else end()
       }
       const beat = (): void => {
-        push(': ping\n\n')
+        push(PING)
         if (!ended) cancelBeat = setQuietTimer(beat, heartbeatMs)
       }
-      const stream: Stream = { send: (data) => push(toEvent(data)), end }
+      const stream: Stream = { send: push, end }
       const body = new ReadableStream<Uint8Array>(
         {
           start(own) {
@@ -140,14 +149,18 @@ export function createStreams(transport: Transport, { maxStreams, heartbeatMs }:
         },
         { highWaterMark: MAX_UNREAD, size: (chunk) => chunk?.byteLength ?? 0 },
       )
-      try {
+      const joinAll = async (): Promise<void> => {
         for (const [i, name] of names.entries()) {
+          if (ended) return
           // First, so that nothing heard meanwhile comes before it.
-          stream.send(kind === 'MONITOR' ? '"OK"' : `${kind.toLowerCase()},${name},${i + 1}`)
+          stream.send(toEvent(kind === 'MONITOR' ? '"OK"' : `${kind.toLowerCase()},${name},${i + 1}`))
           const leave = await join(kind, name, stream)
           if (ended) leave()
           else leaves.push(leave)
         }
+      }
+      try {
+        await within(joinAll(), { signals: [], deadline: now() + timeoutMs })
         if (ended) throw new HitherError('STORE_UNAVAILABLE', 'the link ended', { retryable: true })
       } catch (error) {
         end()
@@ -191,7 +204,8 @@ async function monitor(transport: Transport, { say, lost }: Listener): Promise<(
  * One event. Lines after the first come without the space that clients of Upstash look for, so that no text can pass
  * for an event of its own.
  */
-function toEvent(data: string): string {
+function toEvent(data: string): Uint8Array {
   const [first, ...more] = data.split(/\r\n|\r|\n/)
-  return `data: ${first}\n${more.map((line) => `data:${line.startsWith(' ') ? ' ' : ''}${line}\n`).join('')}\n`
+  const rest = more.map((line) => `data:${line.startsWith(' ') ? ' ' : ''}${line}\n`)
+  return encoder.encode(`data: ${first}\n${rest.join('')}\n`)
 }

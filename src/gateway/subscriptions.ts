@@ -37,8 +37,12 @@ export function createSubscriptions(
     const onReply = (reply: Wire): void => {
       const [word, name] = Array.isArray(reply) ? (reply as readonly Wire[]) : []
       const heard = word === 'message' ? 'SUBSCRIBE' : word === 'pmessage' ? 'PSUBSCRIBE' : undefined
-      if (heard) listeners.get(`${heard} ${name}`)?.say((reply as readonly Wire[]).join())
-      else unconfirmed.shift()?.resolve(reply)
+      const listener = heard && listeners.get(`${heard} ${name}`)
+      if (heard) {
+        // One that was too large to read is a gap.
+        if ((reply as readonly Wire[]).some((part) => part instanceof ReplyError)) listener?.lost()
+        else listener?.say((reply as readonly Wire[]).join())
+      } else unconfirmed.shift()?.resolve(reply)
     }
     const end = (error: HitherError): void => {
       if (link === own) link = undefined

@@ -25,7 +25,7 @@ export interface GatewayToken {
    */
   readonly keyPrefixes?: readonly string[]
   /**
-   * Whether it may run scripts and functions, which may keep the server busy and, for `read-only` too, call all that
+   * Whether it may run, load and drop scripts and functions, which may keep the server busy and, for `read-only` too, call all that
    * Redis takes for reading (KEYS, SLOWLOG). @default true; with `keyPrefixes` it may never
    */
   readonly scripts?: boolean
@@ -81,8 +81,7 @@ function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: str
   }
   const allowed = new Set<string>()
   for (const command of knownCommands) {
-    if (fits(command, role, keyPrefixes !== undefined) && (scripts || command.kind !== 'script'))
-      allowed.add(command.name)
+    if (fits(command, role, keyPrefixes !== undefined) && (scripts || !isOfScripts(command))) allowed.add(command.name)
   }
   if (commands) {
     const asked = commands.map((text) => text.toUpperCase())
@@ -130,6 +129,11 @@ function fits({ name, kind, keys }: KnownCommand, role: GatewayRole, prefixed: b
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 function textOf(arg: Args[number]): string {
   return typeof arg === 'object' ? utf8.decode(arg) : String(arg)
+}
+
+/** Runs, loads or drops scripts or functions. */
+function isOfScripts({ name, kind }: KnownCommand): boolean {
+  return kind === 'script' || /^(SCRIPT|FUNCTION) /.test(name)
 }
 
 /** What every name begins with that a glob-style pattern matches. https://redis.io/docs/latest/commands/psubscribe/ */

@@ -6,7 +6,7 @@ import { type Command, ReplyError, type Wire } from './transport.ts'
 const MAX_DEPTH = 64
 /** Most that are read past: a script nests some thousands at most. */
 const MAX_NESTED = 100_000
-/** Longest line, in bytes: a simple string, an error, a length. */
+/** Longest line, in bytes, that is neither a simple string nor an error: those may be as long as any string. */
 const MAX_LINE = 65_536
 /** Most elements of one reply that are kept, those of inner arrays included. */
 const MAX_ELEMENTS = 1_048_576
@@ -24,6 +24,7 @@ const CHUNK = 1_000_000
 const CR = 13
 const LF = 10
 const DASH = 45
+const PLUS = 43
 const ZERO = 48
 
 export interface ParserOptions {
@@ -33,7 +34,7 @@ export interface ParserOptions {
   onPush?(message: Wire): void
   /** Asked as each reply begins: whether its strings stay bytes. @default false */
   wantsBytes?(): boolean
-  /** Longest string that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
+  /** Longest string or error that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
   readonly maxValueBytes?: number
   /** Text of the bytes from `from` to before `to`. @default TextDecoder */
   decode?(bytes: Uint8Array, from: number, to: number): string
@@ -53,7 +54,7 @@ interface Frame {
  *
  * A reply past a bound (depth 64, 1,048,576 elements, 64 values of the largest size or 512 MiB) is read past, and is a
  * `ReplyError` `TOOLARGE` in its place, so that those behind it come to no harm. The function throws `BAD_REPLY` for what
- * is no RESP, and for a line of more than 64 KiB; the connection is of no use then. It keeps what arrived, and allocates
+ * is no RESP, and for a number or length of more than 64 KiB; the connection is of no use then. It keeps what arrived, and allocates
  * nothing for what is only announced.
  * https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
@@ -66,6 +67,8 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   /** Bytes that a string still lacks, its line end included; −1 between strings. */
   let left = -1
   let string: 'text' | 'error' | 'verbatim' | 'skipped' = 'text'
+  /** Bytes of a simple string or an error that are read past; −1 elsewhere. */
+  let past = -1
   let top: Frame | undefined
   let depth = 0
   let elements = 0
@@ -217,8 +220,28 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     const length = heldLength
     if (buffer[length - 2] !== CR || buffer[length - 1] !== LF) throw badReply('a string without its end')
     release()
-    if (string === 'skipped') put(new ReplyError(`TOOLARGE a value of more than ${maxValueBytes} bytes was not read`))
+    if (string === 'skipped') put(tooLarge())
     else end(buffer, 0, length - 2)
+    return to
+  }
+  const tooLarge = (): ReplyError => new ReplyError(`TOOLARGE a value of more than ${maxValueBytes} bytes was not read`)
+
+  /** Reads on past a line; answers where it stopped. Holds its last byte alone, which may be half of its end. */
+  const readPast = (chunk: Uint8Array, from: number): number => {
+    const lf = chunk.indexOf(LF, from)
+    const to = lf < 0 ? chunk.length : lf + 1
+    past += to - from
+    if (past > MAX_STRING) throw badReply('a string that is too long')
+    const before = lf > from ? chunk[lf - 1] : heldLength > 0 ? held[0] : undefined
+    heldLength = 0
+    if (lf < 0) hold(chunk, to - 1, to, 1)
+    else if (before !== CR) throw badReply('a line without its end')
+    else {
+      past = -1
+      release()
+      if (!top) bytes = wantsBytes?.() === true
+      put(tooLarge())
+    }
     return to
   }
 
@@ -228,15 +251,22 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     // Between the two bytes of a line's end.
     if (heldLength > 0 && held[heldLength - 1] === CR) to = from - 1
     else while (to < chunk.length && chunk[to] !== CR) to++
-    if (to - from + heldLength > MAX_LINE) throw badReply('a line that is too long')
+    const type = heldLength > 0 ? held[0] : chunk[from]
+    const most = type === PLUS || type === DASH ? Math.max(MAX_LINE, maxValueBytes) : MAX_LINE
+    if (to - from + heldLength > most) {
+      if (type !== PLUS && type !== DASH) throw badReply('a line that is too long')
+      past = heldLength
+      heldLength = 0
+      return from
+    }
     if (to + 1 >= chunk.length) {
-      hold(chunk, from, chunk.length, MAX_LINE + 1)
+      hold(chunk, from, chunk.length, most + 1)
       return chunk.length
     }
     if (chunk[to + 1] !== LF) throw badReply('a line without its end')
     if (heldLength === 0) take(chunk, from, to)
     else {
-      if (to > from) hold(chunk, from, to, MAX_LINE + 1)
+      if (to > from) hold(chunk, from, to, most + 1)
       const buffer = held
       const length = to < from ? heldLength - 1 : heldLength
       release()
@@ -248,7 +278,9 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   return (chunk) => {
     if (broken) throw badReply('more after what it could not read')
     try {
-      for (let at = 0; at < chunk.length; ) at = left >= 0 ? readString(chunk, at) : readLine(chunk, at)
+      for (let at = 0; at < chunk.length; ) {
+        at = left >= 0 ? readString(chunk, at) : past >= 0 ? readPast(chunk, at) : readLine(chunk, at)
+      }
     } catch (error) {
       broken = true
       held = new Uint8Array(0)

@@ -189,17 +189,17 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
     expect(refused(`>1\r\n${'*1\r\n'.repeat(64)}:1\r\n`)).toMatchObject(bad)
   })
 
-  it('a line of 64 KiB is read, a longer one refused, whole or in pieces', () => {
-    const line = (length: number): Uint8Array => bytesOf(`+${'x'.repeat(length - 1)}\r\n`)
+  it('a line of more than 64 KiB that is no text, whole or in pieces', () => {
+    const line = (length: number): Uint8Array => bytesOf(`_${'x'.repeat(length - 1)}\r\n`)
     const split = (bytes: Uint8Array): Uint8Array[] =>
       pieces(
         bytes,
         Array.from({ length: 200 }, () => 500),
       )
     for (const cut of [(bytes: Uint8Array) => [bytes], split, oneByOne]) {
-      expect(seen(cut(line(65_536)))).toEqual([{ reply: 'x'.repeat(65_535) }])
       expect(seen(cut(line(65_537)))).toMatchObject([{ error: bad }])
-      expect(seen(cut(bytesOf('+', 'x'.repeat(70_000))))).toMatchObject([{ error: bad }])
+      // Before its end has come.
+      expect(seen(cut(bytesOf(':', '1'.repeat(70_000))))).toMatchObject([{ error: bad }])
     }
   })
 
@@ -263,6 +263,35 @@ describe('a reply past a bound is an error in its place, and the next one is rea
     expect(seen([whole], options)).toEqual(expected)
     const cuts = Array.from({ length: Math.ceil(whole.length / 997) }, () => 997)
     expect(seen(pieces(whole, cuts), options)).toEqual(expected)
+  })
+
+  it('a simple string and an error may be as long as any string, whole or in pieces', () => {
+    const bound = { maxValueBytes: 100_000 }
+    const next = [{ reply: 'next' }]
+    for (const [sign, most] of [
+      ['+', { reply: 'x'.repeat(99_999) }],
+      ['-', { reply: error('x'.repeat(99_999)) }],
+    ] as const) {
+      const line = (length: number): Uint8Array =>
+        bytesOf(sign, 'x'.repeat(length - 1), '\r\n*1\r\n$4\r\nnext\r\n'.replace('*1\r\n', ''))
+      for (const size of [1, 7, 1000, 99_999, 100_001, 1e9]) {
+        const cuts = (bytes: Uint8Array): Uint8Array[] =>
+          pieces(
+            bytes,
+            Array.from({ length: Math.ceil(bytes.length / size) }, () => size),
+          )
+        expect(seen(cuts(line(100_000)), bound)).toEqual([most, ...next])
+        expect(seen(cuts(line(100_001)), bound)).toEqual([
+          { reply: expect.objectContaining({ word: 'TOOLARGE' }) },
+          ...next,
+        ])
+        expect(seen(cuts(line(300_000)), bound)).toEqual([
+          { reply: expect.objectContaining({ word: 'TOOLARGE' }) },
+          ...next,
+        ])
+      }
+      expect(refused(`${sign}${'x'.repeat(200_000)}\n`, bound)).toMatchObject(bad)
+    }
   })
 
   it('one at a bound is read', () => {

@@ -451,6 +451,14 @@ describe('a connection', () => {
     }
   })
 
+  it('is refused options that do not exist', () => {
+    for (const make of [tcpStore, tcpTransport]) {
+      const wrong = { url: 'redis://127.0.0.1', timeout: 5 } as never
+      expect(() => make(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+      for (const none of [undefined, null] as never[])
+        expect(() => make(none)).toThrow(expect.objectContaining({ name: 'HitherError' }))
+    }
+  })
   it('to what is no Redis, or answers unasked, is BAD_REPLY', async () => {
     const web = await fake((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await expect(open({ url: web }).send(read('PING'))).rejects.toMatchObject({

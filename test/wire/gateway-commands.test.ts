@@ -89,6 +89,7 @@ const tokens: readonly GatewayToken[] = [
   { token: 'guest', role: 'read-only', keyPrefixes: ['gr:t1:'], commands: ['GET'] },
   { token: 'glob', keyPrefixes: ['gr:[x]:'] },
   { token: 'watcher', role: 'read-only', scripts: false },
+  { token: 'plainly', role: 'admin', scripts: false },
 ]
 
 for (const variable of variables) {
@@ -147,6 +148,15 @@ for (const variable of variables) {
         expect(await run('watcher', name, 'return 1', 0)).toBe(refused(name))
       }
       expect(await run('watcher', 'GET', 'gr:a')).toBe('1')
+      for (const [token, ...args] of [
+        ['plainly', 'SCRIPT', 'LOAD', 'return 1'],
+        ['plainly', 'SCRIPT', 'FLUSH'],
+        ['plainly', 'SCRIPT', 'EXISTS', 'x'],
+        ['plainly', 'FUNCTION', 'LOAD', 'x'],
+        ['plainly', 'FUNCTION', 'FLUSH'],
+      ] as const) {
+        expect(await run(token, ...args)).toBe(refused(args.slice(0, 2).join(' ').toLowerCase()))
+      }
       for (const path of ['/pipeline', '/multi-exec']) {
         expect(
           JSON.stringify(

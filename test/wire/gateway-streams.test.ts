@@ -185,13 +185,114 @@ describe('a stream', { timeout: 60_000 }, () => {
   })
 })
 
+describe('a stream that is slow, or slow to begin', { timeout: 60_000 }, () => {
+  it('holds no copy of its own of what others hear as well, and ends where more would not fit', async () => {
+    await open()
+    const names = Array.from({ length: 100 }, () => stream('/subscribe/big'))
+    const all = (await Promise.all(names)).map(({ body }) => (body as ReadableStream<Uint8Array>).getReader())
+    const before = process.memoryUsage().arrayBuffers
+    const text = 'x'.repeat(3_000_000)
+    const publish = (): Promise<unknown> =>
+      fetch(`${gateway.url}/publish/big`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${gateway.token}` },
+        body: text,
+      })
+    await publish()
+    await publish()
+    await publish()
+    // Those that read nothing are let go.
+    await expect.poll(streamsOpen, { timeout: 20_000 }).toBe('0')
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(400_000_000)
+    await Promise.all(all.map((reader) => reader.cancel()))
+  })
+
+  it('gives its place back after the time that Redis has', async () => {
+    await open({ maxStreams: 2, timeoutMs: 200 })
+    const first = await stream('/subscribe/a')
+    await server.kill('SIGSTOP')
+    const late = await stream('/subscribe/b')
+    expect([late.status, await late.json()]).toEqual([503, { error: expect.stringContaining('TIMEOUT') }])
+    await server.kill('SIGCONT')
+    await expect.poll(async () => (await stream('/subscribe/b')).status, { timeout: 10_000 }).toBe(200)
+    await first.body?.cancel()
+  })
+
+  it('outlives a list of tokens that cannot be read', async () => {
+    let broken = false
+    const list: GatewayTokens = ['one']
+    const tokens = (): GatewayTokens => {
+      if (broken) throw new Error('unreadable')
+      return list
+    }
+    await open({ token: 'keeper', tokens, heartbeatMs: 20 })
+    const { body } = await stream('/subscribe/a', 'one')
+    const reader = (body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    broken = true
+    let heard = ''
+    while (!heard.includes('ping')) heard += textOf(await reader.read())
+    expect(await ask(server.port, 'PUBLISH a x')).toBe(':1')
+    while (!heard.includes('message,a,x')) heard += textOf(await reader.read())
+    await reader.cancel()
+  })
+})
+
 describe('a reply that is too large', { timeout: 60_000 }, () => {
+  const post = async (args: unknown, path = '/'): Promise<unknown> => {
+    const init = { method: 'POST', headers: { authorization: `Bearer ${gateway.token}` }, body: JSON.stringify(args) }
+    return (await fetch(gateway.url + path, init)).json()
+  }
+  it('says of a transaction that it ran', async () => {
+    await open()
+    const wide = 'local t = {} for i = 1, 600000 do t[i] = 1 end return t'
+    const list = [
+      ['INCR', 'ran'],
+      ['EVAL', wide, 0],
+      ['EVAL', wide, 0],
+    ]
+    expect(await post(list, '/multi-exec')).toEqual({ error: expect.stringMatching(/^TOOLARGE the transaction ran/) })
+    expect(await ask(server.port, 'GET ran')).toBe('1')
+  })
+  it('is no line that another must pay for, nor one that MONITOR cannot show', async () => {
+    await open()
+    const monitor = (await stream('/monitor')).body as ReadableStream<Uint8Array>
+    const reader = monitor.getReader()
+    await reader.read()
+    const group = 'g'.repeat(70_000)
+    const answers = await Promise.all([
+      ...Array.from({ length: 20 }, (_, i) => post(['ECHO', `${i}`])),
+      post(['XPENDING', 'nothing', group]),
+    ])
+    expect(answers.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => ({ result: `${i}` })))
+    expect(answers[20]).toEqual({ error: expect.stringMatching(/^NOGROUP /) })
+    let heard = ''
+    while (!heard.includes(group)) heard += textOf(await reader.read())
+    await reader.cancel()
+  })
+  it('ends the stream, where it was published', async () => {
+    await open()
+    const transport = tcpTransport({ url: server.url, maxReplyBytes: 1000 })
+    closing.push(() => transport.close())
+    const handler = createGateway({ transport, tokens: ['secret'] })
+    const headers = { authorization: 'Bearer secret' }
+    const { body } = await handler(new Request('http://gateway/subscribe/a', { headers }))
+    let gaps = 0
+    const heard: string[] = []
+    await transport.subscribe(
+      'a',
+      (message) => heard.push(message),
+      () => gaps++,
+    )
+    const reader = (body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await ask(server.port, `PUBLISH a ${'x'.repeat(5000)}`)
+    expect((await reader.read()).done).toBe(true)
+    await expect.poll(() => gaps, { timeout: 10_000 }).toBe(1)
+    expect(heard).toEqual([])
+  })
   it('fails its own request alone', async () => {
     await open()
-    const post = async (args: unknown): Promise<unknown> => {
-      const init = { method: 'POST', headers: { authorization: `Bearer ${gateway.token}` }, body: JSON.stringify(args) }
-      return (await fetch(gateway.url, init)).json()
-    }
     const deep = 'local t = {} for i = 1, 100 do t = {t} end return t'
     const wide = 'local t = {} for i = 1, 1100000 do t[i] = 1 end return t'
     const answers = await Promise.all(

@@ -26,6 +26,22 @@ describe('define', () => {
     answer = { id: 2, name: 'loaded' }
     expect(await user.get({ id: 2 })).toEqual(answer)
   })
+  it('gives the issues of its schema as the cause', async () => {
+    const user = open().define({ name: 'user', schema: z.object({ id: z.number() }), load: () => ({ id: 'x' }) })
+    const issues = [expect.objectContaining({ path: ['id'] })]
+    await expect((async () => await user.get(1))()).rejects.toMatchObject({ code: 'INVALID_VALUE', cause: issues })
+    await expect((async () => await user.set(1, {} as never))()).rejects.toMatchObject({ cause: issues })
+  })
+  it('refuses a key that is no text, and an option that does not exist', async () => {
+    const cache = open()
+    const kind = cache.define({ name: 'n', key: (params: { k?: string }) => params.k as string, load: () => 1 })
+    const wrapped = cache.wrap((params: { k?: string }) => params, { name: 'w', key: (params) => params.k as string })
+    for (const call of [() => kind.get({}), () => kind.set({}, 1), () => kind.delete({}), () => wrapped({})])
+      await expect((async () => await call())()).rejects.toEqual(code('INVALID_KEY'))
+    expect(() => cache.define({ name: 'n', load: () => 1, tll: '5m' } as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+  })
   it('says of a schema that changes the type of a value that it cannot be read again', async () => {
     const schema = z.string().transform(Number)
     const length = open().define({ name: 'n', schema, load: () => '5' })
@@ -99,8 +115,6 @@ describe('define', () => {
     const cache = open()
     for (const wrong of [{}, { name: 'x' }, { load: () => 1 }, { name: '', load: () => 1 }, undefined])
       expect(() => cache.define(wrong as never)).toThrow(code('INVALID_ARGUMENT'))
-    const odd = cache.define({ name: 'odd', load: () => 1, tttl: 5 } as never)
-    await expect(async () => await odd.get(1 as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
     const unplain = cache.define({ name: 'unplain', load: (_: unknown) => 1 })
     await expect(async () => await unplain.get(() => 1)).rejects.toEqual(code('UNENCODABLE'))
   })

@@ -8,6 +8,8 @@ describe('createCache', () => {
     { store: undefined },
     { store: null },
     { store: {} },
+    { store: Promise.resolve(memoryStore()) },
+    { onEvent: 'x' },
     { nope: 1 },
     { tll: '5m' },
     { constructor: 1 },
@@ -25,6 +27,31 @@ describe('createCache', () => {
   })
   it.each(['', 'a:b', 'a b', 'é', '.'])('refuses the namespace %j', (namespace) => {
     expect(open({ namespace })).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }))
+  })
+  it.each<object>([
+    { deadline: 'soon' },
+    { deadline: Number.NaN },
+    { signal: {} },
+    { softTimeout: 10 },
+    { forceFresh: true, bypass: true },
+    { jitter: '0.5' },
+    { jitter: 1 },
+    { refresh: 5 },
+    { migrate: String },
+    { nope: 1 },
+  ])('refuses a load with %o, and does not begin it', async (options) => {
+    const cache = open({ ttl: '1m' })()
+    let loads = 0
+    const load = async (): Promise<unknown> => await cache.getOrSet('k', () => ++loads, options as never)
+    await expect(load()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(loads).toBe(0)
+  })
+  it('refuses pairs that are none, and options of the memory store that do not exist', async () => {
+    const cache = open({})()
+    await expect((async () => await cache.setMany(['ab'] as never))()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+    expect(() => memoryStore({ maxx: 1 } as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
   it('sends nothing', () => {
     const store = { ...memoryStore(), get: () => Promise.reject(new Error('asked')) }

@@ -24,6 +24,10 @@ function appOver(cache: Cache) {
 }
 
 describe('cacheContext', () => {
+  it('refuses what is no cache', () => {
+    for (const source of [undefined, memoryStore(), {}])
+      expect(() => cacheContext(source as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
   it('puts a view of the cache in c.var.cache: what one request stores another finds', async () => {
     const cache = open()
     const app = appOver(cache)
