@@ -77,6 +77,18 @@ if (!(await listen(server, asked ?? DEFAULT_PORT, host))) {
   console.log(`port ${DEFAULT_PORT} is taken, so here is a free one`)
   await listen(server, 0, host)
 }
+let stopping = false
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (stopping) return
+    stopping = true
+    console.log(`${signal}: answering what is under way, then closing`)
+    void drain(server)
+      .then(() => cache.close())
+      .then(() => process.exit(0))
+  })
+}
+
 const url = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`
 const question = `'${url}/api/near?lat=48.86&lon=2.35&limit=3'`
 console.log(`
@@ -89,15 +101,3 @@ Open it in a browser, or try these. The first is computed, the second is a hit, 
   curl -i ${question}
   curl -i -X DELETE ${question}
 `)
-
-let stopping = false
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    if (stopping) return
-    stopping = true
-    console.log(`${signal}: answering what is under way, then closing`)
-    void drain(server)
-      .then(() => cache.close())
-      .then(() => process.exit(0))
-  })
-}
