@@ -71,8 +71,6 @@ async function main(): Promise<void> {
   const server = createAdaptorServer({ fetch: answer }) as Server
   server.listen(Number(process.env.PORT ?? 0), '127.0.0.1')
   await once(server, 'listening')
-  console.log(`Ready on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-
   let stopping = false
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, async () => {
@@ -85,6 +83,7 @@ async function main(): Promise<void> {
       process.exit(0)
     })
   }
+  console.log(`Ready on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 }
 
 main().catch((error: unknown) => {

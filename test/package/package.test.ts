@@ -43,12 +43,13 @@ const nodeless = /\b(?:require\(|from\s*['"]node:|import\(['"]node:)/
 describe('the tarball', () => {
   it('holds the built modules, their types, and what a reader needs: nothing else', () => {
     const expected =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[\w-]+\.(md|svg)|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
     expect(outside.files.filter((path) => !expected.test(path))).toEqual([])
     expect(outside.files).toEqual(
       expect.arrayContaining([
         'LICENSE',
         'CHANGELOG.md',
+        'docs/errors.md',
         'dist/src/index.js',
         'dist/src/index.d.ts',
         'dist/cli/hither.js',
