@@ -101,7 +101,7 @@ async function runLoad(
   })()
   await Promise.all(
     Array.from({ length: WORKERS }, async () => {
-      while (seen.answered < least) await Promise.all(Array.from({ length: BATCH }, one))
+      while (seen.answered < least || seen.cuts < 4) await Promise.all(Array.from({ length: BATCH }, one))
     }),
   )
   over = true

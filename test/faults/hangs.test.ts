@@ -141,6 +141,8 @@ for (const name of wayNames) {
 
     it('while connections are refused: nothing ran, and the same call may be made again', async () => {
       await way.refuse()
+      // So that what was kept alive is known to be closed.
+      await pause(50)
       const store = await way.open()
       const started = performance.now()
       const calls: (() => Promise<unknown>)[] = [
