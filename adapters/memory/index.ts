@@ -43,7 +43,7 @@ const SWEPT_PER_WRITE = 4
  */
 export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
   for (const name in options) {
-    if (!(name in KNOWN)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
+    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }
   const now = options.now ?? wallClock
   const maxEntries = bound('maxEntries', options.maxEntries, 100_000)

@@ -155,7 +155,7 @@ function toSettings(options: TcpTransportOptions): Settings {
     throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
   for (const name in options)
-    if (!(name in KNOWN)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
+    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
   const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
   const address = parseRedisUrl(url)
   if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')

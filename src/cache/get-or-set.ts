@@ -155,7 +155,7 @@ export async function getOrSet(
         const value = await core.bound(core.decode(outcome, to), limit)
         const { schema } = plan
         // Another's load, which another schema has checked, or none.
-        if (!schema || load.job.schema === schema || (await conform(schema, value))) return value
+        if (!schema || load.job.schema === schema || (await core.bound(conform(schema, value), limit))) return value
         liveId = ''
       } else liveId = outcome.liveId
       force = false

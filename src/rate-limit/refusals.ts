@@ -45,7 +45,8 @@ export function createRefusals(): Refusals {
     find(key, cost, limits) {
       const all = kept.get(key)
       if (!all) return undefined
-      const found = all.find((each) => each.cost === cost && each.limits === limits.join())
+      const plan = limits.join()
+      const found = all.find((each) => each.cost === cost && each.limits === plan)
       if (!found) return undefined
       const { decision, sentMs } = found
       const passedMs = now() - sentMs

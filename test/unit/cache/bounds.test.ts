@@ -68,6 +68,20 @@ describe('a schema or a codec that hangs', () => {
     state.hangs = true
     await expect(cache.getOrSet('k', () => 2, { schema, deadline: Date.now() + 20 })).rejects.toEqual(late)
   })
+
+  it('ends at its deadline who has joined a load without it', async () => {
+    const { state, schema } = hanging()
+    const cache = createCache({ store: memoryStore(), ttl: '1m' })
+    const door = Promise.withResolvers<number>()
+    const first = cache.getOrSet('k', () => door.promise)
+    await pause(5)
+    state.hangs = true
+    const joined = cache.getOrSet('k', () => 2, { schema, deadline: Date.now() + 100 })
+    await pause(5)
+    door.resolve(1)
+    await expect(joined).rejects.toEqual(late)
+    expect(await first).toBe(1)
+  })
 })
 
 /** A store that stops answering. */
