@@ -218,18 +218,33 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     if (sent[0]) await Promise.all(sent)
   }
 
+  /** The common cases without the machinery of a batch: a call alone in its tick, or nothing but reads. Undefined: neither. */
+  const simple = (units: readonly Unit[]): Request | undefined => {
+    const [first, second] = units as [Unit, Unit?]
+    const args: Request['args'] = second ? ['MGET'] : (first.args as Request['args'])
+    if (second) {
+      if (!ordered || slotOf || units.length > MAX_COMMANDS) return undefined
+      let bytes = 0
+      for (const unit of units) {
+        bytes += unit.size
+        if (unit.args[0] !== 'GET' || unit.bytes || unit.settled || bytes > MAX_BYTES) return undefined
+        args.push(unit.args[1] as string)
+      }
+    } else if (first.script || first.settled) return undefined
+    for (const unit of units) unit.sent = true
+    return { units: units as Unit[], args, effect: first.effect }
+  }
+
   const tick = createTick(
     traits,
     timeoutMs,
     (units, done) => {
+      const request = simple(units)
+      if (!request) return void sendAll(units).then(done)
       const [first, second] = units as [Unit, Unit?]
-      if (second || first.script || first.settled) return void sendAll(units).then(done)
-      // The common case, a call alone in its tick, without the machinery of a batch.
-      first.sent = true
-      const request: Request = { units: [first], args: first.args as Request['args'], effect: first.effect }
-      transport.send(request, first).then(
+      transport.send(request, second ? { deadline: latest(units) } : first).then(
         (reply) => {
-          if (typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
+          if (!second && typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
           else answer(request, reply)
           done()
         },

@@ -79,6 +79,8 @@ export function createTick(
   let filling: Open | undefined
   let closed = false
   let at = 0
+  /** Of the call before. */
+  let lastDeadline = 0
 
   const send = (sent: Open): void => {
     if (sent === filling) filling = undefined
@@ -101,11 +103,12 @@ export function createTick(
         for (const key of keys) checkKey(key, traits)
         const signal = call?.signal
         if (signal?.aborted) throw signal.reason
-        // The clock is read once a tick, but for calls with a deadline of their own.
-        if (!filling || call?.deadline !== undefined || MORTAL) at = now()
+        // The clock is read once a tick, but for calls with a deadline that no other had before.
+        if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || MORTAL) at = now()
         // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
         if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
+        lastDeadline = deadline
         const unit: Unit = {
           keys,
           args,
