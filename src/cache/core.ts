@@ -66,6 +66,8 @@ export interface Core {
   parse(text: string | undefined): Entry | undefined
   /** The text under a stored key. Calls of one tick share one read. `inTurn`: the caller has its turn on the key. */
   text(key: string, inTurn?: boolean): Promise<string | undefined>
+  /** The version under a stored key, which is then remembered. Shared as `text`. */
+  version(key: string): Promise<string | undefined>
   /** Resolves when the next thing has ended that a read of the stored key waits for; undefined: there is none. */
   before(key: string, inTurn?: boolean): Promise<void> | undefined
   /** Reads of the key wait for this, which must not reject: who has been answered by a load finds its value stored. */
@@ -165,6 +167,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     tags: '',
   }
   const reads = createMomentary<Promise<string | undefined>>()
+  const noted = createMomentary<Promise<string | undefined>>()
   const turns = new Map<string, Promise<unknown>>()
   const fills = new Map<string, Promise<unknown>>()
 
@@ -288,8 +291,20 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (before) return before.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
-        reading = guarded(() => store.get(key, core.call()))
+        reading = guarded((nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs }))
         reads.set(key, reading)
+      }
+      return reading
+    },
+    version(key) {
+      let reading = noted.get(key)
+      if (!reading) {
+        const { epoch } = core.versions
+        reading = core.text(key).then((version) => {
+          core.versions.note(key, version, epoch)
+          return version
+        })
+        noted.set(key, reading)
       }
       return reading
     },
@@ -310,6 +325,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     forget(key) {
       reads.delete(key)
+      noted.delete(key)
       core.versions.forget(key)
     },
     inTurn(keys, slow, limit, work) {

@@ -2,7 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { encodeJson } from '../protocol/codec.ts'
-import { NO_VALUE, NONE } from '../protocol/entry.ts'
+import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
@@ -13,10 +13,10 @@ import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
 import { define, namedKey } from './define.ts'
-import { getOrSet, planLoad, runAlone } from './get-or-set.ts'
+import { type Begun, getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
-import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough } from './load.ts'
-import { type Found, look } from './look.ts'
+import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough, type Use } from './load.ts'
+import { type Found, look, plainHit, type Sent, send } from './look.ts'
 import { conform } from './schema.ts'
 import type {
   AddOptions,
@@ -104,6 +104,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   /** Checks a call's options; throws what ends it before it begins. */
   const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
+    if (!options && !request.signal && request.deadline === undefined) return NO_LIMIT
     checkNames('this call', options, known, plain)
     const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
     for (const signal of signals)
@@ -142,8 +143,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   }
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
     ask(core.step(effect, to, args, core.call(limit)), limit)
-  const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false): Promise<Found> =>
-    within(ask(look(core, space, stored(key), new Set(checkTags(tags)), '', inTurn), limit), limit)
+  const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false, sent?: Sent): Promise<Found> =>
+    within(ask(look(core, space, stored(key), new Set(checkTags(tags)), '', inTurn, sent), limit), limit)
   /** Looks what is there, then runs one step, told of it: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
@@ -187,41 +188,72 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats[as === 'hit' ? 'hits' : 'stale']++
     emit({ type: as })
   }
-  const open: ReadThrough['open'] = async (to, entry, limit, as, use) => {
-    try {
-      const decoding = core.decode(entry, to)
-      let value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
-      const { schema, migrate } = use?.plan ?? {}
-      if (schema) {
-        const checked = (given: unknown) => core.bound(conform(schema, given), limit)
-        const conformed =
-          (await checked(value)) ?? (migrate && (await checked(await core.bound(migrate(value), limit))))
-        if (!conformed) throw undefined
-        value = conformed.value
+  /** What the decoded value is kept near as, and counted. */
+  const opened = (value: unknown, entry: Entry, as?: 'hit' | 'stale', use?: Use): Box => {
+    const { ticket = -1, atMs = 0, status } = use?.found ?? {}
+    if (use && near && ticket >= 0) {
+      const { writtenMs, loadMs, tags } = entry
+      const schema = use.plan?.schema
+      // One that a tag has made stale is so before its time.
+      const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs
+      const note = {
+        loadMs: loadMs || undefined,
+        tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,
+        schema,
       }
-      const { ticket = -1, atMs = 0, status } = use?.found ?? {}
-      if (use && near && ticket >= 0) {
-        const { writtenMs, loadMs, tags } = entry
-        // One that a tag has made stale is so before its time.
-        const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs
-        const note = {
-          loadMs: loadMs || undefined,
-          tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,
-          schema,
-        }
-        const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
-        const textLength = entry.payload.length
-        const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength }
-        const noted = loadMs || tags || schema ? { ...fill, note } : fill
-        near.set((nearName as Name)(use.key), noted, atMs, ticket)
-      }
-      if (as) served(as)
-      return { value }
-    } catch {
-      checkLimit(limit)
-      emit({ type: 'decode-failed' })
-      return undefined
+      const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
+      const textLength = entry.payload.length
+      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength }
+      const noted = loadMs || tags || schema ? { ...fill, note } : fill
+      near.set((nearName as Name)(use.key), noted, atMs, ticket)
     }
+    if (as) served(as)
+    return { value }
+  }
+  const unreadable = (limit: Limit): undefined => {
+    checkLimit(limit)
+    emit({ type: 'decode-failed' })
+  }
+  const conformed = async (decoding: unknown, limit: Limit, plan: Use['plan']): Promise<unknown> => {
+    const value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
+    const { schema, migrate } = plan ?? {}
+    if (!schema) return value
+    const checked = (given: unknown) => core.bound(conform(schema, given), limit)
+    const box = (await checked(value)) ?? (migrate && (await checked(await core.bound(migrate(value), limit))))
+    if (!box) throw undefined
+    return box.value
+  }
+  const open: ReadThrough['open'] = (to, entry, limit, as, use) => {
+    try {
+      const decoded = core.decode(entry, to)
+      if (!(decoded instanceof Promise) && !use?.plan?.schema) return opened(decoded, entry, as, use)
+      return conformed(decoded, limit, use?.plan).then(
+        (value) => opened(value, entry, as, use),
+        () => unreadable(limit),
+      )
+    } catch {
+      return unreadable(limit)
+    }
+  }
+  /** The usual hit: no tag, nothing to wait for, no limit. For all else `closer` is called. */
+  const glance = async (
+    key: string,
+    sent: Sent,
+    plan: LoadPlan | undefined,
+    closer: () => Promise<unknown>,
+  ): Promise<unknown> => {
+    try {
+      const own = await sent.own
+      const entry = plainHit(own, await sent.generation)
+      if (entry) {
+        core.hear()
+        const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
+        const opening = open(stored(key), entry, NO_LIMIT, 'hit', use)
+        const hit = opening instanceof Promise ? await opening : opening
+        if (hit) return hit.value
+      }
+    } catch {}
+    return closer()
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
   const hitOf = async (
@@ -344,22 +376,44 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return Number(reply)
   }
 
+  const begin = (key: string, plan: LoadPlan, limit: Limit): Begun => {
+    const to = stored(key)
+    const { options, schema, tags } = plan
+    const entry = held(key, schema)
+    const simple =
+      limit === NO_LIMIT && !entry && tags.length === 0 && !schema && !options.forceFresh && !options.refresh
+    return {
+      arrived: loads.starts(),
+      held: entry,
+      sent: simple && !loads.contextOf(to) ? send(core, space, to) : undefined,
+    }
+  }
   let usualPlan: LoadPlan | undefined
   /** Of a call without options. */
   const usual = (): LoadPlan => {
     usualPlan ??= planLoad(core)
     return usualPlan
   }
-  const load = async <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
-    const kept = quick<Frozen<T>>(key, options)
-    if (kept !== undefined) {
-      served('hit')
-      return kept
+  const load = <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
+    try {
+      const kept = quick<Frozen<T>>(key, options)
+      if (kept !== undefined) {
+        served('hit')
+        return Promise.resolve(kept)
+      }
+      return loadCloser(key, loader, options) as Promise<Frozen<T>>
+    } catch (error) {
+      return Promise.reject(error)
     }
+  }
+  const loadCloser = (key: string, loader: Loader<unknown>, options?: GetOrSetOptions): Promise<unknown> => {
     const limit = limitOf(options, LOAD)
     if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
     const plan = options ? planLoad(core, options) : usual()
-    return (await (options?.bypass ? runAlone : getOrSet)(through, key, loader, plan, limit)) as Frozen<T>
+    if (options?.bypass) return runAlone(through, key, loader, plan, limit)
+    const begun = begin(key, plan, limit)
+    const closer = (): Promise<unknown> => getOrSet(through, key, loader, plan, limit, undefined, begun)
+    return begun.sent ? glance(key, begun.sent, plan, closer) : closer()
   }
 
   const cache: Cache = {
@@ -375,8 +429,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         served('hit')
         return near.value as Frozen<T>
       }
-      const found = await find(key, limit, options?.tags)
-      return (await hitOf(key, found, limit, found))?.value as Frozen<T> | undefined
+      const sent = options ? undefined : send(core, space, stored(key))
+      const closer = async (): Promise<unknown> => {
+        const found = await find(key, limit, options?.tags, false, sent)
+        return (await hitOf(key, found, limit, found))?.value
+      }
+      return (await (sent ? glance(key, sent, undefined, closer) : closer())) as Frozen<T> | undefined
     },
     async getMany<T>(keys: readonly string[], options?: ReadOptions) {
       const limit = limitOf(options, READ)

@@ -6,7 +6,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
 import type { Box, Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
-import { type Found, look } from './look.ts'
+import { type Found, look, type Sent } from './look.ts'
 import { conform } from './schema.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
 import { checkTags, parseTags } from './versions.ts'
@@ -37,6 +37,16 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
   return { options, life, tags, hardMs, softMs, backoffMs, nearMs, schema, migrate }
 }
 
+/** What has been seen and done for a caller already. */
+export interface Begun {
+  /** How many loaders had been started when it came. */
+  readonly arrived: number
+  /** What the near tier holds. */
+  readonly held: NearEntry | undefined
+  /** Its first reads, on their way; undefined: none. */
+  readonly sent: Sent | undefined
+}
+
 /** One caller's read-through. Resolves to the value, as the stored form gives it back. */
 export async function getOrSet(
   through: ReadThrough,
@@ -45,26 +55,30 @@ export async function getOrSet(
   plan: LoadPlan,
   limit: Limit,
   onTurn?: LoadJob['onTurn'],
+  begun?: Begun,
 ): Promise<unknown> {
   const { core, loads, space, open } = through
   const { options } = plan
   const to = space.key(key)
-  const arrived = loads.starts()
+  const arrived = begun ? begun.arrived : loads.starts()
+  let first = begun
   let liveId = ''
   let force = !!options.forceFresh
   const alone = (): Promise<unknown> => runAlone(through, key, loader, plan, { ...limit, deadline: NEVER })
   for (;;) {
     // What another loop was sent here for is in the store.
-    const near = liveId ? undefined : through.held(key, plan.schema)
+    const near = first ? first.held : liveId ? undefined : through.held(key, plan.schema)
+    const sent = first?.sent
+    first = undefined
     if (near && !force && near.freshUntilMs > now() && !isDue(near, options)) {
       through.served('hit')
       return near.value
     }
-    const knew = loads.contextOf(to)
+    const knew = sent ? undefined : loads.contextOf(to)
     const names = knew ? [...plan.tags, ...knew.tags.keys()] : plan.tags
     let found: Found | undefined
     try {
-      found = await lookOrAway(through, to, names, liveId, limit)
+      found = await lookOrAway(through, to, names, liveId, limit, sent)
     } catch (error) {
       for (const signal of limit.signals) if (signal.aborted) throw signal.reason
       if (!isPast(limit)) throw error
@@ -202,9 +216,10 @@ async function lookOrAway(
   tags: Iterable<string>,
   liveId: string,
   limit: Limit,
+  sent?: Sent,
 ): Promise<Found | undefined> {
   try {
-    const found = await within(look(core, space, to, new Set(tags), liveId), limit)
+    const found = await within(look(core, space, to, new Set(tags), liveId, false, sent), limit)
     core.hear()
     return found
   } catch (error) {

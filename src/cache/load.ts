@@ -128,7 +128,13 @@ export interface ReadThrough {
    * The value of a usable entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Counts and
    * tells, `as` what; kept near, by what was found and for as long as the plan allows. Rejects past the limit.
    */
-  open(to: string, entry: Entry, limit: Limit, as?: 'hit' | 'stale', use?: Use): Promise<Box | undefined>
+  open(
+    to: string,
+    entry: Entry,
+    limit: Limit,
+    as?: 'hit' | 'stale',
+    use?: Use,
+  ): Box | undefined | Promise<Box | undefined>
   /** Keeps near what the store has not confirmed; given out while `stands` answers true. */
   keep(
     key: string,
@@ -147,7 +153,7 @@ export interface Use {
   /** The caller's. */
   readonly key: string
   readonly found: Pick<Found, 'atMs' | 'ticket' | 'status'>
-  readonly plan?: Pick<LoadPlan, 'nearMs' | 'schema' | 'migrate'>
+  readonly plan?: Pick<LoadPlan, 'nearMs' | 'schema' | 'migrate'> | undefined
 }
 
 const MAX_LOADS = 10_000

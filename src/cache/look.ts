@@ -1,4 +1,4 @@
-import { type Entry, isFresh, isKept, NO_VALUE, NONE } from '../protocol/entry.ts'
+import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseUntagged } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './core.ts'
@@ -20,10 +20,36 @@ export interface Found {
   readonly ticket: number | undefined
 }
 
+/** The reads of a look, on their way. */
+export interface Sent extends Pick<Found, 'atMs' | 'ticket'> {
+  readonly own: Promise<string | undefined>
+  readonly generation: Promise<string | undefined>
+}
+
+/** Sends the reads of a look without tags; undefined where something must be waited for first, or in the plain format. */
+export function send(core: Core, space: Space, to: string): Sent | undefined {
+  const { plain, near, before } = core
+  if (plain || near?.buried(to) || before(to)) return undefined
+  near?.ride()
+  return sendNow(core, space, to)
+}
+
+function sendNow({ near, text, version }: Core, space: Space, to: string): Sent {
+  const atMs = now()
+  const ticket = near?.begin()
+  return { own: text(to, true), generation: version(space.generation), atMs, ticket }
+}
+
+/** The entry under the key, where it is valid and fresh without a further read; undefined: `look` tells. */
+export function plainHit(own: string | undefined, generation: string | undefined): Entry | undefined {
+  const entry = own && generation ? parseUntagged(own, generation) : undefined
+  return entry && isFresh(entry, now) ? entry : undefined
+}
+
 /**
  * Reads an entry with what decides whether it is valid, in one wave: the entry, the generation and the tags that are
  * named. Tags found only in the entry cost one more read. `liveId` is the id of an entry that the store's own clock has
- * just called fresh; `inTurn`: the caller has its turn on the key.
+ * just called fresh; `inTurn`: the caller has its turn on the key; `sent`: its reads, where they are on their way.
  */
 export async function look(
   core: Core,
@@ -32,31 +58,29 @@ export async function look(
   names: ReadonlySet<string>,
   liveId = '',
   inTurn = false,
+  sent?: Sent,
 ): Promise<Found> {
   const { plain, text, parse, near } = core
-  const buried = near?.buried(to)
-  const absent = buried && (await buried)
-  near?.ride()
-  const since = { atMs: now(), ticket: near?.begin() }
-  if (plain || absent) {
-    const entry = absent ? undefined : parse(await text(to, inTurn))
-    return {
-      entry,
-      status: entry ? 'fresh' : 'absent',
-      dead: '',
-      generation: plain ? NONE : undefined,
-      tags: NO_TAGS,
-      ...since,
+  let reads = sent
+  if (!reads) {
+    const buried = near?.buried(to)
+    const absent = buried && (await buried)
+    near?.ride()
+    if (plain || absent) {
+      const since = { atMs: now(), ticket: near?.begin() }
+      const entry = absent ? undefined : parse(await text(to, inTurn))
+      const status = entry ? 'fresh' : 'absent'
+      return { entry, status, dead: '', generation: plain ? NONE : undefined, tags: NO_TAGS, ...since }
     }
+    // What the entry is compared with must not be older than itself.
+    for (let before = core.before(to, inTurn); before; before = core.before(to, true)) await before
+    reads = sendNow(core, space, to)
   }
-  // What the entry is compared with must not be older than itself.
-  for (let before = core.before(to, inTurn); before; before = core.before(to, true)) await before
-  const own = text(to, true)
-  const generation = text(space.generation)
-  if (names.size > 0 || liveId) return await examine(core, space, [own, generation], names, liveId, since)
+  const { own, generation } = reads
+  if (names.size > 0 || liveId) return await examine(core, space, reads, names, liveId)
   const shared = alike.get(to)
   if (shared?.own === own && shared.generation === generation) return await shared.found
-  const found = examine(core, space, [own, generation], names, liveId, since)
+  const found = examine(core, space, reads, names, liveId)
   alike.set(to, { own, generation, found })
   return await found
 }
@@ -70,24 +94,18 @@ const alike = createMomentary<{
 const NO_TAGS: ReadonlyMap<string, string | undefined> = new Map()
 
 async function examine(
-  { versions, text, parse }: Core,
+  { version, parse }: Core,
   space: Space,
-  reads: readonly [own: Promise<string | undefined>, generation: Promise<string | undefined>],
+  sent: Sent,
   names: ReadonlySet<string>,
   liveId: string,
-  since: Pick<Found, 'atMs' | 'ticket'>,
 ): Promise<Found> {
   let tags = NO_TAGS as Map<string, string | undefined>
-  const { epoch } = versions
   const read = async (name: string): Promise<void> => {
-    const key = space.tag(name)
-    const version = await text(key)
-    versions.note(key, version, epoch)
-    tags.set(name, version)
+    tags.set(name, await version(space.tag(name)))
   }
   if (names.size > 0) tags = new Map()
-  const [own, generation] = await Promise.all(names.size > 0 ? [...reads, ...Array.from(names, read)] : reads)
-  versions.note(space.generation, generation, epoch)
+  const [own, generation] = await Promise.all([sent.own, sent.generation, ...Array.from(names, read)])
   const entry = parse(own)
   let status: Found['status'] = 'absent'
   let dead = ''
@@ -102,10 +120,9 @@ async function examine(
       if (missing.length > 0) await Promise.all(missing)
       stands = standing(borne, tags)
     }
-    const at = now()
     if (stands !== 'valid') dead = entry.id
-    if (!dead && (entry.id === liveId || isFresh(entry, at))) status = 'fresh'
-    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, at)) status = 'stale'
+    if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'
   }
-  return { entry, status, dead, generation, tags, ...since }
+  return { entry, status, dead, generation, tags, atMs: sent.atMs, ticket: sent.ticket }
 }

@@ -69,7 +69,7 @@ export function encodeJson(
 
 /** The value of `encodeJson`'s text. Throws for text that is none. */
 export function decodeJson(text: string, mark: string): unknown {
-  if (!/[jri]/.test(mark)) throw new SyntaxError('another codec')
+  if (mark !== 'j' && mark !== 'r' && mark !== 'i') throw new SyntaxError('another codec')
   const value: unknown = JSON.parse(text)
   return mark === 'r' ? unpack(value) : value
 }

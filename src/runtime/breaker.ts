@@ -4,7 +4,7 @@ import { now } from './clock.ts'
  * Runs a call, unless what it asks does not answer lately: then the calls of one run of microtasks at a time probe, since
  * they may travel together, and the others fail at once.
  */
-export type Breaker = <T>(call: () => Promise<T>) => Promise<T>
+export type Breaker = <T>(call: (nowMs: number) => Promise<T>) => Promise<T>
 
 /** What an error says of whom was asked; `unknown`: nothing, such as a caller's own abort. */
 export type Verdict = 'failed' | 'answered' | 'unknown'
@@ -48,7 +48,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     open = true
     onChange(true)
   }
-  const probe = async <T>(call: () => Promise<T>): Promise<T> => {
+  const probe = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
     const sentMs = now()
     const end = (verdict: Verdict): void => {
       probingMs = undefined
@@ -64,7 +64,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
       })
     }
     try {
-      const answer = await call()
+      const answer = await call(sentMs)
       end('answered')
       return answer
     } catch (error) {
@@ -72,17 +72,18 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
       throw error
     }
   }
-  return async (call) => {
-    if (open) {
-      if (!boarding && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
-      return await probe(call)
-    }
+  const probeOrRefuse = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
+    if (!boarding && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
+    return await probe(call)
+  }
+  return (call) => {
+    if (open) return probeOrRefuse(call)
     const sentMs = now()
-    try {
-      return await call()
-    } catch (error) {
+    const answer = call(sentMs)
+    // Beside the caller, who is not to wait a turn more for it.
+    answer.then(undefined, (error: unknown) => {
       if (judge(error, now() - sentMs) === 'failed') count()
-      throw error
-    }
+    })
+    return answer
   }
 }

@@ -197,7 +197,11 @@ export const mutants: readonly Mutant[] = [
     "if (stands === 'dead') dead = entry.id",
   ),
   look('what is dead is not stale', "else if (stands !== 'dead' && entry.freshUntilMs", 'else if (entry.freshUntilMs'),
-  entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > nowMs)', '|| true)'),
+  entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
+  entry('a quick hit is of this generation', 'text.startsWith(generation, 104) && ', ''),
+  entry('a quick hit bears no tag', " && text.startsWith('00000000', 120)", ''),
+  look('a quick look waits for what is being written', ' || before(to)) return undefined', ') return undefined', UNIT),
+  look('a quick look minds a tombstone', 'if (plain || near?.buried(to) || ', 'if (plain || ', ['cache/near.test.ts']),
   version(
     'a version that is missing equals nothing',
     "if (now === undefined || !isSameTag(now, version)) return 'dead'",
