@@ -17,8 +17,8 @@ export interface BoundedMap<V> {
   time(slot: number, index: number): number
   /**
    * Stores, and removes what must go for it. `times`: the end of the lifetime first, then what else the caller wants to
-   * keep by slot. `mark`: from 0 to 7. False when nothing is stored, because the end is past or the entry alone is larger
-   * than the map, or than 256 MB: the key is then absent. An entry replaced in place counts as read.
+   * keep by slot. `mark`: from 0 to 15. False when nothing is stored, because the end is past or the entry alone is larger
+   * than the map, or than 128 MB: the key is then absent. An entry replaced in place counts as read.
    */
   set(key: string, value: V, bytes: number, mark: number, times: readonly number[], nowMs: number): boolean
   delete(key: string): void
@@ -37,11 +37,11 @@ export interface BoundedMapStats {
 /** Of a slot, in `cells`: its neighbours in the queue, of which slot 0 is both ends, and its state. */
 const NEWER = 0
 const OLDER = 1
-/** Bit 0: read since the hand last passed; bits 1 to 3: the mark; from bit 4: bytes. */
+/** Bit 0: read since the hand last passed; bits 1 to 4: the mark; from bit 5: bytes. */
 const STATE = 2
 const WIDTH = 3
 
-const MAX_ENTRY_BYTES = 2 ** 28 - 1
+const MAX_ENTRY_BYTES = 2 ** 27 - 1
 const SWEPT_PER_WRITE = 2
 
 /** `timesKept`: how many numbers `set` takes as `times`. An entry with more than `maxLifeMs` left has ended: the clock went back. */
@@ -66,7 +66,7 @@ export function createBoundedMap<V>(
 
   const cell = (slot: number, field: number): number => cells[slot * WIDTH + field] as number
   const time = (slot: number, index: number): number => stamps[slot * timesKept + index] as number
-  const bytesOf = (slot: number): number => cell(slot, STATE) >>> 4
+  const bytesOf = (slot: number): number => cell(slot, STATE) >>> 5
   const link = (older: number, newer: number): void => {
     cells[older * WIDTH + NEWER] = newer
     cells[newer * WIDTH + OLDER] = older
@@ -115,14 +115,17 @@ export function createBoundedMap<V>(
       if (slot === undefined) return 0
       const leftMs = time(slot, 0) - nowMs
       if (leftMs > 0 && leftMs <= maxLifeMs) {
-        ;(cells[slot * WIDTH + STATE] as number) |= 1
+        const at = slot * WIDTH + STATE
+        const state = cells[at] as number
+        // Most have been read before: a look costs less than a write.
+        if (!(state & 1)) cells[at] = state | 1
         return slot
       }
       remove(slot)
       return 0
     },
     slotOf: (key) => slots.get(key) ?? 0,
-    mark: (slot) => (cell(slot, STATE) >> 1) & 7,
+    mark: (slot) => (cell(slot, STATE) >> 1) & 15,
     time,
     set(key, value, bytes, mark, times, nowMs) {
       for (let i = 0; i < SWEPT_PER_WRITE; i++) {
@@ -142,7 +145,7 @@ export function createBoundedMap<V>(
       }
       heldBytes += bytes
       values[slot] = value
-      cells[slot * WIDTH + STATE] = bytes * 16 + mark * 2 + read
+      cells[slot * WIDTH + STATE] = bytes * 32 + mark * 2 + read
       stamps.set(times, slot * timesKept)
       return true
     },

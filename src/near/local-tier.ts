@@ -83,6 +83,8 @@ interface Noted {
 /** Marks, beside CLONED. */
 const NOTED = 1
 const GUARDED = 4
+/** It is kept for longer than it is fresh. */
+const GRACED = 8
 
 /** Times kept, after the end. */
 const FRESH_UNTIL = 1
@@ -123,11 +125,15 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
   return {
     peek(key, nowMs) {
       const slot = find(key, nowMs)
-      if (slot === 0 || time(slot, FRESH_UNTIL) <= nowMs) return undefined
+      if (slot === 0) return undefined
       const mark = map.mark(slot)
-      if (mark & GUARDED) return undefined
+      if (mark === 0) {
+        hits++
+        return values[slot]
+      }
+      if (mark & GUARDED || (mark & GRACED && time(slot, FRESH_UNTIL) <= nowMs)) return undefined
       hits++
-      return mark ? valueIn(slot, mark) : values[slot]
+      return valueIn(slot, mark)
     },
     get(key, nowMs) {
       const slot = find(key, nowMs)
@@ -157,12 +163,16 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
       ) {
         const isolation = isolate(value)
         const own = isolation === CLONED ? clone(value) : value
+        const keptUntilMs = Math.min(expiresMs, nowMs + maxAgeMs)
         kept = map.set(
           key,
           note ? { value: own, note, ticket } : own,
           isolation === UNKNOWN ? Number.POSITIVE_INFINITY : OVERHEAD_BYTES + key.length + 2 * textLength,
-          (isolation & CLONED) | (note ? NOTED : 0) | (note && (note.tags || note.stands || note.schema) ? GUARDED : 0),
-          [Math.min(expiresMs, nowMs + maxAgeMs), freshUntilMs, writtenMs],
+          (isolation & CLONED) |
+            (note ? NOTED : 0) |
+            (note && (note.tags || note.stands || note.schema) ? GUARDED : 0) |
+            (freshUntilMs < keptUntilMs ? GRACED : 0),
+          [keptUntilMs, freshUntilMs, writtenMs],
           nowMs,
         )
       }
