@@ -94,33 +94,22 @@ export async function getOrSet(
     const entry = seen?.entry
     const fresh = seen?.status === 'fresh'
     let dead = seen?.dead
-    const jobFor = (early: boolean, background: boolean): LoadJob => {
-      const hints = entry?.mark === NO_VALUE && entry.tags
-      const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
-      const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
-      return {
-        ...through,
-        ...plan,
-        hardMs,
-        tags,
-        key,
-        to,
-        loader,
-        arrived,
-        seen,
-        knew,
-        dead,
-        early,
-        background,
-        onTurn,
-      }
-    }
+    let leads = false
+    const enter = (early: boolean, background: boolean): Load =>
+      loads.enter({ to, seen, arrived, knew, background, onTurn }, () => {
+        leads = true
+        const hints = entry?.mark === NO_VALUE && entry.tags
+        const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
+        const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
+        const own = { hardMs, tags, key, to, loader, arrived, seen, knew, dead, early, background, onTurn }
+        return { ...through, ...plan, ...own }
+      })
     if (entry && fresh && !force) {
       const hit = await open(to, entry, limit, 'hit', { key, found: seen, plan })
       if (hit) {
         const { writtenMs, loadMs, freshUntilMs } = entry
         if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: now() })) {
-          const load = loads.enter(jobFor(true, true))
+          const load = enter(true, true)
           if (!loads.goOn(load, through)) await within(load.result.catch(nothing), limit)
           loads.leave(load)
         }
@@ -145,10 +134,9 @@ export async function getOrSet(
       const copy = await serveStale()
       if (copy) return copy.value
     }
-    const job = jobFor(force, false)
-    const load = loads.enter(job)
+    const load = enter(force, false)
     try {
-      const guarded = MORTAL && load.job !== job
+      const guarded = MORTAL && !leads
       let softAt = stale ? now() + plan.softMs : NEVER
       let outcome: Awaited<ReturnType<typeof patient>>
       for (;;) {

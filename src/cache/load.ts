@@ -90,9 +90,12 @@ export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'co
   readonly onTurn?: ((waits: boolean) => void) | undefined
 }
 
+/** What decides whether a caller may share a running load. */
+export type Arrival = Pick<LoadJob, 'to' | 'seen' | 'arrived' | 'knew' | 'background' | 'onTurn'>
+
 export interface Loads {
-  /** The running load this caller may share, or a new one. The caller leaves it by `leave`. */
-  enter(job: LoadJob): Load
+  /** The running load this caller may share, or a new one of the job it makes. The caller leaves it by `leave`. */
+  enter(caller: Arrival, make: () => LoadJob): Load
   /** A load of its own: shared with nobody, stored nowhere. */
   alone(job: LoadJob): Load
   leave(load: Load): void
@@ -182,7 +185,7 @@ export function createLoads(core: Core): Loads {
     return true
   }
   /** Whether a read has shown the load's lease, and that what the load is known to be begun under is no more. */
-  const isOutdated = ({ over, token, context }: Load, { seen, knew }: LoadJob): boolean => {
+  const isOutdated = ({ over, token, context }: Load, { seen, knew }: Arrival): boolean => {
     if (over || !token || !context || knew !== context || seen?.entry?.lease !== token) return false
     if (seen.generation !== context.generation) return true
     for (const [tag, version] of context.tags) if (seen.tags.has(tag) && seen.tags.get(tag) !== version) return true
@@ -313,7 +316,7 @@ export function createLoads(core: Core): Loads {
       // The wait for another holder begins anew.
       if (holder !== followed) waitedMs = 0
       followed = holder
-      const pauseMs = Math.min(Math.max(FIRST_POLL_MS, waitedMs / 8), LAST_POLL_MS) * (0.5 + random())
+      const pauseMs = Math.min(Math.max(FIRST_POLL_MS, waitedMs / 12), LAST_POLL_MS) * (0.75 + random() / 2)
       waitedMs += pauseMs
       await sleep(Math.min(leftMs + 1, pauseMs), load.stop.signal)
     }
@@ -497,22 +500,22 @@ export function createLoads(core: Core): Loads {
   }
 
   return {
-    enter(job) {
-      const { to, seen, arrived } = job
+    enter(caller, make) {
+      const { to, seen, arrived } = caller
       const running = loads.get(to)
       if (running && mayJoin(running, seen, arrived)) {
-        if (!job.background) stats.joined++
+        if (!caller.background) stats.joined++
         running.waiters++
-        job.onTurn?.(true)
+        caller.onTurn?.(true)
         return running
       }
-      if (running && isOutdated(running, job)) running.detached = true
+      if (running && isOutdated(running, caller)) running.detached = true
       for (const [key, { untilMs }] of loads) {
         if (loads.size < MAX_LOADS || untilMs > now()) break
         loads.delete(key)
       }
-      if (loads.size >= MAX_LOADS) return alone(job, 'OVERLOADED')
-      const load = begin(job, !plain && !!seen, running)
+      if (loads.size >= MAX_LOADS) return alone(make(), 'OVERLOADED')
+      const load = begin(make(), !plain && !!seen, running)
       loads.set(to, load)
       stats.inFlight = loads.size
       return load
