@@ -121,6 +121,7 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   hardTimeout: 1,
   onEvent: 1,
   waitUntil: 1,
+  mutable: 1,
   namespace: 2,
   grace: 2,
   codec: 2,

@@ -43,12 +43,14 @@ import { type Context, checkTags, parseTags, type Space, softenVersion } from '.
  * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
  * `INVALID_KEY` (a namespace); it sends nothing.
  */
+export function createCache(options: PlainCacheOptions & { readonly mutable: true }): PlainCache<true>
+export function createCache(options: CacheOptions & { readonly mutable: true }): Cache<true>
 export function createCache(options: PlainCacheOptions): PlainCache
 export function createCache(options: CacheOptions): Cache
-export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache {
+export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache | PlainCache<true> {
   const core = createCore(options)
-  const { waitUntil } = options
-  return view(core, createLoads(core), core.namespace, { waitUntil })
+  const { waitUntil, mutable } = options
+  return view(core, createLoads(core), core.namespace, { waitUntil, mutable })
 }
 
 type Name = (key: string) => string
@@ -58,7 +60,7 @@ const READ: { readonly [K in keyof ReadOptions]-?: 1 | 2 } = { ...CALL, tags: 2 
 const WRITE: { readonly [K in keyof WriteOptions]-?: 1 | 2 } = { ...CALL, onWriteFailure: 1 }
 const ADD: { readonly [K in keyof AddOptions]-?: 1 | 2 } = { ...CALL, ttl: 1, grace: 2, tags: 2 }
 const SET: { readonly [K in keyof SetOptions]-?: 1 | 2 } = { ...ADD, ...WRITE }
-const VIEW: { readonly [K in keyof ViewOptions]-?: 1 } = { ...CALL, waitUntil: 1 }
+const VIEW: { readonly [K in keyof ViewOptions]-?: 1 } = { ...CALL, waitUntil: 1, mutable: 1 }
 const INVALIDATE = { ...WRITE, keepStale: 2 } as const
 const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
   ...ADD,
@@ -92,6 +94,7 @@ interface CapturedVersions extends Captured {
 
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
   const { plain, traits, stats, versions, near } = core
+  if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
   const nearName = near?.names(namespace)
   const quickName = request.signal || request.deadline !== undefined ? undefined : nearName
   const emit = core.emitter(namespace)
@@ -169,8 +172,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats.misses++
     emit({ type: 'miss' })
   }
+  const given = (value: unknown): unknown => (request.mutable && near ? near.thaw(value) : value)
   const held: ReadThrough['held'] = (key, schema) => {
-    const entry = near && typeof key === 'string' ? near.get((nearName as Name)(key), now()) : undefined
+    const kept = near && typeof key === 'string' ? near.get((nearName as Name)(key), now()) : undefined
+    const entry = request.mutable && kept ? { ...kept, value: given(kept.value) } : kept
     if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
       return entry?.note?.schema === schema ? entry : undefined
     }
@@ -182,7 +187,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   /** As `held`, for calls that ask for nothing more than the value: undefined for what wants a closer look. */
   const quick = <T>(key: string, options: GetOrSetOptions | undefined): T | undefined => {
     if (!quickName || typeof key !== 'string' || (options && wantsMore(options))) return undefined
-    return (near as Near).peek(quickName(key), coarseNow()) as T | undefined
+    return given((near as Near).peek(quickName(key), coarseNow())) as T | undefined
   }
   const served: ReadThrough['served'] = (as) => {
     stats[as === 'hit' ? 'hits' : 'stale']++
@@ -203,7 +208,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       }
       const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
       const textLength = entry.payload.length
-      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength }
+      const lent = request.mutable === true
+      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength, lent }
       const noted = loadMs || tags || schema ? { ...fill, note } : fill
       near.set((nearName as Name)(use.key), noted, atMs, ticket)
     }
@@ -651,7 +657,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     peek<T>(key: string) {
       if (!near || typeof key !== 'string') return undefined
       const kept = near.peek((nearName as Name)(key), coarseNow())
-      if (kept !== undefined) return kept as Frozen<T>
+      if (kept !== undefined) return given(kept) as Frozen<T>
       const entry = held(key)
       return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },

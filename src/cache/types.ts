@@ -20,6 +20,9 @@ export type Frozen<T> = T extends Opaque
         ? { readonly [K in keyof T]: Frozen<T[K]> }
         : T
 
+/** How a cache gives `T` out: to be read; by one with `mutable: true` as a copy of the caller's own. */
+export type Given<T, M extends boolean> = M extends true ? T : Frozen<T>
+
 /** Keeps a promise going after the answer: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
 export type WaitUntil = (work: Promise<unknown>) => void
 
@@ -176,11 +179,11 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
 }
 
 /** A typed front door to the entries of one kind: each method is the cache's, by parameters in place of a key. */
-export interface Definition<P, T> {
+export interface Definition<P, T, M extends boolean = false> {
   /** As `getOrSet`. */
-  get(params: P, options?: CallOptions & Pick<GetOrSetOptions, 'forceFresh' | 'bypass'>): Promise<Frozen<T>>
+  get(params: P, options?: CallOptions & Pick<GetOrSetOptions, 'forceFresh' | 'bypass'>): Promise<Given<T, M>>
   /** In the order of `list`. As `getOrSetMany` where there is a `loadMany` and tags do not depend on parameters. */
-  getMany(list: readonly P[], options?: CallOptions): Promise<(Frozen<T> | undefined)[]>
+  getMany(list: readonly P[], options?: CallOptions): Promise<(Given<T, M> | undefined)[]>
   /** As `set`; rejects `INVALID_VALUE` for what the schema refuses. */
   set(params: P, value: T, options?: WriteOptions): Promise<void>
   /** As `delete`. Resolves to whether there was one. */
@@ -193,14 +196,16 @@ export interface Definition<P, T> {
 export interface ViewOptions extends CallOptions {
   /** Where work goes that continues after the answer. @default the cache's own */
   readonly waitUntil?: WaitUntil | undefined
+  /** Gives each caller a copy of its own, which it may change; a near hit then costs a copy. @default the cache's own */
+  readonly mutable?: boolean | undefined
 }
 
-export interface CacheEntry<T> {
+export interface CacheEntry<T, M extends boolean = false> {
   readonly key: string
   /** `stale`: past its `ttl`, kept for `grace`. */
   readonly status: 'fresh' | 'stale' | 'absent'
   /** Undefined when absent. */
-  readonly value: Frozen<T> | undefined
+  readonly value: Given<T, M> | undefined
   /** Milliseconds since it was stored, by this machine's clock against the store's. 0 when absent, and in the plain format. */
   readonly age: number
   /** Milliseconds it stays fresh; `Infinity` without an end, 0 when stale or absent. */
@@ -262,6 +267,11 @@ interface CommonOptions {
   readonly onEvent?: (event: CacheEvent) => void
   /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil
+  /**
+   * Gives each caller a copy of its own, typed to be written. Else what is kept near is shared and frozen, and results are
+   * typed to be read, with a near tier or without. @default false
+   */
+  readonly mutable?: boolean
 }
 
 export interface CacheOptions extends CommonOptions {
@@ -283,17 +293,17 @@ export interface PlainCacheOptions extends CommonOptions {
  * A cache of entries that other programs read and write as well. Two invariants hold within one process only: that a
  * deleted value does not come back from a load under way, and that one load runs per key.
  */
-export interface PlainCache {
+export interface PlainCache<M extends boolean = false> {
   /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
-  get<T = unknown>(key: string, options?: CallOptions): Promise<Frozen<T> | undefined>
+  get<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, M> | undefined>
   /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
-  getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Frozen<T>>>
+  getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Given<T, M>>>
   /**
    * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
    * share it. Resolves to the decoded form on a miss as well as on a hit. When the store is away the loader answers.
    * The loader's own error passes through untouched and is not cached.
    */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Frozen<T>>
+  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Given<T, M>>
   /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
   set(key: string, value: unknown, options?: PlainSetOptions): Promise<void>
   /** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
@@ -306,7 +316,7 @@ export interface PlainCache {
   /** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
   touch(key: string, options?: PlainAddOptions): Promise<boolean>
   /** Resolves to the value and deletes it, atomically: of several callers one gets it. */
-  take<T = unknown>(key: string, options?: CallOptions): Promise<Frozen<T> | undefined>
+  take<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, M> | undefined>
   /**
    * Deletes the value and its stale copy. No load that began before can put its value back, or answer a caller that
    * comes later. Resolves to how many keys the store held.
@@ -323,12 +333,13 @@ export interface PlainCache {
   wrap<A extends readonly unknown[], T>(
     fn: (...args: A) => T | Promise<T>,
     options: WrapOptions<A> & PlainLoadOptions,
-  ): (...args: A) => Promise<Frozen<T>>
+  ): (...args: A) => Promise<Given<T, M>>
   /** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
-  peek<T = unknown>(key: string): Frozen<T> | undefined
+  peek<T = unknown>(key: string): Given<T, M> | undefined
   /** Value, status and age of one entry; the stale copy as well. */
-  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T>>
+  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T, M>>
   /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
+  with(options: ViewOptions & { readonly mutable: true }): PlainCache<true>
   with(options: ViewOptions): this
   stats(): CacheStats
   /** Resolves when no background work is left. Never rejects: failures are events. */
@@ -339,12 +350,12 @@ export interface PlainCache {
 }
 
 /** A cache in one namespace of a store. */
-export interface Cache extends PlainCache {
-  get<T = unknown>(key: string, options?: ReadOptions): Promise<Frozen<T> | undefined>
-  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Frozen<T>>>
-  getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T>>
+export interface Cache<M extends boolean = false> extends PlainCache<M> {
+  get<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, M> | undefined>
+  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Given<T, M>>>
+  getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T, M>>
   has(key: string, options?: ReadOptions): Promise<boolean>
-  take<T = unknown>(key: string, options?: ReadOptions): Promise<Frozen<T> | undefined>
+  take<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, M> | undefined>
   /**
    * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
    * answers undefined for, are absent from the map. At most 10,000.
@@ -353,7 +364,7 @@ export interface Cache extends PlainCache {
     keys: readonly string[],
     loader: ManyLoader<T>,
     options?: GetOrSetOptions,
-  ): Promise<Map<string, Frozen<T>>>
+  ): Promise<Map<string, Given<T, M>>>
   /**
    * Makes the value stale at once: absent to `get`, served by `getOrSet` only while its refresh fails. Without grace it
    * is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
@@ -369,7 +380,7 @@ export interface Cache extends PlainCache {
   /** Takes the tags' versions, to `set` later what is read from now on. */
   capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
   /** As in the plain format; a value in grace is served when the loader fails. */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>>
+  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Given<T, M>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
   add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
@@ -377,12 +388,14 @@ export interface Cache extends PlainCache {
   wrap<A extends readonly unknown[], T>(
     fn: (...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,
-  ): (...args: A) => Promise<Frozen<T>>
+  ): (...args: A) => Promise<Given<T, M>>
   /** One kind of entries, named, typed by its schema or its loader. */
-  define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T>
+  define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, M>
   define<P, T>(
     options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
-  ): Definition<P, T>
+  ): Definition<P, T, M>
+  with(options: ViewOptions & { readonly mutable: true }): Cache<true>
+  with(options: ViewOptions): this
   /** A view of the namespace `<this>.<name>`: no new connection, listener or map. */
-  namespace(name: string): Cache
+  namespace(name: string): Cache<M>
 }

@@ -28,7 +28,7 @@ export interface NearHost {
 }
 
 /** A tier in its cache: what keeps it true to the store. */
-export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'begin' | 'set' | 'stats'> {
+export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'thaw' | 'begin' | 'set' | 'stats'> {
   /** From the keys of a namespace to the tier's. */
   names(namespace: string): (key: string) => string
   /**

@@ -9,8 +9,8 @@ export const CLONED = 2
 /** Anything else, such as an instance of a class, or nesting deeper than 64: not to be kept. */
 export const UNKNOWN = 3
 
-/** Freezes arrays and plain objects all the way down, and tells what else there is. */
-export function isolate(value: unknown, depth = 0): Isolation {
+/** Freezes arrays and plain objects all the way down, unless told not to, and tells what else there is. */
+export function isolate(value: unknown, freeze = true, depth = 0): Isolation {
   if (typeof value === 'function' || depth > MAX_DEPTH) return UNKNOWN
   if (typeof value !== 'object' || value === null) return 0
   const base = Object.getPrototypeOf(value) as object | null
@@ -25,8 +25,8 @@ export function isolate(value: unknown, depth = 0): Isolation {
         ? (value as Set<unknown>)
         : []
   let worst: Isolation = plain ? FROZEN : copied ? CLONED : UNKNOWN
-  for (const part of parts) worst = Math.max(worst, isolate(part, depth + 1)) as Isolation
-  if (plain) Object.freeze(value)
+  for (const part of parts) worst = Math.max(worst, isolate(part, freeze, depth + 1)) as Isolation
+  if (plain && freeze) Object.freeze(value)
   return worst
 }
 

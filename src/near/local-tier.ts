@@ -1,5 +1,5 @@
 import { type BoundedMapStats, createBoundedMap } from './bounded-map.ts'
-import { CLONED, clone, isolate, UNKNOWN } from './isolate.ts'
+import { CLONED, clone, FROZEN, isolate, UNKNOWN } from './isolate.ts'
 
 /** What is kept of an entry. Instants are epoch milliseconds; `Infinity` is no end. */
 export interface NearEntry {
@@ -27,6 +27,8 @@ export interface NearNote {
 
 /** An entry as it comes in. Its value is the tier's to freeze: arrays and plain objects are frozen in place. */
 export interface NearFill extends NearEntry {
+  /** A caller may change the value: a copy is kept. @default false */
+  readonly lent?: boolean
   /** Kept until then at the longest, and for `maxAge`. */
   readonly expiresMs: number
   /** Length of the text it is stored as, for `maxBytes`. */
@@ -53,6 +55,8 @@ export interface LocalTier {
   peek(key: string, nowMs: number): unknown
   /** The entry under `key`, fresh or in grace; undefined for none within `maxAge`. */
   get(key: string, nowMs: number): NearEntry | undefined
+  /** A value that was given out, as a copy that may be changed. */
+  thaw(value: unknown): unknown
   /** A ticket for a `set`, taken before the read, load or write from which its entry will come is begun. */
   begin(): number
   /**
@@ -152,8 +156,10 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
         note: mark & NOTED ? (values[slot] as Noted).note : undefined,
       }
     },
+    // What is no plain data was copied when it was given out.
+    thaw: (value) => (Object.isFrozen(value) ? clone(value) : value),
     begin: () => turn,
-    set(key, { value, writtenMs, freshUntilMs, expiresMs, note, textLength }, nowMs, ticket) {
+    set(key, { value, writtenMs, freshUntilMs, expiresMs, note, textLength, lent }, nowMs, ticket) {
       const held = map.slotOf(key)
       let kept = false
       if (
@@ -161,8 +167,9 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
         !(note && !tagsStand(note, ticket)) &&
         !(held && time(held, WRITTEN) > writtenMs)
       ) {
-        const isolation = isolate(value)
-        const own = isolation === CLONED ? clone(value) : value
+        const isolation = isolate(value, !lent)
+        const own = isolation === CLONED || (lent && isolation !== UNKNOWN) ? clone(value) : value
+        if (lent && isolation === FROZEN) isolate(own)
         const keptUntilMs = Math.min(expiresMs, nowMs + maxAgeMs)
         kept = map.set(
           key,

@@ -155,7 +155,7 @@ export const mutants: readonly Mutant[] = [
   ),
   load(
     'what was invalidated is no load to wait for',
-    'if (running && isOutdated(running, job)) running.detached = true',
+    'if (running && isOutdated(running, caller)) running.detached = true',
     '',
     UNIT,
   ),
@@ -185,6 +185,13 @@ export const mutants: readonly Mutant[] = [
     'throw error',
   ),
   // Reads
+  cache('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
+    'cache/near.test.ts',
+  ]),
+  cache('what is given out is thawed', '? { ...kept, value: given(kept.value) } :', '? kept :', ['cache/near.test.ts']),
+  cache('and by the quick way', 'return given((near as Near).peek(', 'return ((near as Near).peek(', [
+    'cache/near.test.ts',
+  ]),
   look('an entry of another generation is dead', 'if (entry.generation === generation) {', 'if (true) {'),
   look(
     'tags that the entry bears are read',

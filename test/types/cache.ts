@@ -115,6 +115,20 @@ declare const store: AtomicStore
 typed<Cache>()(createCache({ store }))
 typed<Cache>()(createCache({ store, namespace: 'shop', ttl: '5m', grace: '1h' }))
 typed<PlainCache>()(createCache({ store, format: 'plain', ttl: 60_000 }))
+// A mutable one gives out what its callers may write.
+const own = createCache({ store, mutable: true })
+typed<Cache<true>>()(own)
+typed<Promise<User>>()(own.getOrSet('k', loadUser))
+typed<Promise<User | undefined>>()(own.get<User>('k'))
+typed<Promise<Map<string, User>>>()(own.getMany<User>(['k']))
+typed<User | undefined>()((await own.namespace('x').getEntry<User>('k')).value)
+typed<Promise<User>>()(own.wrap(loadUser, { name: 'x' })())
+typed<Promise<User>>()(own.define({ name: 'x', load: loadUser }).get(undefined))
+;(await own.getOrSet('k', loadUser)).tags.push('x')
+typed<Cache<true>>()(cache.with({ mutable: true }))
+typed<PlainCache<true>>()(createCache({ store, format: 'plain', mutable: true }))
+// @ts-expect-error whether it is cannot be told here
+;(await createCache({ store, mutable: Math.random() < 0.5 }).getOrSet('k', loadUser)).name = 'x'
 // @ts-expect-error no cache is in memory by accident
 createCache({ ttl: '5m' })
 declare const plainStore: Store

@@ -818,3 +818,95 @@ describe('a schema', () => {
     )
   })
 })
+
+describe('mutable: true', () => {
+  interface Doc {
+    list: number[]
+    map: Map<string, { n: number }>
+    deep: { when: Date }
+  }
+  const made = (): Doc => ({ list: [1], map: new Map([['a', { n: 1 }]]), deep: { when: new Date(0) } })
+  const spoil = (doc: Doc | undefined): void => {
+    if (!doc) throw new Error('there is none')
+    expect(doc).toEqual(made())
+    doc.list.push(2)
+    const inner = doc.map.get('a')
+    if (inner) inner.n = 2
+    doc.map.set('b', { n: 3 })
+    doc.deep.when.setTime(1)
+    doc.deep = { when: new Date(2) }
+  }
+  const plainly = (): { list: number[]; deep: { n: number } } => ({ list: [1], deep: { n: 1 } })
+
+  it('gives each caller a copy of its own, however it asks', async () => {
+    const memory = memoryStore()
+    const cache = createCache({ store: memory, near: nearTier({ maxAge: '1m' }), ttl: '5m', mutable: true })
+    await cache.set('k', made())
+    const load = (): Doc => made()
+    const kind = cache.define({ name: 'kind', load })
+    const wrapped = cache.wrap(async () => made(), { name: 'wrapped' })
+    for (let i = 0; i < 3; i++) {
+      spoil(await cache.get<Doc>('k'))
+      spoil((await cache.getMany<Doc>(['k'])).get('k'))
+      spoil((await cache.getEntry<Doc>('k')).value)
+      spoil(cache.peek<Doc>('k'))
+      spoil(await cache.getOrSet('loaded', load))
+      spoil((await cache.getOrSetMany(['many'], () => ({ many: made() }))).get('many'))
+      spoil(await kind.get(null))
+      spoil(await wrapped())
+    }
+    expect(cache.stats().near).toMatchObject({ entries: 5 })
+  })
+
+  it('thaws what is frozen all the way down, and keeps what it is given apart', async () => {
+    const cache = createCache({ store: memoryStore(), near: nearTier({ maxAge: '1m' }), ttl: '5m', mutable: true })
+    for (let i = 0; i < 4; i++) {
+      const value = await cache.getOrSet('k', plainly)
+      expect(value).toEqual(plainly())
+      value.list.push(2)
+      value.deep.n = 2
+    }
+    expect(cache.stats()).toMatchObject({ loads: 1, near: { hits: 2 } })
+  })
+
+  it('is a matter of the view, and of what is kept while the store is away', async () => {
+    const { cache, state } = setUp({}, { grace: '1h' })
+    await warm(cache, 'k', plainly())
+    const frozen = await cache.get<ReturnType<typeof plainly>>('k')
+    expect(Object.isFrozen(frozen) && Object.isFrozen(frozen?.deep)).toBe(true)
+    const view = cache.with({ mutable: true })
+    state.away = true
+    await view.set('away', plainly(), { onWriteFailure: 'event' })
+    for (const key of ['k', 'away', 'k', 'away']) {
+      const own = await view.get<ReturnType<typeof plainly>>(key)
+      expect(own).toEqual(plainly())
+      if (own) own.deep.n = 2
+      own?.list.push(2)
+    }
+    expect(await cache.get('k')).toBe(frozen)
+    expect(await cache.get('away')).toEqual(plainly())
+  })
+
+  it('keeps nothing near of what it cannot copy, and leaves that alone', async () => {
+    class Money {
+      cents = 1
+      parts = [1]
+    }
+    const codec = { mark: 'M', encode: () => 'm', decode: () => new Money() }
+    const cache = createCache({ store: memoryStore(), near: nearTier(), ttl: '5m', mutable: true, codec })
+    await cache.set('k', 1)
+    for (let i = 0; i < 2; i++) {
+      const money = await cache.get<Money>('k')
+      expect(money).toBeInstanceOf(Money)
+      money?.parts.push(2)
+      expect(money?.parts).toEqual([1, 2])
+    }
+    expect(cache.stats().near).toMatchObject({ entries: 0 })
+  })
+
+  it('is true or false', () => {
+    const store = memoryStore()
+    expect(() => createCache({ store, mutable: 'yes' as never })).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => createCache({ store }).with({ mutable: 1 as never })).toThrow(code('INVALID_ARGUMENT'))
+  })
+})
