@@ -866,7 +866,12 @@ describe('mutable: true', () => {
       value.list.push(2)
       value.deep.n = 2
     }
-    expect(cache.stats()).toMatchObject({ loads: 1, near: { hits: 2 } })
+    for (let i = 0; i < 2; i++) {
+      const { value, source } = await cache.getEntry<ReturnType<typeof plainly>>('k')
+      expect([value, source]).toEqual([plainly(), 'near'])
+      value?.list.push(2)
+    }
+    expect(cache.stats()).toMatchObject({ loads: 1, near: { hits: 4 } })
   })
 
   it('is a matter of the view, and of what is kept while the store is away', async () => {
