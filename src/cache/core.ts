@@ -1,4 +1,4 @@
-import { HitherError, isHitherError } from '../errors.ts'
+import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
@@ -6,12 +6,12 @@ import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { after, type Background, createBackground, MORTAL } from '../runtime/background.ts'
-import { createBreaker } from '../runtime/breaker.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { tell } from '../runtime/listener.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
+import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
 import { readPlain, writePlain } from './plain-operations.ts'
@@ -54,9 +54,7 @@ export interface Core {
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
   emitter(namespace: string): Emit
   life(options: SetOptions | undefined): Life
-  /** Whether the error says that the store did not answer. */
-  isOutage(error: unknown): error is HitherError
-  /** As `isOutage`, which a read-through survives: it is then counted and told. */
+  /** Whether the error is an outage, which a read-through survives: it is then counted and told. */
   isFault(error: unknown, emit: Emit): boolean
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, key: string): Coded | Promise<Coded>
@@ -127,8 +125,6 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   codec: 2,
 }
 
-/** A probe that has not ended by then has ended with its request. */
-const PROBE_MARGIN_MS = 1000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
 const CLOCKS_DIFFER_MS = 5000
 
@@ -184,28 +180,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         }
       : nothing
   const emit = emitter(namespace)
-  const isOutage = (error: unknown): error is HitherError =>
-    // Bad input and a closed store are the caller's.
-    isHitherError(error) && !/^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/.test(error.code)
-  const guarded = createBreaker({
-    judge(error, afterMs) {
-      const { code = '' } = isHitherError(error) ? error : {}
-      if (/^(STORE_UN|OVERL|BAD_)/.test(code)) return 'failed'
-      // A caller may have had less patience than the store is given.
-      if (code === 'TIMEOUT' && afterMs >= storeTimeoutMs * 0.9) return 'failed'
-      return /^(STORE_REJ|UNAUTH|WRONG|OVERF)/.test(code) ? 'answered' : 'unknown'
-    },
-    refusal: () =>
-      new HitherError(
-        'STORE_UNAVAILABLE',
-        'the store did not answer lately: one call at a time asks whether it is back',
-        {
-          retryable: true,
-        },
-      ),
-    onChange: (open) => emit({ type: 'breaker', open }),
-    patienceMs: storeTimeoutMs + PROBE_MARGIN_MS,
-  })
+  const guarded = createStoreBreaker(storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
   const run: AtomicStore['run'] = (...args) => guarded(() => store.run(...args))
   const background = createBackground()
   let heard = 0
@@ -250,7 +225,6 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
       return { freshMs, lifeMs: freshMs && freshMs + staleMs }
     },
-    isOutage,
     isFault(error, emit) {
       if (!isOutage(error)) return false
       core.stats.storeErrors++

@@ -11,6 +11,7 @@ import { coarseNow } from '../runtime/coarse-clock.ts'
 import { checkLimit, type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
+import { isOutage } from '../store/outage.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
 import { define, namedKey } from './define.ts'
 import { type Begun, getOrSet, planLoad, runAlone } from './get-or-set.ts'
@@ -351,7 +352,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   }
   /** Whether a failed write is to be an event; then it has been one. */
   const isDropped = (options: WriteOptions | undefined, error: unknown): boolean => {
-    if (options?.onWriteFailure !== 'event' || !core.isOutage(error)) return false
+    if (options?.onWriteFailure !== 'event' || !isOutage(error)) return false
     emit({ type: 'write-dropped', code: error.code })
     return true
   }
