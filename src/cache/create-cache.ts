@@ -17,7 +17,7 @@ import { define, namedKey } from './define.ts'
 import { type Begun, getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
 import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough, type Use } from './load.ts'
-import { type Found, look, plainHit, type Sent, send } from './look.ts'
+import { type Found, look, type Sent, send, usualHit } from './look.ts'
 import { conform } from './schema.ts'
 import type {
   AddOptions,
@@ -38,7 +38,7 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts'
-import { type Context, checkTags, parseTags, type Space, softenVersion } from './versions.ts'
+import { type Context, checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
 
 /**
  * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
@@ -108,8 +108,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   /** Checks a call's options; throws what ends it before it begins. */
   const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
-    if (!options && !request.signal && request.deadline === undefined) return NO_LIMIT
-    checkNames('this call', options, known, plain)
+    if (options) checkNames('this call', options, known, plain)
+    const own = options && (options.signal !== undefined || options.deadline !== undefined)
+    if (!own && !request.signal && request.deadline === undefined) return NO_LIMIT
     const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
     for (const signal of signals)
       if (typeof signal?.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
@@ -148,7 +149,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
     ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false, sent?: Sent): Promise<Found> =>
-    within(ask(look(core, space, stored(key), new Set(checkTags(tags)), '', inTurn, sent), limit), limit)
+    within(ask(look(core, space, stored(key), sent ? [] : checkTags(tags), '', inTurn, sent), limit), limit)
   /** Looks what is there, then runs one step, told of it: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
@@ -242,7 +243,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return unreadable(limit)
     }
   }
-  /** The usual hit: no tag, nothing to wait for, no limit. For all else `closer` is called. */
+  /** The usual hit: nothing to wait for, no limit. For all else `closer` is called. */
   const glance = async (
     key: string,
     sent: Sent,
@@ -251,13 +252,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   ): Promise<unknown> => {
     try {
       const own = await sent.own
-      const entry = plainHit(own, await sent.generation)
-      if (entry) {
+      const generation = await sent.generation
+      let block = ''
+      for (const [name, version] of sent.tags) block += `${block && ','}${formatTag(name, (await version) ?? '')}`
+      const entry = usualHit(own, generation, block)
+      // A codec of its own, of another mark, may take its time.
+      if (entry && entry.mark >= 'a') {
         core.hear()
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
-        const opening = open(stored(key), entry, NO_LIMIT, 'hit', use)
-        const hit = opening instanceof Promise ? await opening : opening
-        if (hit) return hit.value
+        return opened(core.decode(entry, key), entry, 'hit', use).value
       }
     } catch {}
     return closer()
@@ -387,12 +390,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     const to = stored(key)
     const { options, schema, tags } = plan
     const entry = held(key, schema)
-    const simple =
-      limit === NO_LIMIT && !entry && tags.length === 0 && !schema && !options.forceFresh && !options.refresh
+    const simple = limit === NO_LIMIT && !entry && !schema && !options.forceFresh && !options.refresh
     return {
       arrived: loads.starts(),
       held: entry,
-      sent: simple && !loads.contextOf(to) ? send(core, space, to) : undefined,
+      sent: simple && !loads.contextOf(to) ? send(core, space, to, tags) : undefined,
     }
   }
   let usualPlan: LoadPlan | undefined
@@ -436,9 +438,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         served('hit')
         return near.value as Frozen<T>
       }
-      const sent = options ? undefined : send(core, space, stored(key))
+      const { tags = [] } = options ?? {}
+      const sent = limit === NO_LIMIT ? send(core, space, stored(key), checkTags(tags)) : undefined
       const closer = async (): Promise<unknown> => {
-        const found = await find(key, limit, options?.tags, false, sent)
+        const found = await find(key, limit, tags, false, sent)
         return (await hitOf(key, found, limit, found))?.value
       }
       return (await (sent ? glance(key, sent, undefined, closer) : closer())) as Frozen<T> | undefined

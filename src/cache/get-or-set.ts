@@ -24,7 +24,7 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (options.refresh && typeof options.refresh !== 'function')
     throw invalid('refresh is a function, as of hither/refresh')
-  if (!/^(fail|load)$/.test(onDeadline)) throw invalid("onDeadline is 'fail' or 'load'")
+  if (onDeadline !== 'fail' && onDeadline !== 'load') throw invalid("onDeadline is 'fail' or 'load'")
   if (schema && typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
   if (migrate && !schema) throw invalid('migrate needs a schema')
   const nearMs = options.nearTtl === undefined ? NEVER : toMs(options.nearTtl, 'nearTtl', 0)
@@ -142,7 +142,7 @@ export async function getOrSet(
       for (;;) {
         outcome = await patient(load, guarded, softAt, limit)
         if (outcome === 'unsure') {
-          const seen = await lookOrAway(through, to, load.context?.tags.keys() ?? [], '', limit)
+          const seen = await lookOrAway(through, to, [...(load.context?.tags.keys() ?? [])], '', limit)
           if (loads.mayJoin(load, seen, arrived)) continue
           outcome = { liveId: '' }
         }
@@ -201,13 +201,13 @@ function isDue({ writtenMs, freshUntilMs, note }: NearEntry, { refresh }: GetOrS
 async function lookOrAway(
   { core, space, emit }: ReadThrough,
   to: string,
-  tags: Iterable<string>,
+  tags: readonly string[],
   liveId: string,
   limit: Limit,
   sent?: Sent,
 ): Promise<Found | undefined> {
   try {
-    const found = await within(look(core, space, to, new Set(tags), liveId, false, sent), limit)
+    const found = await within(look(core, space, to, tags, liveId, false, sent), limit)
     core.hear()
     return found
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseUntagged } from '../protocol/entry.ts'
+import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseCurrent } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './core.ts'
@@ -24,25 +24,36 @@ export interface Found {
 export interface Sent extends Pick<Found, 'atMs' | 'ticket'> {
   readonly own: Promise<string | undefined>
   readonly generation: Promise<string | undefined>
+  /** Of the tags that were named. */
+  readonly tags: ReadonlyMap<string, Promise<string | undefined>>
 }
 
-/** Sends the reads of a look without tags; undefined where something must be waited for first, or in the plain format. */
-export function send(core: Core, space: Space, to: string): Sent | undefined {
+const NO_READS: ReadonlyMap<string, Promise<undefined>> = new Map()
+const NO_TAGS: ReadonlyMap<string, undefined> = new Map()
+
+/** Sends the reads of a look; undefined where something must be waited for first, or in the plain format. */
+export function send(core: Core, space: Space, to: string, names: readonly string[]): Sent | undefined {
   const { plain, near, before } = core
   if (plain || near?.buried(to) || before(to)) return undefined
   near?.ride()
-  return sendNow(core, space, to)
+  return sendNow(core, space, to, names)
 }
 
-function sendNow({ near, text, version }: Core, space: Space, to: string): Sent {
+function sendNow({ near, text, version }: Core, space: Space, to: string, names: readonly string[]): Sent {
   const atMs = now()
   const ticket = near?.begin()
-  return { own: text(to, true), generation: version(space.generation), atMs, ticket }
+  const own = text(to, true)
+  const generation = version(space.generation)
+  const tags = names.length > 0 ? new Map(names.map((name) => [name, version(space.tag(name))])) : NO_READS
+  return { own, generation, tags, atMs, ticket }
 }
 
-/** The entry under the key, where it is valid and fresh without a further read; undefined: `look` tells. */
-export function plainHit(own: string | undefined, generation: string | undefined): Entry | undefined {
-  const entry = own && generation ? parseUntagged(own, generation) : undefined
+/**
+ * The entry that was read, where it is fresh, of this generation, and bears just these tags in this order, `block` as it
+ * is stored with their versions now. Undefined: `look` tells.
+ */
+export function usualHit(own: string | undefined, generation: string | undefined, block: string): Entry | undefined {
+  const entry = own && generation ? parseCurrent(own, generation, block) : undefined
   return entry && isFresh(entry, now) ? entry : undefined
 }
 
@@ -55,7 +66,7 @@ export async function look(
   core: Core,
   space: Space,
   to: string,
-  names: ReadonlySet<string>,
+  names: readonly string[],
   liveId = '',
   inTurn = false,
   sent?: Sent,
@@ -74,13 +85,13 @@ export async function look(
     }
     // What the entry is compared with must not be older than itself.
     for (let before = core.before(to, inTurn); before; before = core.before(to, true)) await before
-    reads = sendNow(core, space, to)
+    reads = sendNow(core, space, to, names)
   }
-  const { own, generation } = reads
-  if (names.size > 0 || liveId) return await examine(core, space, reads, names, liveId)
+  const { own, generation, tags } = reads
+  if (tags.size > 0 || liveId) return await examine(core, space, reads, liveId)
   const shared = alike.get(to)
   if (shared?.own === own && shared.generation === generation) return await shared.found
-  const found = examine(core, space, reads, names, liveId)
+  const found = examine(core, space, reads, liveId)
   alike.set(to, { own, generation, found })
   return await found
 }
@@ -91,21 +102,13 @@ const alike = createMomentary<{
   readonly generation: Promise<unknown>
   readonly found: Promise<Found>
 }>()
-const NO_TAGS: ReadonlyMap<string, string | undefined> = new Map()
-
-async function examine(
-  { version, parse }: Core,
-  space: Space,
-  sent: Sent,
-  names: ReadonlySet<string>,
-  liveId: string,
-): Promise<Found> {
-  let tags = NO_TAGS as Map<string, string | undefined>
-  const read = async (name: string): Promise<void> => {
-    tags.set(name, await version(space.tag(name)))
+async function examine({ version, parse }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
+  const [own, generation] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
+  let tags: Map<string, string | undefined> | undefined
+  for (const [name, reading] of sent.tags) {
+    tags ??= new Map()
+    tags.set(name, await reading)
   }
-  if (names.size > 0) tags = new Map()
-  const [own, generation] = await Promise.all([sent.own, sent.generation, ...Array.from(names, read)])
   const entry = parse(own)
   let status: Found['status'] = 'absent'
   let dead = ''
@@ -113,16 +116,20 @@ async function examine(
     let stands = 'dead'
     if (entry.generation === generation && !entry.tags) stands = 'valid'
     else if (entry.generation === generation) {
-      if (tags === NO_TAGS) tags = new Map()
+      const all = tags ?? new Map<string, string | undefined>()
+      tags = all
       const borne = parseTags(entry.tags)
+      const read = async (name: string): Promise<void> => {
+        all.set(name, await version(space.tag(name)))
+      }
       const missing: Promise<void>[] = []
-      for (const name of borne.keys()) if (!tags.has(name)) missing.push(read(name))
+      for (const name of borne.keys()) if (!all.has(name)) missing.push(read(name))
       if (missing.length > 0) await Promise.all(missing)
-      stands = standing(borne, tags)
+      stands = standing(borne, all)
     }
     if (stands !== 'valid') dead = entry.id
     if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
     else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'
   }
-  return { entry, status, dead, generation, tags, atMs: sent.atMs, ticket: sent.ticket }
+  return { entry, status, dead, generation, tags: tags ?? NO_TAGS, atMs: sent.atMs, ticket: sent.ticket }
 }

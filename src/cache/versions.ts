@@ -136,7 +136,11 @@ export function createVersions(run: AtomicStore['run']): Versions {
 
 /** The tag block of an entry: ASCII, `name=version,…` with the name percent-encoded. */
 export function formatTags(tags: ReadonlyMap<string, string>): string {
-  return Array.from(tags, ([tag, version]) => `${encodeURIComponent(tag)}=${version}`).join()
+  return Array.from(tags, ([tag, version]) => formatTag(tag, version)).join()
+}
+
+export function formatTag(tag: string, version: string): string {
+  return `${encodeURIComponent(tag)}=${version}`
 }
 
 export function parseTags(block: string): Map<string, string> {
@@ -190,5 +194,5 @@ export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
   }
   // A copy: the caller's own may change while it is waited for.
-  return [...new Set(tags)]
+  return tags.length > 1 ? [...new Set(tags)] : [...tags]
 }

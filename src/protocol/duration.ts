@@ -15,11 +15,25 @@ const MAX_MS = 1e14
  * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. `name` is said in the message.
  */
 export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
-  const [, count, unit] = (typeof duration === 'string' && /^(\d+(?:\.\d+)?) ?(ms|[smhd])$/.exec(duration)) || []
-  const ms = Math.ceil(typeof duration === 'number' ? duration : Number(count) * MS[unit as Unit])
+  const ms = typeof duration === 'number' ? Math.ceil(duration) : textMs(duration)
   if (ms >= min && ms <= MAX_MS) return ms
   throw new HitherError(
     'INVALID_DURATION',
     `${name} takes ${min ? 'more than 0 ' : ''}milliseconds, or a literal such as '30s', '5m' or '7d'`,
   )
+}
+
+const MAX_KNOWN = 100
+/** Literals of a program are few, and come again with every call. */
+const known = new Map<string, number>()
+
+function textMs(text: string): number {
+  let ms = known.get(text)
+  if (ms === undefined) {
+    const [, count, unit] = (typeof text === 'string' && /^(\d+(?:\.\d+)?) ?(ms|[smhd])$/.exec(text)) || []
+    ms = Math.ceil(Number(count) * MS[unit as Unit])
+    if (known.size >= MAX_KNOWN) known.clear()
+    if (ms >= 0) known.set(text, ms)
+  }
+  return ms
 }

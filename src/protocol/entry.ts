@@ -52,11 +52,14 @@ export function parseEntry(text: string): Entry | undefined {
 }
 
 /**
- * As `parseEntry`, of what bears this generation and no tag. Cheaper: no text of another form has these random characters
- * in their place.
+ * As `parseEntry`, of what bears this generation and just this tag block. Cheaper: no text of another form has these
+ * random characters in their place.
  */
-export function parseUntagged(text: string, generation: string): Entry | undefined {
-  return text[0] === 'h' && text.startsWith(generation, 104) && text.startsWith('00000000', 120)
+export function parseCurrent(text: string, generation: string, tags: string): Entry | undefined {
+  return text[0] === 'h' &&
+    text.startsWith(generation, 104) &&
+    bodyOf(text) === 128 + tags.length &&
+    text.startsWith(tags, 128)
     ? new TextEntry(text)
     : undefined
 }

@@ -195,8 +195,8 @@ export const mutants: readonly Mutant[] = [
   look('an entry of another generation is dead', 'if (entry.generation === generation) {', 'if (true) {'),
   look(
     'tags that the entry bears are read',
-    'if (!tags.has(name)) missing.push(read(name))',
-    'if (!tags.has(name)) tags.set(name, borne.get(name))',
+    'if (!all.has(name)) missing.push(read(name))',
+    'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
   look(
     'what is not valid is dead',
@@ -205,10 +205,18 @@ export const mutants: readonly Mutant[] = [
   ),
   look('what is dead is not stale', "else if (stands !== 'dead' && entry.freshUntilMs", 'else if (entry.freshUntilMs'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
-  entry('a quick hit is of this generation', 'text.startsWith(generation, 104) && ', ''),
-  entry('a quick hit bears no tag', " && text.startsWith('00000000', 120)", ''),
-  look('a quick look waits for what is being written', ' || before(to)) return undefined', ') return undefined', UNIT),
-  look('a quick look minds a tombstone', 'if (plain || near?.buried(to) || ', 'if (plain || ', ['cache/near.test.ts']),
+  entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),
+  entry('a usual hit bears no other tag', 'bodyOf(text) === 128 + tags.length &&', ''),
+  entry('a usual hit bears these versions', 'text.startsWith(tags, 128)', 'true'),
+  look(
+    'a look sent at once waits for what is being written',
+    ' || before(to)) return undefined',
+    ') return undefined',
+    UNIT,
+  ),
+  look('a look sent at once minds a tombstone', 'if (plain || near?.buried(to) || ', 'if (plain || ', [
+    'cache/near.test.ts',
+  ]),
   version(
     'a version that is missing equals nothing',
     "if (now === undefined || !isSameTag(now, version)) return 'dead'",
