@@ -97,21 +97,28 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       say('')
       cancel = setTimer(repeat, intervalMs)
     }
+    const repeatFrom = (ms: number): void => {
+      repeats = REPEATS
+      cancel?.()
+      cancel = setTimer(repeat, ms)
+    }
     const send = (): void => {
       const keys = pending
       pending = new Set()
       if (closed) return
       number++
-      repeats = REPEATS
       say(keys.size > MAX_KEYS ? ' *' : ` ${JSON.stringify([...keys])}`)
-      cancel?.()
-      cancel = setTimer(repeat, intervalMs)
+      repeatFrom(intervalMs)
     }
     return {
       ride() {},
       listen() {
         if (link || closed || now() < againMs) return
-        const started = subscribe(channel, receive, () => flush(true))
+        const started = subscribe(channel, receive, () => {
+          flush(true)
+          // What was said last may not have arrived either.
+          if (number > 0) repeatFrom(0)
+        })
         link = started
         track(
           started.then(

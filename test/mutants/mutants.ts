@@ -370,5 +370,6 @@ export const mutants: readonly Mutant[] = [
     'if',
     ['cache/near.test.ts'],
   ),
+  feed('what was said last is said again after a gap', 'if (number > 0) repeatFrom(0)', '', ['cache/near.test.ts']),
   feed('a new subscription begins empty', '() => flush(false),', '() => {},', ['cache/near.test.ts']),
 ]

@@ -516,6 +516,22 @@ describe('messages between processes', () => {
     expect(a.peek('k')).toBeUndefined()
     await Promise.all([a.close(), b.close()])
   })
+  it('are counted again after the link of their publisher was cut', async () => {
+    const { a, b, state, listeners, gaps } = two()
+    await hold(b, 'own', 1)
+    const [link] = listeners
+    await b.flush()
+    await hold(a, 'k', 1)
+    state.lose = true
+    await b.delete('k')
+    await pause(60)
+    state.lose = false
+    expect([a.peek('k'), gaps()]).toEqual([1, 0])
+    link?.onGap?.()
+    await pause(20)
+    expect(a.peek('k')).toBeUndefined()
+    await Promise.all([a.close(), b.close()])
+  })
   it('empty the tier when one cannot be read', async () => {
     const { a, listeners } = two()
     for (const message of ['', 'x', 'x 1 {', 'x y ["hither:k"]', 'x 1 *', 'x 1 5', 'x 7 ["hither:k"]']) {
