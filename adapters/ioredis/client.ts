@@ -31,10 +31,18 @@ export interface Peer extends IoredisLike {
   readonly stream?: { cork?(): void; uncork?(): void; destroy?(): void } | null
   get?(key: string): Promise<unknown>
   ping?(): Promise<unknown>
+  subscribe(...channels: string[]): Promise<unknown>
+  /** Of a server, or of one node. */
+  duplicate(override?: object): IoredisLike
   nodes?(role?: string): Peer[]
   /** By hash slot: the keys (`host:port`) of the nodes that serve it, the primary first. */
   readonly slots?: string[][]
   refreshSlotsCache?(done: () => void): void
   /** Of a Cluster, by its inner name: the connections to its nodes, made as they are needed. */
   readonly connectionPool?: { findOrCreate?(node: { host: string; port: number }): Peer }
+}
+
+/** The `host:port` that the client reaches it at. */
+export function nameOf({ options }: Peer): string {
+  return `${options.host}:${options.port}`
 }

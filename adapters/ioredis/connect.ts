@@ -1,6 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
-import { random } from '../../src/runtime/random.ts'
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
+import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
 import { made } from './transport.ts'
 
@@ -27,8 +27,6 @@ export async function connect(url: string | readonly string[], options: ConnectO
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
   const { Redis, Cluster } = await load()
-  // A server that is back is used again within half a second, however long it was away.
-  const backoff = (attempt: number): number => Math.ceil(random() * Math.min(50 * 2 ** attempt, 400))
   const safe = { enableAutoPipelining: false, keyPrefix: '', lazyConnect: false }
   const node = {
     connectTimeout: options.connectTimeoutMs ?? 5000,

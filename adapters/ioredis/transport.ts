@@ -5,7 +5,7 @@ import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
-import type { IoredisLike, Peer } from './client.ts'
+import { type IoredisLike, nameOf, type Peer } from './client.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -144,7 +144,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
 
   const find = (key: string | undefined): Peer | undefined =>
-    key === undefined ? undefined : client.nodes?.().find((node) => `${node.options.host}:${node.options.port}` === key)
+    key === undefined ? undefined : client.nodes?.().find((node) => nameOf(node) === key)
 
   /** The `host:port` under which the client knows a node that the servers call `address`. */
   const reach = (address: string): string => {
@@ -160,11 +160,15 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const refresh = (): Promise<void> =>
     new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
 
-  /** The node that serves a command's key; any other that answers, when the table does not know: it redirects. */
+  /**
+   * The node that serves a command's key; any other that answers, when the table does not know: it redirects. What is
+   * published at one node all are told, so it goes to the one that has proven itself.
+   */
   const route = (args: Command['args']): Peer => {
     const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
     const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
-    const node = find(client.slots?.[slot]?.[0])
+    const proven = args[0] === 'PUBLISH' ? find(subscriber.at()) : undefined
+    const node = proven ?? find(client.slots?.[slot]?.[0])
     if (node) return node
     const nodes = client.nodes?.('master') ?? []
     const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
@@ -378,9 +382,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     sendMany: (commands, call) => within(call, all(call, commands)),
     transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),
     subscribe: (channel, onMessage, onGap) =>
-      closed
-        ? Promise.reject(new HitherError('CLOSED', 'the transport is closed'))
-        : subscriber.subscribe(channel, onMessage, onGap),
+      run(() => subscriber.subscribe(channel, onMessage, onGap), start(undefined)),
     async close() {
       if (closed) return
       closed = true

@@ -1,9 +1,11 @@
-import { Redis } from 'ioredis'
-import { Redis as Redis5 } from 'ioredis5'
-import { Redis as Valkey } from 'iovalkey'
-import { afterEach, describe, expect, it } from 'vitest'
+import { Cluster, Redis } from 'ioredis'
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
+import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connect, type IoredisLike, ioredisStore } from '../../adapters/ioredis/index.ts'
+import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
+import { ask, type ClusterServers, startCluster } from '../../scripts/servers.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
 import { messageFeed, nearTier } from '../../src/near/index.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -25,6 +27,15 @@ const ways: readonly [string, (url: string) => Promise<AtomicStore>][] = [
 ]
 /** A dead link is known by three PINGs, 500 ms apart. */
 const DEAD_LINK_MS = 1600
+
+const gone = async (cache: Pick<Cache, 'peek'>, key: string, withinMs: number): Promise<number> => {
+  const since = Date.now()
+  while (cache.peek(key) !== undefined) {
+    if (Date.now() - since > withinMs) throw new Error(`still there after ${withinMs} ms`)
+    await pause(1)
+  }
+  return Date.now() - since
+}
 
 const open: { close(): Promise<unknown> }[] = []
 afterEach(async () => {
@@ -56,15 +67,6 @@ describe.each(ways)('messages between near tiers over %s', (_, make) => {
     }
     throw new Error('nothing is held near')
   }
-  const gone = async (a: Cache, key: string, withinMs: number): Promise<number> => {
-    const since = Date.now()
-    while (a.peek(key) !== undefined) {
-      if (Date.now() - since > withinMs) throw new Error(`still there after ${withinMs} ms`)
-      await pause(1)
-    }
-    return Date.now() - since
-  }
-
   it('a delete, a set and an invalidation are seen within 250 ms', async () => {
     const { a, b, gaps } = await two()
     for (const end of [() => b.delete('k'), () => b.set('k', 'new'), () => b.invalidateTags(['t']), () => b.clear()]) {
@@ -95,4 +97,219 @@ describe.each(ways)('messages between near tiers over %s', (_, make) => {
     await b.delete('j')
     await gone(a, 'j', 250)
   }, 20_000)
+})
+
+/** Of tiers in plain format. */
+const CHANNEL = '::near'
+type Nodes = { host: string; port: number }[]
+/** Clients of a Cluster whose connections have a name. */
+const clusterWays: readonly [string, (nodes: Nodes, connectionName: string) => Promise<IoredisLike>][] = [
+  ...(
+    [
+      ['ioredis 6', Cluster],
+      ['ioredis 5', Cluster5],
+      ['iovalkey', ValkeyCluster],
+    ] as [string, new (nodes: Nodes, options: object) => IoredisLike][]
+  ).map(([name, Made]): (typeof clusterWays)[number] => [
+    name,
+    async (nodes, connectionName) =>
+      new Made(nodes, {
+        enableOfflineQueue: false,
+        retryDelayOnFailover: 0,
+        redisOptions: { maxRetriesPerRequest: 0, connectionName },
+      }),
+  ]),
+  [
+    'connect()',
+    (nodes, connectionName) =>
+      connect(
+        nodes.map(({ host, port }) => `redis://${host}:${port}`),
+        { client: { connectionName } },
+      ),
+  ],
+]
+
+describe.each(clusterWays)('messages between near tiers over a Cluster of %s', (_, make) => {
+  let cluster: ClusterServers
+  let made = 0
+  beforeAll(async () => {
+    cluster = await startCluster()
+    // What hangs here is not to be voted down.
+    for (const { port } of cluster.nodes) await ask(port, 'CONFIG SET cluster-node-timeout 60000')
+  }, 60_000)
+  afterAll(() => cluster.stop(), 30_000)
+
+  interface One {
+    readonly name: string
+    readonly cache: ReturnType<typeof near>
+    gaps(): number
+    close(): Promise<void>
+  }
+  const near = (store: AtomicStore, onEvent: (event: CacheEvent) => void) =>
+    createCache({ store, near: nearTier({ maxAge: '1m', feed: messageFeed() }), format: 'plain', ttl: '5m', onEvent })
+  async function one(): Promise<One> {
+    const name = `one${++made}end`
+    const client = await make(
+      cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      name,
+    )
+    client.on('error', () => {})
+    let gaps = 0
+    const store = ioredisStore(client)
+    const cache = near(store, ({ type }) => {
+      if (type === 'feed-gap') gaps++
+    })
+    const close = async (): Promise<void> => {
+      await cache.close()
+      await store.close()
+      client.disconnect()
+    }
+    const self: One = { name, cache, gaps: () => gaps, close }
+    open.push(self)
+    return self
+  }
+  const connections = async (name: string, nodes = [0, 1, 2]): Promise<{ at: number; id: string; line: string }[]> => {
+    const found = await Promise.all(
+      nodes.map(async (at) =>
+        (await ask(cluster.nodes[at]?.port as number, 'CLIENT LIST'))
+          .split('\n')
+          .filter((line) => line.includes(name))
+          .map((line) => ({ at, id: /id=(\d+)/.exec(line)?.[1] as string, line })),
+      ),
+    )
+    return found.flat()
+  }
+  const subscriptions = async (name: string, nodes?: number[]) =>
+    (await connections(name, nodes)).filter(({ line }) => line.includes(' sub=1'))
+  const ownerOf = (key: string): number => Math.floor(slotOf(key) / 5461)
+  const keyAt = (node: number, not = ''): string => {
+    for (let i = 0; ; i++) if (ownerOf(`key${i}`) === node && `key${i}` !== not) return `key${i}`
+  }
+  async function hold({ cache }: One, key: string): Promise<void> {
+    await cache.set(key, 'old')
+    await until(async () => {
+      await cache.get(key)
+      return cache.peek(key) === 'old'
+    })
+  }
+  /** Ends its subscription until it is at that node. */
+  async function move(one: One, to: number): Promise<void> {
+    await one.cache.set('any', '1')
+    await one.cache.get('any')
+    for (;;) {
+      await until(async () => (await subscriptions(one.name)).length === 1)
+      const [at] = await subscriptions(one.name)
+      if (at?.at === to) break
+      await ask(cluster.nodes[at?.at ?? 0]?.port as number, `CLIENT KILL ID ${at?.id}`)
+      await until(async () => (await subscriptions(one.name)).some((now) => now.at !== at?.at || now.id !== at.id))
+    }
+  }
+  const until = async (done: () => Promise<boolean>): Promise<void> => {
+    for (let left = 1000; !(await done()); left--) {
+      if (left === 0) throw new Error('it does not happen')
+      await pause(10)
+    }
+  }
+  /** The tiers hear each other, and a message is no gap. */
+  async function hears(a: One, b: One, key: string): Promise<void> {
+    await until(async () => {
+      await hold(a, key)
+      const before = a.gaps()
+      await b.cache.delete(key)
+      await gone(a.cache, key, 250).catch(() => {})
+      return a.cache.peek(key) === undefined && a.gaps() === before
+    })
+  }
+
+  it('a subscription that the server ends empties the tier at once, and hears again', async () => {
+    const [a, b] = [await one(), await one()]
+    await move(a, 0)
+    const key = keyAt(1)
+    await hold(a, key)
+    const [at] = await subscriptions(a.name)
+    await ask(cluster.nodes[0]?.port as number, `CLIENT KILL ID ${at?.id}`)
+    await gone(a.cache, key, 250)
+    await hears(a, b, key)
+  }, 30_000)
+  it('a node that hangs empties the tier when three PINGs are due, and another one is heard', async () => {
+    const [a, b] = [await one(), await one()]
+    // The node of their channel's slot, and the one that is tried after it.
+    const hung = ownerOf(CHANNEL)
+    const next = (hung + 1) % 3
+    const other = (hung + 2) % 3
+    await move(a, hung)
+    await move(b, hung)
+    const key = keyAt(other)
+    await hears(a, b, key)
+    await hold(a, key)
+    for (const at of [hung, next]) await cluster.nodes[at]?.kill('SIGSTOP')
+    try {
+      await gone(a.cache, key, DEAD_LINK_MS)
+      await until(async () => (await subscriptions(a.name, [other])).length === 1)
+      await hears(a, b, keyAt(other, key))
+    } finally {
+      for (const at of [hung, next]) await cluster.nodes[at]?.kill('SIGCONT')
+    }
+  }, 30_000)
+  it('a change told to a node that hangs is told again', async () => {
+    const [a, b] = [await one(), await one()]
+    await move(a, 0)
+    await move(b, 1)
+    const key = keyAt(0)
+    await hears(a, b, key)
+    await hold(a, key)
+    await cluster.nodes[1]?.kill('SIGSTOP')
+    try {
+      await b.cache.delete(key)
+      await gone(a.cache, key, 2 * DEAD_LINK_MS)
+    } finally {
+      await cluster.nodes[1]?.kill('SIGCONT')
+    }
+  }, 30_000)
+  it('is one connection, and closing leaves none, of a node that hangs as well', async () => {
+    const [a, b] = [await one(), await one()]
+    await move(a, 0)
+    await move(b, 1)
+    await hears(a, b, keyAt(2))
+    expect((await subscriptions(a.name)).length).toBe(1)
+    await cluster.nodes[0]?.kill('SIGSTOP')
+    try {
+      await a.close()
+    } finally {
+      await cluster.nodes[0]?.kill('SIGCONT')
+    }
+    await b.close()
+    await until(async () => (await connections(a.name)).length + (await connections(b.name)).length === 0)
+  }, 30_000)
+  it('a node that leaves is left, since it is told nothing more', async () => {
+    const [a, b] = [await one(), await one()]
+    await move(a, 2)
+    const key = keyAt(1)
+    await hears(a, b, key)
+    await hold(a, key)
+    for (const { port } of cluster.nodes) await ask(port, 'CLUSTER DELSLOTSRANGE 10923 16383')
+    await ask(cluster.nodes[1]?.port as number, 'CLUSTER ADDSLOTSRANGE 10923 16383')
+    await until(async () =>
+      (await Promise.all(cluster.nodes.map(({ port }) => ask(port, 'CLUSTER INFO')))).every((info) =>
+        info.includes('cluster_state:ok'),
+      ),
+    )
+    await until(async () => {
+      await a.cache.get(keyAt(2)).catch(() => {})
+      return (await subscriptions(a.name, [0, 1])).length === 1
+    })
+    expect(a.cache.peek(key)).toBeUndefined()
+    await hears(a, b, key)
+  }, 30_000)
+  it('a node that is killed empties the tier at once, and another one is heard', async () => {
+    const [a, b] = [await one(), await one()]
+    await move(a, 1)
+    const key = keyAt(0)
+    await hears(a, b, key)
+    await hold(a, key)
+    await cluster.nodes[1]?.kill('SIGKILL')
+    await gone(a.cache, key, 250)
+    await hears(a, b, keyAt(0, key))
+    expect((await subscriptions(a.name, [0])).length).toBe(1)
+  }, 30_000)
 })

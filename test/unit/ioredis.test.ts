@@ -245,6 +245,21 @@ describe('a borrowed client', () => {
     expect(got).toEqual(['one'])
     await store.close()
   })
+  it('has no subscription left that nobody ended when the store is closed', async () => {
+    const client = keep(new Redis(url(), safe))
+    const early = ioredisStore(client)
+    const started = early.subscribe?.('ioredis:left', () => {})
+    await early.close()
+    await expect(started).rejects.toMatchObject({ code: 'CLOSED' })
+    const store = ioredisStore(client)
+    await store.subscribe?.('ioredis:left', () => {})
+    expect(await client.publish('ioredis:left', 'x')).toBe(1)
+    await store.close()
+    for (let left = 200; (await client.publish('ioredis:left', 'x')) > 0; left--) {
+      expect(left).toBeGreaterThan(0)
+      await new Promise((next) => setTimeout(next, 10))
+    }
+  })
 })
 
 describe('bad endpoints', () => {
