@@ -46,7 +46,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/ioredis/index.ts': '*' },
     onTop: true,
     target: 2000,
-    budget: 7_400,
+    budget: 7_720,
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   { name: 'hither/tcp on top of core', takes: { 'adapters/tcp/index.ts': '*' }, onTop: true, budget: 9_650 },
