@@ -67,7 +67,7 @@ export function algorithm<L extends BurstLimit>(
   steps: Steps,
   given: Limits<L>,
   options: readonly string[],
-  extra: (limit: number, windowMs: number, burst: number) => number,
+  extra: (limit: number, windowMs: number, burst: number, longestMs: number) => number,
   most?: readonly [scripted: number, text: number],
 ): Algorithm {
   const limits = [given].flat() as L[]
@@ -83,7 +83,7 @@ export function algorithm<L extends BurstLimit>(
       const bound = most?.[text ? 1 : 0] ?? 1e9
       if (limit > bound) throw invalid(`${name} takes a limit up to ${bound} here${most ? ': use slidingBuckets' : ''}`)
       const top = checkWhole(burst ?? limit, 'burst', 1)
-      return [top, windowMs, extra(limit, windowMs, top)]
+      return [top, windowMs, extra(limit, windowMs, top, Math.max(...windows))]
     })
   }
   const tag = `${name}-${args(undefined, false).join('-')}`

@@ -1,27 +1,29 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
+import { EACH, JUDGE, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
 
 /** Numbers: of the window, since the epoch; what was taken in it. */
 const meter: Meter = {
-  roll(count) {
-    const at = Math.floor(count.us / count.windowUs)
-    if (!((count.n[0] as number) >= at)) count.n = [at, 0]
+  size: 2,
+  add(count, cost) {
+    const now = Math.floor(count.us / count.windowUs)
+    const [at = 0, taken = 0] = count.n
+    count.n = at < now ? [now, Math.max(0, cost)] : [at, Math.max(0, taken + cost)]
     return count.top - (count.n[1] as number)
   },
   wait: ({ n: [at = 0], windowUs, us }) => (at + 1) * windowUs - us,
-  add({ n }, cost) {
-    n[1] = Math.max(0, (n[1] as number) + cost)
-  },
 }
 
-const lua = `${LOAD_TEXT}
-local function roll(n)
- local at = math.floor(us / n.w)
- if not n[1] or n[1] < at then n[1], n[2] = at, 0 end
+const lua = `${TEXT}
+local function add(n, cost)
+ n[2] = math.max(0, n[2] + cost)
  return n.top - n[2]
 end
 local function wait(n) return (n[1] + 1) * n.w - us end
-local function add(n, cost) n[2] = math.max(0, n[2] + cost) end
+form = '%.0f %.0f;'
+${EACH}
+ local this, was, taken, to = math.floor(us / w), text:match('^(%d+) (%d+) ?;()', at)
+ if not was or was - this < 0 then was, taken = this, 0 end
+ n, at = { was + 0, taken + 0, top = top, w = w, list = n }, to
 ${JUDGE}
 ${SAVE_TEXT}`
 

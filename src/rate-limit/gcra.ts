@@ -1,5 +1,5 @@
 import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
-import { type Count, JUDGE, LOAD_TEXT, MAX_MS, type Meter, SAVE_TEXT, steps } from './meter.ts'
+import { type Count, EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
 
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b)
@@ -13,39 +13,40 @@ function units({ windowUs, extra }: Count): [token: number, drain: number] {
 
 /** Numbers: the level; when it stood so; what a token weighed. `extra`: tokens that leave in each window. */
 const meter: Meter = {
-  roll(count) {
+  size: 3,
+  add(count, cost) {
     const { us, top, still } = count
     const [token, drain] = units(count)
     const [level = 0, since = us, weighed = token] = count.n
     const passed = still ? 0 : Math.max(0, us - since)
     const rest = (weighed === token ? level : Math.ceil((level * token) / weighed)) - passed * drain
-    count.n = [Math.max(0, rest), since + passed, token]
-    return top - Math.ceil(Math.max(0, rest) / token)
+    const now = Math.max(0, Math.max(0, rest) + cost * token)
+    count.n = [now, since + passed, token]
+    return top - Math.ceil(now / token)
   },
   wait(count, cost) {
     const [token, drain] = units(count)
     const [level = 0, since = 0] = count.n
     return Math.ceil((level + (cost - count.top) * token) / drain) + since - count.us
   },
-  add({ n }, cost) {
-    n[0] = Math.max(0, (n[0] as number) + cost * (n[2] as number))
-  },
 }
 
-const lua = `${LOAD_TEXT}
-local function roll(n)
- local a, b = n.w, n.x
- while b > 0 do a, b = b, a % b end
- local token = n.w / a
- n.drain = n.x / a
- local level, since = n[1] or 0, n[2] or us
- local passed = still and 0 or math.max(0, us - since)
- if n[3] and n[3] ~= token then level = math.ceil(level * token / n[3]) end
- n[1], n[2], n[3] = math.max(0, level - passed * n.drain), since + passed, token
- return n.top - math.ceil(n[1] / token)
+const lua = `${TEXT}
+local function add(n, cost)
+ n[1] = math.max(0, n[1] + cost * n[3])
+ return n.top - math.ceil(n[1] / n[3])
 end
 local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) + n[2] - us end
-local function add(n, cost) n[1] = math.max(0, n[1] + cost * n[3]) end
+form = '%.0f %.0f %.0f;'
+${EACH}
+ local level, since, weighed, to = text:match('^(%d+) (%d+) (%d+) ?;()', at)
+ local a, b = w, x
+ while b > 0 do a, b = b, a % b end
+ local token, drain = w / a, x / a
+ local passed = still and 0 or math.max(0, us - (since or us))
+ if weighed and weighed - token ~= 0 then level = math.ceil(level * token / weighed) end
+ n = { math.max(0, (level or 0) - passed * drain), (since or us) + passed, token, top = top, drain = drain, list = n }
+ at = to
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -36,98 +36,92 @@ export interface Count {
   readonly us: number
   /** The limit is not known to be the one that was counted by. */
   readonly still: boolean
-  /** How long a number may matter: `windowUs`, or the longest where limits share them. */
-  readonly keptUs: number
   /** Whole numbers; empty before the first call. */
   n: number[]
 }
 
 /** An algorithm, over the numbers it keeps. */
 export interface Meter {
-  /** All limits read the numbers of the first, which alone counts. @default false */
-  readonly shared?: boolean
-  /** Brings the numbers to this moment. Answers what is left, which is below 0 where the limit was lowered. */
-  roll(count: Count): number
-  /** Microseconds until `cost`, which does not fit now and is not above the top, will. After `roll`. */
+  /** How many numbers it keeps, or how many belong together. */
+  readonly size: number
+  /** Brings the numbers to this moment and counts `cost`, below 0 to give back. Answers what is left, below 0 where the limit was lowered. */
+  add(count: Count, cost: number): number
+  /** Microseconds until `cost`, which does not fit now and is not above the top, will. After `add`. */
   wait(count: Count, cost: number): number
-  /** Counts `cost`, less than 0 to give back. After `roll`. */
-  add(count: Count, cost: number): void
 }
 
-/** Before `roll`, `wait` and `add` in Lua: reads text. A rule holds its numbers, and by name what the arguments say. */
-export const LOAD_TEXT = `
-local verb, cost, us, key, rules = ARGV[1], tonumber(ARGV[2]), now(), KEYS[1], {}
+/**
+ * A script is put together of these, in this order: `START`; a form's own (`TEXT`); the functions `add` and `wait`, as of a
+ * meter; `EACH`; how `n` is made of a limit; `JUDGE`; a form's own (`SAVE_TEXT`). `n` is a limit: the numbers brought to this
+ * moment, `top`, what else the functions need, and in `list` the limit before it.
+ */
+export const START = `
+local verb, cost, us, key = ARGV[1], ARGV[2] + 0, now(), KEYS[1]
 local still = verb == 'refund' or verb == 'block'
-local text = redis.call('GET', key) or ''
-if not text:find('^r%d+;[%d ;]*$') then text = 'r0;' end
-local part = text:sub(2):gmatch('[^;]*;')
-local bar = tonumber((part():match('%d+')))
-for i = 3, #ARGV - 2, 3 do
- local n = { top = tonumber(ARGV[i]), w = ARGV[i + 1] * 1000, x = tonumber(ARGV[i + 2]) }
- for d in (part() or ''):gmatch('%d+') do n[#n + 1] = tonumber(d) end
- rules[#rules + 1] = n
-end`
+local n, first, least, late, whole`
 
-/** After them: decides and counts. `changed`: there is something to write, for `life` microseconds. */
+/** Reads text: `bar`, and `at`, where the numbers of the next limit begin. `form`: how they are written, if it is always the same. */
+export const TEXT: string = `${START}
+local text, form = redis.call('GET', key) or ''
+local bar, at = text:match('^r(%d+);()[%d ;]*$')
+if not bar then bar, text = 0, '' end`
+
+export const EACH = `
+for i = 3, #ARGV - 2, 3 do
+ local top, w, x = ARGV[i] + 0, ARGV[i + 1] * 1000, ARGV[i + 2] + 0`
+
+/** Decides and counts. `changed`: there is something to write, for `life` microseconds. */
 export const JUDGE = `
-local first, kept = nil, (verb == 'refund' or verb == 'block') and redis.call('PTTL', key) or 0
-for _, n in ipairs(rules) do
- n.left = roll(n)
- n.wait = cost > n.top and math.huge or n.left < cost and wait(n, cost) or 0
- if not first or n.wait > first.wait or n.wait == first.wait and n.left < first.left then first = n end
+ local left = add(n, 0)
+ local long = cost > top and 1 / 0 or left < cost and wait(n, cost) or 0
+ if not first or long > late or long == late and left < least then first, late, least = n, long, left end
 end
-local blocked = math.max(0, bar - us)
-local code = blocked > 0 and 2 or first.wait > 0 and 0 or 1
+local blocked, kept, most = math.max(0, bar - us), still and redis.call('PTTL', key) * 1000 or 0, 1e12
+local code = blocked > 0 and 2 or late > 0 and 0 or 1
 local delta = verb == 'take' and code == 1 and cost or verb == 'refund' and -cost or 0
 if verb == 'block' then bar = us + cost * 1000 end
-local life, changed = math.max(0, bar - us), delta ~= 0 or verb == 'block'
-for _, n in ipairs(rules) do
- if delta ~= 0 then
-  add(n, delta)
-  n.left = roll(n)
- end
- n.whole = n.left < n.top and wait(n, n.top) or 0
- life = math.max(life, n.whole, n.left < n.top and kept * 1000 or 0)
+local life, changed, last = math.max(0, bar - us), delta ~= 0 or verb == 'block', n
+while n do
+ local left = add(n, delta)
+ local long = left < n.top and wait(n, n.top) or 0
+ if n == first then least, whole = left, long end
+ life = math.max(life, long, left < n.top and kept or 0)
+ n = n.list
 end
-local most = 1e12
 local ms = math.min(most, math.ceil(life / 1000) + 1)
-local reply = { code, first.top, math.max(0, first.left), math.ceil(us / 1000 + math.min(most, math.max(first.whole, blocked) / 1000)),
- code == 1 and 0 or first.wait == math.huge and -1 or math.ceil(math.min(most, math.max(first.wait, blocked) / 1000)) }`
+local reply = { code, first.top, math.max(0, least), math.ceil(us / 1000 + math.min(most, math.max(whole, blocked) / 1000)),
+ code == 1 and 0 or late == 1 / 0 and -1 or math.ceil(math.min(most, math.max(late, blocked) / 1000)) }
+if changed and life == 0 then redis.call('DEL', key) elseif changed then`
 
-/** Then writes text, and answers. */
+/** Writes text, and answers. */
 export const SAVE_TEXT = `
-if changed and life == 0 then redis.call('DEL', key) elseif changed then
- local words = { ('r%.0f'):format(bar) }
- for i, n in ipairs(rules) do
-  local digits = {}
-  for j, d in ipairs(n) do digits[j] = ('%.0f'):format(d) end
-  words[i + 1] = table.concat(digits, ' ')
+ local state = ''
+ while last do
+  state = (form or ('%.0f '):rep(#last) .. ';'):format(unpack(last)) .. state
+  last = last.list
  end
- words[#words + 1] = ''
- redis.call('SET', key, table.concat(words, ';'), 'PX', ms)
+ redis.call('SET', key, ('r%.0f;%s'):format(bar, state), 'PX', ms)
 end
 return reply`
 
-/** The same step without Lua: `LOAD_TEXT`, `JUDGE` and `SAVE_TEXT` around a meter. */
+/** The same step without Lua. */
 function judge(
   meter: Meter,
   current: string | undefined,
   args: readonly Arg[],
   { nowUs: us, leftMs = 0 }: Moment,
 ): Transition<Verdict> {
-  const [verb, given, ...numbers] = args as [string, number, ...number[]]
-  const cost = Number(given)
+  const [verb, cost, ...limits] = args as [string, number, ...number[]]
   const still = verb === 'refund' || verb === 'block'
   const [head = '', ...parts] = current && /^r\d+;[\d ;]*$/.test(current) ? current.slice(1).split(';') : []
   let bar = Number(head)
   const rules: { count: Count; left: number; wait: number; whole: number }[] = []
-  const longestMs = Math.max(...numbers.filter((_, i) => i % 3 === 1).map(Number))
-  for (let i = 0; i < numbers.length; i += 3) {
-    const [top = 0, windowMs = 0, extra = 0] = numbers.slice(i, i + 3).map(Number)
-    const n = (meter.shared && rules[0]?.count.n) || (parts[i / 3]?.match(/\d+/g)?.map(Number) ?? [])
-    const keptUs = (meter.shared ? longestMs : windowMs) * 1000
-    const count: Count = { top, windowUs: windowMs * 1000, keptUs, extra, us, still, n }
-    const left = meter.roll(count)
+  for (let i = 0; i < limits.length; i += 3) {
+    const [top, windowMs, extra] = limits.slice(i) as [number, number, number]
+    const own = parts[i / 3]?.match(/\d+/g)?.map(Number) ?? []
+    const n = own.length % meter.size ? [] : own
+    const count: Count = { top, windowUs: windowMs * 1000, extra, us, still, n }
+    const left = meter.add(count, 0)
     const wait = cost > top ? Number.POSITIVE_INFINITY : left < cost ? meter.wait(count, cost) : 0
     rules.push({ count, left, wait, whole: 0 })
   }
@@ -139,21 +133,19 @@ function judge(
   let life = Math.max(0, bar - us)
   for (const rule of rules) {
     const { count } = rule
-    if (delta !== 0) {
-      if (!meter.shared || rule === rules[0]) meter.add(count, delta)
-      rule.left = meter.roll(count)
+    rule.left = meter.add(count, delta)
+    if (rule.left < count.top) {
+      rule.whole = meter.wait(count, count.top)
+      // A count that another limit has made lives as long as that one has said.
+      life = Math.max(life, rule.whole, still ? Math.floor(leftMs) * 1000 : 0)
     }
-    rule.whole = rule.left < count.top ? meter.wait(count, count.top) : 0
-    // A count that another limit has made lives as long as that one has said.
-    life = Math.max(life, rule.whole, still && rule.left < count.top ? Math.floor(leftMs) * 1000 : 0)
   }
-  const retry =
-    first.wait < Number.POSITIVE_INFINITY ? Math.ceil(Math.min(MAX_MS, Math.max(first.wait, blocked) / 1000)) : -1
-  const reset = Math.ceil(us / 1000 + Math.min(MAX_MS, Math.max(first.whole, blocked) / 1000))
-  const reply: Verdict = [code, first.count.top, Math.max(0, first.left), reset, code === 1 ? 0 : retry]
+  const ms = (time: number): number => Math.min(MAX_MS, Math.max(time, blocked) / 1000)
+  const retry = code === 1 ? 0 : first.wait < Number.POSITIVE_INFINITY ? Math.ceil(ms(first.wait)) : -1
+  const reset = Math.ceil(us / 1000 + ms(first.whole))
+  const reply: Verdict = [code, first.count.top, Math.max(0, first.left), reset, retry]
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
-  const kept = meter.shared ? rules.slice(0, 1) : rules
-  const next = life > 0 ? `r${[bar, ...kept.map(({ count }) => count.n.join(' '))].join(';')};` : undefined
+  const next = life > 0 ? `r${[bar, ...rules.map(({ count }) => count.n.join(' '))].join(';')};` : undefined
   return { next, ttl: { ms: Math.min(MAX_MS, Math.ceil(life / 1000) + 1) }, reply }
 }
 

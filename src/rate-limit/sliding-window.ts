@@ -1,16 +1,20 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { type Count, JUDGE, LOAD_TEXT, type Meter, SAVE_TEXT, steps } from './meter.ts'
+import { type Count, EACH, JUDGE, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
 
 const into = ({ n: [at = 0], windowUs, us }: Count): number => us - at * windowUs
 
 /** Numbers: of the window, since the epoch; what was taken in it; in the one before. */
 const meter: Meter = {
-  roll(count) {
+  size: 3,
+  add(count, cost) {
     const { windowUs: w, us, top } = count
-    const at = Math.floor(us / w)
-    const [was = at, taken = 0] = count.n
-    if (count.n.length === 0 || was < at) count.n = [at, 0, was === at - 1 ? taken : 0]
-    const [, now = 0, before = 0] = count.n
+    const index = Math.floor(us / w)
+    let [at = 0, now = 0, before = 0] = count.n
+    if (at < index) [at, now, before] = [index, 0, at === index - 1 ? now : 0]
+    now += cost
+    before = Math.max(0, before + Math.min(0, now))
+    now = Math.max(0, now)
+    count.n = [at, now, before]
     return top - now - Math.ceil((before * (w - Math.max(0, into(count)))) / w)
   },
   wait(count, cost) {
@@ -21,17 +25,12 @@ const meter: Meter = {
     const until = free < 0 ? 2 * w - (w * (top - cost)) / now : w - (w * free) / before
     return Math.ceil(until) + 1 - into(count)
   },
-  add({ n }, cost) {
-    const now = (n[1] as number) + cost
-    n[1] = Math.max(0, now)
-    n[2] = Math.max(0, (n[2] as number) + Math.min(0, now))
-  },
 }
 
-const lua = `${LOAD_TEXT}
-local function roll(n)
- local at = math.floor(us / n.w)
- if not n[1] or n[1] < at then n[1], n[2], n[3] = at, 0, n[1] == at - 1 and n[2] or 0 end
+const lua = `${TEXT}
+local function add(n, cost)
+ local now = n[2] + cost
+ n[2], n[3] = math.max(0, now), math.max(0, n[3] + math.min(0, now))
  return n.top - n[2] - math.ceil(n[3] * (n.w - math.max(0, us - n[1] * n.w)) / n.w)
 end
 local function wait(n, cost)
@@ -39,10 +38,12 @@ local function wait(n, cost)
  local till = free < 0 and 2 * n.w - n.w * (n.top - cost) / n[2] or n.w - n.w * free / n[3]
  return math.ceil(till) + 1 - (us - n[1] * n.w)
 end
-local function add(n, cost)
- local now = n[2] + cost
- n[2], n[3] = math.max(0, now), math.max(0, n[3] + math.min(0, now))
-end
+form = '%.0f %.0f %.0f;'
+${EACH}
+ local this, was, now, before, to = math.floor(us / w), text:match('^(%d+) (%d+) (%d+) ?;()', at)
+ local past = this - (was or 0)
+ if past > 0 then was, now, before = this, 0, past == 1 and now or 0 end
+ n, at = { was + 0, now + 0, before + 0, top = top, w = w, list = n }, to
 ${JUDGE}
 ${SAVE_TEXT}`
 

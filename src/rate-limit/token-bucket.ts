@@ -1,33 +1,35 @@
 import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
-import { JUDGE, LOAD_TEXT, MAX_MS, type Meter, SAVE_TEXT, steps } from './meter.ts'
+import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
 
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
 const meter: Meter = {
-  roll(count) {
+  size: 2,
+  add(count, cost) {
     const { windowUs, us, top, extra, still } = count
     const [had = 0, since = us] = count.n
     const windows = still ? 0 : Math.max(0, Math.floor((us - since) / windowUs))
     const missing = Math.max(0, had - windows * extra)
-    count.n = [missing, missing === 0 ? us : since + windows * windowUs]
-    return top - missing
+    const now = Math.max(0, missing + cost)
+    count.n = [now, missing === 0 ? us : since + windows * windowUs]
+    return top - now
   },
   wait: ({ n: [missing = 0, since = 0], windowUs, us, top, extra }, cost) =>
     Math.ceil((cost - top + missing) / extra) * windowUs - (us - since),
-  add({ n }, cost) {
-    n[0] = Math.max(0, (n[0] as number) + cost)
-  },
 }
 
-const lua = `${LOAD_TEXT}
-local function roll(n)
- local since = n[2] or us
- local windows = still and 0 or math.max(0, math.floor((us - since) / n.w))
- n[1] = math.max(0, (n[1] or 0) - windows * n.x)
- n[2] = n[1] == 0 and us or since + windows * n.w
+const lua = `${TEXT}
+local function add(n, cost)
+ n[1] = math.max(0, n[1] + cost)
  return n.top - n[1]
 end
 local function wait(n, cost) return math.ceil((cost - n.top + n[1]) / n.x) * n.w - (us - n[2]) end
-local function add(n, cost) n[1] = math.max(0, n[1] + cost) end
+form = '%.0f %.0f;'
+${EACH}
+ local had, since, to = text:match('^(%d+) (%d+) ?;()', at)
+ since = since or us
+ local windows = still and 0 or math.max(0, math.floor((us - since) / w))
+ had = math.max(0, (had or 0) - windows * x)
+ n, at = { had, had == 0 and us or since + windows * w, top = top, w = w, x = x, list = n }, to
 ${JUDGE}
 ${SAVE_TEXT}`
 
