@@ -144,7 +144,7 @@ function toDecision([code, limit, remaining, reset, retryMs]: Verdict): Decision
     limit,
     remaining,
     reset,
-    retryAfterMs: retryMs < 0 ? Number.POSITIVE_INFINITY : retryMs,
+    retryAfterMs: retryMs < 0 ? NEVER : retryMs,
     reason: REASONS[code] as Decision['reason'],
   }
 }

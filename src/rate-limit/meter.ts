@@ -1,4 +1,5 @@
 import type { Arg, Moment, Operation, Transition } from '../protocol/operation.ts'
+import { NEVER } from '../runtime/clock.ts'
 
 /** The longest time a count can last, in milliseconds: 31 years. */
 export const MAX_MS = 1e12
@@ -76,7 +77,7 @@ export const JUDGE = `
  local long = cost > top and 1 / 0 or left < cost and wait(n, cost) or 0
  if not first or long > late or long == late and left < least then first, late, least = n, long, left end
 end
-local blocked, kept, most = math.max(0, bar - us), still and redis.call('PTTL', key) * 1000 or 0, 1e12
+local blocked, kept = math.max(0, bar - us), still and redis.call('PTTL', key) * 1000 or 0
 local code = blocked > 0 and 2 or late > 0 and 0 or 1
 local delta = verb == 'take' and code == 1 and cost or verb == 'refund' and -cost or 0
 if verb == 'block' then bar = us + cost * 1000 end
@@ -88,9 +89,9 @@ while n do
  life = math.max(life, long, left < n.top and kept or 0)
  n = n.list
 end
-local ms = math.min(most, math.ceil(life / 1000) + 1)
-local reply = { code, first.top, math.max(0, least), math.ceil(us / 1000 + math.min(most, math.max(whole, blocked) / 1000)),
- code == 1 and 0 or late == 1 / 0 and -1 or math.ceil(math.min(most, math.max(late, blocked) / 1000)) }
+local ms = math.min(1e12, math.ceil(life / 1000) + 1)
+local reply = { code, first.top, math.max(0, least), math.ceil(us / 1000 + math.min(1e12, math.max(whole, blocked) / 1000)),
+ code == 1 and 0 or late == 1 / 0 and -1 or math.ceil(math.min(1e12, math.max(late, blocked) / 1000)) }
 if changed and life == 0 then redis.call('DEL', key) elseif changed then`
 
 /** Writes text, and answers. */
@@ -122,7 +123,7 @@ function judge(
     const n = own.length % meter.size ? [] : own
     const count: Count = { top, windowUs: windowMs * 1000, extra, us, still, n }
     const left = meter.add(count, 0)
-    const wait = cost > top ? Number.POSITIVE_INFINITY : left < cost ? meter.wait(count, cost) : 0
+    const wait = cost > top ? NEVER : left < cost ? meter.wait(count, cost) : 0
     rules.push({ count, left, wait, whole: 0 })
   }
   const first = rules.reduce((a, b) => (b.wait > a.wait || (b.wait === a.wait && b.left < a.left) ? b : a))
@@ -141,7 +142,7 @@ function judge(
     }
   }
   const ms = (time: number): number => Math.min(MAX_MS, Math.max(time, blocked) / 1000)
-  const retry = code === 1 ? 0 : first.wait < Number.POSITIVE_INFINITY ? Math.ceil(ms(first.wait)) : -1
+  const retry = code === 1 ? 0 : first.wait < NEVER ? Math.ceil(ms(first.wait)) : -1
   const reset = Math.ceil(us / 1000 + ms(first.whole))
   const reply: Verdict = [code, first.count.top, Math.max(0, first.left), reset, retry]
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
