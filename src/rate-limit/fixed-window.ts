@@ -19,7 +19,6 @@ local function add(n, cost)
  return n.top - n[2]
 end
 local function wait(n) return (n[1] + 1) * n.w - us end
-form = '%.0f %.0f;'
 ${EACH}
  local this, was, taken, to = math.floor(us / w), text:match('^(%d+) (%d+) ?;()', at)
  if not was or was - this < 0 then was, taken = this, 0 end

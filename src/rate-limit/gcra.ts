@@ -37,7 +37,6 @@ local function add(n, cost)
  return n.top - math.ceil(n[1] / n[3])
 end
 local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) + n[2] - us end
-form = '%.0f %.0f %.0f;'
 ${EACH}
  local level, since, weighed, to = text:match('^(%d+) (%d+) (%d+) ?;()', at)
  local a, b = w, x

@@ -61,9 +61,9 @@ local verb, cost, us, key = ARGV[1], ARGV[2] + 0, now(), KEYS[1]
 local still = verb == 'refund' or verb == 'block'
 local n, first, least, late, whole`
 
-/** Reads text: `bar`, and `at`, where the numbers of the next limit begin. `form`: how they are written, if it is always the same. */
+/** Reads text: `bar`, and `at`, where the numbers of the next limit begin. */
 export const TEXT: string = `${START}
-local text, form = redis.call('GET', key) or ''
+local text = redis.call('GET', key) or ''
 local bar, at = text:match('^r(%d+);()[%d ;]*$')
 if not bar then bar, text = 0, '' end`
 
@@ -98,7 +98,7 @@ if changed and life == 0 then redis.call('DEL', key) elseif changed then`
 export const SAVE_TEXT = `
  local state = ''
  while last do
-  state = (form or ('%.0f '):rep(#last) .. ';'):format(unpack(last)) .. state
+  state = ('%.0f '):rep(#last):format(unpack(last)) .. ';' .. state
   last = last.list
  end
  redis.call('SET', key, ('r%.0f;%s'):format(bar, state), 'PX', ms)
@@ -126,7 +126,7 @@ function judge(
     const wait = cost > top ? NEVER : left < cost ? meter.wait(count, cost) : 0
     rules.push({ count, left, wait, whole: 0 })
   }
-  const first = rules.reduce((a, b) => (b.wait > a.wait || (b.wait === a.wait && b.left < a.left) ? b : a))
+  const first = rules.reduce((a, b) => ((b.wait - a.wait || a.left - b.left) > 0 ? b : a))
   const blocked = Math.max(0, bar - us)
   const code = blocked > 0 ? 2 : first.wait > 0 ? 0 : 1
   const delta = verb === 'take' && code === 1 ? cost : verb === 'refund' ? -cost : 0

@@ -34,7 +34,8 @@ end
 ${EACH}
  local list, to = text:match('^([%d ]*);()', at)
  n, at = { top = top, w = w, size = w / x, list = n }, to
- for stamp, taken in (list or ''):gmatch('(%d+) (%d+)') do n[#n + 1], n[#n + 2] = stamp + 0, taken + 0 end
+ local i = 1
+ for stamp, taken in (list or ''):gmatch('(%d+) (%d+)') do n[i], n[i + 1], i = stamp + 0, taken + 0, i + 2 end
 ${JUDGE}
 ${SAVE_TEXT}`
 

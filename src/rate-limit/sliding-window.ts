@@ -38,10 +38,9 @@ local function wait(n, cost)
  local till = free < 0 and 2 * n.w - n.w * (n.top - cost) / n[2] or n.w - n.w * free / n[3]
  return math.ceil(till) + 1 - (us - n[1] * n.w)
 end
-form = '%.0f %.0f %.0f;'
 ${EACH}
  local this, was, now, before, to = math.floor(us / w), text:match('^(%d+) (%d+) (%d+) ?;()', at)
- local past = this - (was or 0)
+ local past = this - (was or -1)
  if past > 0 then was, now, before = this, 0, past == 1 and now or 0 end
  n, at = { was + 0, now + 0, before + 0, top = top, w = w, list = n }, to
 ${JUDGE}

@@ -23,7 +23,6 @@ local function add(n, cost)
  return n.top - n[1]
 end
 local function wait(n, cost) return math.ceil((cost - n.top + n[1]) / n.x) * n.w - (us - n[2]) end
-form = '%.0f %.0f;'
 ${EACH}
  local had, since, to = text:match('^(%d+) (%d+) ?;()', at)
  since = since or us
