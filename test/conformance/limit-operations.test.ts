@@ -114,6 +114,23 @@ const bursts = {
   'gcra with a burst': gcra({ limit: 10, window: '1m', burst: 3 }),
 }
 
+/** What no operation here has written. */
+const foreign = [
+  '',
+  'r',
+  'r9',
+  'r9;1 2',
+  'r9;1 2;x',
+  'x9;1 2;',
+  'r9;-1 2;',
+  'r9;1 2;\n',
+  '1',
+  '{"n":1}',
+  'r1e9;1 1 1;',
+  'r0;5;',
+  'r0;;',
+]
+
 const clients: Redis[] = []
 afterAll(async () => {
   console.log(`limit operations: ${histories} histories, lua and apply alike`)
@@ -137,5 +154,21 @@ describe('lua and apply decide alike', () => {
         )
       }, 60_000)
     }
+    it(`foreign text counts as absent, ${name}`, async () => {
+      for (const { name, steps, args } of Object.values({ ...algorithms, ...bursts })) {
+        const [operation] = steps
+        // Its key holds a sorted set, of which no text can be read.
+        if (name === 'slidingLog') continue
+        const all: Arg[] = ['take', 2, ...args(undefined, false)]
+        const { reply } = operation.apply(undefined, all, { nowUs: START_US, leftMs: undefined })
+        for (const text of foreign) {
+          const what = `${name} of ${JSON.stringify(text)}`
+          expect(operation.apply(text, all, { nowUs: START_US, leftMs: 60_000 }).reply, what).toEqual(reply)
+          await redis.set('limit:foreign', text)
+          const answer = await redis.eval(timed(operation), 1, 'limit:foreign', ...all, 60_000, START_US)
+          expect(answer, what).toEqual([reply, expect.any(Number)])
+        }
+      }
+    })
   }
 })
