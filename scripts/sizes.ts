@@ -58,9 +58,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 5_420,
+    budget: 5_340,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 7_280 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 7_180 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {
