@@ -1,8 +1,8 @@
-import { isHitherError } from '../errors.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
+import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { Call } from '../store/store.ts'
 import { checkNames, checkTime, checkWhole, invalid } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
@@ -18,8 +18,6 @@ const REASONS = ['limited', 'ok', 'blocked'] as const
 const MAX_ID = 128
 /** What a refusal names for want of better, when the store is away. */
 const RETRY_MS = 1000
-/** Raised by the caller's input, or by what no wait mends. */
-const OWN_FAULT = /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/
 
 /**
  * A limiter over a store. Throws `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense,
@@ -46,6 +44,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   if (space.length + 1 + MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')
   const refusals = createRefusals()
+  const guarded = createStoreBreaker(timeoutMs, (open) => tell(onEvent, { type: 'breaker', namespace, open }))
 
   const keyOf = (id: string): string | Promise<string> => {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
@@ -59,7 +58,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)
     refusals.forget(key)
-    await store.run(steps[0], key, [verb, number, ...own], call())
+    await guarded(() => store.run(steps[0], key, [verb, number, ...own], call()))
     refusals.forget(key)
   }
 
@@ -70,7 +69,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     taking: boolean,
     limits: readonly number[],
   ): Decision => {
-    if (!isHitherError(error) || OWN_FAULT.test(error.code)) throw error
+    if (!isOutage(error)) throw error
     const reason = error.code === 'TIMEOUT' ? 'timeout' : 'unavailable'
     const at = now()
     const decision = local?.(key, cost, taking) ?? {
@@ -105,7 +104,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const sentMs = now()
     const epoch = refusals.epoch()
     try {
-      const verdict = await store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal, ends))
+      const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal, ends))
+      const verdict = await guarded(ask)
       const decision = toDecision(verdict)
       if (taking && !decision.success) refusals.keep(key, cost, limits, decision, sentMs, epoch)
       return decision
@@ -130,7 +130,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     async reset(id) {
       const key = await keyOf(id)
       refusals.forget(key)
-      await store.delete([key], call())
+      await guarded(() => store.delete([key], call()))
       refusals.forget(key)
     },
     refund: async (id, cost = 1) => await change(id, 'refund', checkWhole(cost, 'cost', 0)),

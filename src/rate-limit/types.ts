@@ -20,20 +20,24 @@ export interface RateLimiterOptions {
   readonly namespace?: string
   /** How long one decision may wait for the store before `outage` decides. @default 250 */
   readonly timeout?: Duration
-  /** Told of each decision that the store did not make. Its exceptions are contained. */
+  /** Told of each decision that the store did not make, and when it is asked no more or again. Its exceptions are contained. */
   readonly onEvent?: (event: RateLimitEvent) => void
 }
 
-/** A decision the store did not make. Carries no id. */
-export interface RateLimitEvent {
-  readonly type: 'degraded'
-  readonly namespace: string
-  readonly reason: 'unavailable' | 'timeout'
-  /** What became of the command. */
-  readonly code: ErrorCode
-  /** What the outage policy decided. */
-  readonly success: boolean
-}
+/** What happened to a limiter's store. Carries no id. */
+export type RateLimitEvent = { readonly namespace: string } & (
+  | {
+      /** A decision the store did not make. */
+      readonly type: 'degraded'
+      readonly reason: 'unavailable' | 'timeout'
+      /** What became of the command. */
+      readonly code: ErrorCode
+      /** What the outage policy decided. */
+      readonly success: boolean
+    }
+  /** The store is asked by one call at a time, `outage` decides all others at once; or it answers again. */
+  | { readonly type: 'breaker'; readonly open: boolean }
+)
 
 export interface LimitOptions {
   /** How much the call takes: a whole number. 0 asks and takes nothing. @default 1 */

@@ -23,8 +23,8 @@ const MOST_FAILURES = 5
 const WITHIN_MS = 1000
 
 /**
- * Opens at 5 failures within a second; those that arrive in one run of microtasks, as of the calls of one batch, are
- * one. While it is open one probe at a time goes through, and the first call that is answered closes it.
+ * Opens at 5 failures in a row within a second; those that arrive in one run of microtasks, as of the calls of one batch,
+ * are one. Where one part of what is asked answers, such as a node of a Cluster, it stays closed. While it is open one probe at a time goes through, and the first call that is answered closes it.
  */
 export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerOptions): Breaker {
   let failures: readonly number[] = []
@@ -47,6 +47,9 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     failures = []
     open = true
     onChange(true)
+  }
+  const answered = (): void => {
+    if (failures.length > 0) failures = []
   }
   const probe = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
     const sentMs = now()
@@ -81,8 +84,10 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     const sentMs = now()
     const answer = call(sentMs)
     // Beside the caller, who is not to wait a turn more for it.
-    answer.then(undefined, (error: unknown) => {
-      if (judge(error, now() - sentMs) === 'failed') count()
+    answer.then(answered, (error: unknown) => {
+      const verdict = judge(error, now() - sentMs)
+      if (verdict === 'failed') count()
+      else if (verdict === 'answered') answered()
     })
     return answer
   }

@@ -23,6 +23,7 @@ const of =
 /** Quick, and real parts throughout. */
 const UNIT = ['cache/guards.test.ts', 'cache/engine.test.ts']
 
+const breaker = of('src/runtime/breaker.ts', ['cache/near.test.ts'])
 const step = of('src/cache/entry-operations.ts')
 const load = of('src/cache/load.ts')
 const look = of('src/cache/look.ts')
@@ -185,6 +186,9 @@ export const mutants: readonly Mutant[] = [
     'throw error',
   ),
   // Reads
+  breaker('the store is asked no more once it has failed often', 'if (open) return probeOrRefuse(call)', ''),
+  breaker('one probe at a time', 'Math.abs(now() - probingMs) < patienceMs) throw refusal()', 'false) throw refusal()'),
+  breaker('what is answered in between counts', 'if (failures.length > 0) failures = []', ''),
   cache('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
     'cache/near.test.ts',
   ]),

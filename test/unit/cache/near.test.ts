@@ -691,6 +691,17 @@ describe('the breaker', () => {
     expect(await cache.get('k')).toBeUndefined()
     expect(breaker()).toEqual([true, false])
   })
+  it('stays closed while something is answered in between', async () => {
+    const { store, state } = switched()
+    const events: CacheEvent[] = []
+    const cache = createCache({ store, ttl: '5m', onEvent: (event) => events.push(event) })
+    for (let i = 0; i < 20; i++) {
+      state.away = i % 4 > 0
+      await cache.get('k').catch(() => {})
+    }
+    expect(cache.stats().storeErrors).toBe(15)
+    expect(events.some(({ type }) => type === 'breaker')).toBe(false)
+  })
   it('counts what fails together once', async () => {
     const { store, state } = switched()
     const events: CacheEvent[] = []

@@ -514,6 +514,41 @@ describe('an outage', () => {
     clock.atMs -= 3_600_000
     expect(await take('a')).toEqual([true, 2, 1, 'unavailable'])
   })
+  it('is asked about by one call at a time after five failures in a row, until one is answered', async () => {
+    const events: RateLimitEvent[] = []
+    const memory = memoryStore()
+    let asked = 0
+    let gate: Promise<unknown> = Promise.reject(new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true }))
+    gate.catch(() => {})
+    const run: AtomicStore['run'] = async (...args) => {
+      asked++
+      await gate
+      return await memory.run(...args)
+    }
+    const onEvent = (event: RateLimitEvent): unknown => event.type === 'breaker' && events.push(event)
+    const limiter = createRateLimiter({ store: { ...memory, run }, algorithm, outage: 'closed', onEvent })
+    const reason = async (id: string) => (await limiter.limit(id)).reason
+    for (let i = 0; i < 5; i++) expect(await reason(`${i}`)).toBe('unavailable')
+    let answer = (): void => {}
+    gate = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const probe = reason('probe')
+    // Another run of microtasks: what is called together asks together.
+    await new Promise((resolve) => setTimeout(resolve))
+    for (let i = 0; i < 10; i++) expect(await reason(`${i}`)).toBe('unavailable')
+    const refused = async (): Promise<void> => await limiter.refund('a')
+    await expect(refused).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(asked).toBe(6)
+    answer()
+    expect(await probe).toBe('ok')
+    expect(await reason('a')).toBe('ok')
+    const told = { type: 'breaker', namespace: 'limit' }
+    expect(events).toEqual([
+      { ...told, open: true },
+      { ...told, open: false },
+    ])
+  })
   it('local counts 10,000 ids a window and refuses further ones', async () => {
     manualClock()
     const limiter = createRateLimiter({ store: away(), algorithm, outage: { local: 2 } })
