@@ -190,17 +190,19 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
     run: (operation, key, args) => run(operation, key, args, core.call()),
-    async remove(key, sinceMs) {
+    async remove(key, sinceMs, isDue) {
       const call = core.call()
       const writtenMs = plain ? 0 : (parseEntry((await guarded(() => store.get(key, call))) ?? '')?.writtenMs ?? NEVER)
+      if (!isDue()) return false
       if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await guarded(() => store.delete([key], core.call()))
+      return true
     },
     isOutage,
     forget: (key) => core.forget(key),
     onGap: () => emit({ type: 'feed-gap' }),
     track: (work) => void background.add(work, undefined, nothing),
   })
-  const around: Near['around'] = near ? near.around : (_keys, _removes, write) => write()
+  const around: Near['around'] = near ? near.around : (_keys, _kind, write) => write()
 
   const core: Core = {
     traits: store.traits,
@@ -319,10 +321,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
-      return around(keys, true, () => guarded(() => store.delete(keys, call)))
+      return around(keys, 'deletes', () => guarded(() => store.delete(keys, call)))
     },
     invalidate(keys, call, instead) {
-      return around<unknown>(keys, false, () =>
+      return around<unknown>(keys, 'changes', () =>
         instead
           ? Promise.all(keys.map((key) => run(instead, key, [randomId()], call)))
           : guarded(() => store.delete(keys, call)),
@@ -341,14 +343,16 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       const ask = (): Promise<Reply> => run(steps[effect], key, args, call)
       if (effect === 'read') return ask()
       reads.delete(key)
+      const verb = String(args[0])
       // A lease changes no value.
-      return /^(lease|release)$/.test(String(args[0])) ? ask() : around([key], false, ask)
+      if (/^(lease|release)$/.test(verb)) return ask()
+      return around([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', ask)
     },
     write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
       reads.delete(key)
       if (plain && verb !== 'add') {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
-        return around([key], false, () => guarded(set)).then(() => 1)
+        return around([key], 'writes', () => guarded(set).then(() => 1))
       }
       const { generation, tags } = context
       const ms = Math.min(loadMs, 1e9 - 1)

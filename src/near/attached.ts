@@ -15,8 +15,8 @@ export interface NearHost {
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
-  /** Deletes what was not written after `sinceMs`. Rejects when the store is away. */
-  remove(key: string, sinceMs: number): Promise<unknown>
+  /** Deletes what was not written after `sinceMs`, while it is due. Resolves to whether it was. Rejects when the store is away. */
+  remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */
@@ -33,9 +33,10 @@ export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'thaw' | 'begin' 
   names(namespace: string): (key: string) => string
   /**
    * Runs a write with nothing kept of what it changes, neither before nor after, and tells other processes when it is
-   * done. `removes`: it deletes; when the store does not answer, that is made good later (`buried`).
+   * done. `deletes`: when the store does not answer, that is made good later (`buried`). `writes`: with an answer other
+   * than 0 and null it has replaced the value. `changes`: it leaves the value.
    */
-  around<T>(keys: readonly string[], removes: boolean, write: () => Promise<T>): Promise<T>
+  around<T>(keys: readonly string[], kind: 'deletes' | 'writes' | 'changes', write: () => Promise<T>): Promise<T>
   /**
    * Undefined: nothing is known of a stored key. Else its delete has failed and is tried once more now: resolves to
    * whether it must still count as absent.
@@ -87,17 +88,20 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
       return tier.set(...entry)
     },
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
-    async around(keys, removes, write) {
+    async around(keys, kind, write) {
       keys.forEach(drop)
       const sentMs = now()
       let told = false
       try {
-        const answer = await write()
+        const sent = write()
+        const graves = keys.map((key) => tombstones.write(key, sent))
+        const answer = await sent
         told = true
-        keys.forEach(tombstones.lift)
+        if (kind === 'deletes' || (kind === 'writes' && answer))
+          for (const [i, key] of keys.entries()) tombstones.lift(key, graves[i])
         return answer
       } catch (error) {
-        if (removes && host.isOutage(error)) for (const key of keys) tombstones.bury(key, sentMs)
+        if (kind === 'deletes' && host.isOutage(error)) for (const key of keys) tombstones.bury(key, sentMs)
         throw error
       } finally {
         keys.forEach(drop)
