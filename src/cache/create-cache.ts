@@ -87,10 +87,12 @@ const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 }
   loadMany: 1,
 }
 
-/** What `capture` hands out carries the versions under this. */
+/** What `capture` hands out carries the versions under this, and the epoch they are of. */
 const VERSIONS = Symbol('versions')
+const EPOCH = Symbol('epoch')
 interface CapturedVersions extends Captured {
   readonly [VERSIONS]: Context
+  readonly [EPOCH]: number
 }
 
 function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
@@ -511,7 +513,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       for (const [i, outcome] of outcomes.entries()) {
         if (outcome.status === 'fulfilled') continue
         if (!isDropped(options, outcome.reason)) throw outcome.reason
-        const names = Array.isArray(options?.tags) ? options.tags : (options?.tags as Captured | undefined)?.tags
+        const { tags } = options ?? {}
+        const captured = (tags as CapturedVersions | undefined)?.[EPOCH]
+        // What it was read under may have ended since.
+        if (captured !== undefined && captured !== versions.epoch) continue
+        const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
         const [[key] = ['']] = [pairs[i]]
         await keep(key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])
       }
@@ -607,7 +613,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       entriesOnly()
       const limit = limitOf(options)
       const names = checkTags(tags)
-      return { tags: names, [VERSIONS]: await capture(names, limit) } as CapturedVersions
+      const { epoch } = versions
+      return { tags: names, [VERSIONS]: await capture(names, limit), [EPOCH]: epoch } as CapturedVersions
     },
     increment: (key, by = 1, options) => increment(key, by, 1, options),
     decrement: (key, by = 1, options) => increment(key, by, -1, options),
@@ -643,7 +650,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const [found, left] = await Promise.all([find(key, limit, options?.tags), timing])
       const { entry, status } = found
       const at = now()
-      const box = status !== 'absent' && entry ? await open(to, entry, limit, undefined, { key, found }) : undefined
+      // What the store has not taken stays near.
+      const use = plain && held(key) ? undefined : { key, found }
+      const box = status !== 'absent' && entry ? await open(to, entry, limit, undefined, use) : undefined
       if (!entry || !box) {
         return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
       }
