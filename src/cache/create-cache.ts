@@ -330,16 +330,21 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   ): Promise<T> => {
     const part = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
     let fillings = part()
-    // A plain key has no lease to refuse a fill: nothing of this process may come between.
-    if (!ready && fillings.length === 0) return core.inTurn(targets, plain, limit, work)
+    // Its call may have ended before its turn.
+    ready?.catch(nothing)
+    if (!plain && !ready && fillings.length === 0) return core.inTurn(targets, false, limit, work)
     return core.inTurn(targets, true, limit, async () => {
       if (ready) await within(ready, limit)
       // A load may have begun while something was awaited.
-      do {
+      for (fillings.push(...part()); fillings.length > 0; fillings = part())
         await within(after(Promise.all(fillings)), limit)
-        fillings = part()
-      } while (fillings.length > 0)
-      return work()
+      if (!plain) return work()
+      try {
+        return await work()
+      } finally {
+        // A plain key has no lease to refuse the fill of a load that has begun meanwhile.
+        part()
+      }
     })
   }
   /** Deletes versions, or does `instead`: what was seen of them before and meanwhile is forgotten. */

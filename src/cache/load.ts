@@ -410,11 +410,13 @@ export function createLoads(core: Core): Loads {
 
   const fill = async (job: LoadJob, load: Load, coded: Coded, wish: Wish, startedMs: number): Promise<void> => {
     const { to, emit, space } = job
-    const { token, detached } = load
+    const { token } = load
     const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
     const refused = (): void => emit({ type: 'fill-refused' })
     if (load.unstored !== undefined) return load.unstored ? dropped(load.unstored) : undefined
-    if (detached) return refused()
+    // A plain key has no lease to refuse it: a write that came first ends before.
+    if (plain) for (let before = core.before(to); before; before = core.before(to)) await before
+    if (load.detached) return refused()
     if (!token && !plain) {
       const { heard, ticket } = load
       // It stands for what nobody else can have changed since: nothing has been heard of the store.
@@ -509,7 +511,8 @@ export function createLoads(core: Core): Loads {
         caller.onTurn?.(true)
         return running
       }
-      if (running && isOutdated(running, caller)) running.detached = true
+      // A plain one that is replaced has been given up: nothing would keep its value from landing late.
+      if (running && (plain || isOutdated(running, caller))) running.detached = true
       for (const [key, { untilMs }] of loads) {
         if (loads.size < MAX_LOADS || untilMs > now()) break
         loads.delete(key)

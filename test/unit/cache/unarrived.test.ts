@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest'
+import { memoryStore } from '../../../adapters/memory/index.ts'
+import { type AtomicStore, createCache, HitherError } from '../../../src/index.ts'
+import { nearTier } from '../../../src/near/index.ts'
+import { pause } from './slow-store.ts'
+
+type Method = 'get' | 'set' | 'delete' | 'run'
+/** `away`: the call fails. A promise: it is carried out at once, and answered when that has settled. */
+type How = 'away' | Promise<unknown>
+
+/** Two processes on one store; what becomes of the next calls of the first is said by `next`. */
+function two() {
+  const memory = memoryStore()
+  const next: Record<Method, How[]> = { get: [], set: [], delete: [], run: [] }
+  const state = { away: false }
+  const as = async <T>(method: Method, call: () => Promise<T>): Promise<T> => {
+    const how = next[method].shift()
+    if (state.away || how === 'away') throw new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
+    const answer = await call()
+    await how
+    return answer
+  }
+  const store: AtomicStore = {
+    ...memory,
+    get: (...args) => as('get', () => memory.get(...args)),
+    set: (...args) => as('set', () => memory.set(...args)),
+    delete: (...args) => as('delete', () => memory.delete(...args)),
+    run: (...args) => as('run', () => memory.run(...args)),
+  }
+  const near = () => nearTier({ maxAge: '1m' })
+  return {
+    memory,
+    next,
+    state,
+    cache: () => createCache({ store, near: near(), ttl: '5m', grace: '1h' }),
+    plain: () => createCache({ store, near: near(), ttl: '5m', format: 'plain' }),
+    other: createCache({ store: memory, ttl: '5m', grace: '1h' }),
+  }
+}
+
+const door = () => Promise.withResolvers<void>()
+const lateDelete = async (cache: { delete(key: string): Promise<unknown> }): Promise<void> => {
+  await expect(async () => await cache.delete('k')).rejects.toThrow('away')
+}
+
+describe('a delete that is made good', () => {
+  it('leaves what this process writes while it looks', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.get.push(Promise.resolve(), Promise.resolve(), promise)
+    await cache.get('any')
+    await cache.set('k', 'new')
+    resolve()
+    await cache.flush()
+    expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
+  })
+  it('is not given up for a write that was sent before it failed', async () => {
+    const { next, cache: make } = two()
+    const cache = make()
+    await cache.get('k')
+    await cache.capture([])
+    const { promise, resolve } = door()
+    next.run.push(promise)
+    const written = cache.set('k', 'old')
+    await pause(1)
+    next.delete.push('away')
+    await lateDelete(cache)
+    resolve()
+    await written
+    expect(await cache.get('k')).toBeUndefined()
+  })
+  it('is not given up for an expire, which leaves a copy', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    await cache.expire('k')
+    const fail = () => Promise.reject(new Error('down'))
+    await expect(async () => await cache.getOrSet('k', fail)).rejects.toThrow('down')
+  })
+  it('hides the key from a read that has waited for an earlier one', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.delete.push(promise, 'away')
+    const reading = cache.get('k')
+    await pause(1)
+    await other.set('k', 'second')
+    await lateDelete(cache)
+    resolve()
+    await reading
+    expect(await cache.get('k')).toBeUndefined()
+  })
+  it('fails no call that has ended before its turn, on a plain key', async () => {
+    const { next, plain } = two()
+    const cache = plain()
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.set.push(promise)
+    const written = cache.set('k', 1)
+    // Of both calls one tries to delete.
+    next.delete.push('away', 'away')
+    const deadline = Date.now() + 5
+    await expect(async () => await cache.take('k', { deadline })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    resolve()
+    await written
+    await pause(1)
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
+})
+
+describe('a write whose failure is an event', () => {
+  it('is not kept near where its tag has been invalidated since it was captured', async () => {
+    const { state, cache: make } = two()
+    const cache = make()
+    for (const end of [() => cache.invalidateTags(['t']), () => cache.clear()]) {
+      const tags = await cache.capture(['t'])
+      await end()
+      state.away = true
+      await cache.set('k', 'old', { tags, onWriteFailure: 'event' })
+      expect(cache.peek('k')).toBeUndefined()
+      state.away = false
+    }
+    const tags = await cache.capture(['t'])
+    state.away = true
+    await cache.set('k', 'kept', { tags, onWriteFailure: 'event' })
+    expect(cache.peek('k')).toBe('kept')
+  })
+  it('stays near when a plain entry is looked at', async () => {
+    const { memory, state, plain } = two()
+    const cache = plain()
+    await memory.set('k', '"old"', undefined)
+    state.away = true
+    await cache.set('k', 'kept', { onWriteFailure: 'event' })
+    state.away = false
+    await cache.getEntry('k')
+    expect(await cache.get('k')).toBe('kept')
+  })
+})
+
+describe('a load of a plain key that begins while a write is on its way', () => {
+  it('does not replace what was written', async () => {
+    const { memory, next, plain } = two()
+    const cache = plain()
+    const [read, written] = [door(), door()]
+    next.get.push(read.promise)
+    next.set.push(written.promise)
+    const loading = cache.getOrSet('k', () => 'loaded')
+    const writing = cache.set('k', 'written')
+    read.resolve()
+    await pause(1)
+    written.resolve()
+    await writing
+    expect(await loading).toBe('loaded')
+    expect([await cache.get('k'), await memory.get('k')]).toEqual(['written', '"written"'])
+  })
+  it('nor does one that every caller has left, and another has followed', async () => {
+    const { memory, next, plain } = two()
+    const cache = plain()
+    const [first, second, written] = [door(), door(), door()]
+    const stop = new AbortController()
+    next.get.push(first.promise, second.promise)
+    next.set.push(written.promise)
+    const left = cache.getOrSet('k', () => 'left', { signal: stop.signal })
+    await pause(1)
+    const later = cache.getOrSet('k', () => 'later')
+    const writing = cache.set('k', 'written')
+    first.resolve()
+    await pause(1)
+    stop.abort(new Error('left'))
+    await expect(left).rejects.toThrow('left')
+    second.resolve()
+    await pause(1)
+    written.resolve()
+    await writing
+    await later
+    expect([await cache.get('k'), await memory.get('k')]).toEqual(['written', '"written"'])
+  })
+})
