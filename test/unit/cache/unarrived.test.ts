@@ -15,7 +15,7 @@ function two() {
   const state = { away: false }
   const as = async <T>(method: Method, call: () => Promise<T>): Promise<T> => {
     const how = next[method].shift()
-    if (state.away || how === 'away') throw new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
+    if (state.away || how === 'away') throw unavailable()
     const answer = await call()
     await how
     return answer
@@ -38,6 +38,7 @@ function two() {
   }
 }
 
+const unavailable = () => new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
 const door = () => Promise.withResolvers<void>()
 const lateDelete = async (cache: { delete(key: string): Promise<unknown> }): Promise<void> => {
   await expect(async () => await cache.delete('k')).rejects.toThrow('away')
@@ -107,15 +108,14 @@ describe('a delete that is made good', () => {
     process.on('unhandledRejection', note)
     next.delete.push('away')
     await lateDelete(cache)
-    const { promise, resolve } = door()
+    const { promise, reject } = door()
     next.set.push(promise)
     const written = cache.set('k', 1)
-    // Of both calls one tries to delete.
     next.delete.push('away', 'away')
     const deadline = Date.now() + 5
     await expect(async () => await cache.take('k', { deadline })).rejects.toMatchObject({ code: 'TIMEOUT' })
-    resolve()
-    await written
+    reject(unavailable())
+    await expect(written).rejects.toThrow('away')
     await pause(1)
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])
