@@ -1,7 +1,7 @@
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import type { AtomicStore, Call } from '../../src/store/store.ts'
 import type { Chance } from './chance.ts'
-import type { Command, Server } from './server.ts'
+import type { Command, Late, Server } from './server.ts'
 import type { Machine, World } from './world.ts'
 
 type HitherErrorClass = typeof import('../../src/errors.ts').HitherError
@@ -56,6 +56,16 @@ export function createBus(world: World, chance: Chance): Bus {
 export interface Watch {
   /** A call of the store, as it was sent. */
   sent(what: string): void
+  /** A change of these keys is sent (1), or its call ends (-1). */
+  changing(keys: readonly string[], by: 1 | -1, text: string): void
+  /** A read that was sent then in history is answered. */
+  read(key: string, sentAt: number): void
+  /** Of a delete that no call of the cache has asked for; undefined: one has. */
+  late(keys: readonly string[]): Late | undefined
+  /** The log of changes was read; when that was asked. */
+  pulled(sentMs: number): void
+  /** A plain value was sent, and it is not known whether it arrives. */
+  lost(value: string): void
   /** The store failed one call of this node. */
   failed(): void
 }
@@ -141,17 +151,25 @@ export function connect(
       const { signal, deadline } = call ?? {}
       const fail = (error: unknown): void => {
         watch.failed()
+        if (command.kind === 'set') watch.lost(command.value)
         reject(error)
       }
       if (signal?.aborted) return reject(signal.reason)
       watch.sent(what)
+      const [sentMs, sentAt] = [world.time, world.tick()]
+      const changes =
+        effect === 'read' || command.kind === 'publish' ? [] : 'keys' in command ? command.keys : [command.key]
+      const text = command.kind === 'set' ? command.value : command.kind === 'run' ? String(command.args.at(-1)) : ''
+      watch.changing(changes, 1, text)
       let over = false
       const end = (): void => {
         over = true
+        watch.changing(changes, -1, text)
         signal?.removeEventListener('abort', aborted)
       }
       const aborted = (): void => {
         end()
+        if (command.kind === 'set') watch.lost(command.value)
         reject(signal?.reason)
       }
       signal?.addEventListener('abort', aborted)
@@ -177,8 +195,11 @@ export function connect(
         settle(reply) {
           if (over) return
           end()
-          if ('value' in reply) resolve(reply.value as T)
-          else {
+          if ('value' in reply) {
+            if (command.kind === 'get') watch.read(command.key, sentAt)
+            if (command.kind === 'run' && command.operation.name === 'feed.pull') watch.pulled(sentMs)
+            resolve(reply.value as T)
+          } else {
             const maybe = maybeExecuted && reply.fault === 'lost'
             fail(
               new HitherError('STORE_UNAVAILABLE', 'the connection broke', { retryable: true, maybeExecuted: maybe }),
@@ -202,7 +223,7 @@ export function connect(
     getMany: (keys, call) =>
       Promise.all(keys.map((key) => ask<string>(`get ${key}`, { kind: 'get', key }, 'read', call))),
     set: (key, value, ttlMs, call) => ask(`set ${key}`, { kind: 'set', key, value, ttlMs }, 'once', call),
-    delete: (keys, call) => ask(`delete ${keys}`, { kind: 'delete', keys }, 'repeat', call),
+    delete: (keys, call) => ask(`delete ${keys}`, { kind: 'delete', keys, late: watch.late(keys) }, 'repeat', call),
     run: <A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,
       key: string,

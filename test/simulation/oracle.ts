@@ -1,5 +1,6 @@
 import { type Entry, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
-import type { Effect, Server } from './server.ts'
+import type { Effect, Late, Server } from './server.ts'
+import { CLOCKS_DIFFER_MS, createUnarrived, type Unarrived } from './unarrived.ts'
 import type { World } from './world.ts'
 
 /** Where a namespace keeps what. */
@@ -11,7 +12,7 @@ export interface Names {
 }
 
 /** One way a value has come to be. What ends a value ends each birth that came before. */
-interface Birth {
+export interface Birth {
   /** For what is done to its key. */
   readonly atKey: number
   /** For what is done to its tags and its namespace. */
@@ -26,6 +27,8 @@ interface Birth {
 interface Value {
   readonly key: string
   readonly births: Birth[]
+  /** By a loader. */
+  readonly loaded: boolean
   /** When the call began that made it. */
   readonly from: number
   readonly node: string
@@ -33,6 +36,17 @@ interface Value {
   leaseless: boolean
   /** When a caller of its load was answered: before, others may have joined it. */
   ended: number
+  /** When the store last took it: in history, and on the virtual clock. */
+  storedAt: number
+  storedMs: number
+  sentAt: number
+  /** A load whose plain value may reach the store at any later moment. */
+  lost: boolean
+  /** Its node alone gives it out, since the store did not take it. */
+  kept: boolean
+  acknowledged: boolean
+  /** It was removed though it was written after the delete that was made good. */
+  removed: boolean
   writes: number
   taken: number
   /** Why the store may not have it. */
@@ -68,6 +82,10 @@ export interface Asking {
   readonly heardAt: number
   /** The node's count of clock jumps then. */
   readonly jumps: number
+  /** By the node's clock. */
+  readonly clockMs: number
+  /** Since when on the virtual clock the log of changes may have changed unread; 0: it is not certain to tell everything. */
+  readonly pulledMs: number
 }
 
 /** What a node has lived through. */
@@ -80,6 +98,11 @@ export interface Life {
   /** When the store last answered a call of this node. */
   heardAt: number
   jumps: number
+  /** What its near tier bounds staleness by, in milliseconds; 0: it has none. */
+  readonly maxAgeMs: number
+  /** Nothing but its own doing drops what its near tier keeps. */
+  readonly feedless: boolean
+  pulledMs: number
   now(): number
   /** Whether it lives, and has not stood still for this long. */
   isUp(ms: number): boolean
@@ -113,8 +136,35 @@ export interface Oracle {
     asking: Asking,
     key: string,
     id: number | undefined,
-    how: { readonly exact: boolean; readonly maybeStale: boolean; readonly joins?: boolean; readonly taken?: boolean },
+    how: {
+      readonly exact: boolean
+      readonly maybeStale: boolean
+      readonly joins?: boolean
+      readonly taken?: boolean
+      /** The near tier is asked first. */
+      readonly near?: boolean
+      /** Nothing was written for longer than any tier keeps it. */
+      readonly settled?: boolean
+    },
   ): void
+  readonly unarrived: Unarrived
+  /** A value is sent to the store. */
+  sent(id: number): void
+  /** A plain value may reach the store at any later moment. */
+  lost(value: unknown): void
+  /** A write that was to be an event has ended, and may not have arrived. */
+  dropped(
+    asking: Asking,
+    key: string,
+    id: number,
+    tags: readonly string[],
+    capturedAt: number | undefined,
+    lifeMs: number,
+  ): void
+  /** Fails for what a failed delete has left in the store, though its node has heard of it since. */
+  checkMadeGood(isAlive: (node: string) => boolean): void
+  /** How often what has been checked. */
+  readonly counts: Readonly<Record<string, number>>
   /** A write was acknowledged. */
   acknowledged(asking: Asking, key: string, verbs: readonly string[]): void
   counted(asking: Asking, key: string, sum: number): void
@@ -131,9 +181,25 @@ export function idOf(value: unknown): number | undefined {
 
 /** A lease is given back within this time after its load, where the store answers. */
 const RELEASED_MS = 600
+/** How long after a write the log of changes has it, where nothing is lost. */
+const PULLED_MS = 500
 /** A version seen is taken for the current one for this long. */
 const REMEMBERED_MS = 5000
 
+const UNSEEN = {
+  sentAt: Number.POSITIVE_INFINITY,
+  storedAt: 0,
+  storedMs: Number.NEGATIVE_INFINITY,
+  lost: false,
+  kept: false,
+  acknowledged: false,
+  removed: false,
+  leaseless: false,
+  ended: Number.POSITIVE_INFINITY,
+  writes: 0,
+  taken: 0,
+  unstored: undefined,
+}
 /** Whether the store has failed a node since a call began. */
 export function hasFailed({ failures, open }: Life, asking: Asking): boolean {
   return open || failures > asking.failures
@@ -149,7 +215,12 @@ export function createOracle(
   server: () => Server,
   lives: ReadonlyMap<string, Life>,
   spaces: readonly Names[],
+  plain = false,
 ): Oracle {
+  const unarrived = createUnarrived(world, lives)
+  const counts = { deletesFailed: 0, madeGood: 0, hidden: 0, kept: 0, owed: 0, pulled: 0, comebacks: 0 }
+  /** By their calls. */
+  const written = new Map<number, Value>()
   const values = new Map<number, Value>()
   const barriers = new Map<string, Barrier[]>()
   /** When each key last changed in more than its lease. */
@@ -173,7 +244,9 @@ export function createOracle(
     if (!asking || !life?.lateMs) return true
     if (from === asking.node) return acknowledged < asking.from
     // A near tier measures age by the wall clock: one that was set back makes it older than it knows.
-    return life.jumps === 0 && time < asking.since - life.lateMs
+    if (life.jumps !== 0) return false
+    if (time < asking.since - life.lateMs) return true
+    return acknowledged < Number.POSITIVE_INFINITY && time < asking.pulledMs - PULLED_MS
   }
   /** The last barrier of a key between two moments, other than the write of a value itself. */
   const since = (
@@ -210,9 +283,22 @@ export function createOracle(
     else barriers.set(key, [made])
   }
 
+  /** What must not have been in the way of a plain value: in its own process what came after its load's beginning. */
+  const endOfPlain = (value: Value, id: number, asking: Asking, joined: boolean): Barrier | undefined => {
+    const { node, key, births, lost, storedAt } = value
+    const began = births.at(-1)?.atKey ?? 0
+    counts.comebacks++
+    const own = barriers.get(key)?.findLast(({ at, from, acknowledged, writes, what }) => {
+      const passes = what === 'evict' || from !== node || writes === id
+      return !passes && at > began && acknowledged < asking.from
+    })
+    if (own && node === asking.node && !lost) return own
+    return joined ? undefined : since(key, Math.max(storedAt, began), asking.from, false, false, id, asking)
+  }
   /** What ended the last birth of a value before `from`; undefined when one is still good. */
   const endOf = (value: Value, id: number, asking: Asking, hard: boolean, joined: boolean): Barrier | undefined => {
     let end: Barrier | undefined
+    if (plain && value.loaded) return endOfPlain(value, id, asking, joined)
     const { names, from } = asking
     for (const { atKey, atTags, tags, late } of value.births) {
       end =
@@ -240,11 +326,43 @@ export function createOracle(
       }),
     )
   }
+  const birthsFor = ({ births, loaded, storedAt, node, lost }: Value, reader: string): readonly Birth[] => {
+    const stored = plain && loaded && (node !== reader || lost)
+    return stored ? births.map((birth) => ({ ...birth, atKey: Math.max(birth.atKey, storedAt) })) : births
+  }
+  /** A delete that makes a failed one good must leave what was written since. */
+  const madeGood = (node: string, key: string, before: string | undefined, { sentAt, readAt }: Late): void => {
+    const grave = unarrived.lastFailed(node, key)
+    if (!grave) {
+      fail(`${node} deletes ${key}, which nobody has asked for`)
+      return
+    }
+    counts.madeGood++
+    const entry = plain ? undefined : parse(before)
+    const id = idInText(before)
+    const value = values.get(id ?? -1)
+    // It looks before it deletes: what is written between the two may go, too.
+    const seen = (value?.storedAt ?? 0) < readAt
+    if (seen && entry && entry.mark !== NO_VALUE && entry.writtenMs >= grave.failedMs + CLOCKS_DIFFER_MS)
+      fail(`${node} removed #${id} of ${key} for a delete that had failed long before (call ${grave.from})`)
+    if (!value || value.loaded || value.node !== node || value.from < grave.failedAt || sentAt < value.sentAt) return
+    if (value.acknowledged) fail(`${node} removed #${id} of ${key}, which it has written since its delete failed`)
+    value.removed = true
+  }
+  const checkPlainFill = ({ key, node, births, lost }: Value, id: number): void => {
+    const began = births.at(-1)?.atKey ?? 0
+    const own = barriers.get(key)?.find(({ at, from, acknowledged, writes, what }) => {
+      return what !== 'evict' && from === node && writes !== id && at > began && acknowledged < Number.POSITIVE_INFINITY
+    })
+    if (own && !lost) fail(`${node} has put #${id} into ${key}, whose load began before its ${own.what}`)
+  }
   const parse = (text: string | undefined): Entry | undefined => (text === undefined ? undefined : parseEntry(text))
   const idIn = (entry: Entry | undefined): number | undefined => {
     if (entry?.mark !== 'j') return undefined
     return idOf(JSON.parse(entry.payload))
   }
+  const idInText = (text: string | undefined): number | undefined =>
+    plain ? idOf(JSON.parse(text ?? 'null')) : idIn(parse(text))
   /** An entry under whose generation and tags it is still valid. */
   const valid = (text: string | undefined, names: Names): Entry | undefined => {
     const entry = parse(text)
@@ -266,6 +384,7 @@ export function createOracle(
   }
 
   const truth = (key: string, names: Names, nowMs: number): number | undefined => {
+    if (plain) return server().leftMs(key) > 0 ? idInText(server().peek(key)) : undefined
     const entry = alive(key, names)
     const id = idIn(entry)
     if (!entry || id === undefined || server().leftMs(key) <= 0) return undefined
@@ -273,7 +392,7 @@ export function createOracle(
     return graced && entry.freshUntilMs <= Math.max(nowMs, world.time) ? undefined : id
   }
   const isStable = (key: string, names: Names, from: number): boolean => {
-    const entry = alive(key, names)
+    const entry = plain ? undefined : alive(key, names)
     const parts = tagsOf(entry).map(names.tag)
     return [key, names.generation, ...parts].every((part) => (changes.get(part) ?? 0) < from)
   }
@@ -288,9 +407,41 @@ export function createOracle(
     },
     fail,
     alive,
-    effect({ key, name, args, before, after, reply, from }) {
+    unarrived,
+    counts,
+    sent(id) {
+      const value = values.get(id)
+      if (value) value.sentAt = world.tick()
+    },
+    lost(value) {
+      const known = values.get(idOf(value) ?? -1)
+      if (known) known.lost = true
+    },
+    dropped(asking, key, id, tags, capturedAt, lifeMs) {
+      const to = asking.names.key(key)
+      const value = values.get(id) as Value
+      counts.kept++
+      value.kept = true
       const at = world.tick()
-      const verb = name.startsWith('entry.') ? String(args[0]) : name
+      value.births.push({ atKey: at, atTags: capturedAt ?? at, tags, late: [], time: world.time })
+      const stored = (done.get(`${asking.node} set ${to}`) ?? 0) > asking.from
+      // What was captured may have ended since: it is then not kept.
+      if (!stored && capturedAt === undefined) unarrived.kept(asking, to, id, lifeMs)
+    },
+    checkMadeGood(isAlive) {
+      for (const [node, key, { from, sinceMs }] of unarrived.graves()) {
+        counts.deletesFailed++
+        const id = idInText(server().peek(key))
+        const value = values.get(id ?? -1)
+        if (!value || !isAlive(node) || value.storedMs >= sinceMs + CLOCKS_DIFFER_MS) continue
+        if (value.storedAt < from && value.births.every(({ atKey }) => atKey < from))
+          fail(`#${id} of ${key} is there, though ${node} was to make its delete good (call ${from})`)
+      }
+    },
+    effect({ key, name, args, before, after, reply, from, late }) {
+      const at = world.tick()
+      const verb = /^(entry|plain)\./.test(name) ? String(args[0]) : name
+      if (late !== undefined) madeGood(from, key, before, late)
       done.set(`${from} ${verb} ${key}`, at)
       const withoutLease = (text: string | undefined): string | undefined =>
         text && isEntry(text) ? text.slice(0, 73) + text.slice(104) : text
@@ -334,14 +485,18 @@ export function createOracle(
         case 'add':
         case 'fill': {
           if (verb !== 'set' && reply !== 1) break
-          if (verb === 'add' && parse(before)?.id !== args[1] && isLive(before, key))
+          if (verb === 'add' && !plain && parse(before)?.id !== args[1] && isLive(before, key))
             fail(`${from} added to ${key}, where something was`)
-          const id = idIn(parse(after))
+          const id = idInText(after)
           const value = id === undefined ? undefined : values.get(id)
           if (value && id !== undefined) {
             value.writes++
+            value.storedAt = at
+            value.storedMs = world.time
             if (value.unstored) fail(`the store took #${id} of ${key}, ${value.unstored}`)
-            if (verb === 'fill') {
+            if (value.loaded && plain) {
+              checkPlainFill(value, id)
+            } else if (verb === 'fill') {
               const ends = value.births.map(({ atKey }) => since(key, atKey, at, false, false, id))
               if (ends.every((end) => end))
                 fail(`the store took #${id} for ${key}, whose load began before ${ends[0]?.what}`)
@@ -350,7 +505,7 @@ export function createOracle(
               value.births[0] = { ...own, atKey: at, atTags: Math.min(own.atTags, at) }
             }
           }
-          if (value && !valid(after, namesOf(key)) && !wasCut(value, key, after))
+          if (value && !plain && !valid(after, namesOf(key)) && !wasCut(value, key, after))
             fail(`#${id} of ${key} was written so that nobody can read it`)
           barrier(key, verb, from, false, id)
           break
@@ -369,17 +524,17 @@ export function createOracle(
     writing(id, asking, key, tags, capturedAt) {
       // Its birth is when the store takes it; only what was captured is older.
       const atTags = capturedAt ?? Number.POSITIVE_INFINITY
-      values.set(id, {
+      const value: Value = {
         key: asking.names.key(key),
         births: [{ atKey: Number.POSITIVE_INFINITY, atTags, tags, late: [], time: Number.POSITIVE_INFINITY }],
+        loaded: false,
         from: asking.from,
         node: asking.node,
-        leaseless: false,
+        ...UNSEEN,
         ended: 0,
-        writes: 0,
-        taken: 0,
-        unstored: undefined,
-      })
+      }
+      values.set(id, value)
+      written.set(asking.from, value)
     },
     loading(asking, key, excused) {
       const { node, names, from } = asking
@@ -427,40 +582,53 @@ export function createOracle(
       values.set(id, {
         key: names.key(key),
         births: [birth],
+        loaded: true,
         from,
         node,
-        leaseless,
-        ended: Number.POSITIVE_INFINITY,
-        writes: 0,
-        taken: 0,
+        ...UNSEEN,
+        leaseless: leaseless && !plain,
         unstored,
       })
     },
-    answered(asking, key, id, { exact, maybeStale, joins = false, taken = false }) {
+    answered(asking, key, id, { exact, maybeStale, joins = false, taken = false, near = false, settled = false }) {
       checks++
       const { node, names, from, jumps } = asking
       const life = lives.get(node) as Life
       const to = names.key(key)
       const sure = truth(to, names, life.now())
-      const settled =
+      const owed = near ? unarrived.owed(asking, to) : undefined
+      if (owed !== undefined) {
+        counts.owed++
+        if (owed !== id)
+          return fail(
+            `${node} got ${id === undefined ? 'nothing' : `#${id}`} for ${to}, which it has written as #${owed}`,
+          )
+      }
+      const certain =
         exact &&
-        life.lateMs === 0 &&
+        (life.lateMs === 0 || settled) &&
         !hasFailed(life, asking) &&
         life.jumps === jumps &&
         sure !== undefined &&
         isStable(to, names, from)
-      if (settled && id !== sure)
+      if (certain && id !== sure)
         return fail(
           `${node} got ${id === undefined ? 'nothing' : `#${id}`} for ${to}, where #${sure} was all the while`,
         )
       if (id === undefined) return
+      if (asking.pulledMs > 0) counts.pulled++
       const value = values.get(id)
       if (!value) return fail(`${node} got #${id} for ${to}, which nobody made`)
       if (value.key !== to) return fail(`${node} got #${id} of ${value.key} for ${to}`)
       if (taken && ++value.taken > value.writes) return fail(`#${id} of ${to} was taken twice`)
+      if (value.node !== node ? value.writes === 0 : !(value.writes > 0 || value.kept || value.loaded))
+        return fail(`${node} got #${id} for ${to}, which the store never had`)
       const joined = joins && value.node === node && value.ended > from
+      const grave = unarrived.hiddenBy(asking, to, birthsFor(value, node), value.storedMs)
+      if (grave) return fail(`${node} got #${id} for ${to}, after a delete that failed (call ${grave.from})`)
       if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
       // What was loaded without a lease answers from the near tier while the store is away.
+      counts.hidden += Number(!!unarrived.lastFailed(node, to))
       const unheard = value.leaseless && asking.heardAt < (value.births[0]?.atKey ?? 0)
       if (unheard && life.lateMs > 0 && value.node === node) return
       const end = endOf(value, id, asking, maybeStale, joined)
@@ -468,6 +636,11 @@ export function createOracle(
     },
     acknowledged({ node, from }, key, verbs) {
       checks++
+      const value = written.get(from)
+      if (value?.key === key) {
+        value.acknowledged = true
+        if (value.removed) fail(`${node} was told that ${key} was written, and has removed it for an earlier delete`)
+      }
       for (const each of barriers.get(key) ?? []) {
         if (each.from === node && each.at > from) each.acknowledged = Math.min(each.acknowledged, world.tick())
       }

@@ -10,6 +10,8 @@ export interface Played {
   readonly checks: number
   readonly virtualMinutes: number
   readonly ms: number
+  /** How often what was met and checked. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 /** Plays seeds on some threads, up to the first failure; `change`: on a changed source. */
@@ -20,6 +22,7 @@ export async function play(
   const began = performance.now()
   const code = await bundle(change)
   const failures: Outcome[] = []
+  const counts: Record<string, number> = {}
   const sum = { seeds: 0, calls: 0, events: 0, checks: 0, virtualMinutes: 0 }
   const workers = Array.from({ length: threads }, (_, i) => {
     const own = seeds.filter((_, at) => at % threads === i)
@@ -37,6 +40,7 @@ export async function play(
             sum.events += outcome.events
             sum.checks += outcome.checks
             sum.virtualMinutes += outcome.spanMs / 60_000
+            for (const [name, count] of Object.entries(outcome.counts)) counts[name] = (counts[name] ?? 0) + count
             if (!outcome.fault) return
             failures.push(outcome)
             for (const each of workers) void each.terminate()
@@ -44,7 +48,7 @@ export async function play(
         }),
     ),
   )
-  return { ...sum, failures, ms: performance.now() - began }
+  return { ...sum, counts, failures, ms: performance.now() - began }
 }
 
 /** The same failure with as few calls as can be found, told event by event. */

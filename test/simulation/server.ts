@@ -5,7 +5,8 @@ import type { World } from './world.ts'
 export type Command =
   | { readonly kind: 'get'; readonly key: string }
   | { readonly kind: 'set'; readonly key: string; readonly value: string; readonly ttlMs: number | undefined }
-  | { readonly kind: 'delete'; readonly keys: readonly string[] }
+  /** `late`: it makes a failed delete good. */
+  | { readonly kind: 'delete'; readonly keys: readonly string[]; readonly late?: Late | undefined }
   | { readonly kind: 'publish'; readonly channel: string; readonly message: string }
   | {
       readonly kind: 'run'
@@ -13,6 +14,12 @@ export type Command =
       readonly operation: Operation<readonly Arg[], Reply>
       readonly args: readonly Arg[]
     }
+
+/** When a delete that makes a failed one good was sent, and the read before it, in history. */
+export interface Late {
+  readonly sentAt: number
+  readonly readAt: number
+}
 
 /** What a command did to one key. */
 export interface Effect {
@@ -25,6 +32,8 @@ export interface Effect {
   readonly reply: Reply
   /** Who sent it; `''`: the server itself. */
   readonly from: string
+  /** Of a delete that makes a failed one good. */
+  readonly late?: Late | undefined
 }
 
 /** A single-threaded store on the world's time: the one place where everything has an order. */
@@ -60,7 +69,8 @@ export function createServer(
   const server: Server = {
     execute(command, from) {
       const note = (key: string, name: string, before: string | undefined, reply: Reply, args: readonly Arg[] = []) => {
-        onEffect({ key, name, args, before, after: find(key)?.text, reply, from })
+        const late = command.kind === 'delete' ? command.late : undefined
+        onEffect({ key, name, args, before, after: find(key)?.text, reply, from, late })
         return reply
       }
       switch (command.kind) {

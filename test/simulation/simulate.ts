@@ -1,8 +1,10 @@
-import type { Cache, CallOptions, GetOrSetOptions, LoadContext } from '../../src/cache/types.ts'
+import type { Cache, CallOptions, GetOrSetOptions, LoadContext, WriteOptions } from '../../src/cache/types.ts'
 import { generationKey, storedKey, tagKey } from '../../src/protocol/keys.ts'
+import { behavioursOf } from './behaviours.ts'
 import type { Boot } from './build.ts'
 import { createChance } from './chance.ts'
 import { connect, createBus, type Link } from './network.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { type Asking, createOracle, hasFailed, idOf, type Life, type Names, type Oracle } from './oracle.ts'
 import { createServer, type Server } from './server.ts'
 import { createWorld, type Machine } from './world.ts'
@@ -18,6 +20,8 @@ export interface Outcome {
   readonly checks: number
   /** Virtual milliseconds. */
   readonly spanMs: number
+  /** How often what was met and checked. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 interface Node {
@@ -26,6 +30,13 @@ interface Node {
   readonly cache: Cache
   readonly link: Link
   readonly life: Life
+  /** Calls that delete, and whether they have sent it. */
+  readonly deletes: Set<Deleting>
+}
+
+interface Deleting {
+  readonly key: string
+  sent: boolean
 }
 
 interface Space {
@@ -70,39 +81,49 @@ export async function simulate(
   const long = seed % 6 === 0
   const hardMs = long ? 9000 : 1500
   const lives = new Map<string, Life>()
+  let oracle: Oracle
   const trace: string[] = []
   const tell = (who: string, what: () => string): void => {
-    if (!tracing) return
+    // What comes after a fault does not explain it.
+    if (!tracing || oracle?.fault) return
     trace.push(`${(world.time - begin).toFixed(2).padStart(10)} ${who.padEnd(4)} ${what()}`)
     if (trace.length > 4000) trace.splice(0, 2000)
   }
   const bus = createBus(world, network)
   let server: Server
-  const names = [namesOf('sim'), namesOf('sim.sub')]
-  const oracle: Oracle = createOracle(world, () => server, lives, names)
+  const { events, pulls, plain, chance: extra } = behavioursOf(seed)
+  const names = plain ? [PLAIN_NAMES] : [namesOf('sim'), namesOf('sim.sub')]
+  oracle = createOracle(world, () => server, lives, names, plain)
   server = createServer(
     world,
     (effect) => {
-      oracle.effect(effect)
       tell(
         '',
         () =>
           `       ${effect.from || 'the server'}: ${effect.name} ${effect.args[0] ?? ''} ${effect.key} → ${short(effect.after)}${effect.reply === null ? '' : ` (${effect.reply})`}`,
       )
+      oracle.effect(effect)
     },
     bus.publish,
   )
 
-  const harsh = plan.pick([0, 0.3, 1, 2])
+  const weather = plan.pick([0, 0.3, 1, 2])
+  // What does not arrive needs a store that fails.
+  // What the log of changes brings in time shows where nothing is lost.
+  const calm = pulls && !events && extra.hit(0.6)
+  const harsh = calm ? 0 : events ? Math.max(weather, 0.3) : weather
   const count = 1 + plan.below(4)
   const ttl = plan.pick([400, 3000, 3000, 60_000])
-  const grace = plan.pick([0, 0, 500, 5000])
+  const anyGrace = plan.pick([0, 0, 500, 5000])
+  const grace = plain ? 0 : anyGrace
   const skews = plan.hit(0.3)
   /** Whether a load that failed is let rest: the stale copy may then answer any later call. */
   const backs = plan.hit(0.2)
   const inOrder = plan.hit(0.5)
-  const tier = plan.pick(['none', 'none', 'near', 'feed'])
-  const maxAge = plan.pick([300, 2000])
+  const anyTier = plan.pick(['none', 'none', 'near', 'feed'])
+  const tier = pulls ? 'pull' : events && anyTier === 'none' ? 'near' : anyTier
+  const anyAge = plan.pick([300, 2000])
+  const maxAge = events ? extra.pick([anyAge, anyAge, 8000]) : anyAge
   /** With nothing lost, what another node has ended is known soon. */
   const lateMs = tier === 'none' ? 0 : tier === 'feed' && harsh === 0 ? FEED_MS : maxAge + COARSE_MS
   const nodes: Node[] = []
@@ -117,6 +138,9 @@ export async function simulate(
       lateMs,
       failures: 0,
       open: false,
+      maxAgeMs: tier === 'none' ? 0 : maxAge,
+      feedless: tier === 'near',
+      pulledMs: 0,
       heardAt: 0,
       jumps: 0,
       now: () => machine.now(),
@@ -125,26 +149,55 @@ export async function simulate(
     lives.set(name, life)
     const link: Link = {
       delayMs: plan.pick([0.3, 2, 10]),
-      loss: 0.01 * harsh,
+      loss: 0.01 * harsh + (events ? extra.pick([0, 0.03, 0.1]) : 0),
       stall: 0.005 * harsh,
       ghost: 0.01 * harsh,
       cut: 'no',
       inOrder,
     }
-    const { createCache, HitherError, messageFeed, nearTier } = boot(machine)
+    const deletes = new Set<Deleting>()
+    /** By key, when what was answered last was asked. */
+    const reads = new Map<string, { readonly time: number; readonly at: number }>()
+    const { createCache, HitherError, messageFeed, nearTier, pullFeed } = boot(machine)
     const store = connect(world, network, machine, server, bus, link, HitherError, {
       sent: (what) => tell(name, () => `       sends ${what}`),
       failed: () => {
         life.failures++
         tell(name, () => '       hears nothing')
       },
+      changing(keys, by, text) {
+        const id = Number(/"id":(\d+)\}$/.exec(text)?.[1] ?? Number.NaN) || undefined
+        for (const key of keys) oracle.unarrived.touched(name, key, by, id)
+        if (id && by === 1) oracle.sent(id)
+      },
+      read(key, sentAt) {
+        const last = reads.get(key)
+        const at = last?.time === world.time ? Math.min(last.at, sentAt) : sentAt
+        reads.set(key, { time: world.time, at })
+      },
+      late([key = '']) {
+        // A version.
+        if (key.startsWith(':')) return undefined
+        // Which of them has sent it, or whether another one has, cannot be told.
+        const open = [...deletes].filter((one) => one.key === key)
+        for (const one of open) one.sent = true
+        if (open.length > 0) return undefined
+        const { at = 0 } = reads.get(key) ?? {}
+        return { sentAt: world.tick(), readAt: at }
+      },
+      pulled(sentMs) {
+        if (harsh === 0) life.pulledMs = sentMs
+      },
+      lost: (value) => oracle.lost(JSON.parse(value)),
     })
+    const feed =
+      tier === 'feed' ? messageFeed() : tier === 'pull' ? pullFeed({ every: extra.pick([50, 1000]) }) : undefined
+    const own = plain ? { format: 'plain' } : { namespace: 'sim', grace }
     const cache = createCache({
       store,
-      ...(tier === 'none' ? {} : { near: nearTier({ maxAge, ...(tier === 'feed' && { feed: messageFeed() }) }) }),
-      namespace: 'sim',
+      ...(tier === 'none' ? {} : { near: nearTier({ maxAge, ...(feed && { feed }) }) }),
+      ...(own as { namespace: string }),
       ttl,
-      grace,
       storeTimeout: STORE_MS,
       hardTimeout: hardMs,
       onEvent(event) {
@@ -156,7 +209,7 @@ export async function simulate(
           tell(name, () => `       event ${brief({ ...event, namespace: undefined })}`)
       },
     })
-    nodes[place] = { name, machine, cache, link, life }
+    nodes[place] = { name, machine, cache, link, life, deletes }
     all.push(nodes[place])
   }
   for (let i = 0; i < count; i++) start(i)
@@ -189,6 +242,8 @@ export async function simulate(
       failures: node.life.failures,
       heardAt: node.life.heardAt,
       jumps: node.life.jumps,
+      clockMs: node.machine.now(),
+      pulledMs: node.life.pulledMs,
     }
     const me: Open = { what: `${node.name} ${what} (call ${asking.from})`, node }
     open.add(me)
@@ -212,11 +267,34 @@ export async function simulate(
 
   const act = (): void => {
     const node = plan.pick(nodes)
-    const space = plan.hit(0.85) ? (spaces[0] as Space) : (spaces[1] as Space)
+    const space = (plan.hit(0.85) ? spaces[0] : spaces.at(-1)) as Space
     const key = plan.hit(0.6) ? 'a' : plan.pick(KEYS)
     ACTIONS[plan.below(ACTIONS.length)]?.(node, space, key)
   }
-  const someTags = (): string[] => (plan.hit(0.5) ? [] : TAGS.filter(() => plan.hit(0.4)))
+  const someTags = (): string[] => (plan.hit(0.5) || plain ? [] : TAGS.filter(() => plan.hit(0.4)))
+  /** Whose failure is an event, now and then. */
+  const asEvent = (): { readonly onWriteFailure?: 'event' } =>
+    events && extra.hit(0.6) ? { onWriteFailure: 'event' } : {}
+  /** Whether a write may have ended as an event. */
+  const isDropped = (asking: Asking, { onWriteFailure, deadline }: WriteOptions): boolean =>
+    onWriteFailure === 'event' && (deadline !== undefined || hasFailed(lives.get(asking.node) as Life, asking))
+  /** What may drop these keys from the near tier goes on until it has settled. */
+  const touching = async <T>(
+    asking: Asking,
+    keys: readonly string[],
+    work: () => Promise<T>,
+    id?: number,
+  ): Promise<T> => {
+    const touch = (by: 1 | -1): void => {
+      for (const key of keys) oracle.unarrived.touched(asking.node, key, by, id)
+    }
+    touch(1)
+    try {
+      return await work()
+    } finally {
+      touch(-1)
+    }
+  }
   /** How a call may end early. */
   const limits = (node: Node): { signal?: AbortSignal; deadline?: number } => {
     const limit: { signal?: AbortSignal; deadline?: number } = {}
@@ -238,6 +316,7 @@ export async function simulate(
 
   /** By node and key, when a load last failed. */
   const failures = new Map<string, number>()
+  const begins = oneAtATime(world, oracle, hardMs)
   /** By node and key, since which virtual instants loads have been running. */
   const running = new Map<string, Set<{ readonly since: number }>>()
   const during = async <T>(whose: readonly string[], since: number, work: () => Promise<T>): Promise<T> => {
@@ -266,9 +345,18 @@ export async function simulate(
     const end = plan.float()
     const named = plan.hit(0.1) ? someTags() : []
     const who = `${node.name} ${asking.names.key(key)}`
-    return async ({ setTags, setTtl, skip, notModified, fail, previous }: Partial<LoadContext>): Promise<unknown> => {
+    return async ({
+      setTags,
+      setTtl,
+      skip,
+      notModified,
+      fail,
+      previous,
+      signal,
+    }: Partial<LoadContext>): Promise<unknown> => {
       const past = options.deadline !== undefined && options.deadline <= node.machine.now()
-      const load = oracle.loading(asking, key, !!options.bypass || past)
+      const load = oracle.loading(asking, key, !!options.bypass || past || plain)
+      const ran = plain ? begins(asking, asking.names.key(key), node.life, signal) : undefined
       tell(
         node.name,
         () =>
@@ -277,6 +365,8 @@ export async function simulate(
       const started = world.time
       await (many ? world.sleep(length, node.machine) : during([who], started, () => world.sleep(length, node.machine)))
       if (!many) load.ended()
+      ran?.()
+      oracle.unarrived.touched(node.name, asking.names.key(key), 0)
       const late = !many && world.time - started > hardMs + 100 && node.life.isUp(world.time - started)
       if (end < 0.1) {
         failures.set(who, world.tick())
@@ -303,8 +393,9 @@ export async function simulate(
     }
   }
   const loadOptions = (node: Node, many: boolean): GetOrSetOptions => {
-    const options: Record<string, unknown> = { tags: someTags(), ...limits(node) }
+    const options: Record<string, unknown> = { ...(!plain && { tags: someTags() }), ...limits(node) }
     if (plan.hit(0.3)) options.ttl = plan.pick([50, 300, 2000])
+    if (plain) return options
     if (plan.hit(0.3)) options.grace = plan.pick([0, 300, 5000])
     const stale = Number(options.grace ?? grace) > 0
     if (stale && plan.hit(0.2)) options.softTimeout = plan.pick([0, 5, 50])
@@ -346,11 +437,21 @@ export async function simulate(
           return ranLong(who) || world.time - asking.since > hardMs - 2 || (failures.get(who) ?? 0) > asking.from
         }))
 
-  const read = (asking: Asking, key: string, answer: unknown, exact = true, taken = false): void => {
+  const read = (
+    asking: Asking,
+    key: string,
+    answer: unknown,
+    how: {
+      readonly exact?: boolean
+      readonly taken?: boolean
+      readonly settled?: boolean
+      readonly near?: boolean
+    } = {},
+  ): void => {
     heard(asking)
     if (answer !== undefined && (answer as { key?: unknown })?.key !== key)
       oracle.fail(`${asking.node} got ${brief(answer)} for ${key}`)
-    oracle.answered(asking, key, idOf(answer), { exact, maybeStale: false, taken })
+    oracle.answered(asking, key, idOf(answer), { exact: true, near: true, maybeStale: false, ...how })
   }
   const readThrough = (asking: Asking, key: string, answer: unknown, options: GetOrSetOptions): void => {
     if (answer !== undefined && (answer as { key?: unknown })?.key !== key)
@@ -358,38 +459,63 @@ export async function simulate(
     // Whose deadline has passed before the store answered may have loaded for itself.
     const alone = options.onDeadline === 'load' && options.deadline !== undefined
     const exact = !options.forceFresh && !options.bypass && !alone
-    oracle.answered(asking, key, idOf(answer), { exact, maybeStale: wasTrouble(asking, key, options), joins: true })
+    const near = exact && !options.refresh
+    oracle.answered(asking, key, idOf(answer), {
+      exact,
+      maybeStale: wasTrouble(asking, key, options),
+      joins: true,
+      near,
+    })
   }
-  const readOptions = (node: Node) => (plan.hit(0.5) ? limits(node) : { tags: someTags(), ...limits(node) })
+  const readOptions = (node: Node) => (plan.hit(0.5) || plain ? limits(node) : { tags: someTags(), ...limits(node) })
+  /** What did not arrive shows in what its process reads next. */
+  const readSoon = (node: Node, space: Space, key: string): void => {
+    if (!events || key === COUNTER || extra.hit(0.3)) return
+    const get = (): void =>
+      make(
+        node,
+        space,
+        `get ${key}`,
+        () => space.of(node).get(key),
+        (asking, answer) => read(asking, key, answer),
+      )
+    world.after(extra.about(extra.pick([5, maxAge / 4])), get, node.machine)
+  }
   /** A set or an add; with what was captured before it was read, now and then. */
   const write = (node: Node, space: Space, key: string, adds: boolean): void => {
     const options: Record<string, unknown> = limits(node)
     if (plan.hit(0.4)) options.ttl = plan.pick([50, 300, 5000])
-    if (plan.hit(0.3)) options.grace = plan.pick([0, 2000])
+    if (plan.hit(0.3) && !plain) options.grace = plan.pick([0, 2000])
     const tags = someTags()
-    const captures = plan.hit(0.3)
+    const captures = plan.hit(0.3) && !plain
+    if (!adds) Object.assign(options, asEvent())
     const pause = plan.about(30)
     const id = ++ids
+    let capturedAt: number | undefined
+    const call = async (asking: Asking): Promise<unknown> => {
+      let taken: unknown = tags
+      if (captures) {
+        taken = await space.of(node).capture(tags)
+        capturedAt = world.tick()
+        await world.sleep(pause, node.machine)
+      }
+      oracle.writing(id, asking, key, tags, capturedAt)
+      const cache = space.of(node)
+      const value = { key, id }
+      const all = plain ? options : { ...options, tags: taken as [] }
+      return adds ? cache.add(key, value, all) : cache.set(key, value, all)
+    }
     make(
       node,
       space,
-      `${adds ? 'add' : 'set'} ${key} = #${id}${captures ? ', captured' : ''} [${tags}]`,
-      async (asking) => {
-        let capturedAt: number | undefined
-        let taken: unknown = tags
-        if (captures) {
-          taken = await space.of(node).capture(tags)
-          capturedAt = world.tick()
-          await world.sleep(pause, node.machine)
-        }
-        oracle.writing(id, asking, key, tags, capturedAt)
-        const cache = space.of(node)
-        const value = { key, id }
-        return adds
-          ? cache.add(key, value, { ...options, tags: taken as [] })
-          : cache.set(key, value, { ...options, tags: taken as [] })
-      },
+      `${adds ? 'add' : 'set'} ${key} = #${id}${captures ? ', captured' : ''} [${tags}]${options.onWriteFailure ? ', or an event' : ''}`,
+      (asking) => touching(asking, [space.names.key(key)], () => call(asking), id),
       (asking, answer) => {
+        if (isDropped(asking, options)) {
+          oracle.dropped(asking, key, id, tags, capturedAt, Number(options.ttl ?? ttl))
+          readSoon(node, space, key)
+          return
+        }
         heard(asking)
         if (!adds || answer) oracle.acknowledged(asking, space.names.key(key), [adds ? 'add' : 'set'])
       },
@@ -397,8 +523,22 @@ export async function simulate(
     )
   }
 
+  /** What ends an explicit write: an event, when it was to be one and the store has failed. */
+  const arrived =
+    (options: WriteOptions, key: string, verb: string) =>
+    (asking: Asking): void => {
+      if (isDropped(asking, options)) return
+      heard(asking)
+      oracle.acknowledged(asking, key, [verb])
+    }
+
   const ACTIONS: ((node: Node, space: Space, key: string) => void)[] = []
-  const often = (weight: number, action: (node: Node, space: Space, key: string) => void): void => {
+  const often = (
+    weight: number,
+    action: (node: Node, space: Space, key: string) => void,
+    has: 'any' | 'entries' = 'any',
+  ): void => {
+    if (plain && has === 'entries') return
     for (let i = 0; i < weight; i++) ACTIONS.push(action)
   }
   often(14, (node, space, key) => {
@@ -407,42 +547,52 @@ export async function simulate(
       node,
       space,
       `getOrSet ${key} ${brief({ ...options, signal: options.signal && '…' })}`,
-      (asking) => space.of(node).getOrSet(key, loaderOf(node, asking, key, options, false), options),
+      (asking) => {
+        const call = (): Promise<unknown> =>
+          space.of(node).getOrSet(key, loaderOf(node, asking, key, options, false), options)
+        const asksStore = options.forceFresh || options.bypass || options.refresh
+        return asksStore ? touching(asking, [space.names.key(key)], call) : call()
+      },
       (asking, answer) => readThrough(asking, key, answer, options),
       mayFail(key, options),
       true,
     )
   })
-  often(3, (node, space) => {
-    const options = loadOptions(node, true)
-    make(
-      node,
-      space,
-      `getOrSetMany ${brief({ ...options, signal: options.signal && '…' })}`,
-      (asking) => {
-        const since = world.time
-        const whose = KEYS.map((key) => `${node.name} ${asking.names.key(key)}`)
-        const loaders = new Map(KEYS.map((key) => [key, loaderOf(node, asking, key, options, true)]))
-        const call = (): Promise<unknown> =>
-          space.of(node).getOrSetMany(
-            KEYS,
-            async (keys) => {
-              const load = async (key: string) => [key, await loaders.get(key)?.({})] as const
-              const found = await during(whose, since, () => Promise.all(keys.map(load)))
-              return new Map(found.filter(([, value]) => value !== undefined))
-            },
-            options,
-          )
-        // Its loads begin before its loader does.
-        return during(whose, since, call)
-      },
-      (asking, answer) => {
-        for (const key of KEYS) readThrough(asking, key, (answer as Map<string, unknown>).get(key), options)
-      },
-      mayFail(KEYS, options),
-      true,
-    )
-  })
+  often(
+    3,
+    (node, space) => {
+      const options = loadOptions(node, true)
+      make(
+        node,
+        space,
+        `getOrSetMany ${brief({ ...options, signal: options.signal && '…' })}`,
+        (asking) => {
+          const since = world.time
+          const whose = KEYS.map((key) => `${node.name} ${asking.names.key(key)}`)
+          const loaders = new Map(KEYS.map((key) => [key, loaderOf(node, asking, key, options, true)]))
+          const call = (): Promise<unknown> =>
+            space.of(node).getOrSetMany(
+              KEYS,
+              async (keys) => {
+                const load = async (key: string) => [key, await loaders.get(key)?.({})] as const
+                const found = await during(whose, since, () => Promise.all(keys.map(load)))
+                return new Map(found.filter(([, value]) => value !== undefined))
+              },
+              options,
+            )
+          // Its loads begin before its loader does.
+          const keys = options.forceFresh ? KEYS.map(asking.names.key) : []
+          return during(whose, since, () => touching(asking, keys, call))
+        },
+        (asking, answer) => {
+          for (const key of KEYS) readThrough(asking, key, (answer as Map<string, unknown>).get(key), options)
+        },
+        mayFail(KEYS, options),
+        true,
+      )
+    },
+    'entries',
+  )
   often(5, (node, space, key) => {
     const options = readOptions(node)
     make(
@@ -463,7 +613,8 @@ export async function simulate(
       () => space.of(node).getEntry(key, options),
       (asking, answer) => {
         const { status, value } = answer as { status: string; value: unknown }
-        if (status !== 'stale') return read(asking, key, value)
+        // Of a plain entry the store is always asked.
+        if (status !== 'stale') return read(asking, key, value, { near: !plain })
         heard(asking)
         oracle.answered(asking, key, idOf(value), { exact: true, maybeStale: true })
       },
@@ -491,9 +642,9 @@ export async function simulate(
       node,
       space,
       `take ${key}`,
-      () => space.of(node).take(key, options),
+      (asking) => touching(asking, [space.names.key(key)], () => space.of(node).take(key, options)),
       (asking, answer) => {
-        read(asking, key, answer, false, true)
+        read(asking, key, answer, { exact: false, near: false, taken: true })
         if (answer !== undefined) oracle.acknowledged(asking, asking.names.key(key), ['take'])
       },
       early(options),
@@ -505,7 +656,7 @@ export async function simulate(
       node,
       space,
       `touch ${key}`,
-      () => space.of(node).touch(key, options),
+      (asking) => touching(asking, [space.names.key(key)], () => space.of(node).touch(key, options)),
       (asking, answer) => {
         heard(asking)
         if (answer) oracle.acknowledged(asking, space.names.key(key), ['touch'])
@@ -513,63 +664,88 @@ export async function simulate(
       early(options),
     )
   })
-  often(4, (node, space, key) => {
-    const options = limits(node)
+  const remove = (node: Node, space: Space, key: string, options: WriteOptions): void => {
+    const to = space.names.key(key)
+    const deleting: Deleting = { key: to, sent: false }
     make(
       node,
       space,
-      `delete ${key}`,
-      () => space.of(node).delete(key, options),
+      `delete ${key}${options.onWriteFailure ? ', or an event' : ''}`,
       (asking) => {
+        node.deletes.add(deleting)
+        const call = (): Promise<unknown> => space.of(node).delete(key, options)
+        return touching(asking, [to], call).catch((error: unknown) => {
+          // What was never sent, since its own limit had passed, was not tried.
+          const tried = deleting.sent || !isCode(error, 'TIMEOUT')
+          if (isCode(error, 'TIMEOUT', 'STORE_UNAVAILABLE')) oracle.unarrived.deleteFailed(asking, to, tried)
+          readSoon(node, space, key)
+          node.deletes.delete(deleting)
+          throw error
+        })
+      },
+      (asking) => {
+        node.deletes.delete(deleting)
+        if (isDropped(asking, options)) {
+          oracle.unarrived.deleteFailed(asking, to, deleting.sent || options.deadline === undefined)
+          return
+        }
         heard(asking)
-        oracle.acknowledged(asking, space.names.key(key), ['delete'])
+        oracle.acknowledged(asking, to, ['delete'])
       },
       early(options),
     )
-  })
-  often(2, (node, space, key) => {
-    const options = limits(node)
-    make(
-      node,
-      space,
-      `expire ${key}`,
-      () => space.of(node).expire(key, options),
-      (asking) => {
-        heard(asking)
-        oracle.acknowledged(asking, space.names.key(key), ['expire'])
-      },
-      early(options),
-    )
-  })
-  often(4, (node, space) => {
-    const options = { keepStale: plan.hit(0.3), ...limits(node) }
-    const tag = plan.pick(TAGS)
-    make(
-      node,
-      space,
-      `invalidateTags ${tag}${options.keepStale ? ', kept stale' : ''}`,
-      () => space.of(node).invalidateTags([tag], options),
-      (asking) => {
-        heard(asking)
-        oracle.acknowledged(asking, space.names.tag(tag), [options.keepStale ? 'version.soften' : 'delete'])
-      },
-      early(options),
-    )
-  })
-  often(1, (node, space) => {
-    const options = limits(node)
-    make(
-      node,
-      space,
-      'clear',
-      () => space.of(node).clear(options),
-      (asking) => {
-        heard(asking)
-        oracle.acknowledged(asking, space.names.generation, ['delete'])
-      },
-      early(options),
-    )
-  })
+  }
+  often(4, (node, space, key) => remove(node, space, key, { ...limits(node), ...asEvent() }))
+  often(
+    2,
+    (node, space, key) => {
+      const options = { ...limits(node), ...asEvent() }
+      make(
+        node,
+        space,
+        `expire ${key}`,
+        (asking) => touching(asking, [space.names.key(key)], () => space.of(node).expire(key, options)),
+        arrived(options, space.names.key(key), 'expire'),
+        early(options),
+      )
+    },
+    'entries',
+  )
+  often(
+    4,
+    (node, space) => {
+      const options = { keepStale: plan.hit(0.3), ...limits(node), ...asEvent() }
+      const tag = plan.pick(TAGS)
+      make(
+        node,
+        space,
+        `invalidateTags ${tag}${options.keepStale ? ', kept stale' : ''}`,
+        (asking) => touching(asking, [space.names.generation], () => space.of(node).invalidateTags([tag], options)),
+        arrived(options, space.names.tag(tag), options.keepStale ? 'version.soften' : 'delete'),
+        early(options),
+      )
+    },
+    'entries',
+  )
+  often(
+    1,
+    (node, space) => {
+      const options = { ...limits(node), ...asEvent() }
+      make(
+        node,
+        space,
+        'clear',
+        (asking) => {
+          // It empties the near tier.
+          const all = names.map(({ generation }) => generation)
+          return touching(asking, all, () => space.of(node).clear(options))
+        },
+        arrived(options, space.names.generation, 'delete'),
+        early(options),
+      )
+    },
+    'entries',
+  )
   often(2, (node, space) => {
     const options = { ttl: 60_000, ...limits(node) }
     const by = 1 + plan.below(3)
@@ -587,16 +763,7 @@ export async function simulate(
     )
   })
   often(1, (node, space) => {
-    make(
-      node,
-      space,
-      `delete ${COUNTER}`,
-      () => space.of(node).delete([COUNTER]),
-      (asking) => {
-        heard(asking)
-        oracle.acknowledged(asking, space.names.key(COUNTER), ['delete'])
-      },
-    )
+    remove(node, space, COUNTER, {})
   })
 
   const trouble = (): void => {
@@ -606,7 +773,8 @@ export async function simulate(
     const kind = plan.float()
     if (kind < 0.35) {
       link.cut = plan.pick(['lost', 'refused'])
-      const ms = plan.between(50, 2500)
+      const short = plan.between(50, 2500)
+      const ms = events && extra.hit(0.4) ? extra.between(2000, 9000) : short
       tell(node.name, () => `is cut off (${link.cut}) for ${ms.toFixed(0)} ms`)
       world.after(ms, () => {
         link.cut = 'no'
@@ -671,27 +839,32 @@ export async function simulate(
         oracle.fail(`${name} has ${machine.timers.size} timers left, though it does nothing`)
     }
   }
-  await last(() => {
-    for (const node of nodes) {
-      for (const space of spaces) {
-        for (const key of KEYS)
-          make(
-            node,
-            space,
-            `get ${key}`,
-            () => space.of(node).get(key),
-            (asking, answer) => read(asking, key, answer),
-          )
+  const everybodyReads = (settled: boolean): Promise<void> =>
+    last(() => {
+      for (const node of nodes) {
+        for (const space of spaces) {
+          for (const key of KEYS)
+            make(
+              node,
+              space,
+              `get ${key}`,
+              () => space.of(node).get(key),
+              (asking, answer) => read(asking, key, answer, { settled }),
+            )
+        }
       }
-    }
-  })
+    })
+  await everybodyReads(false)
+  if (!oracle.fault) await world.run(world.time + maxAge + COARSE_MS)
+  if (!oracle.fault) oracle.checkMadeGood((name) => nodes.some((node) => node.name === name))
+  await everybodyReads(true)
   await last(() => {
     for (const node of nodes) {
       const space = spaces[0] as Space
       for (const key of KEYS) {
         const id = ++ids
         const loader = async (asking: Asking): Promise<unknown> => {
-          const load = oracle.loading(asking, key, false)
+          const load = oracle.loading(asking, key, plain)
           await world.sleep(5, node.machine)
           oracle.loaded(id, load, asking, key, [], [])
           return { key, id }
@@ -716,7 +889,7 @@ export async function simulate(
         `set a = #${id} [${TAGS}]`,
         (asking) => {
           oracle.writing(id, asking, 'a', TAGS)
-          return space.of(node).set('a', { key: 'a', id }, { tags: TAGS, ttl: 600_000 })
+          return space.of(node).set('a', { key: 'a', id }, { ...(!plain && { tags: TAGS }), ttl: 600_000 })
         },
         (asking) => oracle.acknowledged(asking, space.names.key('a'), ['set']),
       )
@@ -729,9 +902,18 @@ export async function simulate(
     calls,
     events: world.events,
     checks: oracle.checks,
+    counts: {
+      ...oracle.counts,
+      withEvents: Number(events),
+      withPulls: Number(pulls),
+      withPlain: Number(plain),
+    },
     spanMs: world.time - begin,
   }
 }
+
+/** Keys as they are given. */
+const PLAIN_NAMES: Names = { namespace: '', generation: ':generation', key: (key) => key, tag: (tag) => `:tag:${tag}` }
 
 function namesOf(namespace: string): Names {
   return {

@@ -1,0 +1,19 @@
+import { type Chance, createChance } from './chance.ts'
+
+/** What a seed has beside its calls. */
+export interface Behaviours {
+  /** Some writes are events when they fail, and the store is away for longer. */
+  readonly events: boolean
+  /** The near tier reads a log of changes. */
+  readonly pulls: boolean
+  /** Values are shared with other programs: no leases, tags or grace. */
+  readonly plain: boolean
+  /** For what these bring along. */
+  readonly chance: Chance
+}
+
+/** By chance, from a stream of its own: a seed that has none of them plays what it always has. */
+export function behavioursOf(seed: number): Behaviours {
+  const chance = createChance(seed ^ 0x1f3d5b79)
+  return { events: chance.hit(0.25), pulls: chance.hit(0.2), plain: chance.hit(0.15), chance }
+}
