@@ -35,6 +35,8 @@ const core = of('src/cache/core.ts')
 const entry = of('src/protocol/entry.ts')
 const near = of('src/near/attached.ts')
 const feed = of('src/near/message-feed.ts')
+const pull = of('src/near/pull-feed.ts')
+const tomb = of('src/near/tombstones.ts')
 const momentary = of('src/runtime/momentary.ts')
 const recent = of('src/cache/recent.ts')
 
@@ -156,7 +158,7 @@ export const mutants: readonly Mutant[] = [
   ),
   load(
     'what was invalidated is no load to wait for',
-    'if (running && isOutdated(running, caller)) running.detached = true',
+    'if (running && (plain || isOutdated(running, caller))) running.detached = true',
     '',
     UNIT,
   ),
@@ -376,4 +378,98 @@ export const mutants: readonly Mutant[] = [
   ),
   feed('what was said last is said again after a gap', 'if (number > 0) repeatFrom(0)', '', ['cache/near.test.ts']),
   feed('a new subscription begins empty', '() => flush(false),', '() => {},', ['cache/near.test.ts']),
+  pull('what others have logged is dropped', 'drop(decodeURIComponent(key))', 'void 0', ['cache/near.test.ts']),
+  pull(
+    'a log that was lost empties the tier',
+    'if (changes === EVERYTHING) flush(known !== undefined && known > 0)\n      else',
+    '',
+    ['cache/near.test.ts'],
+  ),
+  pull('a change is added to the log', 'if (pending.size === 0) queueMicrotask(append)', ''),
+  // Writes that did not arrive
+  near(
+    'a delete that failed is remembered',
+    "if (kind === 'deletes' && host.isOutage(error)) for (const key of keys) tombstones.bury(key, sentMs)",
+    '',
+  ),
+  look('its key counts as absent', 'const absent = buried && (await buried)', 'const absent = false'),
+  tomb('for maxAge', 'return agoMs >= 0 && agoMs < maxAgeMs', 'return false', [
+    'cache/near.test.ts > the key is absent here, and deleted once the store is back',
+  ]),
+  tomb('it is made good', 'for (const [key, grave] of graves) track(retry(key, grave))', 'void 0', [
+    'cache/near.test.ts > the key is absent here, and deleted once the store is back',
+  ]),
+  tomb(
+    'though not where a write has taken its place',
+    'if (grave && graves.get(key) === grave) graves.delete(key)',
+    '',
+    ['cache/near.test.ts > is not made good when the key was written here since'],
+  ),
+  tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave'),
+  tomb(
+    'a read that has waited looks once more',
+    'const left = graves.get(key)',
+    'const left = graves.get(key) === grave ? grave : undefined',
+    ['cache/unarrived.test.ts > hides the key from a read that has waited for an earlier one'],
+  ),
+  near(
+    'what does not write leaves it to be made good',
+    "(kind === 'writes' && answer)",
+    "kind === 'changes' || (kind === 'writes' && answer)",
+    ['cache/unarrived.test.ts > is not given up for an expire, which leaves a copy'],
+  ),
+  tomb(
+    'and what was sent before it failed',
+    'if (grave && graves.get(key) === grave) graves.delete(key)',
+    'graves.delete(key)',
+    ['cache/unarrived.test.ts > is not given up for a write that was sent before it failed'],
+  ),
+  core('what was written long after is left', 'if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await', 'await'),
+  core(
+    'what the clocks say was written before is not',
+    'if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await',
+    'if (false) await',
+  ),
+  cache(
+    'a write that may not fail is kept near',
+    'await keep(key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])',
+    '',
+  ),
+  cache(
+    'unless what it was captured under has ended',
+    'if (captured !== undefined && captured !== versions.epoch) continue',
+    '',
+  ),
+  cache(
+    'a plain entry that is looked at leaves it',
+    'plain && held(key) ? undefined : { key, found }',
+    '{ key, found }',
+    ['cache/unarrived.test.ts > stays near when a plain entry is looked at'],
+  ),
+  // Plain keys
+  cache(
+    'a plain write waits for the fill of a load',
+    'fillings.length > 0; fillings = part())\n        await within(after(Promise.all(fillings)), limit)',
+    'false; )\n        await within(after(Promise.all(fillings)), limit)',
+  ),
+  cache(
+    'a plain write parts the loads that begin meanwhile',
+    'fill of a load that has begun meanwhile.\n        part()',
+    'fill of a load that has begun meanwhile.',
+  ),
+  load(
+    'a plain fill waits for writes',
+    'if (plain) for (let before = core.before(to); before; before = core.before(to)) await before',
+    '',
+  ),
+  load(
+    'a plain load that is replaced stores nothing',
+    'if (running && (plain || isOutdated(running, caller)))',
+    'if (running && isOutdated(running, caller))',
+    ['cache/unarrived.test.ts > nor does one that every caller has left, and another has followed'],
+  ),
+  load('loads of a plain key are shared', 'if (!token) return plain || (!seen', 'if (!token) return (!seen'),
+  cache('a call that ends before its turn is told once', 'ready?.catch(nothing)\n    if (!plain', 'if (!plain', [
+    'cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key',
+  ]),
 ]
