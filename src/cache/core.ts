@@ -281,6 +281,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
           core.versions.note(key, version, epoch)
           return version
         })
+        // Whoever needs it is told, once its entry has been read.
+        reading.catch(nothing)
         noted.set(key, reading)
       }
       return reading
@@ -355,7 +357,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         return around([key], 'writes', () => guarded(set).then(() => 1))
       }
       const { generation, tags } = context
-      const ms = Math.min(loadMs, 1e9 - 1)
+      // Less than 0: the clock went back.
+      const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
       const head = mark + randomId()
       const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)

@@ -348,7 +348,7 @@ export function createLoads(core: Core): Loads {
     let cancel = nothing
     const at = now()
     load.untilMs = at + hardMs + LEASE_MARGIN_MS
-    const tell = (ok: boolean): void => emit({ type: 'load', durationMs: now() - at, ok })
+    const tell = (ok: boolean): void => emit({ type: 'load', durationMs: Math.max(0, now() - at), ok })
     const wish: Wish = { life, tags: [] }
     // As it would be with a ttl, where there is none.
     const graceMs = core.life({ ...options, ttl: 1 }).lifeMs - 1
