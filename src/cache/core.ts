@@ -190,12 +190,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
     run: (operation, key, args) => run(operation, key, args, core.call()),
-    async remove(key, sinceMs, isDue) {
+    remove(key, sinceMs) {
       const call = core.call()
-      const writtenMs = plain ? 0 : (parseEntry((await guarded(() => store.get(key, call))) ?? '')?.writtenMs ?? NEVER)
-      if (!isDue()) return false
-      if (writtenMs < sinceMs + CLOCKS_DIFFER_MS) await guarded(() => store.delete([key], core.call()))
-      return true
+      // A plain key has no stamp.
+      if (plain) return guarded(() => store.delete([key], call))
+      return run(repeatEntry, key, ['bury', '', sinceMs + CLOCKS_DIFFER_MS], call)
     },
     isOutage,
     forget: (key) => core.forget(key),

@@ -15,6 +15,7 @@ import { put, same, sum } from './transition.ts'
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
+ * | bury | ms | 1: what was written before that instant, or holds no value, is deleted; or 0 |
  * | ttl | | ms left of freshness, -1 without an end, or null |
  * | increment | id, fresh ms, by, generation | the sum in digits, the code of the error, or null: what is live is of another generation |
  *
@@ -73,6 +74,9 @@ elseif verb == 'increment' then
  local sum = ('%.0f'):format(n)
  put('hi' .. ARGV[3], 0, live and fresh .. ends or at(ARGV[4]):rep(2), ARGV[6] .. ('0'):rep(8) .. sum, not live and ARGV[4])
  return sum
+elseif verb == 'bury' and h ~= '' and h:sub(19, 34) - ARGV[3] * 1000 < 0 then
+ redis.call('DEL', key)
+ return 1
 elseif verb == 'touch' and live then
  redis.call('SETRANGE', key, 43, at(ARGV[3]) .. at(ARGV[4]))
  if ARGV[4] == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[4]) end
@@ -132,6 +136,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (!value || (expire && !graced) || left <= 0) return put(undefined, 0, Number(!expire))
       return put(text.slice(0, 43) + (expire ? digits(0, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
     }
+    case 'bury':
+      return text && Number(text.slice(18, 34)) < Number(a) * 1000 ? put(undefined, 0, 1) : same(current, 0)
     case 'take':
       return live ? put(undefined, 0, text) : same(current, null)
     case 'touch':
@@ -151,7 +157,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
 
 /** For `ttl`. */
 export const readEntry: Operation<readonly Arg[], Reply> = { name: 'entry.read', effect: 'read', lua, apply }
-/** For `release`, `fill` and a lease renewed, which find by their token that they have run, and `expire`. */
+/** For `release`, `fill` and a lease renewed, which find by their token that they have run, `expire` and `bury`. */
 export const repeatEntry: Operation<readonly Arg[], Reply> = { name: 'entry.repeat', effect: 'repeat', lua, apply }
 /** For `set`, `add`, `take`, `touch` and `increment`; and `lease`, which would give an old load its lease back. */
 export const writeEntry: Operation<readonly Arg[], Reply> = { name: 'entry.once', effect: 'once', lua, apply }

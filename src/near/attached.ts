@@ -15,8 +15,8 @@ export interface NearHost {
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
-  /** Deletes what was not written after `sinceMs`, while it is due. Resolves to whether it was. Rejects when the store is away. */
-  remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
+  /** Deletes what was not written after `sinceMs`. Rejects when the store is away. */
+  remove(key: string, sinceMs: number): Promise<unknown>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */

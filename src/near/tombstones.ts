@@ -22,8 +22,7 @@ export interface Grave {
 }
 
 interface Host {
-  /** Resolves to whether nothing is left to delete; false: it was not due any more. */
-  remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
+  remove(key: string, sinceMs: number): Promise<unknown>
   track(work: Promise<unknown>): void
 }
 
@@ -32,24 +31,21 @@ const MAX_BURIED = 10_000
 /** The oldest is forgotten where there are more than 10,000. */
 export function createTombstones(maxAgeMs: number, { remove, track }: Host): Tombstones {
   const graves = new Map<string, Grave>()
-  const trying = new Map<string, Promise<boolean>>()
+  const trying = new Map<string, Promise<unknown>>()
 
-  /** Resolves when the key has been deleted, or could not be; to false when it was not due. */
-  const retry = (key: string, grave: Grave): Promise<boolean> => {
+  /** Resolves when the key has been deleted, or could not be; to false while a write may be on its way. */
+  const retry = (key: string, grave: Grave): Promise<unknown> => {
     const running = trying.get(key)
     if (running) return running
-    const isDue = (): boolean => graves.get(key) === grave && !grave.writing
-    if (!isDue()) return Promise.resolve(false)
-    const attempt = remove(key, grave.sinceMs, isDue).then(
-      (done) => {
-        if (done && graves.get(key) === grave) graves.delete(key)
-        return done
+    if (graves.get(key) !== grave || grave.writing) return Promise.resolve(false)
+    const attempt = remove(key, grave.sinceMs).then(
+      () => {
+        if (graves.get(key) === grave) graves.delete(key)
       },
-      () => true,
+      () => {},
     )
-    const over = attempt.then((tried) => {
+    const over = attempt.then(() => {
       if (trying.get(key) === over) trying.delete(key)
-      return tried
     })
     trying.set(key, over)
     return over

@@ -127,6 +127,7 @@ const lease = fc
   .map((args): Arg[] => ['lease', ...args])
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
+const bury = fc.integer({ min: -20_000, max: 60_000 }).map((ms): Arg[] => ['bury', '', START_MS + ms])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.oneof(
   dead.map((dead): Arg[] => ['ttl', dead]),
@@ -189,6 +190,7 @@ const entry = stepsOf(
     { weight: 4, arbitrary: lease },
     { weight: 2, arbitrary: release },
     { weight: 1, arbitrary: expire },
+    { weight: 1, arbitrary: bury },
     { weight: 2, arbitrary: touch },
     { weight: 2, arbitrary: read },
     { weight: 3, arbitrary: increment },

@@ -58,8 +58,6 @@ export interface Watch {
   sent(what: string): void
   /** A change of these keys is sent (1), or its call ends (-1). */
   changing(keys: readonly string[], by: 1 | -1, text: string): void
-  /** A read that was sent then in history is answered. */
-  read(key: string, sentAt: number): void
   /** Of a delete that no call of the cache has asked for; undefined: one has. */
   late(keys: readonly string[]): Late | undefined
   /** The log of changes was read; when that was asked. */
@@ -156,7 +154,7 @@ export function connect(
       }
       if (signal?.aborted) return reject(signal.reason)
       watch.sent(what)
-      const [sentMs, sentAt] = [world.time, world.tick()]
+      const sentMs = world.time
       const changes =
         effect === 'read' || command.kind === 'publish' ? [] : 'keys' in command ? command.keys : [command.key]
       const text = command.kind === 'set' ? command.value : command.kind === 'run' ? String(command.args.at(-1)) : ''
@@ -196,7 +194,6 @@ export function connect(
           if (over) return
           end()
           if ('value' in reply) {
-            if (command.kind === 'get') watch.read(command.key, sentAt)
             if (command.kind === 'run' && command.operation.name === 'feed.pull') watch.pulled(sentMs)
             resolve(reply.value as T)
           } else {
@@ -230,7 +227,8 @@ export function connect(
       args: A,
       call?: Call,
     ): Promise<R> => {
-      const command = { kind: 'run' as const, key, operation: operation as never, args }
+      const late = args[0] === 'bury' ? watch.late([key]) : undefined
+      const command = { kind: 'run' as const, key, operation: operation as never, args, late }
       return ask(`${args[0]} ${key}`, command, operation.effect, call)
     },
     publish: (channel, message, call) => ask('publish', { kind: 'publish', channel, message }, 'once', call),

@@ -331,7 +331,7 @@ export function createOracle(
     return stored ? births.map((birth) => ({ ...birth, atKey: Math.max(birth.atKey, storedAt) })) : births
   }
   /** A delete that makes a failed one good must leave what was written since. */
-  const madeGood = (node: string, key: string, before: string | undefined, { sentAt, readAt }: Late): void => {
+  const madeGood = (node: string, key: string, before: string | undefined, { sentAt }: Late): void => {
     const grave = unarrived.lastFailed(node, key)
     if (!grave) {
       fail(`${node} deletes ${key}, which nobody has asked for`)
@@ -341,9 +341,7 @@ export function createOracle(
     const entry = plain ? undefined : parse(before)
     const id = idInText(before)
     const value = values.get(id ?? -1)
-    // It looks before it deletes: what is written between the two may go, too.
-    const seen = (value?.storedAt ?? 0) < readAt
-    if (seen && entry && entry.mark !== NO_VALUE && entry.writtenMs >= grave.failedMs + CLOCKS_DIFFER_MS)
+    if (entry && entry.mark !== NO_VALUE && entry.writtenMs >= grave.failedMs + CLOCKS_DIFFER_MS)
       fail(`${node} removed #${id} of ${key} for a delete that had failed long before (call ${grave.from})`)
     if (!value || value.loaded || value.node !== node || value.from < grave.failedAt || sentAt < value.sentAt) return
     if (value.acknowledged) fail(`${node} removed #${id} of ${key}, which it has written since its delete failed`)
@@ -441,7 +439,7 @@ export function createOracle(
     effect({ key, name, args, before, after, reply, from, late }) {
       const at = world.tick()
       const verb = /^(entry|plain)\./.test(name) ? String(args[0]) : name
-      if (late !== undefined) madeGood(from, key, before, late)
+      if (late && after === undefined) madeGood(from, key, before, late)
       done.set(`${from} ${verb} ${key}`, at)
       const withoutLease = (text: string | undefined): string | undefined =>
         text && isEntry(text) ? text.slice(0, 73) + text.slice(104) : text
@@ -452,8 +450,9 @@ export function createOracle(
           if (key.startsWith(':')) barrier(key, verb, from, false)
           break
         case 'delete':
+        case 'bury':
         case 'take':
-          if (verb !== 'take' || before !== after) barrier(key, verb, from, false)
+          if (verb === 'delete' || before !== after) barrier(key, verb, from, false)
           break
         case 'expire':
           barrier(key, verb, from, reply === 1)

@@ -13,12 +13,12 @@ export type Command =
       readonly key: string
       readonly operation: Operation<readonly Arg[], Reply>
       readonly args: readonly Arg[]
+      readonly late?: Late | undefined
     }
 
-/** When a delete that makes a failed one good was sent, and the read before it, in history. */
+/** When a delete that makes a failed one good was sent, in history. */
 export interface Late {
   readonly sentAt: number
-  readonly readAt: number
 }
 
 /** What a command did to one key. */
@@ -69,7 +69,7 @@ export function createServer(
   const server: Server = {
     execute(command, from) {
       const note = (key: string, name: string, before: string | undefined, reply: Reply, args: readonly Arg[] = []) => {
-        const late = command.kind === 'delete' ? command.late : undefined
+        const late = 'late' in command ? command.late : undefined
         onEffect({ key, name, args, before, after: find(key)?.text, reply, from, late })
         return reply
       }

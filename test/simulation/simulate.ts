@@ -157,7 +157,6 @@ export async function simulate(
     }
     const deletes = new Set<Deleting>()
     /** By key, when what was answered last was asked. */
-    const reads = new Map<string, { readonly time: number; readonly at: number }>()
     const { createCache, HitherError, messageFeed, nearTier, pullFeed } = boot(machine)
     const store = connect(world, network, machine, server, bus, link, HitherError, {
       sent: (what) => tell(name, () => `       sends ${what}`),
@@ -170,11 +169,6 @@ export async function simulate(
         for (const key of keys) oracle.unarrived.touched(name, key, by, id)
         if (id && by === 1) oracle.sent(id)
       },
-      read(key, sentAt) {
-        const last = reads.get(key)
-        const at = last?.time === world.time ? Math.min(last.at, sentAt) : sentAt
-        reads.set(key, { time: world.time, at })
-      },
       late([key = '']) {
         // A version.
         if (key.startsWith(':')) return undefined
@@ -182,8 +176,7 @@ export async function simulate(
         const open = [...deletes].filter((one) => one.key === key)
         for (const one of open) one.sent = true
         if (open.length > 0) return undefined
-        const { at = 0 } = reads.get(key) ?? {}
-        return { sentAt: world.tick(), readAt: at }
+        return { sentAt: world.tick() }
       },
       pulled(sentMs) {
         if (harsh === 0) life.pulledMs = sentMs
