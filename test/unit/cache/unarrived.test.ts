@@ -84,6 +84,17 @@ describe('a delete that is made good', () => {
     const fail = () => Promise.reject(new Error('down'))
     await expect(async () => await cache.getOrSet('k', fail)).rejects.toThrow('down')
   })
+  it('hides the key from a read though it fails once more', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    next.run.push('away')
+    expect(await cache.get('k')).toBeUndefined()
+    await cache.flush()
+    expect(await other.get('k')).toBeUndefined()
+  })
   it('hides the key from a read that has waited for an earlier one', async () => {
     const { next, cache: make, other } = two()
     const cache = make()
