@@ -276,12 +276,9 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       let reading = noted.get(key)
       if (!reading) {
         const { epoch } = core.versions
-        reading = core.text(key).then((version) => {
-          core.versions.note(key, version, epoch)
-          return version
-        })
-        // Whoever needs it is told, once its entry has been read.
-        reading.catch(nothing)
+        reading = core.text(key)
+        // Before anybody who waits for it. Its failure is told to those, once its entry has been read.
+        reading.then((version) => core.versions.note(key, version, epoch), nothing)
         noted.set(key, reading)
       }
       return reading
