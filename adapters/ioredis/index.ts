@@ -32,7 +32,7 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): AtomicStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
-  const { transport, untimed, sendEach, scan } = openClient(client, options)
+  const { transport, untimed, sendEach, scan, part } = openClient(client, options)
   const pool = cluster
     ? undefined
     : createExclusivePool(() => openClient(client.duplicate(), { owned: true }).transport)
@@ -52,6 +52,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ...store,
     transport,
     scan,
+    ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)

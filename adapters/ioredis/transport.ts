@@ -53,6 +53,8 @@ export interface OpenClient {
   readonly untimed: Transport
   /** On a Cluster one node may fail and the others answer. */
   readonly sendEach: SendEach
+  /** Of a Cluster: the `host:port` of a key's node, `''` while it is not known. */
+  readonly part: ((key: string) => string) | undefined
   /** SCAN sees one node: every primary is asked in turn. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
@@ -168,7 +170,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
     const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
     const proven = args[0] === 'PUBLISH' ? find(subscriber.at()) : undefined
-    const node = proven ?? find(client.slots?.[slot]?.[0])
+    const node = (proven?.status === 'ready' && proven) || find(client.slots?.[slot]?.[0])
     if (node) return node
     const nodes = client.nodes?.('master') ?? []
     const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
@@ -426,7 +428,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       },
     )
   }
-  return { transport, untimed, sendEach, scan }
+  const part = cluster ? (key: string): string => client.slots?.[slotOf(key)]?.[0] ?? '' : undefined
+  return { transport, untimed, sendEach, scan, part }
 }
 
 function isReply(error: unknown): error is Error {

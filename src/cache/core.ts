@@ -2,7 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { type Entry, NONE, parseEntry } from '../protocol/entry.ts'
+import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { after, type Background, createBackground, MORTAL } from '../runtime/background.ts'
@@ -180,8 +180,9 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         }
       : nothing
   const emit = emitter(namespace)
-  const guarded = createStoreBreaker(storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
-  const run: AtomicStore['run'] = (...args) => guarded(() => store.run(...args))
+  const guarded = createStoreBreaker(store.part?.bind(store), storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
+  const run: AtomicStore['run'] = (operation, key, args, call) =>
+    guarded([key], () => store.run(operation, key, args, call))
   const background = createBackground()
   let heard = 0
   const near = tier?.attach({
@@ -190,11 +191,19 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
     run: (operation, key, args) => run(operation, key, args, core.call()),
-    remove(key, sinceMs) {
+    async remove(key, sinceMs, isDue) {
       const call = core.call()
-      // A plain key has no stamp.
-      if (plain) return guarded(() => store.delete([key], call))
-      return run(repeatEntry, key, ['bury', '', sinceMs + CLOCKS_DIFFER_MS], call)
+      if (plain) {
+        await guarded([key], () => store.delete([key], call))
+        return true
+      }
+      const entry = parseEntry((await guarded([key], () => store.get(key, call))) ?? '')
+      if (!isDue()) return false
+      if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
+      // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
+      const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id]
+      await run(repeatEntry, key, args, core.call())
+      return true
     },
     isOutage,
     forget: (key) => core.forget(key),
@@ -267,7 +276,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (before) return before.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
-        reading = guarded((nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs }))
+        reading = guarded([key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs }))
         reads.set(key, reading)
       }
       return reading
@@ -319,13 +328,13 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     },
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
-      return around(keys, 'deletes', () => guarded(() => store.delete(keys, call)))
+      return around(keys, 'deletes', () => guarded(keys, () => store.delete(keys, call)))
     },
     invalidate(keys, call, instead) {
       return around<unknown>(keys, 'changes', () =>
         instead
           ? Promise.all(keys.map((key) => run(instead, key, [randomId()], call)))
-          : guarded(() => store.delete(keys, call)),
+          : guarded(keys, () => store.delete(keys, call)),
       )
     },
     bound(work, { signals, deadline }) {
@@ -350,7 +359,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       reads.delete(key)
       if (plain && verb !== 'add') {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
-        return around([key], 'writes', () => guarded(set).then(() => 1))
+        return around([key], 'writes', () => guarded([key], set).then(() => 1))
       }
       const { generation, tags } = context
       // Less than 0: the clock went back.

@@ -110,7 +110,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
 
   /** Checks a call's options; throws what ends it before it begins. */
   const limitOf = (options: CallOptions | undefined, known: Known = CALL): Limit => {
-    if (options) checkNames('this call', options, known, plain)
+    if (options !== undefined) checkNames('this call', options, known, plain)
     const own = options && (options.signal !== undefined || options.deadline !== undefined)
     if (!own && !request.signal && request.deadline === undefined) return NO_LIMIT
     const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
@@ -135,10 +135,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
    * The store's answer to one call; a failure of the store is counted and told. At the deadline the store ends its call
    * itself: it knows whether it may have run.
    */
-  const ask = <T>(answer: Promise<T>, { signals }: Limit): Promise<T> => {
+  const ask = <T>(answer: Promise<T>, { signals }: Limit, hear = core.hear): Promise<T> => {
     const told = answer.then(
       (value) => {
-        core.hear()
+        hear()
         return value
       },
       (error: unknown) => {
@@ -151,7 +151,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
   const step = (effect: Effect, to: string, args: readonly Arg[], limit: Limit): Promise<Reply> =>
     ask(core.step(effect, to, args, core.call(limit)), limit)
   const find = (key: string, limit: Limit, tags: readonly string[] = [], inTurn = false, sent?: Sent): Promise<Found> =>
-    within(ask(look(core, space, stored(key), sent ? [] : checkTags(tags), '', inTurn, sent), limit), limit)
+    within(ask(look(core, space, stored(key), sent ? [] : checkTags(tags), '', inTurn, sent), limit, nothing), limit)
   /** Looks what is there, then runs one step, told of it: nothing else of this process comes between. */
   const findThen = <T>(
     key: string,
@@ -255,9 +255,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     try {
       const own = await sent.own
       const generation = await sent.generation
-      let block = ''
-      for (const [name, version] of sent.tags) block += `${block && ','}${formatTag(name, (await version) ?? '')}`
-      const entry = usualHit(own, generation, block)
+      const tags: string[] = []
+      for (const [name, version] of sent.tags) tags.push(formatTag(name, (await version) as string))
+      const entry = usualHit(own, generation, tags.join())
       // A codec of its own, of another mark, may take its time.
       if (entry && entry.mark >= 'a') {
         core.hear()

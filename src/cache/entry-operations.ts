@@ -4,7 +4,8 @@ import { put, same, sum } from './transition.ts'
 
 /**
  * The atomic steps on one entry, in one script, so that a server learns one digest. The first argument is the verb, the
- * second the id of an entry that the caller has found dead, or empty; of `take`, the id of the one it has found live. A
+ * second the id of an entry that the caller has found dead, or empty; of `take`, the id of the one it has found live; of
+ * `bury`, of the one to end. A
  * *live* entry holds a value that is fresh and not dead, to `take` the one it was told of.
  *
  * | verb | further arguments | replies |
@@ -15,7 +16,7 @@ import { put, same, sum } from './transition.ts'
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
- * | bury | ms | 1: what was written before that instant, or holds no value, is deleted; or 0 |
+ * | bury | | 1: it was there, fresh or stale, and is deleted; or 0 |
  * | ttl | | ms left of freshness, -1 without an end, or null |
  * | increment | id, fresh ms, by, generation | the sum in digits, the code of the error, or null: what is live is of another generation |
  *
@@ -74,7 +75,7 @@ elseif verb == 'increment' then
  local sum = ('%.0f'):format(n)
  put('hi' .. ARGV[3], 0, live and fresh .. ends or at(ARGV[4]):rep(2), ARGV[6] .. ('0'):rep(8) .. sum, not live and ARGV[4])
  return sum
-elseif verb == 'bury' and h ~= '' and h:sub(19, 34) - ARGV[3] * 1000 < 0 then
+elseif verb == 'bury' and value and h:sub(3, 18) == ARGV[2] then
  redis.call('DEL', key)
  return 1
 elseif verb == 'touch' and live then
@@ -137,7 +138,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       return put(text.slice(0, 43) + (expire ? digits(0, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
     }
     case 'bury':
-      return text && Number(text.slice(18, 34)) < Number(a) * 1000 ? put(undefined, 0, 1) : same(current, 0)
+      return value && text.slice(2, 18) === dead ? put(undefined, 0, 1) : same(current, 0)
     case 'take':
       return live ? put(undefined, 0, text) : same(current, null)
     case 'touch':

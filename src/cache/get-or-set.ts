@@ -207,9 +207,7 @@ async function lookOrAway(
   sent?: Sent,
 ): Promise<Found | undefined> {
   try {
-    const found = await within(look(core, space, to, tags, liveId, false, sent), limit)
-    core.hear()
-    return found
+    return await within(look(core, space, to, tags, liveId, false, sent), limit)
   } catch (error) {
     checkLimit(limit)
     if (!core.isFault(error, emit)) throw error

@@ -80,6 +80,7 @@ export async function look(
     if (plain || absent) {
       const since = { atMs: now(), ticket: near?.begin() }
       const entry = absent ? undefined : parse(await text(to, inTurn))
+      if (!absent) core.hear()
       const status = entry ? 'fresh' : 'absent'
       return { entry, status, dead: '', generation: plain ? NONE : undefined, tags: NO_TAGS, ...since }
     }
@@ -102,8 +103,9 @@ const alike = createMomentary<{
   readonly generation: Promise<unknown>
   readonly found: Promise<Found>
 }>()
-async function examine({ version, parse }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
+async function examine({ version, parse, hear }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
   const [own, generation] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
+  hear()
   let tags: Map<string, string | undefined> | undefined
   for (const [name, reading] of sent.tags) {
     tags ??= new Map()

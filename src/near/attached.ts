@@ -1,8 +1,7 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
-import { now } from '../runtime/clock.ts'
 import type { LocalTier } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
-import { createTombstones } from './tombstones.ts'
+import { createTombstones, type Grave } from './tombstones.ts'
 
 /** What a tier needs of its cache. Keys are stored keys. */
 export interface NearHost {
@@ -15,8 +14,11 @@ export interface NearHost {
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
-  /** Deletes what was not written after `sinceMs`. Rejects when the store is away. */
-  remove(key: string, sinceMs: number): Promise<unknown>
+  /**
+   * Deletes what was written before `sinceMs`, give or take what clocks differ, while it is due, and nothing that comes
+   * after. Resolves to whether it was. Rejects when the store is away.
+   */
+  remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */
@@ -90,20 +92,27 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
     async around(keys, kind, write) {
       keys.forEach(drop)
-      const sentMs = now()
+      // A late delete of a plain key does not know what was written after it.
+      const late = plain ? keys.flatMap((key) => tombstones.trying(key) ?? []) : []
+      if (late.length > 0) await Promise.all(late)
+      let graves: readonly Grave[] = []
+      let failed = false
       let told = false
       try {
         const sent = write()
-        const graves = keys.map((key) => tombstones.write(key, sent))
+        const before = keys.map((key) => tombstones.write(key, sent))
+        if (kind === 'deletes') graves = keys.map(tombstones.open)
         const answer = await sent
         told = true
-        if (kind === 'deletes' || (kind === 'writes' && answer))
-          for (const [i, key] of keys.entries()) tombstones.lift(key, graves[i])
+        // In capitals: why nothing was written.
+        if (kind === 'deletes' || (kind === 'writes' && answer && !/^[A-Z]/.test(`${answer}`)))
+          for (const [i, key] of keys.entries()) tombstones.lift(key, before[i] as readonly Grave[])
         return answer
       } catch (error) {
-        if (kind === 'deletes' && host.isOutage(error)) for (const key of keys) tombstones.bury(key, sentMs)
+        failed = host.isOutage(error)
         throw error
       } finally {
+        for (const [i, grave] of graves.entries()) tombstones.close(keys[i] as string, grave, failed)
         keys.forEach(drop)
         if (told) feed?.tell(keys)
       }

@@ -24,6 +24,7 @@ export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
 }
 
 const MAX_KNOWN = 100
+const MAX_LENGTH = 20
 /** Literals of a program are few, and come again with every call. */
 const known = new Map<string, number>()
 
@@ -33,7 +34,7 @@ function textMs(text: string): number {
     const [, count, unit] = (typeof text === 'string' && /^(\d+(?:\.\d+)?) ?(ms|[smhd])$/.exec(text)) || []
     ms = Math.ceil(Number(count) * MS[unit as Unit])
     if (known.size >= MAX_KNOWN) known.clear()
-    if (ms >= 0) known.set(text, ms)
+    if (ms <= MAX_MS && text.length <= MAX_LENGTH) known.set(text, ms)
   }
   return ms
 }

@@ -52,13 +52,14 @@ export function parseEntry(text: string): Entry | undefined {
 }
 
 /**
- * As `parseEntry`, of what bears this generation and just this tag block. Cheaper: no text of another form has these
- * random characters in their place.
+ * As `parseEntry`, of what bears this generation and just this tag block; cheaper, since it looks at nothing else: what has
+ * these random characters in their place was written by a cache.
  */
 export function parseCurrent(text: string, generation: string, tags: string): Entry | undefined {
   return text[0] === 'h' &&
+    generation.length === NONE.length &&
     text.startsWith(generation, 104) &&
-    bodyOf(text) === 128 + tags.length &&
+    text.slice(120, 128) === String(tags.length).padStart(8, '0') &&
     text.startsWith(tags, 128)
     ? new TextEntry(text)
     : undefined

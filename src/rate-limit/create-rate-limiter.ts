@@ -41,24 +41,26 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const { args, steps, tag, windowMs } = algorithm
   const own = args(undefined, text)
   const space = `:${checkNamespace(namespace)}:${tag}`
-  if (space.length + 1 + MAX_ID > store.traits.maxKeyBytes)
+  // As UTF-8.
+  if (space.length + 1 + 3 * MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')
   const refusals = createRefusals()
-  const guarded = createStoreBreaker(timeoutMs, (open) => tell(onEvent, { type: 'breaker', namespace, open }))
+  const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, (open) =>
+    tell(onEvent, { type: 'breaker', namespace, open }),
+  )
 
   const keyOf = (id: string): string | Promise<string> => {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
-    return id.length <= MAX_ID && id.isWellFormed() ? `${space}:${id}` : hash(id).then((short) => `${space}#${short}`)
+    // A brace would choose the node of a Cluster.
+    const plainly = id.length <= MAX_ID && id.isWellFormed() && !id.includes('{')
+    return plainly ? `${space}:${id}` : hash(id).then((short) => `${space}#${short}`)
   }
-  const call = (signal?: AbortSignal, ends = NEVER): Call => ({
-    deadline: Math.min(now() + timeoutMs, ends),
-    ...(signal && { signal }),
-  })
+  const call = (signal?: AbortSignal): Call => ({ deadline: now() + timeoutMs, ...(signal && { signal }) })
 
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)
     refusals.forget(key)
-    await guarded(() => store.run(steps[0], key, [verb, number, ...own], call()))
+    await guarded([key], () => store.run(steps[0], key, [verb, number, ...own], call()))
     refusals.forget(key)
   }
 
@@ -83,13 +85,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     return { ...decision, reason }
   }
 
-  const decide = async (
-    verb: 'take' | 'peek',
-    id: string,
-    given: LimitOptions,
-    names = CALL,
-    ends = NEVER,
-  ): Promise<Decision> => {
+  const decide = async (verb: 'take' | 'peek', id: string, given: LimitOptions, names = CALL): Promise<Decision> => {
     checkNames('a call', given, names)
     const { cost = 1, limit, signal } = given
     if (signal && typeof signal.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
@@ -104,8 +100,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const sentMs = now()
     const epoch = refusals.epoch()
     try {
-      const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal, ends))
-      const verdict = await guarded(ask)
+      const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal))
+      const verdict = await guarded([key], ask)
       const decision = toDecision(verdict)
       if (taking && !decision.success) refusals.keep(key, cost, limits, decision, sentMs, epoch)
       return decision
@@ -122,15 +118,18 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     async waitFor(id, own = {}) {
       const end = now() + toMs(own?.timeout ?? '30s', 'timeout')
       for (;;) {
-        const decision = await decide('take', id, own, WAIT, end)
-        if (decision.success || now() + decision.retryAfterMs > end) return decision
+        // The store is given its time: what it has taken late would be lost to the caller.
+        const decision = await decide('take', id, own, WAIT)
+        if (decision.success || now() + decision.retryAfterMs >= end) return decision
         await sleep(decision.retryAfterMs, own.signal)
+        // The timer was late.
+        if (now() >= end) return decision
       }
     },
     async reset(id) {
       const key = await keyOf(id)
       refusals.forget(key)
-      await guarded(() => store.delete([key], call()))
+      await guarded([key], () => store.delete([key], call()))
       refusals.forget(key)
     },
     refund: async (id, cost = 1) => await change(id, 'refund', checkWhole(cost, 'cost', 0)),

@@ -44,7 +44,7 @@ ${EACH}
  local token, drain = w / a, x / a
  local passed = still and 0 or math.max(0, us - (since or us))
  if weighed and weighed - token ~= 0 then level = math.ceil(level * token / weighed) end
- n = { math.max(0, (level or 0) - passed * drain), (since or us) + passed, token, top = top, drain = drain, list = n }
+ n = { math.max(0, (level or 0) - passed * drain), (since or us) + passed, token, top = top, w = w, drain = drain, list = n }
  at = to
 ${JUDGE}
 ${SAVE_TEXT}`

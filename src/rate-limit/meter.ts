@@ -3,6 +3,8 @@ import { NEVER } from '../runtime/clock.ts'
 
 /** The longest time a count can last, in milliseconds: 31 years. */
 export const MAX_MS = 1e12
+/** How much longer a count is kept than it matters. */
+const SPARE_US = 5e6
 
 /**
  * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the
@@ -21,8 +23,8 @@ export const MAX_MS = 1e12
  * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left.
  *
  * State in text: `r`, the end of a block in microseconds, then the numbers of each limit, all closed by `;`. Text of
- * another form counts as absent. The key lives until nothing of it matters, 31 years at the most; the clock that ends it
- * runs in milliseconds.
+ * another form counts as absent. The key lives until nothing of it matters, and a window longer, of 5 s at the most: a
+ * clock that goes back finds it there. 31 years in all; the clock that ends it runs in milliseconds.
  */
 export type Verdict = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
@@ -86,7 +88,7 @@ while n do
  local left = add(n, delta)
  local long = left < n.top and wait(n, n.top) or 0
  if n == first then least, whole = left, long end
- life = math.max(life, long, left < n.top and kept or 0)
+ life = math.max(life, long > 0 and long + math.min(n.w, 5e6) or 0, left < n.top and kept or 0)
  n = n.list
 end
 local ms = math.min(1e12, math.ceil(life / 1000) + 1)
@@ -138,7 +140,8 @@ function judge(
     if (rule.left < count.top) {
       rule.whole = meter.wait(count, count.top)
       // A count that another limit has made lives as long as that one has said.
-      life = Math.max(life, rule.whole, still ? Math.floor(leftMs) * 1000 : 0)
+      const spare = Math.min(count.windowUs, SPARE_US)
+      life = Math.max(life, rule.whole + spare, still ? Math.floor(leftMs) * 1000 : 0)
     }
   }
   const ms = (time: number): number => Math.min(MAX_MS, Math.max(time, blocked) / 1000)

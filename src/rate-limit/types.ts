@@ -87,7 +87,8 @@ export interface RateLimiter {
   peek(id: string, options?: LimitOptions): Promise<Decision>
   /**
    * As `limit`, again after each refusal, when the wait it names is over. What is refused takes nothing, so that a wait
-   * costs nobody. Resolves to the last refusal once the next try would come after `timeout`. Waiters have no order.
+   * costs nobody. Resolves to the last refusal once the next try would come after `timeout`; a try may take what the
+   * limiter gives the store beyond it. Waiters have no order.
    */
   waitFor(id: string, options?: WaitOptions): Promise<Decision>
   /** Forgets all that is known of `id`, a block too. Rejects when the store does not answer. */

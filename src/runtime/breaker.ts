@@ -48,16 +48,19 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     open = true
     onChange(true)
   }
+  const close = (): void => {
+    open = false
+    onChange(false)
+  }
   const answered = (): void => {
     if (failures.length > 0) failures = []
+    if (open) close()
   }
   const probe = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
     const sentMs = now()
     const end = (verdict: Verdict): void => {
       probingMs = undefined
-      if (verdict !== 'answered' || !open) return
-      open = false
-      onChange(false)
+      if (verdict === 'answered' && open) close()
     }
     if (!boarding) {
       probingMs = sentMs
@@ -82,7 +85,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
   return (call) => {
     if (open) return probeOrRefuse(call)
     const sentMs = now()
-    const answer = call(sentMs)
+    const answer = ask(call, sentMs)
     // Beside the caller, who is not to wait a turn more for it.
     answer.then(answered, (error: unknown) => {
       const verdict = judge(error, now() - sentMs)
@@ -90,5 +93,14 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
       else if (verdict === 'answered') answered()
     })
     return answer
+  }
+}
+
+/** Rejects for what a call throws at once, so that nobody who waits for another is left. */
+function ask<T>(call: (nowMs: number) => Promise<T>, nowMs: number): Promise<T> {
+  try {
+    return call(nowMs)
+  } catch (error) {
+    return Promise.reject(error)
   }
 }

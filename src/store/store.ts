@@ -63,6 +63,8 @@ export interface Store {
   publish?(channel: string, message: string, call?: Call): Promise<number>
   /** Resolves once subscribed, to a function that ends the subscription. `onGap` means messages may be missing. */
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
+  /** Names what answers for a key where parts fail apart, such as the node of a Cluster. Omitted: there is one. */
+  part?(key: string): string
   /** The raw way to the server, for tools and adapters that speak commands. */
   readonly transport?: Transport
 }

@@ -127,7 +127,7 @@ const lease = fc
   .map((args): Arg[] => ['lease', ...args])
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
-const bury = fc.integer({ min: -20_000, max: 60_000 }).map((ms): Arg[] => ['bury', '', START_MS + ms])
+const bury = id.map((id): Arg[] => ['bury', id])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.oneof(
   dead.map((dead): Arg[] => ['ttl', dead]),

@@ -60,6 +60,40 @@ for (const name of wayNames) {
       console.log(`${name}: ${called.reduce((a, b) => a + b)} called, ${counted} counted, ${lost} replies lost`)
     }, 120_000)
 
+    const decidesForOthers = async () => {
+      const store = await way.open()
+      const limiter = createRateLimiter({ store, algorithm: hour(1000), outage: 'closed', namespace: 'one-node' })
+      const ids = Array.from({ length: 60 }, (_, i) => `id ${i}`)
+      const reasons = async (all: readonly string[]): Promise<string[]> =>
+        Promise.all(all.map(async (id) => (await limiter.limit(id)).reason))
+      expect(new Set(await reasons(ids))).toEqual(new Set(['ok']))
+      const [stopped] = way.servers
+      await stopped?.kill('SIGSTOP')
+      try {
+        const first = await reasons(ids)
+        const [hot = ''] = ids.filter((_, i) => first[i] !== 'ok')
+        const healthy = ids.filter((_, i) => first[i] === 'ok')
+        expect(first).toContain('timeout')
+        expect(healthy.length).toBeGreaterThan(20)
+        let over = false
+        const flood = (async () => {
+          const calls: Promise<unknown>[] = []
+          for (; !over; await pause(1)) calls.push(limiter.limit(hot))
+          await Promise.all(calls)
+        })()
+        for (let i = 0; i < 40; i++) {
+          expect(new Set(await reasons(healthy))).toEqual(new Set(['ok']))
+          await pause(25)
+        }
+        expect((await limiter.limit(hot)).reason).toMatch(/^(timeout|unavailable)$/)
+        over = true
+        await flood
+      } finally {
+        await stopped?.kill('SIGCONT')
+      }
+    }
+    if (name === 'Cluster') it('decides for the other nodes while one is stopped', decidesForOthers, 60_000)
+
     it.each<[string, OutagePolicy]>([
       ['open', 'open'],
       ['closed', 'closed'],

@@ -702,6 +702,31 @@ describe('the breaker', () => {
     expect(cache.stats().storeErrors).toBe(15)
     expect(events.some(({ type }) => type === 'breaker')).toBe(false)
   })
+  it('stands before each part of a store alone', async () => {
+    const memory = memoryStore()
+    const asked: string[] = []
+    const store: AtomicStore = {
+      ...memory,
+      part: (key) => key.slice(-1),
+      get(key) {
+        asked.push(key)
+        return key.endsWith('x') ? new Promise((_, reject) => setTimeout(reject, 20, unavailable())) : memory.get(key)
+      },
+    }
+    const events: CacheEvent[] = []
+    const cache = createCache({ store, format: 'plain', onEvent: (event) => events.push(event) })
+    const read = async (key: string): Promise<unknown> => await cache.get(key).catch(({ code }) => code)
+    for (let i = 0; i < 5; i++) expect(await read('x')).toBe('STORE_UNAVAILABLE')
+    const probe = read('x')
+    // Another run of microtasks: what is called together asks together.
+    await new Promise((resolve) => setTimeout(resolve))
+    const before = asked.length
+    expect(await Promise.all(['x', 'y', 'x'].map(read))).toEqual(['STORE_UNAVAILABLE', undefined, 'STORE_UNAVAILABLE'])
+    expect(asked.slice(before)).toEqual(['y'])
+    expect(await cache.delete(['x', 'y'])).toBe(0)
+    await probe
+    expect(events.flatMap((event) => (event.type === 'breaker' ? [event.open] : []))).toEqual([true])
+  })
   it('counts what fails together once', async () => {
     const { store, state } = switched()
     const events: CacheEvent[] = []

@@ -1,12 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { type AtomicStore, createCache, HitherError } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
 import { pause } from './slow-store.ts'
 
 type Method = 'get' | 'set' | 'delete' | 'run'
-/** `away`: the call fails. A promise: it is carried out at once, and answered when that has settled. */
-type How = 'away' | Promise<unknown>
+/** `away`: the call fails. A promise: it is carried out at once, and answered when that has settled. `after`: carried out then. */
+type How = 'away' | Promise<unknown> | { readonly after: Promise<unknown> }
 
 /** Two processes on one store; what becomes of the next calls of the first is said by `next`. */
 function two() {
@@ -16,6 +16,7 @@ function two() {
   const as = async <T>(method: Method, call: () => Promise<T>): Promise<T> => {
     const how = next[method].shift()
     if (state.away || how === 'away') throw unavailable()
+    if (how && 'after' in how) await how.after
     const answer = await call()
     await how
     return answer
@@ -59,6 +60,106 @@ describe('a delete that is made good', () => {
     await cache.flush()
     expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
   })
+  it('leaves what is written before it arrives once more', async () => {
+    const { memory, next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    const late = vi.spyOn(memory, 'run')
+    await cache.get('any')
+    await cache.flush()
+    const sent = late.mock.calls.find(([, , args]) => args[0] === 'bury')
+    expect(await other.get('k')).toBeUndefined()
+    await cache.set('k', 'new')
+    // Its reply was lost, or it was overtaken on its way.
+    if (sent) expect(await memory.run(...sent)).toBe(0)
+    expect([sent?.[2].length, await cache.get('k'), await other.get('k')]).toEqual([2, 'new', 'new'])
+  })
+  it('gives a lease back, of a load that began before', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    const loaded = door()
+    const loading = other.getOrSet('k', () => loaded.promise.then(() => 'old'))
+    await pause(1)
+    next.delete.push('away')
+    await lateDelete(cache)
+    await cache.get('any')
+    await cache.flush()
+    loaded.resolve()
+    expect(await loading).toBe('old')
+    await other.flush()
+    expect(await other.get('k')).toBeUndefined()
+  })
+  it('is none where a write that was sent after it has arrived', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    const { promise, reject } = door()
+    next.delete.push(promise)
+    const deleting = lateDelete(cache)
+    await cache.set('k', 'new')
+    reject(unavailable())
+    await deleting
+    await cache.get('any')
+    await cache.flush()
+    expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
+  })
+  it('is waited for by a write of a plain key', async () => {
+    const { memory, next, plain } = two()
+    const cache = plain()
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.delete.push({ after: promise })
+    const reading = cache.get('k')
+    await pause(1)
+    const written = cache.set('k', 'new')
+    await pause(1)
+    resolve()
+    await Promise.all([written, reading])
+    expect([await cache.get('k'), await memory.get('k')]).toEqual(['new', '"new"'])
+  })
+  it('is tried once a second at the most for nobody in particular', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    next.run.push(...Array<How>(10).fill('away'))
+    for (let i = 0; i < 5; i++) {
+      await cache.get('any')
+      await cache.flush()
+    }
+    expect(next.run.length).toBe(9)
+  })
+  it('is over where a value of another type is', async () => {
+    const { memory, next, cache: make } = two()
+    const cache = make()
+    await memory.set('hither:k', 'of another program')
+    next.delete.push('away')
+    await lateDelete(cache)
+    next.run.push('away')
+    expect(await cache.get('k')).toBeUndefined()
+    await cache.flush()
+    expect(next.run.length).toBe(1)
+  })
+  it('leaves what is written and not answered yet', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await cache.capture([])
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.run.push(promise)
+    const written = cache.set('k', 'new')
+    await pause(1)
+    await cache.get('any')
+    await pause(1)
+    resolve()
+    await written
+    expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
+  })
   it('is not given up for a write that was sent before it failed', async () => {
     const { next, cache: make } = two()
     const cache = make()
@@ -92,6 +193,7 @@ describe('a delete that is made good', () => {
     await lateDelete(cache)
     next.run.push('away')
     expect(await cache.get('k')).toBeUndefined()
+    await cache.get('any')
     await cache.flush()
     expect(await other.get('k')).toBeUndefined()
   })
