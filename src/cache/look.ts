@@ -89,11 +89,11 @@ export async function look(
     reads = sendNow(core, space, to, names)
   }
   const { own, generation, tags } = reads
-  if (tags.size > 0 || liveId) return await examine(core, space, reads, liveId)
+  if (tags.size > 0) return await examine(core, space, reads, liveId)
   const shared = alike.get(to)
-  if (shared?.own === own && shared.generation === generation) return await shared.found
+  if (shared?.own === own && shared.generation === generation && shared.liveId === liveId) return await shared.found
   const found = examine(core, space, reads, liveId)
-  alike.set(to, { own, generation, found })
+  alike.set(to, { own, generation, liveId, found })
   return await found
 }
 
@@ -101,6 +101,7 @@ export async function look(
 const alike = createMomentary<{
   readonly own: Promise<unknown>
   readonly generation: Promise<unknown>
+  readonly liveId: string
   readonly found: Promise<Found>
 }>()
 async function examine({ version, parse, hear }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
