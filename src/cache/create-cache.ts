@@ -265,7 +265,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         return opened(core.decode(entry, key), entry, 'hit', use).value
       }
     } catch {}
-    return closer()
+    return await closer()
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
   const hitOf = async (

@@ -154,7 +154,8 @@ export async function getOrSet(
       }
       if (!outcome) return undefined
       if ('mark' in outcome) {
-        const value = await core.bound(core.decode(outcome, to), limit)
+        const decoding = core.bound(core.decode(outcome, to), limit)
+        const value = decoding instanceof Promise ? await decoding : decoding
         const { schema } = plan
         // Another's load, which another schema has checked, or none.
         if (!schema || load.job.schema === schema || (await core.bound(conform(schema, value), limit))) return value

@@ -1,4 +1,5 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { after } from '../runtime/background.ts'
 import type { LocalTier } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
 import { createTombstones, type Grave } from './tombstones.ts'
@@ -94,7 +95,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
       keys.forEach(drop)
       // A late delete of a plain key does not know what was written after it.
       const late = plain ? keys.flatMap((key) => tombstones.trying(key) ?? []) : []
-      if (late.length > 0) await Promise.all(late)
+      if (late.length > 0) await after(Promise.all(late))
       let graves: readonly Grave[] = []
       let failed = false
       let told = false

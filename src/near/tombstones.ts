@@ -73,6 +73,8 @@ export function createTombstones(maxAgeMs: number, { remove, track }: Host): Tom
   return {
     open(key) {
       const grave: Grave = { sinceMs: now(), againMs: 0 }
+      // One whose request has ended without a word is never closed.
+      if (opened.size >= MAX_BURIED) opened.delete(opened.keys().next().value as string)
       opened.set(key, [...(opened.get(key) ?? []), grave])
       return grave
     },

@@ -413,7 +413,7 @@ export const mutants: readonly Mutant[] = [
   tomb('once a second', 'if (waitMs > 0 && waitMs <= PAUSE_MS) continue', '', [
     'cache/unarrived.test.ts > is tried once a second at the most for nobody in particular',
   ]),
-  near('a plain write waits for it', 'if (late.length > 0) await Promise.all(late)', '', [
+  near('a plain write waits for it', 'if (late.length > 0) await after(Promise.all(late))', '', [
     'cache/unarrived.test.ts > is waited for by a write of a plain key',
   ]),
   step('it ends what it has seen alone', 'return value && text.slice(2, 18) === dead ? put', 'return value ? put', [
