@@ -37,6 +37,36 @@ describe('options', () => {
   })
 })
 
+describe('a value that is lent', () => {
+  it.each([
+    ['plain data', () => ({ a: [1] as unknown[], b: { c: 1 } })],
+    ['with what cannot be frozen', () => ({ a: [1] as unknown[], b: { c: new Map([[1, { d: 2 }]]) } })],
+  ])("is its caller's to change, and kept as it was: %s", (_, make) => {
+    const near = nearTier()
+    const lent = make()
+    put(near, 'k', lent, { lent: true })
+    lent.a.push(2)
+    lent.b.c = 0 as never
+    expect(near.peek('k', NOW)).toEqual(make())
+    const own = near.thaw(near.peek('k', NOW)) as typeof lent
+    own.a.push(3)
+    own.b.c = 0 as never
+    expect(near.peek('k', NOW)).toEqual(make())
+  })
+  it('is kept frozen where it can be', () => {
+    const near = nearTier()
+    put(near, 'k', { a: [1] }, { lent: true })
+    const kept = near.peek('k', NOW) as { a: number[] }
+    expect([Object.isFrozen(kept), Object.isFrozen(kept.a), near.peek('k', NOW) === kept]).toEqual([true, true, true])
+  })
+  it('is neither kept nor touched where it cannot be copied', () => {
+    const near = nearTier()
+    const lent = { a: [1], date: new (class Own {})() }
+    expect(put(near, 'k', lent, { lent: true })).toBe(false)
+    expect(Object.isFrozen(lent.a)).toBe(false)
+  })
+})
+
 describe('get and peek', () => {
   it.each([null, 0, '', false, 'text', 5n, [[1]], { a: { b: 1 } }])('give back %s', (value) => {
     const near = nearTier()
