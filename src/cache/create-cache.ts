@@ -264,7 +264,9 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
         return opened(core.decode(entry, key), entry, 'hit', use).value
       }
-    } catch {}
+    } catch {
+      // A closer look tells why.
+    }
     return await closer()
   }
   /** The value of a fresh entry, in a box; undefined for a miss. */
