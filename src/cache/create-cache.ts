@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
-import { encodeJson } from '../protocol/codec.ts'
+import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
@@ -197,7 +197,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     stats[as === 'hit' ? 'hits' : 'stale']++
     emit({ type: as })
   }
-  /** What the decoded value is kept near as, and counted. */
+  /** Keeps the value near, by what it was found with, and counts and tells that it was given out. */
   const opened = (value: unknown, entry: Entry, as?: 'hit' | 'stale', use?: Use): Box => {
     const { ticket = -1, atMs = 0, status } = use?.found ?? {}
     if (use && near && ticket >= 0) {
@@ -262,7 +262,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       if (entry && entry.mark >= 'a') {
         core.hear()
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
-        return opened(core.decode(entry, key), entry, 'hit', use).value
+        return opened(decodeJson(entry.payload, entry.mark), entry, 'hit', use).value
       }
     } catch {
       // A closer look tells why.

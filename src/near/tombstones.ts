@@ -3,7 +3,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 
 /** Deletes that did not reach the store: their keys count as absent here for a while, and are deleted once it is back. */
 export interface Tombstones {
-  /** A delete is about to be sent. */
+  /** A delete has been sent. */
   open(key: string): Grave
   /** It has ended. `failed`: its key is buried, unless it was written since. */
   close(key: string, grave: Grave, failed: boolean): void
@@ -23,12 +23,12 @@ export interface Tombstones {
 }
 
 export interface Grave {
-  /** Before the delete was sent. */
+  /** When the delete was sent, in epoch ms. */
   readonly sinceMs: number
   /** What may store a value that is not to be deleted. */
   writing?: Promise<unknown> | undefined
   lifted?: boolean
-  /** When it may be tried again for nobody in particular. */
+  /** When it may be tried again for nobody in particular, in epoch ms. */
   againMs: number
 }
 

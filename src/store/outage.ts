@@ -42,8 +42,10 @@ export function createStoreBreaker(
       onChange,
       patienceMs: timeoutMs + PROBE_MARGIN_MS,
     })
-  const whole = make()
-  if (!part) return (_keys, call) => whole(call)
+  if (!part) {
+    const whole = make()
+    return (_keys, call) => whole(call)
+  }
   const parts = new Map<string, Breaker>()
   return (keys, call) => {
     const [name, other] = new Set(keys.map(part))
