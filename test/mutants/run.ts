@@ -10,14 +10,14 @@ import { fileURLToPath } from 'node:url'
 import { changed } from '../simulation/build.ts'
 import { play } from '../simulation/play.ts'
 import known from '../simulation/seeds.json' with { type: 'json' }
-import { type Mutant, mutants } from './mutants.ts'
+import { allMutants, type Mutant } from './mutants.ts'
 
 /** Each falls by one of these, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const wanted = mutants.filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
+const wanted = (await allMutants()).filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
 const survivors: Mutant[] = []
 const tell = (mutant: Mutant, by: string | undefined): void => {
   if (by === undefined) survivors.push(mutant)
