@@ -47,7 +47,7 @@ const pages = names
     const title = /^# (.+)$/m.exec(text)?.[1] ?? name
     const prose = text.replace(/^```[\s\S]*?^```/gm, '').split(/\n\n+/)
     const first = prose.find((part) => part.trim() && !/^[#|-]/.test(part.trim())) ?? ''
-    const sentence = /^.*?[.:](?=\s|$)/.exec(first.trim().replaceAll('\n', ' '))?.[0] ?? first
+    const sentence = /^.*?\.(?=\s|$)/.exec(first.trim().replaceAll('\n', ' '))?.[0] ?? first
     return { name, text, line: `- [${title}](docs/${name}.md): ${sentence.replace(/:$/, '.')}` }
   })
 
