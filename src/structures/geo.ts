@@ -1,0 +1,153 @@
+import { HitherError } from '../errors.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  type Args,
+  checkWhole,
+  decodeAll,
+  type Lifetime,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+} from './place.ts'
+
+/** Degrees: `longitude` from -180 to 180, `latitude` from -85.05112878 to 85.05112878 (EPSG:3857). */
+export interface Position {
+  readonly longitude: number
+  readonly latitude: number
+}
+
+export type LengthUnit = 'm' | 'km' | 'mi' | 'ft'
+
+export interface NearbyOptions<T> {
+  /** Around a member, or around a position. */
+  readonly around: { readonly member: T } | Position
+  /** Within a radius, or within a box. */
+  readonly within: { readonly radius: number } | { readonly width: number; readonly height: number }
+  /** @default 'm' */
+  readonly unit?: LengthUnit
+  /** Most of them: the nearest. @default all */
+  readonly limit?: number
+}
+
+/** A member that was found, its distance in the unit of the search, and where it is, to within 0.6 m. */
+export interface Nearby<T> extends Position {
+  readonly member: T
+  readonly distance: number
+}
+
+/** Members by position on the Earth, under one key. */
+export interface Geo<T> extends Lifetime {
+  /** Resolves to whether the member is new. */
+  set(member: T, position: Position, call?: Call): Promise<boolean>
+  /** Resolves to how many members are new. */
+  setMany(entries: Iterable<readonly [member: T, position: Position]>, call?: Call): Promise<number>
+  /** In the order of `members`; `undefined` for those that are absent. */
+  positions(members: readonly T[], call?: Call): Promise<(Position | undefined)[]>
+  /** `undefined` when one of the two is absent. @param unit @default 'm' */
+  distance(from: T, to: T, unit?: LengthUnit, call?: Call): Promise<number | undefined>
+  /** Nearest first. */
+  nearby(options: NearbyOptions<T>, call?: Call): Promise<Nearby<T>[]>
+  /** Resolves to how many there were. */
+  delete(members: readonly T[], call?: Call): Promise<number>
+  size(call?: Call): Promise<number>
+}
+
+/** Positions at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function geo<T = unknown>(space: StructureSpace, key: string): Geo<T> {
+  return geoAt(placeOf<T>(space, key))
+}
+
+export function geoAt<T>(place: Place<T>): Geo<T> {
+  const { key, read, write, encoded, lifetime } = place
+  const setMany: Geo<T>['setMany'] = async (entries, call) => {
+    const pairs = [...entries]
+    if (pairs.length === 0) return 0
+    const where = pairs.map(([, position]) => degrees(position))
+    const args = encoded(
+      pairs.map(([member]) => member),
+      (texts) => ['GEOADD', key, ...texts.flatMap((text, i) => [...(where[i] as string[]), text])],
+    )
+    return write(args, toNumber, call)
+  }
+  return {
+    ...lifetime,
+    set: async (member, position, call) => (await setMany([[member, position]], call)) === 1,
+    setMany,
+    async positions(members, call) {
+      if (members.length === 0) return []
+      const args = encoded(members, (texts) => ['GEOPOS', key, ...texts])
+      return read(args, (reply) => toList(reply).map((one) => (one === null ? undefined : toPosition(one))), call)
+    },
+    distance: async (from, to, unit = 'm', call) =>
+      read(
+        encoded([from, to], ([a = '', b = '']) => ['GEODIST', key, a, b, checkUnit(unit)]),
+        (reply) => (reply === null ? undefined : Number(reply)),
+        call,
+      ),
+    async nearby({ around, within, unit = 'm', limit }, call) {
+      const how: Args = [
+        ...('radius' in within
+          ? ['BYRADIUS', checkLength(within.radius)]
+          : ['BYBOX', checkLength(within.width), checkLength(within.height)]),
+        checkUnit(unit),
+        'ASC',
+        ...(limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]),
+        'WITHCOORD',
+        'WITHDIST',
+      ]
+      const args =
+        'member' in around
+          ? encoded([around.member], ([text = '']) => ['GEOSEARCH', key, 'FROMMEMBER', text, ...how])
+          : ['GEOSEARCH', key, 'FROMLONLAT', ...degrees(around), ...how]
+      return read(args, (reply) => found(place, reply), call)
+    },
+    async delete(members, call) {
+      if (members.length === 0) return 0
+      return write(
+        encoded(members, (texts) => ['ZREM', key, ...texts]),
+        toNumber,
+        call,
+      )
+    },
+    size: async (call) => read(['ZCARD', key], toNumber, call),
+  }
+}
+
+/** Each is the member, its distance, and its coordinates. */
+async function found<T>(place: Place<T>, reply: Wire): Promise<Nearby<T>[]> {
+  const rows = toList(reply).map(toList)
+  const members = await decodeAll(
+    place,
+    rows.map(([member = null]) => member),
+  )
+  return rows.map(([, distance, where], i) => ({
+    member: members[i] as T,
+    distance: Number(distance),
+    ...toPosition(where ?? null),
+  }))
+}
+
+function toPosition(reply: Wire): Position {
+  const [longitude, latitude] = toList(reply)
+  return { longitude: Number(longitude), latitude: Number(latitude) }
+}
+
+function degrees({ longitude, latitude }: Position): string[] {
+  if (!(Math.abs(longitude) <= 180 && Math.abs(latitude) <= 85.05112878)) {
+    throw new HitherError('INVALID_ARGUMENT', 'longitude is -180 to 180, latitude -85.05112878 to 85.05112878')
+  }
+  return [String(longitude), String(latitude)]
+}
+
+function checkLength(length: number): string {
+  if (Number.isFinite(length) && length >= 0) return String(length)
+  throw new HitherError('INVALID_ARGUMENT', 'a length is a number from 0 up')
+}
+
+function checkUnit(unit: LengthUnit): LengthUnit {
+  if (unit === 'm' || unit === 'km' || unit === 'mi' || unit === 'ft') return unit
+  throw new HitherError('INVALID_ARGUMENT', "a unit is 'm', 'km', 'mi' or 'ft'")
+}

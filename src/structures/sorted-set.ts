@@ -1,0 +1,192 @@
+import { HitherError } from '../errors.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  type Args,
+  checkWhole,
+  decodeAll,
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  scanPages,
+  scoreOrAbsent,
+  scoreText,
+  toList,
+  toNumber,
+  toPairs,
+  toScore,
+} from './place.ts'
+
+/** A member and its score. */
+export type Scored<T> = [member: T, score: number]
+
+/** An end of a range of scores: a number, or one that is itself left out. @default without end */
+export type ScoreBound = number | { readonly above: number } | { readonly below: number }
+
+export type SortedRange =
+  /** Positions from the lowest score, 0 is the first, -1 the last; both included. */
+  | { readonly by: 'rank'; readonly from: number; readonly to: number }
+  | { readonly by: 'score'; readonly from?: ScoreBound; readonly to?: ScoreBound }
+
+export type RangeOptions = SortedRange & {
+  /** From the highest score down; ranks then count from there. @default false */
+  readonly reverse?: boolean
+  /** Skips, and bounds, what a range of scores gives. */
+  readonly offset?: number
+  readonly limit?: number
+}
+
+export interface ScoreOptions extends Call {
+  /** Only members that are new, or only those that are there. @default both */
+  readonly only?: 'new' | 'existing'
+  /** Only where the new score is higher, or lower; new members are added all the same. @default always */
+  readonly if?: 'higher' | 'lower'
+}
+
+/** Members by score, under one key. Of equal scores the order is that of the encoded text. */
+export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
+  /** Resolves to whether the member is new. */
+  set(member: T, score: number, options?: ScoreOptions): Promise<boolean>
+  /** Resolves to how many members are new. */
+  setMany(entries: Iterable<readonly [member: T, score: number]>, options?: ScoreOptions): Promise<number>
+  /** Adds to a score; a new member starts at 0. Resolves to the sum. */
+  incrementBy(member: T, by: number, call?: Call): Promise<number>
+  score(member: T, call?: Call): Promise<number | undefined>
+  /** In the order of `members`. */
+  scores(members: readonly T[], call?: Call): Promise<(number | undefined)[]>
+  /** Position from the lowest score, or from the highest; 0 is the first. */
+  rank(member: T, options?: Call & { readonly reverse?: boolean }): Promise<number | undefined>
+  range(options: RangeOptions & { readonly withScores: true }, call?: Call): Promise<Scored<T>[]>
+  range(options: RangeOptions & { readonly withScores?: false }, call?: Call): Promise<T[]>
+  /** How many scores are in the range, ends included. */
+  count(range?: { readonly from?: ScoreBound; readonly to?: ScoreBound }, call?: Call): Promise<number>
+  /** Resolves to how many there were. */
+  delete(members: readonly T[], call?: Call): Promise<number>
+  /** Resolves to how many were in the range. */
+  deleteRange(range: SortedRange, call?: Call): Promise<number>
+  /** Removes and resolves to those of the lowest scores. */
+  takeLowest(count?: number, call?: Call): Promise<Scored<T>[]>
+  /** Removes and resolves to those of the highest scores. */
+  takeHighest(count?: number, call?: Call): Promise<Scored<T>[]>
+  size(call?: Call): Promise<number>
+  /** Pages through members and scores; what is there all the while comes at least once. */
+  [Symbol.asyncIterator](): AsyncIterator<Scored<T>>
+}
+
+/** A sorted set at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function sortedSet<T = unknown>(space: StructureSpace, key: string): SortedSet<T> {
+  return sortedSetAt(placeOf<T>(space, key))
+}
+
+const PAGE = 200
+
+export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
+  const { key, read, write, encoded, lifetime } = place
+  const members = (reply: Wire): T[] | Promise<T[]> => decodeAll(place, toList(reply))
+  const scored = async (reply: Wire): Promise<Scored<T>[]> => {
+    const pairs = toPairs(reply)
+    const values = await decodeAll(
+      place,
+      pairs.map(([text]) => text),
+    )
+    return pairs.map(([, score], i) => [values[i] as T, toScore(score)])
+  }
+  const setMany: SortedSet<T>['setMany'] = async (entries, { only, if: condition, ...call } = {}) => {
+    const pairs = [...entries]
+    if (pairs.length === 0) return 0
+    const scores = pairs.map(([, score]) => scoreText(score))
+    const flags = flagsOf(only, condition)
+    const args = encoded(
+      pairs.map(([member]) => member),
+      (texts) => ['ZADD', key, ...flags, ...texts.flatMap((text, i) => [scores[i] as string, text])],
+    )
+    return write(args, toNumber, call)
+  }
+  const oneOf = (verb: string, member: T, ...rest: Args): Args | Promise<Args> =>
+    encoded([member], ([text = '']) => [verb, key, text, ...rest])
+  return {
+    ...lifetime,
+    set: async (member, score, options) => (await setMany([[member, score]], options)) === 1,
+    setMany,
+    incrementBy: async (member, by, call) =>
+      write(
+        encoded([member], ([text = '']) => ['ZINCRBY', key, scoreText(by, 'by'), text]),
+        toScore,
+        call,
+      ),
+    score: async (member, call) => read(oneOf('ZSCORE', member), scoreOrAbsent, call),
+    async scores(list, call) {
+      if (list.length === 0) return []
+      const args = encoded(list, (texts) => ['ZMSCORE', key, ...texts])
+      return read(args, (reply) => toList(reply).map(scoreOrAbsent), call)
+    },
+    rank: async (member, { reverse, ...call } = {}) =>
+      read(oneOf(reverse ? 'ZREVRANK' : 'ZRANK', member), numberOrAbsent, call),
+    // The overloads say which of the two a call gets.
+    range: (async (options: RangeOptions & { readonly withScores?: boolean }, call?: Call) =>
+      options.withScores
+        ? read([...rangeArgs(key, options), 'WITHSCORES'], scored, call)
+        : read(rangeArgs(key, options), members, call)) as SortedSet<T>['range'],
+    count: async ({ from, to } = {}, call) =>
+      read(['ZCOUNT', key, boundText(from, '-inf'), boundText(to, '+inf')], toNumber, call),
+    async delete(list, call) {
+      return list.length === 0
+        ? 0
+        : write(
+            encoded(list, (texts) => ['ZREM', key, ...texts]),
+            toNumber,
+            call,
+          )
+    },
+    async deleteRange(range, call) {
+      const args: Args =
+        range.by === 'rank'
+          ? ['ZREMRANGEBYRANK', key, checkWhole(range.from, 'from'), checkWhole(range.to, 'to')]
+          : ['ZREMRANGEBYSCORE', key, boundText(range.from, '-inf'), boundText(range.to, '+inf')]
+      return write(args, toNumber, call)
+    },
+    takeLowest: async (count = 1, call) => write(['ZPOPMIN', key, checkWhole(count, 'count', 0)], scored, call),
+    takeHighest: async (count = 1, call) => write(['ZPOPMAX', key, checkWhole(count, 'count', 0)], scored, call),
+    size: async (call) => read(['ZCARD', key], toNumber, call),
+    async *[Symbol.asyncIterator]() {
+      for await (const page of scanPages(place, 'ZSCAN', PAGE)) yield* await scored(page)
+    },
+  }
+}
+
+function flagsOf(only: ScoreOptions['only'], condition: ScoreOptions['if']): string[] {
+  const flags: string[] = []
+  if (only === 'new') flags.push('NX')
+  else if (only === 'existing') flags.push('XX')
+  else if (only !== undefined) throw new HitherError('INVALID_ARGUMENT', "only is 'new' or 'existing'")
+  if (condition === 'higher') flags.push('GT')
+  else if (condition === 'lower') flags.push('LT')
+  else if (condition !== undefined) throw new HitherError('INVALID_ARGUMENT', "if is 'higher' or 'lower'")
+  if (flags.length === 2 && only === 'new') {
+    throw new HitherError('INVALID_ARGUMENT', "only: 'new' has no score to compare: leave out `if`")
+  }
+  return flags
+}
+
+function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
+  if (bound === undefined) return none
+  if (typeof bound === 'number') return scoreText(bound, 'an end of a range')
+  return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
+}
+
+function rangeArgs(key: string, options: RangeOptions): Args {
+  const { reverse, offset, limit } = options
+  const args: (string | number)[] = ['ZRANGE', key]
+  if (options.by === 'rank') args.push(checkWhole(options.from, 'from'), checkWhole(options.to, 'to'))
+  else if (options.by === 'score') {
+    const ends = [boundText(options.from, '-inf'), boundText(options.to, '+inf')]
+    args.push(...(reverse ? ends.reverse() : ends), 'BYSCORE')
+  } else throw new HitherError('INVALID_ARGUMENT', "a range is by 'rank' or 'score'")
+  if (reverse) args.push('REV')
+  if (offset === undefined && limit === undefined) return args
+  if (options.by === 'rank') throw new HitherError('INVALID_ARGUMENT', 'a range by rank has its limit in from and to')
+  args.push('LIMIT', checkWhole(offset ?? 0, 'offset', 0), checkWhole(limit ?? -1, 'limit'))
+  return args
+}
