@@ -21,15 +21,15 @@ export function bitmap(space: StructureSpace, key: string): Bitmap {
 const LAST = 4_294_967_295
 
 export function bitmapAt(place: Place<never>): Bitmap {
-  const { key, read, write, lifetime } = place
+  const { read, write, lifetime } = place
   const toBit = (reply: unknown): 0 | 1 => (Number(reply) === 1 ? 1 : 0)
+  const positionOrAbsent = (reply: unknown): number | undefined => (Number(reply) < 0 ? undefined : Number(reply))
   return {
     ...lifetime,
-    get: async (position, call) => read(['GETBIT', key, checkPosition(position)], toBit, call),
-    set: async (position, bit, call) => write(['SETBIT', key, checkPosition(position), checkBit(bit)], toBit, call),
-    count: async (call) => read(['BITCOUNT', key], toNumber, call),
-    first: async (bit, call) =>
-      read(['BITPOS', key, checkBit(bit)], (reply) => (Number(reply) < 0 ? undefined : Number(reply)), call),
+    get: async (position, call) => read('GETBIT', [checkPosition(position)], toBit, call),
+    set: async (position, bit, call) => write('SETBIT', [checkPosition(position), checkBit(bit)], toBit, call),
+    count: async (call) => read('BITCOUNT', [], toNumber, call),
+    first: async (bit, call) => read('BITPOS', [checkBit(bit)], positionOrAbsent, call),
   }
 }
 

@@ -2,10 +2,9 @@ import { HitherError } from '../errors.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
-  type Args,
   checkWhole,
-  decodeAll,
   type Lifetime,
+  numberOrAbsent,
   type Place,
   placeOf,
   type StructureSpace,
@@ -61,34 +60,36 @@ export function geo<T = unknown>(space: StructureSpace, key: string): Geo<T> {
 }
 
 export function geoAt<T>(place: Place<T>): Geo<T> {
-  const { key, read, write, encoded, lifetime } = place
+  const { read, write, text, texts, lifetime } = place
   const setMany: Geo<T>['setMany'] = async (entries, call) => {
-    const pairs = [...entries]
-    if (pairs.length === 0) return 0
-    const where = pairs.map(([, position]) => degrees(position))
-    const args = encoded(
-      pairs.map(([member]) => member),
-      (texts) => ['GEOADD', key, ...texts.flatMap((text, i) => [...(where[i] as string[]), text])],
-    )
-    return write(args, toNumber, call)
+    const parts = [...entries].flatMap(([member, position]) => [...degrees(position), text(member)])
+    return parts.length === 0 ? 0 : write('GEOADD', parts, toNumber, call)
+  }
+  /** Each row is the member, its distance, and its coordinates. */
+  const found = async (reply: Wire): Promise<Nearby<T>[]> => {
+    const rows = toList(reply).map(toList)
+    const members = await place.values(rows.map(([member = null]) => member))
+    return rows.map(([, distance, where = null], i) => ({
+      member: members[i] as T,
+      distance: Number(distance),
+      ...toPosition(where),
+    }))
   }
   return {
     ...lifetime,
     set: async (member, position, call) => (await setMany([[member, position]], call)) === 1,
     setMany,
     async positions(members, call) {
-      if (members.length === 0) return []
-      const args = encoded(members, (texts) => ['GEOPOS', key, ...texts])
-      return read(args, (reply) => toList(reply).map((one) => (one === null ? undefined : toPosition(one))), call)
+      const parts = texts(members)
+      const open = (reply: Wire): (Position | undefined)[] =>
+        toList(reply).map((one) => (one === null ? undefined : toPosition(one)))
+      return parts.length === 0 ? [] : read('GEOPOS', parts, open, call)
     },
     distance: async (from, to, unit = 'm', call) =>
-      read(
-        encoded([from, to], ([a = '', b = '']) => ['GEODIST', key, a, b, checkUnit(unit)]),
-        (reply) => (reply === null ? undefined : Number(reply)),
-        call,
-      ),
+      read('GEODIST', [text(from), text(to), checkUnit(unit)], numberOrAbsent, call),
     async nearby({ around, within, unit = 'm', limit }, call) {
-      const how: Args = [
+      const parts = [
+        ...('member' in around ? ['FROMMEMBER', text(around.member)] : ['FROMLONLAT', ...degrees(around)]),
         ...('radius' in within
           ? ['BYRADIUS', checkLength(within.radius)]
           : ['BYBOX', checkLength(within.width), checkLength(within.height)]),
@@ -98,36 +99,14 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
         'WITHCOORD',
         'WITHDIST',
       ]
-      const args =
-        'member' in around
-          ? encoded([around.member], ([text = '']) => ['GEOSEARCH', key, 'FROMMEMBER', text, ...how])
-          : ['GEOSEARCH', key, 'FROMLONLAT', ...degrees(around), ...how]
-      return read(args, (reply) => found(place, reply), call)
+      return read('GEOSEARCH', parts, found, call)
     },
     async delete(members, call) {
-      if (members.length === 0) return 0
-      return write(
-        encoded(members, (texts) => ['ZREM', key, ...texts]),
-        toNumber,
-        call,
-      )
+      const parts = texts(members)
+      return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
     },
-    size: async (call) => read(['ZCARD', key], toNumber, call),
+    size: async (call) => read('ZCARD', [], toNumber, call),
   }
-}
-
-/** Each is the member, its distance, and its coordinates. */
-async function found<T>(place: Place<T>, reply: Wire): Promise<Nearby<T>[]> {
-  const rows = toList(reply).map(toList)
-  const members = await decodeAll(
-    place,
-    rows.map(([member = null]) => member),
-  )
-  return rows.map(([, distance, where], i) => ({
-    member: members[i] as T,
-    distance: Number(distance),
-    ...toPosition(where ?? null),
-  }))
 }
 
 function toPosition(reply: Wire): Position {

@@ -3,7 +3,6 @@ import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
   checkWhole,
-  decodeAll,
   isOne,
   type Lifetime,
   millisecondsLeft,
@@ -53,65 +52,42 @@ export function hash<T = unknown>(space: StructureSpace, key: string): Hash<T> {
 const PAGE = 200
 
 export function hashAt<T>(place: Place<T>): Hash<T> {
-  const { key, read, write, decode, encoded, lifetime } = place
+  const { read, write, text, lifetime } = place
   const toMap = async (pairs: readonly [Wire, Wire][]): Promise<Map<string, T>> => {
-    const values = await decodeAll(
-      place,
-      pairs.map(([, text]) => text),
-    )
+    const values = await place.values(pairs.map(([, text]) => text))
     return new Map(pairs.map(([field], i) => [String(field), values[i] as T]))
   }
   return {
     ...lifetime,
-    get: async (field, call) =>
-      read(['HGET', key, field], (text) => (text === null ? undefined : decode(String(text))), call),
+    get: async (field, call) => read('HGET', [field], place.valueOrAbsent, call),
     async getMany(fields, call) {
-      if (fields.length === 0) return new Map()
       const open = (reply: Wire): Promise<Map<string, T>> =>
         toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[fields[i] as string, text]])))
-      return read(['HMGET', key, ...fields], open, call)
+      return fields.length === 0 ? new Map() : read('HMGET', fields, open, call)
     },
-    getAll: async (call) => read(['HGETALL', key], (reply) => toMap(toPairs(reply)), call),
-    set: async (field, value, call) =>
-      write(
-        encoded([value], ([text = '']) => ['HSET', key, field, text]),
-        isOne,
-        call,
-      ),
+    getAll: async (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
+    set: async (field, value, call) => write('HSET', [field, text(value)], isOne, call),
     async setMany(entries, call) {
       const pairs = [...entries]
-      if (pairs.length === 0) return 0
-      const args = encoded(
-        pairs.map(([, value]) => value),
-        (texts) => ['HSET', key, ...pairs.flatMap(([field], i) => [field, texts[i] as string])],
-      )
-      return write(args, toNumber, call)
+      const parts = pairs.flatMap(([field, value]) => [field, text(value)])
+      return pairs.length === 0 ? 0 : write('HSET', parts, toNumber, call)
     },
-    add: async (field, value, call) =>
-      write(
-        encoded([value], ([text = '']) => ['HSETNX', key, field, text]),
-        isOne,
-        call,
-      ),
-    has: async (field, call) => read(['HEXISTS', key, field], isOne, call),
+    add: async (field, value, call) => write('HSETNX', [field, text(value)], isOne, call),
+    has: async (field, call) => read('HEXISTS', [field], isOne, call),
     async delete(fields, call) {
       const all = typeof fields === 'string' ? [fields] : fields
-      return all.length === 0 ? 0 : write(['HDEL', key, ...all], toNumber, call)
+      return all.length === 0 ? 0 : write('HDEL', all, toNumber, call)
     },
-    fields: async (call) => read(['HKEYS', key], (reply) => toList(reply).map(toText), call),
-    size: async (call) => read(['HLEN', key], toNumber, call),
+    fields: async (call) => read('HKEYS', [], (reply) => toList(reply).map(toText), call),
+    size: async (call) => read('HLEN', [], toNumber, call),
     async incrementBy(field, by, call) {
       place.checkNumeric()
-      return write(['HINCRBY', key, field, checkWhole(by, 'by')], toNumber, call)
+      return write('HINCRBY', [field, checkWhole(by, 'by')], toNumber, call)
     },
     expireField: async (field, ttl, call) =>
-      write(
-        ['HPEXPIRE', key, toMs(ttl, 'ttl'), 'FIELDS', 1, field],
-        (reply) => toNumber(toList(reply)[0] ?? 0) > 0,
-        call,
-      ),
+      write('HPEXPIRE', [toMs(ttl, 'ttl'), 'FIELDS', 1, field], (reply) => toNumber(toList(reply)[0] ?? 0) > 0, call),
     fieldExpiresIn: async (field, call) =>
-      read(['HPTTL', key, 'FIELDS', 1, field], (reply) => millisecondsLeft(toList(reply)[0] ?? -2), call),
+      read('HPTTL', ['FIELDS', 1, field], (reply) => millisecondsLeft(toList(reply)[0] ?? -2), call),
     async *[Symbol.asyncIterator]() {
       for await (const page of scanPages(place, 'HSCAN', PAGE)) yield* await toMap(toPairs(page))
     },

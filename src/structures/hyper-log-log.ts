@@ -17,25 +17,14 @@ export function hyperLogLog<T = unknown>(space: StructureSpace, key: string): Hy
 }
 
 export function hyperLogLogAt<T>(place: Place<T>): HyperLogLog<T> {
-  const { key, read, write, encoded, lifetime } = place
-  const withOthers = (keys: readonly string[]): string[] => [key, ...keys.map(place.keyOf)]
+  const { read, write, texts, lifetime } = place
   return {
     ...lifetime,
     async add(values, call) {
-      if (values.length === 0) return false
-      return write(
-        encoded(values, (texts) => ['PFADD', key, ...texts]),
-        isOne,
-        call,
-      )
+      const parts = texts(values)
+      return parts.length > 0 && write('PFADD', parts, isOne, call)
     },
-    async count(others = [], call) {
-      const keys = withOthers(others)
-      return read(['PFCOUNT', ...keys], toNumber, call, keys)
-    },
-    async merge(others, call) {
-      const keys = withOthers(others)
-      return write(['PFMERGE', ...keys], () => undefined, call, keys)
-    },
+    count: async (keys, call) => read('PFCOUNT', [], toNumber, call, keys),
+    merge: async (keys, call) => write('PFMERGE', [], () => undefined, call, keys),
   }
 }

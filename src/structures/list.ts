@@ -4,8 +4,8 @@ import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
   checkWhole,
-  decodeAll,
   type Lifetime,
+  numberOrAbsent,
   type Place,
   placeOf,
   type StructureSpace,
@@ -50,73 +50,37 @@ export function list<T = unknown>(space: StructureSpace, key: string): List<T> {
 }
 
 export function listAt<T>(place: Place<T>): List<T> {
-  const { key, read, write, encoded, decode, lifetime } = place
-  const valueOrAbsent = (text: Wire): T | undefined | Promise<T> => (text === null ? undefined : decode(String(text)))
+  const { read, write, text, texts, valueOrAbsent, lifetime } = place
   const push = async (verb: 'RPUSH' | 'LPUSH', values: readonly T[], call?: Call): Promise<number> =>
-    values.length === 0
-      ? read(['LLEN', key], toNumber, call)
-      : write(
-          encoded(values, (texts) => [verb, key, ...texts]),
-          toNumber,
-          call,
-        )
+    texts(values).length === 0 ? read('LLEN', [], toNumber, call) : write(verb, texts(values), toNumber, call)
   const take = async (verb: 'LPOP' | 'RPOP', { wait, ...call }: TakeOptions = {}): Promise<T | undefined> => {
-    if (wait === undefined) return write([verb, key], valueOrAbsent, call)
+    if (wait === undefined) return write(verb, [], valueOrAbsent, call)
     const waitMs = toMs(wait, 'wait')
     // The reply is the key and the value.
-    return place.wait(
-      waitMs,
-      [`B${verb}`, key, waitMs / 1000],
-      (reply) => valueOrAbsent(toList(reply)[1] ?? null),
-      call,
-    )
+    return place.wait(waitMs, [`B${verb}`], [waitMs / 1000], (reply) => valueOrAbsent(toList(reply)[1] ?? null), call)
   }
+  const done = (): void => undefined
   return {
     ...lifetime,
     append: (values, call) => push('RPUSH', values, call),
     prepend: (values, call) => push('LPUSH', values, call),
     takeFirst: (options) => take('LPOP', options),
     takeLast: (options) => take('RPOP', options),
-    at: async (position, call) => read(['LINDEX', key, checkWhole(position, 'position')], valueOrAbsent, call),
-    setAt: async (position, value, call) =>
-      write(
-        encoded([value], ([text = '']) => ['LSET', key, checkWhole(position, 'position'), text]),
-        () => undefined,
-        call,
-      ),
-    range: async (from, to, call) =>
-      read(
-        ['LRANGE', key, checkWhole(from, 'from'), checkWhole(to, 'to')],
-        (reply) => decodeAll(place, toList(reply)),
-        call,
-      ),
-    trim: async (from, to, call) =>
-      write(['LTRIM', key, checkWhole(from, 'from'), checkWhole(to, 'to')], () => undefined, call),
-    remove: async (value, count = 0, call) =>
-      write(
-        encoded([value], ([text = '']) => ['LREM', key, checkWhole(count, 'count'), text]),
-        toNumber,
-        call,
-      ),
-    indexOf: async (value, call) =>
-      read(
-        encoded([value], ([text = '']) => ['LPOS', key, text]),
-        (reply) => (reply === null ? undefined : Number(reply)),
-        call,
-      ),
+    at: async (position, call) => read('LINDEX', [checkWhole(position, 'position')], valueOrAbsent, call),
+    setAt: async (position, value, call) => write('LSET', [checkWhole(position, 'position'), text(value)], done, call),
+    range: async (from, to, call) => read('LRANGE', ends(from, to), place.values, call),
+    trim: async (from, to, call) => write('LTRIM', ends(from, to), done, call),
+    remove: async (value, count = 0, call) => write('LREM', [checkWhole(count, 'count'), text(value)], toNumber, call),
+    indexOf: async (value, call) => read('LPOS', [text(value)], numberOrAbsent, call),
     async insert(value, where, beside, call) {
       if (where !== 'before' && where !== 'after') {
         throw new HitherError('INVALID_ARGUMENT', "insert goes 'before' or 'after' a value")
       }
-      const args = encoded([beside, value], ([pivot = '', text = '']) => [
-        'LINSERT',
-        key,
-        where.toUpperCase(),
-        pivot,
-        text,
-      ])
-      return write(args, (reply) => (Number(reply) > 0 ? Number(reply) : undefined), call)
+      const open = (size: Wire): number | undefined => (Number(size) > 0 ? Number(size) : undefined)
+      return write('LINSERT', [where.toUpperCase(), text(beside), text(value)], open, call)
     },
-    size: async (call) => read(['LLEN', key], toNumber, call),
+    size: async (call) => read('LLEN', [], toNumber, call),
   }
 }
+
+const ends = (from: number, to: number): number[] => [checkWhole(from, 'from'), checkWhole(to, 'to')]

@@ -36,34 +36,44 @@ export type Args = Command['args']
 /** Sends one command of these stored keys; a transaction or a batch collects it instead. */
 export type Send = (keys: readonly string[], args: Args | Promise<Args>, effect: Effect, call?: Call) => Promise<Wire>
 
+/** What stands after the key: a value's text may come late, by an asynchronous codec. */
+export type Part = string | number | Promise<string>
+/** Sends `<verb> <key> <parts>`; `others`: further keys, before the parts. A verb of several words ends before the key. */
+type Ask = <R>(
+  verb: string | Args,
+  parts: readonly Part[],
+  open: (reply: Wire) => R | Promise<R>,
+  call?: Call,
+  others?: readonly string[],
+) => Promise<R>
+
 /** One key of a space, and how commands on it are sent and answered. */
 export interface Place<T> {
-  /** The stored key. */
-  readonly key: string
   readonly space: StructureSpace
-  /** The stored key of another structure of the space. */
-  keyOf(key: string): string
   /** Sends a command that changes nothing. */
-  read<R>(
-    args: Args | Promise<Args>,
-    open: (reply: Wire) => R | Promise<R>,
-    call?: Call,
-    keys?: readonly string[],
-  ): Promise<R>
+  readonly read: Ask
   /** Sends a command that is never sent again: a lost reply rejects with `maybeExecuted`. */
-  write<R>(
-    args: Args | Promise<Args>,
+  readonly write: Ask
+  /** Sends a command that waits on the server, on a connection of its own; rejects `UNSUPPORTED` where there is none. */
+  wait<R>(
+    waitMs: number,
+    verb: Args,
+    parts: readonly (string | number)[],
     open: (reply: Wire) => R | Promise<R>,
     call?: Call,
-    keys?: readonly string[],
   ): Promise<R>
-  /** Sends a command that waits on the server, on a connection of its own; rejects `UNSUPPORTED` where there is none. */
-  wait<R>(waitMs: number, args: Args, open: (reply: Wire) => R | Promise<R>, call?: Call): Promise<R>
-  /** Encodes values, then makes a command of them: at once where the codec is synchronous, so that calls keep their order. */
-  encoded(values: readonly T[], build: (texts: readonly string[]) => Args): Args | Promise<Args>
-  decode(text: string): T | Promise<T>
+  /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`. */
+  text(value: T): string | Promise<string>
+  /** Throws `INVALID_ARGUMENT` for what is no array. */
+  texts(values: readonly T[]): (string | Promise<string>)[]
+  /** The value of a text; rejects or throws `WRONG_TYPE`. Absent stays absent. */
+  value(text: Wire): T | Promise<T>
+  valueOrAbsent(text: Wire): T | undefined | Promise<T>
+  values(texts: Wire): T[] | Promise<T[]>
   /** Throws `WRONG_TYPE` where a codec hides numbers from the server. */
   checkNumeric(): void
+  /** The stored key of another structure of the space. */
+  keyOf(key: string): string
   readonly lifetime: Lifetime
 }
 
@@ -79,19 +89,35 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   const namespace = checkNamespace(space.namespace ?? 'hither')
   const stored = storedKey(namespace, key)
   const send = collect ?? sendTo(store)
-  const sendAs =
-    (effect: Effect): Place<T>['read'] =>
-    async (args, open, call, keys = [stored]) =>
-      open(await send(keys, args, effect, call))
-  const read = sendAs('read')
-  const write = sendAs('once')
+  const keyOf = (other: string): string => storedKey(namespace, other)
+  const askAs =
+    (effect: Effect): Ask =>
+    async (verb, parts, open, call, others = []) => {
+      const keys = [stored, ...others.map(keyOf)]
+      const args = [...[verb].flat(), ...keys, ...parts]
+      return open(await send(keys, args.some(isPromise) ? Promise.all(args) : (args as Args), effect, call))
+    }
+  const read = askAs('read')
+  const write = askAs('once')
+  const value: Place<T>['value'] = (text) => decodeMember(String(text), stored, codec) as T | Promise<T>
+  const text: Place<T>['text'] = (value) => encodeMember(value, stored, codec)
   return {
-    key: stored,
     space,
-    keyOf: (other) => storedKey(namespace, other),
     read,
     write,
-    async wait(waitMs, args, open, call) {
+    keyOf,
+    text,
+    value,
+    texts(values) {
+      if (Array.isArray(values)) return values.map(text)
+      throw new HitherError('INVALID_ARGUMENT', 'values are an array')
+    },
+    valueOrAbsent: (text) => (text === null ? undefined : value(text)),
+    values(texts) {
+      const all = toList(texts).map(value)
+      return all.some(isPromise) ? Promise.all(all) : (all as T[])
+    },
+    async wait(waitMs, verb, parts, open, call) {
       const { exclusive } = store.transport
       if (!exclusive || collect) {
         throw new HitherError(
@@ -103,30 +129,26 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       const connection = await exclusive(limits)
       let broken = true
       try {
-        const reply = await connection.send({ args, effect: 'once' }, limits)
+        const reply = await connection.send({ args: [...verb, stored, ...parts], effect: 'once' }, limits)
         broken = false
-        return await open(checkReply(String(args[0]), reply))
+        return await open(checkReply(String(verb[0]), reply))
       } finally {
         connection.release(broken)
       }
     },
-    encoded(values, build) {
-      if (!Array.isArray(values)) throw new HitherError('INVALID_ARGUMENT', 'values are an array')
-      const texts = values.map((value) => encodeMember(value, stored, codec))
-      return texts.every((text) => typeof text === 'string') ? build(texts) : Promise.all(texts).then(build)
-    },
-    decode: (text) => decodeMember(text, stored, codec) as T | Promise<T>,
     checkNumeric() {
       if (codec) throw new HitherError('WRONG_TYPE', 'the server cannot add to what a codec has encoded')
     },
     lifetime: {
-      clear: async (call) => Number(await send([stored], ['UNLINK', stored], 'repeat', call)) === 1,
-      expireIn: async (ttl, call) => write(['PEXPIRE', stored, toMs(ttl, 'ttl')], isOne, call),
-      persist: async (call) => write(['PERSIST', stored], isOne, call),
-      expiresIn: async (call) => read(['PTTL', stored], millisecondsLeft, call),
+      clear: async (call) => isOne(await send([stored], ['UNLINK', stored], 'repeat', call)),
+      expireIn: async (ttl, call) => write('PEXPIRE', [toMs(ttl, 'ttl')], isOne, call),
+      persist: async (call) => write('PERSIST', [], isOne, call),
+      expiresIn: async (call) => read('PTTL', [], millisecondsLeft, call),
     },
   }
 }
+
+const isPromise = (part: unknown): boolean => part instanceof Promise
 
 /** Throws `UNSUPPORTED` unless the store speaks Redis commands. */
 export function checkSpace(space: StructureSpace): StructureSpace {
@@ -205,12 +227,6 @@ export function toPairs(reply: Wire): [Wire, Wire][] {
   return Array.from({ length: list.length >> 1 }, (_, i) => [list[2 * i] as Wire, list[2 * i + 1] as Wire])
 }
 
-/** Decodes each, at once where the codec is synchronous. */
-export function decodeAll<T>(place: Place<T>, texts: readonly Wire[]): T[] | Promise<T[]> {
-  const values = texts.map((text) => place.decode(String(text)))
-  return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[])
-}
-
 export const millisecondsLeft = (reply: Wire): number | undefined =>
   Number(reply) === -2 ? undefined : Number(reply) === -1 ? NEVER : Number(reply)
 
@@ -231,13 +247,13 @@ export function scoreText(score: number, name = 'a score'): string {
 
 /** Pages of a cursor, until the server says it is through: what is there all the while comes at least once. */
 export async function* scanPages(
-  place: Place<unknown>,
+  place: Pick<Place<unknown>, 'read'>,
   verb: 'HSCAN' | 'SSCAN' | 'ZSCAN',
   count: number,
   call?: Call,
 ): AsyncGenerator<readonly Wire[]> {
   for (let cursor = '0'; ; ) {
-    const reply = await place.read([verb, place.key, cursor, 'COUNT', count], toList, call)
+    const reply = await place.read(verb, [cursor, 'COUNT', count], toList, call)
     cursor = String(reply[0])
     yield toList(reply[1] ?? null)
     if (cursor === '0') return

@@ -1,8 +1,6 @@
 import type { Call } from '../store/store.ts'
-import type { Wire } from '../store/transport.ts'
 import {
   checkWhole,
-  decodeAll,
   isOne,
   type Lifetime,
   type Place,
@@ -47,46 +45,33 @@ export function set<T = unknown>(space: StructureSpace, key: string): ValueSet<T
 const PAGE = 200
 
 export function setAt<T>(place: Place<T>): ValueSet<T> {
-  const { key, read, write, encoded, lifetime } = place
-  const all = (reply: Wire): T[] | Promise<T[]> => decodeAll(place, toList(reply))
-  const change = async (verb: 'SADD' | 'SREM', values: readonly T[], call?: Call): Promise<number> =>
-    values.length === 0
-      ? 0
-      : write(
-          encoded(values, (texts) => [verb, key, ...texts]),
-          toNumber,
-          call,
-        )
+  const { read, write, text, texts, values, lifetime } = place
+  const change = async (verb: 'SADD' | 'SREM', members: readonly T[], call?: Call): Promise<number> => {
+    const parts = texts(members)
+    return parts.length === 0 ? 0 : write(verb, parts, toNumber, call)
+  }
   const combine =
     (verb: 'SINTER' | 'SUNION' | 'SDIFF') =>
-    async (others: readonly string[], call?: Call): Promise<T[]> => {
-      const keys = [key, ...others.map(place.keyOf)]
-      return read([verb, ...keys], all, call, keys)
-    }
+    async (keys: readonly string[], call?: Call): Promise<T[]> =>
+      read(verb, [], values, call, keys)
   return {
     ...lifetime,
-    add: (values, call) => change('SADD', values, call),
-    delete: (values, call) => change('SREM', values, call),
-    has: async (value, call) =>
-      read(
-        encoded([value], ([text = '']) => ['SISMEMBER', key, text]),
-        isOne,
-        call,
-      ),
-    async hasMany(values, call) {
-      if (values.length === 0) return []
-      const args = encoded(values, (texts) => ['SMISMEMBER', key, ...texts])
-      return read(args, (reply) => toList(reply).map(isOne), call)
+    add: (members, call) => change('SADD', members, call),
+    delete: (members, call) => change('SREM', members, call),
+    has: async (value, call) => read('SISMEMBER', [text(value)], isOne, call),
+    async hasMany(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? [] : read('SMISMEMBER', parts, (reply) => toList(reply).map(isOne), call)
     },
-    values: async (call) => read(['SMEMBERS', key], all, call),
-    size: async (call) => read(['SCARD', key], toNumber, call),
-    take: async (count = 1, call) => write(['SPOP', key, checkWhole(count, 'count', 0)], all, call),
-    random: async (count = 1, call) => read(['SRANDMEMBER', key, checkWhole(count, 'count', 0)], all, call),
+    values: async (call) => read('SMEMBERS', [], values, call),
+    size: async (call) => read('SCARD', [], toNumber, call),
+    take: async (count = 1, call) => write('SPOP', [checkWhole(count, 'count', 0)], values, call),
+    random: async (count = 1, call) => read('SRANDMEMBER', [checkWhole(count, 'count', 0)], values, call),
     intersection: combine('SINTER'),
     union: combine('SUNION'),
     difference: combine('SDIFF'),
     async *[Symbol.asyncIterator]() {
-      for await (const page of scanPages(place, 'SSCAN', PAGE)) yield* await decodeAll(place, page)
+      for await (const page of scanPages(place, 'SSCAN', PAGE)) yield* await values(page)
     },
   }
 }

@@ -2,9 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
-  type Args,
   checkWhole,
-  decodeAll,
   type Lifetime,
   numberOrAbsent,
   type Place,
@@ -83,78 +81,59 @@ export function sortedSet<T = unknown>(space: StructureSpace, key: string): Sort
 const PAGE = 200
 
 export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
-  const { key, read, write, encoded, lifetime } = place
-  const members = (reply: Wire): T[] | Promise<T[]> => decodeAll(place, toList(reply))
+  const { read, write, text, texts, values, lifetime } = place
   const scored = async (reply: Wire): Promise<Scored<T>[]> => {
     const pairs = toPairs(reply)
-    const values = await decodeAll(
-      place,
-      pairs.map(([text]) => text),
-    )
-    return pairs.map(([, score], i) => [values[i] as T, toScore(score)])
+    const members = await values(pairs.map(([member]) => member))
+    return pairs.map(([, score], i) => [members[i] as T, toScore(score)])
   }
   const setMany: SortedSet<T>['setMany'] = async (entries, { only, if: condition, ...call } = {}) => {
-    const pairs = [...entries]
-    if (pairs.length === 0) return 0
-    const scores = pairs.map(([, score]) => scoreText(score))
-    const flags = flagsOf(only, condition)
-    const args = encoded(
-      pairs.map(([member]) => member),
-      (texts) => ['ZADD', key, ...flags, ...texts.flatMap((text, i) => [scores[i] as string, text])],
-    )
-    return write(args, toNumber, call)
+    const parts = [...entries].flatMap(([member, score]) => [scoreText(score), text(member)])
+    return parts.length === 0 ? 0 : write('ZADD', [...flagsOf(only, condition), ...parts], toNumber, call)
   }
-  const oneOf = (verb: string, member: T, ...rest: Args): Args | Promise<Args> =>
-    encoded([member], ([text = '']) => [verb, key, text, ...rest])
+  const ends = ({ from, to }: { readonly from?: ScoreBound; readonly to?: ScoreBound }): string[] => [
+    boundText(from, '-inf'),
+    boundText(to, '+inf'),
+  ]
   return {
     ...lifetime,
     set: async (member, score, options) => (await setMany([[member, score]], options)) === 1,
     setMany,
-    incrementBy: async (member, by, call) =>
-      write(
-        encoded([member], ([text = '']) => ['ZINCRBY', key, scoreText(by, 'by'), text]),
-        toScore,
-        call,
-      ),
-    score: async (member, call) => read(oneOf('ZSCORE', member), scoreOrAbsent, call),
-    async scores(list, call) {
-      if (list.length === 0) return []
-      const args = encoded(list, (texts) => ['ZMSCORE', key, ...texts])
-      return read(args, (reply) => toList(reply).map(scoreOrAbsent), call)
+    incrementBy: async (member, by, call) => write('ZINCRBY', [scoreText(by, 'by'), text(member)], toScore, call),
+    score: async (member, call) => read('ZSCORE', [text(member)], scoreOrAbsent, call),
+    async scores(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? [] : read('ZMSCORE', parts, (reply) => toList(reply).map(scoreOrAbsent), call)
     },
     rank: async (member, { reverse, ...call } = {}) =>
-      read(oneOf(reverse ? 'ZREVRANK' : 'ZRANK', member), numberOrAbsent, call),
+      read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call),
     // The overloads say which of the two a call gets.
     range: (async (options: RangeOptions & { readonly withScores?: boolean }, call?: Call) =>
       options.withScores
-        ? read([...rangeArgs(key, options), 'WITHSCORES'], scored, call)
-        : read(rangeArgs(key, options), members, call)) as SortedSet<T>['range'],
-    count: async ({ from, to } = {}, call) =>
-      read(['ZCOUNT', key, boundText(from, '-inf'), boundText(to, '+inf')], toNumber, call),
-    async delete(list, call) {
-      return list.length === 0
-        ? 0
-        : write(
-            encoded(list, (texts) => ['ZREM', key, ...texts]),
-            toNumber,
-            call,
-          )
+        ? read('ZRANGE', [...rangeParts(options), 'WITHSCORES'], scored, call)
+        : read('ZRANGE', rangeParts(options), values, call)) as SortedSet<T>['range'],
+    count: async (range = {}, call) => read('ZCOUNT', ends(range), toNumber, call),
+    async delete(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
     },
-    async deleteRange(range, call) {
-      const args: Args =
-        range.by === 'rank'
-          ? ['ZREMRANGEBYRANK', key, checkWhole(range.from, 'from'), checkWhole(range.to, 'to')]
-          : ['ZREMRANGEBYSCORE', key, boundText(range.from, '-inf'), boundText(range.to, '+inf')]
-      return write(args, toNumber, call)
-    },
-    takeLowest: async (count = 1, call) => write(['ZPOPMIN', key, checkWhole(count, 'count', 0)], scored, call),
-    takeHighest: async (count = 1, call) => write(['ZPOPMAX', key, checkWhole(count, 'count', 0)], scored, call),
-    size: async (call) => read(['ZCARD', key], toNumber, call),
+    deleteRange: async (range, call) =>
+      range.by === 'rank'
+        ? write('ZREMRANGEBYRANK', ranks(range), toNumber, call)
+        : write('ZREMRANGEBYSCORE', ends(range), toNumber, call),
+    takeLowest: async (count = 1, call) => write('ZPOPMIN', [checkWhole(count, 'count', 0)], scored, call),
+    takeHighest: async (count = 1, call) => write('ZPOPMAX', [checkWhole(count, 'count', 0)], scored, call),
+    size: async (call) => read('ZCARD', [], toNumber, call),
     async *[Symbol.asyncIterator]() {
       for await (const page of scanPages(place, 'ZSCAN', PAGE)) yield* await scored(page)
     },
   }
 }
+
+const ranks = ({ from, to }: { readonly from: number; readonly to: number }): number[] => [
+  checkWhole(from, 'from'),
+  checkWhole(to, 'to'),
+]
 
 function flagsOf(only: ScoreOptions['only'], condition: ScoreOptions['if']): string[] {
   const flags: string[] = []
@@ -176,17 +155,16 @@ function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string
   return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
 }
 
-function rangeArgs(key: string, options: RangeOptions): Args {
+function rangeParts(options: RangeOptions): (string | number)[] {
   const { reverse, offset, limit } = options
-  const args: (string | number)[] = ['ZRANGE', key]
-  if (options.by === 'rank') args.push(checkWhole(options.from, 'from'), checkWhole(options.to, 'to'))
+  const parts: (string | number)[] = []
+  if (options.by === 'rank') parts.push(...ranks(options))
   else if (options.by === 'score') {
     const ends = [boundText(options.from, '-inf'), boundText(options.to, '+inf')]
-    args.push(...(reverse ? ends.reverse() : ends), 'BYSCORE')
+    parts.push(...(reverse ? ends.reverse() : ends), 'BYSCORE')
   } else throw new HitherError('INVALID_ARGUMENT', "a range is by 'rank' or 'score'")
-  if (reverse) args.push('REV')
-  if (offset === undefined && limit === undefined) return args
+  if (reverse) parts.push('REV')
+  if (offset === undefined && limit === undefined) return parts
   if (options.by === 'rank') throw new HitherError('INVALID_ARGUMENT', 'a range by rank has its limit in from and to')
-  args.push('LIMIT', checkWhole(offset ?? 0, 'offset', 0), checkWhole(limit ?? -1, 'limit'))
-  return args
+  return [...parts, 'LIMIT', checkWhole(offset ?? 0, 'offset', 0), checkWhole(limit ?? -1, 'limit')]
 }

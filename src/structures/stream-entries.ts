@@ -30,5 +30,5 @@ export async function openEntries<T>(place: Place<T>, rows: readonly Wire[]): Pr
 
 async function openEntry<T>(place: Place<T>, id: string, text: string | undefined): Promise<StreamEntry<T>> {
   if (text === undefined) throw new HitherError('WRONG_TYPE', `an entry of this stream has no field ${FIELD}`)
-  return { id, value: await place.decode(text) }
+  return { id, value: await place.value(text) }
 }

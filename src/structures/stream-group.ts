@@ -3,7 +3,7 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { checkWhole, type Place, toList, toNumber, toPairs, toText } from './place.ts'
+import { checkWhole, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
 import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
 
 export interface StreamGroupOptions {
@@ -72,10 +72,10 @@ export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: St
   if (from !== 'start' && from !== 'now') {
     throw new HitherError('INVALID_ARGUMENT', "a group begins from 'start' or from 'now'")
   }
-  const { key, read, write } = place
+  const { read, write } = place
   const create = async (call?: Call): Promise<boolean> => {
     try {
-      await write(['XGROUP', 'CREATE', key, name, from === 'now' ? '$' : '0', 'MKSTREAM'], toText, call)
+      await write(['XGROUP', 'CREATE'], [name, from === 'now' ? '$' : '0', 'MKSTREAM'], toText, call)
       return true
     } catch (error) {
       if (error instanceof StoreRejectedError && error.reply === 'BUSYGROUP') return false
@@ -83,13 +83,13 @@ export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: St
     }
   }
   const ack: StreamGroup<T>['ack'] = async (ids, call) =>
-    ids.length === 0 ? 0 : write(['XACK', key, name, ...ids], toNumber, call)
+    ids.length === 0 ? 0 : write('XACK', [name, ...ids], toNumber, call)
   const group: StreamGroup<T> = {
     create,
     ack,
     consume: (options) => consume({ place, name, create, ack }, options),
     async pending(call) {
-      const [count, oldest, newest, consumers] = await read(['XPENDING', key, name], toList, call)
+      const [count, oldest, newest, consumers] = await read('XPENDING', [name], toList, call)
       return {
         count: Number(count),
         oldestId: oldest ? String(oldest) : undefined,
@@ -98,7 +98,7 @@ export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: St
       }
     },
     async lag(call) {
-      const groups = await read(['XINFO', 'GROUPS', key], toList, call)
+      const groups = await read(['XINFO', 'GROUPS'], [], toList, call)
       for (const row of groups) {
         const facts = new Map(toPairs(row).map(([fact, value]) => [String(fact), value]))
         if (String(facts.get('name')) === name) {
@@ -108,7 +108,7 @@ export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: St
       }
       return undefined
     },
-    destroy: async (call) => write(['XGROUP', 'DESTROY', key, name], (reply) => toNumber(reply) === 1, call),
+    destroy: async (call) => write(['XGROUP', 'DESTROY'], [name], isOne, call),
   }
   return group
 }
@@ -176,7 +176,6 @@ interface Source<T> {
 
 function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
   const { place, name } = group
-  const { key, write } = place
   const waits = place.space.store.transport.exclusive !== undefined
   const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
   let made = false
@@ -187,17 +186,17 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
 
   const readGroup = (after: string, block: boolean): Promise<Wire> => {
     const head = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count]
-    const tail = ['STREAMS', key, after]
     return block
-      ? place.wait(waitMs, [...head, 'BLOCK', waitMs, ...tail], firstStream, call)
-      : write([...head, ...tail], firstStream, call)
+      ? place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [after], firstStream, call)
+      : place.write([...head, 'STREAMS'], [after], firstStream, call)
   }
   const withDeliveries = async (reply: Wire): Promise<GroupEntry<T>[]> => {
     const entries = await openEntries(place, toList(reply))
     const [first, last] = [entries[0], entries.at(-1)]
     if (!first || !last) return []
     const rows = await place.read(
-      ['XPENDING', key, name, first.id, last.id, entries.length, consumer],
+      'XPENDING',
+      [name, first.id, last.id, entries.length, consumer],
       (pending) => toList(pending).map(toList),
       call,
     )
@@ -212,8 +211,12 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
     return withDeliveries(reply)
   }
   const claim = async (idleMs: number): Promise<GroupEntry<T>[]> => {
-    const args = ['XAUTOCLAIM', key, name, consumer, idleMs, claimFrom, 'COUNT', count]
-    const [next, rows] = await write(args, toList, call)
+    const [next, rows] = await place.write(
+      'XAUTOCLAIM',
+      [name, consumer, idleMs, claimFrom, 'COUNT', count],
+      toList,
+      call,
+    )
     claimFrom = String(next ?? '0-0')
     if (claimFrom === '0-0') claimAtMs = now() + idleMs / 2
     return withDeliveries(rows ?? null)
@@ -256,10 +259,7 @@ function grouped<T>({ ack }: Group<T>, entry: StreamEntry<T>, deliveries: number
 
 /** Appends first, then acknowledges: when it stops in between, the entry is there twice rather than nowhere. */
 async function moveAway<T>(group: Group<T>, entry: GroupEntry<T>, to: string, call: Call): Promise<void> {
-  const { place } = group
-  const target = place.keyOf(to)
-  const args = place.encoded([entry.value], ([text = '']) => ['XADD', target, '*', FIELD, text])
-  await place.write(args, toText, call, [target])
+  await placeOf<T>(group.place.space, to).write('XADD', ['*', FIELD, group.place.text(entry.value)], toText, call)
   await entry.ack(call)
 }
 

@@ -3,7 +3,6 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
-  type Args,
   checkWhole,
   type Lifetime,
   type Place,
@@ -67,45 +66,41 @@ const PAGE = 200
 const ID = /^\d{1,20}(-\d{1,20})?$/
 
 export function streamAt<T>(place: Place<T>): Stream<T> {
-  const { key, read, write, encoded, lifetime } = place
+  const { read, write, lifetime } = place
   const entries = (reply: Wire): Promise<StreamEntry<T>[]> => openEntries(place, toList(reply))
-  const range: Stream<T>['range'] = async ({ from, to, reverse, limit } = {}, call) => {
-    const ends = [checkId(from) ?? '-', checkId(to) ?? '+']
-    const args: (string | number)[] = reverse ? ['XREVRANGE', key, ...ends.reverse()] : ['XRANGE', key, ...ends]
-    if (limit !== undefined) args.push('COUNT', checkWhole(limit, 'limit', 1))
-    return read(args, entries, call)
-  }
   return {
     ...lifetime,
     async append(value, { maxLength, ...call } = {}) {
       const bound = maxLength === undefined ? [] : ['MAXLEN', '=', checkWhole(maxLength, 'maxLength', 0)]
-      const args = encoded([value], ([text = '']): Args => ['XADD', key, ...bound, '*', FIELD, text])
-      return write(args, toText, call)
+      return write('XADD', [...bound, '*', FIELD, place.text(value)], toText, call)
     },
-    range,
+    async range({ from = '-', to = '+', reverse, limit } = {}, call) {
+      const ends = [from === '-' ? from : checkId(from), to === '+' ? to : checkId(to)]
+      const count = limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]
+      return reverse
+        ? read('XREVRANGE', [...ends.reverse(), ...count], entries, call)
+        : read('XRANGE', [...ends, ...count], entries, call)
+    },
     async read({ after = '0', limit = 100, wait, ...call } = {}) {
-      const count = checkWhole(limit, 'limit', 1)
-      const rest = ['STREAMS', key, checkId(after) as string]
+      const head = ['XREAD', 'COUNT', checkWhole(limit, 'limit', 1)]
       const open = (reply: Wire): Promise<StreamEntry<T>[]> => entries(firstStream(reply))
-      if (wait === undefined) return read(['XREAD', 'COUNT', count, ...rest], open, call)
+      if (wait === undefined) return read([...head, 'STREAMS'], [checkId(after)], open, call)
       const waitMs = toMs(wait, 'wait')
-      return place.wait(waitMs, ['XREAD', 'COUNT', count, 'BLOCK', waitMs, ...rest], open, call)
+      return place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [checkId(after)], open, call)
     },
-    async delete(ids, call) {
-      return ids.length === 0 ? 0 : write(['XDEL', key, ...ids.map((id) => checkId(id) as string)], toNumber, call)
-    },
+    delete: async (ids, call) => (ids.length === 0 ? 0 : write('XDEL', ids.map(checkId), toNumber, call)),
     async trim(to, call) {
-      const how: Args =
+      const bound =
         'maxLength' in to
           ? ['MAXLEN', '=', checkWhole(to.maxLength, 'maxLength', 0)]
-          : ['MINID', '=', checkId(to.fromId) as string]
-      return write(['XTRIM', key, ...how], toNumber, call)
+          : ['MINID', '=', checkId(to.fromId)]
+      return write('XTRIM', bound, toNumber, call)
     },
-    size: async (call) => read(['XLEN', key], toNumber, call),
+    size: async (call) => read('XLEN', [], toNumber, call),
     group: (name, options) => groupAt(place, name, options),
     async *[Symbol.asyncIterator]() {
       for (let from = '-'; ; ) {
-        const page = await read(['XRANGE', key, from, '+', 'COUNT', PAGE], entries)
+        const page = await read('XRANGE', [from, '+', 'COUNT', PAGE], entries)
         yield* page
         const last = page.at(-1)
         if (!last || page.length < PAGE) return
@@ -115,7 +110,7 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
   }
 }
 
-function checkId(id: string | undefined): string | undefined {
-  if (id === undefined || ID.test(id)) return id
+function checkId(id: string): string {
+  if (ID.test(id)) return id
   throw new HitherError('INVALID_ARGUMENT', 'an id of a stream is <milliseconds>-<number>')
 }
