@@ -1,8 +1,8 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Codec } from '../protocol/codec.ts'
-import { decodeJson, encodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
+import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import type { Call, CommandStore } from '../store/store.ts'
@@ -177,35 +177,6 @@ export function wrongTypeOr(error: unknown): unknown {
 export function checkReply(verb: string, reply: Wire): Wire {
   if (reply instanceof ReplyError) throw wrongTypeOr(new StoreRejectedError(verb, reply.word))
   return reply
-}
-
-const RICH = 'r'
-
-/** A value as a member: bare digits, JSON text, or `r` and rich JSON; of a codec, its mark and text. Equal data, equal text. */
-function encodeMember(value: unknown, key: string, codec: Codec | undefined): string | Promise<string> {
-  if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined cannot be stored: store null, or delete')
-  if (codec) {
-    const text = codec.encode(value, key)
-    return typeof text === 'string' ? codec.mark + text : text.then((late) => codec.mark + late)
-  }
-  const { mark, payload } = encodeJson(value, true)
-  return mark === RICH ? RICH + payload : payload
-}
-
-function decodeMember(text: string, key: string, codec: Codec | undefined): unknown {
-  try {
-    if (codec) {
-      if (text[0] !== codec.mark) throw unreadable()
-      return codec.decode(text.slice(1), key)
-    }
-    return text[0] === RICH ? decodeJson(text.slice(1), RICH) : JSON.parse(text)
-  } catch (error) {
-    throw unreadable(error)
-  }
-}
-
-function unreadable(cause?: unknown): HitherError {
-  return new HitherError('WRONG_TYPE', 'what is stored here was not written by this codec', { cause })
 }
 
 // Replies, in one shape over RESP2, RESP3 and REST.
