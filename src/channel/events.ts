@@ -1,7 +1,14 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
-import type { Listen } from './ways.ts'
+
+/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
+export type Listen = (
+  channel: string,
+  onMessage: (message: string) => void,
+  onGap: () => void,
+  onEnd: (reason: unknown) => void,
+) => Promise<() => Promise<void>>
 
 /** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
 const MAX_LINE = 16_000_000

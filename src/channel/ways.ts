@@ -1,15 +1,7 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { AtomicStore, Call, CommandStore } from '../store/store.ts'
 import { ReplyError } from '../store/transport.ts'
-import { listenToEvents } from './events.ts'
-
-/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
-export type Listen = (
-  channel: string,
-  onMessage: (message: string) => void,
-  onGap: () => void,
-  onEnd: (reason: unknown) => void,
-) => Promise<() => Promise<void>>
+import { type Listen, listenToEvents } from './events.ts'
 
 /** How messages go out and come in. */
 export interface Way {

@@ -71,16 +71,6 @@ function describeChannel(name: string, open: () => Promise<AtomicStore>, close?:
       expect(await other.next()).toEqual({ done: true, value: undefined })
       expect(() => news.subscribe({ signal: AbortSignal.abort(new Error('before')) })).toThrow('before')
     })
-    test('a reader that is behind is told of a gap', async (space) => {
-      const news = channel<number>(space, 'news')
-      await using slow = news.subscribe({ maxQueued: 3 })
-      await using quick = news.subscribe()
-      await Promise.all([slow.ready, quick.ready])
-      for (let n = 0; n < 10; n++) await news.publish(n)
-      for (let n = 0; n < 10; n++) await quick.next()
-      const items = [(await slow.next()).value, (await slow.next()).value, (await slow.next()).value]
-      expect(items).toEqual([{ type: 'gap' }, { type: 'message', value: 8 }, { type: 'message', value: 9 }])
-    })
     test('a schema judges what is published and what comes', async (space) => {
       const numbers = channel(space, 'numbers', { schema: even })
       const invalid: unknown[] = []
