@@ -10,6 +10,8 @@ const alias = [
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
+  { find: /^hither\/channel$/, replacement: at('./src/channel/index.ts') },
+  { find: /^hither\/structures$/, replacement: at('./src/structures/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },

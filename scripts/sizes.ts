@@ -78,6 +78,8 @@ const entries: readonly Entry[] = [
     target: 7500,
     budget: 28_680,
   },
+  { name: 'hither/structures on top of core', takes: { 'src/structures/index.ts': '*' }, onTop: true, target: 3500 },
+  { name: 'one structure (hash) on top of core', takes: { 'src/structures/hash.ts': 'hash' }, onTop: true, target: 800 },
   { name: 'createCache', takes: cache, budget: 20_160 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },

@@ -1,6 +1,6 @@
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
-import type { AtomicStore } from '../../src/store/store.ts'
+import type { CommandStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import {
   checkHeader,
@@ -29,7 +29,7 @@ export interface Synced {
   syncToken: string
 }
 
-export interface UpstashStore extends AtomicStore, Synced {}
+export interface UpstashStore extends CommandStore, Synced {}
 export interface UpstashTransport extends Transport, Synced {}
 
 /** The raw way to an Upstash REST endpoint. Throws at once as `upstashStore` does. */

@@ -116,6 +116,21 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
       if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply.word)
       return reply
     },
+    async events(channel, stop) {
+      const headers = {
+        authorization: `Bearer ${token}`,
+        accept: 'text/event-stream',
+        'content-type': 'application/json',
+      }
+      const init = { method: 'POST', headers, body: '[]', signal: stop, redirect: 'manual' } as const
+      const { status, body } = await fetch(`${url}/subscribe/${encodeURIComponent(channel)}`, init).catch((cause) => {
+        throw stop.aborted ? stop.reason : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause, false)
+      })
+      if (status === 200 && body) return body
+      await body?.cancel()
+      if (status === 401 || status === 403) throw new HitherError('UNAUTHORIZED', 'the endpoint refused the token')
+      throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`, undefined, false)
+    },
     async close() {},
   }
 }

@@ -5,9 +5,9 @@ import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
-import type { AtomicStore, Call, StoreEvent, StoreTraits } from './store.ts'
+import type { Call, CommandStore, StoreEvent, StoreTraits } from './store.ts'
 import { createTick, settle, type Unit, type Watch } from './tick.ts'
-import { ReplyError, type SendEach, type Transport, type Wire } from './transport.ts'
+import { type Command, ReplyError, type SendEach, type Transport, type Wire } from './transport.ts'
 
 export interface CommandStoreOptions {
   readonly name: string
@@ -49,7 +49,7 @@ const MAX_ATTEMPTS = 6
  * deletes and operations marked `repeat` go out again with jittered back-off, up to five times before their deadline;
  * nothing else does.
  */
-export function createCommandStore(options: CommandStoreOptions): AtomicStore {
+export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const { name, traits, transport, slotOf, sendEach, ordered, onEvent, timeoutMs = 5000 } = options
   let { prelude = '' } = options
   /** Whether the endpoint is known to take the prelude. */
@@ -315,6 +315,9 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       checkArgs(args, traits)
       return add([key], [1, key, ...args], operation.effect, args.join().length + 256, call, operation)
     },
+    async command(keys, args, effect, call) {
+      return add(keys, args, effect, sizeOf(args), call)
+    },
     async ready(call) {
       if ((await add([], [0], 'read', 64, call, PING)) !== 1) throw badReply('EVAL')
     },
@@ -335,6 +338,11 @@ const PING = { lua: 'return 1' }
 
 function latest(units: readonly Unit[]): number {
   return units.reduce((max, { deadline }) => Math.max(max, deadline), 0)
+}
+
+/** Bytes on the wire, roughly. */
+function sizeOf(args: Command['args']): number {
+  return args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 16 : arg.length + 16), 0)
 }
 
 async function sha1(text: string): Promise<string> {

@@ -3,7 +3,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey } from './checks.ts'
-import type { AtomicStore, Call } from './store.ts'
+import type { Call, CommandStore } from './store.ts'
 import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
 /**
@@ -11,10 +11,10 @@ import { type Exclusive, ReplyError, type Wire } from './transport.ts'
  * From then on calls on a key go one after another. `timeoutMs` is the deadline of a call that names none.
  */
 export function withWatch(
-  store: AtomicStore,
+  store: CommandStore,
   acquire: (call: Call) => Promise<Exclusive>,
   timeoutMs = 5000,
-): AtomicStore {
+): CommandStore {
   let scriptless = false
   let closed = false
   const tails = new Map<string, Promise<unknown>>()
@@ -51,6 +51,7 @@ export function withWatch(
     ...(setBytes
       ? { setBytes: (key, value, ttlMs, call) => inTurn([key], () => setBytes(key, value, ttlMs, call)) }
       : {}),
+    command: (keys, args, effect, call) => inTurn(keys, () => store.command(keys, args, effect, call)),
     run: (operation, key, args, call) =>
       inTurn([key], () =>
         orWatch(
