@@ -48,15 +48,15 @@ end
 local lines = {}
 for name, value in (fields .. '\\n'):gmatch('([^\\t\\n]+)\\t([^\\n]*)\\n') do
  local new = changed[name]
- if new == nil then lines[#lines + 1] = name .. '\\t' .. value
- elseif new ~= '' then lines[#lines + 1] = name .. '\\t' .. new end
+ if new == nil then lines[#lines + 1] = ('%s\\t%s'):format(name, value)
+ elseif new ~= '' then lines[#lines + 1] = ('%s\\t%s'):format(name, new) end
  if new ~= nil then changed[name] = '' end
 end
 for i = 1, #order do
- if changed[order[i]] ~= '' then lines[#lines + 1] = order[i] .. '\\t' .. changed[order[i]] end
+ if changed[order[i]] ~= '' then lines[#lines + 1] = ('%s\\t%s'):format(order[i], changed[order[i]]) end
 end
 local head = ('s1%015.0f%015.0f%015.0f'):format(created, ends, now_ms)
-redis.call('SET', KEYS[1], head .. subject .. generation .. table.concat(lines, '\\n'), 'PX', left)
+redis.call('SET', KEYS[1], table.concat({ head, subject, generation, table.concat(lines, '\\n') }), 'PX', left)
 return 1`,
   apply(current, [mode, idleMs, createdMs, absoluteMs, subject, generation, changes], { nowUs }) {
     const nowMs = Math.floor(nowUs / 1000)
@@ -144,7 +144,7 @@ local now_ms = math.floor(now() / 1000)
 local lines, last_ms = {}, ARGV[2] + 0
 for handle, ends, device in ((redis.call('GET', KEYS[1]) or '') .. '\\n'):gmatch('(%S+) (%d+) ([^\\n]*)\\n') do
  if handle ~= ARGV[1] and ends - now_ms > 0 then
-  lines[#lines + 1] = handle .. ' ' .. ends .. ' ' .. device
+  lines[#lines + 1] = ('%s %s %s'):format(handle, ends, device)
   last_ms = math.max(last_ms, ends + 0)
  end
 end
