@@ -11,6 +11,7 @@ const alias = [
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
   { find: /^hither\/channel$/, replacement: at('./src/channel/index.ts') },
+  { find: /^hither\/session$/, replacement: at('./src/session/index.ts') },
   { find: /^hither\/structures$/, replacement: at('./src/structures/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },

@@ -4,6 +4,7 @@ import type { Context, Env, MiddlewareHandler } from 'hono'
 export { type AddressSource, addressKey, clientAddress } from './address.ts'
 export type { LimitHeaders } from './limit-headers.ts'
 export { type Limit, type RateLimitOptions, type RateLimitVariables, rateLimit } from './rate-limit.ts'
+export { type SessionMiddlewareOptions, type SessionVariables, session } from './session.ts'
 
 /** What `cacheContext` adds to an application's environment: `c.var.cache`. */
 export interface CacheVariables<C extends PlainCache> {
