@@ -267,13 +267,16 @@ export function createLoads(core: Core): Loads {
     load.untilMs = aliveUntil(call)
     const args = ['lease', job.dead ?? '', token, leaseMs(job), Number(!!job.early)]
     const leasing = core.step('once', job.to, args, call)
-    const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
+    // Longer than the load may run: its fill renews them for as long as its entry lives.
+    const lifeMs = job.life.lifeMs + job.hardMs
+    const context =
+      load.context ?? versions.capture(job.space, job.tags, call, { lifeMs, generation: job.seen?.generation })
     const [answer, captured] = await Promise.all([leasing, context])
     load.context = captured
     const [copyId = '', other] = Array.isArray(answer) ? (answer as string[]) : []
     const held = answer === 1 || (copyId && other === undefined)
     // They may have been ended while another held the lease.
-    if (waited && held) load.context = await versions.capture(job.space, job.tags, call)
+    if (waited && held) load.context = await versions.capture(job.space, job.tags, call, { lifeMs })
     if (!held) return answer
     load.copyId = copyId
     return 1
@@ -440,6 +443,8 @@ export function createLoads(core: Core): Loads {
     const { freshMs, lifeMs } = wish.life
     const less = Math.floor(freshMs * (job.options.jitter ?? 0) * random())
     const life = { freshMs: freshMs - less, lifeMs: lifeMs - less }
+    // What is stored does not outlive its tags. Where this fails it may, and is then a miss.
+    if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)
     const written = core
       .write('fill', to, form, life, { generation, tags }, core.call(), now() - startedMs, token || NONE)
       .then(

@@ -109,7 +109,7 @@ const coded = fc.oneof(
 )
 
 const write = fc
-  .tuple(from('set', 'add', 'fill'), dead, coded, id, life, from(0, 7, 999_999_999), token, from('', 'abc', '{1}'))
+  .tuple(from('set', 'add', 'fill', 'rewrite'), dead, coded, id, life, from(0, 7, 999_999_999), token, from('', 'abc', '{1}'))
   .map(([verb, dead, [mark, payload], id, [fresh, life], load, token, tags]): Arg[] => [
     verb,
     dead,
@@ -127,7 +127,7 @@ const lease = fc
   .map((args): Arg[] => ['lease', ...args])
 const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
-const bury = id.map((id): Arg[] => ['bury', id])
+const bury = fc.tuple(id, from(0, 10_000)).map((args): Arg[] => ['bury', ...args])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.oneof(
   dead.map((dead): Arg[] => ['ttl', dead]),
