@@ -11,7 +11,7 @@ import { type Coded, type Core, type Emit, invalid, type Life, nothing } from '.
 import type { Found } from './look.ts'
 import { conform, conformLoaded, type Schema } from './schema.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
-import { type Context, checkTags, isSameTag, parseTags, type Space } from './versions.ts'
+import { type Context, checkTags, dropHints, isSameTag, parseTags, type Space } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
@@ -368,7 +368,7 @@ export function createLoads(core: Core): Loads {
           wish.life = core.life({ ...options, ttl: negativeTtl })
         // What it answers after all is not what it had before.
         wish.keep &&= value === previous?.value
-        checkTags([...new Set([...job.tags, ...wish.tags])], wish.life.lifeMs)
+        checkTags([...new Set([...(options.tags ?? []), ...wish.tags])], wish.life.lifeMs)
         if (wish.keep) return seen?.entry
         if (value === undefined) return undefined
         const { schema } = job
@@ -435,6 +435,7 @@ export function createLoads(core: Core): Loads {
       if (version === undefined) form = { mark: NO_VALUE, payload: '' }
       tags.set(tag, version ?? '')
     }
+    dropHints(tags, [...(job.options.tags ?? []), ...wish.tags])
     // What is kept is as old as it was: a version that has ended since ends it too.
     for (const [tag, version] of parseTags((wish.keep && job.seen?.entry?.tags) || '')) {
       const current = tags.get(tag) || versions.recall(space.tag(tag), startedMs)
@@ -576,7 +577,7 @@ interface Wish {
 function wishes(
   wish: Wish,
   previous: LoadContext['previous'],
-  { tags: named }: LoadJob,
+  { options: { tags: named = [] } }: LoadJob,
   graceMs: number,
 ): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
   return {

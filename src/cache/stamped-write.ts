@@ -72,7 +72,8 @@ export function createStamps(core: Core, space: Space, ask: Ask): Stamps {
   }
 
   const extend: Stamps['extend'] = async (writing, names, lifeMs, limit) => {
-    const renewing = names.length > 0 ? within(ask(versions.renew(space, names, core.call(), lifeMs), limit), limit) : undefined
+    const renewing =
+      names.length > 0 ? within(ask(versions.renew(space, names, core.call(), lifeMs), limit), limit) : undefined
     renewing?.catch(nothing)
     const written = await writing
     if (written === 1 && renewing) await afterWrite(renewing)

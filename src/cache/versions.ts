@@ -202,6 +202,16 @@ export function parseTags(block: string): ReadonlyMap<string, string> {
   return MALFORMED
 }
 
+/** Tags of a call, and what the stored block of an entry without a value says that its loader has named before: 64 in all. */
+export function withHints(tags: readonly string[], block: string): readonly string[] {
+  return [...new Set([...tags, ...parseTags(block).keys()])].filter(Boolean).slice(0, MAX_TAGS)
+}
+
+/** Drops tags that the call did not name, and that were captured in vain, as far as there are more than 64. */
+export function dropHints(tags: Map<string, string>, named: readonly string[]): void {
+  for (const tag of tags.keys()) if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)
+}
+
 const MALFORMED: ReadonlyMap<string, string> = new Map([['', '']])
 
 /** Whether text may be a version: anything else under a version's key counts as missing. */

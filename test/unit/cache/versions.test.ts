@@ -7,12 +7,12 @@ import {
   type CacheOptions,
   createCache,
   HitherError,
+  type Transition,
 } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
 import { generationKey, storedKey, tagKey } from '../../../src/protocol/keys.ts'
 import { byHand, pause } from './slow-store.ts'
 
-const code = (code: string) => expect.objectContaining({ code })
 const DAY_MS = 86_400_000
 const WITHOUT = { without: undefined, near: nearTier } as const
 
@@ -42,7 +42,7 @@ function counting(): {
     name: 'test.left',
     effect: 'read',
     lua: '',
-    apply(current: string | undefined, _: readonly [], moment: { leftMs: number | undefined }) {
+    apply(current: string | undefined, _: readonly [], moment: { leftMs: number | undefined }): Transition<number> {
       leftMs = moment.leftMs
       return { next: current, ttl: 'keep', reply: current === undefined ? 0 : 1 }
     },
@@ -72,8 +72,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
   describe(`an acknowledged write is there, ${near} near tier`, () => {
     const two = (options: Partial<CacheOptions> = {}): [Cache, Cache, ReturnType<typeof counting>] => {
       const counted = counting()
-      const one = (): Cache =>
-        createCache({ store: counted.store, ...LIFE, ...(tier && { near: tier() }), ...options })
+      const one = (): Cache => createCache({ store: counted.store, ...LIFE, ...(tier && { near: tier() }), ...options })
       return [one(), one(), counted]
     }
     const KEY = storedKey('hither', 'k')
@@ -155,6 +154,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
         await sent.act()
         await act(there)
         flow()
+        await sent.answer()
         await writing
         expect([what, await there.get('k')]).toEqual([what, left])
       }
@@ -170,7 +170,8 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
         await first
         await there.clear()
         const writing = here.set('k', 'mine')
-        await (await next('set')).act()
+        const sent = await next('set')
+        await sent.act()
         const { promise: door, resolve: open } = Promise.withResolvers<void>()
         let runs = 0
         const load = there.getOrSet('k', async () => {
@@ -186,6 +187,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
           await early
         }
         flow()
+        await sent.answer()
         await writing
         expect(await there.get('k')).toBe('mine')
         expect(await there.getOrSet('k', () => 'loaded after')).toBe('mine')
@@ -220,7 +222,10 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
         ].map((start) => expect.stringMatching(start.replaceAll('.', '\\.'))),
       )
       asked.length = 0
-      await here.setMany(Array.from({ length: 50 }, (_, i) => [`k${i}`, i]), TAGS)
+      await here.setMany(
+        Array.from({ length: 50 }, (_, i) => [`k${i}`, i]),
+        TAGS,
+      )
       expect(asked).toHaveLength(53)
     })
     it('rejects where it cannot be known, and says that it may have run', async () => {
@@ -231,9 +236,8 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
           await there.clear()
           Object.assign(fail, { ran, when: (asked: string) => asked.includes(what) })
           for (const write of [() => here.set('k', 1), () => here.setMany([['k', 1]])]) {
-            const error = code('STORE_UNAVAILABLE')
-            await expect(write()).rejects.toEqual(error)
-            await expect(write()).rejects.toMatchObject({ maybeExecuted: true, retryable: false })
+            const error = { code: 'STORE_UNAVAILABLE', maybeExecuted: true }
+            await expect(write()).rejects.toMatchObject(error)
             delete fail.when
             await here.set('k', 'again')
             expect(await there.get('k')).toBe('again')
@@ -284,15 +288,17 @@ describe('a tag lives as long as what bears it', () => {
         },
         { tags },
       ),
-    'a loader that names its tags': (cache, ttl) =>
-      cache.getOrSet(
-        'k',
-        ({ setTags }) => {
-          setTags(tags)
-          return 1
-        },
-        { ttl },
-      ),
+    'a loader that names its tags': async (cache, ttl) => {
+      const load = ({ setTags }: { setTags(tags: readonly string[]): void }): number => {
+        setTags(tags)
+        return 1
+      }
+      // The first one only finds out which.
+      for (let i = 0; i < 2; i++) {
+        await cache.getOrSet('k', load, { ttl })
+        await cache.flush()
+      }
+    },
     'what was captured': async (cache, ttl) => cache.set('k', 1, { tags: await cache.capture(tags), ttl }),
   }
   for (const [what, write] of Object.entries(writes)) {
@@ -359,9 +365,9 @@ describe('a cache without a ttl', () => {
       ...store,
       // Answers once with what was there before.
       get: async (key, call) => {
-        const text = older
-        older = undefined
-        return key.startsWith(':') && text ? text : store.get(key, call)
+        const text = key.startsWith(':') ? older : undefined
+        if (text) older = undefined
+        return text ?? store.get(key, call)
       },
     }
     older = 'generationgener0'
@@ -385,7 +391,7 @@ describe('what is stored and malformed is a miss', () => {
     '65 tags': block(Array.from({ length: 65 }, (_, i) => `t${i}=${version}`).join()),
     'a million tags': block('t=v,'.repeat(1_000_000)),
     'a block that is longer than the entry': `99999999t=${version}`,
-    'commas': block(',,,'),
+    commas: block(',,,'),
   }
   for (const near of [false, true]) {
     for (const [what, tags] of Object.entries(blocks)) {
@@ -435,6 +441,17 @@ describe('what is stored and malformed is a miss', () => {
     expect(await cache.getOrSet('k', () => 'other', { tags: names('named', 40) })).toBe('other')
     await cache.flush()
     expect(await cache.get('k')).toBe('other')
+    await cache.delete('k')
+    expect(await cache.getOrSet('k', late)).toBe('loaded')
+    await cache.flush()
+    const others = ({ setTags }: { setTags(tags: readonly string[]): void }): string => {
+      setTags(names('others', 64))
+      return 'loaded'
+    }
+    for (let i = 0; i < 2; i++) expect(await cache.getOrSet('k', others)).toBe('loaded')
+    await cache.flush()
+    expect(await cache.get('k')).toBe('loaded')
+    expect((await cache.getEntry('k')).tags).toEqual(names('others', 64))
   })
   for (const bad of ['', 'x', 'g'.repeat(15), 'g'.repeat(17), 'g'.repeat(32), 'g:=,g:=,g:=,g:=,', 'é'.repeat(16)]) {
     it(`a generation or a version of ${bad.length} characters, ${JSON.stringify(bad.slice(0, 2))}, is made anew`, async () => {
@@ -461,8 +478,8 @@ describe('what is stored and malformed is a miss', () => {
           expect(await other.get('k', { tags })).toBe('v')
           await store.set(key, bad)
           expect(await cache.get('k')).toBeUndefined()
-          expect(await cache.increment('n', 1)).toBe(key === keys[0] ? 1 : expect.any(Number))
-          expect(await other.get('n')).toEqual(expect.any(Number))
+          const sum = await cache.increment('n', 1)
+          expect(await other.get('n')).toBe(sum)
         }
       }
     })
