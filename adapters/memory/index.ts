@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
-import { now as wallClock } from '../../src/runtime/clock.ts'
+import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 
@@ -45,7 +45,19 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
   for (const name in options) {
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }
-  const now = options.now ?? wallClock
+  const clock = options.now ?? wallClock
+  let lastMs = Number.NEGATIVE_INFINITY
+  let lastElapsedMs = 0
+  let backMs = 0
+  /** The store's own clock. It goes on where the other is set back, so that nothing lives longer than it was to. */
+  const now = (): number => {
+    const at = clock()
+    const elapsed = clock === wallClock ? elapsedMs() : 0
+    if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs
+    lastMs = at
+    lastElapsedMs = elapsed
+    return at + backMs
+  }
   const maxEntries = bound('maxEntries', options.maxEntries, 100_000)
   const maxBytes = bound('maxBytes', options.maxBytes, 67_108_864)
   const traits: StoreTraits = {

@@ -30,20 +30,36 @@ function sha256(text: string): string {
   for (let at = 0; at < padded.length; at += 64) {
     for (let i = 0; i < 16; i++) w[i] = view.getInt32(at + 4 * i)
     for (let i = 16; i < 64; i++) {
-      const [far, near] = [w[i - 15] as number, w[i - 2] as number]
+      const far = w[i - 15] as number
+      const near = w[i - 2] as number
       const small = turn(far, 7) ^ turn(far, 18) ^ (far >>> 3)
       const large = turn(near, 17) ^ turn(near, 19) ^ (near >>> 10)
       w[i] = (w[i - 16] as number) + small + (w[i - 7] as number) + large
     }
-    let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number]
+    let a = state[0] as number
+    let b = state[1] as number
+    let c = state[2] as number
+    let d = state[3] as number
+    let e = state[4] as number
+    let f = state[5] as number
+    let g = state[6] as number
+    let h = state[7] as number
     for (let i = 0; i < 64; i++) {
       const choice = (e & f) ^ (~e & g)
       const one = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + choice + (k[i] as number) + (w[i] as number)) | 0
       const most = (a & b) ^ (a & c) ^ (b & c)
       const two = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + most) | 0
-      ;[h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0]
+      h = g
+      g = f
+      f = e
+      e = (d + one) | 0
+      d = c
+      c = b
+      b = a
+      a = (one + two) | 0
     }
-    for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i] = (state[i] as number) + word
+    const words = [a, b, c, d, e, f, g, h]
+    for (let i = 0; i < 8; i++) state[i] = (state[i] as number) + (words[i] as number)
   }
   return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
@@ -53,5 +69,12 @@ function sha256(text: string): string {
  * where their digests do, and no shorter key meets one.
  */
 export function hashed(): (key: string) => string {
-  return sha256
+  let last = ''
+  let digest = ''
+  return (key) => {
+    // One call asks more than once.
+    if (key !== last || !digest) digest = sha256(key)
+    last = key
+    return digest
+  }
 }
