@@ -63,8 +63,6 @@ const MAX_TAGGED_MS = 7 * 86_400_000
 const MARGIN_MS = 60_000
 /** How long `capture` leaves a caller to read what it will set. */
 export const CAPTURED_MS = 3_600_000
-/** Longest tag block that is read: 64 names of 512 bytes, percent-encoded, each with its version. */
-const MAX_BLOCK_LENGTH: number = MAX_TAGS * (3 * MAX_TAG_BYTES + 34)
 
 /**
  * Returns the version under the key; what is missing, or no version of this length, is replaced by the first argument
@@ -187,7 +185,7 @@ export function formatTag(tag: string, version: string): string {
 /** The versions of a tag block by tag. Of one that no cache has written: `''` alone, a tag that nobody can have. */
 export function parseTags(block: string): ReadonlyMap<string, string> {
   if (!block) return new Map()
-  const parts = block.length > MAX_BLOCK_LENGTH ? [] : block.split(',', MAX_TAGS + 1)
+  const parts = block.split(',', MAX_TAGS + 1)
   try {
     const tags = new Map(
       parts.map((part) => {
@@ -195,7 +193,7 @@ export function parseTags(block: string): ReadonlyMap<string, string> {
         return [decodeURIComponent(name), version]
       }),
     )
-    if (tags.size > 0 && areTags([...tags.keys()]) && parts.length <= MAX_TAGS) return tags
+    if (areTags([...tags.keys()]) && parts.length <= MAX_TAGS) return tags
   } catch {
     // A name that is not percent-encoded.
   }

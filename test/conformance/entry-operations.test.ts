@@ -109,7 +109,16 @@ const coded = fc.oneof(
 )
 
 const write = fc
-  .tuple(from('set', 'add', 'fill', 'rewrite'), dead, coded, id, life, from(0, 7, 999_999_999), token, from('', 'abc', '{1}'))
+  .tuple(
+    from('set', 'add', 'fill', 'rewrite'),
+    dead,
+    coded,
+    id,
+    life,
+    from(0, 7, 999_999_999),
+    token,
+    from('', 'abc', '{1}'),
+  )
   .map(([verb, dead, [mark, payload], id, [fresh, life], load, token, tags]): Arg[] => [
     verb,
     dead,

@@ -331,6 +331,22 @@ describe('a tag lives as long as what bears it', () => {
     }
     expect(await cache.get('k')).toBe('session')
   })
+  it('of calls of one moment the longest life counts', async () => {
+    for (const before of [true, false]) {
+      const { cache, leftMs } = open()
+      if (before) await cache.set('other', 1, { tags, ttl: 1000 })
+      await Promise.all([
+        cache.set('short', 1, { tags, ttl: 1000 }),
+        cache.set('k', 1, { tags, ttl: '1d' }),
+        cache.set('middle', 1, { tags, ttl: '1h' }),
+      ])
+      expect(leftMs(TAG)).toBeGreaterThan(leftMs(KEY) as number)
+    }
+    const { cache, leftMs } = open()
+    await Promise.all(['1h', '1d', '1m'].map((ttl, i) => cache.getOrSet(`${i}`, () => 1, { tags, ttl: ttl as '1h' })))
+    await cache.flush()
+    expect(leftMs(TAG)).toBeGreaterThan(leftMs(storedKey('hither', '1')) as number)
+  })
   it('is not made by who renews it', async () => {
     const { cache, store } = open()
     const captured = await cache.capture(tags)
