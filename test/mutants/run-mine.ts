@@ -1,0 +1,133 @@
+/**
+ * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
+ * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { changed } from '../simulation/build.ts'
+import { play } from '../simulation/play.ts'
+import known from '../simulation/seeds.json' with { type: 'json' }
+import { allMutants, type Mutant } from './mutants.ts'
+
+/** Each falls by one of these, or survives. */
+const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
+const AT_ONCE = 2
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+import { mutants as mine } from './lists/versions.ts'
+
+const names =
+  /^(what is dead is not live|take takes what|tags that the entry bears are read|a version is made, not|a take that was over|it ends what it has seen|a lease ends as well|what was forgotten is not noted)/
+const wanted = [...mine, ...(await allMutants()).filter((m) => names.test(m.guard))]
+const survivors: Mutant[] = []
+const tell = (mutant: Mutant, by: string | undefined): void => {
+  if (by === undefined) survivors.push(mutant)
+  console.log(`${by === undefined ? 'SURVIVED' : 'killed  '} ${mutant.file}: ${mutant.guard}${by ? ` — ${by}` : ''}`)
+}
+
+interface Result {
+  readonly name: string
+  readonly status: string
+  readonly assertionResults: readonly { readonly status: string; readonly title: string }[]
+}
+
+/** The same tests, of which one is run. */
+function only(text: string, title: string): string {
+  if (text.split(`it('${title}'`).length !== 2) throw new Error(`no test, or more than one, is called ${title}`)
+  return text.replace(`it('${title}'`, `it.only('${title}'`)
+}
+
+// A text that is there no more says so before anything is run.
+for (const mutant of wanted) changed(readFileSync(join(root, mutant.file), 'utf8'), mutant)
+
+async function simulateAll(list: readonly Mutant[]): Promise<void> {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < list.length) {
+      const mutant = list[next++] as Mutant
+      const { failures } = await play(SEEDS, { threads: 1, change: mutant })
+      tell(mutant, failures[0] && `seed ${failures[0].seed}: ${failures[0].fault}`)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+}
+
+/** One run of the tests over a copy of the sources for each mutant, and over one that is unchanged. */
+function testAll(list: readonly Mutant[]): void {
+  if (list.length === 0) return
+  const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
+  try {
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+    const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
+    const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
+      const home = join(folder, name)
+      for (const part of ['src', 'adapters/memory']) cpSync(join(root, part), join(home, part), { recursive: true })
+      for (const [test = '', title] of files.map((file) => file.split(' > '))) {
+        const to = join(home, 'test/unit', test)
+        mkdirSync(dirname(to), { recursive: true })
+        for (const file of readdirSync(dirname(join(root, 'test/unit', test)))) {
+          if (file.endsWith('.ts') && !file.endsWith('.test.ts'))
+            cpSync(join(root, 'test/unit', dirname(test), file), join(dirname(to), file))
+        }
+        const whole = readFileSync(join(root, 'test/unit', test), 'utf8')
+        const text = title === undefined ? whole : only(whole, title)
+        writeFileSync(
+          to,
+          text.replace(/from 'hither(\/\w+)?'/g, (_, entry?: string) => {
+            const path = entry === undefined ? 'src' : entry === '/memory' ? 'adapters/memory' : `src${entry}`
+            return entry === '/refresh' ? `from '${home}/src/cache/refresh.ts'` : `from '${home}/${path}/index.ts'`
+          }),
+        )
+      }
+      cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
+      const imports = { '#background': './background.ts' }
+      writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
+      if (!mutant) return
+      const path = join(home, mutant.file)
+      writeFileSync(path, changed(readFileSync(path, 'utf8'), mutant))
+    }
+    copy('none', [...new Set(list.flatMap(filesOf))])
+    for (const [i, mutant] of list.entries()) copy(`m${i}`, filesOf(mutant), mutant)
+    const run = (timeoutMs: number, ...which: readonly string[]): readonly Result[] => {
+      const output = join(folder, 'report.json')
+      // Where CI is set, one test of a file counts as a mistake.
+      const how = [
+        'run',
+        '--root',
+        folder,
+        '--allowOnly',
+        '--no-isolate',
+        '--maxWorkers',
+        `${AT_ONCE}`,
+        '--testTimeout',
+      ]
+      const report = ['--reporter', 'json', '--outputFile', output]
+      const args = [join(root, 'node_modules/vitest/vitest.mjs'), ...how, `${timeoutMs}`, ...report, ...which]
+      spawnSync(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+      return (JSON.parse(readFileSync(output, 'utf8')) as { testResults: readonly Result[] }).testResults
+    }
+    const failures = (results: readonly Result[], name: string): string[] =>
+      results
+        .filter((file) => relative(folder, file.name).startsWith(`${name}/`))
+        .flatMap((file) => {
+          const failed = file.assertionResults.filter(({ status }) => status === 'failed').map(({ title }) => title)
+          return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
+        })
+    // By itself: a mutant that has no end to it would hold up what is sound.
+    const unchanged = failures(run(30_000, 'none/'), 'none')
+    if (unchanged.length > 0) throw new Error(`unchanged, this fails: ${unchanged.join(', ')}`)
+    const results = run(4000, '--exclude', 'none/**')
+    for (const [i, mutant] of list.entries()) tell(mutant, failures(results, `m${i}`)[0])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+testAll(wanted.filter(({ killedBy }) => killedBy !== 'simulation'))
+await simulateAll(wanted.filter(({ killedBy }) => killedBy === 'simulation'))
+console.log(`mutants: ${wanted.length - survivors.length} of ${wanted.length} killed`)
+process.exitCode = survivors.length > 0 ? 1 : 0
