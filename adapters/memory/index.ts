@@ -28,7 +28,7 @@ const KNOWN: { readonly [K in keyof MemoryStoreOptions]-?: 1 } = {
 
 interface Slot {
   readonly value: string | Uint8Array
-  /** Epoch milliseconds; `Infinity` without an end. */
+  /** By the clock of lifetimes; `Infinity` without an end. */
   readonly endsMs: number
   readonly bytes: number
 }
@@ -45,14 +45,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
   for (const name in options) {
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }
-  const clock = options.now ?? wallClock
+  const wall = options.now ?? wallClock
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = 0
   let backMs = 0
-  /** The store's own clock. It goes on where the other is set back, so that nothing lives longer than it was to. */
+  /** Of lifetimes: it goes on where the wall clock is set back, so that nothing lives longer than it was to. */
   const now = (): number => {
-    const at = clock()
-    const elapsed = clock === wallClock ? elapsedMs() : 0
+    const at = wall()
+    const elapsed = wall === wallClock ? elapsedMs() : 0
     if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs
     lastMs = at
     lastElapsedMs = elapsed
@@ -160,7 +160,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       const slot = find(key)
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
-      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(at * 1000), leftMs })
+      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =

@@ -145,7 +145,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
     case 'expire': {
       const expire = verb === 'expire'
       if (!expire && held !== a) return same(current, 0)
-      const left = Number(ends) - ms
+      // A clock that was set back does not make it longer. On a server the lifetime goes by that clock, too.
+      const left = Math.min(Number(ends) - ms, leftMs ?? Number(ends))
       if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)
       if (!value || (expire && !graced) || left <= 0) return put(undefined, 0, Number(!expire))
       return put(text.slice(0, 43) + (expire ? digits(0, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
@@ -158,7 +159,10 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
     case 'touch':
       return live ? put(patch(43, at(a) + at(b)), b, 1) : same(current, 0)
     case 'ttl':
-      return same(current, live ? (fresh === NO_END ? -1 : Math.max(1, Number(fresh) - ms)) : null)
+      return same(
+        current,
+        live ? (fresh === NO_END ? -1 : Math.max(1, Math.min(Number(fresh) - ms, leftMs ?? Number(fresh)))) : null,
+      )
     default: {
       if (live && text.slice(104, 120) !== d) return same(current, null)
       const counter = text[1] === 'i' && text.slice(120, 128) === '00000000' ? text.slice(128) : ''

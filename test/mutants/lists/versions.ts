@@ -46,11 +46,6 @@ export const mutants: readonly Mutant[] = [
   step('it is written over itself alone', "if (verb === 'rewrite' && id !== dead) return same(current, 0)", ''),
   step('a lease keeps the place of what it has replaced', 'return put(`h-$' + '{id}', 'return put(`h-$' + '{NONE}'),
   step('and leaves it behind', "if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)", ''),
-  cache(
-    'a counter is of the current generation',
-    '(found?.generation ?? (await stamps.current([], freshMs, limit)).generation)',
-    '(versions.recallAll(space, [])?.generation ?? (await stamps.current([], freshMs, limit)).generation)',
-  ),
   // Tags live as long as what has them
   version('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
   version('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
@@ -105,6 +100,9 @@ export const mutants: readonly Mutant[] = [
   space('near, too', 'isLong(key) ? hashedName(longKeys(key)) : nearName(key)', 'nearName(key)'),
   space('a malformed key is refused, not replaced', 'key.isWellFormed() && ', ''),
   // The memory store
+  step('nor to a copy in grace', 'Math.min(Number(ends) - ms, leftMs ?? Number(ends))', 'Number(ends) - ms', [
+    'memory-store.test.ts',
+  ]),
   memory(
     'a clock that goes back gives no time back',
     'if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs',

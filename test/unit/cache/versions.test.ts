@@ -343,6 +343,13 @@ describe('a tag lives as long as what bears it', () => {
       expect(leftMs(TAG)).toBeGreaterThan(leftMs(KEY) as number)
     }
     const { cache, leftMs } = open()
+    // Nor does a shorter one take anything away.
+    await cache.set('k', 1, { tags, ttl: '1d' })
+    await pause(5)
+    await cache.set('short', 1, { tags, ttl: 1000 })
+    await cache.capture(tags)
+    expect(leftMs(TAG)).toBeGreaterThan(leftMs(KEY) as number)
+    await cache.invalidateTags(tags)
     await Promise.all(['1h', '1d', '1m'].map((ttl, i) => cache.getOrSet(`${i}`, () => 1, { tags, ttl: ttl as '1h' })))
     await cache.flush()
     expect(leftMs(TAG)).toBeGreaterThan(leftMs(storedKey('hither', '1')) as number)
@@ -404,6 +411,7 @@ describe('what is stored and malformed is a miss', () => {
     'one that is not percent-encoded': block(`%zz=${version}`),
     'no name': block(`=${version}`),
     'no version': block('t'),
+    // The versions of the first 64 are current.
     '65 tags': block(Array.from({ length: 65 }, (_, i) => `t${i}=${version}`).join()),
     'a million tags': block('t=v,'.repeat(1_000_000)),
     'a block that is longer than the entry': `99999999t=${version}`,
@@ -416,6 +424,7 @@ describe('what is stored and malformed is a miss', () => {
         const cache = createCache({ store, ...LIFE, ...(near && { near: nearTier() }) })
         await cache.set('k', 1)
         const key = storedKey('hither', 'k')
+        for (let i = 0; i < 65; i++) await store.set(tagKey('hither', `t${i}`), version)
         const text = (await store.get(key)) as string
         for (const mark of ['j', '-']) {
           const bad = `h${mark}${text.slice(2, 120)}${tags}1`
