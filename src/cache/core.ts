@@ -40,6 +40,7 @@ export interface Core {
   readonly traits: StoreTraits
   readonly plain: boolean
   readonly near: Near | undefined
+  readonly longKeys: CacheOptions['longKeys']
   /** The cache's own; others are views of it. '' in the plain format. */
   readonly namespace: string
   readonly hardTimeoutMs: number
@@ -72,6 +73,11 @@ export interface Core {
   fill(key: string, written: Promise<unknown>): void
   /** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
   filled(key: string): Promise<void> | undefined
+  /**
+   * Gives an entry without an end that can never be valid again a minute to live. Not deleted at once: its writer may
+   * still write it once more (`stamped-write.ts`).
+   */
+  fade(key: string, entry: Entry, generationKey: string): void
   /** Drops what is remembered of a version. */
   forget(key: string): void
   /**
@@ -104,6 +110,7 @@ export interface Core {
     loadMs?: number,
     token?: string,
     dead?: string,
+    id?: string,
   ): Promise<Reply>
   /** Ends what this cache holds open. */
   close(): Promise<void>
@@ -121,17 +128,20 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   waitUntil: 1,
   mutable: 1,
   namespace: 2,
+  longKeys: 2,
   grace: 2,
   codec: 2,
 }
 
+/** What is left to an entry of a generation that has ended, in milliseconds. */
+const FADE_MS = 60_000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
 const CLOCKS_DIFFER_MS = 5000
 
 export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
   const { store, near: tier, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
-  const { grace, codec } = options as CacheOptions
+  const { grace, codec, longKeys } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
   if (typeof store?.run !== 'function') {
@@ -145,6 +155,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   ) {
     throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
   }
+  if (longKeys && typeof longKeys !== 'function') throw invalid('longKeys is a function, such as hashed()')
   if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
   if (tier !== undefined && typeof tier?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
   const namespace = plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
@@ -165,6 +176,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   }
   const reads = createMomentary<Promise<string | undefined>>()
   const noted = createMomentary<Promise<string | undefined>>()
+  const faded = createRecent<true>()
   const turns = new Map<string, Promise<unknown>>()
   const fills = new Map<string, Promise<unknown>>()
 
@@ -185,6 +197,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     guarded([key], () => store.run(operation, key, args, call))
   const background = createBackground()
   let heard = 0
+  let warned = false
   const near = tier?.attach({
     plain,
     namespace,
@@ -201,7 +214,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (!isDue()) return false
       if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
       // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
-      const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id]
+      const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]
       await run(repeatEntry, key, args, core.call())
       return true
     },
@@ -216,6 +229,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     traits: store.traits,
     plain,
     near,
+    longKeys,
     namespace,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
     get heard() {
@@ -307,6 +321,17 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         })
       )
     },
+    fade(key, { id, generation }, generationKey) {
+      if (faded.get(key)) return
+      faded.set(key, true, FADE_MS)
+      const work = async (): Promise<void> => {
+        // The entry may have been read after its generation, which was then an older one. What is read now is newer than
+        // the entry: where it differs, the entry's own has ended.
+        const current = await guarded([generationKey], () => store.get(generationKey, core.call()))
+        if (current !== generation) await run(repeatEntry, key, ['bury', id, FADE_MS], core.call())
+      }
+      background.add(work().catch(nothing), undefined, nothing)
+    },
     forget(key) {
       reads.delete(key)
       noted.delete(key)
@@ -355,7 +380,18 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (/^(lease|release)$/.test(verb)) return ask()
       return around([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', ask)
     },
-    write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
+    write(
+      verb,
+      key,
+      { mark, payload },
+      { freshMs, lifeMs },
+      context,
+      call,
+      loadMs = 0,
+      token = NONE,
+      dead = '',
+      id = randomId(),
+    ) {
       reads.delete(key)
       if (plain && verb !== 'add') {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
@@ -364,7 +400,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       const { generation, tags } = context
       // Less than 0: the clock went back.
       const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
-      const head = mark + randomId()
+      const head = mark + id
+      if (lifeMs === 0 && !warned) {
+        warned = true
+        emit({ type: 'no-lifetime' })
+      }
       const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
     },

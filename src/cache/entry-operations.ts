@@ -4,24 +4,28 @@ import { put, same, sum } from './transition.ts'
 
 /**
  * The atomic steps on one entry, in one script, so that a server learns one digest. The first argument is the verb, the
- * second the id of an entry that the caller has found dead, or empty; of `take`, the id of the one it has found live; of
- * `bury`, of the one to end. A
- * *live* entry holds a value that is fresh and not dead, to `take` the one it was told of.
+ * second the id of an entry that the caller has found dead, or empty; of `take` and `touch`, the id of the one it has
+ * found live; of `bury` and `rewrite`, of the one to end. A *live* entry holds a value that is fresh and not dead, to
+ * `take` and `touch` the one it was told of.
  *
  * | verb | further arguments | replies |
  * | --- | --- | --- |
- * | set, add, fill | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease |
+ * | set, add, fill, rewrite | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease, `rewrite` not its entry |
  * | lease | token, lease ms, 0, 1: early, or 2: renewed | 1: held now, or the id of the copy it is held on, alone in a list; the live entry's text; the holder's token and its milliseconds left; or 0: not held, so not renewed |
  * | release | token | 1, or 0: not held |
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
- * | bury | | 1: it was there, fresh or stale, and is deleted; or 0 |
+ * | bury | milliseconds to live, or 0 | 1: it was there, fresh or stale, and is deleted, or has no longer to live; or 0 |
  * | ttl | | ms left of freshness, -1 without an end, or null |
  * | increment | id, fresh ms, by, generation | the sum in digits, the code of the error, or null: what is live is of another generation |
  *
  * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at
  * least as long as the lease lasts; an early one, on a live entry, does not.
+ *
+ * A lease without a value keeps the id of the dead entry it has replaced, and leaves it behind: a writer whose entry was
+ * dead, since it was stamped with versions that another process had ended, still finds its place by that id (`rewrite`).
+ * Without it a load that began before the write is acknowledged would put its own value there.
  */
 const lua = `
 local verb, key, us = ARGV[1], KEYS[1], now()
@@ -32,7 +36,8 @@ if not h:find('^h[!-~]' .. word .. digit:rep(55) .. word .. digit:rep(15) .. wor
 local fresh, ends, held, free = h:sub(44, 58), h:sub(59, 73), h:sub(74, 89), ('-'):rep(16) .. ('0'):rep(15)
 local value = h ~= '' and h:sub(2, 2) ~= '-'
 local graced = value and fresh ~= ends
-local live = value and (h:sub(3, 18) == ARGV[2]) == (verb == 'take') and (not graced or fresh - ms > 0)
+local id = h ~= '' and h:sub(3, 18) or ('-'):rep(16)
+local live = value and (id == ARGV[2]) == (verb == 'take' or verb == 'touch') and (not graced or fresh - ms > 0)
 local function at(n) return n == '0' and ('9'):rep(15) or ('%015.0f'):format(ms + n) end
 local function put(head, load, times, rest, life)
  local entry = head .. ('%016.0f%09.0f'):format(us, load) .. times .. free .. rest
@@ -40,7 +45,7 @@ local function put(head, load, times, rest, life)
  elseif life then redis.call('SET', key, entry, 'PX', life)
  else redis.call('SET', key, entry, 'KEEPTTL') end
 end
-if verb == 'set' or verb == 'add' and not live or verb == 'fill' and held == ARGV[7] then
+if verb == 'set' or verb == 'add' and not live or verb == 'fill' and held == ARGV[7] or verb == 'rewrite' and id == ARGV[2] then
  put('h' .. ARGV[3], ARGV[6], at(ARGV[4]) .. at(ARGV[5]), ARGV[8] .. ('%08.0f'):format(#ARGV[9]) .. ARGV[9] .. ARGV[10], ARGV[5])
  return 1
 elseif verb == 'lease' then
@@ -51,14 +56,17 @@ elseif verb == 'lease' then
  if live or graced then
   redis.call('SETRANGE', key, 73, lease)
   if graced and redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
-  return ARGV[5] == '2' and 1 or { h:sub(3, 18) }
+  return ARGV[5] == '2' and 1 or { id }
  else
-  redis.call('SET', key, 'h-' .. ('-'):rep(16) .. ('0'):rep(55) .. lease .. ('-'):rep(16) .. ('0'):rep(8), 'PX', ARGV[4])
+  redis.call('SET', key, 'h-' .. id .. ('0'):rep(55) .. lease .. ('-'):rep(16) .. ('0'):rep(8), 'PX', ARGV[4])
  end
  return 1
 elseif verb == 'expire' or verb == 'release' and held == ARGV[3] then
  local expire = verb == 'expire'
- if not value or expire and not graced or ends - ms <= 0 then
+ if not value and not expire and id ~= ('-'):rep(16) then
+  redis.call('SETRANGE', key, 73, free)
+  return 1
+ elseif not value or expire and not graced or ends - ms <= 0 then
   redis.call('DEL', key)
   return expire and 0 or 1
  end
@@ -75,8 +83,9 @@ elseif verb == 'increment' then
  local sum = ('%.0f'):format(n)
  put('hi' .. ARGV[3], 0, live and fresh .. ends or at(ARGV[4]):rep(2), ARGV[6] .. ('0'):rep(8) .. sum, not live and ARGV[4])
  return sum
-elseif verb == 'bury' and value and h:sub(3, 18) == ARGV[2] then
- redis.call('DEL', key)
+elseif verb == 'bury' and value and id == ARGV[2] then
+ if ARGV[3] == '0' then redis.call('DEL', key)
+ elseif redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[3]) end
  return 1
 elseif verb == 'touch' and live then
  redis.call('SETRANGE', key, 43, at(ARGV[3]) .. at(ARGV[4]))
@@ -105,7 +114,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
   const held = text.slice(73, 89)
   const value = text !== '' && text[1] !== NO_VALUE
   const graced = value && fresh !== ends
-  const live = value && (text.slice(2, 18) === dead) === (verb === 'take') && (!graced || Number(fresh) > ms)
+  const id = text.slice(2, 18) || NONE
+  const live = value && (id === dead) === (verb === 'take' || verb === 'touch') && (!graced || Number(fresh) > ms)
   const at = (n: unknown): string => (n === 0 ? NO_END : digits(ms + Number(n), 15))
   const whole = (head: string, load: unknown, times: string, rest: string): string =>
     head + digits(nowUs, 16) + digits(Number(load), 9) + times + FREE + rest
@@ -114,8 +124,10 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
   switch (verb) {
     case 'set':
     case 'add':
-    case 'fill': {
+    case 'fill':
+    case 'rewrite': {
       if ((verb === 'add' && live) || (verb === 'fill' && held !== e)) return same(current, 0)
+      if (verb === 'rewrite' && id !== dead) return same(current, 0)
       const tags = String(g)
       return put(whole(`h${a}`, d, at(b) + at(c), f + digits(tags.length, 8) + tags + payload), c, 1)
     }
@@ -125,26 +137,32 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       if (live && Number(c) === 0) return same(current, text)
       if (text && held !== a && leaseLeft > 0) return same(current, [held, leaseLeft])
       const lease = a + at(b)
-      if (!live && !graced) return put(`h-${NONE}${digits(0, 55)}${lease}${NONE}00000000`, b, 1)
-      const reply = Number(c) === 2 ? 1 : [text.slice(2, 18)]
+      if (!live && !graced) return put(`h-${id}${digits(0, 55)}${lease}${NONE}00000000`, b, 1)
+      const reply = Number(c) === 2 ? 1 : [id]
       return put(patch(73, lease), graced && leftMs !== undefined && leftMs < Number(b) ? b : 'keep', reply)
     }
     case 'release':
     case 'expire': {
       const expire = verb === 'expire'
       if (!expire && held !== a) return same(current, 0)
-      const left = Number(ends) - ms
+      // A clock that was set back does not make it longer. On a server the lifetime goes by that clock, too.
+      const left = Math.min(Number(ends) - ms, leftMs ?? Number(ends))
+      if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)
       if (!value || (expire && !graced) || left <= 0) return put(undefined, 0, Number(!expire))
       return put(text.slice(0, 43) + (expire ? digits(0, 15) : fresh) + ends + FREE + text.slice(104), left, 1)
     }
     case 'bury':
-      return value && text.slice(2, 18) === dead ? put(undefined, 0, 1) : same(current, 0)
+      if (!value || id !== dead) return same(current, 0)
+      return Number(a) ? put(current, leftMs === undefined ? a : 'keep', 1) : put(undefined, 0, 1)
     case 'take':
       return live ? put(undefined, 0, text) : same(current, null)
     case 'touch':
       return live ? put(patch(43, at(a) + at(b)), b, 1) : same(current, 0)
     case 'ttl':
-      return same(current, live ? (fresh === NO_END ? -1 : Math.max(1, Number(fresh) - ms)) : null)
+      return same(
+        current,
+        live ? (fresh === NO_END ? -1 : Math.max(1, Math.min(Number(fresh) - ms, leftMs ?? Number(fresh)))) : null,
+      )
     default: {
       if (live && text.slice(104, 120) !== d) return same(current, null)
       const counter = text[1] === 'i' && text.slice(120, 128) === '00000000' ? text.slice(128) : ''
@@ -160,5 +178,5 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
 export const readEntry: Operation<readonly Arg[], Reply> = { name: 'entry.read', effect: 'read', lua, apply }
 /** For `release`, `fill` and a lease renewed, which find by their token that they have run, `expire` and `bury`. */
 export const repeatEntry: Operation<readonly Arg[], Reply> = { name: 'entry.repeat', effect: 'repeat', lua, apply }
-/** For `set`, `add`, `take`, `touch` and `increment`; and `lease`, which would give an old load its lease back. */
+/** For `set`, `add`, `rewrite`, `take`, `touch` and `increment`; and `lease`, which would give an old load its lease back. */
 export const writeEntry: Operation<readonly Arg[], Reply> = { name: 'entry.once', effect: 'once', lua, apply }

@@ -9,7 +9,7 @@ import type { Box, Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
 import { type Found, look, type Sent } from './look.ts'
 import { conform } from './schema.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
-import { checkTags, parseTags } from './versions.ts'
+import { checkTags, withHints } from './versions.ts'
 
 /** Checks the options of a load: throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
 export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
@@ -99,7 +99,7 @@ export async function getOrSet(
       loads.enter({ to, seen, arrived, knew, background, onTurn }, () => {
         leads = true
         const hints = entry?.mark === NO_VALUE && entry.tags
-        const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
+        const tags = hints ? withHints(plan.tags, hints) : plan.tags
         const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
         const own = { hardMs, tags, key, to, loader, arrived, seen, knew, dead, early, background, onTurn }
         return { ...through, ...plan, ...own }

@@ -11,7 +11,7 @@ import { type Coded, type Core, type Emit, invalid, type Life, nothing } from '.
 import type { Found } from './look.ts'
 import { conform, conformLoaded, type Schema } from './schema.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
-import { type Context, checkTags, isSameTag, parseTags, type Space } from './versions.ts'
+import { type Context, checkTags, dropHints, isSameTag, parseTags, type Space } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
@@ -267,13 +267,16 @@ export function createLoads(core: Core): Loads {
     load.untilMs = aliveUntil(call)
     const args = ['lease', job.dead ?? '', token, leaseMs(job), Number(!!job.early)]
     const leasing = core.step('once', job.to, args, call)
-    const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
+    // Longer than the load may run: its fill renews them for as long as its entry lives.
+    const lifeMs = job.life.lifeMs + job.hardMs
+    const context =
+      load.context ?? versions.capture(job.space, job.tags, call, { lifeMs, generation: job.seen?.generation })
     const [answer, captured] = await Promise.all([leasing, context])
     load.context = captured
     const [copyId = '', other] = Array.isArray(answer) ? (answer as string[]) : []
     const held = answer === 1 || (copyId && other === undefined)
     // They may have been ended while another held the lease.
-    if (waited && held) load.context = await versions.capture(job.space, job.tags, call)
+    if (waited && held) load.context = await versions.capture(job.space, job.tags, call, { lifeMs })
     if (!held) return answer
     load.copyId = copyId
     return 1
@@ -365,7 +368,7 @@ export function createLoads(core: Core): Loads {
           wish.life = core.life({ ...options, ttl: negativeTtl })
         // What it answers after all is not what it had before.
         wish.keep &&= value === previous?.value
-        checkTags([...new Set([...job.tags, ...wish.tags])], wish.life.lifeMs)
+        checkTags([...new Set([...(options.tags ?? []), ...wish.tags])], wish.life.lifeMs)
         if (wish.keep) return seen?.entry
         if (value === undefined) return undefined
         const { schema } = job
@@ -432,6 +435,7 @@ export function createLoads(core: Core): Loads {
       if (version === undefined) form = { mark: NO_VALUE, payload: '' }
       tags.set(tag, version ?? '')
     }
+    dropHints(tags, [...(job.options.tags ?? []), ...wish.tags])
     // What is kept is as old as it was: a version that has ended since ends it too.
     for (const [tag, version] of parseTags((wish.keep && job.seen?.entry?.tags) || '')) {
       const current = tags.get(tag) || versions.recall(space.tag(tag), startedMs)
@@ -440,6 +444,8 @@ export function createLoads(core: Core): Loads {
     const { freshMs, lifeMs } = wish.life
     const less = Math.floor(freshMs * (job.options.jitter ?? 0) * random())
     const life = { freshMs: freshMs - less, lifeMs: lifeMs - less }
+    // What is stored does not outlive its tags. Where this fails it may, and is then a miss.
+    if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)
     const written = core
       .write('fill', to, form, life, { generation, tags }, core.call(), now() - startedMs, token || NONE)
       .then(
@@ -571,7 +577,7 @@ interface Wish {
 function wishes(
   wish: Wish,
   previous: LoadContext['previous'],
-  { tags: named }: LoadJob,
+  { options: { tags: named = [] } }: LoadJob,
   graceMs: number,
 ): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
   return {

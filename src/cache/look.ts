@@ -1,8 +1,8 @@
 import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseCurrent } from '../protocol/entry.ts'
-import { now } from '../runtime/clock.ts'
+import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './core.ts'
-import { parseTags, type Space, standing } from './versions.ts'
+import { isVersion, parseTags, type Space, standing } from './versions.ts'
 
 /** What one read has shown under a key. */
 export interface Found {
@@ -22,6 +22,8 @@ export interface Found {
 
 /** The reads of a look, on their way. */
 export interface Sent extends Pick<Found, 'atMs' | 'ticket'> {
+  /** The stored key. */
+  readonly key: string
   readonly own: Promise<string | undefined>
   readonly generation: Promise<string | undefined>
   /** Of the tags that were named. */
@@ -45,7 +47,7 @@ function sendNow({ near, text, version }: Core, space: Space, to: string, names:
   const own = text(to, true)
   const generation = version(space.generation)
   const tags = names.length > 0 ? new Map(names.map((name) => [name, version(space.tag(name))])) : NO_READS
-  return { own, generation, tags, atMs, ticket }
+  return { key: to, own, generation, tags, atMs, ticket }
 }
 
 /**
@@ -104,9 +106,11 @@ const alike = createMomentary<{
   readonly liveId: string
   readonly found: Promise<Found>
 }>()
-async function examine({ version, parse, hear }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
-  const [own, generation] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
+async function examine({ version, parse, hear, fade }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
+  const [own, stored] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
   hear()
+  // Anything else is no generation: a write makes a new one.
+  const generation = stored?.length === NONE.length && isVersion(stored) ? stored : undefined
   let tags: Map<string, string | undefined> | undefined
   for (const [name, reading] of sent.tags) {
     tags ??= new Map()
@@ -126,10 +130,10 @@ async function examine({ version, parse, hear }: Core, space: Space, sent: Sent,
         all.set(name, await version(space.tag(name)))
       }
       const missing: Promise<void>[] = []
-      for (const name of borne.keys()) if (!all.has(name)) missing.push(read(name))
+      for (const name of borne.keys()) if (name && !all.has(name)) missing.push(read(name))
       if (missing.length > 0) await Promise.all(missing)
       stands = standing(borne, all)
-    }
+    } else if (entry.expiresMs === NEVER) fade(sent.key, entry, space.generation)
     if (stands !== 'valid') dead = entry.id
     if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
     else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'

@@ -248,6 +248,11 @@ export type CacheEvent = { readonly namespace: string } & (
   | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
   /** The store is asked by one call at a time, all others fail at once; or it answers again. */
   | { readonly type: 'breaker'; readonly open: boolean }
+  /**
+   * Once for each cache: an entry was stored without a `ttl`. Nothing ends it but a delete; after a `clear` it is unreadable
+   * and keeps its memory until its key is read again.
+   */
+  | { readonly type: 'no-lifetime' }
   /** Messages of other processes may have been missed: the near tier was emptied. */
   | { readonly type: 'feed-gap' }
 )
@@ -257,7 +262,10 @@ interface CommonOptions {
   readonly store: AtomicStore
   /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
   readonly near?: NearTier
-  /** How long a value counts as fresh where a call does not say. @default until it is deleted */
+  /**
+   * How long a value counts as fresh where a call does not say. Without one entries have no end, and the memory of what
+   * `clear` has ended is freed only as it is read: the event `no-lifetime` says so once. @default until it is deleted
+   */
   readonly ttl?: Duration
   /** How long the store may take for one command. @default '1s' */
   readonly storeTimeout?: Duration
@@ -277,6 +285,11 @@ interface CommonOptions {
 export interface CacheOptions extends CommonOptions {
   /** Letters, digits, `_` and `-`. Keys are `<namespace>:<key>`. @default 'hither' */
   readonly namespace?: string
+  /**
+   * Shortens a key that the store would refuse for its length, such as text a user has typed: `hashed()` of `hither/keys`.
+   * What it returns must be the same each time, and differ for different keys. @default such a call rejects with `INVALID_KEY`
+   */
+  readonly longKeys?: ((key: string) => string) | undefined
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
@@ -330,10 +343,10 @@ export interface PlainCache<M extends boolean = false> {
   /** `increment` by the negative. */
   decrement(key: string, by?: number, options?: PlainAddOptions): Promise<number>
   /** `fn` with its results cached by name and arguments. */
-  wrap<A extends readonly unknown[], T>(
-    fn: (...args: A) => T | Promise<T>,
+  wrap<A extends readonly unknown[], T, S = unknown>(
+    fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & PlainLoadOptions,
-  ): (...args: A) => Promise<Given<T, M>>
+  ): (this: S, ...args: A) => Promise<Given<T, M>>
   /** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
   peek<T = unknown>(key: string): Given<T, M> | undefined
   /** Value, status and age of one entry; the stale copy as well. */
@@ -385,10 +398,10 @@ export interface Cache<M extends boolean = false> extends PlainCache<M> {
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
   add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
   touch(key: string, options?: AddOptions): Promise<boolean>
-  wrap<A extends readonly unknown[], T>(
-    fn: (...args: A) => T | Promise<T>,
+  wrap<A extends readonly unknown[], T, S = unknown>(
+    fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,
-  ): (...args: A) => Promise<Given<T, M>>
+  ): (this: S, ...args: A) => Promise<Given<T, M>>
   /** One kind of entries, named, typed by its schema or its loader. */
   define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, M>
   define<P, T>(

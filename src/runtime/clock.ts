@@ -6,6 +6,11 @@ export function now(): number {
   return Date.now()
 }
 
+/** Milliseconds since some instant, by a clock that is never set. */
+export function elapsedMs(): number {
+  return performance.now()
+}
+
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
 export function setTimer(fn: () => void, ms: number): () => void {
   const id: unknown = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))

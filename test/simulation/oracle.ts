@@ -39,6 +39,8 @@ interface Value {
   /** When the store last took it: in history, and on the virtual clock. */
   storedAt: number
   storedMs: number
+  /** When its life ends in the store. */
+  endsMs: number
   sentAt: number
   /** A load whose plain value may reach the store at any later moment. */
   lost: boolean
@@ -190,6 +192,7 @@ const UNSEEN = {
   sentAt: Number.POSITIVE_INFINITY,
   storedAt: 0,
   storedMs: Number.NEGATIVE_INFINITY,
+  endsMs: Number.POSITIVE_INFINITY,
   lost: false,
   kept: false,
   acknowledged: false,
@@ -218,13 +221,25 @@ export function createOracle(
   plain = false,
 ): Oracle {
   const unarrived = createUnarrived(world, lives)
-  const counts = { deletesFailed: 0, madeGood: 0, hidden: 0, kept: 0, owed: 0, pulled: 0, comebacks: 0 }
+  const counts = {
+    deletesFailed: 0,
+    madeGood: 0,
+    hidden: 0,
+    kept: 0,
+    owed: 0,
+    pulled: 0,
+    comebacks: 0,
+    written: 0,
+    rewritten: 0,
+  }
   /** By their calls. */
   const written = new Map<number, Value>()
   const values = new Map<number, Value>()
   const barriers = new Map<string, Barrier[]>()
   /** When each key last changed in more than its lease. */
   const changes = new Map<string, number>()
+  /** What last changed each key, in more than its lease or what that has left behind, and the value it has put there. */
+  const lastChanges = new Map<string, { readonly verb: string; readonly id: number | undefined }>()
   const done = new Map<string, number>()
   /** By node and key, when leases were granted. */
   const grants = new Map<string, number[]>()
@@ -325,6 +340,29 @@ export function createOracle(
         return at > from || time > Math.min(born, world.time) - 2 * REMEMBERED_MS
       }),
     )
+  }
+  /** What ended the versions of an entry since a moment in history. */
+  const cutSince = (names: Names, tags: readonly string[], at: number): Barrier | undefined =>
+    [names.generation, ...tags.map(names.tag)].flatMap((each) => barriers.get(each) ?? []).find((each) => each.at > at)
+  /** A write that was acknowledged is there, unless something has ended it since its call began. */
+  const checkWritten = (asking: Asking, value: Value): void => {
+    const { key, births, endsMs } = value
+    const { names, node, from } = asking
+    const { tags } = births.at(-1) as Birth
+    const { id } = lastChanges.get(key) ?? {}
+    if (id === undefined || values.get(id) !== value || world.time > endsMs - 1) return
+    counts.written++
+    if (cutSince(names, tags, from)) return
+    const entry = alive(key, names)
+    if (idIn(entry) !== id) fail(`${node} was told that #${id} was written to ${key}, and nobody can read it`)
+    else checkTags(asking, key)
+  }
+  /** Tags outlive what bears them. */
+  const checkTags = ({ names, node }: Asking, key: string): void => {
+    for (const tag of tagsOf(alive(key, names))) {
+      if (server().leftMs(names.tag(tag)) < server().leftMs(key))
+        fail(`${node} has written ${key}, which outlives its tag ${tag}`)
+    }
   }
   const birthsFor = ({ births, loaded, storedAt, node, lost }: Value, reader: string): readonly Birth[] => {
     const stored = plain && loaded && (node !== reader || lost)
@@ -443,7 +481,10 @@ export function createOracle(
       done.set(`${from} ${verb} ${key}`, at)
       const withoutLease = (text: string | undefined): string | undefined =>
         text && isEntry(text) ? text.slice(0, 73) + text.slice(104) : text
-      if (withoutLease(before) !== withoutLease(after)) changes.set(key, at)
+      if (withoutLease(before) !== withoutLease(after)) {
+        changes.set(key, at)
+        if (!plain && verb !== 'lease' && verb !== 'release') lastChanges.set(key, { verb, id: idInText(after) })
+      } else if (verb === 'touch' && reply === 1) lastChanges.set(key, { verb, id: undefined })
       switch (verb) {
         case 'evict':
           // What was forgotten is not wrong. A version that was lost ends what bears it, all the same.
@@ -482,16 +523,20 @@ export function createOracle(
         }
         case 'set':
         case 'add':
-        case 'fill': {
+        case 'fill':
+        case 'rewrite': {
           if (verb !== 'set' && reply !== 1) break
           if (verb === 'add' && !plain && parse(before)?.id !== args[1] && isLive(before, key))
             fail(`${from} added to ${key}, where something was`)
           const id = idInText(after)
           const value = id === undefined ? undefined : values.get(id)
           if (value && id !== undefined) {
-            value.writes++
+            // Once more is no other value to take.
+            if (verb === 'rewrite') counts.rewritten++
+            else value.writes++
             value.storedAt = at
             value.storedMs = world.time
+            value.endsMs = world.time + server().leftMs(key)
             if (value.unstored) fail(`the store took #${id} of ${key}, ${value.unstored}`)
             if (value.loaded && plain) {
               checkPlainFill(value, id)
@@ -633,12 +678,15 @@ export function createOracle(
       const end = endOf(value, id, asking, maybeStale, joined)
       if (end) fail(`${node} got #${id} for ${to}, of before ${end.what} (${end.at}); the call began at ${from}`)
     },
-    acknowledged({ node, from }, key, verbs) {
+    acknowledged(asking, key, verbs) {
       checks++
+      const { node, from } = asking
+      if (!plain && verbs.includes('touch') && lastChanges.get(key)?.verb === 'touch') checkTags(asking, key)
       const value = written.get(from)
       if (value?.key === key) {
         value.acknowledged = true
         if (value.removed) fail(`${node} was told that ${key} was written, and has removed it for an earlier delete`)
+        if (!plain) checkWritten(asking, value)
       }
       for (const each of barriers.get(key) ?? []) {
         if (each.from === node && each.at > from) each.acknowledged = Math.min(each.acknowledged, world.tick())
