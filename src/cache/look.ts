@@ -1,6 +1,7 @@
 import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseCurrent } from '../protocol/entry.ts'
 import { now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
+import type { StoreClock } from '../runtime/store-clock.ts'
 import type { Core } from './core.ts'
 import { parseTags, type Space, standing } from './versions.ts'
 
@@ -52,9 +53,20 @@ function sendNow({ near, text, version }: Core, space: Space, to: string, names:
  * The entry that was read, where it is fresh, of this generation, and bears just these tags in this order, `block` as it
  * is stored with their versions now. Undefined: `look` tells.
  */
-export function usualHit(own: string | undefined, generation: string | undefined, block: string): Entry | undefined {
+export function usualHit(
+  own: string | undefined,
+  generation: string | undefined,
+  block: string,
+  clock: StoreClock,
+): Entry | undefined {
   const entry = own && generation ? parseCurrent(own, generation, block) : undefined
-  return entry && isFresh(entry, now) ? entry : undefined
+  return entry && isFreshBy(clock, entry) ? entry : undefined
+}
+
+/** An entry under grace shows the least that the store's clock can be. */
+function isFreshBy(clock: StoreClock, entry: Entry): boolean {
+  if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
+  return isFresh(entry, clock.now)
 }
 
 /**
@@ -104,7 +116,12 @@ const alike = createMomentary<{
   readonly liveId: string
   readonly found: Promise<Found>
 }>()
-async function examine({ version, parse, hear }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
+async function examine(
+  { version, parse, hear, clock }: Core,
+  space: Space,
+  sent: Sent,
+  liveId: string,
+): Promise<Found> {
   const [own, generation] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
   hear()
   let tags: Map<string, string | undefined> | undefined
@@ -131,8 +148,8 @@ async function examine({ version, parse, hear }: Core, space: Space, sent: Sent,
       stands = standing(borne, all)
     }
     if (stands !== 'valid') dead = entry.id
-    if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
-    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'
+    if (!dead && (entry.id === liveId || isFreshBy(clock, entry))) status = 'fresh'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, clock.now())) status = 'stale'
   }
   return { entry, status, dead, generation, tags: tags ?? NO_TAGS, atMs: sent.atMs, ticket: sent.ticket }
 }
