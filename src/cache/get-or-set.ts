@@ -1,3 +1,4 @@
+import { HitherError } from '../errors.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { toMs } from '../protocol/duration.ts'
 import { isKept, NO_VALUE } from '../protocol/entry.ts'
@@ -10,6 +11,8 @@ import { type Found, look, type Sent } from './look.ts'
 import { conform, conformLoaded } from './schema.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
 import { checkTags, parseTags } from './versions.ts'
+
+const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by shareFailure it is not tried again yet'
 
 /** Checks the options of a load: throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
 export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
@@ -175,13 +178,20 @@ export async function getOrSet(
         // Another's load, which another schema has checked, or none.
         if (!schema || load.job.schema === schema || (await core.bound(conform(schema, value), limit))) return value
         liveId = ''
-      } else liveId = outcome.liveId
+      } else {
+        if (outcome.failed) {
+          if (plan.shareMs > 0 && !force) throw new HitherError('LOAD_FAILED', OTHERS_FAILURE, { retryable: true })
+          // It was another caller that asked to share it.
+          continue
+        }
+        liveId = outcome.liveId
+      }
       force = false
     } catch (error) {
       for (const signal of limit.signals) if (signal.aborted) throw signal.reason
       const copy = await serveStale()
       if (copy) return copy.value
-      if (options.onDeadline === 'load' && isPast(limit)) return late(load)
+      if (options.onDeadline === 'load' && isPast(limit)) return await late(load)
       throw error
     } finally {
       loads.leave(load)

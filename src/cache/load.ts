@@ -17,6 +17,8 @@ import { type Context, checkTags, isSameTag, parseTags, type Space } from './ver
 export interface Again {
   /** The entry that the store's own clock has just called fresh, if any. */
   readonly liveId: string
+  /** A load has failed a moment ago, and shares that with those who ask for it. */
+  readonly failed?: boolean
 }
 
 /** One run of a loader, or the wait for the one that another process has begun. */
@@ -186,7 +188,6 @@ const RENEWED_MS = 6000
 const RENEWED_LEASE_MS = MORTAL ? NEVER : RENEWED_MS
 /** How much longer than its own loader may run a follower waits for another's: its lease has run out by then. */
 const PATIENCE_MARGIN_MS = 2 * LEASE_MARGIN_MS
-const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by shareFailure it is not tried again yet'
 
 /** What the step `lease` replies, with the store's time in second place. */
 type LeaseReply =
@@ -363,7 +364,7 @@ export function createLoads(core: Core): Loads {
         return undefined
       }
       if (reply[0] === 'live') return { liveId: reply[2] }
-      if (reply[0] === 'failed') throw new HitherError('LOAD_FAILED', OTHERS_FAILURE, { retryable: true })
+      if (reply[0] === 'failed') return { liveId: '', failed: true }
       const [, , holder, leftMs, after] = reply
       const stands =
         before?.token === holder &&
