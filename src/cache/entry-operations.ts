@@ -16,7 +16,7 @@ const WORD_MS = 2000
  * | set, add, fill | mark and id, fresh ms, life ms, load ms, token, generation, tag block, payload | 1, or 0: `add` found a live entry, `fill` not its lease; of `fill` the store's time in place of 1 |
  * | lease | token, lease ms, 0, 1: early, or 2: renewed; the token of a holder who has had it too long; 1: a shared failure counts | a list, see below; renewed: 1, or 0: not held |
  * | release | token | 1, or 0: not held |
- * | fail, gone | token, ms for which the failure is shared | 1, or 0: not held; as `release`, and leaves word that the load ended without a value, `gone` instead of the copy as well |
+ * | fail, gone | token, ms for which the failure is shared | 1, or 0: not held; as `release`, and leaves word that the load ended without a value where somebody waits for it or it is shared; `gone` deletes the copy as well |
  * | take | | the live entry's text, now deleted, or null |
  * | expire | | 1: a copy is kept, stale and without its lease; or 0: none is |
  * | touch | fresh ms, life ms | 1, or 0: nothing live |
@@ -26,7 +26,8 @@ const WORD_MS = 2000
  *
  * `lease` replies with `'held'`, the store's time and the id of the copy it is held on, or `''`; `'live'`, the time and
  * the live entry's id; `'failed'` and the time: a load has failed, and shares it still; or `'busy'`, the time, the
- * holder's token, its milliseconds left, and 1 where the holder took the lease after a load that ended without a value.
+ * holder's token, its milliseconds left, and 1 where the holder took the lease after a load that ended without a value, else
+ * 0. Who is told `'busy'` counts as waiting for that holder.
  *
  * Text of another form counts as absent. Zero milliseconds mean no end. A lease on a stale copy keeps its key at
  * least as long as the lease lasts; an early one, on a live entry, does not.
@@ -59,13 +60,15 @@ if verb == 'set' or verb == 'add' and not live or verb == 'fill' and held == ARG
 elseif verb == 'lease' then
  if ARGV[5] == '2' and held ~= ARGV[3] then return 0 end
  if live and ARGV[5] == '0' then return { 'live', ms, h:sub(3, 18) } end
- local after, left = h:sub(90, 90) == '1', h ~= '' and h:sub(91, 104) - ms or 0
+ local after, left = h:sub(90, 90), h ~= '' and h:sub(92, 104) - ms or 0
  if held == failed then
   if ARGV[7] == '1' and left > 0 then return { 'failed', ms } end
  elseif held ~= none and held ~= ARGV[3] and held ~= ARGV[6] and left > 0 then
-  return { 'busy', ms, held, left, after and 1 or 0 }
+  if h:sub(91, 91) == '0' then redis.call('SETRANGE', key, 90, '1') end
+  return { 'busy', ms, held, left, tonumber(after) }
  end
- local lease = ARGV[3] .. ((held == failed or after and held == ARGV[3]) and '1' or '0') .. at(ARGV[4]):sub(2)
+ local flags = held == ARGV[3] and h:sub(90, 91) or held == failed and '10' or '00'
+ local lease = ARGV[3] .. flags .. at(ARGV[4]):sub(3)
  if live or graced then
   redis.call('SETRANGE', key, 73, lease)
   if graced and redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
@@ -75,7 +78,9 @@ elseif verb == 'lease' then
  return ARGV[5] == '2' and 1 or { 'held', ms, '' }
 elseif verb == 'expire' or (verb == 'release' or verb == 'fail' or verb == 'gone') and held == ARGV[3] then
  local expire, ended = verb == 'expire', free
- if not expire and verb ~= 'release' then ended = failed .. ('%015.0f'):format(ms + ARGV[4]) end
+ if not expire and verb ~= 'release' and (h:sub(91, 91) == '1' or ARGV[4] ~= '0') then
+  ended = failed .. ('%015.0f'):format(ms + ARGV[4])
+ end
  if not value or verb == 'gone' or expire and not graced or ends - ms <= 0 then
   if ended == free then redis.call('DEL', key) else alone(ended, ('%.0f'):format(math.max(ARGV[4], ${WORD_MS}))) end
   return expire and 0 or 1
@@ -145,14 +150,14 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       const id = text.slice(2, 18)
       if (Number(c) === 2 && held !== a) return same(current, 0)
       if (live && Number(c) === 0) return same(current, ['live', ms, id])
-      const after = text[89] === '1'
-      const leaseLeft = Number(text.slice(90, 104)) - ms
+      const leaseLeft = Number(text.slice(91, 104)) - ms
       if (held === FAILED) {
         if (Number(e) === 1 && leaseLeft > 0) return same(current, ['failed', ms])
       } else if (held !== NONE && held !== a && held !== d && leaseLeft > 0) {
-        return same(current, ['busy', ms, held, leaseLeft, Number(after)])
+        return put(patch(90, '1'), 'keep', ['busy', ms, held, leaseLeft, Number(text[89])])
       }
-      const lease = a + (held === FAILED || (after && held === a) ? 1 : 0) + at(b).slice(1)
+      const flags = held === a ? text.slice(89, 91) : held === FAILED ? '10' : '00'
+      const lease = a + flags + at(b).slice(2)
       const copy = live || graced
       const reply = Number(c) === 2 ? 1 : ['held', ms, copy ? id : '']
       if (!copy) return put(alone(lease), b, reply)
@@ -165,7 +170,8 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { nowUs
       const expire = verb === 'expire'
       if (!expire && held !== a) return same(current, 0)
       const left = Number(ends) - ms
-      const ended = expire || verb === 'release' ? FREE : word(b)
+      const tells = !expire && verb !== 'release' && (text[90] === '1' || Number(b) > 0)
+      const ended = tells ? word(b) : FREE
       if (!value || verb === 'gone' || (expire && !graced) || left <= 0) {
         if (ended === FREE) return put(undefined, 0, Number(!expire))
         return put(alone(ended), Math.max(Number(b), WORD_MS), 1)

@@ -489,7 +489,7 @@ export function createOracle(
           if ((graced || args[4] === 0) && server().leftMs(key) < Number(args[3]) - 1)
             fail(`a lease of ${key} ends with its key, before its time`)
           const isFree = !held || [NONE, FAILED, args[2], args[5] ?? ''].includes(held.lease)
-          if (!isFree && Number(before?.slice(90, 104)) > world.time)
+          if (!isFree && Number(before?.slice(91, 104)) > world.time)
             fail(`a lease of ${key} was granted while another stood`)
           break
         }

@@ -819,7 +819,7 @@ export async function simulate(
     for (const { names } of spaces) {
       for (const key of KEYS) {
         const text = server.peek(names.key(key))
-        if (text && Number(text.slice(90, 104)) > world.time)
+        if (text && Number(text.slice(91, 104)) > world.time)
           oracle.fail(`${names.key(key)} is leased, and nobody loads it`)
       }
     }

@@ -54,10 +54,17 @@ export const mutants: readonly Mutant[] = [
   ),
   step(
     'a lease after it says so',
-    '(held === FAILED || (after && held === a) ? 1 : 0)',
-    '0',
+    "held === FAILED ? '10' : '00'",
+    "'00'",
     by('when it throws, and each gets its own answer'),
   ),
+  step(
+    'word is left where somebody waits',
+    "(text[90] === '1' || Number(b) > 0)",
+    'Number(b) > 0',
+    by('when it throws, and each gets its own answer'),
+  ),
+  step('and no other', "(text[90] === '1' || Number(b) > 0)", 'true', by('leave nothing where nobody waits')),
   step(
     'a shared failure ends',
     'if (Number(e) === 1 && leaseLeft > 0)',
@@ -76,7 +83,12 @@ export const mutants: readonly Mutant[] = [
     'Number(job.shareMs > 0)',
     by('shares no load that was forced, skipped or answered undefined'),
   ),
-  through('who joins another caller need not share', 'if (plan.shareMs > 0 && !force) throw', 'throw'),
+  through(
+    'who joins another caller need not share',
+    'if (plan.shareMs > 0 && !force)',
+    'if (true)',
+    by('is not for a caller that does not name it, though it waits with one that does'),
+  ),
   // Leases without a holder
   step(
     'no holder is no lease',

@@ -1,4 +1,4 @@
-import { type AtomicStore, type Cache, type CacheOptions, createCache } from 'hither'
+import { type AtomicStore, type Cache, type CacheOptions, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { nearTier } from 'hither/near'
 import { atFraction } from 'hither/refresh'
@@ -101,11 +101,8 @@ describe('those who wait for a load of another process that ends without a value
   it('when it is too large', async () => {
     const store = memoryStore()
     const traits = { ...store.traits, maxValueBytes: 2000 }
-    const small = createCache({ store: memoryStore({ maxValueBytes: 2000 } as never), ttl: '1m' })
-    await small.close()
     const run: AtomicStore['run'] = async (operation, key, args, call) => {
       if (String(args.at(-1)).length > 2000) {
-        const { HitherError } = await import('hither')
         throw new HitherError('VALUE_TOO_LARGE', 'too large')
       }
       return store.run(operation, key, args, call)
@@ -145,6 +142,14 @@ describe('those who wait for a load of another process that ends without a value
       expect(await first).toBe('first')
       expect(await Promise.all(rest)).toEqual(['value', 'value', 'value'])
     }
+  })
+  it('leave nothing where nobody waits', async () => {
+    const store = memoryStore()
+    const [cache] = two({}, store)
+    await expect(cache.getOrSet('k', fails)).rejects.toThrow('down')
+    expect(await cache.getOrSet('k', () => undefined)).toBeUndefined()
+    expect(await store.get('hither:k')).toBeUndefined()
+    expect(await cache.delete('k')).toBe(0)
   })
   it('but behind one another when it was deleted, or its callers have left', async () => {
     for (const how of ['delete', 'leave'] as const) {
@@ -209,6 +214,19 @@ describe('shareFailure', () => {
     expect(await here.getOrSet('k', () => 2, options)).toBe(2)
     await expect(here.getOrSet('m', () => Promise.reject(new Error('down')), options)).rejects.toThrow('down')
     expect(await there.getOrSet('m', () => 3, { ...options, forceFresh: true })).toBe(3)
+  })
+  it('is not for a caller that does not name it, though it waits with one that does', async () => {
+    const [here, there] = two()
+    const start = gate()
+    const first = here.getOrSet('k', () => start.promise, { shareFailure: '1m' })
+    await pause(5)
+    const second = there.getOrSet('k', () => 'never', { shareFailure: '1m' })
+    const third = there.getOrSet('k', () => 'value')
+    await pause(20)
+    start.fail(new Error('down'))
+    await expect(first).rejects.toThrow('down')
+    await expect(second).rejects.toEqual(code('LOAD_FAILED'))
+    expect(await third).toBe('value')
   })
   it('takes a duration', async () => {
     const [cache] = two()
@@ -298,13 +316,15 @@ describe('a lease that nobody holds', () => {
   })
   it('is waited for as long by a caller with less patience than its holder, which then loads beside it', async () => {
     vi.useFakeTimers()
-    const [here, there] = two()
+    const events: string[] = []
+    const [here, there] = two({ onEvent: ({ type }) => events.push(type) })
     const start = gate<string>()
     const slow = here.getOrSet('k', () => start.promise)
     await vi.advanceTimersByTimeAsync(10)
     const quick = there.getOrSet('k', () => 'quick', { hardTimeout: 1000 })
     await vi.advanceTimersByTimeAsync(4000)
     expect(await quick).toBe('quick')
+    expect(events).not.toContain('write-dropped')
     start.open('slow')
     expect(await slow).toBe('slow')
     expect(await there.get('k')).toBe('slow')
@@ -422,7 +442,10 @@ describe('a loader that answers undefined', () => {
     for (const near of [false, true]) {
       const tier = () => (near ? { near: nearTier({ maxAge: '5s' }) } : {})
       const store = memoryStore()
-      const here = createCache({ store, ttl: '1m', grace: '1h', ...tier() })
+      let isAway = false
+      const get: AtomicStore['get'] = (...args) =>
+        isAway ? Promise.reject(new HitherError('STORE_UNAVAILABLE', 'away')) : store.get(...args)
+      const here = createCache({ store: { ...store, get }, ttl: '1m', grace: '1h', ...tier() })
       const there = createCache({ store, ttl: '1m', grace: '1h' })
       await here.set('k', 'old')
       await here.expire('k')
@@ -432,6 +455,8 @@ describe('a loader that answers undefined', () => {
       await expect(here.getOrSet('k', fail)).rejects.toThrow('down')
       await expect(there.getOrSet('k', fail)).rejects.toThrow('down')
       expect((await here.getEntry('k')).status).toBe('absent')
+      isAway = true
+      await expect(here.getOrSet('k', fail)).rejects.toThrow('down')
     }
   })
   it('ends a fresh value that it was to replace: forced, or ahead of time', async () => {
