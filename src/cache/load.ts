@@ -201,6 +201,8 @@ const CLOSE_MS = 1000
 
 export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
+  /** Of a call without a `hardTimeout` of its own, whatever the runtime. */
+  const longestLeaseMs = Math.max(core.hardTimeoutMs + LEASE_MARGIN_MS, RENEWED_MS)
   const loads = new Map<string, Load>()
   /** Every load that holds something: those that were detached, too. */
   const running = new Set<Load>()
@@ -381,7 +383,7 @@ export function createLoads(core: Core): Loads {
       // The load it waited for ended without a value, and another has the lease by now: it does not queue behind that one.
       // Or a lease outlasts what a load may take.
       if ((isNext && after) || sleptMs > job.hardMs + PATIENCE_MARGIN_MS) {
-        if (isNext || tooLong || leftMs <= Math.max(leaseMs(job), RENEWED_MS)) {
+        if (isNext || tooLong || leftMs <= longestLeaseMs) {
           load.beside = true
           load.unstored = ''
           return undefined
@@ -696,6 +698,7 @@ export function createLoads(core: Core): Loads {
         load.token = ''
         leave(job.to, load)
         running.delete(load)
+        background.leave(load)
         return token ? release(job, token) : undefined
       }
       await Promise.all(mine().map(giveBack)).catch(nothing)

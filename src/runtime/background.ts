@@ -21,6 +21,8 @@ export interface Background {
   ): boolean
   /** Starts what belongs to `owner`: a `flush` that is called before its first await does not wait for it. */
   start<T>(owner: object, work: () => T): T
+  /** No flush waits any longer for what belongs to `owner`. */
+  leave(owner: object): void
   /** Resolves when nothing is left, what was added meanwhile included; what is past the budget counts as gone. */
   flush(): Promise<void>
 }
@@ -62,6 +64,9 @@ export function createBackground(): Background {
       } finally {
         starting = outer
       }
+    },
+    leave(owner) {
+      for (const [work, each] of pending) if (each.owner === owner) pending.delete(work)
     },
     async flush() {
       const me = starting

@@ -104,13 +104,13 @@ export const mutants: readonly Mutant[] = [
   ),
   load(
     'a lease that ends far ahead is taken over',
-    'if (isNext || tooLong || leftMs <= Math.max(leaseMs(job), RENEWED_MS))',
+    'if (isNext || tooLong || leftMs <= longestLeaseMs)',
     'if (true)',
     by('is taken over past hardTimeout and a margin, and then held as any other'),
   ),
   load(
     'one that is renewed is not',
-    'if (isNext || tooLong || leftMs <= Math.max(leaseMs(job), RENEWED_MS))',
+    'if (isNext || tooLong || leftMs <= longestLeaseMs)',
     'if (isNext || tooLong)',
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
