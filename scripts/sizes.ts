@@ -27,12 +27,12 @@ const upstash = { 'adapters/upstash/index.ts': 'upstashStore' }
 const core = { ...cache, 'src/store/command-store.ts': 'createCommandStore' }
 
 const entries: readonly Entry[] = [
-  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 5000, budget: 27_610 },
+  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 5000, budget: 28_010 },
   {
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
     target: 5000,
-    budget: 23_180,
+    budget: 23_490,
   },
   {
     name: 'hither/upstash alone',
@@ -58,9 +58,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 6_160,
+    budget: 6_385,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 8_000 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 8_260 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {
@@ -76,11 +76,16 @@ const entries: readonly Entry[] = [
     name: 'createCache + upstashStore + nearTier',
     takes: { ...cache, ...upstash, 'src/near/index.ts': 'nearTier' },
     target: 7500,
-    budget: 30_530,
+    budget: 30_960,
   },
   { name: 'hither/structures on top of core', takes: { 'src/structures/index.ts': '*' }, onTop: true, target: 3500 },
-  { name: 'one structure (hash) on top of core', takes: { 'src/structures/hash.ts': 'hash' }, onTop: true, target: 800 },
-  { name: 'createCache', takes: cache, budget: 21_880 },
+  {
+    name: 'one structure (hash) on top of core',
+    takes: { 'src/structures/hash.ts': 'hash' },
+    onTop: true,
+    target: 800,
+  },
+  { name: 'createCache', takes: cache, budget: 22_310 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
 ]

@@ -4,7 +4,7 @@
  * Bad input, raised before any I/O: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY`, `INVALID_VALUE`,
  * `VALUE_TOO_LARGE`, `BATCH_TOO_LARGE`, `UNENCODABLE`, `INVALID_URL`, `INSECURE_URL`, `MISSING_CREDENTIALS`,
  * `UNSAFE_CLIENT`.
- * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`.
+ * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, of another caller's loader.
  * An answer that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
  * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
  */
@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'CLOSED'
   | 'OVERLOADED'
+  | 'LOAD_FAILED'
   | 'STORE_REJECTED'
   | 'UNAUTHORIZED'
   | 'BAD_REPLY'

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
@@ -319,11 +320,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const end = (): void => {
         progress.over = true
         cancel?.()
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => {
-        end()
-        reject(signal?.reason)
+        forget?.()
       }
       const cancel =
         deadline === undefined
@@ -332,7 +329,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
               reject(late(progress))
               end()
             }, deadline - now())
-      signal?.addEventListener('abort', onAbort)
+      const forget =
+        signal &&
+        onAbort(signal, () => {
+          end()
+          reject(signal.reason)
+        })
       work.then(
         (value) => {
           end()

@@ -42,7 +42,7 @@ const SWEPT_PER_WRITE = 4
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
-  for (const name in options) {
+  for (const name of Object.keys(options)) {
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }
   const wall = options.now ?? wallClock

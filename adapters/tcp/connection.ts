@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createEncoder, createParser } from '../../src/store/resp.ts'
@@ -327,9 +328,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
       unsent.push(entry)
       if (entry.deadline < due) arm(entry.deadline)
       if (signal) {
-        const onAbort = (): void => giveUp(entry, signal.reason)
-        entry.end = () => signal.removeEventListener('abort', onAbort)
-        signal.addEventListener('abort', onAbort)
+        entry.end = onAbort(signal, () => giveUp(entry, signal.reason))
       }
       if (scheduled || blocked || state !== 'ready') return
       scheduled = true

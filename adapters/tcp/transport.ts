@@ -154,7 +154,7 @@ function toSettings(options: TcpTransportOptions): Settings {
   if (typeof options !== 'object' || options === null) {
     throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
-  for (const name in options)
+  for (const name of Object.keys(options))
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
   const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
   const address = parseRedisUrl(url)

@@ -1,4 +1,5 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
@@ -19,8 +20,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     const { signal = common?.(), deadline = now() + timeoutMs } = call
     signal?.throwIfAborted()
     const stop = new AbortController()
-    const abort = (): void => stop.abort(signal?.reason)
-    signal?.addEventListener('abort', abort)
+    const forget = signal && onAbort(signal, () => stop.abort(signal.reason))
     const cancel = setTimer(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
     try {
       for (let pause = 50; ; pause *= 2) {
@@ -70,7 +70,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
       }
     } finally {
       cancel()
-      signal?.removeEventListener('abort', abort)
+      forget?.()
     }
   }
 

@@ -11,6 +11,7 @@ import { type Limit, within } from '../runtime/deadline.ts'
 import { tell } from '../runtime/listener.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
+import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
@@ -48,6 +49,8 @@ export interface Core {
   readonly versions: Versions
   /** Keys whose load failed lately, by `backoff`. */
   readonly failures: Recent<true>
+  /** By which freshness under grace is judged. */
+  readonly clock: StoreClock
   /** How often the store has answered. */
   readonly heard: number
   /** The store has answered. */
@@ -242,6 +245,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     background,
     versions: createVersions(run),
     failures: createRecent(),
+    clock: createStoreClock(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     emitter,
     life(own) {
@@ -377,7 +381,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       reads.delete(key)
       const verb = String(args[0])
       // A lease changes no value.
-      if (/^(lease|release)$/.test(verb)) return ask()
+      if (/^(lease|release|fail)$/.test(verb)) return ask()
       return around([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', ask)
     },
     write(
@@ -427,8 +431,9 @@ export function checkNames(
   if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
     throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
   }
-  for (const name in options) {
-    if (!((known[name] ?? 3) <= (plain ? 1 : 2))) {
+  // Its own names: what somebody has put on Object.prototype is no option.
+  for (const name of Object.keys(options ?? {})) {
+    if (!(Object.hasOwn(known, name) && (known[name] as number) <= (plain ? 1 : 2))) {
       throw invalid(`${what} has no option ${name}${plain ? " with format 'plain'" : ''}`)
     }
   }

@@ -79,6 +79,8 @@ const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
   forceFresh: 2,
   bypass: 2,
   onDeadline: 2,
+  finish: 1,
+  shareFailure: 2,
 }
 
 const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 } = {
@@ -220,13 +222,15 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const { writtenMs, loadMs, tags } = entry
       const schema = use.plan?.schema
       // One that a tag has made stale is so before its time.
-      const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs
+      // By this machine's clock from here on.
+      const aheadMs = core.clock.now() - now()
+      const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
       const note = {
         loadMs: loadMs || undefined,
         tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,
         schema,
       }
-      const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
+      const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (use.plan?.nearMs ?? NEVER))
       const textLength = entry.payload.length
       const lent = request.mutable === true
       const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength, lent }
@@ -273,7 +277,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const generation = await sent.generation
       const tags: string[] = []
       for (const [name, version] of sent.tags) tags.push(formatTag(name, (await version) as string))
-      const entry = usualHit(own, generation, tags.join())
+      const entry = usualHit(own, generation, tags.join(), core.clock)
       // A codec of its own, of another mark, may take its time.
       if (entry && entry.mark >= 'a') {
         core.hear()
@@ -635,7 +639,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const near = plain ? undefined : held(key)
       if (isHeld(near)) {
         const { value, writtenMs, freshUntilMs, note } = near
-        const [age, ttl] = [Math.max(0, Math.floor(now() - writtenMs)), freshUntilMs - now()]
+        const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
         const prefix = space.tag('').length
         const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
         const source = note?.unconfirmed ? 'unconfirmed' : 'near'
@@ -644,7 +648,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const timing = plain ? step('read', to, ['ttl', ''], limit) : undefined
       const [found, left] = await Promise.all([find(key, limit, options?.tags), timing])
       const { entry, status } = found
-      const at = now()
+      const at = core.clock.now()
       // What the store has not taken stays near.
       const use = plain && held(key) ? undefined : { key, found }
       const box = status !== 'absent' && entry ? await open(to, entry, limit, undefined, use) : undefined
@@ -680,7 +684,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     },
     stats: () => (near ? { ...stats, near: near.stats() } : { ...stats }),
     flush: core.background.flush,
-    close: core.close,
+    async close() {
+      await loads.close()
+      await core.close()
+    },
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache

@@ -1,6 +1,7 @@
 import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseCurrent } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
+import type { StoreClock } from '../runtime/store-clock.ts'
 import type { Core } from './core.ts'
 import { isVersion, parseTags, type Space, standing } from './versions.ts'
 
@@ -54,9 +55,20 @@ function sendNow({ near, text, version }: Core, space: Space, to: string, names:
  * The entry that was read, where it is fresh, of this generation, and bears just these tags in this order, `block` as it
  * is stored with their versions now. Undefined: `look` tells.
  */
-export function usualHit(own: string | undefined, generation: string | undefined, block: string): Entry | undefined {
+export function usualHit(
+  own: string | undefined,
+  generation: string | undefined,
+  block: string,
+  clock: StoreClock,
+): Entry | undefined {
   const entry = own && generation ? parseCurrent(own, generation, block) : undefined
-  return entry && isFresh(entry, now) ? entry : undefined
+  return entry && isFreshBy(clock, entry) ? entry : undefined
+}
+
+/** An entry under grace shows the least that the store's clock can be. */
+function isFreshBy(clock: StoreClock, entry: Entry): boolean {
+  if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
+  return isFresh(entry, clock.now)
 }
 
 /**
@@ -106,7 +118,12 @@ const alike = createMomentary<{
   readonly liveId: string
   readonly found: Promise<Found>
 }>()
-async function examine({ version, parse, hear, fade }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
+async function examine(
+  { version, parse, hear, fade, clock }: Core,
+  space: Space,
+  sent: Sent,
+  liveId: string,
+): Promise<Found> {
   const [own, stored] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
   hear()
   // Anything else is no generation: a write makes a new one.
@@ -135,8 +152,8 @@ async function examine({ version, parse, hear, fade }: Core, space: Space, sent:
       stands = standing(borne, all)
     } else if (entry.expiresMs === NEVER) fade(sent.key, entry, space.generation)
     if (stands !== 'valid') dead = entry.id
-    if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
-    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'
+    if (!dead && (entry.id === liveId || isFreshBy(clock, entry))) status = 'fresh'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, clock.now())) status = 'stale'
   }
   return { entry, status, dead, generation, tags: tags ?? NO_TAGS, atMs: sent.atMs, ticket: sent.ticket }
 }

@@ -82,7 +82,7 @@ export interface LoadContext {
   readonly previous: { readonly value: unknown; readonly age: number } | undefined
   /** Whether no caller waits: an early refresh. */
   readonly background: boolean
-  /** Replaces the lifetime of the value about to be answered. */
+  /** Replaces the lifetime of the value about to be answered. A number that is not above 0: answers it and stores nothing. */
   setTtl(ttl: Duration, grace?: Duration): void
   /**
    * Adds tags. Those that the call did not name are not captured before the load: the value answers its callers and is
@@ -122,6 +122,8 @@ export interface PlainLoadOptions extends PlainAddOptions {
   readonly hardTimeout?: Duration
   /** How long what this call reads is kept near, if for less than the tier's `maxAge`; 0: not at all. @default `maxAge` */
   readonly nearTtl?: Duration
+  /** A load whose callers have all left goes on, within `hardTimeout`, and its value is stored. @default false */
+  readonly finish?: boolean
   /**
    * A Standard Schema, as of Zod, Valibot or ArkType. What a loader answers must pass it, or the load fails with
    * `INVALID_VALUE`; what is stored and does not is a miss, and the event `decode-failed`.
@@ -141,13 +143,21 @@ export interface GetOrSetOptions extends PlainLoadOptions, Omit<AddOptions, 'tag
   readonly negativeTtl?: Duration
   /** How long a stale copy is served without another try, after a load has failed. @default 0 */
   readonly backoff?: Duration
+  /**
+   * How long a load that failed is not tried again, here and in other processes: their callers get the stale copy, or
+   * `LOAD_FAILED`, as long as they name this option, too. @default 0: who waited for the load loads at once
+   */
+  readonly shareFailure?: Duration
   /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default none */
   readonly refresh?: Refresh
   /** Loads and stores although the value is fresh. */
   readonly forceFresh?: boolean
   /** Loads, and neither reads nor stores. */
   readonly bypass?: boolean
-  /** What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or a load of its own that is not stored. @default 'fail' */
+  /**
+   * What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or what a second load answers, which all who
+   * waited for the first share, and which is not stored. @default 'fail'
+   */
   readonly onDeadline?: 'fail' | 'load'
 }
 

@@ -27,7 +27,7 @@ export interface NearTier extends LocalTier {
 /** A near tier, to be passed to `createCache`. Throws `INVALID_ARGUMENT` and `INVALID_DURATION` for its options. */
 export function nearTier(options: NearTierOptions = {}): NearTier {
   const { maxEntries = 100_000, maxBytes = 32_000_000, maxAge = '5s', feed, ...rest } = options
-  for (const name in rest) throw invalid(`nearTier has no option ${name}`)
+  for (const name of Object.keys(rest)) throw invalid(`nearTier has no option ${name}`)
   checkBound('maxEntries', maxEntries, 2 ** 24 - 1)
   checkBound('maxBytes', maxBytes, Number.MAX_SAFE_INTEGER)
   if (feed !== undefined && typeof feed !== 'function') throw invalid('feed is one such as messageFeed()')

@@ -44,7 +44,7 @@ export function checkNames(what: string, given: object | undefined, known: reado
   if (given === null || (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))) {
     throw invalid(`${what} takes an object`)
   }
-  for (const name in given) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
+  for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
 export function checkWhole(value: number, name: string, min: 0 | 1): number {

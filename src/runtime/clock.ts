@@ -1,3 +1,5 @@
+import { onAbort } from './abort.ts'
+
 /** The instant of what has no end. */
 export const NEVER: number = 1 / 0
 
@@ -27,14 +29,15 @@ export function setQuietTimer(fn: () => void, ms: number): () => void {
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    let forget: (() => void) | undefined
     const end = (): void => {
       cancel()
-      signal?.removeEventListener('abort', end)
+      forget?.()
       if (signal?.aborted) reject(signal.reason)
       else resolve()
     }
     const cancel = setTimer(end, ms)
     if (signal?.aborted) end()
-    else signal?.addEventListener('abort', end)
+    else forget = signal && onAbort(signal, end)
   })
 }

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { onAbort } from '../runtime/abort.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import type { Call } from './store.ts'
 import type { Exclusive, Transport } from './transport.ts'
@@ -71,7 +72,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
       const next = await new Promise<Lendable | undefined>((resolve, reject) => {
         const end = (): void => {
           cancel?.()
-          signal?.removeEventListener('abort', onAbort)
+          forget?.()
         }
         const turn = (connection: Lendable | undefined): void => {
           end()
@@ -82,7 +83,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
           waiting.splice(waiting.indexOf(turn), 1)
           reject(reason)
         }
-        const onAbort = (): void => leave(signal?.reason)
+        const forget = signal && onAbort(signal, () => leave(signal.reason))
         const cancel =
           deadline === undefined
             ? undefined
@@ -90,7 +91,6 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
                 () => leave(new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })),
                 deadline - now(),
               )
-        signal?.addEventListener('abort', onAbort, { once: true })
         waiting.push(turn)
       })
       return lend(next ?? make())

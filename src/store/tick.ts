@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
+import { onAbort } from '../runtime/abort.ts'
 import { MORTAL } from '../runtime/background.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import { MOMENT_MS } from '../runtime/momentary.ts'
@@ -127,8 +128,7 @@ export function createTick(
         if (closed || !(deadline > at)) throw ended(unit, closed ? 'CLOSED' : 'TIMEOUT')
         if (signal) {
           const abort = (): void => settle(unit, 'reject', signal.reason)
-          unit.end = () => signal.removeEventListener('abort', abort)
-          signal.addEventListener('abort', abort)
+          unit.end = onAbort(signal, abort)
         }
         if (filling) filling.units.push(unit)
         else {

@@ -102,7 +102,7 @@ const text = fc.oneof(
 )
 const digits = fc.oneof(from('0', '-1', '9007199254740991', '-9007199254740991', '9007199254740990'), by.map(String))
 const coded = fc.oneof(
-  fc.tuple(from('j', 'r', 'Z'), text),
+  fc.tuple(from('j', 'r', 'Z', '-'), text),
   fc.tuple(fc.constant('i'), digits),
   // no codec wrote this
   fc.tuple(fc.constant('i'), from('', 'abc', '1.5', '0x10', '1e3', '5\n', ' 5')),
@@ -132,9 +132,18 @@ const write = fc
     payload,
   ])
 const lease = fc
-  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000), from(0, 0, 1, 2))
+  .tuple(
+    dead,
+    from('tokentokentoken1', 'tokentokentoken2'),
+    from(10_000, 30_000, 100_000),
+    from(0, 0, 1, 2),
+    from('', '', 'tokentokentoken1'),
+    from(0, 1),
+  )
   .map((args): Arg[] => ['lease', ...args])
-const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
+const release = fc
+  .tuple(from('release', 'fail', 'fail', 'gone'), token, from(0, 1000, 20_000, 50_000))
+  .map(([verb, token, share]): Arg[] => [verb, '', token, share])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
 const bury = fc.tuple(id, from(0, 10_000)).map((args): Arg[] => ['bury', ...args])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])

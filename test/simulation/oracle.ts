@@ -1,4 +1,4 @@
-import { type Entry, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
+import { type Entry, FAILED, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
 import type { Effect, Late, Server } from './server.ts'
 import { CLOCKS_DIFFER_MS, createUnarrived, type Unarrived } from './unarrived.ts'
 import type { World } from './world.ts'
@@ -218,6 +218,8 @@ export function createOracle(
   server: () => Server,
   lives: ReadonlyMap<string, Life>,
   spaces: readonly Names[],
+  /** How long a loader may run, in milliseconds. */
+  hardMs: number,
   plain = false,
 ): Oracle {
   const unarrived = createUnarrived(world, lives)
@@ -246,6 +248,8 @@ export function createOracle(
   const holders = new Map<string, string>()
   /** By node and key, when its last load began. */
   const begun = new Map<string, number>()
+  /** By key, when a load last left word that it ended without a value. */
+  const words = new Map<string, number>()
   const sums = new Map<string, { at: number; by: number }[]>()
   let fault: string | undefined
   let checks = 0
@@ -502,11 +506,19 @@ export function createOracle(
           if (reply === 1 && parse(before)?.lease !== args[2])
             fail(`${from} gave back a lease of ${key} that another holds`)
           break
+        case 'fail':
+        case 'gone':
+          if (reply !== 1) break
+          if (parse(before)?.lease !== args[2]) fail(`${from} left word at ${key} of a lease that another holds`)
+          words.set(key, at)
+          // What is there no more because its source has none is no wrong.
+          if (verb === 'gone') barrier(key, verb, from, false)
+          break
         case 'version.soften':
           barrier(key, verb, from, true)
           break
         case 'lease': {
-          if (reply !== 1 && !(Array.isArray(reply) && reply.length === 1)) break
+          if (reply !== 1 && !(Array.isArray(reply) && reply[0] === 'held')) break
           grants.set(`${from} ${key}`, [...(grants.get(`${from} ${key}`) ?? []), at])
           holders.set(String(args[2]), from)
           const held = parse(before)
@@ -517,7 +529,8 @@ export function createOracle(
             fail(`a lease of ${key} has cost its stale copy`)
           if ((graced || args[4] === 0) && server().leftMs(key) < Number(args[3]) - 1)
             fail(`a lease of ${key} ends with its key, before its time`)
-          if (held && held.lease !== NONE && held.lease !== args[2] && Number(before?.slice(89, 104)) > world.time)
+          const isFree = !held || [NONE, FAILED, args[2], args[5] ?? ''].includes(held.lease)
+          if (!isFree && Number(before?.slice(91, 104)) > world.time)
             fail(`a lease of ${key} was granted while another stood`)
           break
         }
@@ -525,7 +538,8 @@ export function createOracle(
         case 'add':
         case 'fill':
         case 'rewrite': {
-          if (verb !== 'set' && reply !== 1) break
+          if (verb !== 'set' && !reply) break
+          if (verb === 'fill' && parse(after)?.mark === NO_VALUE) words.set(key, at)
           if (verb === 'add' && !plain && parse(before)?.id !== args[1] && isLive(before, key))
             fail(`${from} added to ${key}, where something was`)
           const id = idInText(after)
@@ -588,7 +602,9 @@ export function createOracle(
       const failed = hasFailed(lives.get(node) as Life, asking)
       const own = (grants.get(`${node} ${to}`) ?? []).filter((each) => each > from)
       const granted = own.length > 0
-      if (!granted && !excused && !failed)
+      // Nobody waits for two loads of others: the first ended without a value, or took longer than any may.
+      const waited = (words.get(to) ?? 0) > from || world.time - asking.since > hardMs
+      if (!granted && !excused && !failed && !waited)
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
       checks++
       const life = lives.get(node) as Life
@@ -600,7 +616,7 @@ export function createOracle(
         leaseless: !granted || failed,
         ended() {
           // Of several it is not known which was its own.
-          if (own.length !== 1 || excused || lease === undefined || lease === NONE || failed) return
+          if (own.length !== 1 || excused || lease === undefined || lease === NONE || lease === FAILED || failed) return
           const after = life.failures
           world.after(RELEASED_MS, () => {
             const still = parse(server().peek(to))?.lease === lease && holders.get(lease) === node
