@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { sharesServers } from './test/support/global-setup.ts'
-import { seedOfTheDay } from './test/support/rounds.ts'
+import { seedOfTheDay } from './test/support/seed.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const alias = [

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { rounds, seedOfTheDay } from '../support/rounds.ts'
+import { rounds } from '../support/rounds.ts'
+import { seedOfTheDay } from '../support/seed.ts'
 import { bootOf, bundle } from './build.ts'
 import { explain, play } from './play.ts'
 import known from './seeds.json' with { type: 'json' }

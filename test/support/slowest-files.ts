@@ -1,5 +1,5 @@
 import type { Reporter, TestModule } from 'vitest/node'
-import { seedOfTheDay } from './rounds.ts'
+import { seedOfTheDay } from './seed.ts'
 
 const SHOWN = 10
 
