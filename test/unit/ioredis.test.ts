@@ -8,6 +8,7 @@ import { connect, type IoredisLike, ioredisStore, ioredisTransport } from '../..
 import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { startServer } from '../../scripts/servers.ts'
 import { ReplyError } from '../../src/store/transport.ts'
+import { onSources } from '../support/fork-source.ts'
 
 const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
@@ -139,7 +140,8 @@ describe('connect', () => {
       const { connect } = await import(${JSON.stringify(new URL('../../adapters/ioredis/index.ts', import.meta.url).href)})
       const error = await connect('redis://127.0.0.1:1').catch((caught) => caught)
       console.log(error.code, error.message)`
-    const out = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+    const args = [...onSources, '--input-type=module', '-e', program]
+    const out = execFileSync(process.execPath, args, { encoding: 'utf8' })
     expect(out).toMatch(/^UNSUPPORTED .*npm install ioredis/)
   })
 })
