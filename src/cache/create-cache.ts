@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
-import { decodeJson, encodeJson } from '../protocol/codec.ts'
+import { encodeJson } from '../protocol/codec.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
@@ -262,7 +262,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       if (entry && entry.mark >= 'a') {
         core.hear()
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
-        return opened(decodeJson(entry.payload, entry.mark), entry, 'hit', use).value
+        return opened(core.decode(entry, stored(key)), entry, 'hit', use).value
       }
     } catch {
       // A closer look tells why.
