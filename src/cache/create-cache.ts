@@ -40,18 +40,21 @@ import type {
 } from './types.ts'
 import { type Context, checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
 
+/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+type Copied = { readonly near?: never } | { readonly mutable: true }
+
 /**
- * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
- * `INVALID_KEY` (a namespace); it sends nothing.
+ * A cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at once
+ * for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace); it sends nothing.
  */
-export function createCache(options: PlainCacheOptions & { readonly mutable: true }): PlainCache<true>
-export function createCache(options: CacheOptions & { readonly mutable: true }): Cache<true>
-export function createCache(options: PlainCacheOptions): PlainCache
-export function createCache(options: CacheOptions): Cache
-export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache | PlainCache<true> {
+export function createCache(options: PlainCacheOptions & Copied): PlainCache
+export function createCache(options: CacheOptions & Copied): Cache
+export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
+export function createCache(options: CacheOptions): Cache<'frozen'>
+export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
   const core = createCore(options)
   const { waitUntil, mutable } = options
-  return view(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  return view(core, createLoads(core), core.namespace, { waitUntil, mutable }) as Cache<never>
 }
 
 type Name = (key: string) => string
@@ -95,7 +98,7 @@ interface CapturedVersions extends Captured {
   readonly [EPOCH]: number
 }
 
-function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
+function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache<'frozen'> {
   const { plain, traits, stats, versions, near } = core
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
   const nearName = near?.names(namespace)
@@ -434,7 +437,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return begun.sent ? glance(key, begun.sent, plan, closer) : closer()
   }
 
-  const cache: Cache = {
+  const cache: Cache<'frozen'> = {
     async get<T>(key: string, options?: ReadOptions) {
       const kept = quick<Frozen<T>>(key, options)
       if (kept !== undefined) {
@@ -640,7 +643,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       checkNames('define', options, DEFINE, plain)
       return define(cache, options)
     },
-    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
+    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T, 'frozen'>> {
       const limit = limitOf(options, READ)
       const to = stored(key)
       // Of a plain entry only the store knows the lifetime.
@@ -681,10 +684,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const entry = held(key)
       return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },
-    with(options) {
+    // Each overload says what its options make of it.
+    with(options: ViewOptions): Cache<never> {
       checkNames('with', options, VIEW, plain)
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
-      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) }) as Cache<never>
     },
     namespace(name) {
       entriesOnly()
