@@ -214,9 +214,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         schema,
       }
       const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
-      const textLength = entry.payload.length
       const lent = request.mutable === true
-      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength, lent }
+      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
       const noted = loadMs || tags || schema ? { ...fill, note } : fill
       near.set((nearName as Name)(use.key), noted, atMs, ticket)
     }
@@ -295,7 +294,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
     const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
     const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
-    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, textLength: coded.payload.length, note }
+    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, note }
     near.set((nearName as Name)(key), fill, at, ticket)
   }
   const through: ReadThrough = {
