@@ -37,7 +37,7 @@ export const mutants: readonly Mutant[] = [
   codec('elements are bounded on writing', 'if (!isBounded(payload)) throw', 'if (false) throw'),
   codec('a counter is a whole number', '!Number.isSafeInteger(value) || ', ''),
   codec('in its digits alone', '}` !== text', "}` === ''"),
-  codec('a name that may be data is not shown', 'SHOWN.test(name) ? `', 'name ? `'),
+  codec('a name that may be data is not shown', '? name : SHOWN.test(name) ?', '? name : name ?'),
   codec('a path has an end', 'path.length > MAX_PATH', 'false'),
   codec('a class is named by what looks like a name', "typeof name === 'string' && SHOWN.test(name)", 'name'),
   bounds('brackets in text are none', 'i = endOfText(text, i)', ''),

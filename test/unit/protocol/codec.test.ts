@@ -137,6 +137,7 @@ describe('the codec of values', () => {
     expect(() => encodeJson([{ a: value }])).toThrow(refused)
     expect(() => encodeJson(new Map([[value, 1]]))).toThrow(refused)
   })
+  class Decimal {}
   class Rows extends Array<unknown> {}
   class Lookup extends Map<unknown, unknown> {}
   class Group extends Set<unknown> {}
@@ -164,6 +165,7 @@ describe('the codec of values', () => {
     ['what only has the prototype of lists', Object.create(Array.prototype)],
     ['what only has the prototype of bytes', Object.create(Uint8Array.prototype)],
     ['a list whose prototype is a list', Object.setPrototypeOf([1], [2])],
+    ['a list whose prototype is that of a class', Object.setPrototypeOf([1], Decimal.prototype)],
     ['other bytes', new Uint8ClampedArray(1)],
     ['a view', new DataView(new ArrayBuffer(1))],
     ['a weak set', new WeakSet()],
@@ -183,7 +185,6 @@ describe('the codec of values', () => {
     expect(again(Object.assign(new Array(3), [1]))).toEqual([1, undefined, undefined])
     expect(again(new Array(3))).toEqual([undefined, undefined, undefined])
   })
-  class Decimal {}
   it.each<[unknown, string]>([
     [{ rows: [{ total: new Decimal() }] }, 'rows[0].total: Decimal'],
     [new Decimal(), 'stored: Decimal'],
@@ -242,9 +243,10 @@ describe('the codec of values', () => {
         )
   })
   it('takes a million elements and refuses more, on both sides', () => {
-    const lists = (count: number): string => `[${'{},'.repeat(count)}"${',[\\"'.repeat(1000)}"]`
-    expect((decodeJson(lists(499_000), 'j') as unknown[]).length).toBe(499_001)
-    expect(() => decodeJson(lists(500_001), 'j')).toThrow(SyntaxError)
+    const text = (item: string, count: number): string => `[${item.repeat(count)}"${',[\\\\\\"'.repeat(1000)}"]`
+    expect((decodeJson(text('0,', 999_000), 'j') as unknown[]).length).toBe(999_001)
+    expect(() => decodeJson(text('0,', 1_000_001), 'j')).toThrow(SyntaxError)
+    expect(() => decodeJson(text('{},', 500_001), 'j')).toThrow(SyntaxError)
     const many = Array.from({ length: 1_000_001 }, () => 10)
     expect(() => encodeJson(many)).toThrow(refused)
   })
@@ -300,6 +302,11 @@ describe('the codec of values', () => {
     )
     expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before)
     expect(({} as Record<string, unknown>).bad).toBeUndefined()
+  })
+  it('reads a counter from its digits alone', () => {
+    for (const value of [0, 7, -7, 2 ** 53 - 1]) expect(decodeJson(`${value}`, 'i')).toBe(value)
+    for (const text of ['', ' 1', '01', '1.5', '1e3', '-0', '"1"', '{}', 'NaN', '9007199254740992'])
+      expect(() => decodeJson(text, 'i')).toThrow(SyntaxError)
   })
   it('throws for text of another codec', () => {
     for (const mark of ['A', 'Z', '-', ' ']) expect(() => decodeJson('1', mark)).toThrow()
