@@ -235,6 +235,8 @@ describe('bounds', () => {
     // As text, three characters each.
     expect(weigh(Array.from({ length: 1000 }, () => ({})))).toBeGreaterThan(40_000)
     expect(weigh('x'.repeat(1000))).toBeLessThan(1300)
+    expect(weigh('x'.repeat(1000))).toBeGreaterThan(1100)
+    expect(weigh(new Array(1000).fill(null))).toBeGreaterThan(8000)
     expect(weigh('ж'.repeat(1000))).toBeGreaterThan(2000)
     for (const lent of [false, true]) {
       const near = nearTier({ maxBytes: 10_000 })
