@@ -44,9 +44,9 @@ export function isolate(value: unknown, freeze = true): Isolated {
     if (typeof part !== 'object' || part === null) return 0
     const base = Object.getPrototypeOf(part) as object | null
     let worst: Isolation = 0
-    const all = (parts: Iterable<unknown>): void => {
-      for (const one of parts) {
-        const found = visit(one, depth + 1)
+    const all = (parts: readonly unknown[]): void => {
+      for (let i = 0; i < parts.length; i++) {
+        const found = visit(parts[i], depth + 1)
         if (found > worst) worst = found
       }
     }
@@ -67,11 +67,11 @@ export function isolate(value: unknown, freeze = true): Isolated {
       if (base === Map.prototype) {
         const { size } = part as Map<unknown, unknown>
         bytes += MAP_ENTRY * size
-        all((part as Map<unknown, unknown>).keys())
-        all((part as Map<unknown, unknown>).values())
+        all([...(part as Map<unknown, unknown>).keys()])
+        all([...(part as Map<unknown, unknown>).values()])
       } else if (base === Set.prototype) {
         bytes += SET_ENTRY * (part as Set<unknown>).size
-        all(part as Set<unknown>)
+        all([...(part as Set<unknown>)])
       } else if (base === Uint8Array.prototype) bytes += BYTES + (part as Uint8Array).byteLength
       else if (base !== Date.prototype) return UNKNOWN
       return worst
