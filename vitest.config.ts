@@ -30,13 +30,15 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
 
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
 const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
-/** Unit tests of what only Node has: a TCP client, a proxy, zlib; workerd allows 10,000 timers a request. */
+/** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm; workerd allows 10,000 timers a request. */
 const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
+  'test/unit/protocol/kind.test.ts',
+  'test/unit/near/weight.test.ts',
   'test/unit/cache/bounds.test.ts',
 ]
 

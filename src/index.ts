@@ -24,6 +24,7 @@ export type {
   PlainSetOptions,
   ReadOptions,
   Refresh,
+  Results,
   SetOptions,
   ViewOptions,
   WaitUntil,

@@ -276,7 +276,9 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return coded
     },
     decode({ mark, payload }, key) {
-      return mark === codec?.mark ? codec.decode(payload, key) : decodeJson(payload, mark)
+      if (mark === codec?.mark) return codec.decode(payload, key)
+      // Beside its own mark a cache with a codec takes whole numbers only: increment() keeps them as they are.
+      return decodeJson(payload, codec && mark !== 'i' ? NO_VALUE : mark)
     },
     parse(text) {
       if (text === undefined) return undefined

@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
-import { decodeJson, encodeJson } from '../protocol/codec.ts'
+import { encodeJson } from '../protocol/codec.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { checkNamespace, DEFINED, generationKey, tagKey, WRAPPED } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
@@ -42,18 +42,21 @@ import type {
 } from './types.ts'
 import { checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
 
+/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+type Copied = { readonly near?: never } | { readonly mutable: true }
+
 /**
- * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
- * `INVALID_KEY` (a namespace); it sends nothing.
+ * A cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at once
+ * for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace); it sends nothing.
  */
-export function createCache(options: PlainCacheOptions & { readonly mutable: true }): PlainCache<true>
-export function createCache(options: CacheOptions & { readonly mutable: true }): Cache<true>
-export function createCache(options: PlainCacheOptions): PlainCache
-export function createCache(options: CacheOptions): Cache
-export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache | PlainCache<true> {
+export function createCache(options: PlainCacheOptions & Copied): PlainCache
+export function createCache(options: CacheOptions & Copied): Cache
+export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
+export function createCache(options: CacheOptions): Cache<'frozen'>
+export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
   const core = createCore(options)
   const { waitUntil, mutable } = options
-  return view(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  return view(core, createLoads(core), core.namespace, { waitUntil, mutable }) as Cache<never>
 }
 
 type Name = (key: string) => string
@@ -91,7 +94,7 @@ const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 }
   loadMany: 1,
 }
 
-function view(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind = ''): Cache {
+function view(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind = ''): Cache<'frozen'> {
   const { plain, traits, stats, versions, near } = core
   const { names, stored } = keySpace(core, namespace + kind)
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
@@ -231,9 +234,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
         schema,
       }
       const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (use.plan?.nearMs ?? NEVER))
-      const textLength = entry.payload.length
       const lent = request.mutable === true
-      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength, lent }
+      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
       const noted = loadMs || tags || schema ? { ...fill, note } : fill
       near.set((nearName as Name)(use.key), noted, atMs, ticket)
     }
@@ -282,7 +284,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       if (entry && entry.mark >= 'a') {
         core.hear()
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
-        return opened(decodeJson(entry.payload, entry.mark), entry, 'hit', use).value
+        return opened(core.decode(entry, stored(key)), entry, 'hit', use).value
       }
     } catch {
       // A closer look tells why.
@@ -312,7 +314,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     }
     const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
     const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
-    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, textLength: coded.payload.length, note }
+    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, note }
     near.set((nearName as Name)(key), fill, at, ticket)
   }
   const through: ReadThrough = {
@@ -442,7 +444,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     return begun.sent ? glance(key, begun.sent, plan, closer) : closer()
   }
 
-  const cache: Cache = {
+  const cache: Cache<'frozen'> = {
     async get<T>(key: string, options?: ReadOptions) {
       const kept = quick<Frozen<T>>(key, options)
       if (kept !== undefined) {
@@ -632,7 +634,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       checkNames('define', options, DEFINE, plain)
       return define(view(core, loads, namespace, request, DEFINED), options)
     },
-    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
+    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T, 'frozen'>> {
       const limit = limitOf(options, READ)
       const to = stored(key)
       // Of a plain entry only the store knows the lifetime.
@@ -673,10 +675,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const entry = held(key)
       return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },
-    with(options) {
+    // Each overload says what its options make of it.
+    with(options: ViewOptions): Cache<never> {
       checkNames('with', options, VIEW, plain)
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
-      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) }) as Cache<never>
     },
     namespace(name) {
       entriesOnly()

@@ -7,7 +7,7 @@ import type { NearFeed } from './message-feed.ts'
 export interface NearTierOptions {
   /** Most entries kept, at most 2^24 - 1. @default 100_000 */
   readonly maxEntries?: number
-  /** Most bytes kept, estimated from the lengths of keys and stored texts. @default 32_000_000 */
+  /** Most bytes kept: what the decoded values take in memory, estimated within a factor of two. @default 32_000_000 */
   readonly maxBytes?: number
   /**
    * How long an entry is given out without asking the store: the bound on how stale a read can be after another process

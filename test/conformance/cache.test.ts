@@ -17,8 +17,8 @@ import { same } from '../support/same.ts'
 
 /** A cache and another over a connection of its own, in a namespace of their own. */
 interface Pair {
-  readonly cache: Cache
-  readonly other: Cache
+  readonly cache: Cache<'frozen'>
+  readonly other: Cache<'frozen'>
   /** Reads and steps that the first cache's store was asked for. */
   readonly asked: { gets: number; runs: number }
   readonly events: CacheEvent[]
@@ -249,7 +249,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
     })
 
     describe('a stale value', () => {
-      const stale = async (cache: Cache, value: unknown): Promise<void> => {
+      const stale = async (cache: Cache<'frozen'>, value: unknown): Promise<void> => {
         await cache.set('k', value, { ttl: 30, grace: '5m' })
         await pause(60)
       }
@@ -337,8 +337,8 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
         expect(runs).toBe(1)
       })
       for (const [how, write] of [
-        ['delete', (cache: Cache) => cache.delete('k')],
-        ['set', (cache: Cache) => cache.set('k', 'set')],
+        ['delete', (cache: Cache<'frozen'>) => cache.delete('k')],
+        ['set', (cache: Cache<'frozen'>) => cache.set('k', 'set')],
       ] as const) {
         for (const where of ['the same cache', 'another cache'] as const) {
           test(`parts a load from its key at a ${how} by ${where}`, async ({ cache, other, events }) => {
@@ -366,7 +366,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
       test('answers no later caller with what was there before a delete or set, in 200 rounds', async (pair) => {
         const caches = [pair.cache, pair.other]
         const chance = (n: number): number => Math.floor(Math.random() * n)
-        const either = (): Cache => caches[chance(2)] as Cache
+        const either = (): Cache<'frozen'> => caches[chance(2)] as Cache<'frozen'>
         const wait = async (): Promise<void> => {
           const turns = chance(12)
           if (turns > 8) await pause(chance(4))
@@ -761,7 +761,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
 }
 
 /** What a running load leaves under its key. */
-async function leaseOf(cache: Cache, store: AtomicStore, stored: string): Promise<string> {
+async function leaseOf(cache: Cache<'frozen'>, store: AtomicStore, stored: string): Promise<string> {
   let text: string | undefined
   await cache.getOrSet(stored.slice(stored.indexOf(':') + 1), async () => {
     text = await store.get(stored)

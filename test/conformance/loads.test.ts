@@ -23,13 +23,14 @@ const ways: Readonly<Record<string, () => Promise<AtomicStore>>> = {
 
 for (const [name, open] of Object.entries(ways)) {
   describe(`loads of several processes, ${name}`, () => {
-    const caches = async (count: number, options: Partial<CacheOptions> = {}): Promise<Cache[]> => {
+    const caches = async (count: number, options: Partial<CacheOptions> = {}): Promise<Cache<'frozen'>[]> => {
       const namespace = `loads-${Math.random().toString(36).slice(2)}`
-      const one = async (): Promise<Cache> =>
+      const one = async (): Promise<Cache<'frozen'>> =>
         createCache({ store: await open(), namespace, ttl: '1m', storeTimeout: '20s', ...options })
       return Promise.all(Array.from({ length: count }, one))
     }
-    const closeAll = (all: readonly Cache[]): Promise<unknown> => Promise.all(all.map((cache) => cache.close()))
+    const closeAll = (all: readonly Cache<'frozen'>[]): Promise<unknown> =>
+      Promise.all(all.map((cache) => cache.close()))
 
     it('that all fail fail after two at the most, one for each process', async () => {
       for (const grace of [0, '1h'] as const) {
@@ -74,7 +75,7 @@ for (const [name, open] of Object.entries(ways)) {
       await closeAll(all)
     }, 30_000)
     it('pass to another process when one closes', async () => {
-      const [here, there] = (await caches(2)) as [Cache, Cache]
+      const [here, there] = (await caches(2)) as [Cache<'frozen'>, Cache<'frozen'>]
       const { promise, resolve } = Promise.withResolvers<string>()
       const first = here.getOrSet('k', () => promise)
       await pause(100)
@@ -89,7 +90,7 @@ for (const [name, open] of Object.entries(ways)) {
     }, 30_000)
     it('leave no timer that keeps the process after close', async () => {
       const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-      const [here, there] = (await caches(2)) as [Cache, Cache]
+      const [here, there] = (await caches(2)) as [Cache<'frozen'>, Cache<'frozen'>]
       const { promise, resolve } = Promise.withResolvers<string>()
       const running = here.getOrSet('own', () => promise)
       const other = there.getOrSet('k', () => promise)
@@ -107,7 +108,7 @@ for (const [name, open] of Object.entries(ways)) {
       await there.close()
     }, 30_000)
     it('of a value that is gone end its stale copy everywhere', async () => {
-      const [here, there] = (await caches(2, { grace: '1h' })) as [Cache, Cache]
+      const [here, there] = (await caches(2, { grace: '1h' })) as [Cache<'frozen'>, Cache<'frozen'>]
       await here.set('k', 'old')
       await here.expire('k')
       expect(await here.getOrSet('k', () => undefined)).toBeUndefined()

@@ -27,7 +27,7 @@ export interface Outcome {
 interface Node {
   readonly name: string
   readonly machine: Machine
-  readonly cache: Cache
+  readonly cache: Cache<'frozen'>
   readonly link: Link
   readonly life: Life
   /** Calls that delete, and whether they have sent it. */
@@ -41,7 +41,7 @@ interface Deleting {
 
 interface Space {
   readonly names: Names
-  of(node: Node): Cache
+  of(node: Node): Cache<'frozen'>
 }
 
 /** A call that has not settled. */

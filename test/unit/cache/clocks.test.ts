@@ -6,9 +6,9 @@ import { createStoreClock } from '../../../src/runtime/store-clock.ts'
 import { pause } from './slow-store.ts'
 
 /** A writer and a reader with clocks that are `aheadMs` behind the store's. */
-function off(aheadMs: number, near = false): [Cache, Cache] {
+function off(aheadMs: number, near = false): [Cache<'frozen'>, Cache<'frozen'>] {
   const store = memoryStore({ now: () => Date.now() + aheadMs })
-  const make = (): Cache => createCache({ store, ttl: '30s', grace: '1h', ...(near && { near: nearTier() }) })
+  const make = (): Cache<'frozen'> => createCache({ store, ttl: '30s', grace: '1h', ...(near && { near: nearTier() }) })
   return [make(), make()]
 }
 const down = (): never => {

@@ -5,7 +5,7 @@ import { type Cache, createCache } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
-const open = (near = false): Cache =>
+const open = (near = false): Cache<'frozen'> =>
   createCache({ store: memoryStore(), ttl: '5m', ...(near && { near: nearTier() }) })
 
 describe('a namespace is one name', () => {
@@ -89,7 +89,7 @@ for (const near of [false, true]) {
       await expect(open(near).get(LONG)).rejects.toEqual(code('INVALID_KEY'))
       const store = memoryStore()
       const caches = [1, 2].map(() => createCache({ store, longKeys, ttl: '5m', ...(near && { near: nearTier() }) }))
-      const [cache, other] = caches as [Cache, Cache]
+      const [cache, other] = caches as [Cache<'frozen'>, Cache<'frozen'>]
       const longs = [LONG, `${LONG}x`, 'x'.repeat(1017), `${'x'.repeat(1017)}y`, '馬'.repeat(340), 'y'.repeat(100_000)]
       // Just short enough.
       const keys = [...longs, 'x'.repeat(1016), 'x'.repeat(1017).slice(1), ...longs.map(longKeys)]

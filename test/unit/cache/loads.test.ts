@@ -7,11 +7,11 @@ import { NONE, parseEntry } from '../../../src/protocol/entry.ts'
 import { pause } from './slow-store.ts'
 
 /** Caches over one store, as processes have them. */
-function many(count: number, options: Partial<CacheOptions> = {}, store = memoryStore()): Cache[] {
+function many(count: number, options: Partial<CacheOptions> = {}, store = memoryStore()): Cache<'frozen'>[] {
   return Array.from({ length: count }, () => createCache({ store, ttl: '1m', ...options }))
 }
-function two(options: Partial<CacheOptions> = {}, store = memoryStore()): [Cache, Cache] {
-  return many(2, options, store) as [Cache, Cache]
+function two(options: Partial<CacheOptions> = {}, store = memoryStore()): [Cache<'frozen'>, Cache<'frozen'>] {
+  return many(2, options, store) as [Cache<'frozen'>, Cache<'frozen'>]
 }
 function gate<T = void>(): { promise: Promise<T>; open(value: T): void; fail(error: unknown): void } {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
@@ -22,13 +22,13 @@ const code = (code: string) => expect.objectContaining({ code })
 
 /** A first load that is ended by hand, and others in their own processes that have come to wait for it. */
 async function waitingFor(
-  caches: readonly Cache[],
+  caches: readonly Cache<'frozen'>[],
   first: () => unknown,
   then: () => unknown,
-  options?: Parameters<Cache['getOrSet']>[2],
+  options?: Parameters<Cache<'frozen'>['getOrSet']>[2],
 ): Promise<{ open(): void; leader: Promise<unknown>; followers: Promise<unknown>[]; most(): number }> {
   const start = gate()
-  const [leader, ...rest] = caches as [Cache, ...Cache[]]
+  const [leader, ...rest] = caches as [Cache<'frozen'>, ...Cache[]]
   const leading = leader.getOrSet(
     'k',
     async () => {
@@ -153,7 +153,7 @@ describe('those who wait for a load of another process that ends without a value
   })
   it('but behind one another when it was deleted, or its callers have left', async () => {
     for (const how of ['delete', 'leave'] as const) {
-      const [leader, other, ...rest] = many(6) as [Cache, Cache, ...Cache[]]
+      const [leader, other, ...rest] = many(6) as [Cache<'frozen'>, Cache<'frozen'>, ...Cache[]]
       const stop = new AbortController()
       const leading = leader.getOrSet('k', () => new Promise(() => {}), { signal: stop.signal, hardTimeout: 500 })
       leading.catch(() => {})

@@ -7,6 +7,7 @@ import {
   type CacheOptions,
   createCache,
   HitherError,
+  type Results,
   type Transition,
 } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
@@ -70,15 +71,18 @@ const LIFE = { ttl: '1m' } as const
 
 for (const [near, tier] of Object.entries(WITHOUT)) {
   describe(`an acknowledged write is there, ${near} near tier`, () => {
-    const two = (options: Partial<CacheOptions> = {}): [Cache, Cache, ReturnType<typeof counting>] => {
+    const two = (
+      options: Partial<CacheOptions> = {},
+    ): [Cache<Results>, Cache<Results>, ReturnType<typeof counting>] => {
       const counted = counting()
-      const one = (): Cache => createCache({ store: counted.store, ...LIFE, ...(tier && { near: tier() }), ...options })
+      const one = (): Cache<Results> =>
+        createCache({ store: counted.store, ...LIFE, ...(tier && { near: tier() }), ...options })
       return [one(), one(), counted]
     }
     const KEY = storedKey('hither', 'k')
     const TAGS = { tags: ['t', 'u'] }
     /** How another process, or the server, ends what the first cache remembers. */
-    const ends: Record<string, (other: Cache, store: AtomicStore) => Promise<unknown>> = {
+    const ends: Record<string, (other: Cache<Results>, store: AtomicStore) => Promise<unknown>> = {
       'a clear by another process': (other) => other.clear(),
       'an invalidation by another process': (other) => other.invalidateTags(['u']),
       'one that keeps it stale': (other) => other.invalidateTags(['u'], { keepStale: true }),
@@ -89,7 +93,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
         await other.set('elsewhere', 1, TAGS)
       },
     }
-    const writes: Record<string, (cache: Cache) => Promise<unknown>> = {
+    const writes: Record<string, (cache: Cache<Results>) => Promise<unknown>> = {
       set: (cache) => cache.set('k', 'new', TAGS),
       setMany: (cache) => cache.setMany([['j', 1], ['k', 'new']], TAGS), // biome-ignore format: pairs
       add: (cache) => cache.add('k', 'new', TAGS),
@@ -135,7 +139,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
       expect(await store.get(KEY)).toContain('u=')
     })
     it('goes over nothing that another process has put there, or taken away, in between', async () => {
-      const cases: Record<string, [(other: Cache) => Promise<unknown>, unknown]> = {
+      const cases: Record<string, [(other: Cache<Results>) => Promise<unknown>, unknown]> = {
         set: [(other) => other.set('k', 'theirs'), 'theirs'],
         delete: [(other) => other.delete('k'), undefined],
         'delete, add': [(other) => other.delete('k').then(() => other.add('k', 'added')), 'added'],
@@ -270,7 +274,7 @@ describe('a tag lives as long as what bears it', () => {
   const TAG = tagKey('hither', 't')
   const tags = ['t']
 
-  const writes: Record<string, (cache: Cache, ttl: number) => Promise<unknown>> = {
+  const writes: Record<string, (cache: Cache<Results>, ttl: number) => Promise<unknown>> = {
     set: (cache, ttl) => cache.set('k', 1, { tags, ttl }),
     setMany: (cache, ttl) => cache.setMany([['k', 1]], { tags, ttl }),
     add: (cache, ttl) => cache.add('k', 1, { tags, ttl }),
@@ -486,9 +490,9 @@ describe('what is stored and malformed is a miss', () => {
       const other = createCache({ store, ...LIFE })
       const keys = [generationKey('hither'), tagKey('hither', 't')] as const
       const writes = [
-        (cache: Cache) => cache.set('k', 'v', { tags }),
-        (cache: Cache) => cache.getOrSet('k', () => 'v', { tags }),
-        (cache: Cache) => cache.add('k', 'v', { tags }),
+        (cache: Cache<Results>) => cache.set('k', 'v', { tags }),
+        (cache: Cache<Results>) => cache.getOrSet('k', () => 'v', { tags }),
+        (cache: Cache<Results>) => cache.add('k', 'v', { tags }),
       ]
       for (const key of keys) {
         // A version of a tag may be of 32.
