@@ -13,35 +13,40 @@ import { put, same } from './transition.ts'
  * What an entry must have been loaded under to be valid: the namespace's generation, and a version for each of its
  * tags. A version is random, so that one which was lost never returns; a missing one equals nothing.
  */
-export interface Context {
+export interface CapturedVersions {
   readonly generation: string
   /** By tag: 16 characters that end it, then 16 that only make it stale. */
   readonly tags: ReadonlyMap<string, string>
 }
 
-/** A namespace: where its things are stored. In the plain format keys are as given. */
-export interface Space {
+/** The stored keys of a namespace. In the plain format keys are as given. */
+export interface NamespaceKeys {
   key(key: string): string
   readonly generation: string
   tag(tag: string): string
 }
 
-export interface Versions {
+export interface VersionMemory {
   /** Changes when something is forgotten: a read that was sent before may not be noted after. */
   readonly epoch: number
   /** Takes note of a version that a read sent in `epoch` has shown; undefined: it is missing. */
   note(key: string, version: string | undefined, epoch: number): void
   /** The versions now, as far as the last five seconds have shown all of them. */
-  recallAll(space: Space, names: readonly string[]): Context | undefined
+  recallAll(space: NamespaceKeys, names: readonly string[]): CapturedVersions | undefined
   /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
   recall(key: string, beforeMs?: number): string | undefined
   /**
    * The versions now, made where they are missing. Each tag then lives as long as an entry of `lifeMs`, and a margin.
    * `generation`, where it is known already.
    */
-  capture(space: Space, names: readonly string[], call: Call, options: CaptureOptions): Promise<Context>
+  capture(
+    space: NamespaceKeys,
+    names: readonly string[],
+    call: Call,
+    options: CaptureOptions,
+  ): Promise<CapturedVersions>
   /** As `capture` does with lifetimes, but makes nothing: for an entry whose versions are settled. */
-  renew(space: Space, names: readonly string[], call: Call, lifeMs: number): Promise<unknown>
+  renew(space: NamespaceKeys, names: readonly string[], call: Call, lifeMs: number): Promise<unknown>
   forget(key: string): void
 }
 
@@ -50,6 +55,8 @@ export interface CaptureOptions {
   readonly lifeMs: number
   readonly generation?: string | undefined
 }
+
+export type { CapturedVersions as Context, NamespaceKeys as Space }
 
 /** How long a version seen is taken for the current one. */
 const REMEMBERED_MS = 5000
@@ -103,13 +110,13 @@ return 1`,
   },
 }
 
-export function createVersions(run: AtomicStore['run']): Versions {
+export function createVersions(run: AtomicStore['run']): VersionMemory {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
   const asked = createMomentary<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
   const renewing: typeof asked = createMomentary()
   let epoch = 0
-  const versions: Versions = {
+  const versions: VersionMemory = {
     get epoch() {
       return epoch
     },

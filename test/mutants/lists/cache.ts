@@ -6,14 +6,21 @@ const UNIT = ['cache/guards.test.ts', 'cache/engine.test.ts']
 const breaker = of('src/runtime/breaker.ts', ['cache/near.test.ts'])
 const step = of('src/cache/entry-operations.ts')
 const load = of('src/cache/load.ts')
-const look = of('src/cache/look.ts')
+const reading = of('src/cache/reading.ts')
+const judge = of('src/cache/judge.ts')
 const version = of('src/cache/versions.ts')
 const through = of('src/cache/get-or-set.ts')
 const many = of('src/cache/get-or-set-many.ts')
-const cache = of('src/cache/create-cache.ts')
-const core = of('src/cache/core.ts')
+const entries = of('src/cache/functions/entries.ts')
+const increment = of('src/cache/functions/increment.ts')
+const invalidate = of('src/cache/functions/invalidate.ts')
+const write = of('src/cache/write.ts')
+const read = of('src/cache/read.ts')
+const open = of('src/cache/open.ts')
+const queue = of('src/runtime/key-queue.ts')
+const engine = of('src/cache/engine.ts')
 const entry = of('src/protocol/entry.ts')
-const near = of('src/near/attached.ts')
+const near = of('src/near/coherence.ts')
 const feed = of('src/near/message-feed.ts')
 const pull = of('src/near/pull-feed.ts')
 const tomb = of('src/near/tombstones.ts')
@@ -190,38 +197,42 @@ export const mutants: readonly Mutant[] = [
   breaker('the store is asked no more once it has failed often', 'if (open) return probeOrRefuse(call)', ''),
   breaker('one probe at a time', 'Math.abs(now() - probingMs) < patienceMs) throw refusal()', 'false) throw refusal()'),
   breaker('what is answered in between counts', 'if (failures.length > 0) failures = []', ''),
-  cache('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
+  open('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
     'cache/near.test.ts',
   ]),
-  cache('what is given out is thawed', '? { ...kept, value: given(kept.value) } :', '? kept :', ['cache/near.test.ts']),
-  cache('and by the quick way', 'return given((near as Near).peek(', 'return ((near as Near).peek(', [
+  read('what is given out is thawed', '? { ...kept, value: copyIfMutable(view, kept.value) } :', '? kept :', [
     'cache/near.test.ts',
   ]),
-  look('an entry of another generation is dead', 'if (entry.generation === generation) {', 'if (true) {'),
-  look(
+  read(
+    'and by the quick way',
+    'return copyIfMutable(view, view.core.near.peek(view.nearKey(key), coarseNow()))',
+    'return view.core.near.peek(view.nearKey(key), coarseNow())',
+    ['cache/near.test.ts'],
+  ),
+  judge('an entry of another generation is dead', 'entry.generation === generation ? standing', 'true ? standing'),
+  reading(
     'tags that the entry bears are read',
     'if (name && !all.has(name)) missing.push(read(name))',
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
-  look(
-    'what is not valid is dead',
-    "if (stands !== 'valid') dead = entry.id",
-    "if (stands === 'dead') dead = entry.id",
-  ),
-  look('what is dead is not stale', "else if (stands !== 'dead' && entry.freshUntilMs", 'else if (entry.freshUntilMs'),
+  judge('what is not valid is dead', "stands === 'valid' ? '' : entry.id", "stands !== 'dead' ? '' : entry.id"),
+  judge('what is dead is not stale', "stands !== 'dead' && hasGrace", 'hasGrace'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
   entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),
   entry('a usual hit bears no other tag', "text.slice(120, 128) === String(tags.length).padStart(8, '0') &&", ''),
   entry('a usual hit bears these versions', 'text.startsWith(tags, 128)', 'true'),
-  look(
+  reading(
     'a look sent at once waits for what is being written',
-    ' || before(to)) return undefined',
+    ' || before(storedKey)) return undefined',
     ') return undefined',
     UNIT,
   ),
-  look('a look sent at once minds a tombstone', 'if (plain || near?.buried(to) || ', 'if (plain || ', [
-    'cache/near.test.ts',
-  ]),
+  reading(
+    'a look sent at once minds a tombstone',
+    'if (plain || near.retryPendingDelete(storedKey) || ',
+    'if (plain || ',
+    ['cache/near.test.ts'],
+  ),
   version(
     'a version that is missing equals nothing',
     "if (now === undefined || !isSameTag(now, version)) return 'dead'",
@@ -285,36 +296,36 @@ export const mutants: readonly Mutant[] = [
     'for (const { reject } of [...batch.values()].slice(0, 1)) reject(error)',
   ),
   // Writes
-  cache('a write parts the loads of its keys', 'targets.flatMap((to) => loads.detach(to) ?? [])', '[]', UNIT),
-  cache('what is looked for is told', 'work(to, found.dead, found)', "work(to, '', found)"),
-  cache('an invalidation forgets the versions it ends', 'undefined)\n    keys.forEach(core.forget)', 'undefined)'),
-  cache(
+  write('a write parts the loads of its keys', 'targets.flatMap((to) => loads.detach(to) ?? [])', '[]', UNIT),
+  write('what is looked for is told', 'work(to, reading.dead, reading)', "work(to, '', reading)"),
+  invalidate('an invalidation forgets the versions it ends', 'undefined)\n  keys.forEach(core.forget)', 'undefined)'),
+  write(
     'a write that failed is told',
     'for (const [i, outcome] of outcomes.entries()) {',
     'for (const [i, outcome] of [].entries() as never) {',
   ),
-  cache('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
-  cache('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
+  increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
+  write('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
   momentary('reads of one tick only are shared', 'void RESOLVED.then(clear)', ''),
-  core(
+  engine(
     'reads before a write are not shared after it',
     "if (effect === 'read') return ask()\n      reads.delete(key)",
     "if (effect === 'read') return ask()",
     UNIT,
   ),
-  core(
+  queue(
     'calls wait for slower ones before them',
     'const turn = before ? within(before, limit).then(work) : work()',
     'const turn = work()',
     UNIT,
   ),
-  core('but no longer than their own limit', 'within(before, limit).then(work)', 'before.then(work)', [
+  queue('but no longer than their own limit', 'within(before, limit).then(work)', 'before.then(work)', [
     'cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one',
   ]),
-  core(
+  queue(
     'and who leaves lets nobody past',
-    'Promise.all([before, turn.then(nothing, nothing)])',
-    'turn.then(nothing, nothing)',
+    'Promise.all([before, turn.then(ignore, ignore)])',
+    'turn.then(ignore, ignore)',
     ['cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one'],
   ),
   // What a loader is given of the stale copy
@@ -348,11 +359,11 @@ export const mutants: readonly Mutant[] = [
     'return value',
     ['cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that'],
   ),
-  core('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
+  engine('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
     'cache/bounds.test.ts > ends a read at its deadline, or at hardTimeout',
   ]),
   // Near
-  cache(
+  open(
     'what a tag has made stale is not fresh near',
     "status === 'stale' ? 0 : entry.freshUntilMs",
     'entry.freshUntilMs',
@@ -389,7 +400,7 @@ export const mutants: readonly Mutant[] = [
     'close(keys[i] as string, grave, failed)',
     'close(keys[i] as string, grave, false)',
   ),
-  look('its key counts as absent', 'const absent = buried && (await buried)', 'const absent = false', [
+  reading('its key counts as absent', 'const absent = retrying && (await retrying)', 'const absent = false', [
     'cache/unarrived.test.ts > hides the key from a read though it fails once more',
   ]),
   tomb('for maxAge', 'return agoMs >= 0 && agoMs < maxAgeMs', 'return false', [
@@ -419,7 +430,7 @@ export const mutants: readonly Mutant[] = [
     'if (!value) return same(current, 0)\n      return Number(a)',
     ['cache/unarrived.test.ts > leaves what is written before it arrives once more'],
   ),
-  core(
+  engine(
     'a lease ends as well',
     "entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]",
     "['bury', entry.id, 0]",
@@ -428,7 +439,7 @@ export const mutants: readonly Mutant[] = [
   tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
     'cache/unarrived.test.ts > leaves what is written and not answered yet',
   ]),
-  core('nor what was written while it looked', 'if (!isDue()) return false', ''),
+  engine('nor what was written while it looked', 'if (!isDue()) return false', ''),
   tomb(
     'a read that has waited looks once more',
     'const left = graves.get(key)',
@@ -447,37 +458,37 @@ export const mutants: readonly Mutant[] = [
     'graves.delete(key)\n      for (const grave of all) {\n        grave.lifted = true',
     ['cache/unarrived.test.ts > is not given up for a write that was sent before it failed'],
   ),
-  core('what was written long after is left', '|| entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return', ') return'),
-  core(
+  engine('what was written long after is left', '|| entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return', ') return'),
+  engine(
     'what the clocks say was written before is not',
     'entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS',
     'entry.writtenMs >= 0',
   ),
-  cache(
+  write(
     'a write that may not fail is kept near',
-    'await keep(key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])',
+    'await keepUnconfirmed(view, key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])',
     '',
   ),
-  cache(
+  write(
     'unless what it was captured under has ended',
-    'if (captured !== undefined && captured !== versions.epoch) continue',
+    'if (captured !== undefined && captured !== core.versions.epoch) continue',
     '',
   ),
-  cache(
+  entries(
     'a plain entry that is looked at leaves it',
-    'plain && held(key) ? undefined : { key, found }',
-    '{ key, found }',
+    'core.plain && nearEntry(view, key) ? undefined : { key, found: reading }',
+    '{ key, found: reading }',
     ['cache/unarrived.test.ts > stays near when a plain entry is looked at'],
   ),
   // Plain keys
-  cache(
+  write(
     'a plain write waits for the fill of a load',
-    'fillings.length > 0; fillings = part())\n        await within(after(Promise.all(fillings)), limit)',
-    'false; )\n        await within(after(Promise.all(fillings)), limit)',
+    'fillings.length > 0; fillings = detach())\n      await within(after(Promise.all(fillings)), limit)',
+    'false; )\n      await within(after(Promise.all(fillings)), limit)',
   ),
-  cache(
+  write(
     'a plain write parts the loads that begin meanwhile',
-    'fill of a load that has begun meanwhile.\n        part()',
+    'fill of a load that has begun meanwhile.\n      detach()',
     'fill of a load that has begun meanwhile.',
   ),
   load(
@@ -492,7 +503,10 @@ export const mutants: readonly Mutant[] = [
     ['cache/unarrived.test.ts > nor does one that every caller has left, and another has followed'],
   ),
   load('loads of a plain key are shared', 'if (!token) return plain || ((!seen', 'if (!token) return ((!seen'),
-  cache('a call that ends before its turn is told once', 'ready?.catch(nothing)\n    if (!plain', 'if (!plain', [
-    'cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key',
-  ]),
+  write(
+    'a call that ends before its turn is told once',
+    'ready?.catch(nothing)\n  if (!core.plain',
+    'if (!core.plain',
+    ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],
+  ),
 ]

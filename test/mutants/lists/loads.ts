@@ -6,9 +6,11 @@ const by = (title: string): readonly string[] => [`cache/loads.test.ts > ${title
 const step = of('src/cache/entry-operations.ts')
 const load = of('src/cache/load.ts')
 const through = of('src/cache/get-or-set.ts')
-const core = of('src/cache/core.ts')
-const look = of('src/cache/look.ts')
-const cache = of('src/cache/create-cache.ts')
+const options = of('src/cache/options.ts')
+const engine = of('src/cache/engine.ts')
+const judge = of('src/cache/judge.ts')
+const open = of('src/cache/open.ts')
+const faces = of('src/cache/faces.ts')
 const clock = of('src/runtime/store-clock.ts', ['cache/clocks.test.ts'])
 const background = of('src/runtime/background.ts')
 const abort = of('src/runtime/abort.ts')
@@ -115,7 +117,7 @@ export const mutants: readonly Mutant[] = [
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
   // The end of a cache
-  cache(
+  faces(
     'close sees to running loads',
     'await loads.close()',
     '',
@@ -177,7 +179,7 @@ export const mutants: readonly Mutant[] = [
     "(coded ? 'fail' : 'gone')",
     by('leaves the copy when it says skip'),
   ),
-  core(
+  engine(
     'near, too',
     '/^(lease|release|fail)$/',
     '/^(lease|release|fail|gone)$/',
@@ -207,17 +209,17 @@ export const mutants: readonly Mutant[] = [
   clock('the least that is certain', 'least > 0 ? least : Math.min(most, 0)', 'most'),
   clock('a clock that was set', 'const meet = from <= most && to >= least', 'const meet = true'),
   clock('a stamp of no clock', '|| from > MOST_AHEAD_MS', ''),
-  look('freshness is by the store’s clock', 'return isFresh(entry, clock.now)', 'return isFresh(entry, now)', [
+  judge('freshness is by the store’s clock', 'return isFresh(entry, clock.now)', 'return isFresh(entry, now)', [
     'cache/clocks.test.ts',
   ]),
-  look('an entry tells the least', 'if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)', '', [
+  judge('an entry tells the least', 'if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)', '', [
     'cache/clocks.test.ts',
   ]),
-  cache('near, it ends with the store’s', 'entry.freshUntilMs - aheadMs', 'entry.freshUntilMs', [
+  open('near, it ends with the store’s', 'entry.freshUntilMs - aheadMs', 'entry.freshUntilMs', [
     'cache/clocks.test.ts',
   ]),
   // Calls
-  core(
+  options(
     'an option is a call’s own',
     'Object.keys(options ?? {})',
     'Object.keys({ ...Object.prototype, ...options })',

@@ -6,9 +6,11 @@ const stamp = of('src/cache/stamped-write.ts', UNIT)
 const step = of('src/cache/entry-operations.ts', UNIT)
 const version = of('src/cache/versions.ts', UNIT)
 const load = of('src/cache/load.ts', UNIT)
-const look = of('src/cache/look.ts', UNIT)
-const cache = of('src/cache/create-cache.ts', UNIT)
-const core = of('src/cache/core.ts', UNIT)
+const reading = of('src/cache/reading.ts', UNIT)
+const wrap = of('src/cache/functions/wrap.ts', UNIT)
+const define = of('src/cache/functions/define.ts', UNIT)
+const entries = of('src/cache/functions/entries.ts', UNIT)
+const engine = of('src/cache/engine.ts', UNIT)
 const space = of('src/cache/key-space.ts', ['cache/keys.test.ts'])
 const keys = of('src/protocol/keys.ts', ['cache/keys.test.ts'])
 const memory = of('adapters/memory/index.ts', ['memory-store.test.ts'])
@@ -34,8 +36,8 @@ export const mutants: readonly Mutant[] = [
   ),
   stamp(
     'and its tags are renewed',
-    'remembered ? writing : extend(',
-    'remembered ? writing : ((writing: Promise<Reply>, ..._: unknown[]) => writing)(',
+    'remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit)',
+    'writing',
   ),
   stamp(
     'one caller that leaves takes no other along',
@@ -58,30 +60,26 @@ export const mutants: readonly Mutant[] = [
     'if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)',
     '',
   ),
-  cache(
-    'touch renews its tags',
-    "stamps.extend(step('once', to, ['touch', id, freshMs, lifeMs], limit), names, lifeMs, limit)",
-    "step('once', to, ['touch', id, freshMs, lifeMs], limit)",
-  ),
+  entries('touch renews its tags', 'await renewTags(view, touching, names, lifeMs, limit)', 'await touching'),
   step(
     'touch extends what it has found',
     "=== (verb === 'take' || verb === 'touch') && (",
     "=== (verb === 'take') && (",
   ),
   // What a clear has ended is freed
-  look(
+  reading(
     'an entry of a dead generation gets an end',
-    'else if (entry.expiresMs === NEVER) fade(',
-    'else if (false) fade(',
+    'entry.generation !== generation && entry.expiresMs === NEVER',
+    'false',
   ),
-  core('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
-  core('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
+  engine('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
+  engine('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
   version('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
   version('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
   version('a malformed version is missing', '|| !isVersion(version)) seen.delete(key)', ') seen.delete(key)'),
   version('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
-  look(
+  reading(
     'a malformed generation is none',
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
@@ -91,9 +89,9 @@ export const mutants: readonly Mutant[] = [
   load('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
-  cache('define has keys of its own', 'request, DEFINED)', "request, '')", ['cache/keys.test.ts']),
-  cache('wrap has keys of its own', 'request, WRAPPED)', "request, '')", ['cache/keys.test.ts']),
-  cache('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
+  define('define has keys of its own', 'viewOfKind(viewOf(cache), DEFINED)', 'viewOf(cache)', ['cache/keys.test.ts']),
+  wrap('wrap has keys of its own', 'viewOfKind(view, WRAPPED)', 'view', ['cache/keys.test.ts']),
+  wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
     'cache/keys.test.ts',
   ]),
   space('a long key is where no other is', 'storedKey(name + HASHED, longKeys(key))', 'storedKey(name, longKeys(key))'),

@@ -1,0 +1,6 @@
+export { define } from './define.ts'
+export { add, getEntry, has, peek, take, touch, ttl } from './entries.ts'
+export { decrement, increment } from './increment.ts'
+export { capture, clear, expire, invalidateTags } from './invalidate.ts'
+export { getOrSetMany } from './many.ts'
+export { wrap } from './wrap.ts'

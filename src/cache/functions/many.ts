@@ -1,0 +1,25 @@
+import { planLoad } from '../get-or-set.ts'
+import { getOrSetMany as readThroughMany } from '../get-or-set-many.ts'
+import { invalid, LOAD, limitOf } from '../options.ts'
+import { throughOf } from '../read.ts'
+import type { AnyCache, GetOrSetOptions, Given, LoadOptionsOf, ManyLoader, Results } from '../types.ts'
+import { storedKeys, viewOf } from '../view.ts'
+
+/**
+ * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
+ * answers undefined for, are absent from the map. At most 10,000.
+ */
+export async function getOrSetMany<T, R extends Results, F extends object>(
+  cache: AnyCache<R, F>,
+  keys: readonly string[],
+  loader: ManyLoader<T>,
+  given?: LoadOptionsOf<F>,
+): Promise<Map<string, Given<T, R>>> {
+  const view = viewOf(cache)
+  const options = given as GetOrSetOptions | undefined
+  const limit = limitOf(view, options, LOAD)
+  storedKeys(view, keys)
+  if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
+  const values = await readThroughMany(throughOf(view), keys, loader, planLoad(view.core, options), limit)
+  return values as Map<string, Given<T, R>>
+}
