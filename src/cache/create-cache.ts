@@ -1,19 +1,21 @@
 import { createCore } from './engine.ts'
-import { close, openView, statsOf, viewOfNamespace, viewWith } from './faces.ts'
+import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
 import * as verbs from './functions/index.ts'
 import { VIEW } from './handle.ts'
-import { get, getMany, getOrSet } from './read.ts'
+import { tags } from './parts/tags.ts'
+import { get, getMany, getOrSet, peek } from './read.ts'
 import type {
   Cache,
   CacheOptions,
   DefineOptions,
   Definition,
+  Frozen,
   PlainCache,
   PlainCacheOptions,
   ViewOptions,
 } from './types.ts'
 import type { View } from './view.ts'
-import { delete as remove, set, setMany } from './write.ts'
+import { delete as remove, set } from './write.ts'
 
 /** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
 type Copied = { readonly near?: never } | { readonly mutable: true }
@@ -27,7 +29,7 @@ export function createCache(options: CacheOptions & Copied): Cache
 export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
 export function createCache(options: CacheOptions): Cache<'frozen'>
 export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
-  return faceOf(openView(createCore(options), options)) as Cache<never>
+  return faceOf(openView(createCore(options, tags()), options)) as Cache<never>
 }
 
 /** Every method is one line over a function, which takes the cache or its view. */
@@ -39,7 +41,7 @@ function faceOf(view: View): Cache<'frozen'> {
     getOrSet: (key, loader, options) => getOrSet(view, key, loader, options),
     getOrSetMany: (keys, loader, options) => verbs.getOrSetMany(cache, keys, loader, options),
     set: (key, value, options) => set(view, key, value, options),
-    setMany: (entries, options) => setMany(view, entries, options),
+    setMany: (entries, options) => verbs.setMany(cache, entries, options),
     add: (key, value, options) => verbs.add(cache, key, value, options),
     has: (key, options) => verbs.has(cache, key, options),
     ttl: (key, options) => verbs.ttl(cache, key, options),
@@ -55,10 +57,10 @@ function faceOf(view: View): Cache<'frozen'> {
     wrap: (fn, options) => verbs.wrap(cache, fn, options),
     define: <P, T>(options: DefineOptions<P, T>) => verbs.define(cache, options as never) as Definition<P, T, 'frozen'>,
     getEntry: (key, options) => verbs.getEntry(cache, key, options),
-    peek: (key) => verbs.peek(cache, key),
+    peek: <T>(key: string) => peek(view, key) as Frozen<T> | undefined,
     with: (options: ViewOptions): Cache<never> => faceOf(viewWith(view, options)) as Cache<never>,
     namespace: (name) => faceOf(viewOfNamespace(view, name)),
-    stats: () => statsOf(view),
+    stats: () => verbs.stats(cache),
     flush: view.core.background.flush,
     close: () => close(view),
     [Symbol.asyncDispose]: () => close(view),

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { NearPart } from '../near/coherence.ts'
-import { decodeJson, encodeJson } from '../protocol/codec.ts'
+import { decodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -15,13 +15,14 @@ import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
-import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
+import { repeatEntry } from './entry-operations.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
+import { entryFormat, type Format } from './parts/format-entry.ts'
 import { noNear } from './parts/no-near.ts'
-import { readPlain, writePlain } from './plain-operations.ts'
+import type { TagsPart } from './parts/tags.ts'
 import { createRecent, type Recent } from './recent.ts'
 import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
-import { type CapturedVersions, createVersions, formatTags, type VersionMemory } from './versions.ts'
+import { type CapturedVersions, createVersions, type VersionMemory } from './versions.ts'
 
 /** A value in the form it is stored in. */
 export interface Coded {
@@ -43,6 +44,8 @@ export type Emit = (
 export interface Core {
   readonly traits: StoreTraits
   readonly plain: boolean
+  readonly format: Format
+  readonly tags: TagsPart
   readonly near: NearPart
   readonly longKeys: CacheOptions['longKeys']
   /** The cache's own; others are views of it. '' in the plain format. */
@@ -124,11 +127,14 @@ const FADE_MS = 60_000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
 const CLOCKS_DIFFER_MS = 5000
 
-export function createCore(options: CacheOptions | PlainCacheOptions): Core {
+/** `tags`: what the cache can do with tags. */
+export function createCore(options: CacheOptions | PlainCacheOptions, tags: TagsPart): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
-  const { store, near: tier, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { store, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec, longKeys } = options as CacheOptions
-  const plain = format === 'plain'
+  const format: Format = options.format ?? entryFormat
+  if (typeof format?.parse !== 'function') throw invalid('format is one such as plain()')
+  const { plain, steps } = format
   checkNames('createCache', options, CACHE, plain)
   if (typeof store?.run !== 'function') {
     const promised = (store as { then?: unknown } | undefined)?.then ? ', not the promise of a client' : ''
@@ -142,24 +148,9 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
   }
   if (longKeys && typeof longKeys !== 'function') throw invalid('longKeys is a function, such as hashed()')
-  if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
   if (tier !== undefined && typeof tier?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
   const namespace = plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
-  const [read, write] = plain ? [readPlain, writePlain] : [readEntry, writeEntry]
-  const steps = { read, repeat: repeatEntry, once: write }
-  const plainEntry = plain && {
-    mark: 'j',
-    id: '',
-    // By no clock: its age is 0.
-    writtenMs: NEVER,
-    loadMs: 0,
-    freshUntilMs: NEVER,
-    expiresMs: NEVER,
-    lease: NONE,
-    generation: NONE,
-    tags: '',
-  }
   const reads = createMomentary<Promise<string | undefined>>()
   const noted = createMomentary<Promise<string | undefined>>()
   const faded = createRecent<true>()
@@ -216,6 +207,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   const core: Core = {
     traits: store.traits,
     plain,
+    format,
+    tags,
     near,
     longKeys,
     namespace,
@@ -255,20 +248,14 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         coding.catch(nothing)
         return coding
       }
-      const coded = encodeJson(value, false, plain)
-      if (plain && coded.mark === 'r')
-        throw new HitherError('UNENCODABLE', "format 'plain' keeps what JSON can, no more")
-      return coded
+      return format.encode(value)
     },
     decode({ mark, payload }, key) {
       if (mark === codec?.mark) return codec.decode(payload, key)
       // Beside its own mark a cache with a codec takes whole numbers only: increment() keeps them as they are.
       return decodeJson(payload, codec && mark !== 'i' ? NO_VALUE : mark)
     },
-    parse(text) {
-      if (text === undefined) return undefined
-      return plainEntry ? { ...plainEntry, payload: text } : parseEntry(text)
-    },
+    parse: (text) => (text === undefined ? undefined : format.parse(text)),
     before(key, inTurn) {
       return (inTurn ? undefined : queue.before(key)) ?? core.filled(key)
     },
@@ -371,7 +358,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
         return withInvalidation([key], 'writes', () => guarded([key], set).then(() => 1))
       }
-      const { generation, tags } = context
+      const { generation } = context
+      const block = Array.from(context.tags, ([tag, version]) => tags.format(tag, version)).join()
       // Less than 0: the clock went back.
       const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
       const head = mark + id
@@ -379,7 +367,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         warned = true
         emit({ type: 'no-lifetime' })
       }
-      const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
+      const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, block, payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
     },
     async close() {

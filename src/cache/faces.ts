@@ -2,7 +2,7 @@ import { checkNamespace } from '../protocol/keys.ts'
 import type { Core } from './engine.ts'
 import { createLoads } from './load.ts'
 import { checkNames, VIEW_OPTIONS } from './options.ts'
-import type { CacheOptions, CacheStats, ViewOptions } from './types.ts'
+import type { CacheOptions, ViewOptions } from './types.ts'
 import { checkHasVersions, createView, type View } from './view.ts'
 
 /** The first view of a cache. */
@@ -19,11 +19,6 @@ export function viewWith({ core, loads, namespace, request }: View, options: Vie
 export function viewOfNamespace(view: View, name: string): View {
   checkHasVersions(view)
   return createView(view.core, view.loads, `${view.namespace}.${checkNamespace(name)}`, view.request)
-}
-
-export function statsOf({ core: { stats, near } }: View): CacheStats {
-  const nearStats = near.stats()
-  return nearStats ? { ...stats, near: nearStats } : { ...stats }
 }
 
 export async function close({ core, loads }: View): Promise<void> {

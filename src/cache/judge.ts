@@ -1,6 +1,6 @@
 import { type Entry, isFresh, isKept, NO_VALUE, parseCurrent } from '../protocol/entry.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
-import { parseTags, standing } from './versions.ts'
+import type { TagsPart } from './parts/tags.ts'
 
 /** What one read has shown under a key. */
 export interface Reading {
@@ -19,6 +19,15 @@ export interface Reading {
 }
 
 type Verdict = Pick<Reading, 'status' | 'dead'>
+/** What an entry is judged by. */
+interface Judgement {
+  readonly generation: string | undefined
+  /** By tag. */
+  readonly versions: Reading['tags']
+  /** The id of an entry that the store's own clock has just called fresh. */
+  readonly liveId: string
+}
+
 const ABSENT: Verdict = { status: 'absent', dead: '' }
 
 /**
@@ -38,17 +47,15 @@ export function judgeUsual(
 /**
  * The verdict on an entry, by the versions that were read with it. An entry of another generation is dead, and so is one
  * with a tag that is missing or has another hard half. One with another soft half is stale, as is one past its `ttl` in
- * grace. `liveId` is the id of an entry that the store's own clock has just called fresh.
+ * grace.
  */
 export function judge(
   entry: Entry | undefined,
-  generation: string | undefined,
-  versions: Reading['tags'],
-  liveId: string,
-  clock: StoreClock,
+  { generation, versions, liveId }: Judgement,
+  { tags, clock }: { readonly tags: TagsPart; readonly clock: StoreClock },
 ): Verdict {
   if (!entry || entry.mark === NO_VALUE) return ABSENT
-  const stands = entry.generation === generation ? standing(parseTags(entry.tags), versions) : 'dead'
+  const stands = entry.generation === generation ? tags.judge(entry.tags, versions) : 'dead'
   const dead = stands === 'valid' ? '' : entry.id
   if (!dead && (entry.id === liveId || isFreshBy(clock, entry))) return { status: 'fresh', dead }
   const hasGrace = entry.freshUntilMs !== entry.expiresMs

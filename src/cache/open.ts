@@ -3,7 +3,6 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
 import type { Box, ReadThrough, Use } from './load.ts'
 import { conform } from './schema.ts'
-import { parseTags } from './versions.ts'
 import type { View } from './view.ts'
 
 /** Counts and reports that a value was given to a caller. */
@@ -15,11 +14,6 @@ export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale'): 
 export function countMiss({ core: { stats }, emit }: View): void {
   stats.misses++
   emit({ type: 'miss' })
-}
-
-/** A near tier's value, as a copy where this view's callers may change what they get. */
-export function copyIfMutable({ core: { near }, request }: View, value: unknown): unknown {
-  return request.mutable ? near.copyForCaller(value) : value
 }
 
 /**
@@ -68,7 +62,7 @@ function keepNear(
   const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (plan?.nearMs ?? NEVER))
   const lent = request.mutable === true
   const fill = { value, writtenMs: core.plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
-  const names = tags ? [...parseTags(tags).keys()].map(space.tag) : undefined
+  const names = tags ? [...core.tags.parse(tags).keys()].map(space.tag) : undefined
   const note = loadMs || tags || schema ? { loadMs: loadMs || undefined, tags: names, schema } : undefined
   core.near.keep(nearKey(key), note ? { ...fill, note } : fill, atMs, ticket)
 }

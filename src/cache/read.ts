@@ -8,45 +8,50 @@ import { nothing } from './engine.ts'
 import { type Begun, planLoad, getOrSet as readThrough, runAlone } from './get-or-set.ts'
 import { judgeUsual, type Reading } from './judge.ts'
 import type { Box, LoadPlan, ReadThrough } from './load.ts'
-import { copyIfMutable, countHit, countMiss, keepUnconfirmed, openDecoded, openEntry } from './open.ts'
+import { countHit, countMiss, keepUnconfirmed, openDecoded, openEntry } from './open.ts'
 import { invalid, LOAD, limitOf, READ, wantsMore } from './options.ts'
 import { type PendingReads, readEntry, sendReads } from './reading.ts'
 import { conform, type Schema } from './schema.ts'
 import type { Frozen, GetOrSetOptions, Loader, ReadOptions } from './types.ts'
-import { checkTags, formatTag } from './versions.ts'
 import { storedKeys, type View } from './view.ts'
 
 /** The fresh value of a key: from the near tier, by the usual hit in the store, or by a closer look. */
-export async function get<T>(view: View, key: string, options?: ReadOptions): Promise<Frozen<T> | undefined> {
-  // The near hit: no object is made, and nothing awaited.
-  const near = peekNear(view, key, options)
-  if (near !== undefined) {
+export function get<T>(view: View, key: string, options?: ReadOptions): Promise<Frozen<T> | undefined> {
+  try {
+    // The near hit: no object is made, and nothing awaited.
+    const near = peekNear(view, key, options)
+    if (near === undefined) return getFromStore(view, key, options) as Promise<Frozen<T> | undefined>
     countHit(view, 'hit')
-    return near as Frozen<T>
+    return Promise.resolve(near as Frozen<T>)
+  } catch (error) {
+    return Promise.reject(error)
   }
+}
+
+async function getFromStore(view: View, key: string, options?: ReadOptions): Promise<unknown> {
   const limit = limitOf(view, options, READ)
   const entry = nearEntry(view, key)
   if (isFresh(entry)) {
     countHit(view, 'hit')
-    return entry.value as Frozen<T>
+    return entry.value
   }
   const { core, space } = view
   const { tags = [] } = options ?? {}
-  const pending = limit === NO_LIMIT ? sendReads(core, space, space.key(key), checkTags(tags)) : undefined
+  const pending = limit === NO_LIMIT ? sendReads(core, space, space.key(key), core.tags.check(tags)) : undefined
   if (pending) {
     try {
       // The usual hit in the store: one wave, and no more than its answers are looked at.
       const own = await pending.own
       const generation = await pending.generation
-      const block = pending.tags.size > 0 ? await blockOf(pending) : ''
+      const block = pending.tags.size > 0 ? await blockOf(view, pending) : ''
       const hit = openUsual(view, key, pending, judgeUsual(own, generation, block, core.clock))
-      if (hit) return hit.value as Frozen<T>
+      if (hit) return hit.value
     } catch {
       // A closer look tells why.
     }
   }
   const reading = await readForCaller(view, key, limit, { tags, pending })
-  return (await openIfFresh(view, key, reading, limit, reading))?.value as Frozen<T> | undefined
+  return (await openIfFresh(view, key, reading, limit, reading))?.value
 }
 
 /** What `get` finds for each key, in one wave. */
@@ -97,7 +102,7 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
     try {
       const own = await sent.own
       const generation = await sent.generation
-      const block = sent.tags.size > 0 ? await blockOf(sent) : ''
+      const block = sent.tags.size > 0 ? await blockOf(view, sent) : ''
       const hit = openUsual(view, key, sent, judgeUsual(own, generation, block, view.core.clock), plan)
       if (hit) return hit.value
     } catch {
@@ -108,17 +113,24 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
 }
 
 /** The fresh value that the near tier holds; undefined: it holds none, or the call wants a closer look. */
-export function peekNear(view: View, key: string, options: GetOrSetOptions | undefined): unknown {
-  const { request } = view
-  if (typeof key !== 'string' || request.signal || request.deadline !== undefined || (options && wantsMore(options)))
-    return undefined
-  return copyIfMutable(view, view.core.near.peek(view.nearKey(key), coarseNow()))
+function peekNear(view: View, key: string, options?: GetOrSetOptions): unknown {
+  if (!view.canPeek || typeof key !== 'string' || (options && wantsMore(options))) return undefined
+  const value = view.near.peek(view.nearKey(key), coarseNow())
+  return view.request.mutable ? view.near.copyForCaller(value) : value
+}
+
+/** What the near tier holds fresh, though it takes a closer look. */
+export function peek(view: View, key: string): unknown {
+  const value = peekNear(view, key)
+  if (value !== undefined) return value
+  const entry = nearEntry(view, key)
+  return isFresh(entry) ? entry.value : undefined
 }
 
 /** What the near tier holds, fresh or in grace, of values that this schema has checked. */
 export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
-  const kept = typeof key === 'string' ? view.core.near.get(view.nearKey(key), now()) : undefined
-  const entry = view.request.mutable && kept ? { ...kept, value: copyIfMutable(view, kept.value) } : kept
+  const kept = typeof key === 'string' ? view.near.get(view.nearKey(key), now()) : undefined
+  const entry = view.request.mutable && kept ? { ...kept, value: view.near.copyForCaller(kept.value) } : kept
   if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
     return entry?.note?.schema === schema ? entry : undefined
   }
@@ -144,7 +156,7 @@ export function readForCaller(
 ): Promise<Reading> {
   const { core, space } = view
   const { tags = [], queued = false, pending } = how
-  const names = pending ? [] : checkTags(tags)
+  const names = pending ? [] : core.tags.check(tags)
   const reading = readEntry(core, space, { storedKey: space.key(key), names, queued, pending })
   return within(answerOf(view, reading, limit, nothing), limit)
 }
@@ -198,9 +210,9 @@ function beginRead(view: View, key: string, { options, schema, tags }: LoadPlan,
 }
 
 /** The tag block of an entry that has just the tags that were named, with their versions now. */
-async function blockOf({ tags }: PendingReads): Promise<string> {
+async function blockOf({ core }: View, { tags }: PendingReads): Promise<string> {
   const block: string[] = []
-  for (const [name, version] of tags) block.push(formatTag(name, (await version) as string))
+  for (const [name, version] of tags) block.push(core.tags.format(name, (await version) as string))
   return block.join()
 }
 

@@ -3,7 +3,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './engine.ts'
 import { judge, type Reading } from './judge.ts'
-import { isVersion, type NamespaceKeys, parseTags } from './versions.ts'
+import { isVersion, type NamespaceKeys } from './versions.ts'
 
 /** The reads of an entry and of what decides whether it is valid, on their way. */
 export interface PendingReads extends Pick<Reading, 'atMs' | 'ticket'> {
@@ -115,12 +115,12 @@ async function settle(core: Core, keys: NamespaceKeys, pending: PendingReads, li
     }
     const missing: Promise<void>[] = []
     if (hasValue && entry.generation === generation)
-      for (const name of parseTags(entry.tags).keys()) if (name && !all.has(name)) missing.push(read(name))
+      for (const name of core.tags.parse(entry.tags).keys()) if (name && !all.has(name)) missing.push(read(name))
     if (missing.length > 0) await Promise.all(missing)
     tags = all
   }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
     core.fade(pending.key, entry, keys.generation)
-  const { status, dead } = judge(entry, generation, tags, liveId, core.clock)
+  const { status, dead } = judge(entry, { generation, versions: tags, liveId }, core)
   return { entry, status, dead, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }

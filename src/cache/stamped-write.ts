@@ -7,7 +7,7 @@ import { answerOf } from './answer.ts'
 import { type Coded, type Life, nothing } from './engine.ts'
 import { invalid } from './options.ts'
 import type { Captured, SetOptions } from './types.ts'
-import { CAPTURED_MS, type CapturedVersions, checkTags, formatTags } from './versions.ts'
+import { CAPTURED_MS, type CapturedVersions } from './versions.ts'
 import type { View } from './view.ts'
 
 /** The versions that a write is stamped with. */
@@ -45,7 +45,7 @@ export function currentVersions(
 
 /** Takes the versions of tags, to `set` later what is read from now on. */
 export async function captureTags(view: View, tags: readonly string[], limit: Limit): Promise<Captured> {
-  const names = checkTags(tags)
+  const names = view.core.tags.check(tags)
   const { epoch } = view.core.versions
   return {
     tags: names,
@@ -66,9 +66,9 @@ export function versionsForWrite(
   if (typeof tags === 'object' && 'tags' in tags) {
     const versions = (tags as CapturedTags)[VERSIONS]
     if (!versions) throw invalid('tags takes names, or what capture() answered')
-    return { versions, names: checkTags(tags.tags, lifeMs), remembered: false }
+    return { versions, names: core.tags.check(tags.tags, lifeMs), remembered: false }
   }
-  const names = checkTags(tags, lifeMs)
+  const names = core.tags.check(tags, lifeMs)
   const versions = core.versions.recallAll(space, names)
   if (versions) return { versions, names, remembered: true }
   const captured = currentVersions(view, names, lifeMs, limit)
@@ -105,7 +105,8 @@ export async function writeStamped(view: View, storedKey: string, write: Stamped
   const writing = send(verb, versions, id, deadId)
   const written = await (remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit))
   const now = reading && written === 1 ? await afterWrite(reading) : versions
-  const isSame = now.generation === versions.generation && formatTags(now.tags) === formatTags(versions.tags)
+  const isSame =
+    now.generation === versions.generation && names.every((name) => now.tags.get(name) === versions.tags.get(name))
   if (!isSame) await afterWrite(send('rewrite', now, randomId(), id))
   return written
 }

@@ -6,6 +6,7 @@ import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
 import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
+import type { PlainFormat } from './parts/format-plain.ts'
 import type { Schema } from './schema.ts'
 
 export type { AnyCache, HasEntries, HasTags, Results } from './handle.ts'
@@ -57,6 +58,7 @@ export type AddOptionsOf<F extends object> = F extends HasTags
   : F extends HasEntries
     ? Omit<AddOptions, 'tags'>
     : PlainAddOptions
+export type SetOptionsOf<F extends object> = AddOptionsOf<F> & WriteOptions
 export type LoadOptionsOf<F extends object> = F extends HasTags
   ? GetOrSetOptions
   : F extends HasEntries
@@ -341,12 +343,13 @@ export interface CacheOptions extends CommonOptions {
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
   readonly codec?: Codec
-  readonly format?: 'entry'
+  readonly format?: undefined
 }
 
 /** Entries shared with other programs: the key as given, JSON text as the value, the lifetime kept by the server. */
 export interface PlainCacheOptions extends CommonOptions {
-  readonly format: 'plain'
+  /** `plain()` of `hither/plain`. */
+  readonly format: PlainFormat
 }
 
 /**

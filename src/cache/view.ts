@@ -1,3 +1,4 @@
+import type { NearPart } from '../near/coherence.ts'
 import { generationKey, tagKey } from '../protocol/keys.ts'
 import { checkKeys } from '../store/checks.ts'
 import type { Core, Emit } from './engine.ts'
@@ -5,6 +6,7 @@ import { type AnyCache, VIEW } from './handle.ts'
 import { keySpace } from './key-space.ts'
 import type { LoadPlan, Loads, ReadThrough } from './load.ts'
 import { invalid } from './options.ts'
+import { noNear } from './parts/no-near.ts'
 import type { ViewOptions } from './types.ts'
 import type { NamespaceKeys } from './versions.ts'
 
@@ -13,6 +15,7 @@ export interface View {
   /** What all views of a cache share. */
   readonly core: Core
   readonly loads: Loads
+  readonly near: NearPart
   readonly namespace: string
   /** What the request adds to each call. */
   readonly request: ViewOptions
@@ -21,6 +24,8 @@ export interface View {
   /** From a caller's key to the near tier's. */
   readonly nearKey: (key: string) => string
   readonly emit: Emit
+  /** A near hit may be returned at once: there is a tier, and the request has no limit to check. */
+  readonly canPeek: boolean
   /** The settings of a load without options, once one was asked for. */
   defaultSettings?: LoadPlan
   through?: ReadThrough
@@ -35,7 +40,9 @@ export function createView(core: Core, loads: Loads, namespace: string, request:
     generation: generationKey(namespace),
     tag: (tag) => tagKey(namespace, tag),
   }
-  return { core, loads, namespace, request, space, nearKey: names, emit: core.emitter(namespace) }
+  const { near } = core
+  const canPeek = near !== noNear && !request.signal && request.deadline === undefined
+  return { core, loads, near, namespace, request, space, nearKey: names, emit: core.emitter(namespace), canPeek }
 }
 
 /** What a cache's functions work over. Throws `INVALID_ARGUMENT` for what is no cache. */

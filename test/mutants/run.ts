@@ -26,6 +26,11 @@ import { allMutants, type Mutant } from './mutants.ts'
 /** Each falls by one of these, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
+/** Entries that are no `index.ts` of a folder of their name. */
+const FILES: Readonly<Record<string, string>> = {
+  '/refresh': 'src/cache/refresh.ts',
+  '/plain': 'src/cache/parts/format-plain.ts',
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (process.argv[2] === '--pins') {
@@ -96,7 +101,8 @@ function testAll(list: readonly Mutant[]): void {
           to,
           text.replace(/from 'hither(\/\w+)?'/g, (_, entry?: string) => {
             const path = entry === undefined ? 'src' : entry === '/memory' ? 'adapters/memory' : `src${entry}`
-            return entry === '/refresh' ? `from '${home}/src/cache/refresh.ts'` : `from '${home}/${path}/index.ts'`
+            const file = FILES[entry ?? ''] ?? `${path}/index.ts`
+            return `from '${home}/${file}'`
           }),
         )
       }

@@ -157,7 +157,7 @@ export async function simulate(
     }
     const deletes = new Set<Deleting>()
     /** By key, when what was answered last was asked. */
-    const { createCache, HitherError, messageFeed, nearTier, pullFeed } = boot(machine)
+    const { createCache, HitherError, messageFeed, nearTier, plain: plainFormat, pullFeed } = boot(machine)
     const store = connect(world, network, machine, server, bus, link, HitherError, {
       sent: (what) => tell(name, () => `       sends ${what}`),
       failed: () => {
@@ -185,7 +185,7 @@ export async function simulate(
     })
     const feed =
       tier === 'feed' ? messageFeed() : tier === 'pull' ? pullFeed({ every: extra.pick([50, 1000]) }) : undefined
-    const own = plain ? { format: 'plain' } : { namespace: 'sim', grace }
+    const own = plain ? { format: plainFormat() } : { namespace: 'sim', grace }
     const cache = createCache({
       store,
       ...(tier === 'none' ? {} : { near: nearTier({ maxAge, ...(feed && { feed }) }) }),

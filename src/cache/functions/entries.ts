@@ -4,7 +4,7 @@ import { runStep } from '../answer.ts'
 import { nothing } from '../engine.ts'
 import { openEntry } from '../open.ts'
 import { ADD, limitOf, READ, TOUCH } from '../options.ts'
-import { isFresh, nearEntry, openIfFresh, peekNear, readForCaller } from '../read.ts'
+import { isFresh, nearEntry, openIfFresh, peek as peekView, readForCaller } from '../read.ts'
 import { renewTags, versionsForWrite, writeStamped } from '../stamped-write.ts'
 import type {
   AddOptions,
@@ -18,7 +18,6 @@ import type {
   ReadOptionsOf,
   Results,
 } from '../types.ts'
-import { checkTags, parseTags } from '../versions.ts'
 import { viewOf } from '../view.ts'
 import { readThenRun, runOnLive } from '../write.ts'
 
@@ -74,11 +73,12 @@ export async function touch<F extends object>(
   const view = viewOf(cache)
   const options = given as AddOptions | undefined
   const limit = limitOf(view, options, TOUCH)
-  const { freshMs, lifeMs } = view.core.life(options)
+  const { core } = view
+  const { freshMs, lifeMs } = core.life(options)
   // By its id: another entry may have other tags.
   const touched = await runOnLive(view, key, limit, async (to, id, entry) => {
-    const names = [...parseTags(entry?.tags ?? '').keys()]
-    checkTags(names, lifeMs)
+    const names = [...core.tags.parse(entry?.tags ?? '').keys()]
+    core.tags.check(names, lifeMs)
     const touching = runStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   })
@@ -168,7 +168,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     age: Math.max(0, Math.floor(at - entry.writtenMs)),
     ttl: status === 'fresh' ? Math.max(0, core.plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
     loadTime: entry.loadMs,
-    tags: [...parseTags(entry.tags).keys()],
+    tags: [...core.tags.parse(entry.tags).keys()],
     source: 'store',
   }
 }
@@ -177,11 +177,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
 export function peek<T = unknown>(cache: AnyCache<'frozen'>, key: string): Frozen<T> | undefined
 export function peek<T = unknown>(cache: AnyCache<'mutable'>, key: string): T | undefined
 export function peek(cache: AnyCache, key: string): unknown {
-  const view = viewOf(cache)
-  const value = peekNear(view, key, undefined)
-  if (value !== undefined) return value
-  const entry = nearEntry(view, key)
-  return isFresh(entry) ? entry.value : undefined
+  return peekView(viewOf(cache), key)
 }
 
 /** What the `ttl` step answers, in milliseconds. */

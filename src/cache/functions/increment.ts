@@ -37,5 +37,5 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
 
 /** `increment` by the negative. */
 export function decrement(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
-  return increment(cache, key, -by, options)
+  return increment(cache, key, typeof by === 'number' ? -by : by, options)
 }

@@ -4,7 +4,7 @@ import type { Core } from '../engine.ts'
 import { checkWrite, limitOf, WRITE } from '../options.ts'
 import { captureTags } from '../stamped-write.ts'
 import type { AnyCache, CallOptions, Captured, HasEntries, HasTags, Results, WriteOptions } from '../types.ts'
-import { checkTags, softenVersion } from '../versions.ts'
+import { softenVersion } from '../versions.ts'
 import { checkHasVersions, type View, viewOf } from '../view.ts'
 import { detachLoadsAndWrite } from '../write.ts'
 
@@ -21,7 +21,7 @@ export async function invalidateTags(
   checkHasVersions(view)
   const limit = limitOf(view, options, { ...WRITE, keepStale: 2 })
   const instead = options?.keepStale ? softenVersion : undefined
-  await endVersions(view, checkTags(tags).map(view.space.tag), limit, options, instead)
+  await endVersions(view, view.core.tags.check(tags).map(view.space.tag), limit, options, instead)
 }
 
 /** Ends every entry of this namespace, and of no other, by one command. */

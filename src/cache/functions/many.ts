@@ -2,8 +2,18 @@ import { planLoad } from '../get-or-set.ts'
 import { getOrSetMany as readThroughMany } from '../get-or-set-many.ts'
 import { invalid, LOAD, limitOf } from '../options.ts'
 import { throughOf } from '../read.ts'
-import type { AnyCache, GetOrSetOptions, Given, LoadOptionsOf, ManyLoader, Results } from '../types.ts'
+import type {
+  AnyCache,
+  GetOrSetOptions,
+  Given,
+  LoadOptionsOf,
+  ManyLoader,
+  Results,
+  SetOptions,
+  SetOptionsOf,
+} from '../types.ts'
 import { storedKeys, viewOf } from '../view.ts'
+import { setMany as writeMany } from '../write.ts'
 
 /**
  * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
@@ -22,4 +32,13 @@ export async function getOrSetMany<T, R extends Results, F extends object>(
   if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
   const values = await readThroughMany(throughOf(view), keys, loader, planLoad(view.core, options), limit)
   return values as Map<string, Given<T, R>>
+}
+
+/** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
+export async function setMany<F extends object>(
+  cache: AnyCache<Results, F>,
+  entries: Iterable<readonly [key: string, value: unknown]>,
+  options?: SetOptionsOf<F>,
+): Promise<void> {
+  await writeMany(viewOf(cache), entries, options as SetOptions | undefined)
 }

@@ -9,6 +9,7 @@ const load = of('src/cache/load.ts')
 const reading = of('src/cache/reading.ts')
 const judge = of('src/cache/judge.ts')
 const version = of('src/cache/versions.ts')
+const tags = of('src/cache/parts/tags.ts')
 const through = of('src/cache/get-or-set.ts')
 const many = of('src/cache/get-or-set-many.ts')
 const entries = of('src/cache/functions/entries.ts')
@@ -200,16 +201,13 @@ export const mutants: readonly Mutant[] = [
   open('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
     'cache/near.test.ts',
   ]),
-  read('what is given out is thawed', '? { ...kept, value: copyIfMutable(view, kept.value) } :', '? kept :', [
+  read('what is given out is thawed', '? { ...kept, value: view.near.copyForCaller(kept.value) } :', '? kept :', [
     'cache/near.test.ts',
   ]),
-  read(
-    'and by the quick way',
-    'return copyIfMutable(view, view.core.near.peek(view.nearKey(key), coarseNow()))',
-    'return view.core.near.peek(view.nearKey(key), coarseNow())',
-    ['cache/near.test.ts'],
-  ),
-  judge('an entry of another generation is dead', 'entry.generation === generation ? standing', 'true ? standing'),
+  read('and by the quick way', 'return view.request.mutable ? view.near.copyForCaller(value) : value', 'return value', [
+    'cache/near.test.ts',
+  ]),
+  judge('an entry of another generation is dead', 'entry.generation === generation ? tags.judge', 'true ? tags.judge'),
   reading(
     'tags that the entry bears are read',
     'if (name && !all.has(name)) missing.push(read(name))',
@@ -233,12 +231,12 @@ export const mutants: readonly Mutant[] = [
     'if (plain || ',
     ['cache/near.test.ts'],
   ),
-  version(
+  tags(
     'a version that is missing equals nothing',
     "if (now === undefined || !isSameTag(now, version)) return 'dead'",
     "if (now && !isSameTag(now, version)) return 'dead'",
   ),
-  version('a soft half that changed makes stale', 'stale ||= now !== version', ''),
+  tags('a soft half that changed makes stale', 'stale ||= now !== version', ''),
   version(
     'what was forgotten is not noted again',
     'else if (since === epoch) seen.set',

@@ -5,6 +5,7 @@ const UNIT = ['cache/versions.test.ts']
 const stamp = of('src/cache/stamped-write.ts', UNIT)
 const step = of('src/cache/entry-operations.ts', UNIT)
 const version = of('src/cache/versions.ts', UNIT)
+const tags = of('src/cache/parts/tags.ts', UNIT)
 const load = of('src/cache/load.ts', UNIT)
 const reading = of('src/cache/reading.ts', UNIT)
 const wrap = of('src/cache/functions/wrap.ts', UNIT)
@@ -31,8 +32,8 @@ export const mutants: readonly Mutant[] = [
   stamp('and says that it may have run', 'retryable, maybeExecuted: true', 'retryable'),
   stamp(
     'what was captured is not written under others',
-    'names: checkTags(tags.tags, lifeMs), remembered: false',
-    'names: checkTags(tags.tags, lifeMs), remembered: true',
+    'names: core.tags.check(tags.tags, lifeMs), remembered: false',
+    'names: core.tags.check(tags.tags, lifeMs), remembered: true',
   ),
   stamp(
     'and its tags are renewed',
@@ -75,8 +76,8 @@ export const mutants: readonly Mutant[] = [
   engine('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
   engine('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
-  version('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
-  version('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
+  tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
+  tags('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
   version('a malformed version is missing', '|| !isVersion(version)) seen.delete(key)', ') seen.delete(key)'),
   version('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
   reading(
@@ -84,8 +85,8 @@ export const mutants: readonly Mutant[] = [
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
   ),
-  version('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
-  version('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
+  tags('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
+  tags('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
   load('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
