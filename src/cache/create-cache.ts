@@ -14,10 +14,13 @@ import { checkKeys } from '../store/checks.ts'
 import { isOutage } from '../store/outage.ts'
 import { type Coded, type Core, checkNames, createCore, invalid, nothing } from './core.ts'
 import { define, namedKey } from './define.ts'
-import { type Begun, getOrSet, planLoad, runAlone } from './get-or-set.ts'
-import { getOrSetMany } from './get-or-set-many.ts'
 import { keySpace } from './key-space.ts'
-import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough, type Use } from './load.ts'
+import { createLoads } from './load/flight.ts'
+import { getOrSetMany } from './load/read-many.ts'
+import { getOrSet, loadUnshared } from './load/read-through.ts'
+import type { FirstReads, LoadCall } from './load/round.ts'
+import { loadSettings } from './load/settings.ts'
+import type { Decoded, LoadSettings, Loads, OpenContext, ReadThrough } from './load/types.ts'
 import { type Found, look, type Sent, send, usualHit } from './look.ts'
 import { conform } from './schema.ts'
 import { createStamps, epochOf, type Stamp } from './stamped-write.ts'
@@ -216,7 +219,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     emit({ type: as })
   }
   /** Keeps the value near, by what it was found with, and counts and tells that it was given out. */
-  const opened = (value: unknown, entry: Entry, as?: 'hit' | 'stale', use?: Use): Box => {
+  const opened = (value: unknown, entry: Entry, as?: 'hit' | 'stale', use?: OpenContext): Decoded => {
     const { ticket = -1, atMs = 0, status } = use?.found ?? {}
     if (use && near && ticket >= 0) {
       const { writtenMs, loadMs, tags } = entry
@@ -244,7 +247,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     checkLimit(limit)
     emit({ type: 'decode-failed' })
   }
-  const conformed = async (decoding: unknown, limit: Limit, plan: Use['plan']): Promise<unknown> => {
+  const conformed = async (decoding: unknown, limit: Limit, plan: OpenContext['plan']): Promise<unknown> => {
     const value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
     const { schema, migrate } = plan ?? {}
     if (!schema) return value
@@ -269,7 +272,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
   const glance = async (
     key: string,
     sent: Sent,
-    plan: LoadPlan | undefined,
+    plan: LoadSettings | undefined,
     closer: () => Promise<unknown>,
   ): Promise<unknown> => {
     try {
@@ -295,7 +298,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     { status, entry }: Pick<Found, 'status' | 'entry'>,
     limit: Limit,
     found?: Found,
-  ): Promise<Box | undefined> => {
+  ): Promise<Decoded | undefined> => {
     const use = found && { key, found }
     const hit = status === 'fresh' && entry ? await open(stored(key), entry, limit, 'hit', use) : undefined
     if (!hit) miss()
@@ -403,21 +406,21 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
     return Number(reply)
   }
 
-  const begin = (key: string, plan: LoadPlan, limit: Limit): Begun => {
+  const begin = (key: string, plan: LoadSettings, limit: Limit): FirstReads => {
     const to = stored(key)
     const { options, schema, tags } = plan
     const entry = held(key, schema)
     const simple = limit === NO_LIMIT && !entry && !schema && !options.forceFresh && !options.refresh
     return {
-      arrived: loads.starts(),
-      held: entry,
-      sent: simple && !loads.contextOf(to) ? send(core, space, to, tags) : undefined,
+      startsAtArrival: loads.starts(),
+      near: entry,
+      pending: simple && !loads.versionsOf(to) ? send(core, space, to, tags) : undefined,
     }
   }
-  let usualPlan: LoadPlan | undefined
+  let usualPlan: LoadSettings | undefined
   /** Of a call without options. */
-  const usual = (): LoadPlan => {
-    usualPlan ??= planLoad(core)
+  const usual = (): LoadSettings => {
+    usualPlan ??= loadSettings(core)
     return usualPlan
   }
   const load = <T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> => {
@@ -435,11 +438,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
   const loadCloser = (key: string, loader: Loader<unknown>, options?: GetOrSetOptions): Promise<unknown> => {
     const limit = limitOf(options, LOAD)
     if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
-    const plan = options ? planLoad(core, options) : usual()
-    if (options?.bypass) return runAlone(through, key, loader, plan, limit)
+    const plan = options ? loadSettings(core, options) : usual()
+    const call: LoadCall = { through, key, loader, settings: plan, limit }
+    if (options?.bypass) return loadUnshared(call)
     const begun = begin(key, plan, limit)
-    const closer = (): Promise<unknown> => getOrSet(through, key, loader, plan, limit, undefined, begun)
-    return begun.sent ? glance(key, begun.sent, plan, closer) : closer()
+    const closer = (): Promise<unknown> => getOrSet(call, begun)
+    return begun.pending ? glance(key, begun.pending, plan, closer) : closer()
   }
 
   const cache: Cache = {
@@ -486,7 +490,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions,
       const limit = limitOf(options, LOAD)
       storedAll(keys)
       if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
-      const values = await getOrSetMany(through, keys, loader, planLoad(core, options), limit)
+      const values = await getOrSetMany({ through, keys, loader, settings: loadSettings(core, options), limit })
       return values as Map<string, Frozen<T>>
     },
     set: (key, value, options) => cache.setMany([[key, value]], options),

@@ -1,9 +1,20 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
- * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names.
+ * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names;
+ * `--pins` only looks whether the text that each replaces is in its file once.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +28,14 @@ const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+if (process.argv[2] === '--pins') {
+  const all = await allMutants()
+  const textOf = (file: string): string => (existsSync(join(root, file)) ? readFileSync(join(root, file), 'utf8') : '')
+  const lost = all.filter(({ file, find }) => textOf(file).split(find).length !== 2)
+  for (const { guard, file, find } of lost) console.log(`${file} does not have this once: ${guard}: ${find}`)
+  console.log(`pins: ${all.length - lost.length} of ${all.length} found`)
+  process.exit(lost.length > 0 ? 1 : 0)
+}
 const wanted = (await allMutants()).filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
 const survivors: Mutant[] = []
 const tell = (mutant: Mutant, by: string | undefined): void => {

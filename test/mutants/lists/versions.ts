@@ -5,7 +5,7 @@ const UNIT = ['cache/versions.test.ts']
 const stamp = of('src/cache/stamped-write.ts', UNIT)
 const step = of('src/cache/entry-operations.ts', UNIT)
 const version = of('src/cache/versions.ts', UNIT)
-const load = of('src/cache/load.ts', UNIT)
+const fill = of('src/cache/load/fill.ts', UNIT)
 const look = of('src/cache/look.ts', UNIT)
 const cache = of('src/cache/create-cache.ts', UNIT)
 const core = of('src/cache/core.ts', UNIT)
@@ -53,9 +53,9 @@ export const mutants: readonly Mutant[] = [
   version('who needs a longer life asks again', 'if (!asking || asking.lifeMs < lifeMs)', 'if (!asking)', [
     'cache/versions.test.ts > of calls of one moment the longest life counts',
   ]),
-  load(
+  fill(
     'a fill renews its tags',
-    'if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)',
+    'if (!plain) versions.renew(space, [...tags.keys()], core.call(), decisions.life.lifeMs).catch(nothing)',
     '',
   ),
   cache(
@@ -88,7 +88,7 @@ export const mutants: readonly Mutant[] = [
   ),
   version('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
   version('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
-  load('hints make room', 'dropHints(tags, [', 'void ([tags, '),
+  fill('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
   cache('define has keys of its own', 'request, DEFINED)', "request, '')", ['cache/keys.test.ts']),
