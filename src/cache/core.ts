@@ -14,9 +14,9 @@ import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
-import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
-import { readPlain, writePlain } from './plain-operations.ts'
 import { createRecent, type Recent } from './recent.ts'
+import { readEntry, repeatEntry, writeEntry } from './steps/entry.ts'
+import { readPlain, writePlain } from './steps/plain.ts'
 import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
 import { type Context, createVersions, formatTags, type Versions } from './versions.ts'
 
@@ -100,7 +100,7 @@ export interface Core {
   bound<T>(work: T | Promise<T>, limit: Limit): T | Promise<T>
   /** The deadline of one command, no later than the caller's. */
   call(limit?: Limit): Call
-  /** Runs one step (`entry-operations.ts`) on a stored key. */
+  /** Runs one step (`steps/entry.ts`) on a stored key. */
   step(effect: 'read' | 'repeat' | 'once', key: string, args: readonly Arg[], call: Call): Promise<Reply>
   /** Resolves to 1, or 0 where the verb's condition did not hold. */
   write(

@@ -24,6 +24,7 @@ import type { Decoded, LoadSettings, Loads, OpenContext, ReadThrough } from './l
 import { type Found, look, type Sent, send, usualHit } from './look.ts'
 import { conform } from './schema.ts'
 import { createStamps, epochOf, type Stamp } from './stamped-write.ts'
+import { softenVersion } from './steps/versions.ts'
 import type {
   AddOptions,
   Cache,
@@ -43,7 +44,7 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts'
-import { checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
+import { checkTags, formatTag, parseTags, type Space } from './versions.ts'
 
 /**
  * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,

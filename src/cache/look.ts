@@ -3,7 +3,8 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
 import type { Core } from './core.ts'
-import { isVersion, parseTags, type Space, standing } from './versions.ts'
+import { isVersion } from './steps/versions.ts'
+import { parseTags, type Space, standing } from './versions.ts'
 
 /** What one read has shown under a key. */
 export interface Found {

@@ -4,7 +4,10 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['cache/guards.test.ts', 'cache/engine.test.ts']
 
 const breaker = of('src/runtime/breaker.ts', ['cache/near.test.ts'])
-const step = of('src/cache/entry-operations.ts')
+const stored = of('src/cache/steps/stored-entry.ts')
+const value = of('src/cache/steps/values.ts')
+const leasing = of('src/cache/steps/lease.ts')
+const counter = of('src/cache/steps/counters.ts')
 const flight = of('src/cache/load/flight.ts')
 const lease = of('src/cache/load/lease.ts')
 const lead = of('src/cache/load/lead.ts')
@@ -12,6 +15,7 @@ const runs = of('src/cache/load/run-loader.ts')
 const fill = of('src/cache/load/fill.ts')
 const look = of('src/cache/look.ts')
 const version = of('src/cache/versions.ts')
+const versionStep = of('src/cache/steps/versions.ts')
 const through = of('src/cache/load/read-through.ts')
 const many = of('src/cache/load/read-many.ts')
 const cache = of('src/cache/create-cache.ts')
@@ -26,34 +30,42 @@ const recent = of('src/cache/recent.ts')
 
 export const mutants: readonly Mutant[] = [
   // The steps on one entry
-  step('a fill needs its lease', "(verb === 'fill' && held !== e)", "(verb === 'fill' && false)"),
-  step('a write ends the lease', 'times + lease + rest', 'times + (text ? text.slice(73, 104) : lease) + rest'),
-  step('a lease that stands is not taken', 'held !== d && leaseLeft > 0', 'held !== d && leaseLeft > 1e9'),
-  step('a lease is not taken for what is live', 'if (live && Number(c) === 0) return', 'if (false) return'),
-  step('a lease keeps its key while it lasts', 'leftMs !== undefined && leftMs < Number(b) ? b', 'false ? b'),
-  step('a lease leaves the stale copy', 'const copy = live || graced', 'const copy = live'),
-  step('only its holder gives a lease back', 'if (!expire && held !== a) return same', 'if (false) return same'),
-  step(
-    'expire ends the lease',
-    'ends + ended + text.slice(104), left, 1',
-    'ends + (expire ? text.slice(73, 104) : ended) + text.slice(104), left, 1',
+  value('a fill needs its lease', 'entry.leaseToken === args[4] ?', 'true ?'),
+  value(
+    'a write ends the lease',
+    'times + lease + rest',
+    'times + (entry.text ? entry.text.slice(73, 104) : lease) + rest',
   ),
-  step('expire ends freshness', '(expire ? digits(0, 15) : fresh)', 'fresh'),
-  step('expire without grace deletes', '(expire && !graced) || left <= 0', 'left <= 0', UNIT),
-  step('add leaves what is live', "(verb === 'add' && live)", "(verb === 'add' && false)"),
-  step(
-    'what is dead is not live',
-    "(id === dead) === (verb === 'take' || verb === 'touch')",
-    '(!/^(take|touch)$/.test(String(verb)) || id === dead)',
+  leasing(
+    'a lease that stands is not taken',
+    'leaseToken !== overdueToken && leaseLeftMs > 0',
+    'leaseToken !== overdueToken && leaseLeftMs > 1e9',
   ),
-  step(
-    'take takes what it has found',
-    "(id === dead) === (verb === 'take' || verb === 'touch')",
-    '(/^(take|touch)$/.test(String(verb)) || id !== dead)',
+  leasing('a lease is not taken for what is live', 'if (isLive && Number(purpose) === 0) return', 'if (false) return'),
+  leasing(
+    'a lease keeps its key while it lasts',
+    'hasGrace && leftMs !== undefined && leftMs < Number(leaseMs)',
+    'false',
+  ),
+  leasing('a lease leaves the stale copy', 'const hasCopy = isLive || hasGrace', 'const hasCopy = isLive'),
+  leasing('only its holder gives a lease back', 'if (leaseToken !== token) return same', 'if (false) return same'),
+  value('expire ends the lease', 'digits(0, 15) + entry.expires + FREE_LEASE', 'digits(0, 15) + entry.expires'),
+  value(
+    'expire ends freshness',
+    'digits(0, 15) + entry.expires + FREE_LEASE',
+    'entry.freshUntil + entry.expires + FREE_LEASE',
+  ),
+  value('expire without grace deletes', '!entry.hasGrace || left <= 0', 'left <= 0', UNIT),
+  value('add leaves what is live', 'entry.isLive ? same(entry.current, 0) : write(entry, args)', 'write(entry, args)'),
+  stored('what is dead is not live', '(entryId === id) === meansLive', '(!meansLive || entryId === id)'),
+  stored('take takes what it has found', '(entryId === id) === meansLive', '(meansLive || entryId !== id)', UNIT),
+  value('take deletes', 'isLive ? put(undefined, 0, text)', 'isLive ? same(current, text)'),
+  counter(
+    'a count is of one generation',
+    'if (isLive && text.slice(104, 120) !== generation) return',
+    'if (false) return',
     UNIT,
   ),
-  step('take deletes', 'live ? put(undefined, 0, text)', 'live ? same(current, text)'),
-  step('a count is of one generation', 'if (live && text.slice(104, 120) !== d) return', 'if (false) return', UNIT),
   // Loads
   flight(
     'a load that is over is not joined',
@@ -98,7 +110,11 @@ export const mutants: readonly Mutant[] = [
     'cache/guards.test.ts > is kept by a load that takes longer than it, and stores what it loads',
   ]),
   runs('a load that has ended renews no lease', 'cancel()\n    stopRenewing()\n  }\n  core', 'cancel()\n  }\n  core'),
-  step('only its holder renews a lease', 'if (Number(c) === 2 && held !== a) return same', 'if (false) return same'),
+  leasing(
+    'only its holder renews a lease',
+    'if (renews && leaseToken !== token) return same',
+    'if (false) return same',
+  ),
   lease(
     'versions are captured anew after a wait',
     'if (holder !== undefined) lease.versions =',
@@ -247,7 +263,7 @@ export const mutants: readonly Mutant[] = [
     'else if (true) seen.set',
     'simulation',
   ),
-  version(
+  versionStep(
     'a version is made, not replaced',
     'if (made && !(current?.length',
     'if (made && !(0 * (current ?? made).length',
@@ -421,12 +437,9 @@ export const mutants: readonly Mutant[] = [
   near('a plain write waits for it', 'if (late.length > 0) await after(Promise.all(late))', '', [
     'cache/unarrived.test.ts > is waited for by a write of a plain key',
   ]),
-  step(
-    'it ends what it has seen alone',
-    'if (!value || id !== dead) return same(current, 0)\n      return Number(a)',
-    'if (!value) return same(current, 0)\n      return Number(a)',
-    ['cache/unarrived.test.ts > leaves what is written before it arrives once more'],
-  ),
+  value('it ends what it has seen alone', 'if (!hasValue || id !== meant) return same', 'if (!hasValue) return same', [
+    'cache/unarrived.test.ts > leaves what is written before it arrives once more',
+  ]),
   core(
     'a lease ends as well',
     "entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]",

@@ -3,7 +3,8 @@ import { type Mutant, of } from '../mutants.ts'
 /** By the title of one test: that of the others takes its time. */
 const by = (title: string): readonly string[] => [`cache/loads.test.ts > ${title}`]
 
-const step = of('src/cache/entry-operations.ts')
+const value = of('src/cache/steps/values.ts')
+const leasing = of('src/cache/steps/lease.ts')
 const flight = of('src/cache/load/flight.ts')
 const lease = of('src/cache/load/lease.ts')
 const lead = of('src/cache/load/lead.ts')
@@ -50,35 +51,35 @@ export const mutants: readonly Mutant[] = [
     'await leases.releaseOf(load)',
     by('when it is too large'),
   ),
-  step(
+  value(
     'so does one whose tags came too late',
-    "verb === 'fill' && a[0] === NO_VALUE ? word(0) : FREE",
-    'FREE',
+    "verb === 'fill' && markAndId[0] === NO_VALUE ? failedLease(entry, 0) : FREE_LEASE",
+    'FREE_LEASE',
     by('when it skips, or names a tag too late'),
   ),
-  step(
+  leasing(
     'a lease after it says so',
-    "held === FAILED ? '10' : '00'",
+    "leaseToken === FAILED ? '10' : '00'",
     "'00'",
     by('when it throws, and each gets its own answer'),
   ),
-  step(
+  leasing(
     'word is left where somebody waits',
-    "(text[90] === '1' || Number(b) > 0)",
-    'Number(b) > 0',
+    "(text[90] === '1' || Number(shareMs) > 0)",
+    'Number(shareMs) > 0',
     by('when it throws, and each gets its own answer'),
   ),
-  step('and no other', "(text[90] === '1' || Number(b) > 0)", 'true', by('leave nothing where nobody waits')),
-  step(
+  leasing('and no other', "(text[90] === '1' || Number(shareMs) > 0)", 'true', by('leave nothing where nobody waits')),
+  leasing(
     'a shared failure ends',
-    'if (Number(e) === 1 && leaseLeft > 0)',
-    'if (Number(e) === 1)',
+    'if (Number(readsFailure) === 1 && leaseLeftMs > 0)',
+    'if (Number(readsFailure) === 1)',
     by('serves the stale copy meanwhile, and loads once its time is over'),
   ),
-  step(
+  leasing(
     'it is for those who ask for it',
-    'if (Number(e) === 1 && leaseLeft > 0)',
-    'if (leaseLeft > 0)',
+    'if (Number(readsFailure) === 1 && leaseLeftMs > 0)',
+    'if (leaseLeftMs > 0)',
     by('answers those who wait, and who come soon, by the failure of another process'),
   ),
   lease(
@@ -94,10 +95,10 @@ export const mutants: readonly Mutant[] = [
     by('is not for a caller that does not name it, though it waits with one that does'),
   ),
   // Leases without a holder
-  step(
+  leasing(
     'no holder is no lease',
-    'held !== NONE && held !== a',
-    'held !== a',
+    'leaseToken !== NONE && leaseToken !== token',
+    'leaseToken !== token',
     by('is none when it has no token, however far ahead it ends'),
   ),
   lease(

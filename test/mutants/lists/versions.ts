@@ -3,8 +3,11 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['cache/versions.test.ts']
 
 const stamp = of('src/cache/stamped-write.ts', UNIT)
-const step = of('src/cache/entry-operations.ts', UNIT)
+const stored = of('src/cache/steps/stored-entry.ts', UNIT)
+const value = of('src/cache/steps/values.ts', UNIT)
+const leasing = of('src/cache/steps/lease.ts', UNIT)
 const version = of('src/cache/versions.ts', UNIT)
+const versionStep = of('src/cache/steps/versions.ts', UNIT)
 const fill = of('src/cache/load/fill.ts', UNIT)
 const look = of('src/cache/look.ts', UNIT)
 const cache = of('src/cache/create-cache.ts', UNIT)
@@ -43,13 +46,21 @@ export const mutants: readonly Mutant[] = [
     'versions.capture(space, names, core.call(limit), { lifeMs })',
     ['cache/guards.test.ts'],
   ),
-  step('it is written over itself alone', "if (verb === 'rewrite' && id !== dead) return same(current, 0)", ''),
-  step('a lease keeps the place of what it has replaced', 'return put(`h-$' + '{id}', 'return put(`h-$' + '{NONE}'),
-  step('and leaves it behind', "if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)", ''),
+  value(
+    'it is written over itself alone',
+    'entry.id === id ? write(entry, args) : same(entry.current, 0)',
+    'write(entry, args)',
+  ),
+  stored('a lease keeps the place of what it has replaced', 'return `h-$' + '{id}', 'return `h-$' + '{NONE}'),
+  leasing(
+    'and leaves it behind',
+    "if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)",
+    '',
+  ),
   // Tags live as long as what has them
-  version('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
-  version('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
-  version('what is renewed is not made', 'if (made && !(current', 'if (!(current'),
+  versionStep('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
+  versionStep('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
+  versionStep('what is renewed is not made', 'if (made && !(current', 'if (!(current'),
   version('who needs a longer life asks again', 'if (!asking || asking.lifeMs < lifeMs)', 'if (!asking)', [
     'cache/versions.test.ts > of calls of one moment the longest life counts',
   ]),
@@ -63,10 +74,10 @@ export const mutants: readonly Mutant[] = [
     "stamps.extend(step('once', to, ['touch', id, freshMs, lifeMs], limit), names, lifeMs, limit)",
     "step('once', to, ['touch', id, freshMs, lifeMs], limit)",
   ),
-  step(
+  stored(
     'touch extends what it has found',
-    "=== (verb === 'take' || verb === 'touch') && (",
-    "=== (verb === 'take') && (",
+    "const meansLive = verb === 'take' || verb === 'touch'",
+    "const meansLive = verb === 'take'",
   ),
   // What a clear has ended is freed
   look(
@@ -80,7 +91,7 @@ export const mutants: readonly Mutant[] = [
   version('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
   version('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
   version('a malformed version is missing', '|| !isVersion(version)) seen.delete(key)', ') seen.delete(key)'),
-  version('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
+  versionStep('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
   look(
     'a malformed generation is none',
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
@@ -100,9 +111,12 @@ export const mutants: readonly Mutant[] = [
   space('near, too', 'isLong(key) ? hashedName(longKeys(key)) : nearName(key)', 'nearName(key)'),
   space('a malformed key is refused, not replaced', 'key.isWellFormed() && ', ''),
   // The memory store
-  step('nor to a copy in grace', 'Math.min(Number(ends) - ms, leftMs ?? Number(ends))', 'Number(ends) - ms', [
-    'memory-store.test.ts',
-  ]),
+  stored(
+    'nor to a copy in grace',
+    'Math.min(Number(expires) - nowMs, leftMs ?? Number(expires))',
+    'Number(expires) - nowMs',
+    ['memory-store.test.ts'],
+  ),
   memory(
     'a clock that goes back gives no time back',
     'if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs',
