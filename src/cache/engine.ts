@@ -15,12 +15,12 @@ import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
-import { repeatEntry } from './entry-operations.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import { entryFormat, type Format } from './parts/format-entry.ts'
 import { noNear } from './parts/no-near.ts'
 import type { TagsPart } from './parts/tags.ts'
 import { createRecent, type Recent } from './recent.ts'
+import { repeatEntry } from './steps/entry.ts'
 import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
 import { type CapturedVersions, createVersions, type VersionMemory } from './versions.ts'
 
@@ -103,7 +103,7 @@ export interface Core {
   bound<T>(work: T | Promise<T>, limit: Limit): T | Promise<T>
   /** The deadline of one command, no later than the caller's. */
   call(limit?: Limit): Call
-  /** Runs one step (`entry-operations.ts`) on a stored key. */
+  /** Runs one step (`steps/entry.ts`) on a stored key. */
   step(effect: 'read' | 'repeat' | 'once', key: string, args: readonly Arg[], call: Call): Promise<Reply>
   /** Resolves to 1, or 0 where the verb's condition did not hold. */
   write(

@@ -1,6 +1,6 @@
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Core } from './engine.ts'
-import { createLoads } from './load.ts'
+import { createLoads } from './load/flight.ts'
 import { checkNames, VIEW_OPTIONS } from './options.ts'
 import type { CacheOptions, ViewOptions } from './types.ts'
 import { checkHasVersions, createView, type View } from './view.ts'

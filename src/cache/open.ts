@@ -1,7 +1,7 @@
 import type { Entry } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
-import type { Box, ReadThrough, Use } from './load.ts'
+import type { Decoded, OpenContext, ReadThrough } from './load/types.ts'
 import { conform } from './schema.ts'
 import type { View } from './view.ts'
 
@@ -25,8 +25,8 @@ export function openEntry(
   entry: Entry,
   storedKey: string,
   limit: Limit,
-  { as, use }: { readonly as?: 'hit' | 'stale' | undefined; readonly use?: Use | undefined },
-): Box | undefined | Promise<Box | undefined> {
+  { as, use }: { readonly as?: 'hit' | 'stale' | undefined; readonly use?: OpenContext | undefined },
+): Decoded | undefined | Promise<Decoded | undefined> {
   try {
     const decoded = view.core.decode(entry, storedKey)
     if (!(decoded instanceof Promise) && !use?.plan?.schema) return openDecoded(view, decoded, entry, as, use)
@@ -40,7 +40,13 @@ export function openEntry(
 }
 
 /** Keeps a decoded value near, by what it was found with, counts it, and boxes it. */
-export function openDecoded(view: View, value: unknown, entry: Entry, as?: 'hit' | 'stale', use?: Use): Box {
+export function openDecoded(
+  view: View,
+  value: unknown,
+  entry: Entry,
+  as?: 'hit' | 'stale',
+  use?: OpenContext,
+): Decoded {
   if (use && (use.found.ticket ?? -1) >= 0) keepNear(view, value, entry, use)
   if (as) countHit(view, as)
   return { value }
@@ -50,7 +56,7 @@ function keepNear(
   { core, space, request, nearKey }: View,
   value: unknown,
   entry: Entry,
-  { key, found, plan }: Use,
+  { key, found, plan }: OpenContext,
 ): void {
   const { ticket = -1, atMs, status } = found
   const { writtenMs, loadMs, tags } = entry
@@ -73,7 +79,7 @@ function unreadable({ emit }: View, limit: Limit): undefined {
 }
 
 /** The decoded value as the schema of the call gives it, migrated where it refuses it. Rejects where it refuses both. */
-async function conformed({ core }: View, decoding: unknown, limit: Limit, plan: Use['plan']): Promise<unknown> {
+async function conformed({ core }: View, decoding: unknown, limit: Limit, plan: OpenContext['plan']): Promise<unknown> {
   const value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
   const { schema, migrate } = plan ?? {}
   if (!schema) return value

@@ -5,9 +5,11 @@ import { coarseNow } from '../runtime/coarse-clock.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { answerOf } from './answer.ts'
 import { nothing } from './engine.ts'
-import { type Begun, planLoad, getOrSet as readThrough, runAlone } from './get-or-set.ts'
 import { judgeUsual, type Reading } from './judge.ts'
-import type { Box, LoadPlan, ReadThrough } from './load.ts'
+import { loadUnshared, getOrSet as readThrough } from './load/read-through.ts'
+import type { FirstReads, LoadCall } from './load/round.ts'
+import { loadSettings } from './load/settings.ts'
+import type { Decoded, LoadSettings, ReadThrough } from './load/types.ts'
 import { countHit, countMiss, keepUnconfirmed, openDecoded, openEntry } from './open.ts'
 import { invalid, LOAD, limitOf, READ, wantsMore } from './options.ts'
 import { type PendingReads, readEntry, sendReads } from './reading.ts'
@@ -93,22 +95,23 @@ export function getOrSet<T>(view: View, key: string, loader: Loader<T>, options?
 function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: GetOrSetOptions): Promise<unknown> {
   const limit = limitOf(view, options, LOAD)
   if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
-  const plan = settingsOf(view, options)
-  if (plan.options.bypass) return runAlone(throughOf(view), key, loader, plan, limit)
-  const begun = beginRead(view, key, plan, limit)
-  const { sent } = begun
-  if (!sent) return readThrough(throughOf(view), key, loader, plan, limit, undefined, begun)
+  const settings = settingsOf(view, options)
+  const call: LoadCall = { through: throughOf(view), key, loader, settings, limit }
+  if (settings.options.bypass) return loadUnshared(call)
+  const first = firstReads(view, key, settings, limit)
+  const { pending } = first
+  if (!pending) return readThrough(call, first)
   return (async () => {
     try {
-      const own = await sent.own
-      const generation = await sent.generation
-      const block = sent.tags.size > 0 ? await blockOf(view, sent) : ''
-      const hit = openUsual(view, key, sent, judgeUsual(own, generation, block, view.core.clock), plan)
+      const own = await pending.own
+      const generation = await pending.generation
+      const block = pending.tags.size > 0 ? await blockOf(view, pending) : ''
+      const hit = openUsual(view, key, pending, judgeUsual(own, generation, block, view.core.clock), settings)
       if (hit) return hit.value
     } catch {
       // A closer look tells why.
     }
-    return await readThrough(throughOf(view), key, loader, plan, limit, undefined, begun)
+    return await readThrough(call, first)
   })()
 }
 
@@ -168,7 +171,7 @@ export async function openIfFresh(
   { status, entry }: Pick<Reading, 'status' | 'entry'>,
   limit: Limit,
   found?: Reading,
-): Promise<Box | undefined> {
+): Promise<Decoded | undefined> {
   const use = found && { key, found }
   const isHit = status === 'fresh' && entry
   const hit = isHit ? await openEntry(view, entry, view.space.key(key), limit, { as: 'hit', use }) : undefined
@@ -193,20 +196,20 @@ export function throughOf(view: View): ReadThrough {
   return view.through
 }
 
-function settingsOf(view: View, options: GetOrSetOptions | undefined): LoadPlan {
-  if (options) return planLoad(view.core, options)
-  view.defaultSettings ??= planLoad(view.core)
+function settingsOf(view: View, options: GetOrSetOptions | undefined): LoadSettings {
+  if (options) return loadSettings(view.core, options)
+  view.defaultSettings ??= loadSettings(view.core)
   return view.defaultSettings
 }
 
 /** Sends the first reads of a load, where nothing asks for a closer look. */
-function beginRead(view: View, key: string, { options, schema, tags }: LoadPlan, limit: Limit): Begun {
+function firstReads(view: View, key: string, { options, schema, tags }: LoadSettings, limit: Limit): FirstReads {
   const { core, loads, space } = view
   const to = space.key(key)
-  const held = nearEntry(view, key, schema)
-  const simple = limit === NO_LIMIT && !held && !schema && !options.forceFresh && !options.refresh
-  const sent = simple && !loads.contextOf(to) ? sendReads(core, space, to, tags) : undefined
-  return { arrived: loads.starts(), held, sent }
+  const near = nearEntry(view, key, schema)
+  const isSimple = limit === NO_LIMIT && !near && !schema && !options.forceFresh && !options.refresh
+  const pending = isSimple && !loads.versionsOf(to) ? sendReads(core, space, to, tags) : undefined
+  return { startsAtArrival: loads.starts(), near, pending }
 }
 
 /** The tag block of an entry that has just the tags that were named, with their versions now. */
@@ -222,8 +225,8 @@ function openUsual(
   key: string,
   pending: PendingReads,
   entry: Entry | undefined,
-  plan?: LoadPlan,
-): Box | undefined {
+  plan?: LoadSettings,
+): Decoded | undefined {
   if (!entry || entry.mark < 'a') return undefined
   const { core } = view
   core.hear()

@@ -3,7 +3,8 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './engine.ts'
 import { judge, type Reading } from './judge.ts'
-import { isVersion, type NamespaceKeys } from './versions.ts'
+import { isVersion } from './steps/versions.ts'
+import type { NamespaceKeys } from './versions.ts'
 
 /** The reads of an entry and of what decides whether it is valid, on their way. */
 export interface PendingReads extends Pick<Reading, 'atMs' | 'ticket'> {

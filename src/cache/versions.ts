@@ -1,11 +1,10 @@
 import { NONE } from '../protocol/entry.ts'
-import type { Operation } from '../protocol/operation.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
-import { put, same } from './transition.ts'
+import { captureVersion, isVersion } from './steps/versions.ts'
 
 /**
  * What an entry must have been loaded under to be valid: the namespace's generation, and a version for each of its
@@ -72,45 +71,6 @@ const REMEMBERED_MS = 5000
 const MARGIN_MS = 60_000
 /** How long `capture` leaves a caller to read what it will set. */
 export const CAPTURED_MS = 3_600_000
-
-/**
- * Returns the version under the key; what is missing, or no version of this length, is replaced by the first argument
- * unless that is empty. A version that has an end then lives for the second argument at least, in milliseconds; 0: one
- * that is made has no end.
- */
-export const captureVersion: Operation<readonly [version: string, lifeMs: number], string | null> = {
-  name: 'version.capture',
-  // A version that was invalidated must not be made again.
-  effect: 'once',
-  lua: `
-local key, made, life = KEYS[1], ARGV[1], ARGV[2]
-local version = redis.call('GET', key)
-if made ~= '' and (not version or #version ~= #made or version:find('[^%w_-]')) then
- if life == '0' then redis.call('SET', key, made) else redis.call('SET', key, made, 'PX', life) end
- return made
-end
-local left = redis.call('PTTL', key)
-if left >= 0 and left < tonumber(life) then redis.call('PEXPIRE', key, life) end
-return version`,
-  apply(current, [made, lifeMs], { leftMs = NEVER }) {
-    if (made && !(current?.length === made.length && isVersion(current))) return put(made, lifeMs, made)
-    return put(current, leftMs < lifeMs ? lifeMs : 'keep', current ?? null)
-  },
-}
-
-/** Replaces the soft half of a tag's version: what was loaded under it is stale. Answers 1, or 0 where there is none. */
-export const softenVersion: Operation<readonly [soft: string], number> = {
-  name: 'version.soften',
-  // A soft half must not come back either.
-  effect: 'once',
-  lua: `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('SETRANGE', KEYS[1], 16, ARGV[1])
-return 1`,
-  apply(current, [soft]) {
-    return current === undefined ? same(current, 0) : put(current.slice(0, 16) + soft, 'keep', 1)
-  },
-}
 
 export function createVersions(run: AtomicStore['run']): VersionMemory {
   const seen = createRecent<string>()
@@ -180,9 +140,4 @@ export function createVersions(run: AtomicStore['run']): VersionMemory {
     },
   }
   return versions
-}
-
-/** Whether text may be a version: anything else under a version's key counts as missing. */
-export function isVersion(text: string): boolean {
-  return /^([\w-]{16}){1,2}$/.test(text)
 }

@@ -4,7 +4,7 @@ import { checkKeys } from '../store/checks.ts'
 import type { Core, Emit } from './engine.ts'
 import { type AnyCache, VIEW } from './handle.ts'
 import { keySpace } from './key-space.ts'
-import type { LoadPlan, Loads, ReadThrough } from './load.ts'
+import type { LoadSettings, Loads, ReadThrough } from './load/types.ts'
 import { invalid } from './options.ts'
 import { noNear } from './parts/no-near.ts'
 import type { ViewOptions } from './types.ts'
@@ -27,7 +27,7 @@ export interface View {
   /** A near hit may be returned at once: there is a tier, and the request has no limit to check. */
   readonly canPeek: boolean
   /** The settings of a load without options, once one was asked for. */
-  defaultSettings?: LoadPlan
+  defaultSettings?: LoadSettings
   through?: ReadThrough
 }
 

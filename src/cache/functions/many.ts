@@ -1,5 +1,5 @@
-import { planLoad } from '../get-or-set.ts'
-import { getOrSetMany as readThroughMany } from '../get-or-set-many.ts'
+import { getOrSetMany as readThroughMany } from '../load/read-many.ts'
+import { loadSettings } from '../load/settings.ts'
 import { invalid, LOAD, limitOf } from '../options.ts'
 import { throughOf } from '../read.ts'
 import type {
@@ -30,7 +30,8 @@ export async function getOrSetMany<T, R extends Results, F extends object>(
   const limit = limitOf(view, options, LOAD)
   storedKeys(view, keys)
   if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
-  const values = await readThroughMany(throughOf(view), keys, loader, planLoad(view.core, options), limit)
+  const settings = loadSettings(view.core, options)
+  const values = await readThroughMany({ through: throughOf(view), keys, loader, settings, limit })
   return values as Map<string, Given<T, R>>
 }
 

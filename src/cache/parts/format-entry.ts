@@ -2,7 +2,7 @@ import { encodeJson } from '../../protocol/codec.ts'
 import { type Entry, parseEntry } from '../../protocol/entry.ts'
 import { storedKey } from '../../protocol/keys.ts'
 import type { Arg, Effect, Operation, Reply } from '../../protocol/operation.ts'
-import { readEntry, repeatEntry, writeEntry } from '../entry-operations.ts'
+import { readEntry, repeatEntry, writeEntry } from '../steps/entry.ts'
 
 /** How values are stored. */
 export interface Format {

@@ -2,7 +2,7 @@ import { HitherError } from '../../errors.ts'
 import { encodeJson } from '../../protocol/codec.ts'
 import { NONE } from '../../protocol/entry.ts'
 import { NEVER } from '../../runtime/clock.ts'
-import { readPlain, writePlain } from '../plain-operations.ts'
+import { readPlain, writePlain } from '../steps/plain.ts'
 import type { Format } from './format-entry.ts'
 
 /** The format of entries that other programs read and write as well, for `createCache`. */
