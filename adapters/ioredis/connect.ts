@@ -2,10 +2,11 @@ import { HitherError } from '../../src/errors.ts'
 import { parseRedisUrl } from '../../src/store/redis-url.ts'
 import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
+import { loadIoredis } from './package.ts'
 import { made } from './transport.ts'
 
 export interface ConnectOptions {
-  /** Treat the server as a Cluster. @default true when several urls are given, else false */
+  /** Make a Cluster client. @default true when several urls are given; one url that answers MOVED gets one at its first */
   readonly cluster?: boolean
   /** Longest wait for a connection, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number
@@ -14,8 +15,6 @@ export interface ConnectOptions {
   /** Further options of ioredis (`tls`, `sentinels`, `natMap`, …). Those that keep commands safe win over them. */
   readonly client?: Readonly<Record<string, unknown>>
 }
-
-type Make = new (...args: unknown[]) => IoredisLike
 
 /**
  * Makes an ioredis client with the settings `ioredisStore` asks for, and does not wait for its connection:
@@ -26,7 +25,7 @@ export async function connect(url: string | readonly string[], options: ConnectO
   const urls = (typeof url === 'string' ? url.split(',') : url).map(parseRedisUrl)
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
-  const { Redis, Cluster } = await load()
+  const { Redis, Cluster } = await loadIoredis('connect()')
   const safe = { enableAutoPipelining: false, keyPrefix: '', lazyConnect: false }
   const node = {
     connectTimeout: options.connectTimeoutMs ?? 5000,
@@ -63,13 +62,4 @@ export async function connect(url: string | readonly string[], options: ConnectO
   }
   made.add(client)
   return client
-}
-
-async function load(): Promise<{ Redis: Make; Cluster: Make }> {
-  try {
-    const module = (await import('ioredis')) as unknown as { Redis: Make; Cluster: Make }
-    return module
-  } catch (cause) {
-    throw new HitherError('UNSUPPORTED', 'connect() needs the package ioredis: npm install ioredis', { cause })
-  }
 }

@@ -35,7 +35,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)
   const pool = cluster
     ? undefined
-    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }).transport)
+    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }, true).transport)
   const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },

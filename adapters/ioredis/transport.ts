@@ -6,6 +6,7 @@ import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type IoredisLike, nameOf, type Peer } from './client.ts'
+import { clusterOf } from './cluster-of.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -24,8 +25,14 @@ const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 /** What ioredis says of a command it did not write. */
 const UNSENT = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
 
+interface Limit {
+  readonly deadline?: number
+  /** A transaction: it goes as a whole, or not at all. */
+  atomic?: boolean
+}
+
 /** One call: whether anything was written for it, and whether its caller has been answered. */
-interface Progress {
+interface Progress extends Limit {
   sent: boolean
   over: boolean
   readonly deadline: number
@@ -35,7 +42,8 @@ interface Progress {
  * The raw way to a server through a borrowed client. Commands of one call are written at once, one write per
  * connection. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`:
  * then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
- * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there.
+ * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there. A single
+ * client whose server answers MOVED is given a Cluster client with the same options beside it, for all later commands.
  */
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
   return openClient(client, options).transport
@@ -59,7 +67,8 @@ export interface OpenClient {
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
-export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions): OpenClient {
+/** `lone`: the client is used as it is, also where its server turns out to be a node of a Cluster. */
+export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions, lone = false): OpenClient {
   const client = borrowed as Peer
   checkSettings(client)
   const cluster = client.isCluster === true
@@ -69,6 +78,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   let everReady = client.status === 'ready'
   let fault: unknown
   let closed = false
+  /** The Cluster that a single client's server turned out to be a node of. */
+  let whole: OpenClient | undefined
 
   const onReady = (): void => {
     everReady = true
@@ -106,9 +117,25 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     return attempt
   }
 
-  const exchange = (peer: Peer, args: Command['args'], bytes: boolean): Promise<Wire> => {
-    const failed = (error: unknown): Wire => {
-      if (isReply(error)) return new ReplyError(error.message)
+  let joining: Promise<OpenClient> | undefined
+  const joinCluster = (): Promise<OpenClient> => {
+    joining ??= clusterOf(client).then((made) => {
+      const joined = openClient(made, { owned: true })
+      if (closed) void joined.transport.close()
+      whole = joined
+      return joined
+    })
+    return joining
+  }
+  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, limit?: Limit): Promise<Wire> => {
+    const failed = (error: unknown): Wire | Promise<Wire> => {
+      if (isReply(error)) {
+        const reply = new ReplyError(error.message)
+        if (cluster || lone || limit?.atomic || reply.word !== 'MOVED') return reply
+        // Nothing ran: another node has the key.
+        const { deadline = Number.POSITIVE_INFINITY } = limit ?? {}
+        return joinCluster().then(({ untimed }) => untimed.send({ args, effect: 'once' }, { bytes, deadline }))
+      }
       throw lost(error, true, peer.status)
     }
     const name = args[0] as string
@@ -133,7 +160,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     try {
       let scripts = 0
       return commands.map(({ args }) => {
-        const reply = exchange(peer, args, bytes)
+        const reply = exchange(peer, args, bytes, progress)
         if (args[0] === 'EVALSHA' && ++scripts % SCRIPTS_AT_ONCE === 0) {
           stream?.uncork?.()
           stream?.cork?.()
@@ -270,6 +297,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
     const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
     const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
+    progress.atomic = true
     let known: Peer | undefined
     let asking: Command[] = []
     for (let left = REDIRECTS; ; left--) {
@@ -282,6 +310,9 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const cause = replies[at]
       if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
       // EXECABORT: nothing ran, so a moved transaction may go once more.
+      if (!cluster && !lone && cause.word === 'MOVED') {
+        return (await joinCluster()).transport.transaction(commands, { bytes, deadline: progress.deadline })
+      }
       if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
         throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
       }
@@ -347,6 +378,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
 
   async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
+    if (whole) return yield* whole.scan(pattern, call)
     const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
     for (const node of nodes) {
       let cursor = '0'
@@ -379,16 +411,21 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       })
 
   const transport: Transport = {
-    cluster,
-    send: (command, call) => within(call, one(call, command)),
-    sendMany: (commands, call) => within(call, all(call, commands)),
-    transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),
+    get cluster() {
+      return cluster || whole !== undefined
+    },
+    send: (command, call) => whole?.transport.send(command, call) ?? within(call, one(call, command)),
+    sendMany: (commands, call) => whole?.transport.sendMany(commands, call) ?? within(call, all(call, commands)),
+    transaction: (commands, call) =>
+      whole?.transport.transaction(commands, call) ??
+      within(call, (progress) => exec(commands, call?.bytes === true, progress)),
     subscribe: (channel, onMessage, onGap) =>
       run(() => subscriber.subscribe(channel, onMessage, onGap), start(undefined)),
     async close() {
       if (closed) return
       closed = true
       subscriber.close()
+      await whole?.transport.close()
       client.off('ready', onReady)
       client.off('node error', onError)
       // QUIT lets what is under way be answered; a server that does not answer it is left after a second.
@@ -401,20 +438,25 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
   const untimed: Transport = {
     ...transport,
+    get cluster() {
+      return transport.cluster === true
+    },
     send(command, call) {
+      if (whole) return whole.untimed.send(command, call)
       // Nearly every call goes this way, without what only the others need.
       const deadline = call?.deadline ?? Number.POSITIVE_INFINITY
       const ready = !cluster && !closed && client.status === 'ready' && deadline > now()
       if (!ready) return run(one(call, command), start(call))
       try {
-        return exchange(client, command.args, call?.bytes === true)
+        return exchange(client, command.args, call?.bytes === true, call)
       } catch (error) {
         return Promise.reject(error)
       }
     },
-    sendMany: (commands, call) => run(all(call, commands), start(call)),
+    sendMany: (commands, call) => whole?.untimed.sendMany(commands, call) ?? run(all(call, commands), start(call)),
   }
   const sendEach: SendEach = (commands, call, onReply, onError) => {
+    if (whole) return whole.sendEach(commands, call, onReply, onError)
     run((progress) => each(commands, call.bytes === true, progress), start(call)).then(
       (replies) =>
         replies.forEach((reply, at) => {

@@ -30,6 +30,8 @@ export interface Settings {
   readonly maxReplyBytes: number
   /** A reply came after its caller had left. */
   onLate(command: string): void
+  /** The server said that it is a node of a Cluster. */
+  onCluster(): void
 }
 
 export interface Role {
@@ -268,6 +270,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     }
     for (const reply of replies) if (reply instanceof ReplyError) check(reply, db > 0 && reply === replies.at(-2))
     if (state !== 'opening') return
+    if (Array.isArray(hello) && hello[hello.indexOf('mode') + 1] === 'cluster') settings.onCluster()
     cancelOpening()
     state = 'ready'
     role.onOpen?.()

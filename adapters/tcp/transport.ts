@@ -61,7 +61,10 @@ export interface OpenTransport {
 }
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {
-  const settings = toSettings(options)
+  let cluster = false
+  const settings = toSettings(options, () => {
+    cluster = true
+  })
   const idleMs = positive('idleMs', options.idleMs ?? 60_000)
   const link = createLink(settings, idleMs)
   const { sendEach, ...shared } = createCalls(link.pick, true)
@@ -78,6 +81,9 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   }
   const transport: TcpTransport = {
     ...shared,
+    get cluster() {
+      return cluster
+    },
     send: (command, call) =>
       kindOf(command.args) === 'waits' ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
     exclusive: (call) => acquire(pool, call),
@@ -150,7 +156,7 @@ const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
   onEvent: 1,
 }
 
-function toSettings(options: TcpTransportOptions): Settings {
+function toSettings(options: TcpTransportOptions, onCluster: () => void): Settings {
   if (typeof options !== 'object' || options === null) {
     throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
@@ -173,6 +179,7 @@ function toSettings(options: TcpTransportOptions): Settings {
     linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
     maxReplyBytes: positive('maxReplyBytes', options.maxReplyBytes ?? 16 * 1024 * 1024),
     onLate: (command) => emit('late-reply', command),
+    onCluster,
   }
 }
 

@@ -76,6 +76,37 @@ describe('a tick', () => {
       ['MGET', 'bb', 'dd'],
     ])
   })
+  it('gives each key a command of its own once keys were refused together', async () => {
+    const cluster: Answer = (commands) =>
+      commands.map(({ args }) =>
+        args[0] === 'MGET' || (args[0] === 'UNLINK' && args[2] !== undefined)
+          ? new ReplyError("CROSSSLOT Keys in request don't hash to the same slot")
+          : args[0] === 'GET'
+            ? `of ${args[1]}`
+            : 1,
+      )
+    for (const ordered of [true, false]) {
+      const { store, verbs } = scripted(cluster, { ordered })
+      expect(await store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(await store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(await store.delete(['a', 'b'])).toBe(2)
+      expect(verbs()).toEqual(['MGET', 'GET GET', 'GET GET', 'UNLINK UNLINK'])
+      const other = scripted(cluster, { ordered })
+      expect(await other.store.delete(['a', 'b', 'c'])).toBe(3)
+      expect(await other.store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(other.verbs()).toEqual(['UNLINK', 'UNLINK UNLINK UNLINK', 'GET GET'])
+    }
+  })
+  it('sends each key by itself over a transport that says it is a Cluster', async () => {
+    const { store, verbs } = scripted(plainAnswer, { ordered: true })
+    ;(store.transport as { cluster?: boolean }).cluster = true
+    await store.getMany(['a', 'b'])
+    await store.delete(['a', 'b'])
+    // Not by digest: another key may be on a node that has not seen the script.
+    await store.run(testCounter, 'a', [1, 0])
+    await Promise.all([store.run(testTake, 'a', []), store.run(testTake, 'b', [])])
+    expect(verbs()).toEqual(['GET GET', 'UNLINK UNLINK', 'EVAL', 'EVAL EVAL'])
+  })
   it('splits at 1,000 commands and at 1 MB', async () => {
     const many = scripted()
     await Promise.all(Array.from({ length: 2500 }, (_, i) => many.store.set(`k${i}`, 'x')))
