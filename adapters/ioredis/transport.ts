@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
+import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
@@ -359,10 +359,14 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const cancel =
         deadline === undefined
           ? undefined
-          : setTimer(() => {
-              reject(late(progress))
-              end()
-            }, deadline - now())
+          : setDeadline(
+              () => {
+                reject(late(progress))
+                end()
+              },
+              deadline - now(),
+              0,
+            )
       signal?.addEventListener('abort', onAbort)
       work.then(
         (value) => {

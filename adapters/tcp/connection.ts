@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { NEVER, now, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
+import { NEVER, now, setDeadline, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createEncoder, createParser } from '../../src/store/resp.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
@@ -111,7 +111,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     if (at >= due) return
     cancelSweep?.()
     due = at
-    cancelSweep = setQuietTimer(sweep, at - now())
+    cancelSweep = setDeadline(sweep, at - now(), 0, setQuietTimer)
   }
   /** Ends entries at their deadlines, and the connection when it is silent for too long. */
   const sweep = (): void => {
@@ -281,7 +281,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const socket: Socket = address.tls
     ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
     : connectTcp({ host, port })
-  const cancelOpening = setTimer(
+  const cancelOpening = setDeadline(
     () => finish(unreached('no answer', `ETIMEDOUT after ${settings.connectTimeoutMs} ms`)),
     settings.connectTimeoutMs,
   )

@@ -1,5 +1,5 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
+import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -21,7 +21,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     const stop = new AbortController()
     const abort = (): void => stop.abort(signal?.reason)
     signal?.addEventListener('abort', abort)
-    const cancel = setTimer(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
+    const cancel = setDeadline(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }

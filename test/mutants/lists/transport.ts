@@ -1,0 +1,22 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const store = of('src/store/command-store.ts', ['command-store.test.ts'])
+const tick = of('src/store/tick.ts', ['watch-all.test.ts'])
+const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
+
+export const mutants: readonly Mutant[] = [
+  // A Cluster behind one url
+  store('keys that were refused together are asked for again', "word === 'CROSSSLOT' && units[1]", 'false'),
+  store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),
+  store('a transport that says it is a Cluster is believed', '!slotOf && transport.cluster === true', 'false'),
+  store(
+    'a script that another node may not have goes as text',
+    'const there = !isApart() && loaded',
+    'const there = loaded',
+  ),
+
+  // Deadlines and a loop that was held up
+  clock('a deadline leaves the loop a turn to read', 'cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))', 'fn()'),
+  tick('what came due before it was sent is given time', 'Math.max(unit.deadline, least)', 'unit.deadline'),
+  tick('only a process that was held up is given time', 'STALL_GRACE_MS + HELD_UP_MS', '-1'),
+]
