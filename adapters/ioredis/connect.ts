@@ -1,5 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
-import { parseRedisUrl } from '../../src/store/redis-url.ts'
+import { parseRedisUrl, splitRedisUrls } from '../../src/store/redis-url.ts'
 import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
 import { loadIoredis } from './package.ts'
@@ -22,7 +22,7 @@ export interface ConnectOptions {
  * The store's `close()` ends it. Rejects with `INVALID_URL`, or `UNSUPPORTED` when ioredis is not installed.
  */
 export async function connect(url: string | readonly string[], options: ConnectOptions = {}): Promise<IoredisLike> {
-  const urls = (typeof url === 'string' ? url.split(',') : url).map(parseRedisUrl)
+  const urls = (typeof url === 'string' ? splitRedisUrls(url) : url).map(parseRedisUrl)
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
   const { Redis, Cluster } = await loadIoredis('connect()')
@@ -34,13 +34,18 @@ export async function connect(url: string | readonly string[], options: ConnectO
     protocol: 2,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(first.username ? { username: first.username } : {}),
-    ...(first.password ? { password: first.password } : {}),
+    // A user without a password has an empty one.
+    ...(first.username || first.password ? { password: first.password } : {}),
+    ...(first.family > 0 ? { family: first.family } : {}),
     ...(first.tls ? { tls: {} } : {}),
     ...options.client,
     maxRetriesPerRequest: 0,
     keyPrefix: '',
   }
   let client: IoredisLike
+  if (urls[1] && urls.some(({ path }) => path)) {
+    throw new HitherError('INVALID_URL', 'the nodes of a Cluster are reached by host and port, not by a unix: socket')
+  }
   if (options.cluster ?? urls.length > 1) {
     const { natMap, dnsLookup, slotsRefreshTimeout = 1000, ...redisOptions } = node as Record<string, unknown>
     client = new Cluster(
@@ -57,8 +62,15 @@ export async function connect(url: string | readonly string[], options: ConnectO
       },
     )
   } else {
-    const { host, port, db } = first
-    client = new Redis({ host, port, db, retryStrategy: backoff, ...node, ...safe, enableOfflineQueue: false })
+    const { host, port, path, db } = first
+    client = new Redis({
+      ...(path ? { path } : { host, port }),
+      db,
+      retryStrategy: backoff,
+      ...node,
+      ...safe,
+      enableOfflineQueue: false,
+    })
   }
   made.add(client)
   return client

@@ -260,12 +260,13 @@ export function openConnection(settings: Settings, role: Role): Connection {
   /** `HELLO` and what follows it; a server that does not know it speaks RESP2 and takes AUTH. */
   const greet = async (): Promise<void> => {
     const { username, password, db } = address
-    const auth = password ? ['AUTH', username || 'default', password] : []
+    // A user without a password has an empty one.
+    const auth = username || password ? ['AUTH', username || 'default', password] : []
     const first: Command['args'][] = db > 0 ? [['SELECT', db], ['PING']] : [['PING']]
     let replies = await ask(['HELLO', protocol, ...auth], ...first)
     const [hello] = replies
     if (hello instanceof ReplyError && /^(ERR|NOPROTO)$/.test(hello.word)) {
-      const plain = password ? [['AUTH', ...(username ? [username] : []), password]] : []
+      const plain = auth[0] ? [['AUTH', ...(username ? [username] : []), password]] : []
       replies = await ask(...plain, ...first)
     }
     for (const reply of replies) if (reply instanceof ReplyError) check(reply, db > 0 && reply === replies.at(-2))
@@ -277,10 +278,11 @@ export function openConnection(settings: Settings, role: Role): Connection {
     flush()
   }
 
-  const { host, port } = address
+  const { host, port, path, family } = address
+  const to = path ? { path } : { host, port, ...(family > 0 ? { family } : {}) }
   const socket: Socket = address.tls
-    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
-    : connectTcp({ host, port })
+    ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
+    : connectTcp(to)
   const cancelOpening = setDeadline(
     () => finish(unreached('no answer', `ETIMEDOUT after ${settings.connectTimeoutMs} ms`)),
     settings.connectTimeoutMs,

@@ -12,7 +12,7 @@ import { createListeners } from './listener.ts'
 import { createSubscriber } from './subscriber.ts'
 
 export interface TcpTransportOptions {
-  /** `redis://user:password@host:6379/0`, or `rediss:` for TLS; user, password and database are optional. */
+  /** `redis://user:password@host:6379/0`, `rediss:` for TLS, `unix:///path` for a socket; the user is optional, as are `?db=`, `family=` and `tls=`. */
   readonly url: string
   /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
   readonly tls?: TlsOptions

@@ -2,6 +2,7 @@ import { type Mutant, of } from '../mutants.ts'
 
 const store = of('src/store/command-store.ts', ['command-store.test.ts'])
 const tick = of('src/store/tick.ts', ['watch-all.test.ts'])
+const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -19,4 +20,12 @@ export const mutants: readonly Mutant[] = [
   clock('a deadline leaves the loop a turn to read', 'cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))', 'fn()'),
   tick('what came due before it was sent is given time', 'Math.max(unit.deadline, least)', 'unit.deadline'),
   tick('only a process that was held up is given time', 'STALL_GRACE_MS + HELD_UP_MS', '-1'),
+
+  // What a url says
+  url('no part of a url is ignored', "trimmed.includes('#')", 'false'),
+  url('a parameter that is not known is refused', 'if (!form) {', 'if (!form) continue\n    if (!form) {'),
+  url('a parameter that may be part of a password is not named', 'ELSEWHERE.test(name)', 'true'),
+  url('a parameter is given once', ' || given[name] !== undefined', ''),
+  url('a url names one database', 'Number(inPath) !== Number(given.db)', 'false'),
+  url('a comma parts two urls only', '/,(?=\\s*(?:redis|valkey)s?:)/', "','"),
 ]
