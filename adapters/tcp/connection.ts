@@ -269,7 +269,11 @@ export function openConnection(settings: Settings, role: Role): Connection {
       const plain = auth[0] ? [['AUTH', ...(username ? [username] : []), password]] : []
       replies = await ask(...plain, ...first)
     }
-    for (const reply of replies) if (reply instanceof ReplyError) check(reply, db > 0 && reply === replies.at(-2))
+    const ping = replies.at(-1)
+    for (const reply of replies) {
+      if (reply instanceof ReplyError)
+        check(reply, reply === ping ? 'PING' : db > 0 && reply === replies.at(-2) ? 'SELECT' : '')
+    }
     if (state !== 'opening') return
     if (Array.isArray(hello) && hello[hello.indexOf('mode') + 1] === 'cluster') settings.onCluster()
     cancelOpening()
@@ -360,15 +364,16 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
 }
 
-/** Throws what a reply to the greeting means for the connection; one that means nothing for it passes. */
-function check(reply: ReplyError, isSelect: boolean): void {
+/** Throws what an error reply to the greeting means for the connection; one that means nothing for it passes. */
+function check(reply: ReplyError, command: 'SELECT' | 'PING' | ''): void {
   const { word } = reply
   if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
     throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
   }
-  if (isSelect) throw new StoreRejectedError('SELECT', word)
-  // A user may lack PING.
-  if (word !== 'NOPERM') throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
+  if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
+  // A server that cannot save (MISCONF) refuses PING and writes, and still answers reads; a user may lack PING.
+  const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
+  if (!passes) throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
 }
 
 function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {

@@ -1,4 +1,7 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Server as NetServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -130,6 +133,34 @@ describe('who may come in', () => {
     expect(await transport.send(read('GET', 'a'))).toBe(null)
     expect(await transport.send(read('GET', 'b'))).toMatchObject({ word: 'NOPERM' })
     await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  })
+
+  it('a server that cannot save answers reads, and refuses writes by name', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'hither-unsaved-'))
+    const args = ['--save', '3600 1', '--dir', dir, '--dbfilename', 'taken']
+    const unsaved = await startServer('redis7', { args })
+    mkdirSync(join(dir, 'taken'))
+    try {
+      const admin = open({ url: unsaved.url })
+      await admin.send(once('SET', 'a', 'x'))
+      await admin.send(once('BGSAVE'))
+      await vi.waitFor(async () => {
+        expect(await admin.send(read('INFO', 'persistence'))).toContain('rdb_last_bgsave_status:err')
+      }, 5000)
+      for (const protocol of [2, 3] as const) {
+        const transport = open({ url: unsaved.url, protocol })
+        expect(await transport.send(read('PING'))).toMatchObject({ word: 'MISCONF' })
+        expect(await transport.send(read('GET', 'a'))).toBe('x')
+        const store = tcpStore({ url: `${unsaved.url}/1`, protocol })
+        closing.push(() => store.close())
+        await store.ready()
+        expect(await store.get('a')).toBe(undefined)
+        await expect(store.set('a', 'y')).rejects.toMatchObject({ code: 'STORE_REJECTED', reply: 'MISCONF' })
+      }
+    } finally {
+      await unsaved.stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
   })
 
   it('a server that knows no HELLO is spoken to in RESP2', async () => {
