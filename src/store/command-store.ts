@@ -371,7 +371,8 @@ function present(reply: Wire): string | Uint8Array | undefined {
 }
 
 function rejected(verb: string, { message, word }: ReplyError): HitherError {
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM)/i.test(message)
+  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
     : new StoreRejectedError(verb, word)
 }

@@ -257,6 +257,24 @@ describe('scripts', () => {
     await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k')])
     expect(verbs()).toEqual(['EVAL', 'EVAL GET'])
   })
+  it('say UNAUTHORIZED for a key that is refused, and for what a script may not call', async () => {
+    for (const message of [
+      'NOPERM No permissions to access a key',
+      'NOPERM this user has no permissions to access one of the keys used as arguments',
+      "NOPERM ACL failure in script: User app has no permissions to run the 'set' command",
+    ]) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNAUTHORIZED' })
+    }
+    for (const message of [
+      "NOPERM User app has no permissions to run the 'eval' command",
+      "NOPERM this user has no permissions to run the 'evalsha' command or its subcommand",
+      "ERR unknown command 'EVAL', with args beginning with:",
+    ]) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNSUPPORTED' })
+    }
+  })
   it('say UNSUPPORTED where the server runs none', async () => {
     const { store } = scripted(() => [new ReplyError("ERR unknown command 'EVAL'")])
     expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code: 'UNSUPPORTED' })

@@ -16,6 +16,8 @@ export const mutants: readonly Mutant[] = [
     'const there = loaded',
   ),
 
+  store('a key that is refused says nothing of scripts', '(?!ACL).*\\beval(sha)?\\b', ''),
+
   // Deadlines and a loop that was held up
   clock('a deadline leaves the loop a turn to read', 'cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))', 'fn()'),
   tick('what came due before it was sent is given time', 'Math.max(unit.deadline, least)', 'unit.deadline'),
