@@ -20,6 +20,8 @@ export interface IoredisTransportOptions {
 export const made: WeakSet<object> = new WeakSet()
 
 const REDIRECTS = 5
+/** Most that is held of the replies to one `sendMany`, in bytes. */
+const MAX_CALL_BYTES = 64 * 1024 * 1024
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 /** What ioredis says of a command it did not write. */
@@ -407,12 +409,15 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       each([command], bytes === true, progress)[0] as Promise<Wire>
   const all =
     ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
-    (progress) =>
-      Promise.all(each(commands, bytes === true, progress)).catch((error: unknown) => {
+    (progress) => {
+      const hold = holding(progress)
+      const replies = each(commands, bytes === true, progress).map((reply) => reply.then(hold))
+      return Promise.all(replies).catch((error: unknown) => {
         // One node failed: what waits for another is not written any more, what was written may have run.
         progress.over = true
         throw progress.sent && commands.length > 1 ? sentInPart(error) : error
       })
+    }
 
   const transport: Transport = {
     get cluster() {
@@ -476,6 +481,22 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
   const part = cluster ? (key: string): string => client.slots?.[slotOf(key)]?.[0] ?? '' : undefined
   return { transport, untimed, sendEach, scan, part }
+}
+
+/** What is kept of the replies to one call: nothing once it is over, and no more than `MAX_CALL_BYTES` before. */
+function holding(progress: Progress): (reply: Wire) => Wire {
+  let held = 0
+  return (reply) => {
+    if (progress.over) return null
+    held += sizeOf(reply)
+    if (held <= MAX_CALL_BYTES) return reply
+    return new ReplyError(`TOOLARGE the replies of one call are more than ${MAX_CALL_BYTES} bytes together`)
+  }
+}
+
+function sizeOf(reply: Wire): number {
+  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + sizeOf(part), 16)
+  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
 }
 
 function isReply(error: unknown): error is Error {

@@ -65,6 +65,8 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       resolve: resolve as Entry['resolve'],
       reject,
       replies,
+      left: commands.length,
+      held: 0,
       sent: false,
       over: false,
       moved: false,

@@ -28,6 +28,7 @@ export interface Settings {
   readonly linkTimeoutMs: number
   readonly maxQueue: number
   readonly maxReplyBytes: number
+  readonly maxCallBytes: number
   /** A reply came after its caller had left. */
   onLate(command: string): void
   /** The server said that it is a node of a Cluster. */
@@ -53,6 +54,10 @@ export interface Entry {
   readonly reject: (error: unknown) => void
   /** What has been answered of several commands; absent where there is one. */
   readonly replies: Wire[] | undefined
+  /** Replies still to come. */
+  left: number
+  /** What is held of the replies, in bytes on the wire. */
+  held: number
   /** Takes the listener off the caller's signal. */
   end?: () => void
   sent: boolean
@@ -144,6 +149,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
   const giveUp = (entry: Entry, error: unknown): void => {
     settle(entry)
+    if (entry.replies) entry.replies.length = 0
     entry.reject(error)
     if (entry.sent || ++deserted * 2 < unsent.size) return
     unsent.keep((each) => {
@@ -189,7 +195,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
   const hop = (): void => void RESOLVED.then(flush)
 
-  const onReply = (reply: Wire): void => {
+  const onReply = (reply: Wire, bytes: number): void => {
     if (state === 'ended') return
     const entry = sent.peek()
     if (!entry) {
@@ -199,7 +205,12 @@ export function openConnection(settings: Settings, role: Role): Connection {
     load--
     if (reply instanceof ReplyError && state !== 'opening') notice(reply, entry)
     const { replies } = entry
-    if (replies && replies.push(reply) < entry.commands.length) return
+    // Of a call that is over nothing is held: its caller has left, and more may come for as long as the server likes.
+    if (replies && !entry.over) {
+      entry.held += bytes
+      replies.push(entry.held > settings.maxCallBytes ? tooLarge(settings.maxCallBytes) : reply)
+    }
+    if (--entry.left > 0) return
     sent.shift()
     if (entry.over) settings.onLate(String(entry.commands[0]?.args[0]))
     else {
@@ -252,7 +263,15 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const ask = (...lines: Command['args'][]): Promise<Wire[]> =>
     new Promise((resolve, reject) => {
       const commands = lines.map((args): Command => ({ args, effect: 'read' }))
-      const rest = { bytes: false, deadline: NEVER, sent: false, over: false, moved: false }
+      const rest = {
+        bytes: false,
+        deadline: NEVER,
+        left: lines.length,
+        held: 0,
+        sent: false,
+        over: false,
+        moved: false,
+      }
       load += commands.length
       send({ ...rest, commands, resolve, reject, replies: [] })
       write()
@@ -379,6 +398,10 @@ function check(reply: ReplyError, command: 'SELECT' | 'PING' | ''): void {
 function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {
   const retryable = code === 'STORE_UNAVAILABLE'
   return new HitherError(code, message, { retryable, ...(cause === undefined ? {} : { cause }) })
+}
+
+function tooLarge(bytes: number): ReplyError {
+  return new ReplyError(`TOOLARGE the replies of one call are more than ${bytes} bytes together: the rest was not kept`)
 }
 
 function unreached(what: string, reason: string, cause?: unknown): HitherError {

@@ -28,12 +28,18 @@ export interface TcpTransportOptions {
   readonly maxQueue?: number
   /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
   readonly maxReplyBytes?: number
+  /**
+   * Most that is held of the replies to one `sendMany` or `transaction`, in bytes; past it each further reply is an error
+   * in its place. @default 67108864, or `maxReplyBytes` where that is more
+   */
+  readonly maxCallBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
 }
 
 /** Most connections that wait for the server at a time (BLPOP and its kin). */
 const MAX_WAITING = 64
 const GRACE_MS = 1000
+const MAX_CALL_BYTES = 64 * 1024 * 1024
 /** A public batch, which always fits. */
 const LEAST_QUEUE = 10_000
 
@@ -153,6 +159,7 @@ const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
   idleMs: 1,
   maxQueue: 1,
   maxReplyBytes: 1,
+  maxCallBytes: 1,
   onEvent: 1,
 }
 
@@ -162,7 +169,7 @@ function toSettings(options: TcpTransportOptions, onCluster: () => void): Settin
   }
   for (const name in options)
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
-  const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
+  const { url, tls = {}, protocol = 2, maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024 } = options
   const address = parseRedisUrl(url)
   if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')
   if (protocol !== 2 && protocol !== 3) throw new HitherError('INVALID_ARGUMENT', 'protocol is 2 or 3')
@@ -177,7 +184,8 @@ function toSettings(options: TcpTransportOptions, onCluster: () => void): Settin
     maxQueue,
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
     linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
-    maxReplyBytes: positive('maxReplyBytes', options.maxReplyBytes ?? 16 * 1024 * 1024),
+    maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
+    maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
     onLate: (command) => emit('late-reply', command),
     onCluster,
   }

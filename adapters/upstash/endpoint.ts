@@ -125,7 +125,9 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
   if (!allowInsecure && PLAIN_REMOTE.test(url)) {
     throw new HitherError('INSECURE_URL', 'http: shows the token: use https:, or allowInsecure')
   }
-  return url.replace(/\/+$/, '')
+  let end = url.length
+  while (url[end - 1] === '/') end--
+  return url.slice(0, end)
 }
 
 /** A token that came from elsewhere, safe to put into a header. */

@@ -37,6 +37,17 @@ describe('slotOf', () => {
   })
 })
 
+describe('the replies of one call', () => {
+  it('have a common bound: past it each is an error in its place', async () => {
+    const transport = ioredisTransport(keep(new Redis(url(), safe)))
+    await transport.send({ args: ['SET', 'ioredis:mb', 'x'.repeat(8 * 1024 * 1024), 'PX', 60_000], effect: 'once' })
+    const get = { args: ['GET', 'ioredis:mb'], effect: 'read' } as const
+    const replies = await transport.sendMany([...Array.from({ length: 9 }, () => get), { ...get, args: ['PING'] }])
+    const errors = replies.map((reply) => (reply instanceof ReplyError ? reply.word : 'text'))
+    expect(errors).toEqual([...Array.from({ length: 7 }, () => 'text'), 'TOOLARGE', 'TOOLARGE', 'TOOLARGE'])
+  })
+})
+
 describe('construction', () => {
   const lazy = { ...safe, lazyConnect: true }
   const single: [string, Record<string, unknown>][] = [

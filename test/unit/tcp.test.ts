@@ -284,6 +284,47 @@ describe('replies', () => {
   })
 })
 
+describe('the replies of one call', () => {
+  const MB = 1024 * 1024
+  it('have a common bound: past it each is an error in its place', async () => {
+    const transport = open({ maxCallBytes: 3.5 * MB })
+    await transport.send(once('SET', 'tcp:mb', 'x'.repeat(MB), 'PX', 60_000))
+    const get = read('GET', 'tcp:mb')
+    const sizes = (await transport.sendMany(Array.from({ length: 6 }, () => get))).map((reply) =>
+      reply instanceof ReplyError ? reply.word : (reply as string).length,
+    )
+    expect(sizes).toEqual([MB, MB, MB, 'TOOLARGE', 'TOOLARGE', 'TOOLARGE'])
+    // The bound is that of one call, and small replies are below it.
+    const others = await Promise.all(Array.from({ length: 6 }, () => transport.send(get)))
+    expect(others.every((reply) => (reply as string).length === MB)).toBe(true)
+    expect(await transport.sendMany(Array.from({ length: 10_000 }, () => read('PING')))).toHaveLength(10_000)
+    for (const bad of [0, -1, 1.5]) expect(() => open({ maxCallBytes: bad })).toThrow(code('INVALID_ARGUMENT'))
+  })
+  it('are dropped as they come once its caller has left, and those behind it are answered', async () => {
+    const late: string[] = []
+    const transport = open({ onEvent: ({ command }) => void late.push(command) })
+    await transport.send(once('SET', 'tcp:mb', 'x'.repeat(MB), 'PX', 60_000))
+    const gone = new AbortController()
+    const many = transport.sendMany(
+      Array.from({ length: 200 }, () => read('GET', 'tcp:mb')),
+      { signal: gone.signal },
+    )
+    const behind = transport.send(read('ECHO', 'behind'))
+    setTimeout(() => gone.abort(), 20)
+    await expect(many).rejects.toMatchObject({ name: 'AbortError' })
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().heapUsed + process.memoryUsage().external)
+    }, 1)
+    const start = process.memoryUsage().heapUsed + process.memoryUsage().external
+    expect(await behind).toBe('behind')
+    clearInterval(watch)
+    // 200 MB came: most of it was let go while it came.
+    expect(most - start).toBeLessThan(150 * MB)
+    expect(late).toEqual(['GET'])
+  })
+})
+
 describe('a transaction', () => {
   it('is contiguous among calls, whole or not at all', async () => {
     const transport = open()

@@ -57,6 +57,22 @@ describe('url and token', () => {
     }
   })
 
+  it('takes the slashes off its end, however many stand elsewhere', async () => {
+    const asked: string[] = []
+    const fetch = async (to: string) => {
+      asked.push(to)
+      return new Response('{"result":"x"}')
+    }
+    const slashes = '/'.repeat(200_000)
+    const startedAt = performance.now()
+    for (const path of ['', '/', '///', '/a//', `/${slashes}b`, slashes]) {
+      await upstashTransport({ url: url + path, token, fetch }).send({ args: ['GET', 'k'], effect: 'read' })
+    }
+    // The square of 200,000 takes a minute.
+    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect(asked.map((to) => to.slice(url.length, url.length + 4))).toEqual(['/', '/', '/', '/a/', '////', '/'])
+  })
+
   it('refuses http: to a host that is not loopback, unless allowed', () => {
     for (const host of [
       'h',

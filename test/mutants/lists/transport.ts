@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const store = of('src/store/command-store.ts', ['command-store.test.ts'])
 const tick = of('src/store/tick.ts', ['watch-all.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
+const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -30,4 +31,7 @@ export const mutants: readonly Mutant[] = [
   url('a parameter is given once', ' || given[name] !== undefined', ''),
   url('a url names one database', 'Number(inPath) !== Number(given.db)', 'false'),
   url('a comma parts two urls only', '/,(?=\\s*(?:redis|valkey)s?:)/', "','"),
+
+  // Replies
+  resp('a number has a digit', 'start >= to || to', 'start === to || to'),
 ]
