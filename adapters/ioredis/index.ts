@@ -56,7 +56,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
     async close() {

@@ -316,7 +316,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
         return (await joinCluster()).transport.transaction(commands, { bytes, deadline: progress.deadline })
       }
       if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
-        throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
+        throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
       }
       known = await follow(cause, left)
       asking = known && cause.word === 'ASK' ? [ASKING] : []
@@ -394,7 +394,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
           await open(node)
           return write(node, [command], false, progress)[0] as Promise<Wire>
         })
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
         cursor = String(reply[0])
         yield* reply[1] as string[]
       } while (cursor !== '0')

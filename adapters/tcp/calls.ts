@@ -118,7 +118,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       // MULTI itself refused: what followed ran one by one.
       // Replies that are too large were made by a transaction that ran.
       const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted })
+      throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted })
     },
   }
 }

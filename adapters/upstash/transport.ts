@@ -14,7 +14,7 @@ const SYNC_TOKEN = 'upstash-sync-token'
  * `Transport` says; `fetch` cannot tell a request that was never sent from one whose reply was lost, so every failure
  * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
-export function createTransport({ url, token, session, timeoutMs, fetch, signal: common }: Endpoint): Transport {
+export function createTransport({ url, token, session, timeoutMs, cache, fetch, signal: common }: Endpoint): Transport {
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
     const { signal = common?.(), deadline = now() + timeoutMs } = call
     signal?.throwIfAborted()
@@ -36,7 +36,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
           redirect: 'manual',
         }
         // Some platforms cache what `fetch` gets, others refuse the field.
-        if ('cache' in Request.prototype) init.cache = 'no-store'
+        if ('cache' in Request.prototype) init.cache = cache
         let response: Response
         let text: string
         try {
@@ -113,7 +113,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     },
     async transaction(commands, call) {
       const reply = await list('/multi-exec', commands, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply)
       return reply
     },
     async close() {},

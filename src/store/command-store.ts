@@ -370,11 +370,11 @@ function present(reply: Wire): string | Uint8Array | undefined {
   return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
-function rejected(verb: string, { message, word }: ReplyError): HitherError {
+function rejected(verb: string, reply: ReplyError): HitherError {
   // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(message)
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
-    : new StoreRejectedError(verb, word)
+    : new StoreRejectedError(verb, reply)
 }
 
 function badReply(verb: string): HitherError {

@@ -107,7 +107,7 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
     for (let attempt = 0; now() < call.deadline; attempt++) {
       const ask = async (effect: 'read' | 'once', ...parts: (string | number)[]): Promise<Wire> => {
         const reply = await connection.send({ args: parts, effect }, call)
-        if (reply instanceof ReplyError) throw new StoreRejectedError(String(parts[0]), reply.word)
+        if (reply instanceof ReplyError) throw new StoreRejectedError(String(parts[0]), reply)
         return reply
       }
       await ask('read', 'WATCH', key)
@@ -133,7 +133,7 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
               : ['SET', key, next, 'PX', ttl.ms]
       const written = await connection.transaction([{ args: write, effect: 'once' }], call).catch(changed)
       if (written) {
-        if (written[0] instanceof ReplyError) throw new StoreRejectedError(String(write[0]), written[0].word)
+        if (written[0] instanceof ReplyError) throw new StoreRejectedError(String(write[0]), written[0])
         broken = false
         return reply
       }

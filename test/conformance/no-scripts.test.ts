@@ -115,11 +115,11 @@ describe.each(Object.entries(stores))('%s, scripts refused', (name, make) => {
     const cache = createCache({ store, namespace: `acl-${name}`, ttl: '1m', grace: '1m' })
     await cache.set('k', 1, { tags: ['t'] })
     expect(await cache.getOrSet('l', () => 2, { tags: ['t'] })).toBe(2)
-    expect([await cache.get('k', { tags: ['t'] }), await cache.increment('n'), await cache.touch('l', { ttl: '2m' })]).toEqual([
-      1,
-      1,
-      true,
-    ])
+    expect([
+      await cache.get('k', { tags: ['t'] }),
+      await cache.increment('n'),
+      await cache.touch('l', { ttl: '2m' }),
+    ]).toEqual([1, 1, true])
     await cache.invalidateTags(['t'])
     expect([
       await cache.add('k', 3),

@@ -275,6 +275,30 @@ describe('scripts', () => {
       expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNSUPPORTED' })
     }
   })
+  it('keep the first words of a refusal, and none of its arguments', async () => {
+    const texts: [string, string][] = [
+      [
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable",
+        'MISCONF Redis is configured to save RDB snapshots',
+      ],
+      ["OOM command not allowed when used memory > 'maxmemory'.", 'OOM command not allowed when used memory'],
+      ['READONLY', 'READONLY'],
+      ['NOSUCH User s3cret has none', 'NOSUCH'],
+      ['ERR unknown option s3cret', 'ERR unknown'],
+      ["ERR unknown command 'SETT', with args beginning with: 's3cret'", 'ERR unknown command'],
+      ['ERR max daily request limit exceeded. Limit: 10000', 'ERR max daily request limit exceeded'],
+      ['ERR user_script:1: s3cret', 'ERR'],
+      ['ERR s3cret:key is busy', 'ERR'],
+      ['ERR one two three four five six seven eight s3cret', 'ERR one two three four five six seven eight'],
+      ['', 'ERR'],
+    ]
+    for (const [text, said] of texts) {
+      const { store } = scripted(() => [new ReplyError(text)])
+      const error = await failure(store.set('k', 'v'))
+      expect(error.message).toBe(`SET was rejected: ${said}`)
+      expect(error).toMatchObject({ reply: said.split(' ')[0], command: 'SET' })
+    }
+  })
   it('say UNSUPPORTED where the server runs none', async () => {
     const { store } = scripted(() => [new ReplyError("ERR unknown command 'EVAL'")])
     expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code: 'UNSUPPORTED' })
@@ -330,11 +354,11 @@ describe('deadlines, aborts and odd replies', () => {
     const { store } = scripted(() => [['v']])
     expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })
   })
-  it('an error reply shows its first word and nothing of the rest', async () => {
+  it('an error reply shows its first words, up to where an argument may follow', async () => {
     const { store } = scripted(() => [new ReplyError('OOM command not allowed for key secret-key')])
     const error = await failure(store.set('secret-key', 'secret-value'))
     expect(error).toBeInstanceOf(StoreRejectedError)
-    expect(error.message).toBe('SET was rejected: OOM')
+    expect(error.message).toBe('SET was rejected: OOM command not allowed')
   })
   it('a foreign type read alone is absent, and an event', async () => {
     const { store, events } = scripted(() => [new ReplyError('WRONGTYPE Operation against a key')])

@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const store = of('src/store/command-store.ts', ['command-store.test.ts'])
 const tick = of('src/store/tick.ts', ['watch-all.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
+const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
 
@@ -34,4 +35,9 @@ export const mutants: readonly Mutant[] = [
 
   // Replies
   resp('a number has a digit', 'start >= to || to', 'start === to || to'),
+  errors(
+    'a refusal shows nothing where an argument may follow',
+    '(?!(?:for|keys?|user|with|in|of|named|option|argument)\\b)',
+    '',
+  ),
 ]
