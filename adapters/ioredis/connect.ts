@@ -2,6 +2,7 @@ import { HitherError } from '../../src/errors.ts'
 import { parseRedisUrl, splitRedisUrls } from '../../src/store/redis-url.ts'
 import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
+import { keepName } from './cluster-of.ts'
 import { loadIoredis } from './package.ts'
 import { made } from './transport.ts'
 
@@ -55,7 +56,7 @@ export async function connect(url: string | readonly string[], options: ConnectO
         clusterRetryStrategy: backoff,
         slotsRefreshTimeout,
         ...(natMap ? { natMap } : {}),
-        ...(dnsLookup ? { dnsLookup } : {}),
+        ...(dnsLookup || node.tls ? { dnsLookup: dnsLookup ?? keepName } : {}),
         enableOfflineQueue: false,
         retryDelayOnFailover: 0,
         redisOptions,

@@ -96,12 +96,16 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   client.on('error', onError)
   client.on('node error', onError)
 
+  // The Cluster's own error says no more than that a connection was closed.
+  const secure = cluster && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
+  const away = (peer: Peer): HitherError => lost(fault, false, peer.status, secure)
+
   /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
   const open = (peer: Peer): Promise<void> | undefined => {
     if (peer.status === 'ready') return undefined
     if (peer.status === 'wait') peer.connect().catch(() => {})
     const first = peer !== client || !everReady
-    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw lost(fault, false, peer.status)
+    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw away(peer)
     let attempt = opening.get(peer)
     if (!attempt) {
       attempt = new Promise((resolve, reject) => {
@@ -110,7 +114,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
           for (const event of events) peer.off(event, settle)
           opening.delete(peer)
           if (peer.status === 'ready') resolve()
-          else reject(lost(fault, false, peer.status))
+          else reject(away(peer))
         }
         for (const event of events) peer.on(event, settle)
       })
@@ -203,7 +207,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     if (node) return node
     const nodes = client.nodes?.('master') ?? []
     const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
-    if (!any) throw lost(fault, false, client.status)
+    if (!any) throw away(client)
     return any
   }
 
@@ -520,8 +524,11 @@ function sentInPart(error: unknown): unknown {
   return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
 }
 
+const NAMES =
+  '; a certificate that names hosts needs tls.servername, or of a Cluster dnsLookup: (address, done) => done(null, address)'
+
 /** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */
-function lost(error: unknown, sent: boolean, status: string): HitherError {
+function lost(error: unknown, sent: boolean, status: string, secure = false): HitherError {
   const text = error instanceof Error ? error.message : ''
   const maybeExecuted = sent && !UNSENT.test(text)
   const cause = error instanceof Error && !('command' in error) ? { cause: error } : {}
@@ -542,11 +549,12 @@ function lost(error: unknown, sent: boolean, status: string): HitherError {
   }
   const code = (error as { code?: unknown } | undefined)?.code
   const reason = typeof code === 'string' ? code : `client status: ${status}`
+  const hint = secure || reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? NAMES : ''
   return new HitherError(
     'STORE_UNAVAILABLE',
     maybeExecuted
       ? `the connection ended before the reply (${reason})`
-      : `not connected (${reason}): check that the server runs and host and port are right`,
+      : `not connected (${reason}): check that the server runs and host and port are right${hint}`,
     { ...cause, retryable: status !== 'end', maybeExecuted },
   )
 }
