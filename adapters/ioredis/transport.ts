@@ -443,7 +443,11 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       client.off('node error', onError)
       // QUIT lets what is under way be answered; a server that does not answer it is left after a second.
       if (owned) {
-        if (client.status === 'ready') await Promise.race([client.quit(), sleep(1000)]).catch(() => {})
+        if (client.status === 'ready') {
+          const left = new AbortController()
+          await Promise.race([client.quit(), sleep(1000, left.signal)]).catch(() => {})
+          left.abort()
+        }
         client.disconnect()
       }
       client.off('error', onError)

@@ -15,10 +15,12 @@ const SYNC_TOKEN = 'upstash-sync-token'
  * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
 export function createTransport({ url, token, session, timeoutMs, cache, fetch, signal: common }: Endpoint): Transport {
+  const underWay = new Set<AbortController>()
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
     const { signal = common?.(), deadline = now() + timeoutMs } = call
     signal?.throwIfAborted()
     const stop = new AbortController()
+    underWay.add(stop)
     const abort = (): void => stop.abort(signal?.reason)
     signal?.addEventListener('abort', abort)
     const cancel = setDeadline(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
@@ -70,6 +72,7 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
       }
     } finally {
       cancel()
+      underWay.delete(stop)
       signal?.removeEventListener('abort', abort)
     }
   }
@@ -116,7 +119,9 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
       if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply)
       return reply
     },
-    async close() {},
+    async close() {
+      for (const each of underWay) each.abort(new HitherError('CLOSED', 'the transport is closed', { maybeExecuted: true }))
+    },
   }
 }
 

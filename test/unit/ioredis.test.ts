@@ -39,6 +39,17 @@ describe('slotOf', () => {
   })
 })
 
+describe('close', () => {
+  it('leaves no timer', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const store = ioredisStore(await connect(url()))
+    await store.set('ioredis:closed', 'x', 1000)
+    await store.close()
+    expect(timers()).toBeLessThanOrEqual(before)
+  })
+})
+
 describe('the replies of one call', () => {
   it('have a common bound: past it each is an error in its place', async () => {
     const transport = ioredisTransport(keep(new Redis(url(), safe)))

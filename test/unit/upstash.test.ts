@@ -105,6 +105,29 @@ describe('url and token', () => {
   })
 })
 
+describe('close', () => {
+  it('ends the requests under way, and what is left of them is no timer', async () => {
+    const signals: AbortSignal[] = []
+    const fetch = (_: string, { signal }: RequestInit) =>
+      new Promise<Response>((_, reject) => {
+        signals.push(signal as AbortSignal)
+        signal?.addEventListener('abort', () => reject(signal.reason))
+      })
+    const transport = upstashTransport({ url, token, fetch })
+    const get = transport.send({ args: ['GET', 'k'], effect: 'read' })
+    await transport.close()
+    await expect(get).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    const store = upstashStore({ url, token, fetch })
+    const read = store.get('k')
+    await Promise.resolve()
+    await Promise.resolve()
+    await store.close()
+    await expect(read).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(signals.every(({ aborted }) => aborted)).toBe(true)
+  })
+})
+
 describe('what Next does with a request', () => {
   it('is told by the option cache, no-store without it', async () => {
     const asked: unknown[] = []
