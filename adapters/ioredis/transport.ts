@@ -7,6 +7,9 @@ import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type IoredisLike, nameOf, type Peer } from './client.ts'
 import { clusterOf } from './cluster-of.ts'
+import { isReply, late, lost, sentInPart, UNSENT } from './errors.ts'
+import type { Limit, Progress } from './progress.ts'
+import { holding, toExact, toWire } from './replies.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -20,26 +23,8 @@ export interface IoredisTransportOptions {
 export const made: WeakSet<object> = new WeakSet()
 
 const REDIRECTS = 5
-/** Most that is held of the replies to one `sendMany`, in bytes. */
-const MAX_CALL_BYTES = 64 * 1024 * 1024
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const ASKING: Command = { args: ['ASKING'], effect: 'read' }
-/** What ioredis says of a command it did not write. */
-const UNSENT = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
-
-interface Limit {
-  readonly deadline?: number
-  /** A transaction: it goes as a whole, or not at all. */
-  atomic?: boolean
-}
-
-/** One call: whether anything was written for it, and whether its caller has been answered. */
-interface Progress extends Limit {
-  sent: boolean
-  over: boolean
-  readonly deadline: number
-}
-
 /**
  * The raw way to a server through a borrowed client. Commands of one call are written at once, one write per
  * connection. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`:
@@ -489,98 +474,4 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
   const part = cluster ? (key: string): string => client.slots?.[slotOf(key)]?.[0] ?? '' : undefined
   return { transport, untimed, sendEach, scan, part }
-}
-
-/** What is kept of the replies to one call: nothing once it is over, and no more than `MAX_CALL_BYTES` before. */
-function holding(progress: Progress): (reply: Wire) => Wire {
-  let held = 0
-  return (reply) => {
-    if (progress.over) return null
-    held += sizeOf(reply)
-    if (held <= MAX_CALL_BYTES) return reply
-    return new ReplyError(`TOOLARGE the replies of one call are more than ${MAX_CALL_BYTES} bytes together`)
-  }
-}
-
-function sizeOf(reply: Wire): number {
-  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + sizeOf(part), 16)
-  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
-}
-
-function isReply(error: unknown): error is Error {
-  return (error as Error | undefined)?.name === 'ReplyError'
-}
-
-function late(progress: Progress): HitherError {
-  return new HitherError(
-    'TIMEOUT',
-    progress.sent ? 'no reply before the deadline' : 'no connection before the deadline',
-    {
-      retryable: true,
-      maybeExecuted: progress.sent,
-    },
-  )
-}
-
-function sentInPart(error: unknown): unknown {
-  if (!(error instanceof HitherError) || error.maybeExecuted) return error
-  const { code, message, retryable } = error
-  return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
-}
-
-const NAMES =
-  '; a certificate that names hosts needs tls.servername, or of a Cluster dnsLookup: (address, done) => done(null, address)'
-
-/** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */
-function lost(error: unknown, sent: boolean, status: string, secure = false): HitherError {
-  const text = error instanceof Error ? error.message : ''
-  const maybeExecuted = sent && !UNSENT.test(text)
-  const cause = error instanceof Error && !('command' in error) ? { cause: error } : {}
-  if (text === 'Command timed out') {
-    return new HitherError('TIMEOUT', "no reply within the client's commandTimeout", { retryable: true, maybeExecuted })
-  }
-  if (isReply(error)) {
-    if (/^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|.*AUTH))/.test(text)) {
-      return new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
-    }
-    return new HitherError('STORE_UNAVAILABLE', `the server refused the connection: ${new ReplyError(text).word}`)
-  }
-  if (/protocol error|unknown RESP|reply type/i.test(text)) {
-    return new HitherError('BAD_REPLY', 'what answers there does not speak the Redis protocol: check host and port', {
-      ...cause,
-      maybeExecuted,
-    })
-  }
-  const code = (error as { code?: unknown } | undefined)?.code
-  const reason = typeof code === 'string' ? code : `client status: ${status}`
-  const hint = secure || reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? NAMES : ''
-  return new HitherError(
-    'STORE_UNAVAILABLE',
-    maybeExecuted
-      ? `the connection ended before the reply (${reason})`
-      : `not connected (${reason}): check that the server runs and host and port are right${hint}`,
-    { ...cause, retryable: status !== 'end', maybeExecuted },
-  )
-}
-
-/** A reply as it came, with error values and plain byte arrays in place of the client's own. */
-function toWire(reply: unknown): Wire {
-  if (Array.isArray(reply)) {
-    for (const item of reply) if (typeof item === 'object' && item !== null) return reply.map(toWire)
-    return reply as Wire[]
-  }
-  if (typeof reply === 'object' && reply !== null) {
-    if (reply instanceof Uint8Array) return new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength)
-    if (reply instanceof Error) return new ReplyError(reply.message)
-  }
-  return (typeof reply === 'boolean' ? Number(reply) : (reply ?? null)) as Wire
-}
-
-/** As `toWire`, of a client with `stringNumbers`: what is no bytes is an integer, and a bigint beyond 2^53. */
-function toExact(reply: unknown, bytes: boolean): Wire {
-  if (Array.isArray(reply)) return reply.map((item) => toExact(item, bytes))
-  if (reply instanceof Uint8Array && !bytes) return (reply as Buffer).toString()
-  if (typeof reply !== 'string') return toWire(reply)
-  const number = Number(reply)
-  return Number.isSafeInteger(number) ? number : BigInt(reply)
 }
