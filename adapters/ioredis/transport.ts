@@ -1,15 +1,16 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
-import { type IoredisLike, nameOf, type Peer } from './client.ts'
+import type { IoredisLike, Peer } from './client.ts'
 import { clusterOf } from './cluster-of.ts'
-import { isReply, late, lost, sentInPart, UNSENT } from './errors.ts'
+import { isReply, late, lost, sentInPart } from './errors.ts'
 import type { Limit, Progress } from './progress.ts'
+import { watchReadiness } from './readiness.ts'
 import { holding, toExact, toWire } from './replies.ts'
+import { createRouting, REDIRECTS } from './routing.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -22,7 +23,6 @@ export interface IoredisTransportOptions {
 /** Clients that `connect()` made: closing their transport ends them. */
 export const made: WeakSet<object> = new WeakSet()
 
-const REDIRECTS = 5
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 /**
@@ -35,12 +35,6 @@ const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
   return openClient(client, options).transport
 }
-
-interface Host {
-  readonly host: string
-  readonly port: number
-}
-type NatMap = Readonly<Record<string, Host>> | ((address: string) => Host | null | undefined)
 
 export interface OpenClient {
   readonly transport: Transport
@@ -61,52 +55,13 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const cluster = client.isCluster === true
   const owned = options.owned ?? made.has(client)
   const exact = client.options.stringNumbers === true
-  const opening = new WeakMap<object, Promise<void>>()
-  let everReady = client.status === 'ready'
-  let fault: unknown
+  const readiness = watchReadiness(client)
+  const { open } = readiness
+  const subscriber = createSubscriber(client)
+  const { route, follow } = createRouting(client, readiness.away, subscriber.at)
   let closed = false
   /** The Cluster that a single client's server turned out to be a node of. */
   let whole: OpenClient | undefined
-
-  const onReady = (): void => {
-    everReady = true
-    fault = undefined
-  }
-  const onError = (error: unknown): void => {
-    const { lastNodeError = error } = error as { lastNodeError?: unknown }
-    // ioredis 5 adds that its own INFO found no connection: the reason came before.
-    if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
-  }
-  client.on('ready', onReady)
-  client.on('error', onError)
-  client.on('node error', onError)
-
-  // The Cluster's own error says no more than that a connection was closed.
-  const secure = cluster && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
-  const away = (peer: Peer): HitherError => lost(fault, false, peer.status, secure)
-
-  /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
-  const open = (peer: Peer): Promise<void> | undefined => {
-    if (peer.status === 'ready') return undefined
-    if (peer.status === 'wait') peer.connect().catch(() => {})
-    const first = peer !== client || !everReady
-    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw away(peer)
-    let attempt = opening.get(peer)
-    if (!attempt) {
-      attempt = new Promise((resolve, reject) => {
-        const events = ['ready', 'close', 'end']
-        const settle = (): void => {
-          for (const event of events) peer.off(event, settle)
-          opening.delete(peer)
-          if (peer.status === 'ready') resolve()
-          else reject(away(peer))
-        }
-        for (const event of events) peer.on(event, settle)
-      })
-      opening.set(peer, attempt)
-    }
-    return attempt
-  }
 
   let joining: Promise<OpenClient> | undefined
   const joinCluster = (): Promise<OpenClient> => {
@@ -161,59 +116,6 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     } finally {
       stream?.uncork?.()
     }
-  }
-
-  const find = (key: string | undefined): Peer | undefined =>
-    key === undefined ? undefined : client.nodes?.().find((node) => nameOf(node) === key)
-
-  /** The `host:port` under which the client knows a node that the servers call `address`. */
-  const reach = (address: string): string => {
-    const { natMap } = client.options as { natMap?: NatMap }
-    const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
-    return mapped ? `${mapped.host}:${mapped.port}` : address
-  }
-  const meet = (at: string): Peer | undefined => {
-    const colon = at.lastIndexOf(':')
-    return client.connectionPool?.findOrCreate?.({ host: at.slice(0, colon), port: Number(at.slice(colon + 1)) })
-  }
-
-  const refresh = (): Promise<void> =>
-    new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
-
-  /**
-   * The node that serves a command's key; any other that answers, when the table does not know: it redirects. What is
-   * published at one node all are told, so it goes to the one that has proven itself.
-   */
-  const route = (args: Command['args']): Peer => {
-    const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
-    const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
-    const proven = args[0] === 'PUBLISH' ? find(subscriber.at()) : undefined
-    const node = (proven?.status === 'ready' && proven) || find(client.slots?.[slot]?.[0])
-    if (node) return node
-    const nodes = client.nodes?.('master') ?? []
-    const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
-    if (!any) throw away(client)
-    return any
-  }
-
-  /** Where a redirected command goes next; waits where the server asked for patience. */
-  const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
-    const [word, slot, address] = error.message.split(' ')
-    if (address) {
-      const at = reach(address)
-      // A node that is given its first slot is in no table yet: only ASK names it.
-      const node = find(at) ?? (word === 'ASK' ? meet(at) : undefined)
-      // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
-      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
-      if (word === 'MOVED' || !node) {
-        const refreshed = refresh()
-        if (!node) await refreshed
-      }
-      return node ?? find(at)
-    }
-    await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
-    await refresh()
-    return undefined
   }
 
   const redirected = async (
@@ -390,8 +292,6 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     }
   }
 
-  const subscriber = createSubscriber(client)
-
   const one =
     ({ bytes }: Call = {}, command: Command): Task<Wire> =>
     (progress) =>
@@ -424,8 +324,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       closed = true
       subscriber.close()
       await whole?.transport.close()
-      client.off('ready', onReady)
-      client.off('node error', onError)
+      readiness.stop()
       // QUIT lets what is under way be answered; a server that does not answer it is left after a second.
       if (owned) {
         if (client.status === 'ready') {
@@ -435,7 +334,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
         }
         client.disconnect()
       }
-      client.off('error', onError)
+      readiness.forget()
     },
   }
   const untimed: Transport = {
