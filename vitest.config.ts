@@ -27,6 +27,7 @@ const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
+  'test/unit/stall.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
   'test/unit/cache/bounds.test.ts',

@@ -1,7 +1,7 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const store = of('src/store/command-store.ts', ['command-store.test.ts'])
-const tick = of('src/store/tick.ts', ['watch-all.test.ts'])
+const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
