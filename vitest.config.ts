@@ -35,6 +35,7 @@ const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
+  'test/unit/stall.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
   'test/unit/protocol/kind.test.ts',

@@ -47,7 +47,7 @@ export function tcpStore(options: TcpStoreOptions): CommandStore {
       do {
         const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
         const reply = await transport.send({ args, effect: 'read' }, call)
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
         cursor = String(reply[0])
         yield* reply[1] as string[]
       } while (cursor !== '0')
@@ -55,7 +55,7 @@ export function tcpStore(options: TcpStoreOptions): CommandStore {
     subscribe: transport.subscribe,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
   }

@@ -54,6 +54,12 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   let { prelude = '' } = options
   /** Whether the endpoint is known to take the prelude. */
   let proved = !prelude
+  /** The server turned out to be a Cluster: each key then has a command to itself. */
+  let apart = false
+  const isApart = (): boolean => {
+    apart ||= !slotOf && transport.cluster === true
+    return apart
+  }
   const scripts = new Map<object, { readonly text: string; sha: string }>()
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
 
@@ -75,7 +81,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       taken++
       if (uses) for (const each of keys) uses.set(each, (uses.get(each) ?? 0) - 1)
       if (unit.settled) continue
-      const slot = unit.args[0] !== 'GET' ? -1 : slotOf ? slotOf(key) : 0
+      const slot = unit.args[0] !== 'GET' || isApart() ? -1 : slotOf ? slotOf(key) : 0
       const run = reads[slot]
       if (run && run.units.length < MAX_COMMANDS) {
         if (run.units.length === 1) run.args = ['MGET', run.args[1] as string]
@@ -95,7 +101,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
           scripts.set(script, known)
         }
         const at = slotOf && keys[0] !== undefined ? slotOf(key) : 0
-        const there = loaded[at]?.has(script)
+        const there = !isApart() && loaded[at]?.has(script)
         // NOSCRIPT would come too late to keep order with a later call on the key, a refused prelude with any.
         if (known.sha && (there || (!unit.sent && !uses?.get(key)))) request.args = ['EVALSHA', known.sha, ...unit.args]
         else {
@@ -131,6 +137,11 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
           known.sha = sha
         })
       }
+    }
+    if (word === 'CROSSSLOT' && units[1]) {
+      // Nothing ran.
+      apart = true
+      return units
     }
     if (foreign) emit('foreign-type', verb)
     const replies = units[1] ? reply : [foreign ? null : reply]
@@ -223,7 +234,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     const [first, second] = units as [Unit, Unit?]
     const args: Request['args'] = second ? ['MGET'] : (first.args as Request['args'])
     if (second) {
-      if (!ordered || slotOf || units.length > MAX_COMMANDS) return undefined
+      if (!ordered || slotOf || isApart() || units.length > MAX_COMMANDS) return undefined
       let bytes = 0
       for (const unit of units) {
         bytes += unit.size
@@ -245,7 +256,10 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       transport.send(request, second ? { deadline: latest(units) } : first).then(
         (reply) => {
           if (!second && typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
-          else answer(request, reply)
+          else {
+            const again = answer(request, reply)
+            if (again[0]) return void send(again).then(done)
+          }
           done()
         },
         (error: unknown) => {
@@ -288,6 +302,24 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     await add([key], args, 'once', key?.length + value.length + 32, bytes ? { ...call, bytes } : call)
   }
 
+  /** Resolves to how many of the keys there were. */
+  const remove = async (keys: readonly string[], call?: Call): Promise<number> => {
+    const groups: Record<string, string[]> = {}
+    keys.forEach((key, i) => {
+      const group = isApart() ? i : `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
+      groups[group] ??= []
+      groups[group].push(key)
+    })
+    const counts = Object.values(groups).map((part) =>
+      add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call).catch((error) => {
+        if (error.reply !== 'CROSSSLOT' || !part[1]) throw error
+        apart = true
+        return remove(part, call)
+      }),
+    )
+    return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+  }
+
   return {
     name,
     traits,
@@ -300,16 +332,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     set: (key, value, ttlMs, call) => write(key, value, ttlMs, call, false),
     async delete(keys, call) {
       checkKeys(keys, traits)
-      const groups: Record<string, string[]> = {}
-      keys.forEach((key, i) => {
-        const group = `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
-        groups[group] ??= []
-        groups[group].push(key)
-      })
-      const counts = Object.values(groups).map((part) =>
-        add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call),
-      )
-      return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+      return remove(keys, call)
     },
     async run(operation, key, args, call) {
       checkArgs(args, traits)
@@ -355,10 +378,11 @@ function present(reply: Wire): string | Uint8Array | undefined {
   return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
-function rejected(verb: string, { message, word }: ReplyError): HitherError {
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM)/i.test(message)
+function rejected(verb: string, reply: ReplyError): HitherError {
+  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
-    : new StoreRejectedError(verb, word)
+    : new StoreRejectedError(verb, reply)
 }
 
 function badReply(verb: string): HitherError {
