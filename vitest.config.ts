@@ -7,6 +7,7 @@ const alias = [
   { find: /^hither$/, replacement: at('./src/index.ts') },
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
+  { find: /^hither\/lock$/, replacement: at('./src/lock/index.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },

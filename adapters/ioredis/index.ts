@@ -50,7 +50,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const store = pool ? withWatch(scripted, pool.acquire, timeoutMs) : scripted
   return {
     ...store,
-    transport,
+    transport: pool ? { ...transport, exclusive: pool.acquire } : transport,
     scan,
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,

@@ -6,6 +6,11 @@ export function now(): number {
   return Date.now()
 }
 
+/** Milliseconds from an arbitrary start, which no change of the wall clock moves: for lengths of time in this process. */
+export function monotonic(): number {
+  return performance.now()
+}
+
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
 export function setTimer(fn: () => void, ms: number): () => void {
   const id: unknown = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
