@@ -31,6 +31,7 @@ const onlyNode = [
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
   'test/unit/cache/bounds.test.ts',
+  'test/unit/lock/crowd.test.ts',
 ]
 
 /** Of the repository itself: they need no server. */

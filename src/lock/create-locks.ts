@@ -100,8 +100,8 @@ export function createLocks(options: LocksOptions): Locks {
   }
 
   return {
-    acquire: async (name, options) => lockable('lock', name, 1).acquire(options),
-    run: async (name, work, options) => lockable('lock', name, 1).run(work, options),
+    acquire: async (name, options) => await lockable('lock', name, 1).acquire(options),
+    run: async (name, work, options) => await lockable('lock', name, 1).run(work, options),
     semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1)),
     readWrite: (name) => ({
       read: lockable('read-write', name, MAX_HOLDERS),

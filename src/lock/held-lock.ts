@@ -83,19 +83,7 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
   return {
     token,
     get signal() {
-      if (!controller) {
-        controller = new AbortController()
-        if (isLost()) controller.abort(lost)
-        Object.defineProperties(controller.signal, {
-          aborted: { get: isLost },
-          reason: { get: () => (isLost() ? lost : undefined) },
-          throwIfAborted: {
-            value: () => {
-              if (isLost()) throw lost
-            },
-          },
-        })
-      }
+      controller ??= watchedController(isLost, () => lost)
       isLost()
       return controller.signal
     },
@@ -108,6 +96,34 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
       await release().catch(() => {})
     },
   }
+}
+
+/**
+ * A controller whose signal compares the deadline at every look. `aborted` turns true within the dispatch, before any
+ * other listener: some runtimes read it themselves as they begin to abort, and stop where it is true already.
+ */
+function watchedController(isLost: () => boolean, reason: () => HitherError | undefined): AbortController {
+  const controller = new AbortController()
+  const { signal } = controller
+  let aborted = false
+  signal.addEventListener('abort', () => {
+    aborted = true
+  })
+  if (isLost()) controller.abort(reason())
+  const look = (): boolean => {
+    isLost()
+    return aborted
+  }
+  Object.defineProperties(signal, {
+    aborted: { get: look },
+    reason: { get: () => (look() ? reason() : undefined) },
+    throwIfAborted: {
+      value: () => {
+        if (look()) throw reason()
+      },
+    },
+  })
+  return controller
 }
 
 function unmet(): HitherError {
