@@ -9,6 +9,8 @@ export const UNMET: number = -2
 
 /** The deadline of a step and the wait that follows it, in milliseconds. */
 const TIMEOUT_MS = 5000
+/** How long replicas are waited for at most, in milliseconds. */
+const WAIT_MS = 1000
 
 /**
  * `store.run` that counts only once `minReplicas` replicas have confirmed it: resolves to `UNMET` where fewer do in time. WAIT
@@ -35,8 +37,8 @@ export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicSto
     let broken = true
     try {
       const reply = await send(own, 'EVAL', scriptOf(operation), 1, key, ...args)
-      // Half of what is left, so that the answer arrives in time.
-      const waitMs = Math.max(1, Math.ceil((limit.deadline - now()) / 2))
+      // At most half of what is left, so that the answer arrives in time; 0 would wait for ever.
+      const waitMs = Math.max(1, Math.min(WAIT_MS, Math.ceil((limit.deadline - now()) / 2)))
       const few = reply > 0 && (await send(own, 'WAIT', minReplicas, waitMs)) < minReplicas
       broken = false
       return (few ? UNMET : reply) as R
