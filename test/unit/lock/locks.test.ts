@@ -169,6 +169,14 @@ describe('validity', () => {
     await held(locks.acquire('report'))
     expect(store.verbs).toEqual(['take', 'free', 'take'])
   })
+  it('of a lock whose reply was slow is shorter by that', async () => {
+    store.after = (verb) => verb === 'take' && block(TTL / 2)
+    const lock = await held(make().acquire('report', { renew: false }))
+    block(TTL / 2 - 1)
+    lock.assertHeld()
+    block(1)
+    expect(() => lock.assertHeld()).toThrow(code('LOCK_LOST'))
+  })
   it('a late reply is tried again while the wait lasts, under a new id', async () => {
     let slow = 1
     const ids: unknown[] = []
@@ -300,6 +308,27 @@ describe('renewal', () => {
     await pass(TTL)
     expect(store.verbs.filter((verb) => verb === 'keep')).toHaveLength(4)
   })
+  it('has no longer than to the next one', async () => {
+    const deadlines: unknown[] = []
+    const { run } = store
+    store.run = (...args) => {
+      if (args[2][0] === 'keep') deadlines.push(args[3]?.deadline)
+      return run(...args)
+    }
+    await held(make().acquire('report'))
+    await pass(TTL / 3)
+    expect(deadlines).toEqual([START + (TTL / 3) * 2])
+  })
+  it('after two failures is no more, and the lease is given back all the same', async () => {
+    const locks = make()
+    const lock = await held(locks.acquire('report'))
+    store.before = down
+    await pass((TTL / 3) * 2 + 1)
+    store.before = () => {}
+    expect(() => lock.assertHeld()).toThrow(code('LOCK_LOST'))
+    expect(await lock.release()).toBe(false)
+    await held(locks.acquire('report'))
+  })
   it('that is never answered ends with the lease', async () => {
     const lock = await held(make().acquire('report'))
     const { signal } = lock
@@ -404,11 +433,25 @@ describe('waiting', () => {
     await pass(100)
     controller.abort('enough')
     await expect(pending).rejects.toBe('enough')
+    await pass(0)
+    store.verbs.length = 0
     await expect(locks.acquire('report', { signal: controller.signal })).rejects.toBe('enough')
+    expect(store.verbs).toEqual([])
     await first.release()
     await held(locks.acquire('report'))
     await pass(100)
     expect(vi.getTimerCount()).toBe(1)
+  })
+  it('hands its signal to the store', async () => {
+    const { signal } = new AbortController()
+    const { run } = store
+    const signals: unknown[] = []
+    store.run = (...args) => {
+      signals.push(args[3]?.signal)
+      return run(...args)
+    }
+    await held(make().acquire('report', { signal }))
+    expect(signals).toEqual([signal])
   })
   it('gives back what an aborted call has taken after all', async () => {
     const locks = make()
