@@ -20,7 +20,7 @@ const MAX_CLAIMS = 32
  * | --- | --- | --- |
  * | take | lease ms, most, claim ms or 0 | the token, again where the id holds already; 0: refused; or -1: refused, and the claim is there |
  * | keep | lease ms | 1: the lease ends no earlier than so far and than lease ms from now; or 0: not held |
- * | free | | 1: released by this step or by one before; or 0: not held. A claim ends too |
+ * | free | | 1: released by this step or by one before; or 0: nothing of this holder is there. A claim ends too |
  *
  * While anybody has a claim, only those who have one are let in: a holder that releases and asks again at once would
  * otherwise always be first. A claim of fewer holders than there would be keeps others from joining: readers would
@@ -29,44 +29,57 @@ const MAX_CLAIMS = 32
  * Each step may run again at any later moment, so that a lost reply costs nothing. `take` recognises its own id and leaves
  * its lease as it is, and is refused after `free`; `keep` never shortens a lease and revives none; `free` finds its own
  * mark. No step touches the record of another id before it has ended.
+ *
+ * `free` asks for no time: whose lease ended before its release knows so by its own clock. Nothing is formatted that can be
+ * cut out of the text: a lock is taken and released far more often than anything else happens here.
  */
 const lua = `
-local verb, id, lease, most, us = ARGV[1], ARGV[2], ARGV[3], ARGV[4], now()
+local verb, id, key = ARGV[1], ARGV[2], KEYS[1]
+local text = redis.call('GET', key) or ''
+local fence, from, till, to
+if verb ~= 'take' then
+ local at = text:find(';' .. id .. ' ', 1, true)
+ if at then fence, from, till, to = text:match('^%d+ (%d+) ()(%d+)();', at + #id + 2) end
+ if not fence then return 0 end
+end
+if verb == 'free' then
+ redis.call('SET', key, text:sub(1, from - 1) .. '0' .. text:sub(to), 'KEEPTTL')
+ return fence == '0' and 0 or 1
+end
+local us = now()
 local ms = math.floor(us / 1000)
-local text = redis.call('GET', KEYS[1]) or ''
-local last = text:match('^l(%d+);') or 0
-local count, least, claims, want, rest = 0, most or 0, 0, 1e9, ''
-local agreed, token, ends = 0, 0, -1
+local ends = ms + ARGV[3] + 1
+if verb == 'keep' then
+ if fence == '0' or till - ms <= 0 then return 0 end
+ ends = math.max(ends, till)
+ text = text:sub(1, from - 1) .. ('%.0f'):format(ends) .. text:sub(to)
+ redis.call('SET', key, text, 'PX', ('%.0f'):format(math.max(ends - ms + ${REMEMBERED_MS}, redis.call('PTTL', key))))
+ return 1
+end
+local most, claim, last = ARGV[4], ARGV[5], text:match('^l(%d+);') or 0
+local count, least, claims, want, latest, rest, claimed = 0, most, 0, 1e9, 0, ''
 for from, who, limit, fence, till, to in text:gmatch('()([%w_-]+) (%d+) (%d+) (%d+);()') do
- if who == id then agreed, token, ends = limit, fence, till
- elseif till - ms > 0 then
+ local lasts = till - ms > 0
+ if who == id then
+  if till == '0' then return 0 end
+  if lasts and fence ~= '0' then return fence + 0 end
+  claimed = lasts
+ elseif lasts then
   rest = rest .. text:sub(from, to - 1)
+  latest = math.max(latest, till)
   if fence == '0' then claims, want = claims + 1, math.min(want, limit)
   else count, least = count + 1, math.min(least, limit) end
  end
 end
-local live, freed, holds = ends - ms > 0, ends + 0 == 0, token + 0 > 0
-local function put(most, token, ends)
- text = ('l%016.0f;'):format(last) .. rest .. ('%s %.0f %.0f %.0f;'):format(id, most, token, ends)
- redis.call('SET', KEYS[1], text, 'PX', ('%.0f'):format(math.max(lease + ${REMEMBERED_MS}, redis.call('PTTL', KEYS[1]))))
- return 1
-end
-if verb == 'take' then
- if freed then return 0 end
- if live and holds then return token + 0 end
- if (live or claims == 0) and (count == 0 or count - least < 0 and most - want <= 0) then
-  last = math.max(us, last + 1)
-  put(most, last, ms + lease + 1)
-  return last
- end
- if ARGV[5] == '0' or not live and claims >= ${MAX_CLAIMS} then return 0 end
- put(most, 0, ms + ARGV[5])
- return -1
-elseif verb == 'keep' then
- return live and holds and put(agreed, token, math.max(ends, ms + lease + 1)) or 0
-end
-if live or freed then put(agreed, token, 0) end
-return (live or freed) and holds and 1 or 0`
+local token = -1
+if (claimed or claims == 0) and (count == 0 or count - least < 0 and most - want <= 0) then
+ last = math.max(us, last + 1)
+ token = last
+elseif claim == '0' or not claimed and claims >= ${MAX_CLAIMS} then return 0
+else ends = ms + claim end
+text = ('l%016.0f;%s%s %s %.0f %.0f;'):format(last, rest, id, most, math.max(token, 0), ends)
+redis.call('SET', key, text, 'PX', ('%.0f'):format(math.max(ends, latest) - ms + ${REMEMBERED_MS}))
+return token`
 
 type Args =
   | readonly [verb: 'take', id: string, leaseMs: number, most: number, claimMs: number]
@@ -80,46 +93,42 @@ export const lockStep: Operation<Args, number> = {
   apply(current, [verb, id, lease, most = 0, claimMs = 0], { nowUs, leftMs = 0 }) {
     const text = current ?? ''
     const ms = Math.floor(nowUs / 1000)
+    const same = (reply: number): Transition<number> => ({ next: current, ttl: 'keep', reply })
+    const records = [...text.matchAll(/([\w-]+) (\d+) (\d+) (\d+);/g)].map(([whole, who, ...rest]) => {
+      const [limit, fence, till] = rest.map(Number) as [number, number, number]
+      return { whole, who, limit, fence, till }
+    })
+    const own = records.find(({ who }) => who === id)
+    let ends = ms + lease + 1
+    if (verb !== 'take') {
+      if (!own || (verb === 'keep' && (own.fence === 0 || own.till <= ms))) return same(0)
+      ends = verb === 'keep' ? Math.max(ends, own.till) : 0
+      const next = text.replace(own.whole, `${id} ${own.limit} ${own.fence} ${ends};`)
+      const ttl = verb === 'keep' ? { ms: Math.max(ends - ms + REMEMBERED_MS, leftMs) } : 'keep'
+      return { next, ttl, reply: Number(verb === 'keep' || own.fence > 0) }
+    }
+    if (own?.till === 0) return same(0)
+    const claimed = own !== undefined && own.till > ms
+    if (claimed && own.fence > 0) return same(own.fence)
     let last = Number(/^l(\d+);/.exec(text)?.[1] ?? 0)
-    let [count, least, claims, want, rest] = [0, most, 0, 1e9, '']
-    let [agreed, token, ends] = [0, 0, -1]
-    for (const [record, who, ...numbers] of text.matchAll(/([\w-]+) (\d+) (\d+) (\d+);/g)) {
-      const [limit, fence, till] = numbers.map(Number) as [number, number, number]
-      if (who === id) [agreed, token, ends] = [limit, fence, till]
-      else if (till > ms) {
-        rest += record
-        if (fence === 0) [claims, want] = [claims + 1, Math.min(want, limit)]
-        else [count, least] = [count + 1, Math.min(least, limit)]
-      }
+    const others = records.filter(({ who, till }) => who !== id && till > ms)
+    const claims = others.filter(({ fence }) => fence === 0)
+    const holders = others.filter(({ fence }) => fence > 0)
+    const joins =
+      holders.length < Math.min(most, ...holders.map(({ limit }) => limit)) &&
+      claims.every(({ limit }) => most <= limit)
+    let token = 0
+    if ((claimed || claims.length === 0) && (holders.length === 0 || joins)) {
+      last = Math.max(nowUs, last + 1)
+      token = last
+    } else if (claimMs === 0 || (!claimed && claims.length >= MAX_CLAIMS)) return same(0)
+    else ends = ms + claimMs
+    const kept = others.map(({ whole }) => whole).join('')
+    const latest = Math.max(ends, ...others.map(({ till }) => till))
+    return {
+      next: `l${`${last}`.padStart(16, '0')};${kept}${id} ${most} ${token} ${ends};`,
+      ttl: { ms: latest - ms + REMEMBERED_MS },
+      reply: token || -1,
     }
-    const live = ends > ms
-    const freed = ends === 0
-    const holds = token > 0
-    let next = current
-    let ttl: Transition<number>['ttl'] = 'keep'
-    const put = (most: number, token: number, ends: number): number => {
-      next = `l${`${last}`.padStart(16, '0')};${rest}${id} ${most} ${token} ${ends};`
-      ttl = { ms: Math.max(lease + REMEMBERED_MS, leftMs) }
-      return 1
-    }
-    const step = (): number => {
-      if (verb === 'take') {
-        if (freed) return 0
-        if (live && holds) return token
-        if ((live || claims === 0) && (count === 0 || (count < least && most <= want))) {
-          last = Math.max(nowUs, last + 1)
-          put(most, last, ms + lease + 1)
-          return last
-        }
-        if (claimMs === 0 || (!live && claims >= MAX_CLAIMS)) return 0
-        put(most, 0, ms + claimMs)
-        return -1
-      }
-      if (verb === 'keep') return live && holds ? put(agreed, token, Math.max(ends, ms + lease + 1)) : 0
-      if (live || freed) put(agreed, token, 0)
-      return Number((live || freed) && holds)
-    }
-    const reply = step()
-    return { next, ttl, reply }
   },
 }

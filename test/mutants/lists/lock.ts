@@ -26,7 +26,7 @@ export const mutants: readonly Mutant[] = [
   ),
   step('a claim is not extended', 'live && holds ? put(agreed, token, Math.max', 'live ? put(agreed, token, Math.max'),
   step('an extension never shortens', 'Math.max(ends, ms + lease + 1)', 'ms + lease + 1', LOCKS),
-  step('a lease is no shorter at the store', 'put(most, last, ms + lease + 1)', 'put(most, last, ms + lease)', LOCKS),
+  step('a lease is no shorter at the store', 'last + 1)\n          put(most, last, ms + lease + 1)', 'last + 1)\n          put(most, last, ms + lease)', LOCKS),
   step('only what is held is given back', 'Number((live || freed) && holds)', 'Number(holds)'),
   step('a claim that ends is no lock given back', 'Number((live || freed) && holds)', 'Number(live || freed)'),
   step(

@@ -24,9 +24,17 @@ describe('the steps on one name', () => {
     )
     expect(replies).toEqual([US, 0, 0, US + 11_000])
   })
-  it('give no lease back that has ended, and extend none', () => {
-    const replies = play([0, 'take', 'a', 10, 1, 0], [11, 'keep', 'a', 10], [11, 'free', 'a', 0], [11, 'free', 'b', 0])
-    expect(replies).toEqual([US, 0, 0, 0])
+  it('extend no lease that has ended, and give none back that another has taken', () => {
+    const replies = play(
+      [0, 'take', 'a', 10, 1, 0],
+      [11, 'keep', 'a', 10],
+      [11, 'free', 'b', 0],
+      [12, 'take', 'b', 10, 1, 0],
+      [13, 'keep', 'a', 10],
+      [13, 'free', 'a', 0],
+      [13, 'take', 'c', 10, 1, 0],
+    )
+    expect(replies).toEqual([US, 0, 0, US + 12_000, 0, 0, 0])
   })
   it('give back and extend a lease that has not, and the first twice', () => {
     const replies = play([0, 'take', 'a', 10, 1, 0], [10, 'keep', 'a', 10], [20, 'free', 'a', 0], [30, 'free', 'a', 0])
