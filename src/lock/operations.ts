@@ -4,13 +4,17 @@ import type { Operation, Transition } from '../protocol/operation.ts'
 const REMEMBERED_MS = 86_400_000
 /** Most claims of one name: those who wait without one are as many as may be. */
 const MAX_CLAIMS = 32
+/** A text of this length has no record: a last token, and what one holder has left. */
+const BARE = 36
 
 /**
  * What is stored under one name: `l<last token>;`, then a record for each holder or claim: `<id> <most> <token> <ends>;`.
  *
  * - `most`: with how many holders at a time this one agrees, itself counted.
  * - `token`: 0 is a claim. It holds nothing and says that somebody waits, who will try again before it ends.
- * - `ends`: the end of the lease or claim in epoch milliseconds by the store's clock; 0 once it was given back.
+ * - `ends`: the end of the lease or claim in epoch milliseconds by the store's clock.
+ *
+ * What was given back leaves `<id>;` until the next step that writes, so that a second sending finds it done.
  *
  * A token is the store's clock in microseconds, or the last token + 1 where that is more. After a failover that lost the
  * record the clock still rises; after a clock that was set back the record does. Records that have ended are dropped by
@@ -36,15 +40,17 @@ const MAX_CLAIMS = 32
 const lua = `
 local verb, id, key = ARGV[1], ARGV[2], KEYS[1]
 local text = redis.call('GET', key) or ''
+local freed = text:find(';' .. id .. ';', 1, true)
 local fence, from, till, to
 if verb ~= 'take' then
+ if freed then return verb == 'free' and 1 or 0 end
  local at = text:find(';' .. id .. ' ', 1, true)
  if at then fence, from, till, to = text:match('^%d+ (%d+) ()(%d+)();', at + #id + 2) end
  if not fence then return 0 end
-end
-if verb == 'free' then
- redis.call('SET', key, text:sub(1, from - 1) .. '0' .. text:sub(to), 'KEEPTTL')
- return fence == '0' and 0 or 1
+ if verb == 'free' then
+  redis.call('SET', key, text:sub(1, at + #id) .. text:sub(to), 'KEEPTTL')
+  return 1
+ end
 end
 local us = now()
 local ms = math.floor(us / 1000)
@@ -53,22 +59,24 @@ if verb == 'keep' then
  if fence == '0' or till - ms <= 0 then return 0 end
  ends = math.max(ends, till)
  text = text:sub(1, from - 1) .. ('%.0f'):format(ends) .. text:sub(to)
- redis.call('SET', key, text, 'PX', ('%.0f'):format(math.max(ends - ms + ${REMEMBERED_MS}, redis.call('PTTL', key))))
+ redis.call('SET', key, text, 'PX', math.max(ends - ms + ${REMEMBERED_MS}, redis.call('PTTL', key)))
  return 1
 end
+if freed then return 0 end
 local most, claim, last = ARGV[4], ARGV[5], text:match('^l(%d+);') or 0
-local count, least, claims, want, latest, rest, claimed = 0, most, 0, 1e9, 0, ''
-for from, who, limit, fence, till, to in text:gmatch('()([%w_-]+) (%d+) (%d+) (%d+);()') do
- local lasts = till - ms > 0
- if who == id then
-  if till == '0' then return 0 end
-  if lasts and fence ~= '0' then return fence + 0 end
-  claimed = lasts
- elseif lasts then
-  rest = rest .. text:sub(from, to - 1)
-  latest = math.max(latest, till)
-  if fence == '0' then claims, want = claims + 1, math.min(want, limit)
-  else count, least = count + 1, math.min(least, limit) end
+local count, least, claims, want, latest, rest, claimed = 0, most, 0, 1e9, ends, ''
+if #text > ${BARE} then
+ for from, who, limit, fence, till, to in text:gmatch('()([%w_-]+) (%d+) (%d+) (%d+);()') do
+  local lasts = till - ms > 0
+  if who == id then
+   if lasts and fence ~= '0' then return fence + 0 end
+   claimed = lasts
+  elseif lasts then
+   rest = rest .. text:sub(from, to - 1)
+   latest = math.max(latest, till)
+   if fence == '0' then claims, want = claims + 1, math.min(want, limit)
+   else count, least = count + 1, math.min(least, limit) end
+  end
  end
 end
 local token = -1
@@ -78,7 +86,7 @@ if (claimed or claims == 0) and (count == 0 or count - least < 0 and most - want
 elseif claim == '0' or not claimed and claims >= ${MAX_CLAIMS} then return 0
 else ends = ms + claim end
 text = ('l%016.0f;%s%s %s %.0f %.0f;'):format(last, rest, id, most, math.max(token, 0), ends)
-redis.call('SET', key, text, 'PX', ('%.0f'):format(math.max(ends, latest) - ms + ${REMEMBERED_MS}))
+redis.call('SET', key, text, 'PX', math.max(ends, latest) - ms + ${REMEMBERED_MS})
 return token`
 
 type Args =
@@ -94,20 +102,23 @@ export const lockStep: Operation<Args, number> = {
     const text = current ?? ''
     const ms = Math.floor(nowUs / 1000)
     const same = (reply: number): Transition<number> => ({ next: current, ttl: 'keep', reply })
-    const records = [...text.matchAll(/([\w-]+) (\d+) (\d+) (\d+);/g)].map(([whole, who, ...rest]) => {
+    const parts = text.length > BARE ? text.matchAll(/([\w-]+) (\d+) (\d+) (\d+);/g) : []
+    const records = [...parts].map(([whole, who, ...rest]) => {
       const [limit, fence, till] = rest.map(Number) as [number, number, number]
       return { whole, who, limit, fence, till }
     })
     const own = records.find(({ who }) => who === id)
+    const freed = text.includes(`;${id};`)
     let ends = ms + lease + 1
-    if (verb !== 'take') {
-      if (!own || (verb === 'keep' && (own.fence === 0 || own.till <= ms))) return same(0)
-      ends = verb === 'keep' ? Math.max(ends, own.till) : 0
+    if (verb === 'free')
+      return own && !freed ? { ...same(1), next: text.replace(own.whole, `${id};`) } : same(Number(freed))
+    if (verb === 'keep') {
+      if (freed || !own || own.fence === 0 || own.till <= ms) return same(0)
+      ends = Math.max(ends, own.till)
       const next = text.replace(own.whole, `${id} ${own.limit} ${own.fence} ${ends};`)
-      const ttl = verb === 'keep' ? { ms: Math.max(ends - ms + REMEMBERED_MS, leftMs) } : 'keep'
-      return { next, ttl, reply: Number(verb === 'keep' || own.fence > 0) }
+      return { next, ttl: { ms: Math.max(ends - ms + REMEMBERED_MS, leftMs) }, reply: 1 }
     }
-    if (own?.till === 0) return same(0)
+    if (freed) return same(0)
     const claimed = own !== undefined && own.till > ms
     if (claimed && own.fence > 0) return same(own.fence)
     let last = Number(/^l(\d+);/.exec(text)?.[1] ?? 0)
@@ -118,16 +129,16 @@ export const lockStep: Operation<Args, number> = {
       holders.length < Math.min(most, ...holders.map(({ limit }) => limit)) &&
       claims.every(({ limit }) => most <= limit)
     let token = 0
+    const latest = Math.max(ends, ...others.map(({ till }) => till))
     if ((claimed || claims.length === 0) && (holders.length === 0 || joins)) {
       last = Math.max(nowUs, last + 1)
       token = last
     } else if (claimMs === 0 || (!claimed && claims.length >= MAX_CLAIMS)) return same(0)
     else ends = ms + claimMs
     const kept = others.map(({ whole }) => whole).join('')
-    const latest = Math.max(ends, ...others.map(({ till }) => till))
     return {
       next: `l${`${last}`.padStart(16, '0')};${kept}${id} ${most} ${token} ${ends};`,
-      ttl: { ms: latest - ms + REMEMBERED_MS },
+      ttl: { ms: Math.max(ends, latest) - ms + REMEMBERED_MS },
       reply: token || -1,
     }
   },

@@ -64,7 +64,7 @@ describe('the steps on one name', () => {
       [53, 'take', 'e', 10, 1, 0],
       [54, 'take', 'e', 10, 1, 0],
     )
-    expect(replies).toEqual([US, -1, 0, 1, US + 3000, -1, 1, 0, US + 54_000])
+    expect(replies).toEqual([US, -1, 1, 1, US + 3000, -1, 1, 0, US + 54_000])
   })
   it('are no holder by a claim', () => {
     const replies = play([0, 'take', 'a', 5, 1, 0], [1, 'take', 'b', 10, 1, 100], [2, 'keep', 'b', 100])
