@@ -12,6 +12,7 @@ const alias = [
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
   { find: /^hither\/keys$/, replacement: at('./src/cache/hashed-keys.ts') },
+  { find: /^hither\/lock$/, replacement: at('./src/lock/index.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
@@ -41,6 +42,7 @@ const onlyNode = [
   'test/unit/protocol/kind.test.ts',
   'test/unit/near/weight.test.ts',
   'test/unit/cache/bounds.test.ts',
+  'test/unit/lock/crowd.test.ts',
 ]
 
 /** Of the repository itself: they need no server. */

@@ -69,6 +69,7 @@ const entries: readonly Entry[] = [
     },
     onTop: true,
   },
+  { name: 'hither/lock on top of core', takes: { 'src/lock/index.ts': '*' }, onTop: true, target: 1600 },
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },

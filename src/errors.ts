@@ -7,6 +7,7 @@
  * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, of another caller's loader.
  * An answer that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
  * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
+ * A lock that is not held any more, where it is needed: `LOCK_LOST`.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'
@@ -31,6 +32,7 @@ export type ErrorCode =
   | 'UNSUPPORTED'
   | 'WRONG_TYPE'
   | 'OVERFLOW'
+  | 'LOCK_LOST'
 
 export interface HitherErrorOptions {
   readonly cause?: unknown
