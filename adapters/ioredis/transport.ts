@@ -4,7 +4,14 @@ import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
-import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
+import {
+  type BatchCall,
+  type Command,
+  ReplyError,
+  type SendEach,
+  type Transport,
+  type Wire,
+} from '../../src/store/transport.ts'
 import { type IoredisLike, nameOf, type Peer } from './client.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
@@ -370,13 +377,18 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     (progress) =>
       each([command], bytes === true, progress)[0] as Promise<Wire>
   const all =
-    ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
-    (progress) =>
-      Promise.all(each(commands, bytes === true, progress)).catch((error: unknown) => {
+    ({ bytes, onReply }: BatchCall = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
+    (progress) => {
+      const sent = each(commands, bytes === true, progress)
+      const taken = onReply
+        ? sent.map((reply, at) => reply.then((value) => (progress.over ? null : onReply(value, at))))
+        : sent
+      return Promise.all(taken).catch((error: unknown) => {
         // One node failed: what waits for another is not written any more, what was written may have run.
         progress.over = true
         throw progress.sent && commands.length > 1 ? sentInPart(error) : error
       })
+    }
 
   const transport: Transport = {
     cluster,

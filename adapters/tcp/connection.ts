@@ -28,6 +28,7 @@ export interface Settings {
   readonly linkTimeoutMs: number
   readonly maxQueue: number
   readonly maxReplyBytes: number
+  readonly maxTotalReplyBytes: number | undefined
   /** A reply came after its caller had left. */
   onLate(command: string): void
 }
@@ -51,6 +52,8 @@ export interface Entry {
   readonly reject: (error: unknown) => void
   /** What has been answered of several commands; absent where there is one. */
   readonly replies: Wire[] | undefined
+  /** Of several commands: takes each reply while the caller waits, and returns what is kept of it. */
+  readonly onReply?: ((reply: Wire, at: number) => Wire) | undefined
   /** Takes the listener off the caller's signal. */
   end?: () => void
   sent: boolean
@@ -197,7 +200,10 @@ export function openConnection(settings: Settings, role: Role): Connection {
     load--
     if (reply instanceof ReplyError && state !== 'opening') notice(reply, entry)
     const { replies } = entry
-    if (replies && replies.push(reply) < entry.commands.length) return
+    if (replies) {
+      const taken = entry.onReply && !entry.over ? entry.onReply(reply, replies.length) : reply
+      if (replies.push(taken) < entry.commands.length) return
+    }
     sent.shift()
     if (entry.over) settings.onLate(String(entry.commands[0]?.args[0]))
     else {
@@ -218,6 +224,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     onPush: (message) => role.onStray?.(message),
     wantsBytes: () => sent.peek()?.bytes === true,
     maxValueBytes: settings.maxReplyBytes,
+    ...(settings.maxTotalReplyBytes === undefined ? {} : { maxTotalBytes: settings.maxTotalReplyBytes }),
     decode: (bytes, from, to) =>
       (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
         'utf8',

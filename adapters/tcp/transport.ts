@@ -28,6 +28,8 @@ export interface TcpTransportOptions {
   readonly maxQueue?: number
   /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
   readonly maxReplyBytes?: number
+  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
+  readonly maxTotalReplyBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
 }
 
@@ -147,6 +149,7 @@ const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
   idleMs: 1,
   maxQueue: 1,
   maxReplyBytes: 1,
+  maxTotalReplyBytes: 1,
   onEvent: 1,
 }
 
@@ -172,6 +175,8 @@ function toSettings(options: TcpTransportOptions): Settings {
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
     linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
     maxReplyBytes: positive('maxReplyBytes', options.maxReplyBytes ?? 16 * 1024 * 1024),
+    maxTotalReplyBytes:
+      options.maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', options.maxTotalReplyBytes),
     onLate: (command) => emit('late-reply', command),
   }
 }
