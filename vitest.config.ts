@@ -11,7 +11,7 @@ const alias = [
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
-  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
+  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/testing.ts') },
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
