@@ -1,5 +1,6 @@
-import { startGateway } from '../../../adapters/node/index.ts'
+import { type StartGatewayOptions, startGateway } from '../../../adapters/node/index.ts'
 
-const { url, token } = await startGateway({ redis: process.argv[2] as string })
+const [redis = '', options = '{}'] = process.argv.slice(2)
+const { url, token } = await startGateway({ ...(JSON.parse(options) as Partial<StartGatewayOptions>), redis })
 process.on('disconnect', () => process.exit())
 process.send?.({ url, token })
