@@ -36,6 +36,8 @@ export interface Place {
   /** It is sent as one command for each of its keys, the first of them at `from` among those that are sent. */
   readonly split: Split | undefined
   readonly from: number
+  /** Whether it may go by key where the server refuses it for its slots. */
+  readonly mayGoByKey: boolean
 }
 
 export interface Plan {
@@ -82,6 +84,7 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
       withTypes,
       split,
       from: commands.length,
+      mayGoByKey: request.path !== '/multi-exec' && splitByKey(args) !== undefined,
     }
     for (const each of split?.commands ?? [args]) {
       commands.push({ args: each, effect: effectOf(command) })

@@ -38,7 +38,7 @@ function createCollector({ commands, places }: Plan, answer: Answer, maxBytes: n
       const place = places[at] as Place
       taken[at] = 1
       metrics.command(place.name, reply instanceof ReplyError)
-      const more = place.split || place.withTypes || (isCrossSlot(reply) && splitByKey(place.args))
+      const more = place.split || place.withTypes || (place.mayGoByKey && isCrossSlot(reply))
       if (more) keep(place, at, reply)
       else answer.put(place.at, place.loaded !== undefined && isText(reply) ? place.loaded : reply)
       return null
