@@ -1,6 +1,7 @@
 import { setQuietTimer } from '../runtime/clock.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 import type { Budget } from './budget.ts'
+import { concat } from './bytes.ts'
 import { type Encoded, encodeReply, type Piece, SMALL } from './encode.ts'
 import { type GatewayAnswer, JSON_TYPE } from './messages.ts'
 import type { Format } from './target.ts'
@@ -121,16 +122,6 @@ function whole(pieces: readonly Piece[], format: Format): string | Uint8Array<Ar
   if (format !== 'resp2') return pieces.join('')
   const chunks = toChunks(pieces)
   return chunks.length === 1 ? (chunks[0] as Uint8Array<ArrayBuffer>) : concat(chunks)
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
 }
 
 /** Bytes, neighbouring texts together. */

@@ -1,5 +1,6 @@
 import { now, setTimer } from '../runtime/clock.ts'
 import type { Budget } from './budget.ts'
+import { concat } from './bytes.ts'
 import type { GatewayRequest } from './messages.ts'
 import type { Caps } from './options.ts'
 import { Refusal } from './refusal.ts'
@@ -37,14 +38,7 @@ export async function readBody(request: GatewayRequest, caps: Caps, held: Budget
   } finally {
     cancel()
   }
-  if (parts.length === 1) return parts[0] as Uint8Array
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
+  return parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts)
 }
 
 function full(): Refusal {

@@ -1,4 +1,5 @@
 import { ReplyError, type Wire } from '../store/transport.ts'
+import { concat } from './bytes.ts'
 
 type Add = (part: string | Uint8Array) => void
 const utf8 = new TextEncoder()
@@ -7,13 +8,7 @@ const utf8 = new TextEncoder()
 export function toResp2(reply: Wire): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = []
   writeResp2(reply, (part) => parts.push(typeof part === 'string' ? utf8.encode(part) : part))
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+  return concat(parts)
 }
 
 /** A whole reply as RESP2, part by part. Its OK is taken for a status. */
