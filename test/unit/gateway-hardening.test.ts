@@ -10,6 +10,8 @@ type Respond = (args: Command['args'], nth: number) => Wire | Promise<Wire>
 
 interface Fake extends Transport {
   readonly sent: (readonly (readonly unknown[])[])[]
+  /** What it holds of the replies of its batches. */
+  readonly kept: Wire[]
 }
 /** Answers each command by `respond`; notes each batch. With `piecewise` it hands replies over as they come. */
 function fake(
@@ -17,6 +19,7 @@ function fake(
   { piecewise = true, ...rest }: Partial<Transport> & { piecewise?: boolean } = {},
 ): Fake {
   const sent: (readonly unknown[])[][] = []
+  const kept: Wire[] = []
   let nth = 0
   const all = async (commands: readonly Command[], call: BatchCall = {}): Promise<Wire[]> => {
     sent.push(commands.map(({ args }) => args))
@@ -25,10 +28,12 @@ function fake(
       const reply = await respond(args, nth++)
       replies.push(piecewise && call.onReply ? call.onReply(reply, at) : reply)
     }
+    kept.push(...replies)
     return replies
   }
   return {
     sent,
+    kept,
     send: async (command) => (await all([command]))[0] as Wire,
     sendMany: (commands, call) => all(commands, call),
     transaction: (commands) => all(commands),
@@ -69,6 +74,8 @@ describe('what answers hold', () => {
       expect(items.filter(({ result }) => result === kb)).toHaveLength(3)
       expect(items.filter(({ error }) => error?.startsWith('TOOLARGE the command ran'))).toHaveLength(7)
       expect(items[10]).toEqual({ result: 7 })
+      // The transport holds none of them meanwhile.
+      if (piecewise) expect(new Set(transport.kept)).toEqual(new Set([null]))
       const single = await ask(
         over(
           fake(() => kb),
@@ -131,7 +138,10 @@ describe('what answers hold', () => {
     ]
     for (let i = 0; i < 5; i++) expect((await ask(gateway, '/pipeline', list)).status).toBe(503)
     fails = false
-    expect((await ask(gateway, '/pipeline', list)).text).not.toContain('TOOLARGE')
+    const { status, text } = await ask(gateway, '/pipeline', list)
+    expect([status, text]).toEqual([200, expect.not.stringContaining('TOOLARGE')])
+    // Nor does any that was answered hold something.
+    for (let i = 0; i < 5; i++) expect((await ask(gateway, '/pipeline', list)).status).toBe(200)
   })
 })
 
@@ -442,6 +452,13 @@ describe('before a server whose keys are in slots', () => {
     expect(transport.sent).toHaveLength(3)
   })
 
+  it('asks a server without slots once as well', async () => {
+    const transport = fake((args) => (args[0] === 'MGET' ? ['1', '2'] : 0))
+    const gateway = over(transport)
+    for (let i = 0; i < 2; i++) await ask(gateway, '/', ['MGET', 'a', 'b'])
+    expect(transport.sent.map(([first]) => first?.[0])).toEqual(['EXISTS', 'MGET', 'MGET'])
+  })
+
   it('learns it from a refusal where it may not ask', async () => {
     const transport = fake((args, nth) => (nth === 0 ? new ReplyError('NOPERM no key of these') : slotted(args, nth)))
     const gateway = over(transport)
@@ -454,7 +471,7 @@ describe('before a server whose keys are in slots', () => {
 
   it('bounds what comes by key as it bounds one reply', async () => {
     const transport = fake((args) => (args.length > 2 ? crossSlot : 'x'.repeat(1000)))
-    const gateway = over(transport, { maxAnswerBytes: 2500 })
+    const gateway = over(transport, { maxAnswerBytes: 2500, maxBufferedAnswerBytes: 2500 })
     const { status, text } = await ask(gateway, '/', ['MGET', 'a', 'b', 'c', 'd'])
     expect([status, text]).toEqual([400, expect.stringContaining('TOOLARGE')])
     expect((await ask(gateway, '/', ['MGET', 'a', 'b'])).status).toBe(200)
