@@ -125,6 +125,38 @@ describe('what answers hold', () => {
     await expect(reader.read()).rejects.toThrow()
   })
 
+  it('counts what streams have not sent: one that does not read ends before all are full', async () => {
+    const say = new Map<string, (message: string) => void>()
+    const transport = fake(() => 'v', {
+      async subscribe(channel, onMessage) {
+        say.set(channel, onMessage)
+        return async () => void say.delete(channel)
+      },
+    })
+    const gateway = over(transport, { maxAnswerBytes: 1000, maxBufferedAnswerBytes: 50_000 })
+    const headers = { authorization: `Bearer ${TOKEN}` }
+    const listen = async (channel: string): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+      const { body } = await gateway(new Request(`http://gateway/subscribe/${channel}`, { headers }))
+      return (body as ReadableStream<Uint8Array>).getReader()
+    }
+    const [silent, reading] = [await listen('silent'), await listen('reading')]
+    const message = 'm'.repeat(10_000)
+    for (let i = 0; i < 4; i++) say.get('silent')?.(message)
+    expect([...say.keys()]).toEqual(['silent', 'reading'])
+    say.get('silent')?.(message)
+    await expect.poll(() => [...say.keys()]).toEqual(['reading'])
+    // What has ended holds nothing: another that reads goes on for as long as it likes.
+    let read = 0
+    for (let i = 0; i < 20; i++) {
+      say.get('reading')?.(message)
+      while (read < (i + 1) * 10_000) read += (await reading.read()).value?.length ?? Number.POSITIVE_INFINITY
+    }
+    expect(Number.isFinite(read)).toBe(true)
+    expect([...say.keys()]).toEqual(['reading'])
+    await Promise.all([silent.cancel(), reading.cancel()])
+    await expect.poll(() => [...say.keys()]).toEqual([])
+  })
+
   it('is let go when the request fails', async () => {
     let fails = true
     const transport = fake((args) => {

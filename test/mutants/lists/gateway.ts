@@ -102,6 +102,17 @@ export const mutants: readonly Mutant[] = [
   gateway('gateway: a Redis that cannot save is healthy', "if (word === 'MISCONF')", "if (word === 'MISCONFIGURED')"),
   gateway('gateway: one that loads is not', "if (word === '' || word === 'NOPERM')", "if (word !== 'MISCONF')"),
   streams('gateway: one stream may not take all channels', 'if (names.length > maxChannels)', 'if (names.length < 0)'),
+  streams(
+    'gateway: what streams have not sent is bounded',
+    'if (fits && mayGoOn() && count(event.byteLength))',
+    'if (fits && mayGoOn())',
+  ),
+  streams('gateway: what a stream has sent is counted no more', '    counted = unread()\n', '    counted += 0\n'),
+  streams(
+    'gateway: a stream that ends gives its bytes back',
+    '    budget.give(counted)\n    counted = 0',
+    '    counted = 0',
+  ),
   streams('gateway: a stream gives its share back', '          shares.give(caller.token, names.length)\n', ''),
   of('src/gateway/emulate.ts', [HARDENING])(
     'gateway: a SCAN with types is asked for fewer keys',
