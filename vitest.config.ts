@@ -20,7 +20,7 @@ const alias = [
   { find: /^hither\/session$/, replacement: at('./src/session/index.ts') },
   { find: /^hither\/structures$/, replacement: at('./src/structures/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
-  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
+  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/testing.ts') },
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 

@@ -4,7 +4,14 @@ import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
-import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
+import {
+  type BatchCall,
+  type Command,
+  ReplyError,
+  type SendEach,
+  type Transport,
+  type Wire,
+} from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { clusterOf } from './cluster-of.ts'
 import { isReply, late, lost, sentInPart } from './errors.ts'
@@ -299,11 +306,13 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     (progress) =>
       each([command], bytes === true, progress)[0] as Promise<Wire>
   const all =
-    ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
+    ({ bytes, onReply }: BatchCall = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
     (progress) => {
       const hold = holding(progress)
-      const replies = each(commands, bytes === true, progress).map((reply) => reply.then(hold))
-      return Promise.all(replies).catch((error: unknown) => {
+      const taken = each(commands, bytes === true, progress).map((reply, at) =>
+        reply.then(onReply ? (value) => (progress.over ? null : onReply(value, at)) : hold),
+      )
+      return Promise.all(taken).catch((error: unknown) => {
         // One node failed: what waits for another is not written any more, what was written may have run.
         progress.over = true
         throw progress.sent && commands.length > 1 ? sentInPart(error) : error

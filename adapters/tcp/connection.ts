@@ -30,6 +30,7 @@ export interface Settings {
   readonly maxQueue: number
   readonly maxReplyBytes: number
   readonly maxCallBytes: number
+  readonly maxTotalReplyBytes: number | undefined
   /** A reply came after its caller had left. */
   onLate(command: string): void
   /** The server said that it is a node of a Cluster. */
@@ -59,6 +60,8 @@ export interface Entry {
   left: number
   /** What is held of the replies, in bytes on the wire. */
   held: number
+  /** Of several commands: takes each reply while the caller waits, and returns what is kept of it. */
+  readonly onReply?: ((reply: Wire, at: number) => Wire) | undefined
   /** Takes the listener off the caller's signal. */
   end?: () => void
   sent: boolean
@@ -208,8 +211,11 @@ export function openConnection(settings: Settings, role: Role): Connection {
     const { replies } = entry
     // Of a call that is over nothing is held: its caller has left, and more may come for as long as the server likes.
     if (replies && !entry.over) {
-      entry.held += bytes
-      replies.push(entry.held > settings.maxCallBytes ? tooLarge(settings.maxCallBytes) : reply)
+      if (entry.onReply) replies.push(entry.onReply(reply, replies.length))
+      else {
+        entry.held += bytes
+        replies.push(entry.held > settings.maxCallBytes ? tooLarge(settings.maxCallBytes) : reply)
+      }
     }
     if (--entry.left > 0) return
     sent.shift()
@@ -232,6 +238,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     onPush: (message) => role.onStray?.(message),
     wantsBytes: () => sent.peek()?.bytes === true,
     maxValueBytes: settings.maxReplyBytes,
+    ...(settings.maxTotalReplyBytes === undefined ? {} : { maxTotalBytes: settings.maxTotalReplyBytes }),
     decode: (bytes, from, to) =>
       (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
         'utf8',

@@ -33,6 +33,8 @@ export interface TcpTransportOptions {
    * in its place. @default 67108864, or `maxReplyBytes` where that is more
    */
   readonly maxCallBytes?: number
+  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
+  readonly maxTotalReplyBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
 }
 
@@ -160,6 +162,7 @@ const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
   maxQueue: 1,
   maxReplyBytes: 1,
   maxCallBytes: 1,
+  maxTotalReplyBytes: 1,
   onEvent: 1,
 }
 
@@ -186,6 +189,8 @@ function toSettings(options: TcpTransportOptions, onCluster: () => void): Settin
     linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
     maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
     maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
+    maxTotalReplyBytes:
+      options.maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', options.maxTotalReplyBytes),
     onLate: (command) => emit('late-reply', command),
     onCluster,
   }

@@ -39,6 +39,8 @@ export interface ParserOptions {
   wantsBytes?(): boolean
   /** Longest string or error that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
   readonly maxValueBytes?: number
+  /** Most bytes of one reply that are kept, those of inner arrays included. @default 64 values of the largest size, or 512 MiB */
+  readonly maxTotalBytes?: number
   /** Text of the bytes from `from` to before `to`. @default TextDecoder */
   decode?(bytes: Uint8Array, from: number, to: number): string
 }
@@ -63,7 +65,7 @@ interface Frame {
  */
 export function createParser(options: ParserOptions): (chunk: Uint8Array) => void {
   const { onReply, onPush, wantsBytes, maxValueBytes = 8 * 1024 * 1024, decode = defaultDecode } = options
-  const largest = Math.min(MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
+  const largest = Math.min(options.maxTotalBytes ?? MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
   /** Of a line or string that is not whole yet, what there is of it. */
   let held = new Uint8Array(0)
   let heldLength = 0

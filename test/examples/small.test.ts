@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { startGateway } from 'hither/testing/node'
+import { startGateway } from 'hither/node'
 import { describe, expect, it } from 'vitest'
 import worker from '../../examples/hello-worker/index.ts'
 
