@@ -15,6 +15,8 @@ interface Entry {
   readonly takes: Readonly<Record<string, string>>
   /** Leaves out the files of the core, so that what counts is what the adapter adds to it. */
   readonly onTop?: true
+  /** What counts is what the bundle of these gains when the entry joins it. */
+  readonly beside?: Entry['takes']
   /** Bytes, compressed, that are aimed at. */
   readonly target?: number
   /** Most bytes, compressed. */
@@ -69,7 +71,13 @@ const entries: readonly Entry[] = [
     },
     onTop: true,
   },
-  { name: 'hither/lock on top of core', takes: { 'src/lock/index.ts': '*' }, onTop: true, target: 1600 },
+  {
+    name: 'hither/lock beside createCache + upstashStore',
+    takes: { 'src/lock/index.ts': '*' },
+    beside: { ...cache, ...upstash },
+    target: 1600,
+    budget: 3_020,
+  },
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },
@@ -131,9 +139,10 @@ function filesOf({ outputs }: Metafile): ReadonlySet<string> {
 
 const { files } = await bundle(core)
 console.log('| entry | minified | gzip | target | budget | |\n|---|--:|--:|--:|--:|---|')
-for (const { name, takes, onTop, target = '', budget } of entries) {
-  const { code } = await bundle(takes, onTop ? files : undefined)
-  const gzip = gzipSync(code, { level: 9 }).length
+for (const { name, takes, onTop, beside, target = '', budget } of entries) {
+  const { code } = await bundle({ ...beside, ...takes }, onTop ? files : undefined)
+  const without = beside ? gzipSync((await bundle(beside)).code, { level: 9 }).length : 0
+  const gzip = gzipSync(code, { level: 9 }).length - without
   const over = budget !== undefined && gzip > budget
   if (over) process.exitCode = 1
   const verdict = over ? 'OVER' : target !== '' && gzip > target ? 'over target' : budget ? 'ok' : ''

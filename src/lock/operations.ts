@@ -113,7 +113,7 @@ export const lockStep: Operation<Args, number> = {
     if (verb === 'free')
       return own && !freed ? { ...same(1), next: text.replace(own.whole, `${id};`) } : same(Number(freed))
     if (verb === 'keep') {
-      if (freed || !own || own.fence === 0 || own.till <= ms) return same(0)
+      if (!own || own.fence === 0 || own.till <= ms) return same(0)
       ends = Math.max(ends, own.till)
       const next = text.replace(own.whole, `${id} ${own.limit} ${own.fence} ${ends};`)
       return { next, ttl: { ms: Math.max(ends - ms + REMEMBERED_MS, leftMs) }, reply: 1 }

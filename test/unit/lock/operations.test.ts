@@ -52,6 +52,21 @@ describe('the steps on one name', () => {
     )
     expect(replies).toEqual([US, -1, 1, 0, -1, US + 5000, -1])
   })
+  it('let no reader that waits join those who read while a writer waits', () => {
+    const replies = play(
+      [0, 'take', 'w1', 10, 1, 0],
+      [1, 'take', 'r1', 100, 9, 100],
+      [1, 'take', 'r2', 100, 9, 100],
+      [2, 'take', 'w2', 100, 1, 100],
+      [3, 'free', 'w1', 0],
+      [4, 'take', 'r1', 100, 9, 100],
+      [5, 'take', 'r2', 100, 9, 100],
+      [6, 'take', 'w2', 100, 1, 100],
+      [7, 'free', 'w2', 0],
+      [8, 'take', 'r2', 100, 9, 100],
+    )
+    expect(replies).toEqual([US, -1, -1, -1, 1, US + 4000, -1, -1, 1, US + 8000])
+  })
   it('end a claim that is given back, and one whose time has passed', () => {
     const replies = play(
       [0, 'take', 'a', 5, 1, 0],
