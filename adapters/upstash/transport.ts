@@ -18,7 +18,7 @@ const SYNC_TOKEN = 'upstash-sync-token'
 export function createTransport({ url, token, session, timeoutMs, cache, fetch, signal: common }: Endpoint): Transport {
   const underWay = new Set<AbortController>()
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
-    const { signal = common?.(), deadline = now() + timeoutMs } = call
+    const { signal = common?.(), deadline = now() + timeoutMs, patient = true } = call
     signal?.throwIfAborted()
     const stop = new AbortController()
     underWay.add(stop)
@@ -67,7 +67,8 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
         }
         const after = header('retry-after')
         const ms = Math.max(pause, +after * 1000 || Date.parse(after) - now() || 0)
-        if (now() + ms >= deadline) throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+        if (!patient || now() + ms >= deadline)
+          throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
         await sleep(ms, stop.signal)
       }
     } finally {

@@ -1,7 +1,7 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { NONE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
-import { type Limit, within } from '../runtime/deadline.ts'
+import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { type Coded, type Core, invalid, type Life, nothing } from './core.ts'
 import type { Captured, SetOptions } from './types.ts'
@@ -58,7 +58,7 @@ export function createStamps(core: Core, space: Space, ask: Ask): Stamps {
   const { versions, plain } = core
   // Other callers may share what is asked for: it is bound by no caller's limit.
   const current: Stamps['current'] = (names, lifeMs, limit) =>
-    within(ask(versions.capture(space, names, core.call(), { lifeMs }), limit), limit)
+    within(ask(versions.capture(space, names, core.call(NO_LIMIT), { lifeMs }), limit), limit)
 
   /** The write has run. What fails after it leaves open whether its entry is valid. */
   const afterWrite = async <T>(work: Promise<T>): Promise<T> => {
@@ -73,7 +73,9 @@ export function createStamps(core: Core, space: Space, ask: Ask): Stamps {
 
   const extend: Stamps['extend'] = async (writing, names, lifeMs, limit) => {
     const renewing =
-      names.length > 0 ? within(ask(versions.renew(space, names, core.call(), lifeMs), limit), limit) : undefined
+      names.length > 0
+        ? within(ask(versions.renew(space, names, core.call(NO_LIMIT), lifeMs), limit), limit)
+        : undefined
     renewing?.catch(nothing)
     const written = await writing
     if (written === 1 && renewing) await afterWrite(renewing)

@@ -1,6 +1,6 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { type Effect, scriptOf } from '../protocol/operation.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { now, setTimer } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
@@ -160,11 +160,27 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     return []
   }
 
+  /** Ends the pauses before a resend, which nobody waits for once the store is closed. */
+  const pauses = new Set<() => void>()
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        pauses.delete(end)
+        resolve()
+      }
+      const cancel = setTimer(end, ms)
+      pauses.add(end)
+    })
+
   /** Settles the callers without an answer, but for those it returns: their turn comes again. */
   const failed = async (requests: readonly Request[], error: unknown): Promise<Unit[]> => {
     const known = error instanceof HitherError ? error : undefined
     const units = requests.flatMap((request) => request.units)
+    // Nothing ran, and those who would have waited were not asked: another call of their request would not.
+    const hurried = known?.code === 'OVERLOADED' && !isPatient(units)
     const again = units.filter((unit) => {
+      if (hurried && unit.patient) return true
       const lost = known?.maybeExecuted || unit.attempts > 0
       const may = lost && unit.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
       if (may && ++unit.attempts < MAX_ATTEMPTS) return true
@@ -177,7 +193,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     })
     if (again[0]) {
       emit('resend', 'batch')
-      await sleep(20 * 2 ** again[0].attempts * (0.5 + random()))
+      await pause(20 * 2 ** again[0].attempts * (0.5 + random()))
     }
     return again
   }
@@ -196,7 +212,8 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const exchange = (requests: readonly Request[]): Promise<Unit[]> => {
     const [first, second] = requests as [Request, Request?]
     const deadline = Math.max(...requests.map(({ units }) => latest(units)))
-    const call = { deadline, bytes: (first.units[0] as Unit).bytes }
+    const patient = requests.every(({ units }) => isPatient(units))
+    const call = { deadline, bytes: (first.units[0] as Unit).bytes, patient }
     if (!second) return outcome(requests, transport.send(first, call))
     if (!sendEach) return outcome(requests, transport.sendMany(requests, call))
     return new Promise((resolve) => {
@@ -346,6 +363,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     },
     close() {
       tick.close()
+      for (const end of pauses) end()
       return transport.close()
     },
     async getBytes(key, call) {
@@ -361,6 +379,10 @@ const PING = { lua: 'return 1' }
 
 function latest(units: readonly Unit[]): number {
   return units.reduce((max, { deadline }) => Math.max(max, deadline), 0)
+}
+
+function isPatient(units: readonly Unit[]): boolean {
+  return units.every(({ patient }) => patient)
 }
 
 /** Bytes on the wire, roughly. */

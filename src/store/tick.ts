@@ -18,6 +18,7 @@ export interface Unit {
   readonly size: number
   readonly script: { readonly lua: string } | undefined
   readonly bytes: boolean
+  readonly patient: boolean
   deadline: number
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
@@ -125,6 +126,7 @@ export function createTick(
           size,
           script,
           bytes: call?.bytes === true,
+          patient: call?.patient !== false,
           deadline,
           resolve,
           reject,

@@ -350,6 +350,65 @@ describe('deadlines, aborts and odd replies', () => {
     const [get, set] = await Promise.all(calls)
     expect([get?.code, get?.maybeExecuted, set?.code, set?.maybeExecuted]).toEqual(['CLOSED', false, 'CLOSED', true])
   })
+  it('closing ends a pause before a resend: nothing keeps the process, and nothing is sent', async () => {
+    let lostMs = 0
+    const { store, requests } = scripted(() => {
+      lostMs = performance.now()
+      return lost()
+    })
+    const timers = new Set<unknown>()
+    const { setTimeout: set, clearTimeout: clear } = globalThis
+    const call = failure(store.get('k'))
+    globalThis.setTimeout = ((run: () => void, ms: number) => {
+      const id = set(() => {
+        timers.delete(id)
+        run()
+      }, ms)
+      timers.add(id)
+      return id
+    }) as typeof set
+    globalThis.clearTimeout = ((id: never) => {
+      timers.delete(id)
+      clear(id)
+    }) as typeof clear
+    try {
+      for (let i = 0; i < 20 && !lostMs; i++) await Promise.resolve()
+      for (let i = 0; i < 20; i++) await Promise.resolve()
+      expect(timers.size).toBeGreaterThan(0)
+      await store.close()
+      expect((await call).code).toBe('CLOSED')
+      for (let i = 0; i < 20; i++) await Promise.resolve()
+      expect([timers.size, requests.length]).toEqual([0, 1])
+    } finally {
+      Object.assign(globalThis, { setTimeout: set, clearTimeout: clear })
+    }
+  })
+  it('a call that would not wait for an overloaded endpoint fails alone: the others of its request go out again', async () => {
+    const calls: (boolean | undefined)[] = []
+    const { store, verbs } = scripted((commands, call, nth) => {
+      calls.push(call?.patient)
+      if (nth === 1) throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+      return plainAnswer(commands, call, nth)
+    })
+    const hurried = failure(store.get('a', { patient: false }))
+    const [read, written] = await Promise.all([store.get('b'), store.set('c', 'x')])
+    expect([read, written, await hurried]).toMatchObject(['v', undefined, { code: 'OVERLOADED', maybeExecuted: false }])
+    expect([verbs(), calls]).toEqual([
+      ['MGET SET', 'GET SET'],
+      [false, true],
+    ])
+  })
+  it('an overloaded endpoint ends patient calls too, once it was asked for them alone', async () => {
+    const { store, verbs } = scripted(() => {
+      throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+    })
+    const codes = await Promise.all([store.get('a', { patient: false }), store.set('c', 'x')].map(failure))
+    expect(codes.map(({ code, maybeExecuted }) => [code, maybeExecuted])).toEqual([
+      ['OVERLOADED', false],
+      ['OVERLOADED', false],
+    ])
+    expect(verbs()).toEqual(['GET SET', 'SET'])
+  })
   it('a reply to MGET of the wrong length is BAD_REPLY', async () => {
     const { store } = scripted(() => [['v']])
     expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })

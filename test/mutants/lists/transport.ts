@@ -18,6 +18,15 @@ export const mutants: readonly Mutant[] = [
     'const there = loaded',
   ),
 
+  // Too many requests, and the end
+  store('a call that would wait is asked for again', 'if (hurried && unit.patient) return true', ''),
+  store(
+    'a request with a call that would not wait does not wait',
+    'requests.every(({ units }) => isPatient(units))',
+    'true',
+  ),
+  store('a pause before a resend ends with the store', 'for (const end of pauses) end()', ''),
+
   store('a key that is refused says nothing of scripts', '(?!ACL).*\\beval(sha)?\\b', ''),
 
   // Deadlines and a loop that was held up
