@@ -348,7 +348,8 @@ function present(reply: Wire): string | Uint8Array | undefined {
 }
 
 function rejected(verb: string, { message, word }: ReplyError): HitherError {
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM)/i.test(message)
+  // A refused key says nothing of scripts.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM .*'eval(sha)?' command)/i.test(message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
     : new StoreRejectedError(verb, word)
 }
