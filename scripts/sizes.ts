@@ -58,9 +58,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 6_130,
+    budget: 6_890,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 7_970 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_190 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {

@@ -72,7 +72,7 @@ function testAll(list: readonly Mutant[]): void {
         const text = title === undefined ? whole : only(whole, title)
         writeFileSync(
           to,
-          text.replace(/from 'hither(\/\w+)?'/g, (_, entry?: string) => {
+          text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
             const path = entry === undefined ? 'src' : entry === '/memory' ? 'adapters/memory' : `src${entry}`
             return entry === '/refresh' ? `from '${home}/src/cache/refresh.ts'` : `from '${home}/${path}/index.ts'`
           }),
