@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler } from 'express'
 import { type Options, rateLimit } from 'express-rate-limit'
 import { type AtomicStore, isHitherError } from 'hither'
-import { rateLimitStore } from 'hither/express-rate-limit'
+import { type RateLimitStore, rateLimitStore } from 'hither/express-rate-limit'
 import { ioredisStore } from 'hither/ioredis'
 import { memoryStore } from 'hither/memory'
 import { Hono } from 'hono'
@@ -41,6 +41,7 @@ const away = (): AtomicStore => {
   return over(client)
 }
 
+const keyGenerator = (): string => 'k'
 let nth = 0
 const prefix = (): string => `erl-${process.pid}-${Date.now()}-${nth++}:`
 
@@ -137,6 +138,32 @@ describe('rateLimitStore', () => {
     const options = { passOnStoreError: true, logger: { error() {}, warn() {} } }
     const server = await expressWith(away(), prefix(), options)
     expect((await server.ask()).status).toBe(200)
+  })
+  it.each([
+    [
+      'express-rate-limit',
+      (store: RateLimitStore, windowMs: number) => rateLimit({ windowMs, store, validate: false }),
+    ],
+    ['hono-rate-limiter', (store: RateLimitStore, windowMs: number) => rateLimiter({ windowMs, store, keyGenerator })],
+  ] as const)('takes one window: a second limiter of %s with another throws, and moves none', async (_, make) => {
+    const store = rateLimitStore(memoryStore(), { prefix: prefix() })
+    make(store, 60_000)
+    make(store, 60_000)
+    expect(() => make(store, 3_600_000)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    const { resetTime } = await store.increment('k')
+    expect(resetTime.getTime()).toBeLessThanOrEqual(Date.now() + 60_000)
+  })
+  it.each(Object.entries(stores))('counts what no limiter has written as nothing, over %s', async (_, open) => {
+    const under = open()
+    const space = prefix()
+    for (const text of ['', 'x', '-5', '1.5', '1e3', ' 5', '99999999999999999999', '9223372036854775807', 'NaN']) {
+      const store = rateLimitStore(under, { prefix: space })
+      await under.set(`${space}k`, text)
+      await store.decrement('k')
+      expect([text, await store.get('k')]).toEqual([text, undefined])
+      expect([text, (await store.increment('k')).totalHits]).toEqual([text, 1])
+      expect([text, (await store.increment('k')).totalHits]).toEqual([text, 2])
+    }
   })
   it.each(Object.entries(stores))('tells and resets one key, over %s', async (_, open) => {
     const store = rateLimitStore(open(), { prefix: prefix() })
