@@ -1,4 +1,5 @@
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
+import { invalid } from '../protocol/arguments.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type Limits } from './algorithm.ts'
 import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
