@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkName, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { keyUnder } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -73,7 +73,7 @@ export function createCounter(options: CounterOptions): Counter {
   if (windowMs ? checkWhole(buckets, 'buckets', 1) > MAX_BUCKETS : 'buckets' in options)
     throw invalid(windowMs ? `buckets are ${MAX_BUCKETS} at most` : 'buckets need a window')
   const bucketUs = Math.ceil((windowMs * 1000) / buckets)
-  const what = checkNamespace(name)
+  const what = checkName(name)
   // The last two numbers: no other window, and no other name, has the same key.
   const kind = windowMs ? `window:${what}-${windowMs}-${buckets}` : `counter:${what}`
   const prefix = `:${checkNamespace(namespace)}:${kind}`

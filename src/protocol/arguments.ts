@@ -27,3 +27,9 @@ export function checkOperations(what: string, store: { readonly run?: unknown } 
     )
   }
 }
+
+/** Throws `INVALID_KEY` unless `name` is letters, digits, `_` and `-`. */
+export function checkName(name: string): string {
+  if (typeof name === 'string' && /^[\w-]+$/.test(name)) return name
+  throw new HitherError('INVALID_KEY', 'a name is made of letters, digits, _ and -')
+}
