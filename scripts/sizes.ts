@@ -69,6 +69,14 @@ const entries: readonly Entry[] = [
     },
     onTop: true,
   },
+  ...['counter', 'token', 'once', 'idempotency'].map(
+    (name): Entry => ({
+      name: `hither/${name} on top of core`,
+      takes: { [`src/${name}/index.ts`]: '*' },
+      onTop: true,
+      target: 900,
+    }),
+  ),
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },

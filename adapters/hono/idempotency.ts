@@ -106,7 +106,7 @@ async function fingerprintOf(request: Request): Promise<string> {
   const { pathname, search } = new URL(request.url)
   const bytes = request.body ? await request.clone().arrayBuffer() : new ArrayBuffer(0)
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
-  return `${request.method} ${pathname}${search} ${btoa(String.fromCharCode(...hash))}`
+  return [request.method, pathname + search, btoa(String.fromCharCode(...hash))].join(' ')
 }
 
 function problem(status: number, title: string, detail: string, headers: HeadersInit = {}): Response {

@@ -6,7 +6,10 @@ import { startServer } from '../../scripts/servers.ts'
 import { writeEntry } from '../../src/cache/entry-operations.ts'
 import { writePlain } from '../../src/cache/plain-operations.ts'
 import { captureVersion, softenVersion } from '../../src/cache/versions.ts'
+import { addToCount, addToWindow } from '../../src/counter/operations.ts'
+import { idempotencyStep } from '../../src/idempotency/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
+import { markFirst } from '../../src/once/operations.ts'
 import { NONE } from '../../src/protocol/entry.ts'
 import { type Arg, scriptOf } from '../../src/protocol/operation.ts'
 import {
@@ -52,6 +55,7 @@ const limits = [fixedWindow, slidingWindow, slidingLog, slidingBuckets, tokenBuc
 })
 
 const id = 'x'.repeat(16)
+const print = 'p'.repeat(43)
 const value: Arg[] = [`j${id}`, 60_000, 90_000, 0, NONE, id, '', 'payload']
 const held: Arg[] = ['set', '', ...value]
 const one = (title: string, script: Script, args: readonly Arg[], ...before: readonly (readonly Arg[])[]): Write => ({
@@ -76,6 +80,13 @@ const entries: readonly Write[] = [
   one('plain touch', writePlain, ['touch', '', 0, 0], ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
   one('a tag captured', captureVersion, [`${id}${id}`, 60_000]),
   one('a change told', appendChanges, ['a;']),
+  one('a count', addToCount, [1, '', '', 60_000]),
+  one('a count after another', addToCount, [1, '', '', 60_000], [1, '', '', 60_000]),
+  one('a count in a window', addToWindow, [1, '', '', 1_000_000, 60, 0]),
+  one('a count in a window after another', addToWindow, [1, '', '', 1_000_000, 60, 0], [1, '', '', 1_000_000, 60, 0]),
+  one('first', markFirst, [id, 60_000]),
+  one('a request begun', idempotencyStep, ['begin', id, print, 1000, 60_000]),
+  one('a request done', idempotencyStep, ['complete', id, 'response', 60_000], ['begin', id, print, 1000, 60_000]),
   one('a hit', increment, [60_000]),
   one('a hit after another', increment, [60_000], [60_000]),
 ]
@@ -172,7 +183,10 @@ describe('a script on a server past its maxmemory', () => {
       'src/cache/entry-operations.ts',
       'src/cache/plain-operations.ts',
       'src/cache/versions.ts',
+      'src/counter/operations.ts',
+      'src/idempotency/operations.ts',
       'src/near/pull-feed.ts',
+      'src/once/operations.ts',
       'src/rate-limit/fixed-window.ts',
       'src/rate-limit/gcra.ts',
       'src/rate-limit/sliding-buckets.ts',
@@ -180,6 +194,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/rate-limit/sliding-window.ts',
       'src/rate-limit/token-bucket.ts',
       'src/testing/contract.ts',
+      'src/token/operations.ts',
     ])
   })
 })

@@ -90,6 +90,10 @@ describe('a counter', () => {
     ])
     expect([await counter.decrement('k', 5), await counter.decrement('k')]).toEqual([-3, undefined])
     expect([await counter.increment('k', -1), await counter.get('k')]).toEqual([undefined, -3])
+    const large = counterOf({}).counter
+    await large.increment('k', Number.MAX_SAFE_INTEGER)
+    await expect(large.increment('k')).rejects.toEqual(code('OVERFLOW'))
+    expect(await large.get('k')).toBe(Number.MAX_SAFE_INTEGER)
     await expect(counterOf({}).counter.increment('k', -Number.MAX_SAFE_INTEGER)).resolves.toBe(-Number.MAX_SAFE_INTEGER)
   })
   it('counts a window exactly but for its last part', async () => {

@@ -39,6 +39,7 @@ describe('one-time tokens', () => {
     const token = await tokens.issue(1)
     expect(keys[0]).toMatch(/^:token:token:n:[\w-]{43}$/)
     expect(keys[0]).not.toContain(token)
+    expect([await tokens.consume(token), await tokens.consume(token)]).toEqual([1, undefined])
   })
   it('end with their lifetime', async () => {
     let atMs = 1_795_000_000_000
@@ -143,7 +144,10 @@ describe('idempotency', () => {
     expect((await idempotency.begin('k')).outcome).toBe('first')
   })
   it('ends a wait with its signal', async () => {
-    const idempotency = createIdempotency({ store: memoryStore(), wait: '1h' })
+    const { store, keys } = watched()
+    const idempotency = createIdempotency({ store, wait: '1h' })
+    await expect(idempotency.begin('k', { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before')
+    expect(keys).toEqual([])
     await idempotency.begin('k')
     const controller = new AbortController()
     const waiting = idempotency.begin('k', { signal: controller.signal })
