@@ -1,6 +1,10 @@
+import { globSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { sharesServers } from './test/support/global-setup.ts'
+import { seedOfTheDay } from './test/support/seed.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const alias = [
@@ -8,9 +12,13 @@ const alias = [
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/(counter|idempotency|once|token)$/, replacement: at('./src/$1/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
+  { find: /^hither\/keys$/, replacement: at('./src/cache/hashed-keys.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/refresh$/, replacement: at('./src/cache/refresh.ts') },
+  { find: /^hither\/channel$/, replacement: at('./src/channel/index.ts') },
+  { find: /^hither\/session$/, replacement: at('./src/session/index.ts') },
+  { find: /^hither\/structures$/, replacement: at('./src/structures/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
   { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
@@ -23,46 +31,84 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
 
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
 const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
-/** Unit tests of what only Node has: a TCP client, a proxy, zlib; workerd allows 10,000 timers a request. */
+/** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm; workerd allows 10,000 timers a request. */
 const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
+  'test/unit/stall.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
+  'test/unit/protocol/kind.test.ts',
+  'test/unit/near/weight.test.ts',
   'test/unit/cache/bounds.test.ts',
 ]
 
 /** Of the repository itself: they need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 
+/** A file of `test/faults` that reads a clock asserts milliseconds. */
+const readsClock = (path: string): boolean =>
+  /performance\.now|Date\.now|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
+/** Run one at a time after all others, so that no other file slows what they measure. */
+const timed = globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock)
+
+/** Most files wait more than they compute, so more of them run side by side than there are processors. */
+const maxWorkers = sharesServers() ? 1 : availableParallelism() + 1
+
+/** They end a test that hangs. They bound no duration: files run side by side, and a machine may have more to do. */
+const hangs = { testTimeout: 60_000, hookTimeout: 60_000 }
+
+/** Each worker of these projects has its own servers. */
+const withServers = {
+  ...hangs,
+  globalSetup: ['test/support/global-setup.ts'],
+  setupFiles: ['test/support/worker-servers.ts'],
+}
+
+// The day may end while the tests run: every process takes the seed from here.
+process.env.HITHER_SEED = `${seedOfTheDay()}`
 const report = process.env.HITHER_REPORT
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    reporters: report
-      ? ['default', './test/support/contract-table.ts', ['json', { outputFile: report }]]
-      : ['default', './test/support/contract-table.ts'],
+    maxWorkers,
+    reporters: [
+      'default',
+      './test/support/contract-table.ts',
+      './test/support/slowest-files.ts',
+      ...(report ? ([['json', { outputFile: report }]] satisfies [string, object][]) : []),
+    ],
     projects: [
       {
         resolve: resolve('node'),
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/runtimes/{workerd,edge}/**', ...offline],
-          globalSetup: ['test/support/global-setup.ts'],
+          exclude: ['test/runtimes/{workerd,edge}/**', ...offline, ...timed],
+          ...withServers,
         },
       },
-      { test: { name: 'repository', include: offline, testTimeout: 60_000 } },
+      {
+        resolve: resolve('node'),
+        test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 }, ...withServers },
+      },
+      { test: { name: 'repository', include: offline, ...hangs } },
       {
         resolve: resolve('cloudflare'),
         plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
-        test: { name: 'workers', include: [...everywhere, 'test/runtimes/workerd/*.test.ts'], exclude: onlyNode },
+        test: {
+          name: 'workers',
+          ...hangs,
+          include: [...everywhere, 'test/runtimes/workerd/*.test.ts'],
+          exclude: onlyNode,
+        },
       },
       {
         resolve: resolve('vercel'),
         test: {
           name: 'edge',
+          ...hangs,
           environment: 'edge-runtime',
           pool: 'vmThreads', // any other pool leaks Node's globals into the environment
           include: [...everywhere, 'test/runtimes/edge/*.test.ts'],

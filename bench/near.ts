@@ -29,8 +29,8 @@ interface Line {
   readonly passed?: boolean
 }
 
-const fill = (near: NearTier, key: string, value: unknown, textLength: number): boolean =>
-  near.set(key, { value, textLength, writtenMs: now(), freshUntilMs: END, expiresMs: END }, now(), near.begin())
+const fill = (near: NearTier, key: string, value: unknown): boolean =>
+  near.set(key, { value, writtenMs: now(), freshUntilMs: END, expiresMs: END }, now(), near.begin())
 
 async function speed(): Promise<Line[]> {
   const count = 1000
@@ -50,8 +50,8 @@ async function speed(): Promise<Line[]> {
   for (let i = 0; i < count; i++) {
     for (const cache of [plain, lru, quick, tiny]) cache.set(key(i), value)
     bounded.set(key(i), value, { size: 100 })
-    fill(near, key(i), { ...value }, 30)
-    fill(dated, key(i), { ...record }, 30)
+    fill(near, key(i), { ...value })
+    fill(dated, key(i), { ...record })
   }
   let found = 0
   let tickMs = now()
@@ -145,7 +145,7 @@ const holders: Readonly<Record<string, () => (key: string, value: number) => unk
   },
   'near tier, with written-at and fresh-until': () => {
     const near = nearTier({ maxEntries: ENTRIES, maxBytes: 1e9, maxAge: '1h' })
-    return (key, value) => fill(near, key, value, 1)
+    return (key, value) => fill(near, key, value)
   },
 }
 

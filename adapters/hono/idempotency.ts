@@ -35,7 +35,8 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
  */
 export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>): MiddlewareHandler<E> {
   if (typeof options !== 'object' || options === null) throw invalid('idempotency takes an object')
-  for (const name in options) if (!OPTIONS.includes(name)) throw invalid(`idempotency has no option ${name}`)
+  for (const name of Object.keys(options))
+    if (!OPTIONS.includes(name)) throw invalid(`idempotency has no option ${name}`)
   const { idempotency, scope, required = false, maxBytes = 262_144, onError } = options
   if (typeof idempotency !== 'function' && typeof idempotency?.begin !== 'function')
     throw invalid('idempotency is made by createIdempotency, or a function that returns one')

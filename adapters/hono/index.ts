@@ -5,9 +5,10 @@ export { type AddressSource, addressKey, clientAddress } from './address.ts'
 export { type IdempotencyOptions, idempotency } from './idempotency.ts'
 export type { LimitHeaders } from './limit-headers.ts'
 export { type Limit, type RateLimitOptions, type RateLimitVariables, rateLimit } from './rate-limit.ts'
+export { type SessionMiddlewareOptions, type SessionVariables, session } from './session.ts'
 
 /** What `cacheContext` adds to an application's environment: `c.var.cache`. */
-export interface CacheVariables<C extends PlainCache> {
+export interface CacheVariables<C extends PlainCache | PlainCache<'frozen'>> {
   cache: C
 }
 
@@ -19,7 +20,7 @@ export interface CacheVariables<C extends PlainCache> {
  * `source` is the cache, or a function that answers it, asked once per request: on Workers `c.env` is known only there.
  * What it throws goes to the application's error handler. Throws `INVALID_ARGUMENT` for what is neither. Until the middleware has run, `c.var.cache` is undefined.
  */
-export function cacheContext<C extends PlainCache, E extends Env = Env>(
+export function cacheContext<C extends PlainCache | PlainCache<'frozen'>, E extends Env = Env>(
   source: C | ((c: Context<E>) => C | Promise<C>),
 ): MiddlewareHandler<E & { Variables: CacheVariables<C> }> {
   if (typeof source !== 'function' && typeof source?.with !== 'function') {
@@ -31,7 +32,8 @@ export function cacheContext<C extends PlainCache, E extends Env = Env>(
   return async (c, next) => {
     const cache = typeof source === 'function' ? await source(c as unknown as Context<E>) : source
     const waitUntil = waitUntilOf(c)
-    c.set('cache', cache.with({ signal: c.req.raw.signal, ...(waitUntil ? { waitUntil } : {}) }))
+    const view = (cache as PlainCache).with({ signal: c.req.raw.signal, ...(waitUntil ? { waitUntil } : {}) })
+    c.set('cache', view as C)
     await next()
   }
 }

@@ -228,7 +228,7 @@ function noAddress(from: AddressSource): string {
 
 function checkNames(what: string, given: object | undefined, known: object): void {
   if (typeof given !== 'object' || given === null) throw invalid(`${what} takes an object with a limiter`)
-  for (const name in given) if (!Object.hasOwn(known, name)) throw invalid(`${what} has no option ${name}`)
+  for (const name of Object.keys(given)) if (!Object.hasOwn(known, name)) throw invalid(`${what} has no option ${name}`)
 }
 
 function policyOf<E extends Env>({ limiter, name = 'default', windowSeconds }: Limit<E>): Policy {

@@ -2,7 +2,7 @@ import { clearTimeout, setTimeout } from 'node:timers'
 import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
-import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
+import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import { withWatch } from '../../src/store/watch.ts'
 import { watchAll } from '../../src/store/watch-all.ts'
@@ -29,13 +29,13 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
  * client whose settings could hang a caller or run a command twice: `connect()` makes one with the right ones.
  * `close()` leaves the client alone unless `connect()` made it.
  */
-export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): AtomicStore {
+export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)
   const pool = cluster
     ? undefined
-    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }).transport)
+    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }, true).transport)
   const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -50,13 +50,13 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const store = pool ? withWatch(scripted, pool.acquire, timeoutMs) : scripted
   return {
     ...store,
-    transport,
+    transport: pool ? { ...transport, exclusive: (call = {}) => pool.acquire(call) } : transport,
     scan,
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
     async close() {

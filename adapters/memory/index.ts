@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
-import { now as wallClock } from '../../src/runtime/clock.ts'
+import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 
@@ -28,7 +28,7 @@ const KNOWN: { readonly [K in keyof MemoryStoreOptions]-?: 1 } = {
 
 interface Slot {
   readonly value: string | Uint8Array
-  /** Epoch milliseconds; `Infinity` without an end. */
+  /** By the clock of lifetimes; `Infinity` without an end. */
   readonly endsMs: number
   readonly bytes: number
 }
@@ -42,10 +42,22 @@ const SWEPT_PER_WRITE = 4
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
-  for (const name in options) {
+  for (const name of Object.keys(options)) {
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }
-  const now = options.now ?? wallClock
+  const wall = options.now ?? wallClock
+  let lastMs = Number.NEGATIVE_INFINITY
+  let lastElapsedMs = 0
+  let backMs = 0
+  /** Of lifetimes: it goes on where the wall clock is set back, so that nothing lives longer than it was to. */
+  const now = (): number => {
+    const at = wall()
+    const elapsed = wall === wallClock ? elapsedMs() : 0
+    if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs
+    lastMs = at
+    lastElapsedMs = elapsed
+    return at + backMs
+  }
   const maxEntries = bound('maxEntries', options.maxEntries, 100_000)
   const maxBytes = bound('maxBytes', options.maxBytes, 67_108_864)
   const traits: StoreTraits = {
@@ -148,7 +160,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       const slot = find(key)
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
-      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(at * 1000), leftMs })
+      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =

@@ -44,7 +44,7 @@ const MAX_REPLY_BYTES = 100_000_000
 export async function startGateway(options: StartGatewayOptions): Promise<StartedGateway> {
   const { redis, redisTls, role = 'admin', tokens } = options
   const token = options.token ?? (tokens ? '' : crypto.randomUUID())
-  if (redis.includes(',')) {
+  if (/,\s*(redis|valkey)s?:/.test(redis)) {
     throw new HitherError('UNSUPPORTED', 'the gateway stands before one Redis, not a Cluster: give one url')
   }
   const store = tcpStore({ url: redis, maxReplyBytes: MAX_REPLY_BYTES, ...(redisTls ? { tls: redisTls } : {}) })

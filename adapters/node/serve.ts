@@ -95,7 +95,7 @@ async function answer(
     ? await gateway.handle(request)
     : { status: 400, headers: {}, body: null }
   const { status, body } = answered
-  for (const name in answered.headers) outgoing.setHeader(name, answered.headers[name] as string)
+  for (const [name, value] of Object.entries(answered.headers)) outgoing.setHeader(name, value)
   outgoing.statusCode = status
   if (body instanceof ReadableStream) {
     // It ends with its stream, so that a gateway that stops does not wait for the client.

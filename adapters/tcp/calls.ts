@@ -65,6 +65,8 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       resolve: resolve as Entry['resolve'],
       reject,
       replies,
+      left: commands.length,
+      held: 0,
       sent: false,
       over: false,
       moved: false,
@@ -116,7 +118,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       // MULTI itself refused: what followed ran one by one.
       // Replies that are too large were made by a transaction that ran.
       const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted })
+      throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted })
     },
   }
 }

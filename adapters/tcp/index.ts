@@ -1,7 +1,7 @@
 import { StoreRejectedError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
-import type { AtomicStore } from '../../src/store/store.ts'
+import type { CommandStore } from '../../src/store/store.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import { withWatch } from '../../src/store/watch.ts'
 import { watchAll } from '../../src/store/watch-all.ts'
@@ -26,7 +26,7 @@ const AROUND = 1024 * 1024
  * A store over one Redis or Valkey, on a socket of our own: it needs no other package. It connects at the first call;
  * `await store.ready()` asks at once. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
-export function tcpStore(options: TcpStoreOptions): AtomicStore {
+export function tcpStore(options: TcpStoreOptions): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = options ?? {}
   const { onEvent } = rest
   const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
@@ -47,7 +47,7 @@ export function tcpStore(options: TcpStoreOptions): AtomicStore {
       do {
         const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
         const reply = await transport.send({ args, effect: 'read' }, call)
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
         cursor = String(reply[0])
         yield* reply[1] as string[]
       } while (cursor !== '0')
@@ -55,7 +55,7 @@ export function tcpStore(options: TcpStoreOptions): AtomicStore {
     subscribe: transport.subscribe,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
   }

@@ -11,6 +11,7 @@ import { type Limit, within } from '../runtime/deadline.ts'
 import { tell } from '../runtime/listener.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
+import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 import { readEntry, repeatEntry, writeEntry } from './entry-operations.ts'
@@ -40,6 +41,7 @@ export interface Core {
   readonly traits: StoreTraits
   readonly plain: boolean
   readonly near: Near | undefined
+  readonly longKeys: CacheOptions['longKeys']
   /** The cache's own; others are views of it. '' in the plain format. */
   readonly namespace: string
   readonly hardTimeoutMs: number
@@ -47,6 +49,8 @@ export interface Core {
   readonly versions: Versions
   /** Keys whose load failed lately, by `backoff`. */
   readonly failures: Recent<true>
+  /** By which freshness under grace is judged. */
+  readonly clock: StoreClock
   /** How often the store has answered. */
   readonly heard: number
   /** The store has answered. */
@@ -72,6 +76,11 @@ export interface Core {
   fill(key: string, written: Promise<unknown>): void
   /** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
   filled(key: string): Promise<void> | undefined
+  /**
+   * Gives an entry without an end that can never be valid again a minute to live. Not deleted at once: its writer may
+   * still write it once more (`stamped-write.ts`).
+   */
+  fade(key: string, entry: Entry, generationKey: string): void
   /** Drops what is remembered of a version. */
   forget(key: string): void
   /**
@@ -104,6 +113,7 @@ export interface Core {
     loadMs?: number,
     token?: string,
     dead?: string,
+    id?: string,
   ): Promise<Reply>
   /** Ends what this cache holds open. */
   close(): Promise<void>
@@ -121,17 +131,20 @@ const KNOWN: { readonly [K in keyof CacheOptions]-?: 1 | 2 } = {
   waitUntil: 1,
   mutable: 1,
   namespace: 2,
+  longKeys: 2,
   grace: 2,
   codec: 2,
 }
 
+/** What is left to an entry of a generation that has ended, in milliseconds. */
+const FADE_MS = 60_000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
 const CLOCKS_DIFFER_MS = 5000
 
 export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
   const { store, near: tier, format, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
-  const { grace, codec } = options as CacheOptions
+  const { grace, codec, longKeys } = options as CacheOptions
   const plain = format === 'plain'
   checkNames('createCache', options, KNOWN, plain)
   if (typeof store?.run !== 'function') {
@@ -145,6 +158,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   ) {
     throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
   }
+  if (longKeys && typeof longKeys !== 'function') throw invalid('longKeys is a function, such as hashed()')
   if (format && !plain && format !== 'entry') throw invalid("format is 'entry' or 'plain'")
   if (tier !== undefined && typeof tier?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
   const namespace = plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
@@ -165,6 +179,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
   }
   const reads = createMomentary<Promise<string | undefined>>()
   const noted = createMomentary<Promise<string | undefined>>()
+  const faded = createRecent<true>()
   const turns = new Map<string, Promise<unknown>>()
   const fills = new Map<string, Promise<unknown>>()
 
@@ -185,6 +200,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     guarded([key], () => store.run(operation, key, args, call))
   const background = createBackground()
   let heard = 0
+  let warned = false
   const near = tier?.attach({
     plain,
     namespace,
@@ -201,7 +217,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       if (!isDue()) return false
       if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
       // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
-      const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id]
+      const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]
       await run(repeatEntry, key, args, core.call())
       return true
     },
@@ -216,6 +232,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     traits: store.traits,
     plain,
     near,
+    longKeys,
     namespace,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
     get heard() {
@@ -228,6 +245,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
     background,
     versions: createVersions(run),
     failures: createRecent(),
+    clock: createStoreClock(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     emitter,
     life(own) {
@@ -258,7 +276,9 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       return coded
     },
     decode({ mark, payload }, key) {
-      return mark === codec?.mark ? codec.decode(payload, key) : decodeJson(payload, mark)
+      if (mark === codec?.mark) return codec.decode(payload, key)
+      // Beside its own mark a cache with a codec takes whole numbers only: increment() keeps them as they are.
+      return decodeJson(payload, codec && mark !== 'i' ? NO_VALUE : mark)
     },
     parse(text) {
       if (text === undefined) return undefined
@@ -307,6 +327,17 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
         })
       )
     },
+    fade(key, { id, generation }, generationKey) {
+      if (faded.get(key)) return
+      faded.set(key, true, FADE_MS)
+      const work = async (): Promise<void> => {
+        // The entry may have been read after its generation, which was then an older one. What is read now is newer than
+        // the entry: where it differs, the entry's own has ended.
+        const current = await guarded([generationKey], () => store.get(generationKey, core.call()))
+        if (current !== generation) await run(repeatEntry, key, ['bury', id, FADE_MS], core.call())
+      }
+      background.add(work().catch(nothing), undefined, nothing)
+    },
     forget(key) {
       reads.delete(key)
       noted.delete(key)
@@ -352,10 +383,21 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       reads.delete(key)
       const verb = String(args[0])
       // A lease changes no value.
-      if (/^(lease|release)$/.test(verb)) return ask()
+      if (/^(lease|release|fail)$/.test(verb)) return ask()
       return around([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', ask)
     },
-    write(verb, key, { mark, payload }, { freshMs, lifeMs }, context, call, loadMs = 0, token = NONE, dead = '') {
+    write(
+      verb,
+      key,
+      { mark, payload },
+      { freshMs, lifeMs },
+      context,
+      call,
+      loadMs = 0,
+      token = NONE,
+      dead = '',
+      id = randomId(),
+    ) {
       reads.delete(key)
       if (plain && verb !== 'add') {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
@@ -364,7 +406,11 @@ export function createCore(options: CacheOptions | PlainCacheOptions): Core {
       const { generation, tags } = context
       // Less than 0: the clock went back.
       const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
-      const head = mark + randomId()
+      const head = mark + id
+      if (lifeMs === 0 && !warned) {
+        warned = true
+        emit({ type: 'no-lifetime' })
+      }
       const args = [verb, dead, head, freshMs, lifeMs, ms, token, generation, formatTags(tags), payload]
       return core.step(verb === 'fill' ? 'repeat' : 'once', key, args, call)
     },
@@ -387,8 +433,9 @@ export function checkNames(
   if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
     throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
   }
-  for (const name in options) {
-    if (!((known[name] ?? 3) <= (plain ? 1 : 2))) {
+  // Its own names: what somebody has put on Object.prototype is no option.
+  for (const name of Object.keys(options ?? {})) {
+    if (!(Object.hasOwn(known, name) && (known[name] as number) <= (plain ? 1 : 2))) {
       throw invalid(`${what} has no option ${name}${plain ? " with format 'plain'" : ''}`)
     }
   }

@@ -1,9 +1,9 @@
 import { HitherError } from '../errors.ts'
 import type { Near } from '../near/attached.ts'
 import type { NearEntry } from '../near/local-tier.ts'
-import { decodeJson, encodeJson } from '../protocol/codec.ts'
+import { encodeJson } from '../protocol/codec.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
-import { checkNamespace, generationKey, storedKey, tagKey } from '../protocol/keys.ts'
+import { checkNamespace, DEFINED, generationKey, tagKey, WRAPPED } from '../protocol/keys.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
@@ -12,13 +12,15 @@ import { checkLimit, type Limit, NO_LIMIT, within } from '../runtime/deadline.ts
 import { randomId } from '../runtime/random.ts'
 import { checkKeys } from '../store/checks.ts'
 import { isOutage } from '../store/outage.ts'
-import { type Coded, type Core, checkNames, createCore, invalid, type Life, nothing } from './core.ts'
+import { type Coded, type Core, checkNames, createCore, invalid, nothing } from './core.ts'
 import { define, namedKey } from './define.ts'
 import { type Begun, getOrSet, planLoad, runAlone } from './get-or-set.ts'
 import { getOrSetMany } from './get-or-set-many.ts'
+import { keySpace } from './key-space.ts'
 import { type Box, createLoads, type LoadPlan, type Loads, type ReadThrough, type Use } from './load.ts'
 import { type Found, look, type Sent, send, usualHit } from './look.ts'
 import { conform } from './schema.ts'
+import { createStamps, epochOf, type Stamp } from './stamped-write.ts'
 import type {
   AddOptions,
   Cache,
@@ -38,20 +40,23 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts'
-import { type Context, checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
+import { checkTags, formatTag, parseTags, type Space, softenVersion } from './versions.ts'
+
+/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+type Copied = { readonly near?: never } | { readonly mutable: true }
 
 /**
- * A cache over a store. Throws at once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`,
- * `INVALID_KEY` (a namespace); it sends nothing.
+ * A cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at once
+ * for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace); it sends nothing.
  */
-export function createCache(options: PlainCacheOptions & { readonly mutable: true }): PlainCache<true>
-export function createCache(options: CacheOptions & { readonly mutable: true }): Cache<true>
-export function createCache(options: PlainCacheOptions): PlainCache
-export function createCache(options: CacheOptions): Cache
-export function createCache(options: CacheOptions | PlainCacheOptions): PlainCache | PlainCache<true> {
+export function createCache(options: PlainCacheOptions & Copied): PlainCache
+export function createCache(options: CacheOptions & Copied): Cache
+export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
+export function createCache(options: CacheOptions): Cache<'frozen'>
+export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
   const core = createCore(options)
   const { waitUntil, mutable } = options
-  return view(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  return view(core, createLoads(core), core.namespace, { waitUntil, mutable }) as Cache<never>
 }
 
 type Name = (key: string) => string
@@ -77,6 +82,8 @@ const LOAD: { readonly [K in keyof GetOrSetOptions]-?: 1 | 2 } = {
   forceFresh: 2,
   bypass: 2,
   onDeadline: 2,
+  finish: 1,
+  shareFailure: 2,
 }
 
 const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 } = {
@@ -87,21 +94,13 @@ const DEFINE: { readonly [K in keyof DefineOptions<unknown, unknown>]-?: 1 | 2 }
   loadMany: 1,
 }
 
-/** What `capture` hands out carries the versions under this, and the epoch they are of. */
-const VERSIONS = Symbol('versions')
-const EPOCH = Symbol('epoch')
-interface CapturedVersions extends Captured {
-  readonly [VERSIONS]: Context
-  readonly [EPOCH]: number
-}
-
-function view(core: Core, loads: Loads, namespace: string, request: ViewOptions): Cache {
+function view(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind = ''): Cache<'frozen'> {
   const { plain, traits, stats, versions, near } = core
+  const { names, stored } = keySpace(core, namespace + kind)
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
-  const nearName = near?.names(namespace)
+  const nearName = near && names
   const quickName = request.signal || request.deadline !== undefined ? undefined : nearName
   const emit = core.emitter(namespace)
-  const stored = (key: string): string => (plain ? key : storedKey(namespace, key))
   const space: Space = {
     key: stored,
     generation: generationKey(namespace),
@@ -171,6 +170,28 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       return work(to, found.dead, found)
     })
   }
+  /** Runs one step on the live entry it has found, by its id; once more where that was replaced meanwhile. Null: there is none. */
+  const withLive = async (
+    key: string,
+    limit: Limit,
+    work: (to: string, id: string, entry?: Entry) => Promise<Reply>,
+    tags?: readonly string[],
+  ): Promise<Reply> => {
+    let reply: Reply
+    let id: string | undefined
+    let tried: string | undefined
+    do {
+      tried = id
+      const run = async (to: string, _: string, found?: Found): Promise<Reply> => {
+        const { entry, dead } = found ?? {}
+        id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
+        return plain || id ? work(to, id ?? '', entry) : null
+      }
+      reply = await findThen(key, limit, run, tags)
+      // The same once more is stale by the store's clock.
+    } while (reply === null && id !== tried)
+    return reply
+  }
 
   const miss = (): void => {
     stats.misses++
@@ -204,16 +225,17 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const { writtenMs, loadMs, tags } = entry
       const schema = use.plan?.schema
       // One that a tag has made stale is so before its time.
-      const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs
+      // By this machine's clock from here on.
+      const aheadMs = core.clock.now() - now()
+      const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
       const note = {
         loadMs: loadMs || undefined,
         tags: tags ? [...parseTags(tags).keys()].map(space.tag) : undefined,
         schema,
       }
-      const expiresMs = Math.min(entry.expiresMs, atMs + (use.plan?.nearMs ?? NEVER))
-      const textLength = entry.payload.length
+      const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (use.plan?.nearMs ?? NEVER))
       const lent = request.mutable === true
-      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, textLength, lent }
+      const fill = { value, writtenMs: plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
       const noted = loadMs || tags || schema ? { ...fill, note } : fill
       near.set((nearName as Name)(use.key), noted, atMs, ticket)
     }
@@ -257,12 +279,12 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const generation = await sent.generation
       const tags: string[] = []
       for (const [name, version] of sent.tags) tags.push(formatTag(name, (await version) as string))
-      const entry = usualHit(own, generation, tags.join())
+      const entry = usualHit(own, generation, tags.join(), core.clock)
       // A codec of its own, of another mark, may take its time.
       if (entry && entry.mark >= 'a') {
         core.hear()
         const use = near && ({ key, found: { status: 'fresh', atMs: sent.atMs, ticket: sent.ticket }, plan } as const)
-        return opened(decodeJson(entry.payload, entry.mark), entry, 'hit', use).value
+        return opened(core.decode(entry, stored(key)), entry, 'hit', use).value
       }
     } catch {
       // A closer look tells why.
@@ -292,7 +314,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     }
     const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
     const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
-    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, textLength: coded.payload.length, note }
+    const fill = { value, writtenMs: at, freshUntilMs, expiresMs, note }
     near.set((nearName as Name)(key), fill, at, ticket)
   }
   const through: ReadThrough = {
@@ -308,20 +330,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     miss,
   }
 
-  /** What is written now is valid under; a version seen in the last five seconds will do. */
-  const contextFor = (tags: SetOptions['tags'] = [], life: Life, limit: Limit): Context | Promise<Context> => {
-    if (plain) return { generation: NONE, tags: new Map() }
-    if (typeof tags === 'object' && 'tags' in tags) {
-      const captured = (tags as CapturedVersions)[VERSIONS]
-      if (!captured) throw invalid('tags takes names, or what capture() answered')
-      checkTags(tags.tags, life.lifeMs)
-      return captured
-    }
-    const names = checkTags(tags, life.lifeMs)
-    return versions.recallAll(space, names) ?? capture(names, limit)
-  }
-  const capture = (names: readonly string[], limit: Limit): Promise<Context> =>
-    within(ask(versions.capture(space, names, core.call()), limit), limit)
+  const stamps = createStamps(core, space, ask)
 
   /** Parts running loads from their keys, then writes the keys, with nothing of those loads still on its way. */
   const overwrite = <T>(
@@ -383,7 +392,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
     const { freshMs } = core.life({ ...options, grace: 0 })
     const add = async (to: string, dead: string, found?: Found): Promise<Reply> => {
-      const generation = found?.generation ?? (await contextFor([], { freshMs, lifeMs: freshMs }, limit)).generation
+      // Read after this call began: a counter of an older one would be lost.
+      const generation = plain ? NONE : (found?.generation ?? (await stamps.current([], freshMs, limit)).generation)
       return step('once', to, ['increment', dead, randomId(), freshMs, by * sign, generation], limit)
     }
     let reply: Reply
@@ -434,7 +444,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     return begun.sent ? glance(key, begun.sent, plan, closer) : closer()
   }
 
-  const cache: Cache = {
+  const cache: Cache<'frozen'> = {
     async get<T>(key: string, options?: ReadOptions) {
       const kept = quick<Frozen<T>>(key, options)
       if (kept !== undefined) {
@@ -494,10 +504,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const targets = storedAll(pairs.map(([key]) => key))
       const life = core.life(options)
       const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
-      const contexting = contextFor(options?.tags, life, limit)
-      let parts = [contexting, ...encoded] as [Context, ...Coded[]]
+      const stamping = stamps.of(options?.tags, life, limit)
+      let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
       const ready = parts.some((part) => part instanceof Promise)
-        ? Promise.all([contexting, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
+        ? Promise.all([stamping, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
             parts = all
           })
         : undefined
@@ -506,7 +516,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const tickets = targets.map(() => before)
       const one = async (to: string, i: number): Promise<unknown> => {
         try {
-          return await ask(core.write('set', to, parts[i + 1] as Coded, life, parts[0], core.call(limit)), limit)
+          return await stamps.write(to, parts[i + 1] as Coded, life, parts[0], limit)
         } catch (error) {
           tickets[i] = near?.begin()
           throw error
@@ -521,7 +531,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
         if (outcome.status === 'fulfilled') continue
         if (!isDropped(options, outcome.reason)) throw outcome.reason
         const { tags } = options ?? {}
-        const captured = (tags as CapturedVersions | undefined)?.[EPOCH]
+        const captured = epochOf(tags)
         // What it was read under may have ended since.
         if (captured !== undefined && captured !== versions.epoch) continue
         const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
@@ -535,11 +545,8 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const encoding = core.encode(value, stored(key))
       if (encoding instanceof Promise) encoding.catch(nothing)
       const added = await findThen(key, limit, async (to, dead) => {
-        const [coded, context] = await Promise.all([
-          core.bound(encoding, limit),
-          contextFor(options?.tags, life, limit),
-        ])
-        return ask(core.write('add', to, coded, life, context, core.call(limit), 0, NONE, dead), limit)
+        const [coded, stamp] = await Promise.all([core.bound(encoding, limit), stamps.of(options?.tags, life, limit)])
+        return stamps.write(to, coded, life, stamp, limit, dead)
       })
       return added === 1
     },
@@ -556,31 +563,20 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     async touch(key, options) {
       const limit = limitOf(options, { ...CALL, ttl: 1, grace: 2 })
       const { freshMs, lifeMs } = core.life(options)
-      const touch = (to: string, dead: string, found?: Found): Promise<Reply> => {
-        checkTags([...parseTags(found?.entry?.tags ?? '').keys()], lifeMs)
-        return step('once', to, ['touch', dead, freshMs, lifeMs], limit)
-      }
-      return (await findThen(key, limit, touch)) === 1
+      // By its id: another entry may have other tags.
+      const touched = await withLive(key, limit, async (to, id, entry) => {
+        const names = [...parseTags(entry?.tags ?? '').keys()]
+        checkTags(names, lifeMs)
+        return (
+          (await stamps.extend(step('once', to, ['touch', id, freshMs, lifeMs], limit), names, lifeMs, limit)) || null
+        )
+      })
+      return touched === 1
     },
     async take<T>(key: string, options?: ReadOptions) {
       const limit = limitOf(options, READ)
-      let text: Reply
-      let id: string | undefined
-      let tried: string | undefined
-      do {
-        tried = id
-        text = await findThen(
-          key,
-          limit,
-          async (to, _, found) => {
-            const { entry, dead } = found ?? {}
-            id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
-            return plain || id ? step('once', to, ['take', id ?? ''], limit) : null
-          },
-          options?.tags,
-        )
-        // It was replaced meanwhile; the same once more is stale by the store's clock.
-      } while (text === null && id !== tried)
+      const take = (to: string, id: string): Promise<Reply> => step('once', to, ['take', id], limit)
+      const text = await withLive(key, limit, take, options?.tags)
       const entry = core.parse((text ?? undefined) as string | undefined)
       return (await hitOf(key, { status: 'fresh', entry }, limit))?.value as Frozen<T> | undefined
     },
@@ -618,10 +614,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     async capture(tags, options) {
       entriesOnly()
-      const limit = limitOf(options)
-      const names = checkTags(tags)
-      const { epoch } = versions
-      return { tags: names, [VERSIONS]: await capture(names, limit), [EPOCH]: epoch } as CapturedVersions
+      return stamps.capture(tags, limitOf(options))
     },
     increment: (key, by = 1, options) => increment(key, by, 1, options),
     decrement: (key, by = 1, options) => increment(key, by, -1, options),
@@ -629,25 +622,26 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const { name, key, ...options } = given ?? {}
       if (typeof fn !== 'function') throw invalid('wrap takes a function')
       namedKey('wrap', name, '')
-      return async (...args) => {
+      const { getOrSet } = view(core, loads, namespace, request, WRAPPED)
+      return async function (...args) {
         // A signal that is passed last makes no difference, be there one or not.
         const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
         const own = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
-        return load(namedKey('wrap', name, own), () => fn(...args), options)
+        return getOrSet(namedKey('wrap', name, own), () => fn.apply(this, args as never), options)
       }
     },
     define: <P, T>(options: DefineOptions<P, T>) => {
       checkNames('define', options, DEFINE, plain)
-      return define(cache, options)
+      return define(view(core, loads, namespace, request, DEFINED), options)
     },
-    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T>> {
+    async getEntry<T>(key: string, options?: ReadOptions): Promise<CacheEntry<T, 'frozen'>> {
       const limit = limitOf(options, READ)
       const to = stored(key)
       // Of a plain entry only the store knows the lifetime.
       const near = plain ? undefined : held(key)
       if (isHeld(near)) {
         const { value, writtenMs, freshUntilMs, note } = near
-        const [age, ttl] = [Math.max(0, Math.floor(now() - writtenMs)), freshUntilMs - now()]
+        const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
         const prefix = space.tag('').length
         const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
         const source = note?.unconfirmed ? 'unconfirmed' : 'near'
@@ -656,7 +650,7 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const timing = plain ? step('read', to, ['ttl', ''], limit) : undefined
       const [found, left] = await Promise.all([find(key, limit, options?.tags), timing])
       const { entry, status } = found
-      const at = now()
+      const at = core.clock.now()
       // What the store has not taken stays near.
       const use = plain && held(key) ? undefined : { key, found }
       const box = status !== 'absent' && entry ? await open(to, entry, limit, undefined, use) : undefined
@@ -681,10 +675,11 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
       const entry = held(key)
       return isHeld(entry) ? (entry.value as Frozen<T>) : undefined
     },
-    with(options) {
+    // Each overload says what its options make of it.
+    with(options: ViewOptions): Cache<never> {
       checkNames('with', options, VIEW, plain)
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
-      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+      return view(core, loads, namespace, { ...request, ...Object.fromEntries(given) }) as Cache<never>
     },
     namespace(name) {
       entriesOnly()
@@ -692,7 +687,10 @@ function view(core: Core, loads: Loads, namespace: string, request: ViewOptions)
     },
     stats: () => (near ? { ...stats, near: near.stats() } : { ...stats }),
     flush: core.background.flush,
-    close: core.close,
+    async close() {
+      await loads.close()
+      await core.close()
+    },
     [Symbol.asyncDispose]: () => cache.close(),
   }
   return cache

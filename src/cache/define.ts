@@ -13,9 +13,9 @@ export function namedKey(what: string, name: unknown, own: unknown): string {
 
 /** A typed front door to the entries of one kind. Throws `INVALID_ARGUMENT` for a name or loader that is none. */
 export function define<P, T>(
-  cache: Pick<Cache, 'getOrSet' | 'getOrSetMany' | 'set' | 'delete' | 'expire'>,
+  cache: Pick<Cache<'frozen'>, 'getOrSet' | 'getOrSetMany' | 'set' | 'delete' | 'expire'>,
   given: DefineOptions<P, T>,
-): Definition<P, T> {
+): Definition<P, T, 'frozen'> {
   const { name, key, load, loadMany, tags, ...options } = given ?? {}
   const { schema } = options
   if (typeof load !== 'function') throw invalid('define takes { name, load }')
@@ -27,7 +27,7 @@ export function define<P, T>(
   }
   namedKey('define', name, '')
 
-  const get: Definition<P, T>['get'] = (params, own) =>
+  const get: Definition<P, T, 'frozen'>['get'] = (params, own) =>
     cache.getOrSet<T>(keyOf(params), (context) => load(params, context) as T, withTags(params, own))
   return {
     get,

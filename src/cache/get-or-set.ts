@@ -1,3 +1,4 @@
+import { HitherError } from '../errors.ts'
 import type { NearEntry } from '../near/local-tier.ts'
 import { toMs } from '../protocol/duration.ts'
 import { isKept, NO_VALUE } from '../protocol/entry.ts'
@@ -7,9 +8,11 @@ import { checkLimit, type Limit, within } from '../runtime/deadline.ts'
 import { type Coded, type Core, invalid, nothing } from './core.ts'
 import type { Box, Load, LoadJob, LoadPlan, ReadThrough } from './load.ts'
 import { type Found, look, type Sent } from './look.ts'
-import { conform } from './schema.ts'
+import { conform, conformLoaded } from './schema.ts'
 import type { GetOrSetOptions, Loader } from './types.ts'
-import { checkTags, parseTags } from './versions.ts'
+import { checkTags, withHints } from './versions.ts'
+
+const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by shareFailure it is not tried again yet'
 
 /** Checks the options of a load: throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
 export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
@@ -34,7 +37,9 @@ export function planLoad(core: Core, options: GetOrSetOptions = {}): LoadPlan {
     if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
   }
   const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
-  return { options, life, tags, hardMs, softMs, backoffMs, nearMs, schema, migrate }
+  const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
+  if (options.finish !== undefined && typeof options.finish !== 'boolean') throw invalid('finish is true or false')
+  return { options, life, tags, hardMs, softMs, backoffMs, shareMs, nearMs, schema, migrate }
 }
 
 /** What has been seen and done for a caller already. */
@@ -64,13 +69,26 @@ export async function getOrSet(
   let first = begun
   let liveId = ''
   let force = !!options.forceFresh
-  const alone = (): Promise<unknown> => runAlone(through, key, loader, plan, { ...limit, deadline: NEVER })
+  /** What a caller gets whose deadline has passed, `load` being the one it waited for. */
+  const late = async (load?: Load): Promise<unknown> => {
+    const make = (): LoadJob => ({ ...through, ...plan, key, to, loader, arrived })
+    const own = loads.late(load, { to, arrived }, make)
+    try {
+      const coded = (await within(own.result, { ...limit, deadline: NEVER })) as Coded | undefined
+      const value = coded && (await core.bound(core.decode(coded, to), { ...limit, deadline: NEVER }))
+      const { schema } = plan
+      if (!coded || !schema || own.job.schema === schema) return value
+      return (await conformLoaded(schema, value)) as unknown
+    } finally {
+      loads.leave(own)
+    }
+  }
   for (;;) {
     // What another loop was sent here for is in the store.
     const near = first ? first.held : liveId ? undefined : through.held(key, plan.schema)
     const sent = first?.sent
     first = undefined
-    if (near && !force && near.freshUntilMs > now() && !isDue(near, options)) {
+    if (near && !force && near.freshUntilMs > now() && !isDue(near, options, core.clock.now() - now())) {
       through.served('hit')
       return near.value
     }
@@ -87,7 +105,7 @@ export async function getOrSet(
         through.served(near.freshUntilMs > now() ? 'hit' : 'stale')
         return near.value
       }
-      if (options.onDeadline === 'load') return alone()
+      if (options.onDeadline === 'load') return late()
       throw error
     }
     const seen = found
@@ -96,10 +114,10 @@ export async function getOrSet(
     let dead = seen?.dead
     let leads = false
     const enter = (early: boolean, background: boolean): Load =>
-      loads.enter({ to, seen, arrived, knew, background, onTurn }, () => {
+      loads.enter({ to, seen, arrived, knew, background, onTurn, finishes: options.finish }, () => {
         leads = true
         const hints = entry?.mark === NO_VALUE && entry.tags
-        const tags = hints ? [...new Set([...plan.tags, ...parseTags(hints).keys()])] : plan.tags
+        const tags = hints ? withHints(plan.tags, hints) : plan.tags
         const hardMs = background ? Math.min(plan.hardMs, BUDGET_MS) : plan.hardMs
         const own = { hardMs, tags, key, to, loader, arrived, seen, knew, dead, early, background, onTurn }
         return { ...through, ...plan, ...own }
@@ -108,7 +126,7 @@ export async function getOrSet(
       const hit = await open(to, entry, limit, 'hit', { key, found: seen, plan })
       if (hit) {
         const { writtenMs, loadMs, freshUntilMs } = entry
-        if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: now() })) {
+        if (freshUntilMs < NEVER && options.refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: core.clock.now() })) {
           const load = enter(true, true)
           if (!loads.goOn(load, through)) await within(load.result.catch(nothing), limit)
           loads.leave(load)
@@ -126,7 +144,7 @@ export async function getOrSet(
         through.served('stale')
         return near
       }
-      return stale && seen && (stale.freshUntilMs === stale.expiresMs || isKept(stale, now()))
+      return stale && seen && (stale.freshUntilMs === stale.expiresMs || isKept(stale, core.clock.now()))
         ? open(to, stale, { ...limit, deadline: NEVER }, 'stale', { key, found: seen, plan })
         : undefined
     }
@@ -160,13 +178,20 @@ export async function getOrSet(
         // Another's load, which another schema has checked, or none.
         if (!schema || load.job.schema === schema || (await core.bound(conform(schema, value), limit))) return value
         liveId = ''
-      } else liveId = outcome.liveId
+      } else {
+        if (outcome.failed) {
+          if (plan.shareMs > 0 && !force) throw new HitherError('LOAD_FAILED', OTHERS_FAILURE, { retryable: true })
+          // It was another caller that asked to share it.
+          continue
+        }
+        liveId = outcome.liveId
+      }
       force = false
     } catch (error) {
       for (const signal of limit.signals) if (signal.aborted) throw signal.reason
       const copy = await serveStale()
       if (copy) return copy.value
-      if (options.onDeadline === 'load' && isPast(limit)) return alone()
+      if (options.onDeadline === 'load' && isPast(limit)) return await late(load)
       throw error
     } finally {
       loads.leave(load)
@@ -193,9 +218,10 @@ export async function runAlone(
   }
 }
 
-/** Whether an entry kept near is to be refreshed ahead of time: then the store is asked. */
-function isDue({ writtenMs, freshUntilMs, note }: NearEntry, { refresh }: GetOrSetOptions): boolean {
-  return !!refresh?.({ writtenMs, freshUntilMs, loadMs: note?.loadMs ?? 0, nowMs: now() })
+/** Whether an entry kept near is to be refreshed ahead of time: then the store is asked. `aheadMs`: its clock, of this one. */
+function isDue({ writtenMs, freshUntilMs, note }: NearEntry, { refresh }: GetOrSetOptions, aheadMs: number): boolean {
+  const [loadMs, nowMs] = [note?.loadMs ?? 0, now()]
+  return !!refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs, nowMs })
 }
 
 /** Undefined: the store is away. */

@@ -3,7 +3,7 @@ import type { NearEntry } from '../near/local-tier.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE } from '../protocol/entry.ts'
 import { after, BUDGET_MS, MORTAL } from '../runtime/background.ts'
-import { NEVER, now, setTimer, sleep } from '../runtime/clock.ts'
+import { NEVER, now, setQuietTimer, setTimer, sleep } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { random, randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
@@ -11,12 +11,14 @@ import { type Coded, type Core, type Emit, invalid, type Life, nothing } from '.
 import type { Found } from './look.ts'
 import { conform, conformLoaded, type Schema } from './schema.ts'
 import type { GetOrSetOptions, LoadContext, Loader, WaitUntil } from './types.ts'
-import { type Context, checkTags, isSameTag, parseTags, type Space } from './versions.ts'
+import { type Context, checkTags, dropHints, isSameTag, parseTags, type Space } from './versions.ts'
 
 /** No load was needed, or none is any more: look into the store again. */
 export interface Again {
   /** The entry that the store's own clock has just called fresh, if any. */
   readonly liveId: string
+  /** A load has failed a moment ago, and shares that with those who ask for it. */
+  readonly failed?: boolean
 }
 
 /** One run of a loader, or the wait for the one that another process has begun. */
@@ -38,6 +40,8 @@ export interface Load {
   detached?: boolean
   /** It goes on when every caller has left: its value will be stored. */
   kept: boolean | undefined
+  /** A caller has asked that it goes on when all have left. */
+  finishes: boolean | undefined
   waiters: number
   /** When it is taken for dead, in epoch ms: its request may have ended without a word. */
   untilMs: number
@@ -51,6 +55,12 @@ export interface Load {
   /** Its unguarded write, under way. */
   filling?: Promise<unknown>
   readonly stop: AbortController
+  /** It loads beside the holder of the lease, since the load it waited for ended without a value: it stores nothing. */
+  beside?: boolean
+  /** Stops the timer that renews its lease, and lets its other one keep no process alive. */
+  quiet?: () => void
+  /** What callers of this load share whose own deadline has passed, by `onDeadline`. */
+  late?: Load
 }
 
 /** The options of a load, checked. */
@@ -62,6 +72,8 @@ export interface LoadPlan {
   readonly softMs: number
   /** How long a stale copy is served after a failure, without another try. */
   readonly backoffMs: number
+  /** How long a failure is shared with other processes; 0: not at all. */
+  readonly shareMs: number
   /** How long what is read is kept near at the most. */
   readonly nearMs: number
   readonly schema: Schema | undefined
@@ -91,13 +103,17 @@ export interface LoadJob extends Omit<LoadPlan, 'softMs'>, Omit<ReadThrough, 'co
 }
 
 /** What decides whether a caller may share a running load. */
-export type Arrival = Pick<LoadJob, 'to' | 'seen' | 'arrived' | 'knew' | 'background' | 'onTurn'>
+export type Arrival = Pick<LoadJob, 'to' | 'seen' | 'arrived' | 'knew' | 'background' | 'onTurn'> & {
+  readonly finishes?: boolean | undefined
+}
 
 export interface Loads {
   /** The running load this caller may share, or a new one of the job it makes. The caller leaves it by `leave`. */
   enter(caller: Arrival, make: () => LoadJob): Load
   /** A load of its own: shared with nobody, stored nowhere. */
   alone(job: LoadJob): Load
+  /** A load for callers whose own deadline has passed: shared by those of `load`, or who came before it; stored nowhere. */
+  late(load: Load | undefined, caller: Arrival, make: () => LoadJob): Load
   leave(load: Load): void
   /** How many loaders have been started: by what it was when a caller came, that one may share a load without a lease. */
   starts(): number
@@ -109,6 +125,8 @@ export interface Loads {
   detach(stored: string): Promise<unknown> | undefined
   /** What the running load was begun under: a caller must have read those tags to join it. */
   contextOf(stored: string): Context | undefined
+  /** Lets running loads end within a second, then gives the leases of the others back. */
+  close(): Promise<void>
 }
 
 /** A value that was decoded, be it undefined. */
@@ -166,12 +184,30 @@ const LEASE_MARGIN_MS = 1000
 /** A load that still asks for its lease says so with every command. */
 const aliveUntil = ({ deadline = NEVER }: Call): number => deadline + LEASE_MARGIN_MS
 /** The longest lease where a timer renews it, at each third: what a process that dies costs the others. */
-const RENEWED_LEASE_MS = MORTAL ? NEVER : 6000
+const RENEWED_MS = 6000
+const RENEWED_LEASE_MS = MORTAL ? NEVER : RENEWED_MS
+/** How much longer than its own loader may run a follower waits for another's: its lease has run out by then. */
+const PATIENCE_MARGIN_MS = 2 * LEASE_MARGIN_MS
+
+/** What the step `lease` replies, with the store's time in second place. */
+type LeaseReply =
+  | readonly ['held', number, copyId: string]
+  | readonly ['live', number, id: string]
+  | readonly ['failed', number]
+  | readonly ['busy', number, holder: string, leftMs: number, after: number]
 const RELEASE_PAUSES_MS = [50, 200, 800]
+/** How long `close` lets loads run before it gives their leases back, in milliseconds. */
+const CLOSE_MS = 1000
 
 export function createLoads(core: Core): Loads {
   const { plain, stats, background, versions } = core
+  /** Of a call without a `hardTimeout` of its own, whatever the runtime. */
+  const longestLeaseMs = Math.max(core.hardTimeoutMs + LEASE_MARGIN_MS, RENEWED_MS)
   const loads = new Map<string, Load>()
+  /** Every load that holds something: those that were detached, too. */
+  const running = new Set<Load>()
+  /** By key, what callers past their own deadline share. */
+  const lates = new Map<string, Load>()
   let starts = 0
 
   const mayJoin: Loads['mayJoin'] = (load, seen, arrived) => {
@@ -179,7 +215,7 @@ export function createLoads(core: Core): Loads {
     if (over || load.untilMs <= now()) return false
     if (!started) return true
     // Without a lease nothing tells that it still stands: it is for those who came before it.
-    if (!token) return plain || (!seen && arrived < started)
+    if (!token) return plain || ((!seen || !!load.beside) && arrived < started)
     if (!context || seen?.entry?.lease !== token || seen.generation !== context.generation) return false
     for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false
     return true
@@ -211,11 +247,18 @@ export function createLoads(core: Core): Loads {
 
   /**
    * Gives a lease back; when the store is away, some more times, for which nobody waits. `inDoubt`: the request for the
-   * lease was given up, and may reach the store after this one.
+   * lease was given up, and may reach the store after this one. `fail` and `gone` leave word that the load ended without
+   * a value, and share its failure for `shareMs`; `gone` deletes the copy as well.
    */
-  const release = (job: LoadJob, token: string, inDoubt = false): Promise<void> => {
+  const release = (
+    job: LoadJob,
+    token: string,
+    inDoubt = false,
+    verb: 'release' | 'fail' | 'gone' = 'release',
+    shareMs = 0,
+  ): Promise<void> => {
     const once = async (): Promise<boolean> => {
-      const held = await core.step('repeat', job.to, ['release', '', token], core.call())
+      const held = await core.step('repeat', job.to, [verb, '', token, shareMs], core.call())
       return held === 1 || !inDoubt
     }
     const again = async (): Promise<void> => {
@@ -261,22 +304,45 @@ export function createLoads(core: Core): Loads {
     }
   }
 
-  /** Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. */
-  const ask = async (job: LoadJob, load: Load, token: string, waited: boolean): Promise<unknown> => {
+  /**
+   * Asks for the lease, and in the same wave, the first time, for the versions. The answer is the lease's. `followed`: the
+   * holder that was waited for; `tooLong`: its lease is to be taken over.
+   */
+  const ask = async (
+    job: LoadJob,
+    load: Load,
+    token: string,
+    followed: string | undefined,
+    tooLong: boolean,
+  ): Promise<LeaseReply> => {
     const call = core.call()
     load.untilMs = aliveUntil(call)
-    const args = ['lease', job.dead ?? '', token, leaseMs(job), Number(!!job.early)]
-    const leasing = core.step('once', job.to, args, call)
-    const context = load.context ?? versions.capture(job.space, job.tags, call, job.seen?.generation)
+    const sentMs = now()
+    const shares = Number(job.shareMs > 0 && !job.early)
+    const args = [
+      'lease',
+      job.dead ?? '',
+      token,
+      leaseMs(job),
+      Number(!!job.early),
+      tooLong ? (followed ?? '') : '',
+      shares,
+    ]
+    const leasing = core.step('once', job.to, args, call).then((reply) => {
+      core.clock.note(sentMs, (reply as LeaseReply)[1])
+      return reply as LeaseReply
+    })
+    // Longer than the load may run: its fill renews them for as long as its entry lives.
+    const lifeMs = job.life.lifeMs + job.hardMs
+    const context =
+      load.context ?? versions.capture(job.space, job.tags, call, { lifeMs, generation: job.seen?.generation })
     const [answer, captured] = await Promise.all([leasing, context])
     load.context = captured
-    const [copyId = '', other] = Array.isArray(answer) ? (answer as string[]) : []
-    const held = answer === 1 || (copyId && other === undefined)
+    const held = answer[0] === 'held'
     // They may have been ended while another held the lease.
-    if (waited && held) load.context = await versions.capture(job.space, job.tags, call)
-    if (!held) return answer
-    load.copyId = copyId
-    return 1
+    if (followed !== undefined && held) load.context = await versions.capture(job.space, job.tags, call, { lifeMs })
+    if (held) load.copyId = answer[2]
+    return answer
   }
 
   /** Undefined once the lease is held, or when there is none to hold. */
@@ -285,22 +351,26 @@ export function createLoads(core: Core): Loads {
     // Nobody waits for a load whose value nobody may be given.
     if (before?.detached && before.token && !before.over) await release(job, before.token)
     let followed: string | undefined
+    let tooLong = false
+    // By what was slept, whatever is done to the clock.
+    let sleptMs = 0
     for (let waitedMs = 0; ; ) {
-      let reply: unknown
+      let reply: LeaseReply
       try {
-        reply = await ask(job, load, token, followed !== undefined)
+        reply = await ask(job, load, token, followed, tooLong)
       } catch (error) {
         // It may hold after all: nobody shall wait for it.
         void release(job, token, true)
         if (!core.isFault(error, job.emit)) throw error
         return undefined
       }
-      if (reply === 1) {
+      if (reply[0] === 'held') {
         load.token = token
         return undefined
       }
-      if (typeof reply === 'string') return { liveId: core.parse(reply)?.id ?? '' }
-      const [holder, leftMs] = reply as [string, number]
+      if (reply[0] === 'live') return { liveId: reply[2] }
+      if (reply[0] === 'failed') return { liveId: '', failed: true }
+      const [, , holder, leftMs, after] = reply
       const stands =
         before?.token === holder &&
         !before.over &&
@@ -312,12 +382,27 @@ export function createLoads(core: Core): Loads {
       // A refresh ahead of time that another process has begun needs no second one.
       if (stands || job.background) return { liveId: '' }
       job.onTurn?.(true)
+      const isNext = followed !== undefined && holder !== followed
+      // The load it waited for ended without a value, and another has the lease by now: it does not queue behind that one.
+      // Or a lease outlasts what a load may take.
+      if ((isNext && after) || sleptMs > job.hardMs + PATIENCE_MARGIN_MS) {
+        if (isNext || tooLong || leftMs <= longestLeaseMs) {
+          load.beside = true
+          load.unstored = ''
+          return undefined
+        }
+        // Nobody's lease lasts so long: its holder is none.
+        tooLong = true
+        followed = holder
+        continue
+      }
       // So that what a follower waits in vain stays a small part of what the load takes.
       // The wait for another holder begins anew.
       if (holder !== followed) waitedMs = 0
       followed = holder
       const pauseMs = Math.min(Math.max(FIRST_POLL_MS, waitedMs / 12), LAST_POLL_MS) * (0.75 + random() / 2)
       waitedMs += pauseMs
+      sleptMs += pauseMs
       await sleep(Math.min(leftMs + 1, pauseMs), load.stop.signal)
     }
   }
@@ -328,14 +413,22 @@ export function createLoads(core: Core): Loads {
     if (again) return again
     const { stop } = load
     const { signal } = stop
-    if (before?.started && !before.token && !load.token && !plain && !before.over && before.heard === core.heard) {
+    if (
+      before?.started &&
+      !before.token &&
+      !load.token &&
+      !load.beside &&
+      !plain &&
+      !before.over &&
+      before.heard === core.heard
+    ) {
       // Nothing was heard of the store meanwhile. One at a time, as with a lease; who has waited may share the next.
       job.onTurn?.(true)
       await within(after(before.result.catch(nothing)), { signals: [signal], deadline: NEVER })
       return { liveId: '' }
     }
-    const giveUp = async (): Promise<void> => {
-      if (load.token) await release(job, load.token)
+    const giveUp = async (verb?: 'fail' | 'gone', shareMs?: number): Promise<void> => {
+      if (load.token) await release(job, load.token, false, verb, shareMs)
     }
     if (signal.aborted) {
       await giveUp()
@@ -355,17 +448,26 @@ export function createLoads(core: Core): Loads {
     let coded: Coded | undefined
     try {
       const late = new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true })
-      cancel = setTimer(() => stop.abort(late), hardMs)
+      const expire = (): void => stop.abort(late)
+      cancel = setTimer(expire, hardMs)
+      load.quiet = () => {
+        unhold()
+        cancel()
+        cancel = setQuietTimer(expire, at + hardMs - now())
+      }
       const work = (async () => {
         const previous = await previousOf(job, load)
         // Awaited here: workerd reports a rejected promise that is only handed on.
-        const value = await job.loader({ key, signal, previous, background, ...wishes(wish, previous, job, graceMs) })
+        const context = { key, signal, previous, background, ...wishes(wish, previous, job, graceMs) }
+        const value = await core.background.start(load, () => job.loader(context))
         const { negativeTtl } = options
         if (value === null && negativeTtl !== undefined && !wish.timed)
           wish.life = core.life({ ...options, ttl: negativeTtl })
         // What it answers after all is not what it had before.
         wish.keep &&= value === previous?.value
-        checkTags([...new Set([...job.tags, ...wish.tags])], wish.life.lifeMs)
+        if (!wish.skip && !wish.uncached) {
+          checkTags([...new Set([...(options.tags ?? []), ...wish.tags])], wish.life.lifeMs)
+        }
         if (wish.keep) return seen?.entry
         if (value === undefined) return undefined
         const { schema } = job
@@ -377,7 +479,8 @@ export function createLoads(core: Core): Loads {
       // A load that everybody has left did not fail.
       if (job.backoffMs && !load.over) core.failures.set(to, true, job.backoffMs)
       tell(false)
-      await giveUp()
+      // A load that everybody has left says nothing of the source: the next one holds the lease as this one did.
+      await (load.over ? giveUp() : giveUp('fail', job.shareMs))
       throw error
     } finally {
       cancel()
@@ -385,8 +488,10 @@ export function createLoads(core: Core): Loads {
     }
     core.failures.delete(to)
     tell(true)
-    if (!coded || load.detached || wish.skip) await giveUp()
-    if (coded && !wish.skip) await fill(job, load, coded, wish, at)
+    const isStored = coded && !wish.skip && !wish.uncached
+    if (load.detached) await giveUp()
+    else if (!isStored) await giveUp(coded || wish.skip ? 'fail' : 'gone')
+    if (coded && isStored) await fill(job, load, coded, wish, at)
     return coded
   }
 
@@ -402,7 +507,7 @@ export function createLoads(core: Core): Loads {
     try {
       const value = await core.decode(seen.entry, to)
       if (schema && !(await conform(schema, value))) return undefined
-      return { value, age: Math.max(0, Math.floor(now() - seen.entry.writtenMs)) }
+      return { value, age: Math.max(0, Math.floor(core.clock.now() - seen.entry.writtenMs)) }
     } catch {
       return undefined
     }
@@ -432,6 +537,7 @@ export function createLoads(core: Core): Loads {
       if (version === undefined) form = { mark: NO_VALUE, payload: '' }
       tags.set(tag, version ?? '')
     }
+    dropHints(tags, [...(job.options.tags ?? []), ...wish.tags])
     // What is kept is as old as it was: a version that has ended since ends it too.
     for (const [tag, version] of parseTags((wish.keep && job.seen?.entry?.tags) || '')) {
       const current = tags.get(tag) || versions.recall(space.tag(tag), startedMs)
@@ -440,15 +546,19 @@ export function createLoads(core: Core): Loads {
     const { freshMs, lifeMs } = wish.life
     const less = Math.floor(freshMs * (job.options.jitter ?? 0) * random())
     const life = { freshMs: freshMs - less, lifeMs: lifeMs - less }
+    // What is stored does not outlive its tags. Where this fails it may, and is then a miss.
+    if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)
+    const sentMs = now()
     const written = core
       .write('fill', to, form, life, { generation, tags }, core.call(), now() - startedMs, token || NONE)
       .then(
         (done) => {
+          if (Number(done) > 1) core.clock.note(sentMs, Number(done))
           if (done === 0 || form !== coded) refused()
         },
         async (error: unknown) => {
           dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE')
-          if (token) await release(job, token)
+          if (token) await release(job, token, false, 'fail')
         },
       )
     core.fill(to, written)
@@ -466,6 +576,7 @@ export function createLoads(core: Core): Loads {
       before,
       unstored,
       kept: job.background,
+      finishes: job.options.finish,
       waiters: 1,
       untilMs: aliveUntil(core.call()),
       heard: core.heard,
@@ -473,8 +584,10 @@ export function createLoads(core: Core): Loads {
       ticket: core.near?.begin(),
       stop: new AbortController(),
     }
+    running.add(load)
     load.result = run(job, load, leased, before).finally(() => {
       load.over = true
+      running.delete(load)
       load.before = undefined
       leave(job.to, load)
       job.onTurn?.(true)
@@ -482,7 +595,7 @@ export function createLoads(core: Core): Loads {
     // Whoever waits is told; nobody may be left.
     const ended = load.result.catch(nothing)
     // Others may follow it when its own request has ended.
-    if (MORTAL) background.add(ended, job.waitUntil, telling(job.emit))
+    if (MORTAL) background.add(ended, job.waitUntil, telling(job.emit), load)
     return load
   }
 
@@ -501,6 +614,20 @@ export function createLoads(core: Core): Loads {
     return load
   }
 
+  const goOn: Loads['goOn'] = (load, { emit, waitUntil }) => {
+    const ended = load.result.catch(nothing)
+    if (!background.add(ended, waitUntil, telling(emit), load)) return false
+    if (!load.kept && MORTAL) {
+      const late = new HitherError('TIMEOUT', 'the loader ran longer than work may after an answer', {
+        retryable: true,
+      })
+      const cancel = setTimer(() => load.waiters > 0 || end(load, late), BUDGET_MS)
+      void ended.then(cancel)
+    }
+    load.kept = true
+    return true
+  }
+
   return {
     enter(caller, make) {
       const { to, seen, arrived } = caller
@@ -508,6 +635,7 @@ export function createLoads(core: Core): Loads {
       if (running && mayJoin(running, seen, arrived)) {
         if (!caller.background) stats.joined++
         running.waiters++
+        running.finishes ||= caller.finishes
         caller.onTurn?.(true)
         return running
       }
@@ -526,23 +654,29 @@ export function createLoads(core: Core): Loads {
     alone: (job) => alone(job),
     starts: () => starts,
     mayJoin,
+    late(load, caller, make) {
+      const { to, arrived } = caller
+      const known = load ? load.late : lates.get(to)
+      // Of one load's callers each may have what was loaded after that one began; others, what began after they came.
+      if (known && !known.over && (load || arrived < (known.started ?? NEVER))) {
+        stats.joined++
+        known.waiters++
+        return known
+      }
+      const own = alone(make())
+      if (load) load.late = own
+      else lates.set(to, own)
+      void own.result.catch(nothing).then(() => {
+        if (lates.get(to) === own) lates.delete(to)
+      })
+      return own
+    },
     leave(load) {
       if (--load.waiters > 0 || load.over || load.kept) return
+      if (load.finishes && goOn(load, load.job)) return
       end(load, new DOMException('every caller of this load has left', 'AbortError'))
     },
-    goOn(load, { emit, waitUntil }) {
-      const ended = load.result.catch(nothing)
-      if (!background.add(ended, waitUntil, telling(emit))) return false
-      if (!load.kept && MORTAL) {
-        const late = new HitherError('TIMEOUT', 'the loader ran longer than work may after an answer', {
-          retryable: true,
-        })
-        const cancel = setTimer(() => load.waiters > 0 || end(load, late), BUDGET_MS)
-        void ended.then(cancel)
-      }
-      load.kept = true
-      return true
-    },
+    goOn,
     detach(to) {
       const load = loads.get(to)
       if (!load) return undefined
@@ -555,6 +689,28 @@ export function createLoads(core: Core): Loads {
       // One that still asks may find the lease standing, and make way for what it has replaced.
       return load?.context ?? load?.before?.context
     },
+    async close() {
+      const mine = (): Load[] => [...running].filter(({ kept }) => !kept)
+      const ended = Promise.all(mine().map(({ result }) => result.catch(nothing)))
+      if (mine().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+      const closed = new HitherError('CLOSED', 'the cache was closed')
+      const giveBack = (load: Load): Promise<unknown> | undefined => {
+        const { token, job, started } = load
+        // It waits for another's lease, which nobody may look at any more.
+        if (!started) {
+          end(load, closed)
+          return load.result.catch(nothing)
+        }
+        load.quiet?.()
+        load.detached = true
+        load.token = ''
+        leave(job.to, load)
+        running.delete(load)
+        background.leave(load)
+        return token ? release(job, token) : undefined
+      }
+      await Promise.all(mine().map(giveBack)).catch(nothing)
+    },
   }
 }
 
@@ -566,18 +722,24 @@ interface Wish {
   tags: readonly string[]
   keep?: boolean
   skip?: boolean
+  /** It named a lifetime of none. */
+  uncached?: boolean
 }
 
 function wishes(
   wish: Wish,
   previous: LoadContext['previous'],
-  { tags: named }: LoadJob,
+  { options: { tags: named = [] } }: LoadJob,
   graceMs: number,
 ): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
   return {
     setTtl(ttl: Duration, grace: Duration = graceMs) {
-      const freshMs = toMs(ttl, 'setTtl')
-      wish.life = { freshMs, lifeMs: freshMs + toMs(grace, 'setTtl', 0) }
+      // What has been loaded is not lost for a lifetime that is none, such as of `max-age=0`, or not in a header.
+      const length = (given: Duration): number =>
+        typeof given === 'number' && !(given > 0) ? 0 : toMs(given, 'setTtl', 0)
+      const freshMs = length(ttl)
+      wish.life = { freshMs, lifeMs: freshMs + length(grace) }
+      wish.uncached = freshMs === 0
       wish.timed = true
     },
     setTags(tags) {

@@ -1,8 +1,9 @@
 import { type Entry, isFresh, isKept, NO_VALUE, NONE, parseCurrent } from '../protocol/entry.ts'
-import { now } from '../runtime/clock.ts'
+import { NEVER, now } from '../runtime/clock.ts'
 import { createMomentary } from '../runtime/momentary.ts'
+import type { StoreClock } from '../runtime/store-clock.ts'
 import type { Core } from './core.ts'
-import { parseTags, type Space, standing } from './versions.ts'
+import { isVersion, parseTags, type Space, standing } from './versions.ts'
 
 /** What one read has shown under a key. */
 export interface Found {
@@ -22,6 +23,8 @@ export interface Found {
 
 /** The reads of a look, on their way. */
 export interface Sent extends Pick<Found, 'atMs' | 'ticket'> {
+  /** The stored key. */
+  readonly key: string
   readonly own: Promise<string | undefined>
   readonly generation: Promise<string | undefined>
   /** Of the tags that were named. */
@@ -45,16 +48,27 @@ function sendNow({ near, text, version }: Core, space: Space, to: string, names:
   const own = text(to, true)
   const generation = version(space.generation)
   const tags = names.length > 0 ? new Map(names.map((name) => [name, version(space.tag(name))])) : NO_READS
-  return { own, generation, tags, atMs, ticket }
+  return { key: to, own, generation, tags, atMs, ticket }
 }
 
 /**
  * The entry that was read, where it is fresh, of this generation, and bears just these tags in this order, `block` as it
  * is stored with their versions now. Undefined: `look` tells.
  */
-export function usualHit(own: string | undefined, generation: string | undefined, block: string): Entry | undefined {
+export function usualHit(
+  own: string | undefined,
+  generation: string | undefined,
+  block: string,
+  clock: StoreClock,
+): Entry | undefined {
   const entry = own && generation ? parseCurrent(own, generation, block) : undefined
-  return entry && isFresh(entry, now) ? entry : undefined
+  return entry && isFreshBy(clock, entry) ? entry : undefined
+}
+
+/** An entry under grace shows the least that the store's clock can be. */
+function isFreshBy(clock: StoreClock, entry: Entry): boolean {
+  if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
+  return isFresh(entry, clock.now)
 }
 
 /**
@@ -104,9 +118,16 @@ const alike = createMomentary<{
   readonly liveId: string
   readonly found: Promise<Found>
 }>()
-async function examine({ version, parse, hear }: Core, space: Space, sent: Sent, liveId: string): Promise<Found> {
-  const [own, generation] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
+async function examine(
+  { version, parse, hear, fade, clock }: Core,
+  space: Space,
+  sent: Sent,
+  liveId: string,
+): Promise<Found> {
+  const [own, stored] = await Promise.all([sent.own, sent.generation, ...sent.tags.values()])
   hear()
+  // Anything else is no generation: a write makes a new one.
+  const generation = stored?.length === NONE.length && isVersion(stored) ? stored : undefined
   let tags: Map<string, string | undefined> | undefined
   for (const [name, reading] of sent.tags) {
     tags ??= new Map()
@@ -126,13 +147,13 @@ async function examine({ version, parse, hear }: Core, space: Space, sent: Sent,
         all.set(name, await version(space.tag(name)))
       }
       const missing: Promise<void>[] = []
-      for (const name of borne.keys()) if (!all.has(name)) missing.push(read(name))
+      for (const name of borne.keys()) if (name && !all.has(name)) missing.push(read(name))
       if (missing.length > 0) await Promise.all(missing)
       stands = standing(borne, all)
-    }
+    } else if (entry.expiresMs === NEVER) fade(sent.key, entry, space.generation)
     if (stands !== 'valid') dead = entry.id
-    if (!dead && (entry.id === liveId || isFresh(entry, now))) status = 'fresh'
-    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, now())) status = 'stale'
+    if (!dead && (entry.id === liveId || isFreshBy(clock, entry))) status = 'fresh'
+    else if (stands !== 'dead' && entry.freshUntilMs !== entry.expiresMs && isKept(entry, clock.now())) status = 'stale'
   }
   return { entry, status, dead, generation, tags: tags ?? NO_TAGS, atMs: sent.atMs, ticket: sent.ticket }
 }

@@ -1,16 +1,7 @@
 import { HitherError } from '../errors.ts'
+import type { Schema, SchemaResult } from '../protocol/schema.ts'
 
-type SchemaResult<T> = { readonly value: T; readonly issues?: undefined } | { readonly issues: readonly unknown[] }
-
-/** What checks a value: a Standard Schema (standardschema.dev, version 1), as Zod, Valibot and ArkType make them. */
-export interface Schema<T = unknown> {
-  readonly '~standard': {
-    readonly version: 1
-    readonly vendor: string
-    readonly validate: (value: unknown) => SchemaResult<T> | Promise<SchemaResult<T>>
-    readonly types?: { readonly input: unknown; readonly output: T } | undefined
-  }
-}
+export type { Schema } from '../protocol/schema.ts'
 
 interface Conformed {
   readonly value: unknown

@@ -7,21 +7,45 @@ import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
 import type { Schema } from './schema.ts'
 
-type Opaque = Date | RegExp | Uint8Array | ((...args: never[]) => unknown)
+/** What comes back as it is: it cannot change, or its type has no form to be read only. A branded text is text, too. */
+type Unchanged =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Uint8Array
+  | ((...args: never[]) => unknown)
 
-/** `T` as a cache gives it out: to be read, not written, since others may hold the same value. */
-export type Frozen<T> = T extends Opaque
+/**
+ * `T` to be read, not written, since others may hold the same value. `Levels` counts tuples within tuples: the third
+ * comes back as it is, so that a type which holds itself in a tuple has an end.
+ */
+export type Frozen<T, Levels extends 0[] = []> = T extends Unchanged
   ? T
   : T extends Map<infer K, infer V>
     ? ReadonlyMap<Frozen<K>, Frozen<V>>
     : T extends Set<infer V>
       ? ReadonlySet<Frozen<V>>
-      : T extends object
-        ? { readonly [K in keyof T]: Frozen<T[K]> }
-        : T
+      : T extends readonly (infer V)[]
+        ? V[] extends T
+          ? readonly Frozen<V>[]
+          : Levels['length'] extends 3
+            ? T
+            : { readonly [K in keyof T]: Frozen<T[K], [...Levels, 0]> }
+        : T extends object
+          ? { readonly [K in keyof T]: Frozen<T[K]> }
+          : T
 
-/** How a cache gives `T` out: to be read; by one with `mutable: true` as a copy of the caller's own. */
-export type Given<T, M extends boolean> = M extends true ? T : Frozen<T>
+/** How a cache types its results: as they are, or read only, where a near tier shares them. */
+export type Results = 'mutable' | 'frozen'
+
+/** `T` as a cache with these results types it. */
+export type Given<T, R extends Results> = R extends 'frozen' ? Frozen<T> : T
 
 /** Keeps a promise going after the answer: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
 export type WaitUntil = (work: Promise<unknown>) => void
@@ -82,7 +106,7 @@ export interface LoadContext {
   readonly previous: { readonly value: unknown; readonly age: number } | undefined
   /** Whether no caller waits: an early refresh. */
   readonly background: boolean
-  /** Replaces the lifetime of the value about to be answered. */
+  /** Replaces the lifetime of the value about to be answered. A number that is not above 0: answers it and stores nothing. */
   setTtl(ttl: Duration, grace?: Duration): void
   /**
    * Adds tags. Those that the call did not name are not captured before the load: the value answers its callers and is
@@ -122,6 +146,8 @@ export interface PlainLoadOptions extends PlainAddOptions {
   readonly hardTimeout?: Duration
   /** How long what this call reads is kept near, if for less than the tier's `maxAge`; 0: not at all. @default `maxAge` */
   readonly nearTtl?: Duration
+  /** A load whose callers have all left goes on, within `hardTimeout`, and its value is stored. @default false */
+  readonly finish?: boolean
   /**
    * A Standard Schema, as of Zod, Valibot or ArkType. What a loader answers must pass it, or the load fails with
    * `INVALID_VALUE`; what is stored and does not is a miss, and the event `decode-failed`.
@@ -141,13 +167,21 @@ export interface GetOrSetOptions extends PlainLoadOptions, Omit<AddOptions, 'tag
   readonly negativeTtl?: Duration
   /** How long a stale copy is served without another try, after a load has failed. @default 0 */
   readonly backoff?: Duration
+  /**
+   * How long a load that failed is not tried again, here and in other processes: their callers get the stale copy, or
+   * `LOAD_FAILED`, as long as they name this option, too. @default 0: who waited for the load loads at once
+   */
+  readonly shareFailure?: Duration
   /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default none */
   readonly refresh?: Refresh
   /** Loads and stores although the value is fresh. */
   readonly forceFresh?: boolean
   /** Loads, and neither reads nor stores. */
   readonly bypass?: boolean
-  /** What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or a load of its own that is not stored. @default 'fail' */
+  /**
+   * What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or what a second load answers, which all who
+   * waited for the first share, and which is not stored. @default 'fail'
+   */
   readonly onDeadline?: 'fail' | 'load'
 }
 
@@ -179,11 +213,11 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
 }
 
 /** A typed front door to the entries of one kind: each method is the cache's, by parameters in place of a key. */
-export interface Definition<P, T, M extends boolean = false> {
+export interface Definition<P, T, R extends Results = 'mutable'> {
   /** As `getOrSet`. */
-  get(params: P, options?: CallOptions & Pick<GetOrSetOptions, 'forceFresh' | 'bypass'>): Promise<Given<T, M>>
+  get(params: P, options?: CallOptions & Pick<GetOrSetOptions, 'forceFresh' | 'bypass'>): Promise<Given<T, R>>
   /** In the order of `list`. As `getOrSetMany` where there is a `loadMany` and tags do not depend on parameters. */
-  getMany(list: readonly P[], options?: CallOptions): Promise<(Given<T, M> | undefined)[]>
+  getMany(list: readonly P[], options?: CallOptions): Promise<(Given<T, R> | undefined)[]>
   /** As `set`; rejects `INVALID_VALUE` for what the schema refuses. */
   set(params: P, value: T, options?: WriteOptions): Promise<void>
   /** As `delete`. Resolves to whether there was one. */
@@ -200,12 +234,12 @@ export interface ViewOptions extends CallOptions {
   readonly mutable?: boolean | undefined
 }
 
-export interface CacheEntry<T, M extends boolean = false> {
+export interface CacheEntry<T, R extends Results = 'mutable'> {
   readonly key: string
   /** `stale`: past its `ttl`, kept for `grace`. */
   readonly status: 'fresh' | 'stale' | 'absent'
   /** Undefined when absent. */
-  readonly value: Given<T, M> | undefined
+  readonly value: Given<T, R> | undefined
   /** Milliseconds since it was stored, by this machine's clock against the store's. 0 when absent, and in the plain format. */
   readonly age: number
   /** Milliseconds it stays fresh; `Infinity` without an end, 0 when stale or absent. */
@@ -248,6 +282,11 @@ export type CacheEvent = { readonly namespace: string } & (
   | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
   /** The store is asked by one call at a time, all others fail at once; or it answers again. */
   | { readonly type: 'breaker'; readonly open: boolean }
+  /**
+   * Once for each cache: an entry was stored without a `ttl`. Nothing ends it but a delete; after a `clear` it is unreadable
+   * and keeps its memory until its key is read again.
+   */
+  | { readonly type: 'no-lifetime' }
   /** Messages of other processes may have been missed: the near tier was emptied. */
   | { readonly type: 'feed-gap' }
 )
@@ -257,7 +296,10 @@ interface CommonOptions {
   readonly store: AtomicStore
   /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
   readonly near?: NearTier
-  /** How long a value counts as fresh where a call does not say. @default until it is deleted */
+  /**
+   * How long a value counts as fresh where a call does not say. Without one entries have no end, and the memory of what
+   * `clear` has ended is freed only as it is read: the event `no-lifetime` says so once. @default until it is deleted
+   */
   readonly ttl?: Duration
   /** How long the store may take for one command. @default '1s' */
   readonly storeTimeout?: Duration
@@ -268,8 +310,8 @@ interface CommonOptions {
   /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil
   /**
-   * Gives each caller a copy of its own, typed to be written. Else what is kept near is shared and frozen, and results are
-   * typed to be read, with a near tier or without. @default false
+   * Gives each caller a copy of its own where there is a near tier; without one a hit is a copy in any case. Else what is
+   * kept near is shared and frozen, and the results of a cache with a near tier are typed `Frozen<T>`. @default false
    */
   readonly mutable?: boolean
 }
@@ -277,6 +319,11 @@ interface CommonOptions {
 export interface CacheOptions extends CommonOptions {
   /** Letters, digits, `_` and `-`. Keys are `<namespace>:<key>`. @default 'hither' */
   readonly namespace?: string
+  /**
+   * Shortens a key that the store would refuse for its length, such as text a user has typed: `hashed()` of `hither/keys`.
+   * What it returns must be the same each time, and differ for different keys. @default such a call rejects with `INVALID_KEY`
+   */
+  readonly longKeys?: ((key: string) => string) | undefined
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
@@ -293,17 +340,17 @@ export interface PlainCacheOptions extends CommonOptions {
  * A cache of entries that other programs read and write as well. Two invariants hold within one process only: that a
  * deleted value does not come back from a load under way, and that one load runs per key.
  */
-export interface PlainCache<M extends boolean = false> {
+export interface PlainCache<out R extends Results = 'mutable'> {
   /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
-  get<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, M> | undefined>
+  get<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, R> | undefined>
   /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
-  getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Given<T, M>>>
+  getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Given<T, R>>>
   /**
    * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
    * share it. Resolves to the decoded form on a miss as well as on a hit. When the store is away the loader answers.
    * The loader's own error passes through untouched and is not cached.
    */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Given<T, M>>
+  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Given<T, R>>
   /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
   set(key: string, value: unknown, options?: PlainSetOptions): Promise<void>
   /** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
@@ -316,7 +363,7 @@ export interface PlainCache<M extends boolean = false> {
   /** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
   touch(key: string, options?: PlainAddOptions): Promise<boolean>
   /** Resolves to the value and deletes it, atomically: of several callers one gets it. */
-  take<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, M> | undefined>
+  take<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, R> | undefined>
   /**
    * Deletes the value and its stale copy. No load that began before can put its value back, or answer a caller that
    * comes later. Resolves to how many keys the store held.
@@ -330,17 +377,18 @@ export interface PlainCache<M extends boolean = false> {
   /** `increment` by the negative. */
   decrement(key: string, by?: number, options?: PlainAddOptions): Promise<number>
   /** `fn` with its results cached by name and arguments. */
-  wrap<A extends readonly unknown[], T>(
-    fn: (...args: A) => T | Promise<T>,
+  wrap<A extends readonly unknown[], T, S = unknown>(
+    fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & PlainLoadOptions,
-  ): (...args: A) => Promise<Given<T, M>>
+  ): (this: S, ...args: A) => Promise<Given<T, R>>
   /** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
-  peek<T = unknown>(key: string): Given<T, M> | undefined
+  peek<T = unknown>(key: string): Given<T, R> | undefined
   /** Value, status and age of one entry; the stale copy as well. */
-  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T, M>>
+  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T, R>>
   /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
-  with(options: ViewOptions & { readonly mutable: true }): PlainCache<true>
-  with(options: ViewOptions): this
+  with(options: ViewOptions & { readonly mutable?: undefined }): this
+  with(options: ViewOptions & { readonly mutable: true }): PlainCache
+  with(options: ViewOptions): PlainCache<'frozen'>
   stats(): CacheStats
   /** Resolves when no background work is left. Never rejects: failures are events. */
   flush(): Promise<void>
@@ -349,13 +397,13 @@ export interface PlainCache<M extends boolean = false> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A cache in one namespace of a store. */
-export interface Cache<M extends boolean = false> extends PlainCache<M> {
-  get<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, M> | undefined>
-  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Given<T, M>>>
-  getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T, M>>
+/** A cache in one namespace of a store: `Cache`, or `Cache<'frozen'>` where a near tier shares what it gives out. */
+export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> {
+  get<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, R> | undefined>
+  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Given<T, R>>>
+  getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T, R>>
   has(key: string, options?: ReadOptions): Promise<boolean>
-  take<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, M> | undefined>
+  take<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, R> | undefined>
   /**
    * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
    * answers undefined for, are absent from the map. At most 10,000.
@@ -364,7 +412,7 @@ export interface Cache<M extends boolean = false> extends PlainCache<M> {
     keys: readonly string[],
     loader: ManyLoader<T>,
     options?: GetOrSetOptions,
-  ): Promise<Map<string, Given<T, M>>>
+  ): Promise<Map<string, Given<T, R>>>
   /**
    * Makes the value stale at once: absent to `get`, served by `getOrSet` only while its refresh fails. Without grace it
    * is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
@@ -380,22 +428,23 @@ export interface Cache<M extends boolean = false> extends PlainCache<M> {
   /** Takes the tags' versions, to `set` later what is read from now on. */
   capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
   /** As in the plain format; a value in grace is served when the loader fails. */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Given<T, M>>
+  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Given<T, R>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
   add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
   touch(key: string, options?: AddOptions): Promise<boolean>
-  wrap<A extends readonly unknown[], T>(
-    fn: (...args: A) => T | Promise<T>,
+  wrap<A extends readonly unknown[], T, S = unknown>(
+    fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,
-  ): (...args: A) => Promise<Given<T, M>>
+  ): (this: S, ...args: A) => Promise<Given<T, R>>
   /** One kind of entries, named, typed by its schema or its loader. */
-  define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, M>
+  define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, R>
   define<P, T>(
     options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
-  ): Definition<P, T, M>
-  with(options: ViewOptions & { readonly mutable: true }): Cache<true>
-  with(options: ViewOptions): this
+  ): Definition<P, T, R>
+  with(options: ViewOptions & { readonly mutable?: undefined }): this
+  with(options: ViewOptions & { readonly mutable: true }): Cache
+  with(options: ViewOptions): Cache<'frozen'>
   /** A view of the namespace `<this>.<name>`: no new connection, listener or map. */
-  namespace(name: string): Cache<M>
+  namespace(name: string): Cache<R>
 }

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { NONE } from '../protocol/entry.ts'
 import type { Operation } from '../protocol/operation.ts'
 import { utf8Length } from '../protocol/text.ts'
 import { NEVER } from '../runtime/clock.ts'
@@ -34,9 +35,20 @@ export interface Versions {
   recallAll(space: Space, names: readonly string[]): Context | undefined
   /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
   recall(key: string, beforeMs?: number): string | undefined
-  /** The versions now, made where they are missing; their lives are renewed. `generation`, where it is known already. */
-  capture(space: Space, names: readonly string[], call: Call, generation?: string): Promise<Context>
+  /**
+   * The versions now, made where they are missing. Each tag then lives as long as an entry of `lifeMs`, and a margin.
+   * `generation`, where it is known already.
+   */
+  capture(space: Space, names: readonly string[], call: Call, options: CaptureOptions): Promise<Context>
+  /** As `capture` does with lifetimes, but makes nothing: for an entry whose versions are settled. */
+  renew(space: Space, names: readonly string[], call: Call, lifeMs: number): Promise<unknown>
   forget(key: string): void
+}
+
+export interface CaptureOptions {
+  /** How long what is written under these versions lives, in milliseconds. */
+  readonly lifeMs: number
+  readonly generation?: string | undefined
 }
 
 /** How long a version seen is taken for the current one. */
@@ -44,22 +56,36 @@ const REMEMBERED_MS = 5000
 const MAX_TAGS = 64
 const MAX_TAG_BYTES = 512
 const MAX_TAGGED_MS = 7 * 86_400_000
-/** A version outlives every entry that bears it. */
-const TAG_LIFE_MS: number = 2 * MAX_TAGGED_MS
+/**
+ * How much longer a tag's version lives than what is written under it: an entry may be written after its version was
+ * renewed, by as long as a command may be on its way.
+ */
+const MARGIN_MS = 60_000
+/** How long `capture` leaves a caller to read what it will set. */
+export const CAPTURED_MS = 3_600_000
 
-/** Answers the version under the key, made from the first argument where it is missing. Zero milliseconds: no end. */
-export const captureVersion: Operation<readonly [version: string, lifeMs: number], string> = {
+/**
+ * Returns the version under the key; what is missing, or no version of this length, is replaced by the first argument
+ * unless that is empty. A version that has an end then lives for the second argument at least, in milliseconds; 0: one
+ * that is made has no end.
+ */
+export const captureVersion: Operation<readonly [version: string, lifeMs: number], string | null> = {
   name: 'version.capture',
   // A version that was invalidated must not be made again.
   effect: 'once',
   lua: `
-local version = redis.call('GET', KEYS[1]) or ARGV[1]
-redis.call('SETNX', KEYS[1], version)
-if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local key, made, life = KEYS[1], ARGV[1], ARGV[2]
+local version = redis.call('GET', key)
+if made ~= '' and (not version or #version ~= #made or version:find('[^%w_-]')) then
+ if life == '0' then redis.call('SET', key, made) else redis.call('SET', key, made, 'PX', life) end
+ return made
+end
+local left = redis.call('PTTL', key)
+if left >= 0 and left < tonumber(life) then redis.call('PEXPIRE', key, life) end
 return version`,
-  apply(current, [version, lifeMs]) {
-    const next = current ?? version
-    return put(next, lifeMs || (current === undefined ? 0 : 'keep'), next)
+  apply(current, [made, lifeMs], { leftMs = NEVER }) {
+    if (made && !(current?.length === made.length && isVersion(current))) return put(made, lifeMs, made)
+    return put(current, leftMs < lifeMs ? lifeMs : 'keep', current ?? null)
   },
 }
 
@@ -80,14 +106,15 @@ return 1`,
 export function createVersions(run: AtomicStore['run']): Versions {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
-  const asked = createMomentary<Promise<string>>()
+  const asked = createMomentary<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
+  const renewing: typeof asked = createMomentary()
   let epoch = 0
   const versions: Versions = {
     get epoch() {
       return epoch
     },
     note(key, version, since) {
-      if (version === undefined) seen.delete(key)
+      if (version === undefined || !isVersion(version)) seen.delete(key)
       else if (since === epoch) seen.set(key, version, REMEMBERED_MS)
       else if (seen.get(key)?.value !== version) seen.delete(key)
     },
@@ -102,28 +129,40 @@ export function createVersions(run: AtomicStore['run']): Versions {
         const version = versions.recall(space.tag(name))
         if (version !== undefined) tags.set(name, version)
       }
-      return generation !== undefined && tags.size === names.length ? { generation, tags } : undefined
+      return generation?.length === NONE.length && tags.size === names.length ? { generation, tags } : undefined
     },
-    async capture(space, names, call, known) {
+    async capture(space, names, call, { lifeMs, generation: known }) {
       const since = epoch
       const capture = (key: string, made: string, lifeMs: number): Promise<string> => {
         let asking = asked.get(key)
-        if (!asking) {
-          asking = run(captureVersion, key, [made, lifeMs], call)
+        if (!asking || asking.lifeMs < lifeMs) {
+          asking = { lifeMs, version: run(captureVersion, key, [made, lifeMs], call) }
           asked.set(key, asking)
         }
-        return asking.then((version) => {
-          versions.note(key, version, since)
-          return version
+        return asking.version.then((version) => {
+          versions.note(key, version as string, since)
+          return version as string
         })
       }
       const [generation, ...tags] = await Promise.all([
         known ?? capture(space.generation, randomId(), 0),
         ...names.map(async (tag) => {
-          return [tag, await capture(space.tag(tag), randomId() + randomId(), TAG_LIFE_MS)] as const
+          return [tag, await capture(space.tag(tag), randomId() + randomId(), lifeMs + MARGIN_MS)] as const
         }),
       ])
       return { generation, tags: new Map(tags) }
+    },
+    renew(space, names, call, lifeMs) {
+      return Promise.all(
+        names.map((tag) => {
+          const key = space.tag(tag)
+          const renewed = renewing.get(key)
+          if (renewed && renewed.lifeMs >= lifeMs) return renewed.version
+          const version = run(captureVersion, key, ['', lifeMs + MARGIN_MS], call)
+          renewing.set(key, { lifeMs, version })
+          return version
+        }),
+      )
     },
     forget(key) {
       epoch++
@@ -143,20 +182,39 @@ export function formatTag(tag: string, version: string): string {
   return `${encodeURIComponent(tag)}=${version}`
 }
 
-export function parseTags(block: string): Map<string, string> {
-  const tags = new Map<string, string>()
-  if (block) {
-    for (const part of block.split(',')) {
-      const [name = '', version = ''] = part.split('=')
-      try {
-        tags.set(decodeURIComponent(name), version)
-      } catch {
-        // No cache wrote it: a tag that nobody has ends the entry.
-        tags.set('', '')
-      }
-    }
+/** The versions of a tag block by tag. Of one that no cache has written: `''` alone, a tag that nobody can have. */
+export function parseTags(block: string): ReadonlyMap<string, string> {
+  if (!block) return new Map()
+  const parts = block.split(',', MAX_TAGS + 1)
+  try {
+    const tags = new Map(
+      parts.map((part) => {
+        const [name = '', version = ''] = part.split('=')
+        return [decodeURIComponent(name), version]
+      }),
+    )
+    if (areTags([...tags.keys()]) && parts.length <= MAX_TAGS) return tags
+  } catch {
+    // A name that is not percent-encoded.
   }
-  return tags
+  return MALFORMED
+}
+
+/** Tags of a call, and what the stored block of an entry without a value says that its loader has named before: 64 in all. */
+export function withHints(tags: readonly string[], block: string): readonly string[] {
+  return [...new Set([...tags, ...parseTags(block).keys()])].filter(Boolean).slice(0, MAX_TAGS)
+}
+
+/** Drops tags that the call did not name, and that were captured in vain, as far as there are more than 64. */
+export function dropHints(tags: Map<string, string>, named: readonly string[]): void {
+  for (const tag of tags.keys()) if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)
+}
+
+const MALFORMED: ReadonlyMap<string, string> = new Map([['', '']])
+
+/** Whether text may be a version: anything else under a version's key counts as missing. */
+export function isVersion(text: string): boolean {
+  return /^([\w-]{16}){1,2}$/.test(text)
 }
 
 /** Whether two versions differ in their soft half alone, if at all. */
@@ -178,13 +236,13 @@ export function standing(
   return stale ? 'stale' : 'valid'
 }
 
+function areTags(tags: readonly string[]): boolean {
+  return tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed() && utf8Length(tag) <= MAX_TAG_BYTES)
+}
+
 /** Throws `INVALID_ARGUMENT` for more than 64 tags, one that is no string, empty or malformed, or a life that no tag outlives. */
 export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
-  if (
-    !Array.isArray(tags) ||
-    tags.length > MAX_TAGS ||
-    !tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed() && utf8Length(tag) <= MAX_TAG_BYTES)
-  ) {
+  if (!Array.isArray(tags) || tags.length > MAX_TAGS || !areTags(tags)) {
     throw new HitherError(
       'INVALID_ARGUMENT',
       `tags are a list of up to ${MAX_TAGS} strings of 1 to ${MAX_TAG_BYTES} bytes`,

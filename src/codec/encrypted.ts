@@ -12,7 +12,7 @@ export interface EncryptionKey {
 }
 
 export interface EncryptedOptions {
-  /** The first encrypts, all decrypt. To rotate, put a new one first; drop the old when its entries have run out. */
+  /** The first encrypts, all decrypt; an id twice throws `INVALID_ARGUMENT`. To rotate, put a new one first; drop the old when its entries have run out. */
   readonly keys: readonly EncryptionKey[]
   /** What is encrypted. @default json */
   readonly codec?: Codec
@@ -29,6 +29,7 @@ const SECRET_BYTES = 32
 export function encrypted(options: EncryptedOptions): Codec {
   const { codec = json } = options
   const keys = new Map(options.keys?.map(({ id, secret }) => [id, secretOf(id, secret)]))
+  if (keys.size < (options.keys?.length ?? 0)) throw bad('each key of encrypted() has an id of its own')
   const [current] = keys.keys()
   if (current === undefined) throw bad('encrypted() needs at least one key')
   const derived = new Map<string, Promise<CryptoKey>>()

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkName, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { keyUnder } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -62,7 +62,7 @@ const MAX_BUCKETS = 1000
  */
 export function createCounter(options: CounterOptions): Counter {
   checkNames('createCounter', options, OPTIONS)
-  const { store, namespace = 'counter', name, ttl, max, min, window, buckets = 60 } = options ?? {}
+  const { store, namespace = 'counter', name, ttl, max, min, window, buckets: given } = options ?? {}
   checkOperations('createCounter', store)
   for (const bound of [max, min])
     if (bound !== undefined && !Number.isSafeInteger(bound)) throw invalid('max and min are whole numbers')
@@ -70,10 +70,11 @@ export function createCounter(options: CounterOptions): Counter {
   const lifeMs = ttl === undefined ? 0 : toMs(ttl, 'ttl')
   const windowMs = window === undefined ? 0 : toMs(window, 'window')
   if (windowMs && lifeMs && lifeMs < windowMs) throw invalid('ttl is as long as the window, or longer')
-  if (windowMs ? checkWhole(buckets, 'buckets', 1) > MAX_BUCKETS : 'buckets' in options)
-    throw invalid(windowMs ? `buckets are ${MAX_BUCKETS} at most` : 'buckets need a window')
+  if (!windowMs && given !== undefined) throw invalid('buckets need a window')
+  const buckets = checkWhole(given ?? 60, 'buckets', 1)
+  if (buckets > MAX_BUCKETS) throw invalid(`buckets are ${MAX_BUCKETS} at most`)
   const bucketUs = Math.ceil((windowMs * 1000) / buckets)
-  const what = checkName(name)
+  const what = checkNamespace(name)
   // The last two numbers: no other window, and no other name, has the same key.
   const kind = windowMs ? `window:${what}-${windowMs}-${buckets}` : `counter:${what}`
   const prefix = `:${checkNamespace(namespace)}:${kind}`

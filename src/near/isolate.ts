@@ -9,28 +9,95 @@ export const CLONED = 2
 /** Anything else, such as an instance of a class, or nesting deeper than 64: not to be kept. */
 export const UNKNOWN = 3
 
-/** Freezes arrays and plain objects all the way down, unless told not to, and tells what else there is. */
-export function isolate(value: unknown, freeze = true, depth = 0): Isolation {
-  if (typeof value === 'function' || depth > MAX_DEPTH) return UNKNOWN
-  if (typeof value !== 'object' || value === null) return 0
-  const base = Object.getPrototypeOf(value) as object | null
-  // A literal's prototype, of any realm, has this; a class's inherits it.
-  const plain = Array.isArray(value) || base === null || Object.hasOwn(base, 'isPrototypeOf')
-  const copied = [Map, Set, Date, Uint8Array].some((kind) => kind.prototype === base)
-  const parts: Iterable<unknown> = plain
-    ? Object.values(value)
-    : base === Map.prototype
-      ? [...(value as Map<unknown, unknown>)].flat()
-      : base === Set.prototype
-        ? (value as Set<unknown>)
-        : []
-  let worst: Isolation = plain ? FROZEN : copied ? CLONED : UNKNOWN
-  for (const part of parts) worst = Math.max(worst, isolate(part, freeze, depth + 1)) as Isolation
-  if (plain && freeze) Object.freeze(value)
-  return worst
+/** What `isolate` finds: the highest of its parts, and about what the value takes in memory. */
+export interface Isolated {
+  readonly isolation: Isolation
+  /** Estimated for V8 on a machine of 64 bits: within a factor of two for what JSON and the codec make. */
+  readonly bytes: number
 }
 
-/** A copy that shares nothing with `value` that can change; of what `isolationOf` knows. */
+/** A word, and what an object takes beside its properties; one without any has room for four. */
+const WORD = 8
+const OBJECT = 24
+const NO_FIELDS = 4
+/** A text and a number that is no small whole one take this beside their content. */
+const BOX = 16
+/** An array with the block its items are in. */
+const ARRAY = 48
+/** With more properties it is a table, which takes a name, a value and a state for each, and is half empty. */
+const MAX_FIELDS = 128
+const TABLE_ROW = 48
+/** A Date, a Map or a Set without content (bytes take more); an entry of each, whose table is half empty. */
+const BUILT_IN = 112
+const MAP_ENTRY = 44
+const SET_ENTRY = 28
+const BYTES = 208
+
+/** Freezes arrays and plain objects all the way down, unless told not to; tells what else there is, and weighs it. */
+export function isolate(value: unknown, freeze = true): Isolated {
+  let bytes = 0
+  const visit = (part: unknown, depth: number): Isolation => {
+    if (typeof part === 'string') bytes += weighText(part)
+    else if (typeof part === 'number') bytes += (part | 0) === part ? 0 : BOX
+    else if (typeof part === 'bigint') bytes += weighInteger(part)
+    if (typeof part === 'function' || depth > MAX_DEPTH) return UNKNOWN
+    if (typeof part !== 'object' || part === null) return 0
+    const base = Object.getPrototypeOf(part) as object | null
+    let worst: Isolation = 0
+    const all = (parts: readonly unknown[]): void => {
+      for (let i = 0; i < parts.length; i++) {
+        const found = visit(parts[i], depth + 1)
+        if (found > worst) worst = found
+      }
+    }
+    if (Array.isArray(part)) {
+      worst = FROZEN
+      bytes += ARRAY + WORD * part.length
+      all(part)
+    } else if (base === null || Object.hasOwn(base, 'isPrototypeOf')) {
+      // A literal's prototype, of any realm, has this; a class's inherits it.
+      worst = FROZEN
+      const parts = Object.values(part)
+      if (parts.length <= MAX_FIELDS) bytes += OBJECT + WORD * (parts.length || NO_FIELDS)
+      else bytes += TABLE_ROW * parts.length + Object.keys(part).reduce((sum, name) => sum + weighText(name), 0)
+      all(parts)
+    } else {
+      bytes += BUILT_IN
+      worst = CLONED
+      if (base === Map.prototype) {
+        const { size } = part as Map<unknown, unknown>
+        bytes += MAP_ENTRY * size
+        all([...(part as Map<unknown, unknown>).keys()])
+        all([...(part as Map<unknown, unknown>).values()])
+      } else if (base === Set.prototype) {
+        bytes += SET_ENTRY * (part as Set<unknown>).size
+        all([...(part as Set<unknown>)])
+      } else if (base === Uint8Array.prototype) bytes += BYTES + (part as Uint8Array).byteLength
+      else if (base !== Date.prototype) return UNKNOWN
+      return worst
+    }
+    if (freeze) Object.freeze(part)
+    return worst
+  }
+  return { isolation: visit(value, 0), bytes }
+}
+
+const WIDE = 0xff
+/** How many characters are looked at to tell what each takes. */
+const SAMPLES = 8
+
+function weighText(text: string): number {
+  const step = Math.ceil(text.length / SAMPLES)
+  let width = 1
+  for (let i = 0; i < text.length; i += step) if (text.charCodeAt(i) > WIDE) width = 2
+  return BOX + Math.ceil((text.length * width) / WORD) * WORD
+}
+
+function weighInteger(value: bigint): number {
+  return BigInt.asIntN(64, value) === value ? BOX + WORD : BOX + value.toString(16).length / 2
+}
+
+/** A copy that shares nothing with `value` that can change; of what `isolate` knows. */
 export function clone(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(clone)

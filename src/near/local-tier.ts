@@ -31,8 +31,6 @@ export interface NearFill extends NearEntry {
   readonly lent?: boolean
   /** Kept until then at the longest, and for `maxAge`. */
   readonly expiresMs: number
-  /** Length of the text it is stored as, for `maxBytes`. */
-  readonly textLength: number
 }
 
 export interface NearStats extends BoundedMapStats {
@@ -159,7 +157,7 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
     // What is no plain data was copied when it was given out.
     thaw: (value) => (Object.isFrozen(value) ? clone(value) : value),
     begin: () => turn,
-    set(key, { value, writtenMs, freshUntilMs, expiresMs, note, textLength, lent }, nowMs, ticket) {
+    set(key, { value, writtenMs, freshUntilMs, expiresMs, note, lent }, nowMs, ticket) {
       const held = map.slotOf(key)
       let kept = false
       if (
@@ -167,14 +165,14 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
         !(note && !tagsStand(note, ticket)) &&
         !(held && time(held, WRITTEN) > writtenMs)
       ) {
-        const isolation = isolate(value, !lent)
+        const { isolation, bytes } = isolate(value, !lent)
         const own = isolation === CLONED || (lent && isolation !== UNKNOWN) ? clone(value) : value
         if (lent && isolation === FROZEN) isolate(own)
         const keptUntilMs = Math.min(expiresMs, nowMs + maxAgeMs)
         kept = map.set(
           key,
           note ? { value: own, note, ticket } : own,
-          isolation === UNKNOWN ? Number.POSITIVE_INFINITY : OVERHEAD_BYTES + key.length + 2 * textLength,
+          isolation === UNKNOWN ? Number.POSITIVE_INFINITY : OVERHEAD_BYTES + key.length + Math.ceil(bytes),
           (isolation & CLONED) |
             (note ? NOTED : 0) |
             (note && (note.tags || note.stands || note.schema) ? GUARDED : 0) |

@@ -7,7 +7,7 @@ import type { NearFeed } from './message-feed.ts'
 export interface NearTierOptions {
   /** Most entries kept, at most 2^24 - 1. @default 100_000 */
   readonly maxEntries?: number
-  /** Most bytes kept, estimated from the lengths of keys and stored texts. @default 32_000_000 */
+  /** Most bytes kept: what the decoded values take in memory, estimated within a factor of two. @default 32_000_000 */
   readonly maxBytes?: number
   /**
    * How long an entry is given out without asking the store: the bound on how stale a read can be after another process
@@ -27,7 +27,7 @@ export interface NearTier extends LocalTier {
 /** A near tier, to be passed to `createCache`. Throws `INVALID_ARGUMENT` and `INVALID_DURATION` for its options. */
 export function nearTier(options: NearTierOptions = {}): NearTier {
   const { maxEntries = 100_000, maxBytes = 32_000_000, maxAge = '5s', feed, ...rest } = options
-  for (const name in rest) throw invalid(`nearTier has no option ${name}`)
+  for (const name of Object.keys(rest)) throw invalid(`nearTier has no option ${name}`)
   checkBound('maxEntries', maxEntries, 2 ** 24 - 1)
   checkBound('maxBytes', maxBytes, Number.MAX_SAFE_INTEGER)
   if (feed !== undefined && typeof feed !== 'function') throw invalid('feed is one such as messageFeed()')

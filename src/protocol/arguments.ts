@@ -9,7 +9,7 @@ export function checkNames(what: string, given: object | undefined, known: reado
   if (given === null || (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))) {
     throw invalid(`${what} takes an object`)
   }
-  for (const name in given) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
+  for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
 export function checkWhole(value: number, name: string, min: 0 | 1): number {
@@ -26,10 +26,4 @@ export function checkOperations(what: string, store: { readonly run?: unknown } 
       `${what} needs a store with operations${then ? ', not the promise of a client' : ''}`,
     )
   }
-}
-
-/** Throws `INVALID_KEY` unless `name` is letters, digits, `_` and `-`. */
-export function checkName(name: string): string {
-  if (typeof name === 'string' && /^[\w-]+$/.test(name)) return name
-  throw new HitherError('INVALID_KEY', 'a name is made of letters, digits, _ and -')
 }

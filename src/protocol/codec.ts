@@ -1,5 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { fromBase64, toBase64 } from './base64.ts'
+import { isBounded, MAX_DEPTH, MAX_ELEMENTS, MAX_INTEGER_BITS, MAX_INTEGER_DIGITS, mayBeDeep } from './bounds.ts'
+import { kindOf } from './kind.ts'
 
 /**
  * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
@@ -12,17 +14,15 @@ export interface Codec {
   decode(text: string, key: string): unknown
 }
 
-/** Deepest nesting of a value. A cycle goes past any depth. */
-const MAX_DEPTH = 64
-
 /** What the payload of an entry is, as the stored form marks it. */
 type Mark = 'j' | 'r' | 'i'
 
 /**
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
- * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE` for a function, a symbol, an instance of a class, a cycle
- * or more than 64 objects in one another. `asKey`: equal data gives equal text, whatever the order of its properties,
- * and an AbortSignal counts as undefined. `asJson`: a property named `$` is one like any other.
+ * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE`, naming the path, for a function, a symbol, an instance of a
+ * class, an array, Map, Set or Date with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
+ * `asKey`: equal data gives equal text, whatever the order of its properties, and an AbortSignal counts as undefined.
+ * `asJson`: a property named `$` is one like any other.
  */
 export function encodeJson(
   value: unknown,
@@ -35,6 +35,30 @@ export function encodeJson(
     mark = 'r'
     return { $, v }
   }
+  const list = (items: readonly unknown[], depth: number): unknown[] => {
+    const out: unknown[] = new Array(items.length)
+    let i = 0
+    try {
+      for (; i < items.length; i++) out[i] = pack(items[i], depth)
+    } catch (error) {
+      throw within(error, `[${i}]`)
+    }
+    return out
+  }
+  const object = (part: object, depth: number): unknown => {
+    const out = Object.create(null) as Record<string, unknown>
+    const names = Object.keys(part)
+    let name = ''
+    try {
+      for (name of asKey ? names.sort() : names) {
+        const item = (part as Record<string, unknown>)[name]
+        if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth)
+      }
+    } catch (error) {
+      throw within(error, name)
+    }
+    return '$' in out && !asJson ? tagged('o', out) : out
+  }
   const pack = (part: unknown, depth: number): unknown => {
     const type = typeof part
     if (part === null || type === 'string' || type === 'boolean') return part
@@ -42,59 +66,127 @@ export function encodeJson(
       if (Object.is(part, -0)) return tagged('n', '-0')
       return Number.isFinite(part) ? part : tagged('n', `${part}`)
     }
-    if (type === 'bigint') return tagged('i', `${part}`)
+    if (type === 'bigint') {
+      if (BigInt.asIntN(MAX_INTEGER_BITS, part as bigint) !== part) throw new Refused(`an integer of too many digits`)
+      return tagged('i', `${part}`)
+    }
     if (part === undefined || (asKey && part instanceof AbortSignal)) return tagged('u')
-    if (type !== 'object') throw unencodable(`a ${type}`)
-    if (depth === MAX_DEPTH) throw unencodable(`nested deeper than ${MAX_DEPTH}, or in a circle`)
-    const list = (items: unknown): unknown[] => Array.from(items as unknown[], (item) => pack(item, depth + 1))
-    if (Array.isArray(part)) return list(part)
-    if (part instanceof Date) return tagged('d', part.getTime())
-    if (part instanceof Map) return tagged('m', list(part))
-    if (part instanceof Set) return tagged('s', list(part))
-    if (part instanceof Uint8Array) return tagged('b', toBase64(part))
-    const base = Object.getPrototypeOf(part)
-    if (base && (Object.getPrototypeOf(base) || !Object.hasOwn(base, 'isPrototypeOf'))) {
-      throw unencodable('an instance of a class: pass a codec, or plain data')
-    }
-    const out = Object.create(null) as Record<string, unknown>
-    const names = Object.keys(part)
-    for (const name of asKey ? names.sort() : names) {
-      const item = (part as Record<string, unknown>)[name]
-      if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth + 1)
-    }
-    return '$' in out && !asJson ? tagged('o', out) : out
+    if (type !== 'object') throw new Refused(`a ${type}`)
+    if (depth === MAX_DEPTH) throw new Refused(`nested deeper than ${MAX_DEPTH}, or in a circle`)
+    const kind = kindOf(part as object)
+    if (kind === 'object') return object(part as object, depth + 1)
+    if (kind === undefined) throw new Refused(classOf(part as object))
+    if (kind === 'bytes') return tagged('b', toBase64(part as Uint8Array))
+    // Names come after indexes. Of bytes they are not asked: it would cost more than all else.
+    const last = Object.keys(part as object).at(-1)
+    const isIndex = kind === 'array' && `${Number(last) >>> 0}` === last && Number(last) < (part as unknown[]).length
+    if (last !== undefined && !isIndex)
+      throw new Refused(`${kind === 'array' ? 'an array' : `a ${kind}`} with properties of its own`)
+    if (kind === 'array') return list(part as unknown[], depth + 1)
+    // By this realm's methods, whatever a realm or an owner has made of its own.
+    if (kind === 'date') return tagged('d', Date.prototype.getTime.call(part))
+    if (kind === 'set') return tagged('s', list([...Set.prototype.values.call(part as Set<unknown>)], depth + 1))
+    return tagged('m', list([...Map.prototype.entries.call(part as Map<unknown, unknown>)], depth + 1))
   }
-  return { payload: JSON.stringify(pack(value, 0)), mark }
+  try {
+    const payload = JSON.stringify(pack(value, 0))
+    if (!isBounded(payload)) throw new Refused(`more than ${MAX_ELEMENTS} elements`)
+    return { payload, mark }
+  } catch (error) {
+    throw error instanceof Refused ? error.toError() : error
+  }
 }
 
-/** The value of `encodeJson`'s text. Throws for text that is none. */
+/** The value of `encodeJson`'s text. Throws for text that is none, or past a bound. */
 export function decodeJson(text: string, mark: string): unknown {
-  if (mark !== 'j' && mark !== 'r' && mark !== 'i') throw new SyntaxError('another codec')
+  if (mark === 'i') {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || `${value}` !== text) throw new SyntaxError('no whole number')
+    return value
+  }
+  if (mark !== 'j' && mark !== 'r') throw new SyntaxError('another codec')
+  if (!isBounded(text)) throw new SyntaxError('too many elements, or too deep')
   const value: unknown = JSON.parse(text)
-  return mark === 'r' ? unpack(value) : value
+  if (mark === 'r') return unpack(value, 0)
+  if (mayBeDeep(text)) checkDepth(value, 0)
+  return value
 }
 
-function unpack(part: unknown): unknown {
+function tooDeep(): SyntaxError {
+  return new SyntaxError(`nested deeper than ${MAX_DEPTH}`)
+}
+
+function checkDepth(part: unknown, depth: number): void {
+  if (typeof part !== 'object' || part === null) return
+  if (depth === MAX_DEPTH) throw tooDeep()
+  if (Array.isArray(part)) {
+    for (let i = 0; i < part.length; i++) {
+      const item: unknown = part[i]
+      if (typeof item === 'object') checkDepth(item, depth + 1)
+    }
+  } else {
+    for (const name in part) {
+      const item = (part as Record<string, unknown>)[name]
+      if (typeof item === 'object') checkDepth(item, depth + 1)
+    }
+  }
+}
+
+function unpack(part: unknown, depth: number): unknown {
   if (typeof part !== 'object' || part === null) return part
-  if (Array.isArray(part)) return part.map(unpack)
   const { $: kind, v } = part as { $?: unknown; v?: unknown }
+  // These count as text and numbers do: as no level.
+  if (kind === 'n') return Number(v)
+  if (kind === 'i') {
+    if (typeof v !== 'string' || v.length > MAX_INTEGER_DIGITS) throw new SyntaxError('no integer, or too long')
+    return BigInt(v)
+  }
+  if (kind === 'u') return undefined
+  if (depth === MAX_DEPTH) throw tooDeep()
+  const all = (items: unknown): unknown[] => (items as unknown[]).map((item) => unpack(item, depth + 1))
+  if (Array.isArray(part)) return all(part)
   if (kind === undefined || kind === 'o') {
     const out = (kind ? v : part) as Record<string, unknown>
     // JSON.parse made every key an own property, `__proto__` too: this only replaces.
-    for (const key of Object.keys(out)) out[key] = unpack(out[key])
+    for (const key of Object.keys(out)) out[key] = unpack(out[key], depth + 1)
     return out
   }
-  if (kind === 'n') return Number(v)
-  if (kind === 'i') return BigInt(v as string)
-  if (kind === 'u') return undefined
   if (kind === 'd') return new Date((v ?? Number.NaN) as number)
   if (kind === 'b') return fromBase64(v as string)
-  const items = (v as unknown[]).map(unpack)
-  if (kind === 'm') return new Map(items as [unknown, unknown][])
-  if (kind === 's') return new Set(items)
+  if (kind === 'm') return new Map(all(v) as [unknown, unknown][])
+  if (kind === 's') return new Set(all(v))
   throw new SyntaxError('unknown kind')
 }
 
-function unencodable(what: string): HitherError {
-  return new HitherError('UNENCODABLE', `this value cannot be stored: it is, or holds, ${what}`)
+/** Names that may be shown: those of code. What looks otherwise may be somebody's data. */
+const SHOWN = /^[A-Za-z_$][\w$]{0,39}$/
+const MAX_PATH = 200
+
+/** What cannot be stored, and the way to it, which grows while the error passes the levels above. */
+class Refused {
+  readonly what: string
+  path = ''
+  constructor(what: string) {
+    this.what = what
+  }
+  toError(): HitherError {
+    const path = this.path.replace(/^\./, '')
+    const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path
+    return new HitherError('UNENCODABLE', `this value cannot be stored: ${shown && `${shown}: `}${this.what}`)
+  }
+}
+
+/** `name`: that of a property, or `[0]`. */
+function within(error: unknown, name: string): unknown {
+  if (error instanceof Refused) {
+    const step = name[0] === '[' ? name : SHOWN.test(name) ? `.${name}` : '[…]'
+    error.path = step + error.path
+  }
+  return error
+}
+
+function classOf(value: object): string {
+  const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor?.name
+  const shown = typeof name === 'string' && SHOWN.test(name) ? `${name}, ` : ''
+  return `${shown}an instance of a class: pass a codec, or plain data`
 }

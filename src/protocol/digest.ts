@@ -1,3 +1,5 @@
+import { toBase64 } from './base64.ts'
+
 /** Longest name that is part of a key as it is. */
 const MAX_NAME = 128
 
@@ -9,10 +11,7 @@ export async function digest(text: string): Promise<string> {
 }
 
 export function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /**

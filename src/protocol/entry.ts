@@ -12,8 +12,8 @@ import { NEVER } from '../runtime/clock.ts'
  * | 34 | 9 | load time, ms |
  * | 43 | 15 | fresh until, epoch ms; nines: no end |
  * | 58 | 15 | expires, epoch ms; equal to fresh-until without grace: then the server's lifetime alone decides |
- * | 73 | 16 | lease token; dashes: none |
- * | 89 | 15 | lease until, epoch ms |
+ * | 73 | 16 | lease token; dashes: none; `failed` and dashes: none, and the last load ended without a value |
+ * | 89 | 15 | lease until, epoch ms in the last 13 digits; the first is 1 where the lease was taken after a load that ended without a value, the second where somebody waits for it. Of a load that ended so, until when its failure is shared |
  * | 104 | 16 | generation of the namespace; dashes: none |
  * | 120 | 8 | length of the tag block, which is ASCII |
  */
@@ -37,6 +37,8 @@ export interface Entry {
 export const NO_VALUE = '-'
 /** An absent id, token or generation. */
 export const NONE: string = NO_VALUE.repeat(16)
+/** In place of a lease token: the last load ended without a value. */
+export const FAILED = 'failed----------'
 /** The instant of a lifetime without an end. */
 export const NO_END: string = '9'.repeat(15)
 

@@ -1,10 +1,21 @@
 import { HitherError } from '../errors.ts'
 
-/** Throws `INVALID_KEY` unless `name` is letters, digits, `_` and `-`: dots join nested namespaces. */
+/**
+ * Throws `INVALID_KEY` unless `name` is letters, digits, `_` and `-`. A dot joins nested namespaces and is part of no name:
+ * otherwise `acme.com` would be the namespace `com` within `acme`.
+ */
 export function checkNamespace(name: string): string {
-  if (/^[\w-]+(\.[\w-]+)*$/.test(name)) return name
-  throw new HitherError('INVALID_KEY', 'a namespace is made of letters, digits, _ and -')
+  if (typeof name === 'string' && /^[\w-]+$/.test(name)) return name
+  throw new HitherError(
+    'INVALID_KEY',
+    'a namespace is made of letters, digits, _ and -, and nested by .namespace(); encode any other name',
+  )
 }
+
+/** What tells keys of another kind from a namespace's own: no namespace has these characters, so that no key reaches them. */
+export const DEFINED = '@'
+export const WRAPPED = '+'
+export const HASHED = '~'
 
 /**
  * The stored key `<namespace>:<key>`. Throws `INVALID_KEY` for a key that is no string or empty; its length and form are

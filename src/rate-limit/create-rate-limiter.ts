@@ -42,7 +42,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const text = !store.transport
   const { args, steps, tag, windowMs } = algorithm
   const own = args(undefined, text)
-  const space = `:${checkNamespace(namespace)}:${tag}`
+  // A limiter's are not nested: a dot is a character like any other.
+  const space = `:${String(namespace).split('.').map(checkNamespace).join('.')}:${tag}`
   // As UTF-8.
   if (space.length + 1 + 3 * MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')

@@ -73,7 +73,7 @@ local function is_foreign(reply) return type(reply) == 'table' and reply.err and
 /** Reads text: `blocked_until_us`, and `position`, where the numbers of the next limit begin. */
 export const TEXT = `
 local limits = math.floor((#ARGV - 2) / 3)
-local text = redis.pcall('GETRANGE', key, 0, 17 + limits * limit_length)
+local text = redis.pcall('GETRANGE', key, 0, 18 + limits * limit_length)
 if is_foreign(text) then text = '' elseif type(text) == 'table' then return text end
 local blocked_until_us, position = text:match('^r(%d+);()' .. limit_form:rep(limits) .. '$')
 if not position or text:find(('%d'):rep(17)) then blocked_until_us, text = 0, '' end`

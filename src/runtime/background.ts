@@ -17,26 +17,36 @@ export interface Background {
     work: Promise<unknown>,
     waitUntil: ((work: Promise<unknown>) => void) | undefined,
     tell: (error: unknown) => void,
+    owner?: object,
   ): boolean
+  /** Starts what belongs to `owner`: a `flush` that is called before its first await does not wait for it. */
+  start<T>(owner: object, work: () => T): T
+  /** No flush waits any longer for what belongs to `owner`. */
+  leave(owner: object): void
   /** Resolves when nothing is left, what was added meanwhile included; what is past the budget counts as gone. */
   flush(): Promise<void>
 }
 
 export function createBackground(): Background {
-  const pending = new Map<Promise<unknown>, number>()
-  const isBusy = (): boolean => {
-    for (const [work, since] of pending) {
-      if (since + BUDGET_MS > now()) return true
-      // Its request has ended before it: it will never say so.
-      pending.delete(work)
+  const pending = new Map<Promise<unknown>, { readonly since: number; readonly owner: object | undefined }>()
+  /** Whose start is running. */
+  let starting: object | undefined
+  /** Owners that wait for the rest. Of two of them neither waits for the other. */
+  const flushing = new Set<object>()
+  const busy = (me: object | undefined): Promise<unknown>[] => {
+    const left: Promise<unknown>[] = []
+    for (const [work, { since, owner }] of pending) {
+      // Past it its request has ended before it: it will never say so.
+      if (since + BUDGET_MS <= now()) pending.delete(work)
+      else if (!(me && owner && flushing.has(owner))) left.push(work)
     }
-    return false
+    return left
   }
   return {
-    add(work, waitUntil, tell) {
+    add(work, waitUntil, tell, owner) {
       const tracked = work.finally(() => pending.delete(tracked))
-      isBusy()
-      pending.set(tracked, now())
+      if (MORTAL) busy(undefined)
+      pending.set(tracked, { since: now(), owner })
       try {
         const keep = waitUntil ?? supplied()
         keep?.(tracked)
@@ -46,8 +56,27 @@ export function createBackground(): Background {
       }
       return !MORTAL
     },
+    start(owner, work) {
+      const outer = starting
+      starting = owner
+      try {
+        return work()
+      } finally {
+        starting = outer
+      }
+    },
+    leave(owner) {
+      for (const [work, each] of pending) if (each.owner === owner) pending.delete(work)
+    },
     async flush() {
-      while (isBusy()) await (MORTAL ? sleep(FLUSH_POLL_MS) : Promise.all(pending.keys()))
+      const me = starting
+      if (me) flushing.add(me)
+      try {
+        for (let left = busy(me); left.length > 0; left = busy(me))
+          await (MORTAL || me ? sleep(FLUSH_POLL_MS) : Promise.all(left))
+      } finally {
+        if (me) flushing.delete(me)
+      }
     },
   }
 }

@@ -1,9 +1,16 @@
+import { onAbort } from './abort.ts'
+
 /** The instant of what has no end. */
 export const NEVER: number = 1 / 0
 
 /** Epoch milliseconds by the wall clock. */
 export function now(): number {
   return Date.now()
+}
+
+/** Milliseconds since some instant, by a clock that is never set. */
+export function elapsedMs(): number {
+  return performance.now()
 }
 
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
@@ -19,17 +26,39 @@ export function setQuietTimer(fn: () => void, ms: number): () => void {
   return () => clearTimeout(id as number)
 }
 
+/** Longest `setDeadline` waits for what a stall kept from being sent or read, in milliseconds. */
+export const STALL_GRACE_MS = 50
+
+/**
+ * As `timer`, for what ends a call at its deadline. After a stall of the event loop a timer fires before the sockets are
+ * read: `fn` is called one turn of the loop later, so that a reply that has arrived counts. Where a reply takes several
+ * turns from the socket to here (`fetch`), it is called after as long as the timer was late, up to `graceMs`.
+ */
+export function setDeadline(
+  fn: () => void,
+  ms: number,
+  graceMs: number = STALL_GRACE_MS,
+  timer: typeof setTimer = setTimer,
+): () => void {
+  const dueMs = now() + ms
+  let cancel = timer(() => {
+    cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))
+  }, ms)
+  return () => cancel()
+}
+
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    let forget: (() => void) | undefined
     const end = (): void => {
       cancel()
-      signal?.removeEventListener('abort', end)
+      forget?.()
       if (signal?.aborted) reject(signal.reason)
       else resolve()
     }
     const cancel = setTimer(end, ms)
     if (signal?.aborted) end()
-    else signal?.addEventListener('abort', end)
+    else forget = signal && onAbort(signal, end)
   })
 }

@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
-import { NEVER, now, setTimer } from './clock.ts'
+import { onAbort } from './abort.ts'
+import { NEVER, now, setDeadline } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -23,10 +24,11 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
   return new Promise((resolve, reject) => {
     let cancel: (() => void) | undefined
     let ended = false
+    let forgets: readonly (() => void)[] = []
     const end = (): void => {
       ended = true
       cancel?.()
-      for (const signal of signals) signal.removeEventListener('abort', check)
+      for (const forget of forgets) forget()
     }
     const check = (): void => {
       try {
@@ -39,10 +41,10 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const arm = (): void => {
       check()
-      if (!ended && deadline < NEVER) cancel = setTimer(arm, deadline - now())
+      if (!ended && deadline < NEVER) cancel = setDeadline(arm, deadline - now())
     }
-    for (const signal of signals) signal.addEventListener('abort', check)
     arm()
+    if (!ended) forgets = signals.map((signal) => onAbort(signal, check))
     work.then(end, end)
     work.then(resolve, reject)
   })

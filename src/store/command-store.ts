@@ -5,9 +5,9 @@ import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
-import type { AtomicStore, Call, StoreEvent, StoreTraits } from './store.ts'
+import type { Call, CommandStore, StoreEvent, StoreTraits } from './store.ts'
 import { createTick, settle, type Unit, type Watch } from './tick.ts'
-import { ReplyError, type SendEach, type Transport, type Wire } from './transport.ts'
+import { type Command, ReplyError, type SendEach, type Transport, type Wire } from './transport.ts'
 
 export interface CommandStoreOptions {
   readonly name: string
@@ -49,11 +49,17 @@ const MAX_ATTEMPTS = 6
  * deletes and operations marked `repeat` go out again with jittered back-off, up to five times before their deadline;
  * nothing else does.
  */
-export function createCommandStore(options: CommandStoreOptions): AtomicStore {
+export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const { name, traits, transport, slotOf, sendEach, ordered, onEvent, timeoutMs = 5000 } = options
   let { prelude = '' } = options
   /** Whether the endpoint is known to take the prelude. */
   let proved = !prelude
+  /** The server turned out to be a Cluster: each key then has a command to itself. */
+  let apart = false
+  const isApart = (): boolean => {
+    apart ||= !slotOf && transport.cluster === true
+    return apart
+  }
   const scripts = new Map<object, { readonly text: string; sha: string }>()
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
 
@@ -75,7 +81,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       taken++
       if (uses) for (const each of keys) uses.set(each, (uses.get(each) ?? 0) - 1)
       if (unit.settled) continue
-      const slot = unit.args[0] !== 'GET' ? -1 : slotOf ? slotOf(key) : 0
+      const slot = unit.args[0] !== 'GET' || isApart() ? -1 : slotOf ? slotOf(key) : 0
       const run = reads[slot]
       if (run && run.units.length < MAX_COMMANDS) {
         if (run.units.length === 1) run.args = ['MGET', run.args[1] as string]
@@ -95,7 +101,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
           scripts.set(script, known)
         }
         const at = slotOf && keys[0] !== undefined ? slotOf(key) : 0
-        const there = loaded[at]?.has(script)
+        const there = !isApart() && loaded[at]?.has(script)
         // NOSCRIPT would come too late to keep order with a later call on the key, a refused prelude with any.
         if (known.sha && (there || (!unit.sent && !uses?.get(key)))) request.args = ['EVALSHA', known.sha, ...unit.args]
         else {
@@ -131,6 +137,11 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
           known.sha = sha
         })
       }
+    }
+    if (word === 'CROSSSLOT' && units[1]) {
+      // Nothing ran.
+      apart = true
+      return units
     }
     if (foreign) emit('foreign-type', verb)
     const replies = units[1] ? reply : [foreign ? null : reply]
@@ -223,7 +234,7 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     const [first, second] = units as [Unit, Unit?]
     const args: Request['args'] = second ? ['MGET'] : (first.args as Request['args'])
     if (second) {
-      if (!ordered || slotOf || units.length > MAX_COMMANDS) return undefined
+      if (!ordered || slotOf || isApart() || units.length > MAX_COMMANDS) return undefined
       let bytes = 0
       for (const unit of units) {
         bytes += unit.size
@@ -245,7 +256,10 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
       transport.send(request, second ? { deadline: latest(units) } : first).then(
         (reply) => {
           if (!second && typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
-          else answer(request, reply)
+          else {
+            const again = answer(request, reply)
+            if (again[0]) return void send(again).then(done)
+          }
           done()
         },
         (error: unknown) => {
@@ -288,6 +302,24 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     await add([key], args, 'once', key?.length + value.length + 32, bytes ? { ...call, bytes } : call)
   }
 
+  /** Resolves to how many of the keys there were. */
+  const remove = async (keys: readonly string[], call?: Call): Promise<number> => {
+    const groups: Record<string, string[]> = {}
+    keys.forEach((key, i) => {
+      const group = isApart() ? i : `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
+      groups[group] ??= []
+      groups[group].push(key)
+    })
+    const counts = Object.values(groups).map((part) =>
+      add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call).catch((error) => {
+        if (error.reply !== 'CROSSSLOT' || !part[1]) throw error
+        apart = true
+        return remove(part, call)
+      }),
+    )
+    return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+  }
+
   return {
     name,
     traits,
@@ -300,20 +332,14 @@ export function createCommandStore(options: CommandStoreOptions): AtomicStore {
     set: (key, value, ttlMs, call) => write(key, value, ttlMs, call, false),
     async delete(keys, call) {
       checkKeys(keys, traits)
-      const groups: Record<string, string[]> = {}
-      keys.forEach((key, i) => {
-        const group = `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
-        groups[group] ??= []
-        groups[group].push(key)
-      })
-      const counts = Object.values(groups).map((part) =>
-        add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call),
-      )
-      return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+      return remove(keys, call)
     },
     async run(operation, key, args, call) {
       checkArgs(args, traits)
       return add([key], [1, key, ...args], operation.effect, args.join().length + 256, call, operation)
+    },
+    async command(keys, args, effect, call) {
+      return add(keys, args, effect, sizeOf(args), call)
     },
     async ready(call) {
       if ((await add([], [0], 'read', 64, call, PING)) !== 1) throw badReply('EVAL')
@@ -337,6 +363,11 @@ function latest(units: readonly Unit[]): number {
   return units.reduce((max, { deadline }) => Math.max(max, deadline), 0)
 }
 
+/** Bytes on the wire, roughly. */
+function sizeOf(args: Command['args']): number {
+  return args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 16 : arg.length + 16), 0)
+}
+
 async function sha1(text: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -347,11 +378,11 @@ function present(reply: Wire): string | Uint8Array | undefined {
   return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
-function rejected(verb: string, { message, word }: ReplyError): HitherError {
-  // A refused key says nothing of scripts.
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM .*'eval(sha)?' command)/i.test(message)
+function rejected(verb: string, reply: ReplyError): HitherError {
+  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
-    : new StoreRejectedError(verb, word)
+    : new StoreRejectedError(verb, reply)
 }
 
 function badReply(verb: string): HitherError {

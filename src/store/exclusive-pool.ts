@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
-import { now, setTimer } from '../runtime/clock.ts'
+import { onAbort } from '../runtime/abort.ts'
+import { now, setDeadline } from '../runtime/clock.ts'
 import type { Call } from './store.ts'
 import type { Exclusive, Transport } from './transport.ts'
 
@@ -71,7 +72,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
       const next = await new Promise<Lendable | undefined>((resolve, reject) => {
         const end = (): void => {
           cancel?.()
-          signal?.removeEventListener('abort', onAbort)
+          forget?.()
         }
         const turn = (connection: Lendable | undefined): void => {
           end()
@@ -82,15 +83,14 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
           waiting.splice(waiting.indexOf(turn), 1)
           reject(reason)
         }
-        const onAbort = (): void => leave(signal?.reason)
+        const forget = signal && onAbort(signal, () => leave(signal.reason))
         const cancel =
           deadline === undefined
             ? undefined
-            : setTimer(
+            : setDeadline(
                 () => leave(new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })),
                 deadline - now(),
               )
-        signal?.addEventListener('abort', onAbort, { once: true })
         waiting.push(turn)
       })
       return lend(next ?? make())

@@ -1,6 +1,6 @@
-import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
 import type { Call } from './call.ts'
-import type { Transport } from './transport.ts'
+import type { Command, Transport, Wire } from './transport.ts'
 
 export type { Call } from './call.ts'
 
@@ -78,4 +78,15 @@ export interface AtomicStore extends Store {
     args: A,
     call?: Call,
   ): Promise<R>
+}
+
+/** A store over a server that speaks Redis commands. */
+export interface CommandStore extends AtomicStore {
+  readonly transport: Transport
+  /**
+   * Sends one command in the queue of this tick, in call order with every other call on its keys. `keys`: the keys in
+   * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word; a lost reply is
+   * asked for again only where `effect` allows it.
+   */
+  command(keys: readonly string[], args: Command['args'], effect: Effect, call?: Call): Promise<Wire>
 }

@@ -64,6 +64,11 @@ export interface Transport {
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
   /**
+   * Opens a subscription as server-sent events, over REST: its body, until `signal` aborts. Rejects as `send`.
+   * https://upstash.com/docs/redis/features/restapi
+   */
+  events?(channel: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
+  /**
    * A command that goes on answering (SUBSCRIBE, PSUBSCRIBE, MONITOR), on a connection of its own: every reply goes to
    * `onReply`, the first included. Resolves once it was sent; `onEnd` is called when the connection ends otherwise than
    * by `end`.

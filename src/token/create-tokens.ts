@@ -1,4 +1,4 @@
-import { checkName, checkNames, checkOperations } from '../protocol/arguments.ts'
+import { checkNames, checkOperations } from '../protocol/arguments.ts'
 import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
 import { digest, toBase64Url } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
@@ -54,7 +54,7 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
   const { store, namespace = 'token', name, ttl, codec } = options ?? {}
   checkOperations('createTokens', store)
   const ttlMs = toMs(ttl, 'ttl')
-  const prefix = `:${checkNamespace(namespace)}:token:${checkName(name)}:`
+  const prefix = `:${checkNamespace(namespace)}:token:${checkNamespace(name)}:`
   /** Undefined for what `issue` cannot have returned. */
   const keyOf = async (token: string): Promise<string | undefined> =>
     typeof token === 'string' && /^[\w-]{43}$/.test(token) ? prefix + (await digest(token)) : undefined

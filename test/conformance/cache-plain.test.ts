@@ -151,7 +151,7 @@ describe('plain values', () => {
     },
   )
   it('take no grace at a call, and no namespace as a view', async () => {
-    const cache = open() as PlainCache & { namespace(name: string): unknown }
+    const cache = open() as PlainCache<'frozen'> & { namespace(name: string): unknown }
     const options = { grace: '1h' } as object
     await expect(cache.set('k', 1, options)).rejects.toEqual(code('INVALID_ARGUMENT'))
     await expect(cache.add('k', 1, options)).rejects.toEqual(code('INVALID_ARGUMENT'))

@@ -5,13 +5,20 @@ import { memoryStore } from '../../adapters/memory/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
-import { type AtomicStore, type Cache, type CacheEvent, type CacheOptions, createCache } from '../../src/index.ts'
+import {
+  type AtomicStore,
+  type Cache,
+  type CacheEvent,
+  type CacheOptions,
+  createCache,
+  type Operation,
+} from '../../src/index.ts'
 import { same } from '../support/same.ts'
 
 /** A cache and another over a connection of its own, in a namespace of their own. */
 interface Pair {
-  readonly cache: Cache
-  readonly other: Cache
+  readonly cache: Cache<'frozen'>
+  readonly other: Cache<'frozen'>
   /** Reads and steps that the first cache's store was asked for. */
   readonly asked: { gets: number; runs: number }
   readonly events: CacheEvent[]
@@ -28,6 +35,14 @@ let tests = 0
 function gate<T = void>(): { promise: Promise<T>; open(value: T): void } {
   const { promise, resolve } = Promise.withResolvers<T>()
   return { promise, open: resolve }
+}
+
+/** Milliseconds left of a key. */
+const lifetime: Operation<readonly [], number | null> = {
+  name: 'test.lifetime',
+  effect: 'read',
+  lua: "return redis.call('PTTL', KEYS[1])",
+  apply: (current, _, { leftMs }) => ({ next: current, ttl: 'keep', reply: leftMs ?? null }),
 }
 
 function describeCache(name: string, open: () => Promise<AtomicStore>, close?: () => Promise<void>): void {
@@ -234,7 +249,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
     })
 
     describe('a stale value', () => {
-      const stale = async (cache: Cache, value: unknown): Promise<void> => {
+      const stale = async (cache: Cache<'frozen'>, value: unknown): Promise<void> => {
         await cache.set('k', value, { ttl: 30, grace: '5m' })
         await pause(60)
       }
@@ -322,8 +337,8 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
         expect(runs).toBe(1)
       })
       for (const [how, write] of [
-        ['delete', (cache: Cache) => cache.delete('k')],
-        ['set', (cache: Cache) => cache.set('k', 'set')],
+        ['delete', (cache: Cache<'frozen'>) => cache.delete('k')],
+        ['set', (cache: Cache<'frozen'>) => cache.set('k', 'set')],
       ] as const) {
         for (const where of ['the same cache', 'another cache'] as const) {
           test(`parts a load from its key at a ${how} by ${where}`, async ({ cache, other, events }) => {
@@ -351,7 +366,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
       test('answers no later caller with what was there before a delete or set, in 200 rounds', async (pair) => {
         const caches = [pair.cache, pair.other]
         const chance = (n: number): number => Math.floor(Math.random() * n)
-        const either = (): Cache => caches[chance(2)] as Cache
+        const either = (): Cache<'frozen'> => caches[chance(2)] as Cache<'frozen'>
         const wait = async (): Promise<void> => {
           const turns = chance(12)
           if (turns > 8) await pause(chance(4))
@@ -526,6 +541,61 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
       })
     })
 
+    describe('an acknowledged write is there', () => {
+      const tags = ['t', 'u'] as const
+      const ends: Record<string, (pair: Pair) => Promise<unknown>> = {
+        clear: ({ other }) => other.clear(),
+        invalidateTags: ({ other }) => other.invalidateTags(['u']),
+        'invalidateTags, kept stale': ({ other }) => other.invalidateTags(['u'], { keepStale: true }),
+        'an empty server': ({ store, namespace }) =>
+          store.delete([`:${namespace}:g`, `:${namespace}:t:t`, `:${namespace}:t:u`]),
+      }
+      for (const [what, end] of Object.entries(ends)) {
+        test(`after ${what} by another process`, async (pair) => {
+          const { cache, other } = pair
+          for (let round = 0; round < 5; round++) {
+            await cache.set('before', 1, { tags })
+            await end(pair)
+            await cache.set('set', round, { tags })
+            await end(pair)
+            await cache.setMany([['one', round], ['two', round]], { tags }) // biome-ignore format: pairs
+            // What these have ended is gone.
+            expect(await other.get('set')).toBeUndefined()
+            await cache.set('set', round, { tags })
+            const found = await other.getMany(['set', 'one', 'two'], { tags })
+            expect([...found.values()]).toEqual([round, round, round])
+            await end(pair)
+            expect(await cache.add('add', round, { tags })).toBe(true)
+            expect(await other.get('add')).toBe(round)
+            await other.delete(['add'])
+          }
+        })
+      }
+      test('a counter too', async ({ cache, other }) => {
+        expect(await cache.increment('n')).toBe(1)
+        await other.clear()
+        expect(await cache.increment('n', 5)).toBe(5)
+        expect(await other.get('n')).toBe(5)
+      })
+      test('and its tags live as long', async ({ cache, other, store, namespace }) => {
+        const left = async (tag: string): Promise<number> =>
+          (await store.run(lifetime, `:${namespace}:t:${tag}`, [])) ?? 0
+        await cache.set('short', 1, { tags, ttl: 1000 })
+        expect(await left('t')).toBeLessThan(120_000)
+        await cache.set('long', 1, { tags, ttl: '2d' })
+        expect(await left('t')).toBeGreaterThan(2 * 86_400_000)
+        expect(await other.touch('long', { ttl: '6d' })).toBe(true)
+        expect(await left('u')).toBeGreaterThan(6 * 86_400_000)
+        const load = ({ setTtl }: { setTtl(ttl: '3d'): void }): number => {
+          setTtl('3d')
+          return 1
+        }
+        await cache.getOrSet('loaded', load, { tags: ['v'], ttl: '1m' })
+        await cache.flush()
+        expect(await left('v')).toBeGreaterThan(3 * 86_400_000)
+      })
+    })
+
     describe('around it', () => {
       test('a view of a namespace has keys of its own', async ({ cache }) => {
         const child = cache.namespace('child')
@@ -603,7 +673,8 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
         expect(await other()).toBe('other')
         const keyed = cache.wrap((user: { id: number }) => user.id, { name: 'keyed', key: ({ id }) => `${id % 2}` })
         expect([await keyed({ id: 1 }), await keyed({ id: 3 }), await keyed({ id: 2 })]).toEqual([1, 1, 2])
-        expect(await cache.get('keyed:1')).toBe(1)
+        // Keys of its own: no other call reaches them.
+        expect(await cache.get('keyed:1')).toBeUndefined()
         expect(() => cache.wrap(() => 1, { name: '' })).toThrow(code('INVALID_ARGUMENT'))
         expect(() => cache.wrap(() => 1, {} as { name: string })).toThrow(code('INVALID_ARGUMENT'))
         await expect(fn(() => 1)).rejects.toEqual(code('UNENCODABLE'))
@@ -690,7 +761,7 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
 }
 
 /** What a running load leaves under its key. */
-async function leaseOf(cache: Cache, store: AtomicStore, stored: string): Promise<string> {
+async function leaseOf(cache: Cache<'frozen'>, store: AtomicStore, stored: string): Promise<string> {
   let text: string | undefined
   await cache.getOrSet(stored.slice(stored.indexOf(':') + 1), async () => {
     text = await store.get(stored)

@@ -102,14 +102,23 @@ const text = fc.oneof(
 )
 const digits = fc.oneof(from('0', '-1', '9007199254740991', '-9007199254740991', '9007199254740990'), by.map(String))
 const coded = fc.oneof(
-  fc.tuple(from('j', 'r', 'Z'), text),
+  fc.tuple(from('j', 'r', 'Z', '-'), text),
   fc.tuple(fc.constant('i'), digits),
   // no codec wrote this
   fc.tuple(fc.constant('i'), from('', 'abc', '1.5', '0x10', '1e3', '5\n', ' 5')),
 )
 
 const write = fc
-  .tuple(from('set', 'add', 'fill'), dead, coded, id, life, from(0, 7, 999_999_999), token, from('', 'abc', '{1}'))
+  .tuple(
+    from('set', 'add', 'fill', 'rewrite'),
+    dead,
+    coded,
+    id,
+    life,
+    from(0, 7, 999_999_999),
+    token,
+    from('', 'abc', '{1}'),
+  )
   .map(([verb, dead, [mark, payload], id, [fresh, life], load, token, tags]): Arg[] => [
     verb,
     dead,
@@ -123,11 +132,20 @@ const write = fc
     payload,
   ])
 const lease = fc
-  .tuple(dead, from('tokentokentoken1', 'tokentokentoken2'), from(10_000, 30_000, 100_000), from(0, 0, 1, 2))
+  .tuple(
+    dead,
+    from('tokentokentoken1', 'tokentokentoken2'),
+    from(10_000, 30_000, 100_000),
+    from(0, 0, 1, 2),
+    from('', '', 'tokentokentoken1'),
+    from(0, 1),
+  )
   .map((args): Arg[] => ['lease', ...args])
-const release = from('tokentokentoken1', 'tokentokentoken2').map((token): Arg[] => ['release', '', token])
+const release = fc
+  .tuple(from('release', 'fail', 'fail', 'gone'), token, from(0, 1000, 20_000, 50_000))
+  .map(([verb, token, share]): Arg[] => [verb, '', token, share])
 const expire = dead.map((dead): Arg[] => ['expire', dead])
-const bury = id.map((id): Arg[] => ['bury', id])
+const bury = fc.tuple(id, from(0, 10_000)).map((args): Arg[] => ['bury', ...args])
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.oneof(
   dead.map((dead): Arg[] => ['ttl', dead]),
@@ -217,7 +235,11 @@ const plainSeed = fc.oneof(
 
 const version = from('1'.repeat(32), '2'.repeat(32), 'abcdefgh-_345678ABCDEFGH12345678')
 const versionSeed = fc.oneof(fc.constant(undefined), version)
-const captures = fc.tuple(version, from(0, 5_000, 10_000, 100_000)).map((args): Arg[] => args)
+// What is no version is replaced; an empty argument makes none.
+const malformedSeed = fc.oneof(versionSeed, from('', 'short', 'é'.repeat(8), ','.repeat(16)))
+const captures = fc
+  .tuple(fc.oneof(version, version, fc.constant('')), from(0, 5_000, 10_000, 100_000))
+  .map((args): Arg[] => args)
 const softened = from<Arg[]>(['aaaaaaaaaaaaaaaa'], ['bbbbbbbbbbbbbbbb'])
 
 const changes = (count: number): string => Array.from({ length: count }, (_, i) => `abcdk${i};`).join('')
@@ -256,7 +278,7 @@ describe('the steps of an entry run as `apply` says', () => {
       }, 60_000)
     both('entry', writeEntry, foreign, entry)
     both('plain', writePlain, plainSeed, plain)
-    both('capture', captureVersion as unknown as Operate, versionSeed, stepsOf(captures))
+    both('capture', captureVersion as unknown as Operate, malformedSeed, stepsOf(captures))
     both('append', appendChanges as unknown as Operate, logSeed, stepsOf(appends))
     both('pull', pullChanges as unknown as Operate, logSeed, stepsOf(pulls))
     both('soften', softenVersion as unknown as Operate, versionSeed, stepsOf(softened))

@@ -20,6 +20,7 @@ import {
   slidingWindow,
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
+import { writeSession } from '../../src/session/operations.ts'
 
 // A Redis past its `maxmemory` refuses what may grow it, but lets a script finish that has begun to write. So the first
 // write of each script is one that such a server refuses, and no id of a stranger fills the server further.
@@ -73,7 +74,12 @@ const entries: readonly Write[] = [
   one('lease on a copy', writeEntry, ['lease', '', id, 95_000, 1], held),
   one('release', writeEntry, ['release', '', id], held, ['lease', '', id, 5000, 1]),
   one('expire', writeEntry, ['expire', ''], held),
-  one('touch', writeEntry, ['touch', '', 0, 0], held),
+  one('touch', writeEntry, ['touch', id, 0, 0], held),
+  one('rewrite', writeEntry, ['rewrite', id, ...value], held),
+  one('fail', writeEntry, ['fail', '', id, 5000], ['lease', '', id, 5000, 0]),
+  one('fail on a copy', writeEntry, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
+  one('a session', writeSession, [1, 60_000, 0, 600_000, '', '', 'a\t1']),
+  one('a field of a session', writeSession, [0, 60_000, 0, 0, '', '', 'b\t2'], [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('increment', writeEntry, ['increment', '', id, 60_000, 5, id]),
   one('plain increment', writePlain, ['increment', '', id, 60_000, 5, id]),
   one('plain add', writePlain, ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
@@ -193,6 +199,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/rate-limit/sliding-log.ts',
       'src/rate-limit/sliding-window.ts',
       'src/rate-limit/token-bucket.ts',
+      'src/session/operations.ts',
       'src/testing/contract.ts',
       'src/token/operations.ts',
     ])

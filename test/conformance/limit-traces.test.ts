@@ -9,11 +9,12 @@ import {
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
 import type { Verdict } from '../../src/rate-limit/meter.ts'
+import { rounds } from '../support/rounds.ts'
 import { seeded } from '../unit/cache/slow-store.ts'
 
 // Arrivals on one key, decided by `apply` on a clock of the test's own: none is admitted above the stated bound.
 
-const TRACES = 100_000
+const TRACES = rounds({ quick: 15_000, soak: 100_000 })
 const START_US = 1_795_000_000_000_000
 
 type Make = (limits: { limit: number; window: number; burst?: number }) => Algorithm

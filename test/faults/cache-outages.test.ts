@@ -4,14 +4,15 @@ import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { type Cache, createCache, type GetOrSetOptions, type SetOptions } from '../../src/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
+import { rounds } from '../support/rounds.ts'
 import { startGatewayProcess } from './support/gateway.ts'
 import { freeze, kill } from './support/outages.ts'
 import { createStallMeter, pause } from './support/ways.ts'
 
-// A cache in use while its Redis dies 20 times, and is stopped 20 times. Calls begin at a steady rate, whether earlier
+// A cache in use while its Redis dies again and again, and is stopped again and again. Calls begin at a steady rate, whether earlier
 // ones have been answered or not.
 
-const OUTAGES = 20
+const OUTAGES = rounds({ quick: 6, soak: 20 })
 const OPS_PER_MS = 2.4
 const STORE_MS = 250
 const DEADLINE_MS = 1500

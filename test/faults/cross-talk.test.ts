@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Operation } from '../../src/protocol/operation.ts'
+import { rounds } from '../support/rounds.ts'
 import { type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
 // Every answer says what it answers: values embed their key, an echo its nonce. A reply that reaches another caller,
 // because one aborted, a connection was cut or a reply came byte by byte, shows at once.
 
-const ANSWERS = { TCP: 50_000, 'own TCP': 50_000, Cluster: 25_000, REST: 25_000 }
+const MANY = rounds({ quick: 5000, soak: 50_000 })
+const ANSWERS = { TCP: MANY, 'own TCP': MANY, Cluster: MANY / 2, REST: MANY / 2 }
 const WORKERS = 8
 /** Calls of one tick. */
 const BATCH = 50

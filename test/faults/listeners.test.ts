@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { testCounter } from '../../src/testing/contract.ts'
+import { rounds } from '../support/rounds.ts'
 import { pause, startWay, type Way, wayNames } from './support/ways.ts'
 
-const CALLS = 100_000
+const CALLS = rounds({ quick: 20_000, soak: 100_000 })
 const BATCH = 2000
 
 const rejections: unknown[] = []

@@ -43,7 +43,7 @@ afterEach(async () => {
 })
 
 describe.each(ways)('messages between near tiers over %s', (_, make) => {
-  async function two(): Promise<{ a: Cache; b: Cache; line: TcpProxy; gaps(): number }> {
+  async function two(): Promise<{ a: Cache<'frozen'>; b: Cache<'frozen'>; line: TcpProxy; gaps(): number }> {
     const line = await createTcpProxy(process.env.REDIS7_URL as string)
     const namespace = `feed-${Math.random().toString(36).slice(2)}`
     let gaps = 0
@@ -58,7 +58,7 @@ describe.each(ways)('messages between near tiers over %s', (_, make) => {
     return { a, b, line, gaps: () => gaps }
   }
   /** Held near in `a`, by a subscription that stands. */
-  async function hold(a: Cache, key: string): Promise<void> {
+  async function hold(a: Cache<'frozen'>, key: string): Promise<void> {
     await a.set(key, 'old', { tags: ['t'] })
     for (let i = 0; i < 100; i++) {
       await a.get(key)

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createRateLimiter, fixedWindow, type OutagePolicy, type RateLimitEvent } from '../../src/rate-limit/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
+import { rounds } from '../support/rounds.ts'
 import { createStallMeter, inLanes, pause, sentOnce, startWay, type Way, wayNames } from './support/ways.ts'
 
 // What becomes of decisions when replies are lost, and when the server stands still.
@@ -16,8 +17,8 @@ for (const name of wayNames) {
     afterEach(() => way.pass())
     afterAll(() => way.stop(), 30_000)
 
-    // 10,000 on the four ways.
-    const LOST = 2_500
+    // 10,000 on the four ways, where it is the long run.
+    const LOST = rounds({ quick: 400, soak: 2500 })
     it(`counts at most what was called: ${LOST} lost replies`, async () => {
       const LANES = 20
       const algorithm = hour(1_000_000)

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { rounds } from '../support/rounds.ts'
 import { kill } from './support/outages.ts'
 import { createStallMeter, type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
-// A server that dies under load and comes back, 20 times. A Cluster's node cannot come back with its slots, as it
+// A server that dies under load and comes back, again and again. A Cluster's node cannot come back with its slots, as it
 // keeps nothing: there the ways to all three nodes are closed and opened instead.
 
-const KILLS = 20
+const KILLS = rounds({ quick: 6, soak: 20 })
 const WORKERS = 8
 const TIMEOUT_MS = 1000
 const BACK_MS = 500

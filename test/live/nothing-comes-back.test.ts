@@ -1,6 +1,7 @@
 import { afterAll, expect, it } from 'vitest'
 import { memoryStore } from '../../adapters/memory/index.ts'
 import { createCache } from '../../src/index.ts'
+import { rounds } from '../support/rounds.ts'
 import { type Agent, acts, createAgent, type Later, pause, type Round } from './support/agent.ts'
 import { startChild } from './support/children.ts'
 import { openStore } from './support/store.ts'
@@ -9,7 +10,7 @@ import { sharedWays } from './support/ways.ts'
 // A value is made to go by one process while another loads it. What came before may be given to those that were there,
 // and to nobody who comes after, in either process.
 
-const ROUNDS = 2500
+const ROUNDS = rounds({ quick: 600, soak: 2500 })
 const LANES = 50
 const options = { ttl: '1m', grace: '1m', storeTimeout: '20s' } as const
 

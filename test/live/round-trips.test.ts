@@ -129,6 +129,23 @@ for (const [name, start] of Object.entries(places)) {
       expect(await count(() => cache.set('set', 2, { tags: TAGS }))).toBe(1)
       expect(await cache.get('set', { tags: TAGS })).toBe(2)
     })
+    it('a set whose versions another process has ended takes two, and is there', async () => {
+      const cache = fresh()
+      await cache.set('ended', 1, { tags: TAGS })
+      for (const end of [() => writer.clear(), () => writer.invalidateTags(TAGS.slice(3, 4))]) {
+        await end()
+        expect(await count(() => cache.set('ended', 2, { tags: TAGS }))).toBe(2)
+        expect(await writer.get('ended', { tags: TAGS })).toBe(2)
+        expect(await count(() => cache.set('ended', 3, { tags: TAGS }))).toBe(1)
+        expect(await writer.get('ended', { tags: TAGS })).toBe(3)
+      }
+    })
+    it('a touch takes two, and one more for tags that only the entry knows', async () => {
+      await writer.set('touched', 1)
+      expect(await count(() => fresh().touch('touched', { ttl: '2m' }))).toBe(2)
+      await writer.set('touched', 1, { tags: TAGS })
+      expect(await count(() => fresh().touch('touched', { ttl: '2m' }))).toBe(3)
+    })
     it('what makes values go takes one', async () => {
       const cache = fresh()
       expect(await count(() => cache.invalidateTags(TAGS.slice(0, 1)))).toBe(1)

@@ -73,7 +73,8 @@ function testAll(list: readonly Mutant[]): void {
     const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
     const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
       const home = join(folder, name)
-      for (const part of ['src', 'adapters/memory']) cpSync(join(root, part), join(home, part), { recursive: true })
+      for (const part of ['src', 'adapters/memory', 'test/support/same.ts'])
+        cpSync(join(root, part), join(home, part), { recursive: true })
       for (const [test = '', title] of files.map((file) => file.split(' > '))) {
         const to = join(home, 'test/unit', test)
         mkdirSync(dirname(to), { recursive: true })

@@ -8,6 +8,11 @@ export interface Behaviours {
   readonly pulls: boolean
   /** Values are shared with other programs: no leases, tags or grace. */
   readonly plain: boolean
+  /** Some loads go on when their callers have left; some failures are shared. */
+  readonly finishes: boolean
+  readonly shares: boolean
+  /** For those two. */
+  readonly loads: Chance
   /** For what these bring along. */
   readonly chance: Chance
 }
@@ -15,5 +20,7 @@ export interface Behaviours {
 /** By chance, from a stream of its own: a seed that has none of them plays what it always has. */
 export function behavioursOf(seed: number): Behaviours {
   const chance = createChance(seed ^ 0x1f3d5b79)
-  return { events: chance.hit(0.25), pulls: chance.hit(0.2), plain: chance.hit(0.15), chance }
+  const loads = createChance(seed ^ 0x4b1d9e37)
+  const [finishes, shares] = [loads.hit(0.3), loads.hit(0.3)]
+  return { events: chance.hit(0.25), pulls: chance.hit(0.2), plain: chance.hit(0.15), chance, finishes, shares, loads }
 }

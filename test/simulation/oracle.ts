@@ -1,4 +1,4 @@
-import { type Entry, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
+import { type Entry, FAILED, isEntry, NO_VALUE, NONE, parseEntry } from '../../src/protocol/entry.ts'
 import type { Effect, Late, Server } from './server.ts'
 import { CLOCKS_DIFFER_MS, createUnarrived, type Unarrived } from './unarrived.ts'
 import type { World } from './world.ts'
@@ -39,6 +39,8 @@ interface Value {
   /** When the store last took it: in history, and on the virtual clock. */
   storedAt: number
   storedMs: number
+  /** When its life ends in the store. */
+  endsMs: number
   sentAt: number
   /** A load whose plain value may reach the store at any later moment. */
   lost: boolean
@@ -190,6 +192,7 @@ const UNSEEN = {
   sentAt: Number.POSITIVE_INFINITY,
   storedAt: 0,
   storedMs: Number.NEGATIVE_INFINITY,
+  endsMs: Number.POSITIVE_INFINITY,
   lost: false,
   kept: false,
   acknowledged: false,
@@ -215,22 +218,38 @@ export function createOracle(
   server: () => Server,
   lives: ReadonlyMap<string, Life>,
   spaces: readonly Names[],
+  /** How long a loader may run, in milliseconds. */
+  hardMs: number,
   plain = false,
 ): Oracle {
   const unarrived = createUnarrived(world, lives)
-  const counts = { deletesFailed: 0, madeGood: 0, hidden: 0, kept: 0, owed: 0, pulled: 0, comebacks: 0 }
+  const counts = {
+    deletesFailed: 0,
+    madeGood: 0,
+    hidden: 0,
+    kept: 0,
+    owed: 0,
+    pulled: 0,
+    comebacks: 0,
+    written: 0,
+    rewritten: 0,
+  }
   /** By their calls. */
   const written = new Map<number, Value>()
   const values = new Map<number, Value>()
   const barriers = new Map<string, Barrier[]>()
   /** When each key last changed in more than its lease. */
   const changes = new Map<string, number>()
+  /** What last changed each key, in more than its lease or what that has left behind, and the value it has put there. */
+  const lastChanges = new Map<string, { readonly verb: string; readonly id: number | undefined }>()
   const done = new Map<string, number>()
   /** By node and key, when leases were granted. */
   const grants = new Map<string, number[]>()
   const holders = new Map<string, string>()
   /** By node and key, when its last load began. */
   const begun = new Map<string, number>()
+  /** By key, when a load last left word that it ended without a value. */
+  const words = new Map<string, number>()
   const sums = new Map<string, { at: number; by: number }[]>()
   let fault: string | undefined
   let checks = 0
@@ -325,6 +344,29 @@ export function createOracle(
         return at > from || time > Math.min(born, world.time) - 2 * REMEMBERED_MS
       }),
     )
+  }
+  /** What ended the versions of an entry since a moment in history. */
+  const cutSince = (names: Names, tags: readonly string[], at: number): Barrier | undefined =>
+    [names.generation, ...tags.map(names.tag)].flatMap((each) => barriers.get(each) ?? []).find((each) => each.at > at)
+  /** A write that was acknowledged is there, unless something has ended it since its call began. */
+  const checkWritten = (asking: Asking, value: Value): void => {
+    const { key, births, endsMs } = value
+    const { names, node, from } = asking
+    const { tags } = births.at(-1) as Birth
+    const { id } = lastChanges.get(key) ?? {}
+    if (id === undefined || values.get(id) !== value || world.time > endsMs - 1) return
+    counts.written++
+    if (cutSince(names, tags, from)) return
+    const entry = alive(key, names)
+    if (idIn(entry) !== id) fail(`${node} was told that #${id} was written to ${key}, and nobody can read it`)
+    else checkTags(asking, key)
+  }
+  /** Tags outlive what bears them. */
+  const checkTags = ({ names, node }: Asking, key: string): void => {
+    for (const tag of tagsOf(alive(key, names))) {
+      if (server().leftMs(names.tag(tag)) < server().leftMs(key))
+        fail(`${node} has written ${key}, which outlives its tag ${tag}`)
+    }
   }
   const birthsFor = ({ births, loaded, storedAt, node, lost }: Value, reader: string): readonly Birth[] => {
     const stored = plain && loaded && (node !== reader || lost)
@@ -443,7 +485,10 @@ export function createOracle(
       done.set(`${from} ${verb} ${key}`, at)
       const withoutLease = (text: string | undefined): string | undefined =>
         text && isEntry(text) ? text.slice(0, 73) + text.slice(104) : text
-      if (withoutLease(before) !== withoutLease(after)) changes.set(key, at)
+      if (withoutLease(before) !== withoutLease(after)) {
+        changes.set(key, at)
+        if (!plain && verb !== 'lease' && verb !== 'release') lastChanges.set(key, { verb, id: idInText(after) })
+      } else if (verb === 'touch' && reply === 1) lastChanges.set(key, { verb, id: undefined })
       switch (verb) {
         case 'evict':
           // What was forgotten is not wrong. A version that was lost ends what bears it, all the same.
@@ -461,11 +506,19 @@ export function createOracle(
           if (reply === 1 && parse(before)?.lease !== args[2])
             fail(`${from} gave back a lease of ${key} that another holds`)
           break
+        case 'fail':
+        case 'gone':
+          if (reply !== 1) break
+          if (parse(before)?.lease !== args[2]) fail(`${from} left word at ${key} of a lease that another holds`)
+          words.set(key, at)
+          // What is there no more because its source has none is no wrong.
+          if (verb === 'gone') barrier(key, verb, from, false)
+          break
         case 'version.soften':
           barrier(key, verb, from, true)
           break
         case 'lease': {
-          if (reply !== 1 && !(Array.isArray(reply) && reply.length === 1)) break
+          if (reply !== 1 && !(Array.isArray(reply) && reply[0] === 'held')) break
           grants.set(`${from} ${key}`, [...(grants.get(`${from} ${key}`) ?? []), at])
           holders.set(String(args[2]), from)
           const held = parse(before)
@@ -476,22 +529,28 @@ export function createOracle(
             fail(`a lease of ${key} has cost its stale copy`)
           if ((graced || args[4] === 0) && server().leftMs(key) < Number(args[3]) - 1)
             fail(`a lease of ${key} ends with its key, before its time`)
-          if (held && held.lease !== NONE && held.lease !== args[2] && Number(before?.slice(89, 104)) > world.time)
+          const isFree = !held || [NONE, FAILED, args[2], args[5] ?? ''].includes(held.lease)
+          if (!isFree && Number(before?.slice(91, 104)) > world.time)
             fail(`a lease of ${key} was granted while another stood`)
           break
         }
         case 'set':
         case 'add':
-        case 'fill': {
-          if (verb !== 'set' && reply !== 1) break
+        case 'fill':
+        case 'rewrite': {
+          if (verb !== 'set' && !reply) break
+          if (verb === 'fill' && parse(after)?.mark === NO_VALUE) words.set(key, at)
           if (verb === 'add' && !plain && parse(before)?.id !== args[1] && isLive(before, key))
             fail(`${from} added to ${key}, where something was`)
           const id = idInText(after)
           const value = id === undefined ? undefined : values.get(id)
           if (value && id !== undefined) {
-            value.writes++
+            // Once more is no other value to take.
+            if (verb === 'rewrite') counts.rewritten++
+            else value.writes++
             value.storedAt = at
             value.storedMs = world.time
+            value.endsMs = world.time + server().leftMs(key)
             if (value.unstored) fail(`the store took #${id} of ${key}, ${value.unstored}`)
             if (value.loaded && plain) {
               checkPlainFill(value, id)
@@ -543,7 +602,9 @@ export function createOracle(
       const failed = hasFailed(lives.get(node) as Life, asking)
       const own = (grants.get(`${node} ${to}`) ?? []).filter((each) => each > from)
       const granted = own.length > 0
-      if (!granted && !excused && !failed)
+      // Nobody waits for two loads of others: the first ended without a value, or took longer than any may.
+      const waited = (words.get(to) ?? 0) > from || world.time - asking.since > hardMs
+      if (!granted && !excused && !failed && !waited)
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
       checks++
       const life = lives.get(node) as Life
@@ -555,7 +616,7 @@ export function createOracle(
         leaseless: !granted || failed,
         ended() {
           // Of several it is not known which was its own.
-          if (own.length !== 1 || excused || lease === undefined || lease === NONE || failed) return
+          if (own.length !== 1 || excused || lease === undefined || lease === NONE || lease === FAILED || failed) return
           const after = life.failures
           world.after(RELEASED_MS, () => {
             const still = parse(server().peek(to))?.lease === lease && holders.get(lease) === node
@@ -633,12 +694,15 @@ export function createOracle(
       const end = endOf(value, id, asking, maybeStale, joined)
       if (end) fail(`${node} got #${id} for ${to}, of before ${end.what} (${end.at}); the call began at ${from}`)
     },
-    acknowledged({ node, from }, key, verbs) {
+    acknowledged(asking, key, verbs) {
       checks++
+      const { node, from } = asking
+      if (!plain && verbs.includes('touch') && lastChanges.get(key)?.verb === 'touch') checkTags(asking, key)
       const value = written.get(from)
       if (value?.key === key) {
         value.acknowledged = true
         if (value.removed) fail(`${node} was told that ${key} was written, and has removed it for an earlier delete`)
+        if (!plain) checkWritten(asking, value)
       }
       for (const each of barriers.get(key) ?? []) {
         if (each.from === node && each.at > from) each.acknowledged = Math.min(each.acknowledged, world.tick())

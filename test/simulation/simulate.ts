@@ -27,7 +27,7 @@ export interface Outcome {
 interface Node {
   readonly name: string
   readonly machine: Machine
-  readonly cache: Cache
+  readonly cache: Cache<'frozen'>
   readonly link: Link
   readonly life: Life
   /** Calls that delete, and whether they have sent it. */
@@ -41,7 +41,7 @@ interface Deleting {
 
 interface Space {
   readonly names: Names
-  of(node: Node): Cache
+  of(node: Node): Cache<'frozen'>
 }
 
 /** A call that has not settled. */
@@ -91,9 +91,9 @@ export async function simulate(
   }
   const bus = createBus(world, network)
   let server: Server
-  const { events, pulls, plain, chance: extra } = behavioursOf(seed)
+  const { events, pulls, plain, chance: extra, finishes, shares, loads } = behavioursOf(seed)
   const names = plain ? [PLAIN_NAMES] : [namesOf('sim'), namesOf('sim.sub')]
-  oracle = createOracle(world, () => server, lives, names, plain)
+  oracle = createOracle(world, () => server, lives, names, hardMs, plain)
   server = createServer(
     world,
     (effect) => {
@@ -396,6 +396,8 @@ export async function simulate(
     if (plan.hit(0.1)) options.jitter = 0.3
     if (plan.hit(0.05)) options.negativeTtl = 100
     if (plan.hit(0.05)) options.onDeadline = 'load'
+    if (finishes && loads.hit(0.3)) options.finish = true
+    if (shares && loads.hit(0.3)) options.shareFailure = loads.pick([50, 1000])
     const kind = plan.float()
     if (kind < 0.08) options.forceFresh = true
     else if (kind < 0.12 && !many) options.bypass = true
@@ -412,6 +414,7 @@ export async function simulate(
       ranLong(who) ||
       world.time - asking.since > hardMs - 2 ||
       options.softTimeout !== undefined ||
+      options.shareFailure !== undefined ||
       options.signal !== undefined ||
       options.deadline !== undefined ||
       hasFailed(lives.get(asking.node) as Life, asking) ||
@@ -423,6 +426,7 @@ export async function simulate(
     (key: string | readonly string[], options: GetOrSetOptions) =>
     (asking: Asking, error: unknown): boolean =>
       error === FAILED ||
+      (isCode(error, 'LOAD_FAILED') && options.shareFailure !== undefined) ||
       early(options)(asking, error) ||
       (isCode(error, 'TIMEOUT') &&
         [key].flat().some((one) => {
@@ -815,7 +819,7 @@ export async function simulate(
     for (const { names } of spaces) {
       for (const key of KEYS) {
         const text = server.peek(names.key(key))
-        if (text && Number(text.slice(89, 104)) > world.time)
+        if (text && Number(text.slice(91, 104)) > world.time)
           oracle.fail(`${names.key(key)} is leased, and nobody loads it`)
       }
     }

@@ -7,6 +7,7 @@ const below = ['errors', 'runtime']
 const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats']
 const features = [
   'cache',
+  'channel',
   'codec',
   'counter',
   'http',

@@ -1,10 +1,15 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
-import { allServers, type ServerName, startServers } from '../../scripts/servers.ts'
+import { allServers, type ServerName, type Servers, startServers } from '../../scripts/servers.ts'
+
+// Files run side by side, one on each worker of Vitest. Each worker has its own servers, so a file sees no key, script,
+// connection or count of another: it runs as it does alone.
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** `REDIS7_URL`, `REDIS8_URL`, `VALKEY_URL`, `CLUSTER_NODES`: also in `process.env` of the Node project. */
-    servers: Record<string, string>
+    /** Where a worker asks for its servers: `GET /<number of the worker>` resolves to what to set in `process.env`. */
+    servers: string
   }
 }
 
@@ -15,22 +20,37 @@ const variables: { readonly [N in ServerName]: string } = {
   cluster: 'CLUSTER_NODES',
 }
 
-/**
- * Starts every server once for all test files, and stops them after the last. One whose variable is set already,
- * by `node scripts/servers.ts start` in another terminal, is used as it is.
- */
+/** Names of the servers that this environment does not have, so that they have to be started. */
+const missingServers = (): ServerName[] => allServers.filter((name) => !process.env[variables[name]])
+
+/** A server whose variable is set, by `node scripts/servers.ts start`, is used by every worker: then one file runs at a time. */
+export const sharesServers = (): boolean => missingServers().length < allServers.length
+
+/** Starts a worker's servers when its first file asks for them, and stops all of them after the last file. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const given: Record<string, string> = {}
-  const wanted = allServers.filter((name) => {
-    const value = process.env[variables[name]]
-    if (value) given[variables[name]] = value
-    return !value
+  const started = new Map<string, Promise<Servers>>()
+  const missing = missingServers()
+  // One set is started at a time: the first downloads what is not on this machine, the others find it there.
+  let last: Promise<unknown> = Promise.resolve()
+  const serversOf = (worker: string): Promise<Servers> => {
+    const say = started.size === 0 ? undefined : () => {}
+    const servers = started.get(worker) ?? last.then(() => startServers(missing, say))
+    started.set(worker, servers)
+    last = servers.catch(() => {})
+    return servers
+  }
+  const desk = createServer((request, response) => {
+    serversOf(request.url?.slice(1) ?? '').then(
+      ({ env }) => response.end(JSON.stringify(env)),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    )
   })
-  const { env, stop } = await startServers(wanted)
-  Object.assign(process.env, env)
-  project.provide('servers', { ...given, ...env })
+  await new Promise<void>((resolve) => void desk.listen(0, '127.0.0.1', resolve))
+  project.provide('servers', `http://127.0.0.1:${(desk.address() as AddressInfo).port}`)
   return async () => {
-    await stop()
-    for (const name of Object.keys(env)) delete process.env[name]
+    desk.close()
+    desk.closeAllConnections()
+    for (const servers of await Promise.allSettled(started.values()))
+      if (servers.status === 'fulfilled') await servers.value.stop()
   }
 }

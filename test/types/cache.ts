@@ -3,12 +3,14 @@ import {
   type AtomicStore,
   type Cache,
   type CacheEvent,
+  type CacheOptions,
   createCache,
   type Frozen,
   type PlainCache,
   type Schema,
   type Store,
 } from 'hither'
+import type { NearTier } from 'hither/near'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { typed } from './support.ts'
@@ -23,7 +25,7 @@ interface FrozenUser {
   readonly name: string
   readonly tags: readonly string[]
 }
-declare const cache: Cache
+declare const cache: Cache<'frozen'>
 declare const plain: PlainCache
 declare const loadUser: () => Promise<User>
 
@@ -99,8 +101,8 @@ void plain.getOrSet('k', loadUser, { tags: ['a'] })
 // @ts-expect-error keys are as given, with no prefix
 void plain.namespace('x')
 typed<PlainCache>()(plain.with({}))
-typed<Cache>()(cache.with({ waitUntil: () => {}, deadline: 1 }))
-typed<Cache>()(cache.namespace('x').with({}))
+typed<Cache<'frozen'>>()(cache.with({ waitUntil: () => {}, deadline: 1 }))
+typed<Cache<'frozen'>>()(cache.namespace('x').with({}))
 
 // Events are told apart by `type`.
 declare const event: CacheEvent
@@ -115,9 +117,18 @@ declare const store: AtomicStore
 typed<Cache>()(createCache({ store }))
 typed<Cache>()(createCache({ store, namespace: 'shop', ttl: '5m', grace: '1h' }))
 typed<PlainCache>()(createCache({ store, format: 'plain', ttl: 60_000 }))
-// A mutable one gives out what its callers may write.
-const own = createCache({ store, mutable: true })
-typed<Cache<true>>()(own)
+// What nobody else gets is typed to be written: without a near tier, or with copies of one.
+declare const near: NearTier
+const own = createCache({ store, near, mutable: true })
+typed<Cache>()(own)
+typed<Cache<'frozen'>>()(createCache({ store, near }))
+typed<Cache<'frozen'>>()(createCache({ store, near, mutable: false }))
+typed<Cache>()(createCache({ store, mutable: false }))
+typed<PlainCache<'frozen'>>()(createCache({ store, near, format: 'plain' }))
+typed<PlainCache>()(createCache({ store, near, format: 'plain', mutable: true }))
+declare const someOptions: CacheOptions
+typed<Cache<'frozen'>>()(createCache(someOptions))
+typed<Promise<User>>()(createCache({ store }).getOrSet('k', loadUser))
 typed<Promise<User>>()(own.getOrSet('k', loadUser))
 typed<Promise<User | undefined>>()(own.get<User>('k'))
 typed<Promise<Map<string, User>>>()(own.getMany<User>(['k']))
@@ -125,10 +136,14 @@ typed<User | undefined>()((await own.namespace('x').getEntry<User>('k')).value)
 typed<Promise<User>>()(own.wrap(loadUser, { name: 'x' })())
 typed<Promise<User>>()(own.define({ name: 'x', load: loadUser }).get(undefined))
 ;(await own.getOrSet('k', loadUser)).tags.push('x')
-typed<Cache<true>>()(cache.with({ mutable: true }))
-typed<PlainCache<true>>()(createCache({ store, format: 'plain', mutable: true }))
+typed<Cache>()(cache.with({ mutable: true }))
+typed<Cache<'frozen'>>()(own.with({ mutable: false }))
+typed<Cache>()(own.with({ deadline: 1 }))
+typed<PlainCache<'frozen'>>()(plain.with({ mutable: false }))
 // @ts-expect-error whether it is cannot be told here
-;(await createCache({ store, mutable: Math.random() < 0.5 }).getOrSet('k', loadUser)).name = 'x'
+;(await createCache({ store, near, mutable: Math.random() < 0.5 }).getOrSet('k', loadUser)).name = 'x'
+// @ts-expect-error what is shared is not given to who may write it
+typed.call(null, (): Cache => createCache({ store, near }))
 // @ts-expect-error no cache is in memory by accident
 createCache({ ttl: '5m' })
 declare const plainStore: Store

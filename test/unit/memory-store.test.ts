@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../adapters/memory/index.ts'
+import { createCache } from '../../src/index.ts'
 import { testCounter } from '../../src/testing/index.ts'
 
 describe('memoryStore', () => {
@@ -57,5 +58,80 @@ describe('memoryStore', () => {
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('refuses a bound of %s', (bound) => {
     expect(() => memoryStore({ maxEntries: bound })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
     expect(() => memoryStore({ maxBytes: bound })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+})
+
+describe('a clock that is set back', () => {
+  const HOUR_MS = 3_600_000
+  const store = () => {
+    const clock = { ms: 1_800_000_000_000 }
+    return { clock, store: memoryStore({ now: () => clock.ms }) }
+  }
+  it('keeps nothing longer than it was to live', async () => {
+    const { clock, store: memory } = store()
+    await memory.set('k', 'v', 60_000)
+    await memory.set('swept', 'v', 60_000)
+    clock.ms += 20_000
+    expect(await memory.get('k')).toBe('v')
+    clock.ms -= HOUR_MS
+    expect(await memory.get('k')).toBe('v')
+    clock.ms += 39_999
+    expect(await memory.get('k')).toBe('v')
+    clock.ms += 1
+    expect(await memory.get('k')).toBeUndefined()
+    expect(await memory.getMany(['k', 'swept'])).toEqual([undefined, undefined])
+  })
+  afterEach(() => void vi.useRealTimers())
+  it('nor where nothing was asked of it before it was late', async () => {
+    vi.useFakeTimers({ now: 1_800_000_000_000, toFake: ['Date', 'performance'] })
+    const memory = memoryStore()
+    await memory.set('k', 'v', 60_000)
+    vi.setSystemTime(1_800_000_000_000 - HOUR_MS)
+    vi.advanceTimersByTime(59_999)
+    expect(await memory.get('k')).toBe('v')
+    vi.advanceTimersByTime(1)
+    expect(await memory.get('k')).toBeUndefined()
+  })
+  it('again and again, and forth', async () => {
+    const { clock, store: memory } = store()
+    await memory.set('k', 'v', 60_000)
+    for (let i = 0; i < 59; i++) {
+      clock.ms += 1000
+      expect(await memory.get('k')).toBe('v')
+      clock.ms -= (i % 3) * HOUR_MS
+      expect(await memory.get('k')).toBe('v')
+    }
+    await memory.set('later', 'v', 60_000)
+    clock.ms += 1000
+    expect(await memory.get('k')).toBeUndefined()
+    expect(await memory.get('later')).toBe('v')
+    clock.ms += 59_000
+    expect(await memory.get('later')).toBeUndefined()
+  })
+  it('ends a cached value in time', async () => {
+    const { clock, store: memory } = store()
+    const cache = createCache({ store: memory, ttl: '1m' })
+    await cache.set('k', 1)
+    await cache.set('counter', 1)
+    clock.ms -= HOUR_MS
+    expect(await cache.get('k')).toBe(1)
+    expect(await cache.ttl('k')).toBeLessThanOrEqual(60_000)
+    clock.ms += 60_000
+    expect(await cache.get('k')).toBeUndefined()
+  })
+  it('makes no copy in grace last longer', async () => {
+    vi.useFakeTimers({ now: 1_800_000_000_000, toFake: ['Date', 'performance'] })
+    const cache = createCache({ store: memoryStore(), ttl: '1m', grace: '1m' })
+    await cache.set('expired', 1)
+    await cache.set('failed', 1)
+    vi.advanceTimersByTime(60_000)
+    vi.setSystemTime(1_800_000_000_000 - HOUR_MS)
+    expect(await cache.expire('expired')).toBe(true)
+    const fail = () => Promise.reject(new Error('down'))
+    expect(await cache.getOrSet('failed', fail, { forceFresh: true })).toBe(1)
+    await cache.flush()
+    expect((await cache.getEntry('failed')).value).toBe(1)
+    vi.advanceTimersByTime(60_000)
+    for (const key of ['expired', 'failed']) expect((await cache.getEntry(key)).status).toBe('absent')
   })
 })

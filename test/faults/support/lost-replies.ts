@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Operation } from '../../../src/protocol/operation.ts'
 import { testCounter } from '../../../src/testing/contract.ts'
+import { rounds } from '../../support/rounds.ts'
 import { type FaultyStore, inLanes, pause, sentOnce, startWay, type Way, type WayName } from './ways.ts'
 
 // Every reply marked `lost` is dropped after the server ran the command, by a proxy between the store and the server.
 
-const ROUNDS = 1000
+const ROUNDS = rounds({ quick: 150, soak: 1000 })
 const LANES = 25
 
 /** Stores a text: run again, it leaves what it left before. */

@@ -23,29 +23,29 @@ const recent = of('src/cache/recent.ts')
 export const mutants: readonly Mutant[] = [
   // The steps on one entry
   step('a fill needs its lease', "(verb === 'fill' && held !== e)", "(verb === 'fill' && false)"),
-  step('a write ends the lease', 'times + FREE + rest', 'times + (text ? text.slice(73, 104) : FREE) + rest'),
-  step(
-    'a lease that stands is not taken',
-    'text && held !== a && leaseLeft > 0',
-    'text && held !== a && leaseLeft > 1e9',
-  ),
+  step('a write ends the lease', 'times + lease + rest', 'times + (text ? text.slice(73, 104) : lease) + rest'),
+  step('a lease that stands is not taken', 'held !== d && leaseLeft > 0', 'held !== d && leaseLeft > 1e9'),
   step('a lease is not taken for what is live', 'if (live && Number(c) === 0) return', 'if (false) return'),
   step('a lease keeps its key while it lasts', 'leftMs !== undefined && leftMs < Number(b) ? b', 'false ? b'),
-  step('a lease leaves the stale copy', 'if (!live && !graced) return put', 'if (!live) return put'),
+  step('a lease leaves the stale copy', 'const copy = live || graced', 'const copy = live'),
   step('only its holder gives a lease back', 'if (!expire && held !== a) return same', 'if (false) return same'),
-  step('expire ends the lease', 'ends + FREE + text.slice(104), left, 1', 'ends + text.slice(73), left, 1'),
+  step(
+    'expire ends the lease',
+    'ends + ended + text.slice(104), left, 1',
+    'ends + (expire ? text.slice(73, 104) : ended) + text.slice(104), left, 1',
+  ),
   step('expire ends freshness', '(expire ? digits(0, 15) : fresh)', 'fresh'),
   step('expire without grace deletes', '(expire && !graced) || left <= 0', 'left <= 0', UNIT),
   step('add leaves what is live', "(verb === 'add' && live)", "(verb === 'add' && false)"),
   step(
     'what is dead is not live',
-    "(text.slice(2, 18) === dead) === (verb === 'take')",
-    "(verb !== 'take' || text.slice(2, 18) === dead)",
+    "(id === dead) === (verb === 'take' || verb === 'touch')",
+    '(!/^(take|touch)$/.test(String(verb)) || id === dead)',
   ),
   step(
     'take takes what it has found',
-    "(text.slice(2, 18) === dead) === (verb === 'take')",
-    "(verb === 'take' || text.slice(2, 18) !== dead)",
+    "(id === dead) === (verb === 'take' || verb === 'touch')",
+    '(/^(take|touch)$/.test(String(verb)) || id !== dead)',
     UNIT,
   ),
   step('take deletes', 'live ? put(undefined, 0, text)', 'live ? same(current, text)'),
@@ -71,15 +71,25 @@ export const mutants: readonly Mutant[] = [
     'for (const [tag, version] of context.tags) if (seen.tags.get(tag) !== version) return false\n    return true',
     'return true',
   ),
-  load('a load without a lease is for those who came before it', '!seen && arrived < started', '!seen', UNIT),
-  load('nor for whom the store has answered', '!seen && arrived < started', 'arrived < started', UNIT),
+  load(
+    'a load without a lease is for those who came before it',
+    '(!seen || !!load.beside) && arrived < started',
+    '!seen',
+    UNIT,
+  ),
+  load(
+    'nor for whom the store has answered',
+    '(!seen || !!load.beside) && arrived < started',
+    'arrived < started',
+    UNIT,
+  ),
   load(
     'loads without a lease run one at a time',
     'await within(after(before.result.catch(nothing))',
     'await within(Promise.resolve()',
     UNIT,
   ),
-  load('but not once the store has answered', ' && before.heard === core.heard', '', UNIT),
+  load('but not once the store has answered', '&&\n      before.heard === core.heard', '', UNIT),
   load('a lease is renewed', 'const unhold = renew(job, load)', 'const unhold = nothing', [
     'cache/guards.test.ts > is kept by a load that takes longer than it, and stores what it loads',
   ]),
@@ -87,7 +97,7 @@ export const mutants: readonly Mutant[] = [
   step('only its holder renews a lease', 'if (Number(c) === 2 && held !== a) return same', 'if (false) return same'),
   load(
     'versions are captured anew after a wait',
-    'if (waited && held) load.context =',
+    'if (followed !== undefined && held) load.context =',
     'if (false) load.context =',
     UNIT,
   ),
@@ -115,12 +125,21 @@ export const mutants: readonly Mutant[] = [
     'if (signal.aborted) {',
     UNIT,
   ),
-  load('a failure gives the lease back', 'tell(false)\n      await giveUp()', 'tell(false)'),
-  load('what is not stored gives the lease back', 'if (!coded || load.detached || wish.skip) await giveUp()', ''),
-  load('a refused write gives the lease back', 'if (token) await release(job, token)\n        },', '},', UNIT),
+  load('a failure gives the lease back', "await (load.over ? giveUp() : giveUp('fail', job.shareMs))", ''),
+  load(
+    'what is not stored gives the lease back',
+    "else if (!isStored) await giveUp(coded || wish.skip ? 'fail' : 'gone')",
+    '',
+  ),
+  load(
+    'a refused write gives the lease back',
+    "if (token) await release(job, token, false, 'fail')\n        },",
+    '},',
+    UNIT,
+  ),
   load('a lease is given back again where the store is away', 'more()\n        throw error', 'throw error', UNIT),
-  load('skip is not stored', 'if (coded && !wish.skip) await fill', 'if (coded) await fill'),
-  load('a loader ends at hardTimeout', 'cancel = setTimer(() => stop.abort(late), hardMs)', ''),
+  load('skip is not stored', 'coded && !wish.skip && !wish.uncached', 'coded && !wish.uncached'),
+  load('a loader ends at hardTimeout', 'cancel = setTimer(expire, hardMs)', ''),
   load('a loader that has ended leaves no timer', '} finally {\n      cancel()', '} finally {', 'simulation'),
   load(
     'tags a loader names were known before it',
@@ -181,7 +200,7 @@ export const mutants: readonly Mutant[] = [
   look('an entry of another generation is dead', 'if (entry.generation === generation) {', 'if (true) {'),
   look(
     'tags that the entry bears are read',
-    'if (!all.has(name)) missing.push(read(name))',
+    'if (name && !all.has(name)) missing.push(read(name))',
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
   look(
@@ -215,7 +234,11 @@ export const mutants: readonly Mutant[] = [
     'else if (true) seen.set',
     'simulation',
   ),
-  version('a version is made, not replaced', 'const next = current ?? version', 'const next = version'),
+  version(
+    'a version is made, not replaced',
+    'if (made && !(current?.length',
+    'if (made && !(0 * (current ?? made).length',
+  ),
   version(
     'what is invalidated is forgotten',
     'epoch++\n      asked.delete(key)\n      seen.delete(key)',
@@ -271,13 +294,7 @@ export const mutants: readonly Mutant[] = [
     'for (const [i, outcome] of [].entries() as never) {',
   ),
   cache('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
-  cache('a take that was overtaken is made again', 'while (text === null && id !== tried)', 'while (false)', UNIT),
-  cache(
-    'one caller that leaves takes no other along',
-    'versions.capture(space, names, core.call()), limit), limit)',
-    'versions.capture(space, names, core.call(limit)), limit), limit)',
-    UNIT,
-  ),
+  cache('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
   momentary('reads of one tick only are shared', 'void RESOLVED.then(clear)', ''),
   core(
     'reads before a write are not shared after it',
@@ -396,13 +413,16 @@ export const mutants: readonly Mutant[] = [
   near('a plain write waits for it', 'if (late.length > 0) await after(Promise.all(late))', '', [
     'cache/unarrived.test.ts > is waited for by a write of a plain key',
   ]),
-  step('it ends what it has seen alone', 'return value && text.slice(2, 18) === dead ? put', 'return value ? put', [
-    'cache/unarrived.test.ts > leaves what is written before it arrives once more',
-  ]),
+  step(
+    'it ends what it has seen alone',
+    'if (!value || id !== dead) return same(current, 0)\n      return Number(a)',
+    'if (!value) return same(current, 0)\n      return Number(a)',
+    ['cache/unarrived.test.ts > leaves what is written before it arrives once more'],
+  ),
   core(
     'a lease ends as well',
-    "entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id]",
-    "['bury', entry.id]",
+    "entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]",
+    "['bury', entry.id, 0]",
     ['cache/unarrived.test.ts > gives a lease back, of a load that began before'],
   ),
   tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
@@ -471,7 +491,7 @@ export const mutants: readonly Mutant[] = [
     'if (running && isOutdated(running, caller))',
     ['cache/unarrived.test.ts > nor does one that every caller has left, and another has followed'],
   ),
-  load('loads of a plain key are shared', 'if (!token) return plain || (!seen', 'if (!token) return (!seen'),
+  load('loads of a plain key are shared', 'if (!token) return plain || ((!seen', 'if (!token) return ((!seen'),
   cache('a call that ends before its turn is told once', 'ready?.catch(nothing)\n    if (!plain', 'if (!plain', [
     'cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key',
   ]),

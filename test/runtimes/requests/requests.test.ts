@@ -1,5 +1,6 @@
 import { type StartedGateway, startGateway } from 'hither/testing/node'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { rounds } from '../../support/rounds.ts'
 import { startWorker, type Worker } from './start.ts'
 import type { Job, Step, Told } from './worker.ts'
 
@@ -149,7 +150,9 @@ describe('subrequests', () => {
   })
 })
 
-describe('10,000 requests, 50 at a time, with every feature on', () => {
+const REQUESTS = rounds({ quick: 2000, soak: 10_000 })
+
+describe(`${REQUESTS} requests, 50 at a time, with every feature on`, () => {
   it('are all answered, none by a request that is gone, with at most 6 fetches at once', async () => {
     const chance = (n: number): number => Math.floor(Math.random() * n)
     const step = (): Step => {
@@ -179,7 +182,7 @@ describe('10,000 requests, 50 at a time, with every feature on', () => {
     const wrong: unknown[] = []
     let most = 0
     let fetches = 0
-    let left = 10_000
+    let left = REQUESTS
     const client = async (): Promise<void> => {
       while (left-- > 0) {
         const steps = Array.from({ length: 1 + chance(2) }, step)

@@ -22,7 +22,8 @@ describe('define', () => {
     await expect(async () => await user.set({ id: 2 }, { id: 2 } as never)).rejects.toEqual(code('INVALID_VALUE'))
     await user.set({ id: 2 }, { id: 2, name: 'Bob' })
     expect(await user.get({ id: 2 })).toEqual({ id: 2, name: 'Bob' })
-    await cache.set('user:2', 'of another form')
+    const older = cache.define({ name: 'user', key: ({ id }: { id: number }) => `${id}`, load: () => '' })
+    await older.set({ id: 2 }, 'of another form')
     answer = { id: 2, name: 'loaded' }
     expect(await user.get({ id: 2 })).toEqual(answer)
   })

@@ -6,10 +6,15 @@ import { describe, expect, it } from 'vitest'
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Two caches over one store, as two processes have them. */
-function two(options: Partial<CacheOptions> = {}): { here: Cache; there: Cache; events: CacheEvent[] } {
+function two(options: Partial<CacheOptions> = {}): {
+  here: Cache<'frozen'>
+  there: Cache<'frozen'>
+  events: CacheEvent[]
+} {
   const store = memoryStore()
   const events: CacheEvent[] = []
-  const make = (): Cache => createCache({ store, ttl: '1m', onEvent: (event) => events.push(event), ...options })
+  const make = (): Cache<'frozen'> =>
+    createCache({ store, ttl: '1m', onEvent: (event) => events.push(event), ...options })
   return { here: make(), there: make(), events }
 }
 function gate<T>(): { promise: Promise<T>; open(value: T): void } {

@@ -8,8 +8,8 @@ type Memory = ReturnType<typeof memoryStore>
 function two(
   options: Partial<CacheOptions> = {},
   store: Memory = memoryStore(),
-): { here: Cache; there: Cache; store: Memory } {
-  const make = (): Cache => createCache({ store, ttl: '1m', ...options })
+): { here: Cache<'frozen'>; there: Cache<'frozen'>; store: Memory } {
+  const make = (): Cache<'frozen'> => createCache({ store, ttl: '1m', ...options })
   return { here: make(), there: make(), store }
 }
 
@@ -28,7 +28,7 @@ function switched(store: Memory = memoryStore()): { store: Memory; off: { reads:
 }
 
 describe('an invalidation during a load', () => {
-  const ends: Record<string, (both: { here: Cache; there: Cache }) => Promise<void>> = {
+  const ends: Record<string, (both: { here: Cache<'frozen'>; there: Cache<'frozen'> }) => Promise<void>> = {
     'clear, here': ({ here }) => here.clear(),
     'clear, there': ({ there }) => there.clear(),
     'invalidateTags, here': ({ here }) => here.invalidateTags(['t']),

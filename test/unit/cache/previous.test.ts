@@ -5,9 +5,9 @@ import { pause } from './slow-store.ts'
 
 // `previous` and `notModified`: what a loader may say again is what nobody has ended since.
 
-function two(options: Partial<CacheOptions> = {}): { here: Cache; there: Cache } {
+function two(options: Partial<CacheOptions> = {}): { here: Cache<'frozen'>; there: Cache<'frozen'> } {
   const store = memoryStore()
-  const make = (): Cache => createCache({ store, ttl: '1m', grace: '1h', ...options })
+  const make = (): Cache<'frozen'> => createCache({ store, ttl: '1m', grace: '1h', ...options })
   return { here: make(), there: make() }
 }
 
@@ -22,7 +22,11 @@ const isText = {
 }
 
 /** Twice: tags that a loader names are known from the second load on, and only then its value is stored. */
-async function load(cache: Cache, loader: Loader<unknown>, options: GetOrSetOptions = {}): Promise<void> {
+async function load(
+  cache: Cache | Cache<'frozen'>,
+  loader: Loader<unknown>,
+  options: GetOrSetOptions = {},
+): Promise<void> {
   for (let i = 0; i < 2; i++) {
     await cache.getOrSet('k', loader, options)
     await cache.flush()
@@ -30,7 +34,7 @@ async function load(cache: Cache, loader: Loader<unknown>, options: GetOrSetOpti
 }
 
 describe('a stale copy that is ended before its load has the lease', () => {
-  const ends: Record<string, (cache: Cache) => Promise<unknown>> = {
+  const ends: Record<string, (cache: Cache<'frozen'>) => Promise<unknown>> = {
     delete: (cache) => cache.delete('k'),
     'set and expire': async (cache) => {
       await cache.set('k', 'second', { tags: ['t'] })
@@ -64,7 +68,11 @@ describe('a stale copy that is ended before its load has the lease', () => {
 })
 
 describe('a stale copy that is ended while another holds its lease', () => {
-  const failing = async (caches: { here: Cache; there: Cache }, end: () => Promise<unknown>, tags: string[]) => {
+  const failing = async (
+    caches: { here: Cache<'frozen'>; there: Cache<'frozen'> },
+    end: () => Promise<unknown>,
+    tags: string[],
+  ) => {
     const { here, there } = caches
     const door = Promise.withResolvers<string>()
     const other = there.getOrSet('k', () => door.promise)
@@ -79,7 +87,7 @@ describe('a stale copy that is ended while another holds its lease', () => {
     await here.flush()
     return [answer, await there.get('k', { tags })]
   }
-  const stale = async (): Promise<{ here: Cache; there: Cache }> => {
+  const stale = async (): Promise<{ here: Cache<'frozen'>; there: Cache<'frozen'> }> => {
     const caches = two()
     await caches.there.set('k', 'first', { tags: ['t'] })
     await caches.there.expire('k')

@@ -74,7 +74,7 @@ describe('a delete that is made good', () => {
     await cache.set('k', 'new')
     // Its reply was lost, or it was overtaken on its way.
     if (sent) expect(await memory.run(...sent)).toBe(0)
-    expect([sent?.[2].length, await cache.get('k'), await other.get('k')]).toEqual([2, 'new', 'new'])
+    expect([sent?.[2].length, await cache.get('k'), await other.get('k')]).toEqual([3, 'new', 'new'])
   })
   it('gives a lease back, of a load that began before', async () => {
     const { next, cache: make, other } = two()

@@ -95,6 +95,12 @@ describe('encrypted', () => {
     expect(await both.decode(await old.encode('v', 'k'), 'k')).toBe('v')
     expect(await both.encode('v', 'k')).toMatch(/^2\./)
   })
+  it('refuses an id that comes twice, whether the secrets are the same or not', () => {
+    for (const other of [secret(1), secret(2)]) {
+      const twice = [...keys, { id: 'b', secret: secret(3) }, { id: 'a', secret: other }]
+      expect(code(() => encrypted({ keys: twice }))).toBe('INVALID_ARGUMENT')
+    }
+  })
   it('refuses keys that are missing, short, or oddly named, without showing them', () => {
     for (const bad of [
       [],
@@ -125,6 +131,43 @@ describe('a cache with a codec', () => {
     await cache.set('c', 'canary')
     expect(await store.get('hither:c')).toMatch(/^hE.*a\.[\w+/]+=*$/)
     expect(await store.get('hither:c')).not.toContain('canary')
+  })
+  it.each(['get', 'getOrSet', 'getMany', 'getEntry', 'take', 'previous'])(
+    'takes no entry of a cache without one: %s',
+    async (way) => {
+      for (const value of ['text', { role: 'admin' }, 1.5, -0, new Date(1), null]) {
+        const store = memoryStore()
+        const events: CacheEvent['type'][] = []
+        const codec = encrypted({ keys: [{ id: 'a', secret: secret(1) }] })
+        const cache = createCache({ store, codec, ttl: '1m', grace: '1m', onEvent: ({ type }) => events.push(type) })
+        await createCache({ store, ttl: '1m', grace: '1m' }).set('k', value)
+        if (way === 'previous') {
+          await cache.expire('k')
+          expect(await cache.getOrSet('k', ({ previous }) => previous === undefined)).toBe(true)
+          continue
+        }
+        if (way === 'getOrSet') expect(await cache.getOrSet('k', () => 'loaded')).toBe('loaded')
+        if (way === 'get') expect(await cache.get('k')).toBeUndefined()
+        if (way === 'getMany') expect(await cache.getMany(['k'])).toEqual(new Map())
+        if (way === 'getEntry') expect((await cache.getEntry('k')).value).toBeUndefined()
+        if (way === 'take') expect(await cache.take('k')).toBeUndefined()
+        expect(events).toContain('decode-failed')
+        expect(events).not.toContain('hit')
+      }
+    },
+  )
+  it('takes a counter for a whole number and nothing else', async () => {
+    const store = memoryStore()
+    const codec = encrypted({ keys: [{ id: 'a', secret: secret(1) }] })
+    const cache = createCache({ store, codec })
+    expect(await cache.increment('n', -5)).toBe(-5)
+    expect(await cache.get('n')).toBe(-5)
+    const text = (await store.get('hither:n')) ?? ''
+    for (const forged of ['{"role":"admin"}', '"x"', '1.5', '1e3', '01', ' 1', '', '-0', '9007199254740993', '[1]']) {
+      await store.set('hither:n', text.slice(0, -2) + forged, undefined)
+      expect(await cache.get('n')).toBeUndefined()
+      expect(await createCache({ store }).get('n')).toBeUndefined()
+    }
   })
   it('wraps the JSON codec by itself', async () => {
     expect(await json.decode(await json.encode(rich, 'k'), 'k')).toEqual(rich)

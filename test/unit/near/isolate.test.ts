@@ -15,12 +15,12 @@ class Point {
 
 describe('isolate', () => {
   it.each([null, undefined, true, 0, -0, Number.NaN, 1n, '', 'text', Symbol.iterator])('%s cannot change', (value) => {
-    expect(isolate(value)).toBe(0)
+    expect(isolate(value).isolation).toBe(0)
   })
   it.each([[], {}, [1, { a: [null] }], Object.create(null), JSON.parse('{"__proto__":{"a":1}}'), nested(64)])(
     'plain data is frozen: %j',
     (value) => {
-      expect(isolate(value)).toBe(FROZEN)
+      expect(isolate(value).isolation).toBe(FROZEN)
     },
   )
   it.each([
@@ -33,7 +33,7 @@ describe('isolate', () => {
     ['objects in a Set', new Set([{ a: 1 }])],
     ['a Date 64 deep', nested(64, new Date(0))],
   ])('%s is cloned', (_, value) => {
-    expect(isolate(value)).toBe(CLONED)
+    expect(isolate(value).isolation).toBe(CLONED)
   })
   it.each([
     ['an instance of a class', new Point()],
@@ -52,13 +52,13 @@ describe('isolate', () => {
     ['an error', new Error('a')],
     ['nesting past 64', nested(66)],
   ])('%s is not kept', (_, value) => {
-    expect(isolate(value)).toBe(UNKNOWN)
+    expect(isolate(value).isolation).toBe(UNKNOWN)
   })
   it('knows whatever the codec gives', () => {
     const value = [new Map([[{ a: 1 }, new Set([1n])]]), new Date(5), new Uint8Array([1]), { $: 1, u: [undefined] }]
     const { payload, mark } = encodeJson(value)
-    expect(isolate(decodeJson(payload, mark))).toBe(CLONED)
-    expect(isolate(decodeJson(encodeJson(nested(64)).payload, 'j'))).toBe(FROZEN)
+    expect(isolate(decodeJson(payload, mark)).isolation).toBe(CLONED)
+    expect(isolate(decodeJson(encodeJson(nested(64)).payload, 'j')).isolation).toBe(FROZEN)
   })
 })
 

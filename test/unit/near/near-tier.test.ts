@@ -10,7 +10,6 @@ const entry = (value: unknown, more: Partial<NearFill> = {}): NearFill => ({
   writtenMs: NOW,
   freshUntilMs: END,
   expiresMs: END,
-  textLength: 10,
   ...more,
 })
 const put = (near: NearTier, key: string, value: unknown, more?: Partial<NearFill>, nowMs = NOW): boolean =>
@@ -119,7 +118,7 @@ describe('get and peek', () => {
     near.get('k', NOW)
     near.peek('none', NOW)
     near.get('none', NOW)
-    expect(near.stats()).toEqual({ entries: 1, bytes: 149, evicted: 0, hits: 2, misses: 1, refused: 0 })
+    expect(near.stats()).toEqual({ entries: 1, bytes: 129, evicted: 0, hits: 2, misses: 1, refused: 0 })
   })
 })
 
@@ -227,15 +226,34 @@ describe('tickets', () => {
 })
 
 describe('bounds', () => {
+  it('weigh what is decoded, not what is stored', () => {
+    const weigh = (value: unknown): number => {
+      const near = nearTier()
+      put(near, 'k', value)
+      return near.stats().bytes
+    }
+    // As text, three characters each.
+    expect(weigh(Array.from({ length: 1000 }, () => ({})))).toBeGreaterThan(40_000)
+    expect(weigh('x'.repeat(1000))).toBeLessThan(1300)
+    expect(weigh('x'.repeat(1000))).toBeGreaterThan(1100)
+    expect(weigh(new Array(1000).fill(null))).toBeGreaterThan(8000)
+    expect(weigh('ж'.repeat(1000))).toBeGreaterThan(2000)
+    for (const lent of [false, true]) {
+      const near = nearTier({ maxBytes: 10_000 })
+      expect(put(near, 'k', [{ a: 'x'.repeat(10_000) }], { lent })).toBe(false)
+      expect(put(near, 'k', { a: new Map([[new Uint8Array(10_000), 1]]) }, { lent })).toBe(false)
+      expect(put(near, 'k', { a: [['x'.repeat(9000)]] }, { lent })).toBe(true)
+    }
+  })
   it('hold for entries and bytes', () => {
     const near = nearTier({ maxEntries: 10, maxBytes: 1000 })
     for (let i = 0; i < 100; i++) {
-      put(near, `k${i}`, i, { textLength: i * 2 })
+      put(near, `k${i}`, 'x'.repeat(i * 4))
       expect(near.stats().entries).toBeLessThanOrEqual(10)
       expect(near.stats().bytes).toBeLessThanOrEqual(1000)
     }
-    expect(near.peek('k99', NOW)).toBe(99)
-    expect(put(near, 'k99', 'x', { textLength: 500 })).toBe(false)
+    expect(near.peek('k99', NOW)).toBe('x'.repeat(396))
+    expect(put(near, 'k99', 'x'.repeat(1000))).toBe(false)
     expect(near.get('k99', NOW)).toBeUndefined()
   })
 })

@@ -137,6 +137,124 @@ describe('the codec of values', () => {
     expect(() => encodeJson([{ a: value }])).toThrow(refused)
     expect(() => encodeJson(new Map([[value, 1]]))).toThrow(refused)
   })
+  class Decimal {}
+  class Rows extends Array<unknown> {}
+  class Lookup extends Map<unknown, unknown> {}
+  class Group extends Set<unknown> {}
+  class Day extends Date {}
+  class Bytes extends Uint8Array {}
+  const withName = <T extends object>(value: T): T => Object.assign(value, { name: 1 })
+  it.each<[string, unknown]>([
+    ['an instance of a class over Array', Rows.from([1])],
+    ['one over Map', new Lookup([[1, 2]])],
+    ['one over Set', new Group([1])],
+    ['one over Date', new Day(0)],
+    ['one over bytes', new Bytes(2)],
+    ['one over one over Map', new (class Deep extends Lookup {})()],
+    ['a match of an expression', /a(?<b>.)/.exec('ab')],
+    ['a list with a property', withName([1, 2])],
+    ['an empty one', withName([])],
+    ['one with a gap', withName(Object.assign(new Array(3), [1]))],
+    ['one whose property looks like an index', Object.assign([1, 2, 3], { '01': 1 })],
+    ['one with a property past every index', Object.assign([1], { 4294967295: 1 })],
+    ['a Map with a property', withName(new Map())],
+    ['a Set with a property', withName(new Set())],
+    ['a Date with a property', withName(new Date(0))],
+    ['what only has the prototype of a Map', Object.create(Map.prototype)],
+    ['what only has the prototype of a Date', Object.create(Date.prototype)],
+    ['what only has the prototype of lists', Object.create(Array.prototype)],
+    ['what only has the prototype of bytes', Object.create(Uint8Array.prototype)],
+    ['a list whose prototype is a list', Object.setPrototypeOf([1], [2])],
+    ['a list whose prototype is that of a class', Object.setPrototypeOf([1], Decimal.prototype)],
+    ['other bytes', new Uint8ClampedArray(1)],
+    ['a view', new DataView(new ArrayBuffer(1))],
+    ['a weak set', new WeakSet()],
+  ])('refuses %s: it would come back as something else', (_, value) => {
+    expect(() => encodeJson(value)).toThrow(refused)
+    expect(() => encodeJson([{ a: value }])).toThrow(refused)
+    expect(() => encodeJson([value], true)).toThrow(refused)
+  })
+  it('takes a Buffer for the bytes it is', () => {
+    if (typeof Buffer === 'undefined') return
+    expect(again(Buffer.from([1, 255]))).toEqual(new Uint8Array([1, 255]))
+    class Own extends Buffer {}
+    const own = Object.setPrototypeOf(Buffer.from([1]), Own.prototype) as unknown
+    expect(() => encodeJson(own)).toThrow(refused)
+  })
+  it('keeps a list with gaps', () => {
+    expect(again(Object.assign(new Array(3), [1]))).toEqual([1, undefined, undefined])
+    expect(again(new Array(3))).toEqual([undefined, undefined, undefined])
+  })
+  it.each<[unknown, string]>([
+    [{ rows: [{ total: new Decimal() }] }, 'rows[0].total: Decimal'],
+    [new Decimal(), 'stored: Decimal'],
+    [[[1], [2, () => 1]], '[1][1]: a function'],
+    [{ a: { b: Symbol('x') } }, 'a.b: a symbol'],
+    [{ sizes: new Map([['s', new Decimal()]]) }, 'sizes[0][1]: Decimal'],
+    [{ set: new Set([1, new Decimal()]) }, 'set[1]: Decimal'],
+    [{ match: /a/.exec('a') }, 'match: an array with properties'],
+    [{ rows: new Rows() }, 'rows: Rows'],
+    [{ error: new TypeError('x') }, 'error: TypeError'],
+  ])('names the path and the class of what it refuses: %#', (value, text) => {
+    expect(() => encodeJson(value)).toThrow(expect.objectContaining({ message: expect.stringContaining(text) }))
+  })
+  it('names no property that may be data, and no path without end', () => {
+    const message = (value: unknown): string => {
+      try {
+        encodeJson(value)
+      } catch (error) {
+        return (error as Error).message
+      }
+      return ''
+    }
+    expect(message({ users: { 'ada@example.org': () => 1 } })).toContain('users[…]: a function')
+    expect(message({ ['x'.repeat(41)]: () => 1 })).toContain('[…]: a function')
+    const circle: Record<string, unknown> = {}
+    circle.anotherNameOfSomeLength = circle
+    expect(message(circle).length).toBeLessThan(350)
+    expect(message(Object.create({ constructor: { name: 'a secret' } }))).not.toContain('secret')
+  })
+  it('keeps integers of up to 16,384 bits, and reads no longer ones', () => {
+    for (const most of [2n ** 16_383n - 1n, -(2n ** 16_383n)]) {
+      expect(again(most)).toBe(most)
+      expect(() => encodeJson([most < 0n ? most - 1n : most + 1n])).toThrow(refused)
+    }
+    expect(() => decodeJson(`{"$":"i","v":"${'7'.repeat(4935)}"}`, 'r')).toThrow(SyntaxError)
+    expect(() => decodeJson('{"$":"i","v":[[["7"]]]}', 'r')).toThrow(SyntaxError)
+  })
+  it.each([
+    ['lists', '[', ']'],
+    ['lists with something first', '[0,', ']'],
+    ['objects', '{"a":', '}'],
+    ['objects with something after', '{"a":', ',"b":"]}"}'],
+    ['objects with something before', '{"b":[],"a":', '}'],
+  ])('reads 64 levels and refuses 65: %s', (_, open, close) => {
+    const text = (levels: number): string => `${open.repeat(levels - 1)}[1]${close.repeat(levels - 1)}`
+    for (const mark of ['j', 'r']) {
+      expect(() => decodeJson(text(64), mark)).not.toThrow()
+      for (const levels of [65, 66, 1000, 100_000]) expect(() => decodeJson(text(levels), mark)).toThrow(SyntaxError)
+    }
+  })
+  it('refuses millions of levels before it parses them', () => {
+    for (const text of ['['.repeat(4_000_000), `[${'[0,"[",'.repeat(1_000_000)}`])
+      for (const mark of ['j', 'r'])
+        expect(() => decodeJson(text, mark)).toThrow(
+          expect.objectContaining({ message: expect.stringContaining('too deep') }),
+        )
+  })
+  it('takes a million elements and refuses more, on both sides', () => {
+    const text = (item: string, count: number): string => `[${item.repeat(count)}"${',[\\\\\\"'.repeat(1000)}"]`
+    expect((decodeJson(text('0,', 999_000), 'j') as unknown[]).length).toBe(999_001)
+    expect(() => decodeJson(text('0,', 1_000_001), 'j')).toThrow(SyntaxError)
+    expect(() => decodeJson(text('{},', 500_001), 'j')).toThrow(SyntaxError)
+    const many = Array.from({ length: 1_000_001 }, () => 10)
+    expect(() => encodeJson(many)).toThrow(refused)
+  })
+  it('does not take the brackets and commas of text for elements', () => {
+    for (const text of [',[{'.repeat(700_000), '\\'.repeat(600_000), `"${'\\"[,'.repeat(500_000)}`]) {
+      expect(again([text, text])).toEqual([text, text])
+    }
+  })
   it('says of a refused value only what it is', () => {
     const secret = { token: 'hunter2', run: () => 'hunter2' }
     expect(() => encodeJson(secret)).toThrow(
@@ -184,6 +302,11 @@ describe('the codec of values', () => {
     )
     expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before)
     expect(({} as Record<string, unknown>).bad).toBeUndefined()
+  })
+  it('reads a counter from its digits alone', () => {
+    for (const value of [0, 7, -7, 2 ** 53 - 1]) expect(decodeJson(`${value}`, 'i')).toBe(value)
+    for (const text of ['', ' 1', '01', '1.5', '1e3', '-0', '"1"', '{}', 'NaN', '9007199254740992'])
+      expect(() => decodeJson(text, 'i')).toThrow(SyntaxError)
   })
   it('throws for text of another codec', () => {
     for (const mark of ['A', 'Z', '-', ' ']) expect(() => decodeJson('1', mark)).toThrow()

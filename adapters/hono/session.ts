@@ -1,0 +1,36 @@
+import { HitherError } from 'hither'
+import type { Session, Sessions } from 'hither/session'
+import type { Env, MiddlewareHandler } from 'hono'
+
+export interface SessionMiddlewareOptions<T extends object> {
+  /** What `createSessions` made, or a function that returns it, asked once per request. */
+  readonly sessions: Sessions<T> | (() => Sessions<T> | Promise<Sessions<T>>)
+}
+
+/** What `session` adds to an application's environment: `c.var.session`. */
+export interface SessionVariables<T extends object> {
+  session: Session<T>
+}
+
+/**
+ * Middleware that opens the request's session as `c.var.session`, and saves it once, before the response leaves, also after a
+ * handler that threw. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
+ * Where the store does not answer it throws: an outage is no logged-out visitor.
+ */
+export function session<T extends object, E extends Env = Env>({
+  sessions,
+}: SessionMiddlewareOptions<T>): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
+  if (typeof sessions !== 'function' && typeof sessions?.open !== 'function') {
+    throw new HitherError('INVALID_ARGUMENT', 'session takes { sessions }, what createSessions made')
+  }
+  return async (c, next) => {
+    const all = typeof sessions === 'function' ? await sessions() : sessions
+    const opened = await all.open(c.req.raw, { signal: c.req.raw.signal })
+    c.set('session', opened)
+    await next()
+    const cookie = await opened.save()
+    if (!cookie) return
+    c.header('set-cookie', cookie, { append: true })
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
+  }
+}

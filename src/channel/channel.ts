@@ -1,0 +1,124 @@
+import { HitherError } from '../errors.ts'
+import type { Codec } from '../protocol/codec.ts'
+import { checkNamespace, storedKey } from '../protocol/keys.ts'
+import { decodeMember, encodeMember } from '../protocol/member.ts'
+import type { Schema } from '../protocol/schema.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { createInbox } from './inbox.ts'
+import { wayOf } from './ways.ts'
+
+/** Where channels are: what a cache takes. */
+export interface ChannelSpace {
+  readonly store: AtomicStore
+  /** The channel's name on the server is `<namespace>:<name>`. @default 'hither' */
+  readonly namespace?: string
+  /** @default JSON that keeps Date, BigInt, Map, Set and bytes */
+  readonly codec?: Codec
+}
+
+export interface ChannelOptions<T> {
+  /** What is published must pass it (`INVALID_VALUE`); a message of others that does not is left out. */
+  readonly schema?: Schema<T>
+}
+
+/** What a subscriber gets: a message, or word that messages may have been missed (the link was down, or it read too slowly). */
+export type ChannelItem<T> = { readonly type: 'message'; readonly value: T } | { readonly type: 'gap' }
+
+export interface SubscribeOptions {
+  /** Ends the subscription; the loop then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Most items kept for a reader that is behind; then the oldest go, and a gap says so. @default 1000 */
+  readonly maxQueued?: number
+  /** Called for a message that the codec or the schema refuses. */
+  readonly onInvalid?: (error: unknown) => void
+}
+
+/** Items as they come. Leaving the loop ends the subscription. */
+export interface Subscription<T> extends AsyncIterableIterator<ChannelItem<T>> {
+  /** Resolves once the server has subscribed: what is published from then on comes. Rejects when it could not. */
+  readonly ready: Promise<void>
+  /** Ends the subscription, and a loop over it. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Messages to whoever listens at the moment. None is kept: what must not be lost goes into a `stream`. */
+export interface Channel<T> {
+  /** Resolves to how many subscribers the server knew of; of a Cluster, those of one node. Never sent twice. */
+  publish(value: T, call?: Call): Promise<number>
+  /** Subscribes at once. */
+  subscribe(options?: SubscribeOptions): Subscription<T>
+}
+
+/**
+ * A channel of messages over TCP, over REST (server-sent events), or in this process for a store in memory. Throws
+ * `INVALID_KEY` for a name that makes no key, `UNSUPPORTED` for a store that has no channels.
+ */
+export function channel<T = unknown>(space: ChannelSpace, name: string, options: ChannelOptions<T> = {}): Channel<T> {
+  const { codec, namespace = 'hither' } = space
+  const { schema } = options
+  const full = storedKey(checkNamespace(namespace), name)
+  const { publish, listen } = wayOf(space.store)
+
+  const conform = async (value: unknown): Promise<T> => {
+    if (!schema) return value as T
+    const result = await schema['~standard'].validate(value)
+    if (!result.issues) return result.value
+    throw new HitherError('INVALID_VALUE', 'the schema refuses the message, its issues are in cause', {
+      cause: result.issues,
+    })
+  }
+  return {
+    async publish(value, call) {
+      return publish(full, await encodeMember(await conform(value), full, codec), call)
+    },
+    subscribe({ signal, maxQueued = 1000, onInvalid } = {}) {
+      if (!Number.isSafeInteger(maxQueued) || maxQueued < 1) {
+        throw new HitherError('INVALID_ARGUMENT', 'maxQueued is a whole number above 0')
+      }
+      signal?.throwIfAborted()
+      const inbox = createInbox<string>(maxQueued)
+      const listening = listen(full, inbox.add, inbox.lose, inbox.fail)
+      // Whoever awaits `ready`, or the next item, is told of it.
+      listening.catch(inbox.fail)
+      const close = async (): Promise<void> => {
+        inbox.end()
+        signal?.removeEventListener('abort', onAbort)
+        const stop = await listening.catch(() => undefined)
+        await stop?.()
+      }
+      const onAbort = (): void => {
+        inbox.fail(signal?.reason)
+        void close()
+      }
+      signal?.addEventListener('abort', onAbort)
+      const ready = listening.then(() => {})
+      ready.catch(() => {})
+      const next = async (): Promise<IteratorResult<ChannelItem<T>>> => {
+        for (;;) {
+          const item = await inbox.next()
+          if (!item) return { done: true, value: undefined }
+          if (item.type === 'gap') return { done: false, value: item }
+          try {
+            const value = await conform(await decodeMember(item.value, full, codec))
+            return { done: false, value: { type: 'message', value } }
+          } catch (error) {
+            onInvalid?.(error)
+          }
+        }
+      }
+      const subscription: Subscription<T> = {
+        ready,
+        next,
+        close,
+        async return() {
+          await close()
+          return { done: true, value: undefined }
+        },
+        [Symbol.asyncIterator]: () => subscription,
+        [Symbol.asyncDispose]: close,
+      }
+      return subscription
+    },
+  }
+}

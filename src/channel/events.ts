@@ -1,0 +1,86 @@
+import { HitherError, isHitherError } from '../errors.ts'
+import { sleep } from '../runtime/clock.ts'
+import { random } from '../runtime/random.ts'
+
+/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
+export type Listen = (
+  channel: string,
+  onMessage: (message: string) => void,
+  onGap: () => void,
+  onEnd: (reason: unknown) => void,
+) => Promise<() => Promise<void>>
+
+/** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
+const MAX_LINE = 16_000_000
+const FIRST_PAUSE_MS = 100
+const LAST_PAUSE_MS = 5000
+
+/**
+ * Subscribes over server-sent events: `data: subscribe,<channel>,<count>`, then `data: message,<channel>,<payload>`. A stream
+ * that ends is opened again after a pause that grows; what was missed in between is a gap.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html
+ */
+export function listenToEvents(
+  open: (channel: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
+): Listen {
+  return async (channel, onMessage, onGap, onEnd) => {
+    const stop = new AbortController()
+    const { signal } = stop
+    const subscribed = Promise.withResolvers<void>()
+    let times = 0
+    const onData = (data: string): void => {
+      const [kind = ''] = data.split(',', 1)
+      if (kind === 'subscribe') {
+        subscribed.resolve()
+        if (times++ > 0) onGap()
+      } else if (kind === 'message') onMessage(data.slice(kind.length + channel.length + 2))
+    }
+    const loop = async (): Promise<void> => {
+      for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; ) {
+        const before = times
+        try {
+          for await (const data of eventsOf(await open(channel, signal))) onData(data)
+        } catch (error) {
+          if (signal.aborted) return
+          // A token that was refused, say, is refused again.
+          if (times === 0 || (isHitherError(error) && !error.retryable)) throw error
+        }
+        pauseMs = times > before ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
+        await sleep(pauseMs * (0.5 + random()), signal)
+      }
+    }
+    loop().catch((error: unknown) => {
+      subscribed.reject(error)
+      if (!signal.aborted) onEnd(error)
+    })
+    await subscribed.promise
+    return async () => stop.abort(new HitherError('CLOSED', 'the subscription has ended'))
+  }
+}
+
+/** The data of each event of a stream, joined by newlines where an event has several lines. */
+async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  let data: string[] = []
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      rest += decoder.decode(value, { stream: true })
+      const lines = rest.split(/\r?\n/)
+      rest = lines.pop() ?? ''
+      if (rest.length > MAX_LINE) throw new HitherError('BAD_REPLY', 'an event is too long', { retryable: true })
+      for (const line of lines) {
+        if (line.startsWith('data:')) data.push(line.slice(line[5] === ' ' ? 6 : 5))
+        else if (line === '' && data.length > 0) {
+          yield data.join('\n')
+          data = []
+        }
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {})
+  }
+}

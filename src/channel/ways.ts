@@ -1,0 +1,67 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import type { AtomicStore, Call, CommandStore } from '../store/store.ts'
+import { ReplyError } from '../store/transport.ts'
+import { type Listen, listenToEvents } from './events.ts'
+
+/** How messages go out and come in. */
+export interface Way {
+  publish(channel: string, message: string, call?: Call): Promise<number>
+  readonly listen: Listen
+}
+
+/** The way a store has: its own, its transport's, server-sent events, or this process for one that is not shared. */
+export function wayOf(store: AtomicStore): Way {
+  if (typeof store?.run !== 'function') throw unsupported()
+  if (!store.traits.shared) return inProcess(store)
+  const { publish, subscribe, transport } = store
+  const { events } = transport ?? {}
+  const listen: Listen | undefined = subscribe
+    ? (channel, onMessage, onGap) => subscribe.call(store, channel, onMessage, onGap)
+    : events && listenToEvents((channel, signal) => events.call(transport, channel, signal))
+  if (!listen) throw unsupported()
+  if (publish) return { publish: (channel, message, call) => publish.call(store, channel, message, call), listen }
+  const { command } = store as Partial<CommandStore>
+  if (!command) throw unsupported()
+  return {
+    listen,
+    async publish(channel, message, call) {
+      const reply = await command([], ['PUBLISH', channel, message], 'once', call)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      return Number(reply)
+    },
+  }
+}
+
+function unsupported(): HitherError {
+  return new HitherError('UNSUPPORTED', 'channels need a store that publishes and subscribes, or one in memory')
+}
+
+type Listener = (message: string) => void
+const local = new WeakMap<AtomicStore, Map<string, Set<Listener>>>()
+
+/** Messages of a store that no other process shares. */
+function inProcess(store: AtomicStore): Way {
+  let channels = local.get(store)
+  if (!channels) {
+    channels = new Map()
+    local.set(store, channels)
+  }
+  const all = channels
+  return {
+    async publish(channel, message, call) {
+      call?.signal?.throwIfAborted()
+      const listeners = [...(all.get(channel) ?? [])]
+      for (const listener of listeners) listener(message)
+      return listeners.length
+    },
+    async listen(channel, onMessage) {
+      const listener: Listener = (message) => onMessage(message)
+      const listeners = all.get(channel) ?? new Set()
+      all.set(channel, listeners.add(listener))
+      return async () => {
+        listeners.delete(listener)
+        if (listeners.size === 0 && all.get(channel) === listeners) all.delete(channel)
+      }
+    },
+  }
+}

@@ -1,0 +1,55 @@
+/** What the codec keeps beside text, numbers and their like. */
+export type Kind = 'object' | 'array' | 'date' | 'map' | 'set' | 'bytes'
+
+const { getPrototypeOf, hasOwn } = Object
+
+/** The prototype at the end of every chain, in any realm: `Object.prototype` of that realm, or none. */
+const isRoot = (base: object | null): boolean =>
+  base === null || base === Object.prototype || (getPrototypeOf(base) === null && hasOwn(base, 'isPrototypeOf'))
+
+const getter = (base: object, name: PropertyKey): ((this: unknown) => unknown) =>
+  Object.getOwnPropertyDescriptor(base, name)?.get as (this: unknown) => unknown
+const bytesBase = Uint8Array.prototype
+const viewName = getter(getPrototypeOf(bytesBase), Symbol.toStringTag)
+
+/** `look` looks inside: it answers for the built-in of any realm, and throws for all else. */
+const builtIns: readonly { readonly kind: Kind; readonly base: object; readonly look: (this: never) => unknown }[] = [
+  { kind: 'date', base: Date.prototype, look: Date.prototype.getTime },
+  { kind: 'map', base: Map.prototype, look: getter(Map.prototype, 'size') },
+  { kind: 'set', base: Set.prototype, look: getter(Set.prototype, 'size') },
+]
+
+/**
+ * Undefined for an instance of a class, one over a built-in too. A value of another realm (a frame, `vm`, Jest) is of the
+ * same kind as one of this. A `Buffer` is bytes: the one class that people store without meaning its methods.
+ */
+export function kindOf(value: object): Kind | undefined {
+  const base = getPrototypeOf(value) as object | null
+  if (Array.isArray(value)) {
+    // The prototype of arrays is an array itself; that of a class over them is not.
+    return base === Array.prototype || (Array.isArray(base) && isRoot(getPrototypeOf(base))) ? 'array' : undefined
+  }
+  if (base === null || isRoot(base)) return 'object'
+  const next = getPrototypeOf(base) as object
+  if (viewName.call(value) === 'Uint8Array') {
+    return base === bytesBase || isRoot(getPrototypeOf(next)) || isBuffer(value, base) ? 'bytes' : undefined
+  }
+  if (!isRoot(next)) return undefined
+  const own = builtIns.find((known) => known.base === base)
+  return (own ? [own] : builtIns).find((known) => answers(known.look, value))?.kind
+}
+
+function answers(look: (this: never) => unknown, value: object): boolean {
+  try {
+    look.call(value as never)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** By the class itself, not by one over it: there is no such name where the runtime lacks it. */
+function isBuffer(value: object, { constructor: made }: object): boolean {
+  const { isBuffer: test } = made as { readonly isBuffer?: (value: unknown) => boolean }
+  return hasOwn(made, 'isBuffer') && typeof test === 'function' && test(value) === true
+}

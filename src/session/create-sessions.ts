@@ -1,0 +1,160 @@
+import { HitherError } from '../errors.ts'
+import { toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import type { Call } from '../store/store.ts'
+import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
+import { createFields } from './fields.ts'
+import type { SessionMaker } from './maker.ts'
+import { parseRecord } from './record.ts'
+import { createSession, type FoundSession } from './session.ts'
+import type { ListedSession, SessionRequest, Sessions, SessionsOptions } from './types.ts'
+
+const KNOWN: { readonly [K in keyof SessionsOptions<unknown>]-?: true } = {
+  store: true,
+  namespace: true,
+  secrets: true,
+  idle: true,
+  absolute: true,
+  schema: true,
+  codec: true,
+  cookie: true,
+  insecure: true,
+}
+const TOUCH_MS = 60_000
+const HANDLE = /^[\w-]{43}$/
+const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
+
+/**
+ * Sessions over any store with operations. Ids are random, stored only as SHA-256, and never adopted from a client. Throws
+ * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations) at once.
+ */
+export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
+  for (const name of Object.keys(options ?? {})) {
+    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `createSessions has no option ${name}`)
+  }
+  const {
+    store,
+    namespace = 'hither',
+    secrets,
+    idle = '30m',
+    absolute = '12h',
+    cookie = {},
+    insecure = false,
+  } = options
+  if (typeof store?.run !== 'function') {
+    throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
+  }
+  const { name = 'session', sameSite = 'Lax' } = cookie
+  if (!COOKIE_NAME.test(name))
+    throw new HitherError('INVALID_ARGUMENT', 'the name of a cookie is a token, such as session')
+  if (sameSite !== 'Lax' && sameSite !== 'Strict') {
+    throw new HitherError('INVALID_ARGUMENT', "sameSite is 'Lax' or 'Strict'")
+  }
+  const space = checkNamespace(namespace)
+  const idleMs = toMs(idle, 'idle')
+  const absoluteMs = toMs(absolute, 'absolute')
+  const maker: SessionMaker<T> = {
+    store,
+    cookies: createCookies(secrets, space, {
+      name: insecure ? name : `__Host-${name}`,
+      path: '/',
+      sameSite,
+      secure: !insecure,
+      maxAgeSeconds: Math.ceil(absoluteMs / 1000),
+    }),
+    fields: createFields(options),
+    idleMs,
+    absoluteMs,
+    touchAfterMs: Math.min(TOUCH_MS, idleMs / 10),
+    sessionKey: (handle) => `:${space}:s:${handle}`,
+    generationKey: (subject) => `:${space}:u:${subject}`,
+    listKey: (subject) => `:${space}:l:${subject}`,
+  }
+  return {
+    async open(request, call) {
+      if (insecure) checkLoopback(request)
+      const device = deviceOf(request)
+      const claim = await maker.cookies.read(request.headers.get('cookie'))
+      const found = claim && (await find(maker, claim, call))
+      return createSession(maker, device, found)
+    },
+    async destroyAll(subject, call) {
+      await store.delete([maker.generationKey(await subjectRef(checkSubject(subject)))], call)
+    },
+    list: async (subject, call) => list(maker, await subjectRef(checkSubject(subject)), call),
+    async destroy(handle, call) {
+      if (!HANDLE.test(handle)) throw new HitherError('INVALID_ARGUMENT', 'a handle is what list() gave')
+      return (await store.delete([maker.sessionKey(handle)], call)) === 1
+    },
+  }
+}
+
+/** Reads the session and its subject's generation in one wave. Undefined: it has ended, or its data does not pass. */
+async function find<T>(
+  { store, sessionKey, generationKey, fields }: SessionMaker<T>,
+  claim: Claim,
+  call: Call | undefined,
+): Promise<FoundSession | undefined> {
+  const handle = await digestOf(claim.id)
+  const key = sessionKey(handle)
+  const [text, generation] = await Promise.all([
+    store.get(key, call),
+    claim.subject ? store.get(generationKey(claim.subject), call) : undefined,
+  ])
+  const record = parseRecord(text)
+  if (!record) return undefined
+  const { subject } = record
+  // Another request has bound it since this cookie was sent: its subject is asked for as well.
+  const current = subject === claim.subject ? generation : await store.get(generationKey(subject), call)
+  if (subject && current !== record.generation) return undefined
+  const opened = await fields.open(key, record.fields)
+  return opened && { id: claim.id, subject, handle, seenMs: record.seenMs, fields: opened }
+}
+
+async function list<T>(
+  { store, sessionKey, generationKey, listKey }: SessionMaker<T>,
+  subject: string,
+  call: Call | undefined,
+): Promise<ListedSession[]> {
+  const [text = '', generation] = await Promise.all([
+    store.get(listKey(subject), call),
+    store.get(generationKey(subject), call),
+  ])
+  const lines = text.split('\n').flatMap((line) => {
+    const [, handle = '', device = ''] = /^([\w-]{43}) \d+ (.*)$/.exec(line) ?? []
+    return handle ? [{ handle, device: decodeURIComponent(device) }] : []
+  })
+  const records = await store.getMany(
+    lines.map(({ handle }) => sessionKey(handle)),
+    call,
+  )
+  const found = lines.flatMap(({ handle, device }, i) => {
+    const record = parseRecord(records[i])
+    if (record?.subject !== subject || record.generation !== generation) return []
+    return [{ handle, device, createdMs: record.createdMs, lastSeenMs: record.seenMs }]
+  })
+  return found.reverse()
+}
+
+function checkSubject(subject: string): string {
+  if (typeof subject === 'string' && subject !== '') return subject
+  throw new HitherError('INVALID_ARGUMENT', 'a subject is a string that is not empty, such as user:7')
+}
+
+const DEVICE_LENGTH = 200
+
+function deviceOf({ headers }: SessionRequest): string {
+  if (typeof headers?.get !== 'function') {
+    throw new HitherError('INVALID_ARGUMENT', 'open takes a Request, or { headers }')
+  }
+  return encodeURIComponent((headers.get('user-agent') ?? '').toWellFormed().slice(0, DEVICE_LENGTH).toWellFormed())
+}
+
+/** Without `Secure` a cookie travels in the clear: only on this machine. */
+function checkLoopback({ url, headers }: SessionRequest): void {
+  const host = url ? new URL(url).hostname : (headers?.get('host') ?? '').replace(/:\d*$/, '')
+  if (!LOOPBACK.test(host)) {
+    throw new HitherError('INSECURE_URL', 'insecure sessions are for plain http on this machine: use https elsewhere')
+  }
+}

@@ -1,0 +1,17 @@
+import type { AtomicStore } from '../store/store.ts'
+import type { Cookies } from './cookie.ts'
+import type { Fields } from './fields.ts'
+
+/** What the sessions of one `createSessions` share. */
+export interface SessionMaker<T> {
+  readonly store: AtomicStore
+  readonly cookies: Cookies
+  readonly fields: Fields<T>
+  readonly idleMs: number
+  readonly absoluteMs: number
+  /** How old `seenMs` must be before a request extends the idle time. */
+  readonly touchAfterMs: number
+  sessionKey(handle: string): string
+  generationKey(subject: string): string
+  listKey(subject: string): string
+}

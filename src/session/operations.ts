@@ -1,0 +1,165 @@
+import type { Operation } from '../protocol/operation.ts'
+import { formatRecord, mergeFields, parseRecord, type SessionRecord } from './record.ts'
+
+/**
+ * Writes some fields of a session, by name: fields that others write meanwhile are kept. `mode` is 1 to create it where there
+ * is none, or 0 to change the one that is there: one that has ended is never made again. `changes`: lines of a name, a tab
+ * and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept.
+ * Replies 1, or 0 where it was not written.
+ */
+export const writeSession: Operation<
+  readonly [
+    mode: number,
+    idleMs: number,
+    createdMs: number,
+    absoluteMs: number,
+    subject: string,
+    generation: string,
+    changes: string,
+  ],
+  number
+> = {
+  name: 'session.write',
+  // Sent again it could undo what was written since, or make a session that was destroyed.
+  effect: 'once',
+  lua: `
+local mode, idle, created, absolute, subject, generation, changes = ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0, ARGV[5], ARGV[6], ARGV[7]
+local now_ms = math.floor(now() / 1000)
+local text = redis.call('GET', KEYS[1])
+local ends, fields
+if mode == '1' then
+ if text then return 0 end
+ if created == 0 then created = now_ms end
+ ends, fields = created + absolute, ''
+ if subject == '' then subject = ('-'):rep(22) end
+ if generation == '' then generation = ('-'):rep(16) end
+else
+ if not text or not text:find('^s1' .. ('%d'):rep(45)) then return 0 end
+ created, ends, fields = text:sub(3, 17) + 0, text:sub(18, 32) + 0, text:sub(86)
+ if subject == '' then subject, generation = text:sub(48, 69), text:sub(70, 85) end
+end
+local left = math.min(idle, ends - now_ms)
+if left <= 0 then return 0 end
+local changed, order = {}, {}
+for name, value in (changes .. '\\n'):gmatch('([^\\t\\n]+)\\t?([^\\n]*)\\n') do
+ if changed[name] == nil then order[#order + 1] = name end
+ changed[name] = value
+end
+local lines = {}
+for name, value in (fields .. '\\n'):gmatch('([^\\t\\n]+)\\t([^\\n]*)\\n') do
+ local new = changed[name]
+ if new == nil then lines[#lines + 1] = ('%s\\t%s'):format(name, value)
+ elseif new ~= '' then lines[#lines + 1] = ('%s\\t%s'):format(name, new) end
+ if new ~= nil then changed[name] = '' end
+end
+for i = 1, #order do
+ if changed[order[i]] ~= '' then lines[#lines + 1] = ('%s\\t%s'):format(order[i], changed[order[i]]) end
+end
+local head = ('s1%015.0f%015.0f%015.0f'):format(created, ends, now_ms)
+redis.call('SET', KEYS[1], table.concat({ head, subject, generation, table.concat(lines, '\\n') }), 'PX', left)
+return 1`,
+  apply(current, [mode, idleMs, createdMs, absoluteMs, subject, generation, changes], { nowUs }) {
+    const nowMs = Math.floor(nowUs / 1000)
+    const kept = { next: current, ttl: 'keep', reply: 0 } as const
+    const before = mode === 1 ? undefined : parseRecord(current)
+    if (mode === 1 ? current !== undefined : !before) return kept
+    const created = before?.createdMs ?? (createdMs || nowMs)
+    const ends = before?.endsMs ?? created + absoluteMs
+    const left = Math.min(idleMs, ends - nowMs)
+    if (left <= 0) return kept
+    const record: SessionRecord = {
+      createdMs: created,
+      endsMs: ends,
+      seenMs: nowMs,
+      subject: subject || (before?.subject ?? ''),
+      generation: subject ? generation : (before?.generation ?? ''),
+      fields: mergeFields(before?.fields ?? new Map(), changes),
+    }
+    return { next: formatRecord(record), ttl: { ms: left }, reply: 1 }
+  },
+}
+
+/** Extends the idle time. Replies 1, or 0 where there is no session, or its absolute end has come. */
+export const touchSession: Operation<readonly [idleMs: number], number> = {
+  name: 'session.touch',
+  // It makes nothing, and a later one only extends further.
+  effect: 'repeat',
+  lua: `
+local text = redis.call('GETRANGE', KEYS[1], 0, 46)
+if not text:find('^s1' .. ('%d'):rep(45)) then return 0 end
+local now_ms = math.floor(now() / 1000)
+local left = math.min(ARGV[1] + 0, text:sub(18, 32) - now_ms)
+if left <= 0 then return 0 end
+redis.call('SETRANGE', KEYS[1], 32, ('%015.0f'):format(now_ms))
+redis.call('PEXPIRE', KEYS[1], left)
+return 1`,
+  apply(current, [idleMs], { nowUs }) {
+    const nowMs = Math.floor(nowUs / 1000)
+    const record = parseRecord(current)
+    const left = record ? Math.min(idleMs, record.endsMs - nowMs) : 0
+    if (!record || left <= 0) return { next: current, ttl: 'keep', reply: 0 }
+    return { next: formatRecord({ ...record, seenMs: nowMs }), ttl: { ms: left }, reply: 1 }
+  },
+}
+
+/** Ends a session and takes what it held: of several callers one gets it. Replies its text, or null. */
+export const takeSession: Operation<readonly [], string | null> = {
+  name: 'session.take',
+  // Whoever takes it twice has lost what the first reply held.
+  effect: 'once',
+  lua: `
+local text = redis.call('GET', KEYS[1])
+if text then redis.call('DEL', KEYS[1]) end
+return text`,
+  apply: (current) => ({ next: undefined, ttl: 'none', reply: current ?? null }),
+}
+
+/**
+ * Replies the generation of a subject, made of the first argument where there is none, and renews its life: it outlives every
+ * session that holds it.
+ */
+export const captureGeneration: Operation<readonly [made: string, lifeMs: number], string> = {
+  name: 'session.generation',
+  // One that was ended must not be made again.
+  effect: 'once',
+  lua: `
+local generation = redis.call('GET', KEYS[1]) or ARGV[1]
+redis.call('SET', KEYS[1], generation, 'PX', ARGV[2])
+return generation`,
+  apply: (current, [made, lifeMs]) => ({ next: current ?? made, ttl: { ms: lifeMs }, reply: current ?? made }),
+}
+
+/** Most sessions that are listed of one subject: the newest. */
+const MAX_LISTED = 100
+
+/**
+ * Adds a line (`<handle> <end in ms> <device>`) to the list of a subject's sessions; those that have ended by the store's
+ * clock, and the oldest past 100, go. Replies how many there are.
+ */
+export const listSession: Operation<readonly [handle: string, endsMs: number, device: string], number> = {
+  name: 'session.list',
+  effect: 'repeat',
+  lua: `
+local now_ms = math.floor(now() / 1000)
+local lines, last_ms = {}, ARGV[2] + 0
+for handle, ends, device in ((redis.call('GET', KEYS[1]) or '') .. '\\n'):gmatch('(%S+) (%d+) ([^\\n]*)\\n') do
+ if handle ~= ARGV[1] and ends - now_ms > 0 then
+  lines[#lines + 1] = ('%s %s %s'):format(handle, ends, device)
+  last_ms = math.max(last_ms, ends + 0)
+ end
+end
+lines[#lines + 1] = ('%s %.0f %s'):format(ARGV[1], ARGV[2] + 0, ARGV[3])
+while #lines > ${MAX_LISTED} do table.remove(lines, 1) end
+redis.call('SET', KEYS[1], table.concat(lines, '\\n'), 'PX', math.max(1, last_ms - now_ms))
+return #lines`,
+  apply(current = '', [handle, endsMs, device], { nowUs }) {
+    const nowMs = Math.floor(nowUs / 1000)
+    const lines = current
+      .split('\n')
+      .map((line) => /^(\S+) (\d+) (.*)$/.exec(line))
+      .filter((line) => line !== null && line[1] !== handle && Number(line[2]) > nowMs) as RegExpExecArray[]
+    const lastMs = Math.max(endsMs, ...lines.map((line) => Number(line[2])))
+    const all = [...lines.map(([line]) => line), `${handle} ${endsMs} ${device}`].slice(-MAX_LISTED)
+    return { next: all.join('\n'), ttl: { ms: Math.max(1, lastMs - nowMs) }, reply: all.length }
+  },
+}

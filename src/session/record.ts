@@ -1,0 +1,61 @@
+/**
+ * A session as it is stored: `s1`, then digits and letters of fixed width, then a line for each field.
+ *
+ *   s1 | created ms (15) | absolute end ms (15) | last seen ms (15) | subject (22) | generation (16) | name TAB value NL …
+ *
+ * Names and values hold no control characters, so that tab and newline divide them. All times are by the store's clock.
+ */
+export interface SessionRecord {
+  readonly createdMs: number
+  /** The absolute end. */
+  readonly endsMs: number
+  readonly seenMs: number
+  /** A reference to the subject the session is bound to; '' for none. */
+  readonly subject: string
+  /** What the subject's generation was when it was bound; '' for none. */
+  readonly generation: string
+  /** By name, as text. */
+  readonly fields: ReadonlyMap<string, string>
+}
+
+const HEAD = /^s1(\d{15})(\d{15})(\d{15})([\w-]{22})([\w-]{16})/
+const HEAD_LENGTH = 85
+export const SUBJECT_LENGTH = 22
+const NO_SUBJECT = '-'.repeat(SUBJECT_LENGTH)
+const NO_GENERATION = '-'.repeat(16)
+
+/** Undefined for what is absent or of another form. */
+export function parseRecord(text: string | null | undefined): SessionRecord | undefined {
+  const head = text ? HEAD.exec(text) : null
+  if (!text || !head) return undefined
+  const [, createdMs, endsMs, seenMs, subject = '', generation = ''] = head
+  return {
+    createdMs: Number(createdMs),
+    endsMs: Number(endsMs),
+    seenMs: Number(seenMs),
+    subject: subject === NO_SUBJECT ? '' : subject,
+    generation: generation === NO_GENERATION ? '' : generation,
+    fields: mergeFields(new Map(), text.slice(HEAD_LENGTH)),
+  }
+}
+
+export function formatRecord({ createdMs, endsMs, seenMs, subject, generation, fields }: SessionRecord): string {
+  const digits = (ms: number): string => ms.toFixed(0).padStart(15, '0')
+  const lines = Array.from(fields, ([name, value]) => `${name}\t${value}`)
+  const head = `s1${digits(createdMs)}${digits(endsMs)}${digits(seenMs)}`
+  return head + (subject || NO_SUBJECT) + (generation || NO_GENERATION) + lines.join('\n')
+}
+
+/** Lines of a name and a value, over what there is; a name without a value is deleted. */
+export function mergeFields(fields: ReadonlyMap<string, string>, changes: string): Map<string, string> {
+  const merged = new Map(fields)
+  for (const line of changes.split('\n')) {
+    const tab = line.indexOf('\t')
+    const name = tab < 0 ? line : line.slice(0, tab)
+    const value = tab < 0 ? '' : line.slice(tab + 1)
+    if (!name) continue
+    if (value) merged.set(name, value)
+    else merged.delete(name)
+  }
+  return merged
+}

@@ -1,0 +1,132 @@
+import { HitherError } from '../errors.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  checkWhole,
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+} from './place.ts'
+
+/** Degrees: `longitude` from -180 to 180, `latitude` from -85.05112878 to 85.05112878 (EPSG:3857). */
+export interface Position {
+  readonly longitude: number
+  readonly latitude: number
+}
+
+export type LengthUnit = 'm' | 'km' | 'mi' | 'ft'
+
+export interface NearbyOptions<T> {
+  /** Around a member, or around a position. */
+  readonly around: { readonly member: T } | Position
+  /** Within a radius, or within a box. */
+  readonly within: { readonly radius: number } | { readonly width: number; readonly height: number }
+  /** @default 'm' */
+  readonly unit?: LengthUnit
+  /** Most of them: the nearest. @default all */
+  readonly limit?: number
+}
+
+/** A member that was found, its distance in the unit of the search, and where it is, to within 0.6 m. */
+export interface Nearby<T> extends Position {
+  readonly member: T
+  readonly distance: number
+}
+
+/** Members by position on the Earth, under one key. */
+export interface Geo<T> extends Lifetime {
+  /** Resolves to whether the member is new. */
+  set(member: T, position: Position, call?: Call): Promise<boolean>
+  /** Resolves to how many members are new. */
+  setMany(entries: Iterable<readonly [member: T, position: Position]>, call?: Call): Promise<number>
+  /** In the order of `members`; `undefined` for those that are absent. */
+  positions(members: readonly T[], call?: Call): Promise<(Position | undefined)[]>
+  /** `undefined` when one of the two is absent. @param unit @default 'm' */
+  distance(from: T, to: T, unit?: LengthUnit, call?: Call): Promise<number | undefined>
+  /** Nearest first. */
+  nearby(options: NearbyOptions<T>, call?: Call): Promise<Nearby<T>[]>
+  /** Resolves to how many there were. */
+  delete(members: readonly T[], call?: Call): Promise<number>
+  size(call?: Call): Promise<number>
+}
+
+/** Positions at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function geo<T = unknown>(space: StructureSpace, key: string): Geo<T> {
+  return geoAt(placeOf<T>(space, key))
+}
+
+export function geoAt<T>(place: Place<T>): Geo<T> {
+  const { read, write, text, texts, lifetime } = place
+  const setMany: Geo<T>['setMany'] = async (entries, call) => {
+    const parts = [...entries].flatMap(([member, position]) => [...degrees(position), text(member)])
+    return parts.length === 0 ? 0 : write('GEOADD', parts, toNumber, call)
+  }
+  /** Each row is the member, its distance, and its coordinates. */
+  const found = async (reply: Wire): Promise<Nearby<T>[]> => {
+    const rows = toList(reply).map(toList)
+    const members = await place.values(rows.map(([member = null]) => member))
+    return rows.map(([, distance, where = null], i) => ({
+      member: members[i] as T,
+      distance: Number(distance),
+      ...toPosition(where),
+    }))
+  }
+  return {
+    ...lifetime,
+    set: async (member, position, call) => (await setMany([[member, position]], call)) === 1,
+    setMany,
+    async positions(members, call) {
+      const parts = texts(members)
+      const open = (reply: Wire): (Position | undefined)[] =>
+        toList(reply).map((one) => (one === null ? undefined : toPosition(one)))
+      return parts.length === 0 ? [] : read('GEOPOS', parts, open, call)
+    },
+    distance: async (from, to, unit = 'm', call) =>
+      read('GEODIST', [text(from), text(to), checkUnit(unit)], numberOrAbsent, call),
+    async nearby({ around, within, unit = 'm', limit }, call) {
+      const parts = [
+        ...('member' in around ? ['FROMMEMBER', text(around.member)] : ['FROMLONLAT', ...degrees(around)]),
+        ...('radius' in within
+          ? ['BYRADIUS', checkLength(within.radius)]
+          : ['BYBOX', checkLength(within.width), checkLength(within.height)]),
+        checkUnit(unit),
+        'ASC',
+        ...(limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]),
+        'WITHCOORD',
+        'WITHDIST',
+      ]
+      return read('GEOSEARCH', parts, found, call)
+    },
+    async delete(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
+    },
+    size: async (call) => read('ZCARD', [], toNumber, call),
+  }
+}
+
+function toPosition(reply: Wire): Position {
+  const [longitude, latitude] = toList(reply)
+  return { longitude: Number(longitude), latitude: Number(latitude) }
+}
+
+function degrees({ longitude, latitude }: Position): string[] {
+  if (!(Math.abs(longitude) <= 180 && Math.abs(latitude) <= 85.05112878)) {
+    throw new HitherError('INVALID_ARGUMENT', 'longitude is -180 to 180, latitude -85.05112878 to 85.05112878')
+  }
+  return [String(longitude), String(latitude)]
+}
+
+function checkLength(length: number): string {
+  if (Number.isFinite(length) && length >= 0) return String(length)
+  throw new HitherError('INVALID_ARGUMENT', 'a length is a number from 0 up')
+}
+
+function checkUnit(unit: LengthUnit): LengthUnit {
+  if (unit === 'm' || unit === 'km' || unit === 'mi' || unit === 'ft') return unit
+  throw new HitherError('INVALID_ARGUMENT', "a unit is 'm', 'km', 'mi' or 'ft'")
+}

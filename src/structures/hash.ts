@@ -1,0 +1,95 @@
+import { type Duration, toMs } from '../protocol/duration.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  checkWhole,
+  isOne,
+  type Lifetime,
+  millisecondsLeft,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  scanPages,
+  toList,
+  toNumber,
+  toPairs,
+  toText,
+} from './place.ts'
+
+/** Fields with values, under one key. */
+export interface Hash<T> extends Lifetime, AsyncIterable<[field: string, value: T]> {
+  get(field: string, call?: Call): Promise<T | undefined>
+  /** Fields that are absent are absent from the map. */
+  getMany(fields: readonly string[], call?: Call): Promise<Map<string, T>>
+  /** Empty when there is no such hash. Iterate over it where it may be large. */
+  getAll(call?: Call): Promise<Map<string, T>>
+  /** Resolves to whether the field is new. */
+  set(field: string, value: T, call?: Call): Promise<boolean>
+  /** Resolves to how many fields are new. */
+  setMany(entries: Iterable<readonly [field: string, value: T]>, call?: Call): Promise<number>
+  /** Sets the field where there is none. Resolves to whether it did. */
+  add(field: string, value: T, call?: Call): Promise<boolean>
+  has(field: string, call?: Call): Promise<boolean>
+  /** Resolves to how many of the fields there were. */
+  delete(fields: string | readonly string[], call?: Call): Promise<number>
+  fields(call?: Call): Promise<string[]>
+  size(call?: Call): Promise<number>
+  /** Adds a whole number; an absent field starts at 0. Resolves to the sum. Rejects `WRONG_TYPE` over a codec of your own. */
+  incrementBy(field: string, by: number, call?: Call): Promise<number>
+  /** Ends one field after `ttl`; Redis 7.4, Valkey 9 and Upstash. Resolves to false where there is none. */
+  expireField(field: string, ttl: Duration, call?: Call): Promise<boolean>
+  /** Milliseconds left of one field; `Infinity` without an end, `undefined` when absent. Redis 7.4, Valkey 9 and Upstash. */
+  fieldExpiresIn(field: string, call?: Call): Promise<number | undefined>
+  /** Pages through the fields; what is there all the while comes at least once. */
+  [Symbol.asyncIterator](): AsyncIterator<[field: string, value: T]>
+}
+
+/** A hash at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function hash<T = unknown>(space: StructureSpace, key: string): Hash<T> {
+  return hashAt(placeOf<T>(space, key))
+}
+
+const PAGE = 200
+
+export function hashAt<T>(place: Place<T>): Hash<T> {
+  const { read, write, text, lifetime } = place
+  const toMap = async (pairs: readonly [Wire, Wire][]): Promise<Map<string, T>> => {
+    const values = await place.values(pairs.map(([, text]) => text))
+    return new Map(pairs.map(([field], i) => [String(field), values[i] as T]))
+  }
+  return {
+    ...lifetime,
+    get: async (field, call) => read('HGET', [field], place.valueOrAbsent, call),
+    async getMany(fields, call) {
+      const open = (reply: Wire): Promise<Map<string, T>> =>
+        toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[fields[i] as string, text]])))
+      return fields.length === 0 ? new Map() : read('HMGET', fields, open, call)
+    },
+    getAll: async (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
+    set: async (field, value, call) => write('HSET', [field, text(value)], isOne, call),
+    async setMany(entries, call) {
+      const pairs = [...entries]
+      const parts = pairs.flatMap(([field, value]) => [field, text(value)])
+      return pairs.length === 0 ? 0 : write('HSET', parts, toNumber, call)
+    },
+    add: async (field, value, call) => write('HSETNX', [field, text(value)], isOne, call),
+    has: async (field, call) => read('HEXISTS', [field], isOne, call),
+    async delete(fields, call) {
+      const all = typeof fields === 'string' ? [fields] : fields
+      return all.length === 0 ? 0 : write('HDEL', all, toNumber, call)
+    },
+    fields: async (call) => read('HKEYS', [], (reply) => toList(reply).map(toText), call),
+    size: async (call) => read('HLEN', [], toNumber, call),
+    async incrementBy(field, by, call) {
+      place.checkNumeric()
+      return write('HINCRBY', [field, checkWhole(by, 'by')], toNumber, call)
+    },
+    expireField: async (field, ttl, call) =>
+      write('HPEXPIRE', [toMs(ttl, 'ttl'), 'FIELDS', 1, field], (reply) => toNumber(toList(reply)[0] ?? 0) > 0, call),
+    fieldExpiresIn: async (field, call) =>
+      read('HPTTL', ['FIELDS', 1, field], (reply) => millisecondsLeft(toList(reply)[0] ?? -2), call),
+    async *[Symbol.asyncIterator]() {
+      for await (const page of scanPages(place, 'HSCAN', PAGE)) yield* await toMap(toPairs(page))
+    },
+  }
+}

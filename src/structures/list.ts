@@ -1,0 +1,86 @@
+import { HitherError } from '../errors.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  checkWhole,
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+} from './place.ts'
+
+export interface TakeOptions extends Call {
+  /** Waits for an element for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */
+  readonly wait?: Duration
+}
+
+/** Values in order, under one key. Positions count from 0; from the end, from -1. */
+export interface List<T> extends Lifetime {
+  /** Adds at the end. Resolves to the new size. */
+  append(values: readonly T[], call?: Call): Promise<number>
+  /** Adds at the front, the last of `values` first. Resolves to the new size. */
+  prepend(values: readonly T[], call?: Call): Promise<number>
+  /** Removes and resolves to the first; `undefined` when there is none. */
+  takeFirst(options?: TakeOptions): Promise<T | undefined>
+  /** Removes and resolves to the last; `undefined` when there is none. */
+  takeLast(options?: TakeOptions): Promise<T | undefined>
+  at(position: number, call?: Call): Promise<T | undefined>
+  /** Replaces the value at a position. Rejects `STORE_REJECTED` where there is none. */
+  setAt(position: number, value: T, call?: Call): Promise<void>
+  /** From one position to another, both included. */
+  range(from: number, to: number, call?: Call): Promise<T[]>
+  /** Keeps what is from one position to another, both included. */
+  trim(from: number, to: number, call?: Call): Promise<void>
+  /** Removes `count` equal values from the front; from the end for a negative count; all for 0. Resolves to how many. */
+  remove(value: T, count?: number, call?: Call): Promise<number>
+  /** Position of the first equal value; `undefined` when there is none. */
+  indexOf(value: T, call?: Call): Promise<number | undefined>
+  /** Inserts beside the first value equal to `beside`. Resolves to the new size; `undefined` without such a value. */
+  insert(value: T, where: 'before' | 'after', beside: T, call?: Call): Promise<number | undefined>
+  size(call?: Call): Promise<number>
+}
+
+/** A list at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function list<T = unknown>(space: StructureSpace, key: string): List<T> {
+  return listAt(placeOf<T>(space, key))
+}
+
+export function listAt<T>(place: Place<T>): List<T> {
+  const { read, write, text, texts, valueOrAbsent, lifetime } = place
+  const push = async (verb: 'RPUSH' | 'LPUSH', values: readonly T[], call?: Call): Promise<number> =>
+    texts(values).length === 0 ? read('LLEN', [], toNumber, call) : write(verb, texts(values), toNumber, call)
+  const take = async (verb: 'LPOP' | 'RPOP', { wait, ...call }: TakeOptions = {}): Promise<T | undefined> => {
+    if (wait === undefined) return write(verb, [], valueOrAbsent, call)
+    const waitMs = toMs(wait, 'wait')
+    // The reply is the key and the value.
+    return place.wait(waitMs, [`B${verb}`], [waitMs / 1000], (reply) => valueOrAbsent(toList(reply)[1] ?? null), call)
+  }
+  const done = (): void => undefined
+  return {
+    ...lifetime,
+    append: (values, call) => push('RPUSH', values, call),
+    prepend: (values, call) => push('LPUSH', values, call),
+    takeFirst: (options) => take('LPOP', options),
+    takeLast: (options) => take('RPOP', options),
+    at: async (position, call) => read('LINDEX', [checkWhole(position, 'position')], valueOrAbsent, call),
+    setAt: async (position, value, call) => write('LSET', [checkWhole(position, 'position'), text(value)], done, call),
+    range: async (from, to, call) => read('LRANGE', ends(from, to), place.values, call),
+    trim: async (from, to, call) => write('LTRIM', ends(from, to), done, call),
+    remove: async (value, count = 0, call) => write('LREM', [checkWhole(count, 'count'), text(value)], toNumber, call),
+    indexOf: async (value, call) => read('LPOS', [text(value)], numberOrAbsent, call),
+    async insert(value, where, beside, call) {
+      if (where !== 'before' && where !== 'after') {
+        throw new HitherError('INVALID_ARGUMENT', "insert goes 'before' or 'after' a value")
+      }
+      const open = (size: Wire): number | undefined => (Number(size) > 0 ? Number(size) : undefined)
+      return write('LINSERT', [where.toUpperCase(), text(beside), text(value)], open, call)
+    },
+    size: async (call) => read('LLEN', [], toNumber, call),
+  }
+}
+
+const ends = (from: number, to: number): number[] => [checkWhole(from, 'from'), checkWhole(to, 'to')]

@@ -1,0 +1,232 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import type { Codec } from '../protocol/codec.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { checkNamespace, storedKey } from '../protocol/keys.ts'
+import { decodeMember, encodeMember } from '../protocol/member.ts'
+import type { Effect } from '../protocol/operation.ts'
+import { NEVER, now } from '../runtime/clock.ts'
+import type { Call, CommandStore } from '../store/store.ts'
+import { type Command, ReplyError, type Wire } from '../store/transport.ts'
+
+/** Where structures live: what a cache takes, over a store that speaks Redis commands. */
+export interface StructureSpace {
+  readonly store: CommandStore
+  /** Keys are `<namespace>:<key>`. @default 'hither' */
+  readonly namespace?: string
+  /**
+   * Turns values into text and back. @default JSON with sorted properties, in which equal values are equal bytes, safe
+   * integers are bare digits, and Date, BigInt, Map, Set and bytes are kept
+   */
+  readonly codec?: Codec
+}
+
+/** A key's lifetime, the same for every kind of structure. */
+export interface Lifetime {
+  /** Deletes all of it. Resolves to whether there was one. */
+  clear(call?: Call): Promise<boolean>
+  /** Ends all of it after `ttl`, from now. Resolves to false where there is none. */
+  expireIn(ttl: Duration, call?: Call): Promise<boolean>
+  /** Takes the lifetime away. Resolves to whether there was one. */
+  persist(call?: Call): Promise<boolean>
+  /** Milliseconds left; `Infinity` without an end, `undefined` when the key is absent. */
+  expiresIn(call?: Call): Promise<number | undefined>
+}
+
+export type Args = Command['args']
+/** Sends one command of these stored keys; a transaction or a batch collects it instead. */
+export type Send = (keys: readonly string[], args: Args | Promise<Args>, effect: Effect, call?: Call) => Promise<Wire>
+
+/** What stands after the key: a value's text may come late, by an asynchronous codec. */
+export type Part = string | number | Promise<string>
+/** Sends `<verb> <key> <parts>`; `others`: further keys, before the parts. A verb of several words ends before the key. */
+type Ask = <R>(
+  verb: string | Args,
+  parts: readonly Part[],
+  open: (reply: Wire) => R | Promise<R>,
+  call?: Call,
+  others?: readonly string[],
+) => Promise<R>
+
+/** One key of a space, and how commands on it are sent and answered. */
+export interface Place<T> {
+  readonly space: StructureSpace
+  /** Sends a command that changes nothing. */
+  readonly read: Ask
+  /** Sends a command that is never sent again: a lost reply rejects with `maybeExecuted`. */
+  readonly write: Ask
+  /** Sends a command that waits on the server, on a connection of its own; rejects `UNSUPPORTED` where there is none. */
+  wait<R>(
+    waitMs: number,
+    verb: Args,
+    parts: readonly (string | number)[],
+    open: (reply: Wire) => R | Promise<R>,
+    call?: Call,
+  ): Promise<R>
+  /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`. */
+  text(value: T): string | Promise<string>
+  /** Throws `INVALID_ARGUMENT` for what is no array. */
+  texts(values: readonly T[]): (string | Promise<string>)[]
+  /** The value of a text; rejects or throws `WRONG_TYPE`. Absent stays absent. */
+  value(text: Wire): T | Promise<T>
+  valueOrAbsent(text: Wire): T | undefined | Promise<T>
+  values(texts: Wire): T[] | Promise<T[]>
+  /** Throws `WRONG_TYPE` where a codec hides numbers from the server. */
+  checkNumeric(): void
+  /** The stored key of another structure of the space. */
+  keyOf(key: string): string
+  readonly lifetime: Lifetime
+}
+
+/** A reply comes a moment after the server stopped waiting. */
+const WAIT_MARGIN_MS = 1000
+
+/**
+ * Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY` for what makes no key. `collect` takes the
+ * commands in place of the store, for a batch or a transaction.
+ */
+export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): Place<T> {
+  const { store, codec } = checkSpace(space)
+  const namespace = checkNamespace(space.namespace ?? 'hither')
+  const stored = storedKey(namespace, key)
+  const send = collect ?? sendTo(store)
+  const keyOf = (other: string): string => storedKey(namespace, other)
+  const askAs =
+    (effect: Effect): Ask =>
+    async (verb, parts, open, call, others = []) => {
+      const keys = [stored, ...others.map(keyOf)]
+      const args = [...[verb].flat(), ...keys, ...parts]
+      return open(await send(keys, args.some(isPromise) ? Promise.all(args) : (args as Args), effect, call))
+    }
+  const read = askAs('read')
+  const write = askAs('once')
+  const value: Place<T>['value'] = (text) => decodeMember(String(text), stored, codec) as T | Promise<T>
+  const text: Place<T>['text'] = (value) => encodeMember(value, stored, codec)
+  return {
+    space,
+    read,
+    write,
+    keyOf,
+    text,
+    value,
+    texts(values) {
+      if (Array.isArray(values)) return values.map(text)
+      throw new HitherError('INVALID_ARGUMENT', 'values are an array')
+    },
+    valueOrAbsent: (text) => (text === null ? undefined : value(text)),
+    values(texts) {
+      const all = toList(texts).map(value)
+      return all.some(isPromise) ? Promise.all(all) : (all as T[])
+    },
+    async wait(waitMs, verb, parts, open, call) {
+      const { exclusive } = store.transport
+      if (!exclusive || collect) {
+        throw new HitherError(
+          'UNSUPPORTED',
+          'waiting needs a connection of its own, over TCP: read without `wait`, again',
+        )
+      }
+      const limits = { ...call, deadline: Math.min(call?.deadline ?? NEVER, now() + waitMs + WAIT_MARGIN_MS) }
+      const connection = await exclusive(limits)
+      let broken = true
+      try {
+        const reply = await connection.send({ args: [...verb, stored, ...parts], effect: 'once' }, limits)
+        broken = false
+        return await open(checkReply(String(verb[0]), reply))
+      } finally {
+        connection.release(broken)
+      }
+    },
+    checkNumeric() {
+      if (codec) throw new HitherError('WRONG_TYPE', 'the server cannot add to what a codec has encoded')
+    },
+    lifetime: {
+      clear: async (call) => isOne(await send([stored], ['UNLINK', stored], 'repeat', call)),
+      expireIn: async (ttl, call) => write('PEXPIRE', [toMs(ttl, 'ttl')], isOne, call),
+      persist: async (call) => write('PERSIST', [], isOne, call),
+      expiresIn: async (call) => read('PTTL', [], millisecondsLeft, call),
+    },
+  }
+}
+
+const isPromise = (part: unknown): boolean => part instanceof Promise
+
+/** Throws `UNSUPPORTED` unless the store speaks Redis commands. */
+export function checkSpace(space: StructureSpace): StructureSpace {
+  if (typeof space?.store?.command === 'function') return space
+  throw new HitherError('UNSUPPORTED', 'structures need a store of Redis commands, such as tcpStore or upstashStore')
+}
+
+const sendTo =
+  (store: CommandStore): Send =>
+  async (keys, args, effect, call) => {
+    try {
+      return await store.command(keys, args instanceof Promise ? await args : args, effect, call)
+    } catch (error) {
+      throw wrongTypeOr(error)
+    }
+  }
+
+/** The server's WRONGTYPE by this package's own code; any other error as it is. */
+export function wrongTypeOr(error: unknown): unknown {
+  return error instanceof StoreRejectedError && error.reply === 'WRONGTYPE'
+    ? new HitherError('WRONG_TYPE', 'the key holds another kind of structure', { cause: error })
+    : error
+}
+
+/** Throws what an error reply means; returns any other reply. */
+export function checkReply(verb: string, reply: Wire): Wire {
+  if (reply instanceof ReplyError) throw wrongTypeOr(new StoreRejectedError(verb, reply.word))
+  return reply
+}
+
+// Replies, in one shape over RESP2, RESP3 and REST.
+
+export const isOne = (reply: Wire): boolean => Number(reply) === 1
+export const toNumber = (reply: Wire): number => Number(reply)
+/** A score; the server writes `inf` and `-inf`. */
+export const toScore = (reply: Wire): number => (reply === 'inf' ? NEVER : reply === '-inf' ? -NEVER : Number(reply))
+export const scoreOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : toScore(reply))
+export const toText = (reply: Wire): string => String(reply)
+export const textOrAbsent = (reply: Wire): string | undefined => (reply === null ? undefined : String(reply))
+export const numberOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : Number(reply))
+export const toList = (reply: Wire): readonly Wire[] => (Array.isArray(reply) ? reply : [])
+
+/** Pairs of a reply that is flat in RESP2, and a list of pairs in RESP3. */
+export function toPairs(reply: Wire): [Wire, Wire][] {
+  const list = toList(reply)
+  if (Array.isArray(list[0])) return list as unknown as [Wire, Wire][]
+  return Array.from({ length: list.length >> 1 }, (_, i) => [list[2 * i] as Wire, list[2 * i + 1] as Wire])
+}
+
+export const millisecondsLeft = (reply: Wire): number | undefined =>
+  Number(reply) === -2 ? undefined : Number(reply) === -1 ? NEVER : Number(reply)
+
+/** Throws `INVALID_ARGUMENT` unless it is a safe integer, at least `least`. */
+export function checkWhole(value: number, name: string, least: number = Number.MIN_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw new HitherError(
+    'INVALID_ARGUMENT',
+    `${name} is a whole number${least > 0 || least === 0 ? ` from ${least} up` : ''}`,
+  )
+}
+
+/** Throws `INVALID_ARGUMENT` for NaN and for what is no number; an infinite one as the server writes it. */
+export function scoreText(score: number, name = 'a score'): string {
+  if (typeof score !== 'number' || Number.isNaN(score)) throw new HitherError('INVALID_ARGUMENT', `${name} is a number`)
+  return score === NEVER ? '+inf' : score === -NEVER ? '-inf' : String(score)
+}
+
+/** Pages of a cursor, until the server says it is through: what is there all the while comes at least once. */
+export async function* scanPages(
+  place: Pick<Place<unknown>, 'read'>,
+  verb: 'HSCAN' | 'SSCAN' | 'ZSCAN',
+  count: number,
+  call?: Call,
+): AsyncGenerator<readonly Wire[]> {
+  for (let cursor = '0'; ; ) {
+    const reply = await place.read(verb, [cursor, 'COUNT', count], toList, call)
+    cursor = String(reply[0])
+    yield toList(reply[1] ?? null)
+    if (cursor === '0') return
+  }
+}

@@ -1,0 +1,170 @@
+import { HitherError } from '../errors.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  checkWhole,
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  scanPages,
+  scoreOrAbsent,
+  scoreText,
+  toList,
+  toNumber,
+  toPairs,
+  toScore,
+} from './place.ts'
+
+/** A member and its score. */
+export type Scored<T> = [member: T, score: number]
+
+/** An end of a range of scores: a number, or one that is itself left out. @default without end */
+export type ScoreBound = number | { readonly above: number } | { readonly below: number }
+
+export type SortedRange =
+  /** Positions from the lowest score, 0 is the first, -1 the last; both included. */
+  | { readonly by: 'rank'; readonly from: number; readonly to: number }
+  | { readonly by: 'score'; readonly from?: ScoreBound; readonly to?: ScoreBound }
+
+export type RangeOptions = SortedRange & {
+  /** From the highest score down; ranks then count from there. @default false */
+  readonly reverse?: boolean
+  /** Skips, and bounds, what a range of scores gives. */
+  readonly offset?: number
+  readonly limit?: number
+}
+
+export interface ScoreOptions extends Call {
+  /** Only members that are new, or only those that are there. @default both */
+  readonly only?: 'new' | 'existing'
+  /** Only where the new score is higher, or lower; new members are added all the same. @default always */
+  readonly if?: 'higher' | 'lower'
+}
+
+/** Members by score, under one key. Of equal scores the order is that of the encoded text. */
+export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
+  /** Resolves to whether the member is new. */
+  set(member: T, score: number, options?: ScoreOptions): Promise<boolean>
+  /** Resolves to how many members are new. */
+  setMany(entries: Iterable<readonly [member: T, score: number]>, options?: ScoreOptions): Promise<number>
+  /** Adds to a score; a new member starts at 0. Resolves to the sum. */
+  incrementBy(member: T, by: number, call?: Call): Promise<number>
+  score(member: T, call?: Call): Promise<number | undefined>
+  /** In the order of `members`. */
+  scores(members: readonly T[], call?: Call): Promise<(number | undefined)[]>
+  /** Position from the lowest score, or from the highest; 0 is the first. */
+  rank(member: T, options?: Call & { readonly reverse?: boolean }): Promise<number | undefined>
+  range(options: RangeOptions & { readonly withScores: true }, call?: Call): Promise<Scored<T>[]>
+  range(options: RangeOptions & { readonly withScores?: false }, call?: Call): Promise<T[]>
+  /** How many scores are in the range, ends included. */
+  count(range?: { readonly from?: ScoreBound; readonly to?: ScoreBound }, call?: Call): Promise<number>
+  /** Resolves to how many there were. */
+  delete(members: readonly T[], call?: Call): Promise<number>
+  /** Resolves to how many were in the range. */
+  deleteRange(range: SortedRange, call?: Call): Promise<number>
+  /** Removes and resolves to those of the lowest scores. */
+  takeLowest(count?: number, call?: Call): Promise<Scored<T>[]>
+  /** Removes and resolves to those of the highest scores. */
+  takeHighest(count?: number, call?: Call): Promise<Scored<T>[]>
+  size(call?: Call): Promise<number>
+  /** Pages through members and scores; what is there all the while comes at least once. */
+  [Symbol.asyncIterator](): AsyncIterator<Scored<T>>
+}
+
+/** A sorted set at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function sortedSet<T = unknown>(space: StructureSpace, key: string): SortedSet<T> {
+  return sortedSetAt(placeOf<T>(space, key))
+}
+
+const PAGE = 200
+
+export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
+  const { read, write, text, texts, values, lifetime } = place
+  const scored = async (reply: Wire): Promise<Scored<T>[]> => {
+    const pairs = toPairs(reply)
+    const members = await values(pairs.map(([member]) => member))
+    return pairs.map(([, score], i) => [members[i] as T, toScore(score)])
+  }
+  const setMany: SortedSet<T>['setMany'] = async (entries, { only, if: condition, ...call } = {}) => {
+    const parts = [...entries].flatMap(([member, score]) => [scoreText(score), text(member)])
+    return parts.length === 0 ? 0 : write('ZADD', [...flagsOf(only, condition), ...parts], toNumber, call)
+  }
+  const ends = ({ from, to }: { readonly from?: ScoreBound; readonly to?: ScoreBound }): string[] => [
+    boundText(from, '-inf'),
+    boundText(to, '+inf'),
+  ]
+  return {
+    ...lifetime,
+    set: async (member, score, options) => (await setMany([[member, score]], options)) === 1,
+    setMany,
+    incrementBy: async (member, by, call) => write('ZINCRBY', [scoreText(by, 'by'), text(member)], toScore, call),
+    score: async (member, call) => read('ZSCORE', [text(member)], scoreOrAbsent, call),
+    async scores(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? [] : read('ZMSCORE', parts, (reply) => toList(reply).map(scoreOrAbsent), call)
+    },
+    rank: async (member, { reverse, ...call } = {}) =>
+      read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call),
+    // The overloads say which of the two a call gets.
+    range: (async (options: RangeOptions & { readonly withScores?: boolean }, call?: Call) =>
+      options.withScores
+        ? read('ZRANGE', [...rangeParts(options), 'WITHSCORES'], scored, call)
+        : read('ZRANGE', rangeParts(options), values, call)) as SortedSet<T>['range'],
+    count: async (range = {}, call) => read('ZCOUNT', ends(range), toNumber, call),
+    async delete(members, call) {
+      const parts = texts(members)
+      return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
+    },
+    deleteRange: async (range, call) =>
+      range.by === 'rank'
+        ? write('ZREMRANGEBYRANK', ranks(range), toNumber, call)
+        : write('ZREMRANGEBYSCORE', ends(range), toNumber, call),
+    takeLowest: async (count = 1, call) => write('ZPOPMIN', [checkWhole(count, 'count', 0)], scored, call),
+    takeHighest: async (count = 1, call) => write('ZPOPMAX', [checkWhole(count, 'count', 0)], scored, call),
+    size: async (call) => read('ZCARD', [], toNumber, call),
+    async *[Symbol.asyncIterator]() {
+      for await (const page of scanPages(place, 'ZSCAN', PAGE)) yield* await scored(page)
+    },
+  }
+}
+
+const ranks = ({ from, to }: { readonly from: number; readonly to: number }): number[] => [
+  checkWhole(from, 'from'),
+  checkWhole(to, 'to'),
+]
+
+function flagsOf(only: ScoreOptions['only'], condition: ScoreOptions['if']): string[] {
+  const flags: string[] = []
+  if (only === 'new') flags.push('NX')
+  else if (only === 'existing') flags.push('XX')
+  else if (only !== undefined) throw new HitherError('INVALID_ARGUMENT', "only is 'new' or 'existing'")
+  if (condition === 'higher') flags.push('GT')
+  else if (condition === 'lower') flags.push('LT')
+  else if (condition !== undefined) throw new HitherError('INVALID_ARGUMENT', "if is 'higher' or 'lower'")
+  if (flags.length === 2 && only === 'new') {
+    throw new HitherError('INVALID_ARGUMENT', "only: 'new' has no score to compare: leave out `if`")
+  }
+  return flags
+}
+
+function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
+  if (bound === undefined) return none
+  if (typeof bound === 'number') return scoreText(bound, 'an end of a range')
+  return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
+}
+
+function rangeParts(options: RangeOptions): (string | number)[] {
+  const { reverse, offset, limit } = options
+  const parts: (string | number)[] = []
+  if (options.by === 'rank') parts.push(...ranks(options))
+  else if (options.by === 'score') {
+    const ends = [boundText(options.from, '-inf'), boundText(options.to, '+inf')]
+    parts.push(...(reverse ? ends.reverse() : ends), 'BYSCORE')
+  } else throw new HitherError('INVALID_ARGUMENT', "a range is by 'rank' or 'score'")
+  if (reverse) parts.push('REV')
+  if (offset === undefined && limit === undefined) return parts
+  if (options.by === 'rank') throw new HitherError('INVALID_ARGUMENT', 'a range by rank has its limit in from and to')
+  return [...parts, 'LIMIT', checkWhole(offset ?? 0, 'offset', 0), checkWhole(limit ?? -1, 'limit')]
+}

@@ -1,0 +1,269 @@
+import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { now, sleep } from '../runtime/clock.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import { checkWhole, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
+import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
+
+export interface StreamGroupOptions {
+  /** Where a new group begins: with the first entry, or with what is appended from now on. @default 'start' */
+  readonly from?: 'start' | 'now'
+}
+
+export interface ConsumeOptions {
+  /** Names this consumer: one at a time runs under a name. What it left unacknowledged comes to it first. */
+  readonly consumer: string
+  /** Takes over what another consumer has not acknowledged for so long. @default never */
+  readonly claimAfter?: Duration
+  /** Entries asked for at once. @default 16 */
+  readonly batch?: number
+  /** Ends the loop: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it. @default never */
+  readonly poison?: { readonly after: number; readonly to: string }
+  /** Called when the store did not answer; the loop goes on after a pause. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** An entry that was given to one consumer of a group. */
+export interface GroupEntry<T> extends StreamEntry<T> {
+  /** How often it was delivered, this time included: above 1 it may have been worked on before. */
+  readonly deliveries: number
+  /** Says that it is done. Resolves to false where it was acknowledged already. */
+  ack(call?: Call): Promise<boolean>
+}
+
+/** What was delivered and not acknowledged. */
+export interface PendingSummary {
+  readonly count: number
+  readonly oldestId: string | undefined
+  readonly newestId: string | undefined
+  /** By the name of the consumer. */
+  readonly consumers: ReadonlyMap<string, number>
+}
+
+/** Consumers that share a stream: each entry goes to one of them, and comes again until it is acknowledged. */
+export interface StreamGroup<T> {
+  /** Makes the group, and an empty stream, where there is none. Resolves to whether it did. `consume` does it by itself. */
+  create(call?: Call): Promise<boolean>
+  /**
+   * Entries one after another, without an end. At least once: what is not acknowledged comes again, to this consumer at its
+   * next start, to another after `claimAfter`. Over TCP it waits on the server; elsewhere it polls, with a pause that grows
+   * from 50 ms to 2 s while nothing comes. An outage of the store is waited out.
+   */
+  consume(options: ConsumeOptions): AsyncIterableIterator<GroupEntry<T>>
+  pending(call?: Call): Promise<PendingSummary>
+  /** How many entries the group has not been given yet; `undefined` where the server cannot tell, or there is no such group. */
+  lag(call?: Call): Promise<number | undefined>
+  /** Resolves to how many were pending. */
+  ack(ids: readonly string[], call?: Call): Promise<number>
+  /** Deletes the group with what it knows; the stream stays. Resolves to whether there was one. */
+  destroy(call?: Call): Promise<boolean>
+}
+
+const FIRST_PAUSE_MS = 50
+const LAST_PAUSE_MS = 2000
+/** One wait on the server: short enough that entries of dead consumers are looked for in between. */
+const WAIT_MS = 5000
+
+export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: StreamGroupOptions = {}): StreamGroup<T> {
+  checkName(name, 'a group')
+  if (from !== 'start' && from !== 'now') {
+    throw new HitherError('INVALID_ARGUMENT', "a group begins from 'start' or from 'now'")
+  }
+  const { read, write } = place
+  const create = async (call?: Call): Promise<boolean> => {
+    try {
+      await write(['XGROUP', 'CREATE'], [name, from === 'now' ? '$' : '0', 'MKSTREAM'], toText, call)
+      return true
+    } catch (error) {
+      if (error instanceof StoreRejectedError && error.reply === 'BUSYGROUP') return false
+      throw error
+    }
+  }
+  const ack: StreamGroup<T>['ack'] = async (ids, call) =>
+    ids.length === 0 ? 0 : write('XACK', [name, ...ids], toNumber, call)
+  const group: StreamGroup<T> = {
+    create,
+    ack,
+    consume: (options) => consume({ place, name, create, ack }, options),
+    async pending(call) {
+      const [count, oldest, newest, consumers] = await read('XPENDING', [name], toList, call)
+      return {
+        count: Number(count),
+        oldestId: oldest ? String(oldest) : undefined,
+        newestId: newest ? String(newest) : undefined,
+        consumers: new Map(toPairs(consumers ?? null).map(([consumer, held]) => [String(consumer), Number(held)])),
+      }
+    },
+    async lag(call) {
+      const groups = await read(['XINFO', 'GROUPS'], [], toList, call)
+      for (const row of groups) {
+        const facts = new Map(toPairs(row).map(([fact, value]) => [String(fact), value]))
+        if (String(facts.get('name')) === name) {
+          const lag = facts.get('lag')
+          return lag === null || lag === undefined ? undefined : Number(lag)
+        }
+      }
+      return undefined
+    },
+    destroy: async (call) => write(['XGROUP', 'DESTROY'], [name], isOne, call),
+  }
+  return group
+}
+
+interface Group<T> extends Pick<StreamGroup<T>, 'create' | 'ack'> {
+  readonly place: Place<T>
+  readonly name: string
+}
+
+/** The options, checked, in milliseconds. */
+interface Consumer {
+  readonly consumer: string
+  readonly claimMs: number | undefined
+  readonly count: number
+  readonly call: Call
+}
+
+async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGenerator<GroupEntry<T>, void, undefined> {
+  const { signal, poison, onError } = options
+  const settings: Consumer = {
+    consumer: checkName(options.consumer, 'a consumer'),
+    claimMs: options.claimAfter === undefined ? undefined : toMs(options.claimAfter, 'claimAfter'),
+    count: checkWhole(options.batch ?? 16, 'batch', 1),
+    call: signal ? { signal } : {},
+  }
+  if (poison) checkWhole(poison.after, 'poison.after', 1)
+  const source = createSource(group, settings)
+  let pauseMs = FIRST_PAUSE_MS
+  for (;;) {
+    signal?.throwIfAborted()
+    let entries: GroupEntry<T>[]
+    try {
+      entries = await source.next()
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      if (!(isHitherError(error) && error.retryable)) throw error
+      onError?.(error)
+      // A reply that was lost may have held entries: they are pending, and are read first.
+      source.restart()
+      await sleep(pauseMs, signal)
+      pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
+      continue
+    }
+    for (const entry of entries) {
+      if (poison && entry.deliveries > poison.after) await moveAway(group, entry, poison.to, settings.call)
+      else yield entry
+    }
+    if (entries.length > 0 || source.waits) pauseMs = FIRST_PAUSE_MS
+    else {
+      await sleep(pauseMs, signal)
+      pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
+    }
+  }
+}
+
+/** Where a consumer's entries come from: first what it left, then, from time to time, what others left, then new ones. */
+interface Source<T> {
+  /** The next entries; empty where there are none at the moment. */
+  next(): Promise<GroupEntry<T>[]>
+  /** Begins again with what this consumer has not acknowledged. */
+  restart(): void
+  /** Whether `next` waits on the server when there is nothing. */
+  readonly waits: boolean
+}
+
+function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
+  const { place, name } = group
+  const waits = place.space.store.transport.exclusive !== undefined
+  const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
+  let made = false
+  /** The id after which its own pending entries are read; undefined: there are no more. */
+  let ownAfter: string | undefined = '0'
+  let claimFrom = '0-0'
+  let claimAtMs = 0
+
+  const readGroup = (after: string, block: boolean): Promise<Wire> => {
+    const head = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count]
+    return block
+      ? place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [after], firstStream, call)
+      : place.write([...head, 'STREAMS'], [after], firstStream, call)
+  }
+  const withDeliveries = async (reply: Wire): Promise<GroupEntry<T>[]> => {
+    const entries = await openEntries(place, toList(reply))
+    const [first, last] = [entries[0], entries.at(-1)]
+    if (!first || !last) return []
+    const rows = await place.read(
+      'XPENDING',
+      [name, first.id, last.id, entries.length, consumer],
+      (pending) => toList(pending).map(toList),
+      call,
+    )
+    const counts = new Map(rows.map(([id, , , times]) => [String(id), Number(times)]))
+    return entries.map((entry) => grouped(group, entry, counts.get(entry.id) ?? 1))
+  }
+  const own = async (after: string): Promise<GroupEntry<T>[]> => {
+    const reply = await readGroup(after, false)
+    const rows = toList(reply)
+    const lastRow = toList(rows.at(-1) ?? null)
+    ownAfter = rows.length < count ? undefined : String(lastRow[0])
+    return withDeliveries(reply)
+  }
+  const claim = async (idleMs: number): Promise<GroupEntry<T>[]> => {
+    const [next, rows] = await place.write(
+      'XAUTOCLAIM',
+      [name, consumer, idleMs, claimFrom, 'COUNT', count],
+      toList,
+      call,
+    )
+    claimFrom = String(next ?? '0-0')
+    if (claimFrom === '0-0') claimAtMs = now() + idleMs / 2
+    return withDeliveries(rows ?? null)
+  }
+  const next = async (): Promise<GroupEntry<T>[]> => {
+    if (!made) await group.create(call)
+    made = true
+    while (ownAfter !== undefined) {
+      const entries = await own(ownAfter)
+      if (entries.length > 0) return entries
+    }
+    if (claimMs !== undefined && now() >= claimAtMs) {
+      const entries = await claim(claimMs)
+      if (entries.length > 0) return entries
+    }
+    const fresh = await openEntries(place, toList(await readGroup('>', waits)))
+    return fresh.map((entry) => grouped(group, entry, 1))
+  }
+  return {
+    waits,
+    restart: () => {
+      ownAfter = '0'
+    },
+    async next() {
+      try {
+        return await next()
+      } catch (error) {
+        // The stream was deleted, its group with it: the next turn makes both anew.
+        if (!(error instanceof StoreRejectedError && error.reply === 'NOGROUP')) throw error
+        made = false
+        return []
+      }
+    },
+  }
+}
+
+function grouped<T>({ ack }: Group<T>, entry: StreamEntry<T>, deliveries: number): GroupEntry<T> {
+  return { ...entry, deliveries, ack: async (call) => (await ack([entry.id], call)) === 1 }
+}
+
+/** Appends first, then acknowledges: when it stops in between, the entry is there twice rather than nowhere. */
+async function moveAway<T>(group: Group<T>, entry: GroupEntry<T>, to: string, call: Call): Promise<void> {
+  await placeOf<T>(group.place.space, to).write('XADD', ['*', FIELD, group.place.text(entry.value)], toText, call)
+  await entry.ack(call)
+}
+
+function checkName(name: string, what: string): string {
+  if (typeof name === 'string' && name !== '') return name
+  throw new HitherError('INVALID_ARGUMENT', `${what} has a name, a string that is not empty`)
+}

@@ -1,0 +1,116 @@
+import { HitherError } from '../errors.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import type { Call } from '../store/store.ts'
+import type { Wire } from '../store/transport.ts'
+import {
+  checkWhole,
+  type Lifetime,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+  toText,
+} from './place.ts'
+import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
+import { groupAt, type StreamGroup, type StreamGroupOptions } from './stream-group.ts'
+
+export interface AppendOptions extends Call {
+  /** Keeps the newest so many entries, this one among them. @default all */
+  readonly maxLength?: number
+}
+
+export interface StreamRange {
+  /** First and last id, both included. @default the whole stream */
+  readonly from?: string
+  readonly to?: string
+  /** Newest first. @default false */
+  readonly reverse?: boolean
+  /** @default all */
+  readonly limit?: number
+}
+
+export interface StreamReadOptions extends Call {
+  /** Only what is newer than this id. @default the start */
+  readonly after?: string
+  /** @default 100 */
+  readonly limit?: number
+  /** Waits for an entry for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */
+  readonly wait?: Duration
+}
+
+/** Entries in the order in which they were appended, under one key. */
+export interface Stream<T> extends Lifetime, AsyncIterable<StreamEntry<T>> {
+  /** Resolves to the id of the entry. */
+  append(value: T, options?: AppendOptions): Promise<string>
+  range(range?: StreamRange, call?: Call): Promise<StreamEntry<T>[]>
+  /** What is newer than an id; empty when there is nothing, or nothing came in time. */
+  read(options?: StreamReadOptions): Promise<StreamEntry<T>[]>
+  /** Resolves to how many there were. */
+  delete(ids: readonly string[], call?: Call): Promise<number>
+  /** Keeps the newest so many, or those from an id on. Resolves to how many were deleted. */
+  trim(to: { readonly maxLength: number } | { readonly fromId: string }, call?: Call): Promise<number>
+  size(call?: Call): Promise<number>
+  /** A group of consumers that share the entries of this stream. Sends nothing. */
+  group(name: string, options?: StreamGroupOptions): StreamGroup<T>
+  /** Pages through the stream as it is now, oldest first. */
+  [Symbol.asyncIterator](): AsyncIterator<StreamEntry<T>>
+}
+
+/** A stream at `<namespace>:<key>`. Throws `UNSUPPORTED` for a store without Redis commands, `INVALID_KEY`. */
+export function stream<T = unknown>(space: StructureSpace, key: string): Stream<T> {
+  return streamAt(placeOf<T>(space, key))
+}
+
+const PAGE = 200
+const ID = /^\d{1,20}(-\d{1,20})?$/
+
+export function streamAt<T>(place: Place<T>): Stream<T> {
+  const { read, write, lifetime } = place
+  const entries = (reply: Wire): Promise<StreamEntry<T>[]> => openEntries(place, toList(reply))
+  return {
+    ...lifetime,
+    async append(value, { maxLength, ...call } = {}) {
+      const bound = maxLength === undefined ? [] : ['MAXLEN', '=', checkWhole(maxLength, 'maxLength', 0)]
+      return write('XADD', [...bound, '*', FIELD, place.text(value)], toText, call)
+    },
+    async range({ from = '-', to = '+', reverse, limit } = {}, call) {
+      const ends = [from === '-' ? from : checkId(from), to === '+' ? to : checkId(to)]
+      const count = limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]
+      return reverse
+        ? read('XREVRANGE', [...ends.reverse(), ...count], entries, call)
+        : read('XRANGE', [...ends, ...count], entries, call)
+    },
+    async read({ after = '0', limit = 100, wait, ...call } = {}) {
+      const head = ['XREAD', 'COUNT', checkWhole(limit, 'limit', 1)]
+      const open = (reply: Wire): Promise<StreamEntry<T>[]> => entries(firstStream(reply))
+      if (wait === undefined) return read([...head, 'STREAMS'], [checkId(after)], open, call)
+      const waitMs = toMs(wait, 'wait')
+      return place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [checkId(after)], open, call)
+    },
+    delete: async (ids, call) => (ids.length === 0 ? 0 : write('XDEL', ids.map(checkId), toNumber, call)),
+    async trim(to, call) {
+      const bound =
+        'maxLength' in to
+          ? ['MAXLEN', '=', checkWhole(to.maxLength, 'maxLength', 0)]
+          : ['MINID', '=', checkId(to.fromId)]
+      return write('XTRIM', bound, toNumber, call)
+    },
+    size: async (call) => read('XLEN', [], toNumber, call),
+    group: (name, options) => groupAt(place, name, options),
+    async *[Symbol.asyncIterator]() {
+      for (let from = '-'; ; ) {
+        const page = await read('XRANGE', [from, '+', 'COUNT', PAGE], entries)
+        yield* page
+        const last = page.at(-1)
+        if (!last || page.length < PAGE) return
+        from = `(${last.id}`
+      }
+    },
+  }
+}
+
+function checkId(id: string): string {
+  if (ID.test(id)) return id
+  throw new HitherError('INVALID_ARGUMENT', 'an id of a stream is <milliseconds>-<number>')
+}

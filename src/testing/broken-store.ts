@@ -1,0 +1,98 @@
+import { HitherError } from '../errors.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { NEVER, now, setTimer } from '../runtime/clock.ts'
+import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
+
+/** `down`: every call rejects at once. `hangs`: none is answered before its deadline. `slow`: each waits first. */
+export type StoreFault = 'down' | 'hangs' | 'slow'
+
+export interface BrokenStoreOptions {
+  /** What answers when it is `slow`, or mended. @default none: a call then rejects `STORE_UNAVAILABLE` */
+  readonly store?: AtomicStore
+  /** How long `slow` waits before each call, in milliseconds. @default 200 */
+  readonly delayMs?: number
+}
+
+export interface BrokenStore extends AtomicStore {
+  /** What is wrong with it now; `undefined` mends it. */
+  fault: StoreFault | undefined
+}
+
+const TRAITS: StoreTraits = {
+  shared: false,
+  ttlStepMs: 1,
+  maxKeyBytes: 1024,
+  maxValueBytes: 8_388_608,
+  clock: 'server',
+  consistency: 'strong',
+}
+
+/**
+ * A store that fails as a real one does, for a test of what a program does then: `STORE_UNAVAILABLE` when it is down,
+ * `TIMEOUT` at the call's deadline when it hangs (a call without one never settles), or an answer that comes late. An
+ * aborted call rejects with the signal's reason. Throws `INVALID_ARGUMENT` for another fault, or a delay that is no number.
+ */
+export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreOptions = {}): BrokenStore {
+  const { store, delayMs = 200 } = options
+  if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
+    throw new HitherError('INVALID_ARGUMENT', 'delayMs is a number of milliseconds from 0 up')
+  }
+  let current = checkFault(fault)
+  const unavailable = (): never => {
+    throw new HitherError('STORE_UNAVAILABLE', 'this store is broken on purpose', { retryable: true })
+  }
+  /** Does to one call what the fault does, then lets the store underneath answer. */
+  const call = async <T>(limits: Call | undefined, answer: (store: AtomicStore) => Promise<T>): Promise<T> => {
+    if (limits?.signal?.aborted) throw limits.signal.reason
+    if (current === 'down') unavailable()
+    if (current === 'hangs') await waitUntil(NEVER, limits)
+    if (current === 'slow') await waitUntil(now() + delayMs, limits)
+    return store ? answer(store) : unavailable()
+  }
+  return {
+    name: 'broken',
+    traits: store?.traits ?? TRAITS,
+    get fault() {
+      return current
+    },
+    set fault(next) {
+      current = checkFault(next)
+    },
+    get: (key, limits) => call(limits, (to) => to.get(key, limits)),
+    getMany: (keys, limits) => call(limits, (to) => to.getMany(keys, limits)),
+    set: (key, value, ttlMs, limits) => call(limits, (to) => to.set(key, value, ttlMs, limits)),
+    delete: (keys, limits) => call(limits, (to) => to.delete(keys, limits)),
+    run: <A extends readonly Arg[], R extends Reply>(
+      operation: Operation<A, R>,
+      key: string,
+      args: A,
+      limits?: Call,
+    ): Promise<R> => call(limits, (to) => to.run(operation, key, args, limits)),
+    ready: (limits) => call(limits, (to) => to.ready(limits)),
+    close: async () => store?.close(),
+  }
+}
+
+/** Waits for the instant; rejects at an earlier deadline, or when the signal aborts. */
+function waitUntil(endMs: number, { deadline = NEVER, signal }: Call = {}): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timeout = (): HitherError =>
+      new HitherError('TIMEOUT', 'the store did not answer in time', { retryable: true, maybeExecuted: true })
+    const end = (settle: () => void): void => {
+      cancel()
+      signal?.removeEventListener('abort', onAbort)
+      settle()
+    }
+    const onAbort = (): void => end(() => reject(signal?.reason))
+    const isLate = deadline < endMs
+    const wait = Math.min(deadline, endMs)
+    const cancel =
+      wait === NEVER ? () => {} : setTimer(() => end(isLate ? () => reject(timeout()) : resolve), wait - now())
+    signal?.addEventListener('abort', onAbort)
+  })
+}
+
+function checkFault(fault: StoreFault | undefined): StoreFault | undefined {
+  if (fault === undefined || fault === 'down' || fault === 'hangs' || fault === 'slow') return fault
+  throw new HitherError('INVALID_ARGUMENT', "a store can be 'down', 'hangs' or 'slow'; undefined mends it")
+}

@@ -1,0 +1,56 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const codec = of('src/protocol/codec.ts', ['protocol/codec.test.ts'])
+const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
+const kind = of('src/protocol/kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
+const encrypted = of('src/codec/encrypted.ts', ['codec/codec.test.ts'])
+const core = of('src/cache/core.ts', ['codec/codec.test.ts'])
+
+export const mutants: readonly Mutant[] = [
+  kind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
+  kind('the prototype of arrays is an array', '(Array.isArray(base) && isRoot', '(base && isRoot'),
+  kind('a class over bytes is none', 'base === bytesBase || isRoot', 'true || isRoot'),
+  kind('a class over Map, Set or Date is none', 'if (!isRoot(next)) return undefined', ''),
+  kind('a class over Buffer is none', "hasOwn(made, 'isBuffer') && ", ''),
+  kind('Buffers are bytes', ' || isBuffer(value, base)', ''),
+  kind('bytes of another realm are bytes', 'isRoot(getPrototypeOf(next))', 'false'),
+  kind('a Map of another realm is one', 'own ? [own] : builtIns', 'own ? [own] : []'),
+  kind('a prototype alone makes no Map', 'answers(known.look, value)', 'true'),
+  codec('a list with properties is none', 'last !== undefined && !isIndex', "kind !== 'array' && last !== undefined"),
+  codec(
+    'nor a Map, Set or Date with any',
+    'last !== undefined && !isIndex',
+    "kind === 'array' && last !== undefined && !isIndex",
+  ),
+  codec('what looks like an index is a property', '>>> 0}` === last && ', ">>> 0}` !== '' && "),
+  codec('so is what is past every index', ' && Number(last) < (part as unknown[]).length', ''),
+  codec('no larger integer is written', 'BigInt.asIntN(MAX_INTEGER_BITS, part as bigint) !== part', 'false'),
+  codec('nor read', ' || v.length > MAX_INTEGER_DIGITS', ''),
+  codec('integers are text', "typeof v !== 'string' || ", ''),
+  codec('depth is bounded on reading JSON', 'if (mayBeDeep(text)) checkDepth(value, 0)', ''),
+  codec('and what JSON lacks', 'if (depth === MAX_DEPTH) throw tooDeep()\n  const all', 'const all'),
+  codec(
+    'text is looked at before it is parsed',
+    "if (!isBounded(text)) throw new SyntaxError('too many elements, or too deep')",
+    '',
+  ),
+  codec('elements are bounded on writing', 'if (!isBounded(payload)) throw', 'if (false) throw'),
+  codec('a counter is a whole number', '!Number.isSafeInteger(value) || ', ''),
+  codec('in its digits alone', '}` !== text', "}` === ''"),
+  codec('a name that may be data is not shown', '? name : SHOWN.test(name) ?', '? name : name ?'),
+  codec('a path has an end', 'path.length > MAX_PATH', 'false'),
+  codec('a class is named by what looks like a name', "typeof name === 'string' && SHOWN.test(name)", 'name'),
+  bounds('brackets in text are none', 'i = endOfText(text, i)', ''),
+  bounds('a quote may be part of the text', 'slashes % 2 === 0', 'true'),
+  bounds('elements are counted', 'if (elements > MAX_ELEMENTS) return false', ''),
+  bounds('objects count', 'elements++\n      if (++depth', 'if (++depth'),
+  bounds('commas count', '(char === 0x2c) elements++', '(char === 0x2c) elements'),
+  bounds(
+    'few brackets make no depth',
+    'if (++brackets > MAX_DEPTH) return true',
+    'if (++brackets > 9 * MAX_DEPTH) return true',
+  ),
+  encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
+  core('a codec takes only its own mark', "codec && mark !== 'i' ? NO_VALUE : mark", 'mark'),
+  core('and counters', "codec && mark !== 'i' ? NO_VALUE", 'codec ? NO_VALUE'),
+]

@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const require = createRequire(import.meta.url)
+const compilers = { '5.5': 'typescript55', '5.9': 'typescript59', '6.0': 'typescript60', '7.0': 'typescript' }
+type Version = keyof typeof compilers
+
+const run = (version: Version, cwd: string, args: readonly string[]): string => {
+  const compiler = join(dirname(require.resolve(`${compilers[version]}/package.json`)), 'bin/tsc')
+  const { stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], { cwd, encoding: 'utf8' })
+  return stdout + stderr
+}
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hither-compilers-'))
+  const home = join(folder, 'node_modules/hither')
+  mkdirSync(home, { recursive: true })
+  cpSync(join(root, 'package.json'), join(home, 'package.json'))
+  expect(run('7.0', root, ['-p', 'tsconfig.build.json', '--outDir', join(home, 'dist')])).toBe('')
+  for (const name of ['type-fest', 'tagged-tag', 'zod'])
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+  cpSync(join(root, 'test/types/consumer/consumer.ts'), join(folder, 'consumer.ts'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+}, 180_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Every entry by its name: what a resolution cannot find is an error. */
+const entries = (names: readonly string[]): string =>
+  names.map((name, i) => `import * as e${i} from '${name}'; void e${i}`).join('\n')
+
+describe('what an application writes', () => {
+  const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--skipLibCheck']
+  const all: [Version, string, string[]][] = [
+    ['5.5', 'nodenext', ['--module', 'nodenext']],
+    ['5.5', 'bundler', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+    ['5.5', 'node', ['--module', 'esnext', '--moduleResolution', 'node']],
+    ['5.9', 'nodenext', ['--module', 'nodenext', '--exactOptionalPropertyTypes']],
+    ['5.9', 'node', ['--module', 'esnext', '--moduleResolution', 'node']],
+    ['6.0', 'nodenext', ['--module', 'nodenext']],
+    ['6.0', 'bundler', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+    ['7.0', 'nodenext', ['--module', 'nodenext', '--exactOptionalPropertyTypes']],
+    ['7.0', 'bundler', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+  ]
+  it.each(all)('compiles with TypeScript %s, moduleResolution %s', (version, _, more) => {
+    expect(run(version, folder, [...options, ...more, 'consumer.ts'])).toBe('')
+  })
+  it('finds every entry without `exports`, by moduleResolution node', () => {
+    const { exports } = require(join(root, 'package.json')) as { exports: Record<string, unknown> }
+    // What needs a package that this folder has not, or a runtime's own modules.
+    const peers = /ioredis|hono|upstash-ratelimit|express|cloudflare|testing\/node|package\.json/
+    const names = Object.keys(exports).map((name) => `hither${name.slice(1)}`)
+    writeFileSync(join(folder, 'entries.ts'), entries(names.filter((name) => !peers.test(name))))
+    expect(run('5.5', folder, [...options, '--module', 'esnext', '--moduleResolution', 'node', 'entries.ts'])).toBe('')
+  })
+})

@@ -1,0 +1,21 @@
+import type { AtomicStore, CommandStore } from '../../src/index.ts'
+import { batch, hash, type Scored, sortedSet } from '../../src/structures/index.ts'
+
+declare const commands: CommandStore
+declare const atomic: AtomicStore
+
+// @ts-expect-error a store without Redis commands has no structures
+hash({ store: atomic }, 'k')
+
+const top = sortedSet<string>({ store: commands }, 'k')
+export const scored: Promise<Scored<string>[]> = top.range({ by: 'rank', from: 0, to: 1, withScores: true })
+export const members: Promise<string[]> = top.range({ by: 'score', from: { above: 1 } })
+// @ts-expect-error a range by rank has two ends
+top.range({ by: 'rank', from: 0 })
+// @ts-expect-error a member is text here
+top.set(7, 1)
+
+export const results: Promise<[number | undefined, boolean]> = batch({ store: commands }, (b) => [
+  b.hash<number>('k').get('f'),
+  b.set<string>('s').has('x'),
+])

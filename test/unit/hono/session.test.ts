@@ -1,0 +1,84 @@
+import { session } from 'hither/hono'
+import { memoryStore } from 'hither/memory'
+import { createSessions } from 'hither/session'
+import { brokenStore } from 'hither/testing'
+import { Hono } from 'hono'
+import { describe, expect, it } from 'vitest'
+
+interface Data {
+  user?: number
+}
+const secrets = [crypto.getRandomValues(new Uint8Array(32))]
+const make = () => createSessions<Data>({ store: memoryStore(), secrets })
+const cookieOf = (response: Response): string => response.headers.get('set-cookie')?.split(';')[0] ?? ''
+
+const application = (sessions = make()) =>
+  new Hono()
+    .use(session({ sessions }))
+    .get('/', (c) => c.json({ user: c.var.session.get('user') ?? null }))
+    .post('/login', async (c) => {
+      await c.var.session.rotate()
+      c.var.session.set('user', 7)
+      return c.text('in')
+    })
+    .post('/logout', async (c) => {
+      await c.var.session.destroy()
+      return c.text('out')
+    })
+    .post('/fail', (c) => {
+      c.var.session.set('user', 9)
+      throw new Error('handler')
+    })
+    .get('/cached', (c) => {
+      c.var.session.set('user', 8)
+      return c.text('x', 200, { 'cache-control': 'private, max-age=5' })
+    })
+
+describe('session of hither/hono', () => {
+  it('opens, saves once, and sends a cookie that no cache keeps', async () => {
+    const app = application()
+    const first = await app.request('https://a.example/')
+    expect([await first.json(), first.headers.get('set-cookie'), first.headers.get('cache-control')]).toEqual([
+      { user: null },
+      null,
+      null,
+    ])
+    const login = await app.request('https://a.example/login', { method: 'POST' })
+    expect(login.headers.get('cache-control')).toBe('no-store')
+    const cookie = cookieOf(login)
+    const second = await app.request('https://a.example/', { headers: { cookie } })
+    expect([await second.json(), second.headers.get('set-cookie')]).toEqual([{ user: 7 }, null])
+    const logout = await app.request('https://a.example/logout', { method: 'POST', headers: { cookie } })
+    expect(logout.headers.get('set-cookie')).toContain('Max-Age=0')
+    const third = await app.request('https://a.example/', { headers: { cookie } })
+    expect(await third.json()).toEqual({ user: null })
+  })
+  it('leaves a Cache-Control of the handler, and saves after one that threw', async () => {
+    const app = application()
+    const cached = await app.request('https://a.example/cached')
+    expect(cached.headers.get('cache-control')).toBe('private, max-age=5')
+    app.onError((error, c) => c.text(error.message, 500))
+    const failed = await app.request('https://a.example/fail', { method: 'POST' })
+    expect([failed.status, await failed.text()]).toEqual([500, 'handler'])
+    const next = await app.request('https://a.example/', { headers: { cookie: cookieOf(failed) } })
+    expect(await next.json()).toEqual({ user: 9 })
+  })
+  it('takes an outage for no logged-out visitor', async () => {
+    const store = brokenStore(undefined, { store: memoryStore() })
+    const app = application(createSessions<Data>({ store, secrets }))
+    const cookie = cookieOf(await app.request('https://a.example/login', { method: 'POST' }))
+    store.fault = 'down'
+    app.onError((error, c) => c.text(`${(error as { code?: string }).code}`, 503))
+    const response = await app.request('https://a.example/', { headers: { cookie } })
+    expect([response.status, await response.text()]).toEqual([503, 'STORE_UNAVAILABLE'])
+    expect((await app.request('https://a.example/')).status).toBe(200)
+  })
+  it('asks a function once per request, and refuses what makes no sessions', async () => {
+    const sessions = make()
+    const app = new Hono()
+      .use(session({ sessions: async () => sessions }))
+      .get('/', (c) => c.text(`${c.var.session.isNew}`))
+    expect(await (await app.request('https://a.example/')).text()).toBe('true')
+    expect(() => session({ sessions: {} as never })).toThrow('session takes { sessions }')
+  })
+})

@@ -1,0 +1,152 @@
+import { memoryStore } from 'hither/memory'
+import { createSessions, type SessionsOptions } from 'hither/session'
+import { manualClock } from 'hither/testing'
+import { describe, expect, it, vi } from 'vitest'
+
+const secrets = [crypto.getRandomValues(new Uint8Array(32))]
+const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''
+const request = (cookie = ''): Request => new Request('https://a.example/', { headers: { cookie } })
+const code = (code: string) => expect.objectContaining({ code })
+
+describe('createSessions', () => {
+  it('refuses options that make no sense, without the secret in its message', () => {
+    const bad = (options: Partial<SessionsOptions<object>>) => () =>
+      createSessions({ store: memoryStore(), secrets, ...options })
+    for (const wrong of [[], ['short'], [new Uint8Array(31)], ['*'.repeat(60)], 'text' as never]) {
+      expect(bad({ secrets: wrong })).toThrow(code('INVALID_ARGUMENT'))
+      expect(bad({ secrets: wrong })).not.toThrow('short')
+    }
+    expect(bad({ store: {} as never })).toThrow(code('UNSUPPORTED'))
+    expect(bad({ idle: '0s' })).toThrow(code('INVALID_DURATION'))
+    expect(bad({ namespace: 'a b' })).toThrow(code('INVALID_KEY'))
+    expect(bad({ cookie: { name: 'a b' } })).toThrow(code('INVALID_ARGUMENT'))
+    expect(bad({ cookie: { sameSite: 'None' as never } })).toThrow(code('INVALID_ARGUMENT'))
+    expect(bad({ ttl: '1m' } as never)).toThrow('createSessions has no option ttl')
+  })
+  it('sends a cookie without Secure on this machine alone', async () => {
+    const sessions = createSessions({ store: memoryStore(), secrets, insecure: true })
+    const local = await sessions.open(new Request('http://localhost:3000/'))
+    local.set('a', 1)
+    expect(await local.save()).toMatch(/^session=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/)
+    await expect(sessions.open(new Request('http://shop.example/'))).rejects.toEqual(code('INSECURE_URL'))
+    await expect(sessions.open({ headers: new Headers({ host: 'shop.example' }) })).rejects.toEqual(
+      code('INSECURE_URL'),
+    )
+  })
+  it('ends a session that is idle, and one at its absolute end whatever happens', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const sessions = createSessions<{ n?: number }>({ store: memoryStore(), secrets, idle: '10m', absolute: '1h' })
+      const open = async () => sessions.open(request(cookie))
+      const first = await sessions.open(request())
+      first.set('n', 1)
+      let cookie = cookieOf(await first.save())
+      for (let minutes = 8; minutes < 60; minutes += 8) {
+        vi.advanceTimersByTime(8 * 60_000)
+        const session = await open()
+        expect([minutes, session.isNew]).toEqual([minutes, false])
+        await session.save()
+      }
+      vi.advanceTimersByTime(5 * 60_000)
+      expect((await open()).isNew).toBe(true)
+      const second = await sessions.open(request())
+      second.set('n', 1)
+      cookie = cookieOf(await second.save())
+      vi.advanceTimersByTime(10 * 60_000 - 1)
+      expect((await open()).isNew).toBe(false)
+      vi.advanceTimersByTime(1)
+      expect((await open()).isNew).toBe(true)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+  it('keeps the absolute end through a rotation', async () => {
+    const clock = manualClock(Date.now())
+    const store = memoryStore({ now: clock.now })
+    const sessions = createSessions<{ n?: number }>({ store, secrets, idle: '1h', absolute: '1h' })
+    const first = await sessions.open(request())
+    first.set('n', 1)
+    const cookie = cookieOf(await first.save())
+    clock.advance(50 * 60_000)
+    const second = await sessions.open(request(cookie))
+    await second.rotate()
+    const rotated = cookieOf(await second.save())
+    expect((await sessions.open(request(rotated))).get('n')).toBe(1)
+    clock.advance(10 * 60_000)
+    expect((await sessions.open(request(rotated))).isNew).toBe(true)
+  })
+  it('extends the idle time once a minute, or once a tenth of it', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const store = memoryStore()
+      const runs: string[] = []
+      const counted = {
+        ...store,
+        run: ((operation, ...rest) => {
+          runs.push(operation.name)
+          return store.run(operation, ...rest)
+        }) as typeof store.run,
+      }
+      const sessions = createSessions<{ n?: number }>({ store: counted, secrets })
+      const first = await sessions.open(request())
+      first.set('n', 1)
+      const cookie = cookieOf(await first.save())
+      const visit = async (): Promise<number> => {
+        runs.length = 0
+        await (await sessions.open(request(cookie))).save()
+        return runs.length
+      }
+      vi.advanceTimersByTime(59_000)
+      expect(await visit()).toBe(0)
+      vi.advanceTimersByTime(1000)
+      expect([await visit(), await visit()]).toEqual([1, 0])
+      expect(runs).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+  it('reads nothing for a cookie that is not ours, and once for one that is', async () => {
+    const store = memoryStore()
+    let gets = 0
+    const counted = {
+      ...store,
+      get: ((...args) => {
+        gets++
+        return store.get(...args)
+      }) as typeof store.get,
+    }
+    const sessions = createSessions<{ n?: number }>({ store: counted, secrets })
+    await sessions.open(request())
+    await sessions.open(request(`__Host-session=${'a'.repeat(32)}..${'b'.repeat(43)}`))
+    expect(gets).toBe(0)
+    const first = await sessions.open(request())
+    first.set('n', 1)
+    await sessions.open(request(cookieOf(await first.save())))
+    expect(gets).toBe(1)
+  })
+  it('is as new after destroy: what is put in then is another session', async () => {
+    const sessions = createSessions<{ n?: number }>({ store: memoryStore(), secrets })
+    const first = await sessions.open(request())
+    first.set('n', 1)
+    const old = cookieOf(await first.save())
+    await first.destroy()
+    expect([first.isNew, first.get('n')]).toEqual([true, undefined])
+    first.flash('notice', 'bye')
+    const next = cookieOf(await first.save())
+    expect(next).not.toBe(old)
+    const second = await sessions.open(request(next))
+    expect([second.get('n'), second.flash('notice')]).toEqual([undefined, 'bye'])
+  })
+  it('never revives a session that is destroyed in the middle of 100 saves', async () => {
+    const sessions = createSessions<Record<string, number>>({ store: memoryStore(), secrets })
+    for (let round = 0; round < 20; round++) {
+      const first = await sessions.open(request())
+      first.set('n', 1)
+      const cookie = cookieOf(await first.save())
+      const open = await Promise.all(Array.from({ length: 100 }, () => sessions.open(request(cookie))))
+      for (const [i, session] of open.entries()) session.set(`f${i}`, i)
+      await Promise.all(open.map((session, i) => (i === 50 ? session.destroy() : session.save())))
+      expect((await sessions.open(request(cookie))).isNew).toBe(true)
+    }
+  })
+})

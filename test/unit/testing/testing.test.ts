@@ -1,0 +1,64 @@
+import { createCache } from 'hither'
+import { memoryStore } from 'hither/memory'
+import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
+import { brokenStore, manualClock } from 'hither/testing'
+import { describe, expect, it } from 'vitest'
+
+const code = (error: unknown): unknown => (error as { code?: unknown }).code
+
+describe('brokenStore', () => {
+  it('rejects at once when it is down, and getOrSet loads', async () => {
+    const cache = createCache({ store: brokenStore('down'), ttl: '1m' })
+    expect(await cache.getOrSet('user:7', () => 'loaded')).toBe('loaded')
+    expect(code(await cache.get('user:7').catch((error) => error))).toBe('STORE_UNAVAILABLE')
+  })
+  it('ends each call at its deadline when it hangs', async () => {
+    const cache = createCache({ store: brokenStore('hangs'), ttl: '1m', storeTimeout: 20 })
+    expect(await cache.getOrSet('user:7', () => 'loaded')).toBe('loaded')
+    expect(code(await cache.get('user:7').catch((error) => error))).toBe('TIMEOUT')
+  })
+  it('answers late when it is slow', async () => {
+    const store = brokenStore('slow', { store: memoryStore(), delayMs: 5 })
+    const cache = createCache({ store, ttl: '1m' })
+    await cache.set('a', 1)
+    expect(await cache.get('a')).toBe(1)
+    expect(code(await store.get('a', { deadline: Date.now() + 1 }).catch((error) => error))).toBe('TIMEOUT')
+  })
+  it('rejects with the reason of a signal that aborts', async () => {
+    const store = brokenStore('hangs')
+    const abort = new AbortController()
+    const waiting = store.get('a', { signal: abort.signal }).catch((error) => error)
+    abort.abort(new Error('left'))
+    expect(await waiting).toMatchObject({ message: 'left' })
+    expect(await store.get('a', { signal: abort.signal }).catch((error) => error)).toMatchObject({ message: 'left' })
+  })
+  it('is mended, and broken again, by its fault', async () => {
+    const store = brokenStore('down', { store: memoryStore() })
+    const limiter = createRateLimiter({ store, algorithm: fixedWindow({ limit: 1, window: '1h' }), outage: 'closed' })
+    expect((await limiter.limit('a')).success).toBe(false)
+    store.fault = undefined
+    expect((await limiter.limit('a')).success).toBe(true)
+    store.fault = 'down'
+    expect((await limiter.limit('b')).success).toBe(false)
+  })
+  it('refuses what is no fault and no delay', () => {
+    expect(() => brokenStore('lost' as never)).toThrow("a store can be 'down', 'hangs' or 'slow'")
+    expect(() => brokenStore('slow', { delayMs: Number.NaN })).toThrow('delayMs')
+  })
+})
+
+describe('manualClock', () => {
+  it('moves the lifetimes of a memory store', async () => {
+    const clock = manualClock()
+    const cache = createCache({ store: memoryStore({ now: clock.now }), ttl: '1m' })
+    await cache.set('a', 1)
+    clock.advance(59_999)
+    expect(await cache.get('a')).toBe(1)
+    clock.advance(1)
+    expect(await cache.get('a')).toBe(undefined)
+  })
+  it('refuses what is no number', () => {
+    expect(() => manualClock(Number.NaN)).toThrow('finite number')
+    expect(() => manualClock().advance(Number.POSITIVE_INFINITY)).toThrow('finite number')
+  })
+})
