@@ -60,9 +60,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 6_385,
+    budget: 7_160,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 8_260 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_440 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {
@@ -78,6 +78,14 @@ const entries: readonly Entry[] = [
     target: 1600,
     budget: 3_020,
   },
+  ...['counter', 'token', 'once', 'idempotency'].map(
+    (name): Entry => ({
+      name: `hither/${name} on top of core`,
+      takes: { [`src/${name}/index.ts`]: '*' },
+      onTop: true,
+      target: 900,
+    }),
+  ),
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },

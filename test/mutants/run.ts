@@ -1,6 +1,7 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
- * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names.
+ * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their
+ * names, or in those of their files.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,7 +18,8 @@ const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const wanted = (await allMutants()).filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
+const part = process.argv[2] ?? ''
+const wanted = (await allMutants()).filter(({ guard, file }) => guard.includes(part) || file.includes(part))
 const survivors: Mutant[] = []
 const tell = (mutant: Mutant, by: string | undefined): void => {
   if (by === undefined) survivors.push(mutant)
@@ -34,6 +36,17 @@ interface Result {
 function only(text: string, title: string): string {
   if (text.split(`it('${title}'`).length !== 2) throw new Error(`no test, or more than one, is called ${title}`)
   return text.replace(`it('${title}'`, `it.only('${title}'`)
+}
+
+const ADAPTERS = ['/memory', '/hono']
+
+/** The same text, whose imports of the package lead into the copy at `home`. */
+function fromCopy(text: string, home: string): string {
+  return text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
+    if (entry === '/refresh') return `from '${home}/src/cache/refresh.ts'`
+    const path = entry === undefined ? 'src' : ADAPTERS.includes(entry) ? `adapters${entry}` : `src${entry}`
+    return `from '${home}/${path}/index.ts'`
+  })
 }
 
 // A text that is there no more says so before anything is run.
@@ -71,12 +84,13 @@ function testAll(list: readonly Mutant[]): void {
         }
         const whole = readFileSync(join(root, 'test/unit', test), 'utf8')
         const text = title === undefined ? whole : only(whole, title)
+        writeFileSync(to, fromCopy(text, home))
+      }
+      for (const file of readdirSync(join(root, 'adapters/hono'))) {
+        mkdirSync(join(home, 'adapters/hono'), { recursive: true })
         writeFileSync(
-          to,
-          text.replace(/from 'hither(\/\w+)?'/g, (_, entry?: string) => {
-            const path = entry === undefined ? 'src' : entry === '/memory' ? 'adapters/memory' : `src${entry}`
-            return entry === '/refresh' ? `from '${home}/src/cache/refresh.ts'` : `from '${home}/${path}/index.ts'`
-          }),
+          join(home, 'adapters/hono', file),
+          fromCopy(readFileSync(join(root, 'adapters/hono', file), 'utf8'), home),
         )
       }
       cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))

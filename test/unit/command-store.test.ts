@@ -303,6 +303,17 @@ describe('scripts', () => {
     const { store } = scripted(() => [new ReplyError("ERR unknown command 'EVAL'")])
     expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code: 'UNSUPPORTED' })
   })
+  it.each([
+    ["NOPERM User joe has no permissions to run the 'eval' command", 'UNSUPPORTED'],
+    ["NOPERM this user has no permissions to run the 'evalsha' command or its subcommand", 'UNSUPPORTED'],
+    ['NOPERM No permissions to access a key', 'UNAUTHORIZED'],
+    ['NOPERM this user has no permissions to access one of the keys used as arguments', 'UNAUTHORIZED'],
+    ["NOPERM User joe has no permissions to run the 'zadd' command script: f_1, on @user_script:2.", 'UNAUTHORIZED'],
+  ])('tell a refused command from a refused key: %s', async (message, code) => {
+    const { store } = scripted((commands) => commands.map(() => new ReplyError(message)))
+    expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code })
+    expect(await failure(store.ready())).toMatchObject({ code })
+  })
 })
 
 describe('deadlines, aborts and odd replies', () => {
