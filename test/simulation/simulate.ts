@@ -3,9 +3,10 @@ import { generationKey, storedKey, tagKey } from '../../src/protocol/keys.ts'
 import { behavioursOf } from './behaviours.ts'
 import type { Boot } from './build.ts'
 import { createChance } from './chance.ts'
+import { type Asking, hasFailed, idOf, type Life, type Names } from './facts.ts'
 import { connect, createBus, type Link } from './network.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import { type Asking, createOracle, hasFailed, idOf, type Life, type Names, type Oracle } from './oracle.ts'
+import { createOracle, type Oracle } from './oracle.ts'
 import { createServer, type Server } from './server.ts'
 import { createWorld, type Machine } from './world.ts'
 
@@ -93,7 +94,7 @@ export async function simulate(
   let server: Server
   const { events, pulls, plain, chance: extra, finishes, shares, loads } = behavioursOf(seed)
   const names = plain ? [PLAIN_NAMES] : [namesOf('sim'), namesOf('sim.sub')]
-  oracle = createOracle(world, () => server, lives, names, hardMs, plain)
+  oracle = createOracle({ world, server: () => server, lives, spaces: names, hardMs, plain })
   server = createServer(
     world,
     (effect) => {
