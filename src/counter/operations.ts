@@ -94,7 +94,7 @@ return ('%.0f'):format(next)`,
     if (isSame) kept.pop()
     kept.push(isSame ? [newest, newestCount + by] : [bucket, by])
     const needMs = Math.ceil(((Math.max(newest, bucket) + buckets + 1) * bucketUs - nowUs) / 1000)
-    const text = kept.map(([other, count]) => `${other} ${count};`).join('')
+    const text = kept.map(([other, count]) => `${other} ${count.toFixed(0)};`).join('')
     return { next: text, ttl: { ms: Math.min(1e14, Math.max(lifeMs, needMs)) }, reply: `${next}` }
   },
 }
