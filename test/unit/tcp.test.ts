@@ -83,6 +83,12 @@ describe('construction', () => {
     }
   })
 
+  it('takes a url alone', async () => {
+    const store = tcpStore(process.env.REDIS8_URL as string)
+    await store.ready()
+    await store.close()
+    expect(() => tcpStore('http://h')).toThrow(code('INVALID_URL'))
+  })
   it('opens nothing before the first call', async () => {
     const proxy = await proxied()
     const transport = open({ url: proxy.url })
