@@ -10,8 +10,10 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const alias = [
   { find: /^hither$/, replacement: at('./src/index.ts') },
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
+  { find: /^hither\/(counter|idempotency|once|token)$/, replacement: at('./src/$1/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
   { find: /^hither\/keys$/, replacement: at('./src/cache/hashed-keys.ts') },
+  { find: /^hither\/lock$/, replacement: at('./src/lock/index.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },
   { find: /^hither\/rate-limit$/, replacement: at('./src/rate-limit/index.ts') },
   { find: /^hither\/mini$/, replacement: at('./src/cache/mini.ts') },
@@ -22,7 +24,7 @@ const alias = [
   { find: /^hither\/session$/, replacement: at('./src/session/index.ts') },
   { find: /^hither\/structures$/, replacement: at('./src/structures/index.ts') },
   { find: /^hither\/testing$/, replacement: at('./src/testing/index.ts') },
-  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/index.ts') },
+  { find: /^hither\/testing\/node$/, replacement: at('./adapters/node/testing.ts') },
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
@@ -38,11 +40,13 @@ const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
   'test/unit/cli.test.ts',
+  'test/unit/stall.test.ts',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
   'test/unit/protocol/kind.test.ts',
   'test/unit/near/weight.test.ts',
   'test/unit/cache/bounds.test.ts',
+  'test/unit/lock/crowd.test.ts',
 ]
 
 /** Of the repository itself: they need no server. */

@@ -158,7 +158,7 @@ async function main(): Promise<void> {
   const { env, stop } = await startServers(['redis7', 'redis8', 'valkey'])
   try {
     const rows = tableOf(await Promise.all(Object.values(env).map(commandsOf)))
-    const text = `// Written by scripts/commands.ts, which says what each mark means. Do not edit.
+    const text = `// Written by scripts/commands.ts, which says what each mark means. Do not edit. A line for each command of any server.
 export const COMMAND_TABLE: string = \`
 ${rows.join('\n')}
 \`

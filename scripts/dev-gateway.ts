@@ -1,4 +1,4 @@
-import { type StartedGateway, startGateway } from 'hither/testing/node'
+import { type StartedGateway, startGateway } from 'hither/node'
 import { find, type Program } from './servers/find.ts'
 import { startServer } from './servers.ts'
 

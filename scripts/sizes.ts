@@ -15,6 +15,8 @@ interface Entry {
   readonly takes: Readonly<Record<string, string>>
   /** Leaves out the files of the core, so that what counts is what the adapter adds to it. */
   readonly onTop?: true
+  /** What counts is what the bundle of these gains when the entry joins it. */
+  readonly beside?: Entry['takes']
   /** Bytes, compressed, that are aimed at. */
   readonly target?: number
   /** Most bytes, compressed. */
@@ -28,7 +30,7 @@ const upstash = { 'adapters/upstash/index.ts': 'upstashStore' }
 const core = { ...cache, 'src/store/command-store.ts': 'createCommandStore' }
 
 const entries: readonly Entry[] = [
-  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 21_000, budget: 30_600 },
+  { name: 'createCache + upstashStore', takes: { ...cache, ...upstash }, target: 21_000, budget: 31_900 },
   {
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
@@ -46,17 +48,17 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/upstash/index.ts': '*' },
     onTop: true,
     target: 2500,
-    budget: 2_950,
+    budget: 3_300,
   },
   {
     name: 'hither/ioredis on top of core',
     takes: { 'adapters/ioredis/index.ts': '*' },
     onTop: true,
     target: 2000,
-    budget: 7_780,
+    budget: 9_500,
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
-  { name: 'hither/tcp on top of core', takes: { 'adapters/tcp/index.ts': '*' }, onTop: true, budget: 9_650 },
+  { name: 'hither/tcp on top of core', takes: { 'adapters/tcp/index.ts': '*' }, onTop: true, budget: 10_770 },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1_450 },
   {
     name: 'hither/rate-limit with slidingLog',
@@ -65,9 +67,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 6_385,
+    budget: 7_160,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 8_260 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_440 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {
@@ -76,6 +78,21 @@ const entries: readonly Entry[] = [
     },
     onTop: true,
   },
+  {
+    name: 'hither/lock beside createCache + upstashStore',
+    takes: { 'src/lock/index.ts': '*' },
+    beside: { ...cache, ...upstash },
+    target: 1600,
+    budget: 3_020,
+  },
+  ...['counter', 'token', 'once', 'idempotency'].map(
+    (name): Entry => ({
+      name: `hither/${name} on top of core`,
+      takes: { [`src/${name}/index.ts`]: '*' },
+      onTop: true,
+      target: 900,
+    }),
+  ),
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },
@@ -83,7 +100,7 @@ const entries: readonly Entry[] = [
     name: 'createCache + upstashStore + nearTier',
     takes: { ...cache, ...upstash, 'src/near/index.ts': 'nearTier' },
     target: 7500,
-    budget: 33_900,
+    budget: 35_200,
   },
   { name: 'hither/structures on top of core', takes: { 'src/structures/index.ts': '*' }, onTop: true, target: 3500 },
   {
@@ -137,9 +154,10 @@ function filesOf({ outputs }: Metafile): ReadonlySet<string> {
 
 const { files } = await bundle(core)
 console.log('| entry | minified | gzip | target | budget | |\n|---|--:|--:|--:|--:|---|')
-for (const { name, takes, onTop, target = '', budget } of entries) {
-  const { code } = await bundle(takes, onTop ? files : undefined)
-  const gzip = gzipSync(code, { level: 9 }).length
+for (const { name, takes, onTop, beside, target = '', budget } of entries) {
+  const { code } = await bundle({ ...beside, ...takes }, onTop ? files : undefined)
+  const without = beside ? gzipSync((await bundle(beside)).code, { level: 9 }).length : 0
+  const gzip = gzipSync(code, { level: 9 }).length - without
   const over = budget !== undefined && gzip > budget
   if (over) process.exitCode = 1
   const verdict = over ? 'OVER' : target !== '' && gzip > target ? 'over target' : budget ? 'ok' : ''

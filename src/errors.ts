@@ -7,6 +7,7 @@
  * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, of another caller's loader.
  * An answer that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
  * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
+ * A lock that is not held any more, where it is needed: `LOCK_LOST`.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'
@@ -31,6 +32,7 @@ export type ErrorCode =
   | 'UNSUPPORTED'
   | 'WRONG_TYPE'
   | 'OVERFLOW'
+  | 'LOCK_LOST'
 
 export interface HitherErrorOptions {
   readonly cause?: unknown
@@ -64,14 +66,25 @@ export class StoreRejectedError extends HitherError {
   readonly command: string
   /** The first word of the reply, such as `WRONGTYPE`. */
   readonly reply: string
-  constructor(command: string, reply: string, options?: HitherErrorOptions) {
+  /** `reply` is the first word, or the whole reply: of it the message has the first words, up to what may be an argument. */
+  constructor(
+    command: string,
+    reply: string | { readonly word: string; readonly message: string },
+    options?: HitherErrorOptions,
+  ) {
+    const { word, message } = typeof reply === 'string' ? { word: reply, message: reply } : reply
+    // An argument may follow these words, or stand out by more than letters.
+    const [reason] =
+      /^[A-Z]+(?: (?!(?:for|keys?|user|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(message) ?? [
+        word,
+      ]
     super(
-      /^(NOAUTH|WRONGPASS|NOPERM)$/.test(reply) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
-      `${command} was rejected: ${reply}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
+      /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
+      `${command} was rejected: ${reason}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
       options,
     )
     this.command = command
-    this.reply = reply
+    this.reply = word
   }
 }
 

@@ -5,22 +5,35 @@ type Hits = readonly number[]
 
 const msOf = (nowUs: number): number => Math.floor(nowUs / 1000)
 
+/** The count in a key; nothing where another has written there what is none. */
+function countOf(current: string | undefined): number | undefined {
+  return current !== undefined && /^\d{1,15}$/.test(current) ? Number(current) : undefined
+}
+
 /** Counts one hit. The first opens a window of `windowMs`, which no later hit moves. */
 export const increment: Operation<readonly [windowMs: number], Hits> = {
   name: 'hits.increment',
   effect: 'once',
   lua: `
-local hits = redis.call('INCR', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
+local hits, left = redis.pcall('INCR', KEYS[1]), redis.call('PTTL', KEYS[1])
+if type(hits) == 'table' then
+  if not hits.err:find('integer') and not hits.err:find('overflow') and not hits.err:find('WRONGTYPE') then return hits end
+  hits = 0
+end
+if hits < 1 or hits > 1e15 then
+  hits, left = 1, tonumber(ARGV[1])
+  redis.call('SET', KEYS[1], '1', 'PX', left)
+elseif left < 0 then
   left = tonumber(ARGV[1])
   redis.call('PEXPIRE', KEYS[1], left)
 end
 return {hits, math.floor(now() / 1000) + left}`,
   apply(current, [windowMs], { nowUs, leftMs }) {
-    const hits = Number(current ?? 0) + 1
-    const ttl = leftMs === undefined ? { ms: windowMs } : 'keep'
-    return { next: String(hits), ttl, reply: [hits, msOf(nowUs) + Math.floor(leftMs ?? windowMs)] }
+    const before = countOf(current)
+    const hits = (before ?? 0) + 1
+    const isOpen = before !== undefined && leftMs !== undefined
+    const ttl = isOpen ? 'keep' : { ms: windowMs }
+    return { next: String(hits), ttl, reply: [hits, msOf(nowUs) + (isOpen ? Math.floor(leftMs) : windowMs)] }
   },
 }
 
@@ -29,11 +42,12 @@ export const decrement: Operation<readonly [], number> = {
   name: 'hits.decrement',
   effect: 'once',
   lua: `
-local hits = tonumber(redis.call('GET', KEYS[1]) or '0')
+local text = redis.call('GET', KEYS[1]) or ''
+local hits = #text < 16 and text:find('^%d+$') and tonumber(text) or 0
 if hits > 0 then redis.call('DECR', KEYS[1]) end
 return hits`,
   apply(current) {
-    const hits = Number(current ?? 0)
+    const hits = countOf(current) ?? 0
     return { next: hits > 0 ? String(hits - 1) : current, ttl: 'keep', reply: hits }
   },
 }
@@ -43,11 +57,11 @@ export const read: Operation<readonly [], Hits> = {
   name: 'hits.read',
   effect: 'read',
   lua: `
-local hits = redis.call('GET', KEYS[1])
-if not hits then return {} end
-return {tonumber(hits), math.floor(now() / 1000) + math.max(0, redis.call('PTTL', KEYS[1]))}`,
+local text = redis.call('GET', KEYS[1]) or ''
+if #text > 15 or not text:find('^%d+$') then return {} end
+return {tonumber(text), math.floor(now() / 1000) + math.max(0, redis.call('PTTL', KEYS[1]))}`,
   apply(current, _, { nowUs, leftMs = 0 }) {
-    const reply = current === undefined ? [] : [Number(current), msOf(nowUs) + Math.floor(leftMs)]
-    return { next: current, ttl: 'keep', reply }
+    const hits = countOf(current)
+    return { next: current, ttl: 'keep', reply: hits === undefined ? [] : [hits, msOf(nowUs) + Math.floor(leftMs)] }
   },
 }

@@ -19,7 +19,10 @@ export interface RateLimitStore {
   readonly prefix: string
   /** Whether counts stay in this process. */
   readonly localKeys: boolean
-  /** Called by the middleware with its options. */
+  /**
+   * Called by the middleware with its options. Throws `INVALID_ARGUMENT` for a window that is no whole number above 0, or
+   * another than that of an earlier limiter of this store.
+   */
   init(options: { windowMs: number }): void
   get(key: string): Promise<HitInfo | undefined>
   increment(key: string): Promise<HitInfo>
@@ -27,6 +30,8 @@ export interface RateLimitStore {
   resetKey(key: string): Promise<void>
 }
 
+/** Where no limiter has said. */
+const DEFAULT_WINDOW_MS = 60_000
 /** Longer keys are hashed, and those that could pass for a hash. */
 const MAX_KEY = 128
 
@@ -44,7 +49,7 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
   if (typeof prefix !== 'string') throw invalid('prefix is text')
   if (typeof store?.run !== 'function') throw invalid('rateLimitStore needs a store with operations')
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0)) throw invalid('timeoutMs is a whole number above 0')
-  let windowMs = 60_000
+  let windowMs: number | undefined
   const call = (): { deadline: number } => ({ deadline: Date.now() + timeoutMs })
   const keyOf = async (key: string): Promise<string> =>
     prefix + (key.length <= MAX_KEY && key.isWellFormed() && key[0] !== '#' ? key : `#${await hash(key)}`)
@@ -59,13 +64,17 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
     init(given) {
       const ms = given.windowMs
       if (!(Number.isSafeInteger(ms) && ms > 0)) throw invalid('windowMs is a whole number above 0')
+      // The hits of both would be counted in windows of the limiter that was made last.
+      if (windowMs !== undefined && windowMs !== ms)
+        throw invalid('two limiters of different windows need a rateLimitStore each, with a prefix of its own')
       windowMs = ms
     },
     async get(key) {
       const hits = await store.run(read, await keyOf(key), [], call())
       return hits.length === 0 ? undefined : info(hits)
     },
-    increment: async (key) => info(await store.run(increment, await keyOf(key), [windowMs], call())),
+    increment: async (key) =>
+      info(await store.run(increment, await keyOf(key), [windowMs ?? DEFAULT_WINDOW_MS], call())),
     async decrement(key) {
       await store.run(decrement, await keyOf(key), [], call())
     },

@@ -1,3 +1,4 @@
+import { HitherError } from 'hither'
 import type { Context } from 'hono'
 
 /**
@@ -19,15 +20,28 @@ interface Beside {
   requestIP?(request: Request): { readonly address: string } | null
 }
 
+/** Bits of a network that one subscriber of IPv6 holds at the least (RFC 6177). */
+const DEFAULT_PREFIX = 64
+
 /**
  * The client's address in the one form of `addressKey`; undefined where `from` does not tell it, such as a request that
- * came past the proxies. No header is read but the one that `from` names.
+ * came past the proxies. No header is read but the one that `from` names. `ipv6Prefix` as of `addressKey`.
  */
-export function clientAddress(c: Context, from: AddressSource = 'socket'): string | undefined {
-  if (from === 'socket') return addressKey(socketAddress(c) ?? '')
-  if (typeof from === 'string') return addressKey(c.req.header(HEADERS[from]) ?? '')
+export function clientAddress(
+  c: Context,
+  from: AddressSource = 'socket',
+  ipv6Prefix: number = DEFAULT_PREFIX,
+): string | undefined {
+  if (from === 'socket') return addressKey(socketAddress(c) ?? '', ipv6Prefix)
+  if (typeof from === 'string') return addressKey(c.req.header(HEADERS[from]) ?? '', ipv6Prefix)
   const entries = (c.req.header('x-forwarded-for') ?? '').split(',')
-  return addressKey(entries.at(-from.hops) ?? '')
+  return addressKey(entries.at(-from.hops) ?? '', ipv6Prefix)
+}
+
+/** Throws `INVALID_ARGUMENT` for what is no length of a network. */
+export function checkPrefix(bits: number): number {
+  if (Number.isSafeInteger(bits) && bits >= 1 && bits <= 128) return bits
+  throw new HitherError('INVALID_ARGUMENT', 'ipv6Prefix is a whole number of bits, 1 to 128')
 }
 
 function socketAddress(c: Context): string | undefined {
@@ -51,10 +65,12 @@ const V4_PORT = /^([\d.]+):\d{1,5}$/
 
 /**
  * One form for all spellings of an address: `192.0.2.1` for IPv4, also where it is mapped into IPv6 (`::ffff:c000:201`)
- * or translated (`64:ff9b::c000:201` and its like); the network of 64 bits for IPv6 (`2001:db8::/64`), since one subscriber holds all
- * of it. Brackets, a port and a zone are left out. Undefined for what is no address.
+ * or translated (`64:ff9b::c000:201` and its like); for IPv6 the network of `ipv6Prefix` bits (`2001:db8::/64`), since one
+ * subscriber holds all of it. Brackets, a port and a zone are left out, so that all link-local addresses are one network,
+ * `fe80::/64`. Undefined for what is no address. Throws `INVALID_ARGUMENT` for a prefix that is not 1 to 128 bits.
  */
-export function addressKey(text: string): string | undefined {
+export function addressKey(text: string, ipv6Prefix: number = DEFAULT_PREFIX): string | undefined {
+  checkPrefix(ipv6Prefix)
   const trimmed = text.trim()
   const bare = BRACKETS.exec(trimmed)?.[1] ?? V4_PORT.exec(trimmed)?.[1] ?? trimmed
   if (V4.test(bare)) return bare
@@ -67,9 +83,17 @@ export function addressKey(text: string): string | undefined {
       .flatMap((group) => [group >> 8, group & 255])
       .join('.')
   }
-  const network = groups.slice(0, 4).map((group) => group.toString(16))
+  return networkOf(groups, ipv6Prefix)
+}
+
+/** The network of `bits` bits that an address is in, its last groups of zero left out. */
+function networkOf(groups: readonly number[], bits: number): string {
+  const network = groups.map((group, i) => {
+    const kept = Math.min(16, Math.max(0, bits - 16 * i))
+    return ((group >> (16 - kept)) << (16 - kept)).toString(16)
+  })
   while (network.at(-1) === '0') network.pop()
-  return `${network.join(':')}::/64`
+  return `${network.join(':')}${network.length < 8 ? '::' : ''}/${bits}`
 }
 
 /** The eight groups of an IPv6 address as RFC 4291, section 2.2, writes it. */

@@ -2,6 +2,7 @@ import { HitherError, type PlainCache, type WaitUntil } from 'hither'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 
 export { type AddressSource, addressKey, clientAddress } from './address.ts'
+export { type IdempotencyOptions, idempotency } from './idempotency.ts'
 export type { LimitHeaders } from './limit-headers.ts'
 export { type Limit, type RateLimitOptions, type RateLimitVariables, rateLimit } from './rate-limit.ts'
 export { type SessionMiddlewareOptions, type SessionVariables, session } from './session.ts'

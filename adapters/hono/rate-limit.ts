@@ -1,7 +1,7 @@
 import { HitherError } from 'hither'
 import type { Decision, LimitOptions, RateLimiter } from 'hither/rate-limit'
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import { type AddressSource, clientAddress, HEADERS } from './address.ts'
+import { type AddressSource, checkPrefix, clientAddress, HEADERS } from './address.ts'
 import { type LimitHeaders, type Policy, setLimitHeaders, setRetryAfter } from './limit-headers.ts'
 
 type Answer<T> = T | Promise<T>
@@ -42,6 +42,11 @@ export interface RateLimitOptions<E extends Env = Env> extends Omit<Limit<E>, 'l
   readonly limiter: Limit<E>['limiter'] | readonly Limit<E>[]
   /** Where the client's address is read, where there is no `key`. @default 'socket' */
   readonly address?: AddressSource
+  /**
+   * How many bits of an IPv6 address are a client's: 1 to 128. Providers give a subscriber a network of 64, 56 or 48 bits;
+   * whoever holds a larger one than this has so many limits. @default 64
+   */
+  readonly ipv6Prefix?: number
   /** Requests that are let through uncounted. */
   readonly skip?: (c: Context<E>) => Answer<boolean>
   /** The response for a request that is refused. The headers are added to it. @default 429, or 503, as problem+json */
@@ -70,6 +75,7 @@ const LIMIT: { readonly [K in keyof Limit]-?: 1 } = {
 const OPTIONS: { readonly [K in keyof RateLimitOptions]-?: 1 } = {
   ...LIMIT,
   address: 1,
+  ipv6Prefix: 1,
   skip: 1,
   onLimited: 1,
   headers: 1,
@@ -86,7 +92,7 @@ export function rateLimit<E extends Env = Env>(
   options: RateLimitOptions<E>,
 ): MiddlewareHandler<E & { Variables: RateLimitVariables }> {
   checkNames('rateLimit', options, OPTIONS)
-  const { limiter, address = 'socket', skip, onLimited, headers = 'standard', ...common } = options
+  const { limiter, address = 'socket', ipv6Prefix = 64, skip, onLimited, headers = 'standard', ...common } = options
   const given = Array.isArray(limiter)
     ? (limiter as readonly Limit<E>[])
     : [{ limiter: limiter as Limit<E>['limiter'] }]
@@ -98,6 +104,7 @@ export function rateLimit<E extends Env = Env>(
   if (new Set(policies.map(({ name }) => name)).size < limits.length)
     throw invalid('each of several limits needs a name')
   checkAddress(address)
+  checkPrefix(ipv6Prefix)
 
   const keyOf = async (c: Context<E>, { key }: Limit<E>): Promise<string> => {
     if (key) {
@@ -105,7 +112,7 @@ export function rateLimit<E extends Env = Env>(
       if (typeof own === 'string' && own) return own
       throw invalid('key(c) of rateLimit answers text that is not empty')
     }
-    const found = clientAddress(c, address)
+    const found = clientAddress(c, address, ipv6Prefix)
     if (found === undefined) throw new HitherError('UNSUPPORTED', noAddress(address))
     return found
   }

@@ -1,11 +1,13 @@
 import { HitherError } from '../../src/errors.ts'
-import { parseRedisUrl } from '../../src/store/redis-url.ts'
+import { parseRedisUrl, splitRedisUrls } from '../../src/store/redis-url.ts'
 import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
+import { keepName } from './cluster-of.ts'
+import { loadIoredis } from './package.ts'
 import { made } from './transport.ts'
 
 export interface ConnectOptions {
-  /** Treat the server as a Cluster. @default true when several urls are given, else false */
+  /** Make a Cluster client. @default true when several urls are given; one url that answers MOVED gets one at its first */
   readonly cluster?: boolean
   /** Longest wait for a connection, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number
@@ -15,18 +17,16 @@ export interface ConnectOptions {
   readonly client?: Readonly<Record<string, unknown>>
 }
 
-type Make = new (...args: unknown[]) => IoredisLike
-
 /**
  * Makes an ioredis client with the settings `ioredisStore` asks for, and does not wait for its connection:
  * `await ioredisStore(client).ready()` does. Several urls (or `cluster: true`) make a Cluster.
  * The store's `close()` ends it. Rejects with `INVALID_URL`, or `UNSUPPORTED` when ioredis is not installed.
  */
 export async function connect(url: string | readonly string[], options: ConnectOptions = {}): Promise<IoredisLike> {
-  const urls = (typeof url === 'string' ? url.split(',') : url).map(parseRedisUrl)
+  const urls = (typeof url === 'string' ? splitRedisUrls(url) : url).map(parseRedisUrl)
   const [first] = urls
   if (!first) throw new HitherError('INVALID_URL', 'connect takes at least one url')
-  const { Redis, Cluster } = await load()
+  const { Redis, Cluster } = await loadIoredis('connect()')
   const safe = { enableAutoPipelining: false, keyPrefix: '', lazyConnect: false }
   const node = {
     connectTimeout: options.connectTimeoutMs ?? 5000,
@@ -35,13 +35,18 @@ export async function connect(url: string | readonly string[], options: ConnectO
     protocol: 2,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(first.username ? { username: first.username } : {}),
-    ...(first.password ? { password: first.password } : {}),
+    // A user without a password has an empty one.
+    ...(first.username || first.password ? { password: first.password } : {}),
+    ...(first.family > 0 ? { family: first.family } : {}),
     ...(first.tls ? { tls: {} } : {}),
     ...options.client,
     maxRetriesPerRequest: 0,
     keyPrefix: '',
   }
   let client: IoredisLike
+  if (urls[1] && urls.some(({ path }) => path)) {
+    throw new HitherError('INVALID_URL', 'the nodes of a Cluster are reached by host and port, not by a unix: socket')
+  }
   if (options.cluster ?? urls.length > 1) {
     const { natMap, dnsLookup, slotsRefreshTimeout = 1000, ...redisOptions } = node as Record<string, unknown>
     client = new Cluster(
@@ -51,25 +56,23 @@ export async function connect(url: string | readonly string[], options: ConnectO
         clusterRetryStrategy: backoff,
         slotsRefreshTimeout,
         ...(natMap ? { natMap } : {}),
-        ...(dnsLookup ? { dnsLookup } : {}),
+        ...(dnsLookup || node.tls ? { dnsLookup: dnsLookup ?? keepName } : {}),
         enableOfflineQueue: false,
         retryDelayOnFailover: 0,
         redisOptions,
       },
     )
   } else {
-    const { host, port, db } = first
-    client = new Redis({ host, port, db, retryStrategy: backoff, ...node, ...safe, enableOfflineQueue: false })
+    const { host, port, path, db } = first
+    client = new Redis({
+      ...(path ? { path } : { host, port }),
+      db,
+      retryStrategy: backoff,
+      ...node,
+      ...safe,
+      enableOfflineQueue: false,
+    })
   }
   made.add(client)
   return client
-}
-
-async function load(): Promise<{ Redis: Make; Cluster: Make }> {
-  try {
-    const module = (await import('ioredis')) as unknown as { Redis: Make; Cluster: Make }
-    return module
-  } catch (cause) {
-    throw new HitherError('UNSUPPORTED', 'connect() needs the package ioredis: npm install ioredis', { cause })
-  }
 }

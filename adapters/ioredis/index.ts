@@ -35,7 +35,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)
   const pool = cluster
     ? undefined
-    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }).transport)
+    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }, true).transport)
   const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -56,7 +56,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
     async close() {

@@ -1,12 +1,24 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
+import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
-import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
-import { type IoredisLike, nameOf, type Peer } from './client.ts'
+import {
+  type BatchCall,
+  type Command,
+  ReplyError,
+  type SendEach,
+  type Transport,
+  type Wire,
+} from '../../src/store/transport.ts'
+import type { IoredisLike, Peer } from './client.ts'
+import { clusterOf } from './cluster-of.ts'
+import { isReply, late, lost, sentInPart } from './errors.ts'
+import type { Limit, Progress } from './progress.ts'
+import { watchReadiness } from './readiness.ts'
+import { holding, toExact, toWire } from './replies.ts'
+import { createRouting, REDIRECTS } from './routing.ts'
 import { checkSettings } from './settings.ts'
 import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
@@ -19,34 +31,18 @@ export interface IoredisTransportOptions {
 /** Clients that `connect()` made: closing their transport ends them. */
 export const made: WeakSet<object> = new WeakSet()
 
-const REDIRECTS = 5
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const ASKING: Command = { args: ['ASKING'], effect: 'read' }
-/** What ioredis says of a command it did not write. */
-const UNSENT = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
-
-/** One call: whether anything was written for it, and whether its caller has been answered. */
-interface Progress {
-  sent: boolean
-  over: boolean
-  readonly deadline: number
-}
-
 /**
  * The raw way to a server through a borrowed client. Commands of one call are written at once, one write per
  * connection. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`:
  * then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
- * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there.
+ * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there. A single
+ * client whose server answers MOVED is given a Cluster client with the same options beside it, for all later commands.
  */
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
   return openClient(client, options).transport
 }
-
-interface Host {
-  readonly host: string
-  readonly port: number
-}
-type NatMap = Readonly<Record<string, Host>> | ((address: string) => Host | null | undefined)
 
 export interface OpenClient {
   readonly transport: Transport
@@ -60,56 +56,40 @@ export interface OpenClient {
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
-export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions): OpenClient {
+/** `lone`: the client is used as it is, also where its server turns out to be a node of a Cluster. */
+export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions, lone = false): OpenClient {
   const client = borrowed as Peer
   checkSettings(client)
   const cluster = client.isCluster === true
   const owned = options.owned ?? made.has(client)
   const exact = client.options.stringNumbers === true
-  const opening = new WeakMap<object, Promise<void>>()
-  let everReady = client.status === 'ready'
-  let fault: unknown
+  const readiness = watchReadiness(client)
+  const { open } = readiness
+  const subscriber = createSubscriber(client)
+  const { route, follow } = createRouting(client, readiness.away, subscriber.at)
   let closed = false
+  /** The Cluster that a single client's server turned out to be a node of. */
+  let whole: OpenClient | undefined
 
-  const onReady = (): void => {
-    everReady = true
-    fault = undefined
+  let joining: Promise<OpenClient> | undefined
+  const joinCluster = (): Promise<OpenClient> => {
+    joining ??= clusterOf(client).then((made) => {
+      const joined = openClient(made, { owned: true })
+      if (closed) void joined.transport.close()
+      whole = joined
+      return joined
+    })
+    return joining
   }
-  const onError = (error: unknown): void => {
-    const { lastNodeError = error } = error as { lastNodeError?: unknown }
-    // ioredis 5 adds that its own INFO found no connection: the reason came before.
-    if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
-  }
-  client.on('ready', onReady)
-  client.on('error', onError)
-  client.on('node error', onError)
-
-  /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
-  const open = (peer: Peer): Promise<void> | undefined => {
-    if (peer.status === 'ready') return undefined
-    if (peer.status === 'wait') peer.connect().catch(() => {})
-    const first = peer !== client || !everReady
-    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw lost(fault, false, peer.status)
-    let attempt = opening.get(peer)
-    if (!attempt) {
-      attempt = new Promise((resolve, reject) => {
-        const events = ['ready', 'close', 'end']
-        const settle = (): void => {
-          for (const event of events) peer.off(event, settle)
-          opening.delete(peer)
-          if (peer.status === 'ready') resolve()
-          else reject(lost(fault, false, peer.status))
-        }
-        for (const event of events) peer.on(event, settle)
-      })
-      opening.set(peer, attempt)
-    }
-    return attempt
-  }
-
-  const exchange = (peer: Peer, args: Command['args'], bytes: boolean): Promise<Wire> => {
-    const failed = (error: unknown): Wire => {
-      if (isReply(error)) return new ReplyError(error.message)
+  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, limit?: Limit): Promise<Wire> => {
+    const failed = (error: unknown): Wire | Promise<Wire> => {
+      if (isReply(error)) {
+        const reply = new ReplyError(error.message)
+        if (cluster || lone || limit?.atomic || reply.word !== 'MOVED') return reply
+        // Nothing ran: another node has the key.
+        const { deadline = Number.POSITIVE_INFINITY } = limit ?? {}
+        return joinCluster().then(({ untimed }) => untimed.send({ args, effect: 'once' }, { bytes, deadline }))
+      }
       throw lost(error, true, peer.status)
     }
     const name = args[0] as string
@@ -134,7 +114,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     try {
       let scripts = 0
       return commands.map(({ args }) => {
-        const reply = exchange(peer, args, bytes)
+        const reply = exchange(peer, args, bytes, progress)
         if (args[0] === 'EVALSHA' && ++scripts % SCRIPTS_AT_ONCE === 0) {
           stream?.uncork?.()
           stream?.cork?.()
@@ -144,59 +124,6 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     } finally {
       stream?.uncork?.()
     }
-  }
-
-  const find = (key: string | undefined): Peer | undefined =>
-    key === undefined ? undefined : client.nodes?.().find((node) => nameOf(node) === key)
-
-  /** The `host:port` under which the client knows a node that the servers call `address`. */
-  const reach = (address: string): string => {
-    const { natMap } = client.options as { natMap?: NatMap }
-    const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
-    return mapped ? `${mapped.host}:${mapped.port}` : address
-  }
-  const meet = (at: string): Peer | undefined => {
-    const colon = at.lastIndexOf(':')
-    return client.connectionPool?.findOrCreate?.({ host: at.slice(0, colon), port: Number(at.slice(colon + 1)) })
-  }
-
-  const refresh = (): Promise<void> =>
-    new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
-
-  /**
-   * The node that serves a command's key; any other that answers, when the table does not know: it redirects. What is
-   * published at one node all are told, so it goes to the one that has proven itself.
-   */
-  const route = (args: Command['args']): Peer => {
-    const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
-    const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
-    const proven = args[0] === 'PUBLISH' ? find(subscriber.at()) : undefined
-    const node = (proven?.status === 'ready' && proven) || find(client.slots?.[slot]?.[0])
-    if (node) return node
-    const nodes = client.nodes?.('master') ?? []
-    const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
-    if (!any) throw lost(fault, false, client.status)
-    return any
-  }
-
-  /** Where a redirected command goes next; waits where the server asked for patience. */
-  const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
-    const [word, slot, address] = error.message.split(' ')
-    if (address) {
-      const at = reach(address)
-      // A node that is given its first slot is in no table yet: only ASK names it.
-      const node = find(at) ?? (word === 'ASK' ? meet(at) : undefined)
-      // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
-      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
-      if (word === 'MOVED' || !node) {
-        const refreshed = refresh()
-        if (!node) await refreshed
-      }
-      return node ?? find(at)
-    }
-    await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
-    await refresh()
-    return undefined
   }
 
   const redirected = async (
@@ -271,6 +198,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
     const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
     const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
+    progress.atomic = true
     let known: Peer | undefined
     let asking: Command[] = []
     for (let left = REDIRECTS; ; left--) {
@@ -283,8 +211,11 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const cause = replies[at]
       if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
       // EXECABORT: nothing ran, so a moved transaction may go once more.
+      if (!cluster && !lone && cause.word === 'MOVED') {
+        return (await joinCluster()).transport.transaction(commands, { bytes, deadline: progress.deadline })
+      }
       if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
-        throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted: at === 0 })
+        throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
       }
       known = await follow(cause, left)
       asking = known && cause.word === 'ASK' ? [ASKING] : []
@@ -325,10 +256,14 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const cancel =
         deadline === undefined
           ? undefined
-          : setTimer(() => {
-              reject(late(progress))
-              end()
-            }, deadline - now())
+          : setDeadline(
+              () => {
+                reject(late(progress))
+                end()
+              },
+              deadline - now(),
+              0,
+            )
       const forget =
         signal &&
         onAbort(signal, () => {
@@ -349,6 +284,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
 
   async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
+    if (whole) return yield* whole.scan(pattern, call)
     const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
     for (const node of nodes) {
       let cursor = '0'
@@ -358,65 +294,81 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
           await open(node)
           return write(node, [command], false, progress)[0] as Promise<Wire>
         })
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
         cursor = String(reply[0])
         yield* reply[1] as string[]
       } while (cursor !== '0')
     }
   }
 
-  const subscriber = createSubscriber(client)
-
   const one =
     ({ bytes }: Call = {}, command: Command): Task<Wire> =>
     (progress) =>
       each([command], bytes === true, progress)[0] as Promise<Wire>
   const all =
-    ({ bytes }: Call = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
-    (progress) =>
-      Promise.all(each(commands, bytes === true, progress)).catch((error: unknown) => {
+    ({ bytes, onReply }: BatchCall = {}, commands: readonly Command[]): Task<readonly Wire[]> =>
+    (progress) => {
+      const hold = holding(progress)
+      const taken = each(commands, bytes === true, progress).map((reply, at) =>
+        reply.then(onReply ? (value) => (progress.over ? null : onReply(value, at)) : hold),
+      )
+      return Promise.all(taken).catch((error: unknown) => {
         // One node failed: what waits for another is not written any more, what was written may have run.
         progress.over = true
         throw progress.sent && commands.length > 1 ? sentInPart(error) : error
       })
+    }
 
   const transport: Transport = {
-    cluster,
-    send: (command, call) => within(call, one(call, command)),
-    sendMany: (commands, call) => within(call, all(call, commands)),
-    transaction: (commands, call) => within(call, (progress) => exec(commands, call?.bytes === true, progress)),
+    get cluster() {
+      return cluster || whole !== undefined
+    },
+    send: (command, call) => whole?.transport.send(command, call) ?? within(call, one(call, command)),
+    sendMany: (commands, call) => whole?.transport.sendMany(commands, call) ?? within(call, all(call, commands)),
+    transaction: (commands, call) =>
+      whole?.transport.transaction(commands, call) ??
+      within(call, (progress) => exec(commands, call?.bytes === true, progress)),
     subscribe: (channel, onMessage, onGap) =>
       run(() => subscriber.subscribe(channel, onMessage, onGap), start(undefined)),
     async close() {
       if (closed) return
       closed = true
       subscriber.close()
-      client.off('ready', onReady)
-      client.off('node error', onError)
+      await whole?.transport.close()
+      readiness.stop()
       // QUIT lets what is under way be answered; a server that does not answer it is left after a second.
       if (owned) {
-        if (client.status === 'ready') await Promise.race([client.quit(), sleep(1000)]).catch(() => {})
+        if (client.status === 'ready') {
+          const left = new AbortController()
+          await Promise.race([client.quit(), sleep(1000, left.signal)]).catch(() => {})
+          left.abort()
+        }
         client.disconnect()
       }
-      client.off('error', onError)
+      readiness.forget()
     },
   }
   const untimed: Transport = {
     ...transport,
+    get cluster() {
+      return transport.cluster === true
+    },
     send(command, call) {
+      if (whole) return whole.untimed.send(command, call)
       // Nearly every call goes this way, without what only the others need.
       const deadline = call?.deadline ?? Number.POSITIVE_INFINITY
       const ready = !cluster && !closed && client.status === 'ready' && deadline > now()
       if (!ready) return run(one(call, command), start(call))
       try {
-        return exchange(client, command.args, call?.bytes === true)
+        return exchange(client, command.args, call?.bytes === true, call)
       } catch (error) {
         return Promise.reject(error)
       }
     },
-    sendMany: (commands, call) => run(all(call, commands), start(call)),
+    sendMany: (commands, call) => whole?.untimed.sendMany(commands, call) ?? run(all(call, commands), start(call)),
   }
   const sendEach: SendEach = (commands, call, onReply, onError) => {
+    if (whole) return whole.sendEach(commands, call, onReply, onError)
     run((progress) => each(commands, call.bytes === true, progress), start(call)).then(
       (replies) =>
         replies.forEach((reply, at) => {
@@ -432,78 +384,4 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   }
   const part = cluster ? (key: string): string => client.slots?.[slotOf(key)]?.[0] ?? '' : undefined
   return { transport, untimed, sendEach, scan, part }
-}
-
-function isReply(error: unknown): error is Error {
-  return (error as Error | undefined)?.name === 'ReplyError'
-}
-
-function late(progress: Progress): HitherError {
-  return new HitherError(
-    'TIMEOUT',
-    progress.sent ? 'no reply before the deadline' : 'no connection before the deadline',
-    {
-      retryable: true,
-      maybeExecuted: progress.sent,
-    },
-  )
-}
-
-function sentInPart(error: unknown): unknown {
-  if (!(error instanceof HitherError) || error.maybeExecuted) return error
-  const { code, message, retryable } = error
-  return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
-}
-
-/** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */
-function lost(error: unknown, sent: boolean, status: string): HitherError {
-  const text = error instanceof Error ? error.message : ''
-  const maybeExecuted = sent && !UNSENT.test(text)
-  const cause = error instanceof Error && !('command' in error) ? { cause: error } : {}
-  if (text === 'Command timed out') {
-    return new HitherError('TIMEOUT', "no reply within the client's commandTimeout", { retryable: true, maybeExecuted })
-  }
-  if (isReply(error)) {
-    if (/^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|.*AUTH))/.test(text)) {
-      return new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
-    }
-    return new HitherError('STORE_UNAVAILABLE', `the server refused the connection: ${new ReplyError(text).word}`)
-  }
-  if (/protocol error|unknown RESP|reply type/i.test(text)) {
-    return new HitherError('BAD_REPLY', 'what answers there does not speak the Redis protocol: check host and port', {
-      ...cause,
-      maybeExecuted,
-    })
-  }
-  const code = (error as { code?: unknown } | undefined)?.code
-  const reason = typeof code === 'string' ? code : `client status: ${status}`
-  return new HitherError(
-    'STORE_UNAVAILABLE',
-    maybeExecuted
-      ? `the connection ended before the reply (${reason})`
-      : `not connected (${reason}): check that the server runs and host and port are right`,
-    { ...cause, retryable: status !== 'end', maybeExecuted },
-  )
-}
-
-/** A reply as it came, with error values and plain byte arrays in place of the client's own. */
-function toWire(reply: unknown): Wire {
-  if (Array.isArray(reply)) {
-    for (const item of reply) if (typeof item === 'object' && item !== null) return reply.map(toWire)
-    return reply as Wire[]
-  }
-  if (typeof reply === 'object' && reply !== null) {
-    if (reply instanceof Uint8Array) return new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength)
-    if (reply instanceof Error) return new ReplyError(reply.message)
-  }
-  return (typeof reply === 'boolean' ? Number(reply) : (reply ?? null)) as Wire
-}
-
-/** As `toWire`, of a client with `stringNumbers`: what is no bytes is an integer, and a bigint beyond 2^53. */
-function toExact(reply: unknown, bytes: boolean): Wire {
-  if (Array.isArray(reply)) return reply.map((item) => toExact(item, bytes))
-  if (reply instanceof Uint8Array && !bytes) return (reply as Buffer).toString()
-  if (typeof reply !== 'string') return toWire(reply)
-  const number = Number(reply)
-  return Number.isSafeInteger(number) ? number : BigInt(reply)
 }

@@ -1,6 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Gateway, GatewayAnswer, GatewayBody } from 'hither/gateway'
+import { HitherError } from 'hither'
+import type { Gateway } from 'hither/gateway'
+import { respond } from './respond.ts'
 
 export interface ServeOptions {
   /** 0 asks the system for a free one. @default 0 */
@@ -11,6 +13,13 @@ export interface ServeOptions {
   readonly maxConnections?: number
   /** A connection on which nothing moves for so long during a request is closed, in milliseconds. @default 30_000 */
   readonly idleMs?: number
+  /**
+   * How long a connection stays open without a request, in milliseconds. Behind a proxy: longer than the proxy keeps its
+   * own. @default 60_000
+   */
+  readonly keepAliveMs?: number
+  /** Names and addresses, without a port, that a request may have in `Host`; any other is 421. @default any */
+  readonly hosts?: readonly string[]
 }
 
 export interface Served {
@@ -21,42 +30,38 @@ export interface Served {
   stop(graceMs?: number): Promise<void>
 }
 
-/** How long a body that was refused half-way is read and thrown away, so that its sender sees the answer. */
-const DISCARD_MS = 2000
 const HEADERS_MS = 10_000
 /** Longest time for a whole request to arrive; the gateway's own bound on its body comes first. */
 const REQUEST_MS = 60_000
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
 
 /**
- * Serves a gateway over node:http with keep-alive. A stream is sent as it comes, as fast as its client reads. Rejects when the port cannot be had.
+ * Serves a gateway over node:http with keep-alive. Large answers and streams are sent as fast as their clients read.
+ * Rejects when the port cannot be had, and with `INVALID_ARGUMENT` for a number that makes no sense.
  */
 export async function serve(gateway: Gateway, options: ServeOptions = {}): Promise<Served> {
-  const { port = 0, host = '127.0.0.1', maxConnections = 10_000, idleMs = 30_000 } = options
+  const { port = 0, host = '127.0.0.1', maxConnections = 10_000, idleMs = 30_000, keepAliveMs = 60_000 } = options
+  checkNumbers({ maxConnections, idleMs, keepAliveMs })
+  const hosts = options.hosts && new Set(options.hosts.map((name) => name.toLowerCase()))
   let stopping = false
   const connections = new Set<Socket>()
-  const streams = new Set<() => void>()
+  const eventStreams = new Set<() => void>()
+  const state = { isStopping: () => stopping, eventStreams, hosts }
   const server = createServer(
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 2000, noDelay: true },
     (incoming, outgoing) => {
-      answer(gateway, incoming, outgoing, () => stopping, streams).catch(() => outgoing.destroy())
+      respond(gateway, incoming, outgoing, state).catch(() => outgoing.destroy())
     },
   )
-  server.keepAliveTimeout = 60_000
+  server.keepAliveTimeout = keepAliveMs
   server.timeout = idleMs
+  answerBadRequests(server)
   server.on('connection', (socket) => {
     if (connections.size >= maxConnections) return void socket.on('error', () => {}).end(FULL)
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const bound = (server.address() as AddressInfo).port
+  const bound = await listen(server, port, host)
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     port: bound,
@@ -68,7 +73,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
           clearTimeout(cut)
           resolve()
         })
-        for (const end of [...streams]) end()
+        for (const end of [...eventStreams]) end()
         server.closeIdleConnections()
         // Node takes a connection that was opened in advance, and never used, for one with a request.
         for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
@@ -76,129 +81,43 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   }
 }
 
-async function answer(
-  gateway: Gateway,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  isStopping: () => boolean,
-  streams: Set<() => void>,
-): Promise<void> {
-  const { method = 'GET', url = '/', headers } = incoming
-  const hasBody = method !== 'GET' && method !== 'HEAD'
-  const request = {
-    method,
-    target: url,
-    header: (name: string) => headers[name] as string | undefined,
-    body: hasBody ? toBody(incoming) : null,
-  }
-  const answered: GatewayAnswer = isHost(headers.host)
-    ? await gateway.handle(request)
-    : { status: 400, headers: {}, body: null }
-  const { status, body } = answered
-  for (const [name, value] of Object.entries(answered.headers)) outgoing.setHeader(name, value)
-  outgoing.statusCode = status
-  if (body instanceof ReadableStream) {
-    // It ends with its stream, so that a gateway that stops does not wait for the client.
-    outgoing.setHeader('connection', 'close')
-    return pump(body, outgoing, streams)
-  }
-  if (method !== 'HEAD') outgoing.setHeader('content-length', body === null ? 0 : Buffer.byteLength(body))
-  const rest = hasBody && !incoming.complete
-  // The connection of a body that was refused half-way ends with the answer: what follows is no request.
-  if (rest || isStopping()) outgoing.setHeader('connection', 'close')
-  if (!rest) return void outgoing.end(body ?? '')
-  outgoing.flushHeaders()
-  outgoing.write(body ?? '')
-  await discard(incoming)
-  outgoing.end()
-}
-
-/** Sends a stream as fast as its client reads, until either ends. */
-async function pump(
-  body: ReadableStream<Uint8Array>,
-  outgoing: ServerResponse,
-  streams: Set<() => void>,
-): Promise<void> {
-  const reader = body.getReader()
-  const end = (): void => void reader.cancel().catch(() => {})
-  streams.add(end)
-  outgoing.on('close', end)
-  try {
-    // Its client may have left while the stream was opened.
-    if (!outgoing.destroyed) outgoing.flushHeaders()
-    while (!outgoing.destroyed) {
-      const { done, value } = await reader.read()
-      if (done || outgoing.destroyed) break
-      if (!outgoing.write(value)) await drained(outgoing)
+function checkNumbers(options: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!(Number.isSafeInteger(value) && value > 0)) {
+      throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
     }
-  } finally {
-    end()
-    streams.delete(end)
-    outgoing.end()
   }
 }
 
-function drained(outgoing: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      outgoing.off('drain', done).off('close', done)
-      resolve()
-    }
-    outgoing.on('drain', done).on('close', done)
-  })
-}
-
-/** A host is a host: what else the header may hold would become a part of a url. */
-function isHost(host = 'localhost'): boolean {
-  return /^[\w.:[\]-]+$/.test(host)
-}
-
-let turn: Promise<undefined> | undefined
-/** Requests that arrived in one turn of the loop go on together, so that their commands share a write to Redis. */
-function nextTurn(): Promise<undefined> {
-  turn ??= new Promise((resolve) => {
-    setImmediate(() => {
-      turn = undefined
-      resolve(undefined)
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
     })
   })
-  return turn
 }
 
-/** Cancelling it leaves the connection open for the answer; unread, it reads nothing. */
-function toBody(incoming: IncomingMessage): GatewayBody {
-  let cancelled = false
-  let wake = (): void => {}
-  return {
-    next: () =>
-      new Promise((resolve, reject) => {
-        wake = (): void => {
-          const chunk: Buffer | null = cancelled ? null : incoming.read()
-          const ended = cancelled || incoming.readableEnded || incoming.destroyed
-          if (chunk === null && !ended) return
-          incoming.off('readable', wake).off('end', wake).off('close', wake)
-          if (chunk !== null) resolve(chunk)
-          else if (incoming.complete && !cancelled) resolve(nextTurn())
-          else reject(new Error('the body ended early'))
-        }
-        incoming.on('readable', wake).on('end', wake).on('close', wake)
-        wake()
-      }),
-    async cancel() {
-      cancelled = true
-      wake()
-    },
-  }
-}
-
-function discard(incoming: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, DISCARD_MS)
-    const end = (): void => {
-      clearTimeout(timer)
-      resolve()
-    }
-    if (incoming.complete || incoming.destroyed) return end()
-    incoming.on('end', end).on('close', end).on('error', end).resume()
+/** What node:http refuses before there is a request is answered as JSON too: headers that are too large, or none. */
+function answerBadRequests(server: Server): void {
+  /** Connections with an answer under way, into which nothing else may be written. */
+  const answering = new WeakMap<Socket, number>()
+  server.on('request', ({ socket }, outgoing) => {
+    answering.set(socket, (answering.get(socket) ?? 0) + 1)
+    outgoing.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
   })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket as Socket)) return void socket.destroy()
+    const [status, reason] = BAD_REQUESTS[error.code ?? ''] ?? [400, 'the request is no HTTP/1.1']
+    const body = JSON.stringify({ error: `ERR ${reason}` })
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n`
+    socket.end(`${head}connection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  })
+}
+
+/** By Node's code. */
+const BAD_REQUESTS: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'the request line and headers are too large: send a long command by body'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long'],
 }

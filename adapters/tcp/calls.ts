@@ -1,7 +1,14 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { NEVER, now } from '../../src/runtime/clock.ts'
-import type { Call } from '../../src/store/store.ts'
-import { type Command, ReplyError, type SendEach, type Transport, type Wire } from '../../src/store/transport.ts'
+
+import {
+  type BatchCall,
+  type Command,
+  ReplyError,
+  type SendEach,
+  type Transport,
+  type Wire,
+} from '../../src/store/transport.ts'
 import { type Connection, type Entry, late } from './connection.ts'
 
 /**
@@ -48,7 +55,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
   /** Throws where nothing was entered. */
   const enter = <T>(
     commands: readonly Command[],
-    call: Call | undefined,
+    call: BatchCall | undefined,
     replies: Wire[] | undefined,
     resolve: (reply: T) => void,
     reject: (error: unknown) => void,
@@ -65,13 +72,16 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       resolve: resolve as Entry['resolve'],
       reject,
       replies,
+      left: commands.length,
+      held: 0,
+      onReply: call?.onReply,
       sent: false,
       over: false,
       moved: false,
     }
     pick(at).add(entry, signal)
   }
-  const add = <T>(commands: readonly Command[], call: Call | undefined, replies: Wire[] | undefined): Promise<T> =>
+  const add = <T>(commands: readonly Command[], call: BatchCall | undefined, replies: Wire[] | undefined): Promise<T> =>
     new Promise((resolve, reject) => {
       enter<T>(commands, call, replies, resolve, reject)
     })
@@ -116,7 +126,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       // MULTI itself refused: what followed ran one by one.
       // Replies that are too large were made by a transaction that ran.
       const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause.word, { maybeExecuted })
+      throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted })
     },
   }
 }

@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
-import { NEVER, now, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
+import { NEVER, now, setDeadline, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createEncoder, createParser } from '../../src/store/resp.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
@@ -29,8 +29,12 @@ export interface Settings {
   readonly linkTimeoutMs: number
   readonly maxQueue: number
   readonly maxReplyBytes: number
+  readonly maxCallBytes: number
+  readonly maxTotalReplyBytes: number | undefined
   /** A reply came after its caller had left. */
   onLate(command: string): void
+  /** The server said that it is a node of a Cluster. */
+  onCluster(): void
 }
 
 export interface Role {
@@ -52,6 +56,12 @@ export interface Entry {
   readonly reject: (error: unknown) => void
   /** What has been answered of several commands; absent where there is one. */
   readonly replies: Wire[] | undefined
+  /** Replies still to come. */
+  left: number
+  /** What is held of the replies, in bytes on the wire. */
+  held: number
+  /** Of several commands: takes each reply while the caller waits, and returns what is kept of it. */
+  readonly onReply?: ((reply: Wire, at: number) => Wire) | undefined
   /** Takes the listener off the caller's signal. */
   end?: () => void
   sent: boolean
@@ -110,7 +120,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     if (at >= due) return
     cancelSweep?.()
     due = at
-    cancelSweep = setQuietTimer(sweep, at - now())
+    cancelSweep = setDeadline(sweep, at - now(), 0, setQuietTimer)
   }
   /** Ends entries at their deadlines, and the connection when it is silent for too long. */
   const sweep = (): void => {
@@ -143,6 +153,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
   const giveUp = (entry: Entry, error: unknown): void => {
     settle(entry)
+    if (entry.replies) entry.replies.length = 0
     entry.reject(error)
     if (entry.sent || ++deserted * 2 < unsent.size) return
     unsent.keep((each) => {
@@ -188,7 +199,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
   const hop = (): void => void RESOLVED.then(flush)
 
-  const onReply = (reply: Wire): void => {
+  const onReply = (reply: Wire, bytes: number): void => {
     if (state === 'ended') return
     const entry = sent.peek()
     if (!entry) {
@@ -198,7 +209,15 @@ export function openConnection(settings: Settings, role: Role): Connection {
     load--
     if (reply instanceof ReplyError && state !== 'opening') notice(reply, entry)
     const { replies } = entry
-    if (replies && replies.push(reply) < entry.commands.length) return
+    // Of a call that is over nothing is held: its caller has left, and more may come for as long as the server likes.
+    if (replies && !entry.over) {
+      if (entry.onReply) replies.push(entry.onReply(reply, replies.length))
+      else {
+        entry.held += bytes
+        replies.push(entry.held > settings.maxCallBytes ? tooLarge(settings.maxCallBytes) : reply)
+      }
+    }
+    if (--entry.left > 0) return
     sent.shift()
     if (entry.over) settings.onLate(String(entry.commands[0]?.args[0]))
     else {
@@ -219,6 +238,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     onPush: (message) => role.onStray?.(message),
     wantsBytes: () => sent.peek()?.bytes === true,
     maxValueBytes: settings.maxReplyBytes,
+    ...(settings.maxTotalReplyBytes === undefined ? {} : { maxTotalBytes: settings.maxTotalReplyBytes }),
     decode: (bytes, from, to) =>
       (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
         'utf8',
@@ -251,7 +271,15 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const ask = (...lines: Command['args'][]): Promise<Wire[]> =>
     new Promise((resolve, reject) => {
       const commands = lines.map((args): Command => ({ args, effect: 'read' }))
-      const rest = { bytes: false, deadline: NEVER, sent: false, over: false, moved: false }
+      const rest = {
+        bytes: false,
+        deadline: NEVER,
+        left: lines.length,
+        held: 0,
+        sent: false,
+        over: false,
+        moved: false,
+      }
       load += commands.length
       send({ ...rest, commands, resolve, reject, replies: [] })
       write()
@@ -259,27 +287,34 @@ export function openConnection(settings: Settings, role: Role): Connection {
   /** `HELLO` and what follows it; a server that does not know it speaks RESP2 and takes AUTH. */
   const greet = async (): Promise<void> => {
     const { username, password, db } = address
-    const auth = password ? ['AUTH', username || 'default', password] : []
+    // A user without a password has an empty one.
+    const auth = username || password ? ['AUTH', username || 'default', password] : []
     const first: Command['args'][] = db > 0 ? [['SELECT', db], ['PING']] : [['PING']]
     let replies = await ask(['HELLO', protocol, ...auth], ...first)
     const [hello] = replies
     if (hello instanceof ReplyError && /^(ERR|NOPROTO)$/.test(hello.word)) {
-      const plain = password ? [['AUTH', ...(username ? [username] : []), password]] : []
+      const plain = auth[0] ? [['AUTH', ...(username ? [username] : []), password]] : []
       replies = await ask(...plain, ...first)
     }
-    for (const reply of replies) if (reply instanceof ReplyError) check(reply, db > 0 && reply === replies.at(-2))
+    const ping = replies.at(-1)
+    for (const reply of replies) {
+      if (reply instanceof ReplyError)
+        check(reply, reply === ping ? 'PING' : db > 0 && reply === replies.at(-2) ? 'SELECT' : '')
+    }
     if (state !== 'opening') return
+    if (Array.isArray(hello) && hello[hello.indexOf('mode') + 1] === 'cluster') settings.onCluster()
     cancelOpening()
     state = 'ready'
     role.onOpen?.()
     flush()
   }
 
-  const { host, port } = address
+  const { host, port, path, family } = address
+  const to = path ? { path } : { host, port, ...(family > 0 ? { family } : {}) }
   const socket: Socket = address.tls
-    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
-    : connectTcp({ host, port })
-  const cancelOpening = setTimer(
+    ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
+    : connectTcp(to)
+  const cancelOpening = setDeadline(
     () => finish(unreached('no answer', `ETIMEDOUT after ${settings.connectTimeoutMs} ms`)),
     settings.connectTimeoutMs,
   )
@@ -354,20 +389,25 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
 }
 
-/** Throws what a reply to the greeting means for the connection; one that means nothing for it passes. */
-function check(reply: ReplyError, isSelect: boolean): void {
+/** Throws what an error reply to the greeting means for the connection; one that means nothing for it passes. */
+function check(reply: ReplyError, command: 'SELECT' | 'PING' | ''): void {
   const { word } = reply
   if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
     throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
   }
-  if (isSelect) throw new StoreRejectedError('SELECT', word)
-  // A user may lack PING.
-  if (word !== 'NOPERM') throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
+  if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
+  // A server that cannot save (MISCONF) refuses PING and writes, and still answers reads; a user may lack PING.
+  const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
+  if (!passes) throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
 }
 
 function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {
   const retryable = code === 'STORE_UNAVAILABLE'
   return new HitherError(code, message, { retryable, ...(cause === undefined ? {} : { cause }) })
+}
+
+function tooLarge(bytes: number): ReplyError {
+  return new ReplyError(`TOOLARGE the replies of one call are more than ${bytes} bytes together: the rest was not kept`)
 }
 
 function unreached(what: string, reason: string, cause?: unknown): HitherError {

@@ -24,10 +24,11 @@ const AROUND = 1024 * 1024
 
 /**
  * A store over one Redis or Valkey, on a socket of our own: it needs no other package. It connects at the first call;
- * `await store.ready()` asks at once. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ * `await store.ready()` asks at once. Takes a url alone, too. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
-export function tcpStore(options: TcpStoreOptions): CommandStore {
-  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = options ?? {}
+export function tcpStore(options: TcpStoreOptions | string): CommandStore {
+  const given: TcpStoreOptions = typeof options === 'string' ? { url: options } : (options ?? {})
+  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = given
   const { onEvent } = rest
   const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
   const scripted = createCommandStore({
@@ -47,7 +48,7 @@ export function tcpStore(options: TcpStoreOptions): CommandStore {
       do {
         const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
         const reply = await transport.send({ args, effect: 'read' }, call)
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', (reply as ReplyError).word)
+        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
         cursor = String(reply[0])
         yield* reply[1] as string[]
       } while (cursor !== '0')
@@ -55,7 +56,7 @@ export function tcpStore(options: TcpStoreOptions): CommandStore {
     subscribe: transport.subscribe,
     async publish(channel, message, call) {
       const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
       return Number(reply)
     },
   }

@@ -73,7 +73,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     silent = 0
     if (reply instanceof ReplyError) {
       const channel = asked.shift()
-      if (channel !== undefined) settle(channel, new StoreRejectedError('SUBSCRIBE', reply.word))
+      if (channel !== undefined) settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
       return
     }
     if (!Array.isArray(reply)) return

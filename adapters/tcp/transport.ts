@@ -12,7 +12,7 @@ import { createListeners } from './listener.ts'
 import { createSubscriber } from './subscriber.ts'
 
 export interface TcpTransportOptions {
-  /** `redis://user:password@host:6379/0`, or `rediss:` for TLS; user, password and database are optional. */
+  /** `redis://user:password@host:6379/0`, `rediss:` for TLS, `unix:///path` for a socket; the user is optional, as are `?db=`, `family=` and `tls=`. */
   readonly url: string
   /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
   readonly tls?: TlsOptions
@@ -28,12 +28,20 @@ export interface TcpTransportOptions {
   readonly maxQueue?: number
   /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
   readonly maxReplyBytes?: number
+  /**
+   * Most that is held of the replies to one `sendMany` or `transaction`, in bytes; past it each further reply is an error
+   * in its place. @default 67108864, or `maxReplyBytes` where that is more
+   */
+  readonly maxCallBytes?: number
+  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
+  readonly maxTotalReplyBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
 }
 
 /** Most connections that wait for the server at a time (BLPOP and its kin). */
 const MAX_WAITING = 64
 const GRACE_MS = 1000
+const MAX_CALL_BYTES = 64 * 1024 * 1024
 /** A public batch, which always fits. */
 const LEAST_QUEUE = 10_000
 
@@ -61,7 +69,10 @@ export interface OpenTransport {
 }
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {
-  const settings = toSettings(options)
+  let cluster = false
+  const settings = toSettings(options, () => {
+    cluster = true
+  })
   const idleMs = positive('idleMs', options.idleMs ?? 60_000)
   const link = createLink(settings, idleMs)
   const { sendEach, ...shared } = createCalls(link.pick, true)
@@ -78,6 +89,9 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   }
   const transport: TcpTransport = {
     ...shared,
+    get cluster() {
+      return cluster
+    },
     send: (command, call) =>
       kindOf(command.args) === 'waits' ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
     exclusive: (call) => acquire(pool, call),
@@ -147,16 +161,18 @@ const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
   idleMs: 1,
   maxQueue: 1,
   maxReplyBytes: 1,
+  maxCallBytes: 1,
+  maxTotalReplyBytes: 1,
   onEvent: 1,
 }
 
-function toSettings(options: TcpTransportOptions): Settings {
+function toSettings(options: TcpTransportOptions, onCluster: () => void): Settings {
   if (typeof options !== 'object' || options === null) {
     throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
   for (const name of Object.keys(options))
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
-  const { url, tls = {}, protocol = 2, maxQueue = 100_000 } = options
+  const { url, tls = {}, protocol = 2, maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024 } = options
   const address = parseRedisUrl(url)
   if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')
   if (protocol !== 2 && protocol !== 3) throw new HitherError('INVALID_ARGUMENT', 'protocol is 2 or 3')
@@ -171,8 +187,12 @@ function toSettings(options: TcpTransportOptions): Settings {
     maxQueue,
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
     linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
-    maxReplyBytes: positive('maxReplyBytes', options.maxReplyBytes ?? 16 * 1024 * 1024),
+    maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
+    maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
+    maxTotalReplyBytes:
+      options.maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', options.maxTotalReplyBytes),
     onLate: (command) => emit('late-reply', command),
+    onCluster,
   }
 }
 

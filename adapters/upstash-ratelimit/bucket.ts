@@ -1,5 +1,5 @@
 import type { Operation } from 'hither'
-import { step } from './step.ts'
+import { isCount, readState, step } from './step.ts'
 
 interface Bucket {
   readonly refilledAt: number
@@ -7,8 +7,10 @@ interface Bucket {
   readonly endsMs: number
 }
 
-const read = (current: string | undefined): Bucket | undefined =>
-  current === undefined ? undefined : (JSON.parse(current) as Bucket)
+function read(current: string | undefined): Bucket | undefined {
+  const { refilledAt, tokens, endsMs } = readState(current)
+  return isCount(refilledAt) && isCount(tokens) && isCount(endsMs) ? { refilledAt, tokens, endsMs } : undefined
+}
 
 type Take = readonly [max: number, interval: number, rate: number, now: number, by: number]
 

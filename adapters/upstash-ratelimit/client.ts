@@ -41,7 +41,7 @@ export function createClient(backend: Backend): object {
 
 function shape([name]: Args, reply: Wire): unknown {
   // The package looks for NOSCRIPT in the text of the error.
-  if (reply instanceof ReplyError) throw new StoreRejectedError(name, reply.word)
+  if (reply instanceof ReplyError) throw new StoreRejectedError(name, reply)
   return parse(reply)
 }
 

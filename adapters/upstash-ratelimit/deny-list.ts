@@ -1,5 +1,5 @@
 import type { Operation } from 'hither'
-import { step } from './step.ts'
+import { isCount, isObject, readState, step } from './step.ts'
 
 /** All deny lists under one prefix, and the text and end of the status of the list of addresses. */
 interface Lists {
@@ -19,9 +19,13 @@ export function listOf(key: string): readonly [held: string, name: string] | und
 }
 
 function read(current: string | undefined, nowMs: number): Lists {
-  const lists: Lists = current === undefined ? { sets: {} } : (JSON.parse(current) as Lists)
-  const endsMs = lists.status?.endsMs
-  if (typeof endsMs === 'number' && endsMs <= nowMs) delete lists.status
+  const { sets, status } = readState(current)
+  const lists: Lists = { sets: Object.create(null) }
+  for (const [name, members] of Object.entries(isObject(sets) ? sets : {}))
+    if (Array.isArray(members) && members.every((member) => typeof member === 'string')) lists.sets[name] = members
+  if (!isObject(status) || typeof status.text !== 'string') return lists
+  const { text, endsMs } = status
+  if (endsMs === null || (isCount(endsMs) && endsMs > nowMs)) lists.status = { text, endsMs }
   return lists
 }
 

@@ -1,12 +1,16 @@
 import type { AtomicStore, Operation } from 'hither'
-import { step } from './step.ts'
+import { isCount, readState, step } from './step.ts'
 
 /** As long as the package asks for. */
 const RETENTION_MS = 90 * 24 * 3_600_000
 
 type Scores = Record<string, number>
 
-const read = (text: string | undefined): Scores => (text === undefined ? {} : (JSON.parse(text) as Scores))
+function read(text: string | undefined): Scores {
+  const scores: Scores = Object.create(null)
+  for (const [event, score] of Object.entries(readState(text))) if (isCount(score)) scores[event] = score
+  return scores
+}
 
 /** Adds to the score of an event in its hour. */
 export const countEvent: Operation<readonly [by: number, event: string], number> = step(
@@ -34,8 +38,8 @@ const hours = (prefix: string, first: number, step: number, count: number): stri
 export async function countBy(store: AtomicStore, key: string, field: string): Promise<(string | number | null)[][]> {
   const counts = new Map<string | number | null, number>()
   for (const [event, score] of await union(store, [key])) {
-    const value = (JSON.parse(event) as Record<string, string | boolean | undefined>)[field]
-    if (value === undefined) continue
+    const value = readState(event)[field]
+    if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number') continue
     // As a script answers: true is 1, false is absent.
     const name = value === true ? 1 : value === false ? null : value
     counts.set(name, (counts.get(name) ?? 0) + score)

@@ -20,7 +20,8 @@ type Script = (store: AtomicStore, keys: readonly string[], args: readonly strin
 
 /** The limit set by `setDynamicLimit`, or the one of the call. */
 async function limitOf(store: AtomicStore, key: string | undefined, given: string | undefined): Promise<number> {
-  return Number((key && (await store.get(key))) ?? given)
+  const dynamic = key === undefined ? undefined : await store.get(key)
+  return dynamic !== undefined && /^\d{1,15}$/.test(dynamic) ? Number(dynamic) : Number(given)
 }
 
 /** The scripts of `@upstash/ratelimit` 2.2 and its analytics, by SHA-1 of their text. */

@@ -7,6 +7,25 @@ export interface Step<R extends Reply> {
   readonly reply: R
 }
 
+/** State that is no JSON object counts as none. */
+export function readState(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    const state: unknown = JSON.parse(text ?? '{}')
+    return isObject(state) ? state : {}
+  } catch {
+    return {}
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether it is a number that sums and times can be made with. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
 /** An operation for stores that run `apply`: what it does is a script of the package, which servers run themselves. */
 export function step<A extends readonly Arg[], R extends Reply>(
   name: string,

@@ -1,5 +1,5 @@
 import type { Operation, Reply } from 'hither'
-import { type Step, step } from './step.ts'
+import { isCount, isObject, readState, type Step, step } from './step.ts'
 
 /** The windows of one id by number: each call's share by its own id (one share, `n`, in a single region), and the end. */
 type Windows = Record<string, { shares: Record<string, number>; endsMs: number }>
@@ -16,8 +16,15 @@ export function windowOf(key: string): readonly [held: string, window: string] {
 }
 
 function read(current: string | undefined, nowMs: number): Windows {
-  const all = Object.entries(current === undefined ? {} : (JSON.parse(current) as Windows))
-  return Object.fromEntries(all.filter(([, { endsMs }]) => endsMs > nowMs))
+  const windows: Windows = Object.create(null)
+  for (const [name, window] of Object.entries(readState(current)))
+    if (isWindow(window) && window.endsMs > nowMs) windows[name] = window
+  return windows
+}
+
+function isWindow(value: unknown): value is Windows[string] {
+  if (!isObject(value) || !isObject(value.shares) || !isCount(value.endsMs)) return false
+  return Object.values(value.shares).every(isCount)
 }
 
 function sum({ shares = {} }: Partial<Windows[string]> = {}): number {

@@ -16,6 +16,7 @@ export interface Endpoint {
   readonly fetch: Fetch
   readonly session: Session
   readonly timeoutMs: number
+  readonly cache: RequestCache
   /** Asked once per request. */
   readonly signal?: (() => AbortSignal) | undefined
 }
@@ -25,6 +26,12 @@ export interface UpstashCommon {
   readonly fetch?: Fetch
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
+  /**
+   * The `cache` of each request. Next makes a page that fetches with `no-store` dynamic: `'default'` leaves it static, and
+   * what it read at its build stays in it. Never `'force-cache'` for a store that is written to.
+   * @default 'no-store'
+   */
+  readonly cache?: RequestCache
   /** Permits an `http:` url to a host that is not loopback: the token then travels in the clear. @default false */
   readonly allowInsecure?: boolean
   /** Where another isolate's writes ended (its store's `syncToken`): reads see those writes. */
@@ -68,18 +75,25 @@ interface HttpClient extends Session {
 const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[:/])/
 
 /** Checks what can be known before a request; throws what `upstashStore` says. */
-export function endpointOf(options: UpstashOptions = {} as UpstashOptions): Endpoint {
-  const { timeoutMs = 5000, syncToken = '', fetch: own = (to, init) => fetch(to, init), client } = options
+export function endpointOf(options: UpstashOptions = {} as UpstashOptions, prefix = ''): Endpoint {
+  const {
+    timeoutMs = 5000,
+    cache = 'no-store',
+    syncToken = '',
+    fetch: own = (to, init) => fetch(to, init),
+    client,
+  } = options
   if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number above 0')
   const { url, token, session, signal } = client
     ? fromClient(client)
     : { ...options, session: { upstashSyncToken: '' } }
   session.upstashSyncToken = checkHeader(syncToken, 'sync token') || session.upstashSyncToken
   return {
-    url: checkUrl(required(url, 'URL'), options.allowInsecure),
-    token: checkHeader(required(token, 'TOKEN'), 'token'),
+    url: checkUrl(required(url, prefix, 'URL'), options.allowInsecure),
+    token: checkHeader(required(token, prefix, 'TOKEN'), 'token'),
     session,
     timeoutMs,
+    cache,
     signal,
     fetch: own,
   }
@@ -107,9 +121,12 @@ function fromClient({ client: http }: UpstashClientLike & { readonly client?: Ht
   }
 }
 
-function required(value: string | undefined, what: 'URL' | 'TOKEN'): string {
+function required(value: string | undefined, prefix: string, what: 'URL' | 'TOKEN'): string {
   if (value && typeof value === 'string') return value
-  throw new HitherError('MISSING_CREDENTIALS', `set UPSTASH_REDIS_REST_${what} or KV_REST_API_${what}`)
+  throw new HitherError(
+    'MISSING_CREDENTIALS',
+    `set ${prefix}UPSTASH_REDIS_REST_${what} or ${prefix}KV_REST_API_${what}`,
+  )
 }
 
 function checkUrl(text: string, allowInsecure?: boolean): string {
@@ -125,7 +142,9 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
   if (!allowInsecure && PLAIN_REMOTE.test(url)) {
     throw new HitherError('INSECURE_URL', 'http: shows the token: use https:, or allowInsecure')
   }
-  return url.replace(/\/+$/, '')
+  let end = url.length
+  while (url[end - 1] === '/') end--
+  return url.slice(0, end)
 }
 
 /** A token that came from elsewhere, safe to put into a header. */

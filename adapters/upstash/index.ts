@@ -4,6 +4,7 @@ import type { CommandStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import {
   checkHeader,
+  type Endpoint,
   endpointOf,
   type UpstashCommon,
   type UpstashCredentials,
@@ -47,7 +48,10 @@ export function upstashTransport(options: UpstashOptions): UpstashTransport {
  * made safe, named in the message). What only the server knows comes with the first call, or `ready()`.
  */
 export function upstashStore(options: UpstashOptions): UpstashStore {
-  const endpoint = endpointOf(options)
+  return storeAt(endpointOf(options), options)
+}
+
+function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
   const store = createCommandStore({
     name: 'upstash',
     traits: {
@@ -61,7 +65,7 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
     transport: createTransport(endpoint),
     timeoutMs: endpoint.timeoutMs,
     prelude: KEY_LOCKING_PRELUDE,
-    onEvent: options.onEvent,
+    onEvent,
   })
   return synced(store, endpoint.session)
 }
@@ -69,15 +73,20 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
 /**
  * A store with the credentials of an environment: `process.env`, a Worker's `env`, Hono's `c.env`. Reads
  * `UPSTASH_REDIS_REST_URL` and `UPSTASH_REDIS_REST_TOKEN`, or else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, never one
- * of each pair. Throws as `upstashStore`.
+ * of each pair. Throws as `upstashStore`. `prefix` stands before each name, as a platform puts it there for a second
+ * database: `CART` reads `CART_UPSTASH_REDIS_REST_URL` or `CART_KV_REST_API_URL`, and no name without it.
  */
-export function fromEnv(env: object | undefined, options?: UpstashCommon): UpstashStore {
-  const pair = (prefix: string): UpstashCredentials => {
+export function fromEnv(
+  env: object | undefined,
+  { prefix = '', ...options }: UpstashCommon & { readonly prefix?: string } = {},
+): UpstashStore {
+  const start = prefix && !prefix.endsWith('_') ? `${prefix}_` : prefix
+  const pair = (name: string): UpstashCredentials => {
     const all = env as Readonly<Record<string, string>> | undefined
-    return { ...options, url: all?.[`${prefix}URL`], token: all?.[`${prefix}TOKEN`] }
+    return { ...options, url: all?.[`${start}${name}URL`], token: all?.[`${start}${name}TOKEN`] }
   }
   const first = pair('UPSTASH_REDIS_REST_')
-  return upstashStore(first.url || first.token ? first : pair('KV_REST_API_'))
+  return storeAt(endpointOf(first.url || first.token ? first : pair('KV_REST_API_'), start), options)
 }
 
 function synced<T extends object>(target: T, session: { upstashSyncToken: string }): T & Synced {

@@ -1,6 +1,6 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
+import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -15,13 +15,15 @@ const SYNC_TOKEN = 'upstash-sync-token'
  * `Transport` says; `fetch` cannot tell a request that was never sent from one whose reply was lost, so every failure
  * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
-export function createTransport({ url, token, session, timeoutMs, fetch, signal: common }: Endpoint): Transport {
+export function createTransport({ url, token, session, timeoutMs, cache, fetch, signal: common }: Endpoint): Transport {
+  const underWay = new Set<AbortController>()
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
-    const { signal = common?.(), deadline = now() + timeoutMs } = call
+    const { signal = common?.(), deadline = now() + timeoutMs, patient = true } = call
     signal?.throwIfAborted()
     const stop = new AbortController()
+    underWay.add(stop)
     const forget = signal && onAbort(signal, () => stop.abort(signal.reason))
-    const cancel = setTimer(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
+    const cancel = setDeadline(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }
@@ -36,7 +38,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
           redirect: 'manual',
         }
         // Some platforms cache what `fetch` gets, others refuse the field.
-        if ('cache' in Request.prototype) init.cache = 'no-store'
+        if ('cache' in Request.prototype) init.cache = cache
         let response: Response
         let text: string
         try {
@@ -65,11 +67,13 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
         }
         const after = header('retry-after')
         const ms = Math.max(pause, +after * 1000 || Date.parse(after) - now() || 0)
-        if (now() + ms >= deadline) throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+        if (!patient || now() + ms >= deadline)
+          throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
         await sleep(ms, stop.signal)
       }
     } finally {
       cancel()
+      underWay.delete(stop)
       forget?.()
     }
   }
@@ -113,7 +117,7 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
     },
     async transaction(commands, call) {
       const reply = await list('/multi-exec', commands, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply.word)
+      if (reply instanceof ReplyError) throw new StoreRejectedError('MULTI', reply)
       return reply
     },
     async events(channel, stop) {
@@ -131,7 +135,10 @@ export function createTransport({ url, token, session, timeoutMs, fetch, signal:
       if (status === 401 || status === 403) throw new HitherError('UNAUTHORIZED', 'the endpoint refused the token')
       throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`, undefined, false)
     },
-    async close() {},
+    async close() {
+      for (const each of underWay)
+        each.abort(new HitherError('CLOSED', 'the transport is closed', { maybeExecuted: true }))
+    },
   }
 }
 

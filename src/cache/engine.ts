@@ -101,7 +101,7 @@ export interface Core {
   ): Promise<unknown>
   /** What a codec or schema does, which is to end within the limit, and within `hardTimeout` where that is sooner. */
   bound<T>(work: T | Promise<T>, limit: Limit): T | Promise<T>
-  /** The deadline of one command, no later than the caller's. */
+  /** The deadline of one command, no later than the caller's. Without a limit it is a load's, which has better things to do than to wait. */
   call(limit?: Limit): Call
   /** Runs one step (`steps/entry.ts`) on a stored key. */
   step(effect: 'read' | 'repeat' | 'once', key: string, args: readonly Arg[], call: Call): Promise<Reply>
@@ -264,7 +264,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
       if (before) return before.then(() => core.text(key, true))
       let reading = reads.get(key)
       if (!reading) {
-        reading = guarded([key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs }))
+        reading = guarded([key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs, patient: false }))
         reads.set(key, reading)
       }
       return reading
@@ -330,7 +330,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     call(limit) {
       const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)
       const signal = limit?.signals[0]
-      return signal ? { deadline, signal } : { deadline }
+      return { deadline, patient: !!limit, ...(signal && { signal }) }
     },
     step(effect, key, args, call) {
       const ask = (): Promise<Reply> => run(steps[effect], key, args, call)

@@ -1,7 +1,7 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { NONE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
-import { type Limit, within } from '../runtime/deadline.ts'
+import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { answerOf } from './answer.ts'
 import { type Coded, type Life, nothing } from './engine.ts'
@@ -40,7 +40,7 @@ export function currentVersions(
   limit: Limit,
 ): Promise<CapturedVersions> {
   const { core, space } = view
-  return within(answerOf(view, core.versions.capture(space, names, core.call(), { lifeMs }), limit), limit)
+  return within(answerOf(view, core.versions.capture(space, names, core.call(NO_LIMIT), { lifeMs }), limit), limit)
 }
 
 /** Takes the versions of tags, to `set` later what is read from now on. */
@@ -120,7 +120,7 @@ export async function renewTags<T>(
   limit: Limit,
 ): Promise<T> {
   const { core, space } = view
-  const renew = (): Promise<unknown> => core.versions.renew(space, names, core.call(), lifeMs)
+  const renew = (): Promise<unknown> => core.versions.renew(space, names, core.call(NO_LIMIT), lifeMs)
   const renewing = names.length > 0 ? within(answerOf(view, renew(), limit), limit) : undefined
   renewing?.catch(nothing)
   const written = await writing

@@ -1,4 +1,4 @@
-// Written by scripts/commands.ts, which says what each mark means. Do not edit.
+// Written by scripts/commands.ts, which says what each mark means. Do not edit. A line for each command of any server.
 export const COMMAND_TABLE: string = `
 ACL|CAT x
 ACL|DELUSER x

@@ -2,6 +2,9 @@ import type { Command, Wire } from '../store/transport.ts'
 
 type Args = Command['args']
 
+/** Most keys that one `SCAN … WITHTYPE` asks for, about. */
+const MAX_TYPED = 1000
+
 export interface Emulated {
   readonly args: Args
   /** The answer, where nothing needs to be asked. */
@@ -22,7 +25,7 @@ export function emulate(args: Args): Emulated {
   }
   if (name === 'SCAN') {
     const at = optionAt(args)
-    return at < 0 ? { args } : { args: args.toSpliced(at, 1), withTypes: true }
+    return at < 0 ? { args } : { args: withFewerKeys(args.toSpliced(at, 1)), withTypes: true }
   }
   if (name === 'XTRIM') return { args: trimExactly(args, 2) }
   if (name === 'XADD') return { args: trimExactly(args, isWord(second, 'NOMKSTREAM') ? 3 : 2) }
@@ -33,6 +36,13 @@ export function emulate(args: Args): Emulated {
 function optionAt(args: Args): number {
   for (let i = 2; i < args.length; i += 2) if (isWord(args[i], 'WITHTYPE')) return i
   return -1
+}
+
+/** Each key costs a command more: COUNT is a hint, of which a server may take less. */
+function withFewerKeys(args: Args): Args {
+  return args.map((arg, i) =>
+    isWord(args[i - 1], 'COUNT') && i % 2 === 1 && Number(arg) > MAX_TYPED ? MAX_TYPED : arg,
+  )
 }
 
 /** LIMIT needs the `~` before it. */

@@ -1,12 +1,5 @@
-export {
-  createGateway,
-  type Gateway,
-  type GatewayAnswer,
-  type GatewayEvent,
-  type GatewayOptions,
-  type GatewayRequestEvent,
-  type GatewayTokens,
-} from './gateway.ts'
-export type { GatewayBody, GatewayRequest } from './request.ts'
+export { createGateway, type Gateway } from './gateway.ts'
+export type { GatewayAnswer, GatewayBody, GatewayRequest } from './messages.ts'
+export type { GatewayEvent, GatewayOptions, GatewayRequestEvent, GatewayTokens } from './options.ts'
 export { createScriptFlags, type Translated } from './scripts.ts'
 export type { GatewayRole, GatewayToken } from './tokens.ts'

@@ -15,7 +15,8 @@ export function toItem(reply: Wire, base64: boolean): Item {
   return { result: toJson(reply, base64) }
 }
 
-function toJson(reply: Wire, base64: boolean): unknown {
+/** A reply as a value of JSON. */
+export function toJson(reply: Wire, base64: boolean): unknown {
   if (reply === null) return null
   if (reply instanceof ReplyError) return { error: reply.message }
   // A number of JSON holds 2^53 at most: beyond it, all digits as text.
@@ -28,7 +29,7 @@ function toJson(reply: Wire, base64: boolean): unknown {
   return reply.map((part) => toJson(part, base64))
 }
 
-function isText(reply: Wire): reply is string | Uint8Array {
+export function isText(reply: Wire): reply is string | Uint8Array {
   return typeof reply === 'string' || reply instanceof Uint8Array
 }
 

@@ -29,6 +29,10 @@ export interface GatewayToken {
    * Redis takes for reading (KEYS, SLOWLOG). @default true; with `keyPrefixes` it may never
    */
   readonly scripts?: boolean
+  /** Most requests of it that wait for the server at a time. @default all of the gateway's, half where there are more tokens */
+  readonly maxConcurrent?: number
+  /** Most channels and patterns that its streams listen to. @default all of the gateway's, half where there are more tokens */
+  readonly maxStreams?: number
 }
 
 export interface Grant {
@@ -37,6 +41,13 @@ export interface Grant {
   readonly readOnly: boolean
   /** Whether it may know of what others do: nothing but its role bounds it, and it is more than a reader. */
   readonly seesAll: boolean
+  /** How much of a bound of the gateway it may have; undefined: its share. */
+  readonly maxConcurrent: number | undefined
+  readonly maxStreams: number | undefined
+  /** Whether it is the only token. */
+  readonly alone: boolean
+  /** Why the token may not run this command, whatever its keys; undefined where it may. */
+  refusalByName(command: KnownCommand): string | undefined
   /** Why the token may not do this; undefined where it may. `listen` asks for a stream, not for a command. */
   refusal(command: KnownCommand, args: Args): string | undefined
 }
@@ -54,8 +65,10 @@ export function createGrants(tokens: readonly (string | GatewayToken)[]): (given
     if (typeof token !== 'string' || !/^[!-~]+$/.test(token)) {
       throw invalid('give at least one, each of visible ASCII characters')
     }
-    return { token, grant: createGrant({ name: `${i + 1}`, ...rest }) }
+    return { token, grant: createGrant({ name: `${i + 1}`, ...rest }, tokens.length === 1) }
   })
+  // The last of two would win in silence, with its role.
+  if (new Set(known.map(({ token }) => token)).size < known.length) throw invalid('one of them is listed twice')
   return (given) => {
     let match: Grant | undefined
     // Every byte of every token, whatever matches: the time tells nothing of where they differ.
@@ -68,9 +81,48 @@ export function createGrants(tokens: readonly (string | GatewayToken)[]): (given
   }
 }
 
-function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: string }): Grant {
-  const { name, role = 'full', commands, keyPrefixes, scripts = true, ...rest } = options
-  const [unknown] = Object.keys(rest)
+type Rights = Omit<GatewayToken, 'token'> & { readonly name: string }
+
+function createGrant(options: Rights, alone: boolean): Grant {
+  const { name, role = 'full', commands, keyPrefixes } = options
+  checkRights(options)
+  const allowed = commandsOf(options)
+  const refusalByName = (command: KnownCommand): string | undefined =>
+    allowed.has(command.name)
+      ? undefined
+      : `NOPERM this token has no permissions to run the '${command.name.toLowerCase()}' command`
+  return {
+    name,
+    readOnly: role === 'read-only',
+    seesAll: role !== 'read-only' && !commands && !keyPrefixes,
+    maxConcurrent: options.maxConcurrent,
+    maxStreams: options.maxStreams,
+    alone,
+    refusalByName,
+    refusal(command, args) {
+      return refusalByName(command) ?? (keyPrefixes && !isWithin(command, args, keyPrefixes) ? OUTSIDE : undefined)
+    },
+  }
+}
+
+/** Whether every key, channel or pattern of a command begins with one of the prefixes. */
+function isWithin(command: KnownCommand, args: Args, prefixes: readonly string[]): boolean {
+  if (KEYLESS.has(command.name)) return true
+  const begins = (text: string): boolean => prefixes.some((prefix) => text.startsWith(prefix))
+  if (command.kind === 'listen') {
+    const name = textOf(args[1] as Args[number])
+    return begins(command.name === 'PSUBSCRIBE' ? literalStart(name) : name)
+  }
+  const places = keyPlaces(command, args)
+  return places !== undefined && places.length > 0 && places.every((at) => begins(textOf(args[at] as Args[number])))
+}
+
+const RIGHTS = ['name', 'role', 'commands', 'keyPrefixes', 'scripts', 'maxConcurrent', 'maxStreams']
+
+/** Throws `INVALID_ARGUMENT`. */
+function checkRights(options: Rights): void {
+  const { role = 'full', commands, keyPrefixes, scripts = true, maxConcurrent = 1, maxStreams = 1 } = options
+  const unknown = Object.keys(options).find((name) => !RIGHTS.includes(name))
   if (unknown !== undefined) throw invalid(`no option is called ${unknown}`)
   if (!ROLES.includes(role)) throw invalid(`role is one of ${ROLES.join(', ')}`)
   if (typeof scripts !== 'boolean') throw invalid('scripts is true or false')
@@ -79,6 +131,14 @@ function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: str
       throw invalid('commands and keyPrefixes are lists of at least one text')
     }
   }
+  for (const most of [maxConcurrent, maxStreams]) {
+    if (!(Number.isSafeInteger(most) && most > 0))
+      throw invalid('maxConcurrent and maxStreams are whole numbers above 0')
+  }
+}
+
+/** The names of the commands that a token may use. Throws `INVALID_ARGUMENT` for one that it could not. */
+function commandsOf({ role = 'full', commands, keyPrefixes, scripts = true }: Rights): ReadonlySet<string> {
   const allowed = new Set<string>()
   for (const command of knownCommands) {
     if (fits(command, role, keyPrefixes !== undefined) && (scripts || !isOfScripts(command))) allowed.add(command.name)
@@ -91,28 +151,7 @@ function createGrant(options: Omit<GatewayToken, 'token'> & { readonly name: str
     }
     for (const text of allowed) if (!asked.includes(text)) allowed.delete(text)
   }
-  return {
-    name,
-    readOnly: role === 'read-only',
-    seesAll: role !== 'read-only' && !commands && !keyPrefixes,
-    refusal(command, args) {
-      if (!allowed.has(command.name)) {
-        return `NOPERM this token has no permissions to run the '${command.name.toLowerCase()}' command`
-      }
-      if (!keyPrefixes || KEYLESS.has(command.name)) return undefined
-      if (command.kind === 'listen') {
-        const name = textOf(args[1] as Args[number])
-        const start = command.name === 'PSUBSCRIBE' ? literalStart(name) : name
-        return keyPrefixes.some((prefix) => start.startsWith(prefix)) ? undefined : OUTSIDE
-      }
-      const places = keyPlaces(command, args)
-      const within = places?.every((at) => {
-        const key = textOf(args[at] as Args[number])
-        return keyPrefixes.some((prefix) => key.startsWith(prefix))
-      })
-      return within && places && places.length > 0 ? undefined : OUTSIDE
-    },
-  }
+  return allowed
 }
 
 function fits({ name, kind, keys }: KnownCommand, role: GatewayRole, prefixed: boolean): boolean {

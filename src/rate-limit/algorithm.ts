@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { MAX_MS, type Steps } from './meter.ts'
 
@@ -34,23 +35,6 @@ export interface Algorithm {
 /** The options of a limit. */
 export const LIMIT: readonly string[] = ['limit', 'window']
 export const BURST_LIMIT: readonly string[] = [...LIMIT, 'burst']
-
-export function invalid(message: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', message)
-}
-
-/** Throws for what is no object, and for an option that does not exist: none is dropped in silence. */
-export function checkNames(what: string, given: object | undefined, known: readonly string[]): void {
-  if (given === null || (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))) {
-    throw invalid(`${what} takes an object`)
-  }
-  for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
-}
-
-export function checkWhole(value: number, name: string, min: 0 | 1): number {
-  if (Number.isSafeInteger(value) && value >= min) return value
-  throw invalid(`${name} is a whole number${min ? ' above 0' : ''}`)
-}
 
 export function checkTime(time: Duration, name: string): number {
   const ms = toMs(time, name)

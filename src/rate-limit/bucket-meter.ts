@@ -3,33 +3,42 @@ import type { Count, Meter } from './meter.ts'
 /**
  * Numbers, for each bucket, oldest first: the last moment something was taken in it, and how much. A bucket leaves a window
  * after that moment. `extra`: buckets of a window. `exact`: each moment is a bucket; `extra`: milliseconds it is kept.
+ * `mostNumbers`: two for each bucket there can be.
  */
-export function bucketMeter(exact: boolean): Meter {
-  const add = ({ n, windowUs, us, extra, top }: Count, cost: number): number => {
-    const [sizeUs, keptUs] = exact ? [1, extra * 1000] : [windowUs / extra, windowUs]
-    while ((cost > 0 || !exact) && (n[0] as number) + keptUs <= us) n.splice(0, 2)
-    const newest = n.at(-2) ?? 0
-    const at = Math.max(us, newest)
+export function bucketMeter(exact: boolean, mostNumbers: number): Meter {
+  const add = ({ numbers, windowUs, nowUs, extra, most }: Count, cost: number): number => {
+    const [bucketUs, keptUs] = exact ? [1, extra * 1000] : [windowUs / extra, windowUs]
+    let gone = 0
+    while ((cost > 0 || !exact) && (numbers[gone] as number) + keptUs <= nowUs) gone += 2
+    if (gone > 0) numbers.splice(0, gone)
+    const newestUs = numbers.at(-2) ?? 0
+    const atUs = Math.max(nowUs, newestUs)
     if (cost > 0) {
-      const same = Math.floor(newest / sizeUs) === Math.floor(at / sizeUs) ? (n.splice(-2)[1] ?? 0) : 0
-      n.push(at, same + cost)
+      const isSame = Math.floor(newestUs / bucketUs) === Math.floor(atUs / bucketUs)
+      const taken = isSame ? (numbers.splice(-2)[1] ?? 0) : 0
+      numbers.push(atUs, taken + cost)
     }
-    for (let left = -cost; left > 0 && n.length > 0; ) {
-      const [stamp = 0, taken = 0] = n.splice(-2)
-      if (taken > left) n.push(stamp, taken - left)
+    for (let left = -cost; left > 0 && numbers.length > 0; ) {
+      const [stamp = 0, taken = 0] = numbers.splice(-2)
+      if (taken > left) numbers.push(stamp, taken - left)
       left -= taken
     }
-    return n.reduce((left, taken, i) => (i % 2 && (n[i - 1] as number) + windowUs > us ? left - taken : left), top)
+    return numbers.reduce(
+      (left, taken, i) => (i % 2 && (numbers[i - 1] as number) + windowUs > nowUs ? left - taken : left),
+      most,
+    )
   }
   return {
-    size: 2,
+    size: mostNumbers,
+    pairs: true,
     add,
     wait(count, cost) {
-      const { n, windowUs, us } = count
+      const { numbers, windowUs, nowUs } = count
       let left = add(count, 0)
       let i = 0
-      for (; left < cost; i += 2) if ((n[i] as number) + windowUs > us) left += n[i + 1] as number
-      return (n[i - 2] as number) + windowUs - us
+      for (; left < cost && i < numbers.length; i += 2)
+        if ((numbers[i] as number) + windowUs > nowUs) left += numbers[i + 1] as number
+      return (numbers[i - 2] as number) + windowUs - nowUs
     },
   }
 }

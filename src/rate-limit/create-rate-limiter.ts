@@ -1,10 +1,12 @@
+import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
+import { keyUnder } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { Call } from '../store/store.ts'
-import { checkNames, checkTime, checkWhole, invalid } from './algorithm.ts'
+import { checkTime } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
 import type { Verdict } from './meter.ts'
 import { createRefusals } from './refusals.ts'
@@ -52,9 +54,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
 
   const keyOf = (id: string): string | Promise<string> => {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
-    // A brace would choose the node of a Cluster.
-    const plainly = id.length <= MAX_ID && id.isWellFormed() && !id.includes('{')
-    return plainly ? `${space}:${id}` : hash(id).then((short) => `${space}#${short}`)
+    return keyUnder(space, id)
   }
   const call = (signal?: AbortSignal): Call => ({ deadline: now() + timeoutMs, ...(signal && { signal }) })
 
@@ -147,10 +147,4 @@ function toDecision([code, limit, remaining, reset, retryMs]: Verdict): Decision
     retryAfterMs: retryMs < 0 ? NEVER : retryMs,
     reason: REASONS[code] as Decision['reason'],
   }
-}
-
-/** 43 characters, of SHA-256. JSON keeps lone surrogates apart, which UTF-8 does not. */
-async function hash(id: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(id)))
-  return btoa(String.fromCharCode(...new Uint8Array(digest))).slice(0, 43)
 }

@@ -1,28 +1,30 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { EACH, JUDGE, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
+import { EACH, JUDGE, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 /** Numbers: of the window, since the epoch; what was taken in it. */
 const meter: Meter = {
   size: 2,
   add(count, cost) {
-    const now = Math.floor(count.us / count.windowUs)
-    const [at = 0, taken = 0] = count.n
-    count.n = at < now ? [now, Math.max(0, cost)] : [at, Math.max(0, taken + cost)]
-    return count.top - (count.n[1] as number)
+    const current = Math.floor(count.nowUs / count.windowUs)
+    const [window = 0, taken = 0] = count.numbers
+    count.numbers = window < current ? [current, Math.max(0, cost)] : [window, Math.max(0, taken + cost)]
+    return count.most - (count.numbers[1] as number)
   },
-  wait: ({ n: [at = 0], windowUs, us }) => (at + 1) * windowUs - us,
+  wait: ({ numbers: [window = 0], windowUs, nowUs }) => (window + 1) * windowUs - nowUs,
 }
 
-const lua = `${TEXT}
-local function add(n, cost)
- n[2] = math.max(0, n[2] + cost)
- return n.top - n[2]
+const lua = `${START}
+local limit_form, limit_length = '%d+ %d+ ?;', 35${TEXT}
+local function add(limit, cost)
+ limit[2] = math.max(0, limit[2] + cost)
+ return limit.most - limit[2]
 end
-local function wait(n) return (n[1] + 1) * n.w - us end
+local function wait(limit) return (limit[1] + 1) * limit.window_us - now_us end
 ${EACH}
- local this, was, taken, to = math.floor(us / w), text:match('^(%d+) (%d+) ?;()', at)
- if not was or was - this < 0 then was, taken = this, 0 end
- n, at = { was + 0, taken + 0, top = top, w = w, list = n }, to
+ local current, window, taken, next_position = math.floor(now_us / window_us), text:match('^(%d+) (%d+) ?;()', position)
+ if not window or window - current < 0 then window, taken = current, 0 end
+ limit = { window + 0, taken + 0, most = most, window_us = window_us, previous = limit }
+ position = next_position
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -1,5 +1,6 @@
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
-import { type Count, EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
+import { invalid } from '../protocol/arguments.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type Limits } from './algorithm.ts'
+import { type Count, EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b)
@@ -15,37 +16,41 @@ function units({ windowUs, extra }: Count): [token: number, drain: number] {
 const meter: Meter = {
   size: 3,
   add(count, cost) {
-    const { us, top, still } = count
+    const { nowUs, most, withoutPlan } = count
     const [token, drain] = units(count)
-    const [level = 0, since = us, weighed = token] = count.n
-    const passed = still ? 0 : Math.max(0, us - since)
-    const rest = (weighed === token ? level : Math.ceil((level * token) / weighed)) - passed * drain
-    const now = Math.max(0, Math.max(0, rest) + cost * token)
-    count.n = [now, since + passed, token]
-    return top - Math.ceil(now / token)
+    const [level = 0, since = nowUs, weighed = token] = count.numbers
+    const passedUs = withoutPlan ? 0 : Math.max(0, nowUs - since)
+    const rest = (weighed === token ? level : Math.ceil((level * token) / Math.max(1, weighed))) - passedUs * drain
+    const next = Math.max(0, Math.max(0, rest) + cost * token)
+    count.numbers = [next, since + passedUs, token]
+    return most - Math.ceil(next / token)
   },
   wait(count, cost) {
     const [token, drain] = units(count)
-    const [level = 0, since = 0] = count.n
-    return Math.ceil((level + (cost - count.top) * token) / drain) + since - count.us
+    const [level = 0, since = 0] = count.numbers
+    return Math.ceil((level + (cost - count.most) * token) / drain) + since - count.nowUs
   },
 }
 
-const lua = `${TEXT}
-local function add(n, cost)
- n[1] = math.max(0, n[1] + cost * n[3])
- return n.top - math.ceil(n[1] / n[3])
+const lua = `${START}
+local limit_form, limit_length = '%d+ %d+ %d+ ?;', 52${TEXT}
+local function add(limit, cost)
+ limit[1] = math.max(0, limit[1] + cost * limit[3])
+ return limit.most - math.ceil(limit[1] / limit[3])
 end
-local function wait(n, cost) return math.ceil((n[1] + (cost - n.top) * n[3]) / n.drain) + n[2] - us end
+local function wait(limit, cost)
+ return math.ceil((limit[1] + (cost - limit.most) * limit[3]) / limit.drain) + limit[2] - now_us
+end
 ${EACH}
- local level, since, weighed, to = text:match('^(%d+) (%d+) (%d+) ?;()', at)
- local a, b = w, x
- while b > 0 do a, b = b, a % b end
- local token, drain = w / a, x / a
- local passed = still and 0 or math.max(0, us - (since or us))
- if weighed and weighed - token ~= 0 then level = math.ceil(level * token / weighed) end
- n = { math.max(0, (level or 0) - passed * drain), (since or us) + passed, token, top = top, w = w, drain = drain, list = n }
- at = to
+ local level, since_us, weighed, next_position = text:match('^(%d+) (%d+) (%d+) ?;()', position)
+ local divisor, rest = window_us, extra
+ while rest > 0 do divisor, rest = rest, divisor % rest end
+ local token, drain = window_us / divisor, extra / divisor
+ local passed_us = without_plan and 0 or math.max(0, now_us - (since_us or now_us))
+ if weighed and weighed - token ~= 0 then level = math.ceil(level * token / math.max(1, weighed)) end
+ limit = { math.max(0, (level or 0) - passed_us * drain), (since_us or now_us) + passed_us, token,
+  most = most, window_us = window_us, drain = drain, previous = limit }
+ position = next_position
 ${JUDGE}
 ${SAVE_TEXT}`
 

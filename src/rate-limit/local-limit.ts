@@ -1,5 +1,6 @@
+import { checkWhole } from '../protocol/arguments.ts'
 import { now } from '../runtime/clock.ts'
-import { checkWhole } from './algorithm.ts'
+
 import type { Decision } from './types.ts'
 
 const MAX_IDS = 10_000

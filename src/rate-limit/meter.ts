@@ -23,8 +23,9 @@ const SPARE_US = 5e6
  * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left.
  *
  * State in text: `r`, the end of a block in microseconds, then the numbers of each limit, all closed by `;`. Text of
- * another form counts as absent. The key lives until nothing of it matters, and a window longer, of 5 s at the most: a
- * clock that goes back finds it there. 31 years in all; the clock that ends it runs in milliseconds.
+ * another form counts as absent, and is read no further than the longest text that these limits can have. The key lives
+ * until nothing of it matters, and a window longer, of 5 s at the most: a clock that goes back finds it there. 31 years in
+ * all; the clock that ends it runs in milliseconds.
  */
 export type Verdict = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
@@ -33,124 +34,162 @@ export type Steps = readonly [once: Operation<readonly Arg[], Verdict>, read: Op
 
 /** A limit, and what an algorithm has counted against it. */
 export interface Count {
-  readonly top: number
+  /** The most that can be taken at once. */
+  readonly most: number
   readonly windowUs: number
+  /** What the algorithm adds to a limit. */
   readonly extra: number
-  readonly us: number
+  readonly nowUs: number
   /** The limit is not known to be the one that was counted by. */
-  readonly still: boolean
+  readonly withoutPlan: boolean
   /** Whole numbers; empty before the first call. */
-  n: number[]
+  numbers: number[]
 }
 
 /** An algorithm, over the numbers it keeps. */
 export interface Meter {
-  /** How many numbers it keeps, or how many belong together. */
+  /** How many numbers it keeps of a limit; or, of `pairs`, how many at the most. */
   readonly size: number
+  /** The numbers are moments, oldest first, each with what was taken then. */
+  readonly pairs?: true
   /** Brings the numbers to this moment and counts `cost`, below 0 to give back. Answers what is left, below 0 where the limit was lowered. */
   add(count: Count, cost: number): number
-  /** Microseconds until `cost`, which does not fit now and is not above the top, will. After `add`. */
+  /** Microseconds until `cost`, which does not fit now and is not above the most, will. After `add`. */
   wait(count: Count, cost: number): number
 }
 
 /**
- * A script is put together of these, in this order: `START`; a form's own (`TEXT`); the functions `add` and `wait`, as of a
- * meter; `EACH`; how `n` is made of a limit; `JUDGE`; a form's own (`SAVE_TEXT`). `n` is a limit: the numbers brought to this
- * moment, `top`, what else the functions need, and in `list` the limit before it.
+ * A script is put together of these, in this order: `START`; of state in text, `limit_form` and `limit_length`, the pattern
+ * and the most characters of one limit, then `TEXT`; the functions `add` and `wait`, as of a meter; `EACH`; how `limit` is
+ * made; `JUDGE`; a form's own (`SAVE_TEXT`). `limit` holds the numbers brought to this moment, `most`, what else the
+ * functions need, and in `previous` the limit before it.
  */
 export const START = `
-local verb, cost, us, key = ARGV[1], ARGV[2] + 0, now(), KEYS[1]
-local still = verb == 'refund' or verb == 'block'
-local n, first, least, late, whole`
+local verb, amount, now_us, key = ARGV[1], ARGV[2] + 0, now(), KEYS[1]
+local without_plan = verb == 'refund' or verb == 'block'
+local limit, deciding, deciding_left, deciding_wait_us, all_free_us
+local function is_foreign(reply) return type(reply) == 'table' and reply.err and reply.err:find('WRONGTYPE') end`
 
-/** Reads text: `bar`, and `at`, where the numbers of the next limit begin. */
-export const TEXT: string = `${START}
-local text = redis.call('GET', key) or ''
-local bar, at = text:match('^r(%d+);()[%d ;]*$')
-if not bar then bar, text = 0, '' end`
+/** Reads text: `blocked_until_us`, and `position`, where the numbers of the next limit begin. */
+export const TEXT = `
+local limits = math.floor((#ARGV - 2) / 3)
+local text = redis.pcall('GETRANGE', key, 0, 18 + limits * limit_length)
+if is_foreign(text) then text = '' elseif type(text) == 'table' then return text end
+local blocked_until_us, position = text:match('^r(%d+);()' .. limit_form:rep(limits) .. '$')
+if not position or text:find(('%d'):rep(17)) then blocked_until_us, text = 0, '' end`
 
 export const EACH = `
 for i = 3, #ARGV - 2, 3 do
- local top, w, x = ARGV[i] + 0, ARGV[i + 1] * 1000, ARGV[i + 2] + 0`
+ local most, window_us, extra = ARGV[i] + 0, ARGV[i + 1] * 1000, ARGV[i + 2] + 0`
 
-/** Decides and counts. `changed`: there is something to write, for `life` microseconds. */
+/** Decides and counts. `changed`: there is something to write, for `life_us` microseconds. */
 export const JUDGE = `
- local left = add(n, 0)
- local long = cost > top and 1 / 0 or left < cost and wait(n, cost) or 0
- if not first or long > late or long == late and left < least then first, late, least = n, long, left end
+ local left = add(limit, 0)
+ local wait_us = amount > most and 1 / 0 or left < amount and wait(limit, amount) or 0
+ if not deciding or wait_us > deciding_wait_us or wait_us == deciding_wait_us and left < deciding_left then
+  deciding, deciding_wait_us, deciding_left = limit, wait_us, left
+ end
 end
-local blocked, kept = math.max(0, bar - us), still and redis.call('PTTL', key) * 1000 or 0
-local code = blocked > 0 and 2 or late > 0 and 0 or 1
-local delta = verb == 'take' and code == 1 and cost or verb == 'refund' and -cost or 0
-if verb == 'block' then bar = us + cost * 1000 end
-local life, changed, last = math.max(0, bar - us), delta ~= 0 or verb == 'block', n
-while n do
- local left = add(n, delta)
- local long = left < n.top and wait(n, n.top) or 0
- if n == first then least, whole = left, long end
- life = math.max(life, long > 0 and long + math.min(n.w, 5e6) or 0, left < n.top and kept or 0)
- n = n.list
+local blocked_us = math.max(0, blocked_until_us - now_us)
+local kept_us = without_plan and redis.call('PTTL', key) * 1000 or 0
+local code = blocked_us > 0 and 2 or deciding_wait_us > 0 and 0 or 1
+local delta = verb == 'take' and code == 1 and amount or verb == 'refund' and -amount or 0
+if verb == 'block' then blocked_until_us = now_us + amount * 1000 end
+local life_us, changed, last = math.max(0, blocked_until_us - now_us), delta ~= 0 or verb == 'block', limit
+while limit do
+ local left = add(limit, delta)
+ local free_us = left < limit.most and wait(limit, limit.most) or 0
+ if limit == deciding then deciding_left, all_free_us = left, free_us end
+ life_us = math.max(life_us, free_us > 0 and free_us + math.min(limit.window_us, 5e6) or 0, left < limit.most and kept_us or 0)
+ limit = limit.previous
 end
-local ms = math.min(1e12, math.ceil(life / 1000) + 1)
-local reply = { code, first.top, math.max(0, least), math.ceil(us / 1000 + math.min(1e12, math.max(whole, blocked) / 1000)),
- code == 1 and 0 or late == 1 / 0 and -1 or math.ceil(math.min(1e12, math.max(late, blocked) / 1000)) }
-if changed and life == 0 then redis.call('DEL', key) elseif changed then`
+local life_ms = math.min(1e12, math.ceil(life_us / 1000) + 1)
+local reply = { code, deciding.most, math.max(0, deciding_left),
+ math.ceil(now_us / 1000 + math.min(1e12, math.max(all_free_us, blocked_us) / 1000)),
+ code == 1 and 0 or deciding_wait_us == 1 / 0 and -1
+ or math.ceil(math.min(1e12, math.max(deciding_wait_us, blocked_us) / 1000)) }
+if changed and life_us == 0 then redis.call('DEL', key) elseif changed then`
 
 /** Writes text, and answers. */
 export const SAVE_TEXT = `
  local state = ''
  while last do
   state = ('%.0f '):rep(#last):format(unpack(last)) .. ';' .. state
-  last = last.list
+  last = last.previous
  end
- redis.call('SET', key, ('r%.0f;%s'):format(bar, state), 'PX', ms)
+ redis.call('SET', key, ('r%.0f;%s'):format(blocked_until_us, state), 'PX', life_ms)
 end
 return reply`
+
+/** Digits of a number of the state, and what parts it from the next. */
+const NUMBER_LENGTH = 17
+
+/** The end of a block and the numbers of each limit; nothing where the text is of another form. */
+function read(meter: Meter, text: string | undefined, limits: number): [blockedUntilUs: number, numbers: number[][]] {
+  const none: [number, number[][]] = [0, []]
+  if (!text || text.length > NUMBER_LENGTH + 1 + limits * (meter.size * NUMBER_LENGTH + 1)) return none
+  if (!/^r\d+;[\d ;]*;$/.test(text) || /\d{17}/.test(text)) return none
+  const parts = text.slice(1, -1).split(';')
+  if (parts.length !== limits + 1) return none
+  const numbers: number[][] = []
+  for (const part of parts.slice(1)) {
+    const list = part.match(/\d+/g)?.map(Number) ?? []
+    if (meter.pairs) numbers.push(arePairs(part, list, meter.size) ? list : [])
+    else if (/^\d+( \d+)* ?$/.test(part) && list.length === meter.size) numbers.push(list)
+    else return none
+  }
+  return [Number(parts[0]), numbers]
+}
+
+/** Whether these are moments in order, each with a number. */
+function arePairs(part: string, list: readonly number[], most: number): boolean {
+  if (list.length % 2 === 1 || list.length > most || /^ | {2}/.test(part)) return false
+  for (let i = 2; i < list.length; i += 2) if ((list[i] as number) < (list[i - 2] as number)) return false
+  return true
+}
 
 /** The same step without Lua. */
 function judge(
   meter: Meter,
   current: string | undefined,
   args: readonly Arg[],
-  { nowUs: us, leftMs = 0 }: Moment,
+  { nowUs, leftMs = 0 }: Moment,
 ): Transition<Verdict> {
-  const [verb, cost, ...limits] = args as [string, number, ...number[]]
-  const still = verb === 'refund' || verb === 'block'
-  const [head = '', ...parts] = current && /^r\d+;[\d ;]*$/.test(current) ? current.slice(1).split(';') : []
-  let bar = Number(head)
-  const rules: { count: Count; left: number; wait: number; whole: number }[] = []
+  const [verb, amount, ...limits] = args as [string, number, ...number[]]
+  const withoutPlan = verb === 'refund' || verb === 'block'
+  let [blockedUntilUs, numbers] = read(meter, current, limits.length / 3)
+  const rules: { count: Count; left: number; waitUs: number; allFreeUs: number }[] = []
   for (let i = 0; i < limits.length; i += 3) {
-    const [top, windowMs, extra] = limits.slice(i) as [number, number, number]
-    const own = parts[i / 3]?.match(/\d+/g)?.map(Number) ?? []
-    const n = own.length % meter.size ? [] : own
-    const count: Count = { top, windowUs: windowMs * 1000, extra, us, still, n }
+    const [most, windowMs, extra] = limits.slice(i) as [number, number, number]
+    const count: Count = { most, windowUs: windowMs * 1000, extra, nowUs, withoutPlan, numbers: numbers[i / 3] ?? [] }
     const left = meter.add(count, 0)
-    const wait = cost > top ? NEVER : left < cost ? meter.wait(count, cost) : 0
-    rules.push({ count, left, wait, whole: 0 })
+    const waitUs = amount > most ? NEVER : left < amount ? meter.wait(count, amount) : 0
+    rules.push({ count, left, waitUs, allFreeUs: 0 })
   }
-  const first = rules.reduce((a, b) => ((b.wait - a.wait || a.left - b.left) > 0 ? b : a))
-  const blocked = Math.max(0, bar - us)
-  const code = blocked > 0 ? 2 : first.wait > 0 ? 0 : 1
-  const delta = verb === 'take' && code === 1 ? cost : verb === 'refund' ? -cost : 0
-  if (verb === 'block') bar = us + cost * 1000
-  let life = Math.max(0, bar - us)
+  const deciding = rules.reduce((a, b) => ((b.waitUs - a.waitUs || a.left - b.left) > 0 ? b : a))
+  const blockedUs = Math.max(0, blockedUntilUs - nowUs)
+  const code = blockedUs > 0 ? 2 : deciding.waitUs > 0 ? 0 : 1
+  const delta = verb === 'take' && code === 1 ? amount : verb === 'refund' ? -amount : 0
+  if (verb === 'block') blockedUntilUs = nowUs + amount * 1000
+  let lifeUs = Math.max(0, blockedUntilUs - nowUs)
   for (const rule of rules) {
     const { count } = rule
     rule.left = meter.add(count, delta)
-    if (rule.left < count.top) {
-      rule.whole = meter.wait(count, count.top)
+    if (rule.left < count.most) {
+      rule.allFreeUs = meter.wait(count, count.most)
       // A count that another limit has made lives as long as that one has said.
-      const spare = Math.min(count.windowUs, SPARE_US)
-      life = Math.max(life, rule.whole + spare, still ? Math.floor(leftMs) * 1000 : 0)
+      const spareUs = Math.min(count.windowUs, SPARE_US)
+      lifeUs = Math.max(lifeUs, rule.allFreeUs + spareUs, withoutPlan ? Math.floor(leftMs) * 1000 : 0)
     }
   }
-  const ms = (time: number): number => Math.min(MAX_MS, Math.max(time, blocked) / 1000)
-  const retry = code === 1 ? 0 : first.wait < NEVER ? Math.ceil(ms(first.wait)) : -1
-  const reset = Math.ceil(us / 1000 + ms(first.whole))
-  const reply: Verdict = [code, first.count.top, Math.max(0, first.left), reset, retry]
+  const ms = (timeUs: number): number => Math.min(MAX_MS, Math.max(timeUs, blockedUs) / 1000)
+  const retry = code === 1 ? 0 : deciding.waitUs < NEVER ? Math.ceil(ms(deciding.waitUs)) : -1
+  const reset = Math.ceil(nowUs / 1000 + ms(deciding.allFreeUs))
+  const reply: Verdict = [code, deciding.count.most, Math.max(0, deciding.left), reset, retry]
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
-  const next = life > 0 ? `r${[bar, ...rules.map(({ count }) => count.n.join(' '))].join(';')};` : undefined
-  return { next, ttl: { ms: Math.min(MAX_MS, Math.ceil(life / 1000) + 1) }, reply }
+  const next =
+    lifeUs > 0 ? `r${[blockedUntilUs, ...rules.map(({ count }) => count.numbers.join(' '))].join(';')};` : undefined
+  return { next, ttl: { ms: Math.min(MAX_MS, Math.ceil(lifeUs / 1000) + 1) }, reply }
 }
 
 /** An algorithm's step, in both forms. */

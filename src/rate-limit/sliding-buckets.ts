@@ -1,45 +1,53 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
-import { EACH, JUDGE, SAVE_TEXT, steps, TEXT } from './meter.ts'
+import { EACH, JUDGE, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
-/** Buckets of a window. */
+/** Buckets of a window: 33 are touched by what is in it. */
 const BUCKETS = 32
+const MOST_NUMBERS = 66
 
-const lua = `${TEXT}
-local function add(n, cost)
- while n[1] and n[1] + n.w <= us do
-  table.remove(n, 1)
-  table.remove(n, 1)
- end
- local newest = n[#n - 1] or 0
- local at, i = math.max(us, newest), #n + 1
+/** Of pairs that are not in order, or more than 33, nothing counts. */
+const lua = `${START}
+local limit_form, limit_length = '[%d ]*;', 1123${TEXT}
+local function add(limit, cost)
+ local gone = 0
+ while limit[gone + 1] and limit[gone + 1] + limit.window_us <= now_us do gone = gone + 2 end
+ if gone > 0 then for i = 1, #limit do limit[i] = limit[i + gone] end end
+ local newest_us = limit[#limit - 1] or 0
+ local at_us, i = math.max(now_us, newest_us), #limit + 1
  if cost > 0 then
-  if math.floor(newest / n.size) == math.floor(at / n.size) then i = i - 2 end
-  n[i], n[i + 1] = at, (n[i + 1] or 0) + cost
+  if math.floor(newest_us / limit.bucket_us) == math.floor(at_us / limit.bucket_us) then i = i - 2 end
+  limit[i], limit[i + 1] = at_us, (limit[i + 1] or 0) + cost
  end
- while cost < 0 and #n > 0 do
-  local left = n[#n] + cost
-  if left > 0 then n[#n] = left else n[#n], n[#n - 1] = nil, nil end
-  cost = math.min(left, 0)
+ while cost < 0 and #limit > 0 do
+  local rest = limit[#limit] + cost
+  if rest > 0 then limit[#limit] = rest else limit[#limit], limit[#limit - 1] = nil, nil end
+  cost = math.min(rest, 0)
  end
- local left = n.top
- for i = 2, #n, 2 do left = left - n[i] end
+ local left = limit.most
+ for i = 2, #limit, 2 do left = left - limit[i] end
  return left
 end
-local function wait(n, cost)
- local left, i = add(n, 0), 1
- while left < cost do left, i = left + n[i + 1], i + 2 end
- return n[i - 2] + n.w - us
+local function wait(limit, cost)
+ local left, i = add(limit, 0), 1
+ while left < cost and limit[i] do left, i = left + limit[i + 1], i + 2 end
+ return limit[i - 2] + limit.window_us - now_us
 end
 ${EACH}
- local list, to = text:match('^([%d ]*);()', at)
- n, at = { top = top, w = w, size = w / x, list = n }, to
- local i = 1
- for stamp, taken in (list or ''):gmatch('(%d+) (%d+)') do n[i], n[i + 1], i = stamp + 0, taken + 0, i + 2 end
+ local numbers, next_position = text:match('^([%d ]*);()', position)
+ limit = { most = most, window_us = window_us, bucket_us = window_us / extra, previous = limit }
+ local count, newest_us, sound = 0, 0, numbers and not (' ' .. numbers):find('  ')
+ for number in (sound and numbers or ''):gmatch('%d+') do
+  count = count + 1
+  limit[count] = number + 0
+  if count % 2 == 1 then sound, newest_us = sound and newest_us <= limit[count], limit[count] end
+ end
+ if count % 2 == 1 or count > ${MOST_NUMBERS} or not sound then for i = count, 1, -1 do limit[i] = nil end end
+ position = next_position
 ${JUDGE}
 ${SAVE_TEXT}`
 
-const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, /* @__PURE__ */ bucketMeter(false))
+const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, /* @__PURE__ */ bucketMeter(false, MOST_NUMBERS))
 
 /**
  * Counts in a sliding window cut into 32 buckets. What was taken leaves the window up to a 32nd of it late, never early.

@@ -2,63 +2,92 @@ import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
 import { EACH, JUDGE, START, steps } from './meter.ts'
 
+/** The largest limit, and so the most that a log can hold. */
+const MOST = 10_000
+
 /**
  * One sorted set for all limits: a member for each call that was allowed, the total before it and its cost, scored by its
- * moment; and `b`, scored by the end of a block, less than 0.
+ * moment; and `b`, scored by the end of a block, less than 0. A key of another type, a newest member of another form and a
+ * set too large to be a log count as absent, and go when something is taken.
+ *
+ * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
  */
 const lua = `${START}
-local bar = -(redis.call('ZSCORE', key, 'b') or 0)
-local function at(rank)
+local block = redis.pcall('ZSCORE', key, 'b')
+local foreign = is_foreign(block)
+if type(block) == 'table' and not foreign then return block end
+local unsound = foreign or (block or 0) + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
+local blocked_until_us = unsound and 0 or -(block or 0)
+local function entry(rank)
  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
- if not found[1] or found[1] == 'b' then return 0, 0, 0 end
- return found[2] + 0, found[1]:sub(1, 16) + 0, found[1]:sub(18) + 0, found[1]
+ local member = found[1]
+ if not member or member == 'b' then return 0, 0, 0 end
+ if #member > 32 or not member:find('^%d+:[1-9]%d*$') or member:sub(17, 17) ~= ':' then return end
+ return found[2] + 0, member:sub(1, 16) + 0, member:sub(18) + 0, member
 end
-local newest, before, taken, member = at(-1)
+local newest_us, before, taken, member = 0, 0, 0
+if not unsound then newest_us, before, taken, member = entry(-1) end
+if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
+local function replace_unsound()
+ if foreign then redis.call('SET', key, '') elseif unsound then redis.call('ZADD', key, 0, 'b') end
+ if unsound then redis.call('UNLINK', key) end
+ unsound = false
+end
 local function put(cost)
- redis.call('ZADD', key, ('%.0f'):format(newest), ('%016.0f:%.0f'):format(before, cost))
+ replace_unsound()
+ redis.call('ZADD', key, ('%.0f'):format(newest_us), ('%016.0f:%.0f'):format(before, cost))
 end
 local counted = 0
-local function add(n, cost)
+local function add(limit, cost)
  if cost ~= counted then
   counted = cost
   if cost > 0 then
-   redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(us - n.kept))
-   newest, before, taken = math.max(us, newest), before + taken, cost
+   newest_us, before, taken = math.max(now_us, newest_us), before + taken, cost
    put(cost)
+   redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(now_us - limit.kept_us))
   end
-  while cost < 0 and member do
-   redis.call('ZREM', key, member)
+  local gone = {}
+  while cost < 0 and member and #gone <= ${MOST} do
+   gone[#gone + 1] = member
    cost = cost + taken
-   if cost > 0 then put(cost) end
-   newest, before, taken, member = at(-1)
+   if cost > 0 then
+    taken = cost
+    put(cost)
+   else newest_us, before, taken, member = entry(-1 - #gone) end
+   if not newest_us then newest_us, before, taken = 0, 0, 0 end
   end
+  for _, each in ipairs(gone) do redis.call('ZREM', key, each) end
  end
  local total = before + taken
- if counted < 0 or not n.gone then
-  local found = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(us - n.w), '+inf', 'LIMIT', 0, 1)[1]
-  n.gone = found and found:sub(1, 16) or total
+ if counted < 0 or not limit.total_before then
+  local oldest = not unsound and redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(now_us - limit.window_us), '+inf', 'LIMIT', 0, 1)[1]
+  limit.total_before = (oldest and oldest:sub(1, 16):match('^%d+') or total) + 0
  end
- return n.top - total + n.gone
+ return limit.most - math.max(0, total - limit.total_before)
 end
-local function wait(n, cost)
- if cost == n.top then return newest + n.w - us end
- local low, high, goal = bar > 0 and 1 or 0, redis.call('ZCARD', key) - 1, before + taken + cost - n.top
+local function wait(limit, cost)
+ if cost == limit.most then return newest_us + limit.window_us - now_us end
+ local low, high = blocked_until_us > 0 and 1 or 0, redis.call('ZCARD', key) - 1
+ local enough = before + taken + cost - limit.most
  while low < high do
   local middle = math.floor((low + high) / 2)
-  local _, before, taken = at(middle)
-  if before + taken < goal then low = middle + 1 else high = middle end
+  local _, before, taken = entry(middle)
+  if (before or 0) + (taken or 0) < enough then low = middle + 1 else high = middle end
  end
- return at(low) + n.w - us
+ return (entry(low) or now_us) + limit.window_us - now_us
 end
 ${EACH}
- n = { top = top, w = w, kept = x * 1000, list = n }
+ limit = { most = most, window_us = window_us, kept_us = extra * 1000, previous = limit }
 ${JUDGE}
- if verb == 'block' then redis.call('ZADD', key, ('-%.0f'):format(bar), 'b') end
- redis.call('PEXPIRE', key, ms)
+ if verb == 'block' then
+  replace_unsound()
+  redis.call('ZADD', key, ('-%.0f'):format(blocked_until_us), 'b')
+ end
+ redis.call('PEXPIRE', key, life_ms)
 end
 return reply`
 
-const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ bucketMeter(true))
+const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ bucketMeter(true, 2 * MOST))
 
 /**
  * Remembers the moment of each call. **Bound**: exactly `limit` in any window's length, one of its ends not counted, and
@@ -66,12 +95,5 @@ const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ buck
  * run scripts): use `slidingBuckets` above.
  */
 export function slidingLog(limits: Limits): Algorithm {
-  return algorithm(
-    'slidingLog',
-    log,
-    limits,
-    LIMIT,
-    (_limit, _windowMs, _burst, longestMs) => longestMs,
-    [10_000, 1000],
-  )
+  return algorithm('slidingLog', log, limits, LIMIT, (_limit, _windowMs, _burst, longestMs) => longestMs, [MOST, 1000])
 }

@@ -1,48 +1,52 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { type Count, EACH, JUDGE, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
+import { type Count, EACH, JUDGE, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
-const into = ({ n: [at = 0], windowUs, us }: Count): number => us - at * windowUs
+/** Microseconds of the window that have passed. */
+const passedUs = ({ numbers: [window = 0], windowUs, nowUs }: Count): number => nowUs - window * windowUs
 
 /** Numbers: of the window, since the epoch; what was taken in it; in the one before. */
 const meter: Meter = {
   size: 3,
   add(count, cost) {
-    const { windowUs: w, us, top } = count
-    const index = Math.floor(us / w)
-    let [at = 0, now = 0, before = 0] = count.n
-    if (at < index) [at, now, before] = [index, 0, at === index - 1 ? now : 0]
-    now += cost
-    before = Math.max(0, before + Math.min(0, now))
-    now = Math.max(0, now)
-    count.n = [at, now, before]
-    return top - now - Math.ceil((before * (w - Math.max(0, into(count)))) / w)
+    const { windowUs, nowUs, most } = count
+    const current = Math.floor(nowUs / windowUs)
+    let [window = 0, taken = 0, before = 0] = count.numbers
+    if (window < current) [window, taken, before] = [current, 0, window === current - 1 ? taken : 0]
+    taken += cost
+    before = Math.max(0, before + Math.min(0, taken))
+    taken = Math.max(0, taken)
+    count.numbers = [window, taken, before]
+    return most - taken - Math.ceil((before * (windowUs - Math.max(0, passedUs(count)))) / windowUs)
   },
   wait(count, cost) {
-    const { windowUs: w, top } = count
-    const [, now = 0, before = 0] = count.n
-    const free = top - cost - now
+    const { windowUs, most } = count
+    const [, taken = 0, before = 0] = count.numbers
+    const free = most - cost - taken
     // One more, against rounding.
-    const until = free < 0 ? 2 * w - (w * (top - cost)) / now : w - (w * free) / before
-    return Math.ceil(until) + 1 - into(count)
+    const untilUs = free < 0 ? 2 * windowUs - (windowUs * (most - cost)) / taken : windowUs - (windowUs * free) / before
+    return Math.ceil(untilUs) + 1 - passedUs(count)
   },
 }
 
-const lua = `${TEXT}
-local function add(n, cost)
- local now = n[2] + cost
- n[2], n[3] = math.max(0, now), math.max(0, n[3] + math.min(0, now))
- return n.top - n[2] - math.ceil(n[3] * (n.w - math.max(0, us - n[1] * n.w)) / n.w)
+const lua = `${START}
+local limit_form, limit_length = '%d+ %d+ %d+ ?;', 52${TEXT}
+local function add(limit, cost)
+ local taken, window_us = limit[2] + cost, limit.window_us
+ limit[2], limit[3] = math.max(0, taken), math.max(0, limit[3] + math.min(0, taken))
+ return limit.most - limit[2] - math.ceil(limit[3] * (window_us - math.max(0, now_us - limit[1] * window_us)) / window_us)
 end
-local function wait(n, cost)
- local free = n.top - cost - n[2]
- local till = free < 0 and 2 * n.w - n.w * (n.top - cost) / n[2] or n.w - n.w * free / n[3]
- return math.ceil(till) + 1 - (us - n[1] * n.w)
+local function wait(limit, cost)
+ local free, window_us = limit.most - cost - limit[2], limit.window_us
+ local until_us = free < 0 and 2 * window_us - window_us * (limit.most - cost) / limit[2] or window_us - window_us * free / limit[3]
+ return math.ceil(until_us) + 1 - (now_us - limit[1] * window_us)
 end
 ${EACH}
- local this, was, now, before, to = math.floor(us / w), text:match('^(%d+) (%d+) (%d+) ?;()', at)
- local past = this - (was or -1)
- if past > 0 then was, now, before = this, 0, past == 1 and now or 0 end
- n, at = { was + 0, now + 0, before + 0, top = top, w = w, list = n }, to
+ local current, window, taken, before, next_position = math.floor(now_us / window_us),
+  text:match('^(%d+) (%d+) (%d+) ?;()', position)
+ local windows_passed = current - (window or -1)
+ if windows_passed > 0 then window, taken, before = current, 0, windows_passed == 1 and taken or 0 end
+ limit = { window + 0, taken + 0, before + 0, most = most, window_us = window_us, previous = limit }
+ position = next_position
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -1,34 +1,40 @@
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, invalid, type Limits } from './algorithm.ts'
-import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, steps, TEXT } from './meter.ts'
+import { invalid } from '../protocol/arguments.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type Limits } from './algorithm.ts'
+import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
 const meter: Meter = {
   size: 2,
   add(count, cost) {
-    const { windowUs, us, top, extra, still } = count
-    const [had = 0, since = us] = count.n
-    const windows = still ? 0 : Math.max(0, Math.floor((us - since) / windowUs))
-    const missing = Math.max(0, had - windows * extra)
-    const now = Math.max(0, missing + cost)
-    count.n = [now, missing === 0 ? us : since + windows * windowUs]
-    return top - now
+    const { windowUs, nowUs, most, extra, withoutPlan } = count
+    const [was = 0, since = nowUs] = count.numbers
+    const windows = withoutPlan ? 0 : Math.max(0, Math.floor((nowUs - since) / windowUs))
+    const missing = Math.max(0, was - windows * extra)
+    const next = Math.max(0, missing + cost)
+    count.numbers = [next, missing === 0 ? nowUs : since + windows * windowUs]
+    return most - next
   },
-  wait: ({ n: [missing = 0, since = 0], windowUs, us, top, extra }, cost) =>
-    Math.ceil((cost - top + missing) / extra) * windowUs - (us - since),
+  wait: ({ numbers: [missing = 0, since = 0], windowUs, nowUs, most, extra }, cost) =>
+    Math.ceil((cost - most + missing) / extra) * windowUs - (nowUs - since),
 }
 
-const lua = `${TEXT}
-local function add(n, cost)
- n[1] = math.max(0, n[1] + cost)
- return n.top - n[1]
+const lua = `${START}
+local limit_form, limit_length = '%d+ %d+ ?;', 35${TEXT}
+local function add(limit, cost)
+ limit[1] = math.max(0, limit[1] + cost)
+ return limit.most - limit[1]
 end
-local function wait(n, cost) return math.ceil((cost - n.top + n[1]) / n.x) * n.w - (us - n[2]) end
+local function wait(limit, cost)
+ return math.ceil((cost - limit.most + limit[1]) / limit.extra) * limit.window_us - (now_us - limit[2])
+end
 ${EACH}
- local had, since, to = text:match('^(%d+) (%d+) ?;()', at)
- since = since or us
- local windows = still and 0 or math.max(0, math.floor((us - since) / w))
- had = math.max(0, (had or 0) - windows * x)
- n, at = { had, had == 0 and us or since + windows * w, top = top, w = w, x = x, list = n }, to
+ local missing, since_us, next_position = text:match('^(%d+) (%d+) ?;()', position)
+ since_us = since_us or now_us
+ local windows = without_plan and 0 or math.max(0, math.floor((now_us - since_us) / window_us))
+ missing = math.max(0, (missing or 0) - windows * extra)
+ limit = { missing, missing == 0 and now_us or since_us + windows * window_us,
+  most = most, window_us = window_us, extra = extra, previous = limit }
+ position = next_position
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -26,6 +26,27 @@ export function setQuietTimer(fn: () => void, ms: number): () => void {
   return () => clearTimeout(id as number)
 }
 
+/** Longest `setDeadline` waits for what a stall kept from being sent or read, in milliseconds. */
+export const STALL_GRACE_MS = 50
+
+/**
+ * As `timer`, for what ends a call at its deadline. After a stall of the event loop a timer fires before the sockets are
+ * read: `fn` is called one turn of the loop later, so that a reply that has arrived counts. Where a reply takes several
+ * turns from the socket to here (`fetch`), it is called after as long as the timer was late, up to `graceMs`.
+ */
+export function setDeadline(
+  fn: () => void,
+  ms: number,
+  graceMs: number = STALL_GRACE_MS,
+  timer: typeof setTimer = setTimer,
+): () => void {
+  const dueMs = now() + ms
+  let cancel = timer(() => {
+    cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))
+  }, ms)
+  return () => cancel()
+}
+
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

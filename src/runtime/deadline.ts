@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from './abort.ts'
-import { NEVER, now, setTimer } from './clock.ts'
+import { NEVER, now, setDeadline } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -41,7 +41,7 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const arm = (): void => {
       check()
-      if (!ended && deadline < NEVER) cancel = setTimer(arm, deadline - now())
+      if (!ended && deadline < NEVER) cancel = setDeadline(arm, deadline - now())
     }
     arm()
     if (!ended) forgets = signals.map((signal) => onAbort(signal, check))

@@ -4,6 +4,8 @@ export interface Call {
   readonly signal?: AbortSignal
   /** The instant, in epoch milliseconds, at which the call rejects with `TIMEOUT`. @default the store's own `timeout` from now */
   readonly deadline?: number
+  /** Whether to wait where the endpoint asks for fewer requests (HTTP 429), before the deadline; else `OVERLOADED` at once. @default true */
+  readonly patient?: boolean
   /** Answer strings as bytes; used by `getBytes`. */
   readonly bytes?: boolean
 }

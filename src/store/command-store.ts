@@ -1,6 +1,6 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { type Effect, scriptOf } from '../protocol/operation.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { now, setTimer } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
@@ -54,6 +54,12 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   let { prelude = '' } = options
   /** Whether the endpoint is known to take the prelude. */
   let proved = !prelude
+  /** The server turned out to be a Cluster: each key then has a command to itself. */
+  let apart = false
+  const isApart = (): boolean => {
+    apart ||= !slotOf && transport.cluster === true
+    return apart
+  }
   const scripts = new Map<object, { readonly text: string; sha: string }>()
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
 
@@ -75,7 +81,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       taken++
       if (uses) for (const each of keys) uses.set(each, (uses.get(each) ?? 0) - 1)
       if (unit.settled) continue
-      const slot = unit.args[0] !== 'GET' ? -1 : slotOf ? slotOf(key) : 0
+      const slot = unit.args[0] !== 'GET' || isApart() ? -1 : slotOf ? slotOf(key) : 0
       const run = reads[slot]
       if (run && run.units.length < MAX_COMMANDS) {
         if (run.units.length === 1) run.args = ['MGET', run.args[1] as string]
@@ -95,7 +101,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
           scripts.set(script, known)
         }
         const at = slotOf && keys[0] !== undefined ? slotOf(key) : 0
-        const there = loaded[at]?.has(script)
+        const there = !isApart() && loaded[at]?.has(script)
         // NOSCRIPT would come too late to keep order with a later call on the key, a refused prelude with any.
         if (known.sha && (there || (!unit.sent && !uses?.get(key)))) request.args = ['EVALSHA', known.sha, ...unit.args]
         else {
@@ -132,6 +138,11 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
         })
       }
     }
+    if (word === 'CROSSSLOT' && units[1]) {
+      // Nothing ran.
+      apart = true
+      return units
+    }
     if (foreign) emit('foreign-type', verb)
     const replies = units[1] ? reply : [foreign ? null : reply]
     const whole = Array.isArray(replies) && replies.length === units.length
@@ -149,11 +160,27 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     return []
   }
 
+  /** Ends the pauses before a resend, which nobody waits for once the store is closed. */
+  const pauses = new Set<() => void>()
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        pauses.delete(end)
+        resolve()
+      }
+      const cancel = setTimer(end, ms)
+      pauses.add(end)
+    })
+
   /** Settles the callers without an answer, but for those it returns: their turn comes again. */
   const failed = async (requests: readonly Request[], error: unknown): Promise<Unit[]> => {
     const known = error instanceof HitherError ? error : undefined
     const units = requests.flatMap((request) => request.units)
+    // Nothing ran, and those who would have waited were not asked: another call of their request would not.
+    const hurried = known?.code === 'OVERLOADED' && !isPatient(units)
     const again = units.filter((unit) => {
+      if (hurried && unit.patient) return true
       const lost = known?.maybeExecuted || unit.attempts > 0
       const may = lost && unit.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
       if (may && ++unit.attempts < MAX_ATTEMPTS) return true
@@ -166,7 +193,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     })
     if (again[0]) {
       emit('resend', 'batch')
-      await sleep(20 * 2 ** again[0].attempts * (0.5 + random()))
+      await pause(20 * 2 ** again[0].attempts * (0.5 + random()))
     }
     return again
   }
@@ -185,7 +212,8 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const exchange = (requests: readonly Request[]): Promise<Unit[]> => {
     const [first, second] = requests as [Request, Request?]
     const deadline = Math.max(...requests.map(({ units }) => latest(units)))
-    const call = { deadline, bytes: (first.units[0] as Unit).bytes }
+    const patient = requests.every(({ units }) => isPatient(units))
+    const call = { deadline, bytes: (first.units[0] as Unit).bytes, patient }
     if (!second) return outcome(requests, transport.send(first, call))
     if (!sendEach) return outcome(requests, transport.sendMany(requests, call))
     return new Promise((resolve) => {
@@ -223,7 +251,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     const [first, second] = units as [Unit, Unit?]
     const args: Request['args'] = second ? ['MGET'] : (first.args as Request['args'])
     if (second) {
-      if (!ordered || slotOf || units.length > MAX_COMMANDS) return undefined
+      if (!ordered || slotOf || isApart() || units.length > MAX_COMMANDS) return undefined
       let bytes = 0
       for (const unit of units) {
         bytes += unit.size
@@ -245,7 +273,10 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       transport.send(request, second ? { deadline: latest(units) } : first).then(
         (reply) => {
           if (!second && typeof reply === 'string' && first.effect === 'read') settle(first, 'resolve', reply)
-          else answer(request, reply)
+          else {
+            const again = answer(request, reply)
+            if (again[0]) return void send(again).then(done)
+          }
           done()
         },
         (error: unknown) => {
@@ -288,6 +319,24 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     await add([key], args, 'once', key?.length + value.length + 32, bytes ? { ...call, bytes } : call)
   }
 
+  /** Resolves to how many of the keys there were. */
+  const remove = async (keys: readonly string[], call?: Call): Promise<number> => {
+    const groups: Record<string, string[]> = {}
+    keys.forEach((key, i) => {
+      const group = isApart() ? i : `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
+      groups[group] ??= []
+      groups[group].push(key)
+    })
+    const counts = Object.values(groups).map((part) =>
+      add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call).catch((error) => {
+        if (error.reply !== 'CROSSSLOT' || !part[1]) throw error
+        apart = true
+        return remove(part, call)
+      }),
+    )
+    return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+  }
+
   return {
     name,
     traits,
@@ -300,16 +349,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     set: (key, value, ttlMs, call) => write(key, value, ttlMs, call, false),
     async delete(keys, call) {
       checkKeys(keys, traits)
-      const groups: Record<string, string[]> = {}
-      keys.forEach((key, i) => {
-        const group = `${slotOf?.(key)} ${Math.floor(i / MAX_COMMANDS)}`
-        groups[group] ??= []
-        groups[group].push(key)
-      })
-      const counts = Object.values(groups).map((part) =>
-        add<number>(part, ['UNLINK', ...part], 'repeat', part.length * 64, call),
-      )
-      return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+      return remove(keys, call)
     },
     async run(operation, key, args, call) {
       checkArgs(args, traits)
@@ -323,6 +363,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     },
     close() {
       tick.close()
+      for (const end of pauses) end()
       return transport.close()
     },
     async getBytes(key, call) {
@@ -340,6 +381,10 @@ function latest(units: readonly Unit[]): number {
   return units.reduce((max, { deadline }) => Math.max(max, deadline), 0)
 }
 
+function isPatient(units: readonly Unit[]): boolean {
+  return units.every(({ patient }) => patient)
+}
+
 /** Bytes on the wire, roughly. */
 function sizeOf(args: Command['args']): number {
   return args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 16 : arg.length + 16), 0)
@@ -355,10 +400,11 @@ function present(reply: Wire): string | Uint8Array | undefined {
   return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
-function rejected(verb: string, { message, word }: ReplyError): HitherError {
-  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM)/i.test(message)
+function rejected(verb: string, reply: ReplyError): HitherError {
+  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
     ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
-    : new StoreRejectedError(verb, word)
+    : new StoreRejectedError(verb, reply)
 }
 
 function badReply(verb: string): HitherError {

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from '../runtime/abort.ts'
-import { now, setTimer } from '../runtime/clock.ts'
+import { now, setDeadline } from '../runtime/clock.ts'
 import type { Call } from './store.ts'
 import type { Exclusive, Transport } from './transport.ts'
 
@@ -87,7 +87,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
         const cancel =
           deadline === undefined
             ? undefined
-            : setTimer(
+            : setDeadline(
                 () => leave(new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })),
                 deadline - now(),
               )

@@ -4,39 +4,95 @@ import { HitherError } from '../errors.ts'
 export interface RedisAddress {
   readonly host: string
   readonly port: number
+  /** Of a Unix socket, in place of host and port; empty elsewhere. */
+  readonly path: string
+  /** The version of IP to use; 0: either. */
+  readonly family: number
   readonly db: number
-  /** Empty where the url names none, as is the password. */
+  /** Empty where the url names none, as is the password. One without a password logs in with an empty one. */
   readonly username: string
   readonly password: string
   readonly tls: boolean
 }
 
-/** Reads `redis://user:password@host:6379/0`, `rediss:` for TLS, or the same with `valkey`. Throws `INVALID_URL`, without the text. */
+const FORM = 'redis://user:password@host:6379/0, rediss:// for TLS, or unix:///path/to/socket'
+/** Parameters that other clients know: they may be named in a message. Any other could be part of a password. */
+const ELSEWHERE =
+  /^(user|username|password|pass|auth|host|port|path|ssl|ssl_\w+|sslmode|timeout|\w+_timeout|\w+Timeout|max_connections|protocol|keyPrefix|name|encoding|decode_responses|pool\w*|\w+Pool\w*|addr|client\w*|read\w*|tls\w+)$/
+
+function invalid(what: string): HitherError {
+  return new HitherError('INVALID_URL', what)
+}
+
+/** The urls of a list that is separated by commas. A comma within a url, in a password, is part of it. */
+export function splitRedisUrls(text: string): string[] {
+  return text.split(/,(?=\s*(?:redis|valkey)s?:)/)
+}
+
+/**
+ * Reads `redis://user:password@host:6379/0`, `rediss:` for TLS, or the same with `valkey`; and `unix:///path`, with
+ * `user:password@` before the path. Parameters: `db`, `family` (4 or 6), `tls` (`true` or `false`). Throws `INVALID_URL`
+ * for any other and for a fragment, without the text.
+ */
 export function parseRedisUrl(text: string): RedisAddress {
-  let url: URL | undefined
-  let username = ''
-  let password = ''
+  const trimmed = typeof text === 'string' ? text.trim() : ''
+  if (trimmed.includes('#')) throw invalid('a Redis url has no fragment: write %23 for # in a user name or password')
+  // A URL with a user needs a host, which a socket has not.
+  const socket = /^unix:(?:\/\/([^/@]*@)?)?(\/(?!\/)[^?]+)(.*)$/.exec(trimmed)
+  let url: URL
+  let username: string
+  let password: string
+  let path: string
   try {
-    const parsed = new URL(text.trim())
-    username = decodeURIComponent(parsed.username)
-    password = decodeURIComponent(parsed.password)
-    url = parsed
+    url = new URL(socket ? `redis://${socket[1] ?? ''}socket${socket[3]}` : trimmed)
+    username = decodeURIComponent(url.username)
+    password = decodeURIComponent(url.password)
+    path = decodeURIComponent(socket?.[2] ?? '')
   } catch {
-    // said below, without the text: it may hold a password
+    // Said without the text: it may hold a password.
+    throw invalid(`a Redis url looks like ${FORM}`)
   }
-  const db = url?.pathname.slice(1) ?? ''
-  if (!url || !/^(redis|valkey)s?:$/.test(url.protocol) || !url.hostname || !/^\d*$/.test(db)) {
-    throw new HitherError(
-      'INVALID_URL',
-      'a Redis url looks like redis://user:password@host:6379/0, or rediss:// for TLS',
-    )
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const inPath = url.pathname.slice(1)
+  if (!/^(redis|valkey)s?:$/.test(url.protocol) || !host || host.includes(',') || !/^\d*$/.test(inPath)) {
+    throw invalid(`a Redis url looks like ${FORM}`)
+  }
+  const given = parametersOf(url)
+  if (given.db !== undefined && inPath && Number(inPath) !== Number(given.db)) {
+    throw invalid('the url names two databases, in its path and as db')
+  }
+  const secure = url.protocol.endsWith('ss:') || url.protocol === 'valkeys:'
+  if ((secure && given.tls === 'false') || (socket && given.tls === 'true')) {
+    throw invalid('the url asks for TLS and for none')
   }
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
+    host: socket ? '' : host,
     port: Number(url.port || 6379),
-    db: Number(db),
+    path,
+    family: Number(given.family ?? 0),
+    db: Number(given.db ?? inPath),
     username,
     password,
-    tls: url.protocol.endsWith('ss:') || url.protocol === 'valkeys:',
+    tls: secure || given.tls === 'true',
   }
+}
+
+const FORMS: Readonly<Record<string, RegExp>> = { db: /^\d{1,9}$/, family: /^[046]$/, tls: /^(true|false)$/ }
+
+function parametersOf({ searchParams }: URL): {
+  readonly db?: string
+  readonly family?: string
+  readonly tls?: string
+} {
+  const given: Record<string, string> = {}
+  for (const [name, value] of searchParams) {
+    const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined
+    if (!form) {
+      const known = ELSEWHERE.test(name) ? `${name} is none of them` : 'write %3F for ? in a user name or password'
+      throw invalid(`a Redis url takes the parameters db, family and tls: ${known}`)
+    }
+    if (!form.test(value) || given[name] !== undefined) throw invalid(`${name} of the url makes no sense`)
+    given[name] = value
+  }
+  return given
 }

@@ -28,14 +28,19 @@ const PLUS = 43
 const ZERO = 48
 
 export interface ParserOptions {
-  /** Called in the order of the replies. What it throws ends the parser, as bad input does. */
-  onReply(reply: Wire): void
+  /**
+   * Called in the order of the replies, with what of it was kept, in bytes on the wire. What it throws ends the parser,
+   * as bad input does.
+   */
+  onReply(reply: Wire, bytes: number): void
   /** What the server says unasked, in RESP3. */
   onPush?(message: Wire): void
   /** Asked as each reply begins: whether its strings stay bytes. @default false */
   wantsBytes?(): boolean
   /** Longest string or error that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
   readonly maxValueBytes?: number
+  /** Most bytes of one reply that are kept, those of inner arrays included. @default 64 values of the largest size, or 512 MiB */
+  readonly maxTotalBytes?: number
   /** Text of the bytes from `from` to before `to`. @default TextDecoder */
   decode?(bytes: Uint8Array, from: number, to: number): string
 }
@@ -60,7 +65,7 @@ interface Frame {
  */
 export function createParser(options: ParserOptions): (chunk: Uint8Array) => void {
   const { onReply, onPush, wantsBytes, maxValueBytes = 8 * 1024 * 1024, decode = defaultDecode } = options
-  const largest = Math.min(MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
+  const largest = Math.min(options.maxTotalBytes ?? MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
   /** Of a line or string that is not whole yet, what there is of it. */
   let held = new Uint8Array(0)
   let heldLength = 0
@@ -119,9 +124,10 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
       return void onPush?.(value)
     }
     if (passed) value = new ReplyError(`TOOLARGE the reply is ${passed} and was not kept`)
+    const kept = passed ? 0 : size
     elements = size = 0
     passed = ''
-    onReply(value)
+    onReply(value, kept)
   }
   const open = (kind: Frame['kind'], length: number): Wire | undefined => {
     if (length < 0 || length > MAX_LENGTH) throw badReply('a length that is no number')
@@ -307,6 +313,7 @@ function lengthOf(buffer: Uint8Array, from: number, to: number): number {
 }
 
 function integer(buffer: Uint8Array, from: number, to: number): number | bigint {
+  // Of an empty number the bytes behind it are of another line, or of an earlier one.
   const sign = buffer[from] === DASH ? -1 : 1
   const start = sign < 0 || buffer[from] === 0x2b ? from + 1 : from
   let value = 0
@@ -316,7 +323,7 @@ function integer(buffer: Uint8Array, from: number, to: number): number | bigint 
     value = value * 10 + digit
   }
   // More digits than a big number of RESP3 could need: turning them into one costs the square of their count.
-  if (start === to || to - start > 4096) throw badReply('a number that is none')
+  if (start >= to || to - start > 4096) throw badReply('a number that is none')
   if (value <= Number.MAX_SAFE_INTEGER) return sign * value || 0
   const exact = BigInt(defaultDecode(buffer, start, to))
   return sign < 0 ? -exact : exact

@@ -2,7 +2,7 @@ import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
 import { MORTAL } from '../runtime/background.ts'
-import { now, setTimer } from '../runtime/clock.ts'
+import { now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
 import { MOMENT_MS } from '../runtime/momentary.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
@@ -18,7 +18,8 @@ export interface Unit {
   readonly size: number
   readonly script: { readonly lua: string } | undefined
   readonly bytes: boolean
-  readonly deadline: number
+  readonly patient: boolean
+  deadline: number
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
   /** Takes the listener off the caller's signal. */
@@ -44,6 +45,9 @@ export interface Tick {
 
 /** Scripts in one write: the server runs these while the client writes the next, and neither waits for the other. */
 export const SCRIPTS_AT_ONCE = 16
+
+/** A tick that is sent later than this after its first call was held up. */
+const HELD_UP_MS = 5
 
 const RESOLVED = Promise.resolve()
 
@@ -85,6 +89,11 @@ export function createTick(
 
   const send = (sent: Open): void => {
     if (sent === filling) filling = undefined
+    // Held up between the calls and here, by a callback that blocked: what is only sent now is given time for a reply.
+    const least = now() + STALL_GRACE_MS
+    if (least - sent.sinceMs > STALL_GRACE_MS + HELD_UP_MS) {
+      for (const unit of sent.units) unit.deadline = Math.max(unit.deadline, least)
+    }
     const cancel = watched(sent.units)
     flush(sent.units, () => {
       cancel?.()
@@ -117,6 +126,7 @@ export function createTick(
           size,
           script,
           bytes: call?.bytes === true,
+          patient: call?.patient !== false,
           deadline,
           resolve,
           reject,
@@ -150,7 +160,7 @@ function watchOne(units: readonly Unit[]): () => void {
   let cancel: (() => void) | undefined
   const arm = (): void => {
     const next = expire(units)
-    if (next < Number.POSITIVE_INFINITY) cancel = setTimer(arm, next - now())
+    if (next < Number.POSITIVE_INFINITY) cancel = setDeadline(arm, next - now())
   }
   arm()
   return () => cancel?.()

@@ -34,6 +34,16 @@ export type SendEach = (
   onError: (at: number, error: unknown) => void,
 ) => void
 
+/** How a batch is answered. */
+export interface BatchCall extends Call {
+  /**
+   * Called with each reply as it comes, with its command's place; what it returns is what `sendMany` resolves with there,
+   * so that a caller need not hold all replies at once. It may not throw, and is not called once the call has settled. A
+   * transport that gets all replies at a time may leave it out: the caller then finds them in the result.
+   */
+  readonly onReply?: (reply: Wire, at: number) => Wire
+}
+
 /** A connection of one's own, until it is given back. */
 export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
   /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
@@ -59,7 +69,7 @@ export interface Transport {
   /** One command, one reply. */
   send(command: Command, call?: Call): Promise<Wire>
   /** Commands in order, replies in the same order; one round trip, not atomic. Resolves only with all replies. */
-  sendMany(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
+  sendMany(commands: readonly Command[], call?: BatchCall): Promise<readonly Wire[]>
   /** MULTI … EXEC around `commands`, contiguous on one connection; rejects as a whole when the server refuses it. */
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>

@@ -1,4 +1,4 @@
-import { now } from '../runtime/clock.ts'
+import { now, setDeadline } from '../runtime/clock.ts'
 import { expire, type Watch } from './tick.ts'
 
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
@@ -13,10 +13,11 @@ export function watchAll(timer: Timer): Watch {
       if (next >= due) return
       cancel()
       due = next
-      cancel = timer(() => {
+      const end = (): void => {
         due = Number.POSITIVE_INFINITY
         arm(expire(open()))
-      }, next - now())
+      }
+      cancel = setDeadline(end, next - now(), 0, timer)
     }
     return (units) => {
       for (const { deadline } of units) arm(deadline)

@@ -6,9 +6,12 @@ import { checkArgs, checkKey } from './checks.ts'
 import type { Call, CommandStore } from './store.ts'
 import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
+/** For so long a server that has refused scripts is not asked again, in milliseconds. */
+const ASK_AGAIN_MS = 10_000
+
 /**
- * `store`, but its operations run under WATCH, for good, once the server has refused a script, as `ready()` finds out.
- * From then on calls on a key go one after another. `timeoutMs` is the deadline of a call that names none.
+ * `store`, but its operations run under WATCH once the server has refused scripts, as `ready()` finds out; every 10 s one
+ * is tried again. Meanwhile calls on a key go one after another. `timeoutMs` is the deadline of a call that names none.
  */
 export function withWatch(
   store: CommandStore,
@@ -16,11 +19,14 @@ export function withWatch(
   timeoutMs = 5000,
 ): CommandStore {
   let scriptless = false
+  let askAtMs = 0
   let closed = false
   const tails = new Map<string, Promise<unknown>>()
+  /** Also while calls wait in turn for what was under way when scripts came back. */
+  const inTurns = (): boolean => scriptless || tails.size > 0
   /** An operation then has a connection of its own, so that calls on a key keep their order only by waiting. */
   const inTurn = <T>(keys: readonly string[], work: () => Promise<T>): Promise<T> => {
-    if (!scriptless) return work()
+    if (!inTurns()) return work()
     const before = keys.flatMap((key) => tails.get(key) ?? [])
     const turn = before.length > 0 ? Promise.all(before).then(work) : work()
     const over = (): void => {
@@ -31,11 +37,17 @@ export function withWatch(
     return turn
   }
   const orWatch = async <T>(scripted: () => Promise<T>, watched: () => Promise<T>): Promise<T> => {
-    try {
-      if (!scriptless) return await scripted()
-    } catch (error) {
-      if (!(error instanceof HitherError && error.code === 'UNSUPPORTED')) throw error
-      scriptless = true
+    if (!scriptless || now() >= askAtMs) {
+      if (scriptless) askAtMs = now() + ASK_AGAIN_MS
+      try {
+        const result = await scripted()
+        scriptless = false
+        return result
+      } catch (error) {
+        if (!(error instanceof HitherError && error.code === 'UNSUPPORTED')) throw error
+        if (!scriptless) askAtMs = now() + ASK_AGAIN_MS
+        scriptless = true
+      }
     }
     return watched()
   }
@@ -43,7 +55,7 @@ export function withWatch(
   return {
     ...store,
     // The common case, a server that runs scripts, pays for no queue.
-    get: (key, call) => (scriptless ? inTurn([key], () => store.get(key, call)) : store.get(key, call)),
+    get: (key, call) => (inTurns() ? inTurn([key], () => store.get(key, call)) : store.get(key, call)),
     getMany: (keys, call) => inTurn(keys, () => store.getMany(keys, call)),
     set: (key, value, ttlMs, call) => inTurn([key], () => store.set(key, value, ttlMs, call)),
     delete: (keys, call) => inTurn(keys, () => store.delete(keys, call)),
@@ -96,7 +108,7 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
     for (let attempt = 0; now() < call.deadline; attempt++) {
       const ask = async (effect: 'read' | 'once', ...parts: (string | number)[]): Promise<Wire> => {
         const reply = await connection.send({ args: parts, effect }, call)
-        if (reply instanceof ReplyError) throw new StoreRejectedError(String(parts[0]), reply.word)
+        if (reply instanceof ReplyError) throw new StoreRejectedError(String(parts[0]), reply)
         return reply
       }
       await ask('read', 'WATCH', key)
@@ -122,7 +134,7 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
               : ['SET', key, next, 'PX', ttl.ms]
       const written = await connection.transaction([{ args: write, effect: 'once' }], call).catch(changed)
       if (written) {
-        if (written[0] instanceof ReplyError) throw new StoreRejectedError(String(write[0]), written[0].word)
+        if (written[0] instanceof ReplyError) throw new StoreRejectedError(String(write[0]), written[0])
         broken = false
         return reply
       }

@@ -138,6 +138,34 @@ describe('rateLimitStore', () => {
     const server = await expressWith(away(), prefix(), options)
     expect((await server.ask()).status).toBe(200)
   })
+  it('takes one window: a second limiter with another throws, and moves none', async () => {
+    const store = rateLimitStore(memoryStore(), { prefix: prefix() })
+    const error = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
+    const limiterOf = (windowMs: number): unknown => rateLimiter({ windowMs, store, keyGenerator: () => 'k' })
+    limiterOf(60_000)
+    limiterOf(60_000)
+    expect(() => limiterOf(3_600_000)).toThrow(error)
+    expect(() => store.init({ windowMs: 1000 })).toThrow(error)
+    // This package takes what a store throws here and reports it.
+    const logged: unknown[] = []
+    const logger = { error: (...all: unknown[]) => void logged.push(...all), warn() {} }
+    rateLimit({ windowMs: 3_600_000, store, logger, validate: false })
+    expect(logged).toContainEqual(error)
+    const { resetTime } = await store.increment('k')
+    expect(resetTime.getTime()).toBeLessThanOrEqual(Date.now() + 60_000)
+  })
+  it.each(Object.entries(stores))('counts what no limiter has written as nothing, over %s', async (_, open) => {
+    const under = open()
+    const space = prefix()
+    for (const text of ['', 'x', '-5', '1.5', '1e3', ' 5', '99999999999999999999', '9223372036854775807', 'NaN']) {
+      const store = rateLimitStore(under, { prefix: space })
+      await under.set(`${space}k`, text)
+      await store.decrement('k')
+      expect([text, await store.get('k')]).toEqual([text, undefined])
+      expect([text, (await store.increment('k')).totalHits]).toEqual([text, 1])
+      expect([text, (await store.increment('k')).totalHits]).toEqual([text, 2])
+    }
+  })
   it.each(Object.entries(stores))('tells and resets one key, over %s', async (_, open) => {
     const store = rateLimitStore(open(), { prefix: prefix() })
     store.init({ windowMs: 60_000 })

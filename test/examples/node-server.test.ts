@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { createServer } from 'node:net'
-import { type StartedGateway, startGateway } from 'hither/testing/node'
+import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import { killAll, npmRun, openWorkspace, type Running, start, type Workspace } from './workspace.ts'

@@ -1,7 +1,7 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
- * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names;
- * `--pins` runs nothing, and only checks that the text of every mutant is in its file once.
+ * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their
+ * names, or in those of their files; `--pins` runs nothing, and only checks that the text of every mutant is in its file once.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -26,11 +26,6 @@ import { allMutants, type Mutant } from './mutants.ts'
 /** Each falls by one of these, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
-/** Entries that are no `index.ts` of a folder of their name. */
-const FILES: Readonly<Record<string, string>> = {
-  '/refresh': 'src/cache/refresh.ts',
-  '/plain': 'src/cache/parts/format-plain.ts',
-}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (process.argv[2] === '--pins') {
@@ -43,7 +38,8 @@ if (process.argv[2] === '--pins') {
   console.log(`pins: ${all.length - lost.length} of ${all.length} are in their files`)
   process.exit(lost.length > 0 ? 1 : 0)
 }
-const wanted = (await allMutants()).filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
+const part = process.argv[2] ?? ''
+const wanted = (await allMutants()).filter(({ guard, file }) => guard.includes(part) || file.includes(part))
 const survivors: Mutant[] = []
 const tell = (mutant: Mutant, by: string | undefined): void => {
   if (by === undefined) survivors.push(mutant)
@@ -60,6 +56,23 @@ interface Result {
 function only(text: string, title: string): string {
   if (text.split(`it('${title}'`).length !== 2) throw new Error(`no test, or more than one, is called ${title}`)
   return text.replace(`it('${title}'`, `it.only('${title}'`)
+}
+
+/** Entries that are no `index.ts` of a folder of their name. */
+const FILES: Readonly<Record<string, string>> = {
+  '/refresh': 'src/cache/refresh.ts',
+  '/plain': 'src/cache/parts/format-plain.ts',
+}
+const ADAPTERS = ['/memory', '/hono']
+
+/** The same text, whose imports of the package lead into the copy at `home`. */
+function fromCopy(text: string, home: string): string {
+  return text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
+    const file = FILES[entry ?? '']
+    if (file) return `from '${home}/${file}'`
+    const path = entry === undefined ? 'src' : ADAPTERS.includes(entry) ? `adapters${entry}` : `src${entry}`
+    return `from '${home}/${path}/index.ts'`
+  })
 }
 
 // A text that is there no more says so before anything is run.
@@ -97,13 +110,13 @@ function testAll(list: readonly Mutant[]): void {
         }
         const whole = readFileSync(join(root, 'test/unit', test), 'utf8')
         const text = title === undefined ? whole : only(whole, title)
+        writeFileSync(to, fromCopy(text, home))
+      }
+      for (const file of readdirSync(join(root, 'adapters/hono'))) {
+        mkdirSync(join(home, 'adapters/hono'), { recursive: true })
         writeFileSync(
-          to,
-          text.replace(/from 'hither(\/\w+)?'/g, (_, entry?: string) => {
-            const path = entry === undefined ? 'src' : entry === '/memory' ? 'adapters/memory' : `src${entry}`
-            const file = FILES[entry ?? ''] ?? `${path}/index.ts`
-            return `from '${home}/${file}'`
-          }),
+          join(home, 'adapters/hono', file),
+          fromCopy(readFileSync(join(root, 'adapters/hono', file), 'utf8'), home),
         )
       }
       cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))

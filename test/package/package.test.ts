@@ -43,7 +43,7 @@ const nodeless = /\b(?:require\(|from\s*['"]node:|import\(['"]node:)/
 describe('the tarball', () => {
   it('holds the built modules, their types, and what a reader needs: nothing else', () => {
     const expected =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[\w-]+\.(md|svg)|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
+      /^(package\.json|[A-Z]+\.md|LICENSE|llms(-full)?\.txt|bench\/README\.md|docs\/(decisions\/)?[\w-]+\.(md|svg)|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
     expect(outside.files.filter((path) => !expected.test(path))).toEqual([])
     expect(outside.files).toEqual(
       expect.arrayContaining([

@@ -1,4 +1,5 @@
-import type { Asking, Life, Oracle } from './oracle.ts'
+import type { Asking, Life } from './facts.ts'
+import type { Oracle } from './oracle.ts'
 import type { World } from './world.ts'
 
 interface Run {

@@ -1,4 +1,4 @@
-import type { Asking, Birth, Life } from './oracle.ts'
+import type { Asking, Birth, Life } from './facts.ts'
 import type { World } from './world.ts'
 
 /** A delete that failed: its node takes the key for absent, and deletes it once more. */

@@ -5,7 +5,20 @@ import { type Files, type Module, parse, readFiles, root, target } from './sourc
 
 const below = ['errors', 'runtime']
 const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats']
-const features = ['cache', 'channel', 'codec', 'lock', 'rate-limit', 'session', 'structures', 'http']
+const features = [
+  'cache',
+  'channel',
+  'codec',
+  'counter',
+  'http',
+  'idempotency',
+  'lock',
+  'once',
+  'rate-limit',
+  'session',
+  'structures',
+  'token',
+]
 
 /** Folder of `src/` → the folders of `src/` it may import. Its own is always allowed. */
 const arrows: Readonly<Record<string, readonly string[]>> = {

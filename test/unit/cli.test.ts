@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -79,6 +79,12 @@ describe('hither', { timeout: 120_000 }, () => {
     }
   })
 
+  it('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string }
+    const run = start(['--version'])
+    expect([await run.ended, run.out()]).toEqual([0, `${version}\n`])
+  })
+
   it('knows no other command, and does not repeat what may be a token', async () => {
     for (const args of [['gatewya'], [TOKEN], [`--token=${TOKEN}`, 'gateway']]) {
       const run = start(args)
@@ -121,6 +127,37 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     await server.stop()
   })
 
+  it('takes user, password and port beside the url, and waits for Redis where that is asked', async () => {
+    const port = await freePort()
+    const [listenAt, redisPort] = [await freePort(), port]
+    const env = { HITHER_TOKEN: TOKEN, REDIS_PASSWORD: 's3cret#/?', PORT: `${listenAt}` }
+    const run = start(['gateway', '--redis', `redis://127.0.0.1:${redisPort}`, '--redis-user', 'app', '--wait'], env)
+    await expect.poll(run.err, { timeout: 60_000 }).toMatch(/^hither: waiting for Redis: .*ECONNREFUSED.*\n$/)
+    const acl = ['--user', 'app', 'on', '>s3cret#/?', '~*', '+@all']
+    const server = await startServer('redis7', { args: acl, port: redisPort })
+    const url = await listening(run)
+    expect(new URL(url).port).toBe(`${listenAt}`)
+    expect(await (await ask(url, '/ping')).json()).toEqual({ result: 'PONG' })
+    run.child.kill('SIGTERM')
+    expect(await run.ended).toBe(0)
+    expect(run.err().split('\n')).toHaveLength(2)
+    await server.stop()
+  })
+
+  it('lets pages read and names be checked where that is asked', async () => {
+    const args = ['gateway', '--redis', redis(), '--token', TOKEN, '--role', 'read-only', '--port', '0']
+    const origin = 'https://app.example'
+    const run = start([...args, '--cors', origin, '--allow-host', 'gateway.example', '--allow-host', '127.0.0.1'])
+    const url = await listening(run)
+    const headers = { authorization: `Bearer ${TOKEN}`, origin }
+    const answer = await fetch(`${url}/get/cli:a`, { headers })
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, origin])
+    expect((await fetch(`${url.replace('127.0.0.1', 'localhost')}/healthz`)).status).toBe(421)
+    const dev = start(['gateway', '--redis', redis(), '--token', TOKEN, '--port', '0', '--dev'])
+    const devUrl = await listening(dev)
+    expect((await fetch(`${devUrl.replace('127.0.0.1', 'localhost')}/healthz`)).status).toBe(200)
+  })
+
   it('refuses settings that make no sense, each by its name, with exit code 2', async () => {
     const ok = ['--redis', redis(), '--token', TOKEN, '--port', '0']
     const cases: [string[], RegExp][] = [
@@ -138,6 +175,14 @@ describe('hither gateway', { timeout: 120_000 }, () => {
       [[...ok, '--port', 'x'], /^hither: --port is a number from 0 to 65535\n$/],
       [[...ok, '--port', '65536'], /^hither: --port is a number/],
       [[...ok, '--port='], /^hither: --port is a number/],
+      [[...ok, '--wait=soon'], /^hither: --wait is a number of seconds\n$/],
+      [[...ok, '--keep-alive', '1m'], /^hither: --keep-alive is a number of seconds\n$/],
+      [[...ok, '--cors', 'app.example'], /^hither: INVALID_ARGUMENT: cors is a list of origins/],
+      [['--redis', redis(), '--token', TOKEN, '--port'], /^hither: [^\n]*--port[^\n]*\n$/],
+      [
+        ['--redis', `${redis()},${redis()}`, '--token', TOKEN],
+        /^hither: UNSUPPORTED: .*not a Cluster: give one url\n$/,
+      ],
       [[...ok, '--prot', '1'], /^hither: .*Unknown option '--prot'/],
       [[...ok, 's3cret'], /^hither: gateway takes options only/],
       [[...ok, '--host', '203.0.113.1'], /^hither: --host is no address of this machine\n$/],
@@ -210,8 +255,15 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     other.listen(0, '127.0.0.1')
     const secured = await startServer('redis7', { args: ['--requirepass', 'right-one'] })
     const portOf = (listener: typeof other): number => (listener.address() as { port: number }).port
+    const gone = await freePort()
     const cases: [string, RegExp][] = [
-      [`redis://127.0.0.1:${await freePort()}`, /^hither: STORE_UNAVAILABLE: not connected \(ECONNREFUSED\)/],
+      [
+        `redis://:s3cret@127.0.0.1:${gone}/3`,
+        new RegExp(
+          `^hither: STORE_UNAVAILABLE: not connected \\(ECONNREFUSED\\).* \\(127.0.0.1:${gone}; --redis names`,
+        ),
+      ],
+      [redis().replace('redis:', 'rediss:'), /^hither: UNSUPPORTED: .*is it TLS\? .*; --redis names another\)\n$/],
       [`redis://127.0.0.1:${portOf(silent)}`, /^hither: (STORE_UNAVAILABLE|TIMEOUT): /],
       [`redis://127.0.0.1:${portOf(other)}`, /^hither: BAD_REPLY: /],
       [secured.url.replace('//', '//:s3cret@'), /^hither: UNAUTHORIZED: /],

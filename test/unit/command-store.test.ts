@@ -76,6 +76,39 @@ describe('a tick', () => {
       ['MGET', 'bb', 'dd'],
     ])
   })
+  it('gives each key a command of its own once keys were refused together', async () => {
+    const cluster: Answer = (commands) =>
+      commands.map(({ args }) =>
+        args[0] === 'MGET' || (args[0] === 'UNLINK' && args[2] !== undefined)
+          ? new ReplyError("CROSSSLOT Keys in request don't hash to the same slot")
+          : args[0] === 'GET'
+            ? `of ${args[1]}`
+            : 1,
+      )
+    for (const ordered of [true, false]) {
+      const { store, verbs } = scripted(cluster, { ordered })
+      expect(await store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(await store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(await store.delete(['a', 'b'])).toBe(2)
+      expect(verbs()).toEqual(['MGET', 'GET GET', 'GET GET', 'UNLINK UNLINK'])
+      const other = scripted(cluster, { ordered })
+      expect(await other.store.delete(['a', 'b', 'c'])).toBe(3)
+      expect(await other.store.getMany(['a', 'b'])).toEqual(['of a', 'of b'])
+      expect(other.verbs()).toEqual(['UNLINK', 'UNLINK UNLINK UNLINK', 'GET GET'])
+    }
+  })
+  it('sends each key by itself over a transport that says it is a Cluster', async () => {
+    const { store, verbs } = scripted(plainAnswer, { ordered: true })
+    ;(store.transport as { cluster?: boolean }).cluster = true
+    await store.getMany(['a', 'b'])
+    await store.delete(['a', 'b'])
+    // Not by digest: another key may be on a node that has not seen the script.
+    await store.run(testCounter, 'a', [1, 0])
+    await new Promise((done) => setTimeout(done, 20)) // its digest is known by then
+    const take = (key: string) => store.run(testCounter, key, [1, 0])
+    await Promise.all([take('a'), take('a'), take('b'), take('b')])
+    expect(verbs()).toEqual(['GET GET', 'UNLINK UNLINK', 'EVAL', 'EVAL EVALSHA EVAL EVALSHA'])
+  })
   it('splits at 1,000 commands and at 1 MB', async () => {
     const many = scripted()
     await Promise.all(Array.from({ length: 2500 }, (_, i) => many.store.set(`k${i}`, 'x')))
@@ -224,9 +257,62 @@ describe('scripts', () => {
     await Promise.all([store.run(testCounter, 'k', [1, 0]), store.get('k')])
     expect(verbs()).toEqual(['EVAL', 'EVAL GET'])
   })
+  it('say UNAUTHORIZED for a key that is refused, and for what a script may not call', async () => {
+    for (const message of [
+      'NOPERM No permissions to access a key',
+      'NOPERM this user has no permissions to access one of the keys used as arguments',
+      "NOPERM ACL failure in script: User app has no permissions to run the 'set' command",
+    ]) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNAUTHORIZED' })
+    }
+    for (const message of [
+      "NOPERM User app has no permissions to run the 'eval' command",
+      "NOPERM this user has no permissions to run the 'evalsha' command or its subcommand",
+      "ERR unknown command 'EVAL', with args beginning with:",
+    ]) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNSUPPORTED' })
+    }
+  })
+  it('keep the first words of a refusal, and none of its arguments', async () => {
+    const texts: [string, string][] = [
+      [
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable",
+        'MISCONF Redis is configured to save RDB snapshots',
+      ],
+      ["OOM command not allowed when used memory > 'maxmemory'.", 'OOM command not allowed when used memory'],
+      ['READONLY', 'READONLY'],
+      ['NOSUCH User s3cret has none', 'NOSUCH'],
+      ['ERR unknown option s3cret', 'ERR unknown'],
+      ["ERR unknown command 'SETT', with args beginning with: 's3cret'", 'ERR unknown command'],
+      ['ERR max daily request limit exceeded. Limit: 10000', 'ERR max daily request limit exceeded'],
+      ['ERR user_script:1: s3cret', 'ERR'],
+      ['ERR s3cret:key is busy', 'ERR'],
+      ['ERR one two three four five six seven eight s3cret', 'ERR one two three four five six seven eight'],
+      ['', 'ERR'],
+    ]
+    for (const [text, said] of texts) {
+      const { store } = scripted(() => [new ReplyError(text)])
+      const error = await failure(store.set('k', 'v'))
+      expect(error.message).toBe(`SET was rejected: ${said}`)
+      expect(error).toMatchObject({ reply: said.split(' ')[0], command: 'SET' })
+    }
+  })
   it('say UNSUPPORTED where the server runs none', async () => {
     const { store } = scripted(() => [new ReplyError("ERR unknown command 'EVAL'")])
     expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code: 'UNSUPPORTED' })
+  })
+  it.each([
+    ["NOPERM User joe has no permissions to run the 'eval' command", 'UNSUPPORTED'],
+    ["NOPERM this user has no permissions to run the 'evalsha' command or its subcommand", 'UNSUPPORTED'],
+    ['NOPERM No permissions to access a key', 'UNAUTHORIZED'],
+    ['NOPERM this user has no permissions to access one of the keys used as arguments', 'UNAUTHORIZED'],
+    ["NOPERM User joe has no permissions to run the 'zadd' command script: f_1, on @user_script:2.", 'UNAUTHORIZED'],
+  ])('tell a refused command from a refused key: %s', async (message, code) => {
+    const { store } = scripted((commands) => commands.map(() => new ReplyError(message)))
+    expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject({ code })
+    expect(await failure(store.ready())).toMatchObject({ code })
   })
 })
 
@@ -275,15 +361,74 @@ describe('deadlines, aborts and odd replies', () => {
     const [get, set] = await Promise.all(calls)
     expect([get?.code, get?.maybeExecuted, set?.code, set?.maybeExecuted]).toEqual(['CLOSED', false, 'CLOSED', true])
   })
+  it('closing ends a pause before a resend: nothing keeps the process, and nothing is sent', async () => {
+    let lostMs = 0
+    const { store, requests } = scripted(() => {
+      lostMs = performance.now()
+      return lost()
+    })
+    const timers = new Set<unknown>()
+    const { setTimeout: set, clearTimeout: clear } = globalThis
+    const call = failure(store.get('k'))
+    globalThis.setTimeout = ((run: () => void, ms: number) => {
+      const id = set(() => {
+        timers.delete(id)
+        run()
+      }, ms)
+      timers.add(id)
+      return id
+    }) as typeof set
+    globalThis.clearTimeout = ((id: never) => {
+      timers.delete(id)
+      clear(id)
+    }) as typeof clear
+    try {
+      for (let i = 0; i < 20 && !lostMs; i++) await Promise.resolve()
+      for (let i = 0; i < 20; i++) await Promise.resolve()
+      expect(timers.size).toBeGreaterThan(0)
+      await store.close()
+      expect((await call).code).toBe('CLOSED')
+      for (let i = 0; i < 20; i++) await Promise.resolve()
+      expect([timers.size, requests.length]).toEqual([0, 1])
+    } finally {
+      Object.assign(globalThis, { setTimeout: set, clearTimeout: clear })
+    }
+  })
+  it('a call that would not wait for an overloaded endpoint fails alone: the others of its request go out again', async () => {
+    const calls: (boolean | undefined)[] = []
+    const { store, verbs } = scripted((commands, call, nth) => {
+      calls.push(call?.patient)
+      if (nth === 1) throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+      return plainAnswer(commands, call, nth)
+    })
+    const hurried = failure(store.get('a', { patient: false }))
+    const [read, written] = await Promise.all([store.get('b'), store.set('c', 'x')])
+    expect([read, written, await hurried]).toMatchObject(['v', undefined, { code: 'OVERLOADED', maybeExecuted: false }])
+    expect([verbs(), calls]).toEqual([
+      ['MGET SET', 'GET SET'],
+      [false, true],
+    ])
+  })
+  it('an overloaded endpoint ends patient calls too, once it was asked for them alone', async () => {
+    const { store, verbs } = scripted(() => {
+      throw new HitherError('OVERLOADED', 'too many requests', { retryable: true })
+    })
+    const codes = await Promise.all([store.get('a', { patient: false }), store.set('c', 'x')].map(failure))
+    expect(codes.map(({ code, maybeExecuted }) => [code, maybeExecuted])).toEqual([
+      ['OVERLOADED', false],
+      ['OVERLOADED', false],
+    ])
+    expect(verbs()).toEqual(['GET SET', 'SET'])
+  })
   it('a reply to MGET of the wrong length is BAD_REPLY', async () => {
     const { store } = scripted(() => [['v']])
     expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })
   })
-  it('an error reply shows its first word and nothing of the rest', async () => {
+  it('an error reply shows its first words, up to where an argument may follow', async () => {
     const { store } = scripted(() => [new ReplyError('OOM command not allowed for key secret-key')])
     const error = await failure(store.set('secret-key', 'secret-value'))
     expect(error).toBeInstanceOf(StoreRejectedError)
-    expect(error.message).toBe('SET was rejected: OOM')
+    expect(error.message).toBe('SET was rejected: OOM command not allowed')
   })
   it('a foreign type read alone is absent, and an event', async () => {
     const { store, events } = scripted(() => [new ReplyError('WRONGTYPE Operation against a key')])

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
@@ -8,6 +9,7 @@ import { connect, type IoredisLike, ioredisStore, ioredisTransport } from '../..
 import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { startServer } from '../../scripts/servers.ts'
 import { ReplyError } from '../../src/store/transport.ts'
+import { certificate } from '../support/certificate.ts'
 import { onSources } from '../support/fork-source.ts'
 
 const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
@@ -35,6 +37,28 @@ describe('slotOf', () => {
     for (const key of ['', 'foo', '123456789', '{a}b', 'x{a}b', '{}b', '{a', 'a}', '{{a}}', 'x{}{a}', 'naïve€😀']) {
       expect([key, slotOf(key)]).toEqual([key, await client.call('CLUSTER', ['KEYSLOT', key])])
     }
+  })
+})
+
+describe('close', () => {
+  it('leaves no timer', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const store = ioredisStore(await connect(url()))
+    await store.set('ioredis:closed', 'x', 1000)
+    await store.close()
+    expect(timers()).toBeLessThanOrEqual(before)
+  })
+})
+
+describe('the replies of one call', () => {
+  it('have a common bound: past it each is an error in its place', async () => {
+    const transport = ioredisTransport(keep(new Redis(url(), safe)))
+    await transport.send({ args: ['SET', 'ioredis:mb', 'x'.repeat(8 * 1024 * 1024), 'PX', 60_000], effect: 'once' })
+    const get = { args: ['GET', 'ioredis:mb'], effect: 'read' } as const
+    const replies = await transport.sendMany([...Array.from({ length: 9 }, () => get), { ...get, args: ['PING'] }])
+    const errors = replies.map((reply) => (reply instanceof ReplyError ? reply.word : 'text'))
+    expect(errors).toEqual([...Array.from({ length: 7 }, () => 'text'), 'TOOLARGE', 'TOOLARGE', 'TOOLARGE'])
   })
 })
 
@@ -306,6 +330,30 @@ describe('bad endpoints', () => {
       server.close()
     })
   }
+  it('a certificate for another name is said to be that, also by a Cluster, and servername mends it', async () => {
+    const server = createTlsServer(certificate, (socket) =>
+      socket.on('error', () => {}).on('data', () => socket.write('+OK\r\n')),
+    )
+    server.on('tlsClientError', () => {})
+    await new Promise<void>((done) => server.listen(0, '127.0.0.2', done))
+    const at = `rediss://127.0.0.2:${(server.address() as AddressInfo).port}`
+    for (const cluster of [true, false]) {
+      const client = keep(await connect(at, { cluster, client: { tls: { ca: certificate.cert } } }))
+      client.on('error', () => {})
+      const error = await ioredisStore(client)
+        .get('k')
+        .catch((caught) => caught)
+      expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+      expect(error.message).toContain('servername')
+      expect(error.message).toContain('dnsLookup')
+      client.disconnect()
+    }
+    const tls = { ca: certificate.cert, servername: 'localhost' }
+    const single = keep(await connect(at, { client: { tls, enableReadyCheck: false } }))
+    expect(await ioredisTransport(single).send({ args: ['PING'], effect: 'read' })).toBe('OK')
+    single.disconnect()
+    server.close()
+  })
   it('a Cluster none of whose nodes answers is STORE_UNAVAILABLE', async () => {
     const store = ioredisStore(keep(new Cluster([{ host: '127.0.0.1', port: 1 }], manySafe)))
     await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })

@@ -34,6 +34,9 @@ function seen(pieces: readonly Uint8Array[], options: Partial<ParserOptions> = {
 }
 const replies = (text: string, options?: Partial<ParserOptions>): Wire[] =>
   seen([bytesOf(text)], options).map((each) => ('reply' in each ? each.reply : `unexpected: ${JSON.stringify(each)}`))
+/** As `seen`, with a fault by its code alone. */
+const outcomeOf = (pieces: readonly Uint8Array[]): unknown[] =>
+  seen(pieces).map((each) => ('error' in each ? (each.error as { code?: string }).code : each))
 const oneByOne = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (byte) => new Uint8Array([byte]))
 const bad = { code: 'BAD_REPLY', maybeExecuted: true }
 const refused = (text: string, options?: Partial<ParserOptions>): unknown => {
@@ -220,6 +223,55 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
     expect(refused(`$6\r\n${'y'.repeat(8)}`, options)).toMatchObject(bad)
   })
 
+  it('an empty number is none, also where a sign stands behind it in what was held before', () => {
+    for (const before of ['+-------\r\n', '++++++++\r\n', ':-1\r\n']) {
+      for (const line of [':\r\n', ':-\r\n', ':+\r\n', '(\r\n']) {
+        const all = bytesOf(before, line, '+end\r\n')
+        const whole = outcomeOf([all])
+        expect(whole.at(-1)).toBe('BAD_REPLY')
+        expect(outcomeOf(oneByOne(all))).toEqual(whole)
+        for (let at = 1; at < all.length; at++) {
+          expect(outcomeOf([all.subarray(0, at), all.subarray(at)])).toEqual(whole)
+          for (let next = at + 1; next < all.length; next++) {
+            expect(outcomeOf([all.subarray(0, at), all.subarray(at, next), all.subarray(next)])).toEqual(whole)
+          }
+        }
+      }
+    }
+  })
+  it('any text made of what has a meaning: the same in every split, whatever was held before', () => {
+    const part = fc.constantFrom(
+      ...'+-:$*#(_=%~|!>,01279tfx'.split(''),
+      '\r\n',
+      '\r',
+      '\n',
+      '+-:-+\r\n',
+      ':1\r\n',
+      '$1\r\n',
+      '$-1\r\n',
+      '*2\r\n',
+      '=5\r\ntxt:x\r\n',
+    )
+    fc.assert(
+      fc.property(
+        fc.array(part, { maxLength: 24 }),
+        fc.array(fc.nat(6), { minLength: 1, maxLength: 12 }),
+        (parts, sizes) => {
+          const all = bytesOf('+--++::--\r\n', ...parts)
+          const whole = outcomeOf([all])
+          expect(outcomeOf(oneByOne(all))).toEqual(whole)
+          const pieces: Uint8Array[] = []
+          for (let at = 0, i = 0; at < all.length; i++) {
+            const size = 1 + (sizes[i % sizes.length] as number)
+            pieces.push(all.subarray(at, at + size))
+            at += size
+          }
+          expect(outcomeOf(pieces)).toEqual(whole)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
   it('any bytes: replies, or one BAD_REPLY, and the same in every split', () => {
     const piece = fc.constantFrom(
       ...['*', '$', ':', '+', '-', '%', '~', '>', '|', '_', '#', ',', '(', '!', '='],

@@ -1,4 +1,7 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Server as NetServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -80,6 +83,12 @@ describe('construction', () => {
     }
   })
 
+  it('takes a url alone', async () => {
+    const store = tcpStore(process.env.REDIS8_URL as string)
+    await store.ready()
+    await store.close()
+    expect(() => tcpStore('http://h')).toThrow(code('INVALID_URL'))
+  })
   it('opens nothing before the first call', async () => {
     const proxy = await proxied()
     const transport = open({ url: proxy.url })
@@ -130,6 +139,34 @@ describe('who may come in', () => {
     expect(await transport.send(read('GET', 'a'))).toBe(null)
     expect(await transport.send(read('GET', 'b'))).toMatchObject({ word: 'NOPERM' })
     await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  })
+
+  it('a server that cannot save answers reads, and refuses writes by name', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'hither-unsaved-'))
+    const args = ['--save', '3600 1', '--dir', dir, '--dbfilename', 'taken']
+    const unsaved = await startServer('redis7', { args })
+    mkdirSync(join(dir, 'taken'))
+    try {
+      const admin = open({ url: unsaved.url })
+      await admin.send(once('SET', 'a', 'x'))
+      await admin.send(once('BGSAVE'))
+      await vi.waitFor(async () => {
+        expect(await admin.send(read('INFO', 'persistence'))).toContain('rdb_last_bgsave_status:err')
+      }, 5000)
+      for (const protocol of [2, 3] as const) {
+        const transport = open({ url: unsaved.url, protocol })
+        expect(await transport.send(read('PING'))).toMatchObject({ word: 'MISCONF' })
+        expect(await transport.send(read('GET', 'a'))).toBe('x')
+        const store = tcpStore({ url: `${unsaved.url}/1`, protocol })
+        closing.push(() => store.close())
+        await store.ready()
+        expect(await store.get('a')).toBe(undefined)
+        await expect(store.set('a', 'y')).rejects.toMatchObject({ code: 'STORE_REJECTED', reply: 'MISCONF' })
+      }
+    } finally {
+      await unsaved.stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
   })
 
   it('a server that knows no HELLO is spoken to in RESP2', async () => {
@@ -250,6 +287,47 @@ describe('replies', () => {
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'UNSUPPORTED', maybeExecuted: false })
     expect(String(refused[0]?.reason)).toContain('hither/ioredis')
     expect(await transport.send(read('PING'))).toBe('PONG')
+  })
+})
+
+describe('the replies of one call', () => {
+  const MB = 1024 * 1024
+  it('have a common bound: past it each is an error in its place', async () => {
+    const transport = open({ maxCallBytes: 3.5 * MB })
+    await transport.send(once('SET', 'tcp:mb', 'x'.repeat(MB), 'PX', 60_000))
+    const get = read('GET', 'tcp:mb')
+    const sizes = (await transport.sendMany(Array.from({ length: 6 }, () => get))).map((reply) =>
+      reply instanceof ReplyError ? reply.word : (reply as string).length,
+    )
+    expect(sizes).toEqual([MB, MB, MB, 'TOOLARGE', 'TOOLARGE', 'TOOLARGE'])
+    // The bound is that of one call, and small replies are below it.
+    const others = await Promise.all(Array.from({ length: 6 }, () => transport.send(get)))
+    expect(others.every((reply) => (reply as string).length === MB)).toBe(true)
+    expect(await transport.sendMany(Array.from({ length: 10_000 }, () => read('PING')))).toHaveLength(10_000)
+    for (const bad of [0, -1, 1.5]) expect(() => open({ maxCallBytes: bad })).toThrow(code('INVALID_ARGUMENT'))
+  })
+  it('are dropped as they come once its caller has left, and those behind it are answered', async () => {
+    const late: string[] = []
+    const transport = open({ onEvent: ({ command }) => void late.push(command) })
+    await transport.send(once('SET', 'tcp:mb', 'x'.repeat(MB), 'PX', 60_000))
+    const gone = new AbortController()
+    const many = transport.sendMany(
+      Array.from({ length: 200 }, () => read('GET', 'tcp:mb')),
+      { signal: gone.signal },
+    )
+    const behind = transport.send(read('ECHO', 'behind'))
+    setTimeout(() => gone.abort(), 20)
+    await expect(many).rejects.toMatchObject({ name: 'AbortError' })
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().heapUsed + process.memoryUsage().external)
+    }, 1)
+    const start = process.memoryUsage().heapUsed + process.memoryUsage().external
+    expect(await behind).toBe('behind')
+    clearInterval(watch)
+    // 200 MB came: most of it was let go while it came.
+    expect(most - start).toBeLessThan(150 * MB)
+    expect(late).toEqual(['GET'])
   })
 })
 

@@ -1,4 +1,5 @@
 import { Ratelimit } from '@upstash/ratelimit'
+import type { AtomicStore } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { toUpstashRedis } from 'hither/upstash-ratelimit'
 import { describe, expect, it, vi } from 'vitest'
@@ -52,6 +53,51 @@ describe('@upstash/ratelimit in this runtime', () => {
       expect(await held()).toBe(true)
       nowMs += 5 * 60_000
       expect(await held()).toBe(false)
+    }
+  })
+  it.each([
+    ['no JSON', 'x'],
+    ['a list', '[1]'],
+    ['null', 'null'],
+    ['numbers that are none', '{"#":{"shares":{"n":"5"},"endsMs":1e15},"refilledAt":"1","tokens":[],"endsMs":null}'],
+    ['shares that are none', '{"#":{"shares":null,"endsMs":1e15},"refilledAt":1}'],
+    [
+      'numbers past any count',
+      '{"#":{"shares":{"n":1e300},"endsMs":1e300},"refilledAt":1,"tokens":-1e300,"endsMs":1e300}',
+    ],
+  ])('counts state that it has not written as nothing: %s', async (_, text) => {
+    for (const limiter of [
+      Ratelimit.fixedWindow(2, '1 h'),
+      Ratelimit.slidingWindow(2, '1 h'),
+      Ratelimit.tokenBucket(1, '1 h', 2),
+    ]) {
+      const inner = memoryStore()
+      const states = new Map<string, string>()
+      const store: AtomicStore = {
+        ...inner,
+        async run(operation, key, args, call) {
+          const window = String(args[0])
+          if (!states.has(key)) await inner.set(key, text.replace('#', window))
+          states.set(key, window)
+          return inner.run(operation, key, args, call)
+        },
+      }
+      const ratelimit = new Ratelimit({
+        redis: toUpstashRedis(store),
+        limiter,
+        ephemeralCache: false,
+        dynamicLimits: true,
+      })
+      const answers = [await ratelimit.limit('id'), await ratelimit.limit('id'), await ratelimit.limit('id')]
+      expect(answers.map(({ success, remaining }) => [success, remaining])).toEqual([
+        [true, 1],
+        [true, 0],
+        [false, expect.any(Number)],
+      ])
+      expect(states.size).toBeGreaterThan(0)
+      const redis = toUpstashRedis(inner)
+      await redis.set('@upstash/ratelimit:dynamic:global', 'x')
+      expect((await ratelimit.limit('other')).limit).toBe(2)
     }
   })
 })

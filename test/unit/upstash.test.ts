@@ -57,6 +57,22 @@ describe('url and token', () => {
     }
   })
 
+  it('takes the slashes off its end, however many stand elsewhere', async () => {
+    const asked: string[] = []
+    const fetch = async (to: string) => {
+      asked.push(to)
+      return new Response('{"result":"x"}')
+    }
+    const slashes = '/'.repeat(200_000)
+    const startedAt = performance.now()
+    for (const path of ['', '/', '///', '/a//', `/${slashes}b`, slashes]) {
+      await upstashTransport({ url: url + path, token, fetch }).send({ args: ['GET', 'k'], effect: 'read' })
+    }
+    // The square of 200,000 takes a minute.
+    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect(asked.map((to) => to.slice(url.length, url.length + 4))).toEqual(['/', '/', '/', '/a/', '////', '/'])
+  })
+
   it('refuses http: to a host that is not loopback, unless allowed', () => {
     for (const host of [
       'h',
@@ -89,7 +105,71 @@ describe('url and token', () => {
   })
 })
 
+describe('close', () => {
+  it('ends the requests under way, and what is left of them is no timer', async () => {
+    const signals: AbortSignal[] = []
+    const fetch = (_: string, { signal }: RequestInit) =>
+      new Promise<Response>((_, reject) => {
+        signals.push(signal as AbortSignal)
+        signal?.addEventListener('abort', () => reject(signal.reason))
+      })
+    const transport = upstashTransport({ url, token, fetch })
+    const get = transport.send({ args: ['GET', 'k'], effect: 'read' })
+    await transport.close()
+    await expect(get).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    const store = upstashStore({ url, token, fetch })
+    const read = store.get('k').catch((error) => error)
+    await Promise.resolve()
+    await Promise.resolve()
+    await store.close()
+    expect(await read).toMatchObject({ code: 'CLOSED' })
+    expect(signals.every(({ aborted }) => aborted)).toBe(true)
+  })
+})
+
+describe('what Next does with a request', () => {
+  it('is told by the option cache, no-store without it', async () => {
+    const asked: unknown[] = []
+    const fetch = async (_: string, init: RequestInit) => {
+      asked.push(init.cache)
+      return new Response('{"result":"x"}')
+    }
+    const get = { args: ['GET', 'k'], effect: 'read' } as const
+    await upstashTransport({ url, token, fetch }).send(get)
+    await upstashTransport({ url, token, fetch, cache: 'default' }).send(get)
+    await upstashStore({ url, token, fetch, cache: 'default' }).get('k')
+    const env = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }
+    await fromEnv(env, { fetch, cache: 'default' }).get('k')
+    // Not every runtime has the field.
+    if ('cache' in Request.prototype) expect(asked).toEqual(['no-store', 'default', 'default', 'default'])
+    else expect(asked).toEqual([undefined, undefined, undefined, undefined])
+  })
+})
+
 describe('fromEnv', () => {
+  it('reads the names behind a prefix, and none without it', async () => {
+    const asked: string[] = []
+    const fetch = async (to: string, init: RequestInit) => {
+      asked.push(`${to} ${(init.headers as Record<string, string>).authorization}`)
+      return new Response('{"result":"x"}')
+    }
+    const own = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }
+    const env = {
+      ...own,
+      CART_KV_REST_API_URL: 'https://cart.example',
+      CART_KV_REST_API_TOKEN: 't1',
+      USERS_UPSTASH_REDIS_REST_URL: 'https://users.example',
+      USERS_UPSTASH_REDIS_REST_TOKEN: 't2',
+    }
+    for (const prefix of ['CART', 'CART_', 'USERS', '']) await fromEnv(env, { prefix, fetch }).get('k')
+    const cart = 'https://cart.example/ Bearer t1'
+    expect(asked).toEqual([cart, cart, 'https://users.example/ Bearer t2', `${url}/ Bearer ${token}`])
+    const missing = refusal(() => fromEnv(own, { prefix: 'CART' }))
+    expect(missing.code).toBe('MISSING_CREDENTIALS')
+    expect(missing.message).toContain('CART_KV_REST_API_URL')
+  })
+
   /** Where a store made from `env` sends its first request, and with what token. */
   const target = async (env: object): Promise<[string, string]> => {
     const seen: [string, string][] = []

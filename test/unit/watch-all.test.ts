@@ -1,38 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createTick, settle, type Unit } from '../../src/store/tick.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
-
-/** A tick whose one timer is fired by hand. */
-function handMade() {
-  const timers = new Set<{ fn: () => void; ms: number }>()
-  const flushed: { units: readonly Unit[]; end: () => void }[] = []
-  const traits = { shared: true, ttlStepMs: 1, maxKeyBytes: 64, maxValueBytes: 64 } as const
-  const tick = createTick(
-    { ...traits, clock: 'server', consistency: 'strong' },
-    60_000,
-    (units, end) => void flushed.push({ units, end }),
-    watchAll((fn, ms) => {
-      const timer = { fn, ms }
-      timers.add(timer)
-      return () => void timers.delete(timer)
-    }),
-  )
-  const fire = (): void => {
-    for (const timer of [...timers]) {
-      timers.delete(timer)
-      timer.fn()
-    }
-  }
-  const read = (key: string, deadline?: number): Promise<unknown> =>
-    tick.add([key], ['GET', key], 'read', 1, deadline === undefined ? undefined : { deadline })
-  return { tick, timers, flushed, fire, read }
-}
-const turn = (ms = 0): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-const code = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'answered',
-    (error: { code: string }) => error.code,
-  )
+import { settle, type Unit } from '../../src/store/tick.ts'
+import { code, handMade, turn } from './hand-made-tick.ts'
 
 describe('one timer for all deadlines', () => {
   it('is shared by ticks, moved forward by an earlier deadline, and left alone by a later one', async () => {
@@ -64,6 +32,15 @@ describe('one timer for all deadlines', () => {
     expect(timers.size).toBe(1)
     tick.close()
     expect(await later).toBe('CLOSED')
+  })
+  it('takes what arrives in the turn after the deadline', async () => {
+    const { flushed, fire, read, tick } = handMade()
+    const answer = read('a', Date.now() + 5)
+    await turn(10)
+    fire()
+    settle(flushed[0]?.units[0] as Unit, 'resolve', 'x')
+    expect(await answer).toBe('x')
+    tick.close()
   })
   it('is not set again once nothing is under way, and is for what comes then', async () => {
     const { timers, flushed, fire, read, tick } = handMade()

@@ -330,9 +330,24 @@ describe('faults', () => {
     expect(seen).toHaveLength(1)
   })
 
+  it('rejects at the first 429 where the call would not wait: alone, in a batch and in a transaction', async () => {
+    answer = () => ({ status: 429, text: 'busy', headers: { 'retry-after': '0' } })
+    const [transport, command, call] = [open(), write('INCR', 'k'), { patient: false }]
+    const calls = [
+      () => transport.send(command, call),
+      () => transport.sendMany([command, command], call),
+      () => transport.transaction([command], call),
+    ]
+    for (const run of calls) {
+      seen = []
+      expect(await failed(run())).toMatchObject({ code: 'OVERLOADED', retryable: true, maybeExecuted: false })
+      expect(seen).toHaveLength(1)
+    }
+  })
+
   it('ends a 429 without end before the deadline', async () => {
     answer = () => ({ status: 429, text: 'busy', headers: { 'retry-after': '0' } })
-    const error = await failed(open().send(write('INCR', 'k'), { deadline: Date.now() + 400 }))
+    const error = await failed(open().send(write('INCR', 'k'), { deadline: Date.now() + 600 }))
     expect(error).toMatchObject({ code: 'OVERLOADED', maybeExecuted: false })
     expect(seen.length).toBeLessThan(8)
   })

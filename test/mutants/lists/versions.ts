@@ -45,7 +45,7 @@ export const mutants: readonly Mutant[] = [
   ),
   stamp(
     'one caller that leaves takes no other along',
-    'versions.capture(space, names, core.call(), { lifeMs })',
+    'versions.capture(space, names, core.call(NO_LIMIT), { lifeMs })',
     'versions.capture(space, names, core.call(limit), { lifeMs })',
     ['cache/guards.test.ts'],
   ),

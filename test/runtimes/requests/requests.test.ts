@@ -1,4 +1,4 @@
-import { type StartedGateway, startGateway } from 'hither/testing/node'
+import { startTestGateway, type TestGateway } from 'hither/testing/node'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { rounds } from '../../support/rounds.ts'
 import { startWorker, type Worker } from './start.ts'
@@ -10,12 +10,12 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-let gateway: StartedGateway
+let gateway: TestGateway
 let worker: Worker
 /** Nothing keeps the work of its requests after their answers. */
 let bare: Worker
 beforeAll(async () => {
-  gateway = await startGateway({ redis: process.env.REDIS7_URL as string })
+  gateway = await startTestGateway({ redis: process.env.REDIS7_URL as string })
   worker = await startWorker(gateway, 'workerd')
   bare = await startWorker(gateway, 'default')
 })

@@ -143,6 +143,46 @@ describe('clientAddress', () => {
     expect(await ask(env, {})).toBe('192.0.2.1')
     expect(await ask(env, SPOOFED)).toBe('192.0.2.1')
   })
+  it.each([
+    ['2001:db8:aaaa:bbcc:dddd::1', 64, '2001:db8:aaaa:bbcc::/64'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 60, '2001:db8:aaaa:bbc0::/60'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 56, '2001:db8:aaaa:bb00::/56'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 48, '2001:db8:aaaa::/48'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 33, '2001:db8:8000::/33'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 1, '::/1'],
+    ['8001::', 1, '8000::/1'],
+    ['2001:db8:aaaa:bbcc:dddd::1', 128, '2001:db8:aaaa:bbcc:dddd:0:0:1/128'],
+    ['1:2:3:4:5:6:7:8', 128, '1:2:3:4:5:6:7:8/128'],
+    ['1:2:3:4:5:6:7:0', 128, '1:2:3:4:5:6:7::/128'],
+    ['1:2:3:4:5:6:7:8', 127, '1:2:3:4:5:6:7:8/127'],
+    ['1:2:3:4:5:6:7:9', 127, '1:2:3:4:5:6:7:8/127'],
+    ['fe80::1%eth0', 128, 'fe80:0:0:0:0:0:0:1/128'],
+    ['192.0.2.1', 48, '192.0.2.1'],
+    ['::ffff:192.0.2.1', 56, '192.0.2.1'],
+    ['nobody', 56, undefined],
+  ])('of %s with a prefix of %d bits is %s', (text, bits, key) => {
+    expect(addressKey(text, bits)).toBe(key)
+  })
+  it('of every address of a network is the same, and of its neighbours another', () => {
+    const random = (): string => Math.floor(Math.random() * 0x10000).toString(16)
+    for (const [bits, network, neighbour] of [
+      [56, '2001:db8:7:ab', '2001:db8:7:ac'],
+      [48, '2001:db8:7:', '2001:db8:8:'],
+    ] as const) {
+      const pad = bits === 56 ? (): string => random().slice(-2).padStart(2, '0') : random
+      const of = (start: string): Set<string | undefined> =>
+        new Set(
+          Array.from({ length: 200 }, () =>
+            addressKey(`${start}${pad()}:${random()}:${random()}:${random()}:${random()}`, bits),
+          ),
+        )
+      expect([of(network).size, of(neighbour).size]).toEqual([1, 1])
+      expect([...of(network)]).not.toEqual([...of(neighbour)])
+    }
+  })
+  it.each([0, -1, 129, 1.5, Number.NaN, '56'])('takes no prefix of %s bits', (bits) => {
+    expect(() => addressKey('::1', bits as number)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
   it('knows none without a socket, whatever headers there are', async () => {
     for (const env of [{}, { incoming: {} }, { incoming: { socket: {} } }, { requestIP: () => null }]) {
       expect(await ask(env, SPOOFED)).toBe('none')

@@ -78,6 +78,22 @@ describe('rateLimit', () => {
     expect(String(errors.at(-1))).toContain("address: 'cloudflare'")
     expect((await limiter.peek('192.0.2.1')).remaining).toBe(1)
   })
+  it('counts a network of as many bits as it is told for one client', async () => {
+    const status = async (options: { ipv6Prefix?: number }, ...clients: string[]): Promise<number[]> => {
+      const app = appWith({ limiter: limiterOf(1), ...options })
+      const all: number[] = []
+      for (const client of clients) all.push((await app.request('/', ...from(client))).status)
+      return all
+    }
+    const clients = ['2001:db8:0:1201::1', '2001:db8:0:12ff::1', '2001:db8:0:1300::1', '192.0.2.1', '192.0.2.2']
+    expect(await status({}, ...clients)).toEqual([200, 200, 200, 200, 200])
+    expect(await status({ ipv6Prefix: 56 }, ...clients)).toEqual([200, 429, 200, 200, 200])
+    expect(await status({ ipv6Prefix: 48 }, ...clients)).toEqual([200, 429, 429, 200, 200])
+    for (const ipv6Prefix of [0, 129, 4.5, '56'])
+      expect(() => rateLimit({ limiter: limiterOf(1), ipv6Prefix: ipv6Prefix as number })).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+      )
+  })
   it('takes the key, the cost and what to skip from the request', async () => {
     const app = appWith({
       limiter: limiterOf(10),

@@ -1,0 +1,122 @@
+import { HitherError } from 'hither'
+import type { Attempt, Idempotency } from 'hither/idempotency'
+import type { Context, Env, MiddlewareHandler } from 'hono'
+import { fromStored, keptBody, toStored } from './stored-response.ts'
+
+export interface IdempotencyOptions<E extends Env = Env> {
+  /** Made by `createIdempotency`, or how to come by it for a request, such as from `c.env`. */
+  readonly idempotency: Idempotency | ((c: Context<E>) => Idempotency)
+  /** Whose key it is, such as the id of the user who has signed in: text that is not empty. */
+  readonly scope: (c: Context<E>) => string | Promise<string>
+  /** Answers 400 to a request without a key. @default false: it passes through */
+  readonly required?: boolean
+  /** Largest body of a response that is stored, in bytes. A larger one is sent once, and not again. @default 262_144 */
+  readonly maxBytes?: number
+  /** Told when a response could not be stored, or a key not be freed. The response is sent all the same. */
+  readonly onError?: (error: unknown, c: Context<E>) => void
+}
+
+const OPTIONS = ['idempotency', 'scope', 'required', 'maxBytes', 'onError']
+const MAX_KEY = 255
+/** RFC 8941, section 3.3.3: a string, its parameters left out. */
+const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)" *(?:;.*)?$/
+const BARE = /^[!#-+\--[\]-~]+$/
+/** They are safe to send again as they are (RFC 9110, section 9.2.1). */
+const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
+
+/**
+ * Middleware that carries out a request with an `Idempotency-Key` once, and answers its duplicates with the first response
+ * (draft-ietf-httpapi-idempotency-key-header-07). The key is quoted or bare. A duplicate is answered with the stored
+ * response and `Idempotency-Replayed: true`; with 409 while the first is at work, or when it is not known what became of
+ * it; with 422 for another method, path, query or body. A handler that throws, or answers 5xx, frees the key.
+ *
+ * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is away sends the request to the application's
+ * error handler before it is carried out.
+ */
+export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>): MiddlewareHandler<E> {
+  if (typeof options !== 'object' || options === null) throw invalid('idempotency takes an object')
+  for (const name of Object.keys(options))
+    if (!OPTIONS.includes(name)) throw invalid(`idempotency has no option ${name}`)
+  const { idempotency, scope, required = false, maxBytes = 262_144, onError } = options
+  if (typeof idempotency !== 'function' && typeof idempotency?.begin !== 'function')
+    throw invalid('idempotency is made by createIdempotency, or a function that returns one')
+  if (typeof scope !== 'function') throw invalid('scope is a function that returns whose key it is')
+  if (!(Number.isSafeInteger(maxBytes) && maxBytes >= 0)) throw invalid('maxBytes is a whole number')
+
+  return async (c, next) => {
+    if (SAFE.test(c.req.method)) return next()
+    const header = c.req.header('idempotency-key')
+    if (header === undefined)
+      return required ? problem(400, 'Idempotency-Key is missing', 'send one with this request') : next()
+    const key = keyOf(header)
+    if (key === undefined)
+      return problem(400, 'Idempotency-Key is malformed', `it is a string of 1 to ${MAX_KEY} characters, in quotes`)
+    const owner = await scope(c)
+    if (typeof owner !== 'string' || owner === '')
+      throw invalid('scope(c) of idempotency returns text that is not empty')
+    const keys = typeof idempotency === 'function' ? idempotency(c) : idempotency
+    const attempt = await keys.begin(key, {
+      scope: owner,
+      fingerprint: await fingerprintOf(c.req.raw),
+      signal: c.req.raw.signal,
+    })
+    if (attempt.outcome !== 'first') return answerDuplicate(attempt)
+    const settle = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => onError?.(error, c))
+    try {
+      await next()
+    } catch (error) {
+      await settle(attempt.release())
+      throw error
+    }
+    if (c.error || c.res.status >= 500) {
+      await settle(attempt.release())
+      return
+    }
+    const { response, body } = await keptBody(c.res, maxBytes)
+    c.res = undefined
+    c.res = response
+    await settle(attempt.complete(toStored(response, body)))
+  }
+}
+
+function answerDuplicate(attempt: Exclude<Attempt, { outcome: 'first' }>): Response {
+  if (attempt.outcome === 'replay') {
+    const response = fromStored(attempt.response)
+    if (response) return response
+    return problem(409, 'The request was carried out', 'its response was too large to be sent again')
+  }
+  if (attempt.outcome === 'mismatch')
+    return problem(422, 'Idempotency-Key is already used', 'another request was sent with this key: use a new one')
+  if (attempt.outcome === 'running')
+    return problem(409, 'A request is outstanding for this Idempotency-Key', 'try again later', { 'Retry-After': '1' })
+  return problem(
+    409,
+    'The outcome of the request with this Idempotency-Key is unknown',
+    'it may have been carried out: find out before it is sent with a new key',
+  )
+}
+
+function keyOf(header: string): string | undefined {
+  const text = header.trim()
+  const key = QUOTED.exec(text)?.[1]?.replace(/\\(.)/g, '$1') ?? (BARE.test(text) ? text : '')
+  return key.length >= 1 && key.length <= MAX_KEY ? key : undefined
+}
+
+/** What a request asks for: its method, path, query and body. */
+async function fingerprintOf(request: Request): Promise<string> {
+  const { pathname, search } = new URL(request.url)
+  const bytes = request.body ? await request.clone().arrayBuffer() : new ArrayBuffer(0)
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+  return [request.method, pathname + search, btoa(String.fromCharCode(...hash))].join(' ')
+}
+
+function problem(status: number, title: string, detail: string, headers: HeadersInit = {}): Response {
+  return new Response(JSON.stringify({ type: 'about:blank', title, status, detail }), {
+    status,
+    headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers },
+  })
+}
+
+function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}

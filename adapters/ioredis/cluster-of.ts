@@ -1,0 +1,27 @@
+import { backoff } from './backoff.ts'
+import type { IoredisLike, Peer } from './client.ts'
+import { loadIoredis } from './package.ts'
+
+/** Of a Cluster over TLS: node addresses stay names, so that a certificate for names can be checked. */
+export function keepName(address: string, done: (error: null, address: string) => void): void {
+  done(null, address)
+}
+
+/**
+ * A Cluster client with the connection options of `client`, a single one whose server answered MOVED and so is one node
+ * of many. Rejects with `UNSUPPORTED` when ioredis is not installed.
+ */
+export async function clusterOf(client: Peer): Promise<IoredisLike> {
+  const { Cluster } = await loadIoredis('a Cluster')
+  const { host, port, db, path, sentinels, stringNumbers, natMap, ...node } = client.options
+  return new Cluster([{ host, port }], {
+    clusterRetryStrategy: backoff,
+    enableAutoPipelining: false,
+    enableOfflineQueue: false,
+    retryDelayOnFailover: 0,
+    ...(natMap ? { natMap } : {}),
+    ...(node.tls ? { dnsLookup: keepName } : {}),
+    // A Cluster connects to each node when it is first needed.
+    redisOptions: { ...node, lazyConnect: true, enableOfflineQueue: true, maxRetriesPerRequest: 0 },
+  })
+}

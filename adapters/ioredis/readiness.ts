@@ -1,0 +1,69 @@
+import type { HitherError } from '../../src/errors.ts'
+import type { Peer } from './client.ts'
+import { lost, UNSENT } from './errors.ts'
+
+/** What is known of whether a client, and each node of a Cluster, takes commands. */
+export interface Readiness {
+  /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
+  open(peer: Peer): Promise<void> | undefined
+  /** Why `peer` takes none. */
+  away(peer: Peer): HitherError
+  /** Stops listening for readiness. An error is listened for until `forget`, so that none goes unheard. */
+  stop(): void
+  forget(): void
+}
+
+/** Calls wait while the client connects for the first time; after a cut they reject at once. */
+export function watchReadiness(client: Peer): Readiness {
+  const opening = new WeakMap<object, Promise<void>>()
+  let everReady = client.status === 'ready'
+  let fault: unknown
+  const onReady = (): void => {
+    everReady = true
+    fault = undefined
+  }
+  const onError = (error: unknown): void => {
+    const { lastNodeError = error } = error as { lastNodeError?: unknown }
+    // ioredis 5 adds that its own INFO found no connection: the reason came before.
+    if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
+  }
+  client.on('ready', onReady)
+  client.on('error', onError)
+  client.on('node error', onError)
+
+  // The Cluster's own error says no more than that a connection was closed.
+  const secure =
+    client.isCluster === true && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
+  const away = (peer: Peer): HitherError => lost(fault, false, peer.status, secure)
+
+  const open = (peer: Peer): Promise<void> | undefined => {
+    if (peer.status === 'ready') return undefined
+    if (peer.status === 'wait') peer.connect().catch(() => {})
+    const first = peer !== client || !everReady
+    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw away(peer)
+    let attempt = opening.get(peer)
+    if (!attempt) {
+      attempt = new Promise((resolve, reject) => {
+        const events = ['ready', 'close', 'end']
+        const settle = (): void => {
+          for (const event of events) peer.off(event, settle)
+          opening.delete(peer)
+          if (peer.status === 'ready') resolve()
+          else reject(away(peer))
+        }
+        for (const event of events) peer.on(event, settle)
+      })
+      opening.set(peer, attempt)
+    }
+    return attempt
+  }
+  return {
+    open,
+    away,
+    stop() {
+      client.off('ready', onReady)
+      client.off('node error', onError)
+    },
+    forget: () => void client.off('error', onError),
+  }
+}

@@ -1,0 +1,81 @@
+import type { HitherError } from '../../src/errors.ts'
+import { sleep } from '../../src/runtime/clock.ts'
+import { random } from '../../src/runtime/random.ts'
+import type { Command, ReplyError } from '../../src/store/transport.ts'
+import { nameOf, type Peer } from './client.ts'
+import { slotOf } from './slot.ts'
+
+export const REDIRECTS = 5
+
+interface Host {
+  readonly host: string
+  readonly port: number
+}
+type NatMap = Readonly<Record<string, Host>> | ((address: string) => Host | null | undefined)
+
+/** The nodes of a Cluster: which serves a command, and where a redirected one goes. */
+export interface Routing {
+  route(args: Command['args']): Peer
+  follow(error: ReplyError, left: number): Promise<Peer | undefined>
+}
+
+/** `away` says why no node is known; `subscribedAt` names the node that the subscriptions are at, while they stand. */
+export function createRouting(
+  client: Peer,
+  away: (peer: Peer) => HitherError,
+  subscribedAt: () => string | undefined,
+): Routing {
+  const find = (key: string | undefined): Peer | undefined =>
+    key === undefined ? undefined : client.nodes?.().find((node) => nameOf(node) === key)
+
+  /** The `host:port` under which the client knows a node that the servers call `address`. */
+  const reach = (address: string): string => {
+    const { natMap } = client.options as { natMap?: NatMap }
+    const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
+    return mapped ? `${mapped.host}:${mapped.port}` : address
+  }
+  const meet = (at: string): Peer | undefined => {
+    const colon = at.lastIndexOf(':')
+    return client.connectionPool?.findOrCreate?.({ host: at.slice(0, colon), port: Number(at.slice(colon + 1)) })
+  }
+
+  const refresh = (): Promise<void> =>
+    new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
+
+  /**
+   * The node that serves a command's key; any other that answers, when the table does not know: it redirects. What is
+   * published at one node all are told, so it goes to the one that has proven itself.
+   */
+  const route = (args: Command['args']): Peer => {
+    const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
+    const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
+    const proven = args[0] === 'PUBLISH' ? find(subscribedAt()) : undefined
+    const node = (proven?.status === 'ready' && proven) || find(client.slots?.[slot]?.[0])
+    if (node) return node
+    const nodes = client.nodes?.('master') ?? []
+    const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
+    if (!any) throw away(client)
+    return any
+  }
+
+  /** Where a redirected command goes next; waits where the server asked for patience. */
+  const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
+    const [word, slot, address] = error.message.split(' ')
+    if (address) {
+      const at = reach(address)
+      // A node that is given its first slot is in no table yet: only ASK names it.
+      const node = find(at) ?? (word === 'ASK' ? meet(at) : undefined)
+      // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
+      if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
+      if (word === 'MOVED' || !node) {
+        const refreshed = refresh()
+        if (!node) await refreshed
+      }
+      return node ?? find(at)
+    }
+    await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
+    await refresh()
+    return undefined
+  }
+  return { route, follow }
+}

@@ -1,0 +1,14 @@
+import { type StartedGateway, type StartGatewayOptions, startGateway } from './start-gateway.ts'
+
+export interface TestGateway extends StartedGateway, AsyncDisposable {}
+
+/**
+ * A gateway for a test: on a free port of this machine, with a random token that may do everything, so that a test can
+ * empty its database. `await using` stops it. Rejects as `startGateway` of `hither/node` does.
+ */
+export async function startTestGateway(
+  options: Pick<StartGatewayOptions, 'redis'> & Partial<StartGatewayOptions>,
+): Promise<TestGateway> {
+  const gateway = await startGateway({ host: '127.0.0.1', port: 0, ...options })
+  return { ...gateway, [Symbol.asyncDispose]: gateway.stop }
+}

@@ -1,0 +1,29 @@
+import { isHitherError } from 'hither'
+
+/** Says what went wrong in one line, and ends the process with exit code 2. */
+export function fail(message: string): never {
+  console.error(`hither: ${message.trim().replace(/\s*\n\s*/g, ' ')}`)
+  process.exit(2)
+}
+
+/** What went wrong while the port was opened, by Node's code. */
+const LISTEN: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken: give another with --port',
+  EACCES: 'the port needs more rights: give one above 1023 with --port',
+  EADDRNOTAVAIL: '--host is no address of this machine',
+  ENOTFOUND: '--host is no address of this machine',
+}
+
+/** One line on an error. None but its name of one that nobody foresaw: its message may quote what must not be shown. */
+export function explain(error: unknown): string {
+  if (isHitherError(error)) return `${error.code}: ${error.message}`
+  const {
+    code = '',
+    message = '',
+    name = 'Error',
+  } = (error ?? {}) as { code?: string; message?: string; name?: string }
+  // Its message quotes the argument, which may be a token.
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'gateway takes options only: try hither --help'
+  if (String(code).startsWith('ERR_PARSE_ARGS')) return message
+  return LISTEN[code] ?? `unexpected ${name}${code ? ` (${code})` : ''}: please report it with the options you gave`
+}

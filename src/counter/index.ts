@@ -1,0 +1,1 @@
+export { type Counter, type CounterCall, type CounterOptions, createCounter } from './create-counter.ts'

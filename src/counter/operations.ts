@@ -1,0 +1,109 @@
+import type { Arg, Operation, Transition } from '../protocol/operation.ts'
+
+/**
+ * The count in digits, since a client may round an integer near 2^53; `OVERFLOW`; or null: nothing was counted, since a
+ * bound would be passed.
+ */
+type Reply = string | null
+/** A bound that is not there is empty text. */
+type Bounds = readonly [by: number, min: Arg, max: Arg]
+
+/** The stored count; undefined for what no counter has written. */
+export function countOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^-?\d{1,16}$/.test(text) ? Number(text) : undefined
+}
+
+/** The end of a step that would make the count `next`, if it is to end there. */
+function refusal(next: number, [by, min, max]: Bounds): Reply | undefined {
+  if (max !== '' && by > 0 && next > Number(max)) return null
+  if (min !== '' && by < 0 && next < Number(min)) return null
+  return Math.abs(next) > Number.MAX_SAFE_INTEGER ? 'OVERFLOW' : undefined
+}
+
+const refuse = `
+if ARGV[3] ~= '' and by > 0 and next - ARGV[3] > 0 or ARGV[2] ~= '' and by < 0 and next - ARGV[2] < 0 then return false end
+if math.abs(next) > 9007199254740991 then return 'OVERFLOW' end`
+
+/**
+ * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent.
+ */
+export const addToCount: Operation<readonly [...Bounds, lifeMs: number], Reply> = {
+  name: 'counter.add',
+  effect: 'once',
+  lua: `
+local text, by = redis.call('GET', KEYS[1]) or '', ARGV[1] + 0
+local count = #text < 18 and text:match('^-?%d+$')
+if count and count:find(('%d'):rep(17)) then count = nil end
+local next = (count or 0) + by${refuse}
+local digits = ('%.0f'):format(next)
+if by == 0 then return digits end
+if count then redis.call('SET', KEYS[1], digits, 'KEEPTTL')
+elseif ARGV[4] == '0' then redis.call('SET', KEYS[1], digits)
+else redis.call('SET', KEYS[1], digits, 'PX', ARGV[4]) end
+return digits`,
+  apply(current, [by, min, max, lifeMs]) {
+    const count = countOf(current)
+    const next = (count ?? 0) + by
+    const refused = refusal(next, [by, min, max])
+    if (refused !== undefined || by === 0)
+      return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
+    return { next: `${next}`, ttl: count !== undefined ? 'keep' : lifeMs ? { ms: lifeMs } : 'none', reply: `${next}` }
+  },
+}
+
+type Window = readonly [...Bounds, bucketUs: number, buckets: number, lifeMs: number]
+
+/**
+ * Counts `by` in the bucket of this moment, and bounds the total of the window; 0 counts nothing and answers the total.
+ *
+ * Text: for each bucket that is in the window, oldest first, its number since the epoch and its count: `29916666 5;`. A
+ * window of n buckets covers the bucket at hand and the n before it, so that a count leaves up to a bucket late and never
+ * early. Text of another form, or of more buckets, counts as absent. Where the clock goes back, the newest bucket stays.
+ */
+const window: Omit<Operation<Window, Reply>, 'effect'> = {
+  name: 'counter.window',
+  lua: `
+local now_us, by, bucket_us, buckets = now(), ARGV[1] + 0, ARGV[4] + 0, ARGV[5] + 0
+local text = redis.call('GETRANGE', KEYS[1], 0, 36 * (buckets + 2))
+local sound = #text <= 36 * (buckets + 1) and text:gsub('%d+ %-?%d+;', '') == '' and not text:find(('%d'):rep(17))
+local current, kept, total, newest, newest_count = math.floor(now_us / bucket_us), '', 0, 0, 0
+for record, bucket, count in (sound and text or ''):gmatch('((%d+) (%-?%d+);)') do
+ if bucket - current >= -buckets then
+  if newest ~= 0 then kept = kept .. ('%.0f %.0f;'):format(newest, newest_count) end
+  total, newest, newest_count = total + count, bucket + 0, count + 0
+ end
+end
+local next = total + by${refuse}
+if by == 0 then return ('%.0f'):format(next) end
+if newest - current < 0 then
+ if newest ~= 0 then kept = kept .. ('%.0f %.0f;'):format(newest, newest_count) end
+ newest, newest_count = current, 0
+end
+local life_ms = math.max(ARGV[6], math.ceil(((newest + buckets + 1) * bucket_us - now_us) / 1000))
+redis.call('SET', KEYS[1], kept .. ('%.0f %.0f;'):format(newest, newest_count + by), 'PX', ('%.0f'):format(math.min(1e14, life_ms)))
+return ('%.0f'):format(next)`,
+  apply(current, [by, min, max, bucketUs, buckets, lifeMs], { nowUs }): Transition<Reply> {
+    const bucket = Math.floor(nowUs / bucketUs)
+    const kept = bucketsOf(current, buckets).filter(([other]) => other - bucket >= -buckets)
+    const next = kept.reduce((sum, [, count]) => sum + count, 0) + by
+    const refused = refusal(next, [by, min, max])
+    if (refused !== undefined || by === 0)
+      return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
+    const [newest = 0, newestCount = 0] = kept.at(-1) ?? []
+    const isSame = newest >= bucket
+    if (isSame) kept.pop()
+    kept.push(isSame ? [newest, newestCount + by] : [bucket, by])
+    const needMs = Math.ceil(((Math.max(newest, bucket) + buckets + 1) * bucketUs - nowUs) / 1000)
+    const text = kept.map(([other, count]) => `${other} ${count.toFixed(0)};`).join('')
+    return { next: text, ttl: { ms: Math.min(1e14, Math.max(lifeMs, needMs)) }, reply: `${next}` }
+  },
+}
+
+function bucketsOf(text: string | undefined, buckets: number): [bucket: number, count: number][] {
+  if (!text || text.length > 36 * (buckets + 1) || !/^(\d{1,16} -?\d{1,16};)*$/.test(text)) return []
+  const numbers = (text.match(/-?\d+/g) ?? []).map(Number)
+  return numbers.flatMap((bucket, i): [number, number][] => (i % 2 ? [] : [[bucket, numbers[i + 1] as number]]))
+}
+
+export const addToWindow: Operation<Window, Reply> = { ...window, effect: 'once' }
+export const totalOfWindow: Operation<Window, Reply> = { ...window, effect: 'read' }

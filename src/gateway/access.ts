@@ -1,0 +1,82 @@
+import { tell } from '../runtime/listener.ts'
+import type { GatewayRequest } from './messages.ts'
+import type { GatewayEvent, GatewayOptions } from './options.ts'
+import { Refusal } from './refusal.ts'
+import { createGrants, type Grant } from './tokens.ts'
+
+/** Who made a request. */
+export interface Caller {
+  readonly token: string
+  readonly grant: Grant
+  /** A page of another site made it, with the token in its url. */
+  readonly readsOnly: boolean
+}
+
+export interface Access {
+  /** What a token may do, by the tokens as they are now: the same function until they change. */
+  grants(): (token: string) => Grant | undefined
+  /** Throws a `Refusal` with 401. */
+  callerOf(request: GatewayRequest, query: string): Caller
+}
+
+/** Throws `INVALID_ARGUMENT` for tokens that make no sense at first; later that is an event, and the last ones stay. */
+export function createAccess({ tokens, queryToken = false, onEvent }: GatewayOptions): Access {
+  const read = typeof tokens === 'function' ? tokens : () => tokens
+  let list = read()
+  let grantOf = createGrants(list)
+  const grants: Access['grants'] = () => {
+    try {
+      const latest = read()
+      if (latest === list) return grantOf
+      list = latest
+      grantOf = createGrants(latest)
+    } catch (error) {
+      tell<GatewayEvent>(onEvent, { type: 'tokens-refused', reason: (error as Error).message })
+    }
+    return grantOf
+  }
+  return {
+    grants,
+    callerOf(request, query) {
+      const [, bearer] = /^Bearer (.+)$/i.exec(request.header('authorization') ?? '') ?? []
+      const token = bearer ?? (queryToken && new URLSearchParams(query).get('_token')) ?? ''
+      const grant = token ? grants()(token) : undefined
+      if (!token || !grant) throw new Refusal(401, 'WRONGPASS invalid or missing auth token')
+      const readsOnly = bearer === undefined && request.header('sec-fetch-site') === 'cross-site'
+      return { token, grant, readsOnly }
+    },
+  }
+}
+
+/** How many of something each token has, of a bound that all share. */
+export interface Shares {
+  /** How many there are of all tokens. */
+  readonly used: number
+  /** False: there is no room, or the token has its share. `most` is what it may have; by default its share. */
+  take(caller: { readonly token: string; readonly grant: Grant }, amount: number, most: number | undefined): boolean
+  give(token: string, amount: number): void
+}
+
+/** A token that is alone may have all; one of several half of it, so that none shuts out the others. */
+export function createShares(all: number): Shares {
+  const byToken = new Map<string, number>()
+  let used = 0
+  return {
+    get used() {
+      return used
+    },
+    take({ token, grant }, amount, most = grant.alone ? all : Math.ceil(all / 2)) {
+      const own = (byToken.get(token) ?? 0) + amount
+      if (used + amount > all || own > most) return false
+      used += amount
+      byToken.set(token, own)
+      return true
+    },
+    give(token, amount) {
+      const own = (byToken.get(token) ?? 0) - amount
+      used -= amount
+      if (own > 0) byToken.set(token, own)
+      else byToken.delete(token)
+    },
+  }
+}

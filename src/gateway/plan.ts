@@ -1,0 +1,115 @@
+import { type Command, ReplyError } from '../store/transport.ts'
+import type { Answer } from './answer.ts'
+import { commandOf, effectOf, formOf, mayPass } from './commands.ts'
+import { emulate } from './emulate.ts'
+import { Refusal } from './refusal.ts'
+import type { Translated } from './scripts.ts'
+import { refusalOfNode, type Slots, type Split, splitByKey } from './slots.ts'
+import { type Grant, toReadOnly } from './tokens.ts'
+
+type Args = Command['args']
+
+/** The path by which a list of commands came, or `/` for a single one. */
+export type BatchPath = '/' | '/pipeline' | '/multi-exec'
+
+export interface RunRequest {
+  readonly path: BatchPath
+  readonly lines: readonly Args[]
+  readonly grant: Grant
+  /** A page of another site made it, with the token in its url: it may only read. */
+  readonly readsOnly: boolean
+  /** Whether replies are wanted as bytes. */
+  readonly bytes: boolean
+  readonly answer: Answer
+}
+
+/** A command of a request that is sent, and what its reply needs. */
+export interface Place {
+  /** Its place in the request. */
+  readonly at: number
+  readonly name: string
+  /** As it is sent. */
+  readonly args: Args
+  /** The digest that SCRIPT LOAD answers. */
+  readonly loaded: string | undefined
+  readonly withTypes: boolean
+  /** It is sent as one command for each of its keys, the first of them at `from` among those that are sent. */
+  readonly split: Split | undefined
+  readonly from: number
+  /** Whether it may go by key where the server refuses it for its slots. */
+  readonly mayGoByKey: boolean
+}
+
+export interface Plan {
+  readonly commands: readonly Command[]
+  /** Of each command that is sent: several may have one. */
+  readonly places: readonly Place[]
+}
+
+export interface PlanOptions {
+  readonly translate: (args: Args) => Translated | Promise<Translated>
+  readonly slots: Slots
+  /** The transport is that of a Cluster. */
+  readonly cluster: boolean
+}
+
+/**
+ * What of a request is sent. A command that may not run is refused in its place in a pipeline; elsewhere it throws a
+ * `Refusal`, so that nothing runs.
+ */
+export async function planCommands(request: RunRequest, options: PlanOptions): Promise<Plan> {
+  const commands: Command[] = []
+  const places: Place[] = []
+  for (const [at, given] of request.lines.entries()) {
+    const command = commandOf(given)
+    const error = refusalOf(given, request, options)
+    if (error !== undefined || !command) {
+      if (request.path !== '/pipeline') throw new Refusal(400, error as string)
+      request.answer.put(at, new ReplyError(error as string))
+      continue
+    }
+    const { args: meant, reply, withTypes = false } = emulate(request.grant.readOnly ? toReadOnly(given) : given)
+    if (reply !== undefined) {
+      request.answer.put(at, reply)
+      continue
+    }
+    const { args, loaded } = await options.translate(meant)
+    const isLoad = command.name === 'SCRIPT LOAD'
+    const split = await splitOf(args, request.path, options.slots)
+    const place = {
+      at,
+      name: command.name,
+      args,
+      loaded: isLoad ? loaded : undefined,
+      withTypes,
+      split,
+      from: commands.length,
+      mayGoByKey: request.path !== '/multi-exec' && splitByKey(args) !== undefined,
+    }
+    for (const each of split?.commands ?? [args]) {
+      commands.push({ args: each, effect: effectOf(command) })
+      places.push(place)
+    }
+  }
+  return { commands, places }
+}
+
+/** Why a command may not run; undefined where it may. */
+function refusalOf(args: Args, { grant, readsOnly }: RunRequest, { cluster }: PlanOptions): string | undefined {
+  const command = commandOf(args)
+  if (!mayPass(command, args)) return notAvailable(args)
+  const refused = grant.refusal(command, args) ?? (cluster ? refusalOfNode(command.name) : undefined)
+  if (refused !== undefined) return refused
+  const reads = effectOf(command) === 'read' || (grant.readOnly && command.kind === 'script')
+  return readsOnly && !reads ? 'NOPERM a page of another site may not write with the token in its url' : undefined
+}
+
+export function notAvailable(args: Args): string {
+  return `ERR Command is not available: '${formOf(commandOf(args), args)}'. See the gateway's documentation, What is refused`
+}
+
+/** A transaction stays as it is: by key, it would not be one. */
+async function splitOf(args: Args, path: BatchPath, slots: Slots): Promise<Split | undefined> {
+  const split = path === '/multi-exec' ? undefined : splitByKey(args)
+  return split && (await slots.known()) ? split : undefined
+}

@@ -1,0 +1,114 @@
+import { HitherError } from '../errors.ts'
+import { checkNames, checkOperations } from '../protocol/arguments.ts'
+import { digest } from '../protocol/digest.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import { now, sleep } from '../runtime/clock.ts'
+import { random, randomId } from '../runtime/random.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { idempotencyStep } from './operations.ts'
+
+export interface IdempotencyOptions {
+  /** Where it is remembered which requests were made. */
+  readonly store: AtomicStore
+  /** @default 'idempotency' */
+  readonly namespace?: string
+  /** How long a key is remembered: what is sent again after that is another request. @default '1d' */
+  readonly ttl?: Duration
+  /** How long a duplicate waits for the first request to be done. @default '5s' */
+  readonly wait?: Duration
+  /**
+   * How long a request may be at work. A duplicate after that is told `unknown`: the process of the first may be gone, its
+   * work done or not. @default '1m'
+   */
+  readonly hold?: Duration
+}
+
+export interface BeginOptions {
+  /** Whose key it is, such as a user's id: a key of one scope is nothing to another. @default '' */
+  readonly scope?: string
+  /** What the request asks for, as text: the same key with another is a mismatch. Only its hash is stored. @default '' */
+  readonly fingerprint?: string
+  /** Aborting ends the wait, and rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** What a request with a key is to do. */
+export type Attempt =
+  | {
+      /** Do the work, then call `complete` or `release`. No other request with this key is told so, unless `release` was called. */
+      readonly outcome: 'first'
+      /** Stores what duplicates are given. Resolves to false when the key was forgotten meanwhile. May be called again. */
+      complete(response: string): Promise<boolean>
+      /** Lets the next request with this key be the first: nothing was done. */
+      release(): Promise<void>
+    }
+  /** It was done: this is its response. */
+  | { readonly outcome: 'replay'; readonly response: string }
+  /**
+   * `running`: the first is at work still. `unknown`: it began and has not said what became of it: it may have been done.
+   * `mismatch`: the key was used with another fingerprint.
+   */
+  | { readonly outcome: 'running' | 'unknown' | 'mismatch' }
+
+/** Work that is done once for each key, however often it is asked for. */
+export interface Idempotency {
+  /**
+   * Claims `key`, or tells what became of the request that did. Rejects with `INVALID_ARGUMENT` for a key that is no text or
+   * empty, and as the store does: then the work must not be done, since no other request would know of it.
+   */
+  begin(key: string, options?: BeginOptions): Promise<Attempt>
+}
+
+const OPTIONS = ['store', 'namespace', 'ttl', 'wait', 'hold']
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 500
+const OUTCOMES = { 2: 'mismatch', 3: 'running', 4: 'unknown' } as const
+
+/**
+ * Throws `UNSUPPORTED` for a store without operations, `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options
+ * that make no sense.
+ */
+export function createIdempotency(options: IdempotencyOptions): Idempotency {
+  checkNames('createIdempotency', options, OPTIONS)
+  const { store, namespace = 'idempotency', ttl = '1d', wait = '5s', hold = '1m' } = options ?? {}
+  checkOperations('createIdempotency', store)
+  const lifeMs = toMs(ttl, 'ttl')
+  const waitMs = toMs(wait, 'wait', 0)
+  const holdMs = toMs(hold, 'hold')
+  const prefix = `:${checkNamespace(namespace)}:idempotency:`
+
+  return {
+    async begin(key, { scope = '', fingerprint = '', signal } = {}) {
+      if (typeof key !== 'string' || key === '') {
+        throw new HitherError('INVALID_ARGUMENT', 'an idempotency key is text that is not empty')
+      }
+      const [stored, print] = await Promise.all([digest(JSON.stringify([scope, key])), digest(fingerprint)])
+      const at = prefix + stored
+      const holder = randomId()
+      const step = (verb: string, ...args: (string | number)[]): Promise<number | string> =>
+        store.run(idempotencyStep, at, [verb, holder, ...args])
+      const release = async (): Promise<void> => void (await step('release'))
+      const end = now() + waitMs
+      for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+        signal?.throwIfAborted()
+        const reply = await step('begin', print, holdMs, lifeMs).catch((error: unknown) => {
+          // It may have been claimed: nobody will work on it, so that it is not to stand as begun.
+          release().catch(() => {})
+          throw error
+        })
+        if (reply === 1) {
+          return {
+            outcome: 'first',
+            complete: async (response) => (await step('complete', response, lifeMs)) === 1,
+            release,
+          }
+        }
+        if (typeof reply === 'string') return { outcome: 'replay', response: reply }
+        const left = end - now()
+        if (reply !== 3 || !(left > 0)) return { outcome: OUTCOMES[reply as 2] }
+        await sleep(Math.min(left, pauseMs * (0.5 + random())), signal)
+      }
+    },
+  }
+}

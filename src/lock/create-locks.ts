@@ -1,0 +1,127 @@
+import { HitherError } from '../errors.ts'
+import { toMs } from '../protocol/duration.ts'
+import { checkNamespace, storedKey } from '../protocol/keys.ts'
+import { createBackground, MORTAL } from '../runtime/background.ts'
+import { elapsedMs, sleep } from '../runtime/clock.ts'
+import { random, randomId } from '../runtime/random.ts'
+import { heldLock } from './held-lock.ts'
+import { lockStep } from './operations.ts'
+import { confirmedRun, UNMET } from './replicas.ts'
+import type { AcquireOptions, Lock, Lockable, Locks, LocksOptions } from './types.ts'
+
+const OPTIONS = ['store', 'namespace', 'ttl', 'minReplicas', 'poll']
+const ACQUIRE = ['wait', 'signal', 'ttl', 'renew']
+/** Most holders of one name: all of them are one stored text. */
+const MAX_HOLDERS = 1000
+/** Of those who wait without a claim, so many of one process try at full pace; more of them try more rarely, each alike. */
+const CROWD = 8
+/** How much longer a claim lasts than the pause to the next try: what a try may take. */
+const CLAIM_MS = 1000
+
+/**
+ * Locks over a store. Throws `UNSUPPORTED` for a store without operations, or without `WAIT` where `minReplicas` asks for
+ * it; `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense.
+ */
+export function createLocks(options: LocksOptions): Locks {
+  checkNames(options, OPTIONS)
+  const { store, namespace = 'lock', ttl = '30s', minReplicas = 0, poll = '50ms' } = options
+  if (typeof store?.run !== 'function') throw new HitherError('UNSUPPORTED', 'locks need a store with operations')
+  const space = checkNamespace(namespace)
+  const defaultMs = toMs(ttl, 'ttl')
+  const pollMs = toMs(poll, 'poll')
+  const confirmed = checkWhole(minReplicas, 'minReplicas', 0) ? { run: confirmedRun(store, minReplicas) } : store
+  const background = createBackground()
+  let waiting = 0
+
+  /** Sleeps until the next try. Where a request may end in its sleep, its crowd is not counted. */
+  const pauseFor = async (ms: number, signal: AbortSignal | undefined): Promise<void> => {
+    if (!MORTAL) waiting++
+    try {
+      await sleep(ms, signal)
+    } finally {
+      if (!MORTAL) waiting--
+    }
+  }
+
+  const acquire = async (key: string, most: number, options: AcquireOptions = {}): Promise<Lock | undefined> => {
+    checkNames(options, ACQUIRE)
+    const { wait = 0, signal, renew = true, ttl = defaultMs } = options
+    const ttlMs = toMs(ttl, 'ttl')
+    const end = elapsedMs() + toMs(wait, 'wait', 0)
+    let id = randomId()
+    const freeAs = async (id: string): Promise<boolean> => (await store.run(lockStep, key, ['free', id, 0])) > 0
+    signal?.throwIfAborted()
+    try {
+      for (;;) {
+        const sentAt = elapsedMs()
+        const claimMs = Math.ceil(Math.max(0, Math.min(end - sentAt, pollMs * 1.5 + CLAIM_MS)))
+        const reply = await confirmed.run(lockStep, key, ['take', id, ttlMs, most, claimMs], signal && { signal })
+        if (reply > 0 && elapsedMs() < sentAt + ttlMs) {
+          return heldLock({
+            token: reply,
+            sentAt,
+            ttlMs,
+            renew,
+            keep: (leaseMs, call) => confirmed.run(lockStep, key, ['keep', id, leaseMs], call),
+            free: () => freeAs(id),
+          })
+        }
+        if (reply > 0 || reply === UNMET) {
+          // Too late, or on too few replicas. Under the old id a release that is sent again could end the next lease.
+          await freeAs(id).catch(ignore)
+          id = randomId()
+        }
+        const left = end - elapsedMs()
+        if (!(left > 0)) return undefined
+        const crowd = reply < 0 ? 1 : Math.max(1, waiting / CROWD)
+        await pauseFor(Math.min(left, pollMs * (0.5 + random()) * crowd), signal)
+      }
+    } catch (error) {
+      // The command may have run, or run yet: a lease that nobody knows of would keep everyone out until its end.
+      background.add(freeAs(id).catch(ignore), undefined, ignore)
+      throw error
+    }
+  }
+
+  const lockable = (kind: string, name: string, most: number): Lockable => {
+    const key = storedKey(`:${space}:${kind}`, name)
+    return {
+      acquire: (options) => acquire(key, most, options),
+      async run(work, options) {
+        const lock = await acquire(key, most, options)
+        if (!lock) return { acquired: false }
+        try {
+          return { acquired: true, value: await work(lock) }
+        } finally {
+          await lock[Symbol.asyncDispose]()
+        }
+      },
+    }
+  }
+
+  return {
+    acquire: async (name, options) => await lockable('lock', name, 1).acquire(options),
+    run: async (name, work, options) => await lockable('lock', name, 1).run(work, options),
+    semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1)),
+    readWrite: (name) => ({
+      read: lockable('read-write', name, MAX_HOLDERS),
+      write: lockable('read-write', name, 1),
+    }),
+  }
+}
+
+/** Throws for what is no object, and for an option that does not exist: none is dropped in silence. */
+function checkNames(options: object, known: readonly string[]): void {
+  const unknown =
+    typeof options !== 'object' || !options ? '' : Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw new HitherError('INVALID_ARGUMENT', `there is no option ${unknown}: the options are ${known.join(', ')}`)
+  }
+}
+
+function checkWhole(value: number, name: string, min: 0 | 1): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= MAX_HOLDERS) return value
+  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number from ${min} to ${MAX_HOLDERS}`)
+}
+
+function ignore(): void {}

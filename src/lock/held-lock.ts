@@ -1,0 +1,132 @@
+import { HitherError } from '../errors.ts'
+import { toMs } from '../protocol/duration.ts'
+import { elapsedMs, NEVER, now, setQuietTimer } from '../runtime/clock.ts'
+import type { Call } from '../store/store.ts'
+import { UNMET } from './replicas.ts'
+import type { Lock } from './types.ts'
+
+/** What was granted, and how to change it at the store. */
+export interface Grant {
+  readonly token: number
+  /** When the command that took it was sent, by the elapsedMs clock: the lease counts from then. */
+  readonly sentAt: number
+  readonly ttlMs: number
+  readonly renew: boolean
+  /** Resolves to 1: the lease lasts at least so long from the sending; 0: it is not this lock's; or `UNMET`. */
+  keep(leaseMs: number, call?: Call): Promise<number>
+  free(): Promise<boolean>
+}
+
+/**
+ * States: held → lost, or held → released. Only `lose` and `release` leave `held`.
+ *
+ * One timer runs while it is held: it fires for the next renewal or the deadline, whichever is first. The deadline does
+ * not depend on it: every reader compares the clock. A renewal that is answered late moves the deadline to its own sending
+ * and one lease, so that an answer never extends what the store has already given to another.
+ */
+export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lock {
+  const third = ttlMs / 3
+  let deadline = sentAt + ttlMs
+  let renewAt = renew ? sentAt + third : NEVER
+  let failures = 0
+  let released = false
+  let lost: HitherError | undefined
+  let controller: AbortController | undefined
+  let cancel: () => void
+
+  const lose = (): void => {
+    if (lost || released) return
+    lost = new HitherError('LOCK_LOST', 'the lock is lost: another may hold it')
+    cancel()
+    controller?.abort(lost)
+  }
+  const isLost = (): boolean => {
+    if (elapsedMs() >= deadline) lose()
+    return lost !== undefined
+  }
+  const extend = async (leaseMs: number, call?: Call): Promise<boolean> => {
+    if (isLost() || released) return false
+    const at = elapsedMs()
+    const reply = await keep(leaseMs, call)
+    if (reply === UNMET) throw unmet()
+    if (reply > 0) {
+      deadline = Math.max(deadline, at + leaseMs)
+      failures = 0
+    } else lose()
+    return !isLost() && !released
+  }
+  const onTimer = (): void => {
+    if (isLost()) return
+    const at = elapsedMs()
+    if (at >= renewAt) {
+      renewAt = at + third
+      // An answer that comes later than the next renewal is a failure: two of them are known before the deadline.
+      extend(ttlMs, { deadline: now() + third }).catch(() => {
+        if (++failures > 1) lose()
+      })
+    }
+    cancel = setQuietTimer(onTimer, Math.min(renewAt, deadline) - at)
+  }
+  const release = async (): Promise<boolean> => {
+    if (released) return false
+    const late = isLost()
+    released = true
+    cancel()
+    try {
+      return (await free()) && !late
+    } catch (error) {
+      if (late) return false
+      throw error
+    }
+  }
+  onTimer()
+  return {
+    token,
+    get signal() {
+      controller ??= watchedController(isLost, () => lost)
+      isLost()
+      return controller.signal
+    },
+    assertHeld() {
+      if (isLost() || released) throw lost ?? new HitherError('LOCK_LOST', 'the lock was released')
+    },
+    extend: async (ttl = ttlMs) => extend(toMs(ttl, 'ttl')),
+    release,
+    [Symbol.asyncDispose]: async () => {
+      await release().catch(() => {})
+    },
+  }
+}
+
+/**
+ * A controller whose signal compares the deadline at every look. `aborted` turns true within the dispatch, before any
+ * other listener: some runtimes read it themselves as they begin to abort, and stop where it is true already.
+ */
+function watchedController(isLost: () => boolean, reason: () => HitherError | undefined): AbortController {
+  const controller = new AbortController()
+  const { signal } = controller
+  let aborted = false
+  signal.addEventListener('abort', () => {
+    aborted = true
+  })
+  if (isLost()) controller.abort(reason())
+  const look = (): boolean => {
+    isLost()
+    return aborted
+  }
+  Object.defineProperties(signal, {
+    aborted: { get: look },
+    reason: { get: () => (look() ? reason() : undefined) },
+    throwIfAborted: {
+      value: () => {
+        if (look()) throw reason()
+      },
+    },
+  })
+  return controller
+}
+
+function unmet(): HitherError {
+  const options = { retryable: true, maybeExecuted: true }
+  return new HitherError('STORE_UNAVAILABLE', 'fewer replicas than minReplicas have confirmed the lease', options)
+}

@@ -1,0 +1,49 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import { type Arg, type Operation, scriptOf } from '../protocol/operation.ts'
+import { now } from '../runtime/clock.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { type Exclusive, ReplyError } from '../store/transport.ts'
+
+/** What a step is answered that too few replicas have confirmed. */
+export const UNMET: number = -2
+
+/** The deadline of a step and the wait that follows it, in milliseconds. */
+const TIMEOUT_MS = 5000
+/** How long replicas are waited for at most, in milliseconds. */
+const WAIT_MS = 1000
+
+/**
+ * `store.run` that counts only once `minReplicas` replicas have confirmed it: resolves to `UNMET` where fewer do in time. WAIT
+ * speaks of what its own connection wrote, so both commands go on one that nobody else uses. Throws `UNSUPPORTED` for a
+ * store that cannot give one: REST, a Cluster, memory.
+ */
+export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicStore['run'] {
+  const lend = store.transport?.exclusive
+  if (!lend) throw new HitherError('UNSUPPORTED', 'minReplicas needs a store over TCP to one server: it uses WAIT')
+  return async <A extends readonly Arg[], R>(
+    operation: Operation<A, never>,
+    key: string,
+    args: A,
+    call?: { readonly deadline?: number },
+  ) => {
+    const limit = { deadline: now() + TIMEOUT_MS, ...call }
+    const send = async (own: Exclusive, ...words: (string | number)[]): Promise<number> => {
+      const reply = await own.send({ args: words, effect: 'once' }, limit)
+      if (!(reply instanceof ReplyError)) return Number(reply)
+      if (!/unknown command|NOPERM/i.test(reply.message)) throw new StoreRejectedError(`${words[0]}`, reply.word)
+      throw new HitherError('UNSUPPORTED', `minReplicas needs EVAL and WAIT: this server refuses ${words[0]}`)
+    }
+    const own = await lend(limit)
+    let broken = true
+    try {
+      const reply = await send(own, 'EVAL', scriptOf(operation), 1, key, ...args)
+      // At most half of what is left, so that the answer arrives in time; 0 would wait for ever.
+      const waitMs = Math.max(1, Math.min(WAIT_MS, Math.ceil((limit.deadline - now()) / 2)))
+      const few = reply > 0 && (await send(own, 'WAIT', minReplicas, waitMs)) < minReplicas
+      broken = false
+      return (few ? UNMET : reply) as R
+    } finally {
+      own.release(broken)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { HitherError } from '../errors.ts'
+import { checkNames, checkOperations } from '../protocol/arguments.ts'
+import { keyUnder } from '../protocol/digest.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import { randomId } from '../runtime/random.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { markFirst } from './operations.ts'
+
+export interface OnceOptions {
+  /** Where it is remembered who was first. */
+  readonly store: AtomicStore
+  /** @default 'once' */
+  readonly namespace?: string
+  /** How long a key is remembered, from its first call on. */
+  readonly ttl: Duration
+}
+
+/** How one call may end early: `signal` rejects it with its reason, `deadline` (epoch milliseconds) with `TIMEOUT`. */
+export type OnceCall = Pick<Call, 'signal' | 'deadline'>
+
+/** Tells the first caller of a key from all others: a webhook that is delivered twice, a mail that is to leave once. */
+export interface Once {
+  /**
+   * True for one caller of `key` within its lifetime, false for all others. When the answer is lost the call is sent again
+   * and finds what it has written; without any answer it rejects with `maybeExecuted`: it may have been the first.
+   * Rejects with `INVALID_KEY` for a key that is no text or empty.
+   */
+  first(key: string, call?: OnceCall): Promise<boolean>
+  /** Lets the next caller be first again, such as after the work of the first has failed. */
+  forget(key: string, call?: OnceCall): Promise<void>
+}
+
+/**
+ * Throws `UNSUPPORTED` for a store without operations, `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options
+ * that make no sense.
+ */
+export function createOnce(options: OnceOptions): Once {
+  checkNames('createOnce', options, ['store', 'namespace', 'ttl'])
+  const { store, namespace = 'once', ttl } = options ?? {}
+  checkOperations('createOnce', store)
+  const ttlMs = toMs(ttl, 'ttl')
+  const prefix = `:${checkNamespace(namespace)}:once`
+  const keyOf = async (key: string): Promise<string> => {
+    if (typeof key === 'string' && key !== '') return keyUnder(prefix, key)
+    throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
+  }
+  return {
+    first: async (key, call) => (await store.run(markFirst, await keyOf(key), [randomId(), ttlMs], call)) === 1,
+    async forget(key, call) {
+      await store.delete([await keyOf(key)], call)
+    },
+  }
+}

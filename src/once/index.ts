@@ -1,0 +1,1 @@
+export { createOnce, type Once, type OnceCall, type OnceOptions } from './create-once.ts'

@@ -1,0 +1,96 @@
+import { checkNames, checkOperations } from '../protocol/arguments.ts'
+import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
+import { digest, toBase64Url } from '../protocol/digest.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import { randomBytes } from '../runtime/random.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { takeToken } from './operations.ts'
+
+export interface TokensOptions {
+  /** Where the tokens are. */
+  readonly store: AtomicStore
+  /** @default 'token' */
+  readonly namespace?: string
+  /** What the tokens are for: letters, digits, `_` and `-`. A token of one name is nothing to another. */
+  readonly name: string
+  /** How long a token can be consumed. */
+  readonly ttl: Duration
+  /** How data is stored, such as `encrypted({ keys })` of `hither/codec`. @default JSON that keeps Date, BigInt, Map, Set, bytes */
+  readonly codec?: Codec
+}
+
+/** How one call may end early: `signal` rejects it with its reason, `deadline` (epoch milliseconds) with `TIMEOUT`. */
+export type TokenCall = Pick<Call, 'signal' | 'deadline'>
+
+/**
+ * Tokens that work once: for a reset of a password, an invitation, a download. A token is 43 characters of base64url, 256
+ * random bits; the store holds its SHA-256 alone, so that a copy of the store gives no token that works.
+ */
+export interface Tokens<T> {
+  /**
+   * A new token for `data`, which may be consumed for `ttl`. Rejects with `UNENCODABLE` for what cannot be stored, such as
+   * `undefined`, and as the store does: a token that was not returned is known to nobody.
+   */
+  issue(data: T, call?: TokenCall): Promise<string>
+  /**
+   * The data, once: of callers at the same time, one is given it. `undefined` for a token that was consumed, revoked or
+   * never issued, has expired, or is no token. When the answer is lost it rejects with `maybeExecuted`: the token may be gone.
+   */
+  consume(token: string, call?: TokenCall): Promise<T | undefined>
+  /** Ends a token. Resolves to whether it could still be consumed. */
+  revoke(token: string, call?: TokenCall): Promise<boolean>
+}
+
+const OPTIONS = ['store', 'namespace', 'name', 'ttl', 'codec']
+const TOKEN_BYTES = 32
+
+/**
+ * One-time tokens over a store. Throws `UNSUPPORTED` for a store without operations, `INVALID_ARGUMENT`,
+ * `INVALID_DURATION` or `INVALID_KEY` for options that make no sense.
+ */
+export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
+  checkNames('createTokens', options, OPTIONS)
+  const { store, namespace = 'token', name, ttl, codec } = options ?? {}
+  checkOperations('createTokens', store)
+  const ttlMs = toMs(ttl, 'ttl')
+  const prefix = `:${checkNamespace(namespace)}:token:${checkNamespace(name)}:`
+  /** Undefined for what `issue` cannot have returned. */
+  const keyOf = async (token: string): Promise<string | undefined> =>
+    typeof token === 'string' && /^[\w-]{43}$/.test(token) ? prefix + (await digest(token)) : undefined
+
+  return {
+    async issue(data, call) {
+      const token = toBase64Url(randomBytes(TOKEN_BYTES))
+      const key = prefix + (await digest(token))
+      await store.set(key, await encode(codec, data, key), ttlMs, call)
+      return token
+    },
+    async consume(token, call) {
+      const key = await keyOf(token)
+      const text = key && (await store.run(takeToken, key, [], call))
+      return text ? ((await decode(codec, text, key as string)) as T) : undefined
+    },
+    async revoke(token, call) {
+      const key = await keyOf(token)
+      return key !== undefined && (await store.delete([key], call)) > 0
+    },
+  }
+}
+
+async function encode(codec: Codec | undefined, data: unknown, key: string): Promise<string> {
+  if (codec) return codec.mark + (await codec.encode(data, key))
+  const { mark, payload } = encodeJson(data)
+  return mark + payload
+}
+
+/** Undefined for text of another form or codec. */
+async function decode(codec: Codec | undefined, text: string, key: string): Promise<unknown> {
+  const [mark, payload] = [text.slice(0, 1), text.slice(1)]
+  try {
+    if (!codec) return decodeJson(payload, mark)
+    return mark === codec.mark ? await codec.decode(payload, key) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,1 @@
+export { createTokens, type TokenCall, type Tokens, type TokensOptions } from './create-tokens.ts'

@@ -1,0 +1,12 @@
+import type { Operation } from '../protocol/operation.ts'
+
+/** Answers the text under the key and deletes it, so that one caller alone is given it. */
+export const takeToken: Operation<readonly [], string | null> = {
+  name: 'token.take',
+  effect: 'once',
+  lua: `
+local text = redis.call('GET', KEYS[1])
+if text then redis.call('DEL', KEYS[1]) end
+return text`,
+  apply: (current) => ({ next: undefined, ttl: 'keep', reply: current ?? null }),
+}

@@ -1,0 +1,207 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decrement, increment } from '../../adapters/express-rate-limit/hits.ts'
+import { startServer } from '../../scripts/servers.ts'
+import { writeEntry } from '../../src/cache/steps/entry.ts'
+import { writePlain } from '../../src/cache/steps/plain.ts'
+import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
+import { addToCount, addToWindow } from '../../src/counter/operations.ts'
+import { idempotencyStep } from '../../src/idempotency/operations.ts'
+import { appendChanges } from '../../src/near/pull-feed.ts'
+import { markFirst } from '../../src/once/operations.ts'
+import { NONE } from '../../src/protocol/entry.ts'
+import { type Arg, scriptOf } from '../../src/protocol/operation.ts'
+import {
+  fixedWindow,
+  gcra,
+  slidingBuckets,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+} from '../../src/rate-limit/index.ts'
+import { writeSession } from '../../src/session/operations.ts'
+
+// A Redis past its `maxmemory` refuses what may grow it, but lets a script finish that has begun to write. So the first
+// write of each script is one that such a server refuses, and no id of a stranger fills the server further.
+
+type Script = { readonly lua: string }
+interface Write {
+  readonly title: string
+  readonly script: Script
+  /** Arguments of steps that come before, on a server with room. */
+  readonly before: readonly (readonly Arg[])[]
+  readonly args: readonly Arg[]
+}
+
+const limit = { limit: 10, window: '1m' } as const
+const limits = [fixedWindow, slidingWindow, slidingLog, slidingBuckets, tokenBucket, gcra].flatMap((make): Write[] => {
+  const { name, steps, args } = make([limit, { limit: 100, window: '1h' }])
+  const own = args(undefined, false)
+  const step = (verb: string, before: readonly (readonly Arg[])[], number = 2): Write => ({
+    title: `${name}, ${verb}${before.length > 0 ? ' after others' : ''}`,
+    script: steps[0],
+    before,
+    args: [verb, number, ...own],
+  })
+  const taken: Arg[] = ['take', 3, ...own]
+  return [
+    step('take', []),
+    step('take', [taken]),
+    step('block', [], 60_000),
+    step('block', [taken], 60_000),
+    step('refund', [taken, taken]),
+    step('refund', [taken, taken], 4),
+  ]
+})
+
+const id = 'x'.repeat(16)
+const print = 'p'.repeat(43)
+const value: Arg[] = [`j${id}`, 60_000, 90_000, 0, NONE, id, '', 'payload']
+const held: Arg[] = ['set', '', ...value]
+const one = (title: string, script: Script, args: readonly Arg[], ...before: readonly (readonly Arg[])[]): Write => ({
+  title,
+  script,
+  args,
+  before,
+})
+const entries: readonly Write[] = [
+  one('set', writeEntry, held),
+  one('set over another', writeEntry, held, held),
+  one('add', writeEntry, ['add', '', ...value]),
+  one('fill', writeEntry, ['fill', '', `j${id}`, 60_000, 90_000, 0, id, id, '', 'payload'], ['lease', '', id, 5000, 0]),
+  one('lease', writeEntry, ['lease', '', id, 5000, 0]),
+  one('lease on a copy', writeEntry, ['lease', '', id, 95_000, 1], held),
+  one('release', writeEntry, ['release', '', id], held, ['lease', '', id, 5000, 1]),
+  one('expire', writeEntry, ['expire', ''], held),
+  one('touch', writeEntry, ['touch', id, 0, 0], held),
+  one('rewrite', writeEntry, ['rewrite', id, ...value], held),
+  one('fail', writeEntry, ['fail', '', id, 5000], ['lease', '', id, 5000, 0]),
+  one('fail on a copy', writeEntry, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
+  one('a session', writeSession, [1, 60_000, 0, 600_000, '', '', 'a\t1']),
+  one('a field of a session', writeSession, [0, 60_000, 0, 0, '', '', 'b\t2'], [1, 60_000, 0, 600_000, '', '', 'a\t1']),
+  one('increment', writeEntry, ['increment', '', id, 60_000, 5, id]),
+  one('plain increment', writePlain, ['increment', '', id, 60_000, 5, id]),
+  one('plain add', writePlain, ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
+  one('plain touch', writePlain, ['touch', '', 0, 0], ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
+  one('a tag captured', captureVersion, [`${id}${id}`, 60_000]),
+  one('a change told', appendChanges, ['a;']),
+  one('a count', addToCount, [1, '', '', 60_000]),
+  one('a count after another', addToCount, [1, '', '', 60_000], [1, '', '', 60_000]),
+  one('a count in a window', addToWindow, [1, '', '', 1_000_000, 60, 0]),
+  one('a count in a window after another', addToWindow, [1, '', '', 1_000_000, 60, 0], [1, '', '', 1_000_000, 60, 0]),
+  one('first', markFirst, [id, 60_000]),
+  one('a request begun', idempotencyStep, ['begin', id, print, 1000, 60_000]),
+  one('a request done', idempotencyStep, ['complete', id, 'response', 60_000], ['begin', id, print, 1000, 60_000]),
+  one('a hit', increment, [60_000]),
+  one('a hit after another', increment, [60_000], [60_000]),
+]
+/** Changes a value that another script has written. */
+const changes: readonly (readonly [Write, Script])[] = [
+  [one('a tag softened', softenVersion, [id], [`${id}${id}`, 60_000]), captureVersion],
+  [one('a hit taken back', decrement, [], [60_000]), increment],
+]
+
+const writes: readonly (readonly [Write, Script])[] = [
+  ...[...limits, ...entries].map((write) => [write, write.script] as const),
+  ...changes,
+]
+
+/** Runs a script and answers which commands it called that change something, each with whether a full server refuses it. */
+const traced = (script: Script): string => `
+local real, seen = redis, {}
+local function note(call) return function(...)
+ local name = ({ ... })[1]
+ seen[#seen + 1] = name
+ return call(...)
+end end
+local redis = setmetatable({ call = note(real.call), pcall = note(real.pcall) }, { __index = real })
+local function run() ${scriptOf(script)} end
+run()
+return seen`
+
+let server: Awaited<ReturnType<typeof startServer>>
+let redis: Redis
+const denied = new Map<string, boolean | undefined>()
+beforeAll(async () => {
+  server = await startServer('redis7', { args: ['--maxmemory-policy', 'noeviction'] })
+  redis = new Redis(server.url, { maxRetriesPerRequest: 0 })
+  for (const [name, , flags] of (await redis.call('COMMAND')) as [string, number, string[]][])
+    denied.set(name.toUpperCase(), flags.includes('write') ? flags.includes('denyoom') : undefined)
+}, 30_000)
+afterAll(async () => {
+  redis?.disconnect()
+  await server?.stop()
+})
+
+const prepare = async ({ before }: Write, by: Script, key: string): Promise<void> => {
+  for (const args of before) await redis.eval(scriptOf(by), 1, key, ...args)
+}
+/** Of what grows; what only makes room is always allowed. */
+const SHRINKS = new Set(['DEL', 'UNLINK', 'ZREM', 'ZREMRANGEBYSCORE', 'ZREMRANGEBYRANK'])
+const LIVES = new Set(['PEXPIRE', 'PERSIST'])
+
+describe('a script on a server past its maxmemory', () => {
+  it.each(writes.map(([write, by]) => [write.title, write, by] as const))(
+    'begins with a write that it refuses, unless it only makes room: %s',
+    async (_, write, by) => {
+      await redis.config('SET', 'maxmemory', '0')
+      await prepare(write, by, 'order')
+      const names = (await redis.eval(traced(write.script), 1, 'order', ...write.args)) as string[]
+      await redis.del('order')
+      const written = names.filter((name) => denied.get(name) !== undefined)
+      expect(written.length, names.join()).toBeGreaterThan(0)
+      if (written.every((name) => SHRINKS.has(name) || LIVES.has(name))) return
+      expect([denied.get(written[0] as string), written]).toEqual([true, written])
+    },
+  )
+  it('leaves it as large as it was: 300 keys each', async () => {
+    for (const [write, by] of writes) {
+      await redis.config('SET', 'maxmemory', '0')
+      await redis.flushall()
+      const keys = Array.from({ length: 300 }, (_, i) => `full:${i}`)
+      const pipeline = redis.pipeline()
+      for (const key of write.before.length > 0 ? keys : [])
+        for (const args of write.before) pipeline.eval(scriptOf(by), 1, key, ...args)
+      await pipeline.exec()
+      await redis.eval(scriptOf(write.script), 1, 'warm', ...write.args)
+      await redis.config('SET', 'maxmemory', '1')
+      const sizeOf = async (): Promise<number> => {
+        const sizes = await Promise.all(keys.map((key) => redis.memory('USAGE', key)))
+        return sizes.reduce<number>((sum, size) => sum + Number(size ?? 0), 0)
+      }
+      const before = await sizeOf()
+      const tried = redis.pipeline()
+      for (const key of keys) tried.eval(scriptOf(write.script), 1, key, ...write.args)
+      await tried.exec()
+      expect([write.title, (await sizeOf()) <= before]).toEqual([write.title, true])
+    }
+  }, 60_000)
+  it('is of every file that has one', () => {
+    // A new one belongs into the list above.
+    const files = ['src', 'adapters'].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .map((name) => `${folder}/${name}`)
+        .filter((path) => path.endsWith('.ts') && /\blua: `|const lua = /.test(readFileSync(path, 'utf8'))),
+    )
+    expect(files.sort()).toEqual([
+      'adapters/express-rate-limit/hits.ts',
+      'src/cache/steps/entry.ts',
+      'src/cache/steps/plain.ts',
+      'src/cache/steps/versions.ts',
+      'src/counter/operations.ts',
+      'src/idempotency/operations.ts',
+      'src/near/pull-feed.ts',
+      'src/once/operations.ts',
+      'src/rate-limit/fixed-window.ts',
+      'src/rate-limit/gcra.ts',
+      'src/rate-limit/sliding-buckets.ts',
+      'src/rate-limit/sliding-log.ts',
+      'src/rate-limit/sliding-window.ts',
+      'src/rate-limit/token-bucket.ts',
+      'src/session/operations.ts',
+      'src/testing/contract.ts',
+      'src/token/operations.ts',
+    ])
+  })
+})

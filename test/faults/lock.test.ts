@@ -1,0 +1,327 @@
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, it } from 'vitest'
+import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
+import { tcpStore } from '../../adapters/tcp/index.ts'
+import { ask, type Server, startServer } from '../../scripts/servers.ts'
+import { createLocks, type Lock, type Locks } from '../../src/lock/index.ts'
+import { lockStep } from '../../src/lock/operations.ts'
+import type { AtomicStore } from '../../src/store/store.ts'
+import { forkSource } from '../support/fork-source.ts'
+import { rounds } from '../support/rounds.ts'
+import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import type { FromLockChild, LockReport, LockTask } from './support/lock-child.ts'
+import { createStallMeter, inLanes, pause, startWay, wayNames } from './support/ways.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+const code = (code: string) => expect.objectContaining({ code })
+
+async function held(pending: Promise<Lock | undefined>): Promise<Lock> {
+  const lock = await pending
+  if (!lock) throw new Error('it is taken')
+  return lock
+}
+async function serve(...args: string[]): Promise<Server> {
+  const server = await startServer('redis7', { args })
+  closing.push(() => server.stop())
+  return server
+}
+const open = (url: string, timeoutMs?: number): AtomicStore => {
+  const store = tcpStore({ url, ...(timeoutMs && { timeoutMs }) })
+  closing.push(() => store.close())
+  return store
+}
+
+describe('contenders whose processes are stopped', () => {
+  const CHILDREN = 8
+  const TTL = 300
+  const total = rounds({ quick: 240, soak: 10_000 })
+  const bites = rounds({ quick: 5, soak: 100 })
+  it(`write nothing stale to a fenced resource in ${total} acquisitions`, async () => {
+    const { url } = await serve()
+    const task: LockTask = {
+      url,
+      contenders: 4,
+      acquisitions: total / CHILDREN,
+      ttlMs: TTL,
+      oneIn: rounds({ quick: 10, soak: 40 }),
+    }
+    const contend = (): Promise<LockReport> => {
+      const child = forkSource(new URL('support/lock-child.ts', import.meta.url), JSON.stringify(task))
+      closing.push(() => child.kill('SIGKILL'))
+      return new Promise((resolve, reject) => {
+        child.once('exit', () => reject(new Error('a child has ended')))
+        child.on('message', (message: FromLockChild) => {
+          if ('report' in message) return resolve(message.report)
+          child.kill('SIGSTOP')
+          setTimeout(() => child.kill('SIGCONT'), TTL * (0.5 + 2.5 * Math.random()))
+        })
+      })
+    }
+    const reports = await Promise.all(Array.from({ length: CHILDREN }, contend))
+    const sum = (part: keyof LockReport): number => reports.reduce((all, report) => all + report[part], 0)
+
+    const client = new Redis(url)
+    closing.push(() => client.disconnect())
+    const list = async (key: string): Promise<number[]> => (await client.lrange(key, 0, -1)).map(Number)
+    const grants = await list('grants')
+    expect(grants.length).toBeGreaterThanOrEqual(total)
+    expect(grants.every((token, i) => i === 0 || token > (grants[i - 1] as number))).toBe(true)
+    // In the order in which the server granted the locks, no write was accepted after one of a later holder.
+    const order = new Map(grants.map((token, i) => [token, i]))
+    const accepted = (await list('accepted')).map((token) => order.get(token) as number)
+    const stale = accepted.filter((at, i) => i > 0 && at < (accepted[i - 1] as number))
+    console.log(
+      `fenced resource: ${sum('acquired')} acquisitions, ${accepted.length} writes accepted, ${sum('rejected')} rejected, ${stale.length} stale`,
+    )
+    expect(stale).toEqual([])
+    expect(sum('rejected')).toBeGreaterThan(bites)
+    expect(sum('unnoticed')).toBe(0)
+  }, 1_200_000)
+})
+
+describe('failovers with a cut link', () => {
+  interface Rig {
+    readonly primary: AtomicStore
+    readonly replica: AtomicStore
+    cut(): void
+    promote(): Promise<void>
+    /** The replica follows again, and has all. */
+    follow(): Promise<void>
+  }
+  const startRig = async (): Promise<Rig> => {
+    const first = await serve('--repl-diskless-sync-delay', '0')
+    const second = await serve()
+    const proxy: TcpProxy = await createTcpProxy(first.url)
+    closing.push(() => proxy.stop())
+    const rig: Rig = {
+      primary: open(first.url),
+      replica: open(second.url),
+      // Stopping the replica would show nothing: the kernel buffers what it is sent.
+      cut: () => proxy.stall(),
+      async promote() {
+        await ask(second.port, 'REPLICAOF NO ONE')
+      },
+      async follow() {
+        proxy.cut()
+        await proxy.pass()
+        await ask(second.port, `REPLICAOF 127.0.0.1 ${proxy.port}`)
+        await expect.poll(() => ask(second.port, 'INFO replication'), { timeout: 30_000 }).toContain('link_status:up')
+        const offset = (info: string, name: string): string => new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? ''
+        await expect
+          .poll(
+            async () =>
+              offset(await ask(second.port, 'INFO replication'), 'slave_repl_offset') ===
+              offset(await ask(first.port, 'INFO replication'), 'master_repl_offset'),
+            { timeout: 30_000 },
+          )
+          .toBe(true)
+      },
+    }
+    await rig.follow()
+    return rig
+  }
+  /** Two holders of one name at a time, as a failover over asynchronous replication makes them. */
+  const failOver = async (rig: Rig, before: Locks, after: Locks): Promise<[old: number[], next: number[]]> => {
+    const cycle = async (locks: Locks): Promise<number> => {
+      const lock = await held(locks.acquire('k', { wait: '30s' }))
+      await lock.release()
+      return lock.token
+    }
+    await rig.follow()
+    const old = [await cycle(before)]
+    await pause(20)
+    rig.cut()
+    for (let i = 0; i < 5; i++) old.push(await cycle(before))
+    const first = await held(before.acquire('k'))
+    await rig.promote()
+    const second = await held(after.acquire('k'))
+    first.assertHeld()
+    await second.release()
+    await first.release()
+    return [
+      [...old, first.token],
+      [second.token, await cycle(after), await cycle(after)],
+    ]
+  }
+  const total = rounds({ quick: 4, soak: 100 })
+  it(`never repeat a token nor lower it, in ${total} rounds`, async () => {
+    const rig = await startRig()
+    const [before, after] = [rig.primary, rig.replica].map((store) => createLocks({ store, namespace: 'f' })) as [
+      Locks,
+      Locks,
+    ]
+    for (let round = 0; round < total; round++) {
+      const [old, next] = await failOver(rig, before, after)
+      const all = [...old, ...next]
+      expect(all.filter((token, i) => i > 0 && token <= (all[i - 1] as number))).toEqual([])
+    }
+    console.log(`failovers: two holders in ${total} of ${total}, 0 tokens equal, 0 lower`)
+  }, 600_000)
+  it('repeat the tokens of a counter', async () => {
+    const rig = await startRig()
+    const counting = { ...lockStep, lua: lockStep.lua.replace('math.max(us, last + 1)', 'last + 1') }
+    expect(counting.lua).not.toBe(lockStep.lua)
+    const locks = (store: AtomicStore): Locks => {
+      const run = (_: unknown, ...rest: unknown[]) => store.run(counting, ...(rest as [string, never]))
+      return createLocks({ store: { ...store, run: run as AtomicStore['run'] }, namespace: 'f' })
+    }
+    const [old, next] = await failOver(rig, locks(rig.primary), locks(rig.replica))
+    expect(next.some((token) => old.includes(token))).toBe(true)
+  }, 120_000)
+  it('of a lock that a replica must confirm have one holder', async () => {
+    const rig = await startRig()
+    const [before, after] = [rig.primary, rig.replica].map((store) =>
+      createLocks({ store, namespace: 'f', minReplicas: store === rig.primary ? 1 : 0 }),
+    ) as [Locks, Locks]
+    for (let round = 0; round < rounds({ quick: 2, soak: 20 }); round++) {
+      const lock = await held(before.acquire(`confirmed:${round}`))
+      rig.cut()
+      expect(await before.acquire(`cut:${round}`)).toBeUndefined()
+      // It was given back.
+      expect(await held(createLocks({ store: rig.primary, namespace: 'f' }).acquire(`cut:${round}`))).toBeDefined()
+      await expect(lock.extend('5m')).rejects.toEqual(code('STORE_UNAVAILABLE'))
+      await rig.promote()
+      expect(await after.acquire(`confirmed:${round}`)).toBeUndefined()
+      lock.assertHeld()
+      await lock.release()
+      await rig.follow()
+    }
+  }, 120_000)
+  it('two replicas are more than one', async () => {
+    const rig = await startRig()
+    expect(await createLocks({ store: rig.primary, minReplicas: 2 }).acquire('k')).toBeUndefined()
+    const through = ioredisStore(await connect((await serve()).url))
+    closing.push(() => through.close())
+    expect(await createLocks({ store: through, minReplicas: 1 }).acquire('k')).toBeUndefined()
+  }, 60_000)
+})
+
+describe.each(wayNames)('lost replies, %s', (name) => {
+  const total = rounds({ quick: 100, soak: 1000 })
+  it(`are recognised: ${total} of ${total} acquired and released by the second sending`, async () => {
+    const way = await startWay(name)
+    closing.push(() => way.stop())
+    const LANES = 10
+    const stores = await Promise.all(Array.from({ length: LANES }, () => way.open({ timeoutMs: 20_000 })))
+    await Promise.all(stores.map((store) => store.ready()))
+    const lost = new Set<string>()
+    way.lose((text) => {
+      let hit = false
+      const verb = /\b(take|free)\b/.exec(text.slice(text.lastIndexOf('first:')))?.[0]
+      for (const [key] of text.matchAll(/first:\d+:/g)) {
+        hit ||= !lost.has(`${verb}${key}`)
+        lost.add(`${verb}${key}`)
+      }
+      return hit
+    })
+    const locks = stores.map((store) => createLocks({ store, namespace: 'lost', ttl: '10m' }))
+    await inLanes(LANES, total, async (round, lane) => {
+      const lock = await held((locks[lane] as Locks).acquire(`first:${round}:`))
+      expect(await lock.release()).toBe(true)
+    })
+    expect(lost.size).toBe(total * 2)
+    await way.pass()
+    // None is left held.
+    const direct = createLocks({ store: way.direct, namespace: 'lost' })
+    for (let round = 0; round < total; round++) await held(direct.acquire(`first:${round}:`, { renew: false }))
+  }, 300_000)
+})
+
+describe('a slow way', () => {
+  const TTL = 300
+  const total = rounds({ quick: 60, soak: 1000 })
+  it(`gives no lock that has run out, in ${total} rounds of 0 to 2 leases`, async () => {
+    const { url } = await serve()
+    const proxy = await createTcpProxy(url)
+    closing.push(() => proxy.stop())
+    const locks = createLocks({ store: open(proxy.url, 20_000), namespace: 'slow', ttl: TTL })
+    let late = 0
+    await inLanes(20, total, async (round) => {
+      // Held back in both directions.
+      proxy.latency(TTL * Math.random())
+      const start = performance.now()
+      const lock = await locks.acquire(`k:${round}`, { renew: false })
+      const took = performance.now() - start
+      if (lock) expect([took < TTL + 5, lock.signal.aborted && took < TTL]).toEqual([true, false])
+      else late++
+      if (took >= TTL + 5) expect(lock).toBeUndefined()
+    })
+    expect(late).toBeGreaterThan(total / 20)
+    expect(late).toBeLessThan(total)
+    await proxy.pass()
+    const direct = createLocks({ store: open(url), namespace: 'slow' })
+    for (let round = 0; round < total; round++) await held(direct.acquire(`k:${round}`, { wait: '10s', renew: false }))
+  }, 300_000)
+})
+
+describe('a server that is gone', () => {
+  it('hides no error of the work, and costs one command timeout at most', async () => {
+    const server = await serve()
+    const TIMEOUT = 500
+    const locks = createLocks({ store: open(server.url, TIMEOUT), namespace: 'gone' })
+    const error = new Error('mine')
+    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+      const meter = createStallMeter()
+      let since = 0
+      const work = async (): Promise<never> => {
+        await server.kill(signal)
+        since = performance.now()
+        throw error
+      }
+      await expect(locks.run('k', work)).rejects.toBe(error)
+      expect(performance.now() - since - meter.lostMs()).toBeLessThan(TIMEOUT + 150)
+      meter.stop()
+      await server.restart()
+      await expect
+        .poll(() => locks.acquire(`probe:${signal}`).catch(() => undefined), { timeout: 10_000 })
+        .toBeDefined()
+    }
+  }, 60_000)
+  it('is a loss within 50 ms of the deadline', async () => {
+    const server = await serve()
+    const TTL = 900
+    const locks = createLocks({ store: open(server.url), namespace: 'gone', ttl: TTL })
+    for (const renew of [true, false]) {
+      const meter = createStallMeter()
+      const since = performance.now()
+      const lock = await held(locks.acquire(`k:${renew}`, { renew }))
+      const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
+      await server.kill('SIGSTOP')
+      await lost
+      const took = performance.now() - since
+      expect(took - meter.lostMs()).toBeLessThan(TTL + 50)
+      if (!renew) expect(took).toBeGreaterThanOrEqual(TTL - 5)
+      meter.stop()
+      await server.kill('SIGCONT')
+      await lock.release()
+    }
+  }, 60_000)
+  it('rejects who acquires, and who waits', async () => {
+    const server = await serve()
+    const locks = createLocks({ store: open(server.url, 300), namespace: 'gone' })
+    const other = await held(locks.acquire('k'))
+    const waiting = locks.acquire('k', { wait: '1m' })
+    waiting.catch(() => {})
+    await pause(100)
+    await server.kill('SIGKILL')
+    await expect(waiting).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
+    await expect(locks.acquire('k')).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
+    await expect(other.release()).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
+  }, 60_000)
+  it('that has lost everything is a loss at the next renewal', async () => {
+    const server = await serve()
+    const TTL = 600
+    const lock = await held(createLocks({ store: open(server.url), ttl: TTL }).acquire('k'))
+    const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
+    const meter = createStallMeter()
+    const since = performance.now()
+    await ask(server.port, 'FLUSHALL')
+    await lost
+    expect(performance.now() - since - meter.lostMs()).toBeLessThan(TTL / 3 + 50)
+    meter.stop()
+    expect(await lock.release()).toBe(false)
+  }, 60_000)
+})

@@ -1,0 +1,80 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const counter = of('src/counter/operations.ts', ['counter/counter.test.ts'])
+const options = of('src/counter/create-counter.ts', ['counter/counter.test.ts'])
+const TOKENS = ['counter/once-and-tokens.test.ts']
+const token = of('src/token/create-tokens.ts', TOKENS)
+const take = of('src/token/operations.ts', TOKENS)
+const once = of('src/once/operations.ts', TOKENS)
+const idempotency = of('src/idempotency/create-idempotency.ts', TOKENS)
+const record = of('src/idempotency/operations.ts', ['hono/idempotency.test.ts'])
+const middleware = of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])
+const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.ts'])
+const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
+
+export const mutants: readonly Mutant[] = [
+  // Counters
+  counter('a count does not pass its max', "if (max !== '' && by > 0 && next > Number(max)) return null", ''),
+  counter('a count that is above its max can go down', "max !== '' && by > 0 &&", "max !== '' &&"),
+  counter('a count does not pass its min', "if (min !== '' && by < 0 && next < Number(min)) return null", ''),
+  counter('a count stays exact', "Math.abs(next) > Number.MAX_SAFE_INTEGER ? 'OVERFLOW' : undefined", 'undefined', [
+    'counter/counter.test.ts',
+  ]),
+  counter('text that is no count counts nothing', '/^-?\\d{1,16}$/.test(text)', 'true'),
+  counter('a count keeps the end of its first', "count !== undefined ? 'keep'", "false ? 'keep'"),
+  counter('a part of a window leaves it', 'other - bucket >= -buckets', 'true'),
+  counter('a part of a window leaves it late, not early', 'other - bucket >= -buckets', 'other - bucket > -buckets'),
+  counter('a window counts in its newest part', 'const isSame = newest >= bucket', 'const isSame = newest === bucket'),
+  counter('text of another form is no window', '|| !/^(\\d{1,16} -?\\d{1,16};)*$/.test(text)', ''),
+  counter('text of more parts is no window', '|| text.length > 36 * (buckets + 1)', ''),
+  options('a ttl is no shorter than the window', 'if (windowMs && lifeMs && lifeMs < windowMs)', 'if (false)'),
+  options('min is not above max', 'min !== undefined && min > max', 'false'),
+  options('buckets need a window', '!windowMs && given !== undefined', 'false'),
+  options('a count is a whole number', 'if (!Number.isSafeInteger(by))', 'if (false)'),
+  options('a key is text', "if (typeof key === 'string' && key !== '')", 'if (true)'),
+  argument('a store has operations', "if (typeof store?.run !== 'function')", 'if (false)'),
+  argument('no option is dropped in silence', 'if (!known.includes(name)) throw', 'if (false) throw'),
+  // Tokens and once
+  token(
+    'only the hash of a token is stored',
+    'const key = prefix + (await digest(token))',
+    'const key = prefix + token',
+  ),
+  token('what is no token reaches no store', "typeof token === 'string' && /^[\\w-]{43}$/.test(token)", 'true'),
+  token('text of another codec is not decoded', 'mark === codec.mark ?', 'true ?'),
+  take('a token is gone with its first answer', 'next: undefined', 'next: current'),
+  once('only the first is first', 'reply: current === id ? 1 : 0', 'reply: 1'),
+  once('who asks again is first still', 'reply: current === id ? 1 : 0', 'reply: 0'),
+  // Idempotency
+  idempotency('scope and key are kept apart', 'JSON.stringify([scope, key])', 'scope + key'),
+  idempotency('a claim that may have run is given back', 'release().catch(() => {})', ''),
+  idempotency('what was aborted asks no store', 'signal?.throwIfAborted()', ''),
+  record('another request with the key is a mismatch', 'if (text.slice(32, 75) !== fingerprint) return same(2)', ''),
+  record(
+    'a key that is held is not taken over',
+    'Number(text.slice(17, 32)) > nowMs ? 3 : 4',
+    'Number(text.slice(17, 32)) > nowMs ? 3 : 1',
+  ),
+  record('a duplicate is told that the first is at work', 'Number(text.slice(17, 32)) > nowMs ? 3 : 4', '4'),
+  record('only its holder completes or frees a key', 'if (!isHeld) return same(0)', '', [
+    'counter/idempotency-steps.test.ts',
+  ]),
+  record('what is done is not freed', 'return isDone ? same(0)', 'return false ? same(0)', [
+    'counter/idempotency-steps.test.ts',
+  ]),
+  record('text of another form is no record', '/^[pd][\\w-]{16}\\d{15}[\\w-]{43}/.test(current)', 'true', [
+    'counter/idempotency-steps.test.ts',
+  ]),
+  middleware('a handler that throws frees the key', 'c.error || ', ''),
+  middleware('a 5xx frees the key', ' || c.res.status >= 500', ''),
+  middleware('a key has a form', "?? (BARE.test(text) ? text : '')", '?? text'),
+  middleware('a key has a length', ' && key.length <= MAX_KEY', ''),
+  middleware('a scope is text', "if (typeof owner !== 'string' || owner === '')", 'if (false)'),
+  middleware('what only reads passes', 'if (SAFE.test(c.req.method)) return next()', ''),
+  middleware('the body is part of a request', 'btoa(String.fromCharCode(...hash))', "''"),
+  middleware('the query is part of a request', 'pathname + search, btoa', 'pathname, btoa'),
+  middleware('the method is part of a request', '[request.method, pathname', '[pathname'),
+  response('a cookie is for one client', '|set-cookie|', '|'),
+  response('a body is kept up to a limit', 'if (length > maxBytes)', 'if (false)'),
+  response('a body that is no text is kept', '{ fatal: true, ignoreBOM: true }', '{ ignoreBOM: true }'),
+]

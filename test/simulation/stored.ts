@@ -1,0 +1,75 @@
+import { type Entry, NO_VALUE, parseEntry } from '../../src/protocol/entry.ts'
+import { idOf, type Names } from './facts.ts'
+import type { History } from './history.ts'
+
+/** Reads what the store holds now, as a reader of the package would. */
+export interface Stored {
+  /** The namespace that a stored key is of. */
+  namesOf(key: string): Names
+  /** The number of the value in a stored text, if it has one. */
+  idInText(text: string | undefined): number | undefined
+  idIn(entry: Entry | undefined): number | undefined
+  /** An entry under whose generation and tags it is still valid. */
+  valid(text: string | undefined, names: Names): Entry | undefined
+  /** The same of what is at a key now. */
+  alive(key: string, names: Names): Entry | undefined
+  /** Whether an entry is there to everybody, by the store's clock. */
+  isLive(text: string | undefined, key: string): boolean
+  /** The value that a read would find at this time of its node's clock; undefined where that is not certain. */
+  truth(key: string, names: Names, nowMs: number): number | undefined
+  /** Whether nothing has changed what a read of the key depends on since this moment in history. */
+  isStable(key: string, names: Names, from: number): boolean
+}
+
+export const parse = (text: string | undefined): Entry | undefined =>
+  text === undefined ? undefined : parseEntry(text)
+
+/** The names of the tags that an entry has. */
+export function tagsOf(entry: Entry | undefined): string[] {
+  return entry?.tags ? entry.tags.split(',').map((part) => decodeURIComponent(part.split('=')[0] ?? '')) : []
+}
+
+export function createStored({ world, server, spaces, plain, changes }: History): Stored {
+  const namesOf = (key: string): Names => spaces.find(({ namespace }) => key.startsWith(`${namespace}:`)) as Names
+  const idIn = (entry: Entry | undefined): number | undefined => {
+    if (entry?.mark !== 'j') return undefined
+    return idOf(JSON.parse(entry.payload))
+  }
+  const idInText = (text: string | undefined): number | undefined =>
+    plain ? idOf(JSON.parse(text ?? 'null')) : idIn(parse(text))
+  /** An entry under whose generation and tags it is still valid. */
+  const valid = (text: string | undefined, names: Names): Entry | undefined => {
+    const entry = parse(text)
+    if (!entry || entry.mark === NO_VALUE || entry.generation !== server().peek(names.generation)) return undefined
+    if (entry.tags) {
+      for (const part of entry.tags.split(',')) {
+        const [tag = '', version] = part.split('=')
+        if (server().peek(names.tag(decodeURIComponent(tag))) !== version) return undefined
+      }
+    }
+    return entry
+  }
+  const alive = (key: string, names: Names): Entry | undefined => valid(server().peek(key), names)
+  /** Whether an entry is there to everybody, by the store's clock. */
+  const isLive = (text: string | undefined, key: string): boolean => {
+    const entry = valid(text, namesOf(key))
+    if (!entry) return false
+    return entry.freshUntilMs === entry.expiresMs || entry.freshUntilMs > world.time
+  }
+
+  const truth = (key: string, names: Names, nowMs: number): number | undefined => {
+    if (plain) return server().leftMs(key) > 0 ? idInText(server().peek(key)) : undefined
+    const entry = alive(key, names)
+    const id = idIn(entry)
+    if (!entry || id === undefined || server().leftMs(key) <= 0) return undefined
+    const graced = entry.freshUntilMs !== entry.expiresMs
+    return graced && entry.freshUntilMs <= Math.max(nowMs, world.time) ? undefined : id
+  }
+  const isStable = (key: string, names: Names, from: number): boolean => {
+    const entry = plain ? undefined : alive(key, names)
+    const parts = tagsOf(entry).map(names.tag)
+    return [key, names.generation, ...parts].every((part) => (changes.get(part) ?? 0) < from)
+  }
+
+  return { namesOf, idInText, idIn, valid, alive, isLive, truth, isStable }
+}

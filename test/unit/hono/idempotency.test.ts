@@ -1,0 +1,305 @@
+import { type AtomicStore, HitherError } from 'hither'
+import { type IdempotencyOptions, idempotency } from 'hither/hono'
+import { createIdempotency } from 'hither/idempotency'
+import { memoryStore } from 'hither/memory'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { describe, expect, it } from 'vitest'
+
+/** An application that counts how often its handlers run. */
+function appWith(options: Partial<IdempotencyOptions> = {}, store: AtomicStore = memoryStore()) {
+  const runs = { count: 0 }
+  const errors: unknown[] = []
+  let gate: Promise<unknown> | undefined
+  const app = new Hono()
+    .use(
+      idempotency({
+        idempotency: createIdempotency({ store, wait: 0 }),
+        scope: (c) => c.req.header('x-user') ?? 'guest',
+        ...options,
+      }),
+    )
+    .all('/pay', async (c) => {
+      runs.count++
+      await gate
+      return c.json({ run: runs.count, got: await c.req.text() }, 201, {
+        'X-Run': `${runs.count}`,
+        'Set-Cookie': 'a=b',
+      })
+    })
+    .post('/status/:status', (c) => {
+      runs.count++
+      return c.text(`run ${runs.count}`, Number(c.req.param('status')) as 200)
+    })
+    .post('/throw/:status', (c) => {
+      runs.count++
+      throw new HTTPException(Number(c.req.param('status')) as 400, { message: `run ${runs.count}` })
+    })
+    .post('/empty', (c) => {
+      runs.count++
+      return c.body(null, 204)
+    })
+    .post('/bytes', (c) => {
+      runs.count++
+      return c.body(new Uint8Array([0xff, 0, 0xfe, runs.count]), 200, { 'Content-Type': 'image/x' })
+    })
+    .post('/size/:size', (c) => {
+      runs.count++
+      return c.body('x'.repeat(Number(c.req.param('size'))))
+    })
+    .post('/events', (c) => {
+      runs.count++
+      const endless = new ReadableStream({
+        pull: (controller) => controller.enqueue(new TextEncoder().encode('data: x\n\n')),
+      })
+      return c.body(endless, 200, { 'Content-Type': 'text/event-stream' })
+    })
+    .onError((error, c) => {
+      errors.push(error)
+      if (error instanceof HTTPException) return error.getResponse()
+      return c.text(error instanceof HitherError ? error.code : String(error), 500)
+    })
+  const send = async (path = '/pay', headers: Record<string, string> = {}, init: RequestInit = {}): Promise<Response> =>
+    app.request(path, { method: 'POST', body: 'x', ...init, headers: { 'Idempotency-Key': '"k"', ...headers } })
+  const hold = (): (() => void) => {
+    let open = (): void => {}
+    gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    return () => {
+      gate = undefined
+      open()
+    }
+  }
+  return { app, runs, errors, send, hold }
+}
+const told = async (response: Response): Promise<[number, string, string | null]> => [
+  response.status,
+  await response.text(),
+  response.headers.get('Idempotency-Replayed'),
+]
+
+describe('the middleware idempotency', () => {
+  it('carries out a request once, and sends its response again', async () => {
+    const { runs, send } = appWith()
+    const first = await send()
+    expect([first.headers.get('X-Run'), first.headers.get('Set-Cookie')]).toEqual(['1', 'a=b'])
+    expect(await told(first)).toEqual([201, '{"run":1,"got":"x"}', null])
+    const again = await send()
+    expect([again.headers.get('X-Run'), again.headers.get('Set-Cookie')]).toEqual(['1', null])
+    expect(again.headers.get('Content-Type')).toBe('application/json')
+    expect(await told(again)).toEqual([201, '{"run":1,"got":"x"}', 'true'])
+    expect(runs.count).toBe(1)
+  })
+  it('takes a key in quotes and a bare one for the same, and no key that is none', async () => {
+    const { runs, send } = appWith()
+    for (const key of ['"k"', 'k', ' k ', '"k";a=1', ' "k" '])
+      expect([key, (await send('/pay', { 'Idempotency-Key': key })).status]).toEqual([key, 201])
+    expect(runs.count).toBe(1)
+    for (const key of [
+      '',
+      '""',
+      '"k',
+      'k"',
+      'a b',
+      'a,b',
+      '"a", "b"',
+      '"a\\b"',
+      'x'.repeat(256),
+      `"${'x'.repeat(256)}"`,
+    ]) {
+      const response = await send('/pay', { 'Idempotency-Key': key })
+      expect([key, response.status, response.headers.get('Content-Type')]).toEqual([
+        key,
+        400,
+        'application/problem+json',
+      ])
+      expect(await response.json()).toMatchObject({ title: 'Idempotency-Key is malformed', status: 400 })
+    }
+    expect(runs.count).toBe(1)
+    for (const key of ['"a\\"b\\\\"', '"a b, c"', 'x'.repeat(255)])
+      expect([key, (await send('/pay', { 'Idempotency-Key': key })).status]).toEqual([key, 201])
+    expect(runs.count).toBe(4)
+  })
+  it('lets a request without a key pass, or answers 400 where one is required', async () => {
+    const { runs, app } = appWith()
+    expect((await app.request('/pay', { method: 'POST' })).status).toBe(201)
+    expect((await app.request('/pay', { method: 'POST' })).status).toBe(201)
+    expect(runs.count).toBe(2)
+    const strict = appWith({ required: true })
+    const refused = await strict.app.request('/pay', { method: 'POST' })
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      expect.objectContaining({ title: 'Idempotency-Key is missing' }),
+    ])
+    expect((await strict.app.request('/pay')).status).toBe(201)
+    expect(strict.runs.count).toBe(1)
+  })
+  it('leaves a request alone that only reads', async () => {
+    const { runs, send } = appWith()
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'GET']) await send('/pay', {}, { method, body: null })
+    expect(runs.count).toBe(4)
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const key = { 'Idempotency-Key': method }
+      await send('/pay', key, { method })
+      expect((await send('/pay', key, { method })).headers.get('Idempotency-Replayed')).toBe('true')
+    }
+    expect(runs.count).toBe(7)
+  })
+  it('answers 422 to another request with the same key, before and after the first is done', async () => {
+    const { runs, send, hold } = appWith()
+    const open = hold()
+    const first = send()
+    while (runs.count === 0) await Promise.resolve().then(() => new Promise((resolve) => setTimeout(resolve)))
+    const others = async (): Promise<number[]> => {
+      const all = [
+        send('/pay', {}, { body: 'y' }),
+        send('/pay?a=1'),
+        send('/status/200'),
+        send('/pay', {}, { method: 'PUT' }),
+      ]
+      return (await Promise.all(all)).map(({ status }) => status)
+    }
+    expect(await others()).toEqual([422, 422, 422, 422])
+    const running = await send()
+    expect([running.status, running.headers.get('Retry-After')]).toEqual([409, '1'])
+    open()
+    expect((await first).status).toBe(201)
+    expect(await others()).toEqual([422, 422, 422, 422])
+    const refused = await send('/pay', {}, { body: 'y' })
+    expect(await refused.json()).toMatchObject({ title: 'Idempotency-Key is already used', status: 422 })
+    expect(runs.count).toBe(1)
+  })
+  it('has concurrent duplicates wait for the response, up to a limit', async () => {
+    const waiting = createIdempotency({ store: memoryStore(), wait: '60s' })
+    const { runs, send, hold } = appWith({ idempotency: () => waiting })
+    const open = hold()
+    const all = Array.from({ length: 20 }, () => send())
+    setTimeout(open, 60)
+    const responses = await Promise.all((await Promise.all(all)).map(told))
+    expect(new Set(responses.map(([status, body]) => `${status} ${body}`))).toEqual(
+      new Set(['201 {"run":1,"got":"x"}']),
+    )
+    expect(responses.filter(([, , replayed]) => replayed === 'true').length).toBe(19)
+    expect(runs.count).toBe(1)
+  })
+  it('says that it is not known what became of a request whose server is gone', async () => {
+    const store = memoryStore()
+    const options = { idempotency: createIdempotency({ store, wait: 0, hold: 1 }) }
+    const { runs, send, hold } = appWith(options, store)
+    hold()
+    void send()
+    while (runs.count === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    let response = await send()
+    while (response.headers.has('Retry-After')) response = await send()
+    expect([response.status, await response.json()]).toEqual([
+      409,
+      expect.objectContaining({
+        title: expect.stringContaining('unknown'),
+        detail: expect.stringContaining('may have been carried out'),
+      }),
+    ])
+    expect(runs.count).toBe(1)
+  })
+  it('frees the key where the handler throws or answers 5xx, and keeps a 4xx', async () => {
+    for (const [path, count] of [
+      ['/status/500', 2],
+      ['/status/503', 2],
+      ['/throw/400', 2],
+      ['/throw/500', 2],
+      ['/status/400', 1],
+      ['/status/404', 1],
+      ['/status/302', 1],
+    ] as const) {
+      const { runs, send } = appWith()
+      const [first, second] = [await send(path), await send(path)]
+      expect([path, runs.count, second.headers.get('Idempotency-Replayed')]).toEqual([
+        path,
+        count,
+        count === 1 ? 'true' : null,
+      ])
+      expect(second.status).toBe(first.status)
+    }
+  })
+  it('keeps a body of any kind, up to its limit, and sends a larger one once', async () => {
+    for (const [path, replayed] of [
+      ['/empty', true],
+      ['/bytes', true],
+      ['/size/0', true],
+      ['/size/100', true],
+      ['/size/101', false],
+      ['/size/1000000', false],
+    ] as const) {
+      const { runs, send } = appWith({ maxBytes: 100 })
+      const first = await send(path)
+      const body = new Uint8Array(await first.arrayBuffer())
+      const second = await send(path)
+      expect([path, runs.count]).toEqual([path, 1])
+      if (path.startsWith('/size/')) expect(body.length).toBe(Number(path.slice(6)))
+      if (replayed) {
+        expect([path, second.status, second.headers.get('Content-Type')]).toEqual([
+          path,
+          first.status,
+          first.headers.get('Content-Type'),
+        ])
+        expect(new Uint8Array(await second.arrayBuffer())).toEqual(body)
+      } else {
+        expect([second.status, await second.json()]).toEqual([
+          409,
+          expect.objectContaining({ title: expect.stringMatching(/carried out/) }),
+        ])
+      }
+    }
+  })
+  it('sends events as they come', async () => {
+    const { send, runs } = appWith()
+    const response = await send('/events')
+    const reader = response.body?.getReader()
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: x\n\n')
+    await reader?.cancel()
+    expect([(await send('/events')).status, runs.count]).toEqual([409, 1])
+  })
+  it('keeps a key for one user', async () => {
+    const { runs, send } = appWith()
+    await send('/pay', { 'x-user': 'ann' })
+    expect((await send('/pay', { 'x-user': 'bob' })).headers.get('Idempotency-Replayed')).toBe(null)
+    expect(runs.count).toBe(2)
+    for (const scope of ['', undefined, 7]) {
+      const app = appWith({ scope: () => scope as string })
+      expect(await told(await app.send())).toEqual([500, 'INVALID_ARGUMENT', null])
+      expect(app.runs.count).toBe(0)
+    }
+  })
+  it('carries out nothing where the store is away', async () => {
+    const error = new HitherError('STORE_UNAVAILABLE', 'away')
+    const { runs, send } = appWith({}, { ...memoryStore(), run: () => Promise.reject(error) })
+    expect(await told(await send())).toEqual([500, 'STORE_UNAVAILABLE', null])
+    expect(runs.count).toBe(0)
+  })
+  it('sends the response, and tells of it, where the store takes it no more', async () => {
+    const inner = memoryStore()
+    const run: AtomicStore['run'] = (operation, key, args, call) =>
+      args[0] === 'begin' ? inner.run(operation, key, args, call) : Promise.reject(new Error('away'))
+    const told: unknown[] = []
+    const { runs, send } = appWith({ onError: (error) => void told.push(error) }, { ...inner, run })
+    expect((await send()).status).toBe(201)
+    expect((await send('/status/500', { 'Idempotency-Key': 'other' })).status).toBe(500)
+    expect(told.map(String)).toEqual(['Error: away', 'Error: away'])
+    expect((await send()).status).toBe(409)
+    expect(runs.count).toBe(2)
+  })
+  it('takes no option that makes no sense', () => {
+    const good = { idempotency: createIdempotency({ store: memoryStore() }), scope: () => 'x' }
+    for (const bad of [
+      undefined,
+      null,
+      {},
+      { scope: good.scope },
+      { idempotency: good.idempotency },
+      { ...good, other: 1 },
+      { ...good, maxBytes: -1 },
+      { ...good, scope: 'x' },
+    ])
+      expect(() => idempotency(bad as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+})

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { within } from '../../src/runtime/deadline.ts'
+import { settle, type Unit } from '../../src/store/tick.ts'
+import { code, handMade, turn } from './hand-made-tick.ts'
+
+// The clock of a Worker stands still while it computes: a stall of the event loop is for Node alone.
+
+describe('a process that was held up', () => {
+  const block = (ms: number): void => {
+    for (const end = Date.now() + ms; Date.now() < end; );
+  }
+  it('sends what came due meanwhile, and waits for its reply', async () => {
+    const { flushed, fire, read, tick } = handMade()
+    const answer = read('a', Date.now() + 10)
+    block(30)
+    await turn()
+    fire()
+    await turn()
+    settle(flushed[0]?.units[0] as Unit, 'resolve', 'x')
+    expect(await answer).toBe('x')
+    tick.close()
+  })
+  it('leaves a deadline alone that is far', async () => {
+    const { flushed, read, tick } = handMade()
+    const far = Date.now() + 90_000
+    const answer = code(read('a', far))
+    block(30)
+    await turn()
+    expect(flushed[0]?.units[0]?.deadline).toBe(far)
+    tick.close()
+    expect(await answer).toBe('CLOSED')
+  })
+  it('leaves the deadlines of a process alone that was not', async () => {
+    const { flushed, read, tick } = handMade()
+    const soon = Date.now() + 20
+    const answer = code(read('a', soon))
+    await undefined
+    await undefined
+    expect(flushed[0]?.units[0]?.deadline).toBe(soon)
+    tick.close()
+    expect(await answer).toBe('CLOSED')
+  })
+})
+
+describe('within', () => {
+  it('gives what has arrived by the turn after the deadline', async () => {
+    let arrive = (_: string): void => {}
+    const work = new Promise<string>((resolve) => {
+      arrive = resolve
+    })
+    const result = within(work, { signals: [], deadline: Date.now() + 5 })
+    // Set before it is due, and due after: between the two the loop takes a turn.
+    for (const end = Date.now() + 20; Date.now() < end; );
+    setTimeout(() => arrive('x'))
+    expect(await result).toBe('x')
+    const late = code(within(new Promise(() => {}), { signals: [], deadline: Date.now() + 5 }))
+    expect(await late).toBe('TIMEOUT')
+  })
+})
