@@ -21,6 +21,7 @@ const ORDER: readonly string[] = [
   'near',
   'values',
   'plain',
+  'mini',
   'rate-limits',
   'addresses',
   'hono',

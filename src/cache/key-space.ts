@@ -1,6 +1,6 @@
-import { HASHED, storedKey } from '../protocol/keys.ts'
+import { HASHED } from '../protocol/keys.ts'
 import { utf8Length } from '../protocol/text.ts'
-import type { Core } from './core.ts'
+import type { Core } from './engine.ts'
 
 /** Where a namespace keeps what a caller names by a key. In the plain format keys are as given. */
 export interface KeySpace {
@@ -11,16 +11,16 @@ export interface KeySpace {
 }
 
 /** `longKeys` shortens a key that the store would refuse for its length; the result is in a space no other key reaches. */
-export function keySpace({ plain, near, traits, longKeys }: Core, name: string): KeySpace {
-  const nearName = near?.names(name) ?? String
-  const stored = (key: string): string => (plain ? key : storedKey(name, key))
+export function keySpace({ format, near, traits, longKeys }: Core, name: string): KeySpace {
+  const nearName = near.names(name)
+  const stored = (key: string): string => format.storedKey(name, key)
   if (!longKeys) return { stored, names: nearName }
   const left = traits.maxKeyBytes - name.length - 1
   const isLong = (key: string): boolean =>
     typeof key === 'string' && key.length * 3 > left && key.isWellFormed() && utf8Length(key) > left
-  const hashedName = near?.names(name + HASHED) ?? String
+  const hashedName = near.names(name + HASHED)
   return {
-    stored: (key) => (isLong(key) ? storedKey(name + HASHED, longKeys(key)) : stored(key)),
+    stored: (key) => (isLong(key) ? format.storedKey(name + HASHED, longKeys(key)) : stored(key)),
     names: (key) => (isLong(key) ? hashedName(longKeys(key)) : nearName(key)),
   }
 }

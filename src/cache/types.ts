@@ -5,7 +5,11 @@ import type { NearTier } from '../near/near-tier.ts'
 import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
+import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
+import type { PlainFormat } from './parts/format-plain.ts'
 import type { Schema } from './schema.ts'
+
+export type { AnyCache, HasEntries, HasTags, Results } from './handle.ts'
 
 /** What comes back as it is: it cannot change, or its type has no form to be read only. A branded text is text, too. */
 type Unchanged =
@@ -41,14 +45,25 @@ export type Frozen<T, Levels extends 0[] = []> = T extends Unchanged
           ? { readonly [K in keyof T]: Frozen<T[K]> }
           : T
 
-/** How a cache types its results: as they are, or read only, where a near tier shares them. */
-export type Results = 'mutable' | 'frozen'
-
 /** `T` as a cache with these results types it. */
 export type Given<T, R extends Results> = R extends 'frozen' ? Frozen<T> : T
 
 /** Keeps a promise going after the answer: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
 export type WaitUntil = (work: Promise<unknown>) => void
+
+/** The options of a read, and of writes, of a cache that can do `F`. */
+export type ReadOptionsOf<F extends object> = F extends HasTags ? ReadOptions : CallOptions
+export type AddOptionsOf<F extends object> = F extends HasTags
+  ? AddOptions
+  : F extends HasEntries
+    ? Omit<AddOptions, 'tags'>
+    : PlainAddOptions
+export type SetOptionsOf<F extends object> = AddOptionsOf<F> & WriteOptions
+export type LoadOptionsOf<F extends object> = F extends HasTags
+  ? GetOrSetOptions
+  : F extends HasEntries
+    ? Omit<GetOrSetOptions, 'tags'>
+    : PlainLoadOptions
 
 /** How one call may end early. */
 export interface CallOptions {
@@ -328,19 +343,20 @@ export interface CacheOptions extends CommonOptions {
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
   readonly codec?: Codec
-  readonly format?: 'entry'
+  readonly format?: undefined
 }
 
 /** Entries shared with other programs: the key as given, JSON text as the value, the lifetime kept by the server. */
 export interface PlainCacheOptions extends CommonOptions {
-  readonly format: 'plain'
+  /** `plain()` of `hither/plain`. */
+  readonly format: PlainFormat
 }
 
 /**
  * A cache of entries that other programs read and write as well. Two invariants hold within one process only: that a
  * deleted value does not come back from a load under way, and that one load runs per key.
  */
-export interface PlainCache<out R extends Results = 'mutable'> {
+export interface PlainCache<out R extends Results = 'mutable'> extends AnyCache<R> {
   /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
   get<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, R> | undefined>
   /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
@@ -399,6 +415,7 @@ export interface PlainCache<out R extends Results = 'mutable'> {
 
 /** A cache in one namespace of a store: `Cache`, or `Cache<'frozen'>` where a near tier shares what it gives out. */
 export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> {
+  readonly [VIEW]: AnyCache<R, HasTags>[typeof VIEW]
   get<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, R> | undefined>
   getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, Given<T, R>>>
   getEntry<T = unknown>(key: string, options?: ReadOptions): Promise<CacheEntry<T, R>>

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { attach, type Near, type NearHost } from './attached.ts'
+import { attach, type NearHost, type NearPart } from './coherence.ts'
 import { createLocalTier, type LocalTier } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
 
@@ -21,7 +21,7 @@ export interface NearTierOptions {
 /** The near tier of one cache. */
 export interface NearTier extends LocalTier {
   /** For `createCache`. Throws `INVALID_ARGUMENT` the second time: a tier belongs to one cache. */
-  attach(host: NearHost): Near
+  attach(host: NearHost): NearPart
 }
 
 /** A near tier, to be passed to `createCache`. Throws `INVALID_ARGUMENT` and `INVALID_DURATION` for its options. */

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ioredisStore } from '../../adapters/ioredis/index.ts'
 import { memoryStore } from '../../adapters/memory/index.ts'
+import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type CacheEvent, createCache, type PlainCache, type PlainCacheOptions } from '../../src/index.ts'
 import { same } from '../support/same.ts'
 
@@ -47,7 +48,7 @@ describe('plain values on one Redis with a Python program', { timeout: 60_000 },
     redis = new Redis(url.href, { enableOfflineQueue: false, maxRetriesPerRequest: 0 })
     cache = createCache({
       store: ioredisStore(redis),
-      format: 'plain',
+      format: plain(),
       storeTimeout: '20s',
       onEvent: (event) => events.push(event),
     })
@@ -142,7 +143,7 @@ describe('plain values on one Redis with a Python program', { timeout: 60_000 },
 describe('plain values', () => {
   const open = (options: object = {}) => {
     const store = memoryStore()
-    return createCache({ store, format: 'plain', ...options } as PlainCacheOptions)
+    return createCache({ store, format: plain(), ...options } as PlainCacheOptions)
   }
   it.each([{ grace: '1h' }, { namespace: 'shop' }, { codec: { mark: 'Q', encode: String, decode: String } }])(
     'have no place for %o',
@@ -178,7 +179,7 @@ describe('plain values', () => {
   })
   it('keep the key as given, and refuse what is none', async () => {
     const store = memoryStore()
-    const cache = createCache({ store, format: 'plain' })
+    const cache = createCache({ store, format: plain() })
     await cache.set('user:1', { $: 1 })
     expect(await store.get('user:1')).toBe('{"$":1}')
     expect(await cache.get('user:1')).toEqual({ $: 1 })

@@ -13,6 +13,7 @@ import {
   createCache,
   type Operation,
 } from '../../src/index.ts'
+import { createMiniCache } from '../support/mini-face.ts'
 import { same } from '../support/same.ts'
 
 /** A cache and another over a connection of its own, in a namespace of their own. */
@@ -45,7 +46,13 @@ const lifetime: Operation<readonly [], number | null> = {
   apply: (current, _, { leftMs }) => ({ next: current, ttl: 'keep', reply: leftMs ?? null }),
 }
 
-function describeCache(name: string, open: () => Promise<AtomicStore>, close?: () => Promise<void>): void {
+/** `make`: the face of the cache; the small one goes by the functions. */
+function describeCache(
+  name: string,
+  open: () => Promise<AtomicStore>,
+  close?: () => Promise<void>,
+  make: (options: CacheOptions) => Cache<'frozen'> = createCache,
+): void {
   describe(`cache: ${name}`, () => {
     const stores: AtomicStore[] = []
     beforeAll(async () => {
@@ -74,8 +81,8 @@ function describeCache(name: string, open: () => Promise<AtomicStore>, close?: (
       const namespace = `t${++tests}-${Math.random().toString(36).slice(2)}`
       // A busy machine is no store that is away.
       const shared = { namespace, ttl: '5m', storeTimeout: '20s', ...options } as const
-      const cache = createCache({ ...shared, store: counted, onEvent: (event) => events.push(event) })
-      return { cache, other: createCache({ ...shared, store: second }), asked, events, namespace, store }
+      const cache = make({ ...shared, store: counted, onEvent: (event) => events.push(event) })
+      return { cache, other: make({ ...shared, store: second }), asked, events, namespace, store }
     }
     const test = (title: string, body: (pair: Pair) => Promise<void>): void => it(title, () => body(pair()), 60_000)
 
@@ -790,11 +797,17 @@ const over = (make: () => Redis | Cluster) => {
 }
 const single = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 
-const memory = memoryStore()
-let inMemory = 0
-describeCache('memory', async () => (inMemory++ < 2 ? { ...memory, close: async () => {} } : memoryStore()))
+/** The first two share what they hold, as two connections do. */
+const inProcess = (): (() => Promise<AtomicStore>) => {
+  const memory = memoryStore()
+  let opened = 0
+  return async () => (opened++ < 2 ? { ...memory, close: async () => {} } : memoryStore())
+}
+describeCache('memory', inProcess())
+describeCache('memory, mini', inProcess(), undefined, createMiniCache)
 describeCache('ioredis → Redis 7', ...over(() => new Redis(env('REDIS7_URL'), single)))
 describeCache('ioredis → Redis 8', ...over(() => new Redis(env('REDIS8_URL'), single)))
+describeCache('ioredis → Redis 8, mini', ...over(() => new Redis(env('REDIS8_URL'), single)), createMiniCache)
 describeCache('ioredis → Valkey', ...over(() => new Redis(env('VALKEY_URL'), single)))
 describeCache(
   'ioredis → Cluster',
@@ -815,15 +828,17 @@ for (const [name, variable] of [
 ] as const) {
   describeCache(`tcp → ${name}`, async () => tcpStore({ url: env(variable) }))
 }
-let gateway: Promise<StartedGateway> | undefined
-describeCache(
-  'REST → gateway → Redis 8',
-  async () => {
+for (const [name, make] of [
+  ['REST → gateway → Redis 8', createCache],
+  ['REST → gateway → Redis 8, mini', createMiniCache],
+] as const) {
+  let gateway: Promise<StartedGateway> | undefined
+  const open = async () => {
     gateway ??= startGateway({ redis: env('REDIS8_URL') })
     return upstashStore(await gateway)
-  },
-  async () => (await gateway)?.stop(),
-)
+  }
+  describeCache(name, open, async () => (await gateway)?.stop(), make)
+}
 const admin = new Redis(env('REDIS7_URL'), { lazyConnect: true })
 describeCache(
   'ioredis, scripts refused',

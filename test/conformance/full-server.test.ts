@@ -3,9 +3,9 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decrement, increment } from '../../adapters/express-rate-limit/hits.ts'
 import { startServer } from '../../scripts/servers.ts'
-import { writeEntry } from '../../src/cache/entry-operations.ts'
-import { writePlain } from '../../src/cache/plain-operations.ts'
-import { captureVersion, softenVersion } from '../../src/cache/versions.ts'
+import { writeEntry } from '../../src/cache/steps/entry.ts'
+import { writePlain } from '../../src/cache/steps/plain.ts'
+import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { addToCount, addToWindow } from '../../src/counter/operations.ts'
 import { idempotencyStep } from '../../src/idempotency/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
@@ -186,9 +186,9 @@ describe('a script on a server past its maxmemory', () => {
     )
     expect(files.sort()).toEqual([
       'adapters/express-rate-limit/hits.ts',
-      'src/cache/entry-operations.ts',
-      'src/cache/plain-operations.ts',
-      'src/cache/versions.ts',
+      'src/cache/steps/entry.ts',
+      'src/cache/steps/plain.ts',
+      'src/cache/steps/versions.ts',
       'src/counter/operations.ts',
       'src/idempotency/operations.ts',
       'src/near/pull-feed.ts',

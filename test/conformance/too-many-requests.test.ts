@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
+import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type Cache, type CacheEvent, createCache, HitherError } from '../../src/index.ts'
 import { nearTier } from '../../src/near/index.ts'
 import { createHttpProxy, type HttpProxy, tooManyRequests } from '../support/http-proxy.ts'
@@ -37,7 +38,7 @@ const codeOf = (call: Promise<unknown>): Promise<unknown> =>
 const kinds: Record<string, () => object> = {
   entries: () => ({}),
   'entries and a near tier': () => ({ near: nearTier({ maxBytes: 1_000_000, maxAge: '5s' }) }),
-  'the plain format': () => ({ format: 'plain' }),
+  'the plain format': () => ({ format: plain() }),
 }
 describe.each(Object.entries(kinds))('too many requests, with %s', (_, options) => {
   it('getOrSet runs its loader after at most two refusals', async () => {

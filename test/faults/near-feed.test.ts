@@ -6,6 +6,7 @@ import { connect, type IoredisLike, ioredisStore } from '../../adapters/ioredis/
 import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { ask, type ClusterServers, startCluster } from '../../scripts/servers.ts'
+import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
 import { messageFeed, nearTier } from '../../src/near/index.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -146,7 +147,7 @@ describe.each(clusterWays)('messages between near tiers over a Cluster of %s', (
     close(): Promise<void>
   }
   const near = (store: AtomicStore, onEvent: (event: CacheEvent) => void) =>
-    createCache({ store, near: nearTier({ maxAge: '1m', feed: messageFeed() }), format: 'plain', ttl: '5m', onEvent })
+    createCache({ store, near: nearTier({ maxAge: '1m', feed: messageFeed() }), format: plain(), ttl: '5m', onEvent })
   async function one(): Promise<One> {
     const name = `one${++made}end`
     const client = await make(

@@ -1,10 +1,20 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
  * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their
- * names, or in those of their files.
+ * names, or in those of their files; `--pins` runs nothing, and only checks that the text of every mutant is in its file once.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +28,16 @@ const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+if (process.argv[2] === '--pins') {
+  const all = await allMutants()
+  const lost = all.filter((mutant) => {
+    const path = join(root, mutant.file)
+    return !existsSync(path) || readFileSync(path, 'utf8').split(mutant.find).length !== 2
+  })
+  for (const { file, guard, find } of lost) console.log(`NOT ONCE ${file}: ${guard} — ${find}`)
+  console.log(`pins: ${all.length - lost.length} of ${all.length} are in their files`)
+  process.exit(lost.length > 0 ? 1 : 0)
+}
 const part = process.argv[2] ?? ''
 const wanted = (await allMutants()).filter(({ guard, file }) => guard.includes(part) || file.includes(part))
 const survivors: Mutant[] = []
@@ -38,12 +58,18 @@ function only(text: string, title: string): string {
   return text.replace(`it('${title}'`, `it.only('${title}'`)
 }
 
+/** Entries that are no `index.ts` of a folder of their name. */
+const FILES: Readonly<Record<string, string>> = {
+  '/refresh': 'src/cache/refresh.ts',
+  '/plain': 'src/cache/parts/format-plain.ts',
+}
 const ADAPTERS = ['/memory', '/hono']
 
 /** The same text, whose imports of the package lead into the copy at `home`. */
 function fromCopy(text: string, home: string): string {
   return text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
-    if (entry === '/refresh') return `from '${home}/src/cache/refresh.ts'`
+    const file = FILES[entry ?? '']
+    if (file) return `from '${home}/${file}'`
     const path = entry === undefined ? 'src' : ADAPTERS.includes(entry) ? `adapters${entry}` : `src${entry}`
     return `from '${home}/${path}/index.ts'`
   })

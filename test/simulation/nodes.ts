@@ -86,12 +86,12 @@ export function startNode(stage: Stage, place: number): void {
     inOrder,
   }
   const deletes = new Set<Deleting>()
-  const { createCache, HitherError, messageFeed, nearTier, pullFeed } = boot(machine)
+  const { createCache, HitherError, messageFeed, nearTier, plain: plainFormat, pullFeed } = boot(machine)
   const watch = watchOf(stage, name, life, deletes)
   const store = connect(world, network, machine, server, bus, link, HitherError, watch)
   const feed =
     tier === 'feed' ? messageFeed() : tier === 'pull' ? pullFeed({ every: extra.pick([50, 1000]) }) : undefined
-  const own = plain ? { format: 'plain' } : { namespace: 'sim', grace }
+  const own = plain ? { format: plainFormat() } : { namespace: 'sim', grace }
   const cache = createCache({
     store,
     ...(tier === 'none' ? {} : { near: nearTier({ maxAge, ...(feed && { feed }) }) }),

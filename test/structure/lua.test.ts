@@ -25,7 +25,10 @@ function textOf(
     .join('')
 }
 
-/** Every script: what an object gives as `lua`, and any other text that calls `redis.call`. By place. */
+/**
+ * Every script: what an object gives as `lua`, and any other text that calls `redis.call`. By place. A text that stands whole
+ * in a longer script is a part of it, and is looked at there: alone it lacks the locals that its operands come from.
+ */
 function scriptsOf(files: Files): Map<string, string> {
   const modules = parse(files)
   const constants = new Map<string, Node>()
@@ -44,7 +47,9 @@ function scriptsOf(files: Files): Map<string, string> {
       else if (named && !isComputed(node.value)) found.set(place(files, path, node), '')
     })
   }
-  return found
+  const isPart = (text: string): boolean =>
+    text !== '' && [...found.values()].some((whole) => whole.length > text.length && whole.includes(text))
+  return new Map([...found].filter(([, text]) => !isPart(text)))
 }
 
 /** A `lua` that is handed on, such as `lua: operation.lua`, is looked at where it is written. */
@@ -73,6 +78,23 @@ describe('the Lua of operations', () => {
     ])
     expect([...scriptsOf({ 'src/a.ts': source.slice(0, 2).join('\n').split(';')[0] as string }).values()]).toEqual([
       'local x = tostring(1) return x',
+    ])
+  })
+  it('is looked at as a whole where it is written in parts', () => {
+    const source = [
+      "const HEAD = 'local a, b = ARGV[1], #ARGV[1] '",
+      "const GOOD = `redis.call('SET', KEYS[1], a .. a) `",
+      "const BAD = `redis.call('SET', KEYS[1], a .. b) `",
+      'export const good = { lua: `$' + '{HEAD}$' + '{GOOD}` }',
+      'export const bad = { lua: `$' + '{HEAD}$' + '{BAD}` }',
+      "const alone = `redis.call('SET', KEYS[1], a .. c)`",
+    ]
+    const scripts = [...scriptsOf({ 'src/a.ts': source.join('\n') })]
+    const faults = scripts.map(([where, script]) => [where, luaFaults(script)] as const)
+    expect(faults.map(([where, { length }]) => `${where} ${length}`)).toEqual([
+      'src/a.ts:4 0',
+      'src/a.ts:5 1',
+      'src/a.ts:6 2',
     ])
   })
   it.each([

@@ -11,6 +11,7 @@ import {
   type Store,
 } from 'hither'
 import type { NearTier } from 'hither/near'
+import { plain as plainFormat } from 'hither/plain'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { typed } from './support.ts'
@@ -116,7 +117,7 @@ void event.value
 declare const store: AtomicStore
 typed<Cache>()(createCache({ store }))
 typed<Cache>()(createCache({ store, namespace: 'shop', ttl: '5m', grace: '1h' }))
-typed<PlainCache>()(createCache({ store, format: 'plain', ttl: 60_000 }))
+typed<PlainCache>()(createCache({ store, format: plainFormat(), ttl: 60_000 }))
 // What nobody else gets is typed to be written: without a near tier, or with copies of one.
 declare const near: NearTier
 const own = createCache({ store, near, mutable: true })
@@ -124,8 +125,8 @@ typed<Cache>()(own)
 typed<Cache<'frozen'>>()(createCache({ store, near }))
 typed<Cache<'frozen'>>()(createCache({ store, near, mutable: false }))
 typed<Cache>()(createCache({ store, mutable: false }))
-typed<PlainCache<'frozen'>>()(createCache({ store, near, format: 'plain' }))
-typed<PlainCache>()(createCache({ store, near, format: 'plain', mutable: true }))
+typed<PlainCache<'frozen'>>()(createCache({ store, near, format: plainFormat() }))
+typed<PlainCache>()(createCache({ store, near, format: plainFormat(), mutable: true }))
 declare const someOptions: CacheOptions
 typed<Cache<'frozen'>>()(createCache(someOptions))
 typed<Promise<User>>()(createCache({ store }).getOrSet('k', loadUser))
@@ -156,11 +157,11 @@ createCache({ store, ttl: '5 apples' })
 // @ts-expect-error no option is dropped in silence
 createCache({ store, timeToLive: '5m' })
 // @ts-expect-error a stale copy needs an entry of our own form
-createCache({ store, format: 'plain', grace: '1h' })
+createCache({ store, format: plainFormat(), grace: '1h' })
 // @ts-expect-error keys are as given, with no prefix
-createCache({ store, format: 'plain', namespace: 'shop' })
+createCache({ store, format: plainFormat(), namespace: 'shop' })
 // @ts-expect-error JSON only: another codec would hide the value from other programs
-createCache({ store, format: 'plain', codec: { name: 'x', encode: String, decode: String } })
+createCache({ store, format: plainFormat(), codec: { name: 'x', encode: String, decode: String } })
 // @ts-expect-error a listener is given events, not text
 createCache({ store, onEvent: (event: string) => event })
 

@@ -3,193 +3,200 @@ import { type Mutant, of } from '../mutants.ts'
 /** By the title of one test: that of the others takes its time. */
 const by = (title: string): readonly string[] => [`cache/loads.test.ts > ${title}`]
 
-const step = of('src/cache/entry-operations.ts')
-const load = of('src/cache/load.ts')
-const through = of('src/cache/get-or-set.ts')
-const core = of('src/cache/core.ts')
-const look = of('src/cache/look.ts')
-const cache = of('src/cache/create-cache.ts')
+const value = of('src/cache/steps/values.ts')
+const leasing = of('src/cache/steps/lease.ts')
+const flight = of('src/cache/load/flight.ts')
+const lease = of('src/cache/load/lease.ts')
+const lead = of('src/cache/load/lead.ts')
+const runs = of('src/cache/load/run-loader.ts')
+const fill = of('src/cache/load/fill.ts')
+const through = of('src/cache/load/read-through.ts')
+const options = of('src/cache/options.ts')
+const engine = of('src/cache/engine.ts')
+const judge = of('src/cache/judge.ts')
+const open = of('src/cache/open.ts')
+const faces = of('src/cache/faces.ts')
 const clock = of('src/runtime/store-clock.ts', ['cache/clocks.test.ts'])
 const background = of('src/runtime/background.ts')
 const abort = of('src/runtime/abort.ts')
 
 export const mutants: readonly Mutant[] = [
   // A load that ended without a value
-  load(
+  lease(
     'who waited for it does not queue',
-    '(isNext && after) ||',
+    '(isNext && isAfterFailure) ||',
     '',
     by('when it throws, and each gets its own answer'),
   ),
-  load('who waited for another does', '(isNext && after) ||', 'isNext ||'),
-  load(
+  lease('who waited for another does', '(isNext && isAfterFailure) ||', 'isNext ||'),
+  runs(
     'a failure leaves word',
-    "giveUp('fail', job.shareMs)",
-    'giveUp()',
+    "load.isOver ? undefined : { verb: 'fail', shareMs: settings.shareMs }",
+    'undefined',
     by('when it throws, and one of them stores what it loads'),
   ),
-  load(
+  runs(
     'but not a load that everybody has left',
-    '(load.over ? giveUp() : giveUp',
-    '(false ? giveUp() : giveUp',
+    'load.isOver ? undefined : {',
+    'false ? undefined : {',
     by('but behind one another when it was deleted, or its callers have left'),
   ),
-  load(
+  lease(
     'what is loaded beside the lease is not stored',
-    "load.unstored = ''",
+    "load.dropCode = ''",
     '',
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
-  load(
+  fill(
     'a value that could not be written leaves word',
-    "await release(job, token, false, 'fail')",
-    'await release(job, token, false)',
+    "await leases.releaseOf(load, { verb: 'fail' })",
+    'await leases.releaseOf(load)',
     by('when it is too large'),
   ),
-  step(
+  value(
     'so does one whose tags came too late',
-    "verb === 'fill' && a[0] === NO_VALUE ? word(0) : FREE",
-    'FREE',
+    "verb === 'fill' && markAndId[0] === NO_VALUE ? failedLease(entry, 0) : FREE_LEASE",
+    'FREE_LEASE',
     by('when it skips, or names a tag too late'),
   ),
-  step(
+  leasing(
     'a lease after it says so',
-    "held === FAILED ? '10' : '00'",
+    "leaseToken === FAILED ? '10' : '00'",
     "'00'",
     by('when it throws, and each gets its own answer'),
   ),
-  step(
+  leasing(
     'word is left where somebody waits',
-    "(text[90] === '1' || Number(b) > 0)",
-    'Number(b) > 0',
+    "(text[90] === '1' || Number(shareMs) > 0)",
+    'Number(shareMs) > 0',
     by('when it throws, and each gets its own answer'),
   ),
-  step('and no other', "(text[90] === '1' || Number(b) > 0)", 'true', by('leave nothing where nobody waits')),
-  step(
+  leasing('and no other', "(text[90] === '1' || Number(shareMs) > 0)", 'true', by('leave nothing where nobody waits')),
+  leasing(
     'a shared failure ends',
-    'if (Number(e) === 1 && leaseLeft > 0)',
-    'if (Number(e) === 1)',
+    'if (Number(readsFailure) === 1 && leaseLeftMs > 0)',
+    'if (Number(readsFailure) === 1)',
     by('serves the stale copy meanwhile, and loads once its time is over'),
   ),
-  step(
+  leasing(
     'it is for those who ask for it',
-    'if (Number(e) === 1 && leaseLeft > 0)',
-    'if (leaseLeft > 0)',
+    'if (Number(readsFailure) === 1 && leaseLeftMs > 0)',
+    'if (leaseLeftMs > 0)',
     by('answers those who wait, and who come soon, by the failure of another process'),
   ),
-  load(
+  lease(
     'and for no load that is forced',
-    'Number(job.shareMs > 0 && !job.early)',
-    'Number(job.shareMs > 0)',
+    'Number(settings.shareMs > 0 && !early)',
+    'Number(settings.shareMs > 0)',
     by('shares no load that was forced, skipped or answered undefined'),
   ),
   through(
     'who joins another caller need not share',
-    'if (plan.shareMs > 0 && !force)',
-    'if (true)',
+    'else if (outcome.failed && settings.shareMs > 0 && !force)',
+    'else if (outcome.failed)',
     by('is not for a caller that does not name it, though it waits with one that does'),
   ),
   // Leases without a holder
-  step(
+  leasing(
     'no holder is no lease',
-    'held !== NONE && held !== a',
-    'held !== a',
+    'leaseToken !== NONE && leaseToken !== token',
+    'leaseToken !== token',
     by('is none when it has no token, however far ahead it ends'),
   ),
-  load(
+  lease(
     'patience ends',
-    '|| sleptMs > job.hardMs + PATIENCE_MARGIN_MS',
+    '|| wait.sleptMs > hardMs + PATIENCE_MARGIN_MS',
     '',
     by('keeps no follower from its stale copy'),
   ),
-  load(
+  lease(
     'a lease that ends far ahead is taken over',
-    'if (isNext || tooLong || leftMs <= longestLeaseMs)',
-    'if (true)',
+    'isNext || wait.takesOver || leftMs <= longestLeaseMs',
+    'true',
     by('is taken over past hardTimeout and a margin, and then held as any other'),
   ),
-  load(
+  lease(
     'one that is renewed is not',
-    'if (isNext || tooLong || leftMs <= longestLeaseMs)',
-    'if (isNext || tooLong)',
+    'isNext || wait.takesOver || leftMs <= longestLeaseMs',
+    'isNext || wait.takesOver',
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
   // The end of a cache
-  cache(
+  faces(
     'close sees to running loads',
     'await loads.close()',
     '',
     by('gives the lease of a load that takes longer back, and its callers get their value'),
   ),
-  load(
+  flight(
     'it lets them end first',
     'await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)',
     '',
     by('lets a load end and stores its value, so that another process has it'),
   ),
-  load(
+  flight(
     'it gives leases back',
-    'return token ? release(job, token) : undefined',
+    'return token ? engine.leases.release(request, token) : undefined',
     'return undefined',
     by('gives the lease of a load that takes longer back, and its callers get their value'),
   ),
-  load(
+  flight(
     'it ends what waits for another',
-    'end(load, closed)',
+    "abort(load, new HitherError('CLOSED', 'the cache was closed'))",
     '',
     by('ends what waits for another process, and leaves no timer'),
   ),
   // Callers less patient than the loader
-  load(
+  flight(
     'a load goes on by option',
-    'if (load.finishes && goOn(load, load.job)) return',
+    'if (callers.finish && continueInBackground(load, request.through)) return',
     '',
     by('stores what is loaded when every caller has left'),
   ),
-  load(
+  flight(
     'by that of any caller',
-    'running.finishes ||= caller.finishes',
+    'load.callers.finish ||= caller.finish',
     '',
     by('is so by the option of any of its callers, and is off by default'),
   ),
-  load(
+  flight(
     'who is past its deadline shares',
-    'if (load) load.late = own',
+    'if (load) load.pastDeadline = second',
     '',
     by('runs one more load, however many callers are past their deadlines'),
   ),
   through(
     'and stays with the load it waited for',
-    'return await late(load)',
-    'return late(load)',
+    'return await afterFailure(round, load, error)',
+    'return afterFailure(round, load, error)',
     by('runs one more load, however many callers are past their deadlines'),
   ),
   // What a loader says
-  load(
+  lead(
     'undefined ends the copy',
-    "(coded || wish.skip ? 'fail' : 'gone')",
-    "('fail')",
+    "coded || decisions.skips ? 'fail' : 'gone'",
+    "'fail'",
     by('ends the stale copy, here and there, near and in the store'),
   ),
-  load(
+  lead(
     'skip leaves it',
-    "(coded || wish.skip ? 'fail' : 'gone')",
-    "(coded ? 'fail' : 'gone')",
+    "coded || decisions.skips ? 'fail' : 'gone'",
+    "coded ? 'fail' : 'gone'",
     by('leaves the copy when it says skip'),
   ),
-  core(
+  engine(
     'near, too',
     '/^(lease|release|fail)$/',
     '/^(lease|release|fail|gone)$/',
     by('ends the stale copy, here and there, near and in the store'),
   ),
-  load(
+  lead(
     'a lifetime of none stores nothing',
-    'coded && !wish.skip && !wish.uncached',
-    'coded && !wish.skip',
+    'coded && !decisions.skips && !decisions.isUncached',
+    'coded && !decisions.skips',
     by('answers the value and stores nothing, forced or not'),
   ),
-  load(
+  runs(
     'and fails nothing',
     "typeof given === 'number' && !(given > 0) ? 0 :",
     '',
@@ -207,17 +214,17 @@ export const mutants: readonly Mutant[] = [
   clock('the least that is certain', 'least > 0 ? least : Math.min(most, 0)', 'most'),
   clock('a clock that was set', 'const meet = from <= most && to >= least', 'const meet = true'),
   clock('a stamp of no clock', '|| from > MOST_AHEAD_MS', ''),
-  look('freshness is by the store’s clock', 'return isFresh(entry, clock.now)', 'return isFresh(entry, now)', [
+  judge('freshness is by the store’s clock', 'return isFresh(entry, clock.now)', 'return isFresh(entry, now)', [
     'cache/clocks.test.ts',
   ]),
-  look('an entry tells the least', 'if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)', '', [
+  judge('an entry tells the least', 'if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)', '', [
     'cache/clocks.test.ts',
   ]),
-  cache('near, it ends with the store’s', 'entry.freshUntilMs - aheadMs', 'entry.freshUntilMs', [
+  open('near, it ends with the store’s', 'entry.freshUntilMs - aheadMs', 'entry.freshUntilMs', [
     'cache/clocks.test.ts',
   ]),
   // Calls
-  core(
+  options(
     'an option is a call’s own',
     'Object.keys(options ?? {})',
     'Object.keys({ ...Object.prototype, ...options })',

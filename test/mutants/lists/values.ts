@@ -4,7 +4,7 @@ const codec = of('src/protocol/codec.ts', ['protocol/codec.test.ts'])
 const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
 const kind = of('src/protocol/kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
 const encrypted = of('src/codec/encrypted.ts', ['codec/codec.test.ts'])
-const core = of('src/cache/core.ts', ['codec/codec.test.ts'])
+const engine = of('src/cache/engine.ts', ['codec/codec.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   kind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
@@ -51,6 +51,6 @@ export const mutants: readonly Mutant[] = [
     'if (++brackets > 9 * MAX_DEPTH) return true',
   ),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
-  core('a codec takes only its own mark', "codec && mark !== 'i' ? NO_VALUE : mark", 'mark'),
-  core('and counters', "codec && mark !== 'i' ? NO_VALUE", 'codec ? NO_VALUE'),
+  engine('a codec takes only its own mark', "codec && mark !== 'i' ? NO_VALUE : mark", 'mark'),
+  engine('and counters', "codec && mark !== 'i' ? NO_VALUE", 'codec ? NO_VALUE'),
 ]

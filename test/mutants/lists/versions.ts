@@ -3,12 +3,18 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['cache/versions.test.ts']
 
 const stamp = of('src/cache/stamped-write.ts', UNIT)
-const step = of('src/cache/entry-operations.ts', UNIT)
+const stored = of('src/cache/steps/stored-entry.ts', UNIT)
+const value = of('src/cache/steps/values.ts', UNIT)
+const leasing = of('src/cache/steps/lease.ts', UNIT)
 const version = of('src/cache/versions.ts', UNIT)
-const load = of('src/cache/load.ts', UNIT)
-const look = of('src/cache/look.ts', UNIT)
-const cache = of('src/cache/create-cache.ts', UNIT)
-const core = of('src/cache/core.ts', UNIT)
+const tags = of('src/cache/parts/tags.ts', UNIT)
+const versionStep = of('src/cache/steps/versions.ts', UNIT)
+const fill = of('src/cache/load/fill.ts', UNIT)
+const reading = of('src/cache/reading.ts', UNIT)
+const wrap = of('src/cache/functions/wrap.ts', UNIT)
+const define = of('src/cache/functions/define.ts', UNIT)
+const entries = of('src/cache/functions/entries.ts', UNIT)
+const engine = of('src/cache/engine.ts', UNIT)
 const space = of('src/cache/key-space.ts', ['cache/keys.test.ts'])
 const keys = of('src/protocol/keys.ts', ['cache/keys.test.ts'])
 const memory = of('adapters/memory/index.ts', ['memory-store.test.ts'])
@@ -29,13 +35,13 @@ export const mutants: readonly Mutant[] = [
   stamp('and says that it may have run', 'retryable, maybeExecuted: true', 'retryable'),
   stamp(
     'what was captured is not written under others',
-    'names: checkTags(tags.tags, lifeMs), remembered: false',
-    'names: checkTags(tags.tags, lifeMs), remembered: true',
+    'names: core.tags.check(tags.tags, lifeMs), remembered: false',
+    'names: core.tags.check(tags.tags, lifeMs), remembered: true',
   ),
   stamp(
     'and its tags are renewed',
-    'remembered ? writing : extend(',
-    'remembered ? writing : ((writing: Promise<Reply>, ..._: unknown[]) => writing)(',
+    'remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit)',
+    'writing',
   ),
   stamp(
     'one caller that leaves takes no other along',
@@ -43,66 +49,73 @@ export const mutants: readonly Mutant[] = [
     'versions.capture(space, names, core.call(limit), { lifeMs })',
     ['cache/guards.test.ts'],
   ),
-  step('it is written over itself alone', "if (verb === 'rewrite' && id !== dead) return same(current, 0)", ''),
-  step('a lease keeps the place of what it has replaced', 'return put(`h-$' + '{id}', 'return put(`h-$' + '{NONE}'),
-  step('and leaves it behind', "if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)", ''),
+  value(
+    'it is written over itself alone',
+    'entry.id === id ? write(entry, args) : same(entry.current, 0)',
+    'write(entry, args)',
+  ),
+  stored('a lease keeps the place of what it has replaced', 'return `h-$' + '{id}', 'return `h-$' + '{NONE}'),
+  leasing(
+    'and leaves it behind',
+    "if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)",
+    '',
+  ),
   // Tags live as long as what has them
-  version('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
-  version('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
-  version('what is renewed is not made', 'if (made && !(current', 'if (!(current'),
+  versionStep('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
+  versionStep('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
+  versionStep('what is renewed is not made', 'if (made && !(current', 'if (!(current'),
   version('who needs a longer life asks again', 'if (!asking || asking.lifeMs < lifeMs)', 'if (!asking)', [
     'cache/versions.test.ts > of calls of one moment the longest life counts',
   ]),
-  load(
+  fill(
     'a fill renews its tags',
-    'if (!plain) versions.renew(space, [...tags.keys()], core.call(), lifeMs).catch(nothing)',
+    'if (!plain) versions.renew(space, [...tags.keys()], core.call(), decisions.life.lifeMs).catch(nothing)',
     '',
   ),
-  cache(
-    'touch renews its tags',
-    "stamps.extend(step('once', to, ['touch', id, freshMs, lifeMs], limit), names, lifeMs, limit)",
-    "step('once', to, ['touch', id, freshMs, lifeMs], limit)",
-  ),
-  step(
+  entries('touch renews its tags', 'await renewTags(view, touching, names, lifeMs, limit)', 'await touching'),
+  stored(
     'touch extends what it has found',
-    "=== (verb === 'take' || verb === 'touch') && (",
-    "=== (verb === 'take') && (",
+    "const meansLive = verb === 'take' || verb === 'touch'",
+    "const meansLive = verb === 'take'",
   ),
   // What a clear has ended is freed
-  look(
+  reading(
     'an entry of a dead generation gets an end',
-    'else if (entry.expiresMs === NEVER) fade(',
-    'else if (false) fade(',
+    'entry.generation !== generation && entry.expiresMs === NEVER',
+    'false',
   ),
-  core('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
-  core('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
+  engine('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
+  engine('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
-  version('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
-  version('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
+  tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
+  tags('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
   version('a malformed version is missing', '|| !isVersion(version)) seen.delete(key)', ') seen.delete(key)'),
-  version('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
-  look(
+  versionStep('and made anew', '!(current?.length === made.length && isVersion(current))', '!current'),
+  reading(
     'a malformed generation is none',
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
   ),
-  version('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
-  version('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
-  load('hints make room', 'dropHints(tags, [', 'void ([tags, '),
+  tags('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
+  tags('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
+  fill('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
-  cache('define has keys of its own', 'request, DEFINED)', "request, '')", ['cache/keys.test.ts']),
-  cache('wrap has keys of its own', 'request, WRAPPED)', "request, '')", ['cache/keys.test.ts']),
-  cache('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
+  define('define has keys of its own', 'viewOfKind(viewOf(cache), DEFINED)', 'viewOf(cache)', ['cache/keys.test.ts']),
+  wrap('wrap has keys of its own', 'viewOfKind(view, WRAPPED)', 'view', ['cache/keys.test.ts']),
+  wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
     'cache/keys.test.ts',
   ]),
   space('a long key is where no other is', 'storedKey(name + HASHED, longKeys(key))', 'storedKey(name, longKeys(key))'),
   space('near, too', 'isLong(key) ? hashedName(longKeys(key)) : nearName(key)', 'nearName(key)'),
   space('a malformed key is refused, not replaced', 'key.isWellFormed() && ', ''),
   // The memory store
-  step('nor to a copy in grace', 'Math.min(Number(ends) - ms, leftMs ?? Number(ends))', 'Number(ends) - ms', [
-    'memory-store.test.ts',
-  ]),
+  stored(
+    'nor to a copy in grace',
+    'Math.min(Number(expires) - nowMs, leftMs ?? Number(expires))',
+    'Number(expires) - nowMs',
+    ['memory-store.test.ts'],
+  ),
   memory(
     'a clock that goes back gives no time back',
     'if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs',

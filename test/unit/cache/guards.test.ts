@@ -1,5 +1,6 @@
 import { type Cache, type CacheOptions, type Codec, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
+import { plain as plainFormat } from 'hither/plain'
 import { describe, expect, it } from 'vitest'
 import { byHand, pause } from './slow-store.ts'
 
@@ -305,7 +306,7 @@ describe('no later caller is answered by what was invalidated', () => {
     expect(await cache.get('k')).toBe('leased')
   })
   it('in the plain format, whatever is called during a load', async () => {
-    const cache = createCache({ store: memoryStore(), format: 'plain', ttl: '1m' })
+    const cache = createCache({ store: memoryStore(), format: plainFormat(), ttl: '1m' })
     const door = Promise.withResolvers<unknown>()
     const loads = ['a', 'n', 'd'].map((key) => cache.getOrSet(key, () => door.promise))
     await pause(2)
@@ -457,7 +458,7 @@ describe('what a call asks for', () => {
   })
   it('is refused where it makes no sense, with a code', async () => {
     const { here } = two()
-    const plain = createCache({ store: memoryStore(), format: 'plain' }) as Cache
+    const plain = createCache({ store: memoryStore(), format: plainFormat() }) as Cache
     const calls: (() => unknown)[] = [
       () => here.getOrSet('k', undefined as never),
       () => here.getOrSetMany(['k'], 'x' as never),

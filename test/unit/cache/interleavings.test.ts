@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
+import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { type Cache, createCache } from '../../../src/index.ts'
 import { byHand, distant, linger, pause, seeded } from './slow-store.ts'
 
@@ -33,7 +34,7 @@ describe('over a store whose calls overtake one another', () => {
       const open = (): Cache => {
         const store = distant(memory, random)
         return format === 'plain'
-          ? (createCache({ store, format, ttl: '1m', storeTimeout: '20s' }) as Cache)
+          ? (createCache({ store, format: plain(), ttl: '1m', storeTimeout: '20s' }) as Cache)
           : createCache({ store, ttl: '1m', storeTimeout: '20s' })
       }
       // A plain key is guarded within one process.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { hashed } from '../../../src/cache/hashed-keys.ts'
+import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { type Cache, createCache } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
 
@@ -76,7 +77,7 @@ for (const near of [false, true]) {
     })
     it('of the plain format are as given', async () => {
       const store = memoryStore()
-      const cache = createCache({ store, format: 'plain', ttl: '5m', ...(near && { near: nearTier() }) })
+      const cache = createCache({ store, format: plain(), ttl: '5m', ...(near && { near: nearTier() }) })
       expect(await cache.wrap((id: string) => id, { name: 'user', key: (id) => id })('7')).toBe('7')
       expect(await store.get('user:7')).toBe('"7"')
     })
@@ -126,7 +127,7 @@ for (const near of [false, true]) {
       for (const bad of ['', 5 as never, `${LONG}\ud800`, `\udc00${LONG}`])
         await expect(cache.get(bad)).rejects.toEqual(code('INVALID_KEY'))
       expect(() => createCache({ store: memoryStore(), longKeys: 'sha256' as never })).toThrow(code('INVALID_ARGUMENT'))
-      expect(() => createCache({ store: memoryStore(), format: 'plain', longKeys } as never)).toThrow(
+      expect(() => createCache({ store: memoryStore(), format: plain(), longKeys } as never)).toThrow(
         code('INVALID_ARGUMENT'),
       )
     })

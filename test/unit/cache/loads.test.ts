@@ -1,6 +1,7 @@
 import { type AtomicStore, type Cache, type CacheOptions, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { nearTier } from 'hither/near'
+import { plain } from 'hither/plain'
 import { atFraction } from 'hither/refresh'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NONE, parseEntry } from '../../../src/protocol/entry.ts'
@@ -383,7 +384,7 @@ describe('finish', () => {
     await expect(cache.getOrSet('c', load, { finish: 1 as never })).rejects.toEqual(code('INVALID_ARGUMENT'))
   })
   it('is for plain keys, too', async () => {
-    const cache = createCache({ store: memoryStore(), ttl: '1m', format: 'plain' })
+    const cache = createCache({ store: memoryStore(), ttl: '1m', format: plain() })
     const start = gate<string>()
     const call = cache.getOrSet('k', () => start.promise, { deadline: Date.now() + 20, finish: true })
     await expect(call).rejects.toEqual(code('TIMEOUT'))

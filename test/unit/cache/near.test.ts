@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
+import { plain as plainFormat } from '../../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, type CacheEvent, type CacheOptions, createCache, HitherError } from '../../../src/index.ts'
 import { messageFeed, type NearTierOptions, nearTier, pullFeed } from '../../../src/near/index.ts'
 import { byHand, pause } from './slow-store.ts'
@@ -273,7 +274,7 @@ describe('what is kept near', () => {
   it('takes part in the plain format', async () => {
     const memory = memoryStore()
     const { store, state } = switched(memory)
-    const cache = createCache({ store, format: 'plain', near: nearTier({ maxAge: '1m' }), ttl: '5m' })
+    const cache = createCache({ store, format: plainFormat(), near: nearTier({ maxAge: '1m' }), ttl: '5m' })
     await cache.set('k', [1])
     await cache.get('k')
     state.asked = 0
@@ -714,7 +715,7 @@ describe('the breaker', () => {
       },
     }
     const events: CacheEvent[] = []
-    const cache = createCache({ store, format: 'plain', onEvent: (event) => events.push(event) })
+    const cache = createCache({ store, format: plainFormat(), onEvent: (event) => events.push(event) })
     const read = async (key: string): Promise<unknown> => await cache.get(key).catch(({ code }) => code)
     for (let i = 0; i < 5; i++) expect(await read('x')).toBe('STORE_UNAVAILABLE')
     const probe = read('x')

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
+import { plain as plainFormat } from '../../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, createCache, HitherError } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
 import { pause } from './slow-store.ts'
@@ -34,7 +35,7 @@ function two() {
     next,
     state,
     cache: () => createCache({ store, near: near(), ttl: '5m', grace: '1h' }),
-    plain: () => createCache({ store, near: near(), ttl: '5m', format: 'plain' }),
+    plain: () => createCache({ store, near: near(), ttl: '5m', format: plainFormat() }),
     other: createCache({ store: memory, ttl: '5m', grace: '1h' }),
   }
 }

@@ -1,6 +1,7 @@
 import { type Cache, createCache, type PlainCache } from 'hither'
 import { cacheContext } from 'hither/hono'
 import { memoryStore } from 'hither/memory'
+import { plain as plainFormat } from 'hither/plain'
 import { type Context, type ExecutionContext, Hono } from 'hono'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 
@@ -103,7 +104,7 @@ describe('cacheContext', () => {
     expect([response.status, await response.text()]).toEqual([503, 'no credentials'])
   })
   it('types c.var.cache as the cache that was given', () => {
-    const plain = createCache({ store: memoryStore(), format: 'plain' })
+    const plain = createCache({ store: memoryStore(), format: plainFormat() })
     new Hono().use(cacheContext(plain)).get('/', (c) => {
       expectTypeOf(c.var.cache).toEqualTypeOf<PlainCache>()
       return c.body(null)

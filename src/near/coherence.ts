@@ -1,6 +1,6 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
-import type { LocalTier } from './local-tier.ts'
+import type { LocalTier, NearStats } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
 import { createTombstones, type Grave } from './tombstones.ts'
 
@@ -30,31 +30,43 @@ export interface NearHost {
   track(work: Promise<unknown>): void
 }
 
-/** A tier in its cache: what keeps it true to the store. */
-export interface Near extends Pick<LocalTier, 'peek' | 'get' | 'thaw' | 'begin' | 'set' | 'stats'> {
+/** A near tier in its cache: what it holds, and what keeps it true to the store. */
+export interface NearPart extends Pick<LocalTier, 'peek' | 'get'> {
   /** From the keys of a namespace to the tier's. */
   names(namespace: string): (key: string) => string
+  /** A ticket for a `keep`, taken before the read, load or write from which its entry will come; undefined: nothing is kept. */
+  begin(): number | undefined
+  /** Keeps an entry (`LocalTier.set`). */
+  keep(...entry: Parameters<LocalTier['set']>): void
+  /** A value that a caller may change. */
+  copyForCaller(value: unknown): unknown
   /**
-   * Runs a write with nothing kept of what it changes, neither before nor after, and tells other processes when it is
-   * done. `deletes`: when the store does not answer, that is made good later (`buried`). `writes`: with an answer other
-   * than 0 and null it has replaced the value. `changes`: it leaves the value.
+   * Runs a write with nothing kept of what it changes, neither before nor after, and notifies other processes when it is
+   * done. `deletes`: when the store does not answer, the delete is retried later (`retryPendingDelete`). `writes`: with an
+   * answer other than 0 and null it has replaced the value. `changes`: it leaves the value.
    */
-  around<T>(keys: readonly string[], kind: 'deletes' | 'writes' | 'changes', write: () => Promise<T>): Promise<T>
+  withInvalidation<T>(
+    keys: readonly string[],
+    kind: 'deletes' | 'writes' | 'changes',
+    write: () => Promise<T>,
+  ): Promise<T>
   /**
-   * Undefined: nothing is known of a stored key. Else its delete has failed and is tried once more now: resolves to
-   * whether it must still count as absent.
+   * Undefined: no delete of this stored key has failed. Else it is tried once more now: resolves to whether the key must
+   * still count as absent.
    */
-  buried(key: string): Promise<boolean> | undefined
+  retryPendingDelete(key: string): Promise<boolean> | undefined
   /** The store is about to be read. */
-  ride(): void
+  beforeRead(): void
   /** The store has answered. */
-  heard(): void
+  onAnswer(): void
+  /** Undefined: there is no tier. */
+  stats(): NearStats | undefined
   close(): Promise<void>
 }
 
 const TAG = /^:[^:]*:t:/
 
-export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | undefined, host: NearHost): Near {
+export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | undefined, host: NearHost): NearPart {
   const { plain, namespace: own } = host
   // No stored key starts with NUL and a namespace, and no root key is taken for one.
   const nameRoot = (key: string): string => (key.charCodeAt(0) ? key : `\0${key}`)
@@ -85,13 +97,17 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     track: host.track,
   })
   return {
-    ...tier,
-    set(...entry) {
+    peek: tier.peek,
+    get: tier.get,
+    begin: tier.begin,
+    copyForCaller: tier.thaw,
+    stats: tier.stats,
+    keep(...entry) {
       feed?.listen()
-      return tier.set(...entry)
+      tier.set(...entry)
     },
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
-    async around(keys, kind, write) {
+    async withInvalidation(keys, kind, write) {
       keys.forEach(drop)
       // A late delete of a plain key does not know what was written after it.
       const late = plain ? keys.flatMap((key) => tombstones.trying(key) ?? []) : []
@@ -118,9 +134,9 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
         if (told) feed?.tell(keys)
       }
     },
-    buried: tombstones.buried,
-    ride: () => feed?.ride(),
-    heard: tombstones.heard,
+    retryPendingDelete: tombstones.buried,
+    beforeRead: () => feed?.ride(),
+    onAnswer: tombstones.heard,
     async close() {
       await feed?.close()
     },

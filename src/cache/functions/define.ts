@@ -1,8 +1,15 @@
-import { HitherError } from '../errors.ts'
-import { encodeJson } from '../protocol/codec.ts'
-import { invalid } from './core.ts'
-import { conformLoaded } from './schema.ts'
-import type { Cache, DefineOptions, Definition, GetOrSetOptions } from './types.ts'
+import { HitherError } from '../../errors.ts'
+import { encodeJson } from '../../protocol/codec.ts'
+import { DEFINED } from '../../protocol/keys.ts'
+import { VIEW } from '../handle.ts'
+import { checkNames, DEFINE, invalid } from '../options.ts'
+import { getOrSet } from '../read.ts'
+import { conformLoaded, type Schema } from '../schema.ts'
+import type { AnyCache, DefineOptions, Definition, GetOrSetOptions, HasTags, LoadContext, Results } from '../types.ts'
+import { viewOf, viewOfKind } from '../view.ts'
+import { delete as remove, set } from '../write.ts'
+import { expire } from './invalidate.ts'
+import { getOrSetMany } from './many.ts'
 
 /** The key of a call by name: a colon in the name would let two of them meet under one key. */
 export function namedKey(what: string, name: unknown, own: unknown): string {
@@ -11,11 +18,24 @@ export function namedKey(what: string, name: unknown, own: unknown): string {
   return `${name.replace(/[%:]/g, encodeURIComponent)}:${own}`
 }
 
-/** A typed front door to the entries of one kind. Throws `INVALID_ARGUMENT` for a name or loader that is none. */
-export function define<P, T>(
-  cache: Pick<Cache<'frozen'>, 'getOrSet' | 'getOrSetMany' | 'set' | 'delete' | 'expire'>,
-  given: DefineOptions<P, T>,
-): Definition<P, T, 'frozen'> {
+type DefineOf<P, T, F extends object> = F extends HasTags ? DefineOptions<P, T> : Omit<DefineOptions<P, T>, 'tags'>
+
+/**
+ * A typed front door to the entries of one kind: named, typed by its schema or its loader. Throws `INVALID_ARGUMENT` for a
+ * name or loader that is none.
+ */
+export function define<P, T, R extends Results, F extends object>(
+  cache: AnyCache<R, F>,
+  options: DefineOf<P, T, F> & { readonly schema: Schema<T> },
+): Definition<P, T, R>
+export function define<P, T, R extends Results, F extends object>(
+  cache: AnyCache<R, F>,
+  options: DefineOf<P, T, F> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
+): Definition<P, T, R>
+export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Definition<P, T, 'frozen'> {
+  checkNames('define', given, DEFINE, viewOf(cache).core.plain)
+  const view = viewOfKind(viewOf(cache), DEFINED)
+  const defined = { [VIEW]: view } as AnyCache<'frozen', HasTags>
   const { name, key, load, loadMany, tags, ...options } = given ?? {}
   const { schema } = options
   if (typeof load !== 'function') throw invalid('define takes { name, load }')
@@ -28,13 +48,14 @@ export function define<P, T>(
   namedKey('define', name, '')
 
   const get: Definition<P, T, 'frozen'>['get'] = (params, own) =>
-    cache.getOrSet<T>(keyOf(params), (context) => load(params, context) as T, withTags(params, own))
+    getOrSet<T>(view, keyOf(params), (context) => load(params, context) as T, withTags(params, own))
   return {
     get,
     async getMany(list, own) {
       if (!loadMany || typeof tags === 'function') return await Promise.all(list.map((params) => get(params, own)))
       const byKey = new Map(list.map((params) => [keyOf(params), params]))
-      const values = await cache.getOrSetMany<T>(
+      const values = await getOrSetMany(
+        defined,
         [...byKey.keys()],
         async (missing, context) => {
           const found = await loadMany(
@@ -53,9 +74,9 @@ export function define<P, T>(
       const names = tagsOf(params)
       const checked = schema ? await conformLoaded(schema, value) : value
       const life = { ...(ttl !== undefined && { ttl }), ...(grace !== undefined && { grace }) }
-      await cache.set(keyOf(params), checked, { ...life, ...own, ...(names && { tags: names }) })
+      await set(view, keyOf(params), checked, { ...life, ...own, ...(names && { tags: names }) })
     },
-    delete: async (params, own) => (await cache.delete(keyOf(params), own)) === 1,
-    invalidate: (params, own) => cache.expire(keyOf(params), own),
+    delete: async (params, own) => (await remove(view, keyOf(params), own)) === 1,
+    invalidate: (params, own) => expire(defined, keyOf(params), own),
   }
 }

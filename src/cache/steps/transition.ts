@@ -1,4 +1,4 @@
-import type { Arg, Reply, Transition } from '../protocol/operation.ts'
+import type { Arg, Reply, Transition } from '../../protocol/operation.ts'
 
 /** `next` under the key, for `life` milliseconds; 0: without an end. */
 export function put<R extends Reply>(next: string | undefined, life: Arg | undefined, reply: R): Transition<R> {

@@ -1,0 +1,63 @@
+import type { Arg, Effect, Reply } from '../protocol/operation.ts'
+import { NEVER } from '../runtime/clock.ts'
+import { type Limit, within } from '../runtime/deadline.ts'
+import { isOutage } from '../store/outage.ts'
+import type { WriteOptions } from './types.ts'
+import type { View } from './view.ts'
+
+/**
+ * The store's answer to one call; a failure of the store is counted and reported. At the deadline the store ends its call
+ * itself: it knows whether it may have run.
+ */
+export function answerOf<T>(
+  { core, emit }: View,
+  answer: Promise<T>,
+  { signals }: Limit,
+  onAnswer: () => void = core.hear,
+): Promise<T> {
+  const counted = answer.then(
+    (value) => {
+      onAnswer()
+      return value
+    },
+    (error: unknown) => {
+      core.isFault(error, emit)
+      throw error
+    },
+  )
+  return within(counted, { signals, deadline: NEVER })
+}
+
+/** Runs one step on a stored key. */
+export function runStep(
+  view: View,
+  effect: Effect,
+  storedKey: string,
+  args: readonly Arg[],
+  limit: Limit,
+): Promise<Reply> {
+  const { core } = view
+  return answerOf(view, core.step(effect, storedKey, args, core.call(limit)), limit)
+}
+
+/** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */
+export function reportAsEvent({ emit }: View, options: WriteOptions | undefined, error: unknown): boolean {
+  if (options?.onWriteFailure !== 'event' || !isOutage(error)) return false
+  emit({ type: 'write-dropped', code: error.code })
+  return true
+}
+
+/** The answer of an explicit write; `instead`, where its failure is reported as an event. */
+export async function orReportAsEvent<T>(
+  view: View,
+  options: WriteOptions | undefined,
+  answer: Promise<T>,
+  instead: T,
+): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!reportAsEvent(view, options, error)) throw error
+    return instead
+  }
+}

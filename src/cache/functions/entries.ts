@@ -1,0 +1,186 @@
+import type { Reply } from '../../protocol/operation.ts'
+import { NEVER, now } from '../../runtime/clock.ts'
+import { runStep } from '../answer.ts'
+import { nothing } from '../engine.ts'
+import { openEntry } from '../open.ts'
+import { ADD, limitOf, READ, TOUCH } from '../options.ts'
+import { isFresh, nearEntry, openIfFresh, peek as peekView, readForCaller } from '../read.ts'
+import { renewTags, versionsForWrite, writeStamped } from '../stamped-write.ts'
+import type {
+  AddOptions,
+  AddOptionsOf,
+  AnyCache,
+  CacheEntry,
+  CallOptions,
+  Frozen,
+  HasTags,
+  ReadOptions,
+  ReadOptionsOf,
+  Results,
+} from '../types.ts'
+import { viewOf } from '../view.ts'
+import { readThenRun, runOnLive } from '../write.ts'
+
+/** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
+export async function add<F extends object>(
+  cache: AnyCache<Results, F>,
+  key: string,
+  value: unknown,
+  given?: AddOptionsOf<F>,
+): Promise<boolean> {
+  const view = viewOf(cache)
+  const options = given as AddOptions | undefined
+  const { core, space } = view
+  const limit = limitOf(view, options, ADD)
+  const life = core.life(options)
+  const encoding = core.encode(value, space.key(key))
+  if (encoding instanceof Promise) encoding.catch(nothing)
+  const added = await readThenRun(view, key, limit, async (to, deadId) => {
+    const stamping = versionsForWrite(view, options?.tags, life, limit)
+    const [coded, stamp] = await Promise.all([core.bound(encoding, limit), stamping])
+    return writeStamped(view, to, { coded, life, stamp, limit, deadId })
+  })
+  return added === 1
+}
+
+export async function has<F extends object>(
+  cache: AnyCache<Results, F>,
+  key: string,
+  given?: ReadOptionsOf<F>,
+): Promise<boolean> {
+  const view = viewOf(cache)
+  const options: ReadOptions | undefined = given
+  const limit = limitOf(view, options, READ)
+  if (isFresh(nearEntry(view, key))) return true
+  return (await readForCaller(view, key, limit, { tags: options?.tags })).status === 'fresh'
+}
+
+/** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
+export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
+  const view = viewOf(cache)
+  const limit = limitOf(view, options)
+  const ask = (to: string, dead: string): Promise<Reply> => runStep(view, 'read', to, ['ttl', dead], limit)
+  const left = await (view.core.plain ? ask(key, '') : readThenRun(view, key, limit, ask))
+  return left === null ? undefined : untilEnd(left)
+}
+
+/** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
+export async function touch<F extends object>(
+  cache: AnyCache<Results, F>,
+  key: string,
+  given?: AddOptionsOf<F>,
+): Promise<boolean> {
+  const view = viewOf(cache)
+  const options = given as AddOptions | undefined
+  const limit = limitOf(view, options, TOUCH)
+  const { core } = view
+  const { freshMs, lifeMs } = core.life(options)
+  // By its id: another entry may have other tags.
+  const touched = await runOnLive(view, key, limit, async (to, id, entry) => {
+    const names = [...core.tags.parse(entry?.tags ?? '').keys()]
+    core.tags.check(names, lifeMs)
+    const touching = runStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
+    return (await renewTags(view, touching, names, lifeMs, limit)) || null
+  })
+  return touched === 1
+}
+
+/** Resolves to the value and deletes it, atomically: of several callers one gets it. */
+export function take<T = unknown>(
+  cache: AnyCache<'frozen', HasTags>,
+  key: string,
+  options?: ReadOptions,
+): Promise<Frozen<T> | undefined>
+export function take<T = unknown>(
+  cache: AnyCache<'mutable', HasTags>,
+  key: string,
+  options?: ReadOptions,
+): Promise<T | undefined>
+export function take<T = unknown>(
+  cache: AnyCache<'frozen'>,
+  key: string,
+  options?: CallOptions,
+): Promise<Frozen<T> | undefined>
+export function take<T = unknown>(
+  cache: AnyCache<'mutable'>,
+  key: string,
+  options?: CallOptions,
+): Promise<T | undefined>
+export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
+  const view = viewOf(cache)
+  const limit = limitOf(view, options, READ)
+  const step = (to: string, id: string): Promise<Reply> => runStep(view, 'once', to, ['take', id], limit)
+  const text = await runOnLive(view, key, limit, step, options?.tags)
+  const entry = view.core.parse((text ?? undefined) as string | undefined)
+  return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
+}
+
+/** Value, status and age of one entry; the stale copy as well. */
+export function getEntry<T = unknown>(
+  cache: AnyCache<'frozen', HasTags>,
+  key: string,
+  options?: ReadOptions,
+): Promise<CacheEntry<T, 'frozen'>>
+export function getEntry<T = unknown>(
+  cache: AnyCache<'mutable', HasTags>,
+  key: string,
+  options?: ReadOptions,
+): Promise<CacheEntry<T>>
+export function getEntry<T = unknown>(
+  cache: AnyCache<'frozen'>,
+  key: string,
+  options?: CallOptions,
+): Promise<CacheEntry<T, 'frozen'>>
+export function getEntry<T = unknown>(
+  cache: AnyCache<'mutable'>,
+  key: string,
+  options?: CallOptions,
+): Promise<CacheEntry<T>>
+export async function getEntry(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
+  const view = viewOf(cache)
+  const { core, space } = view
+  const limit = limitOf(view, options, READ)
+  const to = space.key(key)
+  // Of a plain entry only the store knows the lifetime.
+  const near = core.plain ? undefined : nearEntry(view, key)
+  if (isFresh(near)) {
+    const { value, writtenMs, freshUntilMs, note } = near
+    const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
+    const prefix = space.tag('').length
+    const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
+    const source = note?.unconfirmed ? 'unconfirmed' : 'near'
+    return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
+  }
+  const timing = core.plain ? runStep(view, 'read', to, ['ttl', ''], limit) : undefined
+  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: options?.tags }), timing])
+  const { entry, status } = reading
+  const at = core.clock.now()
+  // What the store has not taken stays near.
+  const use = core.plain && nearEntry(view, key) ? undefined : { key, found: reading }
+  const box = status !== 'absent' && entry ? await openEntry(view, entry, to, limit, { use }) : undefined
+  if (!entry || !box) {
+    return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
+  }
+  return {
+    key,
+    status,
+    value: box.value,
+    age: Math.max(0, Math.floor(at - entry.writtenMs)),
+    ttl: status === 'fresh' ? Math.max(0, core.plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
+    loadTime: entry.loadMs,
+    tags: [...core.tags.parse(entry.tags).keys()],
+    source: 'store',
+  }
+}
+
+/** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
+export function peek<T = unknown>(cache: AnyCache<'frozen'>, key: string): Frozen<T> | undefined
+export function peek<T = unknown>(cache: AnyCache<'mutable'>, key: string): T | undefined
+export function peek(cache: AnyCache, key: string): unknown {
+  return peekView(viewOf(cache), key)
+}
+
+/** What the `ttl` step answers, in milliseconds. */
+function untilEnd(left: Reply): number {
+  return Number(left) < 0 ? NEVER : Number(left)
+}

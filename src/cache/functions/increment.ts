@@ -1,0 +1,41 @@
+import { HitherError } from '../../errors.ts'
+import { NONE } from '../../protocol/entry.ts'
+import type { Reply } from '../../protocol/operation.ts'
+import { randomId } from '../../runtime/random.ts'
+import { runStep } from '../answer.ts'
+import { CALL, invalid, limitOf } from '../options.ts'
+import { currentVersions } from '../stamped-write.ts'
+import type { AnyCache, PlainAddOptions } from '../types.ts'
+import { viewOf } from '../view.ts'
+import { readThenRun } from '../write.ts'
+
+/**
+ * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
+ * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
+ */
+export async function increment(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
+  const view = viewOf(cache)
+  const { core } = view
+  const limit = limitOf(view, options, { ...CALL, ttl: 1 })
+  if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
+  const { freshMs } = core.life({ ...options, grace: 0 })
+  let reply: Reply
+  // Null: another generation's counter has come since it was looked for.
+  do
+    reply = await readThenRun(view, key, limit, async (to, dead, reading) => {
+      // Read after this call began: a counter of an older one would be lost.
+      const generation = core.plain
+        ? NONE
+        : (reading?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
+      return runStep(view, 'once', to, ['increment', dead, randomId(), freshMs, by, generation], limit)
+    })
+  while (reply === null)
+  if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
+  if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
+  return Number(reply)
+}
+
+/** `increment` by the negative. */
+export function decrement(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
+  return increment(cache, key, typeof by === 'number' ? -by : by, options)
+}

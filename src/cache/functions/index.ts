@@ -1,0 +1,7 @@
+export { define } from './define.ts'
+export { add, getEntry, has, peek, take, touch, ttl } from './entries.ts'
+export { decrement, increment } from './increment.ts'
+export { capture, clear, expire, invalidateTags } from './invalidate.ts'
+export { getOrSetMany, setMany } from './many.ts'
+export { stats } from './stats.ts'
+export { wrap } from './wrap.ts'

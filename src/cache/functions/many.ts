@@ -1,0 +1,45 @@
+import { getOrSetMany as readThroughMany } from '../load/read-many.ts'
+import { loadSettings } from '../load/settings.ts'
+import { invalid, LOAD, limitOf } from '../options.ts'
+import { throughOf } from '../read.ts'
+import type {
+  AnyCache,
+  GetOrSetOptions,
+  Given,
+  LoadOptionsOf,
+  ManyLoader,
+  Results,
+  SetOptions,
+  SetOptionsOf,
+} from '../types.ts'
+import { storedKeys, viewOf } from '../view.ts'
+import { setMany as writeMany } from '../write.ts'
+
+/**
+ * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
+ * answers undefined for, are absent from the map. At most 10,000.
+ */
+export async function getOrSetMany<T, R extends Results, F extends object>(
+  cache: AnyCache<R, F>,
+  keys: readonly string[],
+  loader: ManyLoader<T>,
+  given?: LoadOptionsOf<F>,
+): Promise<Map<string, Given<T, R>>> {
+  const view = viewOf(cache)
+  const options = given as GetOrSetOptions | undefined
+  const limit = limitOf(view, options, LOAD)
+  storedKeys(view, keys)
+  if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
+  const settings = loadSettings(view.core, options)
+  const values = await readThroughMany({ through: throughOf(view), keys, loader, settings, limit })
+  return values as Map<string, Given<T, R>>
+}
+
+/** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
+export async function setMany<F extends object>(
+  cache: AnyCache<Results, F>,
+  entries: Iterable<readonly [key: string, value: unknown]>,
+  options?: SetOptionsOf<F>,
+): Promise<void> {
+  await writeMany(viewOf(cache), entries, options as SetOptions | undefined)
+}

@@ -1,0 +1,27 @@
+import { encodeJson } from '../../protocol/codec.ts'
+import { WRAPPED } from '../../protocol/keys.ts'
+import { invalid } from '../options.ts'
+import { getOrSet } from '../read.ts'
+import type { AnyCache, GetOrSetOptions, Given, LoadOptionsOf, Results, WrapOptions } from '../types.ts'
+import { viewOf, viewOfKind } from '../view.ts'
+import { namedKey } from './define.ts'
+
+/** `fn` with its results cached by name and arguments. */
+export function wrap<A extends readonly unknown[], T, R extends Results, F extends object, S = unknown>(
+  cache: AnyCache<R, F>,
+  fn: (this: S, ...args: A) => T | Promise<T>,
+  options: WrapOptions<A> & LoadOptionsOf<F>,
+): (this: S, ...args: A) => Promise<Given<T, R>> {
+  const view = viewOf(cache)
+  const { name, key, ...loadOptions } = (options ?? {}) as WrapOptions<A> & GetOrSetOptions
+  if (typeof fn !== 'function') throw invalid('wrap takes a function')
+  namedKey('wrap', name, '')
+  const wrapped = viewOfKind(view, WRAPPED)
+  return async function (...args) {
+    // A signal that is passed last makes no difference, be there one or not.
+    const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
+    const callKey = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
+    const load = (): T | Promise<T> => fn.apply(this, args as never)
+    return getOrSet(wrapped, namedKey('wrap', name, callKey), load, loadOptions) as Promise<Given<T, R>>
+  }
+}

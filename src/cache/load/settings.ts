@@ -1,0 +1,34 @@
+import { toMs } from '../../protocol/duration.ts'
+import { NEVER } from '../../runtime/clock.ts'
+import { type Core, invalid } from '../core.ts'
+import type { GetOrSetOptions } from '../types.ts'
+import { checkTags } from '../versions.ts'
+import type { LoadSettings } from './types.ts'
+
+/** Checks the options of a load. Throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
+export function loadSettings(core: Core, options: GetOrSetOptions = {}): LoadSettings {
+  const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
+  const life = core.life(options)
+  const { freshMs, lifeMs } = life
+  const tags = checkTags(options.tags ?? [], lifeMs)
+  const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
+  const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
+  toMs(negativeTtl, 'negativeTtl')
+  if (options.negativeTtl !== undefined) checkTags(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
+  if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
+  if (options.refresh && typeof options.refresh !== 'function')
+    throw invalid('refresh is a function, as of hither/refresh')
+  if (onDeadline !== 'fail' && onDeadline !== 'load') throw invalid("onDeadline is 'fail' or 'load'")
+  if (schema && typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
+  if (migrate && !schema) throw invalid('migrate needs a schema')
+  const nearMs = options.nearTtl === undefined ? NEVER : toMs(options.nearTtl, 'nearTtl', 0)
+  if (options.bypass && options.forceFresh) throw invalid('bypass or forceFresh, not both')
+  if (softMs < NEVER) {
+    if (softMs >= hardMs) throw invalid('softTimeout is shorter than hardTimeout')
+    if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
+  }
+  const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
+  const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
+  if (options.finish !== undefined && typeof options.finish !== 'boolean') throw invalid('finish is true or false')
+  return { options, life, tags, hardMs, softMs, backoffMs, shareMs, nearMs, schema, migrate }
+}

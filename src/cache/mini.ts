@@ -1,0 +1,97 @@
+import { createCore } from './engine.ts'
+import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
+import { type AnyCache, type HasEntries, type HasTags, type Results, VIEW } from './handle.ts'
+import { noTags } from './parts/no-tags.ts'
+import type { TagsPart } from './parts/tags.ts'
+import { get, getMany, getOrSet } from './read.ts'
+import type {
+  CacheOptions,
+  Given,
+  Loader,
+  LoadOptionsOf,
+  PlainCacheOptions,
+  ReadOptionsOf,
+  SetOptionsOf,
+  ViewOptions,
+  WriteOptions,
+} from './types.ts'
+import type { View } from './view.ts'
+import { delete as remove, set } from './write.ts'
+
+export type { AnyCache, HasTags } from './handle.ts'
+export { type TagsPart, tags } from './parts/tags.ts'
+
+export interface MiniCacheOptions extends CacheOptions {
+  /** What the cache can do with tags: `tags()`. Without it an entry that has tags counts as absent. @default none */
+  readonly tags?: TagsPart
+}
+
+/**
+ * The cache of `hither` with few methods: the functions of `hither/functions` take it, and do the rest. It keeps the same
+ * promises, and shares its entries with any other cache of its namespace. `F`: what it can do.
+ */
+export interface MiniCache<out R extends Results = 'mutable', out F extends object = HasEntries>
+  extends AnyCache<R, F> {
+  /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
+  get<T = unknown>(key: string, options?: ReadOptionsOf<F>): Promise<Given<T, R> | undefined>
+  /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
+  getMany<T = unknown>(keys: readonly string[], options?: ReadOptionsOf<F>): Promise<Map<string, Given<T, R>>>
+  /**
+   * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
+   * share it. When the store is down the loader answers. Its own error passes through untouched and is not cached.
+   */
+  getOrSet<T>(key: string, loader: Loader<T>, options?: LoadOptionsOf<F>): Promise<Given<T, R>>
+  /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
+  set(key: string, value: unknown, options?: SetOptionsOf<F>): Promise<void>
+  /**
+   * Deletes the value and its stale copy. No load that began before can store its value after it, or answer a caller that
+   * comes later. Resolves to how many keys the store held.
+   */
+  delete(keys: string | readonly string[], options?: WriteOptions): Promise<number>
+  /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
+  with(options: ViewOptions & { readonly mutable?: undefined }): this
+  with(options: ViewOptions & { readonly mutable: true }): MiniCache<'mutable', F>
+  with(options: ViewOptions): MiniCache<'frozen', F>
+  /** A view of the namespace `<this>.<name>`: no new connection, listener or map. Throws in the plain format. */
+  namespace(name: string): MiniCache<R, F>
+  /** Resolves when no background work is left. Never rejects: failures are events. */
+  flush(): Promise<void>
+  /** Waits for background work, then closes the store. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+type Copied = { readonly near?: never } | { readonly mutable: true }
+type WithTags = MiniCacheOptions & { readonly tags: TagsPart }
+
+/**
+ * A small cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at
+ * once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace).
+ */
+export function createCache(options: PlainCacheOptions & Copied): MiniCache<'mutable', object>
+export function createCache(options: WithTags & Copied): MiniCache<'mutable', HasTags>
+export function createCache(options: MiniCacheOptions & Copied): MiniCache
+export function createCache(options: PlainCacheOptions): MiniCache<'frozen', object>
+export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
+export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
+export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
+  const { tags = noTags, ...rest } = options as MiniCacheOptions
+  return faceOf(openView(createCore(rest, tags), rest)) as MiniCache<never, never>
+}
+
+function faceOf(view: View): MiniCache<'frozen', HasTags> {
+  return {
+    [VIEW]: view as AnyCache<'frozen', HasTags>[typeof VIEW],
+    get: (key, options) => get(view, key, options),
+    getMany: (keys, options) => getMany(view, keys, options),
+    getOrSet: (key, loader, options) => getOrSet(view, key, loader, options),
+    set: (key, value, options) => set(view, key, value, options),
+    delete: (keys, options) => remove(view, keys, options),
+    with: (options: ViewOptions): MiniCache<never, never> => faceOf(viewWith(view, options)) as MiniCache<never, never>,
+    namespace: (name) => faceOf(viewOfNamespace(view, name)),
+    flush: view.core.background.flush,
+    close: () => close(view),
+    [Symbol.asyncDispose]: () => close(view),
+  }
+}

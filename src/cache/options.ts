@@ -1,0 +1,115 @@
+import { HitherError } from '../errors.ts'
+import { NEVER } from '../runtime/clock.ts'
+import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
+import type {
+  AddOptions,
+  CacheOptions,
+  CallOptions,
+  DefineOptions,
+  GetOrSetOptions,
+  ReadOptions,
+  SetOptions,
+  ViewOptions,
+  WriteOptions,
+} from './types.ts'
+
+/** Option names that are known: 1 in every format, 2 only where entries are of the cache's own form. */
+type Names<O> = { readonly [K in keyof O]-?: 1 | 2 }
+
+export const CALL: Names<CallOptions> = { signal: 1, deadline: 1 }
+export const READ: Names<ReadOptions> = { ...CALL, tags: 2 }
+export const WRITE: Names<WriteOptions> = { ...CALL, onWriteFailure: 1 }
+export const TOUCH: Names<Omit<AddOptions, 'tags'>> = { ...CALL, ttl: 1, grace: 2 }
+export const ADD: Names<AddOptions> = { ...TOUCH, tags: 2 }
+export const SET: Names<SetOptions> = { ...ADD, ...WRITE }
+export const VIEW_OPTIONS: Names<ViewOptions> = { ...CALL, waitUntil: 1, mutable: 1 }
+export const LOAD: Names<GetOrSetOptions> = {
+  ...ADD,
+  hardTimeout: 1,
+  nearTtl: 1,
+  schema: 1,
+  migrate: 1,
+  softTimeout: 2,
+  negativeTtl: 2,
+  backoff: 2,
+  jitter: 2,
+  refresh: 2,
+  forceFresh: 2,
+  bypass: 2,
+  onDeadline: 2,
+  finish: 1,
+  shareFailure: 2,
+}
+export const DEFINE: Names<DefineOptions<unknown, unknown>> = { ...LOAD, name: 1, key: 1, load: 1, loadMany: 1 }
+export const CACHE: Names<CacheOptions> = {
+  store: 1,
+  near: 1,
+  format: 1,
+  ttl: 1,
+  storeTimeout: 1,
+  hardTimeout: 1,
+  onEvent: 1,
+  waitUntil: 1,
+  mutable: 1,
+  namespace: 2,
+  longKeys: 2,
+  grace: 2,
+  codec: 2,
+}
+
+/** Throws `INVALID_ARGUMENT` for an option that does not exist: none is dropped in silence. */
+export function checkNames(
+  what: string,
+  options: object | undefined,
+  known: Readonly<Record<string, number>>,
+  plain: boolean,
+): void {
+  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
+    throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
+  }
+  // Its own names: what somebody has put on Object.prototype is no option.
+  for (const name of Object.keys(options ?? {})) {
+    if (!(Object.hasOwn(known, name) && (known[name] as number) <= (plain ? 1 : 2))) {
+      throw invalid(`${what} has no option ${name}${plain ? ' in the plain format' : ''}`)
+    }
+  }
+}
+
+/** What a limit is made of beside the options of the call. */
+interface CallScope {
+  readonly request: CallOptions
+  readonly core: { readonly plain: boolean }
+}
+
+/** When a call ends, by its own options and those of its view. Throws what ends it before it begins. */
+export function limitOf(
+  { request, core }: CallScope,
+  options: CallOptions | undefined,
+  known: Readonly<Record<string, number>> = CALL,
+): Limit {
+  if (options !== undefined) checkNames('this call', options, known, core.plain)
+  const limits = options && (options.signal !== undefined || options.deadline !== undefined)
+  if (!limits && !request.signal && request.deadline === undefined) return NO_LIMIT
+  const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
+  for (const signal of signals)
+    if (typeof signal?.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
+  const deadline = Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER)
+  if (Number.isNaN(deadline)) throw invalid('deadline is an instant in epoch milliseconds, such as Date.now() + 1000')
+  const limit = { signals, deadline }
+  checkLimit(limit)
+  return limit
+}
+
+export function checkWrite(options: WriteOptions | undefined): void {
+  const { onWriteFailure = 'reject' } = options ?? {}
+  if (onWriteFailure !== 'reject' && onWriteFailure !== 'event') throw invalid("onWriteFailure is 'reject' or 'event'")
+}
+
+/** Whether the near tier's value may not be all that a call asks for. */
+export function wantsMore({ signal, deadline, forceFresh, bypass, refresh, schema }: GetOrSetOptions): boolean {
+  return !!(signal || deadline || forceFresh || bypass || refresh || schema)
+}
+
+export function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}

@@ -1,0 +1,18 @@
+import { invalid } from '../options.ts'
+import type { TagsPart } from './tags.ts'
+
+const NONE: ReadonlyMap<string, string> = new Map()
+
+/** In place of tags: an entry that has any is dead, so that two builds on one namespace never disagree. */
+export const noTags: TagsPart = {
+  check(tags) {
+    if (!Array.isArray(tags) || tags.length > 0)
+      throw invalid('this cache has no tags: create it with { tags: tags() }')
+    return tags
+  },
+  format: () => '',
+  parse: () => NONE,
+  judge: (block) => (block ? 'dead' : 'valid'),
+  withHints: (tags) => tags,
+  dropHints() {},
+}

@@ -1,0 +1,121 @@
+import { FAILED, NONE } from '../../protocol/entry.ts'
+import { FREE_LEASE, failedLease, instant, leaseAlone, leftOf, patch, type Step } from './stored-entry.ts'
+import { put, same } from './transition.ts'
+
+/** How long the word of a load that ended without a value is kept at least, in ms: longer than two looks at its lease are apart. */
+const WORD_MS = 2000
+
+/** The arguments of `lease`, all but the first two of which only a new lease looks at. */
+export type LeaseArgs = readonly [
+  token: string,
+  leaseMs: number,
+  /** 0: where nothing is live; 1: although an entry is (a forced or early load); 2: renews a lease that is held. */
+  purpose: 0 | 1 | 2,
+  /** The token of a holder who has had the lease too long; `''`: none. */
+  overdueToken: string,
+  /** 1: a load that failed, and shares that, is replied. */
+  readsFailure: 0 | 1,
+]
+
+/** The arguments of `release`, `fail` and `gone`; `release` needs no second. */
+export type ReleaseArgs = readonly [token: string, shareMs: number]
+
+/**
+ * A lease on a stale copy keeps its key at least as long as the lease lasts; one on a live entry does not.
+ *
+ * A lease without a value keeps the id of the dead entry it has replaced, and leaves it behind: a writer whose entry was
+ * dead, since it was stamped with versions that another process had ended, still finds its place by that id (`rewrite`).
+ * Without it a load that began before the write is acknowledged would put its own value there.
+ */
+export const LEASE_LUA: string = `
+if verb == 'lease' then
+ local token, lease_ms, purpose, overdue_token, reads_failure = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+ local renews = purpose == '2'
+ if renews and lease_token ~= token then return 0 end
+ if is_live and purpose == '0' then return { 'live', now_ms, id } end
+ local left_ms = header ~= '' and header:sub(92, 104) - now_ms or 0
+ if lease_token == failed then
+  if reads_failure == '1' and left_ms > 0 then return { 'failed', now_ms } end
+ elseif lease_token ~= none and lease_token ~= token and lease_token ~= overdue_token and left_ms > 0 then
+  if is_awaited == '0' then redis.call('SETRANGE', key, 90, '1') end
+  return { 'busy', now_ms, lease_token, left_ms, tonumber(after_failure) }
+ end
+ local flags = lease_token == token and after_failure .. is_awaited or lease_token == failed and '10' or '00'
+ local lease = token .. flags .. instant(lease_ms):sub(3)
+ local has_copy = is_live or has_grace
+ if has_copy then
+  redis.call('SETRANGE', key, 73, lease)
+  if has_grace and redis.call('PTTL', key) < tonumber(lease_ms) then redis.call('PEXPIRE', key, lease_ms) end
+ else
+  write_lease_alone(lease, lease_ms)
+ end
+ return renews and 1 or { 'held', now_ms, has_copy and id or '' }
+end
+if (verb == 'release' or verb == 'fail' or verb == 'gone') and lease_token == ARGV[3] then
+ local share_ms = ARGV[4]
+ local leaves_word = verb ~= 'release' and (is_awaited == '1' or share_ms ~= '0')
+ local ended = leaves_word and failed_lease(share_ms) or free_lease
+ if not has_value and id ~= none and not leaves_word then
+  redis.call('SETRANGE', key, 73, free_lease)
+ elseif has_value and verb ~= 'gone' and expires - now_ms > 0 then
+  redis.call('SETRANGE', key, 73, ended)
+  redis.call('PEXPIRE', key, expires - now_ms)
+ elseif leaves_word then
+  write_lease_alone(ended, ('%.0f'):format(math.max(share_ms, ${WORD_MS})))
+ else
+  redis.call('DEL', key)
+ end
+ return 1
+end`
+
+const release =
+  (verb: 'release' | 'fail' | 'gone'): Step =>
+  (entry, args) => {
+    const { current, text, hasValue, id, leaseToken } = entry
+    const [token, shareMs] = args as ReleaseArgs
+    if (leaseToken !== token) return same(current, 0)
+    const leavesWord = verb !== 'release' && (text[90] === '1' || Number(shareMs) > 0)
+    const ended = leavesWord ? failedLease(entry, shareMs) : FREE_LEASE
+    if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)
+    const left = leftOf(entry)
+    if (hasValue && verb !== 'gone' && left > 0) return put(patch(text, 73, ended), left, 1)
+    return leavesWord ? put(leaseAlone(entry, ended), Math.max(Number(shareMs), WORD_MS), 1) : put(undefined, 0, 1)
+  }
+
+export const leaseSteps: Readonly<Record<string, Step>> = {
+  /**
+   * Takes or renews the lease. A renewal replies 1, or 0: not held. All else replies a list, the store's time in ms second:
+   *
+   * - `held, now, copyId`: it is held now, on the copy with this id; `''`: there is none
+   * - `live, now, id`: there is a live entry
+   * - `failed, now`: a load has failed, and shares that still
+   * - `busy, now, token, leftMs, isAfterFailure`: another holds it, for so long; 1 where it took the lease after a load that
+   *   ended without a value, else 0. Who gets this reply counts as waiting for that holder.
+   */
+  lease(entry, args) {
+    const { current, text, id, leaseToken, isLive, hasGrace, nowMs, leftMs } = entry
+    const [token, leaseMs, purpose, overdueToken, readsFailure] = args as LeaseArgs
+    const renews = Number(purpose) === 2
+    if (renews && leaseToken !== token) return same(current, 0)
+    if (isLive && Number(purpose) === 0) return same(current, ['live', nowMs, id])
+    const leaseLeftMs = Number(text.slice(91, 104)) - nowMs
+    if (leaseToken === FAILED) {
+      if (Number(readsFailure) === 1 && leaseLeftMs > 0) return same(current, ['failed', nowMs])
+    } else if (leaseToken !== NONE && leaseToken !== token && leaseToken !== overdueToken && leaseLeftMs > 0) {
+      return put(patch(text, 90, '1'), 'keep', ['busy', nowMs, leaseToken, leaseLeftMs, Number(text[89])])
+    }
+    const flags = leaseToken === token ? text.slice(89, 91) : leaseToken === FAILED ? '10' : '00'
+    const lease = token + flags + instant(entry, leaseMs).slice(2)
+    const hasCopy = isLive || hasGrace
+    const reply = renews ? 1 : ['held', nowMs, hasCopy ? id : '']
+    if (!hasCopy) return put(leaseAlone(entry, lease), leaseMs, reply)
+    const endsBeforeLease = hasGrace && leftMs !== undefined && leftMs < Number(leaseMs)
+    return put(patch(text, 73, lease), endsBeforeLease ? leaseMs : 'keep', reply)
+  },
+  /** Gives the lease `token` back. Replies 1, or 0: not held. */
+  release: release('release'),
+  /** As `release`, and leaves word that the load ended without a value where somebody waits for it, or it is shared for `shareMs`. */
+  fail: release('fail'),
+  /** As `fail`, and deletes the copy. */
+  gone: release('gone'),
+}

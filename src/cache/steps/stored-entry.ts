@@ -1,0 +1,115 @@
+import { FAILED, isEntry, NO_END, NO_VALUE, NONE } from '../../protocol/entry.ts'
+import type { Arg, Moment, Reply, Transition } from '../../protocol/operation.ts'
+
+/** What the steps of an entry see of the key, each once in Lua and once here: `ENTRY_LUA` defines the same names. */
+export interface StoredEntry extends Moment {
+  readonly current: string | undefined
+  readonly nowMs: number
+  /** The entry; `''` when the key is absent or holds text of another form. */
+  readonly text: string
+  /** Of the entry, or of the one that a lease without a value has replaced. */
+  readonly id: string
+  readonly freshUntil: string
+  readonly expires: string
+  readonly leaseToken: string
+  readonly hasValue: boolean
+  readonly hasGrace: boolean
+  /**
+   * Holds a value that is fresh and, by the id that the caller gave, not dead. For `take` and `touch` the caller gives the id
+   * of the entry that it has found live: to them no other is.
+   */
+  readonly isLive: boolean
+}
+
+/** One step. `args` are those after the verb and the id; `id` is that of a dead entry, or of the one that is meant. */
+export type Step = (entry: StoredEntry, args: readonly Arg[], id: Arg | undefined) => Transition<Reply>
+
+/** A lease that nobody holds. */
+export const FREE_LEASE: string = `${NONE}000000000000000`
+
+export const ENTRY_LUA: string = `
+local verb, key, now_us = ARGV[1], KEYS[1], now()
+local now_ms = math.floor(now_us / 1000)
+local none, failed, no_end = ('-'):rep(16), '${FAILED}', ('9'):rep(15)
+local free_lease = none .. ('0'):rep(15)
+local header = verb == 'set' and '' or redis.call('GETRANGE', key, 0, 127)
+local word, digit = ('[%w_-]'):rep(16), '%d'
+if not header:find('^h[!-~]' .. word .. digit:rep(55) .. word .. digit:rep(15) .. word .. digit:rep(8)) then header = '' end
+local id = header ~= '' and header:sub(3, 18) or none
+local fresh_until, expires, lease_token = header:sub(44, 58), header:sub(59, 73), header:sub(74, 89)
+local after_failure, is_awaited = header:sub(90, 90), header:sub(91, 91)
+local has_value = header ~= '' and header:sub(2, 2) ~= '-'
+local has_grace = has_value and fresh_until ~= expires
+local means_live = verb == 'take' or verb == 'touch'
+local is_live = has_value and (id == ARGV[2]) == means_live and (not has_grace or fresh_until - now_ms > 0)
+local function instant(life_ms) return life_ms == '0' and no_end or ('%015.0f'):format(now_ms + life_ms) end
+local function failed_lease(share_ms) return failed .. ('%015.0f'):format(now_ms + share_ms) end
+local function write_entry(head, load_ms, times, lease, rest, life_ms)
+ local entry = head .. ('%016.0f%09.0f'):format(now_us, load_ms) .. times .. lease .. rest
+ if life_ms == 'keep' then redis.call('SET', key, entry, 'KEEPTTL')
+ elseif life_ms == '0' then redis.call('SET', key, entry)
+ else redis.call('SET', key, entry, 'PX', life_ms) end
+end
+local function write_lease_alone(lease, life_ms)
+ redis.call('SET', key, 'h-' .. id .. ('0'):rep(55) .. lease .. none .. ('0'):rep(8), 'PX', life_ms)
+end`
+
+export function storedEntry(
+  current: string | undefined,
+  [verb, id]: readonly Arg[],
+  { nowUs, leftMs }: Moment,
+): StoredEntry {
+  const text = current !== undefined && isEntry(current) ? current : ''
+  const nowMs = Math.floor(nowUs / 1000)
+  const freshUntil = text.slice(43, 58)
+  const expires = text.slice(58, 73)
+  const hasValue = text !== '' && text[1] !== NO_VALUE
+  const hasGrace = hasValue && freshUntil !== expires
+  const entryId = text.slice(2, 18) || NONE
+  const meansLive = verb === 'take' || verb === 'touch'
+  const isLive = hasValue && (entryId === id) === meansLive && (!hasGrace || Number(freshUntil) > nowMs)
+  const leaseToken = text.slice(73, 89)
+  return {
+    current,
+    text,
+    nowUs,
+    leftMs,
+    nowMs,
+    id: entryId,
+    freshUntil,
+    expires,
+    leaseToken,
+    hasValue,
+    hasGrace,
+    isLive,
+  }
+}
+
+export function digits(n: number, width: number): string {
+  return n.toFixed(0).padStart(width, '0')
+}
+
+/** The stored instant at which a lifetime ends that begins now; 0: it has no end. */
+export function instant({ nowMs }: StoredEntry, lifeMs: Arg | undefined): string {
+  return lifeMs === 0 ? NO_END : digits(nowMs + Number(lifeMs), 15)
+}
+
+/** In place of a lease: the last load ended without a value, and shares that for so long. */
+export function failedLease({ nowMs }: StoredEntry, shareMs: Arg | undefined): string {
+  return FAILED + digits(nowMs + Number(shareMs), 15)
+}
+
+/** A lease without a value. It keeps the id of the dead entry it has replaced. */
+export function leaseAlone({ id }: StoredEntry, lease: string): string {
+  return `h-${id}${digits(0, 55)}${lease}${NONE}00000000`
+}
+
+/** The lifetime left by the entry's own end. A clock that was set back does not make it longer: on a server it ends it, too. */
+export function leftOf({ expires, nowMs, leftMs }: StoredEntry): number {
+  return Math.min(Number(expires) - nowMs, leftMs ?? Number(expires))
+}
+
+/** The text with `part` in place of what is at `from`. */
+export function patch(text: string, from: number, part: string): string {
+  return text.slice(0, from) + part + text.slice(from + part.length)
+}

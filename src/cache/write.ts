@@ -1,0 +1,168 @@
+import { HitherError } from '../errors.ts'
+import { type Entry, NO_VALUE } from '../protocol/entry.ts'
+import type { Reply } from '../protocol/operation.ts'
+import { after } from '../runtime/background.ts'
+import { type Limit, within } from '../runtime/deadline.ts'
+import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
+import { type Coded, nothing } from './engine.ts'
+import type { Reading } from './judge.ts'
+import { keepUnconfirmed } from './open.ts'
+import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
+import { readForCaller } from './read.ts'
+import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
+import type { Captured, SetOptions, WriteOptions } from './types.ts'
+import { storedKeys, type View } from './view.ts'
+
+export function set(view: View, key: string, value: unknown, options?: SetOptions): Promise<void> {
+  return setMany(view, [[key, value]], options)
+}
+
+export async function setMany(
+  view: View,
+  entries: Iterable<readonly [key: string, value: unknown]>,
+  options?: SetOptions,
+): Promise<void> {
+  const { core } = view
+  const limit = limitOf(view, options, SET)
+  checkWrite(options)
+  if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
+  const list = [...entries]
+  if (!list.every(Array.isArray)) throw invalid('setMany takes pairs of a key and a value')
+  // Of a key that comes twice the last value counts.
+  const pairs = [...new Map(list)]
+  // Nothing is written when one of them cannot be.
+  const targets = storedKeys(
+    view,
+    pairs.map(([key]) => key),
+  )
+  const life = core.life(options)
+  const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
+  const stamping = versionsForWrite(view, options?.tags, life, limit)
+  let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
+  const ready = parts.some((part) => part instanceof Promise)
+    ? Promise.all([stamping, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
+        parts = all
+      })
+    : undefined
+  ready?.catch(nothing)
+  const before = core.near.begin()
+  const tickets = targets.map(() => before)
+  const one = async (to: string, i: number): Promise<unknown> => {
+    try {
+      return await writeStamped(view, to, { coded: parts[i + 1] as Coded, life, stamp: parts[0], limit })
+    } catch (error) {
+      tickets[i] = core.near.begin()
+      throw error
+    }
+  }
+  const all = detachLoadsAndWrite(view, targets, limit, () => Promise.allSettled(targets.map(one)), ready)
+  // Where the versions could not be had, none was written.
+  const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
+  for (const [i, outcome] of outcomes.entries()) {
+    if (outcome.status === 'fulfilled') continue
+    if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
+    const { tags } = options ?? {}
+    const captured = epochOf(tags)
+    // What it was read under may have ended since.
+    if (captured !== undefined && captured !== core.versions.epoch) continue
+    const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
+    const [[key] = ['']] = [pairs[i]]
+    await keepUnconfirmed(view, key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])
+  }
+}
+
+async function remove(view: View, keys: string | readonly string[], options?: WriteOptions): Promise<number> {
+  const { core } = view
+  const limit = limitOf(view, options, WRITE)
+  checkWrite(options)
+  const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
+  const removing = detachLoadsAndWrite(view, targets, limit, () =>
+    answerOf(view, core.remove(targets, core.call(limit)), limit),
+  )
+  return orReportAsEvent(view, options, removing, 0)
+}
+
+export { remove as delete }
+
+/**
+ * Detaches running loads from their keys, then writes the keys, with nothing of those loads still on its way. `ready`: the
+ * write waits for it, in its place in the queue.
+ */
+export function detachLoadsAndWrite<T>(
+  { core, loads }: View,
+  targets: readonly string[],
+  limit: Limit,
+  work: () => Promise<T>,
+  ready?: Promise<unknown> | undefined,
+): Promise<T> {
+  const detach = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
+  let fillings = detach()
+  // Its call may have ended before its turn.
+  ready?.catch(nothing)
+  if (!core.plain && !ready && fillings.length === 0) return core.inTurn(targets, false, limit, work)
+  return core.inTurn(targets, true, limit, async () => {
+    if (ready) await within(ready, limit)
+    // A load may have begun while something was awaited.
+    for (fillings.push(...detach()); fillings.length > 0; fillings = detach())
+      await within(after(Promise.all(fillings)), limit)
+    if (!core.plain) return work()
+    try {
+      return await work()
+    } finally {
+      // A plain key has no lease to refuse the fill of a load that has begun meanwhile.
+      detach()
+    }
+  })
+}
+
+/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
+type Step<T> = (storedKey: string, deadId: string, reading?: Reading) => Promise<T>
+
+/** Reads the entry, then runs one operation with its id. Later calls on this key wait. */
+export async function readThenRun<T>(
+  view: View,
+  key: string,
+  limit: Limit,
+  work: Step<T>,
+  tags?: readonly string[],
+): Promise<T> {
+  const { core, space } = view
+  const to = space.key(key)
+  const checkDeleted = async (): Promise<void> => {
+    if (await core.near.retryPendingDelete(to))
+      throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
+  }
+  if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
+  return core.inTurn([to], true, limit, async () => {
+    await checkDeleted()
+    const reading = await readForCaller(view, key, limit, { tags, queued: true })
+    return work(to, reading.dead, reading)
+  })
+}
+
+/**
+ * Runs one step on the live entry that was read, by its id; once more where that was replaced meanwhile. Null: there is
+ * none.
+ */
+export async function runOnLive(
+  view: View,
+  key: string,
+  limit: Limit,
+  work: (storedKey: string, id: string, entry?: Entry) => Promise<Reply>,
+  tags?: readonly string[],
+): Promise<Reply> {
+  let reply: Reply
+  let id: string | undefined
+  let tried: string | undefined
+  do {
+    tried = id
+    const run: Step<Reply> = async (to, _, reading) => {
+      const { entry, dead } = reading ?? {}
+      id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
+      return view.core.plain || id ? work(to, id ?? '', entry) : null
+    }
+    reply = await readThenRun(view, key, limit, run, tags)
+    // The same once more is stale by the store's clock.
+  } while (reply === null && id !== tried)
+  return reply
+}
