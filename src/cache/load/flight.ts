@@ -14,11 +14,12 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *
  * A load is one run of a loader for one key, shared by callers. Its states:
  *
- *            begin                    lease held, or none to hold            value, failure
- *   (none) ────────► ASKING ─────────────────────────────────────► LOADING ────────────────► OVER
- *                      │  │                                            ▲
- *                      │  └─ another process holds the lease: it polls, ┘ then leads, or
- *                      └──── READ AGAIN: OVER without a value; its callers read the store once more
+ *           begin           lease held, or none to hold            value or failure
+ *   (none) ───────► ASKING ─────────────────────────────► LOADING ──────────────────► OVER
+ *                   │    ▲ │                                                           ▲
+ *                   └────┘ └───────────────────────────────────────────────────────────┘
+ *                  another        READ AGAIN: a live entry, a shared failure, or the predecessor still holds the lease.
+ *                  holds it       Over without a value: its callers read the store once more.
  *
  *   ASKING    `startNumber` is 0. The lease step is on its way, or the load sleeps between two of them (`lease.ts`).
  *   LOADING   `startNumber` is set. The loader runs (`run-loader.ts`), then its value is stored (`fill.ts`).
@@ -26,8 +27,9 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *
  * Across these states:
  *
- *   detached  Somebody wrote, deleted or invalidated its key. It left `byKey`, so that no later caller finds it; its present
- *             callers get its value, which is not stored. A load that is not shared begins detached.
+ *   detached  Somebody wrote or deleted its key, or a caller has read that the versions it captured are outdated. It is in
+ *             `byKey` no more, so that no later caller finds it; its present callers get its value, which is not stored. A
+ *             load that is not shared begins detached.
  *   kept      It goes on without callers, since something keeps it alive: `finish`, a soft timeout, a background refresh.
  *   dead      `aliveUntilMs` has passed. Its request may have ended without a word, so nobody joins it any more.
  *
