@@ -70,6 +70,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   let fault: unknown
   let closed = false
 
+  /** A node's client that has ended is replaced by the Cluster: what is final is the end of the whole. */
+  const statusOf = (peer: Peer): string => (cluster ? client : peer).status
   const onReady = (): void => {
     everReady = true
     fault = undefined
@@ -88,7 +90,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     if (peer.status === 'ready') return undefined
     if (peer.status === 'wait') peer.connect().catch(() => {})
     const first = peer !== client || !everReady
-    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw lost(fault, false, peer.status)
+    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw lost(fault, false, statusOf(peer))
     let attempt = opening.get(peer)
     if (!attempt) {
       attempt = new Promise((resolve, reject) => {
@@ -97,7 +99,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
           for (const event of events) peer.off(event, settle)
           opening.delete(peer)
           if (peer.status === 'ready') resolve()
-          else reject(lost(fault, false, peer.status))
+          else reject(lost(fault, false, statusOf(peer)))
         }
         for (const event of events) peer.on(event, settle)
       })
@@ -109,7 +111,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const exchange = (peer: Peer, args: Command['args'], bytes: boolean): Promise<Wire> => {
     const failed = (error: unknown): Wire => {
       if (isReply(error)) return new ReplyError(error.message)
-      throw lost(error, true, peer.status)
+      throw lost(error, true, statusOf(peer))
     }
     const name = args[0] as string
     // Its own method costs a client less than `call`, which shows where one caller waits for one key.

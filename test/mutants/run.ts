@@ -1,6 +1,7 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
- * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their names.
+ * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in
+ * their names or their files'.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,7 +18,8 @@ const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const wanted = (await allMutants()).filter(({ guard }) => guard.includes(process.argv[2] ?? ''))
+const part = process.argv[2] ?? ''
+const wanted = (await allMutants()).filter(({ guard, file }) => guard.includes(part) || file.includes(part))
 const survivors: Mutant[] = []
 const tell = (mutant: Mutant, by: string | undefined): void => {
   if (by === undefined) survivors.push(mutant)

@@ -19,17 +19,20 @@ describe('channel: slow readers', () => {
     }
   })
   it('gaps beside each other are one, whatever is lost between them', async () => {
-    const inbox = createInbox<number>(3)
-    inbox.add(1)
-    inbox.lose()
-    inbox.lose()
-    inbox.add(2)
-    inbox.add(3)
-    inbox.add(4)
-    inbox.end()
-    const items: unknown[] = []
-    for (let item = await inbox.next(); item; item = await inbox.next()) items.push(item)
-    expect(items).toEqual([gap, message(3), message(4)])
+    const steps: [(inbox: ReturnType<typeof createInbox<number>>) => unknown, unknown[]][] = [
+      [(inbox) => [inbox.lose(), inbox.lose()], [message(1), gap]],
+      [(inbox) => [inbox.add(2), inbox.lose(), inbox.add(3)], [gap, message(3)]],
+      [(inbox) => [inbox.lose(), inbox.add(2), inbox.add(3), inbox.add(4)], [gap, message(3), message(4)]],
+    ]
+    for (const [step, expected] of steps) {
+      const inbox = createInbox<number>(3)
+      inbox.add(1)
+      step(inbox)
+      inbox.end()
+      const items: unknown[] = []
+      for (let item = await inbox.next(); item; item = await inbox.next()) items.push(item)
+      expect(items).toEqual(expected)
+    }
   })
   it('an inbox that is read as it fills loses nothing', async () => {
     const inbox = createInbox<number>(1)

@@ -326,3 +326,80 @@ describe('sessions: codecs and schemas', () => {
     expect((await sessions.open(request(rotten))).isNew).toBe(true)
   })
 })
+
+describe('sessions: cookies', () => {
+  const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  it('opens none that is signed by another secret, for another namespace or subject, or in a second text', async () => {
+    const store = memoryStore()
+    const sessions = make({ store })
+    const cookie = await begin(sessions, { user: 1 })
+    const last = cookie.at(-1) as string
+    // The last letter of a signature holds two bits that say nothing.
+    const twin = cookie.slice(0, -1) + ALPHABET[ALPHABET.indexOf(last) ^ 1]
+    const other = make({ store, secrets: [crypto.getRandomValues(new Uint8Array(32))] })
+    const elsewhere = await begin(make({ store: memoryStore(), namespace: 'elsewhere' }), { user: 2 })
+    const id = cookie.slice('__Host-session='.length, '__Host-session='.length + 32)
+    for (const forged of [twin, elsewhere.replace(/=[^.]+/, `=${id}`), cookie.replace('..', `.${'s'.repeat(22)}.`)]) {
+      expect((await sessions.open(request(forged))).isNew).toBe(true)
+    }
+    expect((await other.open(request(cookie))).isNew).toBe(true)
+    expect((await sessions.open(request(cookie))).get('user')).toBe(1)
+    // The same id, signed by the same secret for another namespace over the same store's key.
+    const moved = { ...store, get: (key: string) => store.get(key.replace(':elsewhere:', ':hither:')) }
+    expect((await make({ store: moved, namespace: 'elsewhere' }).open(request(cookie))).isNew).toBe(true)
+  })
+})
+
+describe('sessions: one request among others', () => {
+  it('rotate ends the old id at once, and brings back nothing that another has ended', async () => {
+    const sessions = make()
+    const cookie = await begin(sessions, { user: 1 })
+    const [late, session] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    await session.rotate()
+    expect((await sessions.open(request(cookie))).isNew).toBe(true)
+    const next = cookieOf(await session.save())
+    expect((await sessions.open(request(next))).get('user')).toBe(1)
+    await late.rotate()
+    late.set('mine', 1)
+    const own = await sessions.open(request(cookieOf(await late.save())))
+    expect([own.get('user'), own.get('mine')]).toEqual([undefined, 1])
+  })
+  it('what another has ended is neither saved nor extended, and its cookie is not touched', async () => {
+    const store = memoryStore()
+    const sessions = make({ store, idle: '10ms', absolute: '1h' })
+    const cookie = await begin(make({ store }), { user: 1 })
+    const [late, leaving] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    await leaving.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    // The idle time is due to be extended.
+    expect(await late.save()).toBe(undefined)
+    late.set('x', 1)
+    expect([await late.save(), await late.save()]).toEqual([undefined, undefined])
+    expect(await late.rotate()).toBe(undefined)
+    expect((await sessions.open(request(cookie))).isNew).toBe(true)
+  })
+  it('a schema judges what is read and what is saved, by what is stored', async () => {
+    const store = memoryStore()
+    /** A text in, a Date out: what it has made does not pass again. */
+    const validate = (value: unknown) => {
+      const { at, ...rest } = value as { at?: unknown }
+      if (at !== undefined && typeof at !== 'string') return { issues: ['a text is wanted'] }
+      return { value: at === undefined ? rest : { ...rest, at: new Date(at) } }
+    }
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const
+    const strict = make({ store, schema })
+    const plain = make({ store })
+    const bad = await begin(plain, { at: 7 })
+    expect((await strict.open(request(bad))).isNew).toBe(true)
+    const cookie = await begin(strict, { at: '2026-01-01' })
+    const session = await strict.open(request(cookie))
+    expect(session.get('at')).toEqual(new Date('2026-01-01'))
+    session.set('other', 1)
+    await session.save()
+    await session.rotate()
+    const next = cookieOf(await session.save())
+    expect((await plain.open(request(next))).get('at')).toBe('2026-01-01')
+    session.set('at', 7)
+    await expect(session.save()).rejects.toEqual(code('INVALID_VALUE'))
+  })
+})
