@@ -199,7 +199,6 @@ export function toSum(reply: Wire): number {
 export const toScore = (reply: Wire): number => (reply === 'inf' ? NEVER : reply === '-inf' ? -NEVER : Number(reply))
 export const scoreOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : toScore(reply))
 export const toText = (reply: Wire): string => String(reply)
-export const textOrAbsent = (reply: Wire): string | undefined => (reply === null ? undefined : String(reply))
 export const numberOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : Number(reply))
 export const toList = (reply: Wire): readonly Wire[] => (Array.isArray(reply) ? reply : [])
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
+import { countEntry, renewEntry } from '../../src/session/hashed-entries.ts'
 import {
   captureGeneration,
   listSession,
@@ -111,11 +112,27 @@ const list = fc.array(
   { maxLength: 8 },
 )
 
+const life = from(10_000, 60_000, 90_000)
+const count = fc.array(
+  fc
+    .tuple(
+      from<[Step, boolean]>(
+        [countEntry as unknown as Step, true],
+        [renewEntry as unknown as Step, true],
+        [takeSession as unknown as Step, false],
+      ),
+      life,
+      waitMs,
+    )
+    .map(([[operation, timed], ms, waitMs]): Call => ({ operation, args: timed ? [ms] : [], waitMs })),
+  { maxLength: 10 },
+)
+
 for (const [name, variable] of Object.entries(servers)) {
   describe(`the operations of sessions, ${name}`, () => {
     const redis = new Redis(process.env[variable] as string)
     afterAll(() => redis.disconnect())
-    for (const [what, histories] of Object.entries({ session, generation, list })) {
+    for (const [what, histories] of Object.entries({ session, generation, list, count })) {
       it(`${what}: lua and apply answer the same`, async () => {
         await fc.assert(
           fc.asyncProperty(histories, (history) => play(redis, history)),

@@ -366,7 +366,12 @@ describe('sessions: one request among others', () => {
   })
   it('what another has ended is neither saved nor extended, and its cookie is not touched', async () => {
     const store = memoryStore()
-    const sessions = make({ store, idle: '10ms', absolute: '1h' })
+    let writes = 0
+    const run: typeof store.run = (operation, ...rest) => {
+      writes++
+      return store.run(operation, ...rest)
+    }
+    const sessions = make({ store: { ...store, run }, idle: '10ms', absolute: '1h' })
     const cookie = await begin(make({ store }), { user: 1 })
     const [late, leaving] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
     await leaving.destroy()
@@ -375,6 +380,9 @@ describe('sessions: one request among others', () => {
     expect(await late.save()).toBe(undefined)
     late.set('x', 1)
     expect([await late.save(), await late.save()]).toEqual([undefined, undefined])
+    // Nothing is asked of the store any more.
+    const asked = writes
+    expect([await late.save(), writes]).toEqual([undefined, asked])
     expect(await late.rotate()).toBe(undefined)
     expect((await sessions.open(request(cookie))).isNew).toBe(true)
   })
