@@ -34,7 +34,7 @@ export function watchReadiness(client: Peer): Readiness {
   // The Cluster's own error says no more than that a connection was closed.
   const secure =
     client.isCluster === true && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
-  const away = (peer: Peer): HitherError => lost(fault, false, peer.status, secure)
+  const away = (peer: Peer): HitherError => lost(fault, false, (client.isCluster ? client : peer).status, secure)
 
   const open = (peer: Peer): Promise<void> | undefined => {
     if (peer.status === 'ready') return undefined

@@ -90,7 +90,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
         const { deadline = Number.POSITIVE_INFINITY } = limit ?? {}
         return joinCluster().then(({ untimed }) => untimed.send({ args, effect: 'once' }, { bytes, deadline }))
       }
-      throw lost(error, true, peer.status)
+      // A node's client that has ended is replaced by the Cluster: what is final is the end of the whole.
+      throw lost(error, true, (cluster ? client : peer).status)
     }
     const name = args[0] as string
     // Its own method costs a client less than `call`, which shows where one caller waits for one key.

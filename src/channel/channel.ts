@@ -17,7 +17,10 @@ export interface ChannelSpace {
 }
 
 export interface ChannelOptions<T> {
-  /** What is published must pass it (`INVALID_VALUE`); a message of others that does not is left out. */
+  /**
+   * What is published must pass it (`INVALID_VALUE`), and is sent as it was given; a subscriber gets what the schema makes of
+   * it. A message of others that does not pass is left out.
+   */
   readonly schema?: Schema<T>
 }
 
@@ -29,7 +32,7 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal
   /** Most items kept for a reader that is behind; then the oldest go, and a gap says so. @default 1000 */
   readonly maxQueued?: number
-  /** Called for a message that the codec or the schema refuses. */
+  /** Called for a message that the codec or the schema refuses. Where it throws, the loop rejects and the subscription ends. */
   readonly onInvalid?: (error: unknown) => void
 }
 
@@ -70,7 +73,9 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   }
   return {
     async publish(value, call) {
-      return publish(full, await encodeMember(await conform(value), full, codec), call)
+      // What the schema makes of it is made once, where it comes in.
+      await conform(value)
+      return publish(full, await encodeMember(value, full, codec), call)
     },
     subscribe({ signal, maxQueued = 1000, onInvalid } = {}) {
       if (!Number.isSafeInteger(maxQueued) || maxQueued < 1) {
@@ -103,7 +108,13 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
             const value = await conform(await decodeMember(item.value, full, codec))
             return { done: false, value: { type: 'message', value } }
           } catch (error) {
-            onInvalid?.(error)
+            try {
+              onInvalid?.(error)
+            } catch (thrown) {
+              // A loop does not end an iterator that rejects.
+              await close()
+              throw thrown
+            }
           }
         }
       }

@@ -20,6 +20,10 @@ const KNOWN: { readonly [K in keyof SessionsOptions<unknown>]-?: true } = {
   cookie: true,
   insecure: true,
 }
+const KNOWN_OF_COOKIE: Readonly<Record<keyof NonNullable<SessionsOptions<unknown>['cookie']>, true>> = {
+  name: true,
+  sameSite: true,
+}
 const TOUCH_MS = 60_000
 const HANDLE = /^[\w-]{43}$/
 const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/
@@ -30,9 +34,7 @@ const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
  * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations) at once.
  */
 export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
-  for (const name of Object.keys(options ?? {})) {
-    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `createSessions has no option ${name}`)
-  }
+  checkNames(options, KNOWN, 'createSessions')
   const {
     store,
     namespace = 'hither',
@@ -42,6 +44,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     cookie = {},
     insecure = false,
   } = options
+  checkNames(cookie, KNOWN_OF_COOKIE, 'cookie')
   if (typeof store?.run !== 'function') {
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
@@ -54,7 +57,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
   const space = checkNamespace(namespace)
   const idleMs = toMs(idle, 'idle')
   const absoluteMs = toMs(absolute, 'absolute')
-  const maker: SessionMaker<T> = {
+  const maker: SessionMaker = {
     store,
     cookies: createCookies(secrets, space, {
       name: insecure ? name : `__Host-${name}`,
@@ -91,8 +94,8 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
 }
 
 /** Reads the session and its subject's generation in one wave. Undefined: it has ended, or its data does not pass. */
-async function find<T>(
-  { store, sessionKey, generationKey, fields }: SessionMaker<T>,
+async function find(
+  { store, sessionKey, generationKey, fields }: SessionMaker,
   claim: Claim,
   call: Call | undefined,
 ): Promise<FoundSession | undefined> {
@@ -104,16 +107,16 @@ async function find<T>(
   ])
   const record = parseRecord(text)
   if (!record) return undefined
-  const { subject } = record
+  const { subject, generation: held } = record
   // Another request has bound it since this cookie was sent: its subject is asked for as well.
   const current = subject === claim.subject ? generation : await store.get(generationKey(subject), call)
-  if (subject && current !== record.generation) return undefined
+  if (subject && current !== held) return undefined
   const opened = await fields.open(key, record.fields)
-  return opened && { id: claim.id, subject, handle, seenMs: record.seenMs, fields: opened }
+  return opened && { id: claim.id, subject, generation: held, handle, seenMs: record.seenMs, fields: opened }
 }
 
-async function list<T>(
-  { store, sessionKey, generationKey, listKey }: SessionMaker<T>,
+async function list(
+  { store, sessionKey, generationKey, listKey }: SessionMaker,
   subject: string,
   call: Call | undefined,
 ): Promise<ListedSession[]> {
@@ -137,6 +140,16 @@ async function list<T>(
   return found.reverse()
 }
 
+/** No option is dropped in silence. */
+function checkNames(options: object, known: object, what: string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new HitherError('INVALID_ARGUMENT', `${what} takes an object of options`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(known, name)) throw new HitherError('INVALID_ARGUMENT', `${what} has no option ${name}`)
+  }
+}
+
 function checkSubject(subject: string): string {
   if (typeof subject === 'string' && subject !== '') return subject
   throw new HitherError('INVALID_ARGUMENT', 'a subject is a string that is not empty, such as user:7')
@@ -153,7 +166,8 @@ function deviceOf({ headers }: SessionRequest): string {
 
 /** Without `Secure` a cookie travels in the clear: only on this machine. */
 function checkLoopback({ url, headers }: SessionRequest): void {
-  const host = url ? new URL(url).hostname : (headers?.get('host') ?? '').replace(/:\d*$/, '')
+  // In Node the url of a request is a path.
+  const host = url && URL.canParse(url) ? new URL(url).hostname : (headers?.get('host') ?? '').replace(/:\d*$/, '')
   if (!LOOPBACK.test(host)) {
     throw new HitherError('INSECURE_URL', 'insecure sessions are for plain http on this machine: use https elsewhere')
   }

@@ -3,19 +3,24 @@ import type { Codec } from '../protocol/codec.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Schema } from '../protocol/schema.ts'
 
-/** A field as it was stored, and the value it holds. */
+/** A field of a stored session. */
 export interface OpenField {
-  readonly text: string
+  /** What is stored. */
+  readonly raw: unknown
+  /** What the schema made of it; without a schema the same. */
   readonly value: unknown
 }
 
+/** A field of a stored session, or one that this request has set. */
+export type Field = OpenField | { readonly value: unknown }
+
 /** How the fields of a session are turned into text without control characters, and back. */
-export interface Fields<T> {
+export interface Fields {
   /** Undefined where a value cannot be read, or the schema refuses the whole. Flash fields are no part of it. */
   open(key: string, fields: ReadonlyMap<string, string>): Promise<Map<string, OpenField> | undefined>
   encode(key: string, name: string, value: unknown): string | Promise<string>
   /** Rejects `INVALID_VALUE` for what the schema refuses. */
-  check(data: Readonly<Record<string, unknown>>): Promise<T>
+  check(fields: ReadonlyMap<string, Field>): Promise<void>
 }
 
 /** Before the name of a flash field. A name of the user's is behind a dot, so that neither is taken for the other. */
@@ -28,7 +33,7 @@ export function fieldName(kind: typeof FLASH | typeof FIELD, name: string): stri
   throw new HitherError('INVALID_ARGUMENT', 'the name of a field is a string that is not empty')
 }
 
-export function createFields<T>({ codec, schema }: { readonly codec?: Codec; readonly schema?: Schema<T> }): Fields<T> {
+export function createFields<T>({ codec, schema }: { readonly codec?: Codec; readonly schema?: Schema<T> }): Fields {
   /** A value is bound to its session and its field. */
   const place = (key: string, name: string): string => `${key} ${name}`
   return {
@@ -37,27 +42,33 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
       try {
         for (const [name, text] of fields) {
           const plain = codec ? (JSON.parse(text) as string) : text
-          open.set(name, { text, value: await decodeMember(plain, place(key, name), codec) })
+          const raw = await decodeMember(plain, place(key, name), codec)
+          open.set(name, { raw, value: raw })
         }
       } catch {
         return undefined
       }
-      const result = await schema?.['~standard'].validate(dataOf(open))
-      return result?.issues ? undefined : open
+      if (!schema) return open
+      const result = await schema['~standard'].validate(dataOf(open))
+      if (result.issues) return undefined
+      for (const [name, value] of Object.entries(result.value ?? {})) {
+        const stored = fieldName(FIELD, name)
+        open.set(stored, { raw: open.get(stored)?.raw, value })
+      }
+      return open
     },
     encode(key, name, value) {
       const text = encodeMember(value, place(key, name), codec)
       if (text instanceof Promise) return text.then((late) => JSON.stringify(late))
       return codec ? JSON.stringify(text) : text
     },
-    async check(data) {
-      const result = await schema?.['~standard'].validate(data)
+    async check(fields) {
+      const result = await schema?.['~standard'].validate(dataOf(fields))
       if (result?.issues) {
         throw new HitherError('INVALID_VALUE', 'the schema refuses the session, its issues are in cause', {
           cause: result.issues,
         })
       }
-      return data as T
     },
   }
 }
@@ -71,12 +82,18 @@ export function snapshotOf(value: unknown): string {
   }
 }
 
-/** What a user has put into a session, by name. */
-export function dataOf(fields: ReadonlyMap<string, { readonly value: unknown }>): Record<string, unknown> {
+/** What is stored of a field, or is to be. */
+export const storedOf = (field: Field): unknown => ('raw' in field ? field.raw : field.value)
+
+/** What a user has put into a session, by name, for a schema. A field that a schema alone has made is no part of it. */
+function dataOf(fields: ReadonlyMap<string, Field>): Record<string, unknown> {
   const data: Record<string, unknown> = {}
-  for (const [name, { value }] of fields) {
-    if (name.startsWith(FIELD))
-      Object.defineProperty(data, decodeURIComponent(name.slice(1)), { value, enumerable: true })
+  for (const [name, field] of fields) {
+    const value = storedOf(field)
+    if (!name.startsWith(FIELD) || value === undefined) continue
+    // `__proto__` is a name like any other.
+    const property = { value, enumerable: true, writable: true, configurable: true }
+    Object.defineProperty(data, decodeURIComponent(name.slice(1)), property)
   }
   return data
 }

@@ -3,10 +3,10 @@ import type { Cookies } from './cookie.ts'
 import type { Fields } from './fields.ts'
 
 /** What the sessions of one `createSessions` share. */
-export interface SessionMaker<T> {
+export interface SessionMaker {
   readonly store: AtomicStore
   readonly cookies: Cookies
-  readonly fields: Fields<T>
+  readonly fields: Fields
   readonly idleMs: number
   readonly absoluteMs: number
   /** How old `seenMs` must be before a request extends the idle time. */

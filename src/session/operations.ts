@@ -1,11 +1,16 @@
 import type { Operation } from '../protocol/operation.ts'
 import { formatRecord, mergeFields, parseRecord, type SessionRecord } from './record.ts'
 
+/** Most bytes of a session in the store. */
+export const MAX_SESSION_BYTES = 1_048_576
+
 /**
  * Writes some fields of a session, by name: fields that others write meanwhile are kept. `mode` is 1 to create it where there
  * is none, or 0 to change the one that is there: one that has ended is never made again. `changes`: lines of a name, a tab
- * and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept.
- * Replies 1, or 0 where it was not written.
+ * and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept. Where they are
+ * given, a session that is there must be under the generation `expected` ('' for none), or under the new one already.
+ * Replies 1, or one of these where it was not written: 0, there is none (or, to create, there is one); 2, it is under another
+ * generation; 3, it would be larger than `MAX_SESSION_BYTES`.
  */
 export const writeSession: Operation<
   readonly [
@@ -16,6 +21,7 @@ export const writeSession: Operation<
     subject: string,
     generation: string,
     changes: string,
+    expected: string,
   ],
   number
 > = {
@@ -23,7 +29,8 @@ export const writeSession: Operation<
   // Sent again it could undo what was written since, or make a session that was destroyed.
   effect: 'once',
   lua: `
-local mode, idle, created, absolute, subject, generation, changes = ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0, ARGV[5], ARGV[6], ARGV[7]
+local mode, idle, created, absolute = ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0
+local subject, generation, changes, expected = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local now_ms = math.floor(now() / 1000)
 local text = redis.call('GET', KEYS[1])
 local ends, fields
@@ -36,7 +43,10 @@ if mode == '1' then
 else
  if not text or not text:find('^s1' .. ('%d'):rep(45)) then return 0 end
  created, ends, fields = text:sub(3, 17) + 0, text:sub(18, 32) + 0, text:sub(86)
- if subject == '' then subject, generation = text:sub(48, 69), text:sub(70, 85) end
+ local before = text:sub(70, 85)
+ if expected == '' then expected = ('-'):rep(16) end
+ if subject == '' then subject, generation = text:sub(48, 69), before
+ elseif before ~= expected and before ~= generation then return 2 end
 end
 local left = math.min(idle, ends - now_ms)
 if left <= 0 then return 0 end
@@ -56,13 +66,18 @@ for i = 1, #order do
  if changed[order[i]] ~= '' then lines[#lines + 1] = ('%s\\t%s'):format(order[i], changed[order[i]]) end
 end
 local head = ('s1%015.0f%015.0f%015.0f'):format(created, ends, now_ms)
-redis.call('SET', KEYS[1], table.concat({ head, subject, generation, table.concat(lines, '\\n') }), 'PX', left)
+local record = table.concat({ head, subject, generation, table.concat(lines, '\\n') })
+if #record > ${MAX_SESSION_BYTES} then return 3 end
+redis.call('SET', KEYS[1], record, 'PX', left)
 return 1`,
-  apply(current, [mode, idleMs, createdMs, absoluteMs, subject, generation, changes], { nowUs }) {
+  apply(current, [mode, idleMs, createdMs, absoluteMs, subject, generation, changes, expected], { nowUs }) {
     const nowMs = Math.floor(nowUs / 1000)
     const kept = { next: current, ttl: 'keep', reply: 0 } as const
     const before = mode === 1 ? undefined : parseRecord(current)
     if (mode === 1 ? current !== undefined : !before) return kept
+    if (before && subject && before.generation !== expected && before.generation !== generation) {
+      return { ...kept, reply: 2 }
+    }
     const created = before?.createdMs ?? (createdMs || nowMs)
     const ends = before?.endsMs ?? created + absoluteMs
     const left = Math.min(idleMs, ends - nowMs)
@@ -75,8 +90,15 @@ return 1`,
       generation: subject ? generation : (before?.generation ?? ''),
       fields: mergeFields(before?.fields ?? new Map(), changes),
     }
-    return { next: formatRecord(record), ttl: { ms: left }, reply: 1 }
+    const next = formatRecord(record)
+    if (isTooLarge(next)) return { ...kept, reply: 3 }
+    return { next, ttl: { ms: left }, reply: 1 }
   },
+}
+
+function isTooLarge(text: string): boolean {
+  // A character is at most three bytes.
+  return text.length * 3 > MAX_SESSION_BYTES && new TextEncoder().encode(text).length > MAX_SESSION_BYTES
 }
 
 /** Extends the idle time. Replies 1, or 0 where there is no session, or its absolute end has come. */
@@ -115,8 +137,8 @@ return text`,
 }
 
 /**
- * Replies the generation of a subject, made of the first argument where there is none, and renews its life: it outlives every
- * session that holds it.
+ * Replies the generation of a subject, made of the first argument where there is none, and renews its life, which never gets
+ * shorter: it outlives every session that holds it, though processes may differ in `absolute`.
  */
 export const captureGeneration: Operation<readonly [made: string, lifeMs: number], string> = {
   name: 'session.generation',
@@ -124,9 +146,13 @@ export const captureGeneration: Operation<readonly [made: string, lifeMs: number
   effect: 'once',
   lua: `
 local generation = redis.call('GET', KEYS[1]) or ARGV[1]
-redis.call('SET', KEYS[1], generation, 'PX', ARGV[2])
+redis.call('SET', KEYS[1], generation, 'PX', math.max(ARGV[2] + 0, redis.call('PTTL', KEYS[1])))
 return generation`,
-  apply: (current, [made, lifeMs]) => ({ next: current ?? made, ttl: { ms: lifeMs }, reply: current ?? made }),
+  apply: (current, [made, lifeMs], { leftMs = 0 }) => ({
+    next: current ?? made,
+    ttl: { ms: Math.max(lifeMs, leftMs) },
+    reply: current ?? made,
+  }),
 }
 
 /** Most sessions that are listed of one subject: the newest. */

@@ -102,8 +102,10 @@ function collect<P extends readonly unknown[]>(
   build: (structures: Batch) => readonly [...P],
 ): { collected: Collected[]; results: readonly [...P] } {
   const collected: Collected[] = []
+  let isOpen = true
   const send: Send = (keys, args, effect, call) =>
     new Promise((resolve, reject) => {
+      if (!isOpen) throw new HitherError('INVALID_ARGUMENT', 'this batch was sent: calls are made before it returns')
       collected.push({ keys, args, effect, call, resolve, reject })
     })
   const results = build({
@@ -116,6 +118,7 @@ function collect<P extends readonly unknown[]>(
     hyperLogLog: (key) => hyperLogLogAt(placeOf(space, key, send)),
     geo: (key) => geoAt(placeOf(space, key, send)),
   })
+  isOpen = false
   if (Array.isArray(results)) return { collected, results }
   throw new HitherError(
     'INVALID_ARGUMENT',

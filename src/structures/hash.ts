@@ -13,6 +13,7 @@ import {
   toList,
   toNumber,
   toPairs,
+  toSum,
   toText,
 } from './place.ts'
 
@@ -34,7 +35,10 @@ export interface Hash<T> extends Lifetime, AsyncIterable<[field: string, value: 
   delete(fields: string | readonly string[], call?: Call): Promise<number>
   fields(call?: Call): Promise<string[]>
   size(call?: Call): Promise<number>
-  /** Adds a whole number; an absent field starts at 0. Resolves to the sum. Rejects `WRONG_TYPE` over a codec of your own. */
+  /**
+   * Adds a whole number; an absent field starts at 0. Resolves to the sum; past 2^53 - 1 it is
+   * stored and rejects `OVERFLOW`. Rejects `WRONG_TYPE` over a codec of your own.
+   */
   incrementBy(field: string, by: number, call?: Call): Promise<number>
   /** Ends one field after `ttl`; Redis 7.4, Valkey 9 and Upstash. Resolves to false where there is none. */
   expireField(field: string, ttl: Duration, call?: Call): Promise<boolean>
@@ -82,7 +86,7 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
     size: async (call) => read('HLEN', [], toNumber, call),
     async incrementBy(field, by, call) {
       place.checkNumeric()
-      return write('HINCRBY', [field, checkWhole(by, 'by')], toNumber, call)
+      return write('HINCRBY', [field, checkWhole(by, 'by')], toSum, call)
     },
     expireField: async (field, ttl, call) =>
       write('HPEXPIRE', [toMs(ttl, 'ttl'), 'FIELDS', 1, field], (reply) => toNumber(toList(reply)[0] ?? 0) > 0, call),

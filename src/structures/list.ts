@@ -51,8 +51,10 @@ export function list<T = unknown>(space: StructureSpace, key: string): List<T> {
 
 export function listAt<T>(place: Place<T>): List<T> {
   const { read, write, text, texts, valueOrAbsent, lifetime } = place
-  const push = async (verb: 'RPUSH' | 'LPUSH', values: readonly T[], call?: Call): Promise<number> =>
-    texts(values).length === 0 ? read('LLEN', [], toNumber, call) : write(verb, texts(values), toNumber, call)
+  const push = async (verb: 'RPUSH' | 'LPUSH', values: readonly T[], call?: Call): Promise<number> => {
+    const parts = texts(values)
+    return parts.length === 0 ? read('LLEN', [], toNumber, call) : write(verb, parts, toNumber, call)
+  }
   const take = async (verb: 'LPOP' | 'RPOP', { wait, ...call }: TakeOptions = {}): Promise<T | undefined> => {
     if (wait === undefined) return write(verb, [], valueOrAbsent, call)
     const waitMs = toMs(wait, 'wait')

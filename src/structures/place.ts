@@ -95,7 +95,8 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
     async (verb, parts, open, call, others = []) => {
       const keys = [stored, ...others.map(keyOf)]
       const args = [...[verb].flat(), ...keys, ...parts]
-      return open(await send(keys, args.some(isPromise) ? Promise.all(args) : (args as Args), effect, call))
+      const whole = args.some(isPromise) ? Promise.all(args).then(checkText) : checkText(args as Args)
+      return open(await send(keys, whole, effect, call))
     }
   const read = askAs('read')
   const write = askAs('once')
@@ -148,6 +149,12 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   }
 }
 
+/** UTF-8 would make another character of half a pair: a field of one name would be stored under another. */
+function checkText(args: Args): Args {
+  if (args.every((arg) => typeof arg !== 'string' || arg.isWellFormed())) return args
+  throw new HitherError('INVALID_VALUE', 'a text with half of a surrogate pair cannot be stored')
+}
+
 const isPromise = (part: unknown): boolean => part instanceof Promise
 
 /** Throws `UNSUPPORTED` unless the store speaks Redis commands. */
@@ -183,11 +190,15 @@ export function checkReply(verb: string, reply: Wire): Wire {
 
 export const isOne = (reply: Wire): boolean => Number(reply) === 1
 export const toNumber = (reply: Wire): number => Number(reply)
+/** A sum; throws `OVERFLOW` for one that a number cannot hold. ioredis rounds those just below 2^53. */
+export function toSum(reply: Wire): number {
+  if (Number.isSafeInteger(Number(reply))) return Number(reply)
+  throw new HitherError('OVERFLOW', 'the sum is stored, and is past what a number can hold', { maybeExecuted: true })
+}
 /** A score; the server writes `inf` and `-inf`. */
 export const toScore = (reply: Wire): number => (reply === 'inf' ? NEVER : reply === '-inf' ? -NEVER : Number(reply))
 export const scoreOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : toScore(reply))
 export const toText = (reply: Wire): string => String(reply)
-export const textOrAbsent = (reply: Wire): string | undefined => (reply === null ? undefined : String(reply))
 export const numberOrAbsent = (reply: Wire): number | undefined => (reply === null ? undefined : Number(reply))
 export const toList = (reply: Wire): readonly Wire[] => (Array.isArray(reply) ? reply : [])
 

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Wire } from '../store/transport.ts'
-import { type Place, textOrAbsent, toList, toPairs, toText } from './place.ts'
+import { type Place, toList, toPairs, toText } from './place.ts'
 
 /** An entry of a stream: its id (`<milliseconds>-<number>`, rising) and what was appended. */
 export interface StreamEntry<T> {
@@ -16,19 +16,37 @@ export function firstStream(reply: Wire): Wire {
   return toPairs(reply)[0]?.[1] ?? null
 }
 
+/** An entry as it came: opened, or with the reason why it cannot be. */
+export type EntryRow<T> = {
+  readonly id: string
+  /** Names and texts, one after the other. */
+  readonly fields: readonly string[]
+} & ({ readonly value: T; readonly error?: undefined } | { readonly error: unknown })
+
 /** Decodes entries; those that were deleted while they were pending are left out. */
-export async function openEntries<T>(place: Place<T>, rows: readonly Wire[]): Promise<StreamEntry<T>[]> {
-  const found: Promise<StreamEntry<T>>[] = []
+export async function openRows<T>(place: Place<T>, rows: readonly Wire[]): Promise<EntryRow<T>[]> {
+  const found: Promise<EntryRow<T>>[] = []
   for (const row of rows) {
     const [id, fields] = toList(row)
-    if (fields === null || fields === undefined) continue
-    const text = toPairs(fields).find(([name]) => String(name) === FIELD)?.[1]
-    found.push(openEntry(place, toText(id ?? null), textOrAbsent(text ?? null)))
+    if (fields !== null && fields !== undefined) found.push(openRow(place, toText(id ?? null), toPairs(fields)))
   }
   return Promise.all(found)
 }
 
-async function openEntry<T>(place: Place<T>, id: string, text: string | undefined): Promise<StreamEntry<T>> {
-  if (text === undefined) throw new HitherError('WRONG_TYPE', `an entry of this stream has no field ${FIELD}`)
-  return { id, value: await place.value(text) }
+/** As `openRows`; rejects `WRONG_TYPE` for one that cannot be opened. */
+export async function openEntries<T>(place: Place<T>, rows: readonly Wire[]): Promise<StreamEntry<T>[]> {
+  return (await openRows(place, rows)).map((row) => {
+    if ('value' in row) return { id: row.id, value: row.value }
+    throw row.error
+  })
+}
+
+async function openRow<T>(place: Place<T>, id: string, pairs: readonly [Wire, Wire][]): Promise<EntryRow<T>> {
+  const fields = pairs.flat().map(toText)
+  const text = pairs.find(([name]) => String(name) === FIELD)?.[1]
+  try {
+    return { id, fields, value: await place.value(text ?? '') }
+  } catch (cause) {
+    return { id, fields, error: new HitherError('WRONG_TYPE', `entry ${id} was not written by this codec`, { cause }) }
+  }
 }

@@ -4,7 +4,7 @@ import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import { checkWhole, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
-import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
+import { type EntryRow, FIELD, firstStream, openRows, type StreamEntry } from './stream-entries.ts'
 
 export interface StreamGroupOptions {
   /** Where a new group begins: with the first entry, or with what is appended from now on. @default 'start' */
@@ -20,7 +20,10 @@ export interface ConsumeOptions {
   readonly batch?: number
   /** Ends the loop: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal
-  /** Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it. @default never */
+  /**
+   * Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it; one that
+   * this codec cannot read at once, as it is. Without it such an entry ends the loop with `WRONG_TYPE`. @default never
+   */
   readonly poison?: { readonly after: number; readonly to: string }
   /** Called when the store did not answer; the loop goes on after a pause. */
   readonly onError?: (error: unknown) => void
@@ -139,9 +142,10 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
   let pauseMs = FIRST_PAUSE_MS
   for (;;) {
     signal?.throwIfAborted()
-    let entries: GroupEntry<T>[]
+    let rows: Delivered<T>[]
     try {
-      entries = await source.next()
+      rows = await source.next()
+      if (poison) rows = await moveAway(group, rows, poison, settings.call)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       if (!(isHitherError(error) && error.retryable)) throw error
@@ -152,11 +156,12 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
       continue
     }
-    for (const entry of entries) {
-      if (poison && entry.deliveries > poison.after) await moveAway(group, entry, poison.to, settings.call)
-      else yield entry
+    for (const row of rows) {
+      if (!('value' in row)) throw row.error
+      const { id, value, deliveries } = row
+      yield { id, value, deliveries, ack: async (call) => (await group.ack([id], call)) === 1 }
     }
-    if (entries.length > 0 || source.waits) pauseMs = FIRST_PAUSE_MS
+    if (rows.length > 0 || source.waits) pauseMs = FIRST_PAUSE_MS
     else {
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
@@ -164,10 +169,12 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
   }
 }
 
+type Delivered<T> = EntryRow<T> & Pick<GroupEntry<T>, 'deliveries'>
+
 /** Where a consumer's entries come from: first what it left, then, from time to time, what others left, then new ones. */
 interface Source<T> {
   /** The next entries; empty where there are none at the moment. */
-  next(): Promise<GroupEntry<T>[]>
+  next(): Promise<Delivered<T>[]>
   /** Begins again with what this consumer has not acknowledged. */
   restart(): void
   /** Whether `next` waits on the server when there is nothing. */
@@ -190,27 +197,23 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       ? place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [after], firstStream, call)
       : place.write([...head, 'STREAMS'], [after], firstStream, call)
   }
-  const withDeliveries = async (reply: Wire): Promise<GroupEntry<T>[]> => {
-    const entries = await openEntries(place, toList(reply))
-    const [first, last] = [entries[0], entries.at(-1)]
-    if (!first || !last) return []
-    const rows = await place.read(
-      'XPENDING',
-      [name, first.id, last.id, entries.length, consumer],
-      (pending) => toList(pending).map(toList),
-      call,
-    )
-    const counts = new Map(rows.map(([id, , , times]) => [String(id), Number(times)]))
-    return entries.map((entry) => grouped(group, entry, counts.get(entry.id) ?? 1))
+  /** Entries that were delivered before: one that the server says nothing more of was delivered twice at least. */
+  const withDeliveries = async (reply: Wire): Promise<Delivered<T>[]> => {
+    const entries = await openRows(place, toList(reply))
+    const times = (id: string): Promise<number> =>
+      place.read('XPENDING', [name, id, id, 1], (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 2), call)
+    // Asked for each by itself, since others of this consumer may lie between them: one round trip all the same.
+    const counts = await Promise.all(entries.map(({ id }) => times(id)))
+    return entries.map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
   }
-  const own = async (after: string): Promise<GroupEntry<T>[]> => {
+  const own = async (after: string): Promise<Delivered<T>[]> => {
     const reply = await readGroup(after, false)
     const rows = toList(reply)
     const lastRow = toList(rows.at(-1) ?? null)
     ownAfter = rows.length < count ? undefined : String(lastRow[0])
     return withDeliveries(reply)
   }
-  const claim = async (idleMs: number): Promise<GroupEntry<T>[]> => {
+  const claim = async (idleMs: number): Promise<Delivered<T>[]> => {
     const [next, rows] = await place.write(
       'XAUTOCLAIM',
       [name, consumer, idleMs, claimFrom, 'COUNT', count],
@@ -221,7 +224,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
     if (claimFrom === '0-0') claimAtMs = now() + idleMs / 2
     return withDeliveries(rows ?? null)
   }
-  const next = async (): Promise<GroupEntry<T>[]> => {
+  const next = async (): Promise<Delivered<T>[]> => {
     if (!made) await group.create(call)
     made = true
     while (ownAfter !== undefined) {
@@ -232,8 +235,8 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       const entries = await claim(claimMs)
       if (entries.length > 0) return entries
     }
-    const fresh = await openEntries(place, toList(await readGroup('>', waits)))
-    return fresh.map((entry) => grouped(group, entry, 1))
+    const fresh = await openRows(place, toList(await readGroup('>', waits)))
+    return fresh.map((entry) => ({ ...entry, deliveries: 1 }))
   }
   return {
     waits,
@@ -253,14 +256,28 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
   }
 }
 
-function grouped<T>({ ack }: Group<T>, entry: StreamEntry<T>, deliveries: number): GroupEntry<T> {
-  return { ...entry, deliveries, ack: async (call) => (await ack([entry.id], call)) === 1 }
-}
-
-/** Appends first, then acknowledges: when it stops in between, the entry is there twice rather than nowhere. */
-async function moveAway<T>(group: Group<T>, entry: GroupEntry<T>, to: string, call: Call): Promise<void> {
-  await placeOf<T>(group.place.space, to).write('XADD', ['*', FIELD, group.place.text(entry.value)], toText, call)
-  await entry.ack(call)
+/**
+ * Moves what was delivered too often, and what cannot be read; returns the rest. Appends first, then acknowledges: when it
+ * stops in between, the entry is there twice rather than nowhere.
+ */
+async function moveAway<T>(
+  group: Group<T>,
+  rows: readonly Delivered<T>[],
+  { after, to }: NonNullable<ConsumeOptions['poison']>,
+  call: Call,
+): Promise<Delivered<T>[]> {
+  const { text, write } = placeOf<T>(group.place.space, to)
+  const rest: Delivered<T>[] = []
+  for (const row of rows) {
+    if ('value' in row && row.deliveries <= after) rest.push(row)
+    else {
+      // A codec may bind a text to its key: it is encoded anew. What cannot be read goes as it is.
+      const fields = 'value' in row ? [FIELD, text(row.value)] : row.fields
+      await write('XADD', ['*', ...fields], toText, call)
+      await group.ack([row.id], call)
+    }
+  }
+  return rest
 }
 
 function checkName(name: string, what: string): string {

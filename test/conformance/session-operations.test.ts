@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
+import { countEntry, renewEntry } from '../../src/session/hashed-entries.ts'
 import {
   captureGeneration,
   listSession,
+  MAX_SESSION_BYTES,
   takeSession,
   touchSession,
   writeSession,
@@ -68,10 +70,10 @@ const line = fc
 const changes = fc.uniqueArray(line, { maxLength: 4, selector: (text) => text.split('\t')[0] }).map((l) => l.join('\n'))
 const subject = from<[string, string]>(['', ''], ['s'.repeat(22), 'g'.repeat(16)], ['t'.repeat(22), 'h'.repeat(16)])
 const write = fc
-  .tuple(from(0, 0, 1), idle, from(0, 0, START_MS - 1000), from(60_000, 7_200_000), subject, changes)
-  .map(([mode, idle, created, absolute, bound, lines]) => ({
+  .tuple(from(0, 0, 1), idle, from(0, 0, START_MS - 1000), from(60_000, 7_200_000), subject, changes, subject)
+  .map(([mode, idle, created, absolute, bound, lines, [, expected]]) => ({
     operation: writeSession as unknown as Step,
-    args: [mode, idle, created, absolute, ...bound, lines],
+    args: [mode, idle, created, absolute, ...bound, lines, expected],
   }))
 const touch = idle.map((ms) => ({ operation: touchSession as unknown as Step, args: [ms] }))
 const take = fc.constant({ operation: takeSession as unknown as Step, args: [] })
@@ -110,11 +112,27 @@ const list = fc.array(
   { maxLength: 8 },
 )
 
+const life = from(10_000, 60_000, 90_000)
+const count = fc.array(
+  fc
+    .tuple(
+      from<[Step, boolean]>(
+        [countEntry as unknown as Step, true],
+        [renewEntry as unknown as Step, true],
+        [takeSession as unknown as Step, false],
+      ),
+      life,
+      waitMs,
+    )
+    .map(([[operation, timed], ms, waitMs]): Call => ({ operation, args: timed ? [ms] : [], waitMs })),
+  { maxLength: 10 },
+)
+
 for (const [name, variable] of Object.entries(servers)) {
   describe(`the operations of sessions, ${name}`, () => {
     const redis = new Redis(process.env[variable] as string)
     afterAll(() => redis.disconnect())
-    for (const [what, histories] of Object.entries({ session, generation, list })) {
+    for (const [what, histories] of Object.entries({ session, generation, list, count })) {
       it(`${what}: lua and apply answer the same`, async () => {
         await fc.assert(
           fc.asyncProperty(histories, (history) => play(redis, history)),
@@ -122,6 +140,17 @@ for (const [name, variable] of Object.entries(servers)) {
         )
       }, 120_000)
     }
+    it('bounds a session, to the byte', async () => {
+      const sized = (mode: number, length: number): Call => ({
+        operation: writeSession as unknown as Step,
+        args: [mode, 60_000, 0, 60_000, '', '', `.a\t${'ž'.repeat(length)}`, ''],
+        waitMs: 0,
+      })
+      const whole = (MAX_SESSION_BYTES - 85 - 3) / 2
+      const history = [sized(1, Math.ceil(whole)), sized(1, Math.floor(whole)), sized(0, Math.ceil(whole)), sized(0, 1)]
+      await play(redis, history)
+      expect(history.map(({ args }) => String(args[6]).length > whole)).toEqual([true, true, true, false])
+    })
     it('bounds the list of a subject', async () => {
       const history = Array.from(
         { length: 130 },

@@ -1,0 +1,59 @@
+import session from 'express-session'
+import type { Duration } from 'hither'
+import { type HashedEntriesOptions, hashedEntries } from 'hither/session'
+
+export interface SessionStoreOptions extends HashedEntriesOptions {
+  /** Lifetime of a session whose cookie has no end of its own. @default '1d' */
+  readonly ttl?: Duration
+}
+
+type Done<T> = (error?: unknown, value?: T) => void
+
+/**
+ * A `store` for express-session 1.17 and later: `session({ store: sessionStore({ store }), … })`. Ids are stored only as
+ * SHA-256. A session lives as long as its cookie; reading it does not extend it, `touch` does, and makes none. Errors of the
+ * store go to the callback: Express's error handler gets them. There is no `all`, `length` or `clear`: nothing is listed.
+ */
+export function sessionStore({ ttl = '1d', ...options }: SessionStoreOptions): session.Store {
+  const entries = hashedEntries(options)
+  const lifetimeOf = ({ cookie }: session.SessionData): Duration => {
+    const { expires } = cookie ?? {}
+    return expires ? new Date(expires).getTime() - Date.now() : ttl
+  }
+  const isOver = (life: Duration): boolean => typeof life === 'number' && life <= 0
+
+  class HitherSessionStore extends session.Store {
+    override get(id: string, done: Done<session.SessionData | null>): void {
+      settle(async () => {
+        const text = await entries.get(id)
+        return text === undefined ? null : (JSON.parse(text) as session.SessionData)
+      }, done)
+    }
+    override set(id: string, data: session.SessionData, done?: Done<void>): void {
+      settle(async () => {
+        const life = lifetimeOf(data)
+        if (isOver(life)) await entries.delete(id)
+        else await entries.set(id, JSON.stringify(data), life)
+      }, done)
+    }
+    override touch(id: string, data: session.SessionData, done?: Done<void>): void {
+      settle(async () => {
+        const life = lifetimeOf(data)
+        if (isOver(life)) await entries.delete(id)
+        else await entries.touch(id, life)
+      }, done)
+    }
+    override destroy(id: string, done?: Done<void>): void {
+      settle(async () => void (await entries.delete(id)), done)
+    }
+  }
+  return new HitherSessionStore()
+}
+
+/** A callback that throws is not called a second time. */
+function settle<T>(work: () => Promise<T>, done: Done<T> = () => {}): void {
+  work().then(
+    (value) => queueMicrotask(() => done(null, value)),
+    (error: unknown) => queueMicrotask(() => done(error)),
+  )
+}

@@ -1,0 +1,45 @@
+import type { Storage } from '@hono/session'
+import { type Duration, HitherError } from 'hither'
+import { type HashedEntriesOptions, hashedEntries } from 'hither/session'
+import type { MiddlewareHandler } from 'hono'
+
+export interface SessionStorageOptions extends HashedEntriesOptions {
+  /** A session ends so long after it was last written. Longer than the `duration` of `useSession`. @default '1d' */
+  readonly ttl?: Duration
+}
+
+/**
+ * Middleware in place of `useSessionStorage`: `app.use(sessionStorage({ store }), useSession())`. Ids are stored only as
+ * SHA-256. `@hono/session` does not wait for what it stores: this does, before the response leaves, and throws what failed.
+ */
+export function sessionStorage<Data extends Record<string, unknown> = Record<string, unknown>>({
+  ttl = '1d',
+  ...options
+}: SessionStorageOptions): MiddlewareHandler<{ Variables: { sessionStorage?: Storage<Data> } }> {
+  const entries = hashedEntries(options)
+  return async (c, next) => {
+    const writes: Promise<unknown>[] = []
+    /** Changes of one request run in call order. */
+    const write = (change: () => Promise<unknown>): void => {
+      const last = writes.at(-1) ?? Promise.resolve()
+      writes.push(last.then(change, change))
+    }
+    c.set('sessionStorage', {
+      async get(id) {
+        const text = await entries.get(id)
+        return text === undefined ? null : (JSON.parse(text) as Data)
+      },
+      set: (id, data) => write(() => entries.set(id, textOf(data), ttl)),
+      delete: (id) => write(() => entries.delete(id)),
+    })
+    await next()
+    const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
+  }
+}
+
+function textOf(data: unknown): string {
+  const text = JSON.stringify(data) as string | undefined
+  if (text !== undefined) return text
+  throw new HitherError('INVALID_VALUE', 'the data of a session is what JSON can keep')
+}

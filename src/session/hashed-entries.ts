@@ -1,0 +1,99 @@
+import { HitherError } from '../errors.ts'
+import type { Codec } from '../protocol/codec.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import type { Operation } from '../protocol/operation.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { digestOf } from './cookie.ts'
+import { takeSession } from './operations.ts'
+
+export interface HashedEntriesOptions {
+  readonly store: AtomicStore
+  /** Entries of two namespaces know nothing of each other. @default 'hither' */
+  readonly namespace?: string
+  /** Turns a text into what is stored, such as `encrypted({ keys })`; each text is bound to its entry. @default as it is */
+  readonly codec?: Codec
+}
+
+/**
+ * Texts by secret ids: an id is stored only as SHA-256, so that a dump of the store gives none. For sessions and tokens of
+ * other libraries, which make their ids themselves.
+ */
+export interface HashedEntries {
+  /** Undefined when there is none, or the codec cannot read it. */
+  get(id: string, call?: Call): Promise<string | undefined>
+  /** Replaces what there is. Without `ttl` it has no end. Never sent twice. */
+  set(id: string, text: string, ttl?: Duration, call?: Call): Promise<void>
+  /** Sets the lifetime of one that is there. Resolves to whether there was one; makes none. */
+  touch(id: string, ttl: Duration, call?: Call): Promise<boolean>
+  /** Removes it: of several callers at once one gets it. A lost reply rejects with `maybeExecuted`. */
+  take(id: string, call?: Call): Promise<string | undefined>
+  /** Resolves to whether there was one. */
+  delete(id: string, call?: Call): Promise<boolean>
+  /** Adds one to a count that ends `ttl` after its first. Resolves to the new count. Never sent twice. */
+  count(id: string, ttl: Duration, call?: Call): Promise<number>
+}
+
+/** Throws `UNSUPPORTED` for a store without operations, `INVALID_KEY` for a namespace that is none. */
+export function hashedEntries({ store, namespace = 'hither', codec }: HashedEntriesOptions): HashedEntries {
+  if (typeof store?.run !== 'function') {
+    throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
+  }
+  const space = checkNamespace(namespace)
+  const keyOf = async (id: string): Promise<string> => {
+    if (typeof id === 'string' && id !== '') return `:${space}:h:${await digestOf(id)}`
+    throw new HitherError('INVALID_ARGUMENT', 'an id is text that is not empty')
+  }
+  const open = async (stored: string | null | undefined, key: string): Promise<string | undefined> => {
+    if (!codec || typeof stored !== 'string') return stored ?? undefined
+    try {
+      return stored[0] === codec.mark ? String(await codec.decode(stored.slice(1), key)) : undefined
+    } catch {
+      return undefined
+    }
+  }
+  return {
+    async get(id, call) {
+      const key = await keyOf(id)
+      return open(await store.get(key, call), key)
+    },
+    async set(id, text, ttl, call) {
+      const key = await keyOf(id)
+      const stored = codec ? codec.mark + (await codec.encode(text, key)) : text
+      await store.set(key, stored, ttl === undefined ? undefined : toMs(ttl, 'ttl'), call)
+    },
+    touch: async (id, ttl, call) => (await store.run(renewEntry, await keyOf(id), [toMs(ttl, 'ttl')], call)) === 1,
+    async take(id, call) {
+      const key = await keyOf(id)
+      return open(await store.run(takeSession, key, [], call), key)
+    },
+    delete: async (id, call) => (await store.delete([await keyOf(id)], call)) === 1,
+    count: async (id, ttl, call) => store.run(countEntry, await keyOf(id), [toMs(ttl, 'ttl')], call),
+  }
+}
+
+/** Sets the lifetime of what is there. Replies 1, or 0 where there is nothing. */
+export const renewEntry: Operation<readonly [ttlMs: number], number> = {
+  name: 'session.renew',
+  // It makes nothing, and a later one only sets the lifetime anew.
+  effect: 'repeat',
+  lua: `return redis.call('PEXPIRE', KEYS[1], ARGV[1])`,
+  apply: (current, [ttlMs]) =>
+    current === undefined
+      ? { next: undefined, ttl: 'keep', reply: 0 }
+      : { next: current, ttl: { ms: ttlMs }, reply: 1 },
+}
+
+/** Adds one; the lifetime begins with the first. Replies the count. */
+export const countEntry: Operation<readonly [ttlMs: number], number> = {
+  name: 'session.count',
+  effect: 'once',
+  lua: `
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return count`,
+  apply(current, [ttlMs]) {
+    const count = Number(current ?? 0) + 1
+    return { next: `${count}`, ttl: count === 1 ? { ms: ttlMs } : 'keep', reply: count }
+  },
+}

@@ -1,0 +1,241 @@
+import { HitherError } from '../errors.ts'
+import { now } from '../runtime/clock.ts'
+import { randomBytes, randomId } from '../runtime/random.ts'
+import type { Call } from '../store/store.ts'
+import { digestOf, ID_BYTES, subjectRef, toBase64Url } from './cookie.ts'
+import { type Field, snapshotOf, storedOf } from './fields.ts'
+import type { SessionMaker } from './maker.ts'
+import { captureGeneration, listSession, MAX_SESSION_BYTES, touchSession, writeSession } from './operations.ts'
+import { parseRecord } from './record.ts'
+import { forget, type State } from './state.ts'
+
+/** One save: what it sends is fixed when it begins, since the session may be changed while it is under way. */
+interface Saving {
+  readonly maker: SessionMaker
+  readonly device: string
+  readonly state: State
+  /** Undefined deletes. */
+  readonly changed: ReadonlyMap<string, Field | undefined>
+  /** What was stored, with what changed. */
+  readonly current: ReadonlyMap<string, Field>
+  readonly newSubject: string | undefined
+  /** Texts of the objects that it sends, by which a later change in place is found. */
+  readonly snapshots: ReadonlyMap<string, string>
+  readonly call: Call | undefined
+}
+
+/** The subject that a session is, or is to be, bound to, and its generation. Both are '' for none. */
+interface Binding {
+  readonly subject: string
+  readonly generation: string
+}
+
+/** A generation outlives every session that holds it by an hour, whatever the clocks say. */
+const GENERATION_MARGIN_MS = 3_600_000
+const CREATE = 1
+const CHANGE = 0
+/** Replies of `session.write`. */
+const WRITTEN = 1
+const BOUND_OTHERWISE = 2
+const TOO_LARGE = 3
+
+/** Sends what changed. Resolves to the cookie, where it changes. */
+export async function save(
+  maker: SessionMaker,
+  device: string,
+  state: State,
+  call: Call | undefined,
+): Promise<string | undefined> {
+  const { place, changed, newSubject } = state
+  if (state.endedElsewhere) return undefined
+  noteChangedInPlace(state)
+  if (changed.size === 0 && newSubject === undefined) {
+    if (place) {
+      if (Math.abs(now() - place.seenMs) >= maker.touchAfterMs) await touch(maker, state, call)
+      return undefined
+    }
+    if (!state.rotated) return state.clearCookie ? maker.cookies.clear() : undefined
+  }
+  const saving = begin(maker, device, state, call)
+  await maker.fields.check(saving.current)
+  if (!place && saving.current.size === 0 && newSubject === undefined && !state.rotated) return undefined
+  return place ? change(saving, place) : create(saving)
+}
+
+/** An object that was read, and is not what it was, is changed. */
+function noteChangedInPlace({ changed, snapshots, stored }: State): void {
+  for (const [name, before] of snapshots) {
+    const value = stored.get(name)?.value
+    if (!changed.has(name) && snapshotOf(value) !== before) changed.set(name, { value })
+  }
+}
+
+function begin(maker: SessionMaker, device: string, state: State, call: Call | undefined): Saving {
+  const changed = new Map(state.changed)
+  const current = new Map<string, Field>(state.stored)
+  const snapshots = new Map(state.snapshots)
+  for (const [name, field] of changed) {
+    if (field) current.set(name, field)
+    else current.delete(name)
+    if (!field) snapshots.delete(name)
+    else if (snapshots.has(name)) snapshots.set(name, snapshotOf(field.value))
+  }
+  return { maker, device, state, changed, current, newSubject: state.newSubject, snapshots, call }
+}
+
+async function touch({ store, idleMs }: SessionMaker, state: State, call?: Call): Promise<void> {
+  const { place } = state
+  if (!place) return
+  const done = await store.run(touchSession, place.key, [idleMs], call)
+  if (done === 1) state.place = { ...place, seenMs: now() }
+  else state.endedElsewhere = true
+}
+
+/** Stores a new session, or a rotated one, under a new id. */
+async function create(saving: Saving): Promise<string | undefined> {
+  const { maker, device, state, call } = saving
+  const { store, idleMs, absoluteMs } = maker
+  const id = toBase64Url(randomBytes(ID_BYTES))
+  const handle = await digestOf(id)
+  const key = maker.sessionKey(handle)
+  const [allLines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.current), bind(saving)])
+  // A rotated session whose subject was ended since it was opened: nothing of it goes into the new one.
+  const fresh = ended ? { ...saving, current: setFields(saving) } : saving
+  const lines = ended ? await linesOf(maker, key, fresh.current) : allLines
+  const { subject, generation } = bound ?? state
+  const createdMs = ended ? 0 : state.createdMs
+  const [reply] = await Promise.all([
+    store.run(writeSession, key, [CREATE, idleMs, createdMs, absoluteMs, subject, generation, lines, ''], call),
+    addToList(maker, subject, handle, device, call),
+  ])
+  if (reply === TOO_LARGE) throw tooLarge()
+  // A rotated session whose absolute end has come is over; so is one whose old subject was ended while it was bound anew.
+  if (reply !== WRITTEN || (bound && !ended && (await endIfEnded(saving, key, bound)))) {
+    forget(state)
+    return maker.cookies.clear()
+  }
+  noteSaved(fresh, { id, handle, key, seenMs: now() }, { subject, generation })
+  return maker.cookies.write({ id, subject })
+}
+
+/** Changes a session that is stored. The cookie changes with its subject alone. */
+async function change(saving: Saving, place: NonNullable<State['place']>): Promise<string | undefined> {
+  const { maker, device, state, call } = saving
+  const { key, handle, id } = place
+  const [lines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.changed), bind(saving)])
+  const { subject, generation } = bound ?? { subject: '', generation: '' }
+  const [reply] = ended
+    ? [0]
+    : await Promise.all([
+        maker.store.run(
+          writeSession,
+          key,
+          [CHANGE, maker.idleMs, 0, maker.absoluteMs, subject, generation, lines, state.generation],
+          call,
+        ),
+        addToList(maker, subject, handle, device, call),
+      ])
+  if (reply === TOO_LARGE) throw tooLarge()
+  if (reply === BOUND_OTHERWISE && (await readBinding(saving, key))) return change(saving, place)
+  if (reply !== WRITTEN || (bound && (await endIfEnded(saving, key, bound)))) {
+    state.endedElsewhere = true
+    return undefined
+  }
+  noteSaved(saving, { ...place, seenMs: now() }, bound ?? state)
+  return bound ? maker.cookies.write({ id, subject }) : undefined
+}
+
+/**
+ * Captures the generation of the subject that the session is to be bound to. `ended`: the subject that it is bound to was
+ * ended since it was opened; under a new generation it would live on.
+ */
+async function bind(saving: Saving): Promise<{ readonly bound: Binding | undefined; readonly ended: boolean }> {
+  const { maker, state, newSubject, call } = saving
+  if (newSubject === undefined) return { bound: undefined, ended: false }
+  const { store, absoluteMs, generationKey } = maker
+  const subject = await subjectRef(newSubject)
+  const args = [randomId(), absoluteMs + GENERATION_MARGIN_MS] as const
+  const [generation, hadEnded] = await Promise.all([
+    store.run(captureGeneration, generationKey(subject), args, call),
+    state.subject !== subject && hasEnded(saving),
+  ])
+  const isNew = state.subject === subject && state.generation !== generation
+  return { bound: { subject, generation }, ended: hadEnded || isNew }
+}
+
+/** Whether the subject that the session is bound to was ended since it was opened. */
+async function hasEnded({ maker: { store, generationKey }, state, call }: Saving): Promise<boolean> {
+  const { subject, generation } = state
+  return subject !== '' && (await store.get(generationKey(subject), call)) !== generation
+}
+
+/**
+ * The old subject may have been ended between that look and the write. Under the same subject the write then holds the ended
+ * generation; under another one the session would live on, so that it is looked for once more.
+ */
+async function endIfEnded(saving: Saving, key: string, bound: Binding): Promise<boolean> {
+  const { maker, state, call } = saving
+  if (state.subject === '' || state.subject === bound.subject || !(await hasEnded(saving))) return false
+  await maker.store.delete([key], call)
+  return true
+}
+
+/** Another request has bound the session since it was opened: to whom. Resolves to false where there is none any more. */
+async function readBinding({ maker, state, call }: Saving, key: string): Promise<boolean> {
+  const record = parseRecord(await maker.store.get(key, call))
+  if (!record) return false
+  state.subject = record.subject
+  state.generation = record.generation
+  return true
+}
+
+async function addToList(
+  { store, absoluteMs, listKey }: SessionMaker,
+  subject: string,
+  handle: string,
+  device: string,
+  call?: Call,
+): Promise<void> {
+  if (subject) await store.run(listSession, listKey(subject), [handle, now() + absoluteMs, device], call)
+}
+
+/** What this request has set. */
+function setFields({ changed }: Saving): ReadonlyMap<string, Field> {
+  return new Map([...changed].flatMap(([name, field]) => (field ? [[name, field] as const] : [])))
+}
+
+/** A line for each field; a name alone deletes. */
+async function linesOf(
+  { fields }: SessionMaker,
+  key: string,
+  all: ReadonlyMap<string, Field | undefined>,
+): Promise<string> {
+  const lines = Array.from(all, async ([name, field]) => {
+    if (!field) return name
+    const stored = storedOf(field)
+    // What the schema alone has made is not stored.
+    return stored === undefined ? '' : `${name}\t${await fields.encode(key, name, stored)}`
+  })
+  return (await Promise.all(lines)).join('\n')
+}
+
+function tooLarge(): HitherError {
+  return new HitherError('VALUE_TOO_LARGE', `a session is at most ${MAX_SESSION_BYTES} bytes: nothing was stored`)
+}
+
+/** What was changed since the save began stays to be saved. */
+function noteSaved(
+  { state, changed, current, newSubject, snapshots }: Saving,
+  place: NonNullable<State['place']>,
+  { subject, generation }: Binding,
+): void {
+  forget(state)
+  state.place = place
+  state.subject = subject
+  state.generation = generation
+  state.stored = new Map(Array.from(current, ([name, field]) => [name, { raw: storedOf(field), value: field.value }]))
+  for (const [name, text] of snapshots) if (current.has(name)) state.snapshots.set(name, text)
+  for (const [name, field] of changed) if (state.changed.get(name) === field) state.changed.delete(name)
+  if (state.newSubject === newSubject) state.newSubject = undefined
+  state.clearCookie = false
+}

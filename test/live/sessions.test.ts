@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
+import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
+import { tcpStore } from '../../adapters/tcp/index.ts'
+import { upstashStore } from '../../adapters/upstash/index.ts'
+import { type Server, startServer } from '../../scripts/servers.ts'
+import type { CommandStore } from '../../src/index.ts'
+import { createCookies, digestOf } from '../../src/session/cookie.ts'
+import { createSessions, type Sessions } from '../../src/session/index.ts'
+
+// Three nodes over one Redis, each by another transport: what is ended on one is ended on all.
+
+const ROUNDS = process.env['HITHER_SOAK'] ? 10_000 : 150
+const SAVES = 100
+const secret = crypto.getRandomValues(new Uint8Array(32))
+const namespace = 'live'
+const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''
+const request = (cookie = ''): Request => new Request('https://a.example/', { headers: { cookie } })
+type Data = Record<string, number>
+
+describe('sessions on three nodes', () => {
+  let server: Server
+  let gateway: StartedGateway
+  let stores: CommandStore[]
+  let nodes: Sessions<Data>[]
+  beforeAll(async () => {
+    server = await startServer('redis8')
+    gateway = await startGateway({ redis: server.url })
+    stores = [tcpStore({ url: server.url }), ioredisStore(await connect(server.url)), upstashStore(gateway)]
+    nodes = stores.map((store) => createSessions<Data>({ store, namespace, secrets: [secret] }))
+  }, 60_000)
+  afterAll(async () => {
+    await Promise.all(stores.map((store) => store.close()))
+    await gateway.stop()
+    await server.stop()
+  })
+  const node = (i: number): Sessions<Data> => nodes[i % nodes.length] as Sessions<Data>
+  const begin = async (i: number, subject?: string): Promise<string> => {
+    const session = await node(i).open(request())
+    session.set('n', i)
+    if (subject) session.bind(subject)
+    return cookieOf(await session.save())
+  }
+
+  it(`none of ${ROUNDS} sessions that are destroyed in the middle of ${SAVES} saves is revived`, async () => {
+    let revived = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const subject = round % 3 === 2 ? `user:${round}` : undefined
+      const cookie = await begin(round, subject)
+      const open = await Promise.all(Array.from({ length: SAVES }, (_, i) => node(i % 2).open(request(cookie))))
+      const ending = Math.floor(Math.random() * SAVES)
+      const calls = open.map(async (session, i) => {
+        session.set(`f${i}`, i)
+        if (i === ending) {
+          if (subject) await node(i).destroyAll(subject)
+          else await session.destroy()
+          return
+        }
+        // Some log in again meanwhile, some change the id.
+        if (subject && i % 10 === 0) session.bind(subject)
+        await session.save()
+      })
+      await Promise.all(calls)
+      if (!(await node(round).open(request(cookie))).isNew) revived++
+    }
+    expect(revived).toBe(0)
+  }, 3_600_000)
+
+  it(`an id is accepted by none of three nodes right after rotate, ${ROUNDS} times`, async () => {
+    let accepted = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const cookie = await begin(round)
+      const session = await node(round).open(request(cookie))
+      await session.rotate()
+      const replays = await Promise.all(nodes.map((each) => each.open(request(cookie))))
+      const next = cookieOf(await session.save())
+      replays.push(...(await Promise.all(nodes.map((each) => each.open(request(cookie))))))
+      accepted += replays.filter(({ isNew }) => !isNew).length
+      expect((await node(round + 1).open(request(next))).get('n')).toBe(round)
+    }
+    expect(accepted).toBe(0)
+  }, 3_600_000)
+
+  it('a dump of the store gives no id that works, even to one who can sign', async () => {
+    const cookies = await Promise.all(Array.from({ length: 20 }, (_, i) => begin(i, `user:${i}`)))
+    const { transport } = stores[0] as CommandStore
+    const dump: string[] = []
+    for (let cursor = '0'; ; ) {
+      const reply = await transport.send({ args: ['SCAN', cursor, 'COUNT', 1000], effect: 'read' })
+      const [next, keys] = reply as [string, string[]]
+      for (const key of keys) dump.push(key, (await stores[0]?.get(key)) ?? '')
+      cursor = String(next)
+      if (cursor === '0') break
+    }
+    const text = dump.join('\n')
+    const signer = createCookies([secret], namespace, {
+      name: '__Host-session',
+      path: '/',
+      sameSite: 'Lax',
+      secure: true,
+      maxAgeSeconds: 60,
+    })
+    const windows = new Set<string>()
+    for (const [word] of text.matchAll(/[\w-]{32,}/g)) {
+      for (let at = 0; at + 32 <= word.length; at++) windows.add(word.slice(at, at + 32))
+    }
+    expect(windows.size).toBeGreaterThan(200)
+    for (const cookie of cookies) expect(text).not.toContain(cookie.slice('__Host-session='.length).split('.')[0])
+    // A session is found by the digest of its id: of all that is in the dump, no digest is a key there.
+    let opened = 0
+    for (const id of windows) if (text.includes(await digestOf(id))) opened++
+    const some = [...windows].filter((_, i) => i % Math.ceil(windows.size / 300) === 0)
+    for (const id of some) {
+      const signed = cookieOf(await signer.write({ id, subject: '' }))
+      for (const cookie of [`__Host-session=${id}`, signed]) {
+        if (!(await node(0).open(request(cookie))).isNew) opened++
+      }
+    }
+    expect(opened).toBe(0)
+    // The signer is the right one: of an id that was issued it makes a cookie that works.
+    const [id = '', subject = ''] = cookies[0]?.slice('__Host-session='.length).split('.') ?? []
+    expect((await node(0).open(request(cookieOf(await signer.write({ id, subject }))))).get('n')).toBe(0)
+  }, 120_000)
+})

@@ -1,0 +1,34 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const UNIT = ['channel/hostile.test.ts', 'channel/channel.test.ts']
+const channel = of('src/channel/channel.ts', UNIT)
+const inbox = of('src/channel/inbox.ts', UNIT)
+const ways = of('src/channel/ways.ts', UNIT)
+
+export const mutants: readonly Mutant[] = [
+  inbox('a slow reader is bounded', 'if (items.length >= maxQueued) {', 'if (false) {'),
+  inbox(
+    'the smallest inbox has a gap too',
+    "Math.max(maxQueued, 2) + 2), { type: 'gap' })",
+    'Math.max(maxQueued, 2) + 2))',
+  ),
+  inbox('gaps beside each other are one', "if (items[1]?.type === 'gap') items.splice(1, 1)", ''),
+  inbox('a gap after a gap is none', "if (ended || items.at(-1)?.type === 'gap') return", 'if (ended) return'),
+  channel('what is published passes the schema', '      await conform(value)\n', ''),
+  channel(
+    'a schema transforms once',
+    'await encodeMember(value, full, codec)',
+    'await encodeMember(await conform(value), full, codec)',
+  ),
+  channel(
+    'a message is judged where it comes in',
+    'const value = await conform(await decodeMember(item.value, full, codec))',
+    'const value = (await decodeMember(item.value, full, codec)) as never',
+  ),
+  channel(
+    'onInvalid that throws ends the subscription',
+    '              await close()\n              throw thrown',
+    '              throw thrown',
+  ),
+  ways('one that has left is not counted', 'listeners.delete(listener)', ''),
+]

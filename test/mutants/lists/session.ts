@@ -1,0 +1,87 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const UNIT = ['session/hostile.test.ts', 'session/session.test.ts']
+const cookie = of('src/session/cookie.ts', UNIT)
+const create = of('src/session/create-sessions.ts', UNIT)
+const fields = of('src/session/fields.ts', UNIT)
+const operation = of('src/session/operations.ts', UNIT)
+const session = of('src/session/session.ts', UNIT)
+const save = of('src/session/save.ts', UNIT)
+
+export const mutants: readonly Mutant[] = [
+  cookie(
+    'a cookie is signed',
+    "if (await crypto.subtle.verify('HMAC', key, fromBase64Url(signature), message(claim))) return claim",
+    'if (key) return claim',
+  ),
+  cookie(
+    'a signature has one text',
+    'if (!id || toBase64Url(fromBase64Url(signature)) !== signature) continue',
+    'if (!id) continue',
+  ),
+  cookie('a namespace’s cookies are its own', 'ession $' + '{namespace} $', 'ession $'),
+  cookie('a secret is long enough', '|| bytes.length < SECRET_BYTES', ''),
+  create('no option is dropped in silence', '    if (!Object.hasOwn(known, name)) throw', '    if (false) throw'),
+  create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
+  create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),
+  create('a url that is a path names no host', 'url && URL.canParse(url)', 'url'),
+  fields('a schema judges what is read', 'if (result.issues) return undefined', ''),
+  fields(
+    'a schema judges what is saved',
+    "if (result?.issues) {\n        throw new HitherError('INVALID_VALUE', 'the schema",
+    "if (false) {\n        throw new HitherError('INVALID_VALUE', 'the schema",
+  ),
+  fields('a schema gets what is stored', "'raw' in field ? field.raw : field.value", 'field.value'),
+  fields('a name is kept as it is', 'return kind + encodeURIComponent(name)', 'return kind + name'),
+  operation(
+    'a session that ended is not made again',
+    'if (mode === 1 ? current !== undefined : !before) return kept',
+    'if (mode === 1 && current !== undefined) return kept',
+  ),
+  operation(
+    'a session that ended is not touched',
+    'if (!record || left <= 0) return',
+    'if (record && left <= 0) return',
+  ),
+  operation('a session ends at its absolute end', 'const left = Math.min(idleMs, ends - nowMs)', 'const left = idleMs'),
+  operation(
+    'another’s binding is not overwritten unseen',
+    'before.generation !== expected && before.generation !== generation',
+    'false',
+  ),
+  operation('a session is bounded', 'if (isTooLarge(next)) return', 'if (false) return'),
+  operation('a generation’s life never gets shorter', 'Math.max(lifeMs, leftMs)', 'lifeMs'),
+  session(
+    'rotate ends the old id',
+    'parseRecord(await store.run(takeSession, place.key, [], call))',
+    'parseRecord(await store.get(place.key, call))',
+  ),
+  session(
+    'rotate takes nothing that was ended',
+    'if (!record || !kept) return',
+    'if (!record || !kept) return void (state.stored = found?.fields ?? new Map())',
+  ),
+  save('what ended elsewhere is not saved', 'if (state.endedElsewhere) return undefined', ''),
+  save(
+    'binding anew does not revive what destroyAll ended',
+    'return { bound: { subject, generation }, ended: hadEnded || isNew }',
+    'return { bound: { subject, generation }, ended: hadEnded }',
+  ),
+  save(
+    'nor where it was ended between look and write',
+    '  await maker.store.delete([key], call)\n  return true',
+    '  return false',
+  ),
+  save(
+    'what is set during a save is kept',
+    'if (state.changed.get(name) === field) state.changed.delete(name)',
+    'state.changed.clear()',
+  ),
+  save(
+    'who is bound during a save is kept',
+    'if (state.newSubject === newSubject) state.newSubject',
+    'state.newSubject',
+  ),
+  save('a change in place is found after a save too', 'if (current.has(name)) state.snapshots.set(name, text)', 'text'),
+  save('what is too large says so', 'if (reply === TOO_LARGE) throw tooLarge()\n  // A rotated', '// A rotated'),
+]

@@ -1,0 +1,170 @@
+import { HitherError } from 'hither'
+import { batch, hash, list, type StructureSpace, sortedSet, stream, transaction } from 'hither/structures'
+import { describe, expect, it } from 'vitest'
+
+// Guards of the structures over a store that replies what a test says.
+
+type Args = readonly (string | number | Uint8Array)[]
+interface Sent {
+  readonly args: Args
+  readonly effect: string
+}
+const code = (code: string) => expect.objectContaining({ code })
+
+/** Sends nothing: `reply` says what the server would, or throws. */
+function spaceOf(reply: (args: Args) => unknown, transport: object = {}): { space: StructureSpace; sent: Sent[] } {
+  const sent: Sent[] = []
+  const store = {
+    transport,
+    async command(_keys: readonly string[], args: Args, effect: string) {
+      sent.push({ args, effect })
+      return reply(args)
+    },
+  }
+  return { space: { store: store as never }, sent }
+}
+const outage = new HitherError('STORE_UNAVAILABLE', 'gone', { retryable: true, maybeExecuted: true })
+
+describe('structures', () => {
+  it('a change is sent as one that is never sent again, a read as one that may be', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    await hash(space, 'k').set('f', 1)
+    await hash(space, 'k').has('f')
+    await hash(space, 'k').clear()
+    expect(sent.map(({ args, effect }) => [args[0], effect])).toEqual([
+      ['HSET', 'once'],
+      ['HEXISTS', 'read'],
+      ['UNLINK', 'repeat'],
+    ])
+  })
+  it('refuses a store without commands, and half of a surrogate pair, before it sends anything', async () => {
+    expect(() => hash({ store: {} as never }, 'k')).toThrow(code('UNSUPPORTED'))
+    const { space, sent } = spaceOf(() => 1)
+    await expect(hash(space, 'k').set('\ud800', 1)).rejects.toEqual(code('INVALID_VALUE'))
+    expect(sent).toEqual([])
+  })
+  it('refuses to add where a codec hides the number, and a sum that is too large', async () => {
+    const { space } = spaceOf(() => '9007199254740993')
+    const codec = { mark: 'X', encode: String, decode: (text: string) => text }
+    await expect(hash<string>({ ...space, codec }, 'k').incrementBy('f', 1)).rejects.toEqual(code('WRONG_TYPE'))
+    await expect(hash(space, 'k').incrementBy('f', 1)).rejects.toMatchObject({ code: 'OVERFLOW', maybeExecuted: true })
+  })
+  it('knows infinite scores', async () => {
+    const { space, sent } = spaceOf(() => '-inf')
+    expect(await sortedSet(space, 'k').incrementBy('m', Number.POSITIVE_INFINITY)).toBe(Number.NEGATIVE_INFINITY)
+    expect(sent[0]?.args[2]).toBe('+inf')
+    await expect(sortedSet(space, 'k').incrementBy('m', Number.NaN)).rejects.toEqual(code('INVALID_ARGUMENT'))
+  })
+  it('waits on a connection of its own alone, which is given back broken where it failed', async () => {
+    const released: boolean[] = []
+    const failing = { send: () => Promise.reject(outage), release: (broken: boolean) => released.push(broken) }
+    const { space } = spaceOf(() => null, { exclusive: async () => failing })
+    await expect(list(space, 'k').takeFirst({ wait: '1s' })).rejects.toBe(outage)
+    expect(released).toEqual([true])
+    await expect(list(spaceOf(() => null).space, 'k').takeFirst({ wait: '1s' })).rejects.toEqual(code('UNSUPPORTED'))
+  })
+  it('a batch that was sent takes no more calls', async () => {
+    const { space } = spaceOf(() => 1)
+    let late = hash(space, 'k')
+    await batch(space, (all) => {
+      late = all.hash('k')
+      return [late.size()]
+    })
+    await expect(late.size()).rejects.toEqual(code('INVALID_ARGUMENT'))
+  })
+  it('what fails in a transaction says that the others have run', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    const error = new ReplyError('WRONGTYPE Operation against a key')
+    const { space } = spaceOf(() => 1, { transaction: async () => [error, 1] })
+    const running = transaction(space, (all) => [all.list('a').size(), all.hash('b').size()])
+    await expect(running).rejects.toMatchObject({ code: 'WRONG_TYPE', maybeExecuted: true })
+  })
+})
+
+describe('groups of a stream', () => {
+  /** A group in which one entry is pending, delivered `times`, and nothing is new. */
+  const group = (
+    times: number,
+    text: string,
+    onAdd: () => unknown = () => '2-0',
+    onFresh: () => unknown = () => null,
+  ) =>
+    spaceOf(([verb, ...args]) => {
+      if (verb === 'XGROUP') throw new HitherError('TIMEOUT', 'the group is not made in this test', { retryable: true })
+      if (verb === 'XADD') return onAdd()
+      if (verb === 'XPENDING') return [['1-0', 'a', 5, times]]
+      if (verb === 'XREADGROUP' && args.at(-1) === '0') return [['k', [['1-0', ['v', text]]]]]
+      if (verb === 'XREADGROUP') return onFresh()
+      return 1
+    })
+  const made = ({ space, sent }: ReturnType<typeof group>) => {
+    const store = space.store as unknown as {
+      command: (keys: readonly string[], args: Args, effect: string) => Promise<unknown>
+    }
+    const command = store.command
+    const own = {
+      ...space.store,
+      command: async (keys: readonly string[], args: Args, effect: string) =>
+        args[0] === 'XGROUP' ? 'OK' : command(keys, args, effect),
+    }
+    return { group: stream<number>({ ...space, store: own as never }, 'k').group('g'), sent }
+  }
+  const stop = (): never => {
+    throw new Error('enough')
+  }
+
+  it('an entry that comes again says how often it came', async () => {
+    for await (const entry of made(group(3, '7')).group.consume({ consumer: 'a' })) {
+      expect([entry.value, entry.deliveries]).toEqual([7, 3])
+      break
+    }
+  })
+  it('moves what came too often, and what it cannot read, and acknowledges it afterwards', async () => {
+    for (const text of ['7', '{rotten']) {
+      const { group: one, sent } = made(group(9, text, () => '2-0', stop))
+      const consuming = one.consume({ consumer: 'a', poison: { after: 2, to: 'dead' } })
+      await expect(consuming.next()).rejects.toThrow('enough')
+      const verbs = sent.map(({ args }) => args[0]).filter((verb) => verb === 'XADD' || verb === 'XACK')
+      expect([text, verbs]).toEqual([text, ['XADD', 'XACK']])
+    }
+    const unread = made(group(1, '{rotten')).group.consume({ consumer: 'a' })
+    await expect(unread.next()).rejects.toEqual(code('WRONG_TYPE'))
+  })
+  it('an outage while it moves one away is waited out, and the entry is not acknowledged', async () => {
+    let times = 0
+    const add = (): string => {
+      if (times++ === 0) throw outage
+      return '2-0'
+    }
+    const errors: unknown[] = []
+    const { group: one, sent } = made(group(9, '7', add, stop))
+    const consuming = one.consume({
+      consumer: 'a',
+      poison: { after: 2, to: 'dead' },
+      onError: (error) => {
+        errors.push([error, sent.filter(({ args }) => args[0] === 'XACK').length])
+      },
+    })
+    await expect(consuming.next()).rejects.toThrow('enough')
+    expect(errors).toEqual([[outage, 0]])
+    expect(times).toBe(2)
+  })
+  it('after a lost reply it first reads what it was given', async () => {
+    let asked = 0
+    const fresh = (): unknown => {
+      if (asked++ === 0) throw outage
+      return stop()
+    }
+    const { group: one, sent } = made(group(2, '7', undefined, fresh))
+    const seen: number[] = []
+    const consuming = (async () => {
+      for await (const entry of one.consume({ consumer: 'a', batch: 1 })) {
+        seen.push(entry.deliveries)
+        // The fake server says the same entry is pending for ever: the second time is the one after the outage.
+        if (seen.length === 2) break
+      }
+    })()
+    await consuming.catch(() => {})
+    expect(sent.filter(({ args }) => args[0] === 'XREADGROUP' && args.at(-1) === '0').length).toBeGreaterThan(1)
+  })
+})
