@@ -44,8 +44,12 @@ export const mutants: readonly Mutant[] = [
     ['cache/guards.test.ts'],
   ),
   step('it is written over itself alone', "if (verb === 'rewrite' && id !== dead) return same(current, 0)", ''),
-  step('a lease keeps the place of what it has replaced', 'return put(`h-$' + '{id}', 'return put(`h-$' + '{NONE}'),
-  step('and leaves it behind', "if (!value && !expire && id !== NONE) return put(patch(73, FREE), 'keep', 1)", ''),
+  step('a lease keeps the place of what it has replaced', 'string => `h-$' + '{id}', 'string => `h-$' + '{NONE}'),
+  step(
+    'and leaves it behind',
+    "if (!value && !expire && id !== NONE && ended === FREE) return put(patch(73, FREE), 'keep', 1)",
+    '',
+  ),
   // Tags live as long as what has them
   version('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
   version('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
