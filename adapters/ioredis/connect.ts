@@ -33,6 +33,9 @@ export async function connect(url: string | readonly string[], options: ConnectO
     ...(options.commandTimeoutMs === undefined ? {} : { commandTimeout: options.commandTimeoutMs }),
     // RESP2: replies keep one shape, the one REST has, whatever the version of the client.
     protocol: 2,
+    // The client arms this timer also for a socket that has closed already, and a process waits for it. What is under way
+    // has ended before.
+    disconnectTimeout: 100,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(first.username ? { username: first.username } : {}),
     // A user without a password has an empty one.

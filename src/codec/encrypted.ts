@@ -27,6 +27,9 @@ const SECRET_BYTES = 32
  * of an unknown secret is a miss and an event. One secret is good for 2^32 writes.
  */
 export function encrypted(options: EncryptedOptions): Codec {
+  if (!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')) {
+    throw bad('encrypted() takes { keys: [{ id, secret }] }, the current key first')
+  }
   const { codec = json } = options
   const keys = new Map(options.keys?.map(({ id, secret }) => [id, secretOf(id, secret)]))
   if (keys.size < (options.keys?.length ?? 0)) throw bad('each key of encrypted() has an id of its own')

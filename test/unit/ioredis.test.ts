@@ -49,6 +49,23 @@ describe('close', () => {
     await store.close()
     expect(timers()).toBeLessThanOrEqual(before)
   })
+  it('leaves none that a process would wait for, where nothing listens', async () => {
+    const client = await connect('redis://127.0.0.1:1')
+    await new Promise((done) => client.on('close', done))
+    const store = ioredisStore(client)
+    const { setTimeout: set } = globalThis
+    const longest: number[] = []
+    globalThis.setTimeout = ((run: () => void, ms = 0, ...more: unknown[]) => {
+      longest.push(ms)
+      return set(run, ms, ...more)
+    }) as typeof set
+    try {
+      await store.close()
+    } finally {
+      globalThis.setTimeout = set
+    }
+    expect(Math.max(0, ...longest)).toBeLessThanOrEqual(100)
+  })
 })
 
 describe('the replies of one call', () => {

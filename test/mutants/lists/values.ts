@@ -50,6 +50,11 @@ export const mutants: readonly Mutant[] = [
     'if (++brackets > MAX_DEPTH) return true',
     'if (++brackets > 9 * MAX_DEPTH) return true',
   ),
+  encrypted(
+    'keys are a list of what has an id',
+    "!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')",
+    'false',
+  ),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
   engine('a codec takes only its own mark', "codec && mark !== 'i' ? NO_VALUE : mark", 'mark'),
   engine('and counters', "codec && mark !== 'i' ? NO_VALUE", 'codec ? NO_VALUE'),

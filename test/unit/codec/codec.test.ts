@@ -101,6 +101,13 @@ describe('encrypted', () => {
       expect(code(() => encrypted({ keys: twice }))).toBe('INVALID_ARGUMENT')
     }
   })
+  it('refuses what is no list of keys, with a code', () => {
+    for (const bad of [undefined, null, {}, { keys: { id: 'a', secret: secret(1) } }, { keys: [null] }]) {
+      expect(code(() => encrypted(bad as never))).toBe('INVALID_ARGUMENT')
+    }
+    const alike = [...keys, { id: 1, secret: secret(2) }, { id: '1', secret: secret(3) }]
+    expect(code(() => encrypted({ keys: alike as never }))).toBe('INVALID_ARGUMENT')
+  })
   it('refuses keys that are missing, short, or oddly named, without showing them', () => {
     for (const bad of [
       [],
