@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
@@ -102,7 +102,7 @@ for (const [name, open] of Object.entries(ways)) {
       await here.close()
       await expect(waiting).rejects.toMatchObject({ code: 'CLOSED' })
       // Those of the load that runs and of the one that waits are gone.
-      expect(timers()).toBeLessThanOrEqual(before - 2)
+      await vi.waitFor(() => expect(timers()).toBeLessThanOrEqual(before - 2))
       resolve('value')
       expect(await Promise.all([running, other])).toEqual(['value', 'value'])
       await there.close()

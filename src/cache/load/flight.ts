@@ -1,10 +1,10 @@
 import { HitherError } from '../../errors.ts'
-import { BUDGET_MS, MORTAL } from '../../runtime/background.ts'
-import { now, setTimer } from '../../runtime/clock.ts'
+import { MORTAL } from '../../runtime/background.ts'
+import { now } from '../../runtime/clock.ts'
 import { within } from '../../runtime/deadline.ts'
 import { type Core, nothing } from '../core.ts'
 import type { Found } from '../look.ts'
-import { reportTo } from './background-work.ts'
+import { abort, continueInBackground, reportTo } from './background-work.ts'
 import { type LoadEngine, lead } from './lead.ts'
 import { aliveUntil, createLeases } from './lease.ts'
 import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
@@ -14,11 +14,12 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *
  * A load is one run of a loader for one key, shared by callers. Its states:
  *
- *            begin                    lease held, or none to hold            value, failure
- *   (none) ────────► ASKING ─────────────────────────────────────► LOADING ────────────────► OVER
- *                      │  │                                            ▲
- *                      │  └─ another process holds the lease: it polls, ┘ then leads, or
- *                      └──── READ AGAIN: OVER without a value; its callers read the store once more
+ *           begin           lease held, or none to hold            value or failure
+ *   (none) ───────► ASKING ─────────────────────────────► LOADING ──────────────────► OVER
+ *                   │    ▲ │                                                           ▲
+ *                   └────┘ └───────────────────────────────────────────────────────────┘
+ *                  another        READ AGAIN: a live entry, a shared failure, or the predecessor still holds the lease.
+ *                  holds it       Over without a value: its callers read the store once more.
  *
  *   ASKING    `startNumber` is 0. The lease step is on its way, or the load sleeps between two of them (`lease.ts`).
  *   LOADING   `startNumber` is set. The loader runs (`run-loader.ts`), then its value is stored (`fill.ts`).
@@ -26,8 +27,9 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *
  * Across these states:
  *
- *   detached  Somebody wrote, deleted or invalidated its key. It left `byKey`, so that no later caller finds it; its present
- *             callers get its value, which is not stored. A load that is not shared begins detached.
+ *   detached  Somebody wrote or deleted its key, or a caller has read that the versions it captured are outdated. It is in
+ *             `byKey` no more, so that no later caller finds it; its present callers get its value, which is not stored. A
+ *             load that is not shared begins detached.
  *   kept      It goes on without callers, since something keeps it alive: `finish`, a soft timeout, a background refresh.
  *   dead      `aliveUntilMs` has passed. Its request may have ended without a word, so nobody joins it any more.
  *
@@ -80,32 +82,10 @@ export function createLoads(core: Core): Loads {
   }
   const mayJoin: Loads['mayJoin'] = (load, reading, startsAtArrival) => canShare(plain, load, reading, startsAtArrival)
 
-  const abort = (load: Load, reason: unknown): void => {
-    load.isOver = true
-    try {
-      load.stop.abort(reason)
-    } catch {
-      // A runtime may forbid one request to touch what another has made. That load then ends by itself.
-    }
-  }
-
   const start = (request: LoadRequest, how: Partial<Pick<Load, 'isDetached' | 'dropCode'>>, old?: Load): Load => {
-    const { background: isKept, settings, onDecided, through } = request
-    const load: Load = {
-      request,
-      lease: { token: '', copyId: '', versions: undefined, predecessor: old, isBeside: false },
-      callers: { count: 1, finish: settings.options.finish, isKept },
-      stop: new AbortController(),
-      answerCount: core.heard,
-      ticket: core.near?.begin(),
-      result: NOT_YET,
-      startNumber: 0,
-      aliveUntilMs: aliveUntil(core.call()),
-      isOver: false,
-      isDetached: false,
-      dropCode: undefined,
-      ...how,
-    }
+    const { onDecided, through } = request
+    const load = newLoad(core, request, old)
+    Object.assign(load, how)
     running.add(load)
     // A load that is not shared, or came while the store was down, asks for no lease.
     load.result = lead(engine, load, !plain && !load.isDetached && !!request.reading).finally(() => {
@@ -123,20 +103,6 @@ export function createLoads(core: Core): Loads {
   }
   const beginUnshared = (request: LoadRequest, dropCode: Load['dropCode'] = ''): Load =>
     start(request, { isDetached: true, dropCode })
-
-  const continueInBackground: Loads['continueInBackground'] = (load, { emit, waitUntil }) => {
-    const { callers } = load
-    const ended = load.result.catch(nothing)
-    if (!background.add(ended, waitUntil, reportTo(emit), load)) return false
-    if (!callers.isKept && MORTAL) {
-      const message = 'the loader ran longer than work may after an answer'
-      const tooLong = new HitherError('TIMEOUT', message, { retryable: true })
-      const cancel = setTimer(() => callers.count > 0 || abort(load, tooLong), BUDGET_MS)
-      void ended.then(cancel)
-    }
-    callers.isKept = true
-    return true
-  }
 
   /** Makes room for a load; false: there is none. */
   const makeRoom = (): boolean => {
@@ -207,12 +173,12 @@ export function createLoads(core: Core): Loads {
     leave(load) {
       const { callers, request } = load
       if (--callers.count > 0 || load.isOver || callers.isKept) return
-      if (callers.finish && continueInBackground(load, request.through)) return
+      if (callers.finish && continueInBackground(core, load, request.through)) return
       abort(load, new DOMException('every caller of this load has left', 'AbortError'))
     },
     starts: () => engine.starts,
     mayJoin,
-    continueInBackground,
+    continueInBackground: (load, view) => continueInBackground(core, load, view),
     detach(storedKey) {
       const load = byKey.get(storedKey)
       if (!load) return undefined
@@ -231,6 +197,24 @@ export function createLoads(core: Core): Loads {
       if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
       await Promise.all(notKept().map(giveBack)).catch(nothing)
     },
+  }
+}
+
+function newLoad(core: Core, request: LoadRequest, predecessor: Load | undefined): Load {
+  const { background: isKept, settings } = request
+  return {
+    request,
+    lease: { token: '', copyId: '', versions: undefined, predecessor, isBeside: false },
+    callers: { count: 1, finish: settings.options.finish, isKept },
+    stop: new AbortController(),
+    answerCount: core.heard,
+    ticket: core.near?.begin(),
+    result: NOT_YET,
+    startNumber: 0,
+    aliveUntilMs: aliveUntil(core.call()),
+    isOver: false,
+    isDetached: false,
+    dropCode: undefined,
   }
 }
 

@@ -151,30 +151,6 @@ export function createLeases(core: Core, restorePredecessor: (load: Load, holder
     return reply
   }
 
-  /** What a follower does about a lease that somebody else holds. */
-  const nextMove = (wait: Wait, reply: BusyReply, hardMs: number): 'wait' | 'take over' | 'load beside it' => {
-    const [, , holder, leftMs, isAfterFailure] = reply
-    const isNext = wait.holder !== undefined && holder !== wait.holder
-    // The load it waited for ended without a value, and another follower was faster: do not queue behind that one. Or the
-    // holder has had the lease for longer than a load may take.
-    const isEnough = (isNext && isAfterFailure) || wait.sleptMs > hardMs + PATIENCE_MARGIN_MS
-    if (!isEnough) return 'wait'
-    // No cache gives a lease for so long: nobody will release it.
-    return isNext || wait.takesOver || leftMs <= longestLeaseMs ? 'load beside it' : 'take over'
-  }
-
-  /** Sleeps between two requests: a twelfth of the wait so far, so that what is waited in vain stays a small part of it. */
-  const pause = async (wait: Wait, [, , holder, leftMs]: BusyReply, signal: AbortSignal): Promise<void> => {
-    // The wait for another holder begins anew.
-    if (holder !== wait.holder) wait.sleptForHolderMs = 0
-    wait.holder = holder
-    const evenMs = Math.min(Math.max(FIRST_POLL_MS, wait.sleptForHolderMs / 12), LAST_POLL_MS)
-    const pauseMs = evenMs * (0.75 + random() / 2)
-    wait.sleptForHolderMs += pauseMs
-    wait.sleptMs += pauseMs
-    await sleep(Math.min(leftMs + 1, pauseMs), signal)
-  }
-
   return {
     async acquire(load) {
       const { request, lease } = load
@@ -205,7 +181,7 @@ export function createLeases(core: Core, restorePredecessor: (load: Load, holder
         // came while this one asked. And a background refresh is not needed when another process loads already.
         if (restorePredecessor(load, reply[2]) || request.background) return { liveId: '' }
         request.onDecided?.(true)
-        const move = nextMove(wait, reply, request.hardMs)
+        const move = nextMove(wait, reply, request.hardMs, longestLeaseMs)
         if (move === 'load beside it') {
           lease.isBeside = true
           load.dropCode = ''
@@ -223,4 +199,32 @@ export function createLeases(core: Core, restorePredecessor: (load: Load, holder
       if (lease.token) await release(request, lease.token, ending)
     },
   }
+}
+
+/** What a follower does about a lease that somebody else holds. */
+function nextMove(
+  wait: Wait,
+  [, , holder, leftMs, isAfterFailure]: BusyReply,
+  hardMs: number,
+  longestLeaseMs: number,
+): 'wait' | 'take over' | 'load beside it' {
+  const isNext = wait.holder !== undefined && holder !== wait.holder
+  // The load it waited for ended without a value, and another follower was faster: do not queue behind that one. Or the
+  // holder has had the lease for longer than a load may take.
+  const isEnough = (isNext && isAfterFailure) || wait.sleptMs > hardMs + PATIENCE_MARGIN_MS
+  if (!isEnough) return 'wait'
+  // No cache gives a lease for so long: nobody will release it.
+  return isNext || wait.takesOver || leftMs <= longestLeaseMs ? 'load beside it' : 'take over'
+}
+
+/** Sleeps between two requests: a twelfth of the wait so far, so that what is waited in vain stays a small part of it. */
+async function pause(wait: Wait, [, , holder, leftMs]: BusyReply, signal: AbortSignal): Promise<void> {
+  // The wait for another holder begins anew.
+  if (holder !== wait.holder) wait.sleptForHolderMs = 0
+  wait.holder = holder
+  const evenMs = Math.min(Math.max(FIRST_POLL_MS, wait.sleptForHolderMs / 12), LAST_POLL_MS)
+  const pauseMs = evenMs * (0.75 + random() / 2)
+  wait.sleptForHolderMs += pauseMs
+  wait.sleptMs += pauseMs
+  await sleep(Math.min(leftMs + 1, pauseMs), signal)
 }

@@ -23,7 +23,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
   const { through, key, settings } = call
   const { loads, space } = through
   const startsAtArrival = first ? first.startsAtArrival : loads.starts()
-  const caller: Caller = { ...call, storedKey: space.key(key), startsAtArrival }
+  const caller: Caller = { ...call, storedKey: first?.pending?.key ?? space.key(key), startsAtArrival }
   let begun = first
   let liveId = ''
   let force = !!settings.options.forceFresh
@@ -74,8 +74,8 @@ export async function loadUnshared({ through, key, loader, settings, limit }: Lo
   const { core, loads, space } = through
   const { tags, hardMs } = settings
   const storedKey = space.key(key)
-  const startsAtArrival = loads.starts()
-  const load = loads.beginUnshared({ through, key, loader, settings, tags, hardMs, storedKey, startsAtArrival })
+  const join = { storedKey, startsAtArrival: loads.starts() }
+  const load = loads.beginUnshared({ ...join, through, settings, key, loader, tags, hardMs })
   try {
     const coded = (await within(load.result, limit)) as Coded | undefined
     return coded && (await core.bound(core.decode(coded, storedKey), limit))
@@ -193,7 +193,8 @@ async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded
     } else if (!outcome) {
       return undefined
     } else if ('mark' in outcome) {
-      return await decodeLoaded(caller, load, outcome)
+      const decoded = decodeLoaded(caller, load, outcome)
+      return decoded instanceof Promise ? await decoded : decoded
     } else if (outcome.failed && settings.shareMs > 0 && !force) {
       throw new HitherError('LOAD_FAILED', OTHERS_FAILURE, { retryable: true })
     } else {
@@ -202,19 +203,22 @@ async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded
   }
 }
 
-/** Each caller gets a value of its own. A value that another schema has let pass, or none, is checked. */
-async function decodeLoaded(
+/** Each caller gets a value of its own. One that another schema has let pass, or none, is checked. At once where it can be. */
+function decodeLoaded(
   { through, settings, limit, storedKey }: Caller,
   load: Load,
   coded: Coded,
-): Promise<Decoded | ReadAgain> {
+): Decoded | Promise<Decoded | ReadAgain> {
   const { core } = through
-  const decoding = core.bound(core.decode(coded, storedKey), limit)
-  const value = decoding instanceof Promise ? await decoding : decoding
   const { schema } = settings
-  const isAccepted =
-    !schema || load.request.settings.schema === schema || (await core.bound(conform(schema, value), limit))
-  return isAccepted ? { value } : { liveId: '' }
+  const decoding = core.bound(core.decode(coded, storedKey), limit)
+  const isChecked = !schema || load.request.settings.schema === schema
+  if (isChecked && !(decoding instanceof Promise)) return { value: decoding }
+  const check = async (): Promise<Decoded | ReadAgain> => {
+    const value = await decoding
+    return isChecked || (await core.bound(conform(schema, value), limit)) ? { value } : { liveId: '' }
+  }
+  return check()
 }
 
 /** The load failed, or the caller's limit has passed: the stale copy if there is one, else as `onDeadline` says. */

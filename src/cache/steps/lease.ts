@@ -59,7 +59,7 @@ if (verb == 'release' or verb == 'fail' or verb == 'gone') and lease_token == AR
   redis.call('SETRANGE', key, 73, free_lease)
  elseif has_value and verb ~= 'gone' and expires - now_ms > 0 then
   redis.call('SETRANGE', key, 73, ended)
-  redis.call('PEXPIRE', key, expires - now_ms)
+  live_until_expiry()
  elseif leaves_word then
   write_lease_alone(ended, ('%.0f'):format(math.max(share_ms, ${WORD_MS})))
  else

@@ -50,6 +50,10 @@ local function write_entry(head, load_ms, times, lease, rest, life_ms)
  elseif life_ms == '0' then redis.call('SET', key, entry)
  else redis.call('SET', key, entry, 'PX', life_ms) end
 end
+local function live_until_expiry()
+ local left_ms = redis.call('PTTL', key)
+ if left_ms < 0 or left_ms - (expires - now_ms) > 0 then redis.call('PEXPIRE', key, expires - now_ms) end
+end
 local function write_lease_alone(lease, life_ms)
  redis.call('SET', key, 'h-' .. id .. ('0'):rep(55) .. lease .. none .. ('0'):rep(8), 'PX', life_ms)
 end`

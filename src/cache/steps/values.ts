@@ -43,7 +43,7 @@ if verb == 'expire' then
   return 0
  end
  redis.call('SETRANGE', key, 43, ('0'):rep(15) .. expires .. free_lease)
- redis.call('PEXPIRE', key, expires - now_ms)
+ live_until_expiry()
  return 1
 end
 if verb == 'bury' and has_value and id == ARGV[2] then

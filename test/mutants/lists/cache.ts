@@ -384,9 +384,12 @@ export const mutants: readonly Mutant[] = [
   flight('one that asks shows what it may make way for', 'versions ?? predecessor?.lease.versions', 'versions', [
     'cache/bounds.test.ts',
   ]),
-  through('what another schema has let pass is checked', 'return isAccepted ? { value }', 'return true ? { value }', [
-    'cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that',
-  ]),
+  through(
+    'what another schema has let pass is checked',
+    'return isChecked || (await core.bound(conform(schema, value), limit)) ? { value }',
+    'return true ? { value }',
+    ['cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that'],
+  ),
   engine('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
     'cache/bounds.test.ts > ends a read at its deadline, or at hardTimeout',
   ]),

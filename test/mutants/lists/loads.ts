@@ -149,7 +149,7 @@ export const mutants: readonly Mutant[] = [
   // Callers less patient than the loader
   flight(
     'a load goes on by option',
-    'if (callers.finish && continueInBackground(load, request.through)) return',
+    'if (callers.finish && continueInBackground(core, load, request.through)) return',
     '',
     by('stores what is loaded when every caller has left'),
   ),

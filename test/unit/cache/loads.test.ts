@@ -370,7 +370,7 @@ describe('finish', () => {
       signals.push(signal)
       return start.promise
     }
-    const deadline = Date.now() + 20
+    const deadline = Date.now() + 300
     const calls = [
       cache.getOrSet('a', load, { deadline }),
       cache.getOrSet('a', load, { deadline, finish: true }),
