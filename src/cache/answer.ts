@@ -1,18 +1,18 @@
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
-import { NEVER } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
+import { LATE_MS } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
 import type { WriteOptions } from './types.ts'
 import type { View } from './view.ts'
 
 /**
  * The store's answer to one call; a failure of the store is counted and reported. At the deadline the store ends its call
- * itself: it knows whether it may have run.
+ * itself, since it knows whether it may have run; a store that does not is waited for a moment longer.
  */
 export function answerOf<T>(
   { core, emit }: View,
   answer: Promise<T>,
-  { signals }: Limit,
+  { signals, deadline }: Limit,
   onAnswer: () => void = core.hear,
 ): Promise<T> {
   const counted = answer.then(
@@ -25,7 +25,7 @@ export function answerOf<T>(
       throw error
     },
   )
-  return within(counted, { signals, deadline: NEVER })
+  return within(counted, { signals, deadline: deadline + LATE_MS })
 }
 
 /** Runs one step on a stored key. */

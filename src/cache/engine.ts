@@ -13,8 +13,9 @@ import { tell } from '../runtime/listener.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
+import { createLastResort, LATE_MS } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
-import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
+import type { Call, StoreTraits } from '../store/store.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import { entryFormat, type Format } from './parts/format-entry.ts'
 import { noNear } from './parts/no-near.ts'
@@ -122,6 +123,12 @@ export interface Core {
   close(): Promise<void>
 }
 
+/** What follows a load, or renews what it needs: its callers have their answer, or do not wait for it. */
+function isAfterwards(args: readonly Arg[]): boolean {
+  const [verb, , , , purpose] = args
+  return /^(|fill|release|fail|gone|bury)$/.test(`${verb}`) || (verb === 'lease' && purpose === 2)
+}
+
 /** What is left to an entry of a generation that has ended, in milliseconds. */
 const FADE_MS = 60_000
 /** A delete that is made good later leaves what was written this much after it, though the clocks differ. */
@@ -169,9 +176,22 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
         }
       : nothing
   const emit = emitter(namespace)
-  const guarded = createStoreBreaker(store.part?.bind(store), storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
-  const run: AtomicStore['run'] = (operation, key, args, call) =>
-    guarded([key], () => store.run(operation, key, args, call))
+  const breaker = createStoreBreaker(store.part?.bind(store), storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
+  const settled = createLastResort(storeTimeoutMs)
+  /** `isAwaited`: a caller may wait for it. What nobody waits for leaves no timer. */
+  const guarded = <T>(
+    keys: readonly string[],
+    call: (nowMs: number) => Promise<T>,
+    signal?: AbortSignal | undefined,
+    isAwaited = true,
+  ): Promise<T> => breaker(keys, (nowMs) => settled(() => call(nowMs), signal, isAwaited))
+  const run = <A extends readonly Arg[], R extends Reply>(
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
+    call: Call,
+    isAwaited: boolean = MORTAL || call.patient !== false || !isAfterwards(args),
+  ): Promise<R> => guarded([key], () => store.run(operation, key, args, call), call.signal, isAwaited)
   const background = createBackground()
   let heard = 0
   let warned = false
@@ -182,19 +202,19 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
         namespace,
         publish: store.publish?.bind(store),
         subscribe: store.subscribe?.bind(store),
-        run: (operation, key, args) => run(operation, key, args, core.call()),
+        run: (operation, key, args) => run(operation, key, args, core.call(), false),
         async remove(key, sinceMs, isDue) {
           const call = core.call()
           if (plain) {
-            await guarded([key], () => store.delete([key], call))
+            await guarded([key], () => store.delete([key], call), undefined, false)
             return true
           }
-          const entry = parseEntry((await guarded([key], () => store.get(key, call))) ?? '')
+          const entry = parseEntry((await guarded([key], () => store.get(key, call), undefined, false)) ?? '')
           if (!isDue()) return false
           if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
           // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
           const args = entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0]
-          await run(repeatEntry, key, args, core.call())
+          await run(repeatEntry, key, args, core.call(), false)
           return true
         },
         isOutage,
@@ -288,12 +308,12 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     },
     filled(key) {
       const written = fills.get(key)
-      return (
-        written &&
-        after(written).then(() => {
-          if (fills.get(key) === written) fills.delete(key)
-        })
-      )
+      if (!written) return undefined
+      const forget = (): void => {
+        if (fills.get(key) === written) fills.delete(key)
+      }
+      // No longer than a store has for it.
+      return within(after(written), { signals: [], deadline: now() + storeTimeoutMs + LATE_MS }).then(forget, forget)
     },
     fade(key, { id, generation }, generationKey) {
       if (faded.get(key)) return
@@ -301,7 +321,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
       const work = async (): Promise<void> => {
         // The entry may have been read after its generation, which was then an older one. What is read now is newer than
         // the entry: where it differs, the entry's own has ended.
-        const current = await guarded([generationKey], () => store.get(generationKey, core.call()))
+        const current = await guarded([generationKey], () => store.get(generationKey, core.call()), undefined, false)
         if (current !== generation) await run(repeatEntry, key, ['bury', id, FADE_MS], core.call())
       }
       background.add(work().catch(nothing), undefined, nothing)
@@ -314,13 +334,13 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     inTurn: queue.run,
     remove(keys, call) {
       for (const key of keys) reads.delete(key)
-      return withInvalidation(keys, 'deletes', () => guarded(keys, () => store.delete(keys, call)))
+      return withInvalidation(keys, 'deletes', () => guarded(keys, () => store.delete(keys, call), call.signal))
     },
     invalidate(keys, call, instead) {
       return withInvalidation<unknown>(keys, 'changes', () =>
         instead
           ? Promise.all(keys.map((key) => run(instead, key, [randomId()], call)))
-          : guarded(keys, () => store.delete(keys, call)),
+          : guarded(keys, () => store.delete(keys, call), call.signal),
       )
     },
     bound(work, { signals, deadline }) {
@@ -356,7 +376,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
       reads.delete(key)
       if (plain && verb !== 'add') {
         const set = (): Promise<void> => store.set(key, payload, lifeMs || undefined, call)
-        return withInvalidation([key], 'writes', () => guarded([key], set).then(() => 1))
+        return withInvalidation([key], 'writes', () => guarded([key], set, call.signal).then(() => 1))
       }
       const { generation } = context
       const block = Array.from(context.tags, ([tag, version]) => tags.format(tag, version)).join()

@@ -1,5 +1,6 @@
 import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
+import { within } from '../runtime/deadline.ts'
 import { createMomentary } from '../runtime/momentary.ts'
 import type { Core } from './engine.ts'
 import { judge, type Reading } from './judge.ts'
@@ -69,7 +70,7 @@ export async function readEntry(core: Core, keys: NamespaceKeys, request: ReadRe
   let pending = request.pending
   if (!pending) {
     const retrying = near.retryPendingDelete(storedKey)
-    const absent = retrying && (await retrying)
+    const absent = retrying && (await endsInTime(core, retrying))
     near.beforeRead()
     if (plain || absent) {
       const since = { atMs: now(), ticket: near.begin() }
@@ -124,4 +125,10 @@ async function settle(core: Core, keys: NamespaceKeys, pending: PendingReads, li
     core.fade(pending.key, entry, keys.generation)
   const { status, dead } = judge(entry, { generation, versions: tags, liveId }, core)
   return { entry, status, dead, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
+}
+
+/** Whether the key must count as absent, which it does when its delete, tried once more, does not end in time. */
+export function endsInTime(core: Core, retrying: Promise<boolean>): Promise<boolean> {
+  const { deadline = NEVER } = core.call()
+  return within(retrying, { signals: [], deadline }).catch(() => true)
 }

@@ -9,6 +9,7 @@ import type { Reading } from './judge.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
+import { endsInTime } from './reading.ts'
 import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { storedKeys, type View } from './view.ts'
@@ -129,7 +130,8 @@ export async function readThenRun<T>(
   const { core, space } = view
   const to = space.key(key)
   const checkDeleted = async (): Promise<void> => {
-    if (await core.near.retryPendingDelete(to))
+    const retrying = core.near.retryPendingDelete(to)
+    if (retrying && (await endsInTime(core, retrying)))
       throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
   }
   if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())

@@ -87,7 +87,7 @@ async function loadAndEncode(core: Core, load: Load, decisions: LoaderDecisions)
   // It called notModified() and then returned something else.
   decisions.keepsPrevious &&= value === previous?.value
   if (!decisions.skips && !decisions.isUncached) {
-    checkTags([...new Set([...(options.tags ?? []), ...decisions.tags])], decisions.life.lifeMs)
+    core.tags.check([...new Set([...(options.tags ?? []), ...decisions.tags])], decisions.life.lifeMs)
   }
   if (decisions.keepsPrevious) return reading?.entry
   if (value === undefined) return undefined

@@ -2,7 +2,6 @@ import { toMs } from '../../protocol/duration.ts'
 import { NEVER } from '../../runtime/clock.ts'
 import { type Core, invalid } from '../core.ts'
 import type { GetOrSetOptions } from '../types.ts'
-import { checkTags } from '../versions.ts'
 import type { LoadSettings } from './types.ts'
 
 /** Checks the options of a load. Throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
@@ -10,11 +9,11 @@ export function loadSettings(core: Core, options: GetOrSetOptions = {}): LoadSet
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
   const life = core.life(options)
   const { freshMs, lifeMs } = life
-  const tags = checkTags(options.tags ?? [], lifeMs)
+  const tags = core.tags.check(options.tags ?? [], lifeMs)
   const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
   const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
   toMs(negativeTtl, 'negativeTtl')
-  if (options.negativeTtl !== undefined) checkTags(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
+  if (options.negativeTtl !== undefined) core.tags.check(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (options.refresh && typeof options.refresh !== 'function')
     throw invalid('refresh is a function, as of hither/refresh')

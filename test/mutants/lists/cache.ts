@@ -36,7 +36,13 @@ const tomb = of('src/near/tombstones.ts')
 const momentary = of('src/runtime/momentary.ts')
 const recent = of('src/cache/recent.ts')
 
+const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
+
 export const mutants: readonly Mutant[] = [
+  // A store that keeps no promise
+  lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
+  lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
+  lastResort('so is what a store throws at once', 'fail(error)\n      }\n    })', 'throw error\n      }\n    })'),
   // The steps on one entry
   value('a fill needs its lease', 'entry.leaseToken === args[4] ?', 'true ?'),
   value(
@@ -425,9 +431,12 @@ export const mutants: readonly Mutant[] = [
     'close(keys[i] as string, grave, failed)',
     'close(keys[i] as string, grave, false)',
   ),
-  reading('its key counts as absent', 'const absent = retrying && (await retrying)', 'const absent = false', [
-    'cache/unarrived.test.ts > hides the key from a read though it fails once more',
-  ]),
+  reading(
+    'its key counts as absent',
+    'const absent = retrying && (await endsInTime(core, retrying))',
+    'const absent = false',
+    ['cache/unarrived.test.ts > hides the key from a read though it fails once more'],
+  ),
   tomb('for maxAge', 'return agoMs >= 0 && agoMs < maxAgeMs', 'return false', [
     'cache/near.test.ts > the key is absent here, and deleted once the store is back',
   ]),
