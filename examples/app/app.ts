@@ -10,7 +10,7 @@ import { BadQuery, findKey, nearKey, parseFind, parseNear } from './query.ts'
 
 export interface AppOptions<B extends object> {
   /** The cache, or how to come by it for a request. */
-  readonly cache: Cache | ((c: Context<{ Bindings: B }>) => Cache)
+  readonly cache: Cache | ((c: Context<AppEnv<B>>) => Cache)
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
@@ -42,15 +42,8 @@ export function createApp<B extends object>({ cache, places, page, store, limit 
   app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
   app.get('/healthz', (c) => c.json({ ok: true }))
 
-  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache as Cache | ((c: Context<AppEnv<B>>) => Cache)))
-  if (limit) {
-    const { limiter, ...options } = limit
-    const skip = (c: Context): boolean => c.req.path === '/api/stats'
-    app.use('/api/*', (c, next) => {
-      const known = typeof limiter === 'function' ? limiter(c) : limiter
-      return rateLimit<AppEnv<B>>({ ...options, skip, limiter: known })(c as never, next)
-    })
-  }
+  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache))
+  if (limit) app.use('/api/*', rateLimit<AppEnv<B>>({ ...limit, skip: (c) => c.req.path === '/api/stats' }))
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
     return answer(c, nearKey(query), () => nearest(places, query.point, query.limit))

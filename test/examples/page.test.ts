@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { access, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startServer } from '../../scripts/servers.ts'
@@ -36,7 +41,7 @@ async function open(size = { width: 1280, height: 900 }, at = url): Promise<Page
 
 /** For a person to look at, where one asks: `PAGES=folder npx vitest run test/examples/page.test.ts`. */
 async function save(page: Page, name: string): Promise<void> {
-  if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png` })
+  if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png`, fullPage: true })
 }
 
 /** The list, latest first: the badge and the place. */
@@ -64,27 +69,70 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Drop the entry: São Paulo, Brazil' }).first().click()
     await page.locator('#log li').nth(2).waitFor()
     expect(await status.textContent()).toMatch(/^Dropped São Paulo, Brazil/)
+    expect(await page.locator('#badge').textContent()).toBe('dropped')
+    expect(await page.locator('#fact').textContent()).toMatch(/dropped from the cache, the next answer is computed$/)
+    expect(await page.locator('.columns').textContent()).not.toMatch(/fresh|\d s old/)
     await page.getByRole('button', { name: 'Ask again: São Paulo, Brazil' }).first().click()
     await page.locator('#log li').nth(3).waitFor()
     const listed = await answers(page)
     expect(listed.map((text) => text.split(/\s/)[0]?.toLowerCase())).toEqual(['miss', 'dropped', 'hit', 'miss'])
     await page.close()
   })
-  it('takes coordinates, and compares the answers by bars', async () => {
+  it('never says hit of an entry that was dropped, however fast one clicks', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Lima', exact: true }).click()
+    const again = page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first()
+    await again.waitFor()
+    await page.evaluate(() => {
+      const press = (start: string) =>
+        document.querySelector<HTMLElement>(`#log button[aria-label^="${start}"]`)?.click()
+      for (const start of ['Ask again', 'Drop', 'Ask again', 'Drop']) press(start)
+    })
+    await page.locator('#log li').nth(4).waitFor()
+    const listed = (await answers(page)).map((text) => text.split(/\s/)[0]?.toLowerCase())
+    expect(listed).toEqual(['dropped', 'miss', 'dropped', 'hit', 'miss'])
+    expect(await page.locator('#badge').textContent()).toBe('dropped')
+    expect(await page.locator('.columns').textContent()).not.toMatch(/fresh/)
+    await page.close()
+  })
+  it('takes coordinates, and compares the times of the last twenty answers by bars, computed and from the cache', async () => {
     const page = await open()
     const box = page.getByRole('combobox', { name: 'A place, or coordinates' })
     await box.fill('-33.87, 151.21')
-    for (const i of [0, 1]) {
+    for (let i = 0; i < 22; i++) {
       await box.press('Enter')
       await page.locator('#log li').nth(i).waitFor()
+      if (i === 1) {
+        expect(await page.locator('#computed').textContent()).toMatch(/^1 computed, median [\d.]+ ms$/)
+        expect(await page.locator('#cached').textContent()).toMatch(/^1 from the cache, median [\d.]+ ms$/)
+        expect(await page.locator('#times li').evaluateAll((all) => all.map((one) => one.className))).toEqual([
+          'time miss',
+          'time hit',
+        ])
+      }
     }
-    const bars = page.locator('#log .bar i')
-    const widths = await bars.evaluateAll((all) =>
-      all.map((bar) => Number.parseFloat((bar as HTMLElement).style.width)),
+    const bars = page.locator('#times i')
+    const heights = await bars.evaluateAll((all) =>
+      all.map((bar) => Number.parseFloat((bar as HTMLElement).style.height)),
     )
     const taken = await bars.evaluateAll((all) => all.map((bar) => Number((bar as HTMLElement).dataset.ms)))
     const most = Math.max(...taken)
-    expect(widths).toEqual(taken.map((ms) => expect.closeTo((100 * ms) / most, 2)))
+    expect(heights).toEqual(taken.map((ms) => expect.closeTo((100 * ms) / most, 2)))
+    expect(heights).toHaveLength(20)
+    expect(await page.locator('#computed').textContent()).toBe('none computed yet')
+    await page.close()
+  })
+  it('shows lines of code that run as they stand, and leads to the docs', async () => {
+    const page = await open()
+    const code = (await page.locator('#code').textContent()) ?? ''
+    expect(code.split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(10)
+    const counted = `let computed = 0\nconst places = []\nconst nearest = (_: unknown, point: object) => ({ point, computed: ++computed })`
+    await writeFile(join(work.folder, 'shown.ts'), `${counted}\n${code}\nconsole.log(await near(48.86, 2.35))`)
+    const { stdout } = await promisify(execFile)('node', ['--no-warnings', 'shown.ts'], { cwd: work.folder })
+    expect(stdout.match(/computed: \d/g)).toEqual(['computed: 1', 'computed: 1', 'computed: 2'])
+    const docs = await page.getByRole('link', { name: 'The docs of the cache' }).getAttribute('href')
+    const [, file = ''] = /^https:\/\/github\.com\/hither-js\/hither\/blob\/main\/(.+)$/.exec(docs ?? '') ?? []
+    await access(fileURLToPath(new URL(`../../${file}`, import.meta.url)))
     await page.close()
   })
   it('says what is wrong with what was typed', async () => {
@@ -106,6 +154,10 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Lima', exact: true }).click()
     await page.getByRole('heading', { name: 'Near Lima, Peru' }).waitFor()
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBe(0)
+    for (const scheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: scheme })
+      await save(page, `${scheme}-${width}`)
+    }
     const unnamed = await page.locator('button, input, select').evaluateAll((all) =>
       all
         .filter((one) => {
