@@ -3,6 +3,8 @@ import { type AddressSource, type CacheVariables, cacheContext, rateLimit } from
 import type { RateLimiter } from 'hither/rate-limit'
 import { type Context, Hono } from 'hono'
 import { ask, headersOf } from './ask.ts'
+import { readIndex, recompute } from './country-index.ts'
+import type { Features } from './features.ts'
 import { createFind } from './find.ts'
 import { nearest } from './nearest.ts'
 import type { Places } from './places.ts'
@@ -11,6 +13,8 @@ import { BadQuery, findKey, nearKey, parseFind, parseNear } from './query.ts'
 export interface AppOptions<B extends object> {
   /** The cache, or how to come by it for a request. */
   readonly cache: Cache | ((c: Context<AppEnv<B>>) => Cache)
+  /** What of the store it uses beside the cache, or how to come by it for a request. */
+  readonly features: Features | ((c: Context<AppEnv<B>>) => Features)
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
@@ -34,16 +38,37 @@ const securityPolicy = [
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ')
 
+/** Between two slices of recomputing the index. */
+const PAUSE_MS = 100
+
+/** What the page reads by itself is not counted as a question. */
+const FREE = ['/api/stats', '/api/index']
+const isFree = (c: Context): boolean => c.req.method === 'GET' && FREE.includes(c.req.path)
+
+/** The page shows that the store is away, and goes on. */
+function away(error: unknown): { readonly away: string } {
+  if (isHitherError(error)) return { away: error.code }
+  throw error
+}
+
 /** The application: which places are near a point, kept near itself. The same on every runtime. */
-export function createApp<B extends object>({ cache, places, page, store, limit }: AppOptions<B>): Hono<AppEnv<B>> {
+export function createApp<B extends object>({
+  cache,
+  features,
+  places,
+  page,
+  store,
+  limit,
+}: AppOptions<B>): Hono<AppEnv<B>> {
   const app = new Hono<AppEnv<B>>()
   const find = createFind(places)
+  const featuresOf = (c: Context<AppEnv<B>>): Features => (typeof features === 'function' ? features(c) : features)
 
   app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
   app.get('/healthz', (c) => c.json({ ok: true }))
 
   app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache))
-  if (limit) app.use('/api/*', rateLimit<AppEnv<B>>({ ...limit, skip: (c) => c.req.path === '/api/stats' }))
+  if (limit) app.use('/api/*', rateLimit<AppEnv<B>>({ ...limit, skip: isFree }))
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
     return answer(c, nearKey(query), () => nearest(places, query.point, query.limit))
@@ -55,6 +80,15 @@ export function createApp<B extends object>({ cache, places, page, store, limit 
   app.get('/api/places', async (c) => {
     const query = parseFind((name) => c.req.query(name))
     return answer(c, findKey(query), () => ({ places: find(query.prefix, query.limit) }))
+  })
+  app.get('/api/index', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json(await readIndex(c.var.cache).catch(away))
+  })
+  app.post('/api/index', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    const pause = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    return c.json(await recompute(c.var.cache, featuresOf(c).locks, places, pause))
   })
   app.get('/api/stats', (c) => {
     c.header('Cache-Control', 'no-store')

@@ -4,6 +4,7 @@ import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
 import { type AppEnv, createApp } from '../app/app.ts'
 import bytes from '../app/data/places.bin'
+import { createFeatures, type Features } from '../app/features.ts'
 import page from '../app/page.html'
 import { unpackPlaces } from '../app/places.ts'
 
@@ -17,6 +18,7 @@ interface Bindings {
 let store: AtomicStore | undefined
 let cache: Cache | undefined
 let limiter: RateLimiter | undefined
+let features: Features | undefined
 
 function storeOf(env: Bindings): AtomicStore {
   store ??= fromEnv(env)
@@ -27,6 +29,10 @@ const app: Hono<AppEnv<Bindings>> = createApp<Bindings>({
   cache(c) {
     cache ??= createCache({ store: storeOf(c.env), namespace: 'places', ttl: '10m' })
     return cache
+  },
+  features(c) {
+    features ??= createFeatures({ store: storeOf(c.env) })
+    return features
   },
   places: unpackPlaces(bytes),
   page,

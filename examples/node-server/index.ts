@@ -5,6 +5,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { createCache, isHitherError } from 'hither'
 import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { createApp } from '../app/app.ts'
+import { createFeatures } from '../app/features.ts'
 import { unpackPlaces } from '../app/places.ts'
 import { storeFrom } from './store.ts'
 
@@ -64,7 +65,8 @@ const limiter = createRateLimiter({
   outage: { local: LOCAL_LIMIT },
 })
 const limit = { limiter, address: 'socket', windowSeconds: 60 } as const
-const app = createApp({ cache, places, page: page.toString(), store: store.name, limit })
+const features = createFeatures({ store })
+const app = createApp({ cache, features, places, page: page.toString(), store: store.name, limit })
 
 const host = process.env.HOST || '127.0.0.1'
 const asked = process.env.PORT ? Number(process.env.PORT) : undefined

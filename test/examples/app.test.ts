@@ -1,7 +1,9 @@
-import { type Cache, createCache, HitherError } from 'hither'
+import { type AtomicStore, type Cache, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
+import { brokenStore } from 'hither/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../examples/app/app.ts'
+import { createFeatures } from '../../examples/app/features.ts'
 import { createFind, fold } from '../../examples/app/find.ts'
 import { distanceFrom, nearest } from '../../examples/app/nearest.ts'
 import { type Place, packPlaces, placeAt, unpackPlaces } from '../../examples/app/places.ts'
@@ -88,7 +90,8 @@ describe('find', () => {
 
 describe('the application', () => {
   const question = '/api/near?lat=-18&lon=178'
-  const open = (cache: Cache) => createApp({ cache, places, page: '<p>page', store: 'memory' })
+  const open = (cache: Cache, store: AtomicStore = memoryStore()) =>
+    createApp({ cache, features: createFeatures({ store }), places, page: '<p>page', store: 'memory' })
 
   it('tells a call that shared the computation of another from a miss and a hit', async () => {
     const app = open(createCache({ store: memoryStore(), ttl: '1m' }))
@@ -104,6 +107,7 @@ describe('the application', () => {
         cache() {
           throw error
         },
+        features: createFeatures({ store: memoryStore() }),
         places,
         page: '',
         store: 'none',
@@ -117,6 +121,29 @@ describe('the application', () => {
     const unknown = await failing(new Error('secret'))
     expect([unknown.status, await unknown.text()]).toEqual([500, expect.not.stringContaining('secret')])
     expect(said).toHaveBeenCalledOnce()
+  })
+  it('recomputes the index once for all who ask together, and shows the others how far it is', async () => {
+    const store = memoryStore()
+    const app = () => open(createCache({ store, namespace: 'places' }), store)
+    const [one, other] = [app(), app()]
+    const state = async () => (await other.request('/api/index')).json()
+    expect(await state()).toEqual({})
+    const first = one.request('/api/index', { method: 'POST' })
+    await vi.waitFor(async () => expect(await state()).toMatchObject({ running: { of: 20 } }), { timeout: 10_000 })
+    const second = await other.request('/api/index', { method: 'POST' })
+    expect(await second.json()).toEqual({ ran: false, running: { done: expect.any(Number), of: 20 } })
+    expect(await (await first).json()).toMatchObject({ ran: true, index: { countries: 4, places: 5 } })
+    const { index, running } = (await state()) as { index: { largest: object[] }; running?: object }
+    expect(index.largest[0]).toEqual({ country: 'BR', places: 1, people: 10_021_295 })
+    expect(index.largest).toContainEqual({ country: 'FJ', places: 2, people: 85_726 })
+    expect(running).toBeUndefined()
+  })
+  it('says that the store is away, and lets the page go on', async () => {
+    const store = brokenStore('down')
+    const app = open(createCache({ store, namespace: 'places' }), store)
+    const read = await app.request('/api/index')
+    expect([read.status, await read.json()]).toEqual([200, { away: 'STORE_UNAVAILABLE' }])
+    expect((await app.request('/api/index', { method: 'POST' })).status).toBe(503)
   })
   it('lets the page load nothing from elsewhere', async () => {
     const response = await open(createCache({ store: memoryStore() })).request('/')
