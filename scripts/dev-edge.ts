@@ -4,6 +4,7 @@
  * (`dev-gateway.ts`). PORT says where; otherwise a free one. SIGINT or SIGTERM ends all of it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
@@ -47,7 +48,8 @@ async function load(env: Record<string, string>, contexts: AsyncLocalStorage<Req
 async function main(): Promise<void> {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = process.env
   const gateway = url && token ? { url, token, stop: async () => {} } : await startDevGateway()
-  const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: gateway.token }
+  const secret = process.env.SESSION_SECRET || randomBytes(32).toString('base64')
+  const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: gateway.token, SESSION_SECRET: secret }
   const contexts = new AsyncLocalStorage<RequestContext>()
   const edge = await load(env, contexts)
   const statics: Readonly<Record<string, string>> = {

@@ -11,6 +11,7 @@ import { unpackPlaces } from '../app/places.ts'
 interface Bindings {
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
+  readonly SESSION_SECRET?: string
 }
 
 // One of each per isolate, made by the first request, which brings the credentials. They hold data only: every call to
@@ -31,7 +32,7 @@ const app: Hono<AppEnv<Bindings>> = createApp<Bindings>({
     return cache
   },
   features(c) {
-    features ??= createFeatures({ store: storeOf(c.env) })
+    features ??= createFeatures({ store: storeOf(c.env), secret: c.env.SESSION_SECRET })
     return features
   },
   places: unpackPlaces(bytes),

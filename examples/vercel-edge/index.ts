@@ -26,7 +26,7 @@ async function open(origin: string): Promise<Hono<AppEnv<object>>> {
   ])
   const store = fromEnv(process.env)
   const cache = createCache({ store, namespace: 'places', ttl: '10m' })
-  const features = createFeatures({ store })
+  const features = createFeatures({ store, secret: process.env.SESSION_SECRET })
   return createApp({ cache, features, places: unpackPlaces(bytes), page, store: store.name })
 }
 

@@ -155,6 +155,33 @@ describe('the page', () => {
     expect(await other.locator('#index tbody tr').first().textContent()).toMatch(/^China[\d,]+[\d.]+[BM]$/)
     await Promise.all([one.close(), other.close()])
   })
+  it('signs in by a name, keeps the last searches in the session, and signs out', async () => {
+    const page = await open()
+    await page.getByLabel('Your name').fill('Ada <b>')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Signed in as Ada <b>' }).waitFor()
+    for (const name of ['Lima', 'Kyoto', 'Lima']) {
+      await page.getByRole('button', { name, exact: true }).click()
+      await page.getByRole('heading', { name: `Near ${name}` }).waitFor()
+      await page.getByRole('list', { name: 'Your last searches' }).locator('li').first().getByText(name).waitFor()
+    }
+    await save(page, 'signed-in')
+    const [cookie] = await page.context().cookies()
+    expect(cookie).toMatchObject({ name: 'session', httpOnly: true, sameSite: 'Lax' })
+
+    await page.reload()
+    await page.getByRole('heading', { name: 'Signed in as Ada <b>' }).waitFor()
+    const mine = page.getByRole('list', { name: 'Your last searches' }).locator('li')
+    expect(await mine.allTextContents()).toEqual(['Lima, Peru', 'Kyoto, Japan'])
+    await mine.last().getByRole('button').click()
+    await page.getByRole('heading', { name: 'Near Kyoto, Japan' }).waitFor()
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Not signed in' }).waitFor()
+    expect(await page.context().cookies()).toEqual([])
+    expect(await mine.count()).toBe(0)
+    await page.close()
+  })
   it('says what is wrong with what was typed', async () => {
     const page = await open()
     const box = page.getByRole('combobox', { name: 'A place, or coordinates' })
