@@ -23,6 +23,20 @@ interface RequestContext {
 }
 type Handle = (request: Request) => Promise<Response>
 
+/** The body as a stream of this realm, passed on piece by piece. */
+function copyOf(body: ReadableStream<Uint8Array> | null): ReadableStream<Uint8Array> | null {
+  const reader = body?.getReader()
+  if (!reader) return null
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(new Uint8Array(value))
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}
+
 async function load(env: Record<string, string>, contexts: AsyncLocalStorage<RequestContext>) {
   const { outputFiles } = await build({
     entryPoints: [file('vercel-edge/index.ts')],
@@ -68,7 +82,7 @@ async function main(): Promise<void> {
     const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer()
     const asked = new edge.Request(request.url, { method, headers: [...headers], body })
     const response = await contexts.run({ waitUntil: keep }, () => edge.handle(asked))
-    return new Response(await response.arrayBuffer(), { status: response.status, headers: [...response.headers] })
+    return new Response(copyOf(response.body), { status: response.status, headers: [...response.headers] })
   }
   const server = createAdaptorServer({ fetch: answer }) as Server
   server.listen(Number(process.env.PORT ?? 0), '127.0.0.1')

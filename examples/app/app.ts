@@ -16,6 +16,7 @@ import { createFind } from './find.ts'
 import { type Nearest, nearest } from './nearest.ts'
 import type { Places } from './places.ts'
 import { BadQuery, findKey, nearKey, parseFind, parseNear } from './query.ts'
+import { mostSearched, noteSearch, streamSearches } from './searches.ts'
 import { parseName, rememberSearch, searchOf, shownOf, signIn, type Visitor } from './sign-in.ts'
 
 export interface AppOptions<B extends object> {
@@ -26,6 +27,8 @@ export interface AppOptions<B extends object> {
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
+  /** Ends the live feeds, which would otherwise keep a server from closing. */
+  readonly stopping?: AbortSignal
   /** What `/api/stats` calls the store. */
   readonly store: string
   /** How much one address may ask, and where addresses are read. @default as much as it likes */
@@ -50,7 +53,7 @@ const securityPolicy = [
 const PAUSE_MS = 100
 
 /** What the page reads by itself is not counted as a question. */
-const FREE = ['/api/stats', '/api/index', '/api/session']
+const FREE = ['/api/stats', '/api/index', '/api/session', '/api/searches', '/api/feed']
 const isFree = (c: Context): boolean => c.req.method === 'GET' && FREE.includes(c.req.path)
 
 /** The page shows that the store is away, and goes on. */
@@ -67,6 +70,7 @@ export function createApp<B extends object>({
   page,
   store,
   limit,
+  stopping,
 }: AppOptions<B>): Hono<AppEnv<B>> {
   const app = new Hono<AppEnv<B>>()
   const find = createFind(places)
@@ -119,6 +123,13 @@ export function createApp<B extends object>({
     await c.var.session.destroy()
     return c.json({ searches: [] })
   })
+  app.get('/api/searches', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json(await mostSearched(featuresOf(c).searches).catch(away))
+  })
+  app.get('/api/feed', (c) =>
+    streamSearches(featuresOf(c).searches, [c.req.raw.signal, ...(stopping ? [stopping] : [])]),
+  )
   app.get('/api/stats', (c) => {
     c.header('Cache-Control', 'no-store')
     return c.json({ store, places: places.count, ...c.var.cache.stats() })
@@ -141,8 +152,11 @@ export function createApp<B extends object>({
 async function remember<B extends object>(c: Context<AppEnv<B>>, features: Features, answer: Nearest): Promise<void> {
   const search = searchOf(answer)
   const sessions = features.sessionsFor?.(c.req.raw)
-  if (!search || !sessions) return
-  const cookie = await rememberSearch(sessions, c.req.raw, search).catch(away)
+  if (!search) return
+  const [cookie] = await Promise.all([
+    sessions && rememberSearch(sessions, c.req.raw, search).catch(away),
+    noteSearch(features.searches, search).catch(away),
+  ])
   if (typeof cookie === 'string') c.header('Set-Cookie', cookie, { append: true })
 }
 

@@ -1,5 +1,6 @@
 import type { AtomicStore } from 'hither'
 import { createLocks, type Locks } from 'hither/lock'
+import { createSearches, type Searches } from './searches.ts'
 import { createSignIn, type SessionsFor } from './sign-in.ts'
 
 export interface FeaturesOptions {
@@ -13,11 +14,13 @@ export interface Features {
   readonly locks: Locks
   /** Undefined without a secret. */
   readonly sessionsFor: SessionsFor | undefined
+  readonly searches: Searches
 }
 
 export function createFeatures({ store, secret }: FeaturesOptions): Features {
   return {
     locks: createLocks({ store, namespace: 'places', ttl: '10s' }),
     sessionsFor: secret ? createSignIn(store, secret) : undefined,
+    searches: createSearches(store),
   }
 }

@@ -76,7 +76,16 @@ const limiter = createRateLimiter({
 })
 const limit = { limiter, address: 'socket', windowSeconds: 60 } as const
 const features = featuresFrom(process.env.SESSION_SECRET)
-const app = createApp({ cache, features, places, page: page.toString(), store: store.name, limit })
+const stop = new AbortController()
+const app = createApp({
+  cache,
+  features,
+  places,
+  page: page.toString(),
+  store: store.name,
+  limit,
+  stopping: stop.signal,
+})
 
 const host = process.env.HOST || '127.0.0.1'
 const asked = process.env.PORT ? Number(process.env.PORT) : undefined
@@ -94,6 +103,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stopping) return
     stopping = true
+    stop.abort()
     console.log(`${signal}: answering what is under way, then closing`)
     void drain(server)
       .then(() => cache.close())

@@ -28,3 +28,22 @@ export async function expectSignIn(url: string): Promise<void> {
   expect(await read('/api/session', { method: 'DELETE', headers: { cookie } })).toEqual({ searches: [] })
   expect(await read('/api/session')).toEqual({ searches: [] })
 }
+
+/** What one visitor searches reaches a live feed, and the list of the most searched where the store has one. */
+export async function expectSearches(url: string, listed: boolean): Promise<void> {
+  const leave = new AbortController()
+  const feed = await fetch(`${url}/api/feed`, { signal: leave.signal })
+  expect(feed.headers.get('content-type')).toBe('text/event-stream')
+  const read = async () => (await fetch(`${url}/api/searches`)).json()
+  const lines = feed.body?.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]()
+  const times = async () => (await read()).most?.find(({ name }: { name: string }) => name === 'Auckland')?.times ?? 0
+  const before = await times()
+  const search = { name: 'Auckland', country: 'NZ', lat: -36.85, lon: 174.76 }
+  for (let i = 0; i < 2; i++) await (await fetch(`${url}/api/near?lat=${search.lat}&lon=${search.lon}`)).arrayBuffer()
+  let text = ''
+  while (text.split('data: ').length < 3) text += (await lines?.next())?.value
+  expect(JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '')).toEqual(search)
+  leave.abort()
+  if (listed) expect(await times()).toBe(before + 2)
+  else expect(await read()).toEqual({ off: expect.stringContaining('Redis commands') })
+}

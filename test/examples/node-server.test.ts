@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
-import { expectOneRecomputes, expectSignIn } from './features.ts'
+import { expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, npmRun, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 }) // programs start slowly on a busy machine
@@ -80,7 +80,10 @@ describe('npm start', () => {
   })
   it('ends with its server on SIGTERM', async () => {
     const { stop, output, url } = await serve({}, ['npm', 'start'])
+    await expectSearches(url, false)
+    const listening = await fetch(`${url}/api/feed`)
     await stop('SIGTERM')
+    expect(await listening.text()).toBe('retry: 2000\n\n') // ended, not cut
     expect(output()).toContain('SIGTERM: answering what is under way')
     await expect(fetch(url)).rejects.toThrow()
   })
@@ -104,6 +107,7 @@ describe('the store by environment', () => {
     expect(await cacheStatus(one.url + question)).toBe(MISS)
     await expectOneRecomputes(one.url, other.url)
     await expectSignIn(one.url)
+    await expectSearches(other.url, true)
   })
   it('computes every answer while the store is away, and says why', async () => {
     const { output, url } = await serve({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` })

@@ -182,6 +182,20 @@ describe('the page', () => {
     expect(await mine.count()).toBe(0)
     await page.close()
   })
+  it('shows what another browser searches, at once, and why there is no list of the most searched', async () => {
+    const [one, other] = await Promise.all([open(), open()])
+    const feed = other.getByRole('list', { name: 'Searches as they come' }).locator('li')
+    await other.locator('#feed-badge', { hasText: 'live' }).waitFor()
+    await one.getByRole('button', { name: 'Nairobi', exact: true }).click()
+    await feed
+      .first()
+      .getByText(/^Nairobi.*, Kenya$/)
+      .waitFor()
+    expect(await feed.count()).toBe(1)
+    await other.getByText('the list needs a store that speaks Redis commands').waitFor()
+    expect(await other.locator('#most').isVisible()).toBe(false)
+    await Promise.all([one.close(), other.close()])
+  })
   it('says what is wrong with what was typed', async () => {
     const page = await open()
     const box = page.getByRole('combobox', { name: 'A place, or coordinates' })
@@ -234,6 +248,8 @@ describe('the page', () => {
       ])
       await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
       await page.getByText(/^118 of 120/).waitFor()
+      await page.locator('#most li', { hasText: /^Lima, Peru2 ×$/ }).waitFor()
+      expect(await page.locator('#feed li').count()).toBe(2)
       await save(page, 'counted')
 
       await redis.kill('SIGSTOP')
