@@ -4,6 +4,7 @@
  * (`dev-gateway.ts`). PORT says where; otherwise a free one. SIGINT or SIGTERM ends all of it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
@@ -21,6 +22,20 @@ interface RequestContext {
   waitUntil(work: Promise<unknown>): void
 }
 type Handle = (request: Request) => Promise<Response>
+
+/** The body as a stream of this realm, passed on piece by piece. */
+function copyOf(body: ReadableStream<Uint8Array> | null): ReadableStream<Uint8Array> | null {
+  const reader = body?.getReader()
+  if (!reader) return null
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(new Uint8Array(value))
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}
 
 async function load(env: Record<string, string>, contexts: AsyncLocalStorage<RequestContext>) {
   const { outputFiles } = await build({
@@ -47,7 +62,8 @@ async function load(env: Record<string, string>, contexts: AsyncLocalStorage<Req
 async function main(): Promise<void> {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = process.env
   const gateway = url && token ? { url, token, stop: async () => {} } : await startDevGateway()
-  const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: gateway.token }
+  const secret = process.env.SESSION_SECRET || randomBytes(32).toString('base64')
+  const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: gateway.token, SESSION_SECRET: secret }
   const contexts = new AsyncLocalStorage<RequestContext>()
   const edge = await load(env, contexts)
   const statics: Readonly<Record<string, string>> = {
@@ -66,7 +82,7 @@ async function main(): Promise<void> {
     const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer()
     const asked = new edge.Request(request.url, { method, headers: [...headers], body })
     const response = await contexts.run({ waitUntil: keep }, () => edge.handle(asked))
-    return new Response(await response.arrayBuffer(), { status: response.status, headers: [...response.headers] })
+    return new Response(copyOf(response.body), { status: response.status, headers: [...response.headers] })
   }
   const server = createAdaptorServer({ fetch: answer }) as Server
   server.listen(Number(process.env.PORT ?? 0), '127.0.0.1')

@@ -1,9 +1,11 @@
 /**
  * Runs the example Worker on this machine: a Redis (REDIS_URL, or one of its own that keeps nothing), a gateway that
- * speaks Upstash's REST protocol in front of it, and wrangler dev with the gateway's url and token as variables.
+ * speaks Upstash's REST protocol in front of it, and wrangler dev with the gateway's url and token as variables, and a
+ * secret for sessions.
  * PORT says where; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
  */
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -36,7 +38,12 @@ async function main(): Promise<void> {
 
   const wrangler = join(createRequire(import.meta.url).resolve('wrangler/package.json'), '../bin/wrangler.js')
   const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
-  const vars = [`UPSTASH_REDIS_REST_URL:${gateway.url}`, `UPSTASH_REDIS_REST_TOKEN:${gateway.token}`]
+  const secret = process.env.SESSION_SECRET || randomBytes(32).toString('base64')
+  const vars = [
+    `UPSTASH_REDIS_REST_URL:${gateway.url}`,
+    `UPSTASH_REDIS_REST_TOKEN:${gateway.token}`,
+    `SESSION_SECRET:${secret}`,
+  ]
   const child = spawn(process.execPath, [wrangler, 'dev', ...options, '--var', ...vars], {
     stdio: ['ignore', 'inherit', 'inherit'],
     // No question to the terminal, and nothing that needs the internet.

@@ -1,19 +1,34 @@
 import { type Cache, isHitherError } from 'hither'
-import { type AddressSource, type CacheVariables, cacheContext, rateLimit } from 'hither/hono'
+import {
+  type AddressSource,
+  type CacheVariables,
+  cacheContext,
+  rateLimit,
+  type SessionVariables,
+  session,
+} from 'hither/hono'
 import type { RateLimiter } from 'hither/rate-limit'
 import { type Context, Hono } from 'hono'
-import { ask, headersOf } from './ask.ts'
+import { type Asked, ask, headersOf } from './ask.ts'
+import { readIndex, recompute } from './country-index.ts'
+import type { Features } from './features.ts'
 import { createFind } from './find.ts'
-import { nearest } from './nearest.ts'
+import { type Nearest, nearest } from './nearest.ts'
 import type { Places } from './places.ts'
 import { BadQuery, findKey, nearKey, parseFind, parseNear } from './query.ts'
+import { mostSearched, noteSearch, streamSearches } from './searches.ts'
+import { parseName, rememberSearch, searchOf, shownOf, signIn, type Visitor } from './sign-in.ts'
 
 export interface AppOptions<B extends object> {
   /** The cache, or how to come by it for a request. */
-  readonly cache: Cache | ((c: Context<{ Bindings: B }>) => Cache)
+  readonly cache: Cache | ((c: Context<AppEnv<B>>) => Cache)
+  /** What of the store it uses beside the cache, or how to come by it for a request. */
+  readonly features: Features | ((c: Context<AppEnv<B>>) => Features)
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
+  /** Ends the live feeds, which would otherwise keep a server from closing. */
+  readonly stopping?: AbortSignal
   /** What `/api/stats` calls the store. */
   readonly store: string
   /** How much one address may ask, and where addresses are read. @default as much as it likes */
@@ -26,7 +41,7 @@ export interface AppOptions<B extends object> {
 
 export interface AppEnv<B extends object> {
   Bindings: B
-  Variables: CacheVariables<Cache>
+  Variables: CacheVariables<Cache> & SessionVariables<Partial<Visitor>>
 }
 
 const securityPolicy = [
@@ -34,26 +49,44 @@ const securityPolicy = [
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ')
 
+/** Between two slices of recomputing the index. */
+const PAUSE_MS = 100
+
+/** What the page reads by itself is not counted as a question. */
+const FREE = ['/api/stats', '/api/index', '/api/session', '/api/searches', '/api/feed']
+const isFree = (c: Context): boolean => c.req.method === 'GET' && FREE.includes(c.req.path)
+
+/** The page shows that the store is away, and goes on. */
+function away(error: unknown): { readonly away: string } {
+  if (isHitherError(error)) return { away: error.code }
+  throw error
+}
+
 /** The application: which places are near a point, kept near itself. The same on every runtime. */
-export function createApp<B extends object>({ cache, places, page, store, limit }: AppOptions<B>): Hono<AppEnv<B>> {
+export function createApp<B extends object>({
+  cache,
+  features,
+  places,
+  page,
+  store,
+  limit,
+  stopping,
+}: AppOptions<B>): Hono<AppEnv<B>> {
   const app = new Hono<AppEnv<B>>()
   const find = createFind(places)
+  const featuresOf = (c: Context<AppEnv<B>>): Features => (typeof features === 'function' ? features(c) : features)
 
   app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
   app.get('/healthz', (c) => c.json({ ok: true }))
 
-  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache as Cache | ((c: Context<AppEnv<B>>) => Cache)))
-  if (limit) {
-    const { limiter, ...options } = limit
-    const skip = (c: Context): boolean => c.req.path === '/api/stats'
-    app.use('/api/*', (c, next) => {
-      const known = typeof limiter === 'function' ? limiter(c) : limiter
-      return rateLimit<AppEnv<B>>({ ...options, skip, limiter: known })(c as never, next)
-    })
-  }
+  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache))
+  if (limit) app.use('/api/*', rateLimit<AppEnv<B>>({ ...limit, skip: isFree }))
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
-    return answer(c, nearKey(query), () => nearest(places, query.point, query.limit))
+    const asked = await ask(c.var.cache, nearKey(query), () => nearest(places, query.point, query.limit))
+    // What does not answer now need not be asked again.
+    if (asked.status !== 'bypass') await remember(c, featuresOf(c), asked.value)
+    return answerOf(c, asked)
   })
   app.delete('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
@@ -61,8 +94,42 @@ export function createApp<B extends object>({ cache, places, page, store, limit 
   })
   app.get('/api/places', async (c) => {
     const query = parseFind((name) => c.req.query(name))
-    return answer(c, findKey(query), () => ({ places: find(query.prefix, query.limit) }))
+    return answerOf(c, await ask(c.var.cache, findKey(query), () => ({ places: find(query.prefix, query.limit) })))
   })
+  app.get('/api/index', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json(await readIndex(c.var.cache).catch(away))
+  })
+  app.post('/api/index', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    const pause = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    return c.json(await recompute(c.var.cache, featuresOf(c).locks, places, pause))
+  })
+  app.use('/api/session', async (c, next) => {
+    const all = featuresOf(c).sessionsFor?.(c.req.raw)
+    if (all) return session<Partial<Visitor>, AppEnv<B>>({ sessions: all })(c, next)
+    if (c.req.method === 'GET') return c.json({ off: 'This server has no SESSION_SECRET, so nobody can sign in.' })
+    return problem(404, 'Not found', 'this server has no SESSION_SECRET')
+  })
+  app.get('/api/session', (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json(shownOf(c.var.session))
+  })
+  app.post('/api/session', async (c) => {
+    await signIn(c.var.session, await parseName(c.req.raw))
+    return c.json(shownOf(c.var.session))
+  })
+  app.delete('/api/session', async (c) => {
+    await c.var.session.destroy()
+    return c.json({ searches: [] })
+  })
+  app.get('/api/searches', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    return c.json(await mostSearched(featuresOf(c).searches).catch(away))
+  })
+  app.get('/api/feed', (c) =>
+    streamSearches(featuresOf(c).searches, [c.req.raw.signal, ...(stopping ? [stopping] : [])]),
+  )
   app.get('/api/stats', (c) => {
     c.header('Cache-Control', 'no-store')
     return c.json({ store, places: places.count, ...c.var.cache.stats() })
@@ -81,12 +148,19 @@ export function createApp<B extends object>({ cache, places, page, store, limit 
   return app
 }
 
-async function answer<B extends object, T extends object>(
-  c: Context<AppEnv<B>>,
-  key: string,
-  load: () => T,
-): Promise<Response> {
-  const asked = await ask(c.var.cache, key, load)
+/** Remembers what was asked. A store that fails here does not spoil the answer. */
+async function remember<B extends object>(c: Context<AppEnv<B>>, features: Features, answer: Nearest): Promise<void> {
+  const search = searchOf(answer)
+  const sessions = features.sessionsFor?.(c.req.raw)
+  if (!search) return
+  const [cookie] = await Promise.all([
+    sessions && rememberSearch(sessions, c.req.raw, search).catch(away),
+    noteSearch(features.searches, search).catch(away),
+  ])
+  if (typeof cookie === 'string') c.header('Set-Cookie', cookie, { append: true })
+}
+
+function answerOf<B extends object, T extends object>(c: Context<AppEnv<B>>, asked: Asked<T>): Response {
   const { status, ageMs, ttlMs, tookMs } = asked
   return c.json({ ...asked.value, cache: { status, ageMs, ttlMs, tookMs } }, 200, headersOf(asked))
 }

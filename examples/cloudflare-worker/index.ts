@@ -4,12 +4,14 @@ import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
 import { type AppEnv, createApp } from '../app/app.ts'
 import bytes from '../app/data/places.bin'
+import { createFeatures, type Features } from '../app/features.ts'
 import page from '../app/page.html'
 import { unpackPlaces } from '../app/places.ts'
 
 interface Bindings {
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
+  readonly SESSION_SECRET?: string
 }
 
 // One of each per isolate, made by the first request, which brings the credentials. They hold data only: every call to
@@ -17,6 +19,7 @@ interface Bindings {
 let store: AtomicStore | undefined
 let cache: Cache | undefined
 let limiter: RateLimiter | undefined
+let features: Features | undefined
 
 function storeOf(env: Bindings): AtomicStore {
   store ??= fromEnv(env)
@@ -27,6 +30,10 @@ const app: Hono<AppEnv<Bindings>> = createApp<Bindings>({
   cache(c) {
     cache ??= createCache({ store: storeOf(c.env), namespace: 'places', ttl: '10m' })
     return cache
+  },
+  features(c) {
+    features ??= createFeatures({ store: storeOf(c.env), secret: c.env.SESSION_SECRET })
+    return features
   },
   places: unpackPlaces(bytes),
   page,

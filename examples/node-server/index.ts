@@ -5,6 +5,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { createCache, isHitherError } from 'hither'
 import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { createApp } from '../app/app.ts'
+import { createFeatures, type Features } from '../app/features.ts'
 import { unpackPlaces } from '../app/places.ts'
 import { storeFrom } from './store.ts'
 
@@ -17,6 +18,16 @@ const LOCAL_LIMIT = 40
 function fail(message: string): never {
   console.error(message)
   process.exit(1)
+}
+
+/** Without a secret one is made: sessions then end with this process, and no other server knows them. */
+function featuresFrom(secret: string | undefined): Features {
+  try {
+    return createFeatures({ store, secret: secret || crypto.getRandomValues(new Uint8Array(32)) })
+  } catch (error) {
+    if (isHitherError(error)) fail(`SESSION_SECRET: ${error.message}`)
+    throw error
+  }
 }
 
 /** Resolves to whether the port could be had. */
@@ -64,7 +75,17 @@ const limiter = createRateLimiter({
   outage: { local: LOCAL_LIMIT },
 })
 const limit = { limiter, address: 'socket', windowSeconds: 60 } as const
-const app = createApp({ cache, places, page: page.toString(), store: store.name, limit })
+const features = featuresFrom(process.env.SESSION_SECRET)
+const stop = new AbortController()
+const app = createApp({
+  cache,
+  features,
+  places,
+  page: page.toString(),
+  store: store.name,
+  limit,
+  stopping: stop.signal,
+})
 
 const host = process.env.HOST || '127.0.0.1'
 const asked = process.env.PORT ? Number(process.env.PORT) : undefined
@@ -82,6 +103,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stopping) return
     stopping = true
+    stop.abort()
     console.log(`${signal}: answering what is under way, then closing`)
     void drain(server)
       .then(() => cache.close())

@@ -2,6 +2,7 @@ import { createCache } from 'hither'
 import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
 import { type AppEnv, createApp } from '../app/app.ts'
+import { createFeatures } from '../app/features.ts'
 import { unpackPlaces } from '../app/places.ts'
 
 /** Vercel runs this file in its edge runtime. */
@@ -23,8 +24,10 @@ async function open(origin: string): Promise<Hono<AppEnv<object>>> {
     file('/static/places.bin').then((response) => response.arrayBuffer()),
     file('/static/page.html').then((response) => response.text()),
   ])
-  const cache = createCache({ store: fromEnv(process.env), namespace: 'places', ttl: '10m' })
-  return createApp({ cache, places: unpackPlaces(bytes), page, store: 'upstash' })
+  const store = fromEnv(process.env)
+  const cache = createCache({ store, namespace: 'places', ttl: '10m' })
+  const features = createFeatures({ store, secret: process.env.SESSION_SECRET })
+  return createApp({ cache, features, places: unpackPlaces(bytes), page, store: store.name })
 }
 
 export default async function handle(request: Request): Promise<Response> {

@@ -1,7 +1,9 @@
-import { type Cache, createCache, HitherError } from 'hither'
+import { type AtomicStore, type Cache, createCache, HitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
+import { brokenStore } from 'hither/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../examples/app/app.ts'
+import { createFeatures } from '../../examples/app/features.ts'
 import { createFind, fold } from '../../examples/app/find.ts'
 import { distanceFrom, nearest } from '../../examples/app/nearest.ts'
 import { type Place, packPlaces, placeAt, unpackPlaces } from '../../examples/app/places.ts'
@@ -88,7 +90,9 @@ describe('find', () => {
 
 describe('the application', () => {
   const question = '/api/near?lat=-18&lon=178'
-  const open = (cache: Cache) => createApp({ cache, places, page: '<p>page', store: 'memory' })
+  const secret = new Uint8Array(32).fill(7)
+  const open = (cache: Cache, store: AtomicStore = memoryStore()) =>
+    createApp({ cache, features: createFeatures({ store, secret }), places, page: '<p>page', store: 'memory' })
 
   it('tells a call that shared the computation of another from a miss and a hit', async () => {
     const app = open(createCache({ store: memoryStore(), ttl: '1m' }))
@@ -104,6 +108,7 @@ describe('the application', () => {
         cache() {
           throw error
         },
+        features: createFeatures({ store: memoryStore() }),
         places,
         page: '',
         store: 'none',
@@ -117,6 +122,87 @@ describe('the application', () => {
     const unknown = await failing(new Error('secret'))
     expect([unknown.status, await unknown.text()]).toEqual([500, expect.not.stringContaining('secret')])
     expect(said).toHaveBeenCalledOnce()
+  })
+  it('recomputes the index once for all who ask together, and shows the others how far it is', async () => {
+    const store = memoryStore()
+    const app = () => open(createCache({ store, namespace: 'places' }), store)
+    const [one, other] = [app(), app()]
+    const state = async () => (await other.request('/api/index')).json()
+    expect(await state()).toEqual({})
+    const first = one.request('/api/index', { method: 'POST' })
+    await vi.waitFor(async () => expect(await state()).toMatchObject({ running: { of: 20 } }), { timeout: 10_000 })
+    const second = await other.request('/api/index', { method: 'POST' })
+    expect(await second.json()).toEqual({ ran: false, running: { done: expect.any(Number), of: 20 } })
+    expect(await (await first).json()).toMatchObject({ ran: true, index: { countries: 4, places: 5 } })
+    const { index, running } = (await state()) as { index: { largest: object[] }; running?: object }
+    expect(index.largest[0]).toEqual({ country: 'BR', places: 1, people: 10_021_295 })
+    expect(index.largest).toContainEqual({ country: 'FJ', places: 2, people: 85_726 })
+    expect(running).toBeUndefined()
+  })
+  const named = (name: unknown, cookie = '', type = 'application/json') => ({
+    method: 'POST',
+    headers: { 'Content-Type': type, cookie },
+    body: JSON.stringify({ name }),
+  })
+  const cookieOf = (response: Response): string => response.headers.get('set-cookie')?.split(';')[0] ?? ''
+
+  it('signs in with a new id each time, keeps the last five searches, and signs out for good', async () => {
+    const store = memoryStore()
+    const app = open(createCache({ store, namespace: 'places' }), store)
+    const at = 'https://places.example'
+    const first = cookieOf(await app.request(`${at}/api/session`, named('Bob')))
+    const signed = await app.request(`${at}/api/session`, named(' Ada ', first))
+    expect(signed.headers.get('set-cookie')).toMatch(/^__Host-session=.*; HttpOnly; SameSite=Lax; Secure$/)
+    expect(await signed.json()).toEqual({ name: 'Ada', searches: [] })
+    const cookie = cookieOf(signed)
+    const shown = async (cookie: string) =>
+      (await app.request(`${at}/api/session`, { headers: { cookie } })).json() as Promise<{ searches: object[] }>
+    expect(await shown(first)).toEqual({ searches: [] })
+
+    for (const lon of [170, 171, 172, 173, 174, 175, 174])
+      await app.request(`${at}/api/near?lat=-18&lon=${lon}`, { headers: { cookie } })
+    await app.request(`${at}/api/near?lat=-18&lon=1`) // of a visitor who has not signed in
+    const { searches } = await shown(cookie)
+    expect(searches.map((search) => (search as { lon: number }).lon)).toEqual([174, 175, 173, 172, 171])
+    expect(searches[0]).toEqual({ name: 'Suva', country: 'FJ', lat: -18, lon: 174 })
+
+    const out = await app.request(`${at}/api/session`, { method: 'DELETE', headers: { cookie } })
+    expect(out.headers.get('set-cookie')).toContain('Max-Age=0')
+    expect(await shown(cookie)).toEqual({ searches: [] })
+    expect((await app.request(`${at}/api/near?lat=1&lon=1`, { headers: { cookie } })).status).toBe(200)
+  })
+  it.each([
+    ['', undefined],
+    ['x'.repeat(41), undefined],
+    [7, undefined],
+    ['a\u0000', undefined],
+    ['Ada', 'text/plain'],
+  ])('takes no name %j of type %s', async (name, type) => {
+    const response = await open(createCache({ store: memoryStore() })).request('/api/session', named(name, '', type))
+    expect([response.status, response.headers.get('set-cookie')]).toEqual([400, null])
+  })
+  it('drops Secure on loopback over plain http only', async () => {
+    const app = open(createCache({ store: memoryStore() }))
+    const cookieAt = async (origin: string) =>
+      (await app.request(`${origin}/api/session`, named('Ada'))).headers.get('set-cookie')
+    expect(await cookieAt('http://127.0.0.1:3000')).toMatch(/^session=(?!.*Secure)/)
+    for (const origin of ['http://192.168.1.7:3000', 'https://localhost', 'http://127.0.0.1.example'])
+      expect(await cookieAt(origin)).toMatch(/^__Host-session=.*; Secure$/)
+  })
+  it('lets nobody sign in without a secret, and says so', async () => {
+    const store = memoryStore()
+    const cache = createCache({ store })
+    const app = createApp({ cache, features: createFeatures({ store }), places, page: '', store: 'memory' })
+    expect(await (await app.request('/api/session')).json()).toEqual({ off: expect.stringContaining('SESSION_SECRET') })
+    expect((await app.request('/api/session', named('Ada'))).status).toBe(404)
+    expect((await app.request(question)).status).toBe(200)
+  })
+  it('says that the store is away, and lets the page go on', async () => {
+    const store = brokenStore('down')
+    const app = open(createCache({ store, namespace: 'places' }), store)
+    const read = await app.request('/api/index')
+    expect([read.status, await read.json()]).toEqual([200, { away: 'STORE_UNAVAILABLE' }])
+    expect((await app.request('/api/index', { method: 'POST' })).status).toBe(503)
   })
   it('lets the page load nothing from elsewhere', async () => {
     const response = await open(createCache({ store: memoryStore() })).request('/')

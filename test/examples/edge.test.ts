@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { ask, freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
 // The example for Vercel: the function in an edge runtime, started as a developer would.
@@ -43,6 +44,9 @@ it('computes once for requests that come together', async () => {
   expect(statuses.filter((status) => status === 'hither; fwd=miss; stored')).toHaveLength(1)
   expect(statuses.filter((status) => status === null)).toEqual([])
 })
+it('recomputes the index once for two who press together', () => expectOneRecomputes(url))
+it('signs in, keeps searches in the session, and signs out', () => expectSignIn(url))
+it('shows a search in the feed and in the list of the most searched', () => expectSearches(url, true))
 it('serves the page, and says what to do about bad input', async () => {
   expect(await (await fetch(url)).text()).toContain('<title>Nearest places, kept near</title>')
   const bad = await fetch(`${url}/api/near?lat=north`)

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, npmRun, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 }) // programs start slowly on a busy machine
@@ -79,7 +80,10 @@ describe('npm start', () => {
   })
   it('ends with its server on SIGTERM', async () => {
     const { stop, output, url } = await serve({}, ['npm', 'start'])
+    await expectSearches(url, false)
+    const listening = await fetch(`${url}/api/feed`)
     await stop('SIGTERM')
+    expect(await listening.text()).toBe('retry: 2000\n\n') // ended, not cut
     expect(output()).toContain('SIGTERM: answering what is under way')
     await expect(fetch(url)).rejects.toThrow()
   })
@@ -101,6 +105,9 @@ describe('the store by environment', () => {
     expect(await cacheStatus(other.url + question)).toMatch(HIT)
     await fetch(other.url + question, { method: 'DELETE' })
     expect(await cacheStatus(one.url + question)).toBe(MISS)
+    await expectOneRecomputes(one.url, other.url)
+    await expectSignIn(one.url)
+    await expectSearches(other.url, true)
   })
   it('computes every answer while the store is away, and says why', async () => {
     const { output, url } = await serve({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
@@ -115,6 +122,7 @@ describe('the store by environment', () => {
   it.each<[string, Record<string, string>, RegExp]>([
     ['an address that is none', { REDIS_URL: 'http://user:hunter2@host' }, /^INVALID_URL: .*redis:\/\//],
     ['a url without its token', { UPSTASH_REDIS_REST_URL: 'https://host' }, /^MISSING_CREDENTIALS: .*TOKEN/],
+    ['a secret that is too short', { SESSION_SECRET: 'hunter2' }, /^SESSION_SECRET: .*32 random bytes/],
     ['a port that is none', { PORT: 'eighty' }, /^PORT is a number/],
   ])('ends at once for %s, without saying the secret', async (_, env, message) => {
     const process = start(work.folder, ['node', 'examples/node-server/index.ts'], { PORT: '0', ...env })

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { access, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startServer } from '../../scripts/servers.ts'
@@ -36,7 +41,7 @@ async function open(size = { width: 1280, height: 900 }, at = url): Promise<Page
 
 /** For a person to look at, where one asks: `PAGES=folder npx vitest run test/examples/page.test.ts`. */
 async function save(page: Page, name: string): Promise<void> {
-  if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png` })
+  if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png`, fullPage: true })
 }
 
 /** The list, latest first: the badge and the place. */
@@ -64,28 +69,132 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Drop the entry: São Paulo, Brazil' }).first().click()
     await page.locator('#log li').nth(2).waitFor()
     expect(await status.textContent()).toMatch(/^Dropped São Paulo, Brazil/)
+    expect(await page.locator('#badge').textContent()).toBe('dropped')
+    expect(await page.locator('#fact').textContent()).toMatch(/dropped from the cache, the next answer is computed$/)
+    expect(await page.locator('.columns').textContent()).not.toMatch(/fresh|\d s old/)
     await page.getByRole('button', { name: 'Ask again: São Paulo, Brazil' }).first().click()
     await page.locator('#log li').nth(3).waitFor()
     const listed = await answers(page)
     expect(listed.map((text) => text.split(/\s/)[0]?.toLowerCase())).toEqual(['miss', 'dropped', 'hit', 'miss'])
     await page.close()
   })
-  it('takes coordinates, and compares the answers by bars', async () => {
+  it('never says hit of an entry that was dropped, however fast one clicks', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Lima', exact: true }).click()
+    const again = page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first()
+    await again.waitFor()
+    await page.evaluate(() => {
+      const press = (start: string) =>
+        document.querySelector<HTMLElement>(`#log button[aria-label^="${start}"]`)?.click()
+      for (const start of ['Ask again', 'Drop', 'Ask again', 'Drop']) press(start)
+    })
+    await page.locator('#log li').nth(4).waitFor()
+    const listed = (await answers(page)).map((text) => text.split(/\s/)[0]?.toLowerCase())
+    expect(listed).toEqual(['dropped', 'miss', 'dropped', 'hit', 'miss'])
+    expect(await page.locator('#badge').textContent()).toBe('dropped')
+    expect(await page.locator('.columns').textContent()).not.toMatch(/fresh/)
+    await page.close()
+  })
+  it('takes coordinates, and compares the times of the last twenty answers by bars, computed and from the cache', async () => {
     const page = await open()
     const box = page.getByRole('combobox', { name: 'A place, or coordinates' })
     await box.fill('-33.87, 151.21')
-    for (const i of [0, 1]) {
+    for (let i = 0; i < 22; i++) {
       await box.press('Enter')
       await page.locator('#log li').nth(i).waitFor()
+      if (i === 1) {
+        expect(await page.locator('#computed').textContent()).toMatch(/^1 computed, median [\d.]+ ms$/)
+        expect(await page.locator('#cached').textContent()).toMatch(/^1 from the cache, median [\d.]+ ms$/)
+        expect(await page.locator('#times li').evaluateAll((all) => all.map((one) => one.className))).toEqual([
+          'time miss',
+          'time hit',
+        ])
+      }
     }
-    const bars = page.locator('#log .bar i')
-    const widths = await bars.evaluateAll((all) =>
-      all.map((bar) => Number.parseFloat((bar as HTMLElement).style.width)),
+    const bars = page.locator('#times i')
+    const heights = await bars.evaluateAll((all) =>
+      all.map((bar) => Number.parseFloat((bar as HTMLElement).style.height)),
     )
     const taken = await bars.evaluateAll((all) => all.map((bar) => Number((bar as HTMLElement).dataset.ms)))
     const most = Math.max(...taken)
-    expect(widths).toEqual(taken.map((ms) => expect.closeTo((100 * ms) / most, 2)))
+    expect(heights).toEqual(taken.map((ms) => expect.closeTo((100 * ms) / most, 2)))
+    expect(heights).toHaveLength(20)
+    expect(await page.locator('#computed').textContent()).toBe('none computed yet')
     await page.close()
+  })
+  it('shows lines of code that run as they stand, and leads to the docs', async () => {
+    const page = await open()
+    const code = (await page.locator('#code').textContent()) ?? ''
+    expect(code.split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(10)
+    const counted = `let computed = 0\nconst places = []\nconst nearest = (_: unknown, point: object) => ({ point, computed: ++computed })`
+    await writeFile(join(work.folder, 'shown.ts'), `${counted}\n${code}\nconsole.log(await near(48.86, 2.35))`)
+    const { stdout } = await promisify(execFile)('node', ['--no-warnings', 'shown.ts'], { cwd: work.folder })
+    expect(stdout.match(/computed: \d/g)).toEqual(['computed: 1', 'computed: 1', 'computed: 2'])
+    const docs = await page.getByRole('link', { name: 'The docs of the cache' }).getAttribute('href')
+    const [, file = ''] = /^https:\/\/github\.com\/hither-js\/hither\/blob\/main\/(.+)$/.exec(docs ?? '') ?? []
+    await access(fileURLToPath(new URL(`../../${file}`, import.meta.url)))
+    await page.close()
+  })
+  it('recomputes the index under a lock: two browsers press, one runs, the other sees that it runs', async () => {
+    const [one, other] = await Promise.all([open(), open()])
+    const press = (page: Page) => page.getByRole('button', { name: 'Recompute the index' })
+    const state = (page: Page) => page.locator('#index-state')
+    // The other is pressed at once, before it has seen that the first one runs.
+    await press(one).click()
+    await press(other).evaluate((button) => (button as HTMLButtonElement).click())
+    await state(one).getByText('It is being recomputed, under a lock.').waitFor()
+    await state(other).getByText('Another browser recomputes it now. The lock is taken.').waitFor()
+    expect(await press(other).isDisabled()).toBe(true)
+    await save(other, 'index-runs')
+    await state(one)
+      .getByText(/^2\d\d countries, made at \d\d:\d\d:\d\d by you\.$/)
+      .waitFor()
+    await state(other)
+      .getByText(/^2\d\d countries, made at \d\d:\d\d:\d\d\.$/)
+      .waitFor()
+    expect(await other.locator('#index tbody tr').first().textContent()).toMatch(/^China[\d,]+[\d.]+[BM]$/)
+    await Promise.all([one.close(), other.close()])
+  })
+  it('signs in by a name, keeps the last searches in the session, and signs out', async () => {
+    const page = await open()
+    await page.getByLabel('Your name').fill('Ada <b>')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Signed in as Ada <b>' }).waitFor()
+    for (const name of ['Lima', 'Kyoto', 'Lima']) {
+      await page.getByRole('button', { name, exact: true }).click()
+      await page.getByRole('heading', { name: `Near ${name}` }).waitFor()
+      await page.getByRole('list', { name: 'Your last searches' }).locator('li').first().getByText(name).waitFor()
+    }
+    await save(page, 'signed-in')
+    const [cookie] = await page.context().cookies()
+    expect(cookie).toMatchObject({ name: 'session', httpOnly: true, sameSite: 'Lax' })
+
+    await page.reload()
+    await page.getByRole('heading', { name: 'Signed in as Ada <b>' }).waitFor()
+    const mine = page.getByRole('list', { name: 'Your last searches' }).locator('li')
+    expect(await mine.allTextContents()).toEqual(['Lima, Peru', 'Kyoto, Japan'])
+    await mine.last().getByRole('button').click()
+    await page.getByRole('heading', { name: 'Near Kyoto, Japan' }).waitFor()
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Not signed in' }).waitFor()
+    expect(await page.context().cookies()).toEqual([])
+    expect(await mine.count()).toBe(0)
+    await page.close()
+  })
+  it('shows what another browser searches, at once, and why there is no list of the most searched', async () => {
+    const [one, other] = await Promise.all([open(), open()])
+    const feed = other.getByRole('list', { name: 'Searches as they come' }).locator('li')
+    await other.locator('#feed-badge', { hasText: 'live' }).waitFor()
+    await one.getByRole('button', { name: 'Nairobi', exact: true }).click()
+    await feed
+      .first()
+      .getByText(/^Nairobi.*, Kenya$/)
+      .waitFor()
+    expect(await feed.count()).toBe(1)
+    await other.getByText('the list needs a store that speaks Redis commands').waitFor()
+    expect(await other.locator('#most').isVisible()).toBe(false)
+    await Promise.all([one.close(), other.close()])
   })
   it('says what is wrong with what was typed', async () => {
     const page = await open()
@@ -106,6 +215,10 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Lima', exact: true }).click()
     await page.getByRole('heading', { name: 'Near Lima, Peru' }).waitFor()
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBe(0)
+    for (const scheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: scheme })
+      await save(page, `${scheme}-${width}`)
+    }
     const unnamed = await page.locator('button, input, select').evaluateAll((all) =>
       all
         .filter((one) => {
@@ -135,6 +248,8 @@ describe('the page', () => {
       ])
       await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
       await page.getByText(/^118 of 120/).waitFor()
+      await page.locator('#most li', { hasText: /^Lima, Peru2 ×$/ }).waitFor()
+      expect(await page.locator('#feed li').count()).toBe(2)
       await save(page, 'counted')
 
       await redis.kill('SIGSTOP')

@@ -1,0 +1,83 @@
+import type { Cache } from 'hither'
+import type { Locks } from 'hither/lock'
+import type { Places } from './places.ts'
+
+export interface Country {
+  /** ISO 3166 code. */
+  readonly country: string
+  readonly places: number
+  readonly people: number
+}
+
+/** What is known of the countries. */
+export interface CountryIndex {
+  readonly madeMs: number
+  readonly countries: number
+  readonly places: number
+  /** Those with the most people on file, most first. */
+  readonly largest: readonly Country[]
+}
+
+/** How far the one who recomputes is. */
+export interface Progress {
+  readonly done: number
+  readonly of: number
+}
+
+export interface IndexState {
+  readonly index: CountryIndex | undefined
+  /** Somebody recomputes it now, here or on another server. */
+  readonly running: Progress | undefined
+}
+
+export type Recomputed = { readonly ran: true; readonly index: CountryIndex } | ({ readonly ran: false } & IndexState)
+
+const SLICES = 20
+const LARGEST = 5
+
+export async function readIndex(cache: Cache): Promise<IndexState> {
+  const [index, running] = await Promise.all([cache.get<CountryIndex>('index'), cache.get<Progress>('index:progress')])
+  return { index, running }
+}
+
+/**
+ * Recomputes the index under a lock: of all who ask at once, on every server of the store, one computes, and the others get
+ * how far it is. It pauses after each slice, so that a server of one thread answers others meanwhile.
+ */
+export async function recompute(
+  cache: Cache,
+  locks: Locks,
+  places: Places,
+  pause: () => Promise<unknown>,
+): Promise<Recomputed> {
+  const done = await locks.run('index', async (lock) => {
+    const counts = new Map<number, { places: number; people: number }>()
+    for (let slice = 0; slice < SLICES; slice++) {
+      lock.assertHeld() // another may be the holder by now: leave its progress alone
+      // It ends by itself where this process dies.
+      await cache.set('index:progress', { done: slice, of: SLICES } satisfies Progress, { ttl: '5s' })
+      addSlice(counts, places, slice)
+      await pause()
+    }
+    const largest = [...counts]
+      .map(([code, count]) => ({ country: places.countries[code] as string, ...count }))
+      .sort((a, b) => b.people - a.people)
+      .slice(0, LARGEST)
+    const index: CountryIndex = { madeMs: Date.now(), countries: counts.size, places: places.count, largest }
+    lock.assertHeld()
+    await Promise.all([cache.set('index', index, { ttl: '1d' }), cache.delete('index:progress')])
+    return index
+  })
+  return done.acquired ? { ran: true, index: done.value } : { ran: false, ...(await readIndex(cache)) }
+}
+
+function addSlice(counts: Map<number, { places: number; people: number }>, places: Places, slice: number): void {
+  const end = Math.ceil((places.count * (slice + 1)) / SLICES)
+  for (let i = Math.ceil((places.count * slice) / SLICES); i < end; i++) {
+    const code = places.country[i] as number
+    const count = counts.get(code) ?? { places: 0, people: 0 }
+    count.places += 1
+    count.people += places.population[i] as number
+    counts.set(code, count)
+  }
+}
