@@ -8,6 +8,7 @@ import { writePlain } from '../../src/cache/steps/plain.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { addToCount, addToWindow } from '../../src/counter/operations.ts'
 import { idempotencyStep } from '../../src/idempotency/operations.ts'
+import { lockStep } from '../../src/lock/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
 import { markFirst } from '../../src/once/operations.ts'
 import { NONE } from '../../src/protocol/entry.ts'
@@ -20,6 +21,7 @@ import {
   slidingWindow,
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
+import { countEntry } from '../../src/session/hashed-entries.ts'
 import { writeSession } from '../../src/session/operations.ts'
 
 // A Redis past its `maxmemory` refuses what may grow it, but lets a script finish that has begun to write. So the first
@@ -80,6 +82,11 @@ const entries: readonly Write[] = [
   one('fail on a copy', writeEntry, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
   one('a session', writeSession, [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('a field of a session', writeSession, [0, 60_000, 0, 0, '', '', 'b\t2'], [1, 60_000, 0, 600_000, '', '', 'a\t1']),
+  one('a lock', lockStep, ['take', id, 5000, 1, 0]),
+  one('a claim of a lock', lockStep, ['take', 'y'.repeat(16), 5000, 1, 500], ['take', id, 5000, 1, 0]),
+  one('a lock kept', lockStep, ['keep', id, 9000], ['take', id, 5000, 1, 0]),
+  one('a lock given back', lockStep, ['free', id], ['take', id, 5000, 1, 0]),
+  one('a count by a hashed id', countEntry, [60_000]),
   one('increment', writeEntry, ['increment', '', id, 60_000, 5, id]),
   one('plain increment', writePlain, ['increment', '', id, 60_000, 5, id]),
   one('plain add', writePlain, ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
@@ -191,6 +198,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/cache/steps/versions.ts',
       'src/counter/operations.ts',
       'src/idempotency/operations.ts',
+      'src/lock/operations.ts',
       'src/near/pull-feed.ts',
       'src/once/operations.ts',
       'src/rate-limit/fixed-window.ts',
@@ -199,6 +207,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/rate-limit/sliding-log.ts',
       'src/rate-limit/sliding-window.ts',
       'src/rate-limit/token-bucket.ts',
+      'src/session/hashed-entries.ts',
       'src/session/operations.ts',
       'src/testing/contract.ts',
       'src/token/operations.ts',

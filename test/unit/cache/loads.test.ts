@@ -342,7 +342,7 @@ describe('finish', () => {
       const start = gate<string>()
       let seen: AbortSignal | undefined
       const stop = new AbortController()
-      const limit = how === 'deadline' ? { deadline: Date.now() + 20 } : { signal: stop.signal }
+      const limit = how === 'deadline' ? { deadline: Date.now() + 200 } : { signal: stop.signal }
       const call = cache.getOrSet(
         how,
         ({ signal }) => {
@@ -386,7 +386,7 @@ describe('finish', () => {
   it('is for plain keys, too', async () => {
     const cache = createCache({ store: memoryStore(), ttl: '1m', format: plain() })
     const start = gate<string>()
-    const call = cache.getOrSet('k', () => start.promise, { deadline: Date.now() + 20, finish: true })
+    const call = cache.getOrSet('k', () => start.promise, { deadline: Date.now() + 200, finish: true })
     await expect(call).rejects.toEqual(code('TIMEOUT'))
     start.open('value')
     await cache.flush()
@@ -404,12 +404,12 @@ describe("onDeadline: 'load'", () => {
       return `${await start.promise} ${loads}`
     }
     const call = (): Promise<string> =>
-      cache.getOrSet('k', load, { deadline: Date.now() + 20, onDeadline: 'load' }) as Promise<string>
+      cache.getOrSet('k', load, { deadline: Date.now() + 200, onDeadline: 'load' }) as Promise<string>
     const calls = Array.from({ length: 250 }, call)
-    // Later ones, while both loads run.
-    await pause(40)
+    await vi.waitFor(() => expect(loads).toBe(2), { timeout: 20_000 })
+    // Later ones, while both loads run, until they are past their deadlines as well.
     calls.push(...Array.from({ length: 250 }, call))
-    await pause(60)
+    await pause(400)
     expect(loads).toBe(2)
     start.open('value')
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['value 2']))
@@ -422,12 +422,12 @@ describe("onDeadline: 'load'", () => {
       gates.push(next)
       return next.promise
     }
-    const call = (): Promise<unknown> => cache.getOrSet('k', load, { deadline: Date.now() + 20, onDeadline: 'load' })
+    const call = (): Promise<unknown> => cache.getOrSet('k', load, { deadline: Date.now() + 200, onDeadline: 'load' })
     const before = call()
-    await vi.waitFor(() => expect(gates).toHaveLength(2))
+    await vi.waitFor(() => expect(gates).toHaveLength(2), { timeout: 20_000 })
     await cache.delete('k')
     const after = call()
-    await vi.waitFor(() => expect(gates).toHaveLength(4))
+    await vi.waitFor(() => expect(gates).toHaveLength(4), { timeout: 20_000 })
     gates[1]?.open('old')
     gates[3]?.open('new')
     expect([await before, await after]).toEqual(['old', 'new'])
