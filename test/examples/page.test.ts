@@ -249,6 +249,7 @@ describe('the page', () => {
       await page.getByRole('button', { name: 'Ask again: Lima, Peru' }).first().click()
       await page.getByText(/^118 of 120/).waitFor()
       await page.locator('#most li', { hasText: /^Lima, Peru2 ×$/ }).waitFor()
+      await page.locator('#feed li').nth(1).waitFor()
       expect(await page.locator('#feed li').count()).toBe(2)
       await save(page, 'counted')
 
