@@ -64,8 +64,9 @@ describe('the tarball', () => {
 })
 
 describe('by name, in Node', () => {
-  // Of the platform's own modules only workerd has any.
-  const entries = (): string[] => outside.entries.filter((name) => name !== 'hither/cloudflare')
+  // Of the platform's own modules only workerd has any; a store of express-session extends that package's class.
+  const needing = ['hither/cloudflare', 'hither/express-session']
+  const entries = (): string[] => outside.entries.filter((name) => !needing.includes(name))
   const everyEntry = (): string => `
     for (const name of ${JSON.stringify(entries())}) {
       const names = Object.keys(await import(name))

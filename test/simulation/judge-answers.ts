@@ -78,7 +78,7 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
       const { node, names, from, jumps } = asking
       const life = lives.get(node) as Life
       const to = names.key(key)
-      const sure = truth(to, names, life.now())
+      const sure = truth(to, names, life.now(), life.jumps > 0)
       const owed = near ? unarrived.owed(asking, to) : undefined
       if (owed !== undefined) {
         counts.owed++

@@ -15,8 +15,12 @@ export interface Stored {
   alive(key: string, names: Names): Entry | undefined
   /** Whether an entry is there to everybody, by the store's clock. */
   isLive(text: string | undefined, key: string): boolean
-  /** The value that a read would find at this time of its node's clock; undefined where that is not certain. */
-  truth(key: string, names: Names, nowMs: number): number | undefined
+  /**
+   * The value that a read would find at this time of its node's clock; undefined where that is not certain. A node whose
+   * clock has jumped, `hasJumped`, misjudges the store's by as much until a reply tells it better: it is not certain of
+   * what is in grace.
+   */
+  truth(key: string, names: Names, nowMs: number, hasJumped: boolean): number | undefined
   /** Whether nothing has changed what a read of the key depends on since this moment in history. */
   isStable(key: string, names: Names, from: number): boolean
 }
@@ -57,13 +61,13 @@ export function createStored({ world, server, spaces, plain, changes }: History)
     return entry.freshUntilMs === entry.expiresMs || entry.freshUntilMs > world.time
   }
 
-  const truth = (key: string, names: Names, nowMs: number): number | undefined => {
+  const truth: Stored['truth'] = (key, names, nowMs, hasJumped) => {
     if (plain) return server().leftMs(key) > 0 ? idInText(server().peek(key)) : undefined
     const entry = alive(key, names)
     const id = idIn(entry)
     if (!entry || id === undefined || server().leftMs(key) <= 0) return undefined
     const graced = entry.freshUntilMs !== entry.expiresMs
-    return graced && entry.freshUntilMs <= Math.max(nowMs, world.time) ? undefined : id
+    return graced && (hasJumped || entry.freshUntilMs <= Math.max(nowMs, world.time)) ? undefined : id
   }
   const isStable = (key: string, names: Names, from: number): boolean => {
     const entry = plain ? undefined : alive(key, names)
