@@ -92,7 +92,12 @@ const mutants: readonly Mutant[] = [
   ['local-tier', 'peek knows what is stale', ' || (mark & GRACED && time(slot, FRESH_UNTIL) <= nowMs)', ''],
   ['local-tier', 'what is kept past its freshness is marked', '(freshUntilMs < keptUntilMs ? GRACED : 0)', '0'],
   ['local-tier', 'peek leaves tags to be compared', 'if (mark & GUARDED || (mark & GRACED', 'if ((mark & GRACED'],
-  ['near-tier', 'an unknown option', 'for (const name of Object.keys(rest)) throw', 'for (const name of [] as string[]) throw'],
+  [
+    'near-tier',
+    'an unknown option',
+    'for (const name of Object.keys(rest)) throw',
+    'for (const name of [] as string[]) throw',
+  ],
   ['near-tier', 'bounds are whole numbers', '!Number.isSafeInteger(bound) || ', ''],
   ['near-tier', 'above 0', ' || bound < 1', ''],
   ['near-tier', 'and not too large', ' || bound > most', ''],
