@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import {
@@ -20,7 +21,6 @@ import { watchReadiness } from './readiness.ts'
 import { holding, toExact, toWire } from './replies.ts'
 import { createRouting, REDIRECTS } from './routing.ts'
 import { checkSettings } from './settings.ts'
-import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
 
 export interface IoredisTransportOptions {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { slotOf } from '../../adapters/ioredis/slot.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import { testCounter } from '../../src/testing/contract.ts'
 import { type FaultyStore, pause, sentOnce, startWay, type Way } from './support/ways.ts'
 

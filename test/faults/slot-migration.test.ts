@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, ioredisTransport } from '../../adapters/ioredis/index.ts'
-import { slotOf } from '../../adapters/ioredis/slot.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import { testCounter } from '../../src/testing/contract.ts'

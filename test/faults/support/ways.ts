@@ -1,5 +1,5 @@
 import { type ConnectOptions, connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
-import { slotOf } from '../../../adapters/ioredis/slot.ts'
+import { slotOf } from '../../../src/store/hash-slot.ts'
 import { startGateway } from '../../../adapters/node/index.ts'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
