@@ -155,7 +155,7 @@ async function bundle(takes: Entry['takes'], without: ReadonlySet<string> = new 
     format: 'esm',
     target: 'es2022',
     external: ['node:*', 'ioredis', 'cloudflare:*'],
-    alias: { '#background': './adapters/cloudflare/background.ts' },
+    alias: { '#background': './adapters/cloudflare/background.ts', '#socket': './adapters/node/socket.ts' },
     plugins: [leaveOut],
   })
   return { code: (outputFiles[0] as { contents: Uint8Array }).contents, files: filesOf(metafile) }

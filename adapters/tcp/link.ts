@@ -1,11 +1,16 @@
 import type { HitherError } from '../../src/errors.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 export interface Link {
   /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
   pick(at: number): Connection
+  /** Whether a connection stands. */
+  readonly ready: boolean
   /** Lets what is under way be answered, for up to a second. */
   close(): Promise<void>
 }
@@ -50,6 +55,9 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (at < retryAt && fault) throw fault
       current = open()
       return current
+    },
+    get ready() {
+      return current?.state === 'ready'
     },
     async close() {
       over = true

@@ -19,3 +19,39 @@ export function slotOf(key: string | Uint8Array): number {
   }
   return crc & 16383
 }
+
+/** Where the first key of a command stands, where that is not its first argument. */
+const places: Readonly<Record<string, number>> = {
+  EVAL: 3,
+  EVALSHA: 3,
+  EVAL_RO: 3,
+  EVALSHA_RO: 3,
+  FCALL: 3,
+  FCALL_RO: 3,
+  BLMPOP: 3,
+  BZMPOP: 3,
+  BITOP: 2,
+  LMPOP: 2,
+  MEMORY: 2,
+  OBJECT: 2,
+  SINTERCARD: 2,
+  XGROUP: 2,
+  XINFO: 2,
+  ZDIFF: 2,
+  ZINTER: 2,
+  ZINTERCARD: 2,
+  ZMPOP: 2,
+  ZUNION: 2,
+}
+
+/**
+ * The first key of a command, by which a Cluster's node is chosen; `''` where it has none. A guess for a command that is
+ * not known here: its first argument; a node that has not this key redirects to the one that has.
+ */
+export function firstKey(args: readonly (string | number | Uint8Array)[]): string | Uint8Array {
+  const name = args[0] as string
+  const streams = name === 'XREAD' || name === 'XREADGROUP'
+  const place = streams ? args.findIndex((arg) => /^streams$/i.test(String(arg))) + 1 : (places[name] ?? 1)
+  const key = args[place]
+  return key instanceof Uint8Array ? key : String(key ?? '')
+}

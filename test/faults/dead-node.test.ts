@@ -8,11 +8,11 @@ import { type FaultyStore, pause, sentOnce, startWay, type Way } from './support
 const keys = Array.from({ length: 60 }, (_, i) => `node:${i}`)
 const isDead = (key: string): boolean => slotOf(key) > 10922
 
-describe('a dead node of a Cluster', () => {
+describe.each(['Cluster', 'own Cluster'] as const)('a dead node of a %s', (name) => {
   let way: Way
   let store: FaultyStore
   beforeAll(async () => {
-    way = await startWay('Cluster')
+    way = await startWay(name)
     store = await way.open()
     await Promise.all(keys.map((key) => store.get(key)))
   }, 60_000)
