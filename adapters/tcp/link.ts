@@ -11,6 +11,8 @@ export interface Link {
   pick(at: number): Connection
   /** Whether a connection stands. */
   readonly ready: boolean
+  /** When the server was last heard on it, in epoch milliseconds; 0 while there is none. */
+  readonly heardAt: number
   /** Lets what is under way be answered, for up to a second. */
   close(): Promise<void>
 }
@@ -58,6 +60,9 @@ export function createLink(settings: Settings, idleMs: number): Link {
     },
     get ready() {
       return current?.state === 'ready'
+    },
+    get heardAt() {
+      return current?.state === 'ready' ? current.heardAt : 0
     },
     async close() {
       over = true

@@ -20,6 +20,8 @@ export interface Node {
   readonly settings: Settings
   /** Whether a connection stands. */
   readonly ready: boolean
+  /** When it was last heard on a connection that stands, in epoch milliseconds; 0 where none does. */
+  readonly heardAt: number
   /** The connection that all commands of a hash slot share, so that they keep their order. */
   calls(slot: number): Calls
   /** A connection of one's own. */
@@ -46,6 +48,9 @@ export function createNode(settings: Settings, idleMs: number, connections: numb
     settings,
     get ready() {
       return links.some((link) => link.ready)
+    },
+    get heardAt() {
+      return Math.max(...links.map((link) => link.heardAt))
     },
     calls: (slot) => calls[slot % connections] as Calls,
     exclusive: (call) => pool.acquire(call),

@@ -84,8 +84,8 @@ export function createNodes(options: NodesOptions): Nodes {
   }
   const learn = async (): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
-    const asked = [...new Set([...known.filter((node) => node.ready), ...known, first, ...others])]
-    for (const node of asked) {
+    // The one that was heard last first: another may have stopped.
+    for (const node of known.toSorted((a, b) => b.heardAt - a.heardAt)) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
         const reply = await node.calls(0).send(slots, { deadline: now() + ASK_MS })
