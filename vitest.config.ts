@@ -33,7 +33,7 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
   alias: [
     ...alias,
     { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) },
-    { find: '#socket', replacement: at(`./adapters/${runtime === 'cloudflare' ? 'cloudflare' : 'node'}/socket.ts`) },
+    { find: '#socket', replacement: at(`./adapters/${runtime}/socket.ts`) },
   ],
 })
 

@@ -1,70 +1,77 @@
 import { Buffer } from 'node:buffer'
-import { connect as connectTcp, isIP, type Socket as NodeSocket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
-/** Where to connect: a path for a Unix socket, a host and port otherwise. `family` 0 takes IPv4 or IPv6. */
-export interface Target {
+/** Where a socket leads, and what proves its server. */
+export interface SocketTarget {
   readonly host: string
   readonly port: number
-  readonly path: string
-  readonly family: number
-  readonly tls: boolean
+  /** Of a Unix socket, in place of host and port. */
+  readonly path?: string
+  /** The version of IP to use; 0, as absent: either. */
+  readonly family?: number
+  /** Present where the connection is encrypted: as `node:tls` takes it. */
+  readonly tls?: object
 }
 
+/** What a socket reports. `onEnd` is called once, also for one that never opened; nothing is reported after it. */
 export interface SocketEvents {
-  /** Bytes may be written; over TLS once the server has proved itself. */
-  onConnect(): void
-  onData(chunk: Uint8Array): void
-  /** What was written has left, after a `write` that returned false. */
+  onOpen(): void
+  onData(bytes: Uint8Array): void
+  /** Bytes may be written again after `write` returned false. */
   onDrain(): void
-  /** Called once, whatever ends it. `reason` is a code such as `ECONNREFUSED`. */
-  onClose(reason: string, cause: Error | undefined): void
+  onEnd(cause: unknown): void
 }
 
-export interface Socket {
-  /** False: wait for `onDrain`. `ascii`: the text has no other character. */
-  write(chunk: string | Uint8Array, ascii: boolean): boolean
-  /** Holds writes back until `uncork`, so that they leave together. */
-  cork(): void
-  uncork(): void
+export interface OpenedSocket {
+  /**
+   * Strings are written as UTF-8; `ascii`: they have no other characters. Returns false where no more should be written
+   * before `onDrain`.
+   */
+  write(chunks: readonly (string | Uint8Array)[], ascii?: boolean): boolean
   destroy(): void
 }
 
 const KEEP_ALIVE_MS = 30_000
 
-/** Opens a TCP, TLS or Unix socket. `tls` goes to `node:tls` as it is. Never throws. */
-export function dial(target: Target, tls: object, events: SocketEvents): Socket {
-  const { host, port, path, family } = target
-  const to = path ? { path } : { host, port, ...(family > 0 ? { family } : {}) }
-  const socket: NodeSocket = target.tls
+/** A socket of this runtime: TCP, TLS or a Unix socket. */
+export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSocket {
+  const { host, port, path, family, tls } = target
+  const to = path ? { path } : { host, port, ...(family ? { family } : {}) }
+  const socket: Socket = tls
     ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...tls })
     : connectTcp(to)
-  let failure: (Error & { readonly code?: string }) | undefined
+  let failure: unknown
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
-  socket.on(target.tls ? 'secureConnect' : 'connect', events.onConnect)
-  socket.on('data', events.onData)
-  socket.on('drain', events.onDrain)
+  socket.on(tls ? 'secureConnect' : 'connect', () => events.onOpen())
+  socket.on('data', (bytes: Buffer) => events.onData(bytes))
+  socket.on('drain', () => events.onDrain())
   socket.on('error', (error) => {
     failure = error
   })
-  socket.on('close', () => events.onClose(failure?.code ?? failure?.name ?? 'closed by the server', failure))
+  socket.on('end', () => socket.destroy())
+  socket.on('close', () => events.onEnd(failure))
   return {
-    write: (chunk, ascii) =>
-      typeof chunk === 'string' ? socket.write(chunk, ascii ? 'latin1' : 'utf8') : socket.write(chunk),
-    cork: () => socket.cork(),
-    uncork: () => socket.uncork(),
-    destroy: () => void socket.destroy(),
+    write(chunks, ascii) {
+      const encoding = ascii ? 'latin1' : 'utf8'
+      if (chunks.length > 1) socket.cork()
+      let more = true
+      for (const chunk of chunks) more = typeof chunk === 'string' ? socket.write(chunk, encoding) : socket.write(chunk)
+      if (chunks.length > 1) socket.uncork()
+      return more
+    },
+    destroy: () => socket.destroy(),
   }
+}
+
+/** Bytes of UTF-8 as text. */
+export function decodeText(bytes: Uint8Array, from: number, to: number): string {
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('utf8', from, to)
 }
 
 /** Bytes of the text in UTF-8. */
 export function byteLength(text: string): number {
   return Buffer.byteLength(text)
-}
-
-/** Text of the bytes from `from` to before `to`. */
-export function decode(bytes: Uint8Array, from: number, to: number): string {
-  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return buffer.toString('utf8', from, to)
 }

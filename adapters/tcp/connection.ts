@@ -1,4 +1,4 @@
-import { byteLength, decode, dial } from '#socket'
+import { byteLength, decodeText, openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setTimer } from '../../src/runtime/clock.ts'
@@ -78,32 +78,42 @@ function connect(on: Wiring, address: RedisAddress): void {
     wantsBytes: () => sent.peek()?.bytes === true,
     maxValueBytes: settings.maxReplyBytes,
     ...(settings.maxTotalReplyBytes === undefined ? {} : { maxTotalBytes: settings.maxTotalReplyBytes }),
-    decode,
+    decode: decodeText,
   })
-  on.socket = dial(address, settings.tls, {
-    onConnect() {
-      greet(address, settings, (lines) => ask(on, lines)).then(() => ready(on), on.end)
-    },
-    onData(chunk) {
-      on.heardAt = now()
-      try {
-        parse(chunk)
-      } catch (error) {
-        on.end(error as HitherError)
-      }
-    },
-    onDrain() {
-      on.blocked = false
-      flush(on)
-    },
-    onClose(reason, cause) {
-      on.end(
-        on.state === 'opening'
-          ? unreached('not connected', reason, address.tls, cause)
-          : fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, cause),
-      )
-    },
-  })
+  const { host, port, path, family, tls } = address
+  try {
+    on.socket = openSocket(
+      { host, port, family, ...(path ? { path } : {}), ...(tls ? { tls: settings.tls } : {}) },
+      {
+        onOpen: () => void greet(address, settings, (lines) => ask(on, lines)).then(() => ready(on), on.end),
+        onData(chunk) {
+          on.heardAt = now()
+          try {
+            parse(chunk)
+          } catch (error) {
+            on.end(error as HitherError)
+          }
+        },
+        onDrain() {
+          on.blocked = false
+          flush(on)
+        },
+        onEnd: (cause) => on.end(endOf(on, cause)),
+      },
+    )
+  } catch (error) {
+    // What this runtime has no socket for.
+    on.end(new HitherError('UNSUPPORTED', (error as Error).message))
+  }
+}
+
+/** What the end of a socket means. Only its code is told: a message may quote what was sent. */
+function endOf(on: Wiring, cause: unknown): HitherError {
+  const { code, name } = (cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
+  const reason = String(code ?? name ?? 'closed by the server')
+  return on.state === 'opening'
+    ? unreached('not connected', reason, on.settings.address.tls, cause)
+    : fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, cause)
 }
 
 /** Asks before the connection is open to others. */

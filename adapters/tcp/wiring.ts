@@ -1,4 +1,4 @@
-import type { Socket } from '#socket'
+import type { OpenedSocket } from '#socket'
 import type { HitherError } from '../../src/errors.ts'
 import type { Encoder } from '../../src/store/resp.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
@@ -58,7 +58,7 @@ export interface Wiring {
   readonly settings: Settings
   readonly role: Role
   /** Absent until the address is known. */
-  socket: Socket | undefined
+  socket: OpenedSocket | undefined
   state: Connection['state']
   /** Waiting to be written, and written: each in the order they were added. */
   readonly unsent: Queue<Entry>

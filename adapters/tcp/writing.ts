@@ -46,10 +46,5 @@ export function put(on: Wiring, entry: Entry): void {
 /** Hands to the socket what is encoded; false: it asks for a pause. */
 export function write({ encoder, socket }: Wiring): boolean {
   const { chunks, ascii } = encoder.take()
-  if (!socket) return true
-  if (chunks.length > 1) socket.cork()
-  let more = true
-  for (const chunk of chunks) more = socket.write(chunk, ascii)
-  if (chunks.length > 1) socket.uncork()
-  return more
+  return socket ? socket.write(chunks, ascii) : true
 }
