@@ -2,7 +2,7 @@ import { HitherError } from '../../src/errors.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { nameOf } from './node.ts'
 
-export const SLOTS = 16_384
+const SLOTS = 16_384
 
 /** The nodes of one slot: its primary, then its replicas, each `host:port`. */
 export type SlotNodes = readonly string[]
