@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
-import { createBackground, MORTAL } from '../runtime/background.ts'
+import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs, sleep } from '../runtime/clock.ts'
 import { random, randomId } from '../runtime/random.ts'
 import { heldLock } from './held-lock.ts'
@@ -35,11 +35,11 @@ export function createLocks(options: LocksOptions): Locks {
 
   /** Sleeps until the next try. Where a request may end in its sleep, its crowd is not counted. */
   const pauseFor = async (ms: number, signal: AbortSignal | undefined): Promise<void> => {
-    if (!MORTAL) waiting++
+    if (!REQUEST_SCOPED) waiting++
     try {
       await sleep(ms, signal)
     } finally {
-      if (!MORTAL) waiting--
+      if (!REQUEST_SCOPED) waiting--
     }
   }
 

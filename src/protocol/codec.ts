@@ -1,7 +1,8 @@
-import { HitherError } from '../errors.ts'
 import { fromBase64, toBase64 } from './base64.ts'
-import { isBounded, MAX_DEPTH, MAX_ELEMENTS, MAX_INTEGER_BITS, MAX_INTEGER_DIGITS, mayBeDeep } from './bounds.ts'
+import { isBounded, MAX_DEPTH, MAX_ELEMENTS, MAX_INTEGER_BITS, MAX_INTEGER_DIGITS } from './bounds.ts'
 import { kindOf } from './kind.ts'
+import { decodePlain, parseBounded, tooDeep } from './plain-json.ts'
+import { at, classOf, Refused } from './refused.ts'
 
 /**
  * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
@@ -41,7 +42,7 @@ export function encodeJson(
     try {
       for (; i < items.length; i++) out[i] = pack(items[i], depth)
     } catch (error) {
-      throw within(error, `[${i}]`)
+      throw at(error, `[${i}]`)
     }
     return out
   }
@@ -55,7 +56,7 @@ export function encodeJson(
         if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth)
       }
     } catch (error) {
-      throw within(error, name)
+      throw at(error, name)
     }
     return '$' in out && !asJson ? tagged('o', out) : out
   }
@@ -99,37 +100,7 @@ export function encodeJson(
 
 /** The value of `encodeJson`'s text. Throws for text that is none, or past a bound. */
 export function decodeJson(text: string, mark: string): unknown {
-  if (mark === 'i') {
-    const value = Number(text)
-    if (!Number.isSafeInteger(value) || `${value}` !== text) throw new SyntaxError('no whole number')
-    return value
-  }
-  if (mark !== 'j' && mark !== 'r') throw new SyntaxError('another codec')
-  if (!isBounded(text)) throw new SyntaxError('too many elements, or too deep')
-  const value: unknown = JSON.parse(text)
-  if (mark === 'r') return unpack(value, 0)
-  if (mayBeDeep(text)) checkDepth(value, 0)
-  return value
-}
-
-function tooDeep(): SyntaxError {
-  return new SyntaxError(`nested deeper than ${MAX_DEPTH}`)
-}
-
-function checkDepth(part: unknown, depth: number): void {
-  if (typeof part !== 'object' || part === null) return
-  if (depth === MAX_DEPTH) throw tooDeep()
-  if (Array.isArray(part)) {
-    for (let i = 0; i < part.length; i++) {
-      const item: unknown = part[i]
-      if (typeof item === 'object') checkDepth(item, depth + 1)
-    }
-  } else {
-    for (const name in part) {
-      const item = (part as Record<string, unknown>)[name]
-      if (typeof item === 'object') checkDepth(item, depth + 1)
-    }
-  }
+  return mark === 'r' ? unpack(parseBounded(text), 0) : decodePlain(text, mark)
 }
 
 function unpack(part: unknown, depth: number): unknown {
@@ -156,37 +127,4 @@ function unpack(part: unknown, depth: number): unknown {
   if (kind === 'm') return new Map(all(v) as [unknown, unknown][])
   if (kind === 's') return new Set(all(v))
   throw new SyntaxError('unknown kind')
-}
-
-/** Names that may be shown: those of code. What looks otherwise may be somebody's data. */
-const SHOWN = /^[A-Za-z_$][\w$]{0,39}$/
-const MAX_PATH = 200
-
-/** What cannot be stored, and the way to it, which grows while the error passes the levels above. */
-class Refused {
-  readonly what: string
-  path = ''
-  constructor(what: string) {
-    this.what = what
-  }
-  toError(): HitherError {
-    const path = this.path.replace(/^\./, '')
-    const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path
-    return new HitherError('UNENCODABLE', `this value cannot be stored: ${shown && `${shown}: `}${this.what}`)
-  }
-}
-
-/** `name`: that of a property, or `[0]`. */
-function within(error: unknown, name: string): unknown {
-  if (error instanceof Refused) {
-    const step = name[0] === '[' ? name : SHOWN.test(name) ? `.${name}` : '[…]'
-    error.path = step + error.path
-  }
-  return error
-}
-
-function classOf(value: object): string {
-  const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor?.name
-  const shown = typeof name === 'string' && SHOWN.test(name) ? `${name}, ` : ''
-  return `${shown}an instance of a class: pass a codec, or plain data`
 }

@@ -1,4 +1,4 @@
-import { after } from './background.ts'
+import { settledOrTimeout } from './background.ts'
 import { type Limit, within } from './deadline.ts'
 
 /** Calls on the same keys, one after another where one of them takes more than one command. */
@@ -19,7 +19,7 @@ export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void): Key
   return {
     run(keys, slow, limit, work) {
       const earlier = tails.size > 0 ? keys.flatMap((key) => tails.get(key) ?? []) : []
-      const before = earlier.length > 0 ? after(Promise.all(earlier)) : undefined
+      const before = earlier.length > 0 ? settledOrTimeout(Promise.all(earlier)) : undefined
       const turn = before ? within(before, limit).then(work) : work()
       if (!slow && !before) return turn
       // A caller that gives up must not let later calls overtake the ones it was waiting for.
@@ -35,7 +35,7 @@ export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void): Key
       // On Workers the request that was to end it may have ended without a word: nobody waits for it twice.
       return (
         tail &&
-        after(tail).then(() => {
+        settledOrTimeout(tail).then(() => {
           if (tails.get(key) === tail) tails.delete(key)
         })
       )

@@ -1,9 +1,9 @@
 import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
-import { MORTAL } from '../runtime/background.ts'
+import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
-import { MOMENT_MS } from '../runtime/momentary.ts'
+import { MOMENT_MS } from '../runtime/per-tick.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
 import type { Command } from './transport.ts'
@@ -114,9 +114,9 @@ export function createTick(
         const signal = call?.signal
         if (signal?.aborted) throw signal.reason
         // The clock is read once a tick, but for calls with a deadline that no other had before.
-        if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || MORTAL) at = now()
+        if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || REQUEST_SCOPED) at = now()
         // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
-        if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
+        if (REQUEST_SCOPED && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         lastDeadline = deadline
         const unit: Unit = {
@@ -145,7 +145,7 @@ export function createTick(
           filling = { units: [unit], sinceMs: at, before: ring.before, after: ring }
           ring.before = ring.before.after = filling
           const own = filling
-          void RESOLVED.then(MORTAL ? () => RESOLVED.then(() => send(own)) : hop)
+          void RESOLVED.then(REQUEST_SCOPED ? () => RESOLVED.then(() => send(own)) : hop)
         }
       }),
     close: () => {
