@@ -13,11 +13,11 @@ export function answerOf<T>(
   { core, emit }: View,
   answer: Promise<T>,
   { signals, deadline }: Limit,
-  onAnswer: () => void = core.hear,
+  onAnswer: (value: T) => void = core.hear,
 ): Promise<T> {
   const counted = answer.then(
     (value) => {
-      onAnswer()
+      onAnswer(value)
       return value
     },
     (error: unknown) => {

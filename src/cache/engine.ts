@@ -49,6 +49,8 @@ export interface Core {
   readonly tags: TagsPart
   readonly near: NearPart
   readonly longKeys: CacheOptions['longKeys']
+  /** The marks of the values that this cache reads. */
+  readonly marks: string
   /** The cache's own; others are views of it. '' in the plain format. */
   readonly namespace: string
   readonly hardTimeoutMs: number
@@ -231,6 +233,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     tags,
     near,
     longKeys,
+    // Beside its own mark a cache with a codec takes whole numbers only: increment() keeps them as they are.
+    marks: codec ? `i${codec.mark}` : 'ijr',
     namespace,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
     get heard() {

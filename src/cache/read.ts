@@ -4,7 +4,6 @@ import { now } from '../runtime/clock.ts'
 import { coarseNow } from '../runtime/coarse-clock.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { answerOf } from './answer.ts'
-import { nothing } from './engine.ts'
 import { judgeUsual, type Reading } from './judge.ts'
 import { loadUnshared, getOrSet as readThrough } from './load/read-through.ts'
 import type { FirstReads, LoadCall } from './load/round.ts'
@@ -161,7 +160,10 @@ export function readForCaller(
   const { tags = [], queued = false, pending } = how
   const names = pending ? [] : core.tags.check(tags)
   const reading = readEntry(core, space, { storedKey: space.key(key), names, queued, pending })
-  return within(answerOf(view, reading, limit, nothing), limit)
+  const report = ({ foreign }: Reading): void => {
+    if (foreign) view.emit({ type: 'decode-failed' })
+  }
+  return within(answerOf(view, reading, limit, report), limit)
 }
 
 /** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `found` it is kept near. */

@@ -123,8 +123,8 @@ async function settle(core: Core, keys: NamespaceKeys, pending: PendingReads, li
   }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
     core.fade(pending.key, entry, keys.generation)
-  const { status, dead } = judge(entry, { generation, versions: tags, liveId }, core)
-  return { entry, status, dead, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
+  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
+  return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }
 
 /** Whether the key must count as absent, which it does when its delete, tried once more, does not end in time. */

@@ -103,7 +103,9 @@ async function readOrDown(
 ): Promise<Found | undefined> {
   const { core, space, emit } = through
   try {
-    return await within(look(core, space, storedKey, tags, liveId, false, pending), limit)
+    const found = await within(look(core, space, storedKey, tags, liveId, false, pending), limit)
+    if (found.foreign) emit({ type: 'decode-failed' })
+    return found
   } catch (error) {
     checkLimit(limit)
     if (!core.isFault(error, emit)) throw error

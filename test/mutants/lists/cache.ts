@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
     'if (name && !all.has(name)) missing.push(read(name))',
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
-  judge('what is not valid is dead', "stands === 'valid' ? '' : entry.id", "stands !== 'dead' ? '' : entry.id"),
+  judge('what is not valid is dead', "stands === 'valid' && !isForeign ? ''", "stands !== 'dead' && !isForeign ? ''"),
   judge('what is dead is not stale', "stands !== 'dead' && hasGrace", 'hasGrace'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
   entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),

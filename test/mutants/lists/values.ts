@@ -5,6 +5,8 @@ const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
 const kind = of('src/protocol/kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
 const encrypted = of('src/codec/encrypted.ts', ['codec/codec.test.ts'])
 const engine = of('src/cache/engine.ts', ['codec/codec.test.ts'])
+const judge = of('src/cache/judge.ts', ['codec/another-mark.test.ts'])
+const read = of('src/cache/read.ts', ['codec/another-mark.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   kind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
@@ -56,6 +58,10 @@ export const mutants: readonly Mutant[] = [
     'false',
   ),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
+  judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
+  judge('and free for add', "stands === 'valid' && !isForeign ?", "stands === 'valid' ?"),
+  judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),
+  read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' })", ''),
   engine('a codec takes only its own mark', "codec && mark !== 'i' ? NO_VALUE : mark", 'mark'),
   engine('and counters', "codec && mark !== 'i' ? NO_VALUE", 'codec ? NO_VALUE'),
 ]
