@@ -96,6 +96,7 @@ export const mutants: readonly Mutant[] = [
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
   ),
+  tags('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
   tags('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
   fill('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys

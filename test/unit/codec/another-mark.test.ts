@@ -95,12 +95,9 @@ describe.each(pairs)('an entry of another mark is absent to %s', (_, mine, their
     it('a counter is read by all', async () => {
       const { cache, other } = await met()
       await other.increment('n', 3)
-      expect([await cache.get('n'), await cache.has('n'), await cache.add('n', 1), await cache.increment('n')]).toEqual([
-        3,
-        true,
-        false,
-        4,
-      ])
+      expect([await cache.get('n'), await cache.has('n'), await cache.add('n', 1), await cache.increment('n')]).toEqual(
+        [3, true, false, 4],
+      )
       expect(await cache.take('n')).toBe(4)
     })
   })
