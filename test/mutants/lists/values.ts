@@ -4,6 +4,7 @@ const codec = of('src/protocol/codec.ts', ['protocol/codec.test.ts'])
 const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
 const kind = of('src/protocol/kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
 const encrypted = of('src/codec/encrypted.ts', ['codec/codec.test.ts'])
+const compressed = of('src/codec/compressed.ts', ['codec/codec.test.ts'])
 const engine = of('src/cache/engine.ts', ['codec/codec.test.ts'])
 const judge = of('src/cache/judge.ts', ['codec/another-mark.test.ts'])
 const read = of('src/cache/read.ts', ['codec/another-mark.test.ts'])
@@ -57,6 +58,10 @@ export const mutants: readonly Mutant[] = [
     "!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')",
     'false',
   ),
+  encrypted('an option that there is not is refused', "checkNames('encrypted', options, ['keys', 'codec'])", ''),
+  encrypted('nor has a key any', "checkNames('a key of encrypted', key, ['id', 'secret'])", ''),
+  compressed('nor compressed()', "checkNames('compressed', options, ['above', 'maxBytes', 'codec'])", ''),
+  compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
   judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
   // Its loads would ask for ever.
