@@ -319,7 +319,11 @@ describe('a response without an end', () => {
     const parts = (size: number) => {
       let at = 0
       return new ReadableStream<Uint8Array>({
-        pull: (stream) => (at < reply.length ? stream.enqueue(reply.slice(at, (at += size))) : stream.close()),
+        pull(stream) {
+          if (at >= reply.length) return stream.close()
+          stream.enqueue(reply.slice(at, at + size))
+          at += size
+        },
       })
     }
     for (const size of [1, 7, 1000, 1e6]) {
