@@ -14,11 +14,11 @@ export function answerOf<T>(
   { core, emit }: View,
   answer: Promise<T>,
   { signals, deadline }: Limit,
-  countsAnswer = true,
+  onValue: (value: T) => void = () => onAnswer(core),
 ): Promise<T> {
   const counted = answer.then(
     (value) => {
-      if (countsAnswer) onAnswer(core)
+      onValue(value)
       return value
     },
     (error: unknown) => {

@@ -32,6 +32,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
   const namespace = format.plain ? '' : checkNamespace(name)
+  const values = !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const emit = emitterOf({ onEvent }, namespace)
   const background = createBackground()
@@ -45,7 +46,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     ...calls,
     format,
     plain: format.plain,
-    values: !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec),
+    values,
+    marks: values.marks,
     tags: face.tags,
     near: noNear,
     longKeys,

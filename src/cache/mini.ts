@@ -18,12 +18,12 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts'
-import type { ValuesPart } from './value-form.ts'
+import type { ValueForm } from './value-form.ts'
 import { delete as remove, set } from './write.ts'
 
 export type { AnyCache, HasTags } from './handle.ts'
 export { type TagsPart, tags } from './parts/tags.ts'
-export { type ValuesPart, values } from './parts/values.ts'
+export { type ValueForm, values } from './parts/values.ts'
 
 export interface MiniCacheOptions extends CacheOptions {
   /**
@@ -31,7 +31,7 @@ export interface MiniCacheOptions extends CacheOptions {
    * it, storing one rejects `UNENCODABLE`, and reading one that another cache has stored is a miss and the event
    * `decode-failed`. @default plain JSON
    */
-  readonly codec?: Codec | ValuesPart
+  readonly codec?: Codec | ValueForm
   /** What the cache can do with tags: `tags()`. Without it an entry that has tags counts as absent. @default none */
   readonly tags?: TagsPart
 }

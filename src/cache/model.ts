@@ -52,6 +52,8 @@ export interface Core {
   /** As `format.plain`. */
   readonly plain: boolean
   readonly values: ValueForm
+  /** As `values.marks`. */
+  readonly marks: string
   readonly tags: TagsPart
   readonly near: NearPart
   readonly longKeys: CacheOptions['longKeys']

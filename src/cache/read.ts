@@ -147,7 +147,10 @@ export function readForCaller(
   const { tags = [], queued = false, pending } = how
   const names = pending ? [] : core.tags.check(tags)
   const reading = readEntry(view, { storedKey: space.key(key), names, queued, pending })
-  return within(answerOf(view, reading, limit, false), limit)
+  const report = ({ foreign }: Reading): void => {
+    if (foreign) view.emit({ type: 'decode-failed' })
+  }
+  return within(answerOf(view, reading, limit, report), limit)
 }
 
 /** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `reading` it is kept near. */

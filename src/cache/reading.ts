@@ -116,8 +116,8 @@ async function settle({ core, space }: View, pending: PendingReads, liveId: stri
   }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
     fade(core, pending.key, entry, space.generation)
-  const { status, dead } = judge(entry, { generation, versions: tags, liveId }, core)
-  return { entry, status, dead, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
+  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
+  return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }
 
 /** Undefined for what is absent or of an unknown form. */

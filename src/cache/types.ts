@@ -7,7 +7,7 @@ import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
 import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
 import type { Schema } from './schema.ts'
-import type { ValuesPart } from './value-form.ts'
+import type { ValueForm } from './value-form.ts'
 
 export type { AnyCache, HasEntries, HasTags, Results } from './handle.ts'
 
@@ -342,7 +342,7 @@ export interface CacheOptions extends CommonOptions {
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
-  readonly codec?: Codec | ValuesPart
+  readonly codec?: Codec | ValueForm
   readonly format?: undefined
 }
 

@@ -21,21 +21,19 @@ export interface Life {
 
 /** Turns values into their stored form and back. Of a key only a codec that binds a value to its place makes use. */
 export interface ValueForm {
+  /** The marks of what it reads, one letter each: to a cache an entry of another is absent. */
+  readonly marks: string
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, storedKey: string): Coded | Promise<Coded>
   /** Throws, or rejects, for what it does not know. */
   decode(coded: Coded, storedKey: string): unknown
 }
 
-/** A form of values to be passed to `createCache`. `marks`: of the texts that it reads. */
-export interface ValuesPart extends ValueForm {
-  readonly marks: string
-}
-
 /** Values as a caller's codec makes them. Beside its own mark it takes whole numbers only: `increment` keeps them as they are. */
 export function formOfCodec(codec: Codec): ValueForm {
   const { mark } = codec
   return {
+    marks: `i${mark}`,
     encode(value, storedKey) {
       const payload = codec.encode(value, storedKey)
       if (typeof payload === 'string') return { mark, payload }

@@ -15,13 +15,16 @@ export interface Codec {
   decode(text: string, key: string): unknown
 }
 
+/** Bytes up to so many are looked at for properties of their own. Twice as long as it takes to write them. */
+const MAX_NAMED_BYTES = 4096
+
 /** What the payload of an entry is, as the stored form marks it. */
 type Mark = 'j' | 'r' | 'i'
 
 /**
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
  * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE`, naming the path, for a function, a symbol, an instance of a
- * class, an array, Map, Set or Date with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
+ * class, an array, Map, Set, Date or up to 4,096 bytes with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
  * `asKey`: equal data gives equal text, whatever the order of its properties, and an AbortSignal counts as undefined.
  * `asJson`: a property named `$` is one like any other.
  */
@@ -77,12 +80,15 @@ export function encodeJson(
     const kind = kindOf(part as object)
     if (kind === 'object') return object(part as object, depth + 1)
     if (kind === undefined) throw new Refused(classOf(part as object))
+    const length = kind === 'array' || kind === 'bytes' ? (part as unknown[]).length : 0
+    // Names come after indexes. Of many bytes they are not asked: it would cost more than all else.
+    const last = kind === 'bytes' && length > MAX_NAMED_BYTES ? undefined : Object.keys(part as object).at(-1)
+    const isIndex = `${Number(last) >>> 0}` === last && Number(last) < length
+    if (last !== undefined && !isIndex) {
+      const what = kind === 'array' ? 'an array' : kind === 'bytes' ? kind : `a ${kind}`
+      throw new Refused(`${what} with properties of its own`)
+    }
     if (kind === 'bytes') return tagged('b', toBase64(part as Uint8Array))
-    // Names come after indexes. Of bytes they are not asked: it would cost more than all else.
-    const last = Object.keys(part as object).at(-1)
-    const isIndex = kind === 'array' && `${Number(last) >>> 0}` === last && Number(last) < (part as unknown[]).length
-    if (last !== undefined && !isIndex)
-      throw new Refused(`${kind === 'array' ? 'an array' : `a ${kind}`} with properties of its own`)
     if (kind === 'array') return list(part as unknown[], depth + 1)
     // By this realm's methods, whatever a realm or an owner has made of its own.
     if (kind === 'date') return tagged('d', Date.prototype.getTime.call(part))

@@ -111,7 +111,9 @@ async function readOrDown(
 ): Promise<Reading | undefined> {
   const { core, emit } = view
   try {
-    return await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
+    const reading = await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
+    if (reading.foreign) emit({ type: 'decode-failed' })
+    return reading
   } catch (error) {
     checkLimit(limit)
     if (!recordOutage(core, error, emit)) throw error

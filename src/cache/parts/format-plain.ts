@@ -29,6 +29,7 @@ export function plain(): PlainFormat {
 }
 
 const values: ValueForm = {
+  marks: 'ij',
   encode(value): Coded {
     const coded = encodeJson(value, false, true)
     if (coded.mark === 'r') throw new HitherError('UNENCODABLE', 'the plain format keeps what JSON can, no more')

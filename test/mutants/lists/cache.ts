@@ -257,7 +257,7 @@ export const mutants: readonly Mutant[] = [
     'if (name && !all.has(name)) missing.push(read(name))',
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
-  judge('what is not valid is dead', "stands === 'valid' ? '' : entry.id", "stands !== 'dead' ? '' : entry.id"),
+  judge('what is not valid is dead', "stands === 'valid' && !isForeign ? ''", "stands !== 'dead' && !isForeign ? ''"),
   judge('what is dead is not stale', "stands !== 'dead' && hasGrace", 'hasGrace'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
   entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),
@@ -477,6 +477,9 @@ export const mutants: readonly Mutant[] = [
     "['bury', entry.id, 0]",
     ['cache/unarrived.test.ts > gives a lease back, of a load that began before'],
   ),
+  tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
+    'cache/unarrived.test.ts > leaves what is written and not answered yet',
+  ]),
   near('nor what was written while it looked', 'if (!isDue()) return false', ''),
   tomb(
     'a read that has waited looks once more',
@@ -490,6 +493,12 @@ export const mutants: readonly Mutant[] = [
     "true || (kind === 'writes'",
     ['cache/unarrived.test.ts > is not given up for an expire, which leaves a copy'],
   ),
+  tomb(
+    'and what was sent before it failed',
+    'for (const grave of all) {\n        grave.lifted = true',
+    'graves.delete(key)\n      for (const grave of all) {\n        grave.lifted = true',
+    ['cache/unarrived.test.ts > is not given up for a write that was sent before it failed'],
+  ),
   near('what was written long after is left', '|| entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return', ') return'),
   near(
     'what the clocks say was written before is not',
@@ -500,6 +509,12 @@ export const mutants: readonly Mutant[] = [
     'a write that may not fail is kept near',
     'await keepUnconfirmed(view, key, { coded, life, tags: names ?? [], ticket: tickets[i] })',
     '',
+  ),
+  write(
+    'unless what it was captured under has ended',
+    'if (captured !== undefined && captured !== core.versions.epoch) continue',
+    '',
+    ['cache/unarrived.test.ts > is not kept near where its tag has been invalidated since it was captured'],
   ),
   entries(
     'a plain entry that is looked at leaves it',

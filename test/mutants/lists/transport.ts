@@ -5,9 +5,15 @@ const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
+const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
 const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  // A response over REST
+  body('a response without an end is cancelled', 'size += value.length', ''),
+  body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
+  body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
+  errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   // A Cluster behind one url
   store('keys that were refused together are asked for again', "word === 'CROSSSLOT' && units[1]", 'false'),
   store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),

@@ -9,6 +9,9 @@ const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
 const kind = of('src/protocol/kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
 const encrypted = of('src/codec/encrypted.ts', ['codec/codec.test.ts'])
 const form = of('src/cache/value-form.ts', ['codec/codec.test.ts'])
+const compressed = of('src/codec/compressed.ts', ['codec/codec.test.ts'])
+const judge = of('src/cache/judge.ts', ['codec/another-mark.test.ts'])
+const read = of('src/cache/read.ts', ['codec/another-mark.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   plainKind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
@@ -27,7 +30,9 @@ export const mutants: readonly Mutant[] = [
     "kind === 'array' && last !== undefined && !isIndex",
   ),
   codec('what looks like an index is a property', '>>> 0}` === last && ', ">>> 0}` !== '' && "),
-  codec('so is what is past every index', ' && Number(last) < (part as unknown[]).length', ''),
+  codec('so is what is past every index', ' && Number(last) < length', ''),
+  codec('few bytes have names, too', 'length > MAX_NAMED_BYTES', 'true'),
+  codec('many are not asked for theirs', 'length > MAX_NAMED_BYTES', 'false'),
   codec('no larger integer is written', 'BigInt.asIntN(MAX_INTEGER_BITS, part as bigint) !== part', 'false'),
   codec('nor read', ' || v.length > MAX_INTEGER_DIGITS', ''),
   codec('integers are text', "typeof v !== 'string' || ", ''),
@@ -59,7 +64,18 @@ export const mutants: readonly Mutant[] = [
     "!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')",
     'false',
   ),
+  encrypted('an option that there is not is refused', "checkNames('encrypted', options, ['keys', 'codec'])", ''),
+  encrypted('nor has a key any', "checkNames('a key of encrypted', key, ['id', 'secret'])", ''),
+  compressed('nor compressed()', "checkNames('compressed', options, ['above', 'maxBytes', 'codec'])", ''),
+  compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
+  judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
+  // Its loads would ask for ever.
+  judge('and free for add', "stands === 'valid' && !isForeign ?", "stands === 'valid' ?", [
+    'codec/another-mark.test.ts > add takes its place, once',
+  ]),
+  judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),
+  read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' })", ''),
   form('a codec takes only its own mark', "coded.mark === 'i' ? 'i' : ''", 'coded.mark'),
   form('and counters', "coded.mark === 'i' ? 'i' : ''", "''"),
   // Plain JSON, of the small face

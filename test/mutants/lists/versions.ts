@@ -97,6 +97,7 @@ export const mutants: readonly Mutant[] = [
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
   ),
+  tags('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
   tags('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
   tags('hints make room', 'if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)', ''),
   // Keys
