@@ -35,7 +35,7 @@ const entries: readonly Entry[] = [
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
     target: 5000,
-    budget: 28_900,
+    budget: 29_460,
   },
   { name: 'mini + upstashStore', takes: { ...mini, ...upstash }, target: 13_000 },
   {
@@ -124,7 +124,7 @@ const entries: readonly Entry[] = [
     budget: 7_120,
   },
   { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_280 },
-  { name: 'createCache', takes: cache, budget: 27_600 },
+  { name: 'createCache', takes: cache, budget: 28_160 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
 ]

@@ -22,7 +22,7 @@ import { noNear } from './parts/no-near.ts'
 import type { TagsPart } from './parts/tags.ts'
 import { createRecent, type Recent } from './recent.ts'
 import { repeatEntry } from './steps/entry.ts'
-import type { CacheEvent, CacheOptions, CacheStats, PlainCacheOptions, SetOptions } from './types.ts'
+import type { CacheEvent, CacheOptions, CacheStats, LoadDefaults, PlainCacheOptions, SetOptions } from './types.ts'
 import { type CapturedVersions, createVersions, type VersionMemory } from './versions.ts'
 
 /** A value in the form it is stored in. */
@@ -52,6 +52,8 @@ export interface Core {
   /** The cache's own; others are views of it. '' in the plain format. */
   readonly namespace: string
   readonly hardTimeoutMs: number
+  /** What a load does where its call does not say. */
+  readonly loadDefaults: LoadDefaults
   readonly background: Background
   readonly versions: VersionMemory
   /** Keys whose load failed lately, by `backoff`. */
@@ -233,6 +235,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     longKeys,
     namespace,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
+    loadDefaults: options as CacheOptions,
     get heard() {
       return heard
     },

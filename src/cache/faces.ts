@@ -1,13 +1,17 @@
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Core } from './engine.ts'
 import { createLoads } from './load/flight.ts'
+import { loadSettings } from './load/settings.ts'
 import { checkNames, VIEW_OPTIONS } from './options.ts'
 import type { CacheOptions, ViewOptions } from './types.ts'
 import { checkHasVersions, createView, type View } from './view.ts'
 
 /** The first view of a cache. */
 export function openView(core: Core, { waitUntil, mutable }: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
-  return createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  const view = createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  // Now, so that a default that makes no sense is refused here and not at the first call.
+  view.defaultSettings = loadSettings(core)
+  return view
 }
 
 export function viewWith({ core, loads, namespace, request }: View, options: ViewOptions): View {

@@ -55,6 +55,10 @@ export const CACHE: Names<CacheOptions> = {
   longKeys: 2,
   grace: 2,
   codec: 2,
+  softTimeout: 2,
+  jitter: 2,
+  backoff: 2,
+  refresh: 2,
 }
 
 /** Throws `INVALID_ARGUMENT` for an option that does not exist: none is dropped in silence. */

@@ -172,23 +172,30 @@ export interface PlainLoadOptions extends PlainAddOptions {
   readonly migrate?: (value: unknown) => unknown
 }
 
-export interface GetOrSetOptions extends PlainLoadOptions, Omit<AddOptions, 'tags'> {
+/** Options of a load that a cache may set for all of its calls; a call's own go before them. */
+export interface LoadDefaults {
+  /** Shortens each lifetime by a random part of up to this fraction, below 1. @default the cache's, or 0 */
+  readonly jitter?: number | undefined
+  /**
+   * How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. As a default of
+   * the cache it is for the calls that have `grace`. @default the cache's, or as long as it takes
+   */
+  readonly softTimeout?: Duration | undefined
+  /** How long a stale copy is served without another try, after a load has failed. @default the cache's, or 0 */
+  readonly backoff?: Duration | undefined
+  /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default the cache's, or none */
+  readonly refresh?: Refresh | undefined
+}
+
+export interface GetOrSetOptions extends PlainLoadOptions, LoadDefaults, Omit<AddOptions, 'tags'> {
   readonly tags?: readonly string[]
-  /** Shortens each lifetime by a random part of up to this fraction, below 1. @default 0 */
-  readonly jitter?: number
-  /** How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. @default as long as it takes */
-  readonly softTimeout?: Duration
   /** The lifetime of `null`. @default as any value's */
   readonly negativeTtl?: Duration
-  /** How long a stale copy is served without another try, after a load has failed. @default 0 */
-  readonly backoff?: Duration
   /**
    * How long a load that failed is not tried again, here and in other processes: their callers get the stale copy, or
    * `LOAD_FAILED`, as long as they name this option, too. @default 0: who waited for the load loads at once
    */
   readonly shareFailure?: Duration
-  /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default none */
-  readonly refresh?: Refresh
   /** Loads and stores although the value is fresh. */
   readonly forceFresh?: boolean
   /** Loads, and neither reads nor stores. */
@@ -331,7 +338,7 @@ interface CommonOptions {
   readonly mutable?: boolean
 }
 
-export interface CacheOptions extends CommonOptions {
+export interface CacheOptions extends CommonOptions, LoadDefaults {
   /** Letters, digits, `_` and `-`. Keys are `<namespace>:<key>`. @default 'hither' */
   readonly namespace?: string
   /**

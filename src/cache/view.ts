@@ -24,7 +24,7 @@ export interface View {
   /** From a caller's key to the near tier's. */
   readonly nearKey: (key: string) => string
   readonly emit: Emit
-  /** A near hit may be returned at once: there is a tier, and the request has no limit to check. */
+  /** A near hit may be returned at once: there is a tier, no limit of the request to check and no refresh ahead of time. */
   readonly canPeek: boolean
   /** The settings of a load without options, once one was asked for. */
   defaultSettings?: LoadSettings
@@ -41,7 +41,7 @@ export function createView(core: Core, loads: Loads, namespace: string, request:
     tag: (tag) => tagKey(namespace, tag),
   }
   const { near } = core
-  const canPeek = near !== noNear && !request.signal && request.deadline === undefined
+  const canPeek = near !== noNear && !request.signal && request.deadline === undefined && !core.loadDefaults.refresh
   return { core, loads, near, namespace, request, space, nearKey: names, emit: core.emitter(namespace), canPeek }
 }
 
