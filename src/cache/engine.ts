@@ -38,7 +38,9 @@ export interface Life {
 }
 
 export type Emit = (
-  event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace'> : never) : never,
+  event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace' | 'name' | 'keyHash'> : never) : never,
+  /** Of the caller, where the event is about one. */
+  key?: string,
 ) => void
 
 /** What a cache and its views share: the store, the stored form, the counts. */
@@ -65,10 +67,11 @@ export interface Core {
   /** The store has answered. */
   hear(): void
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
-  emitter(namespace: string): Emit
+  /** `name`: of a `wrap` or `define`. */
+  emitter(namespace: string, name?: string): Emit
   life(options: SetOptions | undefined): Life
   /** Whether the error is an outage, which a read-through survives: it is then counted and told. */
-  isFault(error: unknown, emit: Emit): boolean
+  isFault(error: unknown, emit: Emit, key?: string): boolean
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, key: string): Coded | Promise<Coded>
   /** Throws, or rejects, for what the codec does not know. */
@@ -139,17 +142,15 @@ const CLOCKS_DIFFER_MS = 5000
 /** `tags`: what the cache can do with tags. */
 export function createCore(options: CacheOptions | PlainCacheOptions, tags: TagsPart): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
-  const { store, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { store, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys } = options as CacheOptions
   const format: Format = options.format ?? entryFormat
   if (typeof format?.parse !== 'function') throw invalid('format is one such as plain()')
   const { plain, steps } = format
   checkNames('createCache', options, CACHE, plain)
-  if (typeof store?.run !== 'function') {
-    const promised = (store as { then?: unknown } | undefined)?.then ? ', not the promise of a client' : ''
-    throw invalid(`createCache needs a store with operations, such as memoryStore()${promised}`)
-  }
+  if (typeof store?.run !== 'function') throw invalid(`createCache needs a store${mend(store)}`)
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
+  if (eventKeys && typeof eventKeys !== 'function') throw invalid('eventKeys is a function, such as shortHash()')
   if (
     codec &&
     !(/^[A-Z]$/.test(codec.mark) && typeof codec.encode === 'function' && typeof codec.decode === 'function')
@@ -171,11 +172,13 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
   const ttlMs = msOf(ttl, 0, 'ttl', 1)
   const graceMs = msOf(grace, 0, 'grace', 0)
 
-  const emitter: Core['emitter'] = (namespace) =>
+  const emitter: Core['emitter'] = (namespace, name) =>
     onEvent
-      ? (event) => {
-          tell(onEvent, { namespace, ...event } as CacheEvent)
-        }
+      ? (event, key) =>
+          tell(() => {
+            const keyHash = key !== undefined && eventKeys ? { keyHash: eventKeys(key) } : undefined
+            return onEvent({ namespace, ...(name && { name }), ...keyHash, ...event } as CacheEvent)
+          }, event)
       : nothing
   const emit = emitter(namespace)
   const breaker = createStoreBreaker(store.part?.bind(store), storeTimeoutMs, (open) => emit({ type: 'breaker', open }))
@@ -197,6 +200,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
   const background = createBackground()
   let heard = 0
   let warned = false
+  let warnedOfUnit = false
   const near: NearPart = !tier
     ? noNear
     : tier.attach({
@@ -250,14 +254,21 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     emitter,
     life(own) {
+      const given = own?.ttl ?? ttl
+      if (typeof given === 'number' && given < 1000 && !warnedOfUnit) {
+        warnedOfUnit = true
+        const message = `ttl: ${given} is ${given} ms; for seconds write ttl: '${given}s'`
+        // Later than the call that makes the cache, which the listener may want to use.
+        queueMicrotask(() => emit({ type: 'short-ttl', message }))
+      }
       const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
       const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
       return { freshMs, lifeMs: freshMs && freshMs + staleMs }
     },
-    isFault(error, emit) {
+    isFault(error, emit, key) {
       if (!isOutage(error)) return false
       core.stats.storeErrors++
-      emit({ type: 'store-error', code: error.code })
+      emit({ type: 'store-error', code: error.code }, key)
       return true
     },
     encode(value, key) {
@@ -400,6 +411,17 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     },
   }
   return core
+}
+
+/** What somebody meant who gave a cache something else than a store. */
+function mend(given: unknown): string {
+  const has = (name: string): boolean => !!(given as Record<string, unknown> | null | undefined)?.[name]
+  if (typeof given === 'string' || given instanceof URL) return ', not a url: tcpStore(url) of hither/tcp'
+  if (has('then')) return ' with operations, such as memoryStore(), not the promise of a client'
+  if (has('status')) return ', not a client: wrap it, ioredisStore(client) of hither/ioredis'
+  if (has('sendCommand')) return ', not a client: tcpStore(url) of hither/tcp'
+  if (has('pipeline')) return ', not a client: upstashStore({ url, token }) of hither/upstash'
+  return ' with operations, such as memoryStore()'
 }
 
 export const nothing = (): void => {}

@@ -1,23 +1,52 @@
+import { HitherError } from '../errors.ts'
 import { checkNamespace } from '../protocol/keys.ts'
+import { BIND } from '../runtime/background.ts'
 import type { Core } from './engine.ts'
 import { createLoads } from './load/flight.ts'
 import { loadSettings } from './load/settings.ts'
-import { checkNames, VIEW_OPTIONS } from './options.ts'
-import type { CacheOptions, ViewOptions } from './types.ts'
+import { checkNames, invalid, VIEW_OPTIONS } from './options.ts'
+import type { CacheOptions, ViewOptions, WaitUntil } from './types.ts'
 import { checkHasVersions, createView, type View } from './view.ts'
 
 /** The first view of a cache. */
 export function openView(core: Core, { waitUntil, mutable }: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
+  checkWaitUntil(waitUntil)
   const view = createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
   // Now, so that a default that makes no sense is refused here and not at the first call.
   view.defaultSettings = loadSettings(core)
   return view
 }
 
-export function viewWith({ core, loads, namespace, request }: View, options: ViewOptions): View {
+export function viewWith({ core, loads, namespace, request }: View, from: ViewOptions): View {
+  const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
   checkNames('with', options, VIEW_OPTIONS, core.plain)
+  checkWaitUntil(options.waitUntil)
+  checkIsBound(options.waitUntil)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   return createView(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+}
+
+/** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
+function isRequestContext(from: ViewOptions): from is { readonly waitUntil: WaitUntil } {
+  if (typeof from?.waitUntil !== 'function') return false
+  return !Object.hasOwn(from, 'waitUntil') || 'passThroughOnException' in from
+}
+
+function checkWaitUntil(waitUntil: WaitUntil | undefined): void {
+  if (waitUntil !== undefined && typeof waitUntil !== 'function') throw invalid(`waitUntil is a function: ${BIND}`)
+}
+
+/** Throws for a method of the runtime that was taken from its object: in a request it would throw at every call. */
+function checkIsBound(waitUntil: WaitUntil | undefined): void {
+  // A program's own function is not called: it may count its calls.
+  if (!waitUntil || !/\[native code\]\s*}$/.test(Function.prototype.toString.call(waitUntil))) return
+  try {
+    waitUntil(Promise.resolve())
+  } catch (cause) {
+    // Outside of a request one that is bound throws, too, and something else.
+    if (!(cause instanceof TypeError)) return
+    throw new HitherError('INVALID_ARGUMENT', `waitUntil was taken from its object: ${BIND}`, { cause })
+  }
 }
 
 export function viewOfNamespace(view: View, name: string): View {

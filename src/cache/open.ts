@@ -6,14 +6,14 @@ import { conform } from './schema.ts'
 import type { View } from './view.ts'
 
 /** Counts and reports that a value was given to a caller. */
-export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale'): void {
+export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale', key?: string): void {
   stats[as === 'hit' ? 'hits' : 'stale']++
-  emit({ type: as })
+  emit({ type: as }, key)
 }
 
-export function countMiss({ core: { stats }, emit }: View): void {
+export function countMiss({ core: { stats }, emit }: View, key: string): void {
   stats.misses++
-  emit({ type: 'miss' })
+  emit({ type: 'miss' }, key)
 }
 
 /**
@@ -32,10 +32,10 @@ export function openEntry(
     if (!(decoded instanceof Promise) && !use?.plan?.schema) return openDecoded(view, decoded, entry, as, use)
     return conformed(view, decoded, limit, use?.plan).then(
       (value) => openDecoded(view, value, entry, as, use),
-      () => unreadable(view, limit),
+      () => unreadable(view, limit, use?.key),
     )
   } catch {
-    return unreadable(view, limit)
+    return unreadable(view, limit, use?.key)
   }
 }
 
@@ -47,8 +47,9 @@ export function openDecoded(
   as?: 'hit' | 'stale',
   use?: OpenContext,
 ): Decoded {
-  if (use && (use.found.ticket ?? -1) >= 0) keepNear(view, value, entry, use)
-  if (as) countHit(view, as)
+  const { found } = use ?? {}
+  if (use && found && (found.ticket ?? -1) >= 0) keepNear(view, value, entry, use, found)
+  if (as) countHit(view, as, use?.key)
   return { value }
 }
 
@@ -56,9 +57,9 @@ function keepNear(
   { core, space, request, nearKey }: View,
   value: unknown,
   entry: Entry,
-  { key, found, plan }: OpenContext,
+  { key, plan }: OpenContext,
+  { ticket = -1, atMs, status }: NonNullable<OpenContext['found']>,
 ): void {
-  const { ticket = -1, atMs, status } = found
   const { writtenMs, loadMs, tags } = entry
   const schema = plan?.schema
   // By this machine's clock from here on.
@@ -73,9 +74,9 @@ function keepNear(
   core.near.keep(nearKey(key), note ? { ...fill, note } : fill, atMs, ticket)
 }
 
-function unreadable({ emit }: View, limit: Limit): undefined {
+function unreadable({ emit }: View, limit: Limit, key?: string): undefined {
   checkLimit(limit)
-  emit({ type: 'decode-failed' })
+  emit({ type: 'decode-failed' }, key)
 }
 
 /** The decoded value as the schema of the call gives it, migrated where it refuses it. Rejects where it refuses both. */
@@ -99,7 +100,7 @@ export async function keepUnconfirmed(view: View, ...entry: Parameters<ReadThrou
   try {
     value = await core.bound(core.decode(coded, space.key(key)), NO_LIMIT)
   } catch {
-    return emit({ type: 'decode-failed' })
+    return emit({ type: 'decode-failed' }, key)
   }
   const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
   const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]

@@ -49,6 +49,7 @@ export const CACHE: Names<CacheOptions> = {
   storeTimeout: 1,
   hardTimeout: 1,
   onEvent: 1,
+  eventKeys: 1,
   waitUntil: 1,
   mutable: 1,
   namespace: 2,

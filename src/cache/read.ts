@@ -23,7 +23,7 @@ export function get<T>(view: View, key: string, options?: ReadOptions): Promise<
     // The near hit: no object is made, and nothing awaited.
     const near = peekNear(view, key, options)
     if (near === undefined) return getFromStore(view, key, options) as Promise<Frozen<T> | undefined>
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return Promise.resolve(near as Frozen<T>)
   } catch (error) {
     return Promise.reject(error)
@@ -34,7 +34,7 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
   const limit = limitOf(view, options, READ)
   const entry = nearEntry(view, key)
   if (isFresh(entry)) {
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return entry.value
   }
   const { core, space } = view
@@ -73,7 +73,7 @@ export async function getMany<T>(
   const values = new Map<string, Frozen<T>>()
   for (const [i, key] of keys.entries()) {
     const found = all[i] as NearEntry | Reading
-    if ('value' in found) countHit(view, 'hit')
+    if ('value' in found) countHit(view, 'hit', key)
     const hit = 'value' in found ? found : await openIfFresh(view, key, found, limit, found)
     if (hit) values.set(key, hit.value as Frozen<T>)
   }
@@ -85,7 +85,7 @@ export function getOrSet<T>(view: View, key: string, loader: Loader<T>, options?
   try {
     const near = peekNear(view, key, options)
     if (near === undefined) return getOrLoad(view, key, loader, options) as Promise<Frozen<T>>
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return Promise.resolve(near as Frozen<T>)
   } catch (error) {
     return Promise.reject(error)
@@ -172,10 +172,10 @@ export async function openIfFresh(
   limit: Limit,
   found?: Reading,
 ): Promise<Decoded | undefined> {
-  const use = found && { key, found }
+  const use = { key, found }
   const isHit = status === 'fresh' && entry
   const hit = isHit ? await openEntry(view, entry, view.space.key(key), limit, { as: 'hit', use }) : undefined
-  if (!hit) countMiss(view)
+  if (!hit) countMiss(view, key)
   return hit
 }
 
@@ -188,10 +188,10 @@ export function throughOf(view: View): ReadThrough {
     emit: view.emit,
     waitUntil: view.request.waitUntil,
     held: (key, schema) => nearEntry(view, key, schema),
-    served: (as) => countHit(view, as),
+    served: (as, key) => countHit(view, as, key),
     open: (to, entry, limit, as, use) => openEntry(view, entry, to, limit, { as, use }),
     keep: (...entry) => keepUnconfirmed(view, ...entry),
-    miss: () => countMiss(view),
+    miss: (key) => countMiss(view, key),
   }
   return view.through
 }
@@ -231,6 +231,6 @@ function openUsual(
   const { core } = view
   core.hear()
   const { atMs, ticket } = pending
-  const use = ticket === undefined ? undefined : { key, found: { status: 'fresh', atMs, ticket } as const, plan }
-  return openDecoded(view, core.decode(entry, pending.key), entry, 'hit', use)
+  const found = ticket === undefined ? undefined : ({ status: 'fresh', atMs, ticket } as const)
+  return openDecoded(view, core.decode(entry, pending.key), entry, 'hit', { key, found, plan })
 }

@@ -292,8 +292,11 @@ export interface CacheStats {
   readonly near?: NearStats
 }
 
-/** What happened, without values and full keys. `namespace` says where. */
-export type CacheEvent = { readonly namespace: string } & (
+/**
+ * What happened, without values and full keys. `namespace` says where; `name` is that of the `wrap` or `define`; `keyHash` is
+ * what `eventKeys` makes of the key, in events about one key.
+ */
+export type CacheEvent = { readonly namespace: string; readonly name?: string; readonly keyHash?: string } & (
   | { readonly type: 'hit' | 'miss' | 'stale' | 'invalidate' | 'decode-failed' }
   | { readonly type: 'load'; readonly durationMs: number; readonly ok: boolean }
   /** A load ended after its key was deleted or set: its callers got the value, the store did not. */
@@ -301,7 +304,8 @@ export type CacheEvent = { readonly namespace: string } & (
   /** A load's value that could not be stored. */
   | { readonly type: 'write-dropped'; readonly code: ErrorCode }
   | { readonly type: 'store-error'; readonly code: ErrorCode }
-  | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
+  /** Work that continued after an answer failed. `cause` is the error itself, which may quote data. */
+  | { readonly type: 'background-error'; readonly code: ErrorCode | undefined; readonly cause: unknown }
   /** The store is asked by one call at a time, all others fail at once; or it answers again. */
   | { readonly type: 'breaker'; readonly open: boolean }
   /**
@@ -309,6 +313,8 @@ export type CacheEvent = { readonly namespace: string } & (
    * and keeps its memory until its key is read again.
    */
   | { readonly type: 'no-lifetime' }
+  /** Once for each cache: a `ttl` is a number below 1,000, so less than a second. `message` names the literal for seconds. */
+  | { readonly type: 'short-ttl'; readonly message: string }
   /** Messages of other processes may have been missed: the near tier was emptied. */
   | { readonly type: 'feed-gap' }
 )
@@ -329,6 +335,8 @@ interface CommonOptions {
   readonly hardTimeout?: Duration
   /** Told what happens, synchronously. What a listener throws, or rejects with, is ignored. */
   readonly onEvent?: (event: CacheEvent) => void
+  /** What an event tells of its key, as `keyHash`: `shortHash()` of `hither/keys`. @default events say nothing of keys */
+  readonly eventKeys?: ((key: string) => string) | undefined
   /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil
   /**

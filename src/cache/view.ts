@@ -31,10 +31,15 @@ export interface View {
   through?: ReadThrough
 }
 
-/** `kind`: `wrap` and `define` have keys of their own, which no other call reaches. */
-export function createView(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind = ''): View {
+/** What sets the keys of a `wrap` or a `define` apart, which no other call reaches, and its name. */
+interface Kind {
+  readonly mark: string
+  readonly name: string
+}
+
+export function createView(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind?: Kind): View {
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
-  const { names, stored } = keySpace(core, namespace + kind)
+  const { names, stored } = keySpace(core, namespace + (kind?.mark ?? ''))
   const space: NamespaceKeys = {
     key: stored,
     generation: generationKey(namespace),
@@ -42,7 +47,17 @@ export function createView(core: Core, loads: Loads, namespace: string, request:
   }
   const { near } = core
   const canPeek = near !== noNear && !request.signal && request.deadline === undefined && !core.loadDefaults.refresh
-  return { core, loads, near, namespace, request, space, nearKey: names, emit: core.emitter(namespace), canPeek }
+  return {
+    core,
+    loads,
+    near,
+    namespace,
+    request,
+    space,
+    nearKey: names,
+    emit: core.emitter(namespace, kind?.name),
+    canPeek,
+  }
 }
 
 /** What a cache's functions work over. Throws `INVALID_ARGUMENT` for what is no cache. */
@@ -66,6 +81,6 @@ export function checkHasVersions({ core }: View): void {
 }
 
 /** The same view for another kind of keys. */
-export function viewOfKind({ core, loads, namespace, request }: View, kind: string): View {
+export function viewOfKind({ core, loads, namespace, request }: View, kind: Kind): View {
   return createView(core, loads, namespace, request, kind)
 }

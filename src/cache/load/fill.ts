@@ -16,11 +16,11 @@ import type { Load } from './types.ts'
 export async function fill(core: Core, leases: Leases, load: Load, run: LoaderRun & { coded: Coded }): Promise<void> {
   const { plain, versions, clock } = core
   const { lease, dropCode, request } = load
-  const { storedKey, through } = request
+  const { key, storedKey, through } = request
   const { emit, space } = through
   const { coded, decisions, startedMs } = run
-  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
-  const refused = (): void => emit({ type: 'fill-refused' })
+  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code }, key)
+  const refused = (): void => emit({ type: 'fill-refused' }, key)
   if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
   // A plain key has no lease by which the store would refuse this write: let writes that came first end before it.
   if (plain) for (let before = core.before(storedKey); before; before = core.before(storedKey)) await before

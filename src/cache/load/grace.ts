@@ -26,7 +26,7 @@ export async function serveStale({ caller, near, reading, stale }: Round): Promi
   const { through, settings, limit, key, storedKey } = caller
   if (!reading && near) {
     // The store is down.
-    through.served('stale')
+    through.served('stale', key)
     return near
   }
   if (!stale || !reading) return undefined

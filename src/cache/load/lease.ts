@@ -168,7 +168,7 @@ export function createLeases(core: Core, restorePredecessor: (load: Load, holder
         } catch (error) {
           // The request failed but may have taken the lease. Release it so that nobody waits for it.
           void release(request, token, { inDoubt: true })
-          if (!core.isFault(error, request.through.emit)) throw error
+          if (!core.isFault(error, request.through.emit, request.key)) throw error
           return undefined
         }
         if (reply[0] === 'held') {

@@ -31,7 +31,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     // With a live id, another round was told that the store has the value.
     const near = begun ? begun.near : liveId ? undefined : through.held(key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      through.served('hit')
+      through.served('hit', key)
       return near.value
     }
     const knownVersions = begun?.pending ? undefined : loads.versionsOf(caller.storedKey)
@@ -46,7 +46,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
     const hit = !force && reading?.status === 'fresh' && (await openFresh(round))
     if (hit) return hit.value
-    through.miss()
+    through.miss(key)
     round.stale = staleEntry(round)
     const backedOff = !force && isBackingOff(through.core, caller.storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value
@@ -96,7 +96,7 @@ function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { through, sett
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */
 async function readOrDown(
-  { through, storedKey, limit }: Pick<Caller, 'through' | 'storedKey' | 'limit'>,
+  { through, key, storedKey, limit }: Pick<Caller, 'through' | 'key' | 'storedKey' | 'limit'>,
   tags: readonly string[],
   liveId: string,
   pending?: Sent,
@@ -106,7 +106,7 @@ async function readOrDown(
     return await within(look(core, space, storedKey, tags, liveId, false, pending), limit)
   } catch (error) {
     checkLimit(limit)
-    if (!core.isFault(error, emit)) throw error
+    if (!core.isFault(error, emit, key)) throw error
     return undefined
   }
 }
@@ -117,7 +117,7 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
   if (!isPast(limit)) throw error
   if (near) {
-    through.served(near.freshUntilMs > now() ? 'hit' : 'stale')
+    through.served(near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
     return near.value
   }
   if (settings.options.onDeadline !== 'load') throw error

@@ -50,7 +50,8 @@ export async function runLoader(core: Core, leases: Leases, load: Load): Promise
     cancel()
     cancel = setQuietTimer(expire, startedMs + hardMs - now())
   }
-  const report = (ok: boolean): void => through.emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok })
+  const report = (ok: boolean): void =>
+    through.emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
   const decisions: LoaderDecisions = { life: settings.life, tags: [] }
   let coded: Coded | undefined
   try {
@@ -76,7 +77,7 @@ async function loadAndEncode(core: Core, load: Load, decisions: LoaderDecisions)
   const { options, schema } = settings
   const previous = await previousOf(core, load)
   // The grace that a ttl would have, where the call has no ttl.
-  const graceMs = core.life({ ...options, ttl: 1 }).lifeMs - 1
+  const graceMs = core.life({ ...options, ttl: 1000 }).lifeMs - 1000
   const decide = decisionsInto(decisions, previous, options.tags ?? [], graceMs)
   const context: LoadContext = { key, signal: load.stop.signal, previous, background, ...decide }
   // Awaited here: workerd reports a rejected promise that is only handed on.

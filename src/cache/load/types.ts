@@ -161,7 +161,7 @@ export interface ReadThrough {
   /** What the near tier holds, fresh or in grace, of values that this schema has checked. */
   held(key: string, schema?: Schema): NearEntry | undefined
   /** Counts and reports that a value was returned to a caller. */
-  served(as: 'hit' | 'stale'): void
+  served(as: 'hit' | 'stale', key: string): void
   /**
    * The value of a usable entry; undefined when it cannot be decoded, or its schema refuses it. Counts and reports it as
    * `as`, and keeps it near for as long as the settings allow. Rejects past the limit.
@@ -183,13 +183,14 @@ export interface ReadThrough {
     stands?: () => boolean,
     schema?: Schema,
   ): Promise<void>
-  miss(): void
+  miss(key: string): void
 }
 
 /** For what an entry is opened. */
 export interface OpenContext {
   /** The caller's key. */
   readonly key: string
-  readonly found: Pick<Found, 'atMs' | 'ticket' | 'status'>
+  /** By what it may be kept near; undefined: it is not. */
+  readonly found?: Pick<Found, 'atMs' | 'ticket' | 'status'> | undefined
   readonly plan?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
 }

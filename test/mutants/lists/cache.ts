@@ -38,7 +38,31 @@ const recent = of('src/cache/recent.ts')
 
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
 
+const inEvents = ['cache/events.test.ts']
+const faces = of('src/cache/faces.ts', inEvents)
+const background = of('src/runtime/background.ts', inEvents)
+const runLoader = of('src/cache/load/run-loader.ts', inEvents)
+
 export const mutants: readonly Mutant[] = [
+  // What an event tells, and what waitUntil is
+  engine(
+    'the key of an event is told on demand only',
+    'key !== undefined && eventKeys ?',
+    'key !== undefined ?',
+    inEvents,
+  ),
+  engine('a number below a second is told once', '&& !warnedOfUnit', '', inEvents),
+  engine('and no number above', 'given < 1000 &&', '', inEvents),
+  engine('a url is no store', 'given instanceof URL', 'false', inEvents),
+  runLoader("a loader's grace is told nothing of its unit", 'ttl: 1000 }).lifeMs - 1000', 'ttl: 1 }).lifeMs - 1'),
+  faces('a context is no list of options', "|| 'passThroughOnException' in from", ''),
+  faces(
+    "a program's own waitUntil is not called for a try",
+    '|| !/\\[native code\\]\\s*}$/.test(Function.prototype.toString.call(waitUntil))',
+    '',
+  ),
+  faces('one that is no function is refused', "waitUntil !== undefined && typeof waitUntil !== 'function'", 'false'),
+  background('a waitUntil that throws is told with its mend', 'tell(new Hither', 'void (new Hither'),
   // A store that keeps no promise
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
@@ -226,7 +250,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   lease(
     'an outage loads without a lease',
-    'if (!core.isFault(error, request.through.emit)) throw error\n          return undefined',
+    'if (!core.isFault(error, request.through.emit, request.key)) throw error\n          return undefined',
     'throw error',
   ),
   // Reads
@@ -302,7 +326,11 @@ export const mutants: readonly Mutant[] = [
     'settings.tags',
     UNIT,
   ),
-  through('an outage is survived', 'if (!core.isFault(error, emit)) throw error\n    return undefined', 'throw error'),
+  through(
+    'an outage is survived',
+    'if (!core.isFault(error, emit, key)) throw error\n    return undefined',
+    'throw error',
+  ),
   through(
     'an abort is told as such',
     'for (const signal of limit.signals) if (signal.aborted) throw signal.reason\n  const copy',

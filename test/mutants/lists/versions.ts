@@ -100,8 +100,10 @@ export const mutants: readonly Mutant[] = [
   fill('hints make room', 'dropHints(tags, [', 'void ([tags, '),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
-  define('define has keys of its own', 'viewOfKind(viewOf(cache), DEFINED)', 'viewOf(cache)', ['cache/keys.test.ts']),
-  wrap('wrap has keys of its own', 'viewOfKind(view, WRAPPED)', 'view', ['cache/keys.test.ts']),
+  define('define has keys of its own', 'viewOfKind(viewOf(cache), { mark: DEFINED, name })', 'viewOf(cache)', [
+    'cache/keys.test.ts',
+  ]),
+  wrap('wrap has keys of its own', 'viewOfKind(view, { mark: WRAPPED, name })', 'view', ['cache/keys.test.ts']),
   wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
     'cache/keys.test.ts',
   ]),
