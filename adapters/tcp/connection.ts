@@ -314,10 +314,20 @@ export function openConnection(settings: Settings, role: Role): Connection {
   const socket: Socket = address.tls
     ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...(settings.tls as object) })
     : connectTcp(to)
-  const cancelOpening = setDeadline(
-    () => finish(unreached('no answer', `ETIMEDOUT after ${settings.connectTimeoutMs} ms`)),
-    settings.connectTimeoutMs,
-  )
+  const { connectTimeoutMs } = settings
+  const endOpening = (what: string, ms: number) =>
+    setDeadline(() => finish(unreached(what, `ETIMEDOUT after ${ms} ms`)), ms)
+  let cancelOpening = endOpening('no answer', connectTimeoutMs)
+  if (address.tls) {
+    // A server without TLS is silent at a greeting by TLS. It shows before callers have given up.
+    socket.once('connect', () => {
+      cancelOpening()
+      cancelOpening = endOpening(
+        'connected, and no answer by TLS: is it TLS? redis:// is for a server without',
+        connectTimeoutMs * HANDSHAKE,
+      )
+    })
+  }
   let failure: (Error & { readonly code?: string }) | undefined
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
@@ -409,6 +419,9 @@ function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?:
 function tooLarge(bytes: number): ReplyError {
   return new ReplyError(`TOOLARGE the replies of one call are more than ${bytes} bytes together: the rest was not kept`)
 }
+
+/** The part of `connectTimeoutMs` that a greeting by TLS may take. */
+const HANDSHAKE = 0.6
 
 function unreached(what: string, reason: string, cause?: unknown): HitherError {
   return fault(

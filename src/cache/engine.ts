@@ -29,12 +29,12 @@ export interface FaceParts {
 /** What the views of a cache share. Throws for options that make no sense. */
 export function createCore(options: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
   const format = checkCacheOptions(options, face.format)
-  const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
   const namespace = format.plain ? '' : checkNamespace(name)
   const values = !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
-  const emit = emitterOf({ onEvent }, namespace)
+  const emit = emitterOf({ onEvent, eventKeys }, namespace)
   const background = createBackground()
   const reportChange = (open: boolean): void => emit({ type: 'breaker', open })
   const calls = {
@@ -54,9 +54,12 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     namespace,
     storeTimeoutMs,
     hardTimeoutMs: toMs(hardTimeout, 'hardTimeout'),
+    ttl,
     ttlMs: msOf(ttl, 0, 'ttl', 1),
     graceMs: msOf(grace, 0, 'grace', 0),
     onEvent,
+    eventKeys,
+    loadDefaults: options as CacheOptions,
     background,
     versions: createVersions((operation, key, args, call) => runOperation(calls, operation, key, args, call ?? {})),
     clock: createStoreClock(),
@@ -70,6 +73,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     flights: createFlights(),
     answerCount: 0,
     hasWarned: false,
+    hasWarnedOfUnit: false,
   }
   if (options.near) attachNear(core, options.near)
   return core
@@ -96,10 +100,21 @@ function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNul
 }
 
 /** How long a value lives by the options of a call, or else by the cache's own. */
-export function lifeOf({ ttlMs, graceMs }: Core, options: SetOptions | undefined): Life {
+export function lifeOf(core: Core, options: SetOptions | undefined): Life {
+  const { ttlMs, graceMs } = core
+  warnOfUnit(core, options?.ttl ?? core.ttl)
   const freshMs = msOf(options?.ttl, ttlMs, 'ttl', 1)
   const staleMs = msOf(options?.grace, graceMs, 'grace', 0)
   return { freshMs, lifeMs: freshMs && freshMs + staleMs }
+}
+
+/** Reports once that a number below a second may have been meant as seconds. */
+function warnOfUnit(core: Core, ttl: Duration | undefined): void {
+  if (!(typeof ttl === 'number' && ttl < 1000 && !core.hasWarnedOfUnit)) return
+  core.hasWarnedOfUnit = true
+  const message = `ttl: ${ttl} is ${ttl} ms; for seconds write ttl: '${ttl}s'`
+  // Later than the call that makes the cache, which the listener may want to use.
+  queueMicrotask(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
 }
 
 function msOf(duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number {

@@ -21,12 +21,14 @@ import type { Reading } from './judge.ts'
 import type { Ending, LoaderRun, LoadSettings, ReadAgain } from './load/types.ts'
 import type { TagsPart } from './parts/tags.ts'
 import type { Recent } from './recent.ts'
-import type { CacheEvent, CacheOptions, CacheStats, Loader, ViewOptions } from './types.ts'
+import type { CacheEvent, CacheOptions, CacheStats, LoadDefaults, Loader, ViewOptions } from './types.ts'
 import type { Coded, ValueForm } from './value-form.ts'
 import type { CapturedVersions, NamespaceKeys, VersionMemory } from './versions.ts'
 
 export type Emit = (
-  event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace'> : never) : never,
+  event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace' | 'name' | 'keyHash'> : never) : never,
+  /** Of the caller, where the event is about one. */
+  key?: string,
 ) => void
 
 /** How entries are stored. */
@@ -61,10 +63,15 @@ export interface Core {
   readonly namespace: string
   readonly storeTimeoutMs: number
   readonly hardTimeoutMs: number
-  /** The lifetime where a call names none; 0: no end. */
+  /** The lifetime where a call names none, as it was given. */
+  readonly ttl: CacheOptions['ttl']
+  /** 0: no end. */
   readonly ttlMs: number
   readonly graceMs: number
   readonly onEvent: CacheOptions['onEvent']
+  readonly eventKeys: CacheOptions['eventKeys']
+  /** What a load does where its call does not say. */
+  readonly loadDefaults: LoadDefaults
   readonly breaker: StoreBreaker
   readonly lastResort: LastResort
   readonly background: Background
@@ -88,6 +95,8 @@ export interface Core {
   answerCount: number
   /** It was reported that entries have no lifetime. */
   hasWarned: boolean
+  /** It was reported that a lifetime is a number below a second. */
+  hasWarnedOfUnit: boolean
 }
 
 /** A cache seen through one namespace and by one request: what every function of a cache works over. */
@@ -102,7 +111,7 @@ export interface View {
   /** From a caller's key to the near tier's. */
   readonly nearKey: (key: string) => string
   readonly emit: Emit
-  /** A near hit may be returned at once: there is a tier, and the request has no limit to check. */
+  /** A near hit may be returned at once: there is a tier, no limit of the request to check and no refresh ahead of time. */
   readonly canPeek: boolean
   /** The settings of a load without options, once one was asked for. */
   defaultSettings?: LoadSettings

@@ -12,19 +12,20 @@ import type { Coded, Decoded, Life } from './value-form.ts'
 export interface OpenContext {
   /** The caller's key. */
   readonly key: string
-  readonly reading: Pick<Reading, 'atMs' | 'ticket' | 'status'>
+  /** By what it may be kept near; undefined: it is not. */
+  readonly reading?: Pick<Reading, 'atMs' | 'ticket' | 'status'> | undefined
   readonly settings?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
 }
 
 /** Counts and reports that a value was given to a caller. */
-export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale'): void {
+export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale', key?: string): void {
   stats[as === 'hit' ? 'hits' : 'stale']++
-  emit({ type: as })
+  emit({ type: as }, key)
 }
 
-export function countMiss({ core: { stats }, emit }: View): void {
+export function countMiss({ core: { stats }, emit }: View, key: string): void {
   stats.misses++
-  emit({ type: 'miss' })
+  emit({ type: 'miss' }, key)
 }
 
 /**
@@ -43,10 +44,10 @@ export function openEntry(
     if (!(decoded instanceof Promise) && !use?.settings?.schema) return openDecoded(view, decoded, entry, as, use)
     return conformed(view, decoded, limit, use?.settings).then(
       (value) => openDecoded(view, value, entry, as, use),
-      () => unreadable(view, limit),
+      () => unreadable(view, limit, use?.key),
     )
   } catch {
-    return unreadable(view, limit)
+    return unreadable(view, limit, use?.key)
   }
 }
 
@@ -58,8 +59,9 @@ export function openDecoded(
   as?: 'hit' | 'stale',
   use?: OpenContext,
 ): Decoded {
-  if (use && (use.reading.ticket ?? -1) >= 0) keepNear(view, value, entry, use)
-  if (as) countHit(view, as)
+  const { reading } = use ?? {}
+  if (use && reading && (reading.ticket ?? -1) >= 0) keepNear(view, value, entry, use, reading)
+  if (as) countHit(view, as, use?.key)
   return { value }
 }
 
@@ -67,9 +69,9 @@ function keepNear(
   { core, space, request, nearKey }: View,
   value: unknown,
   entry: Entry,
-  { key, reading, settings }: OpenContext,
+  { key, settings }: OpenContext,
+  { ticket = -1, atMs, status }: NonNullable<OpenContext['reading']>,
 ): void {
-  const { ticket = -1, atMs, status } = reading
   const { writtenMs, loadMs, tags } = entry
   const schema = settings?.schema
   // By this machine's clock from here on.
@@ -84,9 +86,9 @@ function keepNear(
   core.near.keep(nearKey(key), note ? { ...fill, note } : fill, atMs, ticket)
 }
 
-function unreadable({ emit }: View, limit: Limit): undefined {
+function unreadable({ emit }: View, limit: Limit, key?: string): undefined {
   checkLimit(limit)
-  emit({ type: 'decode-failed' })
+  emit({ type: 'decode-failed' }, key)
 }
 
 /** The decoded value as the schema of the call gives it, migrated where it refuses it. Rejects where it refuses both. */
@@ -126,7 +128,7 @@ export async function keepUnconfirmed(view: View, key: string, given: Unconfirme
   try {
     value = await bounded(core, core.values.decode(coded, space.key(key)), NO_LIMIT)
   } catch {
-    return emit({ type: 'decode-failed' })
+    return emit({ type: 'decode-failed' }, key)
   }
   const note = { unconfirmed: true, stands, tags: tags.length > 0 ? tags.map(space.tag) : undefined, schema }
   const [freshUntilMs, expiresMs] = [at + (life.freshMs || NEVER), at + (life.lifeMs || NEVER)]

@@ -25,7 +25,7 @@ export function get<T>(view: View, key: string, options?: ReadOptions): Promise<
     // The near hit: no object is made, and nothing awaited.
     const near = peekNear(view, key, options)
     if (near === undefined) return getFromStore(view, key, options) as Promise<Frozen<T> | undefined>
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return Promise.resolve(near as Frozen<T>)
   } catch (error) {
     return Promise.reject(error)
@@ -36,7 +36,7 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
   const limit = limitOf(view, options, READ)
   const entry = nearEntry(view, key)
   if (isFresh(entry)) {
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return entry.value
   }
   const { core, space } = view
@@ -75,7 +75,7 @@ export async function getMany<T>(
   const values = new Map<string, Frozen<T>>()
   for (const [i, key] of keys.entries()) {
     const found = all[i] as NearEntry | Reading
-    if ('value' in found) countHit(view, 'hit')
+    if ('value' in found) countHit(view, 'hit', key)
     const hit = 'value' in found ? found : await openIfFresh(view, key, found, limit, found)
     if (hit) values.set(key, hit.value as Frozen<T>)
   }
@@ -87,7 +87,7 @@ export function getOrSet<T>(view: View, key: string, loader: Loader<T>, options?
   try {
     const near = peekNear(view, key, options)
     if (near === undefined) return getOrLoad(view, key, loader, options) as Promise<Frozen<T>>
-    countHit(view, 'hit')
+    countHit(view, 'hit', key)
     return Promise.resolve(near as Frozen<T>)
   } catch (error) {
     return Promise.reject(error)
@@ -148,7 +148,7 @@ export function readForCaller(
   const names = pending ? [] : core.tags.check(tags)
   const reading = readEntry(view, { storedKey: space.key(key), names, queued, pending })
   const report = ({ foreign }: Reading): void => {
-    if (foreign) view.emit({ type: 'decode-failed' })
+    if (foreign) view.emit({ type: 'decode-failed' }, key)
   }
   return within(answerOf(view, reading, limit, report), limit)
 }
@@ -161,10 +161,10 @@ export async function openIfFresh(
   limit: Limit,
   reading?: Reading,
 ): Promise<Decoded | undefined> {
-  const use = reading && { key, reading }
+  const use = { key, reading }
   const isHit = status === 'fresh' && entry
   const hit = isHit ? await openEntry(view, entry, view.space.key(key), limit, { as: 'hit', use }) : undefined
-  if (!hit) countMiss(view)
+  if (!hit) countMiss(view, key)
   return hit
 }
 
@@ -203,6 +203,6 @@ function openUsual(
   const { core } = view
   onAnswer(core)
   const { atMs, ticket } = pending
-  const use = ticket === undefined ? undefined : { key, reading: { status: 'fresh', atMs, ticket } as const, settings }
-  return openDecoded(view, core.values.decode(entry, pending.key), entry, 'hit', use)
+  const reading = ticket === undefined ? undefined : ({ status: 'fresh', atMs, ticket } as const)
+  return openDecoded(view, core.values.decode(entry, pending.key), entry, 'hit', { key, reading, settings })
 }

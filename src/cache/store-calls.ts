@@ -14,9 +14,18 @@ import type { CapturedVersions } from './versions.ts'
 
 export const nothing = (): void => {}
 
-/** What reports the events of one namespace. */
-export function emitterOf({ onEvent }: Pick<Core, 'onEvent'>, namespace: string): Emit {
-  return onEvent ? (event) => tell(onEvent, { namespace, ...event } as CacheEvent) : nothing
+/** What reports the events of one namespace. `name`: of a `wrap` or `define`. */
+export function emitterOf(
+  { onEvent, eventKeys }: Pick<Core, 'onEvent' | 'eventKeys'>,
+  namespace: string,
+  name?: string,
+): Emit {
+  if (!onEvent) return nothing
+  return (event, key) =>
+    tell(() => {
+      const keyHash = key !== undefined && eventKeys ? { keyHash: eventKeys(key) } : undefined
+      return onEvent({ namespace, ...(name && { name }), ...keyHash, ...event } as CacheEvent)
+    }, event)
 }
 
 /** The store has answered. */
@@ -26,10 +35,10 @@ export function onAnswer(core: Core): void {
 }
 
 /** Counts and reports an outage, which a read-through survives. Returns whether the error is one. */
-export function recordOutage(core: Core, error: unknown, emit: Emit): boolean {
+export function recordOutage(core: Core, error: unknown, emit: Emit, key?: string): boolean {
   if (!isOutage(error)) return false
   core.stats.storeErrors++
-  emit({ type: 'store-error', code: error.code })
+  emit({ type: 'store-error', code: error.code }, key)
   return true
 }
 

@@ -9,17 +9,23 @@ import { emitterOf } from './store-calls.ts'
 import type { ViewOptions } from './types.ts'
 import type { NamespaceKeys } from './versions.ts'
 
-/** `kind`: `wrap` and `define` have keys of their own, which no other call reaches. */
-export function createView(core: Core, namespace: string, request: ViewOptions, kind = ''): View {
+/** What sets the keys of a `wrap` or a `define` apart, which no other call reaches, and its name. */
+interface Kind {
+  readonly mark: string
+  readonly name: string
+}
+
+export function createView(core: Core, namespace: string, request: ViewOptions, kind?: Kind): View {
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
-  const { names, stored } = keySpace(core, namespace + kind)
+  const { names, stored } = keySpace(core, namespace + (kind?.mark ?? ''))
   const space: NamespaceKeys = {
     key: stored,
     generation: generationKey(namespace),
     tag: (tag) => tagKey(namespace, tag),
   }
-  const canPeek = core.near !== noNear && !request.signal && request.deadline === undefined
-  return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace), canPeek }
+  const isHurried = request.signal !== undefined || request.deadline !== undefined
+  const canPeek = core.near !== noNear && !isHurried && !core.loadDefaults.refresh
+  return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), canPeek }
 }
 
 /** What a cache's functions work over. Throws `INVALID_ARGUMENT` for what is no cache. */
@@ -43,6 +49,6 @@ export function checkHasVersions({ core }: View): void {
 }
 
 /** The same view for another kind of keys. */
-export function viewOfKind({ core, namespace, request }: View, kind: string): View {
+export function viewOfKind({ core, namespace, request }: View, kind: Kind): View {
   return createView(core, namespace, request, kind)
 }

@@ -1,10 +1,14 @@
 import { budgetMs, waitUntil as supplied } from '#background'
+import { HitherError } from '../errors.ts'
 import { NEVER, now, sleep } from './clock.ts'
 
 /** How long work may go on after an answer, in milliseconds; `NEVER` in a process that lasts. */
 export const BACKGROUND_LIMIT_MS: number = budgetMs
 /** Whether what a request has left pending may never settle: a wait for another request's promise needs a timer. */
 export const REQUEST_SCOPED: boolean = budgetMs < NEVER
+
+/** What to do about a `waitUntil` that has lost its object. */
+export const BIND = 'pass waitUntil: (work) => ctx.waitUntil(work), or ctx itself'
 
 /** Work that continues after an answer. */
 export interface Background {
@@ -51,8 +55,8 @@ export function createBackground(): Background {
         const keep = waitUntil ?? supplied()
         keep?.(tracked)
         if (keep) return true
-      } catch (error) {
-        tell(error)
+      } catch (cause) {
+        tell(new HitherError('INVALID_ARGUMENT', `waitUntil threw: ${BIND}`, { cause }))
       }
       return !REQUEST_SCOPED
     },

@@ -7,7 +7,8 @@ import { abort } from './flights.ts'
 
 /** Reports what fails in the background, where no caller waits for it, as an event. */
 export function reportTo(emit: Emit): (error: unknown) => void {
-  return (error) => emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined })
+  return (error) =>
+    emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined, cause: error })
 }
 
 /** Sees to the end of `work`. Where something keeps it alive after an answer, the caller does not wait for it. */

@@ -27,7 +27,7 @@ export async function serveStale({ caller, near, reading, stale }: Round): Promi
   const { view, settings, limit, key, storedKey } = caller
   if (!reading && near) {
     // The store is down.
-    countHit(view, 'stale')
+    countHit(view, 'stale', key)
     return near
   }
   if (!stale || !reading) return undefined

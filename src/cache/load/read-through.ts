@@ -36,7 +36,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     // With a live id, another round was told that the store has the value.
     const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      countHit(view, 'hit')
+      countHit(view, 'hit', key)
       return near.value
     }
     const knownVersions = begun?.pending ? undefined : versionsOf(core, storedKey)
@@ -51,7 +51,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
     const hit = !force && reading?.status === 'fresh' && (await openFresh(round))
     if (hit) return hit.value
-    countMiss(view)
+    countMiss(view, key)
     round.stale = staleEntry(round)
     const backedOff = !force && isBackingOff(core, storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value
@@ -104,7 +104,7 @@ function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { view, setting
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */
 async function readOrDown(
-  { view, storedKey, limit }: Call,
+  { view, key, storedKey, limit }: Call,
   names: readonly string[],
   liveId: string,
   pending?: PendingReads,
@@ -112,11 +112,11 @@ async function readOrDown(
   const { core, emit } = view
   try {
     const reading = await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
-    if (reading.foreign) emit({ type: 'decode-failed' })
+    if (reading.foreign) emit({ type: 'decode-failed' }, key)
     return reading
   } catch (error) {
     checkLimit(limit)
-    if (!recordOutage(core, error, emit)) throw error
+    if (!recordOutage(core, error, emit, key)) throw error
     return undefined
   }
 }
@@ -127,7 +127,7 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
   if (!isPast(limit)) throw error
   if (near) {
-    countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale')
+    countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
     return near.value
   }
   if (settings.options.onDeadline !== 'load') throw error

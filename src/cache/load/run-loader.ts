@@ -34,7 +34,8 @@ export async function runLoader(flight: Flight): Promise<LoaderRun> {
     cancel()
     cancel = setQuietTimer(expire, startedMs + hardMs - now())
   }
-  const report = (ok: boolean): void => emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok })
+  const report = (ok: boolean): void =>
+    emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
   const decisions: LoaderDecisions = { life: settings.life, tags: [] }
   let coded: Coded | undefined
   try {
@@ -62,7 +63,7 @@ async function loadAndEncode(flight: Flight, decisions: LoaderDecisions): Promis
   const { options, schema } = settings
   const previous = await previousOf(flight)
   // The grace that a ttl would have, where the call has no ttl.
-  const graceMs = lifeOf(core, { ...options, ttl: 1 }).lifeMs - 1
+  const graceMs = lifeOf(core, { ...options, ttl: 1000 }).lifeMs - 1000
   const decide = decisionsInto(decisions, { previous, graceMs, part: core.tags, callTags: options.tags ?? [] })
   const context: LoadContext = { key, signal: flight.stop.signal, previous, background, ...decide }
   // Awaited here: workerd reports a rejected promise that is only handed on.

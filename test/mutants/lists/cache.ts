@@ -41,7 +41,33 @@ const recent = of('src/cache/recent.ts')
 
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
 
+const inEvents = ['cache/events.test.ts']
+const engine = of('src/cache/engine.ts', inEvents)
+const checks = of('src/cache/check-cache-options.ts', inEvents)
+const faces = of('src/cache/faces.ts', inEvents)
+const background = of('src/runtime/background.ts', inEvents)
+const runLoader = of('src/cache/load/run-loader.ts', inEvents)
+
 export const mutants: readonly Mutant[] = [
+  // What an event tells, and what waitUntil is
+  calls(
+    'the key of an event is told on demand only',
+    'key !== undefined && eventKeys ?',
+    'key !== undefined ?',
+    inEvents,
+  ),
+  engine('a number below a second is told once', ' && !core.hasWarnedOfUnit', ''),
+  engine('and no number above', ' && ttl < 1000', ''),
+  checks('a url is no store', 'given instanceof URL', 'false'),
+  runLoader("a loader's grace is told nothing of its unit", 'ttl: 1000 }).lifeMs - 1000', 'ttl: 1 }).lifeMs - 1'),
+  faces('a context is no list of options', "|| 'passThroughOnException' in from", ''),
+  faces(
+    "a program's own waitUntil is not called for a try",
+    '|| !/\\[native code\\]\\s*}$/.test(Function.prototype.toString.call(waitUntil))',
+    '',
+  ),
+  faces('one that is no function is refused', "waitUntil !== undefined && typeof waitUntil !== 'function'", 'false'),
+  background('a waitUntil that throws is told with its mend', 'tell(new Hither', 'void (new Hither'),
   // A store that keeps no promise
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
@@ -229,7 +255,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   lease(
     'an outage loads without a lease',
-    'if (!recordOutage(core, error, emit)) throw error\n      return undefined',
+    'if (!recordOutage(core, error, emit, request.key)) throw error\n      return undefined',
     'throw error',
   ),
   // Reads
@@ -313,7 +339,7 @@ export const mutants: readonly Mutant[] = [
   ),
   through(
     'an outage is survived',
-    'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
+    'if (!recordOutage(core, error, emit, key)) throw error\n    return undefined',
     'throw error',
   ),
   through(

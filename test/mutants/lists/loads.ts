@@ -16,11 +16,31 @@ const calls = of('src/cache/store-calls.ts')
 const judge = of('src/cache/judge.ts')
 const open = of('src/cache/open.ts')
 const faces = of('src/cache/faces.ts')
+const view = of('src/cache/view.ts')
+const settings = of('src/cache/load/settings.ts')
 const clock = of('src/runtime/store-clock.ts', ['cache/clocks.test.ts'])
 const background = of('src/runtime/background.ts')
 const abort = of('src/runtime/abort.ts')
 
+const inDefaults = ['cache/engine.test.ts']
+
 export const mutants: readonly Mutant[] = [
+  // Options of a load that the cache sets for all of them
+  settings('a default softTimeout counts', 'own.softTimeout ?? all.softTimeout', 'own.softTimeout', inDefaults),
+  settings('a default jitter is checked', 'own.jitter ?? all.jitter', 'own.jitter', ['cache/options.test.ts']),
+  settings('a default backoff counts', 'own.backoff ?? all.backoff', 'own.backoff', inDefaults),
+  settings('a default refresh counts', 'own.refresh ?? all.refresh', 'own.refresh', inDefaults),
+  settings(
+    'a default softTimeout suits a call without grace',
+    'if (isOwn && fresh',
+    'if (softMs < NEVER && fresh',
+    inDefaults,
+  ),
+  settings('and one with less time', '(isOwn || hardTimeout === undefined)', 'true', inDefaults),
+  view('a default refresh is asked at a near hit', ' && !core.loadDefaults.refresh', '', inDefaults),
+  faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
+    'cache/options.test.ts',
+  ]),
   // A load that ended without a value
   lease(
     'who waited for it does not queue',

@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
     'codec/another-mark.test.ts > add takes its place, once',
   ]),
   judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),
-  read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' })", ''),
+  read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' }, key)", ''),
   form('a codec takes only its own mark', "coded.mark === 'i' ? 'i' : ''", 'coded.mark'),
   form('and counters', "coded.mark === 'i' ? 'i' : ''", "''"),
   // Plain JSON, of the small face

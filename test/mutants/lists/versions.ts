@@ -102,8 +102,10 @@ export const mutants: readonly Mutant[] = [
   tags('hints make room', 'if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)', ''),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
-  define('define has keys of its own', 'viewOfKind(viewOf(cache), DEFINED)', 'viewOf(cache)', ['cache/keys.test.ts']),
-  wrap('wrap has keys of its own', 'viewOfKind(view, WRAPPED)', 'view', ['cache/keys.test.ts']),
+  define('define has keys of its own', 'viewOfKind(viewOf(cache), { mark: DEFINED, name })', 'viewOf(cache)', [
+    'cache/keys.test.ts',
+  ]),
+  wrap('wrap has keys of its own', 'viewOfKind(view, { mark: WRAPPED, name })', 'view', ['cache/keys.test.ts']),
   wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
     'cache/keys.test.ts',
   ]),
