@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { json } from './json.ts'
@@ -18,10 +19,8 @@ export interface CompressedOptions {
  */
 export function compressed(options: CompressedOptions = {}): Codec {
   const { above = 1024, maxBytes = 8_388_608, codec = json } = options
-  for (const [name, value] of Object.entries({ above, maxBytes })) {
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new HitherError('INVALID_ARGUMENT', `${name} is a number of bytes`)
-  }
+  checkWhole(above, 'above', 0)
+  checkWhole(maxBytes, 'maxBytes', 0)
   if (typeof CompressionStream === 'undefined') {
     throw new HitherError('UNSUPPORTED', 'compressed() needs CompressionStream, which this runtime lacks')
   }

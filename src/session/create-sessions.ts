@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkNames } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
@@ -34,7 +35,7 @@ const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
  * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations) at once.
  */
 export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
-  checkNames(options, KNOWN, 'createSessions')
+  checkNames('createSessions', options ?? null, Object.keys(KNOWN))
   const {
     store,
     namespace = 'hither',
@@ -44,7 +45,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     cookie = {},
     insecure = false,
   } = options
-  checkNames(cookie, KNOWN_OF_COOKIE, 'cookie')
+  checkNames('cookie', cookie, Object.keys(KNOWN_OF_COOKIE))
   if (typeof store?.run !== 'function') {
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
@@ -138,16 +139,6 @@ async function list(
     return [{ handle, device, createdMs: record.createdMs, lastSeenMs: record.seenMs }]
   })
   return found.reverse()
-}
-
-/** No option is dropped in silence. */
-function checkNames(options: object, known: object, what: string): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new HitherError('INVALID_ARGUMENT', `${what} takes an object of options`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw new HitherError('INVALID_ARGUMENT', `${what} has no option ${name}`)
-  }
 }
 
 function checkSubject(subject: string): string {
