@@ -1,9 +1,10 @@
 import { HitherError } from '../errors.ts'
 import { checkNames } from '../protocol/arguments.ts'
+import { sha256 } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
-import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
+import { type Claim, createCookies, subjectRef } from './cookie.ts'
 import { createFields } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { parseRecord } from './record.ts'
@@ -100,7 +101,7 @@ async function find(
   claim: Claim,
   call: Call | undefined,
 ): Promise<FoundSession | undefined> {
-  const handle = await digestOf(claim.id)
+  const handle = await sha256(claim.id)
   const key = sessionKey(handle)
   const [text, generation] = await Promise.all([
     store.get(key, call),

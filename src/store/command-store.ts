@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { sha1 } from '../protocol/digest.ts'
 import { type Effect, scriptOf } from '../protocol/operation.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
@@ -388,11 +389,6 @@ function isPatient(units: readonly Unit[]): boolean {
 /** Bytes on the wire, roughly. */
 function sizeOf(args: Command['args']): number {
   return args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 16 : arg.length + 16), 0)
-}
-
-async function sha1(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** What a read answers. */
