@@ -10,7 +10,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { createKeyQueue, type KeyQueue } from '../runtime/key-queue.ts'
 import { tell } from '../runtime/listener.ts'
-import { createMomentary } from '../runtime/momentary.ts'
+import { perTick } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createLastResort, LATE_MS } from '../store/last-resort.ts'
@@ -158,8 +158,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
   if (tier !== undefined && typeof tier?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
   const namespace = plain ? '' : checkNamespace((options as CacheOptions).namespace ?? 'hither')
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
-  const reads = createMomentary<Promise<string | undefined>>()
-  const noted = createMomentary<Promise<string | undefined>>()
+  const reads = perTick<Promise<string | undefined>>()
+  const noted = perTick<Promise<string | undefined>>()
   const faded = createRecent<true>()
   const queue = createKeyQueue(MORTAL ? (tail) => void background.add(tail, undefined, nothing) : nothing)
   const fills = new Map<string, Promise<unknown>>()

@@ -1,7 +1,7 @@
 import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
-import { createMomentary } from '../runtime/momentary.ts'
+import { perTick } from '../runtime/per-tick.ts'
 import type { Core } from './engine.ts'
 import { judge, type Reading } from './judge.ts'
 import { isVersion } from './steps/versions.ts'
@@ -93,7 +93,7 @@ export async function readEntry(core: Core, keys: NamespaceKeys, request: ReadRe
 }
 
 /** Readings without tags: callers that share their reads share the rest as well. */
-const alike = createMomentary<{
+const alike = perTick<{
   readonly own: Promise<unknown>
   readonly generation: Promise<unknown>
   readonly liveId: string

@@ -1,6 +1,6 @@
 import { NONE } from '../protocol/entry.ts'
 import { NEVER } from '../runtime/clock.ts'
-import { createMomentary } from '../runtime/momentary.ts'
+import { perTick } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
@@ -75,8 +75,8 @@ export const CAPTURED_MS = 3_600_000
 export function createVersions(run: AtomicStore['run']): VersionMemory {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
-  const asked = createMomentary<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
-  const renewing: typeof asked = createMomentary()
+  const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
+  const renewing: typeof asked = perTick()
   let epoch = 0
   const versions: VersionMemory = {
     get epoch() {

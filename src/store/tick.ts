@@ -3,7 +3,7 @@ import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
 import { MORTAL } from '../runtime/background.ts'
 import { now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
-import { MOMENT_MS } from '../runtime/momentary.ts'
+import { soon, TICK_LIMIT_MS } from '../runtime/per-tick.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
 import type { Command } from './transport.ts'
@@ -48,8 +48,6 @@ export const SCRIPTS_AT_ONCE = 16
 
 /** A tick that is sent later than this after its first call was held up. */
 const HELD_UP_MS = 5
-
-const RESOLVED = Promise.resolve()
 
 /**
  * What ends units whose time is up. Made once, with a way to all that are open; then told of each tick as it is sent: it
@@ -104,8 +102,7 @@ export function createTick(
     })
   }
   const start = (): void => send(filling as Open)
-  // Not `queueMicrotask`, which costs ten times as much on Node.
-  const hop = (): void => void RESOLVED.then(start)
+  const hop = (): void => soon(start)
 
   return {
     add: (keys, args, effect, size, call, script) =>
@@ -116,7 +113,7 @@ export function createTick(
         // The clock is read once a tick, but for calls with a deadline that no other had before.
         if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || MORTAL) at = now()
         // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
-        if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
+        if (MORTAL && filling && at - filling.sinceMs > TICK_LIMIT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         lastDeadline = deadline
         const unit: Unit = {
@@ -145,7 +142,7 @@ export function createTick(
           filling = { units: [unit], sinceMs: at, before: ring.before, after: ring }
           ring.before = ring.before.after = filling
           const own = filling
-          void RESOLVED.then(MORTAL ? () => RESOLVED.then(() => send(own)) : hop)
+          soon(MORTAL ? () => soon(() => send(own)) : hop)
         }
       }),
     close: () => {

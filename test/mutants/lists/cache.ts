@@ -33,7 +33,7 @@ const near = of('src/near/coherence.ts')
 const feed = of('src/near/message-feed.ts')
 const pull = of('src/near/pull-feed.ts')
 const tomb = of('src/near/tombstones.ts')
-const momentary = of('src/runtime/momentary.ts')
+const perTick = of('src/runtime/per-tick.ts')
 const recent = of('src/cache/recent.ts')
 
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
@@ -336,7 +336,7 @@ export const mutants: readonly Mutant[] = [
   ),
   increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
   write('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
-  momentary('reads of one tick only are shared', 'void RESOLVED.then(clear)', ''),
+  perTick('reads of one tick only are shared', 'soon(clear)', ''),
   engine(
     'reads before a write are not shared after it',
     "if (effect === 'read') return ask()\n      reads.delete(key)",
