@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { inTransaction, readExec, scanKeys } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import {
@@ -197,7 +198,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     cluster ? spread(commands, bytes, progress) : write(client, commands, bytes, progress)
 
   const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
-    const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
+    const framed = inTransaction(commands)
     const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
     progress.atomic = true
     let known: Peer | undefined
@@ -206,20 +207,16 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const peer = known ?? (cluster ? route((keyed as Command).args) : client)
       await open(peer)
       const replies = (await Promise.all(write(peer, [...asking, ...framed], bytes, progress))).slice(asking.length)
-      const result = replies.at(-1)
-      if (Array.isArray(result)) return result
-      const at = replies.findIndex((reply) => reply instanceof ReplyError)
-      const cause = replies[at]
-      if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
+      const result = readExec(framed, replies)
+      if (!('error' in result)) return result
+      const { error, blamed } = result
       // EXECABORT: nothing ran, so a moved transaction may go once more.
-      if (!cluster && !lone && cause.word === 'MOVED') {
+      if (!cluster && !lone && blamed?.word === 'MOVED') {
         return (await joinCluster()).transport.transaction(commands, { bytes, deadline: progress.deadline })
       }
-      if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
-        throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
-      }
-      known = await follow(cause, left)
-      asking = known && cause.word === 'ASK' ? [ASKING] : []
+      if (!cluster || left === 0 || !blamed || !REDIRECT.test(blamed.message)) throw error
+      known = await follow(blamed, left)
+      asking = known && blamed.word === 'ASK' ? [ASKING] : []
     }
   }
 
@@ -288,17 +285,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     if (whole) return yield* whole.scan(pattern, call)
     const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
     for (const node of nodes) {
-      let cursor = '0'
-      do {
-        const command: Command = { args: ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000], effect: 'read' }
-        const reply = await within(call, async (progress) => {
+      const ask: Transport['send'] = (command, call) =>
+        within(call, async (progress) => {
           await open(node)
           return write(node, [command], false, progress)[0] as Promise<Wire>
         })
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
-        cursor = String(reply[0])
-        yield* reply[1] as string[]
-      } while (cursor !== '0')
+      yield* scanKeys(ask, pattern, call)
     }
   }
 

@@ -1,6 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { checkWhole } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
+import { concat } from '../protocol/bytes.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { json } from './json.ts'
 
@@ -64,11 +65,5 @@ async function collect(
     }
     parts.push(value)
   }
-  const out = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return concat(parts)
 }

@@ -3,8 +3,9 @@ import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { createBackground, MORTAL } from '../runtime/background.ts'
+import { jittered } from '../runtime/backoff.ts'
 import { elapsedMs, sleep } from '../runtime/clock.ts'
-import { random, randomId } from '../runtime/random.ts'
+import { randomId } from '../runtime/random.ts'
 import { heldLock } from './held-lock.ts'
 import { lockStep } from './operations.ts'
 import { confirmedRun, UNMET } from './replicas.ts'
@@ -77,7 +78,7 @@ export function createLocks(options: LocksOptions): Locks {
         const left = end - elapsedMs()
         if (!(left > 0)) return undefined
         const crowd = reply < 0 ? 1 : Math.max(1, waiting / CROWD)
-        await pauseFor(Math.min(left, pollMs * (0.5 + random()) * crowd), signal)
+        await pauseFor(Math.min(left, jittered(pollMs) * crowd), signal)
       }
     } catch (error) {
       // The command may have run, or run yet: a lease that nobody knows of would keep everyone out until its end.

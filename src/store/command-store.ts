@@ -1,9 +1,9 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { sha1 } from '../protocol/digest.ts'
 import { type Effect, scriptOf } from '../protocol/operation.ts'
+import { jittered } from '../runtime/backoff.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
-import { random } from '../runtime/random.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
 import type { Call, CommandStore, StoreEvent, StoreTraits } from './store.ts'
@@ -194,7 +194,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     })
     if (again[0]) {
       emit('resend', 'batch')
-      await pause(20 * 2 ** again[0].attempts * (0.5 + random()))
+      await pause(jittered(20 * 2 ** again[0].attempts))
     }
     return again
   }
