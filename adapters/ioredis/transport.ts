@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { HitherError } from '../../src/errors.ts'
-import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { inTransaction, readExec, scanKeys } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
@@ -16,7 +16,7 @@ import {
 import type { IoredisLike, Peer } from './client.ts'
 import { clusterOf } from './cluster-of.ts'
 import { isReply, late, lost, sentInPart } from './errors.ts'
-import type { Limit, Progress } from './progress.ts'
+import type { CommandOptions, Progress } from './progress.ts'
 import { watchReadiness } from './readiness.ts'
 import { holding, toExact, toWire } from './replies.ts'
 import { createRouting, REDIRECTS } from './routing.ts'
@@ -82,13 +82,13 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     })
     return joining
   }
-  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, limit?: Limit): Promise<Wire> => {
+  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, options?: CommandOptions): Promise<Wire> => {
     const failed = (error: unknown): Wire | Promise<Wire> => {
       if (isReply(error)) {
         const reply = new ReplyError(error.message)
-        if (cluster || lone || limit?.atomic || reply.word !== 'MOVED') return reply
+        if (cluster || lone || options?.atomic || reply.word !== 'MOVED') return reply
         // Nothing ran: another node has the key.
-        const { deadline = Number.POSITIVE_INFINITY } = limit ?? {}
+        const { deadline = Number.POSITIVE_INFINITY } = options ?? {}
         return joinCluster().then(({ untimed }) => untimed.send({ args, effect: 'once' }, { bytes, deadline }))
       }
       // A node's client that has ended is replaced by the Cluster: what is final is the end of the whole.
@@ -238,46 +238,24 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   })
   /** As `run`, and rejects at the call's deadline and when its signal aborts. */
   const within = <T>(call: Call | undefined, task: Task<T>): Promise<T> => {
-    const signal = call?.signal
-    const deadline = call?.deadline
+    const { signal, deadline } = call ?? {}
     if (signal?.aborted) return Promise.reject(signal.reason)
     const progress = start(call)
     const work = run(task, progress)
     if (!signal && deadline === undefined) return work
     return new Promise((resolve, reject) => {
       // The reply that comes later still takes its own place on the connection: ioredis keeps the command queued.
+      const leave = (reason: unknown): void => {
+        progress.over = true
+        reject(reason)
+      }
+      const callOff = onLimit(limitOf(call), () => late(progress), leave, 0)
       const end = (): void => {
         progress.over = true
-        cancel?.()
-        forget?.()
+        callOff()
       }
-      const cancel =
-        deadline === undefined
-          ? undefined
-          : setDeadline(
-              () => {
-                reject(late(progress))
-                end()
-              },
-              deadline - now(),
-              0,
-            )
-      const forget =
-        signal &&
-        onAbort(signal, () => {
-          end()
-          reject(signal.reason)
-        })
-      work.then(
-        (value) => {
-          end()
-          resolve(value)
-        },
-        (error) => {
-          end()
-          reject(error)
-        },
-      )
+      work.then(end, end)
+      work.then(resolve, reject)
     })
   }
 
