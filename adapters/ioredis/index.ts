@@ -1,10 +1,10 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
 import { publish } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
 import type { IoredisLike } from './client.ts'
 import { slotOf } from './slot.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
@@ -40,7 +40,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport: untimed,
     ordered: !cluster,
-    watch: watchAll(lasting),
+    watch: oneTimer(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     sendEach,
     ...(cluster ? { slotOf } : {}),

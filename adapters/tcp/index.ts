@@ -1,9 +1,9 @@
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { publish, scanKeys } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
 import { openTransport, type TcpTransportOptions } from './transport.ts'
 
 export type { TlsOptions } from './connection.ts'
@@ -36,7 +36,7 @@ export function tcpStore(options: TcpStoreOptions | string): CommandStore {
     transport,
     sendEach,
     ordered: true,
-    watch: watchAll(setQuietTimer),
+    watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     onEvent,
   })

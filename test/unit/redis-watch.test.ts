@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { HitherError } from '../../src/errors.ts'
 import type { Operation } from '../../src/protocol/operation.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
-import { withWatch } from '../../src/store/watch.ts'
 
 const traits = { maxKeyBytes: 1024, maxValueBytes: 1024 } as CommandStore['traits']
 const operation: Operation<never[], number> = {
