@@ -1,14 +1,7 @@
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { HitherError } from '../../src/errors.ts'
 import { NEVER, now } from '../../src/runtime/clock.ts'
-
-import {
-  type BatchCall,
-  type Command,
-  ReplyError,
-  type SendEach,
-  type Transport,
-  type Wire,
-} from '../../src/store/transport.ts'
+import { inTransaction, readExec } from '../../src/store/over-redis.ts'
+import type { BatchCall, Command, SendEach, Transport, Wire } from '../../src/store/transport.ts'
 import { type Connection, type Entry, late } from './connection.ts'
 
 /**
@@ -24,9 +17,6 @@ const words: readonly (readonly [Kind, string])[] = [
   ['may', 'XREAD XREADGROUP CLIENT'],
 ]
 const kinds = new Map<unknown, Kind>(words.flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind])))
-
-const MULTI: Command = { args: ['MULTI'], effect: 'read' }
-const EXEC: Command = { args: ['EXEC'], effect: 'once' }
 
 export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
   readonly sendEach: SendEach
@@ -116,17 +106,10 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
     async transaction(commands, call) {
       // Within a transaction nothing waits.
       for (const command of commands) check(command, false)
-      const framed = [MULTI, ...commands, EXEC]
-      const replies = await add<Wire[]>(framed, call, [])
-      const result = replies.at(-1)
-      if (Array.isArray(result)) return result
-      const at = replies.findIndex((reply) => reply instanceof ReplyError)
-      const cause = replies[at]
-      if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
-      // MULTI itself refused: what followed ran one by one.
-      // Replies that are too large were made by a transaction that ran.
-      const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted })
+      const framed = inTransaction(commands)
+      const result = readExec(framed, await add<Wire[]>(framed, call, []))
+      if ('error' in result) throw result.error
+      return result
     },
   }
 }

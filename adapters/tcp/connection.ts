@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
+import { soon } from '../../src/runtime/per-tick.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createEncoder, createParser } from '../../src/store/resp.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
@@ -91,7 +92,6 @@ export interface Connection {
 const WRITE_BYTES = 65_536
 const LOOK_AGAIN_MS = 20
 const KEEP_ALIVE_MS = 30_000
-const RESOLVED = Promise.resolve()
 
 /**
  * One connection from its opening to its end; it never comes back. Entries are written in the order they were added,
@@ -197,7 +197,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     }
     if (state === 'leaving' && load === 0) finish(closed())
   }
-  const hop = (): void => void RESOLVED.then(flush)
+  const hop = (): void => soon(flush)
 
   const onReply = (reply: Wire, bytes: number): void => {
     if (state === 'ended') return
@@ -377,7 +377,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
       }
       if (scheduled || blocked || state !== 'ready') return
       scheduled = true
-      void RESOLVED.then(hop)
+      soon(hop)
     },
     tell(args) {
       encoder.add(args)
@@ -385,7 +385,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     },
     leave(graceMs) {
       if (state === 'opening' || load === 0) finish(closed())
-      if (state === 'ended') return RESOLVED
+      if (state === 'ended') return Promise.resolve()
       const cancel = setTimer(() => finish(closed()), graceMs)
       return new Promise((resolve) => {
         left = () => {

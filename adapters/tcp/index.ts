@@ -1,10 +1,9 @@
-import { StoreRejectedError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { publish, scanKeys } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
-import { ReplyError } from '../../src/store/transport.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
 import { openTransport, type TcpTransportOptions } from './transport.ts'
 
 export type { TlsOptions } from './connection.ts'
@@ -37,27 +36,14 @@ export function tcpStore(options: TcpStoreOptions | string): CommandStore {
     transport,
     sendEach,
     ordered: true,
-    watch: watchAll(setQuietTimer),
+    watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     onEvent,
   })
   return {
     ...withWatch(scripted, transport.exclusive, timeoutMs),
-    async *scan(pattern, call) {
-      let cursor = '0'
-      do {
-        const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
-        const reply = await transport.send({ args, effect: 'read' }, call)
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
-        cursor = String(reply[0])
-        yield* reply[1] as string[]
-      } while (cursor !== '0')
-    },
+    scan: (pattern, call) => scanKeys(transport.send, pattern, call),
     subscribe: transport.subscribe,
-    async publish(channel, message, call) {
-      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
-      return Number(reply)
-    },
+    publish: (channel, message, call) => publish(transport.send, channel, message, call),
   }
 }

@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { checkNames, checkWhole } from '../../src/protocol/arguments.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { tell } from '../../src/runtime/listener.ts'
 import { createExclusivePool, type ExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
@@ -73,7 +74,7 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   const settings = toSettings(options, () => {
     cluster = true
   })
-  const idleMs = positive('idleMs', options.idleMs ?? 60_000)
+  const idleMs = checkWhole(options.idleMs ?? 60_000, 'idleMs', 1)
   const link = createLink(settings, idleMs)
   const { sendEach, ...shared } = createCalls(link.pick, true)
   const pool = createExclusivePool(() => openOwn(settings, idleMs, false))
@@ -170,27 +171,25 @@ function toSettings(options: TcpTransportOptions, onCluster: () => void): Settin
   if (typeof options !== 'object' || options === null) {
     throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
+  checkNames('hither/tcp', options, Object.keys(KNOWN))
   const { url, tls = {}, protocol = 2, maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024 } = options
   const address = parseRedisUrl(url)
   if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')
   if (protocol !== 2 && protocol !== 3) throw new HitherError('INVALID_ARGUMENT', 'protocol is 2 or 3')
-  if (!(Number.isSafeInteger(maxQueue) && maxQueue >= LEAST_QUEUE)) {
-    throw new HitherError('INVALID_ARGUMENT', `maxQueue is a whole number, at least ${LEAST_QUEUE}`)
-  }
   const emit = emitter(options)
   return {
     address,
     tls,
     protocol,
-    maxQueue,
-    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
-    linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
-    maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
-    maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
+    maxQueue: checkWhole(maxQueue, 'maxQueue', LEAST_QUEUE),
+    connectTimeoutMs: checkWhole(options.connectTimeoutMs ?? 5000, 'connectTimeoutMs', 1),
+    linkTimeoutMs: checkWhole(options.linkTimeoutMs ?? 10_000, 'linkTimeoutMs', 1),
+    maxReplyBytes: checkWhole(maxReplyBytes, 'maxReplyBytes', 1),
+    maxCallBytes: checkWhole(options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES), 'maxCallBytes', 1),
     maxTotalReplyBytes:
-      options.maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', options.maxTotalReplyBytes),
+      options.maxTotalReplyBytes === undefined
+        ? undefined
+        : checkWhole(options.maxTotalReplyBytes, 'maxTotalReplyBytes', 1),
     onLate: (command) => emit('late-reply', command),
     onCluster,
   }
@@ -198,9 +197,4 @@ function toSettings(options: TcpTransportOptions, onCluster: () => void): Settin
 
 function emitter({ onEvent }: TcpTransportOptions): (type: StoreEvent['type'], command: string) => void {
   return (type, command) => tell(onEvent, { type, command })
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
 }

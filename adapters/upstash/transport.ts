@@ -1,6 +1,6 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -24,8 +24,8 @@ export function createTransport(endpoint: Endpoint): Transport {
     signal?.throwIfAborted()
     const stop = new AbortController()
     underWay.add(stop)
-    const forget = signal && onAbort(signal, () => stop.abort(signal.reason))
-    const cancel = setDeadline(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
+    const late = () => lost('TIMEOUT', 'no reply before the deadline')
+    const callOff = onLimit(limitOf({ signal, deadline }), late, (reason) => stop.abort(reason))
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }
@@ -78,9 +78,8 @@ export function createTransport(endpoint: Endpoint): Transport {
         await sleep(ms, stop.signal)
       }
     } finally {
-      cancel()
+      callOff()
       underWay.delete(stop)
-      forget?.()
     }
   }
 
