@@ -16,6 +16,8 @@ export interface SocketTarget {
 
 /** What a socket reports. `onEnd` is called once, also for one that never opened; nothing is reported after it. */
 export interface SocketEvents {
+  /** A server took the connection; over TLS it has not proved itself yet. Not every runtime says so. */
+  onReached?(): void
   onOpen(): void
   onData(bytes: Uint8Array): void
   /** Bytes may be written again after `write` returned false. */
@@ -45,6 +47,7 @@ export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSo
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
   socket.on(tls ? 'secureConnect' : 'connect', () => events.onOpen())
+  if (tls) socket.once('connect', () => events.onReached?.())
   socket.on('data', (bytes: Buffer) => events.onData(bytes))
   socket.on('drain', () => events.onDrain())
   socket.on('error', (error) => {

@@ -1,7 +1,8 @@
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { HitherError } from '../../src/errors.ts'
 import { NEVER, now } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/call.ts'
-import { type BatchCall, type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
+import { inTransaction, readExec } from '../../src/store/over-redis.ts'
+import type { BatchCall, Command, Transport, Wire } from '../../src/store/transport.ts'
 import { late } from './errors.ts'
 import type { Connection, Entry } from './wiring.ts'
 
@@ -19,21 +20,14 @@ const words: readonly (readonly [Kind, string])[] = [
 ]
 const kinds = new Map<unknown, Kind>(words.flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind])))
 
-const MULTI: Command = { args: ['MULTI'], effect: 'read' }
-const EXEC: Command = { args: ['EXEC'], effect: 'once' }
-
-/** A transaction that was not run, and the reply that says why. */
-export interface Refusal {
-  readonly command: string
-  readonly cause: ReplyError
-  readonly maybeExecuted: boolean
-}
+/** The replies of a transaction, or why it was refused. */
+export type Executed = ReturnType<typeof readExec>
 
 export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
   /** As `send`, without a promise. Never throws. */
   one(command: Command, call: Call | undefined, onReply: (reply: Wire) => void, onError: (error: unknown) => void): void
   /** As `transaction`, with a refusal as a value. `before`: commands that go just before it, on the same connection. */
-  exec(commands: readonly Command[], call?: Call, before?: readonly Command[]): Promise<readonly Wire[] | Refusal>
+  exec(commands: readonly Command[], call?: Call, before?: readonly Command[]): Promise<Executed>
 }
 
 /** Throws where a command may not be sent on a connection that others share. */
@@ -96,17 +90,9 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
   const exec: Calls['exec'] = async (commands, call, before = []) => {
     // Within a transaction nothing waits.
     for (const command of commands) check(command, shared, false)
-    const framed = [MULTI, ...commands, EXEC]
-    const replies = (await add<Wire[]>([...before, ...framed], call, [])).slice(before.length)
-    const result = replies.at(-1)
-    if (Array.isArray(result)) return result
-    const at = replies.findIndex((reply) => reply instanceof ReplyError)
-    const cause = replies[at]
-    if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
-    // MULTI itself refused: what followed ran one by one.
-    // Replies that are too large were made by a transaction that ran.
-    const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-    return { command: String(framed[at]?.args[0]), cause, maybeExecuted }
+    const framed = inTransaction(commands)
+    const replies = await add<Wire[]>([...before, ...framed], call, [])
+    return readExec(framed, replies.slice(before.length))
   }
   return {
     exec,
@@ -136,8 +122,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
 }
 
 /** The replies of a transaction. Throws `STORE_REJECTED` for one that was refused. */
-export function ran(result: readonly Wire[] | Refusal): readonly Wire[] {
-  if (!('cause' in result)) return result
-  const { command, cause, maybeExecuted } = result
-  throw new StoreRejectedError(command, cause, { maybeExecuted })
+export function ran(result: Executed): readonly Wire[] {
+  if ('error' in result) throw result.error
+  return result
 }

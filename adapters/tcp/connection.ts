@@ -14,7 +14,9 @@ import type { Settings } from './settings.ts'
 import type { Connection, Entry, Role, Wiring } from './wiring.ts'
 import { flush, put, schedule, write } from './writing.ts'
 
-const RESOLVED = Promise.resolve()
+/** The part of `connectTimeoutMs` that a greeting by TLS may take. */
+const HANDSHAKE = 0.6
+const NO_TLS = 'connected, and no answer by TLS: is it TLS? redis:// is for a server without'
 
 /**
  * One connection from its opening to its end; it never comes back. Entries are written in the order they were added,
@@ -43,10 +45,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     end: (error) => finish(on, error),
   }
   const { connectTimeoutMs, locate, address } = settings
-  on.cancelOpening = setDeadline(
-    () => on.end(unreached('no answer', `ETIMEDOUT after ${connectTimeoutMs} ms`, address.tls)),
-    connectTimeoutMs,
-  )
+  endOpeningIn(on, connectTimeoutMs, 'no answer')
   if (locate) locate().then((found) => connect(on, found), on.end)
   else connect(on, address)
   return {
@@ -69,6 +68,11 @@ export function openConnection(settings: Settings, role: Role): Connection {
   }
 }
 
+function endOpeningIn(on: Wiring, ms: number, what: string): void {
+  on.cancelOpening?.()
+  on.cancelOpening = setDeadline(() => on.end(unreached(what, `ETIMEDOUT after ${ms} ms`)), ms)
+}
+
 function connect(on: Wiring, address: RedisAddress): void {
   if (on.state !== 'opening') return
   const { settings, role, sent } = on
@@ -85,6 +89,8 @@ function connect(on: Wiring, address: RedisAddress): void {
     on.socket = openSocket(
       { host, port, family, ...(path ? { path } : {}), ...(tls ? { tls: settings.tls } : {}) },
       {
+        // A server without TLS is silent at a greeting by TLS. It shows before callers have given up.
+        onReached: () => endOpeningIn(on, settings.connectTimeoutMs * HANDSHAKE, NO_TLS),
         onOpen: () => void greet(address, settings, (lines) => ask(on, lines)).then(() => ready(on), on.end),
         onData(chunk) {
           on.heardAt = now()
@@ -112,7 +118,7 @@ function endOf(on: Wiring, cause: unknown): HitherError {
   const { code, name } = (cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
   const reason = String(code ?? name ?? 'closed by the server')
   return on.state === 'opening'
-    ? unreached('not connected', reason, on.settings.address.tls, cause)
+    ? unreached('not connected', reason, cause)
     : fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, cause)
 }
 
@@ -149,7 +155,7 @@ function add(on: Wiring, entry: Entry, signal: AbortSignal | undefined): void {
 
 function leave(on: Wiring, graceMs: number): Promise<void> {
   if (on.state === 'opening' || on.load === 0) on.end(closed())
-  if (on.state === 'ended') return RESOLVED
+  if (on.state === 'ended') return Promise.resolve()
   const cancel = setTimer(() => on.end(closed()), graceMs)
   return new Promise((resolve) => {
     on.left = () => {

@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
+import { jittered } from '../../src/runtime/backoff.ts'
 import { NEVER, sleep } from '../../src/runtime/clock.ts'
 import { within } from '../../src/runtime/deadline.ts'
-import { random } from '../../src/runtime/random.ts'
 import type { Call } from '../../src/store/call.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Node } from './node.ts'
@@ -66,7 +66,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       refresh()
       return { left: left - 1 }
     }
-    await within(sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random())), patienceOf(call))
+    await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), patienceOf(call))
     await nodes.refresh().catch(() => {})
     return { left: left - 1 }
   }

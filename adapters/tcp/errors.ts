@@ -10,12 +10,11 @@ export function tooLarge(bytes: number): ReplyError {
   return new ReplyError(`TOOLARGE the replies of one call are more than ${bytes} bytes together: the rest was not kept`)
 }
 
-/** No connection was made. `tls`: the url asks for TLS, which a plain port answers with something else, or not at all. */
-export function unreached(what: string, reason: string, tls: boolean, cause?: unknown): HitherError {
-  const hint = tls ? ', and that the server speaks TLS there (rediss:)' : ''
+/** No connection was made. */
+export function unreached(what: string, reason: string, cause?: unknown): HitherError {
   return fault(
     'STORE_UNAVAILABLE',
-    `${what} (${reason}): check that the server runs and host and port are right${hint}`,
+    `${what} (${reason}): check that the server runs and host and port are right`,
     cause,
   )
 }

@@ -1,11 +1,10 @@
-import { StoreRejectedError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
+import { publish } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
-import { ReplyError } from '../../src/store/transport.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
 import type { TcpTransportOptions } from './options.ts'
 import { openTransport } from './transport.ts'
 
@@ -46,7 +45,7 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     sendEach,
     ordered: !clustered && connections === 1,
     ...(clustered ? { slotOf } : {}),
-    watch: watchAll(setQuietTimer),
+    watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     onEvent,
   })
@@ -55,10 +54,6 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     scan,
     ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,
-    async publish(channel, message, call) {
-      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
-      return Number(reply)
-    },
+    publish: (channel, message, call) => publish(transport.send, channel, message, call),
   }
 }

@@ -1,6 +1,6 @@
 import type { HitherError } from '../../src/errors.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { now } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
 import type { Settings } from './settings.ts'
@@ -17,14 +17,7 @@ export interface Link {
   close(): Promise<void>
 }
 
-/** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
-const MAX_BACKOFF_MS = 400
 const GRACE_MS = 1000
-
-/** Milliseconds to wait after so many attempts that failed in a row: doubling, and jittered so that clients spread. */
-export function backoff(failures: number): number {
-  return Math.ceil(random() * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
-}
 
 /**
  * A connection that is opened by the call that needs it, and again by the next one after it ended: calls wait for an
@@ -44,7 +37,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
         if (current === connection) current = undefined
         failures = opened ? 0 : failures + 1
         fault = error
-        retryAt = opened ? 0 : now() + backoff(failures)
+        retryAt = opened ? 0 : now() + reconnectDelay(failures)
       },
     })
     return connection

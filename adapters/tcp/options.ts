@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { checkNames, checkWhole, invalid } from '../../src/protocol/arguments.ts'
 import { tell } from '../../src/runtime/listener.ts'
 import { parseRedisUrl, type RedisAddress, splitRedisUrls } from '../../src/store/redis-url.ts'
 import type { StoreEvent } from '../../src/store/store.ts'
@@ -102,7 +103,7 @@ export function readOptions(options: TcpTransportOptions): Plan {
   if (typeof options !== 'object' || options === null) {
     throw invalid("options are an object, such as { url: 'redis://127.0.0.1:6379' }")
   }
-  refuseUnknown(options, KNOWN, 'hither/tcp')
+  checkNames('hither/tcp', options, Object.keys(KNOWN))
   const { url, sentinel, tls = {}, protocol = 2, reads = 'primary', natMap = {}, connections = 1 } = options
   if (url !== undefined && sentinel !== undefined) throw invalid('give url or sentinel, not both')
   const found = sentinel === undefined ? servers(url) : primaryOf(sentinel)
@@ -114,31 +115,26 @@ export function readOptions(options: TcpTransportOptions): Plan {
   if (reads !== 'primary' && reads !== 'replica') throw invalid("reads is 'primary' or 'replica'")
   if (typeof natMap !== 'object' || natMap === null)
     throw invalid("natMap is an object of { 'host:port': { host, port } }")
-  if (positive('connections', connections) > MAX_CONNECTIONS)
-    throw invalid(`connections are ${MAX_CONNECTIONS} at most`)
   const { maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024, maxTotalReplyBytes } = options
-  if (!(Number.isSafeInteger(maxQueue) && maxQueue >= LEAST_QUEUE)) {
-    throw invalid(`maxQueue is a whole number, at least ${LEAST_QUEUE}`)
-  }
   const emit: Plan['emit'] = (type, command) => tell(options.onEvent, { type, command })
   return {
     ...found,
     natMap,
     replicas: reads === 'replica',
-    connections,
-    idleMs: positive('idleMs', options.idleMs ?? 60_000),
+    connections: checkWhole(connections, 'connections', 1, MAX_CONNECTIONS),
+    idleMs: checkWhole(options.idleMs ?? 60_000, 'idleMs', 1),
     emit,
     settings: {
       address,
       tls,
       protocol,
-      maxQueue,
-      connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
-      linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
-      maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
-      maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
+      maxQueue: checkWhole(maxQueue, 'maxQueue', LEAST_QUEUE),
+      connectTimeoutMs: checkWhole(options.connectTimeoutMs ?? 5000, 'connectTimeoutMs', 1),
+      linkTimeoutMs: checkWhole(options.linkTimeoutMs ?? 10_000, 'linkTimeoutMs', 1),
+      maxReplyBytes: checkWhole(maxReplyBytes, 'maxReplyBytes', 1),
+      maxCallBytes: checkWhole(options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES), 'maxCallBytes', 1),
       maxTotalReplyBytes:
-        maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', maxTotalReplyBytes),
+        maxTotalReplyBytes === undefined ? undefined : checkWhole(maxTotalReplyBytes, 'maxTotalReplyBytes', 1),
       onLate: (command) => emit('late-reply', command),
       onCluster() {},
     },
@@ -173,10 +169,10 @@ const KNOWN_SENTINEL: { readonly [K in keyof SentinelOptions]-?: 1 } = {
 
 function primaryOf(sentinel: SentinelOptions): Servers {
   if (typeof sentinel !== 'object' || sentinel === null) throw invalid('sentinel is an object of urls and name')
-  refuseUnknown(sentinel, KNOWN_SENTINEL, 'sentinel')
+  checkNames('sentinel', sentinel, Object.keys(KNOWN_SENTINEL))
   const { urls, name, username = '', password = '', db = 0, tls = false } = sentinel
   if (typeof name !== 'string' || !name) throw invalid('sentinel.name is the name under which the primary is watched')
-  if (!(Number.isSafeInteger(db) && db >= 0)) throw invalid('sentinel.db is a whole number, 0 or more')
+  checkWhole(db, 'sentinel.db', 0)
   if (typeof username !== 'string' || typeof password !== 'string' || typeof tls !== 'boolean') {
     throw invalid('sentinel.username and sentinel.password are texts, sentinel.tls is true or false')
   }
@@ -184,18 +180,4 @@ function primaryOf(sentinel: SentinelOptions): Servers {
   if (addresses.length === 0) throw new HitherError('INVALID_URL', 'sentinel.urls is an empty list')
   const primary = { host: '', port: 0, path: '', family: 0, db, username, password, tls }
   return { seeds: [primary], clustered: false, sentinels: { addresses, name } }
-}
-
-function refuseUnknown(options: object, known: object, where: string): void {
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(known, name)) throw invalid(`${where} has no option ${name}`)
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw invalid(`${name} is a whole number above 0`)
-}
-
-function invalid(message: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', message)
 }

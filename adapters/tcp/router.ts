@@ -127,8 +127,9 @@ export function createRouter(options: NodesOptions): Router {
       running.catch(suspect)
       const result = await running
       // EXECABORT: nothing ran, so a moved transaction may go once more.
-      if (!('cause' in result) || result.maybeExecuted || !isRedirect(result.cause, trip)) return ran(result)
-      trip = await follow(result.cause, node, call, trip.left)
+      const blamed = 'error' in result && !result.error.maybeExecuted ? result.blamed : undefined
+      if (!blamed || !isRedirect(blamed, trip)) return ran(result)
+      trip = await follow(blamed, node, call, trip.left)
     }
   }
   return {

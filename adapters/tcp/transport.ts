@@ -1,6 +1,6 @@
-import { StoreRejectedError } from '../../src/errors.ts'
+import { scanKeys } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
-import type { ReplyError, SendEach, Transport, Wire } from '../../src/store/transport.ts'
+import type { SendEach, Transport } from '../../src/store/transport.ts'
 import { closed } from './errors.ts'
 import { createListeners } from './listener.ts'
 import { type Plan, readOptions, type TcpTransportOptions } from './options.ts'
@@ -101,14 +101,5 @@ function atAnyNode(settings: Settings, router: Router): Settings {
 }
 
 async function* scanAll(router: Router, pattern: string, call?: Call): AsyncGenerator<string> {
-  for (const node of await router.primaries(call)) {
-    let cursor = '0'
-    do {
-      const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
-      const reply: Wire = await node.calls(0).send({ args, effect: 'read' }, call)
-      if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
-      cursor = String(reply[0])
-      yield* reply[1] as string[]
-    } while (cursor !== '0')
-  }
+  for (const node of await router.primaries(call)) yield* scanKeys(node.calls(0).send, pattern, call)
 }

@@ -1,4 +1,5 @@
 import { now } from '../../src/runtime/clock.ts'
+import { soon } from '../../src/runtime/per-tick.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { closed } from './errors.ts'
 import { arm } from './patience.ts'
@@ -6,12 +7,11 @@ import type { Entry, Wiring } from './wiring.ts'
 
 /** Bytes handed to the socket in one write, about. */
 const WRITE_BYTES = 65_536
-const RESOLVED = Promise.resolve()
 
 /** Writes what waits after this run of microtasks, so that its calls share a write. */
 export function schedule(on: Wiring): void {
   on.scheduled = true
-  void RESOLVED.then(() => void RESOLVED.then(() => flush(on)))
+  soon(() => soon(() => flush(on)))
 }
 
 /** Writes what waits, as far as the socket takes it. */

@@ -1,27 +1,65 @@
+import { HitherError } from '../errors.ts'
 import { checkNamespace } from '../protocol/keys.ts'
-import type { Core } from './engine.ts'
-import { createLoads } from './load/flight.ts'
-import { checkNames, VIEW_OPTIONS } from './options.ts'
-import type { CacheOptions, ViewOptions } from './types.ts'
-import { checkHasVersions, createView, type View } from './view.ts'
+import { BIND } from '../runtime/background.ts'
+import { createCore, type FaceParts } from './engine.ts'
+import { closeFlights } from './load/flight.ts'
+import { loadSettings } from './load/settings.ts'
+import type { View } from './model.ts'
+import { checkNames, invalid, VIEW_OPTIONS } from './options.ts'
+import type { CacheOptions, PlainCacheOptions, ViewOptions, WaitUntil } from './types.ts'
+import { checkHasVersions, createView } from './view.ts'
 
 /** The first view of a cache. */
-export function openView(core: Core, { waitUntil, mutable }: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
-  return createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
+export function openView(options: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+  const core = createCore(options, face)
+  const { waitUntil, mutable } = options
+  checkWaitUntil(waitUntil)
+  const view = createView(core, core.namespace, { waitUntil, mutable })
+  // Now, so that a default that makes no sense is refused here and not at the first call.
+  view.defaultSettings = loadSettings(core)
+  return view
 }
 
-export function viewWith({ core, loads, namespace, request }: View, options: ViewOptions): View {
+export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
+  const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
   checkNames('with', options, VIEW_OPTIONS, core.plain)
+  checkWaitUntil(options.waitUntil)
+  checkIsBound(options.waitUntil)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return createView(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+  return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
+}
+
+/** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
+function isRequestContext(from: ViewOptions): from is { readonly waitUntil: WaitUntil } {
+  if (typeof from?.waitUntil !== 'function') return false
+  return !Object.hasOwn(from, 'waitUntil') || 'passThroughOnException' in from
+}
+
+function checkWaitUntil(waitUntil: WaitUntil | undefined): void {
+  if (waitUntil !== undefined && typeof waitUntil !== 'function') throw invalid(`waitUntil is a function: ${BIND}`)
+}
+
+/** Throws for a method of the runtime that was taken from its object: in a request it would throw at every call. */
+function checkIsBound(waitUntil: WaitUntil | undefined): void {
+  // A program's own function is not called: it may count its calls.
+  if (!waitUntil || !/\[native code\]\s*}$/.test(Function.prototype.toString.call(waitUntil))) return
+  try {
+    waitUntil(Promise.resolve())
+  } catch (cause) {
+    // Outside of a request one that is bound throws, too, and something else.
+    if (!(cause instanceof TypeError)) return
+    throw new HitherError('INVALID_ARGUMENT', `waitUntil was taken from its object: ${BIND}`, { cause })
+  }
 }
 
 export function viewOfNamespace(view: View, name: string): View {
   checkHasVersions(view)
-  return createView(view.core, view.loads, `${view.namespace}.${checkNamespace(name)}`, view.request)
+  return createView(view.core, `${view.namespace}.${checkNamespace(name)}`, view.request)
 }
 
-export async function close({ core, loads }: View): Promise<void> {
-  await loads.close()
-  await core.close()
+export async function close({ core }: View): Promise<void> {
+  await closeFlights(core)
+  await core.near.close()
+  await core.background.flush()
+  await core.store.close()
 }

@@ -1,4 +1,4 @@
-import { HitherError } from '../errors.ts'
+import { invalid } from '../protocol/arguments.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
 import type {
@@ -49,12 +49,17 @@ export const CACHE: Names<CacheOptions> = {
   storeTimeout: 1,
   hardTimeout: 1,
   onEvent: 1,
+  eventKeys: 1,
   waitUntil: 1,
   mutable: 1,
   namespace: 2,
   longKeys: 2,
   grace: 2,
   codec: 2,
+  softTimeout: 2,
+  jitter: 2,
+  backoff: 2,
+  refresh: 2,
 }
 
 /** Throws `INVALID_ARGUMENT` for an option that does not exist: none is dropped in silence. */
@@ -110,6 +115,4 @@ export function wantsMore({ signal, deadline, forceFresh, bypass, refresh, schem
   return !!(signal || deadline || forceFresh || bypass || refresh || schema)
 }
 
-export function invalid(message: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', message)
-}
+export { invalid }

@@ -6,8 +6,8 @@ import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
 import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
-import type { PlainFormat } from './parts/format-plain.ts'
 import type { Schema } from './schema.ts'
+import type { ValueForm } from './value-form.ts'
 
 export type { AnyCache, HasEntries, HasTags, Results } from './handle.ts'
 
@@ -172,23 +172,30 @@ export interface PlainLoadOptions extends PlainAddOptions {
   readonly migrate?: (value: unknown) => unknown
 }
 
-export interface GetOrSetOptions extends PlainLoadOptions, Omit<AddOptions, 'tags'> {
+/** Options of a load that a cache may set for all of its calls; a call's own go before them. */
+export interface LoadDefaults {
+  /** Shortens each lifetime by a random part of up to this fraction, below 1. @default the cache's, or 0 */
+  readonly jitter?: number | undefined
+  /**
+   * How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. As a default of
+   * the cache it is for the calls that have `grace`. @default the cache's, or as long as it takes
+   */
+  readonly softTimeout?: Duration | undefined
+  /** How long a stale copy is served without another try, after a load has failed. @default the cache's, or 0 */
+  readonly backoff?: Duration | undefined
+  /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default the cache's, or none */
+  readonly refresh?: Refresh | undefined
+}
+
+export interface GetOrSetOptions extends PlainLoadOptions, LoadDefaults, Omit<AddOptions, 'tags'> {
   readonly tags?: readonly string[]
-  /** Shortens each lifetime by a random part of up to this fraction, below 1. @default 0 */
-  readonly jitter?: number
-  /** How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. @default as long as it takes */
-  readonly softTimeout?: Duration
   /** The lifetime of `null`. @default as any value's */
   readonly negativeTtl?: Duration
-  /** How long a stale copy is served without another try, after a load has failed. @default 0 */
-  readonly backoff?: Duration
   /**
    * How long a load that failed is not tried again, here and in other processes: their callers get the stale copy, or
    * `LOAD_FAILED`, as long as they name this option, too. @default 0: who waited for the load loads at once
    */
   readonly shareFailure?: Duration
-  /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default none */
-  readonly refresh?: Refresh
   /** Loads and stores although the value is fresh. */
   readonly forceFresh?: boolean
   /** Loads, and neither reads nor stores. */
@@ -285,8 +292,11 @@ export interface CacheStats {
   readonly near?: NearStats
 }
 
-/** What happened, without values and full keys. `namespace` says where. */
-export type CacheEvent = { readonly namespace: string } & (
+/**
+ * What happened, without values and full keys. `namespace` says where; `name` is that of the `wrap` or `define`; `keyHash` is
+ * what `eventKeys` makes of the key, in events about one key.
+ */
+export type CacheEvent = { readonly namespace: string; readonly name?: string; readonly keyHash?: string } & (
   | { readonly type: 'hit' | 'miss' | 'stale' | 'invalidate' | 'decode-failed' }
   | { readonly type: 'load'; readonly durationMs: number; readonly ok: boolean }
   /** A load ended after its key was deleted or set: its callers got the value, the store did not. */
@@ -294,7 +304,8 @@ export type CacheEvent = { readonly namespace: string } & (
   /** A load's value that could not be stored. */
   | { readonly type: 'write-dropped'; readonly code: ErrorCode }
   | { readonly type: 'store-error'; readonly code: ErrorCode }
-  | { readonly type: 'background-error'; readonly code: ErrorCode | undefined }
+  /** Work that continued after an answer failed. `cause` is the error itself, which may quote data. */
+  | { readonly type: 'background-error'; readonly code: ErrorCode | undefined; readonly cause: unknown }
   /** The store is asked by one call at a time, all others fail at once; or it answers again. */
   | { readonly type: 'breaker'; readonly open: boolean }
   /**
@@ -302,6 +313,8 @@ export type CacheEvent = { readonly namespace: string } & (
    * and keeps its memory until its key is read again.
    */
   | { readonly type: 'no-lifetime' }
+  /** Once for each cache: a `ttl` is a number below 1,000, so less than a second. `message` names the literal for seconds. */
+  | { readonly type: 'short-ttl'; readonly message: string }
   /** Messages of other processes may have been missed: the near tier was emptied. */
   | { readonly type: 'feed-gap' }
 )
@@ -322,6 +335,8 @@ interface CommonOptions {
   readonly hardTimeout?: Duration
   /** Told what happens, synchronously. What a listener throws, or rejects with, is ignored. */
   readonly onEvent?: (event: CacheEvent) => void
+  /** What an event tells of its key, as `keyHash`: `shortHash()` of `hither/keys`. @default events say nothing of keys */
+  readonly eventKeys?: ((key: string) => string) | undefined
   /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
   readonly waitUntil?: WaitUntil
   /**
@@ -331,7 +346,7 @@ interface CommonOptions {
   readonly mutable?: boolean
 }
 
-export interface CacheOptions extends CommonOptions {
+export interface CacheOptions extends CommonOptions, LoadDefaults {
   /** Letters, digits, `_` and `-`. Keys are `<namespace>:<key>`. @default 'hither' */
   readonly namespace?: string
   /**
@@ -342,8 +357,13 @@ export interface CacheOptions extends CommonOptions {
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
-  readonly codec?: Codec
+  readonly codec?: Codec | ValueForm
   readonly format?: undefined
+}
+
+/** The format of entries that other programs read and write as well: `plain()` of `hither/plain`. */
+export interface PlainFormat {
+  readonly plain: true
 }
 
 /** Entries shared with other programs: the key as given, JSON text as the value, the lifetime kept by the server. */

@@ -540,6 +540,17 @@ function describeCache(
         expect(await sealed.get('k')).toBe('opened')
         expect(await cache.get('k')).toBeUndefined()
         expect((await cache.getEntry('k')).status).toBe('absent')
+        expect([await cache.has('k'), await cache.ttl('k'), await cache.take('k'), await cache.touch('k')]).toEqual([
+          false,
+          undefined,
+          undefined,
+          false,
+        ])
+        expect(await sealed.get('k')).toBe('opened')
+        expect([await cache.add('k', 'added'), await cache.add('k', 'twice')]).toEqual([true, false])
+        await sealed.set('k', 1)
+        expect(await cache.increment('k', 2)).toBe(2)
+        await sealed.set('k', 1)
         expect(await cache.getOrSet('k', () => 'mine')).toBe('mine')
         expect(await cache.get('k')).toBe('mine')
         await sealed.set('k', 1, { ttl: 30, grace: '1m' })

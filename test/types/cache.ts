@@ -165,6 +165,13 @@ createCache({ store, format: plainFormat(), codec: { name: 'x', encode: String, 
 // @ts-expect-error a listener is given events, not text
 createCache({ store, onEvent: (event: string) => event })
 
+// Options of a load may be set once for the whole cache; the plain format has none of them.
+createCache({ store, softTimeout: '200ms', jitter: 0.1, backoff: '5s', refresh: () => false })
+// @ts-expect-error a stale copy needs an entry of our own form
+createCache({ store, format: plainFormat(), softTimeout: '200ms' })
+// @ts-expect-error not every option of a load is one of a cache
+createCache({ store, negativeTtl: '1s' })
+
 // A kind of entries has the type of its schema, or of its loader.
 declare const userSchema: Schema<User>
 const byId = cache.define({

@@ -230,6 +230,12 @@ describe('TLS', () => {
     const open2 = open({ url: `rediss://localhost:${port}`, tls: { rejectUnauthorized: false } })
     expect(await open2.send(read('PING'))).toBe('PONG')
   })
+  it('asks whether it is TLS, of a server that is silent at its greeting', async () => {
+    const plain = url().replace('redis:', 'rediss:')
+    const error = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('is it TLS?') }
+    await expect(open({ url: plain, connectTimeoutMs: 300 }).send(read('PING'))).rejects.toMatchObject(error)
+    await expect(open({ url: plain }).send(read('PING'), { deadline: Date.now() + 4900 })).rejects.toMatchObject(error)
+  })
   it('proves the client, where the server asks', async () => {
     const port = await secure({ requestCert: true, ca: certificate.cert })
     const transport = open({ url: `rediss://localhost:${port}`, tls: { ...certificate, ca: certificate.cert } })

@@ -34,9 +34,9 @@ export function define<P, T, R extends Results, F extends object>(
 ): Definition<P, T, R>
 export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Definition<P, T, 'frozen'> {
   checkNames('define', given, DEFINE, viewOf(cache).core.plain)
-  const view = viewOfKind(viewOf(cache), DEFINED)
-  const defined = { [VIEW]: view } as AnyCache<'frozen', HasTags>
   const { name, key, load, loadMany, tags, ...options } = given ?? {}
+  const view = viewOfKind(viewOf(cache), { mark: DEFINED, name })
+  const defined = { [VIEW]: view } as AnyCache<'frozen', HasTags>
   const { schema } = options
   if (typeof load !== 'function') throw invalid('define takes { name, load }')
   const keyOf = (params: P): string => namedKey('define', name, key ? key(params) : encodeJson(params, true).payload)

@@ -16,7 +16,7 @@ export function wrap<A extends readonly unknown[], T, R extends Results, F exten
   const { name, key, ...loadOptions } = (options ?? {}) as WrapOptions<A> & GetOrSetOptions
   if (typeof fn !== 'function') throw invalid('wrap takes a function')
   namedKey('wrap', name, '')
-  const wrapped = viewOfKind(view, WRAPPED)
+  const wrapped = viewOfKind(view, { mark: WRAPPED, name })
   return async function (...args) {
     // A signal that is passed last makes no difference, be there one or not.
     const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1

@@ -1,19 +1,29 @@
 import { toMs } from '../../protocol/duration.ts'
 import { NEVER } from '../../runtime/clock.ts'
-import { type Core, invalid } from '../core.ts'
+import { lifeOf } from '../engine.ts'
+import type { Core } from '../model.ts'
+import { invalid } from '../options.ts'
 import type { GetOrSetOptions } from '../types.ts'
 import type { LoadSettings } from './types.ts'
 
 /** Checks the options of a load. Throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
-export function loadSettings(core: Core, options: GetOrSetOptions = {}): LoadSettings {
+export function loadSettings(core: Core, own: GetOrSetOptions = {}): LoadSettings {
+  const all = core.loadDefaults
+  const options: GetOrSetOptions = {
+    ...own,
+    softTimeout: own.softTimeout ?? all.softTimeout,
+    jitter: own.jitter ?? all.jitter,
+    backoff: own.backoff ?? all.backoff,
+    refresh: own.refresh ?? all.refresh,
+  }
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
-  const life = core.life(options)
+  const life = lifeOf(core, options)
   const { freshMs, lifeMs } = life
   const tags = core.tags.check(options.tags ?? [], lifeMs)
   const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
   const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
   toMs(negativeTtl, 'negativeTtl')
-  if (options.negativeTtl !== undefined) core.tags.check(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
+  if (options.negativeTtl !== undefined) core.tags.check(tags, lifeOf(core, { ...options, ttl: negativeTtl }).lifeMs)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (options.refresh && typeof options.refresh !== 'function')
     throw invalid('refresh is a function, as of hither/refresh')
@@ -22,10 +32,12 @@ export function loadSettings(core: Core, options: GetOrSetOptions = {}): LoadSet
   if (migrate && !schema) throw invalid('migrate needs a schema')
   const nearMs = options.nearTtl === undefined ? NEVER : toMs(options.nearTtl, 'nearTtl', 0)
   if (options.bypass && options.forceFresh) throw invalid('bypass or forceFresh, not both')
-  if (softMs < NEVER) {
-    if (softMs >= hardMs) throw invalid('softTimeout is shorter than hardTimeout')
-    if (freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
+  // A default is for calls that have grace and time for it; a call may have neither.
+  const isOwn = own.softTimeout !== undefined
+  if (softMs < NEVER && softMs >= hardMs && (isOwn || hardTimeout === undefined)) {
+    throw invalid('softTimeout is shorter than hardTimeout')
   }
+  if (isOwn && freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
   const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
   const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
   if (options.finish !== undefined && typeof options.finish !== 'boolean') throw invalid('finish is true or false')

@@ -28,6 +28,17 @@ afterAll(async () => {
 const ask = async (...steps: Step[]): Promise<readonly unknown[]> => (await worker.ask({ steps })).answers
 const run = Math.random().toString(36).slice(2)
 
+it("a view takes the runtime's context, and refuses its waitUntil without it", async () => {
+  for (const each of [worker, bare]) {
+    expect(await each.contexts()).toEqual({
+      context: 'loaded',
+      arrow: 'loaded',
+      bound: 'loaded',
+      unbound: expect.stringContaining('(work) => ctx.waitUntil(work)'),
+    })
+  }
+})
+
 describe.concurrent('a leader that is gone', () => {
   const ways = (['early', 'throw'] as const).flatMap((leave) =>
     ([undefined, 'memory'] as const).map((store) => ({ leave, store: store ? { store } : {} })),

@@ -18,6 +18,8 @@ export interface Worker {
   ask(job: Job): Promise<Told>
   /** What its isolate has counted. */
   counts(): Promise<Counts>
+  /** What becomes of each way to give a cache the runtime's `waitUntil`. */
+  contexts(): Promise<Readonly<Record<string, string>>>
   stop(): Promise<void>
 }
 
@@ -111,6 +113,7 @@ export async function startWorker(
   return {
     ask: (job) => read<Told>({ method: 'POST', body: JSON.stringify(job) }),
     counts: () => read<Counts>(),
+    contexts: () => read({ method: 'PUT' }),
     stop,
   }
 }

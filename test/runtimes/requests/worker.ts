@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Cache, createCache, type GetOrSetOptions } from 'hither'
+import { type Cache, createCache, type GetOrSetOptions, type WaitUntil } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { atFraction } from 'hither/refresh'
 import { upstashStore } from 'hither/upstash'
@@ -135,8 +135,32 @@ async function take(cache: Cache, { verb, key, value = 'value', ms, options = {}
   }
 }
 
+interface RequestContext {
+  waitUntil: WaitUntil
+}
+
+/** What becomes of each way to give a cache the runtime's `waitUntil`. */
+async function withContext(ctx: RequestContext): Promise<Readonly<Record<string, string>>> {
+  const cache = createCache({ store: memoryStore(), ttl: '1m' })
+  const ways: Record<string, { readonly waitUntil: WaitUntil }> = {
+    context: ctx,
+    arrow: { waitUntil: (work) => ctx.waitUntil(work) },
+    bound: { waitUntil: ctx.waitUntil.bind(ctx) },
+    unbound: { waitUntil: ctx.waitUntil },
+  }
+  const answers = Object.entries(ways).map(async ([way, options]) => {
+    try {
+      return [way, await cache.with(options).getOrSet(way, () => 'loaded')]
+    } catch (error) {
+      return [way, String(error)]
+    }
+  })
+  return Object.fromEntries(await Promise.all(answers))
+}
+
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
+  async fetch(request: Request, env: Env, ctx: RequestContext): Promise<Response> {
+    if (request.method === 'PUT') return Response.json(await withContext(ctx))
     if (request.method === 'GET') {
       const inFlight = memory.stats().inFlight + (rest?.stats().inFlight ?? 0)
       const counts = { loads: Object.fromEntries(loads), events: Object.fromEntries(events), inFlight }

@@ -1,5 +1,6 @@
 import { type Cache, type CacheEvent, type CacheOptions, createCache } from 'hither'
 import { memoryStore } from 'hither/memory'
+import { nearTier } from 'hither/near'
 import { atFraction, early } from 'hither/refresh'
 import { describe, expect, it } from 'vitest'
 
@@ -278,6 +279,84 @@ describe('a load', () => {
       await expect(here.getOrSet('k', () => 1, plan)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }
     await expect(here.getOrSet('k', () => 1, { negativeTtl: 0 })).rejects.toMatchObject({ code: 'INVALID_DURATION' })
+  })
+})
+
+describe('the defaults of a load', () => {
+  it("are the cache's where a call names none", async () => {
+    const { here, there } = two({ grace: '1m', softTimeout: 1, backoff: '1m', jitter: 0.5 })
+    await here.set('k', 'old')
+    await here.expire('k')
+    const slow = gate<string>()
+    expect(await here.getOrSet('k', () => slow.promise)).toBe('old')
+    slow.open('new')
+    await here.flush()
+    expect(await there.get('k')).toBe('new')
+    const left = (await here.ttl('k')) as number
+    expect(left).toBeGreaterThan(29_000)
+    await here.expire('k')
+    let runs = 0
+    const fails = (): never => {
+      runs++
+      throw new Error('down')
+    }
+    const read = (options?: object): Promise<string> => here.getOrSet<string>('k', fails, options)
+    for (let i = 0; i < 3; i++) expect(await read()).toBe('new')
+    expect(await read({ softTimeout: undefined, backoff: undefined })).toBe('new')
+    expect(runs).toBe(1)
+  })
+  it("give way to the call's own", async () => {
+    const { here } = two({ grace: '1m', softTimeout: 1, backoff: '1m' })
+    await here.set('k', 'old')
+    await here.expire('k')
+    let runs = 0
+    const load = async (): Promise<string> => {
+      runs++
+      await sleep(5)
+      throw new Error('down')
+    }
+    for (let i = 0; i < 2; i++) expect(await here.getOrSet('k', load, { backoff: 0, softTimeout: '5s' })).toBe('old')
+    expect(runs).toBe(2)
+  })
+  it.each([undefined, nearTier({ maxAge: '1m' })])(
+    'refresh ahead of time, with a near tier or without',
+    async (near) => {
+      let isDue = false
+      const here = createCache({ store: memoryStore(), ttl: '1m', refresh: () => isDue, ...(near && { near }) })
+      let runs = 0
+      const load = (): Promise<number> => here.getOrSet('k', () => ++runs)
+      for (let i = 0; i < 3; i++) expect(await load()).toBe(1)
+      isDue = true
+      expect(await load()).toBe(1)
+      await here.flush()
+      expect(runs).toBe(2)
+      expect(await here.get('k')).toBe(2)
+      expect(await here.getOrSet('k', () => ++runs, { refresh: () => false })).toBe(2)
+      await here.flush()
+      expect(runs).toBe(2)
+    },
+  )
+  it('reach wrap, define and many keys', async () => {
+    const { here } = two({ grace: '1m', backoff: '1m' })
+    let runs = 0
+    const load = (): number => {
+      if (++runs > 3) throw new Error('down')
+      return runs
+    }
+    const wrapped = here.wrap(load, { name: 'w' })
+    const defined = here.define({ name: 'd', load: (_: string) => load(), tags: ['all'] })
+    const many = (): Promise<Map<string, number>> => here.getOrSetMany(['m'], () => ({ m: load() }), { tags: ['all'] })
+    const all = async (): Promise<unknown[]> => [await wrapped(), await defined.get('x'), ...(await many()).values()]
+    expect(await all()).toEqual([1, 2, 3])
+    await here.invalidateTags(['all'], { keepStale: true })
+    for (let i = 0; i < 3; i++) expect(await all()).toEqual([1, 2, 3])
+    expect(runs).toBe(5)
+  })
+  it('suit calls without grace, or with less time than they allow', async () => {
+    const { here } = two({ softTimeout: '1s', hardTimeout: '2s' })
+    expect(await here.getOrSet('a', () => 1)).toBe(1)
+    expect(await here.getOrSet('b', () => 1, { grace: '1m', hardTimeout: '500ms' })).toBe(1)
+    await expect(here.getOrSet('c', () => 1, { softTimeout: '1s' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
+import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { createCache } from '../../../src/index.ts'
 
 describe('createCache', () => {
@@ -24,6 +25,18 @@ describe('createCache', () => {
       expect(open({ [name]: duration })).toThrow(expect.objectContaining({ code: 'INVALID_DURATION' }))
     }
     if (name !== 'grace') expect(open({ [name]: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_DURATION' }))
+  })
+  it.each<object>([{ jitter: 1 }, { jitter: 'x' }, { refresh: 5 }, { softTimeout: '3s', hardTimeout: '2s' }])(
+    'refuses %o as a default of its loads',
+    (options) => {
+      expect(open(options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    },
+  )
+  it.each(['softTimeout', 'backoff'])('refuses a default %s that is no duration', (name) => {
+    expect(open({ [name]: '5 apples' })).toThrow(expect.objectContaining({ code: 'INVALID_DURATION' }))
+  })
+  it.each(['softTimeout', 'jitter', 'backoff', 'refresh'])('refuses %s in the plain format', (name) => {
+    expect(open({ format: plain(), [name]: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
   it.each(['', 'a:b', 'a b', 'é', '.'])('refuses the namespace %j', (namespace) => {
     expect(open({ namespace })).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }))
