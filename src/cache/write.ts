@@ -6,14 +6,14 @@ import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
 import type { Reading } from './judge.ts'
-import { detach as detachLoad } from './load/flight.ts'
+import { detach as detachLoad, leaseOf } from './load/flight.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
 import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
-import { bounded, commandCall, deleteKeys, nothing } from './store-calls.ts'
+import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
 import { storedKeys } from './view.ts'
@@ -82,9 +82,14 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
-  const removing = detachLoadsAndWrite(view, targets, limit, () =>
-    answerOf(view, deleteKeys(core, targets, commandCall(core, limit)), limit),
-  )
+  const leases = targets.map((to) => leaseOf(core, to))
+  const removing = detachLoadsAndWrite(view, targets, limit, () => {
+    const call = commandCall(core, limit)
+    // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    for (const [i, to] of targets.entries())
+      if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)
+    return answerOf(view, deleteKeys(core, targets, call), limit)
+  })
   return orReportAsEvent(view, options, removing, 0)
 }
 
