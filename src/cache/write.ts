@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { type Entry, NO_VALUE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { settledOrTimeout } from '../runtime/background.ts'
@@ -25,10 +26,11 @@ export function set(view: View, key: string, value: unknown, options?: SetOption
 export async function setMany(
   view: View,
   entries: Iterable<readonly [key: string, value: unknown]>,
-  options?: SetOptions,
+  given?: SetOptions,
 ): Promise<void> {
   const { core } = view
-  const limit = limitOf(view, options, SET)
+  const limit = limitOf(view, given, SET)
+  const options: SetOptions = ownOf(given)
   checkWrite(options)
   if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
   const list = [...entries]
@@ -66,7 +68,7 @@ export async function setMany(
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
     if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
-    const { tags } = options ?? {}
+    const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
