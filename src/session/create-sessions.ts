@@ -78,14 +78,14 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     async open(request, call) {
       if (insecure) checkLoopback(request)
       const device = deviceOf(request)
-      const claim = await maker.cookies.read(request.headers.get('cookie'))
+      const claim = maker.cookies.read(request.headers.get('cookie'))
       const found = claim && (await find(maker, claim, call))
       return createSession(maker, device, found)
     },
     async destroyAll(subject, call) {
-      await store.delete([maker.generationKey(await subjectRef(checkSubject(subject)))], call)
+      await store.delete([maker.generationKey(subjectRef(checkSubject(subject)))], call)
     },
-    list: async (subject, call) => list(maker, await subjectRef(checkSubject(subject)), call),
+    list: async (subject, call) => list(maker, subjectRef(checkSubject(subject)), call),
     async destroy(handle, call) {
       if (!HANDLE.test(handle)) throw new HitherError('INVALID_ARGUMENT', 'a handle is what list() gave')
       return (await store.delete([maker.sessionKey(handle)], call)) === 1
@@ -99,7 +99,7 @@ async function find(
   claim: Claim,
   call: Call | undefined,
 ): Promise<FoundSession | undefined> {
-  const handle = await digestOf(claim.id)
+  const handle = digestOf(claim.id)
   const key = sessionKey(handle)
   const [text, generation] = await Promise.all([
     store.get(key, call),
