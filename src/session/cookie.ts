@@ -1,6 +1,5 @@
 import { HitherError } from '../errors.ts'
 import { fromBase64 } from '../protocol/base64.ts'
-import { toBase64Url } from '../protocol/digest.ts'
 import { hmacSha256, sha256 } from '../protocol/sha256.ts'
 import { SUBJECT_LENGTH } from './record.ts'
 
@@ -31,7 +30,6 @@ export interface Cookies {
 
 const SECRET_BYTES = 32
 const ID_LENGTH = 32
-const utf8 = new TextEncoder()
 const VALUE = /^([\w-]{32})\.([\w-]{22})?\.([\w-]{43})$/
 /** Cookies of our name in one request that are looked at. */
 const MAX_COOKIES = 4
@@ -47,7 +45,7 @@ export function createCookies(
 ): Cookies {
   const hashes = checkSecrets(secrets).map(hmacSha256)
   const sign = (hash: ReturnType<typeof hmacSha256>, { id, subject }: Claim): string =>
-    toBase64Url(hash(utf8.encode(`hither session ${namespace} ${id}.${subject}`)))
+    hash(`hither session ${namespace} ${id}.${subject}`)
   const attributes = `Path=${path}; HttpOnly; SameSite=${sameSite}${secure ? '; Secure' : ''}`
 
   return {
@@ -108,7 +106,7 @@ function isSame(a: string, b: string): boolean {
 
 /** SHA-256 as 43 characters of base64url: what is stored in place of an id. */
 export function digestOf(text: string): string {
-  return toBase64Url(sha256(utf8.encode(text)))
+  return sha256(text)
 }
 
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */

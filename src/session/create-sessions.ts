@@ -101,17 +101,18 @@ async function find(
 ): Promise<FoundSession | undefined> {
   const handle = digestOf(claim.id)
   const key = sessionKey(handle)
-  const [text, generation] = await Promise.all([
-    store.get(key, call),
-    claim.subject ? store.get(generationKey(claim.subject), call) : undefined,
-  ])
+  const reading = store.get(key, call)
+  const [text, generation] = claim.subject
+    ? await Promise.all([reading, store.get(generationKey(claim.subject), call)])
+    : [await reading]
   const record = parseRecord(text)
   if (!record) return undefined
   const { subject, generation: held } = record
   // Another request has bound it since this cookie was sent: its subject is asked for as well.
   const current = subject === claim.subject ? generation : await store.get(generationKey(subject), call)
   if (subject && current !== held) return undefined
-  const opened = await fields.open(key, record.fields)
+  const opening = fields.open(key, record.fields)
+  const opened = opening instanceof Promise ? await opening : opening
   return opened && { id: claim.id, subject, generation: held, handle, seenMs: record.seenMs, fields: opened }
 }
 

@@ -17,7 +17,7 @@ export const mutants: readonly Mutant[] = [
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),
   create('a url that is a path names no host', 'url && URL.canParse(url)', 'url'),
-  fields('a schema judges what is read', 'if (result.issues) return undefined', ''),
+  fields('a schema judges what is read', 'if (result?.issues) return undefined', ''),
   fields(
     'a schema judges what is saved',
     "if (result?.issues) {\n        throw new HitherError('INVALID_VALUE', 'the schema",
