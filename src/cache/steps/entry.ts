@@ -8,7 +8,9 @@ import { VALUE_LUA, valueSteps } from './values.ts'
 /**
  * The atomic steps on one entry, in one script, so that a server learns one digest. The first argument is the verb, the
  * second an id: of an entry that the caller has found dead, and that the step treats as absent, or `''`; of `take`, `touch`,
- * `bury` and `rewrite` that of the entry that is meant.
+ * `bury` and `rewrite` that of the entry that is meant. The caller of `add`, `increment`, `take` or `touch` that has read
+ * nothing gives `=` and the generation it remembers; that of `add`, which needs what is there in any case, `=` alone. A live
+ * entry without tags of that generation is then taken for valid. Any other is left as it is, and the reply is `found, id, generation, tags`.
  *
  * | verbs | arguments and replies |
  * | --- | --- |
@@ -26,7 +28,9 @@ const steps: Readonly<Record<string, Step>> = { ...valueSteps, ...leaseSteps, in
 const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, at) => {
   const [verb, id, ...rest] = args
   const step = steps[verb as string]
-  return step ? step(storedEntry(current, args, at), rest, id) : same(current, 0)
+  const entry = storedEntry(current, args, at)
+  if (entry.found) return same(current, entry.found)
+  return step ? step(entry, rest, id) : same(current, 0)
 }
 
 /** For `ttl`. */
