@@ -1,3 +1,4 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
@@ -41,7 +42,7 @@ export function tcpStore(options: TcpStoreOptions | string): CommandStore {
     onEvent,
   })
   return {
-    ...withWatch(scripted, transport.exclusive, timeoutMs),
+    ...withWatch(scripted, transport.exclusive, timeoutMs, entryTable),
     scan: (pattern, call) => scanKeys(transport.send, pattern, call),
     subscribe: transport.subscribe,
     publish: (channel, message, call) => publish(transport.send, channel, message, call),

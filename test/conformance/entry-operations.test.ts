@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
-import { writeEntry } from '../../src/cache/steps/entry.ts'
+import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { appendChanges, pullChanges } from '../../src/near/pull-feed.ts'
@@ -282,7 +282,7 @@ describe('the steps of an entry run as `apply` says', () => {
           { numRuns: 300 },
         )
       }, 60_000)
-    both('entry', writeEntry, foreign, entry)
+    both('entry', entrySteps.once, foreign, entry)
     both('plain', writePlain, plainSeed, plain)
     both('capture', captureVersion as unknown as Operate, malformedSeed, stepsOf(captures))
     both('append', appendChanges as unknown as Operate, logSeed, stepsOf(appends))
