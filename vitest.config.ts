@@ -30,7 +30,11 @@ const alias = [
 
 /** The sources, and what `imports` of the manifest leads to under the runtime's condition. */
 const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
-  alias: [...alias, { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) }],
+  alias: [
+    ...alias,
+    { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) },
+    { find: '#socket', replacement: at(`./adapters/${runtime}/socket.ts`) },
+  ],
 })
 
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
