@@ -43,6 +43,7 @@ const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts',
 const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
+  'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/stall.test.ts',
   'test/unit/support/**',

@@ -79,3 +79,8 @@ export function openSocket({ host, port, path, tls }: SocketTarget, events: Sock
 export function decodeText(bytes: Uint8Array, from: number, to: number): string {
   return decoder.decode(bytes.subarray(from, to))
 }
+
+/** Bytes of the text in UTF-8. */
+export function byteLength(text: string): number {
+  return encoder.encode(text).length
+}

@@ -1,11 +1,18 @@
 import type { HitherError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { now } from '../../src/runtime/clock.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 export interface Link {
   /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
   pick(at: number): Connection
+  /** Whether a connection stands. */
+  readonly ready: boolean
+  /** When the server was last heard on it, in epoch milliseconds; 0 while there is none. */
+  readonly heardAt: number
   /** Lets what is under way be answered, for up to a second. */
   close(): Promise<void>
 }
@@ -43,6 +50,12 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (at < retryAt && fault) throw fault
       current = open()
       return current
+    },
+    get ready() {
+      return current?.state === 'ready'
+    },
+    get heardAt() {
+      return current?.state === 'ready' ? current.heardAt : 0
     },
     async close() {
       over = true

@@ -2,7 +2,10 @@ import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 interface Listener {
   readonly channel: string

@@ -7,3 +7,8 @@ export function openSocket(): never {
 export function decodeText(bytes: Uint8Array, from: number, to: number): string {
   return new TextDecoder().decode(bytes.subarray(from, to))
 }
+
+/** Bytes of the text in UTF-8. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length
+}

@@ -18,7 +18,7 @@ const ASK_AGAIN_MS = 10_000
  */
 export function withWatch(
   store: CommandStore,
-  acquire: (call: Call) => Promise<Exclusive>,
+  acquire: (call: Call, key: string) => Promise<Exclusive>,
   timeoutMs = 5000,
   table: ApplyTable = {},
 ): CommandStore {
@@ -91,13 +91,13 @@ export function withWatch(
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
 async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
-  { acquire, table }: { acquire(call: Call): Promise<Exclusive>; readonly table: ApplyTable },
+  { acquire, table }: { acquire(call: Call, key: string): Promise<Exclusive>; readonly table: ApplyTable },
   operation: Operation<A, R>,
   key: string,
   args: A,
   call: Call & { readonly deadline: number },
 ): Promise<R> {
-  const connection = await acquire(call)
+  const connection = await acquire(call, key)
   let broken = true
   try {
     for (let attempt = 0; now() < call.deadline; attempt++) {
