@@ -1,3 +1,4 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError } from '../../src/errors.ts'
 import { checkNames, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
@@ -160,7 +161,8 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
       const slot = find(key)
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
-      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
+      const apply = (entryTable[operation.name] ?? operation.apply) as typeof operation.apply
+      const { next, ttl, reply } = apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =

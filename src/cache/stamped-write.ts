@@ -135,7 +135,7 @@ export async function renewTags<T>(
 }
 
 /** The write has run. What fails after it leaves open whether its entry is valid. */
-async function afterWrite<T>(work: Promise<T>): Promise<T> {
+export async function afterWrite<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {

@@ -128,16 +128,33 @@ export function detachLoadsAndWrite<T>(
   })
 }
 
-/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
-type Step<T> = (storedKey: string, deadId: string, reading?: Reading) => Promise<T>
+/** What a step is told of the entry under its key. */
+export interface Known extends Pick<Reading, 'dead' | 'generation'> {
+  readonly entry?: Reading['entry']
+  /** In place of `entry`, one that is valid. */
+  readonly live?: Pick<Entry, 'id' | 'tags'>
+}
 
-/** Reads the entry, then runs one operation with its id. Later calls on this key wait. */
-export async function readThenRun<T>(
+/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
+type Step<T> = (storedKey: string, deadId: string, known?: Known) => Promise<T>
+
+/** A step that ran before anything was read: its reply, or what it has shown; undefined: the entry must be read. */
+export type Tried = { readonly reply: Reply } | { readonly known: Known }
+export type Attempt = (storedKey: string) => Promise<Tried | undefined>
+
+interface ReadThenRun {
+  readonly tags?: readonly string[] | undefined
+  /** Tried first; not in the plain format, where nothing is read. */
+  readonly attempt?: Attempt | undefined
+}
+
+/** Reads the entry, unless the attempt makes that needless, then runs one operation with its id. Later calls on this key wait. */
+export async function readThenRun<T extends Reply>(
   view: View,
   key: string,
   limit: Limit,
   work: Step<T>,
-  tags?: readonly string[],
+  { tags, attempt }: ReadThenRun = {},
 ): Promise<T> {
   const { core, space } = view
   const to = space.key(key)
@@ -149,7 +166,9 @@ export async function readThenRun<T>(
   if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
   return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
-    const reading = await readForCaller(view, key, limit, { tags, queued: true })
+    const tried = await attempt?.(to)
+    if (tried && 'reply' in tried) return tried.reply as T
+    const reading = tried?.known ?? (await readForCaller(view, key, limit, { tags, queued: true }))
     return work(to, reading.dead, reading)
   })
 }
@@ -162,20 +181,22 @@ export async function runOnLive(
   view: View,
   key: string,
   limit: Limit,
-  work: (storedKey: string, id: string, entry?: Entry) => Promise<Reply>,
-  tags?: readonly string[],
+  work: (storedKey: string, id: string, entry?: Pick<Entry, 'id' | 'tags'>) => Promise<Reply>,
+  { tags, attempt }: ReadThenRun = {},
 ): Promise<Reply> {
   let reply: Reply
   let id: string | undefined
   let tried: string | undefined
+  let first = attempt
   do {
     tried = id
-    const run: Step<Reply> = async (to, _, reading) => {
-      const { entry, dead } = reading ?? {}
-      id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
-      return view.core.plain || id ? work(to, id ?? '', entry) : null
+    const run: Step<Reply> = async (to, _, known) => {
+      const { entry, dead, live = dead || entry?.mark === NO_VALUE ? undefined : entry } = known ?? {}
+      id = live?.id
+      return view.core.plain || id ? work(to, id ?? '', live) : null
     }
-    reply = await readThenRun(view, key, limit, run, tags)
+    reply = await readThenRun(view, key, limit, run, { tags, attempt: first })
+    first = undefined
     // The same once more is stale by the store's clock.
   } while (reply === null && id !== tried)
   return reply
