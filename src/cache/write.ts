@@ -154,9 +154,10 @@ export async function readThenRun<T extends Reply>(
   key: string,
   limit: Limit,
   work: Step<T>,
-  { tags, attempt }: ReadThenRun = {},
+  how?: ReadThenRun,
 ): Promise<T> {
   const { core, space } = view
+  const { tags, attempt } = ownOf(how)
   const to = space.key(key)
   const checkDeleted = async (): Promise<void> => {
     const retrying = core.near.retryPendingDelete(to)
@@ -182,8 +183,9 @@ export async function runOnLive(
   key: string,
   limit: Limit,
   work: (storedKey: string, id: string, entry?: Pick<Entry, 'id' | 'tags'>) => Promise<Reply>,
-  { tags, attempt }: ReadThenRun = {},
+  how?: ReadThenRun,
 ): Promise<Reply> {
+  const { tags, attempt } = ownOf(how)
   let reply: Reply
   let id: string | undefined
   let tried: string | undefined
