@@ -1,0 +1,43 @@
+import { varyNames } from './freshness.ts'
+
+/** A request field that selected a response, and what it was; null: it was not there. */
+export type Selector = readonly [name: string, value: string | null]
+
+/** Fields whose values mean the same in any case. */
+const ANY_CASE: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language'])
+
+/** What selects a response with these headers by a request; undefined: nothing may, since Vary has `*`. */
+export function selectorsOf(request: Headers, response: Headers): readonly Selector[] | undefined {
+  return varyNames(response)?.map((name) => [name, normalized(name, request.get(name))])
+}
+
+/** Whether a request selects what was stored with these (RFC 9111, section 4.1). */
+function isSelected(selectors: readonly Selector[], request: Headers): boolean {
+  return selectors.every(([name, value]) => normalized(name, request.get(name)) === value)
+}
+
+/** A field's lines joined, without optional whitespace; where its definition allows it, in lower case. */
+function normalized(name: string, value: string | null): string | null {
+  if (value === null) return null
+  const text = trimParts(value, ',')
+  return ANY_CASE.has(name) ? trimParts(text, ';').toLowerCase() : text
+}
+
+function trimParts(text: string, separator: string): string {
+  return text
+    .split(separator)
+    .map((part) => part.trim())
+    .join(separator)
+}
+
+/** Of several stored responses the one that a request selects: the newest by Date, or by arrival where those are equal. */
+export function select<T extends { readonly selectors: readonly Selector[]; readonly dateMs: number }>(
+  stored: readonly T[],
+  request: Headers,
+): T | undefined {
+  let best: T | undefined
+  for (const one of stored) {
+    if (isSelected(one.selectors, request) && (!best || one.dateMs > best.dateMs)) best = one
+  }
+  return best
+}
