@@ -1,5 +1,5 @@
 import { MORTAL } from '../runtime/background.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { elapsedMs, now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { encodedInit, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
@@ -73,28 +73,30 @@ interface Looked {
 async function look(engine: Engine, plan: Plan): Promise<Looked> {
   const { storage } = engine
   const near = storage.near(plan.place)
-  const nearby = near && choose(near, plan)
+  const nearby = near && choose(engine, near, plan)
   // A stale one may have been renewed by another process.
   if (nearby && judgeUse(nearby, plan.directives, now()) === 'fresh') return { plan, stored: nearby, others: false }
   const found = await storage.read(plan.place)
-  const stored = choose(found, plan)
+  const stored = choose(engine, found, plan)
   if (stored || found.queryRule === undefined) return { plan, stored, others: found.responses.length > 0 }
   const { origin, path, extra } = plan.place
   const search = canonicalQuery(plan.place.search, found.queryRule)
   if (search === plan.place.search) return { plan, stored, others: false }
   const elsewhere = await storage.read(await engine.placeOf(origin + path + search, extra))
-  return { plan, stored: choose(elsewhere, plan), others: elsewhere.responses.length > 0 }
+  return { plan, stored: choose(engine, elsewhere, plan), others: elsewhere.responses.length > 0 }
 }
 
 /** The response that a request selects, of those that may answer it. */
-function choose({ responses }: Found, { request, place, hasIdentity }: Plan): StoredResponse | undefined {
+function choose(engine: Engine, { responses }: Found, plan: Plan): StoredResponse | undefined {
+  const { request, place } = plan
+  const mayBeOne = plan.hasIdentity || (!engine.policy.personal && request.headers.has('authorization'))
   const usable = responses.filter((one) => {
-    if (hasIdentity && !one.shared) return false
+    if (mayBeOne && !one.shared) return false
     if (one.search === place.search) return true
     const field = one.fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
     return field !== null && canonicalQuery(one.search, field) === canonicalQuery(place.search, field)
   })
-  return select(usable, request.headers)
+  return select(usable, request.headers, engine.policy.anyOrder)
 }
 
 /** Fetches a response, alone or for all that ask for the same meanwhile. */
@@ -105,7 +107,7 @@ async function load(engine: Engine, plan: Plan, stored: StoredResponse | undefin
   if (flight) {
     flight.isAwaited = true
     const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
-    if (answer && isUsable(answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
+    if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return fetchAlone(engine, plan, stored, { ...story, collapsed: false })
   }
   return lead(engine, plan, stored, story, shares ? key : undefined)
@@ -118,8 +120,8 @@ function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): b
   return method === 'GET' && isPlain && !hasIdentity && fwd !== 'request' && !directives.has('no-store')
 }
 
-const isUsable = (answer: StoredResponse, plan: Plan): boolean =>
-  choose({ responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
+const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
+  choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
 /** `key`: others of this process, and by the lease of other processes, wait for it. */
 async function lead(
@@ -155,14 +157,14 @@ async function begin(
   plan: Plan,
   lease: boolean,
 ): Promise<StoredResponse | { readonly fetching: Fetching | undefined }> {
-  const endMs = now() + engine.collapseTimeoutMs
+  const endMs = elapsedMs() + engine.collapseTimeoutMs
   try {
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
-      const fetching = await engine.storage.begin(plan.place, lease && now() < endMs)
+      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs)
       if (fetching.role !== 'waits') return { fetching }
       await sleep(pauseMs * (0.5 + random()))
       const { stored } = await look(engine, plan)
-      if (stored && isUsable(stored, plan)) return stored
+      if (stored && isUsable(engine, stored, plan)) return stored
     }
   } catch (error) {
     engine.tell({ type: 'store-error', error })

@@ -38,14 +38,14 @@ export async function draftOf(
   fields: readonly Field[] = storableFields(received.headers, control, received.responseMs),
 ): Promise<Draft> {
   const { headers, responseMs, status } = received
-  const selectors = selectorsOf(plan.request.headers, headers) ?? []
+  const selectors = selectorsOf(plan.request.headers, headers, engine.policy.anyOrder) ?? []
   return {
     status,
     fields,
     selectors,
     dateMs: parseDate(headers.get('date'), responseMs) ?? responseMs,
     search: plan.place.search,
-    shared: verdict.shared || plan.rule?.cookies !== undefined,
+    shared: verdict.shared,
     responseMs,
     ageMs: initialAgeMs(received),
     lifetimeMs: verdict.lifetime.ms,
@@ -85,6 +85,8 @@ export async function putDraft(
     if (search !== place.search) {
       place = await engine.placeOf(place.origin + place.path + search, place.extra)
       await storage.begin(place, false)
+      // It is stored elsewhere: nobody is to wait for it here.
+      if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
   }
   return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs })

@@ -73,8 +73,8 @@ end
 `
 
 /**
- * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it. Replies the store's time
- * in microseconds, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
+ * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it. Replies when it
+ * began, in microseconds by the store's clock and after the last invalidation, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
  * last answer could not be shared.
  */
 export const beginFetch: Operation<readonly [token: string, lease: number], readonly [number, number]> = {
@@ -87,14 +87,18 @@ elseif ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
  token, lease, granted = ARGV[1], now_us + ${LEASE_MS}000, 1
 end
 write(${UNDER_WAY_MS})
-return { now_us, granted }`,
+return { math.max(now_us, invalidated + 1), granted }`,
   apply(current, [token, lease], { nowUs, leftMs }): Transition<readonly [number, number]> {
     const record = recordOf(current)
     const isAlone = record.token === NOBODY && record.leaseUs > nowUs
     const granted = !isAlone && lease === 1 && (record.token === token || record.leaseUs <= nowUs)
     const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
     const reply = isAlone ? 2 : granted ? 1 : 0
-    return { next: format(next), ttl: lifetime(leftMs, UNDER_WAY_MS), reply: [nowUs, reply] }
+    return {
+      next: format(next),
+      ttl: lifetime(leftMs, UNDER_WAY_MS),
+      reply: [Math.max(nowUs, record.invalidatedUs + 1), reply],
+    }
   },
 }
 

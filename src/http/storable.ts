@@ -11,13 +11,15 @@ export interface Policy {
   readonly errors: boolean
   /** A 206 that covers the whole. */
   readonly partial: boolean
+  /** Requests that name the same languages or codings in another order select the same. */
+  readonly anyOrder: boolean
   /** Responses that any cookie or an Authorization field may have selected, by Vary or by plain `max-age`. */
   readonly personal: boolean
 }
 
 export const PROFILES: { readonly safe: Policy; readonly full: Policy } = {
-  safe: { heuristics: false, setCookie: false, errors: false, partial: false, personal: false },
-  full: { heuristics: true, setCookie: true, errors: true, partial: true, personal: true },
+  safe: { heuristics: false, setCookie: false, errors: false, partial: false, anyOrder: false, personal: false },
+  full: { heuristics: true, setCookie: true, errors: true, partial: true, anyOrder: true, personal: true },
 }
 
 /** What is known of a request when its response comes. */
@@ -71,7 +73,9 @@ export function judgeStorable(
   const vary = varyNames(headers)
   if (!vary) return no('vary')
   const isOpen = directives.has('public') || directives.has('s-maxage')
-  if (asked.headers.has('authorization') && !isOpen && !directives.has('must-revalidate')) return no('authorization')
+  // Then it may be given to others, as the RFC has it (section 3.5).
+  const isGranted = asked.headers.has('authorization') && (isOpen || directives.has('must-revalidate'))
+  if (asked.headers.has('authorization') && !isGranted) return no('authorization')
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
   const negativeMs = rule.negativeMs?.(status)
   const lifetime = lifetimeOf(received, control, negativeMs ?? rule.ttlMs, policy.heuristics)
@@ -90,5 +94,5 @@ export function judgeStorable(
   const isUseful = hasValidator || secondsOf(directives, 'stale-while-revalidate')
   if (lifetime.ms === 0 && !isUseful) return no('stale')
   const ms = status >= 400 ? Math.min(lifetime.ms, LONGEST_NEGATIVE_MS) : lifetime.ms
-  return { store: true, lifetime: { ...lifetime, ms }, shared: isOpen || control.targeted }
+  return { store: true, lifetime: { ...lifetime, ms }, shared: isOpen || isGranted || control.targeted }
 }

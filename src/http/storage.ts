@@ -1,3 +1,4 @@
+import { isHitherError } from '../errors.ts'
 import type { NearPart, NearTier } from '../near/index.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
@@ -122,6 +123,15 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     return { responses, queryRule }
   }
 
+  /** A server that is full refuses to write what has ended, but not to delete what there is. */
+  const orDelete = async (key: string, ended: Promise<unknown>): Promise<unknown> => {
+    try {
+      return await ended
+    } catch (error) {
+      if (!isHitherError(error) || error.code !== 'STORE_REJECTED') throw error
+      return store.delete([key], call())
+    }
+  }
   const withInvalidation = async (stored: readonly string[], write: () => Promise<unknown>): Promise<unknown> =>
     near ? near.withInvalidation(stored, 'deletes', write) : write()
 
@@ -146,9 +156,12 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const done = near ? await near.withInvalidation([place.record], 'writes', write) : await write()
       return done === 1 ? stored : undefined
     },
-    invalidate: (place) => withInvalidation([place.record], () => run(invalidateUrl, place.record, [])),
+    invalidate: (place) =>
+      withInvalidation([place.record], () => orDelete(place.record, run(invalidateUrl, place.record, []))),
     end: (versionKeys) =>
-      withInvalidation(versionKeys, () => Promise.all(versionKeys.map((key) => run(endVersion, key, [randomId()])))),
+      withInvalidation(versionKeys, () =>
+        Promise.all(versionKeys.map((key) => orDelete(key, run(endVersion, key, [randomId()])))),
+      ),
     setQueryRule: (place, rule, lifeMs) =>
       place.queryRule ? store.set(place.queryRule, rule, lifeMs, call()) : Promise.resolve(),
     hasQueryRule: async (place) => place.queryRule !== undefined && (await getMany([place.queryRule]))[0] !== undefined,

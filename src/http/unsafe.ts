@@ -74,10 +74,9 @@ export async function invalidateUrl(
   rule: HttpRule | undefined,
 ): Promise<void> {
   const place = await engine.placeOf(url.split('#', 1)[0] as string, extra, rule?.ignoreQuery)
-  const work: Promise<unknown>[] = [engine.storage.invalidate(place)]
-  const isShared = rule?.key !== undefined || (place.queryRule && (await engine.storage.hasQueryRule(place)))
-  if (isShared) work.push(engine.keys.path(place.origin, place.path).then((key) => engine.storage.end([key])))
-  await Promise.all(work)
+  const isShared = rule?.key !== undefined || (await engine.storage.hasQueryRule(place))
+  const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
+  await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])
 }
 
 interface PostAnswer {

@@ -6,21 +6,26 @@ export type Selector = readonly [name: string, value: string | null]
 /** Fields whose values mean the same in any case. */
 const ANY_CASE: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language'])
 
-/** What selects a response with these headers by a request; undefined: nothing may, since Vary has `*`. */
-export function selectorsOf(request: Headers, response: Headers): readonly Selector[] | undefined {
-  return varyNames(response)?.map((name) => [name, normalized(name, request.get(name))])
+/**
+ * What selects a response with these headers by a request; undefined: nothing may, since Vary has `*`. `anyOrder`: the order
+ * of languages and of codings counts for nothing, as their definition says.
+ */
+export function selectorsOf(request: Headers, response: Headers, anyOrder: boolean): readonly Selector[] | undefined {
+  return varyNames(response)?.map((name) => [name, normalized(name, request.get(name), anyOrder)])
 }
 
 /** Whether a request selects what was stored with these (RFC 9111, section 4.1). */
-function isSelected(selectors: readonly Selector[], request: Headers): boolean {
-  return selectors.every(([name, value]) => normalized(name, request.get(name)) === value)
+function isSelected(selectors: readonly Selector[], request: Headers, anyOrder: boolean): boolean {
+  return selectors.every(([name, value]) => normalized(name, request.get(name), anyOrder) === value)
 }
 
-/** A field's lines joined, without optional whitespace; where its definition allows it, in lower case. */
-function normalized(name: string, value: string | null): string | null {
+/** A field's lines joined, without optional whitespace; where its definition allows it, in lower case and sorted. */
+function normalized(name: string, value: string | null, anyOrder: boolean): string | null {
   if (value === null) return null
   const text = trimParts(value, ',')
-  return ANY_CASE.has(name) ? trimParts(text, ';').toLowerCase() : text
+  if (!ANY_CASE.has(name)) return text
+  const lower = trimParts(text, ';').toLowerCase()
+  return anyOrder ? lower.split(',').sort().join(',') : lower
 }
 
 function trimParts(text: string, separator: string): string {
@@ -34,10 +39,11 @@ function trimParts(text: string, separator: string): string {
 export function select<T extends { readonly selectors: readonly Selector[]; readonly dateMs: number }>(
   stored: readonly T[],
   request: Headers,
+  anyOrder: boolean,
 ): T | undefined {
   let best: T | undefined
   for (const one of stored) {
-    if (isSelected(one.selectors, request) && (!best || one.dateMs > best.dateMs)) best = one
+    if (isSelected(one.selectors, request, anyOrder) && (!best || one.dateMs > best.dateMs)) best = one
   }
   return best
 }

@@ -119,9 +119,12 @@ export async function startWorker(origin: string, bindings: Readonly<Record<stri
       host: '127.0.0.1',
       port: 0,
       cf: false,
+      // The Worker itself: the emulator's own front compresses what passes it.
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     }),
   )
-  const url = await worker.ready
+  await worker.ready
+  const url = await worker.unsafeGetDirectURL()
   return { url: url.origin, stop: () => worker.dispose() }
 }
 
