@@ -25,6 +25,7 @@ const OPTIONS: readonly (keyof HttpCacheOptions)[] = [
   'staleDespiteSMaxage',
   'storeTimeout',
   'collapseTimeout',
+  'layers',
   'onEvent',
 ]
 const RULE: readonly (keyof HttpRule)[] = [
@@ -46,7 +47,7 @@ const nothing = (): void => {}
  */
 export function createHttpCache(options: HttpCacheOptions): HttpCache {
   checkNames('createHttpCache', options, OPTIONS)
-  const { store, near, namespace = 'http', profile = 'safe', rules = [], hosts, onEvent } = options ?? {}
+  const { store, near, namespace = 'http', profile = 'safe', rules = [], hosts, layers = [], onEvent } = options ?? {}
   checkOperations('createHttpCache', store)
   const { maxBodyBytes = 33_554_432, maxVariants = 16, cacheStatus = 'hither' } = options
   const { storeTimeout = '1s', collapseTimeout = '5s', staleDespiteSMaxage = false } = options
@@ -86,7 +87,11 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     },
   }
   const methods: Omit<HttpCache, never> = {
-    purge: (selection) => purge(engine, selection),
+    async purge(selection) {
+      await purge(engine, selection)
+      const { tags = [] } = selection
+      if (tags.length > 0) await Promise.all(layers.map((layer) => layer.purge({ tags: [...tags] })))
+    },
     async clear() {
       await storage.end([keys.generation])
     },

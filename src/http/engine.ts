@@ -2,7 +2,7 @@ import type { Background } from '../runtime/background.ts'
 import type { StatusName } from './answer.ts'
 import type { StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
-import type { Place } from './place.ts'
+import type { PlaceOf } from './place.ts'
 import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
@@ -28,7 +28,7 @@ export function createFlight(): Flight {
 export interface Engine {
   readonly storage: Storage
   readonly keys: Keys
-  readonly placeOf: (url: string, extra: string, ignore?: readonly string[]) => Place | Promise<Place>
+  readonly placeOf: PlaceOf
   readonly policy: Policy
   readonly rules: readonly HttpRule[]
   readonly hosts: ReadonlySet<string> | undefined

@@ -110,7 +110,8 @@ async function passOn(
   let body: BodyInit | null | undefined
   // An error never takes the place of a good answer that may be of use.
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
-  if (fetching && verdict.store && !isWorse) {
+  const isWanted = plan.context.mayStore?.(response) ?? true
+  if (fetching && verdict.store && !isWorse && isWanted) {
     const onStored = (one: StoredResponse | undefined, error?: unknown): void => {
       if (error !== undefined) engine.tell({ type: 'store-error', error })
       done(one)

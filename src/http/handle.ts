@@ -28,7 +28,7 @@ export async function handle(
   if (method !== 'GET' && method !== 'HEAD') return handleUnsafe(engine, request, next, context, rule)
   const why = bypassReason(request, rule, engine.hosts)
   if (why) return passThrough(engine, request, next, { fwd: 'bypass', detail: why })
-  const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery)
+  const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery, context.key)
   const plan: Plan = {
     request,
     next,

@@ -1,4 +1,5 @@
 export { createHttpCache } from './create-http-cache.ts'
+export { type PurgeHandlerOptions, purgeHandler } from './purge-handler.ts'
 export type {
   HttpCache,
   HttpCacheContext,
@@ -7,5 +8,6 @@ export type {
   HttpProfile,
   HttpRule,
   NextHandler,
+  PurgeLayer,
   PurgeSelection,
 } from './types.ts'

@@ -15,16 +15,17 @@ export interface Place {
 
 const MAX_PLACES = 10_000
 
+/** Finds a place. `ignore`: parameters that count for nothing; `key`: what stands for path and query. */
+export type PlaceOf = (url: string, extra: string, ignore?: readonly string[], key?: string) => Place | Promise<Place>
+
 /** Finds places, and remembers those of late: a URL is then neither parsed nor hashed again. */
-export function createPlaces(
-  keys: Keys,
-): (url: string, extra: string, ignore?: readonly string[]) => Place | Promise<Place> {
+export function createPlaces(keys: Keys): PlaceOf {
   const known = new Map<string, Place>()
-  return (url, extra, ignore = []) => {
-    const name = JSON.stringify([url, extra, ignore])
+  return (url, extra, ignore = [], key) => {
+    const name = JSON.stringify([url, extra, ignore, key])
     const found = known.get(name)
     if (found) return found
-    return findPlace(keys, url, extra, ignore).then((place) => {
+    return findPlace(keys, url, key === undefined ? extra : JSON.stringify([extra, key]), ignore, key).then((place) => {
       if (known.size >= MAX_PLACES) known.clear()
       known.set(name, place)
       return place
@@ -32,11 +33,18 @@ export function createPlaces(
   }
 }
 
-async function findPlace(keys: Keys, text: string, extra: string, ignore: readonly string[]): Promise<Place> {
+async function findPlace(
+  keys: Keys,
+  text: string,
+  extra: string,
+  ignore: readonly string[],
+  key: string | undefined,
+): Promise<Place> {
   const { origin, pathname: path, search: asked } = new URL(text)
-  const search = ignore.length > 0 ? withoutParameters(asked, ignore) : asked
+  const own = key === undefined
+  const search = !own ? '' : ignore.length > 0 ? withoutParameters(asked, ignore) : asked
   const [record, pathVersion, prefixes, queryRule] = await Promise.all([
-    keys.record(origin, path + search, extra),
+    keys.record(origin, own ? path + search : '', extra),
     keys.path(origin, path),
     keys.prefixes(origin, path),
     search ? keys.queryRule(origin, path, extra) : undefined,

@@ -62,8 +62,15 @@ export interface HttpCacheOptions {
   readonly storeTimeout?: Duration
   /** Longest wait for the same request of another client; then it goes to the origin itself. @default '5s' */
   readonly collapseTimeout?: Duration
+  /** Caches in front of this one, such as Workers Cache: each purge of tags goes to them too, after this cache's own. */
+  readonly layers?: readonly PurgeLayer[]
   /** Told of what happens; what it throws is dropped. Carries no URL and no field. */
   readonly onEvent?: (event: HttpCacheEvent) => void
+}
+
+/** A cache in front of this one that can be purged by tags. */
+export interface PurgeLayer {
+  purge(selection: { readonly tags: string[] }): unknown
 }
 
 export interface HttpCacheContext {
@@ -74,6 +81,10 @@ export interface HttpCacheContext {
    * validated first.
    */
   readonly refresh?: false | ((request: Request) => Promise<Response>)
+  /** What stands for path and query in the key. `purge({ url })` does not know it: use tags or the path. */
+  readonly key?: string
+  /** Whether a response may be stored, beside what its fields say. */
+  readonly mayStore?: (response: Response) => boolean
 }
 
 /** Makes the response that is not in the cache. It rejects where the origin cannot be reached. */

@@ -20,14 +20,14 @@ export async function handleUnsafe(
   rule: HttpRule | undefined,
 ): Promise<Response> {
   engine.tell({ type: 'bypass' })
-  const { method, url } = request
+  const { method } = request
   const requestMs = now()
   const response = await next(request)
   const headers = new Headers(response.headers)
   let stored: BodyInit | null | undefined
   if (!SAFE.has(method) && response.status >= 200 && response.status < 400) {
     try {
-      await invalidateAfter(engine, url, rule, request, response.headers)
+      await invalidateAfter(engine, request, rule, context, response.headers)
       const received = { status: response.status, headers: response.headers, requestMs, responseMs: now() }
       if (method === 'POST') stored = await keepAsGet(engine, { request, next, context, rule, response, received })
     } catch (error) {
@@ -47,11 +47,12 @@ export async function handleUnsafe(
 /** Drops the URL, those of Location and Content-Location, and the groups that are named: all of one origin. */
 async function invalidateAfter(
   engine: Engine,
-  url: string,
-  rule: HttpRule | undefined,
   request: Request,
+  rule: HttpRule | undefined,
+  { key }: HttpCacheContext,
   headers: Headers,
 ): Promise<void> {
+  const { url } = request
   const target = new URL(url)
   const urls = new Set([target.href])
   for (const name of ['location', 'content-location']) {
@@ -60,7 +61,7 @@ async function invalidateAfter(
     const other = new URL(value, url)
     if (other.origin === target.origin) urls.add(other.href)
   }
-  const work = [...urls].map((one) => invalidateUrl(engine, one, rule?.key?.(request) ?? '', rule))
+  const work = [...urls].map((one) => invalidateUrl(engine, one, rule?.key?.(request) ?? '', rule, key !== undefined))
   const groups = await endedGroups(engine.keys, target.origin, headers)
   if (groups.length > 0) work.push(engine.storage.end(groups).then(() => {}))
   await Promise.all(work)
@@ -72,9 +73,10 @@ export async function invalidateUrl(
   url: string,
   extra: string,
   rule: HttpRule | undefined,
+  hasOtherKeys = false,
 ): Promise<void> {
   const place = await engine.placeOf(url.split('#', 1)[0] as string, extra, rule?.ignoreQuery)
-  const isShared = rule?.key !== undefined || (await engine.storage.hasQueryRule(place))
+  const isShared = hasOtherKeys || rule?.key !== undefined || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
   await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])
 }
@@ -106,7 +108,7 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
   const isSame = new URL(at, request.url).href === new URL(request.url).href
   const namesSomebody = request.headers.has('authorization') || request.headers.has('cookie')
   if (!isSame || namesSomebody || !lifetimeOf(received, controlOf(headers), undefined, false).explicit) return undefined
-  const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery)
+  const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery, post.context.key)
   const plan: Plan = { ...post, place, directives: directivesOf(request), hasIdentity: false }
   const { verdict, control } = judge(engine, plan, received)
   if (!verdict.store) return undefined
