@@ -12,6 +12,7 @@ export interface Control {
 
 /** The largest delta-seconds: more counts as this. */
 const MOST_SECONDS = 2 ** 31
+const [EQUALS, COMMA] = [0x3d, 0x2c]
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
 /**
@@ -24,7 +25,10 @@ export function parseDirectives(text: string | null): Directives {
   let at = 0
   while (at < text.length) {
     const start = at
-    while (at < text.length && text[at] !== '=' && text[at] !== ',') at++
+    for (let code = 0; at < text.length; at++) {
+      code = text.charCodeAt(at)
+      if (code === EQUALS || code === COMMA) break
+    }
     const name = trimmed(text, start, at).toLowerCase()
     let value: string | true = true
     if (text[at] === '=') {
@@ -62,10 +66,13 @@ function quoted(text: string, at: number): [value: string, end: number] {
   return [parts.join(''), at + 1]
 }
 
-/** Fewer seconds; no argument, which covers all fields; else the first. */
+/** Longest list of fields that a directive is limited to; one that is longer covers the whole response. */
+const LONGEST_FIELDS = 4096
+
+/** Fewer seconds; the fields of both; no argument, which covers all fields. */
 function stricter(before: string | true | undefined, value: string | true): string | true {
   if (before === undefined) return value
-  if (before === true || value === true) return true
+  if (before === true || value === true || before.length > LONGEST_FIELDS) return true
   const [a, b] = [seconds(before), seconds(value)]
   if (a === undefined && b === undefined) return `${before}, ${value}`
   return (b ?? 0) < (a ?? 0) ? value : before
@@ -94,12 +101,20 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   return value === true || value === ''
 }
 
-/** The members of a comma-separated list, in lower case, without empty ones. */
+/** The members of a comma-separated list, in lower case, each once and none of them empty. */
 export function listOf(text: string | null | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-    .filter(Boolean)
+  const members = new Set<string>()
+  if (text) {
+    const lower = text.toLowerCase()
+    for (let from = 0; from <= lower.length; ) {
+      const comma = lower.indexOf(',', from)
+      const to = comma < 0 ? lower.length : comma
+      const name = to > from ? trimmed(lower, from, to) : ''
+      if (name) members.add(name)
+      from = to + 1
+    }
+  }
+  return [...members]
 }
 
 /** Targeted fields this cache obeys, the first with a valid value decides (RFC 9213, section 2.2). */

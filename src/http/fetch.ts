@@ -57,7 +57,8 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
   const standIn = async (answer: number | 'none'): Promise<Response | undefined> => {
-    if (!stored || !mayReplaceError(stored, answer, now())) return undefined
+    // A client that asked for no stored answer gets none.
+    if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now())) return undefined
     return respond(engine, plan, stored, { hit: true, detail: answer === 'none' ? 'disconnected' : 'error' })
   }
   let response: Response

@@ -74,6 +74,6 @@ export function ageAt({ ageMs, responseMs }: Aged, nowMs: number): number {
 
 /** The names of a list of fields that select among variants, each once; undefined for one with `*`, which never matches. */
 export function varyNames(headers: Headers): readonly string[] | undefined {
-  const names = [...new Set(listOf(headers.get('vary')))].sort()
+  const names = listOf(headers.get('vary')).sort()
   return names.includes('*') ? undefined : names
 }

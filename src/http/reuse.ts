@@ -55,5 +55,6 @@ export function mayReplaceError(stored: Aged & Terms, answer: number | 'none', n
   if (stored.noCache || stored.noStale) return false
   if (answer !== 'none' && ![500, 502, 503, 504].includes(answer)) return false
   const pastMs = ageAt(stored, nowMs) - stored.lifetimeMs
-  return pastMs <= (stored.sieMs ?? (answer === 'none' ? DISCONNECTED_MS : -1))
+  const windowMs = stored.sieMs ?? (answer === 'none' ? DISCONNECTED_MS : undefined)
+  return windowMs !== undefined && pastMs <= windowMs
 }

@@ -14,9 +14,13 @@ const DISPLAY = /%"(?:[ !#$&-~]|%[0-9a-f]{2})*"/y
 const SPACES = / */y
 const COMMA = /[ \t]*,[ \t]*/y
 
+/** Most members of a field, as many as every parser has to take (RFC 9651, section 3). */
+const MAX_MEMBERS = 1024
+
 /** A parser over one field value. Every rule is sticky and without backtracking, so that it takes linear time. */
 class Reader {
   at = 0
+  members = 0
   readonly text: string
   constructor(text: string) {
     this.text = text.replace(/^ +/, '')
@@ -46,6 +50,11 @@ class Reader {
     if (this.take(BYTES) || this.take(DATE) || this.take(DISPLAY)) return OTHER
     throw new SyntaxError()
   }
+  /** A member without a value. */
+  flag(): true {
+    if (++this.members > MAX_MEMBERS) throw new SyntaxError()
+    return true
+  }
   parameters(): void {
     while (this.next(';')) {
       this.take(SPACES)
@@ -54,12 +63,14 @@ class Reader {
     }
   }
   member(): Member {
+    if (++this.members > MAX_MEMBERS) throw new SyntaxError()
     if (!this.next('(')) return this.item()
     const items: Item[] = []
     for (;;) {
       const spaces = (this.take(SPACES) as RegExpExecArray)[0]
       if (this.next(')')) return items
       if (items.length > 0 && !spaces) throw new SyntaxError()
+      if (items.length === MAX_MEMBERS) throw new SyntaxError()
       items.push(this.item())
       this.parameters()
     }
@@ -90,7 +101,7 @@ export function parseDictionary(text: string | null): ReadonlyMap<string, Member
     do {
       const key = reader.take(KEY)?.[0]
       if (key === undefined) throw new SyntaxError()
-      members.set(key, reader.next('=') ? reader.member() : true)
+      members.set(key, reader.next('=') ? reader.member() : reader.flag())
       reader.parameters()
     } while (reader.more())
     return members

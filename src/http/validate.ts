@@ -1,5 +1,4 @@
 import { parseDate } from './dates.ts'
-import { listOf } from './directives.ts'
 
 /** Without the mark of a weak one: for a weak comparison. */
 const opaque = (tag: string): string => tag.trim().replace(/^W\//i, '')
@@ -30,16 +29,24 @@ export function isNotModified(request: Headers, stored: Headers, nowMs: number):
   const tags = request.get('if-none-match')
   if (tags !== null) {
     const etag = stored.get('etag')
-    return tags.trim() === '*' || (etag !== null && tagsOf(tags).includes(opaque(etag)))
+    return tags.trim() === '*' || (etag !== null && hasTag(tags, opaque(etag)))
   }
   const sinceMs = parseDate(request.get('if-modified-since'), nowMs)
   const changedMs = parseDate(stored.get('last-modified') ?? stored.get('date'), nowMs)
   return sinceMs !== undefined && changedMs !== undefined && changedMs <= sinceMs
 }
 
-/** The tags of a list, without marks of weakness. A comma inside quotes is part of a tag. */
-function tagsOf(text: string): string[] {
-  return (text.match(/(?:[Ww]\/)?"[^"]*"|[^\s,"]+/g) ?? []).map(opaque)
+/** Most tags of a list that are looked at. */
+const MAX_TAGS = 1000
+
+/** Whether a list has a tag, whatever marks of weakness they have. A comma inside quotes is part of a tag. */
+function hasTag(text: string, tag: string): boolean {
+  let count = 0
+  for (const [one] of text.matchAll(/(?:[Ww]\/)?"[^"]*"|[^\s,"]+/g)) {
+    if (opaque(one) === tag) return true
+    if (++count === MAX_TAGS) return false
+  }
+  return false
 }
 
 /** What a 304 has of the stored response (RFC 9110, section 15.4.5). */
@@ -71,5 +78,5 @@ export function agreesWithHead(stored: Headers, head: Headers): boolean {
 
 /** Conditions that only the origin can judge. */
 export function needsOrigin(request: Headers): boolean {
-  return request.has('if-match') || request.has('if-unmodified-since') || listOf(request.get('expect')).length > 0
+  return request.has('if-match') || request.has('if-unmodified-since') || request.has('expect')
 }

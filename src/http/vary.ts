@@ -3,6 +3,8 @@ import { varyNames } from './freshness.ts'
 /** A request field that selected a response, and what it was; null: it was not there. */
 export type Selector = readonly [name: string, value: string | null]
 
+/** Longest value that is normalized. */
+const LONGEST = 4096
 /** Fields whose values mean the same in any case. */
 const ANY_CASE: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language'])
 
@@ -21,13 +23,15 @@ function isSelected(selectors: readonly Selector[], request: Headers, anyOrder: 
 
 /** A field's lines joined, without optional whitespace; where its definition allows it, in lower case and sorted. */
 function normalized(name: string, value: string | null, anyOrder: boolean): string | null {
-  if (value === null) return null
+  // A long one is compared as it is: it is a request's own doing.
+  if (value === null || value.length > LONGEST) return value
   const text = trimParts(value, ',')
   if (!ANY_CASE.has(name)) return text
   const lower = trimParts(text, ';').toLowerCase()
   return anyOrder ? lower.split(',').sort().join(',') : lower
 }
 
+/** Without whitespace around the separators, and at the ends. */
 function trimParts(text: string, separator: string): string {
   return text
     .split(separator)
