@@ -12,6 +12,7 @@ const alias = [
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
   { find: /^hither\/(counter|idempotency|once|token)$/, replacement: at('./src/$1/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
+  { find: /^hither\/http$/, replacement: at('./src/http/index.ts') },
   { find: /^hither\/keys$/, replacement: at('./src/cache/hashed-keys.ts') },
   { find: /^hither\/lock$/, replacement: at('./src/lock/index.ts') },
   { find: /^hither\/near$/, replacement: at('./src/near/index.ts') },

@@ -110,6 +110,13 @@ const entries: readonly Entry[] = [
     target: 7500,
     budget: 38_560,
   },
+  { name: 'hither/http on top of core', takes: { 'src/http/index.ts': '*' }, onTop: true, target: 6000 },
+  {
+    name: 'hither/http beside createCache + upstashStore',
+    takes: { 'src/http/index.ts': '*' },
+    beside: { ...cache, ...upstash },
+    target: 6000,
+  },
   {
     name: 'hither/structures on top of core',
     takes: { 'src/structures/index.ts': '*' },

@@ -1,7 +1,9 @@
-import { HitherError, type PlainCache, type WaitUntil } from 'hither'
+import { HitherError, type PlainCache } from 'hither'
 import type { Context, Env, MiddlewareHandler } from 'hono'
+import { waitUntilOf } from './wait-until.ts'
 
 export { type AddressSource, addressKey, clientAddress } from './address.ts'
+export { type CacheResponseOptions, cacheResponse } from './cache-response.ts'
 export { type IdempotencyOptions, idempotency } from './idempotency.ts'
 export type { LimitHeaders } from './limit-headers.ts'
 export { type Limit, type RateLimitOptions, type RateLimitVariables, rateLimit } from './rate-limit.ts'
@@ -35,15 +37,5 @@ export function cacheContext<C extends PlainCache | PlainCache<'frozen'>, E exte
     const view = (cache as PlainCache).with({ signal: c.req.raw.signal, ...(waitUntil ? { waitUntil } : {}) })
     c.set('cache', view as C)
     await next()
-  }
-}
-
-/** `c.executionCtx` throws where there is none, and `waitUntil` needs its `this`. */
-function waitUntilOf(c: Context): WaitUntil | undefined {
-  try {
-    const context = c.executionCtx
-    return typeof context.waitUntil === 'function' ? (work) => context.waitUntil(work) : undefined
-  } catch {
-    return undefined
   }
 }

@@ -7,6 +7,14 @@ import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { addToCount, addToWindow } from '../../src/counter/operations.ts'
+import {
+  beginFetch,
+  endVersion,
+  captureVersion as httpVersion,
+  invalidateUrl,
+  putResponse,
+  releaseFetch,
+} from '../../src/http/operations.ts'
 import { idempotencyStep } from '../../src/idempotency/operations.ts'
 import { lockStep } from '../../src/lock/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
@@ -105,11 +113,17 @@ const entries: readonly Write[] = [
   one('first', markFirst, [id, 60_000]),
   one('a request begun', idempotencyStep, ['begin', id, print, 1000, 60_000]),
   one('a request done', idempotencyStep, ['complete', id, 'response', 60_000], ['begin', id, print, 1000, 60_000]),
+  one('a request of the HTTP cache', beginFetch, [id, 1]),
+  one('a version of the HTTP cache', httpVersion, [id, 60_000]),
+  one('a version ended', endVersion, [id]),
   one('a hit', increment, [60_000]),
   one('a hit after another', increment, [60_000], [60_000]),
 ]
 /** Changes a value that another script has written. */
 const changes: readonly (readonly [Write, Script])[] = [
+  [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response'], [id, 1]), beginFetch],
+  [one('a request that ended', releaseFetch, [id, 1], [id, 1]), beginFetch],
+  [one('a URL invalidated', invalidateUrl, [], [id, 1]), beginFetch],
   [one('a tag softened', softenVersion, [id], [`${id}${id}`, 60_000]), captureVersion],
   [one('a hit taken back', decrement, [], [60_000]), increment],
 ]
@@ -202,6 +216,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/cache/steps/plain.ts',
       'src/cache/steps/versions.ts',
       'src/counter/operations.ts',
+      'src/http/operations.ts',
       'src/idempotency/operations.ts',
       'src/lock/operations.ts',
       'src/near/pull-feed.ts',

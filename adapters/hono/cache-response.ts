@@ -1,0 +1,117 @@
+import { HitherError } from 'hither'
+import type { HttpCache } from 'hither/http'
+import type { Context, Env, MiddlewareHandler } from 'hono'
+import { waitUntilOf } from './wait-until.ts'
+
+export interface CacheResponseOptions<E extends Env = Env> {
+  /** Made by `createHttpCache`, or how to come by it for a request, such as from `c.env`. */
+  readonly cache: HttpCache | { readonly for: (c: Context<E>) => HttpCache | Promise<HttpCache> }
+  /** Directives for Cache-Control, such as `'max-age=60'`: those that a response does not have itself are added. */
+  readonly cacheControl?: string
+  /** As `cacheControl`, for caches between this one and the browser, and this one: CDN-Cache-Control (RFC 9213). */
+  readonly cdnCacheControl?: string
+  /** Request fields that a response depends on: added to its Vary. `*` is refused. */
+  readonly vary?: string | readonly string[]
+  /** Tags: sent as Cache-Tag, by which CDNs purge too, and known to `purge({ tags })`. */
+  readonly tags?: readonly string[] | ((c: Context<E>) => readonly string[])
+  /** What stands for path and query in the key. A response is then purged by tags or by its path. */
+  readonly keyGenerator?: (c: Context<E>) => string | Promise<string>
+  /** Statuses that are stored, of those that may be. @default all that may be */
+  readonly cacheableStatusCodes?: readonly number[]
+  /**
+   * Makes a response anew in the background, such as `(request, c) => app.fetch(request, c.env)`. Without it a response with
+   * `stale-while-revalidate` that has become stale is renewed before it is sent.
+   */
+  readonly refresh?: (request: Request, c: Context<E>) => Response | Promise<Response>
+}
+
+const OPTIONS = [
+  'cache',
+  'cacheControl',
+  'cdnCacheControl',
+  'vary',
+  'tags',
+  'keyGenerator',
+  'cacheableStatusCodes',
+  'refresh',
+]
+
+/** Requests that `refresh` makes: they go to the handler, whatever is stored. */
+const refreshing = new WeakSet<Request>()
+
+/**
+ * Middleware that answers from a shared HTTP cache, and stores what the handlers after it answer, as RFC 9111 and the cache's
+ * profile allow. Unsafe methods pass, and drop what is stored of their URL.
+ *
+ * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down lets requests pass to their handlers.
+ */
+export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions<E>): MiddlewareHandler<E> {
+  if (typeof options !== 'object' || options === null) throw invalid('cacheResponse takes an object')
+  for (const name of Object.keys(options))
+    if (!OPTIONS.includes(name)) throw invalid(`cacheResponse has no option ${name}`)
+  const { cache: source, cacheControl, cdnCacheControl, tags, keyGenerator, cacheableStatusCodes, refresh } = options
+  const hasCache = typeof source === 'function' ? 'purge' in source : typeof source?.for === 'function'
+  if (!hasCache) throw invalid('cache is made by createHttpCache, or { for } returns one for a request')
+  const vary = typeof options.vary === 'string' ? options.vary.split(',') : (options.vary ?? [])
+  if (vary.some((name) => name.trim() === '*')) throw invalid('vary names request fields: nothing is stored under *')
+
+  const prepare = (c: Context<E>): Response => {
+    const response = new Response(c.res.body, c.res)
+    const { headers } = response
+    if (cacheControl !== undefined) addDirectives(headers, 'cache-control', cacheControl)
+    if (cdnCacheControl !== undefined) addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
+    for (const name of vary) headers.append('vary', name.trim())
+    const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
+    if (names.length > 0) headers.append('cache-tag', names.join(', '))
+    return response
+  }
+
+  return async (c, next) => {
+    const replace = (response: Response): void => {
+      c.res = undefined
+      c.res = response
+    }
+    if (refreshing.has(c.req.raw)) {
+      await next()
+      replace(prepare(c))
+      return
+    }
+    const cache = typeof source === 'function' ? source : await source.for(c)
+    const again =
+      refresh &&
+      (async (request: Request): Promise<Response> => {
+        refreshing.add(request)
+        return refresh(request, c)
+      })
+    let asked = false
+    const handler = async (request: Request): Promise<Response> => {
+      // Handlers run once for a request.
+      if (asked) return again ? again(request) : new Response(null, { status: 502 })
+      asked = true
+      c.req.raw = request
+      await next()
+      return prepare(c)
+    }
+    const waitUntil = waitUntilOf(c)
+    const response = await cache(c.req.raw, handler, {
+      refresh: again ?? false,
+      ...(waitUntil ? { waitUntil } : {}),
+      ...(keyGenerator ? { key: await keyGenerator(c) } : {}),
+      ...(cacheableStatusCodes ? { mayStore: ({ status }) => cacheableStatusCodes.includes(status) } : {}),
+    })
+    replace(response)
+  }
+}
+
+/** Adds directives whose names a field does not have. */
+function addDirectives(headers: Headers, field: string, directives: string): void {
+  const nameOf = (directive: string): string => (directive.split('=', 1)[0] as string).trim().toLowerCase()
+  const known = (headers.get(field) ?? '').split(',').map(nameOf)
+  for (const directive of directives.split(',')) {
+    if (directive.trim() && !known.includes(nameOf(directive))) headers.append(field, directive.trim())
+  }
+}
+
+function invalid(message: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', message)
+}

@@ -1,0 +1,76 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { type AtomicStore, isHitherError } from 'hither'
+import { createHttpCache, type HttpProfile } from 'hither/http'
+import { connect, ioredisStore } from 'hither/ioredis'
+import { memoryStore } from 'hither/memory'
+import { fromEnv } from 'hither/upstash'
+import { badGateway } from './proxy.ts'
+import { type OnInterim, upstream } from './upstream.ts'
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}
+
+/** `STORE`: `memory`, the url of a Redis server, or `rest` for UPSTASH_REDIS_REST_URL and its token. */
+async function storeFrom({ STORE = 'memory', ...env }: NodeJS.ProcessEnv): Promise<AtomicStore> {
+  if (STORE === 'memory') return memoryStore({ maxBytes: 256_000_000 })
+  if (STORE === 'rest') return fromEnv(env)
+  if (/^rediss?:/.test(STORE)) return ioredisStore(await connect(STORE))
+  return fail('STORE is memory, rest, or the url of a Redis server')
+}
+
+const { PORT = '8080', ORIGIN, PROFILE = 'safe' } = process.env
+if (!ORIGIN || !URL.canParse(ORIGIN))
+  fail('ORIGIN is the url of the server behind this one, such as http://127.0.0.1:3000')
+const origin = ORIGIN
+const store = await storeFrom(process.env)
+await store
+  .ready()
+  .catch((error: unknown) => fail(isHitherError(error) ? `${error.code}: ${error.message}` : `${error}`))
+const cache = createHttpCache({
+  store,
+  profile: PROFILE as HttpProfile,
+  onEvent(event) {
+    if ('error' in event) console.error(event.type, isHitherError(event.error) ? event.error.code : event.error)
+  },
+})
+
+const server = createAdaptorServer({
+  async fetch(request, env) {
+    const { outgoing } = env as HttpBindings
+    // What the origin says before its answer goes to the client at once; no answer from the store has it.
+    const onInterim: OnInterim = (status, headers) => {
+      if (outgoing.headersSent || !('writeEarlyHints' in outgoing)) return
+      if (status === 102) outgoing.writeProcessing()
+      else if (status === 103) outgoing.writeEarlyHints(headers as Record<string, string | string[]>)
+    }
+    try {
+      return await cache(request, (asked) => upstream(asked, origin, onInterim), {
+        refresh: (asked) => upstream(asked, origin),
+      })
+    } catch {
+      return badGateway()
+    }
+  },
+}) as Server
+server.listen(Number(PORT), '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port} → ${origin}`)
+})
+
+let isStopping = false
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (isStopping) return
+    isStopping = true
+    server.close(async () => {
+      await cache.close()
+      await store.close()
+      process.exit(0)
+    })
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), 5000).unref()
+  })
+}

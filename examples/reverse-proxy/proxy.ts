@@ -1,0 +1,37 @@
+/** Fields of one connection, which a proxy does not pass on (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/** The fields of a message that go on to the next hop. */
+export function endToEnd(headers: Headers): Headers {
+  const kept = new Headers(headers)
+  const named = (headers.get('connection') ?? '').split(',').map((name) => name.trim())
+  for (const name of [...HOP_BY_HOP, ...named]) {
+    try {
+      kept.delete(name)
+    } catch {
+      // No field has such a name.
+    }
+  }
+  return kept
+}
+
+/** The URL of a request at its origin: path and query as they came. */
+export function targetOf(request: Request, origin: string): string {
+  const { pathname, search } = new URL(request.url)
+  return origin.replace(/\/$/, '') + pathname + search
+}
+
+export function badGateway(): Response {
+  return new Response('Bad Gateway\n', { status: 502, headers: { 'content-type': 'text/plain' } })
+}

@@ -1,0 +1,52 @@
+import { Agent, request as ask, type IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import type { ReadableStream as NodeStream } from 'node:stream/web'
+import { endToEnd, targetOf } from './proxy.ts'
+
+/** A connection is used again within a second: an origin may close an idle one at the moment that a request is sent. */
+const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 1000 })
+const NO_BODY = new Set([204, 205, 304])
+
+/** Receives what the origin says before its answer: 102, 103. */
+export type OnInterim = (status: number, headers: Readonly<Record<string, string | string[] | undefined>>) => void
+
+/**
+ * Sends a request to an `http:` origin, and resolves to its answer with the body as the origin sent it: `fetch` would decode
+ * it, follow rules of its own for some fields, and refuse some methods. Rejects where there is no whole head of an answer.
+ */
+export function upstream(request: Request, origin: string, onInterim?: OnInterim): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const outgoing = ask(targetOf(request, origin), {
+      method: request.method,
+      headers: Object.fromEntries(endToEnd(request.headers)),
+      agent,
+      signal: request.signal,
+    })
+    outgoing.on('error', reject)
+    outgoing.on('information', ({ statusCode, headers }) => onInterim?.(statusCode, headers))
+    outgoing.on('response', (incoming) => {
+      try {
+        resolve(responseOf(incoming))
+      } catch (error) {
+        incoming.destroy()
+        reject(error)
+      }
+    })
+    if (request.body) {
+      Readable.fromWeb(request.body as NodeStream<Uint8Array>)
+        .on('error', (error) => outgoing.destroy(error))
+        .pipe(outgoing)
+    } else outgoing.end()
+  })
+}
+
+function responseOf(incoming: IncomingMessage): Response {
+  const headers = new Headers()
+  const raw = incoming.rawHeaders
+  for (let i = 0; i < raw.length; i += 2) headers.append(raw[i] as string, raw[i + 1] as string)
+  const status = incoming.statusCode as number
+  const hasBody = !NO_BODY.has(status) && incoming.headers['content-length'] !== '0'
+  if (!hasBody) incoming.resume()
+  const body = hasBody ? (Readable.toWeb(incoming) as unknown as ReadableStream<Uint8Array>) : null
+  return new Response(body, { status, statusText: incoming.statusMessage ?? '', headers: endToEnd(headers) })
+}

@@ -1,0 +1,51 @@
+import type { AtomicStore } from 'hither'
+import { createHttpCache, type HttpCache, type HttpProfile } from 'hither/http'
+import { memoryStore } from 'hither/memory'
+import { fromEnv } from 'hither/upstash'
+import { badGateway, endToEnd, targetOf } from './proxy.ts'
+
+interface Bindings {
+  readonly ORIGIN: string
+  readonly STORE?: string
+  readonly PROFILE?: HttpProfile
+  readonly UPSTASH_REDIS_REST_URL?: string
+  readonly UPSTASH_REDIS_REST_TOKEN?: string
+}
+
+interface ExecutionContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
+// One per isolate. It holds data only: what does I/O belongs to a request.
+let cache: HttpCache | undefined
+
+const storeOf = (env: Bindings): AtomicStore => (env.STORE === 'memory' ? memoryStore() : fromEnv(env))
+
+function cacheOf(env: Bindings): HttpCache {
+  cache ??= createHttpCache({ store: storeOf(env), ...(env.PROFILE ? { profile: env.PROFILE } : {}) })
+  return cache
+}
+
+/** What the origin answers. `fetch` decodes a compressed body, so that its fields are not true any more. */
+async function upstream(request: Request, origin: string): Promise<Response> {
+  const { method, body } = request
+  const headers = endToEnd(request.headers)
+  const response = await fetch(targetOf(request, origin), { method, headers, body, redirect: 'manual' })
+  const kept = endToEnd(response.headers)
+  if (/^(gzip|br)$/i.test(kept.get('content-encoding') ?? '')) for (const name of ['content-encoding', 'content-length']) kept.delete(name)
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers: kept })
+}
+
+const worker: { fetch(request: Request, env: Bindings, context: ExecutionContext): Promise<Response> } = {
+  async fetch(request, env, context) {
+    try {
+      return await cacheOf(env)(request, (asked) => upstream(asked, env.ORIGIN), {
+        waitUntil: (work) => context.waitUntil(work),
+      })
+    } catch {
+      return badGateway()
+    }
+  },
+}
+
+export default worker

@@ -1,0 +1,101 @@
+import { type Story, statusMember } from './cache-status.ts'
+import type { Chunks } from './chunks.ts'
+import { bytesInline, type StoredResponse } from './entry.ts'
+import { headersOf } from './fields.ts'
+import { ageAt } from './freshness.ts'
+import { partOf } from './ranges.ts'
+import { isNotModified, trimTo304 } from './validate.ts'
+
+/** How this cache names itself in Cache-Status; false: not at all. */
+export type StatusName = string | false
+
+const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304])
+
+/** Adds what this cache did, after what others say they did. */
+export function tellStatus(headers: Headers, name: StatusName, story: Story): void {
+  if (name) headers.append('cache-status', statusMember(name, story))
+}
+
+export interface AnswerRequest {
+  readonly request: Request
+  readonly stored: StoredResponse
+  readonly story: Story
+  readonly nowMs: number
+  readonly name: StatusName
+  readonly chunks: Chunks
+}
+
+/** A response from the store: whole, a part, or 304. Undefined where its body is gone. */
+export async function answerFrom(asked: AnswerRequest): Promise<Response | undefined> {
+  const { request, stored, story, nowMs, name, chunks } = asked
+  const headers = headersOf(stored.fields)
+  const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)
+  headers.set('age', `${Math.floor(ageMs / 1000)}`)
+  tellStatus(headers, name, { ...story, ttl: Math.floor((stored.lifetimeMs - ageMs) / 1000) })
+  if (stored.status === 200 && isNotModified(request.headers, headers, nowMs)) {
+    trimTo304(headers)
+    return new Response(null, { status: 304, headers })
+  }
+  if (NO_BODY.has(stored.status)) return new Response(null, { status: stored.status, headers })
+  const isHead = request.method === 'HEAD'
+  const { length } = stored
+  const part =
+    stored.status === 200 && !isHead && request.headers.has('range')
+      ? partOf(request.headers, headers, length)
+      : 'whole'
+  if (part === 'unsatisfiable') {
+    for (const field of ['content-length', 'content-type', 'content-encoding']) headers.delete(field)
+    headers.set('content-range', `bytes */${length}`)
+    return new Response(null, { status: 416, headers })
+  }
+  const [from, to] = part === 'whole' ? [0, length] : [part.from, part.to]
+  headers.set('content-length', `${to - from}`)
+  if (isHead) return new Response(null, { status: stored.status, headers })
+  const isPart = part !== 'whole'
+  if (isPart) headers.set('content-range', `bytes ${from}-${to - 1}/${length}`)
+  const body = await bodyOf(stored, from, to, chunks)
+  if (body === undefined) return undefined
+  return new Response(body, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
+}
+
+/** workerd compresses a body with this field, unless it is told that it is compressed. */
+export function encodedInit(headers: Headers): ResponseInit {
+  return headers.has('content-encoding') ? ({ encodeBody: 'manual' } as ResponseInit) : {}
+}
+
+async function bodyOf(
+  { body, length }: StoredResponse,
+  from: number,
+  to: number,
+  chunks: Chunks,
+): Promise<BodyInit | undefined> {
+  const inline = bytesInline(body)
+  if (inline !== undefined) {
+    if (to - from === length) return inline
+    const bytes = typeof inline === 'string' ? new TextEncoder().encode(inline) : inline
+    return bytes.slice(from, to)
+  }
+  if (!('id' in body)) return undefined
+  const { id, size } = body
+  let index = Math.floor(from / size)
+  // The first is read before there is an answer: when it is gone, so is the response.
+  let first = await chunks.read(id, index)
+  if (!first) return undefined
+  let at = index * size
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const bytes = first ?? (await chunks.read(id, index))
+        first = undefined
+        // The client sees a body that is cut, not one that ends.
+        if (!bytes) throw new Error('a part of the stored body is gone')
+        const piece = bytes.subarray(Math.max(0, from - at), Math.min(bytes.length, to - at))
+        at += bytes.length
+        index++
+        controller.enqueue(piece)
+        if (at >= to) controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}

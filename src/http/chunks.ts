@@ -1,0 +1,38 @@
+import { fromBase64, toBase64 } from '../protocol/base64.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import type { Keys } from './keys.ts'
+
+/** Bodies that are too large to be with their responses: in pieces under a name that no other body ever has. */
+export interface Chunks {
+  /** Most bytes of one. */
+  readonly size: number
+  write(id: string, index: number, bytes: Uint8Array, lifeMs: number): Promise<void>
+  /** Undefined: it is gone. */
+  read(id: string, index: number): Promise<Uint8Array | undefined>
+  drop(id: string, count: number): Promise<unknown>
+}
+
+const CHUNK_BYTES = 262_144
+
+export function createChunks(store: AtomicStore, keys: Keys, call: () => Call): Chunks {
+  const { getBytes, setBytes } = store
+  return {
+    size: Math.min(CHUNK_BYTES, Math.floor((store.traits.maxValueBytes * 3) / 4)),
+    write: (id, index, bytes, lifeMs) =>
+      setBytes
+        ? setBytes.call(store, keys.chunk(id, index), bytes, lifeMs, call())
+        : store.set(keys.chunk(id, index), toBase64(bytes), lifeMs, call()),
+    async read(id, index) {
+      if (getBytes) return getBytes.call(store, keys.chunk(id, index), call())
+      const text = await store.get(keys.chunk(id, index), call())
+      return text === undefined ? undefined : fromBase64(text)
+    },
+    drop: (id, count) =>
+      count > 0
+        ? store.delete(
+            [...Array(count).keys()].map((index) => keys.chunk(id, index)),
+            call(),
+          )
+        : Promise.resolve(),
+  }
+}

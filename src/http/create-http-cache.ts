@@ -1,0 +1,121 @@
+import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { toMs } from '../protocol/duration.ts'
+import { checkNamespace } from '../protocol/keys.ts'
+import { createBackground } from '../runtime/background.ts'
+import type { Engine } from './engine.ts'
+import { handle } from './handle.ts'
+import { createKeys } from './keys.ts'
+import { createPlaces } from './place.ts'
+import { timesOf } from './plan.ts'
+import { purge } from './purge.ts'
+import { PROFILES } from './storable.ts'
+import { createStorage } from './storage.ts'
+import type { HttpCache, HttpCacheOptions, HttpRule } from './types.ts'
+
+const OPTIONS: readonly (keyof HttpCacheOptions)[] = [
+  'store',
+  'near',
+  'namespace',
+  'profile',
+  'rules',
+  'maxBodyBytes',
+  'maxVariants',
+  'hosts',
+  'cacheStatus',
+  'staleDespiteSMaxage',
+  'storeTimeout',
+  'collapseTimeout',
+  'layers',
+  'onEvent',
+]
+const RULE: readonly (keyof HttpRule)[] = [
+  'match',
+  'ttl',
+  'negative',
+  'tags',
+  'vary',
+  'key',
+  'ignoreQuery',
+  'cookies',
+  'bypass',
+]
+const nothing = (): void => {}
+
+/**
+ * A shared HTTP cache (RFC 9111) before a fetch handler. Throws `UNSUPPORTED` for a store without operations,
+ * `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense.
+ */
+export function createHttpCache(options: HttpCacheOptions): HttpCache {
+  checkNames('createHttpCache', options, OPTIONS)
+  const { store, near, namespace = 'http', profile = 'safe', rules = [], hosts, layers = [], onEvent } = options ?? {}
+  checkOperations('createHttpCache', store)
+  const { maxBodyBytes = 33_554_432, maxVariants = 16, cacheStatus = 'hither' } = options
+  const { storeTimeout = '1s', collapseTimeout = '5s', staleDespiteSMaxage = false } = options
+  if (!Object.hasOwn(PROFILES, profile)) throw invalid("profile is 'safe' or 'full'")
+  if (cacheStatus !== false && !/^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus))
+    throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
+  checkRules(rules)
+  const keys = createKeys(checkNamespace(namespace))
+  const background = createBackground()
+  const storage = createStorage({
+    store,
+    near,
+    keys,
+    timeoutMs: toMs(storeTimeout, 'storeTimeout'),
+    maxVariants: checkWhole(maxVariants, 'maxVariants', 1),
+    track: (work) => void background.add(work, undefined, nothing),
+  })
+  const engine: Engine = {
+    storage,
+    keys,
+    placeOf: createPlaces(keys),
+    policy: PROFILES[profile],
+    rules,
+    hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
+    name: cacheStatus,
+    maxBodyBytes: checkWhole(maxBodyBytes, 'maxBodyBytes', 0),
+    staleDespiteSMaxage,
+    collapseTimeoutMs: toMs(collapseTimeout, 'collapseTimeout'),
+    background,
+    flights: new Map(),
+    tell(event) {
+      try {
+        onEvent?.(event)
+      } catch {
+        // A listener is not to break what it listens to.
+      }
+    },
+  }
+  const methods: Omit<HttpCache, never> = {
+    async purge(selection) {
+      await purge(engine, selection)
+      const { tags = [] } = selection
+      if (tags.length > 0) await Promise.all(layers.map((layer) => layer.purge({ tags: [...tags] })))
+    },
+    async clear() {
+      await storage.end([keys.generation])
+    },
+    flush: () => background.flush(),
+    async close() {
+      await background.flush()
+      await storage.close()
+    },
+  } as HttpCache
+  return Object.assign(((request, next, context = {}) => handle(engine, request, next, context)) as HttpCache, methods)
+}
+
+function checkRules(rules: readonly HttpRule[]): void {
+  if (!Array.isArray(rules)) throw invalid('rules is a list')
+  for (const rule of rules) {
+    checkNames('a rule', rule, RULE)
+    const { ttlMs } = timesOf(rule)
+    if (ttlMs !== undefined && ttlMs < 1) throw invalid('ttl is more than 0')
+    const { match, key, bypass } = rule
+    const isMatch =
+      match === undefined || typeof match === 'function' || (typeof match === 'string' && match[0] === '/')
+    if (!isMatch) throw invalid('match is a path, or a function')
+    for (const one of [key, bypass]) {
+      if (one !== undefined && typeof one !== 'function') throw invalid('key and bypass are functions of a request')
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { parseDictionary } from './structured.ts'
+
+/** Directives by name in lower case. `true`: without an argument. Of one that is given twice, the stricter value. */
+export type Directives = ReadonlyMap<string, string | true>
+
+/** What decides how a response may be cached. */
+export interface Control {
+  readonly directives: Directives
+  /** A targeted field (RFC 9213) decides: Cache-Control and Expires count for nothing. */
+  readonly targeted: boolean
+}
+
+/** The largest delta-seconds: more counts as this. */
+const MOST_SECONDS = 2 ** 31
+const [EQUALS, COMMA] = [0x3d, 0x2c]
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
+
+/**
+ * The list of a Cache-Control field, in one pass. Nothing inside a quoted string is a directive. A directive that is
+ * malformed keeps its name with the argument as it is, so that it does not count as absent.
+ */
+export function parseDirectives(text: string | null): Directives {
+  const directives = new Map<string, string | true>()
+  if (!text) return directives
+  let at = 0
+  while (at < text.length) {
+    const start = at
+    for (let code = 0; at < text.length; at++) {
+      code = text.charCodeAt(at)
+      if (code === EQUALS || code === COMMA) break
+    }
+    const name = trimmed(text, start, at).toLowerCase()
+    let value: string | true = true
+    if (text[at] === '=') {
+      at++
+      const from = at
+      if (text[at] === '"') [value, at] = quoted(text, at)
+      // What stands between the argument and the comma makes it invalid.
+      const rest = at
+      while (at < text.length && text[at] !== ',') at++
+      if (value === true) value = text.slice(from, at).trimEnd()
+      else if (trimmed(text, rest, at)) value = `"${value}`
+    }
+    at++
+    if (name) directives.set(name, stricter(directives.get(name), value))
+  }
+  return directives
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  while (from < to && isSpace(text.charCodeAt(from))) from++
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
+/** The string in quotes that begins at `at`, and where it ends: at the end of the text when it is not closed. */
+function quoted(text: string, at: number): [value: string, end: number] {
+  const parts: string[] = []
+  let from = ++at
+  for (; at < text.length && text[at] !== '"'; at++) {
+    if (text[at] !== '\\') continue
+    parts.push(text.slice(from, at))
+    from = ++at
+  }
+  parts.push(text.slice(from, at))
+  return [parts.join(''), at + 1]
+}
+
+/** Longest list of fields that a directive is limited to; one that is longer covers the whole response. */
+const LONGEST_FIELDS = 4096
+
+/** Fewer seconds; the fields of both; no argument, which covers all fields. */
+function stricter(before: string | true | undefined, value: string | true): string | true {
+  if (before === undefined) return value
+  if (before === true || value === true || before.length > LONGEST_FIELDS) return true
+  const [a, b] = [seconds(before), seconds(value)]
+  if (a === undefined && b === undefined) return `${before}, ${value}`
+  return (b ?? 0) < (a ?? 0) ? value : before
+}
+
+/** A delta-seconds argument; undefined for any other text. */
+export function seconds(value: string | true | undefined): number | undefined {
+  return typeof value === 'string' && /^\d+$/.test(value) ? Math.min(Number(value), MOST_SECONDS) : undefined
+}
+
+/** The seconds of a directive that is there: an invalid argument counts as 0. Undefined when it is absent. */
+export function secondsOf(directives: Directives, name: string): number | undefined {
+  const value = directives.get(name)
+  return value === undefined ? undefined : (seconds(value) ?? 0)
+}
+
+/** The fields that a directive is limited to, in lower case; undefined when it is absent or covers the whole response. */
+export function fieldsOf(directives: Directives, name: string): readonly string[] | undefined {
+  const value = directives.get(name)
+  return typeof value === 'string' && value ? listOf(value) : undefined
+}
+
+/** Whether a directive such as `private` or `no-cache` covers the whole response. */
+export function isUnqualified(directives: Directives, name: string): boolean {
+  const value = directives.get(name)
+  return value === true || value === ''
+}
+
+/** The members of a comma-separated list, in lower case, each once and none of them empty. */
+export function listOf(text: string | null | undefined): string[] {
+  const members = new Set<string>()
+  if (text) {
+    const lower = text.toLowerCase()
+    for (let from = 0; from <= lower.length; ) {
+      const comma = lower.indexOf(',', from)
+      const to = comma < 0 ? lower.length : comma
+      const name = to > from ? trimmed(lower, from, to) : ''
+      if (name) members.add(name)
+      from = to + 1
+    }
+  }
+  return [...members]
+}
+
+/** Targeted fields this cache obeys, the first with a valid value decides (RFC 9213, section 2.2). */
+const TARGETS: readonly string[] = ['hither-cache-control', 'cdn-cache-control']
+
+/** What decides for a response: the first targeted field that is valid and not empty, else Cache-Control. */
+export function controlOf(headers: Headers): Control {
+  for (const target of TARGETS) {
+    const members = parseDictionary(headers.get(target))
+    if (!members) continue
+    const directives = new Map<string, string | true>()
+    for (const [name, value] of members) {
+      // A value of another type is not coerced: such a lifetime is invalid, and so no lifetime.
+      if (value === true) directives.set(name, true)
+      else if (typeof value === 'number') directives.set(name, `${value}`)
+      else if (value !== false && /^(no-|private|must)/.test(name))
+        directives.set(name, typeof value === 'string' ? value : true)
+    }
+    return { directives, targeted: true }
+  }
+  return { directives: parseDirectives(headers.get('cache-control')), targeted: false }
+}

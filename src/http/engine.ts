@@ -1,0 +1,43 @@
+import type { Background } from '../runtime/background.ts'
+import type { StatusName } from './answer.ts'
+import type { StoredResponse } from './entry.ts'
+import type { Keys } from './keys.ts'
+import type { PlaceOf } from './place.ts'
+import type { Policy } from './storable.ts'
+import type { Storage } from './storage.ts'
+import type { HttpCacheEvent, HttpRule } from './types.ts'
+
+/** A request to the origin whose answer others of this process wait for. */
+export interface Flight {
+  /** Undefined: what came may not be shared. */
+  readonly answer: Promise<StoredResponse | undefined>
+  /** Somebody waits, so that the body is read to its end though the first client has gone. */
+  isAwaited: boolean
+  settle(answer: StoredResponse | undefined): void
+}
+
+export function createFlight(): Flight {
+  let settle: Flight['settle'] = () => {}
+  const answer = new Promise<StoredResponse | undefined>((resolve) => {
+    settle = resolve
+  })
+  return { answer, isAwaited: false, settle }
+}
+
+/** What all requests of one cache share. */
+export interface Engine {
+  readonly storage: Storage
+  readonly keys: Keys
+  readonly placeOf: PlaceOf
+  readonly policy: Policy
+  readonly rules: readonly HttpRule[]
+  readonly hosts: ReadonlySet<string> | undefined
+  readonly name: StatusName
+  readonly maxBodyBytes: number
+  readonly staleDespiteSMaxage: boolean
+  readonly collapseTimeoutMs: number
+  readonly background: Background
+  /** Requests of this process that are under way, by what they fetch. */
+  readonly flights: Map<string, Flight>
+  tell(event: HttpCacheEvent): void
+}

@@ -1,0 +1,225 @@
+import { now } from '../runtime/clock.ts'
+import { answerFrom, encodedInit, tellStatus } from './answer.ts'
+import type { Story } from './cache-status.ts'
+import type { Engine } from './engine.ts'
+import type { StoredResponse } from './entry.ts'
+import { headersOf, storableFields, updatedFields } from './fields.ts'
+import type { Received } from './freshness.ts'
+import { draftOf, judge, passAndKeep, putDraft } from './keep.ts'
+import type { Plan } from './plan.ts'
+import { mayReplaceError } from './reuse.ts'
+import type { Fetching } from './storage.ts'
+import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
+
+export interface FetchTask {
+  readonly engine: Engine
+  readonly plan: Plan
+  /** What is stored and has to be validated. */
+  readonly stored: StoredResponse | undefined
+  /** Undefined: the store does not answer, and nothing is stored. */
+  readonly fetching: Fetching | undefined
+  readonly story: Story
+  /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
+  onDone(stored: StoredResponse | undefined): void
+  isAwaited(): boolean
+}
+
+/** Asks the origin, and answers with what came or with what is stored. Rejects as `next` does. */
+export async function fetchAndKeep(task: FetchTask): Promise<Response> {
+  let isDone = false
+  const done = (stored: StoredResponse | undefined, isShareable = false): void => {
+    if (isDone) return
+    isDone = true
+    const { engine, plan, fetching } = task
+    if (!stored && fetching?.role === 'leads') {
+      const release = engine.storage.release(plan.place, fetching, !isShareable)
+      engine.background.add(
+        release.catch(() => {}),
+        plan.context.waitUntil,
+        () => {},
+      )
+    }
+    task.onDone(stored)
+  }
+  try {
+    return await ask(task, done)
+  } catch (error) {
+    done(undefined, true)
+    throw error
+  }
+}
+
+type Done = (stored: StoredResponse | undefined, isShareable?: boolean) => void
+
+async function ask(task: FetchTask, done: Done): Promise<Response> {
+  const { engine, plan, stored, story } = task
+  const { request, next } = plan
+  const known = stored && headersOf(stored.fields)
+  const requestMs = now()
+  const standIn = async (answer: number | 'none'): Promise<Response | undefined> => {
+    // A client that asked for no stored answer gets none.
+    if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now())) return undefined
+    return respond(engine, plan, stored, { hit: true, detail: answer === 'none' ? 'disconnected' : 'error' })
+  }
+  let response: Response
+  try {
+    response = await next(known ? withHeaders(request, conditional(request.headers, known)) : request)
+  } catch (error) {
+    done(undefined, true)
+    const instead = await standIn('none')
+    if (instead) return instead
+    if (stored?.noStale) return gatewayTimeout()
+    throw error
+  }
+  const received: Received = {
+    status: response.status,
+    headers: withVary(response.headers, plan.rule?.vary),
+    requestMs,
+    responseMs: now(),
+  }
+  if (stored && known && response.status === 304) {
+    if (isConfirmed(known, response.headers)) return freshen(task, stored, received, done)
+    // It speaks of something that is not stored: the client needs a whole answer.
+    const headers = conditional(request.headers, known)
+    for (const name of ['if-none-match', 'if-modified-since']) headers.delete(name)
+    return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)
+  }
+  if (response.status >= 500) {
+    const instead = await standIn(response.status)
+    if (instead) {
+      done(undefined, true)
+      await response.body?.cancel()
+      return instead
+    }
+  }
+  if (request.method === 'HEAD') return passHead(task, received, response, done)
+  return passOn(task, received, response, done, { ...story, fwdStatus: response.status })
+}
+
+/** Passes a response on, stored or not. */
+async function passOn(
+  task: FetchTask,
+  received: Received,
+  response: Response,
+  done: Done,
+  story: Story,
+): Promise<Response> {
+  const { engine, plan, fetching, stored } = task
+  const { verdict, control } = judge(engine, plan, received)
+  const headers = new Headers(received.headers)
+  const why = fetching && !verdict.store ? verdict.why : undefined
+  let body: BodyInit | null | undefined
+  // An error never takes the place of a good answer that may be of use.
+  const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
+  const isWanted = plan.context.mayStore?.(response) ?? true
+  if (fetching && verdict.store && !isWorse && isWanted) {
+    const onStored = (one: StoredResponse | undefined, error?: unknown): void => {
+      if (error !== undefined) engine.tell({ type: 'store-error', error })
+      done(one)
+    }
+    body = await passAndKeep(engine, {
+      plan,
+      fetching,
+      response,
+      received,
+      control,
+      verdict,
+      onStored,
+      isAwaited: task.isAwaited,
+    })
+  } else {
+    done(undefined)
+    if (fetching && stored && (why === 'no-store' || why === 'private')) {
+      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+    }
+  }
+  const isStored = body !== undefined
+  tellStatus(headers, engine.name, { ...story, ...(isStored ? { stored: true } : {}), ...(why ? { detail: why } : {}) })
+  return new Response(isStored ? body : response.body, {
+    status: response.status,
+    statusText: response.statusText,
+    headers,
+    ...encodedInit(headers),
+  })
+}
+
+const isGone = (status: number): boolean => status === 404 || status === 410
+
+/** A 304 for what is stored: its fields and its freshness are renewed, and the client is answered with it. */
+async function freshen(task: FetchTask, stored: StoredResponse, received: Received, done: Done): Promise<Response> {
+  const { engine, plan, fetching, story } = task
+  const update = storableFields(received.headers, { directives: new Map(), targeted: false }, received.responseMs)
+  const fields = updatedFields(stored.fields, update)
+  const headers = headersOf(fields)
+  const age = received.headers.get('age')
+  if (age !== null) headers.set('age', age)
+  const merged: Received = { ...received, status: stored.status, headers }
+  const { verdict, control } = judge(engine, plan, merged)
+  const told = { ...story, fwdStatus: 304 }
+  if (!verdict.store || !fetching) {
+    done(undefined)
+    if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
+      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+    }
+    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
+  }
+  const kept = storableFields(merged.headers, control, received.responseMs)
+  const draft = await draftOf(engine, plan, merged, control, verdict, kept)
+  const replaces = draft.variant === stored.variant ? '' : stored.variant
+  const versionKeys = stored.versions.map(([key]) => key)
+  const { body, length } = stored
+  let renewed: StoredResponse | undefined
+  try {
+    renewed = await putDraft(engine, plan, fetching, draft, { body, length, versionKeys, replaces })
+  } catch (error) {
+    engine.tell({ type: 'store-error', error })
+  }
+  done(renewed)
+  return respond(engine, plan, { ...stored, ...draft }, { ...told, ...(renewed ? { stored: true } : {}) })
+}
+
+/** A HEAD's answer may renew what is stored of the GET, or show that it has changed (RFC 9111, section 4.3.5). */
+async function passHead(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
+  const { engine, plan, stored, fetching, story } = task
+  if (stored && fetching && response.status === 200) {
+    const known = headersOf(stored.fields)
+    if (agreesWithHead(known, received.headers)) await (await freshen(task, stored, received, done)).body?.cancel()
+    else
+      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+  }
+  done(undefined, true)
+  const headers = new Headers(received.headers)
+  tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
+  return new Response(null, { status: response.status, statusText: response.statusText, headers })
+}
+
+/** Answers with a stored response; asks the origin once more where its body is gone. */
+export async function respond(engine: Engine, plan: Plan, stored: StoredResponse, story: Story): Promise<Response> {
+  const { request } = plan
+  const { chunks } = engine.storage
+  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks }
+  const answer = await answerFrom(asked).catch((error: unknown) => {
+    engine.tell({ type: 'store-error', error })
+    return undefined
+  })
+  if (answer) return answer
+  const response = await plan.next(request)
+  const headers = new Headers(response.headers)
+  tellStatus(headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
+  return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
+}
+
+export function gatewayTimeout(): Response {
+  return new Response(null, { status: 504 })
+}
+
+function withHeaders({ url, method, signal }: Request, headers: Headers): Request {
+  return new Request(url, { method, headers, signal, redirect: 'manual' })
+}
+
+function withVary(headers: Headers, names: readonly string[] = []): Headers {
+  if (names.length === 0) return headers
+  const more = new Headers(headers)
+  more.append('vary', names.join(', '))
+  return more
+}

@@ -1,0 +1,225 @@
+import { MORTAL } from '../runtime/background.ts'
+import { elapsedMs, now, sleep } from '../runtime/clock.ts'
+import { random } from '../runtime/random.ts'
+import { encodedInit, tellStatus } from './answer.ts'
+import type { Story } from './cache-status.ts'
+import { createFlight, type Engine } from './engine.ts'
+import type { StoredResponse } from './entry.ts'
+import { fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
+import { canonicalQuery } from './no-vary-search.ts'
+import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
+import { judgeUse } from './reuse.ts'
+import type { Fetching, Found } from './storage.ts'
+import type { HttpCacheContext, NextHandler } from './types.ts'
+import { handleUnsafe } from './unsafe.ts'
+import { select } from './vary.ts'
+
+const nothing = (): void => {}
+
+/** Answers one request: what is stored is looked up, judged, and used or fetched. */
+export async function handle(
+  engine: Engine,
+  request: Request,
+  next: NextHandler,
+  context: HttpCacheContext,
+): Promise<Response> {
+  const rule = ruleFor(engine.rules, request)
+  const { method } = request
+  if (method !== 'GET' && method !== 'HEAD') return handleUnsafe(engine, request, next, context, rule)
+  const why = bypassReason(request, rule, engine.hosts)
+  if (why) return passThrough(engine, request, next, { fwd: 'bypass', detail: why })
+  const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery, context.key)
+  const plan: Plan = {
+    request,
+    next,
+    context,
+    rule,
+    place,
+    directives: directivesOf(request),
+    hasIdentity: hasIdentity(request.headers, rule, !engine.policy.personal),
+  }
+  let looked: Looked
+  try {
+    looked = await look(engine, plan)
+  } catch (error) {
+    engine.tell({ type: 'store-error', error })
+    return passThrough(engine, request, next, { fwd: 'miss', detail: 'store' })
+  }
+  const { stored, plan: found } = looked
+  const use = stored && judgeUse(stored, plan.directives, now())
+  if (stored && (use === 'fresh' || use === 'max-stale')) {
+    engine.tell({ type: use === 'fresh' ? 'hit' : 'stale' })
+    return respond(engine, found, stored, { hit: true })
+  }
+  if (plan.directives.has('only-if-cached')) return gatewayTimeout()
+  if (stored && use === 'refresh' && context.refresh !== false) {
+    engine.tell({ type: 'stale' })
+    refresh(engine, found, stored)
+    return respond(engine, found, stored, { hit: true })
+  }
+  engine.tell({ type: 'miss' })
+  const fwd = use === 'request' || use === 'stale' ? use : looked.others ? 'vary-miss' : 'uri-miss'
+  return load(engine, found, stored, { fwd })
+}
+
+interface Looked {
+  readonly plan: Plan
+  readonly stored: StoredResponse | undefined
+  /** Something is stored of this URL that the request does not select. */
+  readonly others: boolean
+}
+
+/** Finds what a request selects: near, then in the store, then under the query that stands for its own. */
+async function look(engine: Engine, plan: Plan): Promise<Looked> {
+  const { storage } = engine
+  const near = storage.near(plan.place)
+  const nearby = near && choose(engine, near, plan)
+  // A stale one may have been renewed by another process.
+  if (nearby && judgeUse(nearby, plan.directives, now()) === 'fresh') return { plan, stored: nearby, others: false }
+  const found = await storage.read(plan.place)
+  const stored = choose(engine, found, plan)
+  if (stored || found.queryRule === undefined) return { plan, stored, others: found.responses.length > 0 }
+  const { origin, path, extra } = plan.place
+  const search = canonicalQuery(plan.place.search, found.queryRule)
+  if (search === plan.place.search) return { plan, stored, others: false }
+  const elsewhere = await storage.read(await engine.placeOf(origin + path + search, extra))
+  return { plan, stored: choose(engine, elsewhere, plan), others: elsewhere.responses.length > 0 }
+}
+
+/** The response that a request selects, of those that may answer it. */
+function choose(engine: Engine, { responses }: Found, plan: Plan): StoredResponse | undefined {
+  const { request, place } = plan
+  const mayBeOne = plan.hasIdentity || (!engine.policy.personal && request.headers.has('authorization'))
+  const usable = responses.filter((one) => {
+    if (mayBeOne && !one.shared) return false
+    if (one.search === place.search) return true
+    const field = one.fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
+    return field !== null && canonicalQuery(one.search, field) === canonicalQuery(place.search, field)
+  })
+  return select(usable, request.headers, engine.policy.anyOrder)
+}
+
+/** Fetches a response, alone or for all that ask for the same meanwhile. */
+async function load(engine: Engine, plan: Plan, stored: StoredResponse | undefined, story: Story): Promise<Response> {
+  const key = `${plan.place.record} ${stored?.variant ?? ''}`
+  const shares = mayShare(plan, story)
+  const flight = shares && !MORTAL ? engine.flights.get(key) : undefined
+  if (flight) {
+    flight.isAwaited = true
+    const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
+    if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
+    return fetchAlone(engine, plan, stored, { ...story, collapsed: false })
+  }
+  return lead(engine, plan, stored, story, shares ? key : undefined)
+}
+
+/** Whether the answer to a request may be given to others, as far as its own fields tell. */
+function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
+  const { method, headers } = request
+  const isPlain = !['authorization', 'range', 'if-none-match', 'if-modified-since'].some((name) => headers.has(name))
+  return method === 'GET' && isPlain && !hasIdentity && fwd !== 'request' && !directives.has('no-store')
+}
+
+const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
+  choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
+
+/** `key`: others of this process, and by the lease of other processes, wait for it. */
+async function lead(
+  engine: Engine,
+  plan: Plan,
+  stored: StoredResponse | undefined,
+  story: Story,
+  key: string | undefined,
+): Promise<Response> {
+  const flight = createFlight()
+  if (key !== undefined) engine.flights.set(key, flight)
+  const onDone = (answer: StoredResponse | undefined): void => {
+    if (key !== undefined && engine.flights.get(key) === flight) engine.flights.delete(key)
+    flight.settle(answer)
+  }
+  try {
+    const begun = await begin(engine, plan, key !== undefined)
+    if ('status' in begun) {
+      onDone(begun)
+      return await respond(engine, plan, begun, { ...story, collapsed: true })
+    }
+    const task = { engine, plan, stored, fetching: begun.fetching, story, onDone, isAwaited: () => flight.isAwaited }
+    return await fetchAndKeep(task)
+  } catch (error) {
+    onDone(undefined)
+    throw error
+  }
+}
+
+/** Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored. */
+async function begin(
+  engine: Engine,
+  plan: Plan,
+  lease: boolean,
+): Promise<StoredResponse | { readonly fetching: Fetching | undefined }> {
+  const endMs = elapsedMs() + engine.collapseTimeoutMs
+  try {
+    for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
+      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs)
+      if (fetching.role !== 'waits') return { fetching }
+      await sleep(pauseMs * (0.5 + random()))
+      const { stored } = await look(engine, plan)
+      if (stored && isUsable(engine, stored, plan)) return stored
+    }
+  } catch (error) {
+    engine.tell({ type: 'store-error', error })
+    return { fetching: undefined }
+  }
+}
+
+async function fetchAlone(
+  engine: Engine,
+  plan: Plan,
+  stored: StoredResponse | undefined,
+  story: Story,
+): Promise<Response> {
+  return lead(engine, plan, stored, story, undefined)
+}
+
+/** Renews a stale response that was answered with; once at a time in this process, and by the lease in others. */
+function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
+  const { request, context } = plan
+  const key = `${plan.place.record} ${stored.variant}`
+  if (engine.flights.has(key) && !MORTAL) return
+  const work = async (): Promise<void> => {
+    // Not the client's signal, nor its conditions: it may be gone by then.
+    const headers = new Headers(request.headers)
+    for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
+    const again = new Request(request.url, { headers, redirect: 'manual' })
+    const next = context.refresh || plan.next
+    const inner: Plan = { ...plan, request: again, next }
+    const begun = await engine.storage.begin(plan.place, true)
+    if (begun.role === 'waits') return
+    const flight = createFlight()
+    engine.flights.set(key, flight)
+    const onDone = (answer: StoredResponse | undefined): void => {
+      if (engine.flights.get(key) === flight) engine.flights.delete(key)
+      flight.settle(answer)
+    }
+    const story = { fwd: 'stale' } as const
+    const task = { engine, plan: inner, stored, fetching: begun, story, onDone, isAwaited: () => true }
+    const response = await fetchAndKeep(task)
+    // Read to its end: it is stored on its way.
+    await response.body?.pipeTo(new WritableStream())
+  }
+  const done = work().catch((error: unknown) => engine.tell({ type: 'background-error', error }))
+  engine.background.add(done, context.waitUntil, nothing)
+}
+
+/** The origin's answer as it is. */
+async function passThrough(engine: Engine, request: Request, next: NextHandler, story: Story): Promise<Response> {
+  engine.tell({ type: 'bypass' })
+  return withStatus(engine, await next(request), story)
+}
+
+function withStatus(engine: Engine, response: Response, story: Story): Response {
+  const headers = new Headers(response.headers)
+  tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
+  const { status, statusText } = response
+  return new Response(response.body, { status, statusText, headers, ...encodedInit(headers) })
+}

@@ -1,0 +1,163 @@
+import { digest } from '../protocol/digest.ts'
+import { keepBody } from './body.ts'
+import { parseDate } from './dates.ts'
+import { type Control, controlOf } from './directives.ts'
+import type { Engine } from './engine.ts'
+import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
+import { type Field, storableFields } from './fields.ts'
+import { initialAgeMs, type Received } from './freshness.ts'
+import { canonicalQuery } from './no-vary-search.ts'
+import { type Plan, timesOf } from './plan.ts'
+import { wholeOf206 } from './ranges.ts'
+import { DISCONNECTED_MS, termsOf } from './reuse.ts'
+import { judgeStorable, type Verdict } from './storable.ts'
+import type { Fetching } from './storage.ts'
+import { versionKeysOf } from './tags.ts'
+import { selectorsOf } from './vary.ts'
+
+/** A response without its body, ready to be stored. */
+export type Draft = Omit<StoredResponse, 'versions' | 'startUs' | 'body' | 'length'>
+
+const LONGEST_LIFE_MS = 31_536_000_000
+const nothing = (): void => {}
+
+/** Whether a response may be stored, by its fields and by the rule of its request. */
+export function judge(engine: Engine, plan: Plan, received: Received): { verdict: Verdict; control: Control } {
+  const control = controlOf(received.headers)
+  const asked = { method: plan.request.method, headers: plan.request.headers, hasIdentity: plan.hasIdentity }
+  return { verdict: judgeStorable(asked, received, control, engine.policy, timesOf(plan.rule)), control }
+}
+
+/** What is stored of a response, but for its body; `fields` where they are merged already. */
+export async function draftOf(
+  engine: Engine,
+  plan: Plan,
+  received: Received,
+  control: Control,
+  verdict: Verdict & { readonly store: true },
+  fields: readonly Field[] = storableFields(received.headers, control, received.responseMs),
+): Promise<Draft> {
+  const { headers, responseMs, status } = received
+  const selectors = selectorsOf(plan.request.headers, headers, engine.policy.anyOrder) ?? []
+  return {
+    status,
+    fields,
+    selectors,
+    dateMs: parseDate(headers.get('date'), responseMs) ?? responseMs,
+    search: plan.place.search,
+    shared: verdict.shared,
+    responseMs,
+    ageMs: initialAgeMs(received),
+    lifetimeMs: verdict.lifetime.ms,
+    variant: await digest(JSON.stringify(selectors)),
+    ...termsOf(control.directives, engine.staleDespiteSMaxage),
+  }
+}
+
+/** How long a stored response is kept: while it is fresh, then as long as it may be used stale or be validated. */
+function lifeOf(draft: Draft): number {
+  const afterMs = Math.max(draft.swrMs, draft.sieMs ?? 0, DISCONNECTED_MS)
+  return Math.min(Math.max(1, draft.lifetimeMs - draft.ageMs) + afterMs, LONGEST_LIFE_MS)
+}
+
+/** Stores a response whose body is known; undefined where it came too late. */
+export async function putDraft(
+  engine: Engine,
+  plan: Plan,
+  fetching: Fetching,
+  draft: Draft,
+  kept: {
+    readonly body: StoredBody
+    readonly length: number
+    readonly versionKeys: readonly string[]
+    readonly replaces: string
+  },
+): Promise<StoredResponse | undefined> {
+  const { storage } = engine
+  const { body, length, versionKeys, replaces } = kept
+  const lifeMs = 'id' in body ? Math.min(lifeOf(draft), body.untilMs - draft.responseMs) : lifeOf(draft)
+  if (lifeMs < 1) return undefined
+  const field = draft.fields.find(([name]) => name === 'no-vary-search')?.[1]
+  let { place } = plan
+  if (field !== undefined && place.search) {
+    const search = canonicalQuery(place.search, field)
+    await storage.setQueryRule(place, field, lifeMs)
+    if (search !== place.search) {
+      place = await engine.placeOf(place.origin + place.path + search, place.extra)
+      await storage.begin(place, false)
+      // It is stored elsewhere: nobody is to wait for it here.
+      if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
+    }
+  }
+  return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs })
+}
+
+export interface Passing {
+  readonly plan: Plan
+  readonly fetching: Fetching
+  readonly response: Response
+  readonly received: Received
+  readonly control: Control
+  readonly verdict: Verdict & { readonly store: true }
+  /** Told what was stored; undefined: nothing. */
+  onStored(stored: StoredResponse | undefined, error?: unknown): void
+  /** Whether others wait for it. */
+  isAwaited(): boolean
+}
+
+/**
+ * The response as it is passed on, its body collected on its way; `onStored` is called once, when the body has ended or is
+ * known to be lost. Undefined: it is not stored after all, and `onStored` has been called.
+ */
+export async function passAndKeep(engine: Engine, passing: Passing): Promise<BodyInit | null | undefined> {
+  const { plan, fetching, response, received, control, verdict, onStored } = passing
+  const { maxBodyBytes, storage } = engine
+  const stated = response.headers.get('content-length')
+  const length = stated !== null && /^\d+$/.test(stated) ? Number(stated) : undefined
+  const versionKeys = await versionKeysOf(engine.keys, plan.place, plan.rule, plan.request, response)
+  const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
+  if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused) {
+    onStored(undefined)
+    return undefined
+  }
+  const isWhole206 = received.status === 206
+  const whole = isWhole206 ? wholeOf206(response.headers) : length
+  if (isWhole206 && whole === undefined) {
+    onStored(undefined)
+    return undefined
+  }
+  let draft = await draftOf(engine, plan, received, control, verdict)
+  if (isWhole206) {
+    // The whole of it: kept as the 200 that it is a part of.
+    const fields = draft.fields.filter(([name]) => name !== 'content-range')
+    draft = { ...draft, status: 200, fields }
+  }
+  const put = async (body: StoredBody, bytes: number): Promise<void> => {
+    onStored(await putDraft(engine, plan, fetching, draft, { body, length: bytes, versionKeys, replaces: '' }))
+  }
+  if (!response.body) {
+    await put(inlineBody(new Uint8Array(0)), 0).catch((error: unknown) => onStored(undefined, error))
+    return null
+  }
+  const lifeMs = lifeOf(draft) + 60_000
+  return keepBody(response.body, {
+    chunks: storage.chunks,
+    maxBytes: maxBodyBytes,
+    lifeMs,
+    untilMs: received.responseMs + lifeMs,
+    length: whole,
+    async onWhole(body, bytes) {
+      // A body that turns out to be empty is refused as one that says so.
+      if (bytes === 0 && !engine.policy.partial && received.status !== 204) return onStored(undefined)
+      await put(body, bytes)
+    },
+    onLost: (error) => onStored(undefined, error),
+    mayReadOn: passing.isAwaited,
+    background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
+  })
+}
+
+/** `safe` stores no empty body, but that of a 204, and no redirect that leads nowhere and says nothing. */
+function isEmptyAnswer({ status, body }: Response, length: number | undefined): boolean {
+  return status !== 204 && (body === null || length === 0)
+}

@@ -1,0 +1,63 @@
+import { digest } from '../protocol/digest.ts'
+
+/** Most segments of a path that `purge({ prefix })` reaches. */
+export const MAX_SEGMENTS = 8
+/** Most results of `digest` that are remembered. */
+const MAX_KNOWN = 10_000
+
+/** Where a namespace keeps what. Every name is hashed with its kind, so that keys have one length and no two names share one. */
+export interface Keys {
+  /** Such as a near tier is told: no namespace of a cache has a `!`. */
+  readonly space: string
+  readonly generation: string
+  /** The record of a URL. `extra`: the further part that a rule adds. */
+  record(origin: string, target: string, extra: string): Promise<string>
+  /** A rule about queries that a path's responses have had. */
+  queryRule(origin: string, path: string, extra: string): Promise<string>
+  /** The version of a tag, or of a group of one origin. */
+  tag(name: string): Promise<string>
+  group(origin: string, name: string): Promise<string>
+  /** The versions of a path and of what it is below: a response is stored under all of them. */
+  path(origin: string, path: string): Promise<string>
+  prefixes(origin: string, path: string): Promise<string[]>
+  prefix(origin: string, prefix: string): Promise<string>
+  /** A chunk of a body. */
+  chunk(id: string, index: number): string
+}
+
+export function createKeys(namespace: string): Keys {
+  const space = `${namespace}!`
+  const known = new Map<string, Promise<string>>()
+  const hashed = (...parts: readonly string[]): Promise<string> => {
+    const name = JSON.stringify(parts)
+    let found = known.get(name)
+    if (!found) {
+      if (known.size >= MAX_KNOWN) known.clear()
+      found = digest(name)
+      known.set(name, found)
+    }
+    return found
+  }
+  const version = async (...parts: readonly string[]): Promise<string> => `:${space}:t:${await hashed(...parts)}`
+  const keys: Keys = {
+    space,
+    generation: `:${space}:g`,
+    record: async (origin, target, extra) => `${space}:${await hashed('record', origin, target, extra)}`,
+    queryRule: async (origin, path, extra) => `${space}:${await hashed('query', origin, path, extra)}`,
+    tag: (name) => version('tag', name),
+    group: (origin, name) => version('group', origin, name),
+    path: (origin, path) => version('path', origin, path),
+    prefixes: (origin, path) => Promise.all(prefixesOf(path).map((prefix) => version('prefix', origin, prefix))),
+    prefix: (origin, prefix) => version('prefix', origin, prefix),
+    chunk: (id, index) => `${space}:b:${id}:${index}`,
+  }
+  return keys
+}
+
+/** `/a/b/c` → `/`, `/a/`, `/a/b/`, `/a/b/c/`: by whole segments, the first eight. */
+export function prefixesOf(path: string): string[] {
+  const segments = path.split('/').filter((segment, i) => i > 0 && segment !== '')
+  return [...Array(Math.min(segments.length, MAX_SEGMENTS) + 1).keys()].map((count) =>
+    count === 0 ? '/' : `/${segments.slice(0, count).join('/')}/`,
+  )
+}

@@ -1,0 +1,32 @@
+import type { NearHost, NearPart, NearTier } from '../near/index.ts'
+import { randomId } from '../runtime/random.ts'
+import { isOutage } from '../store/outage.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { endVersion, invalidateUrl } from './operations.ts'
+
+/** Attaches a near tier, so that what this process keeps is dropped with what the store has. */
+export function attachNear(
+  tier: NearTier,
+  store: AtomicStore,
+  space: string,
+  run: NearHost['run'],
+  track: NearHost['track'],
+): NearPart {
+  return tier.attach({
+    plain: false,
+    namespace: space,
+    publish: store.publish?.bind(store),
+    subscribe: store.subscribe?.bind(store),
+    run,
+    // Either may run again at any moment: what is fetched after it is stored all the same.
+    async remove(key, _, isDue) {
+      if (!isDue()) return false
+      await (key.startsWith(':') ? run(endVersion, key, [randomId()]) : run(invalidateUrl, key, []))
+      return true
+    },
+    isOutage,
+    forget() {},
+    onGap() {},
+    track,
+  })
+}

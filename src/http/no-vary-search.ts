@@ -1,0 +1,26 @@
+import { type Member, parseDictionary } from './structured.ts'
+
+const isText = (item: Member | undefined): item is string => typeof item === 'string'
+
+/**
+ * The query that stands for all that a No-Vary-Search field makes equal: without the parameters that change nothing, and
+ * sorted where their order changes nothing. The query as it is where the field says nothing, or is malformed.
+ */
+export function canonicalQuery(search: string, field: string | null): string {
+  const rule = search ? parseDictionary(field) : undefined
+  if (!rule) return search
+  const [params, except, keyOrder] = [rule.get('params'), rule.get('except'), rule.get('key-order')]
+  if (keyOrder !== undefined && typeof keyOrder !== 'boolean') return search
+  const lists = [params, except].filter((one) => Array.isArray(one)) as Member[][]
+  if (!lists.flat().every(isText) || (params !== undefined && typeof params !== 'boolean' && !Array.isArray(params)))
+    return search
+  if (except !== undefined && (params !== true || !Array.isArray(except))) return search
+  const left = new Set<Member>(Array.isArray(params) ? (params as Member[]) : [])
+  const kept = new Set<Member>(Array.isArray(except) ? (except as Member[]) : [])
+  const query = new URLSearchParams(search)
+  const pairs = [...query].filter(([name]) => (params === true ? kept.has(name) : !left.has(name)))
+  // A stable sort: values of one name keep their order.
+  if (keyOrder === true) pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  // As pairs that were read, so that two spellings of one query are one.
+  return pairs.length > 0 ? `?${new URLSearchParams(pairs)}` : ''
+}

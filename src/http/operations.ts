@@ -1,0 +1,242 @@
+import type { Operation, Transition } from '../protocol/operation.ts'
+
+/**
+ * The record of a URL in text. First a line of what is known of it: `h1`, the token of the request that is fetching it (16
+ * characters, hyphens for none), until when that counts, and when the URL was last invalidated (16 digits each, in
+ * microseconds by the store's clock). Then a line for each stored response, the newest first: its variant (43 characters),
+ * when its request began (16 digits), when its life ends (16 digits), and the response. Text of another form counts as
+ * absent. A response is stored only if it was asked for after the last invalidation, and after what is stored there.
+ */
+export interface UrlRecord {
+  readonly token: string
+  readonly leaseUs: number
+  readonly invalidatedUs: number
+  readonly lines: readonly RecordLine[]
+}
+
+export interface RecordLine {
+  readonly variant: string
+  readonly startUs: number
+  readonly expiresUs: number
+  readonly response: string
+}
+
+const NOBODY = '-'.repeat(16)
+const HEAD = /^h1([\w-]{16})(\d{16})(\d{16})(?:\n|$)/
+const LINE = /^([\w-]{43})(\d{16})(\d{16})(.*)$/
+/** How long it is remembered that a request is under way, and that a URL was invalidated: a longer download is not stored. */
+const UNDER_WAY_MS = 300_000
+/** How long a request keeps others from asking the origin for the same. */
+const LEASE_MS = 30_000
+/** How long requests do not wait for one another after an answer that may not be shared. */
+const ALONE_MS = 10_000
+
+const digits = (us: number): string => `${us}`.padStart(16, '0')
+
+/** Undefined for text of another form. */
+export function parseRecord(text: string | undefined): UrlRecord | undefined {
+  const [, token, lease, invalidated] = HEAD.exec(text ?? '') ?? []
+  if (text === undefined || token === undefined) return undefined
+  const lines: RecordLine[] = []
+  for (const line of text.split('\n').slice(1)) {
+    const found = LINE.exec(line)
+    if (!found) continue
+    const [, variant, start, expires, response] = found as unknown as [string, string, string, string, string]
+    lines.push({ variant, startUs: Number(start), expiresUs: Number(expires), response })
+  }
+  return { token, leaseUs: Number(lease), invalidatedUs: Number(invalidated), lines }
+}
+
+function format({ token, leaseUs, invalidatedUs, lines }: UrlRecord): string {
+  const head = `h1${token}${digits(leaseUs)}${digits(invalidatedUs)}`
+  return [head, ...lines.map((l) => `${l.variant}${digits(l.startUs)}${digits(l.expiresUs)}${l.response}`)].join('\n')
+}
+
+const PARSE = `
+local key, now_us = KEYS[1], now()
+local word = '[%w_-]'
+local text = redis.call('GET', key) or ''
+local token, lease, invalidated, at = text:match('^h1(' .. word:rep(16) .. ')(' .. ('%d'):rep(16) .. ')(' .. ('%d'):rep(16) .. ')()')
+local known = token and (at > #text or text:sub(at, at) == '\\n')
+if not known then token, lease, invalidated = ('-'):rep(16), 0, 0 end
+lease, invalidated = lease + 0, invalidated + 0
+local lines = {}
+if known then
+ for line in text:sub(at):gmatch('\\n([^\\n]+)') do
+  if line:find('^' .. word:rep(43) .. ('%d'):rep(32)) then lines[#lines + 1] = line end
+ end
+end
+local function write(ms)
+ table.insert(lines, 1, ('h1%s%016.0f%016.0f'):format(token, lease, invalidated))
+ redis.call('SET', key, table.concat(lines, '\\n'), 'PX', math.max(ms, redis.call('PTTL', key)))
+end
+`
+
+/**
+ * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it. Replies when it
+ * began, in microseconds by the store's clock and after the last invalidation, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
+ * last answer could not be shared.
+ */
+export const beginFetch: Operation<readonly [token: string, lease: number], readonly [number, number]> = {
+  name: 'http.begin',
+  effect: 'repeat',
+  lua: `${PARSE}
+local granted = 0
+if token == ('-'):rep(16) and lease > now_us then granted = 2
+elseif ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
+ token, lease, granted = ARGV[1], now_us + ${LEASE_MS}000, 1
+end
+write(${UNDER_WAY_MS})
+return { math.max(now_us, invalidated + 1), granted }`,
+  apply(current, [token, lease], { nowUs, leftMs }): Transition<readonly [number, number]> {
+    const record = recordOf(current)
+    const isAlone = record.token === NOBODY && record.leaseUs > nowUs
+    const granted = !isAlone && lease === 1 && (record.token === token || record.leaseUs <= nowUs)
+    const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
+    const reply = isAlone ? 2 : granted ? 1 : 0
+    return {
+      next: format(next),
+      ttl: lifetime(leftMs, UNDER_WAY_MS),
+      reply: [Math.max(nowUs, record.invalidatedUs + 1), reply],
+    }
+  },
+}
+
+/**
+ * Stores a response in front of the others of its URL, and ends the lease of `token`. `startUs`: what `beginFetch` replied;
+ * `replaces`: a variant that goes, or ''; at most `most` are kept. Replies 1, or 0 where it came too late: the URL was
+ * invalidated, or a later request has stored this variant, or nothing is known of the URL any more.
+ */
+export const putResponse: Operation<
+  readonly [
+    token: string,
+    startUs: number,
+    variant: string,
+    replaces: string,
+    lifeMs: number,
+    most: number,
+    response: string,
+  ],
+  number
+> = {
+  name: 'http.put',
+  effect: 'repeat',
+  lua: `${PARSE}
+local start, variant, replaces, life, most = ARGV[2] + 0, ARGV[3], ARGV[4], ARGV[5] + 0, ARGV[6] + 0
+if not known or invalidated >= start then return 0 end
+local kept = {}
+for i = 1, #lines do
+ local name, line = lines[i]:sub(1, 43), lines[i]
+ if name == variant and line:sub(44, 59) + 0 > start then return 0 end
+ if name ~= variant and name ~= replaces and line:sub(60, 75) + 0 > now_us and #kept < most - 1 then kept[#kept + 1] = line end
+end
+table.insert(kept, 1, ('%s%016.0f%016.0f%s'):format(variant, start, now_us + life * 1000, ARGV[7]))
+lines = kept
+if token == ARGV[1] then token, lease = ('-'):rep(16), 0 end
+write(life)
+return 1`,
+  apply(current, [token, startUs, variant, replaces, lifeMs, most, response], { nowUs, leftMs }): Transition<number> {
+    const record = parseRecord(current)
+    const refused = { next: current, ttl: 'keep', reply: 0 } as const
+    if (!record || record.invalidatedUs >= startUs) return refused
+    if (record.lines.some((line) => line.variant === variant && line.startUs > startUs)) return refused
+    const others = record.lines.filter(
+      (line) => line.variant !== variant && line.variant !== replaces && line.expiresUs > nowUs,
+    )
+    const line = { variant, startUs, expiresUs: nowUs + lifeMs * 1000, response }
+    const next = { ...withoutLease(record, token), lines: [line, ...others.slice(0, most - 1)] }
+    return { next: format(next), ttl: lifetime(leftMs, lifeMs), reply: 1 }
+  },
+}
+
+/**
+ * Ends the lease of `token`, after an answer that is not stored; with `alone` 1 nobody waits for such answers for a while.
+ * Replies 1, or 0 where it has none.
+ */
+export const releaseFetch: Operation<readonly [token: string, alone: number], number> = {
+  name: 'http.release',
+  effect: 'repeat',
+  lua: `${PARSE}
+if not known or token ~= ARGV[1] then return 0 end
+token, lease = ('-'):rep(16), ARGV[2] == '1' and now_us + ${ALONE_MS}000 or 0
+write(1)
+return 1`,
+  apply(current, [token, alone], { nowUs, leftMs }): Transition<number> {
+    const record = parseRecord(current)
+    if (record?.token !== token) return { next: current, ttl: 'keep', reply: 0 }
+    const leaseUs = alone === 1 ? nowUs + ALONE_MS * 1000 : 0
+    return { next: format({ ...record, token: NOBODY, leaseUs }), ttl: lifetime(leftMs, 1), reply: 1 }
+  },
+}
+
+/** Drops every stored response of a URL; what is being fetched is not stored. Replies how many there were. */
+export const invalidateUrl: Operation<readonly [], number> = {
+  name: 'http.invalidate',
+  effect: 'repeat',
+  lua: `${PARSE}
+if not known then return 0 end
+local count = #lines
+token, lease, invalidated, lines = ('-'):rep(16), 0, math.max(now_us, invalidated), {}
+write(${UNDER_WAY_MS})
+return count`,
+  apply(current, _, { nowUs, leftMs }): Transition<number> {
+    const record = parseRecord(current)
+    // Where nothing is known nothing is stored, and no request is under way.
+    if (!record) return { next: current, ttl: 'keep', reply: 0 }
+    const invalidatedUs = Math.max(nowUs, record.invalidatedUs)
+    const next = format({ token: NOBODY, leaseUs: 0, invalidatedUs, lines: [] })
+    return { next, ttl: lifetime(leftMs, UNDER_WAY_MS), reply: record.lines.length }
+  },
+}
+
+/**
+ * The version of a tag, a path or a namespace: 16 characters, and when it was last ended (16 digits, in microseconds by the
+ * store's clock, zeros for never). A stored response holds those it was stored under, and is valid while they are the same.
+ */
+const VERSION = /^[\w-]{16}\d{16}$/
+
+/** Replies the version, made of the argument where there is none, and lets it live for `lifeMs` at least. */
+export const captureVersion: Operation<readonly [made: string, lifeMs: number], string> = {
+  name: 'http.capture',
+  effect: 'repeat',
+  lua: `
+local version = redis.call('GET', KEYS[1]) or ''
+if not version:find('^' .. ('[%w_-]'):rep(16) .. ('%d'):rep(16) .. '$') then version = ARGV[1] .. ('0'):rep(16) end
+redis.call('SET', KEYS[1], version, 'PX', math.max(ARGV[2] + 0, redis.call('PTTL', KEYS[1])))
+return version`,
+  apply(current, [made, lifeMs], { leftMs }) {
+    const isKnown = VERSION.test(current ?? '')
+    const version = isKnown ? (current as string) : made + digits(0)
+    return { next: version, ttl: lifetime(leftMs, lifeMs), reply: version }
+  },
+}
+
+/**
+ * Ends a version: what was stored under it is dead, and what is being fetched is not stored. It is remembered for longer than
+ * any request is under way. Replies 1.
+ */
+export const endVersion: Operation<readonly [made: string], number> = {
+  name: 'http.end',
+  effect: 'repeat',
+  lua: `
+local text = ('%s%016.0f'):format(ARGV[1], now())
+redis.call('SET', KEYS[1], text, 'PX', math.max(${2 * UNDER_WAY_MS}, redis.call('PTTL', KEYS[1])))
+return 1`,
+  apply: (_, [made], { nowUs, leftMs }) => ({
+    next: made + digits(nowUs),
+    ttl: lifetime(leftMs, 2 * UNDER_WAY_MS),
+    reply: 1,
+  }),
+}
+
+const EMPTY: UrlRecord = { token: NOBODY, leaseUs: 0, invalidatedUs: 0, lines: [] }
+const recordOf = (text: string | undefined): UrlRecord => parseRecord(text) ?? EMPTY
+
+function withoutLease(record: UrlRecord, token: string): UrlRecord {
+  return record.token === token ? { ...record, token: NOBODY, leaseUs: 0 } : record
+}
+
+/** A life is never made shorter. A key that has no end (none of ours) is given one, as `PTTL` says -1. */
+function lifetime(leftMs: number | undefined, ms: number): { readonly ms: number } {
+  return { ms: Math.max(ms, Math.floor(leftMs ?? -1)) }
+}

@@ -1,0 +1,62 @@
+import type { Keys } from './keys.ts'
+
+/** Where the responses to a URL are: its parts, and the stored keys that tell whether they are valid. */
+export interface Place {
+  readonly origin: string
+  readonly path: string
+  readonly search: string
+  readonly extra: string
+  readonly record: string
+  /** Versions of the namespace, of the path and of what it is below. */
+  readonly versions: readonly string[]
+  /** What is known of queries of this path; undefined where there is no query. */
+  readonly queryRule: string | undefined
+}
+
+const MAX_PLACES = 10_000
+
+/** Finds a place. `ignore`: parameters that count for nothing; `key`: what stands for path and query. */
+export type PlaceOf = (url: string, extra: string, ignore?: readonly string[], key?: string) => Place | Promise<Place>
+
+/** Finds places, and remembers those of late: a URL is then neither parsed nor hashed again. */
+export function createPlaces(keys: Keys): PlaceOf {
+  const known = new Map<string, Place>()
+  return (url, extra, ignore = [], key) => {
+    const name = JSON.stringify([url, extra, ignore, key])
+    const found = known.get(name)
+    if (found) return found
+    return findPlace(keys, url, key === undefined ? extra : JSON.stringify([extra, key]), ignore, key).then((place) => {
+      if (known.size >= MAX_PLACES) known.clear()
+      known.set(name, place)
+      return place
+    })
+  }
+}
+
+async function findPlace(
+  keys: Keys,
+  text: string,
+  extra: string,
+  ignore: readonly string[],
+  key: string | undefined,
+): Promise<Place> {
+  const { origin, pathname: path, search: asked } = new URL(text)
+  const own = key === undefined
+  const search = !own ? '' : ignore.length > 0 ? withoutParameters(asked, ignore) : asked
+  const [record, pathVersion, prefixes, queryRule] = await Promise.all([
+    keys.record(origin, own ? path + search : '', extra),
+    keys.path(origin, path),
+    keys.prefixes(origin, path),
+    search ? keys.queryRule(origin, path, extra) : undefined,
+  ])
+  return { origin, path, search, extra, record, versions: [keys.generation, pathVersion, ...prefixes], queryRule }
+}
+
+/** The query without parameters of these exact names; what is left stays as it is spelled. */
+function withoutParameters(search: string, ignore: readonly string[]): string {
+  const kept = search
+    .slice(1)
+    .split('&')
+    .filter((pair) => ![...new URLSearchParams(pair).keys()].some((name) => ignore.includes(name)))
+  return kept.length > 0 && kept.join('&') ? `?${kept.join('&')}` : ''
+}

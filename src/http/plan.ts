@@ -1,0 +1,67 @@
+import { toMs } from '../protocol/duration.ts'
+import { type Directives, parseDirectives } from './directives.ts'
+import type { Place } from './place.ts'
+import type { HttpCacheContext, HttpRule, NextHandler } from './types.ts'
+import { needsOrigin } from './validate.ts'
+
+/** A request and what is known of it before anything is read. */
+export interface Plan {
+  readonly request: Request
+  readonly next: NextHandler
+  readonly context: HttpCacheContext
+  readonly rule: HttpRule | undefined
+  readonly place: Place
+  readonly directives: Directives
+  /** It has a cookie that says who asks. */
+  readonly hasIdentity: boolean
+}
+
+/** The first rule that matches. */
+export function ruleFor(rules: readonly HttpRule[], request: Request): HttpRule | undefined {
+  return rules.find(({ match }) => {
+    if (match === undefined) return true
+    if (typeof match === 'function') return match(request)
+    const { pathname } = new URL(request.url)
+    return match.endsWith('*') ? pathname.startsWith(match.slice(0, -1)) : pathname === match
+  })
+}
+
+/** Whether a request has a cookie that counts. `everyCookie`: any does, where the rule names none. */
+export function hasIdentity(headers: Headers, rule: HttpRule | undefined, everyCookie: boolean): boolean {
+  const text = headers.get('cookie')
+  if (text === null) return false
+  const names = rule?.cookies
+  if (!names) return everyCookie
+  return text.split(';').some((pair) => names.includes((pair.split('=', 1)[0] as string).trim()))
+}
+
+/** Why a request goes to the origin whatever is stored; undefined: it does not. */
+export function bypassReason(
+  request: Request,
+  rule: HttpRule | undefined,
+  hosts: ReadonlySet<string> | undefined,
+): 'rule' | 'host' | 'condition' | 'body' | undefined {
+  if (hosts && !hosts.has(new URL(request.url).host)) return 'host'
+  if (rule?.bypass?.(request)) return 'rule'
+  // A body that counts for nothing is the way to have one request's answer given to another.
+  const length = request.headers.get('content-length')
+  if (request.body || request.headers.has('transfer-encoding') || (length !== null && length !== '0')) return 'body'
+  return needsOrigin(request.headers) ? 'condition' : undefined
+}
+
+/** The lifetimes of a rule in milliseconds. */
+export function timesOf(rule: HttpRule | undefined): {
+  readonly ttlMs: number | undefined
+  readonly negativeMs: (status: number) => number | undefined
+} {
+  const { ttl, negative } = rule ?? {}
+  return {
+    ttlMs: ttl === undefined ? undefined : toMs(ttl, 'ttl'),
+    negativeMs(status) {
+      const duration = status >= 400 ? negative?.[status] : undefined
+      return duration === undefined ? undefined : toMs(duration, 'negative')
+    },
+  }
+}
+
+export const directivesOf = (request: Request): Directives => parseDirectives(request.headers.get('cache-control'))

@@ -1,0 +1,45 @@
+import { checkNames, invalid } from '../protocol/arguments.ts'
+import type { Engine } from './engine.ts'
+import { MAX_SEGMENTS, prefixesOf } from './keys.ts'
+import { ruleFor } from './plan.ts'
+import { checkTags } from './tags.ts'
+import type { PurgeSelection } from './types.ts'
+import { invalidateUrl } from './unsafe.ts'
+
+const SELECTORS: readonly (keyof PurgeSelection)[] = ['tags', 'url', 'path', 'prefix']
+
+const list = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : typeof value === 'string' ? [value] : value
+
+/** Throws `INVALID_ARGUMENT` for what is no whole URL. */
+function parsed(text: string): URL {
+  if (typeof text === 'string' && URL.canParse(text)) return new URL(text)
+  throw invalid('purge takes whole URLs, such as https://example.com/a')
+}
+
+/** Drops what a selection names. Checks all of it before anything is dropped. */
+export async function purge(engine: Engine, selection: PurgeSelection): Promise<void> {
+  checkNames('purge', selection, SELECTORS)
+  const { keys, storage, rules } = engine
+  const tags = checkTags(selection.tags ?? [])
+  const urls = list(selection.url).map(parsed)
+  const paths = list(selection.path).map(parsed)
+  const prefixes = list(selection.prefix).map(parsed)
+  if (tags.length + urls.length + paths.length + prefixes.length === 0)
+    throw invalid('purge takes tags, url, path or prefix')
+  const last = prefixes.map(({ pathname }) => prefixesOf(`${pathname}/`).at(-1) as string)
+  for (const { pathname } of prefixes) {
+    if (pathname.split('/').filter(Boolean).length > MAX_SEGMENTS) {
+      throw invalid(`a prefix has ${MAX_SEGMENTS} segments at most`)
+    }
+  }
+  const versions = await Promise.all([
+    ...tags.map(keys.tag),
+    ...paths.map(({ origin, pathname }) => keys.path(origin, pathname)),
+    ...prefixes.map(({ origin }, i) => keys.prefix(origin, last[i] as string)),
+  ])
+  await Promise.all([
+    ...(versions.length > 0 ? [storage.end(versions)] : []),
+    ...urls.map(({ href }) => invalidateUrl(engine, href, '', ruleFor(rules, new Request(href)))),
+  ])
+}

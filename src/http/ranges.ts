@@ -1,0 +1,32 @@
+/** The part of a body that a request asks for: `whole`, a part, or none that is there. */
+export type Part = 'whole' | 'unsatisfiable' | { readonly from: number /** Exclusive. */; readonly to: number }
+
+/**
+ * What a Range field asks for of a body of `length` bytes. Anything but one range of bytes asks for the whole, as does an
+ * If-Range that does not name this very response: compared strongly (RFC 9110, section 13.1.5).
+ */
+export function partOf(request: Headers, stored: Headers, length: number): Part {
+  const ifRange = request.get('if-range')
+  if (ifRange !== null) {
+    const isTag = ifRange.includes('"')
+    const known = stored.get(isTag ? 'etag' : 'last-modified')
+    if (ifRange !== known || ifRange.startsWith('W/')) return 'whole'
+  }
+  const found = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec((request.get('range') ?? '').trim())
+  const [, first = '', last = ''] = found ?? []
+  if (!found || (first === '' && last === '')) return 'whole'
+  if (first === '') {
+    const count = Math.min(Number(last), length)
+    return count === 0 ? 'unsatisfiable' : { from: length - count, to: length }
+  }
+  if (last !== '' && Number(last) < Number(first)) return 'whole'
+  if (Number(first) >= length) return 'unsatisfiable'
+  return { from: Number(first), to: last === '' ? length : Math.min(Number(last) + 1, length) }
+}
+
+/** The length of a body of which a 206 is the whole; undefined where it is a part, or says no length. */
+export function wholeOf206(headers: Headers): number | undefined {
+  const [, first, last, all] =
+    /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(headers.get('content-range') ?? '') ?? []
+  return Number(first) === 0 && Number(last) + 1 === Number(all) ? Number(all) : undefined
+}

@@ -1,0 +1,173 @@
+import { isHitherError } from '../errors.ts'
+import type { NearPart, NearTier } from '../near/index.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { now } from '../runtime/clock.ts'
+import { randomId } from '../runtime/random.ts'
+import { createStoreBreaker } from '../store/outage.ts'
+import type { AtomicStore, Call } from '../store/store.ts'
+import { type Chunks, createChunks } from './chunks.ts'
+import { formatResponse, parseResponse, type StoredResponse } from './entry.ts'
+import type { Keys } from './keys.ts'
+import { attachNear } from './near.ts'
+import {
+  beginFetch,
+  captureVersion,
+  endVersion,
+  invalidateUrl,
+  parseRecord,
+  putResponse,
+  releaseFetch,
+} from './operations.ts'
+import type { Place } from './place.ts'
+
+/** What a request that is under way is known by. */
+export interface Fetching {
+  readonly token: string
+  /** When it began, by the store's clock. */
+  readonly startUs: number
+  /** `leads`: no other request of any process fetches the same. `waits`: one does. `alone`: its answer is nobody else's. */
+  readonly role: 'leads' | 'waits' | 'alone'
+}
+
+export interface Found {
+  readonly responses: readonly StoredResponse[]
+  /** The No-Vary-Search rule of the path. */
+  readonly queryRule?: string | undefined
+}
+
+export interface Storage {
+  /** What this process has near; undefined: the store is to be asked. */
+  near(place: Place): Found | undefined
+  /** The valid responses of a place. Rejects as the store does. */
+  read(place: Place): Promise<Found>
+  begin(place: Place, lease: boolean): Promise<Fetching>
+  /** `alone`: the answer may not be shared, so that nobody is to wait for the next one. */
+  release(place: Place, fetching: Fetching, alone: boolean): Promise<unknown>
+  /** Stores a response; false where it came too late. `versionKeys` are those beside the place's own. */
+  put(place: Place, fetching: Fetching, response: Putting): Promise<StoredResponse | undefined>
+  invalidate(place: Place): Promise<unknown>
+  end(versionKeys: readonly string[]): Promise<unknown>
+  setQueryRule(place: Place, rule: string, lifeMs: number): Promise<void>
+  hasQueryRule(place: Place): Promise<boolean>
+  readonly chunks: Chunks
+  close(): Promise<void>
+}
+
+export interface Putting {
+  readonly response: Omit<StoredResponse, 'versions' | 'startUs'>
+  readonly versionKeys: readonly string[]
+  readonly replaces: string
+  readonly lifeMs: number
+}
+
+export interface StorageOptions {
+  readonly store: AtomicStore
+  readonly near: NearTier | undefined
+  readonly keys: Keys
+  readonly timeoutMs: number
+  readonly maxVariants: number
+  readonly track: (work: Promise<unknown>) => void
+}
+
+const VERSION_LENGTH = 16
+/** A version outlives what is stored under it by as long as a command may be on its way. */
+const MARGIN_MS = 60_000
+const MAX_HINTS = 10_000
+
+export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants, track }: StorageOptions): Storage {
+  const call = (): Call => ({ deadline: now() + timeoutMs })
+  const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, () => {})
+  const run = <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A) =>
+    guarded([key], () => store.run(operation, key, args, call()))
+  const getMany = (stored: readonly string[]) => guarded(stored, () => store.getMany(stored, call()))
+  const near: NearPart | undefined = tier && attachNear(tier, store, keys.space, run, track)
+  const nameOf = near?.names(keys.space) ?? ((key: string) => key)
+  const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
+  /** Versions that the responses of a record had beside its place's, so that they are read with it. */
+  const hints = new Map<string, readonly string[]>()
+
+  const read = async (place: Place): Promise<Found> => {
+    const failed = near?.retryPendingDelete(place.record)
+    if (failed && (await failed)) return { responses: [] }
+    near?.beforeRead()
+    const ticket = near?.begin()
+    const atMs = now()
+    const extra = hints.get(place.record) ?? []
+    const versionKeys = [...place.versions, ...extra]
+    const asked = [place.record, ...versionKeys, ...(place.queryRule ? [place.queryRule] : [])]
+    const values = await getMany(asked)
+    near?.onAnswer()
+    const versions = new Map(versionKeys.map((key, i) => [key, values[i + 1]]))
+    const queryRule = place.queryRule ? values.at(-1) : undefined
+    const lines = parseRecord(values[0])?.lines ?? []
+    const all = lines.flatMap((line) => parseResponse(line.response, line.variant, line.startUs) ?? [])
+    const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
+      (key) => !versions.has(key),
+    )
+    if (unread.length > 0) {
+      const more = await getMany(unread)
+      for (const [i, key] of unread.entries()) versions.set(key, more[i])
+      if (hints.size >= MAX_HINTS) hints.clear()
+      hints.set(place.record, [...extra, ...unread])
+    }
+    const responses = all.filter((one) =>
+      one.versions.every(([key, version]) => versions.get(key)?.slice(0, VERSION_LENGTH) === version),
+    )
+    const newest = Math.max(...responses.map((one) => one.startUs))
+    if (near && ticket !== undefined && responses.length > 0 && !responses.some((one) => 'id' in one.body)) {
+      const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]
+      const endMs = atMs + 86_400_000
+      const fill = { value: { responses, queryRule }, writtenMs: newest / 1000, freshUntilMs: endMs, expiresMs: endMs }
+      near.keep(nearName(place), { ...fill, note: { tags } }, atMs, ticket)
+    }
+    return { responses, queryRule }
+  }
+
+  /** A server that is full refuses to write what has ended, but not to delete what there is. */
+  const orDelete = async (key: string, ended: Promise<unknown>): Promise<unknown> => {
+    try {
+      return await ended
+    } catch (error) {
+      if (!isHitherError(error) || error.code !== 'STORE_REJECTED') throw error
+      return store.delete([key], call())
+    }
+  }
+  const withInvalidation = async (stored: readonly string[], write: () => Promise<unknown>): Promise<unknown> =>
+    near ? near.withInvalidation(stored, 'deletes', write) : write()
+
+  return {
+    near: (place) => near?.get(nearName(place), now())?.value as Found | undefined,
+    read,
+    async begin(place, lease) {
+      const token = randomId()
+      const [startUs, granted] = await run(beginFetch, place.record, [token, lease ? 1 : 0])
+      return { token, startUs, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
+    },
+    release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
+    async put(place, { token, startUs }, { response, versionKeys, replaces, lifeMs }) {
+      const all = [...new Set([...place.versions, ...versionKeys])]
+      const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
+      // Ended after this request began: what it brings may be older than that.
+      if (captured.some((text) => Number(text.slice(VERSION_LENGTH)) >= startUs)) return undefined
+      const versions = all.map((key, i) => [key, (captured[i] as string).slice(0, VERSION_LENGTH)] as const)
+      const stored = { ...response, versions, startUs }
+      const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const
+      const write = (): Promise<number> => run(putResponse, place.record, args)
+      const done = near ? await near.withInvalidation([place.record], 'writes', write) : await write()
+      return done === 1 ? stored : undefined
+    },
+    invalidate: (place) =>
+      withInvalidation([place.record], () => orDelete(place.record, run(invalidateUrl, place.record, []))),
+    end: (versionKeys) =>
+      withInvalidation(versionKeys, () =>
+        Promise.all(versionKeys.map((key) => orDelete(key, run(endVersion, key, [randomId()])))),
+      ),
+    setQueryRule: (place, rule, lifeMs) =>
+      place.queryRule ? store.set(place.queryRule, rule, lifeMs, call()) : Promise.resolve(),
+    hasQueryRule: async (place) => place.queryRule !== undefined && (await getMany([place.queryRule]))[0] !== undefined,
+    chunks: createChunks(store, keys, call),
+    async close() {
+      await near?.close()
+    },
+  }
+}

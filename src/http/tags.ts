@@ -1,0 +1,53 @@
+import { HitherError } from '../errors.ts'
+import type { Keys } from './keys.ts'
+import type { Place } from './place.ts'
+import { parseList } from './structured.ts'
+import type { HttpRule } from './types.ts'
+
+/** Most tags and groups of one response; one with more is not stored, since it could not be purged by all of them. */
+const MAX_TAGS = 64
+const MAX_TAG_LENGTH = 512
+
+/** The groups of a field (RFC 9875): none where it is malformed. */
+function groupsOf(text: string | null): string[] {
+  return (parseList(text) ?? []).filter((member): member is string => typeof member === 'string')
+}
+
+/** The tags of a Cache-Tag field: a list with commas, compared as they are spelled. */
+function tagsOf(text: string | null): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((tag) => tag.trim())
+    .filter(Boolean)
+}
+
+/**
+ * The versions under which a response is stored beside those of its place: its tags, and its groups, which are tags too and
+ * belong to its origin. Undefined: it has too many.
+ */
+export async function versionKeysOf(
+  keys: Keys,
+  place: Place,
+  rule: HttpRule | undefined,
+  request: Request,
+  response: Response,
+): Promise<readonly string[] | undefined> {
+  const ruleTags = typeof rule?.tags === 'function' ? rule.tags(request, response) : (rule?.tags ?? [])
+  const groups = groupsOf(response.headers.get('cache-groups'))
+  const tags = new Set([...ruleTags, ...tagsOf(response.headers.get('cache-tag')), ...groups])
+  if (tags.size > MAX_TAGS || [...tags].some((tag) => tag.length > MAX_TAG_LENGTH)) return undefined
+  return Promise.all([...[...tags].map(keys.tag), ...groups.map((group) => keys.group(place.origin, group))])
+}
+
+/** The versions that an answer to an unsafe method ends: groups of its own origin. */
+export function endedGroups(keys: Keys, origin: string, headers: Headers): Promise<string[]> {
+  const groups = groupsOf(headers.get('cache-group-invalidation')).slice(0, MAX_TAGS)
+  return Promise.all(groups.map((group) => keys.group(origin, group)))
+}
+
+/** Throws `INVALID_ARGUMENT` for tags that no response can have. */
+export function checkTags(tags: readonly string[]): readonly string[] {
+  const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.length <= MAX_TAG_LENGTH
+  if (Array.isArray(tags) && tags.every(isTag)) return tags
+  throw new HitherError('INVALID_ARGUMENT', `tags are a list of strings of 1 to ${MAX_TAG_LENGTH} characters`)
+}

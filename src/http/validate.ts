@@ -1,0 +1,82 @@
+import { parseDate } from './dates.ts'
+
+/** Without the mark of a weak one: for a weak comparison. */
+const opaque = (tag: string): string => tag.trim().replace(/^W\//i, '')
+
+/** Request headers that ask whether a stored response is still current; the client's own conditions are left out. */
+export function conditional(request: Headers, stored: Headers): Headers {
+  const headers = new Headers(request)
+  const etag = stored.get('etag')
+  const lastModified = stored.get('last-modified')
+  if (etag === null && lastModified === null) return headers
+  for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
+  if (etag !== null) headers.set('if-none-match', etag)
+  if (lastModified !== null) headers.set('if-modified-since', lastModified)
+  return headers
+}
+
+/** Whether a 304 speaks of this stored response (RFC 9111, section 4.3.4). */
+export function isConfirmed(stored: Headers, update: Headers): boolean {
+  const [tag, known] = [update.get('etag'), stored.get('etag')]
+  if (tag !== null) return known !== null && (tag.startsWith('W/') ? opaque(tag) === opaque(known) : tag === known)
+  const lastModified = update.get('last-modified')
+  // One with no validator answers the only one that was asked about.
+  return lastModified === null || known !== null || lastModified === stored.get('last-modified')
+}
+
+/** Whether what the client has is what would be sent: then 304 (RFC 9110, section 13.2.2). */
+export function isNotModified(request: Headers, stored: Headers, nowMs: number): boolean {
+  const tags = request.get('if-none-match')
+  if (tags !== null) {
+    const etag = stored.get('etag')
+    return tags.trim() === '*' || (etag !== null && hasTag(tags, opaque(etag)))
+  }
+  const sinceMs = parseDate(request.get('if-modified-since'), nowMs)
+  const changedMs = parseDate(stored.get('last-modified') ?? stored.get('date'), nowMs)
+  return sinceMs !== undefined && changedMs !== undefined && changedMs <= sinceMs
+}
+
+/** Most tags of a list that are looked at. */
+const MAX_TAGS = 1000
+
+/** Whether a list has a tag, whatever marks of weakness they have. A comma inside quotes is part of a tag. */
+function hasTag(text: string, tag: string): boolean {
+  let count = 0
+  for (const [one] of text.matchAll(/(?:[Ww]\/)?"[^"]*"|[^\s,"]+/g)) {
+    if (opaque(one) === tag) return true
+    if (++count === MAX_TAGS) return false
+  }
+  return false
+}
+
+/** What a 304 has of the stored response (RFC 9110, section 15.4.5). */
+const IN_304: ReadonlySet<string> = new Set([
+  'cache-control',
+  'content-location',
+  'date',
+  'etag',
+  'expires',
+  'vary',
+  'last-modified',
+  'cdn-cache-control',
+  'hither-cache-control',
+  'age',
+  'cache-status',
+])
+
+/** Removes what a 304 does not send. */
+export function trimTo304(headers: Headers): void {
+  for (const name of [...headers.keys()]) if (!IN_304.has(name)) headers.delete(name)
+}
+
+/** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */
+export function agreesWithHead(stored: Headers, head: Headers): boolean {
+  return ['etag', 'last-modified', 'content-length'].every(
+    (name) => !head.has(name) || !stored.has(name) || head.get(name) === stored.get(name),
+  )
+}
+
+/** Conditions that only the origin can judge. */
+export function needsOrigin(request: Headers): boolean {
+  return request.has('if-match') || request.has('if-unmodified-since') || request.has('expect')
+}

@@ -1,0 +1,151 @@
+/** The public suite (http-tests/cache-tests at REVISION) against `examples/reverse-proxy`, in its forms. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { freePort } from '../../../scripts/servers.ts'
+
+export const REVISION = 'b55b8bd'
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+export interface Outcome {
+  readonly suite: string
+  readonly id: string
+  readonly kind: 'required' | 'optimal' | 'check'
+  /** `pass`, `fail`, `optional_fail`, `dependency_fail`, `setup_fail`, `retry`, `harness_fail`; of a check `yes` or `no`. */
+  readonly outcome: string
+  readonly reason: string
+}
+
+export interface Score {
+  readonly required: number
+  readonly optimal: number
+  readonly check: number
+  readonly fails: number
+  /** Required and optimal tests that are not passed. */
+  readonly missed: readonly Outcome[]
+}
+
+export interface Running {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+async function running(child: ChildProcess, url: string, stop = async (): Promise<void> => {}): Promise<Running> {
+  const ended = once(child, 'exit')
+  let printed = ''
+  child.stderr?.on('data', (text) => {
+    if (process.env.HITHER_SUITE_LOG) process.stderr.write(text)
+    printed += text
+  })
+  for (let tries = 0; ; tries++) {
+    const isUp = await fetch(url).then(
+      () => true,
+      () => false,
+    )
+    if (isUp) break
+    if (child.exitCode !== null || tries > 600) throw new Error(`${child.spawnargs.at(-1)} did not start: ${printed}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return {
+    url,
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+      await stop()
+    },
+  }
+}
+
+/** The suite's own origin, on this machine alone. */
+export async function startOrigin(): Promise<Running> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'hither-suite-'))
+  const preload = join(root, 'test/http/suite/listen-on-loopback.mjs')
+  const env = {
+    ...process.env,
+    npm_config_protocol: 'http',
+    npm_config_port: `${port}`,
+    npm_config_pidfile: join(folder, 'pid'),
+  }
+  const child = spawn(process.execPath, ['--import', preload, 'test-engine/server/server.mjs'], {
+    cwd: join(root, 'test/http/cache-tests'),
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  return running(child, `http://127.0.0.1:${port}`, () => rm(folder, { recursive: true, force: true }))
+}
+
+/** `examples/reverse-proxy` on Node, on the sources. `env`: STORE, PROFILE and what a store needs. */
+export async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
+  const port = await freePort()
+  const args = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, PORT: `${port}`, ORIGIN: origin, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  return running(child, `http://127.0.0.1:${port}`)
+}
+
+/** The same as a Worker, in workerd. */
+export async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'examples/reverse-proxy/worker.ts')],
+    absWorkingDir: root,
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'neutral',
+    conditions: ['workerd'],
+    external: ['cloudflare:workers'],
+    alias: { '#background': join(root, 'adapters/cloudflare/background.ts') },
+    tsconfig: join(root, 'tsconfig.json'),
+    logLevel: 'silent',
+  })
+  const script = (outputFiles[0] as { text: string }).text
+  const worker = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script,
+      bindings: { ...bindings, ORIGIN: origin },
+      compatibilityDate: '2026-10-01',
+      compatibilityFlags: ['enable_request_signal'],
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      // The Worker itself: the emulator's own front compresses what passes it.
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+    }),
+  )
+  await worker.ready
+  const url = await worker.unsafeGetDirectURL()
+  return { url: url.origin, stop: () => worker.dispose() }
+}
+
+/** Runs the suite; `only` is a pattern of test names, whose dependencies then do not count. */
+export async function runSuite(url: string, only?: string): Promise<readonly Outcome[]> {
+  const args = ['--no-warnings', 'test/http/suite/client.mjs', url, process.env.HITHER_SUITE_CHUNK ?? '50']
+  const { stdout } = await promisify(execFile)(process.execPath, only ? [...args, only] : args, {
+    cwd: root,
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  return JSON.parse(stdout.slice(stdout.lastIndexOf('\n[{') + 1)) as Outcome[]
+}
+
+export function scoreOf(outcomes: readonly Outcome[]): Score {
+  const count = (kind: string, outcome: string): number =>
+    outcomes.filter((one) => one.kind === kind && one.outcome === outcome).length
+  return {
+    required: count('required', 'pass'),
+    optimal: count('optimal', 'pass'),
+    check: count('check', 'yes'),
+    fails: count('required', 'fail'),
+    missed: outcomes.filter(({ kind, outcome }) => kind !== 'check' && outcome !== 'pass'),
+  }
+}

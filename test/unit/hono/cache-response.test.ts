@@ -1,0 +1,188 @@
+import { cacheResponse } from 'hither/hono'
+import { createHttpCache, type HttpCacheOptions, purgeHandler } from 'hither/http'
+import { memoryStore } from 'hither/memory'
+import { Hono } from 'hono'
+import { etag } from 'hono/etag'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+const make = (options: Partial<HttpCacheOptions> = {}) => createHttpCache({ store: memoryStore(), ...options })
+const base = 'https://a.example'
+const storyOf = (response: Response): string => response.headers.get('cache-status') ?? ''
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
+
+describe('cacheResponse', () => {
+  it('stores what handlers answer, with what it adds to their fields', async () => {
+    const app = new Hono()
+    let calls = 0
+    const cache = make()
+    app.use(
+      cacheResponse({
+        cache,
+        cacheControl: 'max-age=60, public',
+        cdnCacheControl: 'max-age=90',
+        vary: 'X-A',
+        tags: ['t1', 't2'],
+      }),
+    )
+    app.get('/a', (c) => {
+      calls++
+      c.header('Cache-Control', 'max-age=5')
+      c.header('X-Own', '1')
+      return c.text(`${calls}`)
+    })
+    const first = await app.request(`${base}/a`)
+    const fields = ['cache-control', 'cdn-cache-control', 'vary', 'cache-tag', 'x-own'].map((name) =>
+      first.headers.get(name),
+    )
+    expect(fields).toEqual(['max-age=5, public', 'max-age=90', 'X-A', 't1, t2', '1'])
+    await first.text()
+    const hit = await app.request(`${base}/a`)
+    expect([await hit.text(), storyOf(hit), calls]).toEqual(['1', 'hither; hit; ttl=90', 1])
+    expect(await (await app.request(`${base}/a`, { headers: { 'x-a': '1' } })).text()).toBe('2')
+    await cache.purge({ tags: ['t2'] })
+    expect(await (await app.request(`${base}/a`)).text()).toBe('3')
+  })
+  it('lets fields of the handler win: private stays private', async () => {
+    const app = new Hono()
+    let calls = 0
+    app.use(cacheResponse({ cache: make(), cacheControl: 'max-age=60' }))
+    app.get('/a', (c) => c.text(`${++calls}`, 200, { 'Cache-Control': 'private' }))
+    for (let i = 1; i < 3; i++) expect(await (await app.request(`${base}/a`)).text()).toBe(`${i}`)
+  })
+  it('takes a cache per request, a key and statuses', async () => {
+    const app = new Hono<{ Bindings: { cache: ReturnType<typeof make> } }>()
+    let calls = 0
+    const cached = cacheResponse<{ Bindings: { cache: ReturnType<typeof make> } }>({
+      cache: { for: (c) => c.env.cache },
+      cacheControl: 'max-age=60',
+      keyGenerator: (c) => c.req.query('id') ?? '',
+      cacheableStatusCodes: [200],
+    })
+    app.get('/a', cached, (c) => c.text(`${++calls}`, c.req.query('id') === 'none' ? 404 : 200))
+    app.post('/a', cached, (c) => c.text('done'))
+    const env = { cache: make({ profile: 'full' }) }
+    const text = async (search: string, init?: RequestInit) =>
+      (await app.request(`${base}/a${search}`, init, env)).text()
+    expect([
+      await text('?id=1'),
+      await text('?id=1&utm=2'),
+      await text('?id=2'),
+      await text('?id=none'),
+      await text('?id=none'),
+    ]).toEqual(['1', '1', '2', '3', '4'])
+    await text('?id=1', { method: 'POST' })
+    expect(await text('?id=1')).toBe('5')
+  })
+  it('answers HEAD, ranges and conditions from a stored GET', async () => {
+    const app = new Hono()
+    let calls = 0
+    app.use(cacheResponse({ cache: make(), cacheControl: 'max-age=60' }))
+    app.use(etag())
+    app.get('/a', (c) => c.text(`0123456789${++calls}`))
+    const first = await app.request(`${base}/a`)
+    await first.text()
+    const tag = first.headers.get('etag') as string
+    expect((await app.request(`${base}/a`, { headers: { 'if-none-match': tag } })).status).toBe(304)
+    expect(await (await app.request(`${base}/a`, { headers: { range: 'bytes=2-3' } })).text()).toBe('23')
+    const head = await app.request(`${base}/a`, { method: 'HEAD' })
+    expect([await head.text(), head.headers.get('content-length'), calls]).toEqual(['', '11', 1])
+    wait(61_000)
+    const again = await app.request(`${base}/a`)
+    expect([await again.text(), calls]).toEqual(['01234567892', 2])
+  })
+  it('validates with the handler’s own ETag, and keeps the body', async () => {
+    const app = new Hono()
+    let calls = 0
+    app.use(cacheResponse({ cache: make(), cacheControl: 'max-age=60' }))
+    app.get('/a', etag(), (c) => {
+      calls++
+      return c.text('same')
+    })
+    await (await app.request(`${base}/a`)).text()
+    wait(61_000)
+    const validated = await app.request(`${base}/a`)
+    expect([validated.status, await validated.text(), calls]).toEqual([200, 'same', 2])
+    expect(storyOf(validated)).toBe('hither; fwd=stale; fwd-status=304; stored; ttl=60')
+  })
+  it('refreshes in the background where it is told how, and before it answers where it is not', async () => {
+    for (const told of [true, false]) {
+      const app = new Hono()
+      let calls = 0
+      const cache = make()
+      const refresh = told ? { refresh: (request: Request) => app.fetch(request) } : {}
+      app.use(cacheResponse({ cache, cacheControl: 'max-age=10, stale-while-revalidate=60', ...refresh }))
+      app.get('/a', (c) => c.text(`${++calls}`))
+      await (await app.request(`${base}/a`)).text()
+      wait(20_000)
+      expect(await (await app.request(`${base}/a`)).text()).toBe(told ? '1' : '2')
+      await cache.flush()
+      expect([told, await (await app.request(`${base}/a`)).text()]).toEqual([told, '2'])
+    }
+  })
+  it('stands in for a handler that throws, within stale-if-error', async () => {
+    const app = new Hono()
+    let broken = false
+    app.use(cacheResponse({ cache: make(), cacheControl: 'max-age=10, stale-if-error=60' }))
+    app.get('/a', (c) => {
+      if (broken) throw new Error('broken')
+      return c.text('good')
+    })
+    app.onError((_, c) => c.text('bad', 500))
+    await (await app.request(`${base}/a`)).text()
+    wait(20_000)
+    broken = true
+    expect(await (await app.request(`${base}/a`)).text()).toBe('good')
+    wait(60_000)
+    expect(await (await app.request(`${base}/a`)).text()).toBe('bad')
+  })
+  it('checks its options', () => {
+    const cache = make()
+    expect(() => cacheResponse({ cache, vary: '*' })).toThrow(/vary/)
+    expect(() => cacheResponse({ cache, cacheName: 'x' } as never)).toThrow(/no option cacheName/)
+    expect(() => cacheResponse({ cache: (() => {}) as never })).toThrow(/createHttpCache/)
+    expect(() => cacheResponse(undefined as never)).toThrow(/object/)
+  })
+})
+
+describe('purgeHandler', () => {
+  const token = 'a-token-of-the-test'
+  const post = (body: string, headers: Record<string, string> = { authorization: `Bearer ${token}` }): Request =>
+    new Request(`${base}/purge`, { method: 'POST', body, headers })
+  it('purges for whoever has a token', async () => {
+    const purged: unknown[] = []
+    const cache = make({ layers: [{ purge: (selection) => purged.push(selection) }] })
+    const handle = purgeHandler(cache, { tokens: ['another-token-of-it', token] })
+    expect((await handle(post('{"tags":["a"]}'))).status).toBe(204)
+    expect(purged).toEqual([{ tags: ['a'] }])
+    expect((await handle(post('{"url":"https://a.example/"}'))).status).toBe(204)
+    const bad: [number, Request][] = [
+      [401, post('{}', {})],
+      [401, post('{}', { authorization: `Bearer ${token}x` })],
+      [401, post('{}', { authorization: token })],
+      [405, new Request(`${base}/purge`, { headers: { authorization: `Bearer ${token}` } })],
+      [400, post('{')],
+      [400, post('{}')],
+      [400, post('{"tag":["a"]}')],
+      [400, post('{"url":"/a"}')],
+      [400, post('null')],
+      [413, post(' '.repeat(65_537))],
+    ]
+    for (const [status, request] of bad) expect((await handle(request)).status).toBe(status)
+    expect(purged.length).toBe(1)
+    expect(() => purgeHandler(cache, { tokens: ['short'] })).toThrow(/16/)
+    expect(() => purgeHandler(cache, { tokens: [] })).toThrow(/16/)
+  })
+  it('answers 503 where the store is down', async () => {
+    const store = memoryStore()
+    const handle = purgeHandler(make({ store }), { tokens: [token] })
+    await store.close()
+    expect((await handle(post('{"tags":["a"]}'))).status).toBe(503)
+  })
+})

@@ -1,0 +1,207 @@
+import { memoryStore } from 'hither/memory'
+import { describe, expect, it } from 'vitest'
+import { cacheOf, createOrigin, type Fields, get, see, URL_A } from './support.ts'
+
+const fresh = { 'cache-control': 'max-age=60' }
+const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+
+/** An origin that answers when it is told to. */
+function held(fields: Fields) {
+  const origin = createOrigin()
+  let open: () => void = () => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  origin.answers(async (request, count) => {
+    await gate
+    return new Response(`${count} ${request.headers.get('x-a') ?? ''}`, { headers: fields })
+  })
+  return { origin, open: () => open() }
+}
+
+describe('requests for the same at once', () => {
+  it('ask the origin once', async () => {
+    const { origin, open } = held(fresh)
+    const cache = cacheOf()
+    const all = Array.from({ length: 20 }, () => get(cache, origin))
+    await tick()
+    open()
+    const seen = await Promise.all(all)
+    expect([origin.asked.length, new Set(seen.map(({ body }) => body)).size]).toEqual([1, 1])
+    expect(seen.filter(({ story }) => story.includes('collapsed')).length).toBe(19)
+  })
+  it('of two processes ask the origin once', async () => {
+    const { origin, open } = held(fresh)
+    const store = memoryStore()
+    const all = [cacheOf({ store }), cacheOf({ store })].map((cache) => get(cache, origin))
+    await tick()
+    open()
+    const seen = await Promise.all(all)
+    expect([origin.asked.length, seen[0]?.body]).toEqual([1, seen[1]?.body])
+  })
+  it.each([
+    ['private', { 'cache-control': 'private, max-age=60' }],
+    ['not stored', { 'cache-control': 'no-store' }],
+    ['too large', { ...fresh, 'content-length': '99999999' }],
+  ])('each have their own answer where the first is %s', async (_, fields) => {
+    const { origin, open } = held(fields)
+    const cache = cacheOf()
+    const all = Array.from({ length: 10 }, () => get(cache, origin))
+    await tick()
+    open()
+    const bodies = (await Promise.all(all)).map(({ body }) => body)
+    expect([origin.asked.length, new Set(bodies).size]).toEqual([10, 10])
+  })
+  it('have the answer of their own variant', async () => {
+    const { origin, open } = held({ ...fresh, vary: 'x-a' })
+    const cache = cacheOf()
+    const all = ['a', 'b', 'a', 'b'].map((value) => get(cache, origin, { headers: { 'x-a': value } }))
+    await tick()
+    open()
+    expect((await Promise.all(all)).map(({ body }) => body.split(' ')[1])).toEqual(['a', 'b', 'a', 'b'])
+  })
+  it('are not shared where they name somebody, or ask for something of their own', async () => {
+    const own: Fields[] = [
+      { authorization: 'a' },
+      { range: 'bytes=0-1' },
+      { 'if-none-match': '"x"' },
+      { 'cache-control': 'no-cache' },
+    ]
+    for (const headers of own) {
+      const { origin, open } = held(fresh)
+      const cache = cacheOf()
+      const all = [get(cache, origin, { headers }), get(cache, origin, { headers })]
+      await tick()
+      open()
+      await Promise.all(all)
+      expect([headers, origin.asked.length]).toEqual([headers, 2])
+    }
+  })
+  it('do not hang when the first of them fails', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    origin.answers(async (_, count) => {
+      await tick()
+      if (count === 1) throw new TypeError('gone')
+      return new Response(`${count}`, { headers: fresh })
+    })
+    const [first, second] = await Promise.allSettled([get(cache, origin), get(cache, origin)])
+    expect([first.status, second.status]).toEqual(['rejected', 'fulfilled'])
+  })
+  it('do not hang when the first client does not read', async () => {
+    const cache = cacheOf({ collapseTimeout: '50ms' })
+    const origin = createOrigin()
+    const first = await cache(new Request(URL_A), origin)
+    expect((await get(cache, origin)).body).toBe('2')
+    expect((await see(first)).body).toBe('1')
+  })
+  it('go on when the first client goes away', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    let more: () => void = () => {}
+    origin.answers(() => {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode('half'))
+          more = () => {
+            controller.enqueue(new TextEncoder().encode(' and half'))
+            controller.close()
+          }
+        },
+      })
+      return new Response(body, { headers: fresh })
+    })
+    const first = await cache(new Request(URL_A), origin)
+    const reader = first.body?.getReader()
+    await reader?.read()
+    const second = get(cache, origin)
+    await tick()
+    await reader?.cancel()
+    more()
+    expect((await second).body).toBe('half and half')
+    expect(origin.asked.length).toBe(1)
+  })
+})
+
+describe('bodies', () => {
+  const bytes = (length: number): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) % 256)
+  it.each([0, 1, 32_767, 32_768, 32_769, 262_143, 262_144, 262_145, 524_288, 1_000_000])(
+    'of %i bytes come back as they were',
+    async (length) => {
+      const cache = cacheOf()
+      const origin = createOrigin()
+      origin.answers(() => new Response(bytes(length), { headers: fresh }))
+      await (await cache(new Request(URL_A), origin)).arrayBuffer()
+      const hit = await cache(new Request(URL_A), origin)
+      expect(hit.headers.get('content-length')).toBe(`${length}`)
+      expect(new Uint8Array(await hit.arrayBuffer())).toEqual(bytes(length))
+      if (length > 300_000) {
+        const part = await cache(new Request(URL_A, { headers: { range: 'bytes=262100-262200' } }), origin)
+        expect([part.status, new Uint8Array(await part.arrayBuffer())]).toEqual([
+          206,
+          bytes(length).slice(262_100, 262_201),
+        ])
+      }
+      expect(origin.asked.length).toBe(1)
+    },
+  )
+  it('larger than may be stored pass through whole', async () => {
+    const cache = cacheOf({ maxBodyBytes: 100_000 })
+    const origin = createOrigin()
+    const stream = (): ReadableStream<Uint8Array> => new Response(bytes(400_000)).body as ReadableStream<Uint8Array>
+    origin.answers(() => new Response(stream(), { headers: fresh }))
+    for (let i = 1; i < 3; i++) {
+      const response = await cache(new Request(URL_A), origin)
+      expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes(400_000))
+      expect(origin.asked.length).toBe(i)
+    }
+  })
+  it('that are longer or shorter than they say are not stored', async () => {
+    for (const length of [4, 6]) {
+      const cache = cacheOf()
+      const origin = createOrigin()
+      origin.answers(
+        () => new Response(new Response('12345').body, { headers: { ...fresh, 'content-length': `${length}` } }),
+      )
+      for (let i = 1; i < 3; i++) {
+        expect((await get(cache, origin)).body).toBe('12345')
+        expect(origin.asked.length).toBe(i)
+      }
+    }
+  })
+  it('of which a part is gone from the store are fetched again', async () => {
+    const store = memoryStore()
+    const cache = cacheOf({ store: { ...store, getBytes: async () => undefined } as typeof store })
+    const origin = createOrigin()
+    origin.answers(() => new Response(bytes(100_000), { headers: fresh }))
+    await (await cache(new Request(URL_A), origin)).arrayBuffer()
+    const again = await cache(new Request(URL_A), origin)
+    expect([(await again.arrayBuffer()).byteLength, origin.asked.length]).toEqual([100_000, 2])
+  })
+  it('cut at any byte are seen as cut, and are never stored: 1,000 rounds', async () => {
+    const cache = cacheOf()
+    const whole = bytes(70_000)
+    let truncated = 0
+    for (let round = 0; round < 1000; round++) {
+      const url = `https://a.example/${round % 10}`
+      const cut = (round * 7919) % whole.length
+      const origin = createOrigin()
+      origin.answers(() => {
+        let sent = false
+        const body = new ReadableStream<Uint8Array>({
+          pull(controller) {
+            if (sent) controller.error(new TypeError('terminated'))
+            else controller.enqueue(whole.subarray(0, cut || 1))
+            sent = true
+          },
+        })
+        return new Response(body, { headers: round % 2 ? { ...fresh, 'content-length': '70000' } : fresh })
+      })
+      const response = await cache(new Request(url), origin)
+      await expect(response.arrayBuffer()).rejects.toThrow()
+      if (origin.asked.length !== 1) truncated++
+    }
+    expect(truncated).toBe(0)
+  })
+})

@@ -1,0 +1,64 @@
+import { createHttpCache, type HttpCache, type HttpCacheOptions } from 'hither/http'
+import { memoryStore } from 'hither/memory'
+
+export const URL_A = 'https://a.example/page?x=1'
+export type Fields = Readonly<Record<string, string>>
+
+export interface Origin {
+  /** Every request that reached it, in order. */
+  readonly asked: Request[]
+  (request: Request): Promise<Response>
+  /** What it answers from now on. */
+  answers(answer: (request: Request, count: number) => Response | Promise<Response>): void
+}
+
+/** An origin of the test's own. At first it answers 200 with its count as the body and the given fields. */
+export function createOrigin(fields: Fields = { 'cache-control': 'max-age=60' }): Origin {
+  let answer = (_: Request, count: number): Response | Promise<Response> =>
+    new Response(`${count}`, { headers: fields })
+  const asked: Request[] = []
+  const origin = async (request: Request): Promise<Response> => {
+    asked.push(request)
+    return answer(request, asked.length)
+  }
+  return Object.assign(origin, {
+    asked,
+    answers(next: typeof answer) {
+      answer = next
+    },
+  })
+}
+
+export interface Seen {
+  readonly status: number
+  readonly body: string
+  readonly headers: Headers
+  /** The last member of Cache-Status. */
+  readonly story: string
+}
+
+export const cacheOf = (options: Partial<HttpCacheOptions> = {}): HttpCache =>
+  createHttpCache({ store: memoryStore(), profile: 'full', ...options })
+
+export async function see(response: Response): Promise<Seen> {
+  const { status, headers } = response
+  const body = await response.text()
+  return { status, headers, body, story: (headers.get('cache-status') ?? '').split(', ').at(-1) ?? '' }
+}
+
+export interface AskOptions {
+  readonly url?: string
+  readonly method?: string
+  readonly headers?: Fields
+  readonly body?: string
+  readonly refresh?: false
+}
+
+/** One request to a cache before an origin. */
+export async function get(cache: HttpCache, origin: Origin, options: AskOptions = {}): Promise<Seen> {
+  const { url = URL_A, method = 'GET', headers = {}, body, refresh } = options
+  const request = new Request(url, { method, headers, ...(body === undefined ? {} : { body }) })
+  return see(await cache(request, origin, refresh === undefined ? {} : { refresh }))
+}
+
+export const isHit = ({ story }: Seen): boolean => story.includes('; hit')
