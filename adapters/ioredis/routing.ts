@@ -5,7 +5,14 @@ import type { Command, ReplyError } from '../../src/store/transport.ts'
 import { nameOf, type Peer } from './client.ts'
 import { slotOf } from './slot.ts'
 
+/** How often a command is sent on. */
 export const REDIRECTS = 5
+export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
+
+/** Whether nothing ran, and another node, or this one a little later, is to be asked. */
+export function isRedirect({ message }: ReplyError): boolean {
+  return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(message)
+}
 
 interface Host {
   readonly host: string
