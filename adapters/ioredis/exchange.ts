@@ -55,7 +55,9 @@ export function createExchange(
         let scripts = 0
         return commands.map(({ args }) => {
           const reply = send(peer, args, progress)
-          if (args[0] === 'EVALSHA' && ++scripts % SCRIPTS_AT_ONCE === 0) {
+          if (args[0] === 'EVALSHA') scripts += args[2] as number
+          if (scripts >= SCRIPTS_AT_ONCE) {
+            scripts = 0
             stream?.uncork?.()
             stream?.cork?.()
           }

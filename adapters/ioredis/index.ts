@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from 'node:timers'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
+import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
@@ -43,6 +44,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     watch: oneTimer(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     sendEach,
+    joinScripts,
     ...(cluster ? { slotOf } : {}),
     onEvent,
   })

@@ -185,7 +185,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
       let scripts = 0
       while (unsent.size > 0 && encoder.size < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
         const entry = unsent.shift() as Entry
-        if (entry.commands[0]?.args[0] === 'EVALSHA') scripts++
+        if (entry.commands[0]?.args[0] === 'EVALSHA') scripts += Number(entry.commands[0].args[2])
         if (!entry.over) send(entry)
         else {
           load -= entry.commands.length

@@ -1,6 +1,7 @@
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish, scanKeys } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
@@ -35,6 +36,7 @@ export function tcpStore(options: TcpStoreOptions | string): CommandStore {
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport,
     sendEach,
+    joinScripts,
     ordered: true,
     watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
