@@ -101,5 +101,8 @@ const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ buck
  * run scripts): use `slidingBuckets` above.
  */
 export function slidingLog(limits: Limits): Algorithm {
-  return algorithm('slidingLog', log, limits, LIMIT, (_limit, _windowMs, _burst, longestMs) => longestMs, [MOST, 1000])
+  return algorithm(
+    { name: 'slidingLog', steps: log, options: LIMIT, extra: ({ longestMs }) => longestMs, most: [MOST, 1000] },
+    limits,
+  )
 }

@@ -27,7 +27,6 @@ export const mutants: readonly Mutant[] = [
   // Operations that are joined
   join('only operations with the same arguments are joined', 'if (args[i] !== others[i]) return false', ''),
   join('joined operations are few', ' || count === SCRIPTS_AT_ONCE', ''),
-  join('what was refused in company goes by itself', ' || last.isResend || call.sent', ''),
   answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
   answer(
     'a reply is each key’s own',
