@@ -55,7 +55,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/ioredis/index.ts': '*' },
     onTop: true,
     target: 2000,
-    budget: 9_500,
+    budget: 10_150,
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   {
@@ -75,9 +75,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 7_160,
+    budget: 7_490,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_440 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_770 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {

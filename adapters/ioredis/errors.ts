@@ -1,6 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
 import { ReplyError } from '../../src/store/transport.ts'
-import type { Progress } from './progress.ts'
 
 /** What ioredis says of a command it did not write. */
 export const UNSENT: RegExp = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
@@ -9,15 +8,11 @@ export function isReply(error: unknown): error is Error {
   return (error as Error | undefined)?.name === 'ReplyError'
 }
 
-export function late(progress: Progress): HitherError {
-  return new HitherError(
-    'TIMEOUT',
-    progress.sent ? 'no reply before the deadline' : 'no connection before the deadline',
-    {
-      retryable: true,
-      maybeExecuted: progress.sent,
-    },
-  )
+export function late(sent: boolean): HitherError {
+  return new HitherError('TIMEOUT', sent ? 'no reply before the deadline' : 'no connection before the deadline', {
+    retryable: true,
+    maybeExecuted: sent,
+  })
 }
 
 export function sentInPart(error: unknown): unknown {

@@ -4,6 +4,7 @@ import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
+import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
@@ -44,6 +45,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     watch: oneTimer(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     sendEach,
+    joinScripts,
     ...(cluster ? { slotOf } : {}),
     onEvent,
   })

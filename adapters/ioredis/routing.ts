@@ -1,11 +1,18 @@
 import type { HitherError } from '../../src/errors.ts'
 import { jittered } from '../../src/runtime/backoff.ts'
 import { sleep } from '../../src/runtime/clock.ts'
-import { slotOf } from '../../src/store/hash-slot.ts'
+import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 import type { Command, ReplyError } from '../../src/store/transport.ts'
 import { nameOf, type Peer } from './client.ts'
 
+/** How often a command is sent on. */
 export const REDIRECTS = 5
+export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
+
+/** Whether nothing ran, and another node, or this one a little later, is to be asked. */
+export function isRedirect({ message }: ReplyError): boolean {
+  return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(message)
+}
 
 interface Host {
   readonly host: string
@@ -47,8 +54,7 @@ export function createRouting(
    * published at one node all are told, so it goes to the one that has proven itself.
    */
   const route = (args: Command['args']): Peer => {
-    const key = args[/^(EVAL|FCALL)/.test(args[0] as string) ? 3 : 1]
-    const slot = slotOf(key instanceof Uint8Array ? key : String(key ?? ''))
+    const slot = slotOf(firstKey(args))
     const proven = args[0] === 'PUBLISH' ? find(subscribedAt()) : undefined
     const node = (proven?.status === 'ready' && proven) || find(client.slots?.[slot]?.[0])
     if (node) return node

@@ -2,13 +2,8 @@ import { HitherError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
+import { createHeartbeat, createListeners, type Listener, MAX_SILENT, PING_MS } from '../../src/store/subscriptions.ts'
 import { nameOf, type Peer } from './client.ts'
-
-interface Listener {
-  readonly channel: string
-  readonly onMessage: (message: string) => void
-  readonly onGap: (() => void) | undefined
-}
 
 interface Subscriber {
   subscribe(channel: string, onMessage: Listener['onMessage'], onGap?: () => void): Promise<() => Promise<void>>
@@ -25,9 +20,6 @@ interface Link {
   end(): void
 }
 
-const PING_MS = 500
-/** A link is dead when the third PING is due and none was answered: one is not enough for a busy process. */
-const MAX_SILENT = 2
 /** How long an attempt may take, as `MAX_SILENT`; less where another node can be tried, but longer after each failure. */
 const MAX_OPENING = 20
 
@@ -38,7 +30,7 @@ const MAX_OPENING = 20
  * ends and once more when messages come again.
  */
 export function createSubscriber(client: Peer): Subscriber {
-  const listeners = new Set<Listener>()
+  const listeners = createListeners()
   /** Channels that a new link has to have before it is up. */
   const confirmed = new Set<string>()
   let link: Link | undefined
@@ -48,9 +40,6 @@ export function createSubscriber(client: Peer): Subscriber {
   let missed = false
   let last: string | undefined
 
-  const gap = (): void => {
-    for (const { onGap } of listeners) onGap?.()
-  }
   const places = (): readonly Peer[] => (client.isCluster ? (client.nodes?.() ?? []) : [client])
   const indexOf = (all: readonly Peer[], name: string): number => all.findIndex((peer) => nameOf(peer) === name)
   /** The node after the last one that was tried. */
@@ -80,47 +69,42 @@ export function createSubscriber(client: Peer): Subscriber {
     const all = places()
     const peer = choose(all).duplicate({ lazyConnect: true, retryStrategy: null }) as Peer
     cancelRetry()
-    let silent = 0
     let limit = all.length > 1 ? Math.min(MAX_SILENT * 2 ** failures, MAX_OPENING) : MAX_OPENING
-    let cancelPing = (): void => {}
     let settle = (_error?: HitherError): void => {}
     const up = new Promise<void>((resolve, reject) => {
       settle = (error) => (error ? reject(error) : resolve())
     })
     up.catch(() => {})
-    const hear = (): void => {
-      silent = 0
-    }
     const end = (): void => {
       if (link !== opened) return
       link = undefined
-      cancelPing()
+      heartbeat.stop()
       peer.disconnect()
       // An orderly end would wait for the other side.
       peer.stream?.destroy?.()
       settle(lost())
       if (listeners.size === 0) return
-      if (opened.isUp) gap()
+      if (opened.isUp) listeners.gap()
       missed ||= opened.isUp
       retry()
     }
-    const beat = (): void => {
-      if (silent++ >= limit || hasLeft()) {
-        end()
-        return
-      }
-      if (peer.status === 'ready') (peer.ping?.() ?? Promise.resolve()).then(hear, () => {})
-      cancelPing = setQuietTimer(beat, PING_MS)
-    }
+    const heartbeat = createHeartbeat({
+      everyMs: PING_MS,
+      isDead: (silent) => silent >= limit || hasLeft(),
+      ping() {
+        if (peer.status === 'ready') (peer.ping?.() ?? Promise.resolve()).then(heartbeat.heard, () => {})
+      },
+      onDead: end,
+    })
     const opened: Link = { peer, up, isUp: false, end }
     link = opened
     peer.on('error', () => {})
     peer.on('end', end)
     peer.on('message', (channel, message) => {
-      for (const listener of listeners) if (listener.channel === channel) listener.onMessage(String(message))
+      listeners.deliver(channel, String(message))
     })
     peer.on('ready', async () => {
-      hear()
+      heartbeat.heard()
       limit = MAX_SILENT
       try {
         if (confirmed.size > 0) await peer.subscribe(...confirmed)
@@ -131,12 +115,12 @@ export function createSubscriber(client: Peer): Subscriber {
       if (link !== opened) return
       opened.isUp = true
       failures = 0
-      if (missed) gap()
+      if (missed) listeners.gap()
       missed = false
       settle()
     })
     peer.connect().catch(() => {})
-    beat()
+    heartbeat.start()
     return opened
   }
   const drop = (): void => {
@@ -150,8 +134,7 @@ export function createSubscriber(client: Peer): Subscriber {
       if (closed) throw new HitherError('CLOSED', 'the transport is closed')
       const listener: Listener = { channel, onMessage, onGap }
       const end = async (): Promise<void> => {
-        if (!listeners.delete(listener)) return
-        for (const other of listeners) if (other.channel === channel) return
+        if (!listeners.remove(listener)) return
         confirmed.delete(channel)
         if (link?.peer.status === 'ready') await link.peer.unsubscribe(channel).catch(() => {})
         if (listeners.size === 0) drop()

@@ -3,6 +3,7 @@ import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
+import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
@@ -44,6 +45,7 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency },
     transport,
     sendEach,
+    joinScripts,
     ordered: !clustered && connections === 1,
     ...(clustered ? { slotOf } : {}),
     watch: oneTimer(setQuietTimer),

@@ -1,5 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
-import { setQuietTimer } from '../../src/runtime/clock.ts'
+import { createHeartbeat } from '../../src/store/subscriptions.ts'
 import { type Listening, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
@@ -12,8 +12,6 @@ export interface Listeners {
 }
 
 const PING_MS = 5000
-/** A link is dead when the third PING is due and nothing was heard since the first. */
-const MAX_SILENT = 2
 
 /**
  * Commands that go on answering, each on a connection of its own, which proves itself by a PING every 5 s (not while
@@ -24,17 +22,13 @@ export function createListeners(settings: Settings): Listeners {
   return {
     listen: (command, onReply, onEnd) =>
       new Promise((resolve, reject) => {
-        let silent = 0
         let over = false
-        let cancelPing: (() => void) | undefined
-        const ping = (): void => {
-          if (silent++ >= MAX_SILENT) {
-            connection.end(new HitherError('STORE_UNAVAILABLE', 'the link was silent', { retryable: true }))
-            return
-          }
-          connection.tell(['PING'])
-          cancelPing = setQuietTimer(ping, PING_MS)
-        }
+        const heartbeat = createHeartbeat({
+          everyMs: PING_MS,
+          ping: () => connection.tell(['PING']),
+          onDead: () =>
+            connection.end(new HitherError('STORE_UNAVAILABLE', 'the link was silent', { retryable: true })),
+        })
         const listening: Listening = {
           tell(more) {
             if (!over) connection.tell(more.args)
@@ -49,17 +43,17 @@ export function createListeners(settings: Settings): Listeners {
           {
             patient: true,
             onStray(reply) {
-              silent = 0
+              heartbeat.heard()
               if (!over && !isPong(reply)) onReply(reply)
             },
             onOpen() {
               connection.tell(command.args)
-              if (command.args[0] !== 'MONITOR') ping()
+              if (command.args[0] !== 'MONITOR') heartbeat.start()
               resolve(listening)
             },
             onEnd(error, opened) {
               open.delete(end)
-              cancelPing?.()
+              heartbeat.stop()
               if (over) return
               over = true
               if (opened) onEnd(error)

@@ -1,26 +1,17 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
-import { setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
+import { setTimer } from '../../src/runtime/clock.ts'
+import { createHeartbeat, createListeners, type Listener, PING_MS } from '../../src/store/subscriptions.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
 import type { Settings } from './settings.ts'
 import type { Connection } from './wiring.ts'
 
-interface Listener {
-  readonly channel: string
-  readonly onMessage: (message: string) => void
-  readonly onGap: (() => void) | undefined
-}
-
 export interface Subscriber {
   subscribe(channel: string, onMessage: Listener['onMessage'], onGap?: () => void): Promise<() => Promise<void>>
   close(): void
 }
-
-const PING_MS = 500
-/** A link is dead when the third PING is due and nothing was heard since the first: one is not enough for a busy process. */
-const MAX_SILENT = 2
 
 /**
  * Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. It
@@ -28,22 +19,20 @@ const MAX_SILENT = 2
  * `onGap` says so, when it ends and once more when messages come again.
  */
 export function createSubscriber(settings: Settings, onGap: () => void): Subscriber {
-  const listeners = new Set<Listener>()
+  const listeners = createListeners()
   /** Who waits for a channel's confirmation: called with an error, or none. */
   const waiting = new Map<string, ((error?: unknown) => void)[]>()
   const confirmed = new Set<string>()
   /** Channels in the order in which their SUBSCRIBE will be answered. */
   let asked: string[] = []
   let connection: Connection | undefined
-  let cancelPing: (() => void) | undefined
   let cancelRetry: (() => void) | undefined
-  let silent = 0
   let failures = 0
   let missed = false
 
   const gap = (): void => {
     onGap()
-    for (const listener of listeners) listener.onGap?.()
+    listeners.gap()
   }
   const settle = (channel: string, error?: unknown): void => {
     const all = waiting.get(channel) ?? []
@@ -64,16 +53,14 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
         if (connection?.state === 'ready') ask(channel)
       }
     })
-  const ping = (): void => {
-    if (silent++ >= MAX_SILENT) {
-      connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true }))
-      return
-    }
-    connection?.tell(['PING'])
-    cancelPing = setQuietTimer(ping, PING_MS)
-  }
+  const heartbeat = createHeartbeat({
+    everyMs: PING_MS,
+    ping: () => connection?.tell(['PING']),
+    onDead: () =>
+      connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true })),
+  })
   const hear = (reply: Wire): void => {
-    silent = 0
+    heartbeat.heard()
     if (reply instanceof ReplyError) {
       const channel = asked.shift()
       if (channel !== undefined) settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
@@ -82,12 +69,8 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     if (!Array.isArray(reply)) return
     const [kind, channel, message] = reply as readonly Wire[]
     if (kind === 'message') {
-      for (const listener of listeners) {
-        if (listener.channel !== channel) continue
-        // One that was too large to read is a gap.
-        if (message instanceof ReplyError) listener.onGap?.()
-        else listener.onMessage(String(message))
-      }
+      // One that was too large to read is a gap.
+      listeners.deliver(channel, message instanceof ReplyError ? undefined : String(message))
     } else if (kind === 'subscribe') {
       asked.shift()
       confirmed.add(String(channel))
@@ -99,7 +82,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
   }
   const open = (): void => {
     cancelRetry = undefined
-    silent = 0
+    heartbeat.heard()
     const opened = openConnection(
       { ...settings, protocol: 2 },
       {
@@ -107,8 +90,8 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
         onStray: hear,
         onOpen() {
           failures = 0
-          for (const channel of new Set([...listeners].map((listener) => listener.channel))) ask(channel)
-          ping()
+          for (const channel of listeners.channels()) ask(channel)
+          heartbeat.start()
         },
         onEnd(error) {
           if (connection !== opened) return
@@ -124,9 +107,9 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     connection = opened
   }
   const stop = (): void => {
-    cancelPing?.()
+    heartbeat.stop()
     cancelRetry?.()
-    cancelPing = cancelRetry = undefined
+    cancelRetry = undefined
     connection = undefined
     asked = []
   }
@@ -142,8 +125,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     async subscribe(channel, onMessage, onGap) {
       const listener: Listener = { channel, onMessage, onGap }
       const end = async (): Promise<void> => {
-        if (!listeners.delete(listener)) return
-        for (const other of listeners) if (other.channel === channel) return
+        if (!listeners.remove(listener)) return
         confirmed.delete(channel)
         if (listeners.size === 0) drop()
         else if (connection?.state === 'ready') connection.tell(['UNSUBSCRIBE', channel])

@@ -22,7 +22,7 @@ export function flush(on: Wiring): void {
     let scripts = 0
     while (unsent.size > 0 && encoder.size < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
       const entry = unsent.shift() as Entry
-      if (entry.commands[0]?.args[0] === 'EVALSHA') scripts++
+      if (entry.commands[0]?.args[0] === 'EVALSHA') scripts += Number(entry.commands[0].args[2])
       if (!entry.over) put(on, entry)
       else {
         on.load -= entry.commands.length

@@ -1,4 +1,4 @@
-import { MORTAL } from '../runtime/background.ts'
+import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs, now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { encodedInit, tellStatus } from './answer.ts'
@@ -103,7 +103,7 @@ function choose(engine: Engine, { responses }: Found, plan: Plan): StoredRespons
 async function load(engine: Engine, plan: Plan, stored: StoredResponse | undefined, story: Story): Promise<Response> {
   const key = `${plan.place.record} ${stored?.variant ?? ''}`
   const shares = mayShare(plan, story)
-  const flight = shares && !MORTAL ? engine.flights.get(key) : undefined
+  const flight = shares && !REQUEST_SCOPED ? engine.flights.get(key) : undefined
   if (flight) {
     flight.isAwaited = true
     const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
@@ -185,7 +185,7 @@ async function fetchAlone(
 function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
   const { request, context } = plan
   const key = `${plan.place.record} ${stored.variant}`
-  if (engine.flights.has(key) && !MORTAL) return
+  if (engine.flights.has(key) && !REQUEST_SCOPED) return
   const work = async (): Promise<void> => {
     // Not the client's signal, nor its conditions: it may be gone by then.
     const headers = new Headers(request.headers)

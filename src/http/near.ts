@@ -18,6 +18,9 @@ export function attachNear(
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
     run,
+    get: (key) => store.get(key),
+    delete: (key) => store.delete([key]),
+    end: async () => undefined,
     // Either may run again at any moment: what is fetched after it is stored all the same.
     async remove(key, _, isDue) {
       if (!isDue()) return false

@@ -20,6 +20,11 @@ export interface NearHost {
   delete(key: string): Promise<unknown>
   /** Runs one repeatable step (`cache/steps`) on an entry. */
   end(key: string, step: readonly Arg[]): Promise<unknown>
+  /**
+   * Deletes what was stored before `sinceMs`, later and once more, in place of `get`, `delete` and `end` where what is stored is
+   * no entry of a cache. Resolves to whether it did, which it may not once `isDue` returns false.
+   */
+  remove?(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */
@@ -81,7 +86,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     else tier.clear()
   }
   const tombstones = createTombstones(maxAgeMs, {
-    remove: (key, sinceMs, isDue) => removeOld(host, key, sinceMs, isDue),
+    remove: host.remove ?? ((key, sinceMs, isDue) => removeOld(host, key, sinceMs, isDue)),
     track: host.track,
   })
   const feed = makeFeed?.({

@@ -52,6 +52,27 @@ export function scriptOf(operation: { readonly lua: string }): string {
   return `local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end\n${operation.lua}`
 }
 
+/**
+ * One operation on several keys with the same arguments, as a script for `scriptOf`: each key has its own reply, or its
+ * own error. All happen at one moment.
+ */
+export function joinedOperation(operation: { readonly lua: string }): { readonly lua: string } {
+  return {
+    lua: `local now_us = now()
+local function now() return now_us end
+local function step(KEYS, ARGV)
+${operation.lua}
+end
+local replies = {}
+for i, key in ipairs(KEYS) do
+ local is_done, reply = pcall(step, { key }, ARGV)
+ if not is_done and type(reply) ~= 'table' then reply = { err = reply } end
+ replies[i] = reply == nil and false or reply
+end
+return replies`,
+  }
+}
+
 /** As `scriptOf`, with the clock given as the last argument: for tests that replay a history at chosen moments. */
 export function scriptAt(operation: { readonly lua: string }): string {
   return `local function now() return tonumber(ARGV[#ARGV]) end\n${operation.lua}`

@@ -42,19 +42,31 @@ export function checkTime(time: Duration, name: string): number {
   throw new HitherError('INVALID_DURATION', `${name} is whole milliseconds, 31 years at most`)
 }
 
-/**
- * `options`: of a limit. `extra`: the third argument of a limit, after the most at once and the window. `most`: the largest limit where a script
- * runs, and where `apply` does.
- */
-export function algorithm<L extends BurstLimit>(
-  name: string,
-  steps: Steps,
-  given: Limits<L>,
-  options: readonly string[],
-  extra: (limit: number, windowMs: number, burst: number, longestMs: number) => number,
-  most?: readonly [scripted: number, text: number],
+/** A limit, checked: the most that can be taken at once is `burst`. */
+export interface CheckedLimit {
+  readonly limit: number
+  readonly windowMs: number
+  readonly burst: number
+  /** The longest window of the limits beside it, and of its own. */
+  readonly longestMs: number
+}
+
+interface AlgorithmParts {
+  readonly name: string
+  readonly steps: Steps
+  /** The options that a limit has. */
+  readonly options: readonly string[]
+  /** The third argument of a limit, after the most at once and the window. Throws for a limit that cannot be counted. */
+  extra(limit: CheckedLimit): number
+  /** The largest limit where a script runs, and where `apply` does. @default 10^9 */
+  readonly most?: readonly [scripted: number, text: number]
+}
+
+export function algorithm(
+  { name, steps, options, extra, most }: AlgorithmParts,
+  given: Limits | Limits<BurstLimit>,
 ): Algorithm {
-  const limits = [given].flat() as L[]
+  const limits = [given].flat() as BurstLimit[]
   for (const one of limits) checkNames(name, one, options)
   const windows = limits.map((one) => checkTime(one?.window, `the window of ${name}`))
   const args: Algorithm['args'] = (own, text) => {
@@ -67,7 +79,7 @@ export function algorithm<L extends BurstLimit>(
       const bound = most?.[text ? 1 : 0] ?? 1e9
       if (limit > bound) throw invalid(`${name} takes a limit up to ${bound} here${most ? ': use slidingBuckets' : ''}`)
       const top = checkWhole(burst ?? limit, 'burst', 1)
-      return [top, windowMs, extra(limit, windowMs, top, Math.max(...windows))]
+      return [top, windowMs, extra({ limit, windowMs, burst: top, longestMs: Math.max(...windows) })]
     })
   }
   const tag = `${name}-${args(undefined, false).join('-')}`

@@ -9,7 +9,7 @@ import type { Call } from '../store/store.ts'
 import { checkTime } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
 import type { LimitReply } from './meter.ts'
-import { createRefusals } from './refusals.ts'
+import { type Asked, createRefusals } from './refusals.ts'
 import type { Decision, LimitOptions, RateLimiter, RateLimiterOptions } from './types.ts'
 
 const OPTIONS = ['store', 'algorithm', 'outage', 'namespace', 'timeout', 'onEvent']
@@ -65,13 +65,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     refusals.forget(key)
   }
 
-  const degraded = (
-    error: unknown,
-    key: string,
-    cost: number,
-    taking: boolean,
-    limits: readonly number[],
-  ): Decision => {
+  const degraded = (error: unknown, { key, cost, limits }: Asked, taking: boolean): Decision => {
     if (!isOutage(error)) throw error
     const reason = error.code === 'TIMEOUT' ? 'timeout' : 'unavailable'
     const at = now()
@@ -94,9 +88,10 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const limits = limit === undefined ? own : args(limit, text)
     const named = keyOf(id)
     const key = typeof named === 'string' ? named : await named
+    const asked = { key, cost, limits }
     const taking = verb === 'take'
     signal?.throwIfAborted()
-    const known = taking && refusals.find(key, cost, limits)
+    const known = taking && refusals.find(asked)
     if (known) return known
     const sentMs = now()
     const epoch = refusals.epoch()
@@ -104,12 +99,12 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
       const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal))
       const verdict = await guarded([key], ask)
       const decision = toDecision(verdict)
-      if (taking && !decision.success) refusals.keep(key, cost, limits, decision, sentMs, epoch)
+      if (taking && !decision.success) refusals.keep(asked, decision, sentMs, epoch)
       return decision
     } catch (error) {
       signal?.throwIfAborted()
       // Of many calls at once, an earlier one may have been refused meanwhile: that needs no store to say again.
-      return (taking && refusals.find(key, cost, limits)) || degraded(error, key, cost, taking, limits)
+      return (taking && refusals.find(asked)) || degraded(error, asked, taking)
     }
   }
 

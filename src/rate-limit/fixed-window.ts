@@ -35,5 +35,5 @@ const fixed = /* @__PURE__ */ steps('limit.fixed-window', lua, meter)
  * twice `limit` in a window's length anywhere: the last moment of one and the first of the next. Two numbers a limit.
  */
 export function fixedWindow(limits: Limits): Algorithm {
-  return algorithm('fixedWindow', fixed, limits, LIMIT, () => 0)
+  return algorithm({ name: 'fixedWindow', steps: fixed, options: LIMIT, extra: () => 0 }, limits)
 }

@@ -1,5 +1,5 @@
 import { invalid } from '../protocol/arguments.ts'
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type CheckedLimit, type Limits } from './algorithm.ts'
 import { type Count, EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 function divisor(a: number, b: number): number {
@@ -61,10 +61,11 @@ const cells = /* @__PURE__ */ steps('limit.gcra', lua, meter)
  * **Bound**: `burst + limit − 1` in a window's length, and `burst` at once. Three numbers a limit. ITU-T I.371, annex A.
  */
 export function gcra(limits: Limits<BurstLimit>): Algorithm {
-  return algorithm('gcra', cells, limits, BURST_LIMIT, (limit, windowMs, burst) => {
+  const extra = ({ limit, windowMs, burst }: CheckedLimit): number => {
     const tokens = (windowMs * 1000) / divisor(windowMs * 1000, limit)
     if (!(burst * tokens <= Number.MAX_SAFE_INTEGER) || (burst * windowMs) / limit > MAX_MS)
       throw invalid('gcra cannot count so fine: take a limit that divides its window, or slidingBuckets')
     return limit
-  })
+  }
+  return algorithm({ name: 'gcra', steps: cells, options: BURST_LIMIT, extra }, limits)
 }

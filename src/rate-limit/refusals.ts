@@ -7,12 +7,19 @@ import type { Decision } from './types.ts'
  * the id. Bounded, the oldest out first.
  */
 export interface Refusals {
-  find(key: string, cost: number, limits: readonly number[]): Decision | undefined
+  find(asked: Asked): Decision | undefined
   /** `sentMs`: a moment before the store decided. `epoch`: as it was then. */
-  keep(key: string, cost: number, limits: readonly number[], decision: Decision, sentMs: number, epoch: number): void
+  keep(asked: Asked, decision: Decision, sentMs: number, epoch: number): void
   forget(key: string): void
   /** How often something was forgotten. */
   epoch(): number
+}
+
+/** What is asked of the store. */
+export interface Asked {
+  readonly key: string
+  readonly cost: number
+  readonly limits: readonly number[]
 }
 
 interface Refusal {
@@ -42,7 +49,7 @@ export function createRefusals(): Refusals {
     return oldest?.[1]
   }
   return {
-    find(key, cost, limits) {
+    find({ key, cost, limits }) {
       const all = kept.get(key)
       if (!all) return undefined
       const plan = limits.join()
@@ -56,7 +63,7 @@ export function createRefusals(): Refusals {
       kept.delete(key)
       return undefined
     },
-    keep(key, cost, limits, decision, sentMs, epoch) {
+    keep({ key, cost, limits }, decision, sentMs, epoch) {
       if ((forgotten.get(key) ?? floor) > epoch) return
       const plan = limits.join()
       const others = (kept.get(key) ?? []).filter((each) => each.cost !== cost || each.limits !== plan)

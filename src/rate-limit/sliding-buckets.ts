@@ -55,5 +55,5 @@ const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, /* @__PURE__
  * under full load. At most 33 pairs of numbers a limit, however large.
  */
 export function slidingBuckets(limits: Limits): Algorithm {
-  return algorithm('slidingBuckets', buckets, limits, LIMIT, () => BUCKETS)
+  return algorithm({ name: 'slidingBuckets', steps: buckets, options: LIMIT, extra: () => BUCKETS }, limits)
 }

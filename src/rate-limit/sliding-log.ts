@@ -13,11 +13,13 @@ const MOST = 10_000
  * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
  */
 const lua = `${START}
-local block = redis.pcall('ZSCORE', key, 'b')
-local foreign = is_foreign(block)
-if type(block) == 'table' and not foreign then return block end
-local unsound = foreign or (block or 0) + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
-local blocked_until_us = unsound and 0 or -(block or 0)
+local first = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
+local foreign = is_foreign(first)
+if first.err and not foreign then return first end
+local is_blocked = first[1] == 'b'
+local unsound = foreign or is_blocked and first[2] + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
+local blocked_until_us = is_blocked and not unsound and -first[2] or 0
+local oldest_us, oldest = (first[2] or 0) + 0, first[1]
 local function entry(rank)
  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
  local member = found[1]
@@ -43,8 +45,9 @@ local function add(limit, cost)
   counted = cost
   if cost > 0 then
    newest_us, before, taken = math.max(now_us, newest_us), before + taken, cost
+   local ended_us = now_us - limit.kept_us
    put(cost)
-   redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(now_us - limit.kept_us))
+   if is_blocked or oldest_us <= ended_us then redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(ended_us)) end
   end
   local gone = {}
   while cost < 0 and member and #gone <= ${MOST} do
@@ -60,8 +63,11 @@ local function add(limit, cost)
  end
  local total = before + taken
  if counted < 0 or not limit.total_before then
-  local oldest = not unsound and redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(now_us - limit.window_us), '+inf', 'LIMIT', 0, 1)[1]
-  limit.total_before = (oldest and oldest:sub(1, 16):match('^%d+') or total) + 0
+  local start_us, counts = now_us - limit.window_us, not unsound and oldest
+  if counts and (is_blocked or counted < 0 or oldest_us <= start_us) then
+   counts = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)[1]
+  end
+  limit.total_before = (counts and counts:sub(1, 16):match('^%d+') or total) + 0
  end
  return limit.most - math.max(0, total - limit.total_before)
 end
@@ -95,5 +101,8 @@ const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ buck
  * run scripts): use `slidingBuckets` above.
  */
 export function slidingLog(limits: Limits): Algorithm {
-  return algorithm('slidingLog', log, limits, LIMIT, (_limit, _windowMs, _burst, longestMs) => longestMs, [MOST, 1000])
+  return algorithm(
+    { name: 'slidingLog', steps: log, options: LIMIT, extra: ({ longestMs }) => longestMs, most: [MOST, 1000] },
+    limits,
+  )
 }

@@ -58,5 +58,5 @@ const sliding = /* @__PURE__ */ steps('limit.sliding-window', lua, meter)
  * 1.1 times on random traffic. Three numbers a limit. Cloudflare, "How we built rate limiting capable of scaling to millions of domains".
  */
 export function slidingWindow(limits: Limits): Algorithm {
-  return algorithm('slidingWindow', sliding, limits, LIMIT, () => 0)
+  return algorithm({ name: 'slidingWindow', steps: sliding, options: LIMIT, extra: () => 0 }, limits)
 }

@@ -1,5 +1,5 @@
 import { invalid } from '../protocol/arguments.ts'
-import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type Limits } from './algorithm.ts'
+import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type CheckedLimit, type Limits } from './algorithm.ts'
 import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
 
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
@@ -45,8 +45,9 @@ const bucket = /* @__PURE__ */ steps('limit.token-bucket', lua, meter)
  * full. **Bound**: `burst + limit − 1` in a window's length. Two numbers a limit.
  */
 export function tokenBucket(limits: Limits<BurstLimit>): Algorithm {
-  return algorithm('tokenBucket', bucket, limits, BURST_LIMIT, (limit, windowMs, burst) => {
+  const extra = ({ limit, windowMs, burst }: CheckedLimit): number => {
     if (Math.ceil(burst / limit) * windowMs > MAX_MS) throw invalid('a tokenBucket fills in 31 years at most')
     return limit
-  })
+  }
+  return algorithm({ name: 'tokenBucket', steps: bucket, options: BURST_LIMIT, extra }, limits)
 }

@@ -10,7 +10,7 @@ export type Answer = (request: Request, reply: Wire) => PendingCall[]
 const NONE: PendingCall[] = []
 
 export function createAnswer(placement: Placement, scripts: Scripts, onForeignType: (verb: string) => void): Answer {
-  return ({ calls, args }, reply) => {
+  return ({ calls, args, script }, reply) => {
     const [first, second] = calls as [PendingCall, PendingCall?]
     if (typeof reply === 'string' && !second && first.effect === 'read' && !first.script) {
       settle(first, 'resolve', reply)
@@ -18,12 +18,14 @@ export function createAnswer(placement: Placement, scripts: Scripts, onForeignTy
     }
     const verb = args[0] as string
     const word = reply instanceof ReplyError ? reply.word : ''
-    if (first.script && scripts.noteReply(first.script, reply)) return calls
+    if (script && scripts.noteReply(script, reply)) return calls
     if (word === 'CROSSSLOT' && second) {
       placement.separate()
       return calls
     }
-    if (second) answerReads(calls, verb, reply)
+    // One key that is refused is not to refuse the others.
+    if (word === 'NOPERM' && second && script) return calls
+    if (second) answerEach(calls, verb, reply)
     else if (word && !(verb === 'GET' && word === 'WRONGTYPE'))
       settle(first, 'reject', rejected(verb, reply as ReplyError))
     else {
@@ -34,13 +36,13 @@ export function createAnswer(placement: Placement, scripts: Scripts, onForeignTy
   }
 }
 
-/** Answers the calls of an MGET, each by its part. */
-function answerReads(calls: readonly PendingCall[], verb: string, reply: Wire): void {
+/** Answers calls that were joined, each by its part of the reply. */
+function answerEach(calls: readonly PendingCall[], verb: string, reply: Wire): void {
   const isWhole = Array.isArray(reply) && reply.length === calls.length
   calls.forEach((call, i) => {
     const part = isWhole ? reply[i] : reply
     if (part instanceof ReplyError) settle(call, 'reject', rejected(verb, part))
-    else if (isWhole) settle(call, 'resolve', present(part))
+    else if (isWhole) settle(call, 'resolve', call.script ? part : present(part))
     else settle(call, 'reject', badReply(verb))
   })
 }

@@ -1,6 +1,7 @@
 import { tell } from '../runtime/listener.ts'
 import { badReply, createAnswer } from './answer.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
+import type { JoinScripts } from './join-scripts.ts'
 import { createPlacement, createPlanner, MAX_COMMANDS } from './plan-batch.ts'
 import { createResend } from './resend.ts'
 import { createScripts } from './scripts.ts'
@@ -22,6 +23,8 @@ export interface CommandStoreOptions {
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
   readonly sendEach?: SendEach
+  /** Joins operations that differ in their keys alone: `joinScripts`, where all keys are on one server. @default none are joined */
+  readonly joinScripts?: JoinScripts
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
@@ -46,7 +49,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
   const placement = createPlacement(transport, slotOf)
   const scripts = createScripts(prelude)
-  const planner = createPlanner(placement, scripts, ordered)
+  const planner = createPlanner(placement, scripts, ordered, slotOf ? undefined : options.joinScripts)
   const answer = createAnswer(placement, scripts, (verb) => emit('foreign-type', verb))
   const resend = createResend(() => emit('resend', 'batch'))
   const sendCalls = createSender({ transport, sendEach, ordered, planner, answer, resend })

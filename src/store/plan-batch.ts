@@ -1,5 +1,6 @@
 import type { Effect } from '../protocol/operation.ts'
-import type { Scripts } from './scripts.ts'
+import type { JoinScripts } from './join-scripts.ts'
+import type { Script, Scripts } from './scripts.ts'
 import type { PendingCall } from './tick.ts'
 import type { Transport } from './transport.ts'
 
@@ -8,6 +9,12 @@ export interface Request {
   readonly calls: PendingCall[]
   args: (string | number | Uint8Array)[]
   readonly effect: Effect
+  /** What `args` runs: for several calls, the script that does so for each of their keys. */
+  script?: Script
+  /** It may go by digest: should the server say that it has no such script, nothing comes out of order. */
+  canMiss?: boolean
+  /** It was sent before. */
+  readonly isResend?: boolean
 }
 
 /** How many calls of a tick are still to come on each key. */
@@ -60,8 +67,13 @@ interface Plan {
   readonly loaded: Set<object>[]
 }
 
-/** `ordered`: the transport keeps the order of requests made one after another. */
-export function createPlanner(placement: Placement, scripts: Scripts, ordered: boolean): Planner {
+/** `ordered`: the transport keeps the order of requests made one after another. `join`: of operations, absent on a Cluster. */
+export function createPlanner(
+  placement: Placement,
+  scripts: Scripts,
+  ordered: boolean,
+  join: JoinScripts | undefined,
+): Planner {
   const { isApart, slotOf } = placement
 
   /** Adds a read to one that is open, or begins one. */
@@ -79,16 +91,30 @@ export function createPlanner(placement: Placement, scripts: Scripts, ordered: b
     open.args.push(key)
     open.calls.push(call)
   }
-  const addScript = ({ requests, loaded }: Plan, call: PendingCall, toCome: CallsToCome): void => {
-    const script = call.script as NonNullable<PendingCall['script']>
+  const addScript = (plan: Plan, call: PendingCall, toCome: CallsToCome): void => {
+    const script = call.script as Script
     const key = call.keys[0]
     const slot = key === undefined ? 0 : slotOf(key)
-    const isLoaded = !isApart() && loaded[slot]?.has(script)
     // NOSCRIPT would come too late to keep order with a later call on the key.
-    const isThere = isLoaded || !(call.sent || (key !== undefined && toCome?.get(key)))
-    const args = scripts.commandFor(script, call.args, isThere)
-    requests.push({ calls: [call], args, effect: call.effect })
-    if (args[0] !== 'EVAL') return
+    const canMiss = !call.sent && !(key !== undefined && toCome?.get(key))
+    const last = plan.requests.at(-1)
+    if (join && last?.script && !isApart()) {
+      const isJoined = join(last, call, canMiss, (joined, args) => {
+        if (last.args[0] === 'EVAL') plan.loaded[slot]?.delete(last.script as Script)
+        last.script = joined
+        runScript(plan, last, args, slot)
+      })
+      if (isJoined) return
+    }
+    const request: Request = { calls: [call], args: [], effect: call.effect, script, canMiss, isResend: call.sent }
+    plan.requests.push(request)
+    runScript(plan, request, call.args, slot)
+  }
+  const runScript = ({ loaded }: Plan, request: Request, args: PendingCall['args'], slot: number): void => {
+    const script = request.script as Script
+    const isLoaded = !isApart() && loaded[slot]?.has(script)
+    request.args = scripts.commandFor(script, args, isLoaded || request.canMiss === true)
+    if (request.args[0] !== 'EVAL') return
     loaded[slot] ??= new Set()
     loaded[slot].add(script)
   }

@@ -4,7 +4,7 @@ import { isUnexpectedFlag } from './script-flags.ts'
 import type { PendingCall } from './tick.ts'
 import { type Command, ReplyError, type Wire } from './transport.ts'
 
-type Script = NonNullable<PendingCall['script']>
+export type Script = NonNullable<PendingCall['script']>
 
 /** What is known of an endpoint's scripts: their digests, and whether it takes the prelude. */
 export interface Scripts {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { type CommandStoreOptions, createCommandStore } from '../../src/store/command-store.ts'
+import { joinScripts } from '../../src/store/join-scripts.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { AtomicStore, Call, StoreEvent } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
@@ -435,5 +436,41 @@ describe('deadlines, aborts and odd replies', () => {
     const { store, events } = scripted(() => [new ReplyError('WRONGTYPE Operation against a key')])
     expect(await store.get('k')).toBeUndefined()
     expect(events).toEqual([{ type: 'foreign-type', command: 'GET' }])
+  })
+})
+
+describe('operations that differ in their keys alone', () => {
+  const joining = (answer: Answer) => scripted(answer, { ordered: true, joinScripts })
+  const keysOf = (requests: readonly (readonly Command[])[]) =>
+    requests.map((commands) => commands.map(({ args }) => args.slice(3, 3 + Number(args[2])).join(' ')))
+  const counts: Answer = (commands) => commands.map(({ args }) => (args[2] === 1 ? 1 : Array(Number(args[2])).fill(1)))
+
+  it('go as one script, 16 at the most, and each is answered by its part', async () => {
+    const { store, requests } = joining((commands) =>
+      commands.map(({ args }) => args.slice(3, 3 + Number(args[2])).map((key) => Number(String(key).slice(1)))),
+    )
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+    const replies = await Promise.all(keys.map((key) => store.run(testCounter, key, [1, 0])))
+    expect(replies).toEqual(keys.map((_, i) => i))
+    expect(keysOf(requests)).toEqual([[keys.slice(0, 16).join(' '), keys.slice(16).join(' ')]])
+  })
+  it('go apart where an argument differs, and where another call comes between', async () => {
+    const { store, requests } = joining(counts)
+    const take = (key: string, by: number) => store.run(testCounter, key, [by, 0])
+    await Promise.all([take('a', 1), take('b', 1), take('c', 2), store.set('d', ''), take('e', 2)])
+    expect(keysOf(requests).map((keys) => keys.filter(Boolean))).toEqual([['a b', 'c', 'e']])
+  })
+  it('are refused by themselves: an error of one key is no other’s, and one that refuses all sends each again', async () => {
+    const wrong = joining((commands) => commands.map(() => [1, new ReplyError('WRONGTYPE of b')]))
+    const [a, b] = ['a', 'b'].map((key) => wrong.store.run(testCounter, key, [1, 0]))
+    expect(await a).toBe(1)
+    expect(await failure(b as Promise<number>)).toMatchObject({ code: 'STORE_REJECTED' })
+    const denied = joining((commands) =>
+      commands.map(({ args }) => (args.includes('b') ? new ReplyError('NOPERM no access to a key') : 1)),
+    )
+    const [may, mayNot] = ['a', 'b'].map((key) => denied.store.run(testCounter, key, [1, 0]))
+    expect(await may).toBe(1)
+    expect(await failure(mayNot as Promise<number>)).toMatchObject({ code: 'UNAUTHORIZED' })
+    expect(keysOf(denied.requests)).toEqual([['a b'], ['a', 'b']])
   })
 })

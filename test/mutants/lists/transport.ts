@@ -5,6 +5,7 @@ const store = of('src/store/command-store.ts', BY)
 const plan = of('src/store/plan-batch.ts', BY)
 const answer = of('src/store/answer.ts', BY)
 const resend = of('src/store/resend.ts', BY)
+const join = of('src/store/join-scripts.ts', BY)
 const sender = of('src/store/send-calls.ts', BY)
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
@@ -27,6 +28,16 @@ export const mutants: readonly Mutant[] = [
     'a script that another node may not have goes as text',
     'const isLoaded = !isApart() && loaded',
     'const isLoaded = loaded',
+  ),
+
+  // Operations that are joined
+  join('only operations with the same arguments are joined', 'if (args[i] !== others[i]) return false', ''),
+  join('joined operations are few', ' || count === SCRIPTS_AT_ONCE', ''),
+  answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
+  answer(
+    'a reply is each key’s own',
+    'const part = isWhole ? reply[i] : reply',
+    'const part = isWhole ? reply[0] : reply',
   ),
 
   // Too many requests, and the end

@@ -1,0 +1,71 @@
+import { Buffer } from 'node:buffer'
+import { now } from '../../src/runtime/clock.ts'
+import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import type { Peer } from './client.ts'
+import { isReply, late, lost } from './errors.ts'
+import type { CommandOptions, Progress } from './progress.ts'
+import { toExact, toWire } from './replies.ts'
+
+/** Commands over one connection of the client. */
+export interface Exchange {
+  /** Sends one command. An error reply is a value. */
+  send(peer: Peer, args: Command['args'], options: CommandOptions | undefined): Promise<Wire>
+  /** Writes `commands` contiguously; throws past the deadline and for a call that is over, whose commands stay unsent. */
+  write(peer: Peer, commands: readonly Command[], progress: Progress): Promise<Wire>[]
+}
+
+/** `onMoved`: sends a command elsewhere, whose key the server says to be on another node; absent: that reply is a value. */
+export function createExchange(
+  client: Peer,
+  onMoved: ((args: Command['args'], options: CommandOptions) => Promise<Wire>) | undefined,
+): Exchange {
+  const exact = client.options.stringNumbers === true
+  const send: Exchange['send'] = (peer, args, options = {}) => {
+    const { bytes } = options
+    const failed = (error: unknown): Wire | Promise<Wire> => {
+      if (isReply(error)) {
+        const reply = new ReplyError(error.message)
+        // Nothing ran.
+        return onMoved && !options.atomic && reply.word === 'MOVED' ? onMoved(args, options) : reply
+      }
+      // A node's client that has ended is replaced by the Cluster: what is final is the end of the whole.
+      throw lost(error, true, (client.isCluster ? client : peer).status)
+    }
+    const name = args[0] as string
+    // Its own method costs a client less than `call`, which shows where one caller waits for one key.
+    if (name === 'GET' && !bytes && !exact && peer.get) return peer.get(args[1] as string).then(toWire, failed)
+    const rest = args.slice(1)
+    for (let i = 0; i < rest.length; i++) {
+      const arg = rest[i]
+      if (arg instanceof Uint8Array) rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
+    }
+    if (exact) return peer.callBuffer(name, rest as string[]).then((reply) => toExact(reply, bytes === true), failed)
+    const reply = bytes ? peer.callBuffer(name, rest as string[]) : peer.call(name, rest as string[])
+    return reply.then(toWire, failed)
+  }
+  return {
+    send,
+    write(peer, commands, progress) {
+      if (progress.over || !(progress.deadline > now())) throw late(progress.sent)
+      progress.sent = true
+      const stream = commands.length > 1 ? peer.stream : undefined
+      stream?.cork?.()
+      try {
+        let scripts = 0
+        return commands.map(({ args }) => {
+          const reply = send(peer, args, progress)
+          if (args[0] === 'EVALSHA') scripts += args[2] as number
+          if (scripts >= SCRIPTS_AT_ONCE) {
+            scripts = 0
+            stream?.uncork?.()
+            stream?.cork?.()
+          }
+          return reply
+        })
+      } finally {
+        stream?.uncork?.()
+      }
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import { joinedOperation } from '../protocol/operation.ts'
+import type { Request } from './plan-batch.ts'
+import type { Script } from './scripts.ts'
+import { type PendingCall, SCRIPTS_AT_ONCE } from './tick.ts'
+
+/**
+ * Adds an operation to the request before it, and returns true, where both run the same with the same arguments: one
+ * script then runs for up to 16 keys of one server, and client and server save most of what a command costs beside its
+ * work. `run` puts the joined script into the request, with the arguments of its first call.
+ */
+export type JoinScripts = (
+  last: Request,
+  call: PendingCall,
+  canMiss: boolean,
+  run: (joined: Script, args: PendingCall['args']) => void,
+) => boolean
+
+export const joinScripts: JoinScripts = (last, call, canMiss, run) => {
+  const first = last.calls[0] as PendingCall
+  const count = last.calls.length
+  // A call that is sent again goes by itself: its company may be what was refused.
+  if (first.script !== call.script || last.isResend || call.sent || count === SCRIPTS_AT_ONCE) return false
+  if (!call.keys[0] || !haveSameArgs(first, call)) return false
+  if (count > 1 && last.args[0] !== 'EVAL' && !canMiss) return false
+  if (count === 1) {
+    last.canMiss = last.canMiss === true && canMiss
+    run(joinedOf(first.script as Script), first.args)
+  }
+  last.args[2] = count + 1
+  last.args.splice(3 + count, 0, call.keys[0])
+  last.calls.push(call)
+  return true
+}
+
+const joined = new WeakMap<Script, Script>()
+
+function joinedOf(script: Script): Script {
+  let entry = joined.get(script)
+  if (!entry) {
+    entry = joinedOperation(script)
+    joined.set(script, entry)
+  }
+  return entry
+}
+
+/** Whether two operations differ in their keys alone. */
+function haveSameArgs({ args }: PendingCall, { args: others }: PendingCall): boolean {
+  if (args.length !== others.length) return false
+  for (let i = 2; i < args.length; i++) if (args[i] !== others[i]) return false
+  return true
+}
