@@ -90,6 +90,11 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
         unit.sent = true
         continue
       }
+      const last = requests.at(-1)
+      if (last && joinsHash(last, unit)) {
+        unit.sent = true
+        continue
+      }
       const request: Request = { units: [unit], args: unit.args as Request['args'], effect }
       requests.push(request)
       if (slot < 0) reads = []
@@ -373,6 +378,18 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     },
     setBytes: (key, value, ttlMs, call) => write(key, value, ttlMs, call, true),
   }
+}
+
+/** Makes one HMGET of HGETs that follow one another on one hash. Returns whether the unit has joined. */
+function joinsHash(last: Request, unit: Unit): boolean {
+  const [first] = last.units as [Unit]
+  const isAlike = unit.args[0] === 'HGET' && unit.args.length === 3 && first.args.length === 3
+  if (!isAlike || first.args[0] !== 'HGET' || first.args[1] !== unit.args[1]) return false
+  if (last.units.length >= MAX_COMMANDS) return false
+  if (last.units.length === 1) last.args = ['HMGET', ...first.args.slice(1)]
+  last.args.push(unit.args[2] as string)
+  last.units.push(unit)
+  return true
 }
 
 const PING = { lua: 'return 1' }

@@ -8,6 +8,12 @@ const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  store(
+    'only reads of one hash are joined',
+    "first.args[0] !== 'HGET' || first.args[1] !== unit.args[1]",
+    "first.args[0] !== 'HGET'",
+  ),
+  store('only a whole HGET is joined', 'unit.args.length === 3 && first.args.length === 3', 'true'),
   // A Cluster behind one url
   store('keys that were refused together are asked for again', "word === 'CROSSSLOT' && units[1]", 'false'),
   store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),
