@@ -36,7 +36,7 @@ export type Args = Command['args']
 /** Sends one command of these stored keys; a transaction or a batch collects it instead. */
 export type Send = (keys: readonly string[], args: Args | Promise<Args>, effect: Effect, call?: Call) => Promise<Wire>
 
-/** What stands after the key: a value's text may come late, by an asynchronous codec. */
+/** What follows the key. The text of a value may be a promise, by an asynchronous codec. */
 export type Part = string | number | Promise<string>
 /** Sends `<verb> <key> <parts>`. What makes the parts may throw: the call then rejects. `others`: further keys, before the parts. A verb of several words ends before the key. */
 type Ask = <R>(
