@@ -25,12 +25,12 @@ const BARE = /^[!#-+\--[\]-~]+$/
 const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 
 /**
- * Middleware that carries out a request with an `Idempotency-Key` once, and answers its duplicates with the first response
+ * Middleware that carries out a request with an `Idempotency-Key` once, and replays the first response to its duplicates
  * (draft-ietf-httpapi-idempotency-key-header-07). The key is quoted or bare. A duplicate is answered with the stored
  * response and `Idempotency-Replayed: true`; with 409 while the first is at work, or when it is not known what became of
- * it; with 422 for another method, path, query or body. A handler that throws, or answers 5xx, frees the key.
+ * it; with 422 for another method, path, query or body. A handler that throws, or returns 5xx, frees the key.
  *
- * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is away sends the request to the application's
+ * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down sends the request to the application's
  * error handler before it is carried out.
  */
 export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>): MiddlewareHandler<E> {

@@ -83,7 +83,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       signal?.throwIfAborted()
       const inbox = createInbox<string>(maxQueued)
       const listening = listen(full, inbox.add, inbox.lose, inbox.fail)
-      // Whoever awaits `ready`, or the next item, is told of it.
+      // Whoever awaits `ready`, or the next item, gets the error.
       listening.catch(inbox.fail)
       const close = async (): Promise<void> => {
         inbox.end()

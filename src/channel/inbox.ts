@@ -31,7 +31,7 @@ export function createInbox<M>(maxQueued: number): Inbox<M> {
     add(value) {
       if (ended) return
       if (items.length >= maxQueued) {
-        // The reader is behind: the oldest go, and a gap stands where they were, also where there is room for one item alone.
+        // The reader is behind: the oldest go, and a gap is put in their place, even if there is room for only one item.
         items.splice(0, Math.max(1, items.length - Math.max(maxQueued, 2) + 2), { type: 'gap' })
         if (items[1]?.type === 'gap') items.splice(1, 1)
       }

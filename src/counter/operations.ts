@@ -54,7 +54,7 @@ return digits`,
 type Window = readonly [...Bounds, bucketUs: number, buckets: number, lifeMs: number]
 
 /**
- * Counts `by` in the bucket of this moment, and bounds the total of the window; 0 counts nothing and answers the total.
+ * Counts `by` in the bucket of this moment, and bounds the total of the window; 0 counts nothing and replies the total.
  *
  * Text: for each bucket that is in the window, oldest first, its number since the epoch and its count: `29916666 5;`. A
  * window of n buckets covers the bucket at hand and the n before it, so that a count leaves up to a bucket late and never

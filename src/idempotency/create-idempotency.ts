@@ -19,7 +19,7 @@ export interface IdempotencyOptions {
   /** How long a duplicate waits for the first request to be done. @default '5s' */
   readonly wait?: Duration
   /**
-   * How long a request may be at work. A duplicate after that is told `unknown`: the process of the first may be gone, its
+   * How long a request may be at work. A duplicate after that gets `unknown`: the process of the first may be gone, its
    * work done or not. @default '1m'
    */
   readonly hold?: Duration
@@ -37,7 +37,7 @@ export interface BeginOptions {
 /** What a request with a key is to do. */
 export type Attempt =
   | {
-      /** Do the work, then call `complete` or `release`. No other request with this key is told so, unless `release` was called. */
+      /** Do the work, then call `complete` or `release`. No other request with this key gets this, unless `release` was called. */
       readonly outcome: 'first'
       /** Stores what duplicates are given. Resolves to false when the key was forgotten meanwhile. May be called again. */
       complete(response: string): Promise<boolean>

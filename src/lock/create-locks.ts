@@ -9,7 +9,7 @@ import { randomId } from '../runtime/random.ts'
 import { heldLock } from './held-lock.ts'
 import { lockStep } from './operations.ts'
 import { confirmedRun, UNMET } from './replicas.ts'
-import type { AcquireOptions, Lock, Lockable, Locks, LocksOptions } from './types.ts'
+import type { AcquireOptions, Lock, Lockable, Locks, LocksOptions, RunResult } from './types.ts'
 
 const OPTIONS = ['store', 'namespace', 'ttl', 'minReplicas', 'poll']
 const ACQUIRE = ['wait', 'signal', 'ttl', 'renew']
@@ -47,13 +47,14 @@ export function createLocks(options: LocksOptions): Locks {
     }
   }
 
-  const acquire = async (key: string, most: number, options: AcquireOptions = {}): Promise<Lock | undefined> => {
+  const acquire = async (kind: string, name: string, most: number, options: AcquireOptions = {}) => {
+    const key = storedKey(`:${space}:${kind}`, name)
     checkNames('acquire', options, ACQUIRE)
     const { wait = 0, signal, renew = true, ttl = defaultMs } = options
     const ttlMs = toMs(ttl, 'ttl')
     const end = elapsedMs() + toMs(wait, 'wait', 0)
     let id = randomId()
-    const freeAs = async (id: string): Promise<boolean> => (await store.run(lockStep, key, ['free', id, 0])) > 0
+    const freeAs = (id: string): Promise<number> => store.run(lockStep, key, ['free', id, 0])
     signal?.throwIfAborted()
     try {
       for (;;) {
@@ -87,25 +88,27 @@ export function createLocks(options: LocksOptions): Locks {
     }
   }
 
+  const run: RunAs = async (kind, name, most, work, options) => {
+    const lock = await acquire(kind, name, most, options)
+    if (!lock) return { acquired: false }
+    try {
+      return { acquired: true, value: await work(lock) }
+    } finally {
+      await lock[Symbol.asyncDispose]()
+    }
+  }
   const lockable = (kind: string, name: string, most: number): Lockable => {
-    const key = storedKey(`:${space}:${kind}`, name)
+    // Throws for a name that makes no key.
+    storedKey(`:${space}:${kind}`, name)
     return {
-      acquire: (options) => acquire(key, most, options),
-      async run(work, options) {
-        const lock = await acquire(key, most, options)
-        if (!lock) return { acquired: false }
-        try {
-          return { acquired: true, value: await work(lock) }
-        } finally {
-          await lock[Symbol.asyncDispose]()
-        }
-      },
+      acquire: (options) => acquire(kind, name, most, options),
+      run: (work, options) => run(kind, name, most, work, options),
     }
   }
 
   return {
-    acquire: async (name, options) => await lockable('lock', name, 1).acquire(options),
-    run: async (name, work, options) => await lockable('lock', name, 1).run(work, options),
+    acquire: (name, options) => acquire('lock', name, 1, options),
+    run: (name, work, options) => run('lock', name, 1, work, options),
     semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1, MAX_HOLDERS)),
     readWrite: (name) => ({
       read: lockable('read-write', name, MAX_HOLDERS),
@@ -113,5 +116,13 @@ export function createLocks(options: LocksOptions): Locks {
     }),
   }
 }
+
+type RunAs = <T>(
+  kind: string,
+  name: string,
+  most: number,
+  work: (lock: Lock) => T | PromiseLike<T>,
+  options?: AcquireOptions,
+) => Promise<RunResult<T>>
 
 function ignore(): void {}

@@ -14,7 +14,8 @@ export interface Grant {
   readonly renew: boolean
   /** Resolves to 1: the lease lasts at least so long from the sending; 0: it is not this lock's; or `UNMET`. */
   keep(leaseMs: number, call?: Call): Promise<number>
-  free(): Promise<boolean>
+  /** Resolves to 1 where it was held, or had been freed by this lock before; else 0. */
+  free(): Promise<number>
 }
 
 /**
@@ -73,7 +74,7 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
     released = true
     cancel()
     try {
-      return (await free()) && !late
+      return (await free()) > 0 && !late
     } catch (error) {
       if (late) return false
       throw error

@@ -42,7 +42,7 @@ function answerEach(calls: readonly PendingCall[], verb: string, reply: Wire): v
   calls.forEach((call, i) => {
     const part = isWhole ? reply[i] : reply
     if (part instanceof ReplyError) settle(call, 'reject', rejected(verb, part))
-    else if (isWhole) settle(call, 'resolve', call.script ? part : present(part))
+    else if (isWhole) settle(call, 'resolve', call.args[0] === 'GET' ? present(part) : part)
     else settle(call, 'reject', badReply(verb))
   })
 }

@@ -139,7 +139,7 @@ export function createPlanner(
           if (call.script) {
             addScript(plan, call, toCome)
             isComplete = !scripts.isPreludeKnown()
-          } else plan.requests.push(asItIs(call))
+          } else if (!joinsHash(plan.requests.at(-1), call)) plan.requests.push(asItIs(call))
         }
         call.sent = true
       }
@@ -160,6 +160,18 @@ export function createPlanner(
       return sending({ calls: calls as PendingCall[], args, effect: 'read' })
     },
   }
+}
+
+/** Makes one HMGET of HGETs that follow one another on one hash. Returns whether the call has joined. */
+function joinsHash(last: Request | undefined, call: PendingCall): boolean {
+  const first = last?.calls[0]
+  if (!last || !first || call.args[0] !== 'HGET' || last.calls.length >= MAX_COMMANDS) return false
+  if (call.args.length !== 3 || first.args.length !== 3) return false
+  if (first.args[0] !== 'HGET' || first.args[1] !== call.args[1]) return false
+  if (last.calls.length === 1) last.args = ['HMGET', ...first.args.slice(1)]
+  last.args.push(call.args[2] as string)
+  last.calls.push(call)
+  return true
 }
 
 function sending(request: Request): Request {

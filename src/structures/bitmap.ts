@@ -27,10 +27,10 @@ export function bitmapAt(place: Place<never>): Bitmap {
   const positionOrAbsent = (reply: unknown): number | undefined => (Number(reply) < 0 ? undefined : Number(reply))
   return {
     ...lifetime,
-    get: async (position, call) => read('GETBIT', [checkPosition(position)], toBit, call),
-    set: async (position, bit, call) => write('SETBIT', [checkPosition(position), checkBit(bit)], toBit, call),
-    count: async (call) => read('BITCOUNT', [], toNumber, call),
-    first: async (bit, call) => read('BITPOS', [checkBit(bit)], positionOrAbsent, call),
+    get: (position, call) => read('GETBIT', () => [checkPosition(position)], toBit, call),
+    set: (position, bit, call) => write('SETBIT', () => [checkPosition(position), checkBit(bit)], toBit, call),
+    count: (call) => read('BITCOUNT', [], toNumber, call),
+    first: (bit, call) => read('BITPOS', () => [checkBit(bit)], positionOrAbsent, call),
   }
 }
 

@@ -77,8 +77,8 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
         toList(reply).map((one) => (one === null ? undefined : toPosition(one)))
       return parts.length === 0 ? [] : read('GEOPOS', parts, open, call)
     },
-    distance: async (from, to, unit = 'm', call) =>
-      read('GEODIST', [text(from), text(to), checkUnit(unit)], numberOrAbsent, call),
+    distance: (from, to, unit = 'm', call) =>
+      read('GEODIST', () => [text(from), text(to), checkUnit(unit)], numberOrAbsent, call),
     async nearby({ around, within, unit = 'm', limit }, call) {
       const parts = [
         ...('member' in around ? ['FROMMEMBER', text(around.member)] : ['FROMLONLAT', ...degrees(around)]),
@@ -97,7 +97,7 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
       const parts = texts(members)
       return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
     },
-    size: async (call) => read('ZCARD', [], toNumber, call),
+    size: (call) => read('ZCARD', [], toNumber, call),
   }
 }
 

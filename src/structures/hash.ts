@@ -63,35 +63,45 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
   }
   return {
     ...lifetime,
-    get: async (field, call) => read('HGET', [field], place.valueOrAbsent, call),
+    get: (field, call) => read('HGET', () => [field], place.valueOrAbsent, call),
     async getMany(fields, call) {
       const open = (reply: Wire): Promise<Map<string, T>> =>
         toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[fields[i] as string, text]])))
       return fields.length === 0 ? new Map() : read('HMGET', fields, open, call)
     },
-    getAll: async (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
-    set: async (field, value, call) => write('HSET', [field, text(value)], isOne, call),
+    getAll: (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
+    set: (field, value, call) => write('HSET', () => [field, text(value)], isOne, call),
     async setMany(entries, call) {
       const pairs = [...entries]
       const parts = pairs.flatMap(([field, value]) => [field, text(value)])
       return pairs.length === 0 ? 0 : write('HSET', parts, toNumber, call)
     },
-    add: async (field, value, call) => write('HSETNX', [field, text(value)], isOne, call),
-    has: async (field, call) => read('HEXISTS', [field], isOne, call),
+    add: (field, value, call) => write('HSETNX', () => [field, text(value)], isOne, call),
+    has: (field, call) => read('HEXISTS', () => [field], isOne, call),
     async delete(fields, call) {
       const all = typeof fields === 'string' ? [fields] : fields
       return all.length === 0 ? 0 : write('HDEL', all, toNumber, call)
     },
-    fields: async (call) => read('HKEYS', [], (reply) => toList(reply).map(toText), call),
-    size: async (call) => read('HLEN', [], toNumber, call),
+    fields: (call) => read('HKEYS', [], (reply) => toList(reply).map(toText), call),
+    size: (call) => read('HLEN', [], toNumber, call),
     async incrementBy(field, by, call) {
       place.checkNumeric()
       return write('HINCRBY', [field, checkWhole(by, 'by')], toSum, call)
     },
-    expireField: async (field, ttl, call) =>
-      write('HPEXPIRE', [toMs(ttl, 'ttl'), 'FIELDS', 1, field], (reply) => toNumber(toList(reply)[0] ?? 0) > 0, call),
-    fieldExpiresIn: async (field, call) =>
-      read('HPTTL', ['FIELDS', 1, field], (reply) => millisecondsLeft(toList(reply)[0] ?? -2), call),
+    expireField: (field, ttl, call) =>
+      write(
+        'HPEXPIRE',
+        () => [toMs(ttl, 'ttl'), 'FIELDS', 1, field],
+        (reply) => toNumber(toList(reply)[0] ?? 0) > 0,
+        call,
+      ),
+    fieldExpiresIn: (field, call) =>
+      read(
+        'HPTTL',
+        () => ['FIELDS', 1, field],
+        (reply) => millisecondsLeft(toList(reply)[0] ?? -2),
+        call,
+      ),
     async *[Symbol.asyncIterator]() {
       for await (const page of scanPages(place, 'HSCAN', PAGE)) yield* await toMap(toPairs(page))
     },

@@ -60,12 +60,12 @@ export function listAt<T>(place: Place<T>): List<T> {
     prepend: (values, call) => push('LPUSH', values, call),
     takeFirst: (options) => take('LPOP', options),
     takeLast: (options) => take('RPOP', options),
-    at: async (position, call) => read('LINDEX', [checkWhole(position, 'position')], valueOrAbsent, call),
-    setAt: async (position, value, call) => write('LSET', [checkWhole(position, 'position'), text(value)], done, call),
+    at: (position, call) => read('LINDEX', () => [checkWhole(position, 'position')], valueOrAbsent, call),
+    setAt: (position, value, call) => write('LSET', () => [checkWhole(position, 'position'), text(value)], done, call),
     range: async (from, to, call) => read('LRANGE', ends(from, to), place.values, call),
     trim: async (from, to, call) => write('LTRIM', ends(from, to), done, call),
-    remove: async (value, count = 0, call) => write('LREM', [checkWhole(count, 'count'), text(value)], toNumber, call),
-    indexOf: async (value, call) => read('LPOS', [text(value)], numberOrAbsent, call),
+    remove: (value, count = 0, call) => write('LREM', () => [checkWhole(count, 'count'), text(value)], toNumber, call),
+    indexOf: (value, call) => read('LPOS', () => [text(value)], numberOrAbsent, call),
     async insert(value, where, beside, call) {
       if (where !== 'before' && where !== 'after') {
         throw new HitherError('INVALID_ARGUMENT', "insert goes 'before' or 'after' a value")
@@ -73,7 +73,7 @@ export function listAt<T>(place: Place<T>): List<T> {
       const open = (size: Wire): number | undefined => (Number(size) > 0 ? Number(size) : undefined)
       return write('LINSERT', [where.toUpperCase(), text(beside), text(value)], open, call)
     },
-    size: async (call) => read('LLEN', [], toNumber, call),
+    size: (call) => read('LLEN', [], toNumber, call),
   }
 }
 

@@ -36,12 +36,12 @@ export type Args = Command['args']
 /** Sends one command of these stored keys; a transaction or a batch collects it instead. */
 export type Send = (keys: readonly string[], args: Args | Promise<Args>, effect: Effect, call?: Call) => Promise<Wire>
 
-/** What stands after the key: a value's text may come late, by an asynchronous codec. */
+/** What follows the key. The text of a value may be a promise, by an asynchronous codec. */
 export type Part = string | number | Promise<string>
-/** Sends `<verb> <key> <parts>`; `others`: further keys, before the parts. A verb of several words ends before the key. */
+/** Sends `<verb> <key> <parts>`. What makes the parts may throw: the call then rejects. `others`: further keys, before the parts. A verb of several words ends before the key. */
 type Ask = <R>(
   verb: string | Args,
-  parts: readonly Part[],
+  parts: readonly Part[] | (() => readonly Part[]),
   open: (reply: Wire) => R | Promise<R>,
   call?: Call,
   others?: readonly string[],
@@ -92,11 +92,20 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   const keyOf = (other: string): string => storedKey(namespace, other)
   const askAs =
     (effect: Effect): Ask =>
-    async (verb, parts, open, call, others = []) => {
-      const keys = [stored, ...others.map(keyOf)]
-      const args = [...[verb].flat(), ...keys, ...parts]
-      const whole = args.some(isPromise) ? Promise.all(args).then(checkText) : checkText(args as Args)
-      return open(await send(keys, whole, effect, call))
+    async (verb, parts, open, call, others) => {
+      const keys = others ? [stored, ...others.map(keyOf)] : [stored]
+      const args: Part[] = typeof verb === 'string' ? [verb, ...keys] : [...(verb as string[]), ...keys]
+      let isLate = false
+      for (const part of typeof parts === 'function' ? parts() : parts) {
+        isLate ||= part instanceof Promise
+        args.push(part)
+      }
+      const whole = isLate ? Promise.all(args).then(checkText) : checkText(args as Args)
+      try {
+        return open(await send(keys, whole, effect, call))
+      } catch (error) {
+        throw wrongTypeOr(error)
+      }
     }
   const read = askAs('read')
   const write = askAs('once')
@@ -142,9 +151,9 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
     },
     lifetime: {
       clear: async (call) => isOne(await send([stored], ['UNLINK', stored], 'repeat', call)),
-      expireIn: async (ttl, call) => write('PEXPIRE', [toMs(ttl, 'ttl')], isOne, call),
-      persist: async (call) => write('PERSIST', [], isOne, call),
-      expiresIn: async (call) => read('PTTL', [], millisecondsLeft, call),
+      expireIn: (ttl, call) => write('PEXPIRE', () => [toMs(ttl, 'ttl')], isOne, call),
+      persist: (call) => write('PERSIST', [], isOne, call),
+      expiresIn: (call) => read('PTTL', [], millisecondsLeft, call),
     },
   }
 }
@@ -165,13 +174,10 @@ export function checkSpace(space: StructureSpace): StructureSpace {
 
 const sendTo =
   (store: CommandStore): Send =>
-  async (keys, args, effect, call) => {
-    try {
-      return await store.command(keys, args instanceof Promise ? await args : args, effect, call)
-    } catch (error) {
-      throw wrongTypeOr(error)
-    }
-  }
+  (keys, args, effect, call) =>
+    args instanceof Promise
+      ? args.then((whole) => store.command(keys, whole, effect, call))
+      : store.command(keys, args, effect, call)
 
 /** The server's WRONGTYPE by this package's own code; any other error as it is. */
 export function wrongTypeOr(error: unknown): unknown {

@@ -49,15 +49,15 @@ export function setAt<T>(place: Place<T>): ValueSet<T> {
     ...lifetime,
     add: (members, call) => change('SADD', members, call),
     delete: (members, call) => change('SREM', members, call),
-    has: async (value, call) => read('SISMEMBER', [text(value)], isOne, call),
+    has: (value, call) => read('SISMEMBER', () => [text(value)], isOne, call),
     async hasMany(members, call) {
       const parts = texts(members)
       return parts.length === 0 ? [] : read('SMISMEMBER', parts, (reply) => toList(reply).map(isOne), call)
     },
-    values: async (call) => read('SMEMBERS', [], values, call),
-    size: async (call) => read('SCARD', [], toNumber, call),
-    take: async (count = 1, call) => write('SPOP', [checkWhole(count, 'count', 0)], values, call),
-    random: async (count = 1, call) => read('SRANDMEMBER', [checkWhole(count, 'count', 0)], values, call),
+    values: (call) => read('SMEMBERS', [], values, call),
+    size: (call) => read('SCARD', [], toNumber, call),
+    take: (count = 1, call) => write('SPOP', () => [checkWhole(count, 'count', 0)], values, call),
+    random: (count = 1, call) => read('SRANDMEMBER', () => [checkWhole(count, 'count', 0)], values, call),
     intersection: combine('SINTER'),
     union: combine('SUNION'),
     difference: combine('SDIFF'),

@@ -99,8 +99,8 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
     ...lifetime,
     set: async (member, score, options) => (await setMany([[member, score]], options)) === 1,
     setMany,
-    incrementBy: async (member, by, call) => write('ZINCRBY', [scoreText(by, 'by'), text(member)], toScore, call),
-    score: async (member, call) => read('ZSCORE', [text(member)], scoreOrAbsent, call),
+    incrementBy: (member, by, call) => write('ZINCRBY', () => [scoreText(by, 'by'), text(member)], toScore, call),
+    score: (member, call) => read('ZSCORE', () => [text(member)], scoreOrAbsent, call),
     async scores(members, call) {
       const parts = texts(members)
       return parts.length === 0 ? [] : read('ZMSCORE', parts, (reply) => toList(reply).map(scoreOrAbsent), call)
@@ -121,9 +121,9 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
       range.by === 'rank'
         ? write('ZREMRANGEBYRANK', ranks(range), toNumber, call)
         : write('ZREMRANGEBYSCORE', ends(range), toNumber, call),
-    takeLowest: async (count = 1, call) => write('ZPOPMIN', [checkWhole(count, 'count', 0)], scored, call),
-    takeHighest: async (count = 1, call) => write('ZPOPMAX', [checkWhole(count, 'count', 0)], scored, call),
-    size: async (call) => read('ZCARD', [], toNumber, call),
+    takeLowest: (count = 1, call) => write('ZPOPMIN', () => [checkWhole(count, 'count', 0)], scored, call),
+    takeHighest: (count = 1, call) => write('ZPOPMAX', () => [checkWhole(count, 'count', 0)], scored, call),
+    size: (call) => read('ZCARD', [], toNumber, call),
     async *[Symbol.asyncIterator]() {
       for await (const page of scanPages(place, 'ZSCAN', PAGE)) yield* await scored(page)
     },

@@ -112,7 +112,7 @@ export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: St
       }
       return undefined
     },
-    destroy: async (call) => write(['XGROUP', 'DESTROY'], [name], isOne, call),
+    destroy: (call) => write(['XGROUP', 'DESTROY'], () => [name], isOne, call),
   }
   return group
 }

@@ -88,7 +88,7 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
           : ['MINID', '=', checkId(to.fromId)]
       return write('XTRIM', bound, toNumber, call)
     },
-    size: async (call) => read('XLEN', [], toNumber, call),
+    size: (call) => read('XLEN', [], toNumber, call),
     group: (name, options) => groupAt(place, name, options),
     async *[Symbol.asyncIterator]() {
       for (let from = '-'; ; ) {

@@ -19,10 +19,11 @@ import {
   stream,
   transaction,
 } from '../../src/structures/index.ts'
+import { rounds } from '../support/rounds.ts'
 
 // The same random histories, and what a stranger's programs leave in a key, give the same over every transport.
 
-const RUNS = process.env['HITHER_SOAK'] ? 1500 : 60
+const RUNS = rounds({ quick: 60, soak: 500 })
 const env = (name: string): string => process.env[name] as string
 const code = (code: string) => expect.objectContaining({ code })
 
@@ -240,6 +241,67 @@ const kinds: Readonly<Record<string, readonly fc.Arbitrary<Step>[]>> = {
     from((space: StructureSpace) => hyperLogLog(space, key).count(['{s}other'])),
   ],
 }
+/** Ids are the server's own: in results an entry is known by its place among all that were appended. */
+const appended = new Map<string, string[]>()
+const idsOf = ({ namespace = '' }: StructureSpace): string[] => {
+  const ids = appended.get(namespace) ?? []
+  appended.set(namespace, ids)
+  return ids
+}
+const t = (space: StructureSpace) => stream<unknown>(space, key)
+const placed = (space: StructureSpace, entries: readonly { id: string; value: unknown }[]): unknown[] =>
+  entries.map(({ id, value }) => [idsOf(space).indexOf(id), value])
+const nth = (space: StructureSpace, at: number): string => idsOf(space)[at] ?? '1-1'
+const ordinal = fc.integer({ min: 0, max: 12 })
+const few = fc.integer({ min: 1, max: 4 })
+const streamCalls: readonly fc.Arbitrary<Step>[] = [
+  fc
+    .tuple(value, fc.option(fc.integer({ min: 0, max: 6 }), { nil: undefined }))
+    .map(([one, maxLength]) => async (space) => {
+      idsOf(space).push(await t(space).append(one, maxLength === undefined ? {} : { maxLength }))
+    }),
+  fc.tuple(value, value).map((all) => async (space) => {
+    for (const one of all) idsOf(space).push(await t(space).append(one))
+  }),
+  fc.tuple(ordinal, ordinal, fc.boolean(), few).map(
+    ([from, to, reverse, limit]) =>
+      async (space) =>
+        placed(space, await t(space).range({ from: nth(space, from), to: nth(space, to), reverse, limit })),
+  ),
+  fc.tuple(ordinal, few).map(
+    ([at, limit]) =>
+      async (space) =>
+        placed(space, await t(space).read({ after: nth(space, at), limit })),
+  ),
+  from(async (space: StructureSpace) => {
+    const all: { id: string; value: unknown }[] = []
+    for await (const entry of t(space)) all.push(entry)
+    return placed(space, all)
+  }),
+  fc.array(ordinal, { maxLength: 3 }).map((all) => (space) => t(space).delete(all.map((at) => nth(space, at)))),
+  fc.integer({ min: 0, max: 5 }).map((maxLength) => (space) => t(space).trim({ maxLength })),
+  ordinal.map((at) => (space) => t(space).trim({ fromId: nth(space, at) })),
+  from((space: StructureSpace) => t(space).size()),
+  from((space: StructureSpace) => t(space).range({ from: 'x' })),
+  // A group: who reads takes new entries alone, and leaves them or not.
+  fc.tuple(from('a', 'b'), few, fc.boolean()).map(([name, most, acks]) => async (space) => {
+    const group = t(space).group(name)
+    await group.create()
+    const seen: unknown[] = []
+    const waiting = Math.min(most, (await group.lag()) ?? 0)
+    if (waiting === 0) return seen
+    const consumer = `c${idsOf(space).length}-${seen.length}-${Math.random()}`
+    for await (const { id, value, deliveries, ack } of group.consume({ consumer, batch: waiting })) {
+      seen.push([...placed(space, [{ id, value }]), deliveries])
+      if (acks) await ack()
+      if (seen.length === waiting) break
+    }
+    return seen
+  }),
+  from('a', 'b').map((name) => async (space: StructureSpace) => (await t(space).group(name).pending()).count),
+  from('a', 'b').map((name) => (space: StructureSpace) => t(space).group(name).destroy()),
+]
+
 const shared: readonly fc.Arbitrary<Step>[] = [
   from((space: StructureSpace) => h(space).clear()),
   from((space: StructureSpace) => l(space).size()),
@@ -262,7 +324,7 @@ async function outcome(step: Step, space: StructureSpace): Promise<unknown> {
 }
 
 describe('structures over every transport', () => {
-  for (const [kind, calls] of Object.entries(kinds)) {
+  for (const [kind, calls] of Object.entries({ ...kinds, 'stream histories': streamCalls })) {
     it(`${kind}: the same random histories give the same results`, async () => {
       const step = fc.oneof({ weight: 5, arbitrary: fc.oneof(...calls) }, { weight: 1, arbitrary: fc.oneof(...shared) })
       await fc.assert(

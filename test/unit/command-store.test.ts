@@ -69,6 +69,37 @@ describe('a tick', () => {
       ['MGET', 'a', 'c', 'd'],
     ])
   })
+  it('makes one HMGET of HGETs that follow one another on one hash', async () => {
+    const answer: Answer = (commands) =>
+      commands.map(({ args }) =>
+        args[0] === 'HMGET' ? args.slice(2).map((field) => (field === 'none' ? null : `${field}!`)) : `${args[2]}!`,
+      )
+    const { store, requests } = scripted(answer)
+    const get = (key: string, field: string) => store.command([key], ['HGET', key, field], 'read')
+    const replies = await Promise.all([
+      get('h', 'a'),
+      get('h', 'none'),
+      get('h', 'a'),
+      store.command(['h'], ['HSET', 'h', 'a', '2'], 'once'),
+      get('h', 'a'),
+      get('i', 'a'),
+    ])
+    expect(replies).toEqual(['a!', null, 'a!', 'a!', 'a!', 'a!'])
+    expect(requests.flat().map(({ args }) => args.join(' '))).toEqual([
+      'HMGET h a none a',
+      'HSET h a 2',
+      'HGET h a',
+      'HGET i a',
+    ])
+  })
+  it('rejects each HGET of a key that is no hash, and sends none together that is malformed', async () => {
+    const wrong = new ReplyError('WRONGTYPE Operation against a key')
+    const { store, verbs } = scripted((commands) => commands.map(() => wrong))
+    const get = (...args: string[]) => store.command(['h'], ['HGET', ...args], 'read').catch((error) => error)
+    const all = await Promise.all([get('h', 'a'), get('h', 'b'), get('h'), get('h', 'c')])
+    for (const error of all) expect(error).toBeInstanceOf(StoreRejectedError)
+    expect(verbs()).toEqual(['HMGET HGET HGET'])
+  })
   it('keeps keys of different slots out of one MGET', async () => {
     const { store, requests } = scripted(plainAnswer, { slotOf: (key) => key.length % 2 })
     await store.getMany(['a', 'bb', 'c', 'dd'])

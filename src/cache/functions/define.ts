@@ -13,7 +13,7 @@ import { getOrSetMany } from './many.ts'
 
 /** The key of a call by name: a colon in the name would let two of them meet under one key. */
 export function namedKey(what: string, name: unknown, own: unknown): string {
-  if (typeof own !== 'string') throw new HitherError('INVALID_KEY', `the key function of ${what} answers text`)
+  if (typeof own !== 'string') throw new HitherError('INVALID_KEY', `the key function of ${what} returns text`)
   if (typeof name !== 'string' || name === '') throw invalid(`${what} needs a name: a minifier renames functions`)
   return `${name.replace(/[%:]/g, encodeURIComponent)}:${own}`
 }
@@ -62,7 +62,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
             missing.map((key) => byKey.get(key) as P),
             context,
           )
-          if (!Array.isArray(found)) throw invalid('loadMany answers an array, in the order of what it was asked for')
+          if (!Array.isArray(found)) throw invalid('loadMany returns an array, in the order of what it was asked for')
           return new Map(missing.map((key, i) => [key, found[i] as T]))
         },
         { ...options, ...own, ...(tags && { tags }) },

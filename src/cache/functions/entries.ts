@@ -213,7 +213,7 @@ export function peek(cache: AnyCache, key: string): unknown {
   return peekView(viewOf(cache), key)
 }
 
-/** What the `ttl` step answers, in milliseconds. */
+/** The reply of the `ttl` step, in milliseconds. */
 function untilEnd(left: Reply): number {
   return Number(left) < 0 ? NEVER : Number(left)
 }

@@ -16,7 +16,7 @@ import { setMany as writeMany } from '../write.ts'
 
 /**
  * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
- * answers undefined for, are absent from the map. At most 10,000.
+ * returns undefined for, are absent from the map. At most 10,000.
  */
 export async function getOrSetMany<T, R extends Results, F extends object>(
   cache: AnyCache<R, F>,

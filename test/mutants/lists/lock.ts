@@ -50,7 +50,7 @@ export const mutants: readonly Mutant[] = [
   lock('a renewal waits for its third', 'if (at >= renewAt)', 'if (renew)'),
   lock('a second release is false', 'if (released) return false\n    const late', 'const late'),
   lock('a release ends renewals', 'released = true\n    cancel()', 'released = true'),
-  lock('a lost lock was not released', '(await free()) && !late', 'await free()'),
+  lock('a lost lock was not released', '(await free()) > 0 && !late', 'await free()'),
   lock('a release after a loss does not reject', 'if (late) return false\n', ''),
   lock('a lost lock is not extended', 'if (isLost() || released) return false\n    const at', 'const at'),
   lock('a released lock is not held', 'if (isLost() || released) throw', 'if (isLost()) throw'),

@@ -20,6 +20,12 @@ export const mutants: readonly Mutant[] = [
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
   errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
+  plan(
+    'only reads of one hash are joined',
+    "first.args[0] !== 'HGET' || first.args[1] !== call.args[1]",
+    "first.args[0] !== 'HGET'",
+  ),
+  plan('only a whole HGET is joined', 'call.args.length !== 3 || first.args.length !== 3', 'false'),
   // A Cluster behind one url
   answer('keys that were refused together are asked for again', "word === 'CROSSSLOT' && second", 'false'),
   store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),
