@@ -30,7 +30,11 @@ const alias = [
 
 /** The sources, and what `imports` of the manifest leads to under the runtime's condition. */
 const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
-  alias: [...alias, { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) }],
+  alias: [
+    ...alias,
+    { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) },
+    { find: '#socket', replacement: at(`./adapters/${runtime}/socket.ts`) },
+  ],
 })
 
 /** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
@@ -39,6 +43,7 @@ const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts',
 const onlyNode = [
   'test/unit/ioredis.test.ts',
   'test/unit/tcp.test.ts',
+  'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/stall.test.ts',
   'test/unit/support/**',

@@ -5,7 +5,8 @@
  *   node scripts/servers.ts install [NAME…]   only make sure that they can start (the one step that may download)
  *   node scripts/servers.ts list              which of them are on this machine
  *
- * NAME: redis7 redis8 valkey cluster (three nodes that own a third of the slots each). Default: all.
+ * NAME: redis7 redis8 valkey cluster (three nodes that own a third of the slots each). Default: all of these.
+ * `install` also takes memcached16, memcached, nats and garnet, which the tests of those stores start themselves.
  * Environment: HITHER_SERVERS_CACHE (where downloads are kept), HITHER_SKIP_SERVERS=valkey,… (leave out, and say so),
  * HITHER_REDIS7_SERVER, HITHER_REDIS8_SERVER, HITHER_VALKEY_SERVER (a program to use).
  */
@@ -15,9 +16,10 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { find, install, type Program, recipes } from './servers/find.ts'
+import { type Found, find, install, type Program, recipes } from './servers/find.ts'
+import { type Kind, kindOf } from './servers/kinds.ts'
 
-export type ServerName = Program | 'cluster'
+export type ServerName = 'redis7' | 'redis8' | 'valkey' | 'cluster'
 export const allServers: readonly ServerName[] = ['redis7', 'redis8', 'valkey', 'cluster']
 
 /** One server that this process started, and that ends with this process. */
@@ -93,11 +95,10 @@ interface Running {
   readonly log: () => string
 }
 
-async function launch(command: readonly string[], port: number, args: readonly string[]): Promise<Running> {
+async function launch({ command }: Found, kind: Kind, port: number, args: readonly string[]): Promise<Running> {
   const dir = mkdtempSync(join(tmpdir(), 'hither-server-'))
   const logFile = join(dir, 'log')
-  const server = ['--port', `${port}`, '--bind', '127.0.0.1', '--daemonize', 'no', '--save', '', '--appendonly', 'no']
-  server.push('--dir', dir, '--logfile', logFile, ...args)
+  const server = [...kind.arguments(port, dir, logFile), ...args]
   const keeper = spawn('/bin/sh', ['-c', KEEPER, 'hither-server', dir, ...command, ...server], {
     detached: true, // a Ctrl-C at the terminal reaches this process only
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -133,14 +134,12 @@ function end({ keeper }: Running): Promise<void> {
 export async function startServer(name: Program, options: ServerOptions = {}): Promise<Server> {
   const found = (await install([name])).get(name)
   if (!found) throw new Error(`${name} is not here`)
+  const kind = kindOf(name)
   let port = 0
   const attempt = async (): Promise<Running> => {
-    const started = await launch(found.command, port, options.args ?? [])
+    const started = await launch(found, kind, port, options.args ?? [])
     // not `alive` but `ours`: another program may have taken the port in the meantime
-    const ours = async (): Promise<boolean> => {
-      const info = await ask(port, 'INFO server')
-      return info.includes(`process_id:${started.pid}\r\n`) || /^-(NOAUTH|NOPERM|DENIED)/.test(info)
-    }
+    const ours = async (): Promise<boolean> => kind.isIts(await ask(port, kind.question), started.pid, port)
     const gone = (): boolean => /Failed listening|Fatal|FATAL|Bad directive/.test(started.log())
     await until(async () => gone() || (await ours()), 10_000)
     if (!gone() && (await ours().catch(() => false))) return started
@@ -160,7 +159,7 @@ export async function startServer(name: Program, options: ServerOptions = {}): P
   return {
     name,
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `${kind.protocol}://127.0.0.1:${port}`,
     get pid() {
       return current.pid
     },
@@ -169,7 +168,7 @@ export async function startServer(name: Program, options: ServerOptions = {}): P
       if (signal === 'SIGKILL' || signal === 'SIGTERM') {
         await until(
           async () =>
-            ask(port, 'PING').then(
+            ask(port, kind.question).then(
               () => false,
               () => true,
             ),
@@ -295,7 +294,12 @@ async function main([verb, ...words]: readonly string[]): Promise<void> {
       console.log(found ? `${program} ${found.version} ${found.command.at(-1)}` : `${program} not here`)
     }
   } else if (verb === 'install') {
-    const asked = named(words).map((name) => (name === 'cluster' ? 'redis8' : name))
+    const extra = words.filter((word): word is Program => programs.includes(word as Program))
+    const listed =
+      words.length > extra.length || words.length === 0
+        ? named(words.filter((word) => !extra.includes(word as Program)))
+        : []
+    const asked: Program[] = [...extra, ...listed.map((name) => (name === 'cluster' ? 'redis8' : name))]
     for (const [program, { version }] of await install([...new Set(asked)], say)) console.log(`${program} ${version}`)
   } else if (verb === 'start') {
     const servers = await startServers(named(words), say)

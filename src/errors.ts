@@ -81,7 +81,8 @@ export class StoreRejectedError extends HitherError {
     super(
       /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
       `${command} was rejected: ${reason}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
-      options,
+      // Of a reply that was too large to be kept, the command has run.
+      { maybeExecuted: word === 'TOOLARGE', ...options },
     )
     this.command = command
     this.reply = word

@@ -1,4 +1,4 @@
-import { backoff } from './backoff.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { loadIoredis } from './package.ts'
 
@@ -15,7 +15,7 @@ export async function clusterOf(client: Peer): Promise<IoredisLike> {
   const { Cluster } = await loadIoredis('a Cluster')
   const { host, port, db, path, sentinels, stringNumbers, natMap, ...node } = client.options
   return new Cluster([{ host, port }], {
-    clusterRetryStrategy: backoff,
+    clusterRetryStrategy: reconnectDelay,
     enableAutoPipelining: false,
     enableOfflineQueue: false,
     retryDelayOnFailover: 0,

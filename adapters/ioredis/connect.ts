@@ -1,6 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { parseRedisUrl, splitRedisUrls } from '../../src/store/redis-url.ts'
-import { backoff } from './backoff.ts'
 import type { IoredisLike } from './client.ts'
 import { keepName } from './cluster-of.ts'
 import { loadIoredis } from './package.ts'
@@ -56,7 +56,7 @@ export async function connect(url: string | readonly string[], options: ConnectO
       urls.map(({ host, port }) => ({ host, port })),
       {
         ...safe,
-        clusterRetryStrategy: backoff,
+        clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout,
         ...(natMap ? { natMap } : {}),
         ...(dnsLookup || node.tls ? { dnsLookup: dnsLookup ?? keepName } : {}),
@@ -70,7 +70,7 @@ export async function connect(url: string | readonly string[], options: ConnectO
     client = new Redis({
       ...(path ? { path } : { host, port }),
       db,
-      retryStrategy: backoff,
+      retryStrategy: reconnectDelay,
       ...node,
       ...safe,
       enableOfflineQueue: false,

@@ -1,13 +1,12 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import { StoreRejectedError } from '../../src/errors.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
+import { publish } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
-import { ReplyError } from '../../src/store/transport.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
 import type { IoredisLike } from './client.ts'
-import { slotOf } from './slot.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
 
 export type { IoredisLike } from './client.ts'
@@ -41,7 +40,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport: untimed,
     ordered: !cluster,
-    watch: watchAll(lasting),
+    watch: oneTimer(lasting),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     sendEach,
     ...(cluster ? { slotOf } : {}),
@@ -54,11 +53,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     scan,
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
-    async publish(channel, message, call) {
-      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
-      return Number(reply)
-    },
+    publish: (channel, message, call) => publish(transport.send, channel, message, call),
     async close() {
       await store.close()
       await pool?.close()

@@ -1,9 +1,9 @@
 import type { HitherError } from '../../src/errors.ts'
+import { jittered } from '../../src/runtime/backoff.ts'
 import { sleep } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import type { Command, ReplyError } from '../../src/store/transport.ts'
 import { nameOf, type Peer } from './client.ts'
-import { slotOf } from './slot.ts'
 
 export const REDIRECTS = 5
 
@@ -73,7 +73,7 @@ export function createRouting(
       }
       return node ?? find(at)
     }
-    await sleep(50 * 2 ** (REDIRECTS - left) * (0.5 + random()))
+    await sleep(jittered(50 * 2 ** (REDIRECTS - left)))
     await refresh()
     return undefined
   }

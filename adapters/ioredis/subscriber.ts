@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
-import { backoff } from './backoff.ts'
 import { nameOf, type Peer } from './client.ts'
 
 interface Listener {
@@ -74,7 +74,7 @@ export function createSubscriber(client: Peer): Subscriber {
       } catch {
         retry()
       }
-    }, backoff(failures++))
+    }, reconnectDelay(failures++))
   }
   const open = (): Link => {
     const all = places()

@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer'
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { HitherError } from '../../src/errors.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
+import { inTransaction, readExec, scanKeys } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import {
@@ -15,12 +17,11 @@ import {
 import type { IoredisLike, Peer } from './client.ts'
 import { clusterOf } from './cluster-of.ts'
 import { isReply, late, lost, sentInPart } from './errors.ts'
-import type { Limit, Progress } from './progress.ts'
+import type { CommandOptions, Progress } from './progress.ts'
 import { watchReadiness } from './readiness.ts'
 import { holding, toExact, toWire } from './replies.ts'
 import { createRouting, REDIRECTS } from './routing.ts'
 import { checkSettings } from './settings.ts'
-import { slotOf } from './slot.ts'
 import { createSubscriber } from './subscriber.ts'
 
 export interface IoredisTransportOptions {
@@ -81,13 +82,13 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     })
     return joining
   }
-  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, limit?: Limit): Promise<Wire> => {
+  const exchange = (peer: Peer, args: Command['args'], bytes: boolean, options?: CommandOptions): Promise<Wire> => {
     const failed = (error: unknown): Wire | Promise<Wire> => {
       if (isReply(error)) {
         const reply = new ReplyError(error.message)
-        if (cluster || lone || limit?.atomic || reply.word !== 'MOVED') return reply
+        if (cluster || lone || options?.atomic || reply.word !== 'MOVED') return reply
         // Nothing ran: another node has the key.
-        const { deadline = Number.POSITIVE_INFINITY } = limit ?? {}
+        const { deadline = Number.POSITIVE_INFINITY } = options ?? {}
         return joinCluster().then(({ untimed }) => untimed.send({ args, effect: 'once' }, { bytes, deadline }))
       }
       // A node's client that has ended is replaced by the Cluster: what is final is the end of the whole.
@@ -197,7 +198,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     cluster ? spread(commands, bytes, progress) : write(client, commands, bytes, progress)
 
   const exec = async (commands: readonly Command[], bytes: boolean, progress: Progress): Promise<readonly Wire[]> => {
-    const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
+    const framed = inTransaction(commands)
     const keyed = commands.find(({ args }) => args.length > 1) ?? framed[0]
     progress.atomic = true
     let known: Peer | undefined
@@ -206,20 +207,16 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const peer = known ?? (cluster ? route((keyed as Command).args) : client)
       await open(peer)
       const replies = (await Promise.all(write(peer, [...asking, ...framed], bytes, progress))).slice(asking.length)
-      const result = replies.at(-1)
-      if (Array.isArray(result)) return result
-      const at = replies.findIndex((reply) => reply instanceof ReplyError)
-      const cause = replies[at]
-      if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
+      const result = readExec(framed, replies)
+      if (!('error' in result)) return result
+      const { error, blamed } = result
       // EXECABORT: nothing ran, so a moved transaction may go once more.
-      if (!cluster && !lone && cause.word === 'MOVED') {
+      if (!cluster && !lone && blamed?.word === 'MOVED') {
         return (await joinCluster()).transport.transaction(commands, { bytes, deadline: progress.deadline })
       }
-      if (!cluster || left === 0 || !REDIRECT.test(cause.message)) {
-        throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
-      }
-      known = await follow(cause, left)
-      asking = known && cause.word === 'ASK' ? [ASKING] : []
+      if (!cluster || left === 0 || !blamed || !REDIRECT.test(blamed.message)) throw error
+      known = await follow(blamed, left)
+      asking = known && blamed.word === 'ASK' ? [ASKING] : []
     }
   }
 
@@ -241,46 +238,24 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   })
   /** As `run`, and rejects at the call's deadline and when its signal aborts. */
   const within = <T>(call: Call | undefined, task: Task<T>): Promise<T> => {
-    const signal = call?.signal
-    const deadline = call?.deadline
+    const { signal, deadline } = call ?? {}
     if (signal?.aborted) return Promise.reject(signal.reason)
     const progress = start(call)
     const work = run(task, progress)
     if (!signal && deadline === undefined) return work
     return new Promise((resolve, reject) => {
       // The reply that comes later still takes its own place on the connection: ioredis keeps the command queued.
+      const leave = (reason: unknown): void => {
+        progress.over = true
+        reject(reason)
+      }
+      const callOff = onLimit(limitOf(call), () => late(progress), leave, 0)
       const end = (): void => {
         progress.over = true
-        cancel?.()
-        forget?.()
+        callOff()
       }
-      const cancel =
-        deadline === undefined
-          ? undefined
-          : setDeadline(
-              () => {
-                reject(late(progress))
-                end()
-              },
-              deadline - now(),
-              0,
-            )
-      const forget =
-        signal &&
-        onAbort(signal, () => {
-          end()
-          reject(signal.reason)
-        })
-      work.then(
-        (value) => {
-          end()
-          resolve(value)
-        },
-        (error) => {
-          end()
-          reject(error)
-        },
-      )
+      work.then(end, end)
+      work.then(resolve, reject)
     })
   }
 
@@ -288,17 +263,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     if (whole) return yield* whole.scan(pattern, call)
     const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
     for (const node of nodes) {
-      let cursor = '0'
-      do {
-        const command: Command = { args: ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000], effect: 'read' }
-        const reply = await within(call, async (progress) => {
+      const ask: Transport['send'] = (command, call) =>
+        within(call, async (progress) => {
           await open(node)
           return write(node, [command], false, progress)[0] as Promise<Wire>
         })
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
-        cursor = String(reply[0])
-        yield* reply[1] as string[]
-      } while (cursor !== '0')
+      yield* scanKeys(ask, pattern, call)
     }
   }
 

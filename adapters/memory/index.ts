@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { checkNames, checkWhole } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -42,9 +43,7 @@ const SWEPT_PER_WRITE = 4
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
-  }
+  checkNames('memoryStore', options, Object.keys(KNOWN))
   const wall = options.now ?? wallClock
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = 0
@@ -58,13 +57,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
     lastElapsedMs = elapsed
     return at + backMs
   }
-  const maxEntries = bound('maxEntries', options.maxEntries, 100_000)
-  const maxBytes = bound('maxBytes', options.maxBytes, 67_108_864)
+  const maxEntries = checkWhole(options.maxEntries ?? 100_000, 'maxEntries', 1)
+  const maxBytes = checkWhole(options.maxBytes ?? 67_108_864, 'maxBytes', 1)
   const traits: StoreTraits = {
     shared: false,
     ttlStepMs: 1,
-    maxKeyBytes: bound('maxKeyBytes', options.maxKeyBytes, 1024),
-    maxValueBytes: bound('maxValueBytes', options.maxValueBytes, 8_388_608),
+    maxKeyBytes: checkWhole(options.maxKeyBytes ?? 1024, 'maxKeyBytes', 1),
+    maxValueBytes: checkWhole(options.maxValueBytes ?? 8_388_608, 'maxValueBytes', 1),
     clock: 'server',
     consistency: 'strong',
   }
@@ -200,10 +199,4 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       put(key, value.slice(), ttlMs === undefined ? Number.POSITIVE_INFINITY : now() + ttlMs)
     },
   }
-}
-
-function bound(name: string, value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
 }

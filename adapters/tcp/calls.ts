@@ -1,15 +1,10 @@
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { HitherError } from '../../src/errors.ts'
 import { NEVER, now } from '../../src/runtime/clock.ts'
-
-import {
-  type BatchCall,
-  type Command,
-  ReplyError,
-  type SendEach,
-  type Transport,
-  type Wire,
-} from '../../src/store/transport.ts'
-import { type Connection, type Entry, late } from './connection.ts'
+import type { Call } from '../../src/store/call.ts'
+import { inTransaction, readExec } from '../../src/store/over-redis.ts'
+import type { BatchCall, Command, Transport, Wire } from '../../src/store/transport.ts'
+import { late } from './errors.ts'
+import type { Connection, Entry } from './wiring.ts'
 
 /**
  * What is particular of a command: `never` would put a connection out of step, or change it for all who share it;
@@ -25,11 +20,28 @@ const words: readonly (readonly [Kind, string])[] = [
 ]
 const kinds = new Map<unknown, Kind>(words.flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind])))
 
-const MULTI: Command = { args: ['MULTI'], effect: 'read' }
-const EXEC: Command = { args: ['EXEC'], effect: 'once' }
+/** The replies of a transaction, or why it was refused. */
+export type Executed = ReturnType<typeof readExec>
 
 export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
-  readonly sendEach: SendEach
+  /** As `send`, without a promise. Never throws. */
+  one(command: Command, call: Call | undefined, onReply: (reply: Wire) => void, onError: (error: unknown) => void): void
+  /** As `transaction`, with a refusal as a value. `before`: commands that go just before it, on the same connection. */
+  exec(commands: readonly Command[], call?: Call, before?: readonly Command[]): Promise<Executed>
+}
+
+/** Throws where a command may not be sent on a connection that others share. */
+export function checkShared(command: Command, together: boolean): void {
+  check(command, true, together)
+}
+
+function check({ args }: Command, shared: boolean, together: boolean): void {
+  const kind = kindOf(args)
+  if (!kind) return
+  const say = (what: string): HitherError => new HitherError('UNSUPPORTED', `${args[0]} ${what}`)
+  if (kind === 'never') throw say('is not for send: use subscribe, transaction, or the url')
+  if (shared && kind === 'own') throw say('needs a connection of its own: use exclusive')
+  if (shared && kind === 'waits' && together) throw say('waits, and everything behind it: send it alone')
 }
 
 /** What is particular of a command; undefined for nearly all. */
@@ -43,15 +55,6 @@ export function kindOf(args: Command['args']): Kind | undefined {
 
 /** Calls on the connection that `pick` answers; it throws where there is none. */
 export function createCalls(pick: (at: number) => Connection, shared: boolean): Calls {
-  /** Throws where the connection may not be told a command. */
-  const check = ({ args }: Command, together: boolean): void => {
-    const kind = kindOf(args)
-    if (!kind) return
-    const say = (what: string): HitherError => new HitherError('UNSUPPORTED', `${args[0]} ${what}`)
-    if (kind === 'never') throw say('is not for send: use subscribe, transaction, or the url')
-    if (shared && kind === 'own') throw say('needs a connection of its own: use exclusive')
-    if (shared && kind === 'waits' && together) throw say('waits, and everything behind it: send it alone')
-  }
   /** Throws where nothing was entered. */
   const enter = <T>(
     commands: readonly Command[],
@@ -77,7 +80,6 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       onReply: call?.onReply,
       sent: false,
       over: false,
-      moved: false,
     }
     pick(at).add(entry, signal)
   }
@@ -85,48 +87,42 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
     new Promise((resolve, reject) => {
       enter<T>(commands, call, replies, resolve, reject)
     })
+  const exec: Calls['exec'] = async (commands, call, before = []) => {
+    // Within a transaction nothing waits.
+    for (const command of commands) check(command, shared, false)
+    const framed = inTransaction(commands)
+    const replies = await add<Wire[]>([...before, ...framed], call, [])
+    return readExec(framed, replies.slice(before.length))
+  }
   return {
+    exec,
     send(command, call) {
       try {
-        check(command, false)
+        check(command, shared, false)
       } catch (error) {
         return Promise.reject(error)
       }
       return add<Wire>([command], call, undefined)
     },
+    one(command, call, onReply, onError) {
+      try {
+        enter<Wire>([command], call, undefined, onReply, onError)
+      } catch (error) {
+        onError(error)
+      }
+    },
     async sendMany(commands, call) {
-      for (const command of commands) check(command, true)
+      for (const command of commands) check(command, shared, true)
       return commands.length === 0 ? [] : add<Wire[]>(commands, call, [])
     },
-    sendEach(commands, call, onReply, onError) {
-      commands.forEach((command, at) => {
-        try {
-          enter<Wire>(
-            [command],
-            call,
-            undefined,
-            (reply) => onReply(at, reply),
-            (error) => onError(at, error),
-          )
-        } catch (error) {
-          onError(at, error)
-        }
-      })
-    },
     async transaction(commands, call) {
-      // Within a transaction nothing waits.
-      for (const command of commands) check(command, false)
-      const framed = [MULTI, ...commands, EXEC]
-      const replies = await add<Wire[]>(framed, call, [])
-      const result = replies.at(-1)
-      if (Array.isArray(result)) return result
-      const at = replies.findIndex((reply) => reply instanceof ReplyError)
-      const cause = replies[at]
-      if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
-      // MULTI itself refused: what followed ran one by one.
-      // Replies that are too large were made by a transaction that ran.
-      const maybeExecuted = at === 0 || cause.word === 'TOOLARGE'
-      throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted })
+      return ran(await exec(commands, call))
     },
   }
+}
+
+/** The replies of a transaction. Throws `STORE_REJECTED` for one that was refused. */
+export function ran(result: Executed): readonly Wire[] {
+  if ('error' in result) throw result.error
+  return result
 }

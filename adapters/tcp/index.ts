@@ -1,14 +1,17 @@
-import { StoreRejectedError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
+import { publish } from '../../src/store/over-redis.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
-import { ReplyError } from '../../src/store/transport.ts'
-import { withWatch } from '../../src/store/watch.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
-import { openTransport, type TcpTransportOptions } from './transport.ts'
+import type { TcpTransportOptions } from './options.ts'
+import { openTransport } from './transport.ts'
 
-export type { TlsOptions } from './connection.ts'
-export { type TcpTransport, type TcpTransportOptions, tcpTransport } from './transport.ts'
+export type { SentinelOptions, TcpTransportOptions } from './options.ts'
+export type { TlsOptions } from './settings.ts'
+export type { NatMap } from './topology.ts'
+export { type TcpTransport, tcpTransport } from './transport.ts'
 
 export interface TcpStoreOptions extends TcpTransportOptions {
   /** Longest key, in bytes of UTF-8. @default 1024 */
@@ -23,41 +26,34 @@ export interface TcpStoreOptions extends TcpTransportOptions {
 const AROUND = 1024 * 1024
 
 /**
- * A store over one Redis or Valkey, on a socket of our own: it needs no other package. It connects at the first call;
- * `await store.ready()` asks at once. Takes a url alone, too. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ * A store over Redis or Valkey, on sockets of our own: it needs no other package. One url is one server, several are nodes of
+ * a Cluster, `sentinel` is the primary that Sentinels watch. It connects at the first call; `await store.ready()` asks at
+ * once. Takes a url, or several, alone too. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
-export function tcpStore(options: TcpStoreOptions | string): CommandStore {
-  const given: TcpStoreOptions = typeof options === 'string' ? { url: options } : (options ?? {})
+export function tcpStore(options: TcpStoreOptions | string | readonly string[]): CommandStore {
+  const urls = typeof options === 'string' || Array.isArray(options)
+  const given: TcpStoreOptions = urls ? { url: options } : ((options as TcpStoreOptions) ?? {})
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = given
-  const { onEvent } = rest
-  const { transport, sendEach } = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
+  const { onEvent, reads, connections = 1 } = rest
+  const opened = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
+  const { transport, sendEach, clustered, part, scan } = opened
+  const consistency = reads === 'replica' ? 'eventual' : 'strong'
   const scripted = createCommandStore({
     name: 'tcp',
-    traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
+    traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency },
     transport,
     sendEach,
-    ordered: true,
-    watch: watchAll(setQuietTimer),
+    ordered: !clustered && connections === 1,
+    ...(clustered ? { slotOf } : {}),
+    watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     onEvent,
   })
   return {
     ...withWatch(scripted, transport.exclusive, timeoutMs),
-    async *scan(pattern, call) {
-      let cursor = '0'
-      do {
-        const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000]
-        const reply = await transport.send({ args, effect: 'read' }, call)
-        if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
-        cursor = String(reply[0])
-        yield* reply[1] as string[]
-      } while (cursor !== '0')
-    },
+    scan,
+    ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,
-    async publish(channel, message, call) {
-      const reply = await transport.send({ args: ['PUBLISH', channel, message], effect: 'once' }, call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply)
-      return Number(reply)
-    },
+    publish: (channel, message, call) => publish(transport.send, channel, message, call),
   }
 }

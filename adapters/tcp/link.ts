@@ -1,23 +1,23 @@
 import type { HitherError } from '../../src/errors.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { now } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 export interface Link {
   /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
   pick(at: number): Connection
+  /** Whether a connection stands. */
+  readonly ready: boolean
+  /** When the server was last heard on it, in epoch milliseconds; 0 while there is none. */
+  readonly heardAt: number
   /** Lets what is under way be answered, for up to a second. */
   close(): Promise<void>
 }
 
-/** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
-const MAX_BACKOFF_MS = 400
 const GRACE_MS = 1000
-
-/** Milliseconds to wait after so many attempts that failed in a row: doubling, and jittered so that clients spread. */
-export function backoff(failures: number): number {
-  return Math.ceil(random() * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
-}
 
 /**
  * A connection that is opened by the call that needs it, and again by the next one after it ended: calls wait for an
@@ -37,7 +37,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
         if (current === connection) current = undefined
         failures = opened ? 0 : failures + 1
         fault = error
-        retryAt = opened ? 0 : now() + backoff(failures)
+        retryAt = opened ? 0 : now() + reconnectDelay(failures)
       },
     })
     return connection
@@ -50,6 +50,12 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (at < retryAt && fault) throw fault
       current = open()
       return current
+    },
+    get ready() {
+      return current?.state === 'ready'
+    },
+    get heardAt() {
+      return current?.state === 'ready' ? current.heardAt : 0
     },
     async close() {
       over = true

@@ -1,7 +1,10 @@
 import { HitherError } from '../../src/errors.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { type Listening, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 export interface Listeners {
   listen: NonNullable<Transport['listen']>

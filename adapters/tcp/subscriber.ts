@@ -1,8 +1,11 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setQuietTimer, setTimer } from '../../src/runtime/clock.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
-import { type Connection, closed, openConnection, type Settings } from './connection.ts'
-import { backoff } from './link.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
 
 interface Listener {
   readonly channel: string
@@ -114,7 +117,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
           if (missed === false && confirmed.size > 0) gap()
           missed ||= confirmed.size > 0
           confirmed.clear()
-          if (listeners.size > 0) cancelRetry = setTimer(open, backoff(failures++))
+          if (listeners.size > 0) cancelRetry = setTimer(open, reconnectDelay(failures++))
         },
       },
     )

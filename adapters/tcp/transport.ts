@@ -1,49 +1,13 @@
-import { HitherError } from '../../src/errors.ts'
-import { now } from '../../src/runtime/clock.ts'
-import { tell } from '../../src/runtime/listener.ts'
-import { createExclusivePool, type ExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
-import { parseRedisUrl } from '../../src/store/redis-url.ts'
-import type { Call, StoreEvent } from '../../src/store/store.ts'
-import type { Exclusive, SendEach, Transport } from '../../src/store/transport.ts'
-import { createCalls, kindOf } from './calls.ts'
-import { type Connection, closed, openConnection, type Settings, type TlsOptions } from './connection.ts'
-import { createLink } from './link.ts'
+import { scanKeys } from '../../src/store/over-redis.ts'
+import type { Call } from '../../src/store/store.ts'
+import type { SendEach, Transport } from '../../src/store/transport.ts'
+import { closed } from './errors.ts'
 import { createListeners } from './listener.ts'
+import { type Plan, readOptions, type TcpTransportOptions } from './options.ts'
+import { createRouter, type Router } from './router.ts'
+import { createLocator } from './sentinel.ts'
+import type { Settings } from './settings.ts'
 import { createSubscriber } from './subscriber.ts'
-
-export interface TcpTransportOptions {
-  /** `redis://user:password@host:6379/0`, `rediss:` for TLS, `unix:///path` for a socket; the user is optional, as are `?db=`, `family=` and `tls=`. */
-  readonly url: string
-  /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
-  readonly tls?: TlsOptions
-  /** Replies keep one shape over 2, the one that REST and ioredis have; 3 nests some and flattens others. @default 2 */
-  readonly protocol?: 2 | 3
-  /** Longest wait for an open connection, TLS and credentials included, in milliseconds. @default 5000 */
-  readonly connectTimeoutMs?: number
-  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
-  readonly linkTimeoutMs?: number
-  /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
-  readonly idleMs?: number
-  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. At least 10,000. @default 100000 */
-  readonly maxQueue?: number
-  /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
-  readonly maxReplyBytes?: number
-  /**
-   * Most that is held of the replies to one `sendMany` or `transaction`, in bytes; past it each further reply is an error
-   * in its place. @default 67108864, or `maxReplyBytes` where that is more
-   */
-  readonly maxCallBytes?: number
-  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
-  readonly maxTotalReplyBytes?: number
-  readonly onEvent?: (event: StoreEvent) => void
-}
-
-/** Most connections that wait for the server at a time (BLPOP and its kin). */
-const MAX_WAITING = 64
-const GRACE_MS = 1000
-const MAX_CALL_BYTES = 64 * 1024 * 1024
-/** A public batch, which always fits. */
-const LEAST_QUEUE = 10_000
 
 export interface TcpTransport extends Transport {
   readonly subscribe: NonNullable<Transport['subscribe']>
@@ -52,12 +16,13 @@ export interface TcpTransport extends Transport {
 }
 
 /**
- * The raw way to one Redis or Valkey over a socket of our own. It connects at the first call. Commands of one run of
- * microtasks share a write, and are answered in order; a command that waits (BLPOP, XREAD BLOCK, …) has a connection
- * of its own, as have subscriptions and what `exclusive` lends. While a connection opens calls wait, up to their
- * deadlines; between two attempts they reject at once. Nothing is ever sent twice.
+ * The raw way to Redis or Valkey over sockets of our own: one server, a Cluster, or the primary that Sentinels watch. It
+ * connects at the first call. Commands of one run of microtasks share a write, and are answered in order; a command that
+ * waits (BLPOP, XREAD BLOCK, …) has a connection of its own, as have subscriptions and what `exclusive` lends. While a
+ * connection opens calls wait, up to their deadlines; between two attempts they reject at once. On a Cluster a command goes
+ * to the node of its first key, and follows MOVED and ASK from there. Nothing is ever sent twice that may have run.
  *
- * Throws `INVALID_URL` or `INVALID_ARGUMENT`. A node of a Cluster that answers MOVED is `UNSUPPORTED`.
+ * Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function tcpTransport(options: TcpTransportOptions): TcpTransport {
   return openTransport(options).transport
@@ -66,41 +31,48 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
 export interface OpenTransport {
   readonly transport: TcpTransport
   readonly sendEach: SendEach
+  /** The server is known to be a Cluster from the start. */
+  readonly clustered: boolean
+  /** Of a Cluster: the `host:port` of a key's node, `''` while it is not known. */
+  part(key: string): string
+  /** SCAN sees one node: every primary is asked in turn. */
+  scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {
-  let cluster = false
-  const settings = toSettings(options, () => {
-    cluster = true
-  })
-  const idleMs = positive('idleMs', options.idleMs ?? 60_000)
-  const link = createLink(settings, idleMs)
-  const { sendEach, ...shared } = createCalls(link.pick, true)
-  const pool = createExclusivePool(() => openOwn(settings, idleMs, false))
-  const waiting = createExclusivePool(() => openOwn(settings, idleMs, true), MAX_WAITING)
-  const emit = emitter(options)
-  const subscriber = createSubscriber(settings, () => emit('feed-gap', 'SUBSCRIBE'))
-  const listeners = createListeners(settings)
+  const plan = readOptions(options)
+  let told = false
+  const settings: Settings = {
+    ...located(plan),
+    onCluster() {
+      told = true
+    },
+  }
+  const router = createRouter({ ...plan, settings })
+  const others = atAnyNode(settings, router)
+  const subscriber = createSubscriber(others, () => plan.emit('feed-gap', 'SUBSCRIBE'))
+  const listeners = createListeners(others)
   let over = false
-
-  const acquire = async (from: ExclusivePool, call: Call | undefined): Promise<Exclusive> => {
+  const check = (): void => {
     if (over) throw closed()
-    return from.acquire(call)
   }
   const transport: TcpTransport = {
-    ...shared,
     get cluster() {
-      return cluster
+      return told || router.clustered
     },
-    send: (command, call) =>
-      kindOf(command.args) === 'waits' ? sendAlone(acquire(waiting, call), command, call) : shared.send(command, call),
-    exclusive: (call) => acquire(pool, call),
+    send: router.send,
+    sendMany: router.sendMany,
+    transaction: router.transaction,
+    async exclusive(call, key) {
+      check()
+      return router.exclusive(call, key)
+    },
     async subscribe(channel, onMessage, onGap) {
-      if (over) throw closed()
+      check()
       return subscriber.subscribe(channel, onMessage, onGap)
     },
     async listen(command, onReply, onEnd) {
-      if (over) throw closed()
+      check()
       return listeners.listen(command, onReply, onEnd)
     },
     async close() {
@@ -108,99 +80,26 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
       over = true
       subscriber.close()
       listeners.close()
-      await Promise.all([link.close(), pool.close(), waiting.close()])
+      await router.close()
     },
   }
-  return { transport, sendEach }
+  const scan = (pattern: string, call?: Call): AsyncIterable<string> => scanAll(router, pattern, call)
+  return { transport, sendEach: router.sendEach, clustered: plan.clustered, part: router.part, scan }
 }
 
-const sendAlone: (
-  acquired: Promise<Exclusive>,
-  ...args: Parameters<Transport['send']>
-) => ReturnType<Transport['send']> = async (acquired, command, call) => {
-  const connection = await acquired
-  let broken = true
-  try {
-    const reply = await connection.send(command, call)
-    broken = false
-    return reply
-  } finally {
-    // A caller that left would still be served, and nobody would have what it was given.
-    connection.release(broken)
-  }
+/** The settings of connections to the primary, which Sentinels name anew for each. */
+function located({ settings, sentinels }: Plan): Settings {
+  if (!sentinels) return settings
+  const { addresses, name } = sentinels
+  return { ...settings, primary: true, locate: createLocator(addresses, name, settings.address, settings) }
 }
 
-/** A connection that is never opened again: what its server remembers of it would be lost. */
-function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable {
-  let fault: HitherError | undefined
-  const connection: Connection = openConnection(settings, {
-    patient,
-    onEnd(error) {
-      fault = error
-    },
-  })
-  const pick = (): Connection => {
-    if (fault) throw fault
-    return connection
-  }
-  return {
-    ...createCalls(pick, false),
-    get ended() {
-      return connection.state !== 'ready' || now() - connection.heardAt > idleMs
-    },
-    close: (broken) => connection.leave(broken ? 0 : GRACE_MS),
-  }
+/** Of a Cluster, what is published at one node all are told: subscriptions go to one that can be reached. */
+function atAnyNode(settings: Settings, router: Router): Settings {
+  const locate = settings.locate ?? (async () => router.any().settings.address)
+  return { ...settings, locate }
 }
 
-const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
-  url: 1,
-  tls: 1,
-  protocol: 1,
-  connectTimeoutMs: 1,
-  linkTimeoutMs: 1,
-  idleMs: 1,
-  maxQueue: 1,
-  maxReplyBytes: 1,
-  maxCallBytes: 1,
-  maxTotalReplyBytes: 1,
-  onEvent: 1,
-}
-
-function toSettings(options: TcpTransportOptions, onCluster: () => void): Settings {
-  if (typeof options !== 'object' || options === null) {
-    throw new HitherError('INVALID_ARGUMENT', "options are an object, such as { url: 'redis://127.0.0.1:6379' }")
-  }
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `hither/tcp has no option ${name}`)
-  const { url, tls = {}, protocol = 2, maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024 } = options
-  const address = parseRedisUrl(url)
-  if (options.tls && !address.tls) throw new HitherError('INVALID_ARGUMENT', 'tls is for a rediss: url')
-  if (protocol !== 2 && protocol !== 3) throw new HitherError('INVALID_ARGUMENT', 'protocol is 2 or 3')
-  if (!(Number.isSafeInteger(maxQueue) && maxQueue >= LEAST_QUEUE)) {
-    throw new HitherError('INVALID_ARGUMENT', `maxQueue is a whole number, at least ${LEAST_QUEUE}`)
-  }
-  const emit = emitter(options)
-  return {
-    address,
-    tls,
-    protocol,
-    maxQueue,
-    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5000),
-    linkTimeoutMs: positive('linkTimeoutMs', options.linkTimeoutMs ?? 10_000),
-    maxReplyBytes: positive('maxReplyBytes', maxReplyBytes),
-    maxCallBytes: positive('maxCallBytes', options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES)),
-    maxTotalReplyBytes:
-      options.maxTotalReplyBytes === undefined ? undefined : positive('maxTotalReplyBytes', options.maxTotalReplyBytes),
-    onLate: (command) => emit('late-reply', command),
-    onCluster,
-  }
-}
-
-function emitter({ onEvent }: TcpTransportOptions): (type: StoreEvent['type'], command: string) => void {
-  return (type, command) => tell(onEvent, { type, command })
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
+async function* scanAll(router: Router, pattern: string, call?: Call): AsyncGenerator<string> {
+  for (const node of await router.primaries(call)) yield* scanKeys(node.calls(0).send, pattern, call)
 }

@@ -16,6 +16,7 @@ export interface Endpoint {
   readonly fetch: Fetch
   readonly session: Session
   readonly timeoutMs: number
+  readonly maxCallBytes: number
   readonly cache: RequestCache
   /** Asked once per request. */
   readonly signal?: (() => AbortSignal) | undefined
@@ -26,6 +27,11 @@ export interface UpstashCommon {
   readonly fetch?: Fetch
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
+  /**
+   * Most bytes of the response to one request. Of a larger one nothing is kept: the commands ran, and each rejects with
+   * `STORE_REJECTED` (`TOOLARGE`). @default 128 MiB, the gateway's own bound
+   */
+  readonly maxCallBytes?: number
   /**
    * The `cache` of each request. Next makes a page that fetches with `no-store` dynamic: `'default'` leaves it static, and
    * what it read at its build stays in it. Never `'force-cache'` for a store that is written to.
@@ -78,12 +84,14 @@ const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[
 export function endpointOf(options: UpstashOptions = {} as UpstashOptions, prefix = ''): Endpoint {
   const {
     timeoutMs = 5000,
+    maxCallBytes = 134_217_728,
     cache = 'no-store',
     syncToken = '',
     fetch: own = (to, init) => fetch(to, init),
     client,
   } = options
   if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number above 0')
+  if (!(maxCallBytes > 0)) throw new HitherError('INVALID_ARGUMENT', 'maxCallBytes is a number above 0')
   const { url, token, session, signal } = client
     ? fromClient(client)
     : { ...options, session: { upstashSyncToken: '' } }
@@ -93,6 +101,7 @@ export function endpointOf(options: UpstashOptions = {} as UpstashOptions, prefi
     token: checkHeader(required(token, prefix, 'TOKEN'), 'token'),
     session,
     timeoutMs,
+    maxCallBytes,
     cache,
     signal,
     fetch: own,

@@ -1,9 +1,10 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
-import { onAbort } from '../../src/runtime/abort.ts'
-import { now, setDeadline, sleep } from '../../src/runtime/clock.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
+import { readText } from './read-text.ts'
 
 const SYNC_TOKEN = 'upstash-sync-token'
 
@@ -15,15 +16,16 @@ const SYNC_TOKEN = 'upstash-sync-token'
  * `Transport` says; `fetch` cannot tell a request that was never sent from one whose reply was lost, so every failure
  * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
-export function createTransport({ url, token, session, timeoutMs, cache, fetch, signal: common }: Endpoint): Transport {
+export function createTransport(endpoint: Endpoint): Transport {
+  const { url, token, session, timeoutMs, maxCallBytes, cache, fetch, signal: common } = endpoint
   const underWay = new Set<AbortController>()
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
     const { signal = common?.(), deadline = now() + timeoutMs, patient = true } = call
     signal?.throwIfAborted()
     const stop = new AbortController()
     underWay.add(stop)
-    const forget = signal && onAbort(signal, () => stop.abort(signal.reason))
-    const cancel = setDeadline(() => stop.abort(lost('TIMEOUT', 'no reply before the deadline')), deadline - now())
+    const late = () => lost('TIMEOUT', 'no reply before the deadline')
+    const callOff = onLimit(limitOf({ signal, deadline }), late, (reason) => stop.abort(reason))
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }
@@ -40,10 +42,10 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
         // Some platforms cache what `fetch` gets, others refuse the field.
         if ('cache' in Request.prototype) init.cache = cache
         let response: Response
-        let text: string
+        let text: string | undefined
         try {
           response = await fetch(url + path, init)
-          text = await response.text()
+          text = await readText(response, maxCallBytes)
         } catch (cause) {
           throw stop.signal.aborted
             ? stop.signal.reason
@@ -60,7 +62,11 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
           try {
             // A redirect is no reply, whatever its body.
             if (status > 299 && status < 400) bad()
-            return read(JSON.parse(text))
+            return read(
+              text === undefined
+                ? { error: `TOOLARGE the commands ran; their response has more than ${maxCallBytes} bytes` }
+                : JSON.parse(text),
+            )
           } catch {
             throw lost('BAD_REPLY', `HTTP ${status}, no Upstash REST reply: check the url`)
           }
@@ -72,9 +78,8 @@ export function createTransport({ url, token, session, timeoutMs, cache, fetch, 
         await sleep(ms, stop.signal)
       }
     } finally {
-      cancel()
+      callOff()
       underWay.delete(stop)
-      forget?.()
     }
   }
 

@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** A server program, by major version where that matters. */
-export type Program = 'redis7' | 'redis8' | 'valkey'
+export type Program = 'redis7' | 'redis8' | 'valkey' | 'memcached16' | 'memcached' | 'nats' | 'garnet'
 
 interface Recipe {
   readonly binary: string
@@ -48,11 +48,46 @@ export const recipes: { readonly [P in Program]: Recipe } = {
     variable: 'HITHER_VALKEY_SERVER',
     wanted: 'valkey-server (Homebrew: brew install valkey)',
   },
+  // Debian 12's: the oldest memcached that people still run, without a few flags of the meta protocol.
+  memcached16: {
+    binary: 'memcached',
+    version: /^memcached (1\.6\.1\d)$/m,
+    packages: ['memcached'],
+    suites: ['bookworm'],
+    variable: 'HITHER_MEMCACHED16_SERVER',
+    wanted: 'memcached 1.6.10 to 1.6.19',
+  },
+  memcached: {
+    binary: 'memcached',
+    version: /^memcached (1\.6\.(?:[2-9]\d|\d{3,}))$/m,
+    packages: ['memcached'],
+    suites: ['sid', 'trixie'],
+    variable: 'HITHER_MEMCACHED_SERVER',
+    wanted: 'memcached 1.6.20 or later (Homebrew: brew install memcached)',
+  },
+  nats: {
+    binary: 'nats-server',
+    version: /^nats-server: v?(2\.\S+)/,
+    packages: ['nats-server'],
+    suites: ['sid', 'trixie'],
+    variable: 'HITHER_NATS_SERVER',
+    wanted: 'nats-server 2.11 or later (Homebrew: brew install nats-server)',
+  },
+  // A tool of .NET; no Debian suite has it.
+  garnet: {
+    binary: 'garnet-server',
+    version: /^GarnetServer (\d[\d.]*)/,
+    packages: [],
+    suites: [],
+    variable: 'HITHER_GARNET_SERVER',
+    wanted: 'the .NET SDK 10, for `dotnet tool install garnet-server`',
+  },
 }
 
 /** Libraries the programs are linked with, over all suites; those a suite does not have are left out. */
 const LIBRARIES = `libc6 libgcc-s1 libstdc++6 libatomic1 libjemalloc2 liblzf1 libssl3 libssl3t64 libsystemd0 libcap2
-  libzstd1 zlib1g liblua5.1-0 lua-cjson lua-bitop liblz4-1 liblzma5 libgcrypt20 libgpg-error0`.split(/\s+/)
+  libzstd1 zlib1g liblua5.1-0 lua-cjson lua-bitop liblz4-1 liblzma5 libgcrypt20 libgpg-error0
+  libevent-2.1-7 libevent-2.1-7t64 libsasl2-2 libdb5.3 libdb5.3t64 liblua5.4-0`.split(/\s+/)
 
 const run = promisify(execFile)
 
@@ -86,7 +121,11 @@ async function asked(command: readonly string[], recipe: Recipe): Promise<Found 
 }
 
 /** Through its own loader and libraries, so that an older libc on the host does not matter. */
-async function unpackedCommand(root: string, binary: string): Promise<string[] | undefined> {
+async function unpackedCommand(root: string, name: string): Promise<string[] | undefined> {
+  const folder = (await exists(join(root, 'usr/sbin', name))) ? 'usr/sbin' : 'usr/bin'
+  const binary = join(root, folder, name)
+  // A program of Go has no loader, and wants none.
+  if (await run(binary, ['--version'], { timeout: 10_000 }).catch(() => undefined)) return [binary]
   const [triplet, loader] =
     process.arch === 'arm64'
       ? ['aarch64-linux-gnu', 'ld-linux-aarch64.so.1']
@@ -94,7 +133,7 @@ async function unpackedCommand(root: string, binary: string): Promise<string[] |
   const libraries = [join(root, 'usr/lib', triplet), join(root, 'lib', triplet)]
   for (const folder of ['usr/lib64', 'lib64', 'usr/lib', 'lib']) {
     const path = join(root, folder, loader)
-    if (await exists(path)) return [path, '--library-path', libraries.join(':'), join(root, 'usr/bin', binary)]
+    if (await exists(path)) return [path, '--library-path', libraries.join(':'), binary]
   }
   return undefined
 }
@@ -112,7 +151,7 @@ export async function find(program: Program): Promise<Found | undefined> {
   folders.push('/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin')
   for (const opt of ['/opt/homebrew/opt', '/usr/local/opt', '/home/linuxbrew/.linuxbrew/opt']) {
     for (const name of await names(opt)) {
-      if (/^(redis|valkey)(@|$)/.test(name)) folders.push(join(opt, name, 'bin'))
+      if (/^(redis|valkey|memcached|nats-server)(@|$)/.test(name)) folders.push(join(opt, name, 'bin'))
     }
   }
   for (const folder of new Set(folders)) {
@@ -121,7 +160,8 @@ export async function find(program: Program): Promise<Found | undefined> {
     const found = await asked([path], recipe)
     if (found) return found
   }
-  const command = await unpackedCommand(join(cacheFolder(), program), recipe.binary)
+  const command =
+    program === 'garnet' ? [garnetTool()] : await unpackedCommand(join(cacheFolder(), program), recipe.binary)
   return command && asked(command, recipe)
 }
 
@@ -164,6 +204,23 @@ async function withKeyring(uri: string, signedBy: string | undefined): Promise<S
     if (keyring.startsWith('/') && (await exists(keyring))) return { uri, keyring }
   }
   return undefined
+}
+
+const garnetTool = (): string => join(cacheFolder(), 'garnet', 'garnet-server')
+
+/** By the .NET SDK, into the cache. Rejects where there is none. */
+async function installGarnet(): Promise<void> {
+  await mkdir(cacheFolder(), { recursive: true })
+  const work = await mkdtemp(join(cacheFolder(), '.work-'))
+  try {
+    const folder = join(work, 'garnet')
+    await run('dotnet', ['tool', 'install', 'garnet-server', '--tool-path', folder], { cwd: work, timeout: 300_000 })
+    await rename(folder, join(cacheFolder(), 'garnet')).catch(async (error: unknown) => {
+      if (!(await find('garnet'))) throw error
+    })
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
 }
 
 /**
@@ -236,6 +293,12 @@ export async function install(
   if (missing().length === 0) return found
 
   const problems: string[] = []
+  if (missing().includes('garnet')) {
+    say(`installing garnet to ${cacheFolder()}`)
+    await installGarnet().catch((error: Error) => problems.push(`dotnet: ${error.message.split('\n')[0]}`))
+    await look('garnet')
+    if (missing().length === 0) return found
+  }
   const source = process.platform === 'linux' ? await aptSource() : undefined
   if (source) {
     const suites = new Set(missing().flatMap((program) => recipes[program].suites))
@@ -248,7 +311,8 @@ export async function install(
       })
       await Promise.all(here.map(look))
     }
-  } else problems.push('downloading needs a Debian host with apt-get, dpkg-deb and a package source')
+  } else if (missing().some((program) => recipes[program].suites.length > 0))
+    problems.push('downloading needs a Debian host with apt-get, dpkg-deb and a package source')
   const still = missing()
   if (still.length > 0) {
     const list = still.map((name) => `  ${name}: install ${recipes[name].wanted}, or set ${recipes[name].variable}`)

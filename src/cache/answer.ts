@@ -2,8 +2,9 @@ import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
+import type { View } from './model.ts'
+import { commandCall, onAnswer, recordOutage, runStep } from './store-calls.ts'
 import type { WriteOptions } from './types.ts'
-import type { View } from './view.ts'
 
 /**
  * The store's answer to one call; a failure of the store is counted and reported. At the deadline the store ends its call
@@ -13,23 +14,23 @@ export function answerOf<T>(
   { core, emit }: View,
   answer: Promise<T>,
   { signals, deadline }: Limit,
-  onAnswer: () => void = core.hear,
+  onValue: (value: T) => void = () => onAnswer(core),
 ): Promise<T> {
   const counted = answer.then(
     (value) => {
-      onAnswer()
+      onValue(value)
       return value
     },
     (error: unknown) => {
-      core.isFault(error, emit)
+      recordOutage(core, error, emit)
       throw error
     },
   )
   return within(counted, { signals, deadline: deadline + LATE_MS })
 }
 
-/** Runs one step on a stored key. */
-export function runStep(
+/** Runs one step on a stored key for a caller. */
+export function answerStep(
   view: View,
   effect: Effect,
   storedKey: string,
@@ -37,7 +38,7 @@ export function runStep(
   limit: Limit,
 ): Promise<Reply> {
   const { core } = view
-  return answerOf(view, core.step(effect, storedKey, args, core.call(limit)), limit)
+  return answerOf(view, runStep(core, effect, storedKey, args, commandCall(core, limit)), limit)
 }
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */

@@ -1,8 +1,10 @@
-import { createCore } from './engine.ts'
 import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
 import * as verbs from './functions/index.ts'
 import { VIEW } from './handle.ts'
+import type { View } from './model.ts'
+import { entryFormat } from './parts/format-entry.ts'
 import { tags } from './parts/tags.ts'
+import { values } from './parts/values.ts'
 import { get, getMany, getOrSet, peek } from './read.ts'
 import type {
   Cache,
@@ -14,8 +16,9 @@ import type {
   PlainCacheOptions,
   ViewOptions,
 } from './types.ts'
-import type { View } from './view.ts'
 import { delete as remove, set } from './write.ts'
+
+const FACE = { tags: tags(), format: entryFormat, values: values() }
 
 /** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
 type Copied = { readonly near?: never } | { readonly mutable: true }
@@ -29,7 +32,7 @@ export function createCache(options: CacheOptions & Copied): Cache
 export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
 export function createCache(options: CacheOptions): Cache<'frozen'>
 export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
-  return faceOf(openView(createCore(options, tags()), options)) as Cache<never>
+  return faceOf(openView(options, FACE)) as Cache<never>
 }
 
 /** Every method is one line over a function, which takes the cache or its view. */

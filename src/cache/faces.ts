@@ -1,29 +1,32 @@
 import { HitherError } from '../errors.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { BIND } from '../runtime/background.ts'
-import type { Core } from './engine.ts'
-import { createLoads } from './load/flight.ts'
+import { createCore, type FaceParts } from './engine.ts'
+import { closeFlights } from './load/flight.ts'
 import { loadSettings } from './load/settings.ts'
+import type { View } from './model.ts'
 import { checkNames, invalid, VIEW_OPTIONS } from './options.ts'
-import type { CacheOptions, ViewOptions, WaitUntil } from './types.ts'
-import { checkHasVersions, createView, type View } from './view.ts'
+import type { CacheOptions, PlainCacheOptions, ViewOptions, WaitUntil } from './types.ts'
+import { checkHasVersions, createView } from './view.ts'
 
 /** The first view of a cache. */
-export function openView(core: Core, { waitUntil, mutable }: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
+export function openView(options: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+  const core = createCore(options, face)
+  const { waitUntil, mutable } = options
   checkWaitUntil(waitUntil)
-  const view = createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
+  const view = createView(core, core.namespace, { waitUntil, mutable })
   // Now, so that a default that makes no sense is refused here and not at the first call.
   view.defaultSettings = loadSettings(core)
   return view
 }
 
-export function viewWith({ core, loads, namespace, request }: View, from: ViewOptions): View {
+export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
   const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
   checkNames('with', options, VIEW_OPTIONS, core.plain)
   checkWaitUntil(options.waitUntil)
   checkIsBound(options.waitUntil)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return createView(core, loads, namespace, { ...request, ...Object.fromEntries(given) })
+  return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
 }
 
 /** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
@@ -51,10 +54,12 @@ function checkIsBound(waitUntil: WaitUntil | undefined): void {
 
 export function viewOfNamespace(view: View, name: string): View {
   checkHasVersions(view)
-  return createView(view.core, view.loads, `${view.namespace}.${checkNamespace(name)}`, view.request)
+  return createView(view.core, `${view.namespace}.${checkNamespace(name)}`, view.request)
 }
 
-export async function close({ core, loads }: View): Promise<void> {
-  await loads.close()
-  await core.close()
+export async function close({ core }: View): Promise<void> {
+  await closeFlights(core)
+  await core.near.close()
+  await core.background.flush()
+  await core.store.close()
 }

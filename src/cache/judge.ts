@@ -9,6 +9,8 @@ export interface Reading {
   readonly status: 'fresh' | 'stale' | 'absent'
   /** The id by which a step shall treat the entry as gone; `''` when the store's clock alone decides. */
   readonly dead: string
+  /** It would count, and is of another codec's mark. */
+  readonly foreign?: boolean
   /** The namespace's generation now; undefined: it has none. */
   readonly generation: string | undefined
   /** The versions now of the tags that were named, and of those that the entry has. */
@@ -18,7 +20,7 @@ export interface Reading {
   readonly ticket: number | undefined
 }
 
-type Verdict = Pick<Reading, 'status' | 'dead'>
+type Verdict = Pick<Reading, 'status' | 'dead' | 'foreign'>
 /** What an entry is judged by. */
 interface Judgement {
   readonly generation: string | undefined
@@ -47,19 +49,22 @@ export function judgeUsual(
 /**
  * The verdict on an entry, by the versions that were read with it. An entry of another generation is dead, and so is one
  * with a tag that is missing or has another hard half. One with another soft half is stale, as is one past its `ttl` in
- * grace.
+ * grace. One of another codec's mark is dead, whatever else it is: nobody here can read it.
  */
 export function judge(
   entry: Entry | undefined,
   { generation, versions, liveId }: Judgement,
-  { tags, clock }: { readonly tags: TagsPart; readonly clock: StoreClock },
+  { tags, clock, marks }: { readonly tags: TagsPart; readonly clock: StoreClock; readonly marks: string },
 ): Verdict {
   if (!entry || entry.mark === NO_VALUE) return ABSENT
   const stands = entry.generation === generation ? tags.judge(entry.tags, versions) : 'dead'
-  const dead = stands === 'valid' ? '' : entry.id
-  if (!dead && (entry.id === liveId || isFreshBy(clock, entry))) return { status: 'fresh', dead }
+  const isForeign = !marks.includes(entry.mark)
+  const dead = stands === 'valid' && !isForeign ? '' : entry.id
+  const isLive = stands === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
   const hasGrace = entry.freshUntilMs !== entry.expiresMs
-  return { status: stands !== 'dead' && hasGrace && isKept(entry, clock.now()) ? 'stale' : 'absent', dead }
+  const isStale = !isLive && stands !== 'dead' && hasGrace && isKept(entry, clock.now())
+  if (isForeign) return { status: 'absent', dead, foreign: isLive || isStale }
+  return { status: isLive ? 'fresh' : isStale ? 'stale' : 'absent', dead }
 }
 
 /** By the store's clock, which is at least where an entry under grace was written. */

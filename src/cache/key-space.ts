@@ -1,6 +1,6 @@
 import { HASHED } from '../protocol/keys.ts'
 import { utf8Length } from '../protocol/text.ts'
-import type { Core } from './engine.ts'
+import type { Core } from './model.ts'
 
 /** Where a namespace keeps what a caller names by a key. In the plain format keys are as given. */
 export interface KeySpace {
@@ -11,11 +11,11 @@ export interface KeySpace {
 }
 
 /** `longKeys` shortens a key that the store would refuse for its length; the result is in a space no other key reaches. */
-export function keySpace({ format, near, traits, longKeys }: Core, name: string): KeySpace {
+export function keySpace({ format, near, store, longKeys }: Core, name: string): KeySpace {
   const nearName = near.names(name)
   const stored = (key: string): string => format.storedKey(name, key)
   if (!longKeys) return { stored, names: nearName }
-  const left = traits.maxKeyBytes - name.length - 1
+  const left = store.traits.maxKeyBytes - name.length - 1
   const isLong = (key: string): boolean =>
     typeof key === 'string' && key.length * 3 > left && key.isWellFormed() && utf8Length(key) > left
   const hashedName = near.names(name + HASHED)

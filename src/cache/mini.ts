@@ -1,7 +1,10 @@
-import { createCore } from './engine.ts'
+import type { Codec } from '../protocol/codec.ts'
 import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
 import { type AnyCache, type HasEntries, type HasTags, type Results, VIEW } from './handle.ts'
+import type { View } from './model.ts'
+import { entryFormat } from './parts/format-entry.ts'
 import { noTags } from './parts/no-tags.ts'
+import { plainValues } from './parts/plain-values.ts'
 import type { TagsPart } from './parts/tags.ts'
 import { get, getMany, getOrSet } from './read.ts'
 import type {
@@ -15,13 +18,20 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts'
-import type { View } from './view.ts'
+import type { ValueForm } from './value-form.ts'
 import { delete as remove, set } from './write.ts'
 
 export type { AnyCache, HasTags } from './handle.ts'
 export { type TagsPart, tags } from './parts/tags.ts'
+export { type ValueForm, values } from './parts/values.ts'
 
 export interface MiniCacheOptions extends CacheOptions {
+  /**
+   * How values are stored: `values()` keeps Date, BigInt, Map, Set, bytes and what else JSON lacks, as `hither` does. Without
+   * it, storing one rejects `UNENCODABLE`, and reading one that another cache has stored is a miss and the event
+   * `decode-failed`. @default plain JSON
+   */
+  readonly codec?: Codec | ValueForm
   /** What the cache can do with tags: `tags()`. Without it an entry that has tags counts as absent. @default none */
   readonly tags?: TagsPart
 }
@@ -77,7 +87,7 @@ export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
 export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
 export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
   const { tags = noTags, ...rest } = options as MiniCacheOptions
-  return faceOf(openView(createCore(rest, tags), rest)) as MiniCache<never, never>
+  return faceOf(openView(rest, { tags, format: entryFormat, values: plainValues })) as MiniCache<never, never>
 }
 
 function faceOf(view: View): MiniCache<'frozen', HasTags> {

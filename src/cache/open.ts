@@ -1,9 +1,21 @@
 import type { Entry } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
-import type { Decoded, OpenContext, ReadThrough } from './load/types.ts'
-import { conform } from './schema.ts'
-import type { View } from './view.ts'
+import type { Reading } from './judge.ts'
+import type { LoadSettings } from './load/types.ts'
+import type { View } from './model.ts'
+import { conform, type Schema } from './schema.ts'
+import { bounded } from './store-calls.ts'
+import type { Coded, Decoded, Life } from './value-form.ts'
+
+/** For what an entry is opened: where it comes from, and what its caller asks of it. */
+export interface OpenContext {
+  /** The caller's key. */
+  readonly key: string
+  /** By what it may be kept near; undefined: it is not. */
+  readonly reading?: Pick<Reading, 'atMs' | 'ticket' | 'status'> | undefined
+  readonly settings?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
+}
 
 /** Counts and reports that a value was given to a caller. */
 export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale', key?: string): void {
@@ -28,9 +40,9 @@ export function openEntry(
   { as, use }: { readonly as?: 'hit' | 'stale' | undefined; readonly use?: OpenContext | undefined },
 ): Decoded | undefined | Promise<Decoded | undefined> {
   try {
-    const decoded = view.core.decode(entry, storedKey)
-    if (!(decoded instanceof Promise) && !use?.plan?.schema) return openDecoded(view, decoded, entry, as, use)
-    return conformed(view, decoded, limit, use?.plan).then(
+    const decoded = view.core.values.decode(entry, storedKey)
+    if (!(decoded instanceof Promise) && !use?.settings?.schema) return openDecoded(view, decoded, entry, as, use)
+    return conformed(view, decoded, limit, use?.settings).then(
       (value) => openDecoded(view, value, entry, as, use),
       () => unreadable(view, limit, use?.key),
     )
@@ -47,8 +59,8 @@ export function openDecoded(
   as?: 'hit' | 'stale',
   use?: OpenContext,
 ): Decoded {
-  const { found } = use ?? {}
-  if (use && found && (found.ticket ?? -1) >= 0) keepNear(view, value, entry, use, found)
+  const { reading } = use ?? {}
+  if (use && reading && (reading.ticket ?? -1) >= 0) keepNear(view, value, entry, use, reading)
   if (as) countHit(view, as, use?.key)
   return { value }
 }
@@ -57,16 +69,16 @@ function keepNear(
   { core, space, request, nearKey }: View,
   value: unknown,
   entry: Entry,
-  { key, plan }: OpenContext,
-  { ticket = -1, atMs, status }: NonNullable<OpenContext['found']>,
+  { key, settings }: OpenContext,
+  { ticket = -1, atMs, status }: NonNullable<OpenContext['reading']>,
 ): void {
   const { writtenMs, loadMs, tags } = entry
-  const schema = plan?.schema
+  const schema = settings?.schema
   // By this machine's clock from here on.
   const aheadMs = core.clock.now() - now()
   // One that a tag has made stale is so before its time.
   const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
-  const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (plan?.nearMs ?? NEVER))
+  const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (settings?.nearMs ?? NEVER))
   const lent = request.mutable === true
   const fill = { value, writtenMs: core.plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
   const names = tags ? [...core.tags.parse(tags).keys()].map(space.tag) : undefined
@@ -80,29 +92,45 @@ function unreadable({ emit }: View, limit: Limit, key?: string): undefined {
 }
 
 /** The decoded value as the schema of the call gives it, migrated where it refuses it. Rejects where it refuses both. */
-async function conformed({ core }: View, decoding: unknown, limit: Limit, plan: OpenContext['plan']): Promise<unknown> {
-  const value = decoding instanceof Promise ? await core.bound(decoding, limit) : decoding
-  const { schema, migrate } = plan ?? {}
+async function conformed(
+  { core }: View,
+  decoding: unknown,
+  limit: Limit,
+  settings: OpenContext['settings'],
+): Promise<unknown> {
+  const value = decoding instanceof Promise ? await bounded(core, decoding, limit) : decoding
+  const { schema, migrate } = settings ?? {}
   if (!schema) return value
-  const checked = (given: unknown) => core.bound(conform(schema, given), limit)
-  const box = (await checked(value)) ?? (migrate && (await checked(await core.bound(migrate(value), limit))))
+  const checked = (given: unknown) => bounded(core, conform(schema, given), limit)
+  const box = (await checked(value)) ?? (migrate && (await checked(await bounded(core, migrate(value), limit))))
   if (!box) throw undefined
   return box.value
 }
 
-/** Keeps near what the store has not confirmed; it is given out while `stands` returns true. */
-export async function keepUnconfirmed(view: View, ...entry: Parameters<ReadThrough['keep']>): Promise<void> {
+/** A value that the store has not confirmed. */
+export interface Unconfirmed {
+  readonly coded: Coded
+  readonly life: Life
+  readonly tags: readonly string[]
+  readonly ticket: number | undefined
+  /** It is served while this returns true. */
+  readonly stands?: () => boolean
+  readonly schema?: Schema | undefined
+}
+
+/** Keeps near what the store has not confirmed. */
+export async function keepUnconfirmed(view: View, key: string, given: Unconfirmed): Promise<void> {
   const { core, space, emit, nearKey } = view
-  const [key, coded, { freshMs, lifeMs }, names, ticket, stands, schema] = entry
+  const { coded, life, tags, ticket, stands, schema } = given
   if (ticket === undefined) return
   const at = now()
   let value: unknown
   try {
-    value = await core.bound(core.decode(coded, space.key(key)), NO_LIMIT)
+    value = await bounded(core, core.values.decode(coded, space.key(key)), NO_LIMIT)
   } catch {
     return emit({ type: 'decode-failed' }, key)
   }
-  const note = { unconfirmed: true, stands, tags: names.length > 0 ? names.map(space.tag) : undefined, schema }
-  const [freshUntilMs, expiresMs] = [at + (freshMs || NEVER), at + (lifeMs || NEVER)]
+  const note = { unconfirmed: true, stands, tags: tags.length > 0 ? tags.map(space.tag) : undefined, schema }
+  const [freshUntilMs, expiresMs] = [at + (life.freshMs || NEVER), at + (life.lifeMs || NEVER)]
   core.near.keep(nearKey(key), { value, writtenMs: at, freshUntilMs, expiresMs, note }, at, ticket)
 }

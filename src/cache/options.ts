@@ -1,4 +1,4 @@
-import { HitherError } from '../errors.ts'
+import { invalid } from '../protocol/arguments.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
 import type {
@@ -115,6 +115,4 @@ export function wantsMore({ signal, deadline, forceFresh, bypass, refresh, schem
   return !!(signal || deadline || forceFresh || bypass || refresh || schema)
 }
 
-export function invalid(message: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', message)
-}
+export { invalid }

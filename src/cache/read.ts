@@ -1,21 +1,23 @@
 import type { NearEntry } from '../near/local-tier.ts'
 import type { Entry } from '../protocol/entry.ts'
-import { now } from '../runtime/clock.ts'
 import { coarseNow } from '../runtime/coarse-clock.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { answerOf } from './answer.ts'
-import { nothing } from './engine.ts'
 import { judgeUsual, type Reading } from './judge.ts'
+import { versionsOf } from './load/flight.ts'
 import { loadUnshared, getOrSet as readThrough } from './load/read-through.ts'
-import type { FirstReads, LoadCall } from './load/round.ts'
+import type { FirstReads } from './load/round.ts'
 import { loadSettings } from './load/settings.ts'
-import type { Decoded, LoadSettings, ReadThrough } from './load/types.ts'
-import { countHit, countMiss, keepUnconfirmed, openDecoded, openEntry } from './open.ts'
+import type { LoadSettings } from './load/types.ts'
+import type { LoadCall, View } from './model.ts'
+import { isFresh, nearEntry } from './near-entry.ts'
+import { countHit, countMiss, openDecoded, openEntry } from './open.ts'
 import { invalid, LOAD, limitOf, READ, wantsMore } from './options.ts'
 import { type PendingReads, readEntry, sendReads } from './reading.ts'
-import { conform, type Schema } from './schema.ts'
+import { onAnswer } from './store-calls.ts'
 import type { Frozen, GetOrSetOptions, Loader, ReadOptions } from './types.ts'
-import { storedKeys, type View } from './view.ts'
+import type { Decoded } from './value-form.ts'
+import { storedKeys } from './view.ts'
 
 /** The fresh value of a key: from the near tier, by the usual hit in the store, or by a closer look. */
 export function get<T>(view: View, key: string, options?: ReadOptions): Promise<Frozen<T> | undefined> {
@@ -39,7 +41,7 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
   }
   const { core, space } = view
   const { tags = [] } = options ?? {}
-  const pending = limit === NO_LIMIT ? sendReads(core, space, space.key(key), core.tags.check(tags)) : undefined
+  const pending = limit === NO_LIMIT ? sendReads(view, space.key(key), core.tags.check(tags)) : undefined
   if (pending) {
     try {
       // The usual hit in the store: one wave, and no more than its answers are looked at.
@@ -96,9 +98,9 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
   const limit = limitOf(view, options, LOAD)
   if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
   const settings = settingsOf(view, options)
-  const call: LoadCall = { through: throughOf(view), key, loader, settings, limit }
+  const call: LoadCall = { view, key, storedKey: view.space.key(key), limit, settings, loader }
   if (settings.options.bypass) return loadUnshared(call)
-  const first = firstReads(view, key, settings, limit)
+  const first = firstReads(call)
   const { pending } = first
   if (!pending) return readThrough(call, first)
   return (async () => {
@@ -118,8 +120,8 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
 /** The fresh value that the near tier holds; undefined: it holds none, or the call wants a closer look. */
 function peekNear(view: View, key: string, options?: GetOrSetOptions): unknown {
   if (!view.canPeek || typeof key !== 'string' || (options && wantsMore(options))) return undefined
-  const value = view.near.peek(view.nearKey(key), coarseNow())
-  return view.request.mutable ? view.near.copyForCaller(value) : value
+  const value = view.core.near.peek(view.nearKey(key), coarseNow())
+  return view.request.mutable ? view.core.near.copyForCaller(value) : value
 }
 
 /** What the near tier holds fresh, though it takes a closer look. */
@@ -128,22 +130,6 @@ export function peek(view: View, key: string): unknown {
   if (value !== undefined) return value
   const entry = nearEntry(view, key)
   return isFresh(entry) ? entry.value : undefined
-}
-
-/** What the near tier holds, fresh or in grace, of values that this schema has checked. */
-export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
-  const kept = typeof key === 'string' ? view.near.get(view.nearKey(key), now()) : undefined
-  const entry = view.request.mutable && kept ? { ...kept, value: view.near.copyForCaller(kept.value) } : kept
-  if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
-    return entry?.note?.schema === schema ? entry : undefined
-  }
-  // What this process has written, and the store has not: only here can it be checked.
-  const conformed = conform(schema, entry.value)
-  return conformed instanceof Promise || !conformed ? undefined : { ...entry, value: conformed.value }
-}
-
-export function isFresh(entry: NearEntry | undefined): entry is NearEntry {
-  return !!entry && entry.freshUntilMs > now()
 }
 
 /** Reads an entry; a failure of the store is counted and reported. It ends with the caller. */
@@ -160,40 +146,26 @@ export function readForCaller(
   const { core, space } = view
   const { tags = [], queued = false, pending } = how
   const names = pending ? [] : core.tags.check(tags)
-  const reading = readEntry(core, space, { storedKey: space.key(key), names, queued, pending })
-  return within(answerOf(view, reading, limit, nothing), limit)
+  const reading = readEntry(view, { storedKey: space.key(key), names, queued, pending })
+  const report = ({ foreign }: Reading): void => {
+    if (foreign) view.emit({ type: 'decode-failed' }, key)
+  }
+  return within(answerOf(view, reading, limit, report), limit)
 }
 
-/** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `found` it is kept near. */
+/** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `reading` it is kept near. */
 export async function openIfFresh(
   view: View,
   key: string,
   { status, entry }: Pick<Reading, 'status' | 'entry'>,
   limit: Limit,
-  found?: Reading,
+  reading?: Reading,
 ): Promise<Decoded | undefined> {
-  const use = { key, found }
+  const use = { key, reading }
   const isHit = status === 'fresh' && entry
   const hit = isHit ? await openEntry(view, entry, view.space.key(key), limit, { as: 'hit', use }) : undefined
   if (!hit) countMiss(view, key)
   return hit
-}
-
-/** What a read-through needs of its view. */
-export function throughOf(view: View): ReadThrough {
-  view.through ??= {
-    core: view.core,
-    loads: view.loads,
-    space: view.space,
-    emit: view.emit,
-    waitUntil: view.request.waitUntil,
-    held: (key, schema) => nearEntry(view, key, schema),
-    served: (as, key) => countHit(view, as, key),
-    open: (to, entry, limit, as, use) => openEntry(view, entry, to, limit, { as, use }),
-    keep: (...entry) => keepUnconfirmed(view, ...entry),
-    miss: (key) => countMiss(view, key),
-  }
-  return view.through
 }
 
 function settingsOf(view: View, options: GetOrSetOptions | undefined): LoadSettings {
@@ -203,13 +175,13 @@ function settingsOf(view: View, options: GetOrSetOptions | undefined): LoadSetti
 }
 
 /** Sends the first reads of a load, where nothing asks for a closer look. */
-function firstReads(view: View, key: string, { options, schema, tags }: LoadSettings, limit: Limit): FirstReads {
-  const { core, loads, space } = view
-  const to = space.key(key)
+function firstReads({ view, key, storedKey, settings, limit }: LoadCall): FirstReads {
+  const { core } = view
+  const { options, schema, tags } = settings
   const near = nearEntry(view, key, schema)
   const isSimple = limit === NO_LIMIT && !near && !schema && !options.forceFresh && !options.refresh
-  const pending = isSimple && !loads.versionsOf(to) ? sendReads(core, space, to, tags) : undefined
-  return { startsAtArrival: loads.starts(), near, pending }
+  const pending = isSimple && !versionsOf(core, storedKey) ? sendReads(view, storedKey, tags) : undefined
+  return { startsAtArrival: core.flights.starts, near, pending }
 }
 
 /** The tag block of an entry that has just the tags that were named, with their versions now. */
@@ -225,12 +197,12 @@ function openUsual(
   key: string,
   pending: PendingReads,
   entry: Entry | undefined,
-  plan?: LoadSettings,
+  settings?: LoadSettings,
 ): Decoded | undefined {
   if (!entry || entry.mark < 'a') return undefined
   const { core } = view
-  core.hear()
+  onAnswer(core)
   const { atMs, ticket } = pending
-  const found = ticket === undefined ? undefined : ({ status: 'fresh', atMs, ticket } as const)
-  return openDecoded(view, core.decode(entry, pending.key), entry, 'hit', { key, found, plan })
+  const reading = ticket === undefined ? undefined : ({ status: 'fresh', atMs, ticket } as const)
+  return openDecoded(view, core.values.decode(entry, pending.key), entry, 'hit', { key, reading, settings })
 }

@@ -1,11 +1,12 @@
 import { NO_VALUE, NONE } from '../protocol/entry.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
-import { createMomentary } from '../runtime/momentary.ts'
-import type { Core } from './engine.ts'
+import { perTick } from '../runtime/per-tick.ts'
 import { judge, type Reading } from './judge.ts'
+import type { Core, View } from './model.ts'
 import { isVersion } from './steps/versions.ts'
-import type { NamespaceKeys } from './versions.ts'
+import { commandCall, onAnswer } from './store-calls.ts'
+import { beforeRead, fade, readText, readVersion } from './store-reads.ts'
 
 /** The reads of an entry and of what decides whether it is valid, on their way. */
 export interface PendingReads extends Pick<Reading, 'atMs' | 'ticket'> {
@@ -34,29 +35,19 @@ const NO_READS: ReadonlyMap<string, Promise<undefined>> = new Map()
 const NO_TAGS: ReadonlyMap<string, undefined> = new Map()
 
 /** Sends the reads of an entry; undefined where something must be waited for first, or in the plain format. */
-export function sendReads(
-  core: Core,
-  keys: NamespaceKeys,
-  storedKey: string,
-  names: readonly string[],
-): PendingReads | undefined {
-  const { plain, near, before } = core
-  if (plain || near.retryPendingDelete(storedKey) || before(storedKey)) return undefined
-  near.beforeRead()
-  return sendNow(core, keys, storedKey, names)
+export function sendReads(view: View, storedKey: string, names: readonly string[]): PendingReads | undefined {
+  const { core } = view
+  if (core.plain || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
+  core.near.beforeRead()
+  return sendNow(view, storedKey, names)
 }
 
-function sendNow(
-  { near, text, version }: Core,
-  keys: NamespaceKeys,
-  storedKey: string,
-  names: readonly string[],
-): PendingReads {
+function sendNow({ core, space }: View, storedKey: string, names: readonly string[]): PendingReads {
   const atMs = now()
-  const ticket = near.begin()
-  const own = text(storedKey, true)
-  const generation = version(keys.generation)
-  const tags = names.length > 0 ? new Map(names.map((name) => [name, version(keys.tag(name))])) : NO_READS
+  const ticket = core.near.begin()
+  const own = readText(core, storedKey, true)
+  const generation = readVersion(core, space.generation)
+  const tags = names.length > 0 ? new Map(names.map((name) => [name, readVersion(core, space.tag(name))])) : NO_READS
   return { key: storedKey, own, generation, tags, atMs, ticket }
 }
 
@@ -64,8 +55,9 @@ function sendNow(
  * Reads an entry with what decides whether it is valid, in one wave: the entry, the generation and the tags that are
  * named. Tags found only in the entry cost one more read.
  */
-export async function readEntry(core: Core, keys: NamespaceKeys, request: ReadRequest): Promise<Reading> {
-  const { plain, text, parse, near } = core
+export async function readEntry(view: View, request: ReadRequest): Promise<Reading> {
+  const { core } = view
+  const { plain, near } = core
   const { storedKey, names, liveId = '', queued = false } = request
   let pending = request.pending
   if (!pending) {
@@ -74,26 +66,27 @@ export async function readEntry(core: Core, keys: NamespaceKeys, request: ReadRe
     near.beforeRead()
     if (plain || absent) {
       const since = { atMs: now(), ticket: near.begin() }
-      const entry = absent ? undefined : parse(await text(storedKey, queued))
-      if (!absent) core.hear()
+      const entry = absent ? undefined : parseText(core, await readText(core, storedKey, queued))
+      if (!absent) onAnswer(core)
       const status = entry ? 'fresh' : 'absent'
       return { entry, status, dead: '', generation: plain ? NONE : undefined, tags: NO_TAGS, ...since }
     }
     // What the entry is compared with must not be older than itself.
-    for (let before = core.before(storedKey, queued); before; before = core.before(storedKey, true)) await before
-    pending = sendNow(core, keys, storedKey, names)
+    for (let before = beforeRead(core, storedKey, queued); before; before = beforeRead(core, storedKey, true))
+      await before
+    pending = sendNow(view, storedKey, names)
   }
   const { own, generation, tags } = pending
-  if (tags.size > 0) return await settle(core, keys, pending, liveId)
+  if (tags.size > 0) return await settle(view, pending, liveId)
   const shared = alike.get(storedKey)
   if (shared?.own === own && shared.generation === generation && shared.liveId === liveId) return await shared.reading
-  const reading = settle(core, keys, pending, liveId)
+  const reading = settle(view, pending, liveId)
   alike.set(storedKey, { own, generation, liveId, reading })
   return await reading
 }
 
 /** Readings without tags: callers that share their reads share the rest as well. */
-const alike = createMomentary<{
+const alike = perTick<{
   readonly own: Promise<unknown>
   readonly generation: Promise<unknown>
   readonly liveId: string
@@ -101,19 +94,19 @@ const alike = createMomentary<{
 }>()
 
 /** Waits for the reads, sends those of tags that only the entry names, and judges the entry. */
-async function settle(core: Core, keys: NamespaceKeys, pending: PendingReads, liveId: string): Promise<Reading> {
+async function settle({ core, space }: View, pending: PendingReads, liveId: string): Promise<Reading> {
   const [own, stored] = await Promise.all([pending.own, pending.generation, ...pending.tags.values()])
-  core.hear()
+  onAnswer(core)
   // Anything else is no generation: a write makes a new one.
   const generation = stored?.length === NONE.length && isVersion(stored) ? stored : undefined
-  const entry = core.parse(own)
+  const entry = parseText(core, own)
   const hasValue = entry && entry.mark !== NO_VALUE
   let tags: ReadonlyMap<string, string | undefined> = NO_TAGS
   if (pending.tags.size > 0 || (hasValue && entry.tags && entry.generation === generation)) {
     const all = new Map<string, string | undefined>()
     for (const [name, reading] of pending.tags) all.set(name, await reading)
     const read = async (name: string): Promise<void> => {
-      all.set(name, await core.version(keys.tag(name)))
+      all.set(name, await readVersion(core, space.tag(name)))
     }
     const missing: Promise<void>[] = []
     if (hasValue && entry.generation === generation)
@@ -122,13 +115,18 @@ async function settle(core: Core, keys: NamespaceKeys, pending: PendingReads, li
     tags = all
   }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
-    core.fade(pending.key, entry, keys.generation)
-  const { status, dead } = judge(entry, { generation, versions: tags, liveId }, core)
-  return { entry, status, dead, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
+    fade(core, pending.key, entry, space.generation)
+  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
+  return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
+}
+
+/** Undefined for what is absent or of an unknown form. */
+export function parseText({ format }: Core, text: string | undefined): Reading['entry'] {
+  return text === undefined ? undefined : format.parse(text)
 }
 
 /** Whether the key must count as absent, which it does when its delete, tried once more, does not end in time. */
 export function endsInTime(core: Core, retrying: Promise<boolean>): Promise<boolean> {
-  const { deadline = NEVER } = core.call()
+  const { deadline = NEVER } = commandCall(core)
   return within(retrying, { signals: [], deadline }).catch(() => true)
 }

@@ -4,11 +4,12 @@ import type { Reply } from '../protocol/operation.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import { answerOf } from './answer.ts'
-import { type Coded, type Life, nothing } from './engine.ts'
+import type { View } from './model.ts'
 import { invalid } from './options.ts'
+import { commandCall, nothing, writeEntry } from './store-calls.ts'
 import type { Captured, SetOptions } from './types.ts'
+import type { Coded, Life } from './value-form.ts'
 import { CAPTURED_MS, type CapturedVersions } from './versions.ts'
-import type { View } from './view.ts'
 
 /** The versions that a write is stamped with. */
 export interface Stamp {
@@ -40,7 +41,10 @@ export function currentVersions(
   limit: Limit,
 ): Promise<CapturedVersions> {
   const { core, space } = view
-  return within(answerOf(view, core.versions.capture(space, names, core.call(NO_LIMIT), { lifeMs }), limit), limit)
+  return within(
+    answerOf(view, core.versions.capture(space, names, commandCall(core, NO_LIMIT), { lifeMs }), limit),
+    limit,
+  )
 }
 
 /** Takes the versions of tags, to `set` later what is read from now on. */
@@ -97,8 +101,10 @@ export async function writeStamped(view: View, storedKey: string, write: Stamped
   const { versions, names, remembered } = stamp
   const { core } = view
   const verb = deadId === undefined ? 'set' : 'add'
-  const send = (verb: string, under: CapturedVersions, id: string, over = ''): Promise<Reply> =>
-    answerOf(view, core.write(verb, storedKey, coded, life, under, core.call(limit), 0, NONE, over, id), limit)
+  const send = (verb: string, versions: CapturedVersions, id: string, deadId = ''): Promise<Reply> => {
+    const write = { verb, coded, life, versions, deadId, id }
+    return answerOf(view, writeEntry(core, storedKey, write, commandCall(core, limit)), limit)
+  }
   const id = randomId()
   const reading = remembered ? currentVersions(view, names, life.lifeMs, limit) : undefined
   reading?.catch(nothing)
@@ -120,7 +126,7 @@ export async function renewTags<T>(
   limit: Limit,
 ): Promise<T> {
   const { core, space } = view
-  const renew = (): Promise<unknown> => core.versions.renew(space, names, core.call(NO_LIMIT), lifeMs)
+  const renew = (): Promise<unknown> => core.versions.renew(space, names, commandCall(core, NO_LIMIT), lifeMs)
   const renewing = names.length > 0 ? within(answerOf(view, renew(), limit), limit) : undefined
   renewing?.catch(nothing)
   const written = await writing

@@ -6,8 +6,8 @@ import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
 import type { AtomicStore } from '../store/store.ts'
 import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
-import type { PlainFormat } from './parts/format-plain.ts'
 import type { Schema } from './schema.ts'
+import type { ValueForm } from './value-form.ts'
 
 export type { AnyCache, HasEntries, HasTags, Results } from './handle.ts'
 
@@ -357,8 +357,13 @@ export interface CacheOptions extends CommonOptions, LoadDefaults {
   /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
-  readonly codec?: Codec
+  readonly codec?: Codec | ValueForm
   readonly format?: undefined
+}
+
+/** The format of entries that other programs read and write as well: `plain()` of `hither/plain`. */
+export interface PlainFormat {
+  readonly plain: true
 }
 
 /** Entries shared with other programs: the key as given, JSON text as the value, the lifetime kept by the server. */

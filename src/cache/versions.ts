@@ -1,6 +1,6 @@
 import { NONE } from '../protocol/entry.ts'
 import { NEVER } from '../runtime/clock.ts'
-import { createMomentary } from '../runtime/momentary.ts'
+import { perTick } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
@@ -53,15 +53,6 @@ export interface CaptureOptions {
   readonly generation?: string | undefined
 }
 
-export {
-  checkTags,
-  dropHints,
-  isSameTag,
-  parseTags,
-  withHints,
-} from './parts/tags.ts'
-export type { CapturedVersions as Context, NamespaceKeys as Space }
-
 /** How long a version seen is taken for the current one. */
 const REMEMBERED_MS = 5000
 /**
@@ -75,8 +66,8 @@ export const CAPTURED_MS = 3_600_000
 export function createVersions(run: AtomicStore['run']): VersionMemory {
   const seen = createRecent<string>()
   /** Of this run of microtasks: what many ask for is asked once. */
-  const asked = createMomentary<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
-  const renewing: typeof asked = createMomentary()
+  const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
+  const renewing: typeof asked = perTick()
   let epoch = 0
   const versions: VersionMemory = {
     get epoch() {

@@ -1,35 +1,13 @@
-import type { NearPart } from '../near/coherence.ts'
 import { generationKey, tagKey } from '../protocol/keys.ts'
 import { checkKeys } from '../store/checks.ts'
-import type { Core, Emit } from './engine.ts'
 import { type AnyCache, VIEW } from './handle.ts'
 import { keySpace } from './key-space.ts'
-import type { LoadSettings, Loads, ReadThrough } from './load/types.ts'
+import type { Core, View } from './model.ts'
 import { invalid } from './options.ts'
 import { noNear } from './parts/no-near.ts'
+import { emitterOf } from './store-calls.ts'
 import type { ViewOptions } from './types.ts'
 import type { NamespaceKeys } from './versions.ts'
-
-/** A cache seen through one namespace and by one request: what every function of a cache works over. Data only. */
-export interface View {
-  /** What all views of a cache share. */
-  readonly core: Core
-  readonly loads: Loads
-  readonly near: NearPart
-  readonly namespace: string
-  /** What the request adds to each call. */
-  readonly request: ViewOptions
-  /** The stored keys of the namespace. `key` throws `INVALID_KEY`. */
-  readonly space: NamespaceKeys
-  /** From a caller's key to the near tier's. */
-  readonly nearKey: (key: string) => string
-  readonly emit: Emit
-  /** A near hit may be returned at once: there is a tier, no limit of the request to check and no refresh ahead of time. */
-  readonly canPeek: boolean
-  /** The settings of a load without options, once one was asked for. */
-  defaultSettings?: LoadSettings
-  through?: ReadThrough
-}
 
 /** What sets the keys of a `wrap` or a `define` apart, which no other call reaches, and its name. */
 interface Kind {
@@ -37,7 +15,7 @@ interface Kind {
   readonly name: string
 }
 
-export function createView(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind?: Kind): View {
+export function createView(core: Core, namespace: string, request: ViewOptions, kind?: Kind): View {
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
   const { names, stored } = keySpace(core, namespace + (kind?.mark ?? ''))
   const space: NamespaceKeys = {
@@ -45,19 +23,9 @@ export function createView(core: Core, loads: Loads, namespace: string, request:
     generation: generationKey(namespace),
     tag: (tag) => tagKey(namespace, tag),
   }
-  const { near } = core
-  const canPeek = near !== noNear && !request.signal && request.deadline === undefined && !core.loadDefaults.refresh
-  return {
-    core,
-    loads,
-    near,
-    namespace,
-    request,
-    space,
-    nearKey: names,
-    emit: core.emitter(namespace, kind?.name),
-    canPeek,
-  }
+  const isHurried = request.signal !== undefined || request.deadline !== undefined
+  const canPeek = core.near !== noNear && !isHurried && !core.loadDefaults.refresh
+  return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), canPeek }
 }
 
 /** What a cache's functions work over. Throws `INVALID_ARGUMENT` for what is no cache. */
@@ -71,7 +39,7 @@ export function viewOf(cache: AnyCache): View {
 export function storedKeys({ core, space }: View, keys: readonly string[]): string[] {
   if (!Array.isArray(keys)) throw invalid('keys are an array')
   const all = keys.map(space.key)
-  checkKeys(all, core.traits)
+  checkKeys(all, core.store.traits)
   return all
 }
 
@@ -81,6 +49,6 @@ export function checkHasVersions({ core }: View): void {
 }
 
 /** The same view for another kind of keys. */
-export function viewOfKind({ core, loads, namespace, request }: View, kind: Kind): View {
-  return createView(core, loads, namespace, request, kind)
+export function viewOfKind({ core, namespace, request }: View, kind: Kind): View {
+  return createView(core, namespace, request, kind)
 }

@@ -1,18 +1,22 @@
 import { HitherError } from '../errors.ts'
 import { type Entry, NO_VALUE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
-import { after } from '../runtime/background.ts'
+import { settledOrTimeout } from '../runtime/background.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
-import { type Coded, nothing } from './engine.ts'
+import { lifeOf } from './engine.ts'
 import type { Reading } from './judge.ts'
+import { detach as detachLoad } from './load/flight.ts'
+import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
 import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
+import { bounded, commandCall, deleteKeys, nothing } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
-import { storedKeys, type View } from './view.ts'
+import { type Coded, encodeValue } from './value-form.ts'
+import { storedKeys } from './view.ts'
 
 export function set(view: View, key: string, value: unknown, options?: SetOptions): Promise<void> {
   return setMany(view, [[key, value]], options)
@@ -36,12 +40,12 @@ export async function setMany(
     view,
     pairs.map(([key]) => key),
   )
-  const life = core.life(options)
-  const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
+  const life = lifeOf(core, options)
+  const encoded = targets.map((to, i) => encodeValue(core.values, pairs[i]?.[1], to))
   const stamping = versionsForWrite(view, options?.tags, life, limit)
   let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
   const ready = parts.some((part) => part instanceof Promise)
-    ? Promise.all([stamping, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
+    ? Promise.all([stamping, ...encoded.map((coding) => bounded(core, coding, limit))]).then((all) => {
         parts = all
       })
     : undefined
@@ -68,7 +72,8 @@ export async function setMany(
     if (captured !== undefined && captured !== core.versions.epoch) continue
     const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
     const [[key] = ['']] = [pairs[i]]
-    await keepUnconfirmed(view, key, await (encoded[i] as Coded | Promise<Coded>), life, names ?? [], tickets[i])
+    const coded = await (encoded[i] as Coded | Promise<Coded>)
+    await keepUnconfirmed(view, key, { coded, life, tags: names ?? [], ticket: tickets[i] })
   }
 }
 
@@ -78,7 +83,7 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
   const removing = detachLoadsAndWrite(view, targets, limit, () =>
-    answerOf(view, core.remove(targets, core.call(limit)), limit),
+    answerOf(view, deleteKeys(core, targets, commandCall(core, limit)), limit),
   )
   return orReportAsEvent(view, options, removing, 0)
 }
@@ -90,22 +95,22 @@ export { remove as delete }
  * write waits for it, in its place in the queue.
  */
 export function detachLoadsAndWrite<T>(
-  { core, loads }: View,
+  { core }: View,
   targets: readonly string[],
   limit: Limit,
   work: () => Promise<T>,
   ready?: Promise<unknown> | undefined,
 ): Promise<T> {
-  const detach = (): Promise<unknown>[] => targets.flatMap((to) => loads.detach(to) ?? [])
+  const detach = (): Promise<unknown>[] => targets.flatMap((to) => detachLoad(core, to) ?? [])
   let fillings = detach()
   // Its call may have ended before its turn.
   ready?.catch(nothing)
-  if (!core.plain && !ready && fillings.length === 0) return core.inTurn(targets, false, limit, work)
-  return core.inTurn(targets, true, limit, async () => {
+  if (!core.plain && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
+  return core.queue.run(targets, true, limit, async () => {
     if (ready) await within(ready, limit)
     // A load may have begun while something was awaited.
     for (fillings.push(...detach()); fillings.length > 0; fillings = detach())
-      await within(after(Promise.all(fillings)), limit)
+      await within(settledOrTimeout(Promise.all(fillings)), limit)
     if (!core.plain) return work()
     try {
       return await work()
@@ -135,7 +140,7 @@ export async function readThenRun<T>(
       throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
   }
   if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
-  return core.inTurn([to], true, limit, async () => {
+  return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
     const reading = await readForCaller(view, key, limit, { tags, queued: true })
     return work(to, reading.dead, reading)

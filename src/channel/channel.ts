@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
@@ -78,9 +79,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       return publish(full, await encodeMember(value, full, codec), call)
     },
     subscribe({ signal, maxQueued = 1000, onInvalid } = {}) {
-      if (!Number.isSafeInteger(maxQueued) || maxQueued < 1) {
-        throw new HitherError('INVALID_ARGUMENT', 'maxQueued is a whole number above 0')
-      }
+      checkWhole(maxQueued, 'maxQueued', 1)
       signal?.throwIfAborted()
       const inbox = createInbox<string>(maxQueued)
       const listening = listen(full, inbox.add, inbox.lose, inbox.fail)

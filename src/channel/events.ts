@@ -1,6 +1,6 @@
 import { HitherError, isHitherError } from '../errors.ts'
+import { jittered } from '../runtime/backoff.ts'
 import { sleep } from '../runtime/clock.ts'
-import { random } from '../runtime/random.ts'
 
 /** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
 export type Listen = (
@@ -46,7 +46,7 @@ export function listenToEvents(
           if (times === 0 || (isHitherError(error) && !error.retryable)) throw error
         }
         pauseMs = times > before ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
-        await sleep(pauseMs * (0.5 + random()), signal)
+        await sleep(jittered(pauseMs), signal)
       }
     }
     loop().catch((error: unknown) => {

@@ -1,6 +1,6 @@
-import { HitherError, StoreRejectedError } from '../errors.ts'
+import { HitherError } from '../errors.ts'
+import { publish as publishOver } from '../store/over-redis.ts'
 import type { AtomicStore, Call, CommandStore } from '../store/store.ts'
-import { ReplyError } from '../store/transport.ts'
 import { type Listen, listenToEvents } from './events.ts'
 
 /** How messages go out and come in. */
@@ -24,11 +24,8 @@ export function wayOf(store: AtomicStore): Way {
   if (!command) throw unsupported()
   return {
     listen,
-    async publish(channel, message, call) {
-      const reply = await command([], ['PUBLISH', channel, message], 'once', call)
-      if (reply instanceof ReplyError) throw new StoreRejectedError('PUBLISH', reply.word)
-      return Number(reply)
-    },
+    publish: (channel, message, call) =>
+      publishOver(({ args, effect }, call) => command([], args, effect, call), channel, message, call),
   }
 }
 

@@ -1,7 +1,9 @@
 import { HitherError } from '../errors.ts'
+import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
+import { concat } from '../protocol/bytes.ts'
 import type { Codec } from '../protocol/codec.ts'
-import { json } from './json.ts'
+import { checkCodec, json } from './json.ts'
 
 export interface CompressedOptions {
   /** Text of more UTF-8 bytes than this is compressed. @default 1024 */
@@ -17,11 +19,11 @@ export interface CompressedOptions {
  * Throws `UNSUPPORTED` at once where the platform has no `CompressionStream` (the edge runtime has none).
  */
 export function compressed(options: CompressedOptions = {}): Codec {
+  checkNames('compressed', options, ['above', 'maxBytes', 'codec'])
   const { above = 1024, maxBytes = 8_388_608, codec = json } = options
-  for (const [name, value] of Object.entries({ above, maxBytes })) {
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new HitherError('INVALID_ARGUMENT', `${name} is a number of bytes`)
-  }
+  checkWhole(above, 'above', 0)
+  checkWhole(maxBytes, 'maxBytes', 0)
+  checkCodec(codec)
   if (typeof CompressionStream === 'undefined') {
     throw new HitherError('UNSUPPORTED', 'compressed() needs CompressionStream, which this runtime lacks')
   }
@@ -65,11 +67,5 @@ async function collect(
     }
     parts.push(value)
   }
-  const out = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
+  return concat(parts)
 }

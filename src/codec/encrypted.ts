@@ -1,8 +1,9 @@
 import { HitherError } from '../errors.ts'
+import { checkNames } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { randomBytes } from '../runtime/random.ts'
-import { json } from './json.ts'
+import { checkCodec, json } from './json.ts'
 
 export interface EncryptionKey {
   /** Stored with each entry: letters, digits, `_` and `-`. */
@@ -27,10 +28,13 @@ const SECRET_BYTES = 32
  * of an unknown secret is a miss and an event. One secret is good for 2^32 writes.
  */
 export function encrypted(options: EncryptedOptions): Codec {
+  checkNames('encrypted', options, ['keys', 'codec'])
   if (!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')) {
     throw bad('encrypted() takes { keys: [{ id, secret }] }, the current key first')
   }
   const { codec = json } = options
+  checkCodec(codec)
+  for (const key of options.keys) checkNames('a key of encrypted', key, ['id', 'secret'])
   const keys = new Map(options.keys?.map(({ id, secret }) => [id, secretOf(id, secret)]))
   if (keys.size < (options.keys?.length ?? 0)) throw bad('each key of encrypted() has an id of its own')
   const [current] = keys.keys()

@@ -1,3 +1,4 @@
+import { HitherError } from '../errors.ts'
 import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
 
 /** The codec a cache has by itself, for others to wrap: JSON that keeps Date, BigInt, Map, Set and bytes. */
@@ -8,4 +9,10 @@ export const json: Codec = {
     return mark + payload
   },
   decode: (text) => decodeJson(text.slice(1), text.slice(0, 1)),
+}
+
+/** Throws `INVALID_ARGUMENT` for what cannot be wrapped. */
+export function checkCodec(codec: Codec): void {
+  if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return
+  throw new HitherError('INVALID_ARGUMENT', 'codec has encode and decode, such as json')
 }

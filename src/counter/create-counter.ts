@@ -64,15 +64,13 @@ export function createCounter(options: CounterOptions): Counter {
   checkNames('createCounter', options, OPTIONS)
   const { store, namespace = 'counter', name, ttl, max, min, window, buckets: given } = options ?? {}
   checkOperations('createCounter', store)
-  for (const bound of [max, min])
-    if (bound !== undefined && !Number.isSafeInteger(bound)) throw invalid('max and min are whole numbers')
+  for (const bound of [max, min]) if (bound !== undefined) checkWhole(bound, 'a bound')
   if (max !== undefined && min !== undefined && min > max) throw invalid('min is not above max')
   const lifeMs = ttl === undefined ? 0 : toMs(ttl, 'ttl')
   const windowMs = window === undefined ? 0 : toMs(window, 'window')
   if (windowMs && lifeMs && lifeMs < windowMs) throw invalid('ttl is as long as the window, or longer')
   if (!windowMs && given !== undefined) throw invalid('buckets need a window')
-  const buckets = checkWhole(given ?? 60, 'buckets', 1)
-  if (buckets > MAX_BUCKETS) throw invalid(`buckets are ${MAX_BUCKETS} at most`)
+  const buckets = checkWhole(given ?? 60, 'buckets', 1, MAX_BUCKETS)
   const bucketUs = Math.ceil((windowMs * 1000) / buckets)
   const what = checkNamespace(name)
   // The last two numbers: no other window, and no other name, has the same key.
@@ -85,7 +83,7 @@ export function createCounter(options: CounterOptions): Counter {
     throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
   }
   const add = async (key: string, by: number, call: Call | undefined): Promise<number | undefined> => {
-    if (!Number.isSafeInteger(by)) throw invalid('a count is a whole number')
+    checkWhole(by, 'a count')
     const at = keyOf(key)
     const stored = typeof at === 'string' ? at : await at
     const reply = await (windowMs

@@ -1,7 +1,7 @@
+import { concat } from '../protocol/bytes.ts'
 import { setQuietTimer } from '../runtime/clock.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 import type { Budget } from './budget.ts'
-import { concat } from './bytes.ts'
 import { type Encoded, encodeReply, type Piece, SMALL } from './encode.ts'
 import { type GatewayAnswer, JSON_TYPE } from './messages.ts'
 import type { Format } from './target.ts'

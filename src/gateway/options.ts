@@ -1,4 +1,4 @@
-import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Transport } from '../store/transport.ts'
 import { checkOrigins } from './cors.ts'
 import type { GatewayToken } from './tokens.ts'
@@ -119,9 +119,7 @@ export function toSettings(options: GatewayOptions): Settings {
     answerTimeoutMs: options.answerTimeoutMs ?? 30_000,
   }
   for (const [name, value] of Object.entries(settings)) {
-    if (!(Number.isSafeInteger(value) && value > 0)) {
-      throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
-    }
+    checkWhole(value, name, 1)
   }
   checkOrigins(options.cors)
   return settings

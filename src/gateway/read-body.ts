@@ -1,6 +1,6 @@
+import { concat } from '../protocol/bytes.ts'
 import { now, setTimer } from '../runtime/clock.ts'
 import type { Budget } from './budget.ts'
-import { concat } from './bytes.ts'
 import type { GatewayRequest } from './messages.ts'
 import type { Caps } from './options.ts'
 import { Refusal } from './refusal.ts'

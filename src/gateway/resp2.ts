@@ -1,5 +1,5 @@
+import { concat } from '../protocol/bytes.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
-import { concat } from './bytes.ts'
 
 type Add = (part: string | Uint8Array) => void
 const utf8 = new TextEncoder()

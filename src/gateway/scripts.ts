@@ -1,3 +1,4 @@
+import { sha1 } from '../protocol/digest.ts'
 import { KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../store/script-flags.ts'
 import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 
@@ -71,9 +72,4 @@ function createFlagCheck(transport: Transport): () => Promise<boolean> {
       throw error
     }
   }
-}
-
-async function sha1(text: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,4 +1,5 @@
-import { HitherError } from '../errors.ts'
+import type { HitherError } from '../errors.ts'
+import { checkNames, checkWhole, invalid as invalidArgument } from '../protocol/arguments.ts'
 import type { Command } from '../store/transport.ts'
 import { commandNamed, type KnownCommand, keyPlaces, knownCommands, mayPass } from './commands.ts'
 
@@ -122,8 +123,7 @@ const RIGHTS = ['name', 'role', 'commands', 'keyPrefixes', 'scripts', 'maxConcur
 /** Throws `INVALID_ARGUMENT`. */
 function checkRights(options: Rights): void {
   const { role = 'full', commands, keyPrefixes, scripts = true, maxConcurrent = 1, maxStreams = 1 } = options
-  const unknown = Object.keys(options).find((name) => !RIGHTS.includes(name))
-  if (unknown !== undefined) throw invalid(`no option is called ${unknown}`)
+  checkNames('tokens: a token', options, RIGHTS)
   if (!ROLES.includes(role)) throw invalid(`role is one of ${ROLES.join(', ')}`)
   if (typeof scripts !== 'boolean') throw invalid('scripts is true or false')
   for (const list of [commands, keyPrefixes]) {
@@ -131,10 +131,8 @@ function checkRights(options: Rights): void {
       throw invalid('commands and keyPrefixes are lists of at least one text')
     }
   }
-  for (const most of [maxConcurrent, maxStreams]) {
-    if (!(Number.isSafeInteger(most) && most > 0))
-      throw invalid('maxConcurrent and maxStreams are whole numbers above 0')
-  }
+  checkWhole(maxConcurrent, 'tokens: maxConcurrent', 1)
+  checkWhole(maxStreams, 'tokens: maxStreams', 1)
 }
 
 /** The names of the commands that a token may use. Throws `INVALID_ARGUMENT` for one that it could not. */
@@ -182,7 +180,7 @@ function literalStart(pattern: string): string {
 }
 
 function invalid(what: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', `tokens: ${what}`)
+  return invalidArgument(`tokens: ${what}`)
 }
 
 /** The form of a script's call that may not write. */

@@ -3,8 +3,9 @@ import { checkNames, checkOperations } from '../protocol/arguments.ts'
 import { digest } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
+import { jittered } from '../runtime/backoff.ts'
 import { now, sleep } from '../runtime/clock.ts'
-import { random, randomId } from '../runtime/random.ts'
+import { randomId } from '../runtime/random.ts'
 import type { AtomicStore } from '../store/store.ts'
 import { idempotencyStep } from './operations.ts'
 
@@ -107,7 +108,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
         if (typeof reply === 'string') return { outcome: 'replay', response: reply }
         const left = end - now()
         if (reply !== 3 || !(left > 0)) return { outcome: OUTCOMES[reply as 2] }
-        await sleep(Math.min(left, pauseMs * (0.5 + random())), signal)
+        await sleep(Math.min(left, jittered(pauseMs)), signal)
       }
     },
   }

@@ -1,9 +1,11 @@
 import { HitherError } from '../errors.ts'
+import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
-import { createBackground, MORTAL } from '../runtime/background.ts'
+import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
+import { jittered } from '../runtime/backoff.ts'
 import { elapsedMs, sleep } from '../runtime/clock.ts'
-import { random, randomId } from '../runtime/random.ts'
+import { randomId } from '../runtime/random.ts'
 import { heldLock } from './held-lock.ts'
 import { lockStep } from './operations.ts'
 import { confirmedRun, UNMET } from './replicas.ts'
@@ -23,28 +25,30 @@ const CLAIM_MS = 1000
  * it; `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense.
  */
 export function createLocks(options: LocksOptions): Locks {
-  checkNames(options, OPTIONS)
+  checkNames('createLocks', options ?? null, OPTIONS)
   const { store, namespace = 'lock', ttl = '30s', minReplicas = 0, poll = '50ms' } = options
   if (typeof store?.run !== 'function') throw new HitherError('UNSUPPORTED', 'locks need a store with operations')
   const space = checkNamespace(namespace)
   const defaultMs = toMs(ttl, 'ttl')
   const pollMs = toMs(poll, 'poll')
-  const confirmed = checkWhole(minReplicas, 'minReplicas', 0) ? { run: confirmedRun(store, minReplicas) } : store
+  const confirmed = checkWhole(minReplicas, 'minReplicas', 0, MAX_HOLDERS)
+    ? { run: confirmedRun(store, minReplicas) }
+    : store
   const background = createBackground()
   let waiting = 0
 
   /** Sleeps until the next try. Where a request may end in its sleep, its crowd is not counted. */
   const pauseFor = async (ms: number, signal: AbortSignal | undefined): Promise<void> => {
-    if (!MORTAL) waiting++
+    if (!REQUEST_SCOPED) waiting++
     try {
       await sleep(ms, signal)
     } finally {
-      if (!MORTAL) waiting--
+      if (!REQUEST_SCOPED) waiting--
     }
   }
 
   const acquire = async (key: string, most: number, options: AcquireOptions = {}): Promise<Lock | undefined> => {
-    checkNames(options, ACQUIRE)
+    checkNames('acquire', options, ACQUIRE)
     const { wait = 0, signal, renew = true, ttl = defaultMs } = options
     const ttlMs = toMs(ttl, 'ttl')
     const end = elapsedMs() + toMs(wait, 'wait', 0)
@@ -74,7 +78,7 @@ export function createLocks(options: LocksOptions): Locks {
         const left = end - elapsedMs()
         if (!(left > 0)) return undefined
         const crowd = reply < 0 ? 1 : Math.max(1, waiting / CROWD)
-        await pauseFor(Math.min(left, pollMs * (0.5 + random()) * crowd), signal)
+        await pauseFor(Math.min(left, jittered(pollMs) * crowd), signal)
       }
     } catch (error) {
       // The command may have run, or run yet: a lease that nobody knows of would keep everyone out until its end.
@@ -102,26 +106,12 @@ export function createLocks(options: LocksOptions): Locks {
   return {
     acquire: async (name, options) => await lockable('lock', name, 1).acquire(options),
     run: async (name, work, options) => await lockable('lock', name, 1).run(work, options),
-    semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1)),
+    semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1, MAX_HOLDERS)),
     readWrite: (name) => ({
       read: lockable('read-write', name, MAX_HOLDERS),
       write: lockable('read-write', name, 1),
     }),
   }
-}
-
-/** Throws for what is no object, and for an option that does not exist: none is dropped in silence. */
-function checkNames(options: object, known: readonly string[]): void {
-  const unknown =
-    typeof options !== 'object' || !options ? '' : Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw new HitherError('INVALID_ARGUMENT', `there is no option ${unknown}: the options are ${known.join(', ')}`)
-  }
-}
-
-function checkWhole(value: number, name: string, min: 0 | 1): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= MAX_HOLDERS) return value
-  throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number from ${min} to ${MAX_HOLDERS}`)
 }
 
 function ignore(): void {}

@@ -1,5 +1,6 @@
+import { NO_VALUE, parseEntry } from '../protocol/entry.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
-import { after } from '../runtime/background.ts'
+import { settledOrTimeout } from '../runtime/background.ts'
 import type { LocalTier, NearStats } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
 import { createTombstones, type Grave } from './tombstones.ts'
@@ -15,11 +16,10 @@ export interface NearHost {
     | ((channel: string, onMessage: (message: string) => void, onGap: () => void) => Promise<() => Promise<void>>)
     | undefined
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
-  /**
-   * Deletes what was written before `sinceMs`, give or take what clocks differ, while it is due, and nothing that comes
-   * after. Resolves to whether it was. Rejects when the store is away.
-   */
-  remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
+  get(key: string): Promise<string | undefined>
+  delete(key: string): Promise<unknown>
+  /** Runs one repeatable step (`cache/steps`) on an entry. */
+  end(key: string, step: readonly Arg[]): Promise<unknown>
   /** Whether the error says that the store did not answer. */
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */
@@ -80,7 +80,10 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     else if (TAG.test(stored)) tier.invalidate(stored)
     else tier.clear()
   }
-  const tombstones = createTombstones(maxAgeMs, host)
+  const tombstones = createTombstones(maxAgeMs, {
+    remove: (key, sinceMs, isDue) => removeOld(host, key, sinceMs, isDue),
+    track: host.track,
+  })
   const feed = makeFeed?.({
     channel: plain ? '::near' : `:${own}:near`,
     publish: host.publish,
@@ -111,7 +114,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
       keys.forEach(drop)
       // A late delete of a plain key does not know what was written after it.
       const late = plain ? keys.flatMap((key) => tombstones.trying(key) ?? []) : []
-      if (late.length > 0) await after(Promise.all(late))
+      if (late.length > 0) await settledOrTimeout(Promise.all(late))
       let graves: readonly Grave[] = []
       let failed = false
       let told = false
@@ -141,4 +144,24 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
       await feed?.close()
     },
   }
+}
+
+/** A delete that is retried leaves what was written this much after it, though the clocks differ. */
+const CLOCKS_DIFFER_MS = 5000
+
+/**
+ * Deletes what was written before `sinceMs`, give or take what clocks differ, while it is due, and nothing that comes
+ * after. Resolves to whether it was. Rejects when the store is down.
+ */
+async function removeOld(host: NearHost, key: string, sinceMs: number, isDue: () => boolean): Promise<boolean> {
+  if (host.plain) {
+    await host.delete(key)
+    return true
+  }
+  const entry = parseEntry((await host.get(key)) ?? '')
+  if (!isDue()) return false
+  if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
+  // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
+  await host.end(key, entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0])
+  return true
 }

@@ -1,4 +1,4 @@
-import { HitherError } from '../errors.ts'
+import { checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { attach, type NearHost, type NearPart } from './coherence.ts'
 import { createLocalTier, type LocalTier } from './local-tier.ts'
@@ -28,8 +28,8 @@ export interface NearTier extends LocalTier {
 export function nearTier(options: NearTierOptions = {}): NearTier {
   const { maxEntries = 100_000, maxBytes = 32_000_000, maxAge = '5s', feed, ...rest } = options
   for (const name of Object.keys(rest)) throw invalid(`nearTier has no option ${name}`)
-  checkBound('maxEntries', maxEntries, 2 ** 24 - 1)
-  checkBound('maxBytes', maxBytes, Number.MAX_SAFE_INTEGER)
+  checkWhole(maxEntries, 'maxEntries', 1, 2 ** 24 - 1)
+  checkWhole(maxBytes, 'maxBytes', 1)
   if (feed !== undefined && typeof feed !== 'function') throw invalid('feed is one such as messageFeed()')
   const maxAgeMs = toMs(maxAge, 'maxAge')
   const tier = createLocalTier(maxEntries, maxBytes, maxAgeMs)
@@ -42,13 +42,4 @@ export function nearTier(options: NearTierOptions = {}): NearTier {
       return attach(tier, maxAgeMs, feed, host)
     },
   }
-}
-
-function checkBound(name: string, bound: number, most: number): void {
-  if (!Number.isSafeInteger(bound) || bound < 1 || bound > most)
-    throw invalid(`${name} is a whole number from 1 to ${most}`)
-}
-
-function invalid(message: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', message)
 }

@@ -1,4 +1,4 @@
-import { after } from '../runtime/background.ts'
+import { settledOrTimeout } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 
 /** Deletes that did not reach the store: their keys count as absent here for a while, and are deleted once it is back. */
@@ -112,11 +112,11 @@ export function createTombstones(maxAgeMs: number, { remove, track }: Host): Tom
             let tried: unknown
             do {
               const { writing } = grave
-              if (writing) await after(writing)
+              if (writing) await settledOrTimeout(writing)
               // Another request's may have ended without a word.
               if (grave.writing === writing) grave.writing = undefined
               const attempt = retry(key, grave)
-              tried = await after(attempt)
+              tried = await settledOrTimeout(attempt)
               if (tries.get(key) === attempt) tries.delete(key)
             } while (tried === false && graves.get(key) === grave)
             // It may have been deleted in vain once more.

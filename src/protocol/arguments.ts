@@ -1,20 +1,25 @@
 import { HitherError } from '../errors.ts'
 
+const MAX_SAFE = Number.MAX_SAFE_INTEGER
+
 export function invalid(message: string): HitherError {
   return new HitherError('INVALID_ARGUMENT', message)
 }
 
-/** Throws for what is no object, and for an option that does not exist: none is dropped in silence. */
-export function checkNames(what: string, given: object | undefined, known: readonly string[]): void {
+/** Throws for what is neither an object nor left out, and for an option that does not exist: none is dropped in silence. */
+export function checkNames(what: string, given: object | undefined | null, known: readonly string[]): void {
   if (given === null || (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))) {
     throw invalid(`${what} takes an object`)
   }
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
-export function checkWhole(value: number, name: string, min: 0 | 1): number {
-  if (Number.isSafeInteger(value) && value >= min) return value
-  throw invalid(`${name} is a whole number${min ? ' above 0' : ''}`)
+/** Throws `INVALID_ARGUMENT` unless it is a safe integer from `least` to `most`. */
+export function checkWhole(value: number, name: string, least: number = -MAX_SAFE, most: number = MAX_SAFE): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  const range =
+    most < MAX_SAFE ? ` from ${least} to ${most}` : least === 1 ? ' above 0' : least > 1 ? ` from ${least} up` : ''
+  throw invalid(`${name} is a whole number${range}`)
 }
 
 /** Throws `UNSUPPORTED` for a store without operations, and for the promise of one. */

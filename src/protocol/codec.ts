@@ -1,7 +1,8 @@
-import { HitherError } from '../errors.ts'
 import { fromBase64, toBase64 } from './base64.ts'
-import { isBounded, MAX_DEPTH, MAX_ELEMENTS, MAX_INTEGER_BITS, MAX_INTEGER_DIGITS, mayBeDeep } from './bounds.ts'
+import { isBounded, MAX_DEPTH, MAX_ELEMENTS, MAX_INTEGER_BITS, MAX_INTEGER_DIGITS } from './bounds.ts'
 import { kindOf } from './kind.ts'
+import { decodePlain, parseBounded, tooDeep } from './plain-json.ts'
+import { at, classOf, Refused } from './refused.ts'
 
 /**
  * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
@@ -14,13 +15,16 @@ export interface Codec {
   decode(text: string, key: string): unknown
 }
 
+/** Bytes up to so many are looked at for properties of their own. Twice as long as it takes to write them. */
+const MAX_NAMED_BYTES = 4096
+
 /** What the payload of an entry is, as the stored form marks it. */
 type Mark = 'j' | 'r' | 'i'
 
 /**
  * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
  * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE`, naming the path, for a function, a symbol, an instance of a
- * class, an array, Map, Set or Date with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
+ * class, an array, Map, Set, Date or up to 4,096 bytes with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
  * `asKey`: equal data gives equal text, whatever the order of its properties, and an AbortSignal counts as undefined.
  * `asJson`: a property named `$` is one like any other.
  */
@@ -41,7 +45,7 @@ export function encodeJson(
     try {
       for (; i < items.length; i++) out[i] = pack(items[i], depth)
     } catch (error) {
-      throw within(error, `[${i}]`)
+      throw at(error, `[${i}]`)
     }
     return out
   }
@@ -55,7 +59,7 @@ export function encodeJson(
         if (item !== undefined && !(asKey && item instanceof AbortSignal)) out[name] = pack(item, depth)
       }
     } catch (error) {
-      throw within(error, name)
+      throw at(error, name)
     }
     return '$' in out && !asJson ? tagged('o', out) : out
   }
@@ -76,12 +80,15 @@ export function encodeJson(
     const kind = kindOf(part as object)
     if (kind === 'object') return object(part as object, depth + 1)
     if (kind === undefined) throw new Refused(classOf(part as object))
+    const length = kind === 'array' || kind === 'bytes' ? (part as unknown[]).length : 0
+    // Names come after indexes. Of many bytes they are not asked: it would cost more than all else.
+    const last = kind === 'bytes' && length > MAX_NAMED_BYTES ? undefined : Object.keys(part as object).at(-1)
+    const isIndex = `${Number(last) >>> 0}` === last && Number(last) < length
+    if (last !== undefined && !isIndex) {
+      const what = kind === 'array' ? 'an array' : kind === 'bytes' ? kind : `a ${kind}`
+      throw new Refused(`${what} with properties of its own`)
+    }
     if (kind === 'bytes') return tagged('b', toBase64(part as Uint8Array))
-    // Names come after indexes. Of bytes they are not asked: it would cost more than all else.
-    const last = Object.keys(part as object).at(-1)
-    const isIndex = kind === 'array' && `${Number(last) >>> 0}` === last && Number(last) < (part as unknown[]).length
-    if (last !== undefined && !isIndex)
-      throw new Refused(`${kind === 'array' ? 'an array' : `a ${kind}`} with properties of its own`)
     if (kind === 'array') return list(part as unknown[], depth + 1)
     // By this realm's methods, whatever a realm or an owner has made of its own.
     if (kind === 'date') return tagged('d', Date.prototype.getTime.call(part))
@@ -99,37 +106,7 @@ export function encodeJson(
 
 /** The value of `encodeJson`'s text. Throws for text that is none, or past a bound. */
 export function decodeJson(text: string, mark: string): unknown {
-  if (mark === 'i') {
-    const value = Number(text)
-    if (!Number.isSafeInteger(value) || `${value}` !== text) throw new SyntaxError('no whole number')
-    return value
-  }
-  if (mark !== 'j' && mark !== 'r') throw new SyntaxError('another codec')
-  if (!isBounded(text)) throw new SyntaxError('too many elements, or too deep')
-  const value: unknown = JSON.parse(text)
-  if (mark === 'r') return unpack(value, 0)
-  if (mayBeDeep(text)) checkDepth(value, 0)
-  return value
-}
-
-function tooDeep(): SyntaxError {
-  return new SyntaxError(`nested deeper than ${MAX_DEPTH}`)
-}
-
-function checkDepth(part: unknown, depth: number): void {
-  if (typeof part !== 'object' || part === null) return
-  if (depth === MAX_DEPTH) throw tooDeep()
-  if (Array.isArray(part)) {
-    for (let i = 0; i < part.length; i++) {
-      const item: unknown = part[i]
-      if (typeof item === 'object') checkDepth(item, depth + 1)
-    }
-  } else {
-    for (const name in part) {
-      const item = (part as Record<string, unknown>)[name]
-      if (typeof item === 'object') checkDepth(item, depth + 1)
-    }
-  }
+  return mark === 'r' ? unpack(parseBounded(text), 0) : decodePlain(text, mark)
 }
 
 function unpack(part: unknown, depth: number): unknown {
@@ -156,37 +133,4 @@ function unpack(part: unknown, depth: number): unknown {
   if (kind === 'm') return new Map(all(v) as [unknown, unknown][])
   if (kind === 's') return new Set(all(v))
   throw new SyntaxError('unknown kind')
-}
-
-/** Names that may be shown: those of code. What looks otherwise may be somebody's data. */
-const SHOWN = /^[A-Za-z_$][\w$]{0,39}$/
-const MAX_PATH = 200
-
-/** What cannot be stored, and the way to it, which grows while the error passes the levels above. */
-class Refused {
-  readonly what: string
-  path = ''
-  constructor(what: string) {
-    this.what = what
-  }
-  toError(): HitherError {
-    const path = this.path.replace(/^\./, '')
-    const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path
-    return new HitherError('UNENCODABLE', `this value cannot be stored: ${shown && `${shown}: `}${this.what}`)
-  }
-}
-
-/** `name`: that of a property, or `[0]`. */
-function within(error: unknown, name: string): unknown {
-  if (error instanceof Refused) {
-    const step = name[0] === '[' ? name : SHOWN.test(name) ? `.${name}` : '[…]'
-    error.path = step + error.path
-  }
-  return error
-}
-
-function classOf(value: object): string {
-  const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor?.name
-  const shown = typeof name === 'string' && SHOWN.test(name) ? `${name}, ` : ''
-  return `${shown}an instance of a class: pass a codec, or plain data`
 }

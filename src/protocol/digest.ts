@@ -3,11 +3,23 @@ import { toBase64 } from './base64.ts'
 /** Longest name that is part of a key as it is. */
 const MAX_NAME = 128
 
-/** SHA-256 of text, as 43 characters of base64url. Text with lone surrogates has a digest of its own. */
-export async function digest(text: string): Promise<string> {
-  // JSON keeps lone surrogates apart, which UTF-8 does not.
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(text)))
-  return toBase64Url(new Uint8Array(bytes))
+/** SHA-1 of text as lower-case hex: the name under which a server keeps a script. */
+export async function sha1(text: string): Promise<string> {
+  return Array.from(await hash('SHA-1', text), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** SHA-256 of text, as 43 characters of base64url. */
+export async function sha256(text: string): Promise<string> {
+  return toBase64Url(await hash('SHA-256', text))
+}
+
+/** As `sha256`; text with lone surrogates, which UTF-8 does not tell apart, has a digest of its own. */
+export function digest(text: string): Promise<string> {
+  return sha256(JSON.stringify(text))
+}
+
+async function hash(algorithm: 'SHA-1' | 'SHA-256', text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest(algorithm, new TextEncoder().encode(text)))
 }
 
 export function toBase64Url(bytes: Uint8Array): string {

@@ -1,11 +1,9 @@
+import { isRoot, plainKindOf } from './plain-kind.ts'
+
 /** What the codec keeps beside text, numbers and their like. */
 export type Kind = 'object' | 'array' | 'date' | 'map' | 'set' | 'bytes'
 
 const { getPrototypeOf, hasOwn } = Object
-
-/** The prototype at the end of every chain, in any realm: `Object.prototype` of that realm, or none. */
-const isRoot = (base: object | null): boolean =>
-  base === null || base === Object.prototype || (getPrototypeOf(base) === null && hasOwn(base, 'isPrototypeOf'))
 
 const getter = (base: object, name: PropertyKey): ((this: unknown) => unknown) =>
   Object.getOwnPropertyDescriptor(base, name)?.get as (this: unknown) => unknown
@@ -24,12 +22,9 @@ const builtIns: readonly { readonly kind: Kind; readonly base: object; readonly 
  * same kind as one of this. A `Buffer` is bytes: the one class that people store without meaning its methods.
  */
 export function kindOf(value: object): Kind | undefined {
-  const base = getPrototypeOf(value) as object | null
-  if (Array.isArray(value)) {
-    // The prototype of arrays is an array itself; that of a class over them is not.
-    return base === Array.prototype || (Array.isArray(base) && isRoot(getPrototypeOf(base))) ? 'array' : undefined
-  }
-  if (base === null || isRoot(base)) return 'object'
+  const plain = plainKindOf(value)
+  if (plain || Array.isArray(value)) return plain
+  const base = getPrototypeOf(value) as object
   const next = getPrototypeOf(base) as object
   if (viewName.call(value) === 'Uint8Array') {
     return base === bytesBase || isRoot(getPrototypeOf(next)) || isBuffer(value, base) ? 'bytes' : undefined

@@ -8,7 +8,7 @@ import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { Call } from '../store/store.ts'
 import { checkTime } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
-import type { Verdict } from './meter.ts'
+import type { LimitReply } from './meter.ts'
 import { createRefusals } from './refusals.ts'
 import type { Decision, LimitOptions, RateLimiter, RateLimiterOptions } from './types.ts'
 
@@ -138,7 +138,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   }
 }
 
-function toDecision([code, limit, remaining, reset, retryMs]: Verdict): Decision {
+function toDecision([code, limit, remaining, reset, retryMs]: LimitReply): Decision {
   return {
     success: code === 1,
     limit,

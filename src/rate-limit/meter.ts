@@ -27,10 +27,10 @@ const SPARE_US = 5e6
  * until nothing of it matters, and a window longer, of 5 s at the most: a clock that goes back finds it there. 31 years in
  * all; the clock that ends it runs in milliseconds.
  */
-export type Verdict = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
+export type LimitReply = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
 /** The step: as `take`, `refund` and `block` send it, once; as `peek` does, which may be sent again. */
-export type Steps = readonly [once: Operation<readonly Arg[], Verdict>, read: Operation<readonly Arg[], Verdict>]
+export type Steps = readonly [once: Operation<readonly Arg[], LimitReply>, read: Operation<readonly Arg[], LimitReply>]
 
 /** A limit, and what an algorithm has counted against it. */
 export interface Count {
@@ -154,7 +154,7 @@ function judge(
   current: string | undefined,
   args: readonly Arg[],
   { nowUs, leftMs = 0 }: Moment,
-): Transition<Verdict> {
+): Transition<LimitReply> {
   const [verb, amount, ...limits] = args as [string, number, ...number[]]
   const withoutPlan = verb === 'refund' || verb === 'block'
   let [blockedUntilUs, numbers] = read(meter, current, limits.length / 3)
@@ -185,7 +185,7 @@ function judge(
   const ms = (timeUs: number): number => Math.min(MAX_MS, Math.max(timeUs, blockedUs) / 1000)
   const retry = code === 1 ? 0 : deciding.waitUs < NEVER ? Math.ceil(ms(deciding.waitUs)) : -1
   const reset = Math.ceil(nowUs / 1000 + ms(deciding.allFreeUs))
-  const reply: Verdict = [code, deciding.count.most, Math.max(0, deciding.left), reset, retry]
+  const reply: LimitReply = [code, deciding.count.most, Math.max(0, deciding.left), reset, retry]
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
   const next =
     lifeUs > 0 ? `r${[blockedUntilUs, ...rules.map(({ count }) => count.numbers.join(' '))].join(';')};` : undefined
@@ -194,7 +194,7 @@ function judge(
 
 /** An algorithm's step, in both forms. */
 export function steps(name: string, lua: string, meter: Meter): Steps {
-  const apply: Operation<readonly Arg[], Verdict>['apply'] = (current, args, at) => judge(meter, current, args, at)
-  const take: Operation<readonly Arg[], Verdict> = { name, effect: 'once', lua, apply }
+  const apply: Operation<readonly Arg[], LimitReply>['apply'] = (current, args, at) => judge(meter, current, args, at)
+  const take: Operation<readonly Arg[], LimitReply> = { name, effect: 'once', lua, apply }
   return [take, { ...take, effect: 'read' }]
 }

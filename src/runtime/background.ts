@@ -3,9 +3,9 @@ import { HitherError } from '../errors.ts'
 import { NEVER, now, sleep } from './clock.ts'
 
 /** How long work may go on after an answer, in milliseconds; `NEVER` in a process that lasts. */
-export const BUDGET_MS: number = budgetMs
+export const BACKGROUND_LIMIT_MS: number = budgetMs
 /** Whether what a request has left pending may never settle: a wait for another request's promise needs a timer. */
-export const MORTAL: boolean = budgetMs < NEVER
+export const REQUEST_SCOPED: boolean = budgetMs < NEVER
 
 /** What to do about a `waitUntil` that has lost its object. */
 export const BIND = 'pass waitUntil: (work) => ctx.waitUntil(work), or ctx itself'
@@ -41,7 +41,7 @@ export function createBackground(): Background {
     const left: Promise<unknown>[] = []
     for (const [work, { since, owner }] of pending) {
       // Past it its request has ended before it: it will never say so.
-      if (since + BUDGET_MS <= now()) pending.delete(work)
+      if (since + BACKGROUND_LIMIT_MS <= now()) pending.delete(work)
       else if (!(me && owner && flushing.has(owner))) left.push(work)
     }
     return left
@@ -49,7 +49,7 @@ export function createBackground(): Background {
   return {
     add(work, waitUntil, tell, owner) {
       const tracked = work.finally(() => pending.delete(tracked))
-      if (MORTAL) busy(undefined)
+      if (REQUEST_SCOPED) busy(undefined)
       pending.set(tracked, { since: now(), owner })
       try {
         const keep = waitUntil ?? supplied()
@@ -58,7 +58,7 @@ export function createBackground(): Background {
       } catch (cause) {
         tell(new HitherError('INVALID_ARGUMENT', `waitUntil threw: ${BIND}`, { cause }))
       }
-      return !MORTAL
+      return !REQUEST_SCOPED
     },
     start(owner, work) {
       const outer = starting
@@ -77,7 +77,7 @@ export function createBackground(): Background {
       if (me) flushing.add(me)
       try {
         for (let left = busy(me); left.length > 0; left = busy(me))
-          await (MORTAL || me ? sleep(FLUSH_POLL_MS) : Promise.all(left))
+          await (REQUEST_SCOPED || me ? sleep(FLUSH_POLL_MS) : Promise.all(left))
       } finally {
         if (me) flushing.delete(me)
       }
@@ -105,6 +105,6 @@ export function guard(): Promise<void> {
 }
 
 /** Resolves when `other` has settled; where its request may end without a word, after a second at the latest. */
-export function after(other: Promise<unknown>): Promise<unknown> {
-  return MORTAL ? Promise.race([other.catch(() => {}), guard()]) : other
+export function settledOrTimeout(other: Promise<unknown>): Promise<unknown> {
+  return REQUEST_SCOPED ? Promise.race([other.catch(() => {}), guard()]) : other
 }

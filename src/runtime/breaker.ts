@@ -1,4 +1,5 @@
 import { now } from './clock.ts'
+import { perTick } from './per-tick.ts'
 
 /**
  * Runs a call, unless what it asks does not answer lately: then the calls of one run of microtasks at a time probe, since
@@ -7,11 +8,11 @@ import { now } from './clock.ts'
 export type Breaker = <T>(call: (nowMs: number) => Promise<T>) => Promise<T>
 
 /** What an error says of whom was asked; `unknown`: nothing, such as a caller's own abort. */
-export type Verdict = 'failed' | 'answered' | 'unknown'
+export type Meaning = 'failed' | 'answered' | 'unknown'
 
 export interface BreakerOptions {
   /** `afterMs`: milliseconds since the call. */
-  judge(error: unknown, afterMs: number): Verdict
+  judge(error: unknown, afterMs: number): Meaning
   /** The error of a call that is not made. */
   refusal(): Error
   onChange(open: boolean): void
@@ -28,19 +29,15 @@ const WITHIN_MS = 1000
  */
 export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerOptions): Breaker {
   let failures: readonly number[] = []
-  let counted = false
+  /** Holds `counted` once this run of microtasks has had its failure, and `probe` while it is the probe's. */
+  const thisTick = perTick<true>()
   let open = false
   /** When the probe began; undefined: there is none. */
   let probingMs: number | undefined
-  /** This run of microtasks is the probe's. */
-  let boarding = false
 
-  const count = (): void => {
-    if (counted || open) return
-    counted = true
-    queueMicrotask(() => {
-      counted = false
-    })
+  const countFailure = (): void => {
+    if (open || thisTick.get('counted')) return
+    thisTick.set('counted', true)
     const at = now()
     failures = [...failures.filter((earlier) => Math.abs(at - earlier) < WITHIN_MS), at]
     if (failures.length < MOST_FAILURES) return
@@ -58,16 +55,13 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
   }
   const probe = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
     const sentMs = now()
-    const end = (verdict: Verdict): void => {
+    const end = (meaning: Meaning): void => {
       probingMs = undefined
-      if (verdict === 'answered' && open) close()
+      if (meaning === 'answered' && open) close()
     }
-    if (!boarding) {
+    if (!thisTick.get('probe')) {
       probingMs = sentMs
-      boarding = true
-      queueMicrotask(() => {
-        boarding = false
-      })
+      thisTick.set('probe', true)
     }
     try {
       const answer = await call(sentMs)
@@ -79,7 +73,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     }
   }
   const probeOrRefuse = async <T>(call: (nowMs: number) => Promise<T>): Promise<T> => {
-    if (!boarding && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
+    if (!thisTick.get('probe') && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
     return await probe(call)
   }
   return (call) => {
@@ -88,9 +82,9 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     const answer = ask(call, sentMs)
     // Beside the caller, who is not to wait a turn more for it.
     answer.then(answered, (error: unknown) => {
-      const verdict = judge(error, now() - sentMs)
-      if (verdict === 'failed') count()
-      else if (verdict === 'answered') answered()
+      const meaning = judge(error, now() - sentMs)
+      if (meaning === 'failed') countFailure()
+      else if (meaning === 'answered') answered()
     })
     return answer
   }

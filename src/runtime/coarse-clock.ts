@@ -1,4 +1,4 @@
-import { MORTAL } from './background.ts'
+import { REQUEST_SCOPED } from './background.ts'
 import { now, setTimer } from './clock.ts'
 
 /** Reads within one millisecond before the clock is no longer read for each. */
@@ -25,7 +25,7 @@ export function coarseNow(): number {
   if (at !== lastMs) {
     lastMs = at
     alike = 0
-  } else if (!MORTAL && ++alike === MANY) setTimer(forget, 0)
+  } else if (!REQUEST_SCOPED && ++alike === MANY) setTimer(forget, 0)
   if (alike >= MANY) shared = SHARED
   return at
 }

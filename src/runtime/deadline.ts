@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from './abort.ts'
-import { NEVER, now, setDeadline } from './clock.ts'
+import { NEVER, now, STALL_GRACE_MS, setDeadline } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -14,7 +14,11 @@ export const NO_LIMIT: Limit = { signals: [], deadline: NEVER }
 /** Throws the reason of a signal that has aborted, or `TIMEOUT` past the deadline. */
 export function checkLimit({ signals, deadline }: Limit): void {
   for (const signal of signals) if (signal.aborted) throw signal.reason
-  if (!(deadline > now())) throw new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
+  if (!(deadline > now())) throw passed()
+}
+
+function passed(): HitherError {
+  return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 
 /** Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. */
@@ -22,30 +26,45 @@ export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
   const { signals, deadline } = limit
   if (deadline === NEVER && signals.length === 0) return work
   return new Promise((resolve, reject) => {
-    let cancel: (() => void) | undefined
-    let ended = false
-    let forgets: readonly (() => void)[] = []
-    const end = (): void => {
-      ended = true
-      cancel?.()
-      for (const forget of forgets) forget()
-    }
-    const check = (): void => {
-      try {
-        checkLimit(limit)
-      } catch (error) {
-        end()
-        reject(error)
-      }
-    }
-    // A timer may fire before the clock says so, and reaches 25 days at most.
-    const arm = (): void => {
-      check()
-      if (!ended && deadline < NEVER) cancel = setDeadline(arm, deadline - now())
-    }
-    arm()
-    if (!ended) forgets = signals.map((signal) => onAbort(signal, check))
-    work.then(end, end)
     work.then(resolve, reject)
+    checkLimit(limit)
+    const callOff = onLimit(limit, passed, reject)
+    work.then(callOff, callOff)
   })
+}
+
+/**
+ * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what
+ * `late` returns. `graceMs` is that of `setDeadline`. The returned function calls it off and leaves no listener and no timer.
+ */
+export function onLimit(
+  { signals, deadline }: Limit,
+  late: () => unknown,
+  leave: (reason: unknown) => void,
+  graceMs: number = STALL_GRACE_MS,
+): () => void {
+  let cancel: (() => void) | undefined
+  const callOff = (): void => {
+    cancel?.()
+    for (const forget of forgets) forget()
+  }
+  const end = (reason: unknown): void => {
+    callOff()
+    leave(reason)
+  }
+  const arm = (): void => {
+    // A timer may fire before the clock says so, and reaches 25 days at most.
+    const fire = (): void => (deadline > now() ? arm() : end(late()))
+    cancel = setDeadline(fire, deadline - now(), graceMs)
+  }
+  const forgets = signals.map((signal) => onAbort(signal, () => end(signal.reason)))
+  if (deadline < NEVER) arm()
+  return callOff
+}
+
+/** The limit of a call with these options. */
+export function limitOf(
+  call: { readonly signal?: AbortSignal | undefined; readonly deadline?: number } | undefined,
+): Limit {
+  return { signals: call?.signal ? [call.signal] : [], deadline: call?.deadline ?? NEVER }
 }

@@ -1,8 +1,10 @@
-import { after } from './background.ts'
+import { settledOrTimeout } from './background.ts'
 import { type Limit, within } from './deadline.ts'
 
 /** Calls on the same keys, one after another where one of them takes more than one command. */
 export interface KeyQueue {
+  /** Whether a slower call is under way or queued, on any key. */
+  isBusy(): boolean
   /**
    * Runs `work` after the slower calls on these keys that came first; at once without any. `slow`: it is more than one
    * command, so that later calls on the keys, reads too, wait for it. Past the limit it rejects, and `work` is not run.
@@ -13,13 +15,14 @@ export interface KeyQueue {
 }
 
 /** `keepAlive` is given the end of each call that others may wait for, though its own caller may have left. */
-export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void): KeyQueue {
+export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): KeyQueue {
   /** By key, the end of its last slow call. */
   const tails = new Map<string, Promise<unknown>>()
   return {
+    isBusy: () => tails.size > 0,
     run(keys, slow, limit, work) {
       const earlier = tails.size > 0 ? keys.flatMap((key) => tails.get(key) ?? []) : []
-      const before = earlier.length > 0 ? after(Promise.all(earlier)) : undefined
+      const before = earlier.length > 0 ? settledOrTimeout(Promise.all(earlier)) : undefined
       const turn = before ? within(before, limit).then(work) : work()
       if (!slow && !before) return turn
       // A caller that gives up must not let later calls overtake the ones it was waiting for.
@@ -27,7 +30,7 @@ export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void): Key
         for (const key of keys) if (tails.get(key) === tail) tails.delete(key)
       })
       for (const key of keys) tails.set(key, tail)
-      keepAlive(tail)
+      keepAlive?.(tail)
       return turn
     },
     before(key) {
@@ -35,7 +38,7 @@ export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void): Key
       // On Workers the request that was to end it may have ended without a word: nobody waits for it twice.
       return (
         tail &&
-        after(tail).then(() => {
+        settledOrTimeout(tail).then(() => {
           if (tails.get(key) === tail) tails.delete(key)
         })
       )

@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { fromBase64 } from '../protocol/base64.ts'
+import { sha256, toBase64Url } from '../protocol/digest.ts'
 import { SUBJECT_LENGTH } from './record.ts'
 
 /** What a cookie of ours says. */
@@ -110,25 +111,13 @@ function badSecret(): HitherError {
   )
 }
 
-export function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
-}
-
 function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
 }
 
-/** SHA-256 as 43 characters of base64url: what is stored in place of an id. */
-export async function digestOf(text: string): Promise<string> {
-  return toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
-}
-
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */
 export async function subjectRef(subject: string): Promise<string> {
-  return (await digestOf(subject)).slice(0, SUBJECT_LENGTH)
+  return (await sha256(subject)).slice(0, SUBJECT_LENGTH)
 }
 
 export const ID_BYTES: number = (ID_LENGTH * 6) / 8

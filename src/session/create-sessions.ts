@@ -1,8 +1,10 @@
 import { HitherError } from '../errors.ts'
+import { checkNames } from '../protocol/arguments.ts'
+import { sha256 } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
-import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
+import { type Claim, createCookies, subjectRef } from './cookie.ts'
 import { createFields } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { parseRecord } from './record.ts'
@@ -34,7 +36,7 @@ const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
  * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations) at once.
  */
 export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
-  checkNames(options, KNOWN, 'createSessions')
+  checkNames('createSessions', options ?? null, Object.keys(KNOWN))
   const {
     store,
     namespace = 'hither',
@@ -44,7 +46,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     cookie = {},
     insecure = false,
   } = options
-  checkNames(cookie, KNOWN_OF_COOKIE, 'cookie')
+  checkNames('cookie', cookie, Object.keys(KNOWN_OF_COOKIE))
   if (typeof store?.run !== 'function') {
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
@@ -99,7 +101,7 @@ async function find(
   claim: Claim,
   call: Call | undefined,
 ): Promise<FoundSession | undefined> {
-  const handle = await digestOf(claim.id)
+  const handle = await sha256(claim.id)
   const key = sessionKey(handle)
   const [text, generation] = await Promise.all([
     store.get(key, call),
@@ -138,16 +140,6 @@ async function list(
     return [{ handle, device, createdMs: record.createdMs, lastSeenMs: record.seenMs }]
   })
   return found.reverse()
-}
-
-/** No option is dropped in silence. */
-function checkNames(options: object, known: object, what: string): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new HitherError('INVALID_ARGUMENT', `${what} takes an object of options`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw new HitherError('INVALID_ARGUMENT', `${what} has no option ${name}`)
-  }
 }
 
 function checkSubject(subject: string): string {

@@ -1,10 +1,10 @@
 import { HitherError } from '../errors.ts'
 import type { Codec } from '../protocol/codec.ts'
+import { sha256 } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Operation } from '../protocol/operation.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
-import { digestOf } from './cookie.ts'
 import { takeSession } from './operations.ts'
 
 export interface HashedEntriesOptions {
@@ -41,7 +41,7 @@ export function hashedEntries({ store, namespace = 'hither', codec }: HashedEntr
   }
   const space = checkNamespace(namespace)
   const keyOf = async (id: string): Promise<string> => {
-    if (typeof id === 'string' && id !== '') return `:${space}:h:${await digestOf(id)}`
+    if (typeof id === 'string' && id !== '') return `:${space}:h:${await sha256(id)}`
     throw new HitherError('INVALID_ARGUMENT', 'an id is text that is not empty')
   }
   const open = async (stored: string | null | undefined, key: string): Promise<string | undefined> => {

@@ -1,8 +1,9 @@
 import { HitherError } from '../errors.ts'
+import { sha256, toBase64Url } from '../protocol/digest.ts'
 import { now } from '../runtime/clock.ts'
 import { randomBytes, randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
-import { digestOf, ID_BYTES, subjectRef, toBase64Url } from './cookie.ts'
+import { ID_BYTES, subjectRef } from './cookie.ts'
 import { type Field, snapshotOf, storedOf } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { captureGeneration, listSession, MAX_SESSION_BYTES, touchSession, writeSession } from './operations.ts'
@@ -96,7 +97,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   const { maker, device, state, call } = saving
   const { store, idleMs, absoluteMs } = maker
   const id = toBase64Url(randomBytes(ID_BYTES))
-  const handle = await digestOf(id)
+  const handle = await sha256(id)
   const key = maker.sessionKey(handle)
   const [allLines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.current), bind(saving)])
   // A rotated session whose subject was ended since it was opened: nothing of it goes into the new one.

@@ -1,6 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { onAbort } from '../runtime/abort.ts'
-import { now, setDeadline } from '../runtime/clock.ts'
+import { limitOf, onLimit } from '../runtime/deadline.ts'
 import type { Call } from './store.ts'
 import type { Exclusive, Transport } from './transport.ts'
 
@@ -62,36 +61,24 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
     return all.size < max ? make() : undefined
   }
   return {
-    async acquire({ signal, deadline } = {}) {
-      if (signal?.aborted) throw signal.reason
+    async acquire(call) {
+      call?.signal?.throwIfAborted()
       const free = take()
       if (free) return lend(free)
       if (waiting.length >= MAX_WAITING) {
         throw new HitherError('OVERLOADED', `${MAX_WAITING} callers wait for a connection`, { retryable: true })
       }
       const next = await new Promise<Lendable | undefined>((resolve, reject) => {
-        const end = (): void => {
-          cancel?.()
-          forget?.()
-        }
-        const turn = (connection: Lendable | undefined): void => {
-          end()
+        const take = (connection: Lendable | undefined): void => {
+          callOff()
           resolve(connection)
         }
-        const leave = (reason: unknown): void => {
-          end()
-          waiting.splice(waiting.indexOf(turn), 1)
+        const late = () => new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })
+        const callOff = onLimit(limitOf(call), late, (reason) => {
+          waiting.splice(waiting.indexOf(take), 1)
           reject(reason)
-        }
-        const forget = signal && onAbort(signal, () => leave(signal.reason))
-        const cancel =
-          deadline === undefined
-            ? undefined
-            : setDeadline(
-                () => leave(new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })),
-                deadline - now(),
-              )
-        waiting.push(turn)
+        })
+        waiting.push(take)
       })
       return lend(next ?? make())
     },

@@ -1,6 +1,6 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { setDeadline } from '../runtime/clock.ts'
-import { createMomentary } from '../runtime/momentary.ts'
+import { perTick } from '../runtime/per-tick.ts'
 
 /**
  * Settles every call of a store, whatever the store does. A store ends its own calls at their deadline and rejects with a
@@ -20,7 +20,7 @@ interface Batch {
 
 /** For calls that are given `timeoutMs` milliseconds. */
 export function createLastResort(timeoutMs: number): LastResort {
-  const batches = createMomentary<Batch>()
+  const batches = perTick<Batch>()
   const batchOfTick = (): Batch => {
     let batch = batches.get('')
     if (!batch) {

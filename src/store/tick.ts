@@ -1,22 +1,27 @@
 import { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
-import { MORTAL } from '../runtime/background.ts'
+import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
-import { MOMENT_MS } from '../runtime/momentary.ts'
+import { soon, TICK_LIMIT_MS } from '../runtime/per-tick.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
 import type { Command } from './transport.ts'
 
-/** One caller's part of a tick. Its promise follows the first of: its reply, its abort, its deadline, `close`. */
-export interface Unit {
+/** What a caller wants sent. */
+export interface Wanted {
   readonly keys: readonly string[]
   /** A command; for an operation what follows its script. */
   readonly args: Command['args']
   readonly effect: Effect
   /** Bytes on the wire, roughly. */
   readonly size: number
-  readonly script: { readonly lua: string } | undefined
+  readonly script?: { readonly lua: string }
+}
+
+/** One caller's part of a tick. Its promise follows the first of: its reply, its abort, its deadline, `close`. */
+export interface PendingCall extends Omit<Wanted, 'script'> {
+  readonly script: Wanted['script'] | undefined
   readonly bytes: boolean
   readonly patient: boolean
   deadline: number
@@ -31,14 +36,7 @@ export interface Unit {
 
 export interface Tick {
   /** Resolves as `flush` decides. Rejects when `call` aborts, at its deadline, or as `flush` decides. */
-  add<T>(
-    keys: Unit['keys'],
-    args: Unit['args'],
-    effect: Effect,
-    size: number,
-    call?: Call,
-    script?: Unit['script'],
-  ): Promise<T>
+  add<T>(wanted: Wanted, call?: Call): Promise<T>
   /** Rejects what waits or is under way, and every later call, with `CLOSED`. */
   close(): void
 }
@@ -49,20 +47,18 @@ export const SCRIPTS_AT_ONCE = 16
 /** A tick that is sent later than this after its first call was held up. */
 const HELD_UP_MS = 5
 
-const RESOLVED = Promise.resolve()
-
 /**
- * What ends units whose time is up. Made once, with a way to all that are open; then told of each tick as it is sent: it
+ * What ends calls whose time is up. Made once, with a way to all that are open; then told of each tick as it is sent: it
  * answers what calls it off, where that is needed.
  */
-export type Watch = (open: () => Iterable<Unit>) => (units: readonly Unit[]) => (() => void) | undefined
+export type Watch = (open: () => Iterable<PendingCall>) => (calls: readonly PendingCall[]) => (() => void) | undefined
 
 /** A tick that is not over, in a ring: a `Set` would cost a lone call more than all else here. */
-interface Open {
-  readonly units: Unit[]
+interface OpenTick {
+  readonly calls: PendingCall[]
   readonly sinceMs: number
-  before: Open
-  after: Open
+  before: OpenTick
+  after: OpenTick
 }
 
 /**
@@ -72,30 +68,30 @@ interface Open {
 export function createTick(
   traits: StoreTraits,
   timeoutMs: number,
-  flush: (units: readonly Unit[], done: () => void) => void,
+  flush: (calls: readonly PendingCall[], done: () => void) => void,
   watch: Watch = () => watchOne,
 ): Tick {
-  const ring = { units: [] } as unknown as Open
+  const ring = { calls: [] } as unknown as OpenTick
   ring.before = ring.after = ring
-  const open = function* (): Generator<Unit> {
-    for (let at = ring.after; at !== ring; at = at.after) yield* at.units
+  const open = function* (): Generator<PendingCall> {
+    for (let at = ring.after; at !== ring; at = at.after) yield* at.calls
   }
-  const watched = watch(open)
-  let filling: Open | undefined
+  const watchTick = watch(open)
+  let filling: OpenTick | undefined
   let closed = false
   let at = 0
   /** Of the call before. */
   let lastDeadline = 0
 
-  const send = (sent: Open): void => {
+  const send = (sent: OpenTick): void => {
     if (sent === filling) filling = undefined
     // Held up between the calls and here, by a callback that blocked: what is only sent now is given time for a reply.
     const least = now() + STALL_GRACE_MS
     if (least - sent.sinceMs > STALL_GRACE_MS + HELD_UP_MS) {
-      for (const unit of sent.units) unit.deadline = Math.max(unit.deadline, least)
+      for (const call of sent.calls) call.deadline = Math.max(call.deadline, least)
     }
-    const cancel = watched(sent.units)
-    flush(sent.units, () => {
+    const cancel = watchTick(sent.calls)
+    flush(sent.calls, () => {
       cancel?.()
       sent.before.after = sent.after
       sent.after.before = sent.before
@@ -103,23 +99,22 @@ export function createTick(
       sent.before = sent.after = sent
     })
   }
-  const start = (): void => send(filling as Open)
-  // Not `queueMicrotask`, which costs ten times as much on Node.
-  const hop = (): void => void RESOLVED.then(start)
+  const start = (): void => send(filling as OpenTick)
+  const hop = (): void => soon(start)
 
   return {
-    add: (keys, args, effect, size, call, script) =>
+    add: ({ keys, args, effect, size, script }, call) =>
       new Promise((resolve, reject) => {
         for (const key of keys) checkKey(key, traits)
         const signal = call?.signal
         if (signal?.aborted) throw signal.reason
         // The clock is read once a tick, but for calls with a deadline that no other had before.
-        if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || MORTAL) at = now()
+        if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || REQUEST_SCOPED) at = now()
         // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
-        if (MORTAL && filling && at - filling.sinceMs > MOMENT_MS) filling = undefined
+        if (REQUEST_SCOPED && filling && at - filling.sinceMs > TICK_LIMIT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         lastDeadline = deadline
-        const unit: Unit = {
+        const pending: PendingCall = {
           keys,
           args,
           effect,
@@ -135,57 +130,57 @@ export function createTick(
           settled: false,
           attempts: 0,
         }
-        if (closed || !(deadline > at)) throw ended(unit, closed ? 'CLOSED' : 'TIMEOUT')
+        if (closed || !(deadline > at)) throw ended(pending, closed ? 'CLOSED' : 'TIMEOUT')
         if (signal) {
-          const abort = (): void => settle(unit, 'reject', signal.reason)
-          unit.end = onAbort(signal, abort)
+          const abort = (): void => settle(pending, 'reject', signal.reason)
+          pending.end = onAbort(signal, abort)
         }
-        if (filling) filling.units.push(unit)
+        if (filling) filling.calls.push(pending)
         else {
-          filling = { units: [unit], sinceMs: at, before: ring.before, after: ring }
+          filling = { calls: [pending], sinceMs: at, before: ring.before, after: ring }
           ring.before = ring.before.after = filling
           const own = filling
-          void RESOLVED.then(MORTAL ? () => RESOLVED.then(() => send(own)) : hop)
+          soon(REQUEST_SCOPED ? () => soon(() => send(own)) : hop)
         }
       }),
     close: () => {
       closed = true
-      for (const unit of open()) settle(unit, 'reject', ended(unit, 'CLOSED'))
+      for (const call of open()) settle(call, 'reject', ended(call, 'CLOSED'))
     },
   }
 }
 
 /** With a timer of its own: on Workers a timer dies with the request that set it. */
-function watchOne(units: readonly Unit[]): () => void {
+function watchOne(calls: readonly PendingCall[]): () => void {
   let cancel: (() => void) | undefined
   const arm = (): void => {
-    const next = expire(units)
+    const next = expire(calls)
     if (next < Number.POSITIVE_INFINITY) cancel = setDeadline(arm, next - now())
   }
   arm()
   return () => cancel?.()
 }
 
-/** Ends the units whose time is up; answers the earliest deadline of the others. */
-export function expire(units: Iterable<Unit>): number {
+/** Ends the calls whose time is up; answers the earliest deadline of the others. */
+export function expire(calls: Iterable<PendingCall>): number {
   const at = now()
   let next = Number.POSITIVE_INFINITY
-  for (const unit of units) {
-    if (unit.settled) continue
-    if (unit.deadline <= at) settle(unit, 'reject', ended(unit, 'TIMEOUT'))
-    else if (unit.deadline < next) next = unit.deadline
+  for (const call of calls) {
+    if (call.settled) continue
+    if (call.deadline <= at) settle(call, 'reject', ended(call, 'TIMEOUT'))
+    else if (call.deadline < next) next = call.deadline
   }
   return next
 }
 
-/** Ends a unit; of no effect on one that has ended. */
-export function settle(unit: Unit, how: 'resolve' | 'reject', value: unknown): void {
-  unit.settled = true
-  unit.end?.()
-  unit[how](value as never)
+/** Ends a call; of no effect on one that has ended. */
+export function settle(call: PendingCall, how: 'resolve' | 'reject', value: unknown): void {
+  call.settled = true
+  call.end?.()
+  call[how](value as never)
 }
 
-function ended({ sent, effect }: Unit, code: 'CLOSED' | 'TIMEOUT'): HitherError {
+function ended({ sent, effect }: PendingCall, code: 'CLOSED' | 'TIMEOUT'): HitherError {
   return new HitherError(code, code === 'CLOSED' ? 'the store is closed' : 'no answer before the deadline', {
     retryable: code === 'TIMEOUT' && !(sent && effect === 'once'),
     maybeExecuted: sent && effect !== 'read',

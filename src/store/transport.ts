@@ -84,8 +84,11 @@ export interface Transport {
    * by `end`.
    */
   listen?(command: Command, onReply: (reply: Wire) => void, onEnd: (error: HitherError) => void): Promise<Listening>
-  /** A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. */
-  exclusive?(call?: Call): Promise<Exclusive>
+  /**
+   * A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. `key`: on a
+   * Cluster, a key of what is to be done.
+   */
+  exclusive?(call?: Call, key?: string): Promise<Exclusive>
   /** Ends what this transport opened; leaves a borrowed client alone. */
   close(): Promise<void>
 }

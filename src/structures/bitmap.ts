@@ -1,6 +1,7 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
-import { checkWhole, type Lifetime, type Place, placeOf, type StructureSpace, toNumber } from './place.ts'
+import { type Lifetime, type Place, placeOf, type StructureSpace, toNumber } from './place.ts'
 
 /** Bits by position, under one key: one bit each, from 0 to 4,294,967,295. What was never set is 0. */
 export interface Bitmap extends Lifetime {
@@ -34,8 +35,7 @@ export function bitmapAt(place: Place<never>): Bitmap {
 }
 
 function checkPosition(position: number): number {
-  if (checkWhole(position, 'position', 0) <= LAST) return position
-  throw new HitherError('INVALID_ARGUMENT', `position is a whole number up to ${LAST}`)
+  return checkWhole(position, 'position', 0, LAST)
 }
 
 function checkBit(bit: number): number {

@@ -1,16 +1,8 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import {
-  checkWhole,
-  type Lifetime,
-  numberOrAbsent,
-  type Place,
-  placeOf,
-  type StructureSpace,
-  toList,
-  toNumber,
-} from './place.ts'
+import { type Lifetime, numberOrAbsent, type Place, placeOf, type StructureSpace, toList, toNumber } from './place.ts'
 
 /** Degrees: `longitude` from -180 to 180, `latitude` from -85.05112878 to 85.05112878 (EPSG:3857). */
 export interface Position {

@@ -1,8 +1,8 @@
+import { checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
-  checkWhole,
   isOne,
   type Lifetime,
   millisecondsLeft,

@@ -1,17 +1,9 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import {
-  checkWhole,
-  type Lifetime,
-  numberOrAbsent,
-  type Place,
-  placeOf,
-  type StructureSpace,
-  toList,
-  toNumber,
-} from './place.ts'
+import { type Lifetime, numberOrAbsent, type Place, placeOf, type StructureSpace, toList, toNumber } from './place.ts'
 
 export interface TakeOptions extends Call {
   /** Waits for an element for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */

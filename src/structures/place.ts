@@ -212,15 +212,6 @@ export function toPairs(reply: Wire): [Wire, Wire][] {
 export const millisecondsLeft = (reply: Wire): number | undefined =>
   Number(reply) === -2 ? undefined : Number(reply) === -1 ? NEVER : Number(reply)
 
-/** Throws `INVALID_ARGUMENT` unless it is a safe integer, at least `least`. */
-export function checkWhole(value: number, name: string, least: number = Number.MIN_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && value >= least) return value
-  throw new HitherError(
-    'INVALID_ARGUMENT',
-    `${name} is a whole number${least > 0 || least === 0 ? ` from ${least} up` : ''}`,
-  )
-}
-
 /** Throws `INVALID_ARGUMENT` for NaN and for what is no number; an infinite one as the server writes it. */
 export function scoreText(score: number, name = 'a score'): string {
   if (typeof score !== 'number' || Number.isNaN(score)) throw new HitherError('INVALID_ARGUMENT', `${name} is a number`)

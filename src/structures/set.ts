@@ -1,15 +1,6 @@
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
-import {
-  checkWhole,
-  isOne,
-  type Lifetime,
-  type Place,
-  placeOf,
-  type StructureSpace,
-  scanPages,
-  toList,
-  toNumber,
-} from './place.ts'
+import { isOne, type Lifetime, type Place, placeOf, type StructureSpace, scanPages, toList, toNumber } from './place.ts'
 
 /** Values without order and without doubles, under one key. Values are equal when their encoded text is. */
 export interface ValueSet<T> extends Lifetime, AsyncIterable<T> {

@@ -1,8 +1,8 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
-  checkWhole,
   type Lifetime,
   numberOrAbsent,
   type Place,

@@ -1,9 +1,10 @@
 import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { checkWhole, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
+import { isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
 import { type EntryRow, FIELD, firstStream, openRows, type StreamEntry } from './stream-entries.ts'
 
 export interface StreamGroupOptions {

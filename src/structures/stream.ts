@@ -1,17 +1,9 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import {
-  checkWhole,
-  type Lifetime,
-  type Place,
-  placeOf,
-  type StructureSpace,
-  toList,
-  toNumber,
-  toText,
-} from './place.ts'
+import { type Lifetime, type Place, placeOf, type StructureSpace, toList, toNumber, toText } from './place.ts'
 import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
 import { groupAt, type StreamGroup, type StreamGroupOptions } from './stream-group.ts'
 

@@ -8,7 +8,7 @@ import {
   slidingWindow,
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
-import type { Verdict } from '../../src/rate-limit/meter.ts'
+import type { LimitReply } from '../../src/rate-limit/meter.ts'
 import { rounds } from '../support/rounds.ts'
 import { seeded } from '../unit/cache/slow-store.ts'
 
@@ -40,7 +40,7 @@ function createKey({ steps: [once], args }: Algorithm) {
   let held: { text: string; endsMs: number } | undefined
   const own = args(undefined, false)
   return {
-    run(verb: string, number: number, nowUs: number): Verdict {
+    run(verb: string, number: number, nowUs: number): LimitReply {
       const nowMs = Math.floor(nowUs / 1000)
       const current = held && held.endsMs > nowMs ? held.text : undefined
       const { next, ttl, reply } = once.apply(current, [verb, number, ...own], { nowUs, leftMs: undefined })
@@ -75,7 +75,13 @@ function worst(admitted: readonly Admitted[], windowUs: number): number {
 }
 
 /** What the log must answer, counted from the start each time. */
-function model(admitted: readonly Admitted[], limit: number, windowUs: number, nowUs: number, cost: number): Verdict {
+function model(
+  admitted: readonly Admitted[],
+  limit: number,
+  windowUs: number,
+  nowUs: number,
+  cost: number,
+): LimitReply {
   const inside = admitted.filter((one) => one.trueUs + windowUs > nowUs)
   const used = inside.reduce((sum, one) => sum + one.cost, 0)
   const taken = used + cost <= limit

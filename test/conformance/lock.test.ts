@@ -8,6 +8,7 @@ import { upstashStore } from '../../adapters/upstash/index.ts'
 import { createLocks, type Lock, type Locks } from '../../src/lock/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import { rounds } from '../support/rounds.ts'
+import { systems } from '../support/systems.ts'
 
 const LATE = rounds({ quick: 100, soak: 10_000 })
 const AT_ONCE = 100
@@ -231,3 +232,4 @@ describeLocks(
   },
   async () => admin.disconnect(),
 )
+for (const { name, open, close } of systems()) describeLocks(name, open, close)

@@ -8,6 +8,7 @@ import { upstashStore } from '../../adapters/upstash/index.ts'
 import { encrypted } from '../../src/codec/index.ts'
 import type { AtomicStore } from '../../src/index.ts'
 import { createSessions, type Sessions, type SessionsOptions } from '../../src/session/index.ts'
+import { systems } from '../support/systems.ts'
 
 interface Data {
   user?: number
@@ -324,3 +325,4 @@ describeSessions(
   },
   async () => (await gateway)?.stop(),
 )
+for (const { name, open, close } of systems()) describeSessions(name, open, close)

@@ -7,7 +7,7 @@ import { type FaultyStore, pause, startWay, type Way, wayNames } from './support
 // because one aborted, a connection was cut or a reply came byte by byte, shows at once.
 
 const MANY = rounds({ quick: 5000, soak: 50_000 })
-const ANSWERS = { TCP: MANY, 'own TCP': MANY, Cluster: MANY / 2, REST: MANY / 2 }
+const ANSWERS = { TCP: MANY, 'own TCP': MANY, Cluster: MANY / 2, 'own Cluster': MANY / 2, REST: MANY / 2 }
 const WORKERS = 8
 /** Calls of one tick. */
 const BATCH = 50

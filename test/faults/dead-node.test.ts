@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { slotOf } from '../../adapters/ioredis/slot.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import { testCounter } from '../../src/testing/contract.ts'
 import { type FaultyStore, pause, sentOnce, startWay, type Way } from './support/ways.ts'
 
@@ -8,11 +8,11 @@ import { type FaultyStore, pause, sentOnce, startWay, type Way } from './support
 const keys = Array.from({ length: 60 }, (_, i) => `node:${i}`)
 const isDead = (key: string): boolean => slotOf(key) > 10922
 
-describe('a dead node of a Cluster', () => {
+describe.each(['Cluster', 'own Cluster'] as const)('a dead node of a %s', (name) => {
   let way: Way
   let store: FaultyStore
   beforeAll(async () => {
-    way = await startWay('Cluster')
+    way = await startWay(name)
     store = await way.open()
     await Promise.all(keys.map((key) => store.get(key)))
   }, 60_000)

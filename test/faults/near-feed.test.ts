@@ -3,12 +3,12 @@ import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connect, type IoredisLike, ioredisStore } from '../../adapters/ioredis/index.ts'
-import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { ask, type ClusterServers, startCluster } from '../../scripts/servers.ts'
 import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
 import { messageFeed, nearTier } from '../../src/near/index.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, ioredisTransport } from '../../adapters/ioredis/index.ts'
-import { slotOf } from '../../adapters/ioredis/slot.ts'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { slotOf } from '../../src/store/hash-slot.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import { testCounter } from '../../src/testing/contract.ts'
 import { type FaultyStore, pause, startWay, type Way } from './support/ways.ts'
@@ -17,12 +17,12 @@ interface Node {
   readonly transport: Transport
 }
 
-describe('a slot that moves', () => {
+describe.each(['Cluster', 'own Cluster'] as const)('a slot that moves, %s', (name) => {
   let way: Way
   let nodes: Node[]
   let fourth: Server
   beforeAll(async () => {
-    way = await startWay('Cluster')
+    way = await startWay(name)
     const bus = await freePort()
     const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`, '--cluster-announce-ip', '127.0.0.1']
     fourth = await startServer('redis8', { args: [...cluster, '--cluster-config-file', 'nodes.conf'] })

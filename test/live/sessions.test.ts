@@ -5,7 +5,8 @@ import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import type { CommandStore } from '../../src/index.ts'
-import { createCookies, digestOf } from '../../src/session/cookie.ts'
+import { sha256 } from '../../src/protocol/digest.ts'
+import { createCookies } from '../../src/session/cookie.ts'
 import { createSessions, type Sessions } from '../../src/session/index.ts'
 
 // Three nodes over one Redis, each by another transport: what is ended on one is ended on all.
@@ -108,7 +109,7 @@ describe('sessions on three nodes', () => {
     for (const cookie of cookies) expect(text).not.toContain(cookie.slice('__Host-session='.length).split('.')[0])
     // A session is found by the digest of its id: of all that is in the dump, no digest is a key there.
     let opened = 0
-    for (const id of windows) if (text.includes(await digestOf(id))) opened++
+    for (const id of windows) if (text.includes(await sha256(id))) opened++
     const some = [...windows].filter((_, i) => i % Math.ceil(windows.size / 300) === 0)
     for (const id of some) {
       const signed = cookieOf(await signer.write({ id, subject: '' }))

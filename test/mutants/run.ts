@@ -99,7 +99,7 @@ function testAll(list: readonly Mutant[]): void {
     const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
     const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
       const home = join(folder, name)
-      for (const part of ['src', 'adapters/memory', 'test/support/same.ts'])
+      for (const part of ['src', 'adapters/memory', 'adapters/upstash', 'test/support/same.ts'])
         cpSync(join(root, part), join(home, part), { recursive: true })
       for (const [test = '', title] of files.map((file) => file.split(' > '))) {
         const to = join(home, 'test/unit', test)

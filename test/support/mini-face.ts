@@ -18,12 +18,12 @@ import {
   ttl,
   wrap,
 } from 'hither/functions'
-import { createCache, type HasTags, type MiniCache, tags } from 'hither/mini'
+import { createCache, type HasTags, type MiniCache, tags, values } from 'hither/mini'
 import type { Cache, CacheOptions } from '../../src/index.ts'
 
 /** The cache of `hither/mini` with every method of the full one, by way of `hither/functions`. */
 export function createMiniCache(options: CacheOptions): Cache<'frozen'> {
-  return faceOf(createCache({ ...options, tags: tags() }) as MiniCache<'frozen', HasTags>)
+  return faceOf(createCache({ codec: values(), ...options, tags: tags() }) as MiniCache<'frozen', HasTags>)
 }
 
 function faceOf(mini: MiniCache<'frozen', HasTags>): Cache<'frozen'> {

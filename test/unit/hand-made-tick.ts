@@ -1,10 +1,10 @@
-import { createTick, type Tick, type Unit } from '../../src/store/tick.ts'
-import { watchAll } from '../../src/store/watch-all.ts'
+import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { createTick, type PendingCall, type Tick } from '../../src/store/tick.ts'
 
 export interface HandMade {
   readonly tick: Tick
   readonly timers: ReadonlySet<{ readonly ms: number }>
-  readonly flushed: readonly { readonly units: readonly Unit[]; end(): void }[]
+  readonly flushed: readonly { readonly calls: readonly PendingCall[]; end(): void }[]
   fire(): void
   read(key: string, deadline?: number): Promise<unknown>
 }
@@ -12,13 +12,13 @@ export interface HandMade {
 /** A tick whose one timer is fired by hand. */
 export function handMade(): HandMade {
   const timers = new Set<{ fn: () => void; ms: number }>()
-  const flushed: { units: readonly Unit[]; end: () => void }[] = []
+  const flushed: { calls: readonly PendingCall[]; end: () => void }[] = []
   const traits = { shared: true, ttlStepMs: 1, maxKeyBytes: 64, maxValueBytes: 64 } as const
   const tick = createTick(
     { ...traits, clock: 'server', consistency: 'strong' },
     60_000,
-    (units, end) => void flushed.push({ units, end }),
-    watchAll((fn, ms) => {
+    (calls, end) => void flushed.push({ calls, end }),
+    oneTimer((fn, ms) => {
       const timer = { fn, ms }
       timers.add(timer)
       return () => void timers.delete(timer)
@@ -31,7 +31,10 @@ export function handMade(): HandMade {
     }
   }
   const read = (key: string, deadline?: number): Promise<unknown> =>
-    tick.add([key], ['GET', key], 'read', 1, deadline === undefined ? undefined : { deadline })
+    tick.add(
+      { keys: [key], args: ['GET', key], effect: 'read', size: 1 },
+      deadline === undefined ? undefined : { deadline },
+    )
   return { tick, timers, flushed, fire, read }
 }
 export const turn = (ms = 0): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

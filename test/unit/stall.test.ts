@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { within } from '../../src/runtime/deadline.ts'
-import { settle, type Unit } from '../../src/store/tick.ts'
+import { type PendingCall, settle } from '../../src/store/tick.ts'
 import { code, handMade, turn } from './hand-made-tick.ts'
 
 // The clock of a Worker stands still while it computes: a stall of the event loop is for Node alone.
@@ -16,7 +16,7 @@ describe('a process that was held up', () => {
     await turn()
     fire()
     await turn()
-    settle(flushed[0]?.units[0] as Unit, 'resolve', 'x')
+    settle(flushed[0]?.calls[0] as PendingCall, 'resolve', 'x')
     expect(await answer).toBe('x')
     tick.close()
   })
@@ -26,7 +26,7 @@ describe('a process that was held up', () => {
     const answer = code(read('a', far))
     block(30)
     await turn()
-    expect(flushed[0]?.units[0]?.deadline).toBe(far)
+    expect(flushed[0]?.calls[0]?.deadline).toBe(far)
     tick.close()
     expect(await answer).toBe('CLOSED')
   })
@@ -36,7 +36,7 @@ describe('a process that was held up', () => {
     const answer = code(read('a', soon))
     await undefined
     await undefined
-    expect(flushed[0]?.units[0]?.deadline).toBe(soon)
+    expect(flushed[0]?.calls[0]?.deadline).toBe(soon)
     tick.close()
     expect(await answer).toBe('CLOSED')
   })

@@ -284,15 +284,18 @@ describe('replies', () => {
     ])
   })
 
-  it('of a node of a Cluster are UNSUPPORTED, and say what to use', async () => {
+  it('of a node of a Cluster lead to the other nodes, in batches and transactions too', async () => {
     const nodes = (process.env.CLUSTER_NODES as string).split(',')
     const transport = open({ url: `redis://${nodes[0]}` })
-    const outcomes = await Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => transport.send(read('GET', key))))
-    const refused = outcomes.filter((each) => each.status === 'rejected')
-    expect(refused.length).toBeGreaterThan(0)
-    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'UNSUPPORTED', maybeExecuted: false })
-    expect(String(refused[0]?.reason)).toContain('hither/ioredis')
-    expect(await transport.send(read('PING'))).toBe('PONG')
+    const keys = Array.from({ length: 30 }, (_, i) => `tcp:lead:${i}`)
+    const set = await transport.sendMany(keys.map((key) => once('SET', key, key, 'PX', 60_000)))
+    expect(set).toEqual(keys.map(() => 'OK'))
+    expect(await Promise.all(keys.map((key) => transport.send(read('GET', key))))).toEqual(keys)
+    for (const key of keys.slice(0, 9)) {
+      expect(await transport.transaction([once('INCR', `{${key}}n`), read('GET', key)])).toEqual([1, key])
+      expect(await transport.send(once('DEL', `{${key}}n`))).toBe(1)
+    }
+    expect(transport.cluster).toBe(true)
   })
 })
 

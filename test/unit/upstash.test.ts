@@ -252,3 +252,89 @@ describe('a client of @upstash/redis', () => {
     expect(refused({ client: new Redis({ url: 'http://10.0.0.1', token }) }).code).toBe('INSECURE_URL')
   })
 })
+
+describe('a response without an end', () => {
+  const MOST = 10_000
+  /** A stream of `size` bytes of a reply in parts of 1,000, and how far it was read. */
+  const endless = (size: number, headers: Record<string, string> = {}, status = 200) => {
+    const state = { read: 0, cancelled: false }
+    const fetch = async () => {
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull(stream) {
+            if (state.read >= size) return stream.close()
+            stream.enqueue(new TextEncoder().encode('x'.repeat(1000)))
+            state.read += 1000
+          },
+          cancel() {
+            state.cancelled = true
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      return new Response(body, { status, headers })
+    }
+    return { state, options: { url, token, fetch, maxCallBytes: MOST } }
+  }
+  const rejection = async (work: Promise<unknown>): Promise<HitherError> =>
+    work.then(
+      () => expect.unreachable('it was kept'),
+      (error: HitherError) => error,
+    )
+
+  it.each([200, 400])('is cancelled past its bound, of status %i, and its callers are told', async (status) => {
+    const { state, options } = endless(1e9, {}, status)
+    const store = upstashStore(options)
+    const all = await Promise.all([store.get('a'), store.set('b', '1'), store.getMany(['c', 'd'])].map(rejection))
+    for (const { code, message, maybeExecuted } of all)
+      expect([code, message.includes('TOOLARGE'), maybeExecuted]).toEqual(['STORE_REJECTED', true, true])
+    expect(state.cancelled).toBe(true)
+    expect(state.read).toBe(MOST + 1000)
+  })
+  it('is not read at all where its length says so', async () => {
+    const { state, options } = endless(1e9, { 'content-length': '1000000000' })
+    const send = upstashTransport(options).send({ args: ['GET', 'k'], effect: 'read' })
+    expect(await send).toMatchObject({ word: 'TOOLARGE' })
+    expect(state).toEqual({ read: 0, cancelled: true })
+  })
+  it('is bounded where its length lies, and over a transaction', async () => {
+    const { state, options } = endless(1e9, { 'content-length': '10' })
+    const commands = [{ args: ['GET', 'k'], effect: 'read' }] as const
+    expect(await rejection(upstashTransport(options).transaction(commands))).toMatchObject({ code: 'STORE_REJECTED' })
+    expect(state).toEqual({ read: MOST + 1000, cancelled: true })
+  })
+  it.each([
+    [401, 'UNAUTHORIZED'],
+    [503, 'STORE_UNAVAILABLE'],
+    [302, 'BAD_REPLY'],
+  ])('of status %i is %s, and bounded', async (status, code) => {
+    const { state, options } = endless(1e9, {}, status)
+    expect(await rejection(upstashTransport(options).send({ args: ['GET', 'k'], effect: 'read' }))).toMatchObject({
+      code,
+    })
+    expect(state).toEqual({ read: MOST + 1000, cancelled: true })
+  })
+  it('is taken up to the bound, whatever its parts cut', async () => {
+    const reply = new TextEncoder().encode(JSON.stringify({ result: 'é€😀'.repeat(1000) }))
+    const parts = (size: number) => {
+      let at = 0
+      return new ReadableStream<Uint8Array>({
+        pull(stream) {
+          if (at >= reply.length) return stream.close()
+          stream.enqueue(reply.slice(at, at + size))
+          at += size
+        },
+      })
+    }
+    for (const size of [1, 7, 1000, 1e6]) {
+      const fetch = async () => new Response(parts(size))
+      const get = (maxCallBytes: number) => upstashStore({ url, token, fetch, maxCallBytes }).get('k')
+      expect(await get(reply.length)).toBe('é€😀'.repeat(1000))
+      expect((await rejection(get(reply.length - 1))).code).toBe('STORE_REJECTED')
+    }
+  })
+  it('has a bound that is a number of bytes', () => {
+    for (const maxCallBytes of [0, -1, Number.NaN, 'x' as never])
+      expect(refused({ url, token, maxCallBytes }).code).toBe('INVALID_ARGUMENT')
+  })
+})

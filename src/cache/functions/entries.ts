@@ -1,11 +1,14 @@
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { runStep } from '../answer.ts'
-import { nothing } from '../engine.ts'
+import { answerStep } from '../answer.ts'
+import { lifeOf } from '../engine.ts'
+import { isFresh, nearEntry } from '../near-entry.ts'
 import { openEntry } from '../open.ts'
 import { ADD, limitOf, READ, TOUCH } from '../options.ts'
-import { isFresh, nearEntry, openIfFresh, peek as peekView, readForCaller } from '../read.ts'
+import { openIfFresh, peek as peekView, readForCaller } from '../read.ts'
+import { parseText } from '../reading.ts'
 import { renewTags, versionsForWrite, writeStamped } from '../stamped-write.ts'
+import { bounded } from '../store-calls.ts'
 import type {
   AddOptions,
   AddOptionsOf,
@@ -18,6 +21,7 @@ import type {
   ReadOptionsOf,
   Results,
 } from '../types.ts'
+import { encodeValue } from '../value-form.ts'
 import { viewOf } from '../view.ts'
 import { readThenRun, runOnLive } from '../write.ts'
 
@@ -32,12 +36,11 @@ export async function add<F extends object>(
   const options = given as AddOptions | undefined
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
-  const life = core.life(options)
-  const encoding = core.encode(value, space.key(key))
-  if (encoding instanceof Promise) encoding.catch(nothing)
+  const life = lifeOf(core, options)
+  const encoding = encodeValue(core.values, value, space.key(key))
   const added = await readThenRun(view, key, limit, async (to, deadId) => {
     const stamping = versionsForWrite(view, options?.tags, life, limit)
-    const [coded, stamp] = await Promise.all([core.bound(encoding, limit), stamping])
+    const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId })
   })
   return added === 1
@@ -60,7 +63,7 @@ export async function has<F extends object>(
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
   const view = viewOf(cache)
   const limit = limitOf(view, options)
-  const ask = (to: string, dead: string): Promise<Reply> => runStep(view, 'read', to, ['ttl', dead], limit)
+  const ask = (to: string, dead: string): Promise<Reply> => answerStep(view, 'read', to, ['ttl', dead], limit)
   const left = await (view.core.plain ? ask(key, '') : readThenRun(view, key, limit, ask))
   return left === null ? undefined : untilEnd(left)
 }
@@ -75,12 +78,12 @@ export async function touch<F extends object>(
   const options = given as AddOptions | undefined
   const limit = limitOf(view, options, TOUCH)
   const { core } = view
-  const { freshMs, lifeMs } = core.life(options)
+  const { freshMs, lifeMs } = lifeOf(core, options)
   // By its id: another entry may have other tags.
   const touched = await runOnLive(view, key, limit, async (to, id, entry) => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
-    const touching = runStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
+    const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   })
   return touched === 1
@@ -110,9 +113,9 @@ export function take<T = unknown>(
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
   const view = viewOf(cache)
   const limit = limitOf(view, options, READ)
-  const step = (to: string, id: string): Promise<Reply> => runStep(view, 'once', to, ['take', id], limit)
+  const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
   const text = await runOnLive(view, key, limit, step, options?.tags)
-  const entry = view.core.parse((text ?? undefined) as string | undefined)
+  const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
 
@@ -152,12 +155,12 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     const source = note?.unconfirmed ? 'unconfirmed' : 'near'
     return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
   }
-  const timing = core.plain ? runStep(view, 'read', to, ['ttl', ''], limit) : undefined
+  const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
   const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: options?.tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.
-  const use = core.plain && nearEntry(view, key) ? undefined : { key, found: reading }
+  const use = core.plain && nearEntry(view, key) ? undefined : { key, reading }
   const box = status !== 'absent' && entry ? await openEntry(view, entry, to, limit, { use }) : undefined
   if (!entry || !box) {
     return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }

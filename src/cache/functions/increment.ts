@@ -2,7 +2,8 @@ import { HitherError } from '../../errors.ts'
 import { NONE } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { randomId } from '../../runtime/random.ts'
-import { runStep } from '../answer.ts'
+import { answerStep } from '../answer.ts'
+import { lifeOf } from '../engine.ts'
 import { CALL, invalid, limitOf } from '../options.ts'
 import { currentVersions } from '../stamped-write.ts'
 import type { AnyCache, PlainAddOptions } from '../types.ts'
@@ -18,7 +19,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const { core } = view
   const limit = limitOf(view, options, { ...CALL, ttl: 1 })
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
-  const { freshMs } = core.life({ ...options, grace: 0 })
+  const { freshMs } = lifeOf(core, { ...options, grace: 0 })
   let reply: Reply
   // Null: another generation's counter has come since it was looked for.
   do
@@ -27,7 +28,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
       const generation = core.plain
         ? NONE
         : (reading?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
-      return runStep(view, 'once', to, ['increment', dead, randomId(), freshMs, by, generation], limit)
+      return answerStep(view, 'once', to, ['increment', dead, randomId(), freshMs, by, generation], limit)
     })
   while (reply === null)
   if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')

@@ -1,11 +1,14 @@
 import type { Limit } from '../../runtime/deadline.ts'
-import { answerOf, orReportAsEvent, runStep } from '../answer.ts'
-import type { Core } from '../engine.ts'
+import { randomId } from '../../runtime/random.ts'
+import { answerOf, answerStep, orReportAsEvent } from '../answer.ts'
+import type { View } from '../model.ts'
 import { checkWrite, limitOf, WRITE } from '../options.ts'
 import { captureTags } from '../stamped-write.ts'
 import { softenVersion } from '../steps/versions.ts'
+import { ask, commandCall, runOperation } from '../store-calls.ts'
+import { forgetVersion, pendingFill } from '../store-reads.ts'
 import type { AnyCache, CallOptions, Captured, HasEntries, HasTags, Results, WriteOptions } from '../types.ts'
-import { checkHasVersions, type View, viewOf } from '../view.ts'
+import { checkHasVersions, viewOf } from '../view.ts'
 import { detachLoadsAndWrite } from '../write.ts'
 
 /**
@@ -20,8 +23,8 @@ export async function invalidateTags(
   const view = viewOf(cache)
   checkHasVersions(view)
   const limit = limitOf(view, options, { ...WRITE, keepStale: 2 })
-  const instead = options?.keepStale ? softenVersion : undefined
-  await endVersions(view, view.core.tags.check(tags).map(view.space.tag), limit, options, instead)
+  const keys = view.core.tags.check(tags).map(view.space.tag)
+  await endVersions(view, keys, limit, options)
 }
 
 /** Ends every entry of this namespace, and of no other, by one command. */
@@ -56,24 +59,31 @@ export async function expire(
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const to = view.space.key(key)
-  const step = (): Promise<unknown> => runStep(view, 'repeat', to, ['expire', ''], limit)
-  const expiring = detachLoadsAndWrite(view, [to], limit, step, view.core.filled(to))
+  const step = (): Promise<unknown> => answerStep(view, 'repeat', to, ['expire', ''], limit)
+  const expiring = detachLoadsAndWrite(view, [to], limit, step, pendingFill(view.core, to))
   return (await orReportAsEvent(view, options, expiring, 0)) === 1
 }
 
-/** Deletes versions, or does `instead`: what was seen of them before and meanwhile is forgotten. */
+/** Deletes versions, or with `keepStale` replaces their soft halves: what was seen of them before and meanwhile is forgotten. */
 async function endVersions(
   view: View,
   keys: readonly string[],
   limit: Limit,
-  options: WriteOptions | undefined,
-  instead?: Parameters<Core['invalidate']>[2],
+  options: (WriteOptions & { readonly keepStale?: boolean }) | undefined,
 ): Promise<void> {
   const { core } = view
   checkWrite(options)
-  keys.forEach(core.forget)
+  const forget = (): void => {
+    for (const key of keys) forgetVersion(core, key)
+  }
+  const call = commandCall(core, limit)
+  const end = (): Promise<unknown> =>
+    options?.keepStale
+      ? Promise.all(keys.map((key) => runOperation(core, softenVersion, key, [randomId()], call)))
+      : ask(core, keys, () => core.store.delete(keys, call), call)
+  forget()
   view.emit({ type: 'invalidate' })
-  const ending = answerOf(view, core.invalidate(keys, core.call(limit), instead), limit)
+  const ending = answerOf(view, core.near.withInvalidation(keys, 'changes', end), limit)
   await orReportAsEvent<unknown>(view, options, ending, undefined)
-  keys.forEach(core.forget)
+  forget()
 }

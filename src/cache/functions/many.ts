@@ -1,7 +1,6 @@
 import { getOrSetMany as readThroughMany } from '../load/read-many.ts'
 import { loadSettings } from '../load/settings.ts'
 import { invalid, LOAD, limitOf } from '../options.ts'
-import { throughOf } from '../read.ts'
 import type {
   AnyCache,
   GetOrSetOptions,
@@ -31,7 +30,7 @@ export async function getOrSetMany<T, R extends Results, F extends object>(
   storedKeys(view, keys)
   if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
   const settings = loadSettings(view.core, options)
-  const values = await readThroughMany({ through: throughOf(view), keys, loader, settings, limit })
+  const values = await readThroughMany({ view, keys, loader, settings, limit })
   return values as Map<string, Given<T, R>>
 }
 

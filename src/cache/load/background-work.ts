@@ -1,8 +1,9 @@
 import { HitherError, isHitherError } from '../../errors.ts'
-import { BUDGET_MS, MORTAL } from '../../runtime/background.ts'
+import { BACKGROUND_LIMIT_MS, REQUEST_SCOPED } from '../../runtime/background.ts'
 import { setTimer } from '../../runtime/clock.ts'
-import { type Core, type Emit, nothing } from '../core.ts'
-import type { Load, ReadThrough } from './types.ts'
+import type { Emit, Flight, View } from '../model.ts'
+import { nothing, recordOutage } from '../store-calls.ts'
+import { abort } from './flights.ts'
 
 /** Reports what fails in the background, where no caller waits for it, as an event. */
 export function reportTo(emit: Emit): (error: unknown) => void {
@@ -11,35 +12,21 @@ export function reportTo(emit: Emit): (error: unknown) => void {
 }
 
 /** Sees to the end of `work`. Where something keeps it alive after an answer, the caller does not wait for it. */
-export async function settle(core: Core, { emit, waitUntil }: ReadThrough, work: Promise<unknown>): Promise<void> {
+export async function settle({ core, emit, request }: View, work: Promise<unknown>): Promise<void> {
   const report = reportTo(emit)
-  const settled = work.catch((error: unknown) => core.isFault(error, emit) || report(error))
-  if (!core.background.add(settled, waitUntil, report)) await settled
+  const settled = work.catch((error: unknown) => recordOutage(core, error, emit) || report(error))
+  if (!core.background.add(settled, request.waitUntil, report)) await settled
 }
 
-/** Ends a load whose callers have all left, or whose time is over. */
-export function abort(load: Load, reason: unknown): void {
-  load.isOver = true
-  try {
-    load.stop.abort(reason)
-  } catch {
-    // A runtime may forbid one request to touch what another has made. That load then ends by itself.
-  }
-}
-
-/** Lets a load go on without callers; false: nothing would keep it alive. */
-export function continueInBackground(
-  { background }: Core,
-  load: Load,
-  { emit, waitUntil }: Pick<ReadThrough, 'emit' | 'waitUntil'>,
-): boolean {
-  const { callers } = load
-  const ended = load.result.catch(nothing)
-  if (!background.add(ended, waitUntil, reportTo(emit), load)) return false
-  if (!callers.isKept && MORTAL) {
+/** Lets a load go on without callers, as long as the runtime allows; false: nothing would keep it alive. */
+export function continueInBackground(flight: Flight, { core, emit, request }: View): boolean {
+  const { callers } = flight
+  const ended = flight.result.catch(nothing)
+  if (!core.background.add(ended, request.waitUntil, reportTo(emit), flight)) return false
+  if (!callers.isKept && REQUEST_SCOPED) {
     const message = 'the loader ran longer than work may after an answer'
     const tooLong = new HitherError('TIMEOUT', message, { retryable: true })
-    const cancel = setTimer(() => callers.count > 0 || abort(load, tooLong), BUDGET_MS)
+    const cancel = setTimer(() => callers.count > 0 || abort(flight, tooLong), BACKGROUND_LIMIT_MS)
     void ended.then(cancel)
   }
   callers.isKept = true

@@ -1,13 +1,15 @@
 import { HitherError } from '../../errors.ts'
-import { MORTAL } from '../../runtime/background.ts'
+import { REQUEST_SCOPED } from '../../runtime/background.ts'
 import { now } from '../../runtime/clock.ts'
 import { within } from '../../runtime/deadline.ts'
-import { type Core, nothing } from '../core.ts'
-import type { Found } from '../look.ts'
-import { abort, continueInBackground, reportTo } from './background-work.ts'
-import { type LoadEngine, lead } from './lead.ts'
-import { aliveUntil, createLeases } from './lease.ts'
-import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
+import type { Reading } from '../judge.ts'
+import type { Core, Flight, JoinRequest, LoadRequest } from '../model.ts'
+import { commandCall, nothing } from '../store-calls.ts'
+import type { CapturedVersions } from '../versions.ts'
+import { continueInBackground, reportTo } from './background-work.ts'
+import { abort, makeRoom, takeOut } from './flights.ts'
+import { lead } from './lead.ts'
+import { aliveUntil } from './lease.ts'
 
 /*
  * THE LOADS OF A PROCESS
@@ -21,9 +23,9 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *                  another        READ AGAIN: a live entry, a shared failure, or the predecessor still holds the lease.
  *                  holds it       Over without a value: its callers read the store once more.
  *
- *   ASKING    `startNumber` is 0. The lease step is on its way, or the load sleeps between two of them (`lease.ts`).
- *   LOADING   `startNumber` is set. The loader runs (`run-loader.ts`), then its value is stored (`fill.ts`).
- *   OVER      `isOver`. It has left the maps; its promise has settled, or its callers have all left and it was aborted.
+ *   ASKING    The lease step is on its way, or the load sleeps between two of them (`lease.ts`).
+ *   LOADING   The loader runs (`run-loader.ts`), then its value is stored (`fill.ts`).
+ *   OVER      It has left the maps; its promise has settled, or its callers have all left and it was aborted.
  *
  * Across these states:
  *
@@ -33,8 +35,8 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  *   kept      It goes on without callers, since something keeps it alive: `finish`, a soft timeout, a background refresh.
  *   dead      `aliveUntilMs` has passed. Its request may have ended without a word, so nobody joins it any more.
  *
- * Who calls what: `read-through.ts` joins or begins, waits, and leaves, once for each join. `create-cache.ts` detaches before
- * each write. `lead.ts` walks a load through its states; `lease.ts` puts a predecessor back.
+ * Who calls what: `read-through.ts` joins or begins, waits, and leaves, once for each join. `write.ts` detaches before each
+ * write. `lead.ts` walks a load through its states; `lease.ts` puts a predecessor back.
  *
  * Why a caller may join only what its own read has shown. Process A loads under lease 1. Process B deletes the key, then
  * tells a caller in A, by any other way. That caller asks A for the key: A's load began before the delete, and its value
@@ -50,180 +52,164 @@ import type { JoinRequest, Load, LoadRequest, Loads } from './types.ts'
  * otherwise load 2 would wait for it in vain.
  */
 
-const MAX_LOADS = 10_000
 /** How long `close` lets loads run before it gives their leases back, in milliseconds. */
 const CLOSE_MS = 1000
 
 const NOT_YET = Promise.resolve(undefined)
 
-export function createLoads(core: Core): Loads {
-  const { plain, stats, background } = core
-  /** The load that a key's callers may join. */
-  const byKey = new Map<string, Load>()
-  /** Every load that is not over, detached ones too. */
-  const running = new Set<Load>()
-  /** By key, what callers past their own deadline share. */
-  const pastDeadline = new Map<string, Load>()
-
-  const restorePredecessor = (load: Load, holder: string): boolean => {
-    const { storedKey } = load.request
-    const { predecessor } = load.lease
-    if (predecessor?.lease.token !== holder || predecessor.isOver || predecessor.isDetached) return false
-    if (predecessor.aliveUntilMs <= now() || byKey.get(storedKey) !== load) return false
-    byKey.set(storedKey, predecessor)
-    return true
-  }
-  const engine: LoadEngine = { core, leases: createLeases(core, restorePredecessor), starts: 0 }
-
-  const remove = (load: Load): void => {
-    const { storedKey } = load.request
-    if (byKey.get(storedKey) === load) byKey.delete(storedKey)
-    stats.inFlight = byKey.size
-  }
-  const mayJoin: Loads['mayJoin'] = (load, reading, startsAtArrival) => canShare(plain, load, reading, startsAtArrival)
-
-  const start = (request: LoadRequest, how: Partial<Pick<Load, 'isDetached' | 'dropCode'>>, old?: Load): Load => {
-    const { onDecided, through } = request
-    const load = newLoad(core, request, old)
-    Object.assign(load, how)
-    running.add(load)
-    // A load that is not shared, or came while the store was down, asks for no lease.
-    load.result = lead(engine, load, !plain && !load.isDetached && !!request.reading).finally(() => {
-      load.isOver = true
-      running.delete(load)
-      load.lease.predecessor = undefined
-      remove(load)
-      onDecided?.(true)
-    })
-    // Whoever waits gets its failure; there may be nobody left.
-    const ended = load.result.catch(nothing)
-    // Callers of other requests may wait for it when its own has ended.
-    if (MORTAL) background.add(ended, through.waitUntil, reportTo(through.emit), load)
-    return load
-  }
-  const beginUnshared = (request: LoadRequest, dropCode: Load['dropCode'] = ''): Load =>
-    start(request, { isDetached: true, dropCode })
-
-  /** Makes room for a load; false: there is none. */
-  const makeRoom = (): boolean => {
-    for (const [key, { aliveUntilMs }] of byKey) {
-      if (byKey.size < MAX_LOADS || aliveUntilMs > now()) break
-      byKey.delete(key)
-    }
-    return byKey.size < MAX_LOADS
-  }
-
-  /** Ends a load that did not end within the time of `close`. */
-  const giveBack = (load: Load): Promise<unknown> | undefined => {
-    const { lease, request, startNumber } = load
-    const { token } = lease
-    // It waits for another's lease: nobody can look at that any more.
-    if (!startNumber) {
-      abort(load, new HitherError('CLOSED', 'the cache was closed'))
-      return load.result.catch(nothing)
-    }
-    load.quietTimers?.()
-    load.isDetached = true
-    lease.token = ''
-    remove(load)
-    running.delete(load)
-    background.leave(load)
-    return token ? engine.leases.release(request, token) : undefined
-  }
-
-  return {
-    join(caller) {
-      const load = byKey.get(caller.storedKey)
-      if (!load || !mayJoin(load, caller.reading, caller.startsAtArrival)) return undefined
-      if (!caller.background) stats.joined++
-      load.callers.count++
-      load.callers.finish ||= caller.finish
-      caller.onDecided?.(true)
-      return load
-    },
-    begin(request) {
-      const { storedKey } = request
-      const old = byKey.get(storedKey)
-      // A plain load that is replaced has been given up: nothing else would keep its value from being stored late.
-      if (old && (plain || isOutdated(old, request))) old.isDetached = true
-      if (!makeRoom()) return beginUnshared(request, 'OVERLOADED')
-      const load = start(request, {}, old)
-      byKey.set(storedKey, load)
-      stats.inFlight = byKey.size
-      return load
-    },
-    beginUnshared: (request) => beginUnshared(request),
-    beginPastDeadline(load, { storedKey, startsAtArrival }, make) {
-      const known = load ? load.pastDeadline : pastDeadline.get(storedKey)
-      // The callers of one load share what was loaded after it began; others share only what starts after they came.
-      const isRecent = load || !known?.startNumber || startsAtArrival < known.startNumber
-      if (known && !known.isOver && isRecent) {
-        stats.joined++
-        known.callers.count++
-        return known
-      }
-      const second = beginUnshared(make())
-      if (load) load.pastDeadline = second
-      else pastDeadline.set(storedKey, second)
-      void second.result.catch(nothing).then(() => {
-        if (pastDeadline.get(storedKey) === second) pastDeadline.delete(storedKey)
-      })
-      return second
-    },
-    leave(load) {
-      const { callers, request } = load
-      if (--callers.count > 0 || load.isOver || callers.isKept) return
-      if (callers.finish && continueInBackground(core, load, request.through)) return
-      abort(load, new DOMException('every caller of this load has left', 'AbortError'))
-    },
-    starts: () => engine.starts,
-    mayJoin,
-    continueInBackground: (load, view) => continueInBackground(core, load, view),
-    detach(storedKey) {
-      const load = byKey.get(storedKey)
-      if (!load) return undefined
-      load.isDetached = true
-      remove(load)
-      return load.fill
-    },
-    versionsOf(storedKey) {
-      const { versions, predecessor } = byKey.get(storedKey)?.lease ?? {}
-      // A load that still asks may put its predecessor back: a caller must have read that one's tags.
-      return versions ?? predecessor?.lease.versions
-    },
-    async close() {
-      const notKept = (): Load[] => [...running].filter(({ callers }) => !callers.isKept)
-      const ended = Promise.all(notKept().map(({ result }) => result.catch(nothing)))
-      if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
-      await Promise.all(notKept().map(giveBack)).catch(nothing)
-    },
-  }
+/** The running load that this caller may share; undefined: it must begin one. Leave a load with `leave`. */
+export function join(caller: JoinRequest): Flight | undefined {
+  const { flights, stats } = caller.view.core
+  const flight = flights.byKey.get(caller.storedKey)
+  if (!flight || !canShare(flight, caller.reading, caller.startsAtArrival)) return undefined
+  if (!caller.background) stats.joined++
+  flight.callers.count++
+  flight.callers.finish ||= caller.finish
+  caller.onDecided?.(true)
+  return flight
 }
 
-function newLoad(core: Core, request: LoadRequest, predecessor: Load | undefined): Load {
-  const { background: isKept, settings } = request
+/** Begins a load, which later callers may join. */
+export function begin(request: LoadRequest): Flight {
+  const { core } = request.view
+  const { byKey } = core.flights
+  const old = byKey.get(request.storedKey)
+  // A plain load that is replaced has been given up: nothing else would keep its value from being stored late.
+  if (old && (core.plain || isOutdated(old, request))) old.isDetached = true
+  if (!makeRoom(core)) return beginUnshared(request, 'OVERLOADED')
+  const flight = start(request, {}, old)
+  byKey.set(request.storedKey, flight)
+  core.stats.inFlight = byKey.size
+  return flight
+}
+
+/** Begins a load that nobody joins, and whose value is not stored. */
+export function beginUnshared(request: LoadRequest, dropCode: Flight['dropCode'] = ''): Flight {
+  return start(request, { isDetached: true, dropCode })
+}
+
+/**
+ * A load for callers whose deadline has passed: shared by the callers of `flight`, or by those who came before it started;
+ * its value is not stored.
+ */
+export function beginPastDeadline(flight: Flight | undefined, request: LoadRequest): Flight {
+  const { storedKey, startsAtArrival, view } = request
+  const { flights, stats } = view.core
+  const known = flight ? flight.pastDeadline : flights.pastDeadline.get(storedKey)
+  // The callers of one load share what was loaded after it began; others share only what starts after they came.
+  const isRecent = flight !== undefined || !known?.startNumber || known.startNumber > startsAtArrival
+  if (known && known.state !== 'over' && isRecent) {
+    stats.joined++
+    known.callers.count++
+    return known
+  }
+  const second = beginUnshared(request)
+  if (flight) flight.pastDeadline = second
+  else flights.pastDeadline.set(storedKey, second)
+  void second.result.catch(nothing).then(() => {
+    if (flights.pastDeadline.get(storedKey) === second) flights.pastDeadline.delete(storedKey)
+  })
+  return second
+}
+
+export function leave(flight: Flight): void {
+  const { callers, request } = flight
+  if (--callers.count > 0 || flight.state === 'over' || callers.isKept) return
+  if (callers.finish && continueInBackground(flight, request.view)) return
+  abort(flight, new DOMException('every caller of this load has left', 'AbortError'))
+}
+
+/** Detaches a running load from its key: only its present callers get its value. Resolves when its write is done. */
+export function detach(core: Core, storedKey: string): Promise<unknown> | undefined {
+  const flight = core.flights.byKey.get(storedKey)
+  if (!flight) return undefined
+  flight.isDetached = true
+  takeOut(core, flight)
+  return flight.fill
+}
+
+/** The versions that the running load has captured. To join it, a caller must have read those tags. */
+export function versionsOf({ flights }: Core, storedKey: string): CapturedVersions | undefined {
+  const { versions, predecessor } = flights.byKey.get(storedKey)?.lease ?? {}
+  // A load that still asks may put its predecessor back: a caller must have read that one's tags.
+  return versions ?? predecessor?.lease.versions
+}
+
+/** Waits up to a second for running loads, then gives the leases of the others back. */
+export async function closeFlights({ flights }: Core): Promise<void> {
+  const notKept = (): Flight[] => [...flights.running].filter(({ callers }) => !callers.isKept)
+  const ended = Promise.all(notKept().map(({ result }) => result.catch(nothing)))
+  if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+  await Promise.all(notKept().map(giveBack)).catch(nothing)
+}
+
+/** Ends a load that did not end within the time of `close`. */
+function giveBack(flight: Flight): Promise<unknown> | undefined {
+  const { lease, request, startNumber } = flight
+  const { core } = request.view
+  const { token } = lease
+  // It waits for another's lease: nobody can look at that any more.
+  if (!startNumber) {
+    abort(flight, new HitherError('CLOSED', 'the cache was closed'))
+    return flight.result.catch(nothing)
+  }
+  flight.quietTimers?.()
+  flight.isDetached = true
+  lease.token = ''
+  takeOut(core, flight)
+  core.flights.running.delete(flight)
+  core.background.leave(flight)
+  return token ? core.format.leases.release(request, token) : undefined
+}
+
+function start(request: LoadRequest, how: Partial<Pick<Flight, 'isDetached' | 'dropCode'>>, old?: Flight): Flight {
+  const { onDecided, view } = request
+  const { core, emit } = view
+  const { running } = core.flights
+  const flight = newFlight(request, old)
+  Object.assign(flight, how)
+  running.add(flight)
+  // A load that is not shared, or came while the store was down, asks for no lease.
+  flight.result = lead(flight, !flight.isDetached && !!request.reading).finally(() => {
+    flight.state = 'over'
+    running.delete(flight)
+    flight.lease.predecessor = undefined
+    takeOut(core, flight)
+    onDecided?.(true)
+  })
+  // Whoever waits gets its failure; there may be nobody left.
+  const ended = flight.result.catch(nothing)
+  // Callers of other requests may wait for it when its own has ended.
+  if (REQUEST_SCOPED) core.background.add(ended, view.request.waitUntil, reportTo(emit), flight)
+  return flight
+}
+
+function newFlight(request: LoadRequest, predecessor: Flight | undefined): Flight {
+  const { background: isKept, settings, view } = request
+  const { core } = view
   return {
     request,
     lease: { token: '', copyId: '', versions: undefined, predecessor, isBeside: false },
     callers: { count: 1, finish: settings.options.finish, isKept },
     stop: new AbortController(),
-    answerCount: core.heard,
-    ticket: core.near?.begin(),
+    answerCount: core.answerCount,
+    ticket: core.near.begin(),
     result: NOT_YET,
+    state: 'asking',
     startNumber: 0,
-    aliveUntilMs: aliveUntil(core.call()),
-    isOver: false,
+    aliveUntilMs: aliveUntil(commandCall(core)),
     isDetached: false,
     dropCode: undefined,
   }
 }
 
 /** Whether a caller that has read `reading` may be given what this load returns. */
-function canShare(plain: boolean, load: Load, reading: Found | undefined, startsAtArrival: number): boolean {
-  const { isOver, startNumber, lease, aliveUntilMs } = load
+export function canShare(flight: Flight, reading: Reading | undefined, startsAtArrival: number): boolean {
+  const { state, startNumber, lease, aliveUntilMs, request } = flight
+  const { plain } = request.view.core
   const { token, versions } = lease
-  if (isOver || aliveUntilMs <= now()) return false
-  if (!startNumber) return true
+  if (state === 'over' || aliveUntilMs <= now()) return false
+  if (state === 'asking') return true
   // Without a lease, nothing in the store shows that the load is still valid: it is for those who came before it started.
   if (!token) return plain || ((!reading || lease.isBeside) && startsAtArrival < startNumber)
   if (!versions || reading?.entry?.lease !== token || reading.generation !== versions.generation) return false
@@ -232,9 +218,10 @@ function canShare(plain: boolean, load: Load, reading: Found | undefined, starts
 }
 
 /** Whether a read has shown the load's lease, and that the versions it has captured are no longer current. */
-function isOutdated({ isOver, lease }: Load, { reading, knownVersions }: JoinRequest): boolean {
+function isOutdated({ state, lease }: Flight, { reading, knownVersions }: JoinRequest): boolean {
   const { token, versions } = lease
-  if (isOver || !token || !versions || knownVersions !== versions || reading?.entry?.lease !== token) return false
+  if (state === 'over' || !token || !versions || knownVersions !== versions || reading?.entry?.lease !== token)
+    return false
   if (reading.generation !== versions.generation) return true
   for (const [tag, version] of versions.tags) {
     if (reading.tags.has(tag) && reading.tags.get(tag) !== version) return true

@@ -2,13 +2,14 @@ import { type Entry, isKept } from '../../protocol/entry.ts'
 import { guard } from '../../runtime/background.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
 import { type Limit, within } from '../../runtime/deadline.ts'
-import type { Core } from '../core.ts'
+import type { Core, Flight, LoadRequest } from '../model.ts'
+import { countHit, openEntry } from '../open.ts'
+import type { Decoded } from '../value-form.ts'
 import type { Round } from './round.ts'
-import type { Decoded, Load, LoadRequest } from './types.ts'
 
 /** A failed load starts its backoff: until that ends, stale copies of the key are served without another try. */
-export function recordFailure(core: Core, { storedKey, settings: { backoffMs } }: LoadRequest): void {
-  if (backoffMs) core.failures.set(storedKey, true, backoffMs)
+export function recordFailure({ view, storedKey, settings: { backoffMs } }: LoadRequest): void {
+  if (backoffMs) view.core.failures.set(storedKey, true, backoffMs)
 }
 
 /** Whether a load of the key failed less than its backoff ago. */
@@ -23,16 +24,17 @@ export function staleEntry({ reading, force }: Round): Entry | undefined {
 
 /** Opens the stale copy, whatever the caller's deadline: it is served when that has passed. Undefined: there is none. */
 export async function serveStale({ caller, near, reading, stale }: Round): Promise<Decoded | undefined> {
-  const { through, settings, limit, key, storedKey } = caller
+  const { view, settings, limit, key, storedKey } = caller
   if (!reading && near) {
     // The store is down.
-    through.served('stale', key)
+    countHit(view, 'stale', key)
     return near
   }
   if (!stale || !reading) return undefined
-  const isUsable = stale.freshUntilMs === stale.expiresMs || isKept(stale, through.core.clock.now())
-  const context = { key, found: reading, plan: settings }
-  return isUsable ? through.open(storedKey, stale, { ...limit, deadline: NEVER }, 'stale', context) : undefined
+  const isUsable = stale.freshUntilMs === stale.expiresMs || isKept(stale, view.core.clock.now())
+  const unhurried = { ...limit, deadline: NEVER }
+  const use = { key, reading, settings }
+  return isUsable ? openEntry(view, stale, storedKey, unhurried, { as: 'stale', use }) : undefined
 }
 
 /** How long a caller waits for a load before it looks elsewhere. */
@@ -49,21 +51,23 @@ export interface Patience {
  * only the store can tell whether its lease is still valid.
  */
 export function resultOrSlow(
-  load: Load,
+  flight: Flight,
   { limit, softAtMs, isOthers }: Patience,
-): Promise<Awaited<Load['result']> | 'slow' | 'unsure'> {
+): Promise<Awaited<Flight['result']> | 'slow' | 'unsure'> {
   const fail = (error: unknown): never => {
     throw error
   }
-  let work: ReturnType<typeof resultOrSlow> = load.result
+  let work: ReturnType<typeof resultOrSlow> = flight.result
   if (isOthers) {
     const unsure = guard().then(() => 'unsure' as const)
     // When a request ends, its runtime may reject what it has left pending.
-    work = Promise.race([work.catch((error: unknown) => (load.isOver ? fail(error) : unsure)), unsure])
+    work = Promise.race([work.catch((error: unknown) => (flight.state === 'over' ? fail(error) : unsure)), unsure])
   }
   if (softAtMs < NEVER) {
     const soft = { signals: [], deadline: softAtMs }
-    work = within(work, soft).catch((error: unknown) => (isPast(soft) && !load.isOver ? 'slow' : fail(error)))
+    work = within(work, soft).catch((error: unknown) =>
+      isPast(soft) && flight.state !== 'over' ? 'slow' : fail(error),
+    )
   }
   return within(work, limit)
 }

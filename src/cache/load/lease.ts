@@ -1,42 +1,24 @@
-import { MORTAL } from '../../runtime/background.ts'
+import { REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now, setTimer, sleep } from '../../runtime/clock.ts'
 import { random, randomId } from '../../runtime/random.ts'
-import type { Call } from '../../store/store.ts'
-import { type Core, nothing } from '../core.ts'
+import type { Call as StoreCall } from '../../store/store.ts'
+import type { Core, Flight, Lease, LoadRequest } from '../model.ts'
+import { commandCall, nothing, recordOutage, runStep } from '../store-calls.ts'
+import type { CapturedVersions } from '../versions.ts'
 import { settle } from './background-work.ts'
-import type { Load, LoadRequest, ReadAgain } from './types.ts'
+import { restorePredecessor } from './flights.ts'
 
-/**
+/*
  * The lease of a load lives in the entry's own key, so that of all processes one runs the loader. Who has it:
  *
  * - `acquire` asks for it until it is held, until a fresh entry shows up, or until patience ends. Between two requests a
  *   follower sleeps: there is no message when a lease is released, since REST has none.
- * - The holder renews it while its loader runs (`keepRenewing`), so that a process that dies blocks others for seconds only.
+ * - The holder renews it while its loader runs (`renew`), so that a process that dies blocks others for seconds only.
  * - It ends with the write of the value (the step `fill`), or by `release`. A load that ended without a value leaves word:
  *   those who waited for it load at once, one beside the other. Without that word each would wait for the next one's
  *   failure, and the last of n followers for n loads.
  * - A lease with more time left than any load may take has no holder that could release it: it is taken over by its token.
  */
-export interface Leases {
-  /** Undefined once the lease is held, or when there is none to hold: the store is down, or the load runs beside another. */
-  acquire(load: Load): Promise<ReadAgain | undefined>
-  /** Keeps a lease that is shorter than its load may run, until the returned function is called. */
-  keepRenewing(load: Load): () => void
-  /** Gives a lease back. When the store is down it tries some more times, for which nobody waits. */
-  release(request: LoadRequest, token: string, ending?: Ending): Promise<void>
-  /** As `release`, where the load holds a lease. */
-  releaseOf(load: Load, ending?: Ending): Promise<void>
-}
-
-/** How a lease ends without a value. */
-export interface Ending {
-  /** `fail` and `gone` leave word that the load ended without a value; `gone` deletes the stale copy as well. */
-  readonly verb?: 'release' | 'fail' | 'gone'
-  /** How long the failure is shared, in milliseconds. */
-  readonly shareMs?: number
-  /** The request for the lease was given up, and may reach the store after this one. */
-  readonly inDoubt?: boolean
-}
 
 /** What the step `lease` replies, with the store's time in second place. */
 type LeaseReply =
@@ -65,141 +47,136 @@ const PATIENCE_MARGIN_MS = 2 * LEASE_MARGIN_MS
 const RELEASE_PAUSES_MS = [50, 200, 800]
 
 /** Until when a load that asks for its lease counts as alive: each of its commands has a deadline. */
-export const aliveUntil = ({ deadline = NEVER }: Call): number => deadline + LEASE_MARGIN_MS
+export const aliveUntil = ({ deadline = NEVER }: StoreCall): number => deadline + LEASE_MARGIN_MS
 
-const leaseMs = ({ hardMs }: LoadRequest): number => Math.min(hardMs + LEASE_MARGIN_MS, MORTAL ? NEVER : RENEWED_MS)
+const leaseMs = ({ hardMs }: LoadRequest): number =>
+  Math.min(hardMs + LEASE_MARGIN_MS, REQUEST_SCOPED ? NEVER : RENEWED_MS)
 
-/** `restorePredecessor`: whether this holder is the load's predecessor and still runs; it is then the key's load again. */
-export function createLeases(core: Core, restorePredecessor: (load: Load, holder: string) => boolean): Leases {
-  const { background, versions } = core
-  /** Of a call without a `hardTimeout` of its own, whatever the runtime. */
-  const longestLeaseMs = Math.max(core.hardTimeoutMs + LEASE_MARGIN_MS, RENEWED_MS)
+/** Of a call without a `hardTimeout` of its own, whatever the runtime. */
+const longestLeaseMs = ({ hardTimeoutMs }: Core): number => Math.max(hardTimeoutMs + LEASE_MARGIN_MS, RENEWED_MS)
 
-  const release: Leases['release'] = (
-    { storedKey, through },
-    token,
-    { verb = 'release', shareMs = 0, inDoubt = false } = {},
-  ) => {
-    const once = async (): Promise<boolean> => {
-      const released = await core.step('repeat', storedKey, [verb, '', token, shareMs], core.call())
-      return released === 1 || !inDoubt
-    }
-    const retry = async (): Promise<void> => {
-      for (const pause of RELEASE_PAUSES_MS) {
-        await sleep(pause)
-        if (await once().catch(() => false)) return
-      }
-    }
-    const retryLater = (): boolean => background.add(retry(), through.waitUntil, nothing)
-    const first = once().then(
-      (isDone) => {
-        if (!isDone) retryLater()
-      },
-      (error: unknown) => {
-        retryLater()
-        throw error
-      },
-    )
-    return settle(core, through, first)
+const release: Lease['release'] = async ({ storedKey, view }, token, ending = {}) => {
+  if (!token) return
+  const { verb = 'release', shareMs = 0, inDoubt = false } = ending
+  const { core, request } = view
+  const once = async (): Promise<boolean> => {
+    const released = await runStep(core, 'repeat', storedKey, [verb, '', token, shareMs], commandCall(core))
+    return released === 1 || !inDoubt
   }
-
-  const keepRenewing: Leases['keepRenewing'] = ({ request, lease }) => {
-    const ms = leaseMs(request)
-    if (!lease.token || ms > request.hardMs) return nothing
-    let cancel = nothing
-    let ended = false
-    const later = (): void => {
-      if (!ended) cancel = setTimer(once, ms / 3)
-    }
-    const once = (): void => {
-      core.step('repeat', request.storedKey, ['lease', '', lease.token, ms, 2], core.call()).then((renewed) => {
-        // When it is not held any more, somebody has ended it: there is none to renew.
-        if (renewed === 1) later()
-      }, later)
-    }
-    later()
-    return () => {
-      ended = true
-      cancel()
+  const retry = async (): Promise<void> => {
+    for (const pause of RELEASE_PAUSES_MS) {
+      await sleep(pause)
+      if (await once().catch(() => false)) return
     }
   }
-
-  /** Asks for the lease and, the first time, in the same wave for the versions. */
-  const ask = async (load: Load, token: string, { holder, takesOver }: Wait): Promise<LeaseReply> => {
-    const { request, lease } = load
-    const { storedKey, deadId = '', early, through, settings, tags } = request
-    const call = core.call()
-    load.aliveUntilMs = aliveUntil(call)
-    const sentMs = now()
-    const readsFailure = Number(settings.shareMs > 0 && !early)
-    const takenOver = (takesOver && holder) || ''
-    const args = ['lease', deadId, token, leaseMs(request), Number(!!early), takenOver, readsFailure]
-    const asking = core.step('once', storedKey, args, call).then((reply) => {
-      core.clock.note(sentMs, (reply as LeaseReply)[1])
-      return reply as LeaseReply
-    })
-    // Longer than the load may run: the fill renews them for as long as its entry lives.
-    const lifeMs = settings.life.lifeMs + request.hardMs
-    const capture = (generation?: string) => versions.capture(through.space, tags, call, { lifeMs, generation })
-    const [reply, captured] = await Promise.all([asking, lease.versions ?? capture(request.reading?.generation)])
-    lease.versions = captured
-    if (reply[0] === 'held') {
-      // While another held the lease, somebody may have invalidated what was captured before the wait.
-      if (holder !== undefined) lease.versions = await capture()
-      lease.copyId = reply[2]
-    }
-    return reply
-  }
-
-  return {
-    async acquire(load) {
-      const { request, lease } = load
-      const { predecessor } = lease
-      // The predecessor was detached: its value must not be served to later callers. Release its lease first, or this load
-      // would wait for a value that it may not use.
-      if (predecessor?.isDetached && predecessor.lease.token && !predecessor.isOver)
-        await release(request, predecessor.lease.token)
-      const token = randomId()
-      const wait: Wait = { holder: undefined, takesOver: false, sleptMs: 0, sleptForHolderMs: 0 }
-      for (;;) {
-        let reply: LeaseReply
-        try {
-          reply = await ask(load, token, wait)
-        } catch (error) {
-          // The request failed but may have taken the lease. Release it so that nobody waits for it.
-          void release(request, token, { inDoubt: true })
-          if (!core.isFault(error, request.through.emit, request.key)) throw error
-          return undefined
-        }
-        if (reply[0] === 'held') {
-          lease.token = token
-          return undefined
-        }
-        if (reply[0] === 'live') return { liveId: reply[2] }
-        if (reply[0] === 'failed') return { liveId: '', failed: true }
-        // A load of this process may still hold the lease: then let each caller see that by its own read, also those that
-        // came while this one asked. And a background refresh is not needed when another process loads already.
-        if (restorePredecessor(load, reply[2]) || request.background) return { liveId: '' }
-        request.onDecided?.(true)
-        const move = nextMove(wait, reply, request.hardMs, longestLeaseMs)
-        if (move === 'load beside it') {
-          lease.isBeside = true
-          load.dropCode = ''
-          return undefined
-        }
-        if (move === 'take over') {
-          wait.takesOver = true
-          wait.holder = reply[2]
-        } else await pause(wait, reply, load.stop.signal)
-      }
+  const retryLater = (): boolean => core.background.add(retry(), request.waitUntil, nothing)
+  const first = once().then(
+    (isDone) => {
+      if (!isDone) retryLater()
     },
-    keepRenewing,
-    release,
-    async releaseOf({ request, lease }, ending) {
-      if (lease.token) await release(request, lease.token, ending)
+    (error: unknown) => {
+      retryLater()
+      throw error
     },
+  )
+  await settle(view, first)
+}
+
+const renew: Lease['renew'] = ({ request, lease }) => {
+  const ms = leaseMs(request)
+  if (!lease.token || ms > request.hardMs) return nothing
+  const { core } = request.view
+  let cancel = nothing
+  let ended = false
+  const later = (): void => {
+    if (!ended) cancel = setTimer(once, ms / 3)
+  }
+  const once = (): void => {
+    runStep(core, 'repeat', request.storedKey, ['lease', '', lease.token, ms, 2], commandCall(core)).then((renewed) => {
+      // When it is not held any more, somebody has ended it: there is none to renew.
+      if (renewed === 1) later()
+    }, later)
+  }
+  later()
+  return () => {
+    ended = true
+    cancel()
   }
 }
+
+/** Asks for the lease and, the first time, in the same wave for the versions. */
+async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): Promise<LeaseReply> {
+  const { request, lease } = flight
+  const { storedKey, deadId = '', early, view, settings, tags } = request
+  const { core, space } = view
+  const call = commandCall(core)
+  flight.aliveUntilMs = aliveUntil(call)
+  const sentMs = now()
+  const readsFailure = Number(settings.shareMs > 0 && !early)
+  const takenOver = (takesOver && holder) || ''
+  const args = ['lease', deadId, token, leaseMs(request), Number(!!early), takenOver, readsFailure]
+  const asking = runStep(core, 'once', storedKey, args, call).then((reply) => {
+    core.clock.note(sentMs, (reply as LeaseReply)[1])
+    return reply as LeaseReply
+  })
+  // Longer than the load may run: the fill renews them for as long as its entry lives.
+  const lifeMs = settings.life.lifeMs + request.hardMs
+  const capture = (generation?: string): Promise<CapturedVersions> =>
+    core.versions.capture(space, tags, call, { lifeMs, generation })
+  const [reply, captured] = await Promise.all([asking, lease.versions ?? capture(request.reading?.generation)])
+  lease.versions = captured
+  if (reply[0] === 'held') {
+    // While another held the lease, somebody may have invalidated what was captured before the wait.
+    if (holder !== undefined) lease.versions = await capture()
+    lease.copyId = reply[2]
+  }
+  return reply
+}
+
+const acquire: Lease['acquire'] = async (flight) => {
+  const { request, lease } = flight
+  const { core, emit } = request.view
+  const { predecessor } = lease
+  // The predecessor was detached: its value must not be served to later callers. Release its lease first, or this load
+  // would wait for a value that it may not use.
+  if (predecessor?.isDetached && predecessor.lease.token && predecessor.state !== 'over')
+    await release(request, predecessor.lease.token)
+  const token = randomId()
+  const wait: Wait = { holder: undefined, takesOver: false, sleptMs: 0, sleptForHolderMs: 0 }
+  for (;;) {
+    let reply: LeaseReply
+    try {
+      reply = await ask(flight, token, wait)
+    } catch (error) {
+      // The request failed but may have taken the lease. Release it so that nobody waits for it.
+      void release(request, token, { inDoubt: true })
+      if (!recordOutage(core, error, emit, request.key)) throw error
+      return undefined
+    }
+    if (reply[0] === 'held') {
+      lease.token = token
+      return undefined
+    }
+    if (reply[0] === 'live') return { liveId: reply[2] }
+    if (reply[0] === 'failed') return { liveId: '', failed: true }
+    // A load of this process may still hold the lease: then let each caller see that by its own read, also those that
+    // came while this one asked. And a background refresh is not needed when another process loads already.
+    if (restorePredecessor(flight, reply[2]) || request.background) return { liveId: '' }
+    request.onDecided?.(true)
+    const move = nextMove(wait, reply, request.hardMs, longestLeaseMs(core))
+    if (move === 'load beside it') {
+      lease.isBeside = true
+      flight.dropCode = ''
+      return undefined
+    }
+    if (move === 'take over') {
+      wait.takesOver = true
+      wait.holder = reply[2]
+    } else await pause(wait, reply, flight.stop.signal)
+  }
+}
+
+export const leases: Lease = { acquire, renew, release }
 
 /** What a follower does about a lease that somebody else holds. */
 function nextMove(

@@ -1,15 +1,11 @@
 import { HitherError } from '../../errors.ts'
-import type { Limit } from '../../runtime/deadline.ts'
+import type { LoadCall } from '../model.ts'
 import type { LoadContext, ManyLoader, ManyResult } from '../types.ts'
 import { getOrSet, loadUnshared } from './read-through.ts'
-import type { LoadSettings, ReadThrough } from './types.ts'
 
-export interface LoadManyCall {
-  readonly through: ReadThrough
+export interface LoadManyCall extends Pick<LoadCall, 'view' | 'settings' | 'limit'> {
   readonly keys: readonly string[]
   readonly loader: ManyLoader<unknown>
-  readonly settings: LoadSettings
-  readonly limit: Limit
 }
 
 /** A key whose load this caller leads, until the run of the loader that answers it. */
@@ -57,7 +53,13 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
         won.set(key, { resolve, reject, signal })
         decided(key)
       })
-    return read({ ...call, key, loader: lead, onDecided: () => decided(key) }).finally(() => decided(key))
+    return read({
+      ...call,
+      key,
+      storedKey: call.view.space.key(key),
+      loader: lead,
+      onDecided: () => decided(key),
+    }).finally(() => decided(key))
   }
   const values = await Promise.all(unique.map(readOne))
   return new Map(unique.flatMap((key, i) => (values[i] === undefined ? [] : [[key, values[i]]])))

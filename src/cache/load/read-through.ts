@@ -1,16 +1,22 @@
 import { HitherError } from '../../errors.ts'
 import type { NearEntry } from '../../near/local-tier.ts'
 import { NO_VALUE } from '../../protocol/entry.ts'
-import { BUDGET_MS, MORTAL } from '../../runtime/background.ts'
+import { BACKGROUND_LIMIT_MS, REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
 import { checkLimit, within } from '../../runtime/deadline.ts'
-import { type Coded, nothing } from '../core.ts'
-import { type Found, look, type Sent } from '../look.ts'
+import type { Reading } from '../judge.ts'
+import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
+import { nearEntry } from '../near-entry.ts'
+import { countHit, countMiss, openEntry } from '../open.ts'
+import { type PendingReads, readEntry } from '../reading.ts'
 import { conform, conformLoaded } from '../schema.ts'
-import { withHints } from '../versions.ts'
+import { bounded, nothing, recordOutage } from '../store-calls.ts'
+import type { Coded, Decoded } from '../value-form.ts'
+import { continueInBackground } from './background-work.ts'
+import { begin, beginPastDeadline, beginUnshared, canShare, join, leave, versionsOf } from './flight.ts'
 import { isBackingOff, isPast, resultOrSlow, serveStale, staleEntry } from './grace.ts'
-import type { Caller, FirstReads, LoadCall, Round } from './round.ts'
-import type { Decoded, JoinRequest, Load, LoadRequest, ReadAgain } from './types.ts'
+import type { Caller, FirstReads, Round } from './round.ts'
+import type { ReadAgain } from './types.ts'
 
 const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by shareFailure it is not tried again yet'
 
@@ -20,23 +26,22 @@ const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by sha
  * Each round reads, and ends with a value unless the load that it led or followed says to read again.
  */
 export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
-  const { through, key, settings } = call
-  const { loads, space } = through
-  const startsAtArrival = first ? first.startsAtArrival : loads.starts()
-  const caller: Caller = { ...call, storedKey: first?.pending?.key ?? space.key(key), startsAtArrival }
+  const { view, key, storedKey, settings } = call
+  const { core } = view
+  const caller: Caller = { ...call, startsAtArrival: first ? first.startsAtArrival : core.flights.starts }
   let begun = first
   let liveId = ''
   let force = !!settings.options.forceFresh
   for (;;) {
     // With a live id, another round was told that the store has the value.
-    const near = begun ? begun.near : liveId ? undefined : through.held(key, settings.schema)
+    const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      through.served('hit', key)
+      countHit(view, 'hit', key)
       return near.value
     }
-    const knownVersions = begun?.pending ? undefined : loads.versionsOf(caller.storedKey)
+    const knownVersions = begun?.pending ? undefined : versionsOf(core, storedKey)
     const tags = knownVersions ? [...settings.tags, ...knownVersions.tags.keys()] : settings.tags
-    let reading: Found | undefined
+    let reading: Reading | undefined
     try {
       reading = await readOrDown(caller, tags, liveId, begun?.pending)
     } catch (error) {
@@ -46,15 +51,15 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
     const hit = !force && reading?.status === 'fresh' && (await openFresh(round))
     if (hit) return hit.value
-    through.miss(key)
+    countMiss(view, key)
     round.stale = staleEntry(round)
-    const backedOff = !force && isBackingOff(through.core, caller.storedKey) && (await serveStale(round))
+    const backedOff = !force && isBackingOff(core, storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value
 
-    const joined = loads.join(joinRequest(round))
-    const load = joined ?? loads.begin(loadRequest(round, { early: force, background: false }))
+    const joined = join(joinRequest(round))
+    const flight = joined ?? begin(loadRequest(round, { early: force, background: false }))
     try {
-      const outcome = await follow(round, load, !joined)
+      const outcome = await follow(round, flight, !joined)
       if (!outcome) return undefined
       if ('value' in outcome) return outcome.value
       // Another caller asked to share the failure, and this one did not.
@@ -62,62 +67,67 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
       liveId = outcome.liveId
       force = false
     } catch (error) {
-      return await afterFailure(round, load, error)
+      return await afterFailure(round, flight, error)
     } finally {
-      loads.leave(load)
+      leave(flight)
     }
   }
 }
 
 /** Runs the loader for one caller and stores nothing. */
-export async function loadUnshared({ through, key, loader, settings, limit }: LoadCall): Promise<unknown> {
-  const { core, loads, space } = through
-  const { tags, hardMs } = settings
-  const storedKey = space.key(key)
-  const join = { storedKey, startsAtArrival: loads.starts() }
-  const load = loads.beginUnshared({ ...join, through, settings, key, loader, tags, hardMs })
+export async function loadUnshared(call: LoadCall): Promise<unknown> {
+  const { view, storedKey, limit } = call
+  const { core } = view
+  const flight = beginUnshared(unsharedRequest(call, core.flights.starts))
   try {
-    const coded = (await within(load.result, limit)) as Coded | undefined
-    return coded && (await core.bound(core.decode(coded, storedKey), limit))
+    const coded = (await within(flight.result, limit)) as Coded | undefined
+    return coded && (await bounded(core, core.values.decode(coded, storedKey), limit))
   } finally {
-    loads.leave(load)
+    leave(flight)
   }
 }
 
+function unsharedRequest({ view, key, storedKey, settings, loader }: LoadCall, startsAtArrival: number): LoadRequest {
+  const { tags, hardMs } = settings
+  return { view, storedKey, startsAtArrival, settings, key, loader, tags, hardMs }
+}
+
 /** Near. Whether what the near tier holds is fresh, and not to be refreshed ahead of time: for that the store is asked. */
-function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { through, settings }: Caller): boolean {
+function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { view, settings }: Caller): boolean {
   const nowMs = now()
   if (freshUntilMs <= nowMs) return false
   const { refresh } = settings.options
   // Its stamp is by the store's clock; everything else here by this machine's.
-  const aheadMs = through.core.clock.now() - nowMs
+  const aheadMs = view.core.clock.now() - nowMs
   return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: note?.loadMs ?? 0, nowMs })
 }
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */
 async function readOrDown(
-  { through, key, storedKey, limit }: Pick<Caller, 'through' | 'key' | 'storedKey' | 'limit'>,
-  tags: readonly string[],
+  { view, key, storedKey, limit }: Call,
+  names: readonly string[],
   liveId: string,
-  pending?: Sent,
-): Promise<Found | undefined> {
-  const { core, space, emit } = through
+  pending?: PendingReads,
+): Promise<Reading | undefined> {
+  const { core, emit } = view
   try {
-    return await within(look(core, space, storedKey, tags, liveId, false, pending), limit)
+    const reading = await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
+    if (reading.foreign) emit({ type: 'decode-failed' }, key)
+    return reading
   } catch (error) {
     checkLimit(limit)
-    if (!core.isFault(error, emit, key)) throw error
+    if (!recordOutage(core, error, emit, key)) throw error
     return undefined
   }
 }
 
 /** The store did not answer within the caller's own limit: near what there is, else as `onDeadline` says. */
 async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
-  const { through, settings, limit } = caller
+  const { view, settings, limit } = caller
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
   if (!isPast(limit)) throw error
   if (near) {
-    through.served(near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
+    countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
     return near.value
   }
   if (settings.options.onDeadline !== 'load') throw error
@@ -127,10 +137,10 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
 /** Hit. The value of a fresh entry, which may be refreshed ahead of time. Undefined: there is none that can be decoded. */
 async function openFresh(round: Round): Promise<Decoded | undefined> {
   const { caller, reading } = round
-  const { through, settings, limit, key, storedKey } = caller
+  const { view, settings, limit, key, storedKey } = caller
   const { entry } = reading ?? {}
   if (!entry || !reading) return undefined
-  const hit = await through.open(storedKey, entry, limit, 'hit', { key, found: reading, plan: settings })
+  const hit = await openEntry(view, entry, storedKey, limit, { as: 'hit', use: { key, reading, settings } })
   if (!hit) {
     // For the lease, too, it counts as absent.
     round.deadId = entry.id
@@ -138,7 +148,7 @@ async function openFresh(round: Round): Promise<Decoded | undefined> {
   }
   const { writtenMs, loadMs, freshUntilMs } = entry
   const { refresh } = settings.options
-  if (freshUntilMs < NEVER && refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: through.core.clock.now() })) {
+  if (freshUntilMs < NEVER && refresh?.({ writtenMs, loadMs, freshUntilMs, nowMs: view.core.clock.now() })) {
     await refreshAhead(round)
   }
   return hit
@@ -146,54 +156,51 @@ async function openFresh(round: Round): Promise<Decoded | undefined> {
 
 /** Begins or joins a load for which no caller waits, where something keeps it alive. */
 async function refreshAhead(round: Round): Promise<void> {
-  const { through, limit } = round.caller
-  const { loads } = through
-  const load =
-    loads.join(joinRequest(round, true)) ?? loads.begin(loadRequest(round, { early: true, background: true }))
-  if (!loads.continueInBackground(load, through)) await within(load.result.catch(nothing), limit)
-  loads.leave(load)
+  const { view, limit } = round.caller
+  const flight = join(joinRequest(round, true)) ?? begin(loadRequest(round, { early: true, background: true }))
+  if (!continueInBackground(flight, view)) await within(flight.result.catch(nothing), limit)
+  leave(flight)
 }
 
 /** Lead or follow: what decides whether this caller may share a running load. */
 function joinRequest({ caller, reading, knownVersions }: Round, background = false): JoinRequest {
-  const { storedKey, startsAtArrival, onDecided, settings } = caller
+  const { view, storedKey, startsAtArrival, onDecided, settings } = caller
   const { finish } = settings.options
-  return { storedKey, startsAtArrival, reading, knownVersions, background, finish, onDecided }
+  return { view, storedKey, startsAtArrival, reading, knownVersions, background, finish, onDecided }
 }
 
 /** Lead: the load that this caller begins when there is none to follow. */
 function loadRequest(round: Round, { early, background }: { early: boolean; background: boolean }): LoadRequest {
   const { caller, reading, deadId } = round
-  const { through, settings, key, loader } = caller
+  const { view, settings, key, loader } = caller
   const { entry } = reading ?? {}
   // An entry without a value may name tags that a loader has set too late: now they are captured before it.
   const hints = entry?.mark === NO_VALUE && entry.tags
-  const tags = hints ? withHints(settings.tags, hints) : settings.tags
-  const hardMs = background ? Math.min(settings.hardMs, BUDGET_MS) : settings.hardMs
-  return { ...joinRequest(round, background), through, settings, key, loader, tags, hardMs, deadId, early }
+  const tags = hints ? view.core.tags.withHints(settings.tags, hints) : settings.tags
+  const hardMs = background ? Math.min(settings.hardMs, BACKGROUND_LIMIT_MS) : settings.hardMs
+  return { ...joinRequest(round, background), settings, key, loader, tags, hardMs, deadId, early }
 }
 
 /** Load. Waits for the load's value, or for the time to serve a stale copy. Undefined: the loader returned undefined. */
-async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded | ReadAgain | undefined> {
+async function follow(round: Round, flight: Flight, leads: boolean): Promise<Decoded | ReadAgain | undefined> {
   const { caller, stale, force } = round
-  const { through, settings, limit, startsAtArrival } = caller
-  const { loads } = through
-  const isOthers = MORTAL && !leads
+  const { view, settings, limit, startsAtArrival } = caller
+  const isOthers = REQUEST_SCOPED && !leads
   let softAtMs = stale ? now() + settings.softMs : NEVER
   for (;;) {
-    const outcome = await resultOrSlow(load, { limit, softAtMs, isOthers })
+    const outcome = await resultOrSlow(flight, { limit, softAtMs, isOthers })
     if (outcome === 'unsure') {
-      const reading = await readOrDown(caller, [...(load.lease.versions?.tags.keys() ?? [])], '')
-      if (!loads.mayJoin(load, reading, startsAtArrival)) return { liveId: '' }
+      const reading = await readOrDown(caller, [...(flight.lease.versions?.tags.keys() ?? [])], '')
+      if (!canShare(flight, reading, startsAtArrival)) return { liveId: '' }
     } else if (outcome === 'slow') {
       softAtMs = NEVER
       // Where nothing would keep the load alive, there is no answer before its end.
-      const copy = loads.continueInBackground(load, through) && (await serveStale(round))
+      const copy = continueInBackground(flight, view) && (await serveStale(round))
       if (copy) return copy
     } else if (!outcome) {
       return undefined
     } else if ('mark' in outcome) {
-      const decoded = decodeLoaded(caller, load, outcome)
+      const decoded = decodeLoaded(caller, flight, outcome)
       return decoded instanceof Promise ? await decoded : decoded
     } else if (outcome.failed && settings.shareMs > 0 && !force) {
       throw new HitherError('LOAD_FAILED', OTHERS_FAILURE, { retryable: true })
@@ -205,47 +212,45 @@ async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded
 
 /** Each caller gets a value of its own. One that another schema has let pass, or none, is checked. At once where it can be. */
 function decodeLoaded(
-  { through, settings, limit, storedKey }: Caller,
-  load: Load,
+  { view, settings, limit, storedKey }: Caller,
+  flight: Flight,
   coded: Coded,
 ): Decoded | Promise<Decoded | ReadAgain> {
-  const { core } = through
+  const { core } = view
   const { schema } = settings
-  const decoding = core.bound(core.decode(coded, storedKey), limit)
-  const isChecked = !schema || load.request.settings.schema === schema
+  const decoding = bounded(core, core.values.decode(coded, storedKey), limit)
+  const isChecked = !schema || flight.request.settings.schema === schema
   if (isChecked && !(decoding instanceof Promise)) return { value: decoding }
   const check = async (): Promise<Decoded | ReadAgain> => {
     const value = await decoding
-    return isChecked || (await core.bound(conform(schema, value), limit)) ? { value } : { liveId: '' }
+    return isChecked || (await bounded(core, conform(schema, value), limit)) ? { value } : { liveId: '' }
   }
   return check()
 }
 
 /** The load failed, or the caller's limit has passed: the stale copy if there is one, else as `onDeadline` says. */
-async function afterFailure(round: Round, load: Load, error: unknown): Promise<unknown> {
+async function afterFailure(round: Round, flight: Flight, error: unknown): Promise<unknown> {
   const { limit, settings } = round.caller
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
   const copy = await serveStale(round)
   if (copy) return copy.value
   if (settings.options.onDeadline !== 'load' || !isPast(limit)) throw error
-  return loadPastDeadline(round.caller, load)
+  return loadPastDeadline(round.caller, flight)
 }
 
 /** Past the caller's deadline, where it asked for that: a load whose value is returned and not stored. */
-async function loadPastDeadline(caller: Caller, first?: Load): Promise<unknown> {
-  const { through, settings, limit, storedKey, startsAtArrival, key, loader } = caller
-  const { core, loads } = through
-  const { tags, hardMs, schema } = settings
-  const join = { storedKey, startsAtArrival }
-  const make = (): LoadRequest => ({ ...join, through, settings, key, loader, tags, hardMs })
-  const load = loads.beginPastDeadline(first, join, make)
+async function loadPastDeadline(caller: Caller, first?: Flight): Promise<unknown> {
+  const { view, settings, limit, storedKey, startsAtArrival } = caller
+  const { core } = view
+  const { schema } = settings
+  const flight = beginPastDeadline(first, unsharedRequest(caller, startsAtArrival))
   const unhurried = { ...limit, deadline: NEVER }
   try {
-    const coded = (await within(load.result, unhurried)) as Coded | undefined
-    const value = coded && (await core.bound(core.decode(coded, storedKey), unhurried))
-    if (!coded || !schema || load.request.settings.schema === schema) return value
+    const coded = (await within(flight.result, unhurried)) as Coded | undefined
+    const value = coded && (await bounded(core, core.values.decode(coded, storedKey), unhurried))
+    if (!coded || !schema || flight.request.settings.schema === schema) return value
     return (await conformLoaded(schema, value)) as unknown
   } finally {
-    loads.leave(load)
+    leave(flight)
   }
 }

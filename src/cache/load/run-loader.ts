@@ -2,66 +2,51 @@ import { HitherError } from '../../errors.ts'
 import { type Duration, toMs } from '../../protocol/duration.ts'
 import { NEVER, now, setQuietTimer, setTimer } from '../../runtime/clock.ts'
 import { within } from '../../runtime/deadline.ts'
-import { type Coded, type Core, invalid, type Life } from '../core.ts'
+import { lifeOf } from '../engine.ts'
+import type { Flight } from '../model.ts'
+import { invalid } from '../options.ts'
+import type { TagsPart } from '../parts/tags.ts'
 import { conform, conformLoaded } from '../schema.ts'
 import type { LoadContext } from '../types.ts'
-import { checkTags, isSameTag, parseTags } from '../versions.ts'
+import { type Coded, encodeValue } from '../value-form.ts'
 import { recordFailure } from './grace.ts'
-import { LEASE_MARGIN_MS, type Leases } from './lease.ts'
-import type { Load } from './types.ts'
-
-/** What a loader decided about its value. */
-export interface LoaderDecisions {
-  life: Life
-  /** It named a lifetime. */
-  hasLifetime?: boolean
-  /** It named a lifetime of none: the value is returned and not stored. */
-  isUncached?: boolean
-  tags: readonly string[]
-  /** It returned the previous value. */
-  keepsPrevious?: boolean
-  /** The value is returned and not stored. */
-  skips?: boolean
-}
-
-export interface LoaderRun {
-  /** Undefined: the loader returned undefined. */
-  readonly coded: Coded | undefined
-  readonly decisions: LoaderDecisions
-  readonly startedMs: number
-}
+import { LEASE_MARGIN_MS } from './lease.ts'
+import type { LoaderDecisions, LoaderRun } from './types.ts'
 
 /**
  * Runs the loader of a load, for `hardMs` at most, under its lease, which is renewed meanwhile. When it fails, the failure
  * is recorded and the lease released.
  */
-export async function runLoader(core: Core, leases: Leases, load: Load): Promise<LoaderRun> {
-  const { request, stop } = load
-  const { hardMs, settings, through } = request
+export async function runLoader(flight: Flight): Promise<LoaderRun> {
+  const { request, stop, lease } = flight
+  const { hardMs, settings, view } = request
+  const { core, emit } = view
+  const { leases } = core.format
   const { signal } = stop
   const startedMs = now()
-  load.aliveUntilMs = startedMs + hardMs + LEASE_MARGIN_MS
+  flight.aliveUntilMs = startedMs + hardMs + LEASE_MARGIN_MS
   const expire = (): void =>
     stop.abort(new HitherError('TIMEOUT', 'the loader ran longer than hardTimeout', { retryable: true }))
-  const stopRenewing = leases.keepRenewing(load)
+  const stopRenewing = leases.renew(flight)
   let cancel = setTimer(expire, hardMs)
-  load.quietTimers = () => {
+  flight.quietTimers = () => {
     stopRenewing()
     cancel()
     cancel = setQuietTimer(expire, startedMs + hardMs - now())
   }
   const report = (ok: boolean): void =>
-    through.emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
+    emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
   const decisions: LoaderDecisions = { life: settings.life, tags: [] }
   let coded: Coded | undefined
   try {
-    coded = await within(loadAndEncode(core, load, decisions), { signals: [signal], deadline: NEVER })
+    coded = await within(loadAndEncode(flight, decisions), { signals: [signal], deadline: NEVER })
   } catch (error) {
     core.stats.loadErrors++
     report(false)
     // A load that every caller has left was aborted. It says nothing of the source, so there is no failure to share.
-    if (!load.isOver) recordFailure(core, request)
-    await leases.releaseOf(load, load.isOver ? undefined : { verb: 'fail', shareMs: settings.shareMs })
+    const isGivenUp = flight.state === 'over'
+    if (!isGivenUp) recordFailure(request)
+    await leases.release(request, lease.token, isGivenUp ? {} : { verb: 'fail', shareMs: settings.shareMs })
     throw error
   } finally {
     cancel()
@@ -72,19 +57,20 @@ export async function runLoader(core: Core, leases: Leases, load: Load): Promise
   return { coded, decisions, startedMs }
 }
 
-async function loadAndEncode(core: Core, load: Load, decisions: LoaderDecisions): Promise<Coded | undefined> {
-  const { key, storedKey, reading, loader, settings, background = false } = load.request
+async function loadAndEncode(flight: Flight, decisions: LoaderDecisions): Promise<Coded | undefined> {
+  const { key, storedKey, reading, loader, settings, view, background = false } = flight.request
+  const { core } = view
   const { options, schema } = settings
-  const previous = await previousOf(core, load)
+  const previous = await previousOf(flight)
   // The grace that a ttl would have, where the call has no ttl.
-  const graceMs = core.life({ ...options, ttl: 1000 }).lifeMs - 1000
-  const decide = decisionsInto(decisions, previous, options.tags ?? [], graceMs)
-  const context: LoadContext = { key, signal: load.stop.signal, previous, background, ...decide }
+  const graceMs = lifeOf(core, { ...options, ttl: 1000 }).lifeMs - 1000
+  const decide = decisionsInto(decisions, { previous, graceMs, part: core.tags, callTags: options.tags ?? [] })
+  const context: LoadContext = { key, signal: flight.stop.signal, previous, background, ...decide }
   // Awaited here: workerd reports a rejected promise that is only handed on.
-  const value = await core.background.start(load, () => loader(context))
+  const value = await core.background.start(flight, () => loader(context))
   const { negativeTtl } = options
   if (value === null && negativeTtl !== undefined && !decisions.hasLifetime)
-    decisions.life = core.life({ ...options, ttl: negativeTtl })
+    decisions.life = lifeOf(core, { ...options, ttl: negativeTtl })
   // It called notModified() and then returned something else.
   decisions.keepsPrevious &&= value === previous?.value
   if (!decisions.skips && !decisions.isUncached) {
@@ -92,25 +78,23 @@ async function loadAndEncode(core: Core, load: Load, decisions: LoaderDecisions)
   }
   if (decisions.keepsPrevious) return reading?.entry
   if (value === undefined) return undefined
-  return await core.encode(schema ? await conformLoaded(schema, value) : value, storedKey)
+  return await encodeValue(core.values, schema ? await conformLoaded(schema, value) : value, storedKey)
 }
 
 /**
  * The stale copy that the caller's read has shown, if the lease was taken on that very copy and its versions are still
  * current. Otherwise somebody has written, deleted or invalidated it since, and `notModified()` would bring it back.
  */
-async function previousOf(core: Core, { request, lease }: Load): Promise<LoadContext['previous']> {
-  const { reading, storedKey, settings } = request
+async function previousOf({ request, lease }: Flight): Promise<LoadContext['previous']> {
+  const { reading, storedKey, settings, view } = request
+  const { core } = view
   const { versions, copyId } = lease
   if (core.plain || !reading?.entry || reading.status === 'absent') return undefined
   const { entry, generation } = reading
   if (!versions || entry.id !== copyId || generation !== versions.generation) return undefined
-  for (const [tag, version] of parseTags(entry.tags)) {
-    const current = versions.tags.get(tag)
-    if (current !== undefined && !isSameTag(current, version)) return undefined
-  }
+  if (core.tags.hasEnded(entry.tags, versions.tags)) return undefined
   try {
-    const value = await core.decode(entry, storedKey)
+    const value = await core.values.decode(entry, storedKey)
     if (settings.schema && !(await conform(settings.schema, value))) return undefined
     return { value, age: Math.max(0, Math.floor(core.clock.now() - entry.writtenMs)) }
   } catch {
@@ -121,12 +105,16 @@ async function previousOf(core: Core, { request, lease }: Load): Promise<LoadCon
 /** The part of a loader's context by which it decides about its value. */
 function decisionsInto(
   decisions: LoaderDecisions,
-  previous: LoadContext['previous'],
-  callTags: readonly string[],
-  graceMs: number,
+  given: {
+    readonly previous: LoadContext['previous']
+    readonly graceMs: number
+    readonly part: TagsPart
+    readonly callTags: readonly string[]
+  },
 ): Omit<LoadContext, 'key' | 'signal' | 'previous' | 'background'> {
+  const { previous, part, callTags } = given
   return {
-    setTtl(ttl: Duration, grace: Duration = graceMs) {
+    setTtl(ttl: Duration, grace: Duration = given.graceMs) {
       // A loaded value is not lost for a lifetime of none, such as of `max-age=0`, or of a header without one.
       const length = (given: Duration): number =>
         typeof given === 'number' && !(given > 0) ? 0 : toMs(given, 'setTtl', 0)
@@ -136,8 +124,8 @@ function decisionsInto(
       decisions.hasLifetime = true
     },
     setTags(tags) {
-      const all = [...decisions.tags, ...checkTags(tags)]
-      checkTags([...new Set([...callTags, ...all])])
+      const all = [...decisions.tags, ...part.check(tags)]
+      part.check([...new Set([...callTags, ...all])])
       decisions.tags = all
     },
     notModified() {

@@ -1,6 +1,8 @@
 import { toMs } from '../../protocol/duration.ts'
 import { NEVER } from '../../runtime/clock.ts'
-import { type Core, invalid } from '../core.ts'
+import { lifeOf } from '../engine.ts'
+import type { Core } from '../model.ts'
+import { invalid } from '../options.ts'
 import type { GetOrSetOptions } from '../types.ts'
 import type { LoadSettings } from './types.ts'
 
@@ -15,13 +17,13 @@ export function loadSettings(core: Core, own: GetOrSetOptions = {}): LoadSetting
     refresh: own.refresh ?? all.refresh,
   }
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
-  const life = core.life(options)
+  const life = lifeOf(core, options)
   const { freshMs, lifeMs } = life
   const tags = core.tags.check(options.tags ?? [], lifeMs)
   const hardMs = hardTimeout === undefined ? core.hardTimeoutMs : toMs(hardTimeout, 'hardTimeout')
   const softMs = softTimeout === undefined ? NEVER : toMs(softTimeout, 'softTimeout', 0)
   toMs(negativeTtl, 'negativeTtl')
-  if (options.negativeTtl !== undefined) core.tags.check(tags, core.life({ ...options, ttl: negativeTtl }).lifeMs)
+  if (options.negativeTtl !== undefined) core.tags.check(tags, lifeOf(core, { ...options, ttl: negativeTtl }).lifeMs)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) throw invalid('jitter is at least 0 and below 1')
   if (options.refresh && typeof options.refresh !== 'function')
     throw invalid('refresh is a function, as of hither/refresh')

@@ -1,29 +1,41 @@
-import { HitherError } from '../../errors.ts'
-import { encodeJson } from '../../protocol/codec.ts'
+import { type ErrorCode, HitherError, isHitherError } from '../../errors.ts'
+import { decodeJson, encodeJson } from '../../protocol/codec.ts'
 import { NONE } from '../../protocol/entry.ts'
 import { NEVER } from '../../runtime/clock.ts'
+import { shortened } from '../load/fill.ts'
+import type { Format } from '../model.ts'
 import { readPlain, writePlain } from '../steps/plain.ts'
-import type { Format } from './format-entry.ts'
+import { commandCall, writeEntry } from '../store-calls.ts'
+import { beforeRead, trackFill } from '../store-reads.ts'
+import type { PlainFormat } from '../types.ts'
+import type { Coded, ValueForm } from '../value-form.ts'
+import { noLeases } from './no-leases.ts'
 
-/** The format of entries that other programs read and write as well, for `createCache`. */
-export interface PlainFormat extends Format {
-  readonly plain: true
-}
+export type { PlainFormat } from '../types.ts'
 
 /** JSON text under the key as given; the server keeps the lifetime. */
 export function plain(): PlainFormat {
-  return {
+  const format: Format & PlainFormat = {
     plain: true,
     storedKey: (_namespace, key) => key,
     parse: (payload) => ({ ...ENTRY, payload }),
-    encode(value) {
-      const coded = encodeJson(value, false, true)
-      if (coded.mark === 'r') throw new HitherError('UNENCODABLE', 'the plain format keeps what JSON can, no more')
-      return coded
-    },
+    values,
     // No step of a plain value may be sent again.
     steps: { read: readPlain, repeat: writePlain, once: writePlain },
+    leases: noLeases,
+    fill: fillPlain,
   }
+  return format
+}
+
+const values: ValueForm = {
+  marks: 'ij',
+  encode(value): Coded {
+    const coded = encodeJson(value, false, true)
+    if (coded.mark === 'r') throw new HitherError('UNENCODABLE', 'the plain format keeps what JSON can, no more')
+    return coded
+  },
+  decode: ({ payload, mark }) => decodeJson(payload, mark),
 }
 
 const ENTRY = {
@@ -37,4 +49,27 @@ const ENTRY = {
   lease: NONE,
   generation: NONE,
   tags: '',
+}
+const NO_VERSIONS = { generation: NONE, tags: new Map<string, string>() }
+
+/** Stores what a load has returned. A plain key has no lease by which the store would refuse this write. */
+const fillPlain: Format['fill'] = async (flight, { coded, decisions }) => {
+  const { request, dropCode } = flight
+  const { key, storedKey, settings, view } = request
+  const { core, emit } = view
+  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code }, key)
+  if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
+  // Writes that came first end before it.
+  for (let before = beforeRead(core, storedKey); before; before = beforeRead(core, storedKey)) await before
+  if (flight.isDetached) return emit({ type: 'fill-refused' }, key)
+  const life = shortened(decisions.life, settings.options.jitter)
+  const write = { verb: 'fill', coded, life, versions: NO_VERSIONS }
+  const written = writeEntry(core, storedKey, write, commandCall(core)).then(
+    () => {},
+    (error: unknown) => dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE'),
+  )
+  trackFill(core, storedKey, written)
+  // It could land after a later write: that one waits for it (`detach`).
+  flight.fill = written
+  await written
 }

@@ -14,5 +14,6 @@ export const noTags: TagsPart = {
   parse: () => NONE,
   judge: (block) => (block ? 'dead' : 'valid'),
   withHints: (tags) => tags,
-  dropHints() {},
+  hasEnded: () => false,
+  stamp: () => ({ tags: NONE, isComplete: true }),
 }

@@ -16,8 +16,22 @@ export interface TagsPart {
   judge(block: string, current: ReadonlyMap<string, string | undefined>): 'valid' | 'stale' | 'dead'
   /** Tags of a call, and those that an entry without a value says its loader has named before: 64 in all. */
   withHints(tags: readonly string[], block: string): readonly string[]
-  /** Drops tags that the call did not name, and that were captured in vain, as far as there are more than 64. */
-  dropHints(tags: Map<string, string>, named: readonly string[]): void
+  /** Whether one of the tags of a block has another hard half among these versions. */
+  hasEnded(block: string, versions: ReadonlyMap<string, string>): boolean
+  /** The versions that a loaded value is stored under. Incomplete: the loader named a tag that was not captured in time. */
+  stamp(loaded: LoadedTags): { readonly tags: ReadonlyMap<string, string>; readonly isComplete: boolean }
+}
+
+/** The tags of a value that was loaded. */
+export interface LoadedTags {
+  /** By tag, the versions that were captured before the loader ran. */
+  readonly captured: ReadonlyMap<string, string> | undefined
+  readonly callTags: readonly string[]
+  readonly loaderTags: readonly string[]
+  /** The block of the entry whose value the loader has returned again; `''`: it returned another. */
+  readonly keptBlock: string
+  /** A version that was seen before the loader started, which is as good as a captured one. */
+  known(tag: string): string | undefined
 }
 
 /** Tags, for `createCache` of `hither/mini`. */
@@ -28,7 +42,8 @@ export function tags(): TagsPart {
     parse: parseTags,
     judge: (block, current) => standing(parseTags(block), current),
     withHints,
-    dropHints,
+    hasEnded,
+    stamp,
   }
 }
 
@@ -42,7 +57,7 @@ function formatTag(tag: string, version: string): string {
 }
 
 /** The versions of a tag block by tag. Of one that no cache has written: `''` alone, a tag that nobody can have. */
-export function parseTags(block: string): ReadonlyMap<string, string> {
+function parseTags(block: string): ReadonlyMap<string, string> {
   if (!block) return new Map()
   const parts = block.split(',', MAX_TAGS + 1)
   try {
@@ -60,19 +75,41 @@ export function parseTags(block: string): ReadonlyMap<string, string> {
 }
 
 /** Tags of a call, and what the stored block of an entry without a value says that its loader has named before: 64 in all. */
-export function withHints(tags: readonly string[], block: string): readonly string[] {
+function withHints(tags: readonly string[], block: string): readonly string[] {
   return [...new Set([...tags, ...parseTags(block).keys()])].filter(Boolean).slice(0, MAX_TAGS)
 }
 
-/** Drops tags that the call did not name, and that were captured in vain, as far as there are more than 64. */
-export function dropHints(tags: Map<string, string>, named: readonly string[]): void {
+function stamp({ captured, callTags, loaderTags, keptBlock, known }: LoadedTags): ReturnType<TagsPart['stamp']> {
+  const tags = new Map(captured)
+  let isComplete = true
+  for (const tag of loaderTags) {
+    const version = tags.get(tag) ?? known(tag)
+    if (version === undefined) isComplete = false
+    tags.set(tag, version ?? '')
+  }
+  // Hints that were captured in vain make room, as far as there are more than 64.
+  const named = [...callTags, ...loaderTags]
   for (const tag of tags.keys()) if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)
+  // A kept value is as old as it was: its own versions stay, so that one that has ended meanwhile ends it too.
+  for (const [tag, version] of parseTags(keptBlock)) {
+    const current = tags.get(tag) || known(tag)
+    tags.set(tag, current !== undefined && isSameTag(current, version) ? current : version)
+  }
+  return { tags, isComplete }
+}
+
+function hasEnded(block: string, versions: ReadonlyMap<string, string>): boolean {
+  for (const [tag, version] of parseTags(block)) {
+    const current = versions.get(tag)
+    if (current !== undefined && !isSameTag(current, version)) return true
+  }
+  return false
 }
 
 const MALFORMED: ReadonlyMap<string, string> = new Map([['', '']])
 
 /** Whether two versions differ in their soft half alone, if at all. */
-export function isSameTag(a: string, b: string): boolean {
+function isSameTag(a: string, b: string): boolean {
   return a.slice(0, 16) === b.slice(0, 16)
 }
 
@@ -95,7 +132,7 @@ function areTags(tags: readonly string[]): boolean {
 }
 
 /** Throws `INVALID_ARGUMENT` for more than 64 tags, one that is no string, empty or malformed, or a life that no tag outlives. */
-export function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
+function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
   if (!Array.isArray(tags) || tags.length > MAX_TAGS || !areTags(tags)) {
     throw new HitherError(
       'INVALID_ARGUMENT',

@@ -1,9 +1,9 @@
 import { type ConnectOptions, connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
-import { slotOf } from '../../../adapters/ioredis/slot.ts'
 import { startGateway } from '../../../adapters/node/index.ts'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import { type ClusterServers, type Server, startCluster, startServer } from '../../../scripts/servers.ts'
+import { slotOf } from '../../../src/store/hash-slot.ts'
 import type { AtomicStore, StoreEvent } from '../../../src/store/store.ts'
 import type { Transport } from '../../../src/store/transport.ts'
 import { createHttpProxy } from '../../support/http-proxy.ts'
@@ -44,13 +44,14 @@ export interface FaultyStore extends AtomicStore {
   readonly client?: IoredisLike
 }
 
-/** `TCP` goes through ioredis, as `Cluster` does; `own TCP` is `hither/tcp`. */
-export type WayName = 'TCP' | 'own TCP' | 'Cluster' | 'REST'
-export const wayNames: readonly WayName[] = ['TCP', 'own TCP', 'Cluster', 'REST']
+/** `TCP` goes through ioredis, as `Cluster` does; `own TCP` and `own Cluster` are `hither/tcp`. */
+export type WayName = 'TCP' | 'own TCP' | 'Cluster' | 'own Cluster' | 'REST'
+export const wayNames: readonly WayName[] = ['TCP', 'own TCP', 'Cluster', 'own Cluster', 'REST']
 
 export function startWay(name: WayName): Promise<Way> {
   if (name === 'REST') return startRest()
-  if (name === 'Cluster') return startClusterWay()
+  if (name === 'Cluster') return startClusterWay(throughIoredisCluster)
+  if (name === 'own Cluster') return startClusterWay(throughOwnCluster)
   return name === 'TCP' ? startTcp(throughIoredis) : startTcp(throughOwn)
 }
 
@@ -66,6 +67,14 @@ const throughIoredis = async (
   return { ...store, client, transport: store.transport as Transport }
 }
 const throughOwn: Open = async (url, options) => tcpStore({ url, ...options }) as FaultyStore
+
+type NatMap = Readonly<Record<string, { readonly host: string; readonly port: number }>>
+type OpenCluster = (urls: readonly string[], natMap: NatMap, options?: OpenOptions) => Promise<FaultyStore>
+
+const throughIoredisCluster: OpenCluster = (urls, natMap, options) =>
+  throughIoredis(urls, options, { client: { natMap } })
+const throughOwnCluster: OpenCluster = async (url, natMap, options) =>
+  tcpStore({ url, natMap, ...options }) as FaultyStore
 
 async function statsOf(ports: readonly number[], command: string): Promise<number> {
   let sum = 0
@@ -138,9 +147,9 @@ async function startTcp(open: Open): Promise<Way> {
   }
 }
 
-async function startClusterWay(): Promise<Way> {
+async function startClusterWay(open: OpenCluster): Promise<Way> {
   const cluster = await startCluster()
-  const way = await throughCluster(cluster)
+  const way = await throughCluster(cluster, open)
   return {
     ...way,
     servers: cluster.nodes,
@@ -151,7 +160,7 @@ async function startClusterWay(): Promise<Way> {
   }
 }
 
-async function throughCluster(cluster: ClusterServers): Promise<ReturnType<typeof overTcp>> {
+async function throughCluster(cluster: ClusterServers, open: OpenCluster): Promise<ReturnType<typeof overTcp>> {
   const nodes = cluster.nodes.map(({ port }) => `127.0.0.1:${port}`)
   const { proxies, natMap } = await createClusterProxy(nodes.join())
   const urls = proxies.map(({ url }) => url)
@@ -159,7 +168,7 @@ async function throughCluster(cluster: ClusterServers): Promise<ReturnType<typeo
   return overTcp(
     proxies,
     cluster.nodes.map(({ port }) => port),
-    (options) => throughIoredis(urls, options, { client: { natMap } }),
+    (options) => open(urls, natMap, options),
     direct,
   )
 }

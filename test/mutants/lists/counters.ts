@@ -30,9 +30,10 @@ export const mutants: readonly Mutant[] = [
   options('a ttl is no shorter than the window', 'if (windowMs && lifeMs && lifeMs < windowMs)', 'if (false)'),
   options('min is not above max', 'min !== undefined && min > max', 'false'),
   options('buckets need a window', '!windowMs && given !== undefined', 'false'),
-  options('a count is a whole number', 'if (!Number.isSafeInteger(by))', 'if (false)'),
+  options('a count is a whole number', "checkWhole(by, 'a count')", ''),
   options('a key is text', "if (typeof key === 'string' && key !== '')", 'if (true)'),
   argument('a store has operations', "if (typeof store?.run !== 'function')", 'if (false)'),
+  argument('a whole number is within its bounds', ' && value >= least && value <= most', ''),
   argument('no option is dropped in silence', 'if (!known.includes(name)) throw', 'if (false) throw'),
   // Tokens and once
   token(

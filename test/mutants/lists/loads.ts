@@ -12,7 +12,7 @@ const runs = of('src/cache/load/run-loader.ts')
 const fill = of('src/cache/load/fill.ts')
 const through = of('src/cache/load/read-through.ts')
 const options = of('src/cache/options.ts')
-const engine = of('src/cache/engine.ts')
+const calls = of('src/cache/store-calls.ts')
 const judge = of('src/cache/judge.ts')
 const open = of('src/cache/open.ts')
 const faces = of('src/cache/faces.ts')
@@ -51,26 +51,26 @@ export const mutants: readonly Mutant[] = [
   lease('who waited for another does', '(isNext && isAfterFailure) ||', 'isNext ||'),
   runs(
     'a failure leaves word',
-    "load.isOver ? undefined : { verb: 'fail', shareMs: settings.shareMs }",
-    'undefined',
+    "isGivenUp ? {} : { verb: 'fail', shareMs: settings.shareMs }",
+    '{}',
     by('when it throws, and one of them stores what it loads'),
   ),
   runs(
     'but not a load that everybody has left',
-    'load.isOver ? undefined : {',
-    'false ? undefined : {',
+    'isGivenUp ? {} : {',
+    'false ? {} : {',
     by('but behind one another when it was deleted, or its callers have left'),
   ),
   lease(
     'what is loaded beside the lease is not stored',
-    "load.dropCode = ''",
+    "flight.dropCode = ''",
     '',
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
   fill(
     'a value that could not be written leaves word',
-    "await leases.releaseOf(load, { verb: 'fail' })",
-    'await leases.releaseOf(load)',
+    "await core.format.leases.release(request, lease.token, { verb: 'fail' })",
+    'await core.format.leases.release(request, lease.token)',
     by('when it is too large'),
   ),
   value(
@@ -144,7 +144,7 @@ export const mutants: readonly Mutant[] = [
   // The end of a cache
   faces(
     'close sees to running loads',
-    'await loads.close()',
+    'await closeFlights(core)',
     '',
     by('gives the lease of a load that takes longer back, and its callers get their value'),
   ),
@@ -156,39 +156,39 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'it gives leases back',
-    'return token ? engine.leases.release(request, token) : undefined',
+    'return token ? core.format.leases.release(request, token) : undefined',
     'return undefined',
     by('gives the lease of a load that takes longer back, and its callers get their value'),
   ),
   flight(
     'it ends what waits for another',
-    "abort(load, new HitherError('CLOSED', 'the cache was closed'))",
+    "abort(flight, new HitherError('CLOSED', 'the cache was closed'))",
     '',
     by('ends what waits for another process, and leaves no timer'),
   ),
   // Callers less patient than the loader
   flight(
     'a load goes on by option',
-    'if (callers.finish && continueInBackground(core, load, request.through)) return',
+    'if (callers.finish && continueInBackground(flight, request.view)) return',
     '',
     by('stores what is loaded when every caller has left'),
   ),
   flight(
     'by that of any caller',
-    'load.callers.finish ||= caller.finish',
+    'flight.callers.finish ||= caller.finish',
     '',
     by('is so by the option of any of its callers, and is off by default'),
   ),
   flight(
     'who is past its deadline shares',
-    'if (load) load.pastDeadline = second',
+    'if (flight) flight.pastDeadline = second',
     '',
     by('runs one more load, however many callers are past their deadlines'),
   ),
   through(
     'and stays with the load it waited for',
-    'return await afterFailure(round, load, error)',
-    'return afterFailure(round, load, error)',
+    'return await afterFailure(round, flight, error)',
+    'return afterFailure(round, flight, error)',
     by('runs one more load, however many callers are past their deadlines'),
   ),
   // What a loader says
@@ -204,7 +204,7 @@ export const mutants: readonly Mutant[] = [
     "coded ? 'fail' : 'gone'",
     by('leaves the copy when it says skip'),
   ),
-  engine(
+  calls(
     'near, too',
     '/^(lease|release|fail)$/',
     '/^(lease|release|fail|gone)$/',

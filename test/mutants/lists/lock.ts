@@ -71,7 +71,7 @@ export const mutants: readonly Mutant[] = [
   locks('the store hears of the signal', 'signal && { signal }', 'undefined'),
   locks('run releases', 'await lock[Symbol.asyncDispose]()', ''),
   locks('a store without operations is refused', "if (typeof store?.run !== 'function')", 'if (!store)'),
-  locks('options of locks are known', 'checkNames(options, OPTIONS)', ''),
-  locks('options of a call are known', 'checkNames(options, ACQUIRE)', ''),
-  locks('holders are bounded', 'value >= min && value <= MAX_HOLDERS', 'value >= min'),
+  locks('options of locks are known', "checkNames('createLocks', options ?? null, OPTIONS)", ''),
+  locks('options of a call are known', "checkNames('acquire', options, ACQUIRE)", ''),
+  locks('holders are bounded', "'permits', 1, MAX_HOLDERS", "'permits', 1"),
 ]

@@ -12,6 +12,7 @@ export const mutants: readonly Mutant[] = [
   meter('state of another form is none', 'if (!/^r\\d+;[\\d ;]*;$/.test(text) || ', 'if ('),
   meter('a number too long is none', '|| /\\d{17}/.test(text)', '|| false'),
   meter('state of more limits, or fewer, is none', 'if (parts.length !== limits + 1) return none', ''),
+  meter('a limit of more numbers, or fewer, is none', ' && list.length === meter.size', ''),
   meter('pairs are no more than the limit has', 'list.length > most || ', ''),
   meter('pairs are in order', 'for (let i = 2; i < list.length; i += 2) if', 'if'),
   meter('pairs are whole', 'list.length % 2 === 1 || ', ''),

@@ -21,7 +21,7 @@ export const mutants: readonly Mutant[] = [
   ),
   cookie('a namespace’s cookies are its own', 'ession $' + '{namespace} $', 'ession $'),
   cookie('a secret is long enough', '|| bytes.length < SECRET_BYTES', ''),
-  create('no option is dropped in silence', '    if (!Object.hasOwn(known, name)) throw', '    if (false) throw'),
+  create('no option is dropped in silence', "checkNames('createSessions', options ?? null, Object.keys(KNOWN))", ''),
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),
   create('a url that is a path names no host', 'url && URL.canParse(url)', 'url'),

@@ -1,37 +1,48 @@
 import { type Mutant, of } from '../mutants.ts'
 
-const store = of('src/store/command-store.ts', ['command-store.test.ts'])
+const BY = ['command-store.test.ts']
+const store = of('src/store/command-store.ts', BY)
+const plan = of('src/store/plan-batch.ts', BY)
+const answer = of('src/store/answer.ts', BY)
+const resend = of('src/store/resend.ts', BY)
+const sender = of('src/store/send-calls.ts', BY)
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
-const clock = of('src/runtime/clock.ts', ['watch-all.test.ts'])
+const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
+const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  // A response over REST
+  body('a response without an end is cancelled', 'size += value.length', ''),
+  body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
+  body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
+  errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   // A Cluster behind one url
-  store('keys that were refused together are asked for again', "word === 'CROSSSLOT' && units[1]", 'false'),
+  answer('keys that were refused together are asked for again', "word === 'CROSSSLOT' && second", 'false'),
   store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),
-  store('a transport that says it is a Cluster is believed', '!slotOf && transport.cluster === true', 'false'),
-  store(
+  plan('a transport that says it is a Cluster is believed', '!slotOf && transport.cluster === true', 'false'),
+  plan(
     'a script that another node may not have goes as text',
-    'const there = !isApart() && loaded',
-    'const there = loaded',
+    'const isLoaded = !isApart() && loaded',
+    'const isLoaded = loaded',
   ),
 
   // Too many requests, and the end
-  store('a call that would wait is asked for again', 'if (hurried && unit.patient) return true', ''),
-  store(
+  resend('a call that would wait is asked for again', 'if (hurried && call.patient) return true', ''),
+  sender(
     'a request with a call that would not wait does not wait',
-    'requests.every(({ units }) => isPatient(units))',
+    'requests.every((request) => isPatient(request.calls))',
     'true',
   ),
-  store('a pause before a resend ends with the store', 'for (const end of pauses) end()', ''),
+  resend('a pause before a resend ends with the store', 'for (const end of pauses) end()', ''),
 
-  store('a key that is refused says nothing of scripts', '(?!ACL).*\\beval(sha)?\\b', ''),
+  answer('a key that is refused says nothing of scripts', '(?!ACL).*\\beval(sha)?\\b', ''),
 
   // Deadlines and a loop that was held up
   clock('a deadline leaves the loop a turn to read', 'cancel = setTimer(fn, Math.min(now() - dueMs, graceMs))', 'fn()'),
-  tick('what came due before it was sent is given time', 'Math.max(unit.deadline, least)', 'unit.deadline'),
+  tick('what came due before it was sent is given time', 'Math.max(call.deadline, least)', 'call.deadline'),
   tick('only a process that was held up is given time', 'STALL_GRACE_MS + HELD_UP_MS', '-1'),
 
   // What a url says

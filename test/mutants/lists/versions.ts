@@ -14,7 +14,8 @@ const reading = of('src/cache/reading.ts', UNIT)
 const wrap = of('src/cache/functions/wrap.ts', UNIT)
 const define = of('src/cache/functions/define.ts', UNIT)
 const entries = of('src/cache/functions/entries.ts', UNIT)
-const engine = of('src/cache/engine.ts', UNIT)
+const reads = of('src/cache/store-reads.ts', UNIT)
+const calls = of('src/cache/store-calls.ts', UNIT)
 const space = of('src/cache/key-space.ts', ['cache/keys.test.ts'])
 const keys = of('src/protocol/keys.ts', ['cache/keys.test.ts'])
 const memory = of('adapters/memory/index.ts', ['memory-store.test.ts'])
@@ -45,8 +46,8 @@ export const mutants: readonly Mutant[] = [
   ),
   stamp(
     'one caller that leaves takes no other along',
-    'versions.capture(space, names, core.call(NO_LIMIT), { lifeMs })',
-    'versions.capture(space, names, core.call(limit), { lifeMs })',
+    'versions.capture(space, names, commandCall(core, NO_LIMIT), { lifeMs })',
+    'versions.capture(space, names, commandCall(core, limit), { lifeMs })',
     ['cache/guards.test.ts'],
   ),
   value(
@@ -69,7 +70,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   fill(
     'a fill renews its tags',
-    'if (!plain) versions.renew(space, [...tags.keys()], core.call(), decisions.life.lifeMs).catch(nothing)',
+    'core.versions.renew(space, [...tags.keys()], commandCall(core), decisions.life.lifeMs).catch(nothing)',
     '',
   ),
   entries('touch renews its tags', 'await renewTags(view, touching, names, lifeMs, limit)', 'await touching'),
@@ -84,8 +85,8 @@ export const mutants: readonly Mutant[] = [
     'entry.generation !== generation && entry.expiresMs === NEVER',
     'false',
   ),
-  engine('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
-  engine('a cache without a ttl says so once', 'if (lifeMs === 0 && !warned)', 'if (lifeMs === 0)'),
+  reads('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
+  calls('a cache without a ttl says so once', 'if (lifeMs === 0 && !core.hasWarned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
   tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
   tags('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
@@ -96,8 +97,9 @@ export const mutants: readonly Mutant[] = [
     'stored?.length === NONE.length && isVersion(stored) ? stored : undefined',
     'stored',
   ),
+  tags('hints leave room', '.filter(Boolean).slice(0, MAX_TAGS)', '.filter(Boolean)'),
   tags('hints are no tags without a name', '.filter(Boolean).slice(0, MAX_TAGS)', '.slice(0, MAX_TAGS)'),
-  fill('hints make room', 'dropHints(tags, [', 'void ([tags, '),
+  tags('hints make room', 'if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)', ''),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
   define('define has keys of its own', 'viewOfKind(viewOf(cache), { mark: DEFINED, name })', 'viewOf(cache)', [

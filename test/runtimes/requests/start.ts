@@ -23,17 +23,22 @@ export interface Worker {
   stop(): Promise<void>
 }
 
-/**
- * Runs `worker.ts`, built of the sources, in a workerd of its own without `nodejs_compat`; `by` the runtime's condition, or
- * as a bundler does that does not know it.
- */
-export async function startWorker(
-  rest: { readonly url: string; readonly token: string },
-  by: 'workerd' | 'default',
-): Promise<Worker> {
+export interface WorkerOptions {
+  /** Its source, from the root of the repository. */
+  readonly entry: string
+  /** By the runtime's condition, or as a bundler does that does not know it. */
+  readonly by: 'workerd' | 'default'
+  readonly bindings: Readonly<Record<string, string>>
+}
+
+/** Runs a Worker, built of the sources, in a workerd of its own without `nodejs_compat`. */
+export async function startWorkerd({ entry, by, bindings }: WorkerOptions): Promise<{
+  readonly url: string
+  stop(): Promise<void>
+}> {
   const folder = mkdtempSync(join(tmpdir(), 'hither-worker-'))
   await build({
-    entryPoints: [at('test/runtimes/requests/worker.ts')],
+    entryPoints: [at(entry)],
     outfile: join(folder, 'worker.mjs'),
     bundle: true,
     format: 'esm',
@@ -41,8 +46,10 @@ export async function startWorker(
     external: ['cloudflare:*', 'node:*'],
     alias: {
       '#background': at(`adapters/${by === 'workerd' ? 'cloudflare' : 'node'}/background.ts`),
+      '#socket': at('adapters/cloudflare/socket.ts'),
       hither: at('src/index.ts'),
       'hither/memory': at('adapters/memory/index.ts'),
+      'hither/tcp': at('adapters/tcp/index.ts'),
       'hither/refresh': at('src/cache/refresh.ts'),
       'hither/upstash': at('adapters/upstash/index.ts'),
     },
@@ -61,10 +68,7 @@ export async function startWorker(
       modules = [(name = "worker.mjs", esModule = embed "worker.mjs")],
       compatibilityDate = "2025-09-01",
       compatibilityFlags = ["nodejs_als"],
-      bindings = [
-        (name = "REST_URL", text = ${text(rest.url)}),
-        (name = "REST_TOKEN", text = ${text(rest.token)}),
-      ],
+      bindings = [${Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`)}],
     );`
   writeFileSync(join(folder, 'config.capnp'), config)
   const child: ChildProcess = spawn(workerd, ['serve', '--control-fd=3', join(folder, 'config.capnp')], {
@@ -88,8 +92,21 @@ export async function startWorker(
     await stop()
     throw new Error(`workerd did not start: ${said}`)
   }
+  return { url: `http://127.0.0.1:${port}/`, stop }
+}
+
+/** Runs `worker.ts` in a workerd of its own. */
+export async function startWorker(
+  rest: { readonly url: string; readonly token: string },
+  by: WorkerOptions['by'],
+): Promise<Worker> {
+  const { url, stop } = await startWorkerd({
+    entry: 'test/runtimes/requests/worker.ts',
+    by,
+    bindings: { REST_URL: rest.url, REST_TOKEN: rest.token },
+  })
   const read = async <T>(init?: RequestInit): Promise<T> => {
-    const response = await fetch(`http://127.0.0.1:${port}/`, init)
+    const response = await fetch(url, init)
     if (!response.ok) throw new Error(`${response.status}: ${(await response.text()).slice(0, 300)}`)
     return (await response.json()) as T
   }

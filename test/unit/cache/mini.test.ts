@@ -1,6 +1,6 @@
 import { createCache as createFull } from 'hither'
 import { memoryStore } from 'hither/memory'
-import { createCache, tags } from 'hither/mini'
+import { createCache, tags, values } from 'hither/mini'
 import { expect, it } from 'vitest'
 
 const code = (code: string) => expect.objectContaining({ code })
@@ -22,4 +22,67 @@ it('a cache without tags takes an entry that has some for absent, one with tags 
   await createFull({ store, ttl: '1m' }).set('k', 1, { tags: ['t'] })
   expect(await createCache({ store }).get('k')).toBeUndefined()
   expect(await createCache({ store, tags: tags() }).get('k')).toBe(1)
+})
+
+const RICH = [
+  new Date(0),
+  1n,
+  new Map([[1, 2]]),
+  new Set([1]),
+  new Uint8Array(2),
+  Number.NaN,
+  -0,
+  [undefined],
+  { $: new Date(1) },
+]
+
+it.each(RICH.map((value) => [value]))(
+  'without values() %o is refused, and a miss where another cache has stored it',
+  async (value) => {
+    const events: string[] = []
+    const store = memoryStore()
+    const cache = createCache({ store, ttl: '1m', onEvent: ({ type }) => void events.push(type) })
+    await expect(cache.set('k', { a: value })).rejects.toEqual(code('UNENCODABLE'))
+    await createFull({ store, ttl: '1m' }).set('k', { a: value })
+    expect(await cache.get('k')).toBeUndefined()
+    expect(events).toContain('decode-failed')
+    expect(await cache.getOrSet('k', () => 'loaded')).toBe('loaded')
+    expect(await createFull({ store }).get('k')).toBe('loaded')
+  },
+)
+it.each(RICH.map((value) => [value]))('with values() %o is kept as it is by the full cache', async (value) => {
+  const store = memoryStore()
+  const cache = createCache({ store, ttl: '1m', codec: values() })
+  await cache.set('k', { a: value })
+  expect(await createFull({ store }).get('k')).toEqual({ a: value })
+  await createFull({ store, ttl: '1m' }).set('k', [value])
+  expect(await cache.get('k')).toEqual([value])
+})
+it('plain data is the same for both faces, whatever its names are', async () => {
+  const store = memoryStore()
+  const cache = createCache({ store, ttl: '1m' })
+  for (const value of [
+    0,
+    'x',
+    '',
+    null,
+    true,
+    1.5,
+    [],
+    {},
+    { $: 1, v: [] },
+    JSON.parse('{"__proto__":1,"toJSON":2}'),
+  ]) {
+    await cache.set('k', value)
+    expect(await createFull({ store }).get('k')).toEqual(value)
+    expect(await cache.get('k')).toEqual(value)
+  }
+})
+it('a counter of the full cache is a number to a cache without values()', async () => {
+  const store = memoryStore()
+  await createFull({ store, ttl: '1m' }).increment('n', 5)
+  expect(await createCache({ store }).get('n')).toBe(5)
+})
+it.each([{}, { mark: 'j' }, { encode: String, decode: String }])('a codec without a mark is refused: %o', (codec) => {
+  expect(() => createCache({ store: memoryStore(), codec: codec as never })).toThrow(code('INVALID_ARGUMENT'))
 })

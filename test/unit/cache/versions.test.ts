@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import {
   type AtomicStore,
@@ -457,6 +457,24 @@ describe('what is stored and malformed is a miss', () => {
       })
     }
   }
+  it('no load captures more tags than an entry may have, whatever is hinted', async () => {
+    const { store } = counting()
+    const run = vi.spyOn(store, 'run')
+    const cache = createCache({ store, ...LIFE })
+    const names = (from: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${from}${i}`)
+    const late = ({ setTags }: { setTags(tags: readonly string[]): void }): string => {
+      setTags(names('late', 60))
+      return 'loaded'
+    }
+    await cache.getOrSet('k', late)
+    await cache.flush()
+    run.mockClear()
+    expect(await cache.getOrSet('k', () => 'other', { tags: names('named', 40) })).toBe('other')
+    await cache.flush()
+    const captured = run.mock.calls.map(([, key]) => key).filter((key) => key.startsWith(':hither:t:'))
+    expect(new Set(captured).size).toBe(64)
+    expect([await cache.get('k'), (await cache.getEntry('k')).tags.length]).toEqual(['other', 64])
+  })
   it('more hints than an entry may have tags are not taken', async () => {
     const { store } = counting()
     const cache = createCache({ store, ...LIFE })

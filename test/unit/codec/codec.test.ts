@@ -121,6 +121,29 @@ describe('encrypted', () => {
   })
 })
 
+describe('options that there are not', () => {
+  const keys = [{ id: 'a', secret: secret(1) }]
+  it.each<[what: string, make: () => unknown, name: string]>([
+    ['compressed', () => compressed({ abve: 1 } as never), 'abve'],
+    ['compressed', () => compressed({ constructor: 1 } as never), 'constructor'],
+    ['encrypted', () => encrypted({ keys, maxBytes: 1 } as never), 'maxBytes'],
+    ['encrypted', () => encrypted({ keys, key: keys } as never), 'key'],
+    ['a key of encrypted', () => encrypted({ keys: [{ ...keys[0], kid: 'x' }] } as never), 'kid'],
+  ])('are refused by name: %s', (what, make, name) => {
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', message: `${what} has no option ${name}` }),
+    )
+  })
+  it.each(['x', null, [], 1])('so is %j in their place', (bad) => {
+    expect(code(() => compressed(bad as never))).toBe('INVALID_ARGUMENT')
+    expect(code(() => encrypted(bad as never))).toBe('INVALID_ARGUMENT')
+  })
+  it.each(['gzip', {}, { mark: 'X' }, null])('so is a codec that is none: %j', (codec) => {
+    expect(code(() => compressed({ codec } as never))).toBe('INVALID_ARGUMENT')
+    expect(code(() => encrypted({ keys, codec } as never))).toBe('INVALID_ARGUMENT')
+  })
+})
+
 describe('a cache with a codec', () => {
   it('gives the same on a miss and on a hit, and meets a foreign codec with a miss and an event', async () => {
     const store = memoryStore()

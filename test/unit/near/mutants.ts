@@ -98,9 +98,9 @@ const mutants: readonly Mutant[] = [
     'for (const name of Object.keys(rest)) throw',
     'for (const name of [] as string[]) throw',
   ],
-  ['near-tier', 'bounds are whole numbers', '!Number.isSafeInteger(bound) || ', ''],
-  ['near-tier', 'above 0', ' || bound < 1', ''],
-  ['near-tier', 'and not too large', ' || bound > most', ''],
+  ['near-tier', 'bounds are whole numbers', "checkWhole(maxEntries, 'maxEntries', 1, 2 ** 24 - 1)", ''],
+  ['near-tier', 'above 0', "'maxBytes', 1", "'maxBytes'"],
+  ['near-tier', 'and not too large', '1, 2 ** 24 - 1', '1'],
 ]
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 import { same } from '../../support/same.ts'
 
@@ -160,6 +160,11 @@ describe('the codec of values', () => {
     ['a Map with a property', withName(new Map())],
     ['a Set with a property', withName(new Set())],
     ['a Date with a property', withName(new Date(0))],
+    ['bytes with a property', withName(new Uint8Array(4))],
+    ['none with one', withName(new Uint8Array(0))],
+    ['4,096 with one', withName(new Uint8Array(4096))],
+    ['bytes with what looks like an index', Object.assign(new Uint8Array(4), { '01': 1 })],
+    ['a Buffer with a property', withName(typeof Buffer === 'undefined' ? new Uint8Array(1) : Buffer.from([1]))],
     ['what only has the prototype of a Map', Object.create(Map.prototype)],
     ['what only has the prototype of a Date', Object.create(Date.prototype)],
     ['what only has the prototype of lists', Object.create(Array.prototype)],
@@ -180,6 +185,17 @@ describe('the codec of values', () => {
     class Own extends Buffer {}
     const own = Object.setPrototypeOf(Buffer.from([1]), Own.prototype) as unknown
     expect(() => encodeJson(own)).toThrow(refused)
+  })
+  it('looks for no property on more than 4,096 bytes: it would cost more than all else', () => {
+    const keys = vi.spyOn(Object, 'keys')
+    try {
+      for (const length of [0, 1, 4096, 4097, 100_000]) encodeJson(new Uint8Array(length))
+      const asked = keys.mock.calls.map(([part]) => (part instanceof Uint8Array ? part.length : 0))
+      expect(Math.max(...asked)).toBe(4096)
+      expect(again(withName(new Uint8Array(4097)))).toEqual(new Uint8Array(4097))
+    } finally {
+      keys.mockRestore()
+    }
   })
   it('keeps a list with gaps', () => {
     expect(again(Object.assign(new Array(3), [1]))).toEqual([1, undefined, undefined])

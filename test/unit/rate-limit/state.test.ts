@@ -74,6 +74,18 @@ describe.each(Object.entries(makes))('a key of %s that another has written', (na
     await (await found(`r0;${'5 '.repeat(400_000)};`)).limit('a')
     expect(match.mock.contexts.filter((text) => String(text).length > 400_000)).toEqual([])
   })
+  it('counts as nothing where it is that of a full limit with a number more, or one fewer', async () => {
+    const store = memoryStore()
+    vi.spyOn(Date, 'now').mockReturnValue(NOW_MS)
+    const get = vi.spyOn(store, 'run')
+    const algorithm = make({ limit: 10, window: '1m' })
+    await createRateLimiter({ store, algorithm, outage: 'closed' }).limit('a', { cost: 10 })
+    const full = `${await store.get(get.mock.calls[0]?.[1] ?? '')}`
+    expect(full).toMatch(/^r0;\d.*;$/)
+    expect(await (await found(full)).limit('a', { cost: 5 })).toMatchObject({ success: false, remaining: 0 })
+    for (const other of [full.replace(/ ?;$/, ' 1;'), full.replace(/ ?\d+ ?;$/, ';')])
+      expect([other, await (await found(other)).limit('a', { cost: 5 })]).toMatchObject([other, fresh])
+  })
   it('counts as nothing as a whole where one of two limits is not whole', async () => {
     const two = make([
       { limit: 10, window: '1m' },

@@ -1,6 +1,8 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
+import { limitOf } from '../runtime/deadline.ts'
+import { createKeyQueue } from '../runtime/key-queue.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey } from './checks.ts'
 import type { Call, CommandStore } from './store.ts'
@@ -15,27 +17,18 @@ const ASK_AGAIN_MS = 10_000
  */
 export function withWatch(
   store: CommandStore,
-  acquire: (call: Call) => Promise<Exclusive>,
+  acquire: (call: Call, key: string) => Promise<Exclusive>,
   timeoutMs = 5000,
 ): CommandStore {
   let scriptless = false
   let askAtMs = 0
   let closed = false
-  const tails = new Map<string, Promise<unknown>>()
-  /** Also while calls wait in turn for what was under way when scripts came back. */
-  const inTurns = (): boolean => scriptless || tails.size > 0
-  /** An operation then has a connection of its own, so that calls on a key keep their order only by waiting. */
-  const inTurn = <T>(keys: readonly string[], work: () => Promise<T>): Promise<T> => {
-    if (!inTurns()) return work()
-    const before = keys.flatMap((key) => tails.get(key) ?? [])
-    const turn = before.length > 0 ? Promise.all(before).then(work) : work()
-    const over = (): void => {
-      for (const key of keys) if (tails.get(key) === tail) tails.delete(key)
-    }
-    const tail = turn.then(over, over)
-    for (const key of keys) tails.set(key, tail)
-    return turn
-  }
+  const queue = createKeyQueue()
+  /** Also while calls wait for what was under way when the server began to run scripts again. */
+  const mustWait = (): boolean => scriptless || queue.isBusy()
+  /** An operation then has its own connection, so that calls on a key keep their order only by waiting. */
+  const inOrder = <T>(keys: readonly string[], call: Call | undefined, work: () => Promise<T>): Promise<T> =>
+    mustWait() ? queue.run(keys, true, limitOf(call), work) : work()
   const orWatch = async <T>(scripted: () => Promise<T>, watched: () => Promise<T>): Promise<T> => {
     if (!scriptless || now() >= askAtMs) {
       if (scriptless) askAtMs = now() + ASK_AGAIN_MS
@@ -55,17 +48,17 @@ export function withWatch(
   return {
     ...store,
     // The common case, a server that runs scripts, pays for no queue.
-    get: (key, call) => (inTurns() ? inTurn([key], () => store.get(key, call)) : store.get(key, call)),
-    getMany: (keys, call) => inTurn(keys, () => store.getMany(keys, call)),
-    set: (key, value, ttlMs, call) => inTurn([key], () => store.set(key, value, ttlMs, call)),
-    delete: (keys, call) => inTurn(keys, () => store.delete(keys, call)),
-    ...(getBytes ? { getBytes: (key, call) => inTurn([key], () => getBytes(key, call)) } : {}),
+    get: (key, call) => (mustWait() ? inOrder([key], call, () => store.get(key, call)) : store.get(key, call)),
+    getMany: (keys, call) => inOrder(keys, call, () => store.getMany(keys, call)),
+    set: (key, value, ttlMs, call) => inOrder([key], call, () => store.set(key, value, ttlMs, call)),
+    delete: (keys, call) => inOrder(keys, call, () => store.delete(keys, call)),
+    ...(getBytes ? { getBytes: (key, call) => inOrder([key], call, () => getBytes(key, call)) } : {}),
     ...(setBytes
-      ? { setBytes: (key, value, ttlMs, call) => inTurn([key], () => setBytes(key, value, ttlMs, call)) }
+      ? { setBytes: (key, value, ttlMs, call) => inOrder([key], call, () => setBytes(key, value, ttlMs, call)) }
       : {}),
-    command: (keys, args, effect, call) => inTurn(keys, () => store.command(keys, args, effect, call)),
+    command: (keys, args, effect, call) => inOrder(keys, call, () => store.command(keys, args, effect, call)),
     run: (operation, key, args, call) =>
-      inTurn([key], () =>
+      inOrder([key], call, () =>
         orWatch(
           () => store.run(operation, key, args, call),
           async () => {
@@ -96,13 +89,13 @@ export function withWatch(
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
 async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
-  acquire: (call: Call) => Promise<Exclusive>,
+  acquire: (call: Call, key: string) => Promise<Exclusive>,
   operation: Operation<A, R>,
   key: string,
   args: A,
   call: Call & { readonly deadline: number },
 ): Promise<R> {
-  const connection = await acquire(call)
+  const connection = await acquire(call, key)
   let broken = true
   try {
     for (let attempt = 0; now() < call.deadline; attempt++) {

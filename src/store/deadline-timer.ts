@@ -5,7 +5,7 @@ import { expire, type Watch } from './tick.ts'
 export type Timer = (fn: () => void, ms: number) => () => void
 
 /** Watches all ticks of a store with one `timer`, which outlives the request that set it and keeps no process alive. */
-export function watchAll(timer: Timer): Watch {
+export function oneTimer(timer: Timer): Watch {
   return (open) => {
     let due = Number.POSITIVE_INFINITY
     let cancel = (): void => {}
@@ -19,8 +19,8 @@ export function watchAll(timer: Timer): Watch {
       }
       cancel = setDeadline(end, next - now(), 0, timer)
     }
-    return (units) => {
-      for (const { deadline } of units) arm(deadline)
+    return (calls) => {
+      for (const { deadline } of calls) arm(deadline)
       return undefined
     }
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { settle, type Unit } from '../../src/store/tick.ts'
+import { type PendingCall, settle } from '../../src/store/tick.ts'
 import { code, handMade, turn } from './hand-made-tick.ts'
 
 describe('one timer for all deadlines', () => {
@@ -38,7 +38,7 @@ describe('one timer for all deadlines', () => {
     const answer = read('a', Date.now() + 5)
     await turn(10)
     fire()
-    settle(flushed[0]?.units[0] as Unit, 'resolve', 'x')
+    settle(flushed[0]?.calls[0] as PendingCall, 'resolve', 'x')
     expect(await answer).toBe('x')
     tick.close()
   })
@@ -46,7 +46,7 @@ describe('one timer for all deadlines', () => {
     const { timers, flushed, fire, read, tick } = handMade()
     const answer = read('a')
     await turn()
-    settle(flushed[0]?.units[0] as Unit, 'resolve', 'x')
+    settle(flushed[0]?.calls[0] as PendingCall, 'resolve', 'x')
     flushed[0]?.end()
     expect(await answer).toBe('x')
     fire()

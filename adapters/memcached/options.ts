@@ -1,0 +1,99 @@
+import { HitherError } from '../../src/errors.ts'
+import { type MemcachedAddress, parseMemcachedUrl } from './address.ts'
+import type { Settings } from './connection.ts'
+
+export interface MemcachedStoreOptions {
+  /**
+   * `memcached://host:11211`, `memcacheds:` for TLS, with `user:password@` before the host where the server wants them
+   * (`memcached -Y`). Several: keys are placed by consistent hashing (ketama), in whatever order they are named.
+   */
+  readonly servers: readonly string[]
+  /** For `memcacheds:` urls: `ca`, `cert`, `key`, `servername`, … as `node:tls` takes them. @default the system's authorities */
+  readonly tls?: object
+  /**
+   * Uses the next server for keys whose own cannot be reached. What a server held when it went away is served again when
+   * it comes back, deleted or not: leave it off where that matters. @default false
+   */
+  readonly failover?: boolean
+  /** Longest key in bytes of UTF-8. One above 250 bytes is stored under its SHA-256. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Largest value in bytes of UTF-8; more than the server's `-I` less 2 KiB makes no sense. @default 1046528 */
+  readonly maxValueBytes?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
+  /** Longest wait for an open connection, in milliseconds. @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
+  readonly linkTimeoutMs?: number
+  /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
+  readonly idleMs?: number
+  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. @default 100000 */
+  readonly maxQueue?: number
+}
+
+const KNOWN: { readonly [K in keyof MemcachedStoreOptions]-?: 1 } = {
+  servers: 1,
+  tls: 1,
+  failover: 1,
+  maxKeyBytes: 1,
+  maxValueBytes: 1,
+  timeoutMs: 1,
+  connectTimeoutMs: 1,
+  linkTimeoutMs: 1,
+  idleMs: 1,
+  maxQueue: 1,
+}
+/** memcached's own limit of an item, less its header, the key and the frame of a value. */
+const MAX_VALUE = 1024 * 1024 - 2048
+
+export interface Checked {
+  readonly links: readonly Settings[]
+  readonly failover: boolean
+  readonly maxKeyBytes: number
+  readonly maxValueBytes: number
+  readonly timeoutMs: number
+  readonly idleMs: number
+}
+
+/** Throws `INVALID_ARGUMENT` or `INVALID_URL`. */
+export function checkOptions(options: MemcachedStoreOptions): Checked {
+  for (const name of Object.keys(options ?? {})) {
+    if (!Object.hasOwn(KNOWN, name)) throw invalid(`memcachedStore has no option ${name}`)
+  }
+  const { servers, tls, failover = false } = options ?? {}
+  if (!Array.isArray(servers) || servers.length === 0) throw invalid('servers is an array of urls, at least one')
+  if (typeof failover !== 'boolean') throw invalid('failover is true or false')
+  const number = (name: keyof MemcachedStoreOptions, fallback: number): number => {
+    const value = options[name] ?? fallback
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+    throw invalid(`${name} is a whole number above 0`)
+  }
+  const maxValueBytes = number('maxValueBytes', MAX_VALUE)
+  const addresses: MemcachedAddress[] = servers.map(parseMemcachedUrl)
+  // The same servers in another order are the same ring.
+  addresses.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  addresses.forEach(({ name }, i) => {
+    if (name === addresses[i + 1]?.name) throw invalid('servers names one server twice')
+  })
+  if (tls && !addresses.some((address) => address.tls)) throw invalid('tls is for memcacheds: urls')
+  return {
+    links: addresses.map((address) => ({
+      address,
+      tls: address.tls ? (tls ?? {}) : undefined,
+      connectTimeoutMs: number('connectTimeoutMs', 5000),
+      linkTimeoutMs: number('linkTimeoutMs', 10_000),
+      maxQueue: number('maxQueue', 100_000),
+      // What a server with a larger limit holds of another program is still read.
+      maxReplyBytes: Math.max(64 * 1024 * 1024, maxValueBytes + 2048),
+    })),
+    failover,
+    maxKeyBytes: number('maxKeyBytes', 1024),
+    maxValueBytes,
+    timeoutMs: number('timeoutMs', 5000),
+    idleMs: number('idleMs', 60_000),
+  }
+}
+
+function invalid(what: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', what)
+}

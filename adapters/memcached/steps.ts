@@ -1,0 +1,174 @@
+import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
+import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
+import { utf8Length } from '../../src/protocol/text.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { random } from '../../src/runtime/random.ts'
+import { checkValue } from '../../src/store/checks.ts'
+import type { StoreTraits } from '../../src/store/store.ts'
+import type { Client, Limits, Place } from './client.ts'
+import { FRAMED, frame, itemOf, textOf } from './frame.ts'
+import type { Reply as Line } from './replies.ts'
+import { addCommand, type Condition, deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
+
+/** What a key holds, and under which condition it may be replaced. */
+interface Current {
+  readonly text: string | undefined
+  readonly only: Condition
+  /** When its lifetime ends, in epoch milliseconds; undefined without an end. */
+  readonly endMs: number | undefined
+  /** Its value is the whole item, as other programs read it. */
+  readonly isBare: boolean
+}
+
+const ABSENT: Current = { text: undefined, only: 'absent', endMs: undefined, isBare: true }
+
+/** Longest wait between two attempts that others were quicker than, in milliseconds. */
+const MAX_WAIT_MS = 32
+
+interface Target {
+  readonly client: Client
+  readonly place: Place
+  readonly limits: Limits
+}
+
+export interface Step<A extends readonly Arg[], R extends Reply> extends Target {
+  readonly traits: StoreTraits
+  readonly operation: Operation<A, R>
+  readonly args: A
+}
+
+/**
+ * Runs an operation's `apply` under compare-and-swap: read, decide, write only if the item is unchanged, else again with
+ * jitter until the deadline (`TIMEOUT`; nothing ran). Time is this process's clock. A lost reply to the write rejects with
+ * `maybeExecuted`, unless the operation may be repeated.
+ */
+export async function runStep<A extends readonly Arg[], R extends Reply>(step: Step<A, R>): Promise<R> {
+  const { place, operation, args, limits } = step
+  const own = place.hashedKey ? undefined : countingOf(operation.name, args)
+  if (own && own.by > 0) {
+    const counted = await count(step, own)
+    if (counted !== undefined) return counted as R
+  }
+  for (let attempt = 0; now() < limits.deadline; attempt++) {
+    const current = await read(step)
+    const nowMs = now()
+    const { endMs } = current
+    const leftMs = endMs === undefined ? undefined : endMs - nowMs
+    const { next, ttl, reply } = operation.apply(current.text, args, { nowUs: nowMs * 1000, leftMs })
+    if (next === current.text && (next === undefined || ttl === 'keep')) return reply
+    const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? undefined : nowMs + ttl.ms
+    const isDone =
+      own && /^\d+$/.test(current.text ?? '') && current.isBare && Number(next) >= 0
+        ? await add(step, own.by, 'exists', current.only)
+        : await write(step, current.only, next, nextEndMs).catch((error: unknown) => {
+            // What may be repeated is decided anew, on what is there now.
+            if (operation.effect === 'once' || !isLost(error)) throw error
+            return false
+          })
+    if (isDone) return reply
+    await sleep(Math.min(2 ** attempt, MAX_WAIT_MS) * random(), limits.signal)
+  }
+  throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing until the deadline`, { retryable: true })
+}
+
+const isLost = (error: unknown): boolean => isHitherError(error) && error.code === 'STORE_UNAVAILABLE'
+
+function read({ client, place, limits }: Target): Promise<Current> {
+  return client.ask({
+    ...limits,
+    place,
+    effect: 'read',
+    build: (opaque) => [getCommand(place.wire, ' v f t c', opaque)],
+    read({ code, line, bytes, from, to }) {
+      if (code !== 'VA') return ABSENT
+      const [, flags, seconds, cas] = / f(\d+) t(-?\d+) c(\d+) /.exec(line) ?? []
+      const item = itemOf(Number(flags), bytes, from, to, place.hashedKey)
+      const endMs = item?.endMs || (Number(seconds) < 0 ? undefined : now() + Number(seconds) * 1000)
+      // Past its end, though the server still has it: absent, and to be replaced under its number.
+      const isDead = !item || (item.endMs > 0 && item.endMs <= now())
+      const isBare = Number(flags) !== FRAMED
+      if (isDead) return { text: undefined, only: cas as string, endMs: undefined, isBare }
+      return {
+        text: textOf(item),
+        only: cas as string,
+        endMs: Number(flags) === FRAMED && !item.endMs ? undefined : endMs,
+        isBare,
+      }
+    },
+  })
+}
+
+/** Resolves to false where the item has changed since it was read. */
+async function write<A extends readonly Arg[], R extends Reply>(
+  { client, traits, place, operation, limits }: Step<A, R>,
+  only: Condition,
+  next: string | undefined,
+  endMs: number | undefined,
+): Promise<boolean> {
+  const nowMs = now()
+  const isGone = next === undefined || (endMs !== undefined && endMs <= nowMs)
+  if (isGone && only === 'absent') return true
+  if (!isGone) checkValue(next, traits)
+  // A plain value is shared with other programs, which know no frame: the server alone ends its lifetime.
+  const isFramed = place.hashedKey !== '' || (endMs !== undefined && !operation.name.startsWith('plain.'))
+  const body = isFramed ? frame(endMs ?? 0, place.hashedKey, place.hashedBytes) + next : (next ?? '')
+  const ttl = endMs === undefined ? 0 : wireTtl(endMs - nowMs, nowMs)
+  const settings = { ttl, flags: isFramed ? FRAMED : 0, only }
+  return client.ask({
+    ...limits,
+    place,
+    // Under a condition it changes nothing that it may not, but its own effect may have been seen and undone by another.
+    effect: 'once',
+    build: (opaque) =>
+      isGone
+        ? [deleteCommand(place.wire, only, opaque)]
+        : [`${setLine(place.wire, utf8Length(body), settings, opaque)}${body}\r\n`],
+    // Also where another deleted what this was to delete: whoever took it has it.
+    read: ({ code }) => code === 'HD',
+  })
+}
+
+/** A step that memcached has a command for: it counts in a number of digits, and keeps its lifetime. */
+interface Counting {
+  readonly by: number
+  readonly lifeMs: number
+}
+
+function countingOf(name: string, args: readonly Arg[]): Counting | undefined {
+  if (name === 'counter.add') {
+    const [by, , max, lifeMs] = args
+    return max === '' && Number(by) > 0 ? { by: Number(by), lifeMs: Number(lifeMs) } : undefined
+  }
+  if (name !== 'plain.once' || args[0] !== 'increment') return undefined
+  const by = Number(args[4])
+  return by === 0 || !Number.isSafeInteger(by) ? undefined : { by, lifeMs: Number(args[3]) }
+}
+
+/** Undefined where the key holds no number that the server can count in. */
+async function count(target: Target, { by, lifeMs }: Counting): Promise<string | undefined> {
+  const ttl = wireTtl(lifeMs || undefined, now())
+  const total = await add(target, by, ttl, undefined).catch((error: unknown): false => {
+    if (error instanceof StoreRejectedError && error.reply === 'CLIENT_ERROR') return false
+    throw error
+  })
+  if (total === false) return undefined
+  if (Number(total) <= Number.MAX_SAFE_INTEGER) return total
+  await add(target, -by, 'exists', undefined)
+  return 'OVERFLOW'
+}
+
+/** Resolves to the digits, or false where the condition does not hold. */
+function add(
+  { client, place, limits }: Target,
+  by: number,
+  ttl: number | 'exists',
+  only: Condition,
+): Promise<string | false> {
+  return client.ask({
+    ...limits,
+    place,
+    effect: 'once',
+    build: (opaque) => [addCommand(place.wire, by, { ttl, only }, opaque)],
+    read: ({ code, bytes, from, to }: Line) => code === 'VA' && textOf({ bytes, from, to, endMs: 0 }),
+  })
+}

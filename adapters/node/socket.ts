@@ -1,0 +1,80 @@
+import { Buffer } from 'node:buffer'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+
+/** Where a socket leads, and what proves its server. */
+export interface SocketTarget {
+  readonly host: string
+  readonly port: number
+  /** Of a Unix socket, in place of host and port. */
+  readonly path?: string
+  /** The version of IP to use; 0, as absent: either. */
+  readonly family?: number
+  /** Present where the connection is encrypted: as `node:tls` takes it. */
+  readonly tls?: object
+}
+
+/** What a socket reports. `onEnd` is called once, also for one that never opened; nothing is reported after it. */
+export interface SocketEvents {
+  /** A server took the connection; over TLS it has not proved itself yet. Not every runtime says so. */
+  onReached?(): void
+  onOpen(): void
+  onData(bytes: Uint8Array): void
+  /** Bytes may be written again after `write` returned false. */
+  onDrain(): void
+  onEnd(cause: unknown): void
+}
+
+export interface OpenedSocket {
+  /**
+   * Strings are written as UTF-8; `ascii`: they have no other characters. Returns false where no more should be written
+   * before `onDrain`.
+   */
+  write(chunks: readonly (string | Uint8Array)[], ascii?: boolean): boolean
+  destroy(): void
+}
+
+const KEEP_ALIVE_MS = 30_000
+
+/** A socket of this runtime: TCP, TLS or a Unix socket. */
+export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSocket {
+  const { host, port, path, family, tls } = target
+  const to = path ? { path } : { host, port, ...(family ? { family } : {}) }
+  const socket: Socket = tls
+    ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...tls })
+    : connectTcp(to)
+  let failure: unknown
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  socket.on(tls ? 'secureConnect' : 'connect', () => events.onOpen())
+  if (tls) socket.once('connect', () => events.onReached?.())
+  socket.on('data', (bytes: Buffer) => events.onData(bytes))
+  socket.on('drain', () => events.onDrain())
+  socket.on('error', (error) => {
+    failure = error
+  })
+  socket.on('end', () => socket.destroy())
+  socket.on('close', () => events.onEnd(failure))
+  return {
+    write(chunks, ascii) {
+      const encoding = ascii ? 'latin1' : 'utf8'
+      if (chunks.length > 1) socket.cork()
+      let more = true
+      for (const chunk of chunks) more = typeof chunk === 'string' ? socket.write(chunk, encoding) : socket.write(chunk)
+      if (chunks.length > 1) socket.uncork()
+      return more
+    },
+    destroy: () => socket.destroy(),
+  }
+}
+
+/** Bytes of UTF-8 as text. */
+export function decodeText(bytes: Uint8Array, from: number, to: number): string {
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('utf8', from, to)
+}
+
+/** Bytes of the text in UTF-8. */
+export function byteLength(text: string): number {
+  return Buffer.byteLength(text)
+}

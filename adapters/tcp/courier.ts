@@ -1,0 +1,113 @@
+import { HitherError } from '../../src/errors.ts'
+import { jittered } from '../../src/runtime/backoff.ts'
+import { NEVER, sleep } from '../../src/runtime/clock.ts'
+import { within } from '../../src/runtime/deadline.ts'
+import type { Call } from '../../src/store/call.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import type { Node } from './node.ts'
+import type { Nodes } from './nodes.ts'
+import { type NatMap, reach } from './topology.ts'
+
+/** How often one command follows a node to another. */
+export const REDIRECTS = 6
+const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)$/
+export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
+
+/** A command on its way: `left` redirects more, and `asking` a node for what it does not serve yet. */
+export interface Trip {
+  readonly left: number
+  readonly asking?: Node | undefined
+}
+
+/** Brings single commands to where they are answered. */
+export interface Courier {
+  /** Never throws. */
+  one(
+    command: Command,
+    call: Call | undefined,
+    onReply: (reply: Wire) => void,
+    onError: (error: unknown) => void,
+    trip?: Trip,
+  ): void
+  send(command: Command, call: Call | undefined): Promise<Wire>
+  /** Where a redirected command goes next: with ASKING to the node that is named, or else where the table says. */
+  follow(reply: ReplyError, asked: Node, call: Call | undefined, left: number): Promise<Trip>
+  /** A node that does not answer may have been replaced: the others know. */
+  suspect(error: unknown): void
+}
+
+export function isRedirect(reply: Wire, { left }: Trip): reply is ReplyError {
+  return reply instanceof ReplyError && left > 0 && REDIRECT.test(reply.word)
+}
+
+/** The rest of a call's time, for what is waited for before anything of it is sent. */
+export function patienceOf(call: Call | undefined): {
+  readonly signals: readonly AbortSignal[]
+  readonly deadline: number
+} {
+  return { signals: call?.signal ? [call.signal] : [], deadline: call?.deadline ?? NEVER }
+}
+
+export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
+  const refresh = (): void => void nodes.refresh().catch(() => {})
+  const suspect: Courier['suspect'] = (error) => {
+    const gone = error instanceof HitherError && /^(STORE_UNAVAILABLE|TIMEOUT)$/.test(error.code)
+    if (gone && nodes.clustered) refresh()
+  }
+  const follow: Courier['follow'] = async (reply, asked, call, left) => {
+    const [word, slot, address = ''] = reply.message.split(' ')
+    if (word === 'MOVED' || word === 'ASK') {
+      const colon = address.lastIndexOf(':')
+      const { host } = asked.settings.address
+      const name = reach(address.slice(0, colon), Number(address.slice(colon + 1)), host, natMap)
+      if (word === 'ASK') return { left: left - 1, asking: nodes.at(name) }
+      // Learned at once, so that what is sent meanwhile goes the right way; a whole new table follows.
+      nodes.move(Number(slot), name)
+      refresh()
+      return { left: left - 1 }
+    }
+    await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), patienceOf(call))
+    await nodes.refresh().catch(() => {})
+    return { left: left - 1 }
+  }
+  const one: Courier['one'] = (command, call, onReply, onError, trip = { left: REDIRECTS }) => {
+    try {
+      const { node, slot } = trip.asking ? { node: trip.asking, slot: 0 } : nodes.route(command)
+      const take = (reply: Wire): void => {
+        if (!isRedirect(reply, trip)) onReply(reply)
+        else if (isSplit(reply, command)) apart(command, call).then(onReply, onError)
+        else {
+          const next = (to: Trip): void => one(command, call, onReply, onError, to)
+          follow(reply, node, call, trip.left).then(next, onError)
+        }
+      }
+      const fail = (error: unknown): void => {
+        suspect(error)
+        onError(error)
+      }
+      const calls = node.calls(slot)
+      if (!trip.asking) calls.one(command, call, take, fail)
+      else calls.sendMany([ASKING, command], call).then((replies) => take(replies[1] as Wire), fail)
+    } catch (error) {
+      onError(error)
+    }
+  }
+  const send: Courier['send'] = (command, call) => new Promise((resolve, reject) => one(command, call, resolve, reject))
+
+  /** For keys of a slot that is half moved: together they are on no node, alone each is on one. */
+  const apart = async ({ args, effect }: Command, call: Call | undefined): Promise<Wire> => {
+    const [name, ...keys] = args
+    const verb = name === 'MGET' ? 'GET' : (name as string)
+    const replies = await Promise.all(keys.map((key) => send({ args: [verb, key], effect }, call)))
+    const refused = replies.find((reply) => reply instanceof ReplyError && reply.word !== 'WRONGTYPE')
+    if (refused !== undefined) return refused
+    if (verb === 'GET') return replies.map((reply) => (reply instanceof ReplyError ? null : reply))
+    return replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
+  }
+  return { one, send, follow, suspect }
+}
+
+/** Of these each key may be asked for alone. */
+function isSplit(reply: ReplyError, { args }: Command): boolean {
+  return reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(String(args[0]))
+}

@@ -1,0 +1,36 @@
+import { HitherError } from '../../src/errors.ts'
+import { ReplyError } from '../../src/store/transport.ts'
+
+export function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {
+  const retryable = code === 'STORE_UNAVAILABLE'
+  return new HitherError(code, message, { retryable, ...(cause === undefined ? {} : { cause }) })
+}
+
+export function tooLarge(bytes: number): ReplyError {
+  return new ReplyError(`TOOLARGE the replies of one call are more than ${bytes} bytes together: the rest was not kept`)
+}
+
+/** No connection was made. */
+export function unreached(what: string, reason: string, cause?: unknown): HitherError {
+  return fault(
+    'STORE_UNAVAILABLE',
+    `${what} (${reason}): check that the server runs and host and port are right`,
+    cause,
+  )
+}
+
+export function closed(): HitherError {
+  return new HitherError('CLOSED', 'the transport is closed')
+}
+
+export function late(sent: boolean): HitherError {
+  const message = sent ? 'no reply before the deadline' : 'no connection before the deadline'
+  return new HitherError('TIMEOUT', message, { retryable: true, maybeExecuted: sent })
+}
+
+/** The same error of a call that was sent, or of one that was not. */
+export function ofCall(error: HitherError, sent: boolean): HitherError {
+  const { code, message, retryable, cause } = error
+  if (error.maybeExecuted === sent) return error
+  return new HitherError(code, message, { retryable, maybeExecuted: sent, ...(cause === undefined ? {} : { cause }) })
+}

@@ -1,0 +1,52 @@
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import type { RedisAddress } from '../../src/store/redis-url.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import { fault } from './errors.ts'
+import type { Settings } from './settings.ts'
+
+type Ask = (lines: readonly Command['args'][]) => Promise<Wire[]>
+
+/**
+ * Logs in, chooses the protocol and the database: `HELLO` and what follows it; a server that does not know HELLO speaks
+ * RESP2 and takes AUTH. Rejects where the connection is of no use.
+ * https://redis.io/docs/latest/commands/hello/
+ */
+export async function greet(address: RedisAddress, settings: Settings, ask: Ask): Promise<void> {
+  const { username, password, db } = address
+  const { protocol, readonly, primary } = settings
+  // A user without a password has an empty one.
+  const auth = username || password ? ['AUTH', username || 'default', password] : []
+  const after: Command['args'][] = [
+    ...(db > 0 ? [['SELECT', db]] : []),
+    ...(readonly ? [['READONLY']] : []),
+    ...(primary ? [['ROLE']] : []),
+    ['PING'],
+  ]
+  let replies = await ask([['HELLO', protocol, ...auth], ...after])
+  const [hello] = replies
+  if (hello instanceof ReplyError && /^(ERR|NOPROTO)$/.test(hello.word)) {
+    const plain = auth[0] ? [['AUTH', ...(username ? [username] : []), password]] : []
+    replies = await ask([...plain, ...after])
+  }
+  const first = replies.length - after.length
+  replies.forEach((reply, at) => {
+    const command = String(after[at - first]?.[0] ?? '')
+    if (reply instanceof ReplyError) check(reply, command)
+    else if (command === 'ROLE' && Array.isArray(reply) && reply[0] !== 'master') {
+      throw fault('STORE_UNAVAILABLE', 'the server that Sentinel named is no primary, or no longer')
+    }
+  })
+  if (Array.isArray(hello) && hello[hello.indexOf('mode') + 1] === 'cluster') settings.onCluster()
+}
+
+/** Throws what an error reply to the greeting means for the connection; one that means nothing for it passes. */
+function check(reply: ReplyError, command: string): void {
+  const { word } = reply
+  if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
+    throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
+  }
+  if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
+  // A server that cannot save (MISCONF) refuses PING and writes, and still answers reads; a user may lack PING or ROLE.
+  const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
+  if (!passes) throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
+}

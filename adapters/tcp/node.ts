@@ -1,0 +1,84 @@
+import type { HitherError } from '../../src/errors.ts'
+import { now } from '../../src/runtime/clock.ts'
+import type { Call } from '../../src/store/call.ts'
+import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
+import type { Exclusive } from '../../src/store/transport.ts'
+import { type Calls, createCalls } from './calls.ts'
+import { openConnection } from './connection.ts'
+import { createLink } from './link.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
+
+/** Most connections that wait for the server at a time (BLPOP and its kin). */
+const MAX_WAITING = 64
+const GRACE_MS = 1000
+
+/** One server, and the connections to it. */
+export interface Node {
+  /** `host:port`. */
+  readonly name: string
+  readonly settings: Settings
+  /** Whether a connection stands. */
+  readonly ready: boolean
+  /** When it was last heard on a connection that stands, in epoch milliseconds; 0 where none does. */
+  readonly heardAt: number
+  /** The connection that all commands of a hash slot share, so that they keep their order. */
+  calls(slot: number): Calls
+  /** A connection of one's own. */
+  exclusive(call?: Call): Promise<Exclusive>
+  /** A connection of one's own for a command that waits. */
+  patient(call?: Call): Promise<Exclusive>
+  /** Lets what is under way be answered, for up to a second. */
+  close(): Promise<void>
+}
+
+export function nameOf(host: string, port: number): string {
+  return `${host}:${port}`
+}
+
+/** Connects when it is first asked. `connections`: how many are shared. */
+export function createNode(settings: Settings, idleMs: number, connections: number): Node {
+  const { host, port, path } = settings.address
+  const links = Array.from({ length: connections }, () => createLink(settings, idleMs))
+  const calls = links.map((link) => createCalls(link.pick, true))
+  const pool = createExclusivePool(() => openOwn(settings, idleMs, false))
+  const waiting = createExclusivePool(() => openOwn(settings, idleMs, true), MAX_WAITING)
+  return {
+    name: path || nameOf(host, port),
+    settings,
+    get ready() {
+      return links.some((link) => link.ready)
+    },
+    get heardAt() {
+      return Math.max(...links.map((link) => link.heardAt))
+    },
+    calls: (slot) => calls[slot % connections] as Calls,
+    exclusive: (call) => pool.acquire(call),
+    patient: (call) => waiting.acquire(call),
+    async close() {
+      await Promise.all([...links.map((link) => link.close()), pool.close(), waiting.close()])
+    },
+  }
+}
+
+/** A connection that is never opened again: what its server remembers of it would be lost. */
+function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable {
+  let fault: HitherError | undefined
+  const connection: Connection = openConnection(settings, {
+    patient,
+    onEnd(error) {
+      fault = error
+    },
+  })
+  const pick = (): Connection => {
+    if (fault) throw fault
+    return connection
+  }
+  return {
+    ...createCalls(pick, false),
+    get ended() {
+      return connection.state !== 'ready' || now() - connection.heardAt > idleMs
+    },
+    close: (broken) => connection.leave(broken ? 0 : GRACE_MS),
+  }
+}

@@ -1,0 +1,183 @@
+import { HitherError } from '../../src/errors.ts'
+import { checkNames, checkWhole, invalid } from '../../src/protocol/arguments.ts'
+import { tell } from '../../src/runtime/listener.ts'
+import { parseRedisUrl, type RedisAddress, splitRedisUrls } from '../../src/store/redis-url.ts'
+import type { StoreEvent } from '../../src/store/store.ts'
+import type { Settings, TlsOptions } from './settings.ts'
+import type { NatMap } from './topology.ts'
+
+export interface SentinelOptions {
+  /** Sentinels, as `redis://user:password@host:26379`: what they know is asked of one after another. */
+  readonly urls: string | readonly string[]
+  /** The name under which they watch the primary. */
+  readonly name: string
+  /** Of the primary itself, as are the password, the database and TLS. @default none */
+  readonly username?: string
+  readonly password?: string
+  /** @default 0 */
+  readonly db?: number
+  /** @default false */
+  readonly tls?: boolean
+}
+
+export interface TcpTransportOptions {
+  /**
+   * `redis://user:password@host:6379/0`, `rediss:` for TLS, `unix:///path` for a socket; the user is optional, as are `?db=`,
+   * `family=` and `tls=`. Several, in a list or separated by commas, are nodes of a Cluster, which share user, password and
+   * TLS; a single one that turns out to be a node of a Cluster is used as one.
+   */
+  readonly url?: string | readonly string[]
+  /** In place of `url`: Sentinels that know the primary, which is asked for anew at each connection. */
+  readonly sentinel?: SentinelOptions
+  /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
+  readonly tls?: TlsOptions
+  /** Replies keep one shape over 2, the one that REST and ioredis have; 3 nests some and flattens others. @default 2 */
+  readonly protocol?: 2 | 3
+  /**
+   * Of a Cluster: where plain reads go. A replica lags behind, so that a read may not see an acknowledged write, not even
+   * one's own. @default 'primary'
+   */
+  readonly reads?: 'primary' | 'replica'
+  /** Of a Cluster behind an address translation: how to reach a node that the others call `host:port`. @default as they call it */
+  readonly natMap?: NatMap
+  /** Connections to each server that calls share; calls on one key always share one. 1 to 64. @default 1 */
+  readonly connections?: number
+  /** Longest wait for an open connection, TLS and credentials included, in milliseconds. @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
+  readonly linkTimeoutMs?: number
+  /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
+  readonly idleMs?: number
+  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. At least 10,000. @default 100000 */
+  readonly maxQueue?: number
+  /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
+  readonly maxReplyBytes?: number
+  /**
+   * Most that is held of the replies to one `sendMany` or `transaction`, in bytes; past it each further reply is an error
+   * in its place. @default 67108864, or `maxReplyBytes` where that is more
+   */
+  readonly maxCallBytes?: number
+  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
+  readonly maxTotalReplyBytes?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+/** Options that were checked. */
+export interface Plan {
+  readonly settings: Settings
+  readonly seeds: readonly RedisAddress[]
+  readonly clustered: boolean
+  readonly sentinels: { readonly addresses: readonly RedisAddress[]; readonly name: string } | undefined
+  readonly natMap: NatMap
+  readonly replicas: boolean
+  readonly connections: number
+  readonly idleMs: number
+  emit(type: StoreEvent['type'], command: string): void
+}
+
+const MAX_CALL_BYTES = 64 * 1024 * 1024
+/** A public batch, which always fits. */
+const LEAST_QUEUE = 10_000
+const MAX_CONNECTIONS = 64
+
+const KNOWN: { readonly [K in keyof TcpTransportOptions]-?: 1 } = {
+  url: 1,
+  sentinel: 1,
+  tls: 1,
+  protocol: 1,
+  reads: 1,
+  natMap: 1,
+  connections: 1,
+  connectTimeoutMs: 1,
+  linkTimeoutMs: 1,
+  idleMs: 1,
+  maxQueue: 1,
+  maxReplyBytes: 1,
+  maxCallBytes: 1,
+  maxTotalReplyBytes: 1,
+  onEvent: 1,
+}
+
+/** Throws `INVALID_URL` or `INVALID_ARGUMENT`. */
+export function readOptions(options: TcpTransportOptions): Plan {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid("options are an object, such as { url: 'redis://127.0.0.1:6379' }")
+  }
+  checkNames('hither/tcp', options, Object.keys(KNOWN))
+  const { url, sentinel, tls = {}, protocol = 2, reads = 'primary', natMap = {}, connections = 1 } = options
+  if (url !== undefined && sentinel !== undefined) throw invalid('give url or sentinel, not both')
+  const found = sentinel === undefined ? servers(url) : primaryOf(sentinel)
+  const [address] = found.seeds as [RedisAddress]
+  if (options.tls && !address.tls) {
+    throw invalid(sentinel ? 'tls needs sentinel.tls: true' : 'tls is for a rediss: url')
+  }
+  if (protocol !== 2 && protocol !== 3) throw invalid('protocol is 2 or 3')
+  if (reads !== 'primary' && reads !== 'replica') throw invalid("reads is 'primary' or 'replica'")
+  if (typeof natMap !== 'object' || natMap === null)
+    throw invalid("natMap is an object of { 'host:port': { host, port } }")
+  const { maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024, maxTotalReplyBytes } = options
+  const emit: Plan['emit'] = (type, command) => tell(options.onEvent, { type, command })
+  return {
+    ...found,
+    natMap,
+    replicas: reads === 'replica',
+    connections: checkWhole(connections, 'connections', 1, MAX_CONNECTIONS),
+    idleMs: checkWhole(options.idleMs ?? 60_000, 'idleMs', 1),
+    emit,
+    settings: {
+      address,
+      tls,
+      protocol,
+      maxQueue: checkWhole(maxQueue, 'maxQueue', LEAST_QUEUE),
+      connectTimeoutMs: checkWhole(options.connectTimeoutMs ?? 5000, 'connectTimeoutMs', 1),
+      linkTimeoutMs: checkWhole(options.linkTimeoutMs ?? 10_000, 'linkTimeoutMs', 1),
+      maxReplyBytes: checkWhole(maxReplyBytes, 'maxReplyBytes', 1),
+      maxCallBytes: checkWhole(options.maxCallBytes ?? Math.max(maxReplyBytes, MAX_CALL_BYTES), 'maxCallBytes', 1),
+      maxTotalReplyBytes:
+        maxTotalReplyBytes === undefined ? undefined : checkWhole(maxTotalReplyBytes, 'maxTotalReplyBytes', 1),
+      onLate: (command) => emit('late-reply', command),
+      onCluster() {},
+    },
+  }
+}
+
+type Servers = Pick<Plan, 'seeds' | 'clustered' | 'sentinels'>
+
+function servers(url: TcpTransportOptions['url']): Servers {
+  const urls = typeof url === 'string' ? splitRedisUrls(url) : Array.isArray(url) ? url : [url as unknown as string]
+  const seeds = urls.map(parseRedisUrl)
+  const [first] = seeds
+  if (!first) throw new HitherError('INVALID_URL', 'url is an empty list: name a node of the Cluster')
+  const clustered = Array.isArray(url) || seeds.length > 1
+  for (const seed of clustered ? seeds : []) {
+    if (seed.path || seed.db > 0)
+      throw new HitherError('INVALID_URL', 'a Cluster has database 0 alone, and no Unix socket')
+    const same = seed.username === first.username && seed.password === first.password && seed.tls === first.tls
+    if (!same) throw new HitherError('INVALID_URL', 'the urls of a Cluster share user, password and TLS')
+  }
+  return { seeds, clustered, sentinels: undefined }
+}
+
+const KNOWN_SENTINEL: { readonly [K in keyof SentinelOptions]-?: 1 } = {
+  urls: 1,
+  name: 1,
+  username: 1,
+  password: 1,
+  db: 1,
+  tls: 1,
+}
+
+function primaryOf(sentinel: SentinelOptions): Servers {
+  if (typeof sentinel !== 'object' || sentinel === null) throw invalid('sentinel is an object of urls and name')
+  checkNames('sentinel', sentinel, Object.keys(KNOWN_SENTINEL))
+  const { urls, name, username = '', password = '', db = 0, tls = false } = sentinel
+  if (typeof name !== 'string' || !name) throw invalid('sentinel.name is the name under which the primary is watched')
+  checkWhole(db, 'sentinel.db', 0)
+  if (typeof username !== 'string' || typeof password !== 'string' || typeof tls !== 'boolean') {
+    throw invalid('sentinel.username and sentinel.password are texts, sentinel.tls is true or false')
+  }
+  const addresses = (typeof urls === 'string' ? splitRedisUrls(urls) : [...urls]).map(parseRedisUrl)
+  if (addresses.length === 0) throw new HitherError('INVALID_URL', 'sentinel.urls is an empty list')
+  const primary = { host: '', port: 0, path: '', family: 0, db, username, password, tls }
+  return { seeds: [primary], clustered: false, sentinels: { addresses, name } }
+}

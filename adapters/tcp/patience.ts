@@ -1,0 +1,57 @@
+import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { fault, late } from './errors.ts'
+import type { Entry, Wiring } from './wiring.ts'
+
+const LOOK_AGAIN_MS = 20
+
+/** Looks at the deadlines at `at`, unless that is done earlier anyway. One timer serves all entries of a connection. */
+export function arm(on: Wiring, at: number): void {
+  if (at >= on.due) return
+  on.cancelSweep?.()
+  on.due = at
+  on.cancelSweep = setDeadline(() => sweep(on), at - now(), 0, setQuietTimer)
+}
+
+/** Ends entries at their deadlines, and the connection when it is silent for too long. */
+function sweep(on: Wiring): void {
+  const { sent, unsent, role, settings } = on
+  on.due = NEVER
+  const at = now()
+  let next = NEVER
+  for (const queue of [sent, unsent]) {
+    for (const entry of queue) {
+      if (entry.over) continue
+      if (entry.deadline <= at) settle(on, entry, late(entry.sent))
+      else if (entry.deadline < next) next = entry.deadline
+    }
+  }
+  if (sent.size > 0 && !role.patient) {
+    let silentAt = on.heardAt + settings.linkTimeoutMs
+    if (silentAt <= at) {
+      // A process that was held up itself has not read yet what came meanwhile: it looks once more.
+      if (on.doubtedAt === on.heardAt) {
+        on.end(fault('STORE_UNAVAILABLE', `no reply for ${settings.linkTimeoutMs} ms`))
+        return
+      }
+      on.doubtedAt = on.heardAt
+      silentAt = at + LOOK_AGAIN_MS
+    }
+    if (silentAt < next) next = silentAt
+  }
+  arm(on, next)
+}
+
+/** Rejects an entry whose caller waits no longer. What was written of it is still answered, in its place. */
+export function settle(on: Wiring, entry: Entry, error: unknown): void {
+  const { unsent } = on
+  entry.over = true
+  entry.end?.()
+  if (entry.replies) entry.replies.length = 0
+  entry.reject(error)
+  if (entry.sent || ++on.deserted * 2 < unsent.size) return
+  unsent.keep((each) => {
+    if (each.over) on.load -= each.commands.length
+    return !each.over
+  })
+  on.deserted = 0
+}

@@ -1,0 +1,178 @@
+import { HitherError } from '../../src/errors.ts'
+import { within } from '../../src/runtime/deadline.ts'
+import type { Call } from '../../src/store/call.ts'
+import {
+  type BatchCall,
+  type Command,
+  type Exclusive,
+  ReplyError,
+  type SendEach,
+  type Wire,
+} from '../../src/store/transport.ts'
+import { checkShared, kindOf, ran } from './calls.ts'
+import { ASKING, createCourier, isRedirect, patienceOf, REDIRECTS, type Trip } from './courier.ts'
+import { closed, ofCall, tooLarge } from './errors.ts'
+import type { Node } from './node.ts'
+import { createNodes, type NodesOptions } from './nodes.ts'
+
+/** Calls over one server, or over the nodes of a Cluster. */
+export interface Router {
+  readonly clustered: boolean
+  send(command: Command, call?: Call): Promise<Wire>
+  sendMany(commands: readonly Command[], call?: BatchCall): Promise<readonly Wire[]>
+  transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
+  readonly sendEach: SendEach
+  /** A connection of one's own to the node of `key`, or to any. */
+  exclusive(call?: Call, key?: string): Promise<Exclusive>
+  /** Every primary, once they are known: for what sees one node only (SCAN). */
+  primaries(call?: Call): Promise<Node[]>
+  any(): Node
+  part(key: string): string
+  close(): Promise<void>
+}
+
+/**
+ * A command goes to the node of its first key, and where that node says MOVED or ASK to the one it names, which is learned;
+ * at TRYAGAIN and CLUSTERDOWN it waits a little. Nothing is sent twice that may have run: a redirected command did not.
+ * https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
+ */
+export function createRouter(options: NodesOptions): Router {
+  const nodes = createNodes(options)
+  const { one, send, follow, suspect } = createCourier(nodes, options.natMap)
+  const { maxCallBytes } = options.settings
+  let over = false
+
+  /** Runs `go` once it is known which node serves which slot: at once where it is, since calls keep their order. */
+  const whenLearned = <T>(call: Call | undefined, go: () => Promise<T>): Promise<T> => {
+    try {
+      if (over) throw closed()
+      const wait = nodes.learned()
+      return wait ? within(wait, patienceOf(call)).then(go) : go()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+  /** A command that waits has a connection of its own, and so do those it is redirected to. */
+  const alone = async (command: Command, call?: Call, trip: Trip = { left: REDIRECTS }): Promise<Wire> => {
+    const node = trip.asking ?? nodes.route(command).node
+    const connection = await node.patient(call)
+    let broken = true
+    let reply: Wire
+    try {
+      if (trip.asking) await connection.send(ASKING, call)
+      reply = await connection.send(command, call)
+      broken = false
+    } catch (error) {
+      suspect(error)
+      throw error
+    } finally {
+      // A caller that left would still be served, and nobody would have what it was given.
+      connection.release(broken)
+    }
+    return isRedirect(reply, trip) ? alone(command, call, await follow(reply, node, call, trip.left)) : reply
+  }
+  /** Over several connections: a reply that fails is the failure of all. */
+  const spread = (commands: readonly Command[], call: BatchCall | undefined): Promise<readonly Wire[]> => {
+    let held = 0
+    let settled = false
+    const keep = (reply: Wire, at: number): Wire => {
+      if (settled) return null
+      if (call?.onReply) return call.onReply(reply, at)
+      held += sizeOf(reply)
+      return held > maxCallBytes ? tooLarge(maxCallBytes) : reply
+    }
+    const replies = commands.map((command, at) => send(command, call).then((reply) => keep(reply, at)))
+    return Promise.all(replies).catch((error: unknown) => {
+      settled = true
+      // Another node may have run its part.
+      throw error instanceof HitherError && commands.length > 1 ? ofCall(error, true) : error
+    })
+  }
+  /** Over one connection. Replies that say that the server is a node of a Cluster after all: those commands go once more. */
+  const together = async (commands: readonly Command[], call: BatchCall | undefined): Promise<readonly Wire[]> => {
+    const { onReply, ...rest } = call ?? {}
+    const own = onReply && ((reply: Wire, at: number) => (isMoved(reply) ? reply : onReply(reply, at)))
+    const { node } = nodes.route(commands[0] as Command)
+    const replies = await node.calls(0).sendMany(commands, own ? { ...rest, onReply: own } : rest)
+    if (!replies.some(isMoved)) return replies
+    const again = replies.map(async (reply, at) => {
+      if (!isMoved(reply)) return reply
+      await follow(reply, node, call, REDIRECTS)
+      const moved = await send(commands[at] as Command, call)
+      return onReply ? onReply(moved, at) : moved
+    })
+    return Promise.all(again)
+  }
+  const sendEach: SendEach = (commands, call, onReply, onError) => {
+    const go = (): void =>
+      commands.forEach((command, at) => {
+        one(
+          command,
+          call,
+          (reply) => onReply(at, reply),
+          (error) => onError(at, error),
+        )
+      })
+    const wait = nodes.learned()
+    if (!wait) return go()
+    within(wait, patienceOf(call)).then(go, (error) => {
+      for (const at of commands.keys()) onError(at, error)
+    })
+  }
+  const transact = async (commands: readonly Command[], call: Call | undefined): Promise<readonly Wire[]> => {
+    const keyed = commands.find(({ args }) => args.length > 1) ?? ASKING
+    for (let trip: Trip = { left: REDIRECTS }; ; ) {
+      const { node, slot } = trip.asking ? { node: trip.asking, slot: 0 } : nodes.route(keyed)
+      const running = node.calls(slot).exec(commands, call, trip.asking ? [ASKING] : [])
+      running.catch(suspect)
+      const result = await running
+      // EXECABORT: nothing ran, so a moved transaction may go once more.
+      const blamed = 'error' in result && !result.error.maybeExecuted ? result.blamed : undefined
+      if (!blamed || !isRedirect(blamed, trip)) return ran(result)
+      trip = await follow(blamed, node, call, trip.left)
+    }
+  }
+  return {
+    get clustered() {
+      return nodes.clustered
+    },
+    send(command, call) {
+      const waits = kindOf(command.args) === 'waits'
+      return whenLearned(call, () => {
+        if (!waits) checkShared(command, false)
+        return waits ? alone(command, call) : send(command, call)
+      })
+    },
+    sendMany: (commands, call) =>
+      whenLearned(call, () => {
+        for (const command of commands) checkShared(command, true)
+        if (!commands[0]) return Promise.resolve([])
+        return nodes.clustered || options.connections > 1 ? spread(commands, call) : together(commands, call)
+      }),
+    sendEach,
+    transaction: (commands, call) => whenLearned(call, () => transact(commands, call)),
+    exclusive: (call, key) =>
+      whenLearned(call, () => {
+        const anyOne = nodes.clustered && key === undefined
+        const node = anyOne ? nodes.any() : nodes.route({ args: ['GET', key ?? ''], effect: 'once' }).node
+        return node.exclusive(call)
+      }),
+    primaries: (call) => whenLearned(call, async () => nodes.primaries()),
+    any: nodes.any,
+    part: nodes.part,
+    close() {
+      over = true
+      return nodes.close()
+    },
+  }
+}
+
+function isMoved(reply: Wire): reply is ReplyError {
+  return reply instanceof ReplyError && reply.word === 'MOVED'
+}
+
+/** Bytes on the wire, about. */
+function sizeOf(reply: Wire): number {
+  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + sizeOf(part), 16)
+  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
+}

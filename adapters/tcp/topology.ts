@@ -1,0 +1,65 @@
+import { HitherError } from '../../src/errors.ts'
+import { ReplyError, type Wire } from '../../src/store/transport.ts'
+import { nameOf } from './node.ts'
+
+const SLOTS = 16_384
+
+/** The nodes of one slot: its primary, then its replicas, each `host:port`. */
+export type SlotNodes = readonly string[]
+
+/**
+ * Addresses as this process reaches them, by those that the nodes tell one another: for a Cluster behind an address
+ * translation. A name that is absent is used as it is.
+ */
+export type NatMap = Readonly<Record<string, { readonly host: string; readonly port: number }>>
+
+/** `host:port` of a node, as this process reaches it. An empty host is the one that was asked. */
+export function reach(host: string, port: number, asked: string, natMap: NatMap): string {
+  const name = nameOf(host || asked, port)
+  const mapped = Object.hasOwn(natMap, name) ? natMap[name] : undefined
+  return mapped ? nameOf(mapped.host, mapped.port) : name
+}
+
+/** The parts of `host:port`; the host may be an IPv6 address. */
+export function splitName(name: string): { readonly host: string; readonly port: number } {
+  const colon = name.lastIndexOf(':')
+  return { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) }
+}
+
+/**
+ * Reads the reply to CLUSTER SLOTS into a table by slot. `asked`: the host that answered, which is what an empty one means.
+ * Throws `BAD_REPLY` for any other form, and `STORE_UNAVAILABLE` for an error reply or a table without a slot.
+ * https://redis.io/docs/latest/commands/cluster-slots/
+ */
+export function readSlots(reply: Wire, asked: string, natMap: NatMap): (SlotNodes | undefined)[] {
+  if (reply instanceof ReplyError) {
+    throw new HitherError('STORE_UNAVAILABLE', `the server told no slots: ${reply.word}`, { retryable: true })
+  }
+  if (!Array.isArray(reply)) throw malformed()
+  const table: (SlotNodes | undefined)[] = new Array(SLOTS)
+  let served = 0
+  for (const range of reply as readonly Wire[]) {
+    const [from, to, ...nodes] = Array.isArray(range) ? (range as readonly Wire[]) : []
+    if (!isSlot(from) || !isSlot(to) || from > to || nodes.length === 0) throw malformed()
+    const names = nodes.map((node) => {
+      const [host, port] = Array.isArray(node) ? (node as readonly Wire[]) : []
+      // `?` is a node whose name the others do not know.
+      if (typeof port !== 'number' || (host !== null && typeof host !== 'string')) throw malformed()
+      return reach(host === '?' || host === null ? '' : host, port, asked, natMap)
+    })
+    served += to - from + 1
+    table.fill(names, from, to + 1)
+  }
+  if (served === 0) {
+    throw new HitherError('STORE_UNAVAILABLE', 'the Cluster serves no slot: was it created?', { retryable: true })
+  }
+  return table
+}
+
+function isSlot(value: Wire | undefined): value is number {
+  return typeof value === 'number' && value >= 0 && value < SLOTS
+}
+
+function malformed(): HitherError {
+  return new HitherError('BAD_REPLY', 'CLUSTER SLOTS was answered in a form that is not Redis')
+}

@@ -1,0 +1,50 @@
+import { now } from '../../src/runtime/clock.ts'
+import { soon } from '../../src/runtime/per-tick.ts'
+import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { closed } from './errors.ts'
+import { arm } from './patience.ts'
+import type { Entry, Wiring } from './wiring.ts'
+
+/** Bytes handed to the socket in one write, about. */
+const WRITE_BYTES = 65_536
+
+/** Writes what waits after this run of microtasks, so that its calls share a write. */
+export function schedule(on: Wiring): void {
+  on.scheduled = true
+  soon(() => soon(() => flush(on)))
+}
+
+/** Writes what waits, as far as the socket takes it. */
+export function flush(on: Wiring): void {
+  const { unsent, encoder } = on
+  on.scheduled = false
+  while (!on.blocked && unsent.size > 0 && (on.state === 'ready' || on.state === 'leaving')) {
+    let scripts = 0
+    while (unsent.size > 0 && encoder.size < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
+      const entry = unsent.shift() as Entry
+      if (entry.commands[0]?.args[0] === 'EVALSHA') scripts++
+      if (!entry.over) put(on, entry)
+      else {
+        on.load -= entry.commands.length
+        on.deserted--
+      }
+    }
+    on.blocked = !write(on)
+    arm(on, on.heardAt + on.settings.linkTimeoutMs)
+  }
+  if (on.state === 'leaving' && on.load === 0) on.end(closed())
+}
+
+/** Has an entry's commands leave with the next write. */
+export function put(on: Wiring, entry: Entry): void {
+  entry.sent = true
+  if (on.sent.size === 0) on.heardAt = now()
+  on.sent.push(entry)
+  for (const { args } of entry.commands) on.encoder.add(args)
+}
+
+/** Hands to the socket what is encoded; false: it asks for a pause. */
+export function write({ encoder, socket }: Wiring): boolean {
+  const { chunks, ascii } = encoder.take()
+  return socket ? socket.write(chunks, ascii) : true
+}

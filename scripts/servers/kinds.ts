@@ -1,0 +1,74 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Program } from './find.ts'
+
+/** How a server program is started on one loopback port, keeping its files in `dir`, and how to tell that it is it that listens. */
+export interface Kind {
+  /** Of its url. */
+  readonly protocol: 'redis' | 'memcached' | 'nats'
+  arguments(port: number, dir: string, logFile: string): string[]
+  /** One line to send; its answer is judged by `isIts`. */
+  readonly question: string
+  isIts(answer: string, pid: number, port: number): boolean
+}
+
+const redis: Kind = {
+  protocol: 'redis',
+  arguments: (port, dir, logFile) => [
+    ...['--port', `${port}`, '--bind', '127.0.0.1', '--daemonize', 'no', '--save', '', '--appendonly', 'no'],
+    ...['--dir', dir, '--logfile', logFile],
+  ],
+  question: 'INFO server',
+  isIts: (answer, pid) => answer.includes(`process_id:${pid}\r\n`) || /^-(NOAUTH|NOPERM|DENIED)/.test(answer),
+}
+
+const memcached: Kind = {
+  protocol: 'memcached',
+  // It refuses to run as root unless told to.
+  arguments: (port) => [
+    ...['-l', '127.0.0.1', '-p', `${port}`, '-U', '0', '-m', '64', '-c', '1024'],
+    ...(process.getuid?.() === 0 ? ['-u', 'root'] : []),
+  ],
+  question: 'stats',
+  isIts: (answer, pid) => answer === `STAT pid ${pid}`,
+}
+
+const nats: Kind = {
+  protocol: 'nats',
+  arguments(port, dir, logFile) {
+    const file = join(dir, 'nats.conf')
+    // The WebSocket is on a port of the system's choice, which the log names.
+    writeFileSync(
+      file,
+      `listen: "127.0.0.1:${port}"
+server_name: "${nameOf(port)}"
+log_file: "${logFile}"
+jetstream { store_dir: "${dir}", max_memory_store: 256MB, max_file_store: 1GB }
+websocket { listen: "127.0.0.1:-1", no_tls: true }
+`,
+    )
+    return ['-c', file]
+  },
+  question: 'PING',
+  isIts: (answer, _pid, port) =>
+    answer.includes(`"server_name":"${nameOf(port)}"`) && answer.includes('"jetstream":true'),
+}
+
+const nameOf = (port: number): string => `hither-${process.pid}-${port}`
+
+const garnet: Kind = {
+  protocol: 'redis',
+  arguments: (port, dir) => [
+    ...['--port', `${port}`, '--bind', '127.0.0.1', '--checkpointdir', dir, '-q'],
+    ...['--memory', '128m', '--page', '1m', '--index', '8m'],
+  ],
+  // It knows no inline commands.
+  question: '*2\r\n$4\r\nINFO\r\n$6\r\nserver',
+  isIts: (answer) => answer.includes('garnet_version:'),
+}
+
+export function kindOf(program: Program): Kind {
+  if (program === 'nats') return nats
+  if (program === 'garnet') return garnet
+  return program.startsWith('memcached') ? memcached : redis
+}

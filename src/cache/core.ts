@@ -1,2 +1,0 @@
-export * from './engine.ts'
-export { invalid } from './options.ts'

@@ -1,0 +1,20 @@
+import type { NearEntry } from '../near/local-tier.ts'
+import { now } from '../runtime/clock.ts'
+import type { View } from './model.ts'
+import { conform, type Schema } from './schema.ts'
+
+/** What the near tier holds, fresh or in grace, of values that this schema has checked. */
+export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
+  const kept = typeof key === 'string' ? view.core.near.get(view.nearKey(key), now()) : undefined
+  const entry = view.request.mutable && kept ? { ...kept, value: view.core.near.copyForCaller(kept.value) } : kept
+  if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
+    return entry?.note?.schema === schema ? entry : undefined
+  }
+  // What this process has written, and the store has not: only here can it be checked.
+  const conformed = conform(schema, entry.value)
+  return conformed instanceof Promise || !conformed ? undefined : { ...entry, value: conformed.value }
+}
+
+export function isFresh(entry: NearEntry | undefined): entry is NearEntry {
+  return !!entry && entry.freshUntilMs > now()
+}

@@ -1,0 +1,143 @@
+import { NONE } from '../protocol/entry.ts'
+import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
+import { REQUEST_SCOPED } from '../runtime/background.ts'
+import { NEVER, now } from '../runtime/clock.ts'
+import { type Limit, within } from '../runtime/deadline.ts'
+import { tell } from '../runtime/listener.ts'
+import { randomId } from '../runtime/random.ts'
+import { isOutage } from '../store/outage.ts'
+import type { Call as StoreCall } from '../store/store.ts'
+import type { Core, Emit } from './model.ts'
+import type { CacheEvent } from './types.ts'
+import type { Coded, Life } from './value-form.ts'
+import type { CapturedVersions } from './versions.ts'
+
+export const nothing = (): void => {}
+
+/** What reports the events of one namespace. `name`: of a `wrap` or `define`. */
+export function emitterOf(
+  { onEvent, eventKeys }: Pick<Core, 'onEvent' | 'eventKeys'>,
+  namespace: string,
+  name?: string,
+): Emit {
+  if (!onEvent) return nothing
+  return (event, key) =>
+    tell(() => {
+      const keyHash = key !== undefined && eventKeys ? { keyHash: eventKeys(key) } : undefined
+      return onEvent({ namespace, ...(name && { name }), ...keyHash, ...event } as CacheEvent)
+    }, event)
+}
+
+/** The store has answered. */
+export function onAnswer(core: Core): void {
+  core.answerCount++
+  core.near.onAnswer()
+}
+
+/** Counts and reports an outage, which a read-through survives. Returns whether the error is one. */
+export function recordOutage(core: Core, error: unknown, emit: Emit, key?: string): boolean {
+  if (!isOutage(error)) return false
+  core.stats.storeErrors++
+  emit({ type: 'store-error', code: error.code }, key)
+  return true
+}
+
+/** The deadline of one command, no later than the caller's. Without a limit it is a load's, which has better things to do than to wait. */
+export function commandCall({ storeTimeoutMs }: Core, limit?: Limit): StoreCall {
+  const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)
+  const signal = limit?.signals[0]
+  return { deadline, patient: !!limit, ...(signal && { signal }) }
+}
+
+/** What a codec or schema does, which is to end within the limit, and within `hardTimeout` where that is sooner. */
+export function bounded<T>(core: Core, work: T | Promise<T>, { signals, deadline }: Limit): T | Promise<T> {
+  if (!(work instanceof Promise)) return work
+  return within(work, { signals, deadline: Math.min(deadline, now() + core.hardTimeoutMs) })
+}
+
+/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. */
+export function ask<T>(
+  { breaker, lastResort }: Pick<Core, 'breaker' | 'lastResort'>,
+  keys: readonly string[],
+  call: (nowMs: number) => Promise<T>,
+  { signal, isAwaited = true }: { readonly signal?: AbortSignal | undefined; readonly isAwaited?: boolean } = {},
+): Promise<T> {
+  return breaker(keys, (nowMs) => lastResort(() => call(nowMs), signal, isAwaited))
+}
+
+/** Runs one operation. `isAwaited`: a caller may wait for it. */
+export function runOperation<A extends readonly Arg[], R extends Reply>(
+  core: Pick<Core, 'store' | 'breaker' | 'lastResort'>,
+  operation: Operation<A, R>,
+  key: string,
+  args: A,
+  call: StoreCall & { readonly isAwaited?: boolean },
+): Promise<R> {
+  const { signal, isAwaited = REQUEST_SCOPED || call.patient !== false || !isAfterwards(args) } = call
+  return ask(core, [key], () => core.store.run(operation, key, args, call), { signal, isAwaited })
+}
+
+/** What follows a load, or renews what it needs: its callers have their answer, or do not wait for it. */
+function isAfterwards(args: readonly Arg[]): boolean {
+  const [verb, , , , purpose] = args
+  return /^(|fill|release|fail|gone|bury)$/.test(`${verb}`) || (verb === 'lease' && purpose === 2)
+}
+
+/** Runs one step (`steps/entry.ts`) on a stored key. */
+export function runStep(
+  core: Core,
+  effect: Effect,
+  key: string,
+  args: readonly Arg[],
+  call: StoreCall,
+): Promise<Reply> {
+  const run = (): Promise<Reply> => runOperation(core, core.format.steps[effect], key, args, call)
+  if (effect === 'read') return run()
+  core.reads.delete(key)
+  const verb = String(args[0])
+  // A lease changes no value.
+  if (/^(lease|release|fail)$/.test(verb)) return run()
+  return core.near.withInvalidation([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', run)
+}
+
+/** What a write stores under a key, by `set`, `add`, `fill` or `rewrite` (`steps/values.ts`). */
+export interface EntryWrite {
+  readonly verb: string
+  readonly coded: Coded
+  readonly life: Life
+  readonly versions: CapturedVersions
+  /** How long its loader took, in milliseconds. */
+  readonly loadMs?: number
+  /** Of the lease that `fill` needs. */
+  readonly token?: string
+  /** The id of the entry that counts as absent, or is written over. */
+  readonly deadId?: string
+  readonly id?: string
+}
+
+/** Resolves to 1, or 0 where the verb's condition did not hold; `fill` to the store's time. */
+export function writeEntry(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> {
+  const { verb, coded, life, versions, loadMs = 0, token = NONE, deadId = '', id = randomId() } = write
+  const { mark, payload } = coded
+  const { freshMs, lifeMs } = life
+  core.reads.delete(key)
+  if (core.plain && verb !== 'add') {
+    const set = (): Promise<void> => core.store.set(key, payload, lifeMs || undefined, call)
+    return core.near.withInvalidation([key], 'writes', () => ask(core, [key], set, call).then(() => 1))
+  }
+  const block = Array.from(versions.tags, ([tag, version]) => core.tags.format(tag, version)).join()
+  // Less than 0: the clock went back.
+  const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
+  if (lifeMs === 0 && !core.hasWarned) {
+    core.hasWarned = true
+    emitterOf(core, core.namespace)({ type: 'no-lifetime' })
+  }
+  const args = [verb, deadId, mark + id, freshMs, lifeMs, ms, token, versions.generation, block, payload]
+  return runStep(core, verb === 'fill' ? 'repeat' : 'once', key, args, call)
+}
+
+/** Resolves to how many of the stored keys there were. */
+export function deleteKeys(core: Core, keys: readonly string[], call: StoreCall): Promise<number> {
+  for (const key of keys) core.reads.delete(key)
+  return core.near.withInvalidation(keys, 'deletes', () => ask(core, keys, () => core.store.delete(keys, call), call))
+}

@@ -1,0 +1,57 @@
+import { HitherError } from '../errors.ts'
+import type { Codec } from '../protocol/codec.ts'
+import { decodePlain } from '../protocol/plain-json.ts'
+
+/** A value in the form it is stored in. */
+export interface Coded {
+  readonly mark: string
+  readonly payload: string
+}
+
+/** A decoded value, which may be undefined. */
+export interface Decoded {
+  readonly value: unknown
+}
+
+/** How long a value lives, in milliseconds; 0: no end. */
+export interface Life {
+  readonly freshMs: number
+  readonly lifeMs: number
+}
+
+/** Turns values into their stored form and back. Of a key only a codec that binds a value to its place makes use. */
+export interface ValueForm {
+  /** The marks of what it reads, one letter each: to a cache an entry of another is absent. */
+  readonly marks: string
+  /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
+  encode(value: unknown, storedKey: string): Coded | Promise<Coded>
+  /** Throws, or rejects, for what it does not know. */
+  decode(coded: Coded, storedKey: string): unknown
+}
+
+/** Values as a caller's codec makes them. Beside its own mark it takes whole numbers only: `increment` keeps them as they are. */
+export function formOfCodec(codec: Codec): ValueForm {
+  const { mark } = codec
+  return {
+    marks: `i${mark}`,
+    encode(value, storedKey) {
+      const payload = codec.encode(value, storedKey)
+      if (typeof payload === 'string') return { mark, payload }
+      return payload.then((text) => ({ mark, payload: text }))
+    },
+    decode(coded, storedKey) {
+      return coded.mark === mark
+        ? codec.decode(coded.payload, storedKey)
+        : decodePlain(coded.payload, coded.mark === 'i' ? 'i' : '')
+    },
+  }
+}
+
+/** A value to store, in its stored form. Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
+export function encodeValue(values: ValueForm, value: unknown, storedKey: string): Coded | Promise<Coded> {
+  if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
+  const coding = values.encode(value, storedKey)
+  // Whoever needs it is told; a call may end before.
+  if (coding instanceof Promise) coding.catch(() => {})
+  return coding
+}

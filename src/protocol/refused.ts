@@ -1,0 +1,34 @@
+import { HitherError } from '../errors.ts'
+
+/** Names that may be shown: those of code. What looks otherwise may be somebody's data. */
+const SHOWN = /^[A-Za-z_$][\w$]{0,39}$/
+const MAX_PATH = 200
+
+/** What cannot be stored, and the way to it, which grows while the error passes the levels above. */
+export class Refused {
+  readonly what: string
+  path = ''
+  constructor(what: string) {
+    this.what = what
+  }
+  toError(): HitherError {
+    const path = this.path.replace(/^\./, '')
+    const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path
+    return new HitherError('UNENCODABLE', `this value cannot be stored: ${shown && `${shown}: `}${this.what}`)
+  }
+}
+
+/** `name`: that of a property, or `[0]`. */
+export function at(error: unknown, name: string): unknown {
+  if (error instanceof Refused) {
+    const step = name[0] === '[' ? name : SHOWN.test(name) ? `.${name}` : '[…]'
+    error.path = step + error.path
+  }
+  return error
+}
+
+export function classOf(value: object): string {
+  const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor?.name
+  const shown = typeof name === 'string' && SHOWN.test(name) ? `${name}, ` : ''
+  return `${shown}an instance of a class: pass a codec, or plain data`
+}

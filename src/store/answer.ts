@@ -1,0 +1,62 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import type { Placement, Request } from './plan-batch.ts'
+import type { Scripts } from './scripts.ts'
+import { type PendingCall, settle } from './tick.ts'
+import { ReplyError, type Wire } from './transport.ts'
+
+/** Settles the callers of a request by its reply; returns the calls that have to be sent once more: nothing ran of them. */
+export type Answer = (request: Request, reply: Wire) => PendingCall[]
+
+const NONE: PendingCall[] = []
+
+export function createAnswer(placement: Placement, scripts: Scripts, onForeignType: (verb: string) => void): Answer {
+  return ({ calls, args }, reply) => {
+    const [first, second] = calls as [PendingCall, PendingCall?]
+    if (typeof reply === 'string' && !second && first.effect === 'read' && !first.script) {
+      settle(first, 'resolve', reply)
+      return NONE
+    }
+    const verb = args[0] as string
+    const word = reply instanceof ReplyError ? reply.word : ''
+    if (first.script && scripts.noteReply(first.script, reply)) return calls
+    if (word === 'CROSSSLOT' && second) {
+      placement.separate()
+      return calls
+    }
+    if (second) answerReads(calls, verb, reply)
+    else if (word && !(verb === 'GET' && word === 'WRONGTYPE'))
+      settle(first, 'reject', rejected(verb, reply as ReplyError))
+    else {
+      if (word) onForeignType(verb)
+      settle(first, 'resolve', first.args[0] === 'GET' ? present(word ? null : reply) : reply)
+    }
+    return NONE
+  }
+}
+
+/** Answers the calls of an MGET, each by its part. */
+function answerReads(calls: readonly PendingCall[], verb: string, reply: Wire): void {
+  const isWhole = Array.isArray(reply) && reply.length === calls.length
+  calls.forEach((call, i) => {
+    const part = isWhole ? reply[i] : reply
+    if (part instanceof ReplyError) settle(call, 'reject', rejected(verb, part))
+    else if (isWhole) settle(call, 'resolve', present(part))
+    else settle(call, 'reject', badReply(verb))
+  })
+}
+
+/** What a read answers. */
+function present(reply: Wire): string | Uint8Array | undefined {
+  return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
+}
+
+function rejected(verb: string, reply: ReplyError): HitherError {
+  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  return verb.startsWith('EVAL') && /^(ERR unknown command|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
+    ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
+    : new StoreRejectedError(verb, reply)
+}
+
+export function badReply(verb: string): HitherError {
+  return new HitherError('BAD_REPLY', `${verb} was answered in a form that is not Redis`)
+}

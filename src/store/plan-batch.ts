@@ -1,0 +1,146 @@
+import type { Effect } from '../protocol/operation.ts'
+import type { Scripts } from './scripts.ts'
+import type { PendingCall } from './tick.ts'
+import type { Transport } from './transport.ts'
+
+/** One command, and the calls it answers: several where reads were joined. */
+export interface Request {
+  readonly calls: PendingCall[]
+  args: (string | number | Uint8Array)[]
+  readonly effect: Effect
+}
+
+/** How many calls of a tick are still to come on each key. */
+export type CallsToCome = Map<string, number> | undefined
+
+/** Where keys are. */
+export interface Placement {
+  /** Whether each key has to have a command to itself. */
+  isApart(): boolean
+  /** The server refused a command over several keys: from now on each has one to itself. */
+  separate(): void
+  /** Whether the client knows the slots of its Cluster. */
+  readonly hasSlots: boolean
+  /** A key's hash slot; the same for all where there is one node. */
+  slotOf(key: string): number
+}
+
+export const MAX_COMMANDS = 1000
+const MAX_BYTES = 1_000_000
+
+/** `slotOf`: of a client that knows the slots of its Cluster. A single one may turn out to be a node of one. */
+export function createPlacement(transport: Transport, slotOf: ((key: string) => number) | undefined): Placement {
+  let apart = false
+  return {
+    isApart() {
+      apart ||= !slotOf && transport.cluster === true
+      return apart
+    },
+    separate() {
+      apart = true
+    },
+    hasSlots: slotOf !== undefined,
+    slotOf: slotOf ?? (() => 0),
+  }
+}
+
+export interface Planner {
+  /** Takes from the head of `queue` what fits one batch. Empty: all that it took had ended. */
+  planBatch(queue: PendingCall[], toCome: CallsToCome): Request[]
+  /** One request for calls that need no more: a command alone in its tick, or nothing but reads on one connection. */
+  planSimple(calls: readonly PendingCall[]): Request | undefined
+}
+
+/** A batch that is being planned. */
+interface Plan {
+  readonly requests: Request[]
+  /** By slot, the read that later reads may join: nothing but reads has come since. */
+  openReads: Request[]
+  /** By slot, the scripts that an EVAL of this batch loads: what follows it on its connection finds them. */
+  readonly loaded: Set<object>[]
+}
+
+/** `ordered`: the transport keeps the order of requests made one after another. */
+export function createPlanner(placement: Placement, scripts: Scripts, ordered: boolean): Planner {
+  const { isApart, slotOf } = placement
+
+  /** Adds a read to one that is open, or begins one. */
+  const addRead = ({ requests, openReads }: Plan, call: PendingCall): void => {
+    const key = call.keys[0] as string
+    const slot = isApart() ? -1 : slotOf(key)
+    const open = openReads[slot]
+    if (!open || open.calls.length >= MAX_COMMANDS) {
+      const request = asItIs(call)
+      requests.push(request)
+      if (slot >= 0) openReads[slot] = request
+      return
+    }
+    if (open.calls.length === 1) open.args = ['MGET', open.args[1] as string]
+    open.args.push(key)
+    open.calls.push(call)
+  }
+  const addScript = ({ requests, loaded }: Plan, call: PendingCall, toCome: CallsToCome): void => {
+    const script = call.script as NonNullable<PendingCall['script']>
+    const key = call.keys[0]
+    const slot = key === undefined ? 0 : slotOf(key)
+    const isLoaded = !isApart() && loaded[slot]?.has(script)
+    // NOSCRIPT would come too late to keep order with a later call on the key.
+    const isThere = isLoaded || !(call.sent || (key !== undefined && toCome?.get(key)))
+    const args = scripts.commandFor(script, call.args, isThere)
+    requests.push({ calls: [call], args, effect: call.effect })
+    if (args[0] !== 'EVAL') return
+    loaded[slot] ??= new Set()
+    loaded[slot].add(script)
+  }
+  return {
+    planBatch(queue, toCome) {
+      const plan: Plan = { requests: [], openReads: [], loaded: [] }
+      let bytes = 0
+      let taken = 0
+      /** A prelude that may be refused goes last: what came after it would overtake it. */
+      let isComplete = false
+      for (const call of queue) {
+        bytes += call.size
+        const isFull =
+          bytes > MAX_BYTES || plan.requests.length === MAX_COMMANDS || call.bytes !== (queue[0] as PendingCall).bytes
+        if (isComplete || (isFull && plan.requests[0])) break
+        taken++
+        if (toCome) for (const key of call.keys) toCome.set(key, (toCome.get(key) ?? 0) - 1)
+        if (call.settled) continue
+        if (call.args[0] === 'GET') addRead(plan, call)
+        else {
+          plan.openReads = []
+          if (call.script) {
+            addScript(plan, call, toCome)
+            isComplete = !scripts.isPreludeKnown()
+          } else plan.requests.push(asItIs(call))
+        }
+        call.sent = true
+      }
+      queue.splice(0, taken)
+      return plan.requests
+    },
+    planSimple(calls) {
+      const [first, second] = calls as [PendingCall, PendingCall?]
+      if (!second) return first.script || first.settled ? undefined : sending(asItIs(first))
+      if (!ordered || placement.hasSlots || isApart() || calls.length > MAX_COMMANDS) return undefined
+      const args: Request['args'] = ['MGET']
+      let bytes = 0
+      for (const call of calls) {
+        bytes += call.size
+        if (call.args[0] !== 'GET' || call.bytes || call.settled || bytes > MAX_BYTES) return undefined
+        args.push(call.args[1] as string)
+      }
+      return sending({ calls: calls as PendingCall[], args, effect: 'read' })
+    },
+  }
+}
+
+function sending(request: Request): Request {
+  for (const call of request.calls) call.sent = true
+  return request
+}
+
+function asItIs(call: PendingCall): Request {
+  return { calls: [call], args: call.args as Request['args'], effect: call.effect }
+}

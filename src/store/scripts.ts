@@ -1,0 +1,53 @@
+import { sha1 } from '../protocol/digest.ts'
+import { scriptOf } from '../protocol/operation.ts'
+import { isUnexpectedFlag } from './script-flags.ts'
+import type { PendingCall } from './tick.ts'
+import { type Command, ReplyError, type Wire } from './transport.ts'
+
+type Script = NonNullable<PendingCall['script']>
+
+/** What is known of an endpoint's scripts: their digests, and whether it takes the prelude. */
+export interface Scripts {
+  /** False until a script was answered with the prelude before it: nothing may follow such a script in its batch. */
+  isPreludeKnown(): boolean
+  /** The command that runs a script; by its digest, once that is known, where the endpoint is sure to find it. */
+  commandFor(script: Script, args: Command['args'], isThere: boolean): (string | number | Uint8Array)[]
+  /** Takes note of the reply to a script. True: the endpoint did not run it, and it has to be sent again. */
+  noteReply(script: Script, reply: Wire): boolean
+}
+
+/** `prelude`: the first line, newline included, put before every script until the endpoint refuses it; may be empty. */
+export function createScripts(prelude: string): Scripts {
+  let firstLine = prelude
+  let isPreludeKnown = !prelude
+  const known = new Map<Script, { readonly text: string; sha: string }>()
+  return {
+    isPreludeKnown: () => isPreludeKnown,
+    commandFor(script, args, isThere) {
+      let entry = known.get(script)
+      if (!entry) {
+        entry = { text: firstLine + scriptOf(script), sha: '' }
+        known.set(script, entry)
+      }
+      return isThere && entry.sha ? ['EVALSHA', entry.sha, ...args] : ['EVAL', entry.text, ...args]
+    },
+    noteReply(script, reply) {
+      isPreludeKnown = true
+      if (reply instanceof ReplyError) {
+        const isRefused = isUnexpectedFlag(reply)
+        if (isRefused) firstLine = ''
+        if (isRefused || reply.word === 'NOSCRIPT') {
+          known.clear()
+          return true
+        }
+      }
+      const entry = known.get(script)
+      if (entry && !entry.sha) {
+        void sha1(entry.text).then((sha) => {
+          entry.sha = sha
+        })
+      }
+      return false
+    },
+  }
+}

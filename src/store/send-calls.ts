@@ -1,0 +1,115 @@
+import { now } from '../runtime/clock.ts'
+import type { Answer } from './answer.ts'
+import type { CallsToCome, Planner, Request } from './plan-batch.ts'
+import { isPatient, type Resend } from './resend.ts'
+import type { PendingCall } from './tick.ts'
+import type { SendEach, Transport, Wire } from './transport.ts'
+
+const ALONE_BYTES = 65_536
+
+export interface SenderParts {
+  readonly transport: Transport
+  readonly sendEach: SendEach | undefined
+  /** The transport keeps the order of requests made one after another. */
+  readonly ordered: boolean
+  readonly planner: Planner
+  readonly answer: Answer
+  readonly resend: Resend
+}
+
+/** Sends the calls of a tick, again where they may be; calls `done` when there is nothing more to send. Never throws. */
+export type SendCalls = (calls: readonly PendingCall[], done: () => void) => void
+
+export function createSender({ transport, sendEach, ordered, planner, answer, resend }: SenderParts): SendCalls {
+  /** Sends requests together; `done` is given the calls that have to be sent again. */
+  const exchange = (requests: readonly Request[], done: (again: PendingCall[]) => void): void => {
+    const [first, second] = requests as [Request, Request?]
+    const call = callOf(requests)
+    if (second && sendEach) {
+      const again: PendingCall[][] = []
+      let left = requests.length
+      const end = (at: number, calls: PendingCall[]): void => {
+        if (calls[0]) again[at] = calls
+        if (--left === 0) done(again.flat())
+      }
+      sendEach(
+        requests,
+        call,
+        (at, reply) => end(at, answer(requests[at] as Request, reply)),
+        (at, error) => void resend.settleOrKeep((requests[at] as Request).calls, error).then((calls) => end(at, calls)),
+      )
+      return
+    }
+    const fail = (error: unknown): void => {
+      const calls = second ? requests.flatMap((request) => request.calls) : first.calls
+      void resend.settleOrKeep(calls, error).then(done)
+    }
+    if (!second) transport.send(first, call).then((reply) => done(answer(first, reply)), fail)
+    else {
+      transport
+        .sendMany(requests, call)
+        .then((replies) => done(requests.flatMap((request, i) => answer(request, replies[i] as Wire))), fail)
+    }
+  }
+
+  /** Sends all of `queue`, one batch after another unless the transport keeps their order itself. */
+  const sendInOrder = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
+    let requests: Request[] = []
+    while (queue[0] && !requests[0]) requests = planner.planBatch(queue, toCome)
+    if (!requests[0]) done()
+    else if (ordered && queue[0]) {
+      const end = afterAll(2, done)
+      exchange(requests, (again) => sendInOrder(again, toCome, end))
+      sendInOrder(queue, toCome, end)
+    } else exchange(requests, (again) => sendInOrder(again[0] ? [...again, ...queue] : queue, toCome, done))
+  }
+
+  /** Sends apart what would hold up the others, or be held up by them; the rest in call order. */
+  return (calls, done) => {
+    const simple = planner.planSimple(calls)
+    if (simple) return exchange([simple], (again) => sendInOrder(again, undefined, done))
+    const at = now()
+    const soon = at + (latest(calls) - at) / 2
+    const mustGoAlone = (call: PendingCall): boolean =>
+      !ordered && (call.bytes || call.size > ALONE_BYTES || call.deadline < soon)
+    if (!calls[1] || !calls.some((call) => call.script || mustGoAlone(call))) {
+      return sendInOrder([...calls], undefined, done)
+    }
+    const toCome = new Map<string, number>()
+    for (const { keys } of calls) for (const key of keys) toCome.set(key, (toCome.get(key) ?? 0) + 1)
+    const alone: PendingCall[] = []
+    const rest: PendingCall[] = []
+    for (const call of calls) {
+      // Calls on one key keep their order.
+      const isAlone = mustGoAlone(call) && call.keys.every((key) => toCome.get(key) === 1)
+      ;(isAlone ? alone : rest).push(call)
+    }
+    const end = afterAll(alone.length + 1, done)
+    for (const call of alone) sendInOrder([call], toCome, end)
+    sendInOrder(rest, toCome, end)
+  }
+}
+
+/** How a batch may end: as late as the latest of its calls. */
+function callOf(requests: readonly Request[]): { deadline: number; bytes: boolean; patient: boolean } {
+  const [{ calls }, second] = requests as [Request, Request?]
+  const [first, other] = calls as [PendingCall, PendingCall?]
+  if (!second && !other) return first
+  return {
+    deadline: Math.max(...requests.map((request) => latest(request.calls))),
+    bytes: first.bytes,
+    patient: requests.every((request) => isPatient(request.calls)),
+  }
+}
+
+function latest(calls: readonly PendingCall[]): number {
+  return calls.reduce((max, { deadline }) => Math.max(max, deadline), 0)
+}
+
+/** A function that calls `done` when it has been called so many times. */
+function afterAll(times: number, done: () => void): () => void {
+  let left = times
+  return () => {
+    if (--left === 0) done()
+  }
+}

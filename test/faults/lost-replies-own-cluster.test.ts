@@ -1,0 +1,3 @@
+import { describeLostReplies } from './support/lost-replies.ts'
+
+describeLostReplies('own Cluster')

@@ -1,0 +1,31 @@
+import { memcachedStore } from '../../adapters/memcached/index.ts'
+import type { Program } from '../../scripts/servers/find.ts'
+import { type Server, startServer } from '../../scripts/servers.ts'
+import type { AtomicStore } from '../../src/index.ts'
+
+/** A system that is no Redis, over servers that are started when the first store is opened. */
+export interface System {
+  readonly name: string
+  open(): Promise<AtomicStore>
+  close(): Promise<void>
+}
+
+function system(name: string, program: Program, servers: number, store: (urls: string[]) => AtomicStore): System {
+  let started: Promise<Server[]> | undefined
+  return {
+    name,
+    async open() {
+      started ??= Promise.all(Array.from({ length: servers }, () => startServer(program)))
+      return store((await started).map(({ url }) => url))
+    },
+    async close() {
+      await Promise.all(((await started) ?? []).map((server) => server.stop()))
+    },
+  }
+}
+
+/** Made anew for each file that asks, so that each has servers of its own. */
+export const systems = (): readonly System[] => [
+  system('memcached 1.6.18', 'memcached16', 1, (servers) => memcachedStore({ servers })),
+  system('memcached, three servers', 'memcached', 3, (servers) => memcachedStore({ servers })),
+]

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { HitherError } from '../../src/errors.ts'
+import type { Operation } from '../../src/protocol/operation.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
+import type { CommandStore } from '../../src/store/store.ts'
+
+const traits = { maxKeyBytes: 1024, maxValueBytes: 1024 } as CommandStore['traits']
+const operation: Operation<never[], number> = {
+  name: 'test.none',
+  effect: 'read',
+  lua: '',
+  apply: () => ({ next: undefined, ttl: 'keep', reply: 1 }),
+}
+
+/** A store whose server refuses scripts, and whose only connection for WATCH never answers. */
+async function scriptless(): Promise<CommandStore> {
+  const refuse = () => Promise.reject(new HitherError('UNSUPPORTED', 'no scripts'))
+  const plain = { traits, run: refuse, ready: refuse, get: async () => 'value', close: async () => {} }
+  const store = withWatch(plain as unknown as CommandStore, () => new Promise(() => {}))
+  await store.ready()
+  void store.run(operation, 'key', [])
+  return store
+}
+
+describe('calls on a key whose operation is still under WATCH', () => {
+  it('wait for it, and leave the queue when they are aborted', async () => {
+    const store = await scriptless()
+    const stop = new AbortController()
+    const read = store.get('key', { signal: stop.signal })
+    expect(await store.get('other')).toBe('value')
+    const reason = new Error('no longer needed')
+    stop.abort(reason)
+    await expect(read).rejects.toBe(reason)
+  })
+  it('leave the queue at their deadline', async () => {
+    const store = await scriptless()
+    await expect(store.get('key', { deadline: Date.now() + 20 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+  })
+})
