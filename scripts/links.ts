@@ -1,6 +1,7 @@
 /**
  * Fails on a dead link: every relative link of a Markdown page leads to a file of this repository, and its `#anchor` to a
- * heading there; what a packed page links to is packed as well. `node scripts/links.ts`
+ * heading there; what a packed page links to is packed as well. And on a page of `docs/` without an example that the tests
+ * run (`test/examples/docs.test.ts`). `node scripts/links.ts`
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
@@ -12,6 +13,7 @@ const isPacked = (file: string): boolean => packed.some((entry) => file === entr
 
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  'create/README.md',
   ...['docs', 'bench'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
@@ -50,6 +52,18 @@ for (const page of pages) {
     if (fault) dead.push(`${page}: ${target} ${fault}`)
   }
 }
+/** Pages without a program, and why. */
+const WITHOUT_PROGRAM: Readonly<Record<string, string>> = {
+  'docs/deploy.md': 'its commands start the example, which the tests of each platform do',
+  'docs/gateway-commands.md': 'a table, written by the test that runs each of its commands',
+}
+const idle = pages.filter(
+  (page) =>
+    /^docs\/[\w-]+\.md$/.test(page) &&
+    !(page in WITHOUT_PROGRAM) &&
+    !/^```ts\n/m.test(readFileSync(join(root, page), 'utf8')),
+)
+for (const page of idle) console.error(`${page} has no example that runs`)
 for (const line of dead) console.error(line)
-console.log(`${pages.length} pages, ${dead.length} dead links`)
-process.exitCode = dead.length > 0 ? 1 : 0
+console.log(`${pages.length} pages, ${dead.length} dead links, ${idle.length} without an example that runs`)
+process.exitCode = dead.length > 0 || idle.length > 0 ? 1 : 0

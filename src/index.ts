@@ -14,6 +14,7 @@ export type {
   Frozen,
   GetOrSetOptions,
   LoadContext,
+  LoadDefaults,
   Loader,
   ManyLoader,
   ManyResult,

@@ -3,7 +3,7 @@ import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { parseRedisUrl, splitRedisUrls } from '../../src/store/redis-url.ts'
 import type { IoredisLike } from './client.ts'
 import { keepName } from './cluster-of.ts'
-import { loadIoredis } from './package.ts'
+import { type IoredisClient, type IoredisCluster, loadIoredis } from './package.ts'
 import { made } from './transport.ts'
 
 export interface ConnectOptions {
@@ -22,6 +22,18 @@ export interface ConnectOptions {
  * `await ioredisStore(client).ready()` does. Several urls (or `cluster: true`) make a Cluster.
  * The store's `close()` ends it. Rejects with `INVALID_URL`, or `UNSUPPORTED` when ioredis is not installed.
  */
+export async function connect(
+  url: string | readonly string[],
+  options: ConnectOptions & { readonly cluster: true },
+): Promise<IoredisCluster>
+export async function connect(
+  url: string,
+  options: ConnectOptions & { readonly cluster: false },
+): Promise<IoredisClient>
+export async function connect(
+  url: string | readonly string[],
+  options?: ConnectOptions,
+): Promise<IoredisClient | IoredisCluster>
 export async function connect(url: string | readonly string[], options: ConnectOptions = {}): Promise<IoredisLike> {
   const urls = (typeof url === 'string' ? splitRedisUrls(url) : url).map(parseRedisUrl)
   const [first] = urls

@@ -13,6 +13,7 @@ import { type IoredisTransportOptions, openClient } from './transport.ts'
 
 export type { IoredisLike } from './client.ts'
 export { type ConnectOptions, connect } from './connect.ts'
+export type { IoredisClient, IoredisCluster } from './package.ts'
 export { type IoredisTransportOptions, ioredisTransport } from './transport.ts'
 
 export interface IoredisStoreOptions extends IoredisTransportOptions {

@@ -1,6 +1,16 @@
 import { HitherError } from '../../src/errors.ts'
 import type { IoredisLike } from './client.ts'
 
+/** The types of ioredis. A program with iovalkey alone has none: by the comment it compiles all the same. */
+// biome-ignore lint/suspicious/noTsIgnore: an error only where the peer is not installed
+/** @ts-ignore */
+type Package = typeof import('ioredis')
+
+/** A client as ioredis types it, with a method for each command; `any` in a program without ioredis. */
+export type IoredisClient = InstanceType<Package['Redis']>
+/** As `IoredisClient`, of a Cluster. */
+export type IoredisCluster = InstanceType<Package['Cluster']>
+
 type Make = new (...args: unknown[]) => IoredisLike
 
 export interface IoredisPackage {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import {
   cpSync,
   mkdtempSync,
@@ -12,11 +12,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /**
  * Every `ts` block of the README and the docs is type-checked, and run unless it is marked `ts no-run`. A line that ends
- * in `console.log(…) // → text` prints that text.
+ * in `console.log(…) // → text` prints that text. It finds a Redis in `REDIS_URL`, and a gateway before it in the variables
+ * of Upstash.
  */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const pages = [
@@ -38,11 +41,14 @@ const blocks = pages.flatMap((page) =>
 
 describe('the code in the docs', () => {
   let folder = ''
+  let gateway: StartedGateway
+  const redis = process.env.REDIS8_URL as string
   const aliases = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).compilerOptions.paths as Record<
     string,
     [string]
   >
-  beforeAll(() => {
+  beforeAll(async () => {
+    gateway = await startGateway({ redis })
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'hither-docs-')))
     for (const part of ['src', 'adapters']) cpSync(join(root, part), join(folder, part), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
@@ -76,7 +82,10 @@ describe('the code in the docs', () => {
       })`
     writeFileSync(join(folder, 'hooks.mjs'), hooks)
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(async () => {
+    await gateway?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
 
   it('is there', () => {
     expect(blocks.length).toBeGreaterThan(5)
@@ -91,13 +100,15 @@ describe('the code in the docs', () => {
     expect(errors).toBe('')
   })
   for (const { name, file, body } of blocks.filter(({ runs }) => runs)) {
-    it(`${name} runs`, { timeout: 60_000 }, () => {
+    it(`${name} runs`, { timeout: 60_000 }, async () => {
       const path = join(folder, file)
       const hooks = pathToFileURL(join(folder, 'hooks.mjs')).href
-      const printed = execFileSync(process.execPath, ['--no-warnings', '--import', hooks, path], {
-        encoding: 'utf8',
-        cwd: folder,
-      })
+      const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: gateway.token, REDIS_URL: redis }
+      const { stdout: printed } = await promisify(execFile)(
+        process.execPath,
+        ['--no-warnings', '--import', hooks, path],
+        { cwd: folder, env: { ...process.env, ...env } },
+      )
       const said = [...body.matchAll(/console\.log\(.*\) \/\/ → (.*)$/gm)].map(([, text]) => text)
       if (said.length > 0) expect(printed.trim().split('\n')).toEqual(said)
       else expect(printed).not.toContain('undefined')

@@ -66,6 +66,7 @@ export async function add<F extends object>(
   return (await readThenRun(view, key, limit, work, { attempt })) === 1
 }
 
+/** Whether there is a fresh value. Rejects when the store does not answer. */
 export async function has<F extends object>(
   cache: AnyCache<Results, F>,
   key: string,

@@ -47,8 +47,8 @@ export async function capture(
 }
 
 /**
- * Makes the value stale at once: absent to `get`, served by `getOrSet` only while its refresh fails. Without grace it
- * is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
+ * Ends the value's freshness at once; it sets no lifetime, as Redis's EXPIRE does (`touch` does that). Stale, it is absent
+ * to `get`, and served by `getOrSet` only while its refresh fails. Without grace it is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
  */
 export async function expire(
   cache: AnyCache<Results, HasEntries>,
