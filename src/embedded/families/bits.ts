@@ -169,7 +169,7 @@ function writeField(bytes: Uint8Array, { at, bits }: Step, value: bigint): void 
 }
 
 /** What is stored for a value that may not fit; undefined: nothing is. */
-function fit(value: bigint, { bits, signed, overflow }: Step): bigint | undefined {
+function fitted(value: bigint, { bits, signed, overflow }: Step): bigint | undefined {
   const max = signed ? 2n ** BigInt(bits - 1) - 1n : 2n ** BigInt(bits) - 1n
   const min = signed ? -(2n ** BigInt(bits - 1)) : 0n
   if (value >= min && value <= max) return value
@@ -198,7 +198,7 @@ function bitfield(client: Client, args: readonly string[], readOnly: boolean): R
     if (step.verb === 'GET') return small(before)
     const given = BigInt(step.value)
     const wanted = step.verb === 'SET' ? (step.signed ? given : BigInt.asUintN(64, given)) : before + given
-    const after = fit(wanted, step)
+    const after = fitted(wanted, step)
     if (after === undefined) return null
     writeField(bytes, step, after)
     changed = true

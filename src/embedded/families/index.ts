@@ -6,26 +6,43 @@ import { command } from './command.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { expiry } from './expiry.ts'
+import { hashFields } from './hash-fields.ts'
+import { hashes } from './hashes.ts'
 import { keys } from './keys.ts'
+import { listMoves } from './list-moves.ts'
+import { lists } from './lists.ts'
 import { pubsub } from './pubsub.ts'
 import { scripting } from './scripting.ts'
 import { server } from './server.ts'
+import { sets } from './sets.ts'
+import { sortedCombined } from './sorted-combined.ts'
+import { sortedRanges } from './sorted-ranges.ts'
+import { sortedSets } from './sorted-sets.ts'
 import { strings } from './strings.ts'
 import { transactions } from './transactions.ts'
 
 /** The functions of all commands, by name. */
-export const families: Family = {
-  ...acl,
-  ...bits,
-  ...clients,
-  ...command,
-  ...connection,
-  ...counters,
-  ...expiry,
-  ...keys,
-  ...pubsub,
-  ...scripting,
-  ...server,
-  ...strings,
-  ...transactions,
-}
+export const families: Family = Object.assign(
+  {},
+  acl,
+  bits,
+  clients,
+  command,
+  connection,
+  counters,
+  expiry,
+  hashFields,
+  hashes,
+  keys,
+  listMoves,
+  lists,
+  pubsub,
+  scripting,
+  server,
+  sets,
+  sortedCombined,
+  sortedRanges,
+  sortedSets,
+  strings,
+  transactions,
+)
