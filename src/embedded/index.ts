@@ -5,6 +5,7 @@ import type { LuaLoader } from './script-host.ts'
 import { storeOver } from './store.ts'
 
 export { type Connection, createConnection, type Socket } from './connection.ts'
+export { dumpEngine, type EngineDump, loadEngine } from './dump.ts'
 export type { LuaHost, LuaLoader, LuaRuntime, LuaValue } from './script-host.ts'
 export { storeOver } from './store.ts'
 export { createTransport } from './transport.ts'

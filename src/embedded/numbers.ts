@@ -42,6 +42,15 @@ export function int(text: string | undefined, message: string = NOT_AN_INTEGER):
   return Number(parseInt64(text ?? '') ?? fail(message))
 }
 
+/** As `int`, of 32 bits. */
+export function int32(text: string | undefined, message: string = NOT_AN_INTEGER): number {
+  const value = int(text, message)
+  if (value >= -(2 ** 31) && value < 2 ** 31) return value
+  return fail(
+    message === NOT_AN_INTEGER ? 'ERR value is out of range, value must between -2147483648 and 2147483647' : message,
+  )
+}
+
 /** Of a range, its ends included. */
 export function intBetween(text: string | undefined, least: number, most: number, message: string): number {
   const value = int(text, message)

@@ -112,6 +112,8 @@ const list = (mark: string, items: readonly Reply[], count: number, resp: 2 | 3)
   return text
 }
 
+const errorLine = (message: string): string => message.replace(/^[\r\n]+|[\r\n]+$/g, '').replace(/[\r\n]/g, ' ')
+
 /** A reply on the wire, one unit a byte. */
 export function encode(reply: Reply, resp: 2 | 3): string {
   if (typeof reply === 'string') return `$${reply.length}\r\n${reply}\r\n`
@@ -119,7 +121,8 @@ export function encode(reply: Reply, resp: 2 | 3): string {
   if (reply === null) return resp === 3 ? '_\r\n' : '$-1\r\n'
   if (reply instanceof Simple) return `+${reply.text}\r\n`
   if (Array.isArray(reply)) return list('*', reply, reply.length, resp)
-  if (reply instanceof ReplyError) return `-${reply.message}\r\n`
+  // An error may quote what a client sent, and is one line.
+  if (reply instanceof ReplyError) return `-${errorLine(reply.message)}\r\n`
   if (reply instanceof Double) return resp === 3 ? `,${reply.text}\r\n` : `$${reply.text.length}\r\n${reply.text}\r\n`
   if (reply instanceof MapReply) {
     return resp === 3

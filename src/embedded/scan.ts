@@ -37,18 +37,22 @@ export function readScanOptions(args: readonly string[], from: number, allows: '
 
 /** Throws for what is no cursor. */
 export function readCursor(text: string): number {
-  if (!/^\d{1,20}$/.test(text) || BigInt(text) > 2n ** 64n - 1n) return fail('ERR invalid cursor')
-  return Number(text)
+  const [, digits = ''] = /^[+-]?(\d*)$/.exec(text) ?? fail('ERR invalid cursor')
+  return digits.length > 20 || BigInt(digits || '0') > 2n ** 64n - 1n ? fail('ERR invalid cursor') : Number(digits)
 }
+
+/** Redis keeps collections of so few in one piece, and hands that over whole. */
+const SMALL = 128
 
 /** The next places of a scan, from the last to the first, and the cursor after them. */
 export function scanPlaces<V>(
   map: IndexedMap<V>,
   cursor: number,
   { count, pattern }: ScanOptions,
+  wholeBelow: number = SMALL,
 ): { readonly cursor: string; readonly names: string[] } {
   const from = cursor === 0 ? map.size : Math.min(cursor, map.size)
-  const to = Math.max(0, from - count)
+  const to = wholeBelow > 0 && map.size <= wholeBelow ? 0 : Math.max(0, from - count)
   const names: string[] = []
   for (let place = from - 1; place >= to; place--) {
     const name = map.names[place] as string

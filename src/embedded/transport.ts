@@ -25,6 +25,8 @@ function createCaller(engine: Engine): Caller {
     reply: (reply) => waiting.shift()?.(reply),
     push() {},
   })
+  // Who has the engine in hand needs no password.
+  client.user = engine.users.get('default')
   return {
     client,
     send(command, call) {
@@ -136,6 +138,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
         },
       })
       client.resp = 3
+      client.user = engine.users.get('default')
       client.submit(['SUBSCRIBE', name])
       return async () => engine.disconnect(client)
     },
@@ -144,6 +147,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
       const hand = (reply: Reply): void => onReply(toWire(reply, false))
       const client = engine.connect({ reply: hand, push: hand })
       client.resp = 3
+      client.user = engine.users.get('default')
       client.submit(words(command.args))
       return {
         tell: (more) => client.submit(words(more.args)),

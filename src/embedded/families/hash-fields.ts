@@ -6,18 +6,24 @@ import type { Hash } from '../values.ts'
 import { readConditions } from './expiry.ts'
 import { dropField, hashToWrite } from './hashes.ts'
 
+const WRONG_NUMBER = "ERR wrong number of arguments for 'hsetex' command"
 const MAX_END = 2 ** 46 - 1
 
 /** `FIELDS n a b …` from `at` on, to the end. Throws error replies. */
-function readFields(args: readonly string[], at: number, per = 1): string[] {
+function readFields(
+  args: readonly string[],
+  at: number,
+  per = 1,
+  message = 'ERR Number of fields must be a positive integer',
+): string[] {
   if (args[at]?.toUpperCase() !== 'FIELDS')
     fail('ERR Mandatory argument FIELDS is missing or not at the right position')
-  const count = args[at + 1] === undefined ? 0 : int(args[at + 1], 'ERR Number of fields must be a positive integer')
-  if (count < 1) fail('ERR Number of fields must be a positive integer')
+  if (per === 2 && args.length - at < 4) fail(WRONG_NUMBER)
+  const bad = per === 2 ? 'ERR invalid number of fields' : message
+  const count = args[at + 1] === undefined ? 0 : int(args[at + 1], bad)
+  if (count < 1) fail(bad)
   if (count * per !== args.length - at - 2) {
-    fail(
-      per === 1 ? 'ERR The `numfields` parameter must match the number of arguments' : 'ERR wrong number of arguments',
-    )
+    fail(per === 1 ? 'ERR The `numfields` parameter must match the number of arguments' : WRONG_NUMBER)
   }
   return args.slice(at + 2)
 }
@@ -28,10 +34,10 @@ function expire(factor: number, fromNow: boolean): Run {
     const name = (args[0] as string).toLowerCase()
     const amount = exactInt(args[2])
     const hash = client.hash(key)
-    const at = args.findIndex((word, i) => i > 2 && word.toUpperCase() === 'FIELDS')
-    const when = readConditions(at < 0 ? [] : args.slice(3, at))
-    const fields = readFields(args, at < 0 ? 3 : at)
     if (BigInt(amount) < 0n) fail('ERR invalid expire time, must be >= 0')
+    const hasCondition = /^([nx]x|[gl]t)$/i.test(args[3] ?? '')
+    const when = readConditions(hasCondition ? args.slice(3, 4) : [])
+    const fields = readFields(args, hasCondition ? 4 : 3, 1, 'ERR Parameter `numFields` should be greater than 0')
     const endMs = Number(amount) * factor + (fromNow ? client.now : 0)
     if (endMs > MAX_END) fail(`ERR invalid expire time in '${name}' command`)
     if (!hash) return fields.map(() => -2)
@@ -113,7 +119,12 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
       if (options.fnx || options.fxx) fail('ERR Only one of FXX or FNX arguments can be specified')
       if (word === 'FNX') options.fnx = true
       else options.fxx = true
-    } else fail(`ERR unknown argument: ${args[i]}`)
+    } else
+      fail(
+        isSet
+          ? `ERR unknown argument: ${args[i]}`
+          : 'ERR Mandatory argument FIELDS is missing or not at the right position',
+      )
   }
   options.at = i
   return options

@@ -3,7 +3,7 @@ import type { Client } from '../client.ts'
 import type { Database } from '../database.ts'
 import { matchGlob } from '../glob.ts'
 import { copyOf, encodingOf, typeOf } from '../kinds.ts'
-import { int } from '../numbers.ts'
+import { int, int32 } from '../numbers.ts'
 import { fail, OK, type Reply, Simple } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
 import type { Family } from '../table.ts'
@@ -46,7 +46,7 @@ function rename(client: Client, [, from = '', to = '']: readonly string[], onlyN
 
 const DB_RANGE = 'ERR DB index is out of range'
 export const databaseAt = (client: Client, text: string | undefined, message: string): Database =>
-  client.engine.databases[int(text, message)] ?? fail(DB_RANGE)
+  client.engine.databases[int32(text, message)] ?? fail(DB_RANGE)
 
 function copy(client: Client, args: readonly string[]): Reply {
   const [, from = '', to = ''] = args
@@ -88,7 +88,7 @@ function move(client: Client, [, key = '', index]: readonly string[]): Reply {
 function scan(client: Client, args: readonly string[]): Reply {
   const from = readCursor(args[1] as string)
   const options = readScanOptions(args, 2, 'type')
-  const { cursor, names } = scanPlaces(client.db.entries, from, options)
+  const { cursor, names } = scanPlaces(client.db.entries, from, options, 0)
   const found = names.filter((key) => {
     const value = client.db.entries.get(key)
     if (value !== undefined && options.type !== undefined && typeOf(value).toLowerCase() !== options.type) return false

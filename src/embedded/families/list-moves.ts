@@ -57,18 +57,23 @@ function blockingPop(client: Client, args: readonly string[], side: 'l' | 'r'): 
   return found ? [found[0], found[1][0] as string] : client.wait(keys, 'list', timeoutMs)
 }
 
+/** `COUNT n`, once, to the end. Throws error replies. */
+export function readPopCount(args: readonly string[], from: number): number {
+  let count: number | undefined
+  for (let i = from; i < args.length; i += 2) {
+    if (count !== undefined || args[i]?.toUpperCase() !== 'COUNT' || args[i + 1] === undefined) fail(SYNTAX)
+    count = intBetween(args[i + 1], 1, Number.MAX_SAFE_INTEGER * 2048, 'ERR count should be greater than 0')
+  }
+  return count ?? 1
+}
+
 /** `numkeys key … LEFT|RIGHT [COUNT n]` from `at` on. */
 function readMultiPop(args: readonly string[], at: number): readonly [string[], 'l' | 'r', number] {
   const many = intBetween(args[at], 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
   const end = at + 1 + many
   if (end >= args.length) fail(SYNTAX)
   const side = sideOf(args[end])
-  let count = 1
-  if (args.length > end + 1) {
-    if (args[end + 1]?.toUpperCase() !== 'COUNT' || args.length !== end + 3) fail(SYNTAX)
-    count = intBetween(args[end + 2], 1, Number.MAX_SAFE_INTEGER, 'ERR count should be greater than 0')
-  }
-  return [args.slice(at + 1, end), side, count]
+  return [args.slice(at + 1, end), side, readPopCount(args, end + 1)]
 }
 
 function multiPop(client: Client, args: readonly string[], at: number, timeoutMs: number | undefined): Outcome {
@@ -85,7 +90,7 @@ function blockingMove(
   timeoutMs: number,
 ): Outcome {
   const item = move(client, from, to, ...sides)
-  return item ?? client.wait([from], 'list', timeoutMs, null)
+  return item ?? client.wait([from], 'list', timeoutMs)
 }
 
 export const listMoves: Family = {

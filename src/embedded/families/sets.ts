@@ -108,10 +108,7 @@ function pop(client: Client, args: readonly string[]): Reply {
 
 function randomMember(client: Client, args: readonly string[]): Reply {
   if (args.length > 3) fail(SYNTAX)
-  const count =
-    args.length > 2
-      ? int(args[2], args[2] !== undefined && /^-?\d+$/.test(args[2]) ? RANDOM_RANGE : undefined)
-      : undefined
+  const count = args.length > 2 ? int(args[2]) : undefined
   if (count !== undefined && count < -(2 ** 62)) fail(RANDOM_RANGE)
   const set = client.set(args[1] as string)
   if (!set) return count === undefined ? null : []

@@ -1,11 +1,11 @@
 import type { Client } from '../client.ts'
-import { float, intBetween } from '../numbers.ts'
+import { float, int, intBetween } from '../numbers.ts'
 import { Double, fail, NULL_ARRAY, type Reply } from '../reply.ts'
 import type { SortedNode } from '../sorted-set.ts'
 import { SortedSet } from '../sorted-set.ts'
 import type { Family, Outcome, Run } from '../table.ts'
 import { MemberSet } from '../values.ts'
-import { readTimeout } from './list-moves.ts'
+import { readPopCount, readTimeout } from './list-moves.ts'
 import { storeMembers } from './sorted-ranges.ts'
 import { scored } from './sorted-sets.ts'
 import { SYNTAX } from './strings.ts'
@@ -30,11 +30,12 @@ interface Wanted {
   withScores: boolean
 }
 
-function read(args: readonly string[], at: number, how: How, isStore: boolean, name: string): Wanted {
-  const many = intBetween(args[at], -(2 ** 62), 2 ** 62, 'ERR value is not an integer or out of range')
+function read(client: Client, args: readonly string[], at: number, how: How, isStore: boolean, name: string): Wanted {
+  const many = int(args[at])
   if (many < 1) fail(`ERR at least 1 input key is needed for '${name}' command`)
   if (many > args.length - at - 1) fail(SYNTAX)
   const keys = args.slice(at + 1, at + 1 + many)
+  for (const key of keys) membersOf(client, key)
   const wanted: Wanted = { keys, weights: keys.map(() => 1), aggregate: 'SUM', withScores: false }
   for (let i = at + 1 + many; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
@@ -95,7 +96,7 @@ function sortedNodes(members: ReadonlyMap<string, number>): SortedNode[] {
 const reply =
   (how: How): Run =>
   (client, args) => {
-    const wanted = read(args, 1, how, false, (args[0] as string).toLowerCase())
+    const wanted = read(client, args, 1, how, false, (args[0] as string).toLowerCase())
     const nodes = sortedNodes(combine(client, how, wanted))
     return wanted.withScores ? scored(client, nodes) : nodes.map(({ member }) => member)
   }
@@ -103,7 +104,7 @@ const reply =
 const store =
   (how: How, event: string): Run =>
   (client, args) => {
-    const members = combine(client, how, read(args, 2, how, true, (args[0] as string).toLowerCase()))
+    const members = combine(client, how, read(client, args, 2, how, true, (args[0] as string).toLowerCase()))
     return storeMembers(
       client,
       args[1] as string,
@@ -113,8 +114,10 @@ const store =
   }
 
 function interCard(client: Client, args: readonly string[]): Reply {
-  const many = intBetween(args[1], 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
-  if (many > args.length - 2) fail("ERR Number of keys can't be greater than number of args")
+  const many = int(args[1])
+  if (many < 1) fail("ERR at least 1 input key is needed for 'zintercard' command")
+  if (many > args.length - 2) fail(SYNTAX)
+  for (const key of args.slice(2, 2 + many)) membersOf(client, key)
   let limit = 0
   for (let i = 2 + many; i < args.length; i += 2) {
     if (args[i]?.toUpperCase() !== 'LIMIT' || args[i + 1] === undefined) fail(SYNTAX)
@@ -168,11 +171,7 @@ function multiPop(client: Client, args: readonly string[], at: number, timeoutMs
   if (end >= args.length) fail(SYNTAX)
   const where = args[end]?.toUpperCase()
   if (where !== 'MIN' && where !== 'MAX') fail(SYNTAX)
-  let count = 1
-  if (args.length > end + 1) {
-    if (args[end + 1]?.toUpperCase() !== 'COUNT' || args.length !== end + 3) fail(SYNTAX)
-    count = intBetween(args[end + 2], 1, Number.MAX_SAFE_INTEGER, 'ERR count should be greater than 0')
-  }
+  const count = readPopCount(args, end + 1)
   const keys = args.slice(at + 1, end)
   for (const key of keys) {
     const set = client.sorted(key)

@@ -35,7 +35,7 @@ function readOptions(
     else if (isAny && word === 'BYSCORE') options.by = 'score'
     else fail(SYNTAX)
   }
-  if (options.limit && options.by === 'rank') {
+  if (options.limit && options.limit[1] !== -1 && options.by === 'rank') {
     fail('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX')
   }
   if (options.withScores && options.by === 'lex')

@@ -109,7 +109,8 @@ const rank =
   (backwards: boolean) =>
   (client: Client, args: readonly string[]): Reply => {
     const withScore = args[3] !== undefined
-    if (args.length > 4 || (withScore && args[3]?.toUpperCase() !== 'WITHSCORE')) fail(SYNTAX)
+    if (args.length > 4) fail(`ERR wrong number of arguments for '${backwards ? 'zrevrank' : 'zrank'}' command`)
+    if (withScore && args[3]?.toUpperCase() !== 'WITHSCORE') fail(SYNTAX)
     const set = client.sorted(args[1] as string)
     const place = set?.rank(args[2] as string)
     if (!set || place === undefined) return withScore ? NULL_ARRAY : null
@@ -134,6 +135,7 @@ function randomMember(client: Client, args: readonly string[]): Reply {
 export const sortedSets: Family = {
   zadd: addAll,
   zincrby(client, [, key = '', amount, member = '']) {
+    if (/^([nx]x|[gl]t|ch|incr)$/i.test(amount as string)) fail(SYNTAX)
     const by = float(amount)
     const old = client.sorted(key)
     const score = (old?.get(member) ?? 0) + by
