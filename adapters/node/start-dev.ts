@@ -57,7 +57,12 @@ function plant(engine: Engine, file: string): void {
     throw new HitherError('INVALID_ARGUMENT', 'the seed cannot be read')
   }
   let replies = ''
-  const connection = createConnection(engine, { write: (part) => void (replies += part), end() {} })
+  const connection = createConnection(engine, {
+    write(part) {
+      replies += part
+    },
+    end() {},
+  })
   text.split(/\r?\n/).forEach((line, i) => {
     if (!line.trim() || line.startsWith('#')) return
     replies = ''

@@ -73,6 +73,8 @@ export class Client {
   waiting: Waiting | undefined
   /** What it runs may not wait: a transaction or a script. */
   mayWait = true
+  /** Last ids of the streams that XREAD waits for. */
+  lastIds: ReadonlyMap<string, string> | undefined
   /** A command that waited is tried again. */
   retrying = false
   /** Of the script that runs as this client: what it may do. */

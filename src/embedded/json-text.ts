@@ -29,7 +29,7 @@ export function loadJson(text: string): JsonData {
     if (at >= text.length) bad()
     at++
     const raw = text.slice(start + 1, at - 1)
-    return raw.includes('\\') ? unescape(raw, bad) : raw
+    return raw.includes('\\') ? resolveEscapes(raw, bad) : raw
   }
   const value = (depth: number): JsonData => {
     if (depth > MAX_DEPTH) fail('ERR recursion limit exceeded')
@@ -99,7 +99,7 @@ const SIMPLE: Readonly<Record<string, string>> = {
   t: '\t',
 }
 
-function unescape(raw: string, bad: () => never): string {
+function resolveEscapes(raw: string, bad: () => never): string {
   return raw.replace(
     /\\u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|\\(.)/gs,
     (_, first?: string, second?: string, simple?: string) => {

@@ -42,6 +42,14 @@ export function int(text: string | undefined, message: string = NOT_AN_INTEGER):
   return Number(parseInt64(text ?? '') ?? fail(message))
 }
 
+/** A whole number without a sign as `strtoull` reads one, of 64 bits; undefined for what is none. */
+export function parseUint64(text: string): bigint | undefined {
+  const [, sign, digits = ''] = /^[\t\n\v\f\r ]*([+-]?)(\d+)$/.exec(text) ?? []
+  if (digits === '' || digits.length > 40 || (sign === '-' && /[1-9]/.test(digits))) return undefined
+  const value = BigInt(digits)
+  return value < 2n ** 64n ? value : undefined
+}
+
 /** As `int`, of 32 bits. */
 export function int32(text: string | undefined, message: string = NOT_AN_INTEGER): number {
   const value = int(text, message)

@@ -1,5 +1,5 @@
 import { matchGlob } from './glob.ts'
-import { int } from './numbers.ts'
+import { int, parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import type { IndexedMap } from './values.ts'
 
@@ -37,8 +37,7 @@ export function readScanOptions(args: readonly string[], from: number, allows: '
 
 /** Throws for what is no cursor. */
 export function readCursor(text: string): number {
-  const [, digits = ''] = /^[+-]?(\d*)$/.exec(text) ?? fail('ERR invalid cursor')
-  return digits.length > 20 || BigInt(digits || '0') > 2n ** 64n - 1n ? fail('ERR invalid cursor') : Number(digits)
+  return Number((text === '' ? 0n : parseUint64(text)) ?? fail('ERR invalid cursor'))
 }
 
 /** Redis keeps collections of so few in one piece, and hands that over whole. */

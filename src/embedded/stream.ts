@@ -1,3 +1,4 @@
+import { parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import { SortedMap } from './sorted-map.ts'
 
@@ -43,19 +44,13 @@ export const millisecondsOf = (id: StreamId): number | bigint => unpack(id, 0)
 export const sequenceOf = (id: StreamId): number | bigint => unpack(id, 8)
 export const formatId = (id: StreamId): string => `${unpack(id, 0)}-${unpack(id, 8)}`
 
-const number64 = (text: string): bigint | undefined => {
-  if (!/^\d{1,20}$/.test(text)) return undefined
-  const value = BigInt(text)
-  return value > MAX_64 ? undefined : value
-}
-
 /** `5`, `5-1`, `-` and `+`; `sequence` is that of an id without one. Throws an error reply. */
 export function parseId(text: string, sequence: bigint = 0n, strict = false): StreamId {
   if (!strict && text === '-') return MIN_ID
   if (!strict && text === '+') return MAX_ID
   const at = text.indexOf('-')
-  const ms = number64(at < 0 ? text : text.slice(0, at))
-  const number = at < 0 ? sequence : number64(text.slice(at + 1))
+  const ms = parseUint64(at < 0 ? text : text.slice(0, at))
+  const number = at < 0 ? sequence : parseUint64(text.slice(at + 1))
   return ms === undefined || number === undefined ? fail(INVALID_ID) : makeId(ms, number)
 }
 

@@ -5,7 +5,6 @@ import type { Call } from '../store/call.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 import { fromBytes, fromText } from './bytes.ts'
 import type { Client } from './client.ts'
-import { resolve } from './dispatch.ts'
 import type { Engine } from './engine.ts'
 import { type Push, type Reply, toWire } from './reply.ts'
 
@@ -16,7 +15,7 @@ const words = (args: Command['args']): string[] =>
 /** A client whose replies settle promises, in the order of its commands. */
 interface Caller {
   readonly client: Client
-  send(command: Command, call: Call | undefined): Promise<Reply>
+  send(args: readonly string[], call: Call | undefined): Promise<Reply>
 }
 
 function createCaller(engine: Engine): Caller {
@@ -29,37 +28,41 @@ function createCaller(engine: Engine): Caller {
   client.user = engine.users.get('default')
   return {
     client,
-    send(command, call) {
+    send(args, call) {
       return new Promise((settle, reject) => {
-        let done = false
-        const leave = (error: unknown): void => {
-          if (done) return
-          done = true
-          end?.()
+        let isDone = false
+        let forget: (() => void) | undefined
+        let cancel: (() => void) | undefined
+        /** Whether it is the first outcome. */
+        const finish = (): boolean => {
+          if (isDone) return false
+          isDone = true
+          forget?.()
           cancel?.()
-          reject(error)
+          return true
         }
         waiting.push((reply) => {
-          if (done) return
-          done = true
-          end?.()
-          cancel?.()
-          settle(reply)
+          if (finish()) settle(reply)
         })
-        client.submit(words(command.args))
-        const late = (): void =>
-          leave(
-            new HitherError('TIMEOUT', 'the command did not end before its deadline', {
-              retryable: true,
-              maybeExecuted: true,
-            }),
-          )
-        const end = done || !call?.signal ? undefined : onAbort(call.signal, () => leave(call.signal?.reason))
-        const cancel = done || call?.deadline === undefined ? undefined : setDeadline(late, call.deadline - now())
+        client.submit(args)
+        if (isDone) return
+        const late = (): void => {
+          if (finish()) reject(timedOut())
+        }
+        const { signal, deadline } = call ?? {}
+        if (signal) {
+          forget = onAbort(signal, () => {
+            if (finish()) reject(signal.reason)
+          })
+        }
+        if (deadline !== undefined) cancel = setDeadline(late, deadline - now())
       })
     },
   }
 }
+
+const timedOut = (): HitherError =>
+  new HitherError('TIMEOUT', 'the command did not end before its deadline', { retryable: true, maybeExecuted: true })
 
 const check = (call: Call | undefined): void => {
   if (call?.signal?.aborted) throw call.signal.reason
@@ -77,19 +80,16 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     check(call)
   }
   /** Whether a command must have a client of its own: it may wait, or leaves something behind on its connection. */
-  const needsOwn = (command: Command): boolean => {
-    try {
-      const { flags, group } = resolve(engine, words(command.args))
-      return flags.has('blocking') || group === 'connection' || group === 'pubsub'
-    } catch {
-      return false
-    }
+  const needsOwn = (args: readonly string[]): boolean => {
+    const command = engine.table.get((args[0] as string).toLowerCase())
+    return !!command && (command.flags.has('blocking') || command.group === 'connection' || command.group === 'pubsub')
   }
   const sendRaw = async (command: Command, call: Call | undefined): Promise<Reply> => {
-    if (!needsOwn(command)) return shared.send(command, call)
+    const args = words(command.args)
+    if (!needsOwn(args)) return shared.send(args, call)
     const own = createCaller(engine)
     try {
-      return await own.send(command, call)
+      return await own.send(args, call)
     } finally {
       engine.disconnect(own.client)
     }
@@ -100,14 +100,14 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
   }
   const transactionOn = async (caller: Caller, commands: readonly Command[], call?: Call): Promise<readonly Wire[]> => {
     enter(call)
-    const words = [['MULTI'], ...commands.map(({ args }) => args), ['EXEC']]
-    const replies = await Promise.all(words.map((args) => caller.send({ args, effect: 'once' }, call)))
+    const framed = [['MULTI'], ...commands.map(({ args }) => words(args)), ['EXEC']]
+    const replies = await Promise.all(framed.map((args) => caller.send(args, call)))
     const last = toWire(replies.at(-1) as Reply, call?.bytes === true)
     if (Array.isArray(last)) return last
-    const at = replies.findIndex((reply, i) => i > 0 && i < words.length - 1 && reply instanceof ReplyError)
+    const at = replies.findIndex((reply, i) => i > 0 && i < framed.length - 1 && reply instanceof ReplyError)
     const refused = at < 0 ? last : (replies[at] as ReplyError)
     throw new StoreRejectedError(
-      String(words[at < 0 ? words.length - 1 : at]?.[0]),
+      String(framed[at < 0 ? framed.length - 1 : at]?.[0]),
       refused instanceof ReplyError ? refused : 'null',
     )
   }
@@ -160,7 +160,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
       return {
         async send(command, callOf) {
           enter(callOf)
-          return toWire(await caller.send(command, callOf), callOf?.bytes === true)
+          return toWire(await caller.send(words(command.args), callOf), callOf?.bytes === true)
         },
         transaction: (commands, callOf) => transactionOn(caller, commands, callOf),
         release: () => engine.disconnect(caller.client),

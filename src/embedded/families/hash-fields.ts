@@ -32,8 +32,8 @@ function expire(factor: number, fromNow: boolean): Run {
   return (client, args) => {
     const key = args[1] as string
     const name = (args[0] as string).toLowerCase()
-    const amount = exactInt(args[2])
     const hash = client.hash(key)
+    const amount = exactInt(args[2])
     if (BigInt(amount) < 0n) fail('ERR invalid expire time, must be >= 0')
     const hasCondition = /^([nx]x|[gl]t)$/i.test(args[3] ?? '')
     const when = readConditions(hasCondition ? args.slice(3, 4) : [])

@@ -6,8 +6,10 @@ import { command } from './command.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { expiry } from './expiry.ts'
+import { geo } from './geo.ts'
 import { hashFields } from './hash-fields.ts'
 import { hashes } from './hashes.ts'
+import { hyperLogLogs } from './hyper-log-logs.ts'
 import { keys } from './keys.ts'
 import { listMoves } from './list-moves.ts'
 import { lists } from './lists.ts'
@@ -18,6 +20,10 @@ import { sets } from './sets.ts'
 import { sortedCombined } from './sorted-combined.ts'
 import { sortedRanges } from './sorted-ranges.ts'
 import { sortedSets } from './sorted-sets.ts'
+import { sorting } from './sorting.ts'
+import { streamGroups } from './stream-groups.ts'
+import { streamReads } from './stream-reads.ts'
+import { streams } from './streams.ts'
 import { strings } from './strings.ts'
 import { transactions } from './transactions.ts'
 
@@ -31,8 +37,10 @@ export const families: Family = Object.assign(
   connection,
   counters,
   expiry,
+  geo,
   hashFields,
   hashes,
+  hyperLogLogs,
   keys,
   listMoves,
   lists,
@@ -43,6 +51,10 @@ export const families: Family = Object.assign(
   sortedCombined,
   sortedRanges,
   sortedSets,
+  sorting,
+  streamGroups,
+  streamReads,
+  streams,
   strings,
   transactions,
 )

@@ -62,22 +62,23 @@ export function readPopCount(args: readonly string[], from: number): number {
   let count: number | undefined
   for (let i = from; i < args.length; i += 2) {
     if (count !== undefined || args[i]?.toUpperCase() !== 'COUNT' || args[i + 1] === undefined) fail(SYNTAX)
-    count = intBetween(args[i + 1], 1, Number.MAX_SAFE_INTEGER * 2048, 'ERR count should be greater than 0')
+    count = intBetween(args[i + 1], 1, 2 ** 63, 'ERR count should be greater than 0')
   }
   return count ?? 1
 }
 
 /** `numkeys key … LEFT|RIGHT [COUNT n]` from `at` on. */
 function readMultiPop(args: readonly string[], at: number): readonly [string[], 'l' | 'r', number] {
-  const many = intBetween(args[at], 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
+  const many = intBetween(args[at], 1, 2 ** 63, 'ERR numkeys should be greater than 0')
   const end = at + 1 + many
   if (end >= args.length) fail(SYNTAX)
   const side = sideOf(args[end])
   return [args.slice(at + 1, end), side, readPopCount(args, end + 1)]
 }
 
-function multiPop(client: Client, args: readonly string[], at: number, timeoutMs: number | undefined): Outcome {
+function multiPop(client: Client, args: readonly string[], at: number, timeout: string | undefined): Outcome {
   const [keys, side, count] = readMultiPop(args, at)
+  const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout)
   const found = popFirst(client, keys, side, count)
   if (found) return found as Reply
   return timeoutMs === undefined ? NULL_ARRAY : client.wait(keys, 'list', timeoutMs)
@@ -108,5 +109,5 @@ export const listMoves: Family = {
   blpop: (client, args) => blockingPop(client, args, 'l'),
   brpop: (client, args) => blockingPop(client, args, 'r'),
   lmpop: (client, args) => multiPop(client, args, 1, undefined),
-  blmpop: (client, args) => multiPop(client, args, 2, readTimeout(args[1])),
+  blmpop: (client, args) => multiPop(client, args, 2, args[1]),
 }

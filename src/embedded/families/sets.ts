@@ -91,7 +91,7 @@ function pop(client: Client, args: readonly string[]): Reply {
   const key = args[1] as string
   if (args.length > 3) fail(SYNTAX)
   const range = 'ERR value is out of range, must be positive'
-  const count = args.length > 2 ? intBetween(args[2], 0, Number.MAX_SAFE_INTEGER, range) : undefined
+  const count = args.length > 2 ? intBetween(args[2], 0, 2 ** 63, range) : undefined
   const set = client.set(key)
   if (!set) return count === undefined ? null : new SetReply([])
   if (count === 0) return new SetReply([])
@@ -118,12 +118,12 @@ function randomMember(client: Client, args: readonly string[]): Reply {
 }
 
 function interCard(client: Client, args: readonly string[]): Reply {
-  const many = intBetween(args[1], 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
+  const many = intBetween(args[1], 1, 2 ** 63, 'ERR numkeys should be greater than 0')
   if (many > args.length - 2) fail("ERR Number of keys can't be greater than number of args")
   let limit = 0
   for (let i = 2 + many; i < args.length; i += 2) {
     if (args[i]?.toUpperCase() !== 'LIMIT' || args[i + 1] === undefined) fail(SYNTAX)
-    limit = intBetween(args[i + 1], 0, Number.MAX_SAFE_INTEGER, "ERR LIMIT can't be negative")
+    limit = intBetween(args[i + 1], 0, 2 ** 63, "ERR LIMIT can't be negative")
   }
   return combine(client, args.slice(2, 2 + many), 'inter', limit || undefined).length
 }

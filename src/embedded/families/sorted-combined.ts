@@ -121,7 +121,7 @@ function interCard(client: Client, args: readonly string[]): Reply {
   let limit = 0
   for (let i = 2 + many; i < args.length; i += 2) {
     if (args[i]?.toUpperCase() !== 'LIMIT' || args[i + 1] === undefined) fail(SYNTAX)
-    limit = intBetween(args[i + 1], 0, Number.MAX_SAFE_INTEGER, "ERR LIMIT can't be negative")
+    limit = intBetween(args[i + 1], 0, 2 ** 63, "ERR LIMIT can't be negative")
   }
   const keys = args.slice(2, 2 + many)
   const count = combine(client, 'inter', { keys, weights: keys.map(() => 1), aggregate: 'SUM', withScores: false }).size
@@ -142,7 +142,7 @@ const pop =
   (client, args) => {
     if (args.length > 3) fail(SYNTAX)
     const range = 'ERR value is out of range, must be positive'
-    const count = args.length > 2 ? intBetween(args[2], 0, Number.MAX_SAFE_INTEGER, range) : undefined
+    const count = args.length > 2 ? intBetween(args[2], 0, 2 ** 63, range) : undefined
     const key = args[1] as string
     const set = client.sorted(key)
     if (!set || count === 0) return []
@@ -165,13 +165,14 @@ const blockingPop =
     return client.wait(keys, 'zset', timeoutMs)
   }
 
-function multiPop(client: Client, args: readonly string[], at: number, timeoutMs: number | undefined): Outcome {
-  const many = intBetween(args[at], 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
+function multiPop(client: Client, args: readonly string[], at: number, timeout: string | undefined): Outcome {
+  const many = intBetween(args[at], 1, 2 ** 63, 'ERR numkeys should be greater than 0')
   const end = at + 1 + many
   if (end >= args.length) fail(SYNTAX)
   const where = args[end]?.toUpperCase()
   if (where !== 'MIN' && where !== 'MAX') fail(SYNTAX)
   const count = readPopCount(args, end + 1)
+  const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout)
   const keys = args.slice(at + 1, end)
   for (const key of keys) {
     const set = client.sorted(key)
@@ -197,5 +198,5 @@ export const sortedCombined: Family = {
   bzpopmin: blockingPop(false),
   bzpopmax: blockingPop(true),
   zmpop: (client, args) => multiPop(client, args, 1, undefined),
-  bzmpop: (client, args) => multiPop(client, args, 2, readTimeout(args[1])),
+  bzmpop: (client, args) => multiPop(client, args, 2, args[1]),
 }

@@ -65,9 +65,19 @@ export const allowed: readonly Allowed[] = [
   { why: 'two clocks', commands: /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/, seen: near(60_000) },
 ]
 
+/** Redis ends an argument at its first NUL where it quotes it in an error. */
+const withoutNul = (reply: Typed): unknown => {
+  if (typeof reply !== 'object' || reply === null || !('err' in reply)) return reply
+  return {
+    err: String(reply.err)
+      .replace(/\0[^']*'/g, "'")
+      .replace(/\0.*$/s, ''),
+  }
+}
+
 /** What of a reply is compared. */
 export function seen(args: readonly string[], reply: Typed): string {
   const name = (args[0] as string).toUpperCase()
   const rule = allowed.find(({ commands }) => commands.test(name))
-  return text(rule ? rule.seen(reply, args) : reply)
+  return text(rule ? rule.seen(reply, args) : withoutNul(reply))
 }
