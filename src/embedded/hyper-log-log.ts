@@ -143,5 +143,5 @@ export function estimate(registers: Uint8Array): number {
   let z = REGISTERS * tau((REGISTERS - (counts[MAX_RANK + 1] as number)) / REGISTERS)
   for (let rank = MAX_RANK; rank >= 1; rank--) z = (z + (counts[rank] as number)) * 0.5
   z += REGISTERS * sigma((counts[0] as number) / REGISTERS)
-  return Math.round((0.72134752044448170368 * REGISTERS * REGISTERS) / z)
+  return Math.round((0.7213475204444817 * REGISTERS * REGISTERS) / z)
 }

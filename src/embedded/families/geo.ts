@@ -34,7 +34,7 @@ function add(client: Client, args: readonly string[]): Reply {
   const words = ['zadd', args[1] as string, ...options]
   for (let i = at; i < args.length; i += 3)
     words.push(`${encodeGeo(...readPoint(args[i], args[i + 1]))}`, args[i + 2] as string)
-  return (sortedSets['zadd'] as (client: Client, args: readonly string[]) => Reply)(client, words)
+  return (sortedSets.zadd as (client: Client, args: readonly string[]) => Reply)(client, words)
 }
 
 const coordinate = (value: number): Reply => new Double(value)
