@@ -13,7 +13,7 @@ const radians = (degrees: number): number => degrees * (Math.PI / 180)
 function interleave(even: number, odd: number): number {
   let score = 0
   let weight = 1
-  for (let i = 0; i < 26; i++) {
+  for (let i = 0; i < 27; i++) {
     score += ((even >> i) & 1) * weight + ((odd >> i) & 1) * weight * 2
     weight *= 4
   }
@@ -24,7 +24,7 @@ function separate(score: number): readonly [even: number, odd: number] {
   let even = 0
   let odd = 0
   let rest = score
-  for (let i = 0; i < 26; i++) {
+  for (let i = 0; i < 27; i++) {
     const pair = rest % 4
     even += (pair & 1) * 2 ** i
     odd += (pair >> 1) * 2 ** i
@@ -36,7 +36,7 @@ function separate(score: number): readonly [even: number, odd: number] {
 function encodeWithin(longitude: number, latitude: number, latMax: number): number {
   const x = Math.floor(((longitude + 180) / 360) * STEPS)
   const y = Math.floor(((latitude + latMax) / (2 * latMax)) * STEPS)
-  return interleave(Math.min(y, STEPS - 1), Math.min(x, STEPS - 1))
+  return interleave(y, x)
 }
 
 export const encodeGeo = (longitude: number, latitude: number): number => encodeWithin(longitude, latitude, LAT_MAX)

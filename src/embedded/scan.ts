@@ -37,7 +37,7 @@ export function readScanOptions(args: readonly string[], from: number, allows: '
 
 /** Throws for what is no cursor. */
 export function readCursor(text: string): number {
-  return Number((text === '' ? 0n : parseUint64(text)) ?? fail('ERR invalid cursor'))
+  return Number(parseUint64(text) ?? fail('ERR invalid cursor'))
 }
 
 /** Redis keeps collections of so few in one piece, and hands that over whole. */

@@ -18,9 +18,9 @@ interface ScoreBound {
 
 function scoreBound(text: string): ScoreBound {
   const isOpen = text.startsWith('(')
-  // As `strtod` reads it: blanks before the number are skipped, and nothing at all is 0.
-  const digits = (isOpen ? text.slice(1) : text).replace(/^[\t\n\v\f\r ]+/, '')
-  const value = (digits === '' && !/\s/.test(text) ? 0 : parseFloat64(digits)) ?? fail(NOT_FLOAT)
+  // As `strtod` reads it: nothing at all is 0.
+  const digits = isOpen ? text.slice(1) : text
+  const value = (digits === '' ? 0 : parseFloat64(digits)) ?? fail(NOT_FLOAT)
   return { value, isOpen }
 }
 

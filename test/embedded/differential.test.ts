@@ -4,8 +4,8 @@ import { seedOfTheDay } from '../support/seed.ts'
 import { comparable, compare } from './support/compare.ts'
 import { readGrammars } from './support/grammar.ts'
 
-const url = process.env['REDIS8_URL'] ?? ''
-const TOTAL = Number(process.env['HITHER_COMMANDS'] ?? 4000)
+const url = process.env.REDIS8_URL ?? ''
+const TOTAL = Number(process.env.HITHER_COMMANDS ?? 4000)
 
 it('answers random histories as a Redis 8 does, but for what is written in support/allowed.ts', async () => {
   const engine = new Engine()

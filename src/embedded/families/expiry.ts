@@ -25,7 +25,7 @@ function expire(factor: bigint, fromNow: boolean): Run {
     const amount = BigInt(exactInt(args[2]))
     const max = 2n ** 63n - 1n
     const ms = amount * factor + (fromNow ? BigInt(client.now) : 0n)
-    const isBad = amount > max / factor || amount < -(max / factor) || ms > max || ms < -max
+    const isBad = amount > max / factor || amount < (-max - 1n) / factor || ms > max || ms < -max - 1n
     if (isBad) fail(`ERR invalid expire time in '${(args[0] as string).toLowerCase()}' command`)
     if (client.find(key) === undefined) return 0
     const endMs = Math.max(Number(ms), 0)

@@ -12,12 +12,14 @@ const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi
 const unitOf = (text: string | undefined): number =>
   UNITS[text?.toLowerCase() ?? ''] ?? fail('ERR unsupported unit provided. please use M, KM, FT, MI')
 
+const fixed = (value: number): string => (Number.isFinite(value) ? value.toFixed(6) : value > 0 ? 'inf' : '-inf')
+
 type Point = readonly [longitude: number, latitude: number]
 
 function readPoint(longitude: string | undefined, latitude: string | undefined): Point {
   const point = [float(longitude), float(latitude)] as const
   if (Math.abs(point[0]) > 180 || Math.abs(point[1]) > LAT_MAX) {
-    fail(`ERR invalid longitude,latitude pair ${point[0].toFixed(6)},${point[1].toFixed(6)}`)
+    fail(`ERR invalid longitude,latitude pair ${fixed(point[0])},${fixed(point[1])}`)
   }
   return point
 }
@@ -75,7 +77,13 @@ function positive(text: string | undefined, what: string): number {
 
 type Kind = 'radius' | 'radius-store' | 'search' | 'search-store'
 
-function readOptions(search: Search, args: readonly string[], from: number, kind: Kind): void {
+function readOptions(
+  search: Search,
+  set: SortedSet | undefined,
+  args: readonly string[],
+  from: number,
+  kind: Kind,
+): void {
   const isNew = kind.startsWith('search')
   for (let i = from; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
@@ -91,9 +99,10 @@ function readOptions(search: Search, args: readonly string[], from: number, kind
     } else if (kind === 'radius-store' && (word === 'STORE' || word === 'STOREDIST') && more >= 1) {
       search.store = args[++i] as string
       search.storeDistance = word === 'STOREDIST'
-    } else if (isNew && word === 'FROMMEMBER' && more >= 1 && !search.from && search.member === undefined)
+    } else if (isNew && word === 'FROMMEMBER' && more >= 1 && !search.from && search.member === undefined) {
       search.member = args[++i] as string
-    else if (isNew && word === 'FROMLONLAT' && more >= 2 && !search.from && search.member === undefined) {
+      if (set && set.get(search.member) === undefined) fail('ERR could not decode requested zset member')
+    } else if (isNew && word === 'FROMLONLAT' && more >= 2 && !search.from && search.member === undefined) {
       search.from = readPoint(args[i + 1], args[i + 2])
       i += 2
     } else if (isNew && word === 'BYRADIUS' && more >= 2 && search.radius === undefined && !search.box) {
@@ -176,7 +185,7 @@ function radius(client: Client, args: readonly string[], byMember: boolean, canS
   // Of a member of a key that is not there the rest is not asked for.
   if (set || !byMember) search.radius = positive(args[at], 'radius')
   if (set || !byMember) search.unit = unitOf(args[at + 1])
-  readOptions(search, args, at + 2, canStore ? 'radius-store' : 'radius')
+  readOptions(search, set, args, at + 2, canStore ? 'radius-store' : 'radius')
   checkOptions(search, search.store !== undefined, (args[0] as string).toLowerCase())
   return run(client, key, search, set, search.store !== undefined)
 }
@@ -201,10 +210,8 @@ function search(client: Client, args: readonly string[], isStore: boolean): Repl
   const key = args[isStore ? 2 : 1] as string
   const wanted = createSearch()
   const set = client.sorted(key)
-  readOptions(wanted, args, isStore ? 3 : 2, isStore ? 'search-store' : 'search')
+  readOptions(wanted, set, args, isStore ? 3 : 2, isStore ? 'search-store' : 'search')
   if (isStore) wanted.store = args[1] as string
-  if (wanted.member !== undefined && set && set.get(wanted.member) === undefined)
-    fail('ERR could not decode requested zset member')
   checkOptions(wanted, isStore, isStore ? 'geosearchstore' : 'geosearch')
   return run(client, key, wanted, set, isStore)
 }

@@ -158,9 +158,9 @@ function getEx(client: Client, args: readonly string[]): Reply {
 
 function setEx(client: Client, args: readonly string[]): Reply {
   const key = args[1] as string
-  const old = client.hash(key)
   const { endMs, keep, fnx, fxx, at } = readEnd(client, args, true)
   const words = readFields(args, at, 2)
+  const old = client.hash(key)
   const names = words.filter((_, i) => i % 2 === 0)
   if (fnx && names.some((name) => old?.has(name))) return 0
   if (fxx && !names.every((name) => old?.has(name))) return 0

@@ -131,8 +131,8 @@ export const hashes: Family = {
   hincrbyfloat(client, [, key = '', field = '', by = '']) {
     if (/^[+-]?(inf(inity)?|nan)$/i.test(by))
       fail(/nan/i.test(by) ? 'ERR value is not a valid float' : 'ERR value is NaN or Infinity')
-    const old = client.hash(key)?.get(field) ?? '0'
     addFloats('0', by, '', '')
+    const old = client.hash(key)?.get(field) ?? '0'
     const sum = addFloats(old, by, 'ERR hash value is not a float', 'ERR increment would produce NaN or Infinity')
     hashToWrite(client, key).set(field, sum)
     client.changed(key, 'h', 'hincrbyfloat')

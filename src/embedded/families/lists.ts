@@ -1,9 +1,11 @@
 import type { Client } from '../client.ts'
-import { int } from '../numbers.ts'
+import { exactInt, int } from '../numbers.ts'
 import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import type { Family } from '../table.ts'
 import { List } from '../values.ts'
 import { SYNTAX } from './strings.ts'
+
+const BELOW_LONG = 'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807'
 
 function push(client: Client, args: readonly string[], side: 'l' | 'r', mustExist: boolean): Reply {
   const key = args[1] as string
@@ -53,6 +55,7 @@ function range(size: number, from: number, to: number): readonly [number, number
 
 function remove(client: Client, [, key = '', limit, item]: readonly string[]): Reply {
   const count = int(limit)
+  if (exactInt(limit) === -(2n ** 63n)) fail(BELOW_LONG)
   const list = client.list(key)
   if (!list) return 0
   const items = list.toArray()
@@ -91,7 +94,7 @@ function positions(client: Client, args: readonly string[]): Reply {
     if (value === undefined) fail(SYNTAX)
     if (word === 'RANK') {
       rank = int(value, 'ERR value is not an integer or out of range')
-      if (rank < -(2 ** 63) + 1025) fail('ERR value is out of range')
+      if (exactInt(value) === -(2n ** 63n)) fail(BELOW_LONG)
       if (rank === 0) {
         fail(
           "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",

@@ -40,7 +40,9 @@ function readEntriesRead(
       if (read < 0 && read !== -1) fail('ERR value for ENTRIESREAD must be positive or -1')
       if (read === -1) read = undefined
     } else
-      fail(allowsMake ? "ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP." : SYNTAX)
+      fail(
+        `ERR unknown subcommand or wrong number of arguments for '${allowsMake ? 'CREATE' : 'SETID'}'. Try XGROUP HELP.`,
+      )
   }
   return { make, read }
 }

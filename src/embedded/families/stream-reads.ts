@@ -209,7 +209,8 @@ function readGroup(client: Client, args: readonly string[]): Outcome {
     const consumer = consumerOf(client, group, options.consumer, key)
     consumer.seenMs = client.now
     if (ids[i] !== '>') {
-      found.push([key, history(client, stream, consumer, idAfter(parseId(ids[i] as string, 0n, true)), count)])
+      const from = idAfter(parseId(ids[i] as string, 0n, true))
+      if (from !== undefined) found.push([key, history(client, stream, consumer, from, count)])
       return
     }
     const entries = deliver(client, key, stream, group, consumer, count, noAck)

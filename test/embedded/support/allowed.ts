@@ -62,6 +62,11 @@ export const allowed: readonly Allowed[] = [
     },
   },
   { why: 'picked at random', commands: /^(SRANDMEMBER|HRANDFIELD|ZRANDMEMBER|RANDOMKEY|SPOP)$/, seen: shape },
+  {
+    why: 'BYLEX over members of different scores has no order that means anything',
+    commands: /^(Z(REV)?RANGEBYLEX|ZLEXCOUNT)$/,
+    seen: (reply) => (typeof reply === 'object' && reply !== null && 'err' in reply ? reply : 'some'),
+  },
   { why: 'two clocks', commands: /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/, seen: near(60_000) },
 ]
 
@@ -78,6 +83,7 @@ const withoutNul = (reply: Typed): unknown => {
 /** What of a reply is compared. */
 export function seen(args: readonly string[], reply: Typed): string {
   const name = (args[0] as string).toUpperCase()
-  const rule = allowed.find(({ commands }) => commands.test(name))
+  const byLex = name === 'ZRANGE' && args.some((arg) => /^bylex$/i.test(arg))
+  const rule = allowed.find(({ commands }) => commands.test(byLex ? 'ZRANGEBYLEX' : name))
   return text(rule ? rule.seen(reply, args) : withoutNul(reply))
 }

@@ -24,7 +24,10 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   stream: ['x:1', 'x:2'],
   hyperloglog: ['p:1', 'p:2', 'p:3'],
 }
-const EVERY_KEY = Object.values(KEYS).flat()
+// The engine keeps a HyperLogLog in its dense form alone: no other command reads one.
+const EVERY_KEY = Object.values(KEYS)
+  .flat()
+  .filter((key) => !key.startsWith('p'))
 const WORDS = [
   'a',
   'b',
@@ -142,6 +145,7 @@ function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   const { name, type, token } = part
   const from = (items: readonly string[]): string => of(chance, items)
   if (chance() < 0.03) return from(HOSTILE)
+  if (type === 'key' && grammar.group === 'hyperloglog') return from(['p:1', 'p:2', 'p:3', 'p:1', 'p:2', 'h:1', 'l:1'])
   if (type === 'key') return chance() < 0.9 ? from(KEYS[grammar.group] ?? EVERY_KEY) : from(EVERY_KEY)
   if (/^(EX|PX|EXAT|PXAT)$/.test(token)) return moment(chance, token)
   if (/^(seconds|milliseconds|unix-time)/.test(name)) return moment(chance, `${grammar.words[0]} ${name}`)
@@ -149,7 +153,7 @@ function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   if (name === 'numkeys' || name === 'numfields') return forced || from(['1', '2', '0'])
   if (name === 'longitude') return from(['13.36', '15.08', '2.35', '-0.12', '180', '200', '0'])
   if (name === 'latitude') return from(['38.11', '37.50', '48.85', '51.5', '85', '90', '0'])
-  if (/^(radius|width|height)$/.test(name)) return from(['1', '100', '500', '200000', '0', '-1', '3000.5'])
+  if (/^(radius|width|height)$/.test(name)) return from(['1', '100', '500', '900', '0', '-1', '3000.5'])
   if (grammar.group === 'stream' && /^(id|start|end|last-id|lastid|new|min-idle)/i.test(name))
     return from(name.startsWith('min-idle') ? ['0', '10'] : [...IDS, '-', '+', '$', '>'])
   if (/^(group|groupname)$/.test(name)) return from(['g1', 'g2'])
@@ -212,6 +216,8 @@ function waitLittle(args: string[]): void {
     args[args.length - 1] = '0.001'
   if (/^(BLMPOP|BZMPOP)$/.test(name) && isTime(args[1])) args[1] = '0.001'
   // How much a step of a scan hands over is each server's own.
+  if (name === 'SCAN' && Number(args[1]) >= 0) args[1] = '0'
+  if (name === 'SCAN' && args.length > 1 && !args.some((arg) => /^COUNT$/i.test(arg))) args.push('COUNT', '1000')
   if (name === 'SCAN')
     for (let i = 1; i < args.length; i++)
       if (/^COUNT$/i.test(args[i - 1] as string) && Number(args[i]) > 0) args[i] = '1000'
