@@ -4,6 +4,7 @@ import { HitherError, isHitherError } from 'hither'
 import type { GatewayEvent, GatewayRole } from 'hither/gateway'
 import { parseTokens, type StartGatewayOptions, startGateway, type TokenFile, tokensFromFile } from 'hither/node'
 import { fail } from './fail.ts'
+import { stopOnSignals } from './signals.ts'
 
 export const HELP = `hither gateway: Upstash's REST protocol in front of a Redis
 
@@ -171,16 +172,4 @@ export async function gateway(args: string[]): Promise<void> {
   const example = token && values.role !== 'read-only' ? 'set/hello/world' : 'get/hello'
   console.log(`  curl ${served.url}/${example} -H "Authorization: Bearer ${shown}"`)
   console.log('  UPSTASH_REDIS_REST_URL is that address, UPSTASH_REDIS_REST_TOKEN the token')
-}
-
-/** The first signal stops it gently, a second at once. */
-function stopOnSignals(stop: () => Promise<void>): void {
-  let stopping = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1)
-      stopping = true
-      void stop().then(() => process.exit(0))
-    })
-  }
 }

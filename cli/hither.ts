@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
+import { HELP as DEV_HELP, dev } from './dev.ts'
 import { explain, fail } from './fail.ts'
 import { gateway, HELP } from './gateway.ts'
 
@@ -13,8 +14,10 @@ function version(): string {
 const [command, ...rest] = process.argv.slice(2)
 try {
   if (command === 'gateway') await gateway(rest)
+  else if (command === 'dev') await dev(rest)
   else if (command === '--version' || command === '-v') console.log(version())
-  else if (command === undefined || command === '--help' || command === '-h' || command === 'help') console.log(HELP)
+  else if (command === undefined || command === '--help' || command === '-h' || command === 'help')
+    console.log(`${HELP}\n${DEV_HELP}`)
   else fail('no such command: try hither --help')
 } catch (error) {
   fail(explain(error))

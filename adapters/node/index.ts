@@ -1,3 +1,5 @@
+export { type RespServer, type RespServerOptions, serveResp } from './resp-server.ts'
 export { type Served, type ServeOptions, serve } from './serve.ts'
+export { type StartDevOptions, type StartedDev, startDev } from './start-dev.ts'
 export { type StartedGateway, type StartGatewayOptions, startGateway } from './start-gateway.ts'
 export { parseTokens, type TokenFile, tokensFromFile } from './tokens.ts'

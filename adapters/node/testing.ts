@@ -1,3 +1,4 @@
+import { type StartDevOptions, type StartedDev, startDev as start } from './start-dev.ts'
 import { type StartedGateway, type StartGatewayOptions, startGateway } from './start-gateway.ts'
 
 export interface TestGateway extends StartedGateway, AsyncDisposable {}
@@ -11,4 +12,15 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const gateway = await startGateway({ host: '127.0.0.1', port: 0, ...options })
   return { ...gateway, [Symbol.asyncDispose]: gateway.stop }
+}
+
+export interface TestDev extends StartedDev, AsyncDisposable {}
+
+/**
+ * A development server for a test: REST and RESP on free ports of this machine, on an empty engine of its own. `await
+ * using` stops it. Rejects as `startDev` of `hither/node` does.
+ */
+export async function startDev(options: StartDevOptions = {}): Promise<TestDev> {
+  const dev = await start(options)
+  return { ...dev, [Symbol.asyncDispose]: dev.stop }
 }

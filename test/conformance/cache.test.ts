@@ -5,6 +5,7 @@ import { memoryStore } from '../../adapters/memory/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import {
   type AtomicStore,
   type Cache,
@@ -816,6 +817,13 @@ const inProcess = (): (() => Promise<AtomicStore>) => {
   return async () => (opened++ < 2 ? { ...memory, close: async () => {} } : memoryStore())
 }
 describeCache('memory', inProcess())
+const embedded = (): (() => Promise<AtomicStore>) => {
+  const store = embeddedStore()
+  let opened = 0
+  return async () => (opened++ < 2 ? { ...store, close: async () => {} } : embeddedStore())
+}
+describeCache('embedded', embedded())
+describeCache('embedded, mini', embedded(), undefined, createMiniCache)
 describeCache('memory, mini', inProcess(), undefined, createMiniCache)
 describeCache('ioredis → Redis 7', ...over(() => new Redis(env('REDIS7_URL'), single)))
 describeCache('ioredis → Redis 8', ...over(() => new Redis(env('REDIS8_URL'), single)))

@@ -5,6 +5,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type ChannelSpace, channel } from '../../src/channel/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import type { AtomicStore } from '../../src/index.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
@@ -94,6 +95,7 @@ function describeChannel(name: string, open: () => Promise<AtomicStore>, close?:
 const env = (name: string): string => process.env[name] as string
 
 describeChannel('memory', async () => memoryStore())
+describeChannel('embedded', async () => embeddedStore())
 for (const [name, variable] of [
   ['Redis 7', 'REDIS7_URL'],
   ['Redis 8', 'REDIS8_URL'],

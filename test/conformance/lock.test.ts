@@ -5,6 +5,7 @@ import { memoryStore } from '../../adapters/memory/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import { createLocks, type Lock, type Locks } from '../../src/lock/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import { rounds } from '../support/rounds.ts'
@@ -200,6 +201,8 @@ const many = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions:
 
 const memory = memoryStore()
 describeLocks('memory', async () => ({ ...memory, close: async () => {} }))
+const embedded = embeddedStore()
+describeLocks('embedded', async () => ({ ...embedded, close: async () => {} }))
 describeLocks('ioredis 6, redis 7', ...over(() => new Redis(env('REDIS7_URL'), single)))
 describeLocks('ioredis 6, redis 8', ...over(() => new Redis(env('REDIS8_URL'), single)))
 describeLocks('ioredis 6, valkey', ...over(() => new Redis(env('VALKEY_URL'), single)))

@@ -15,6 +15,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { encrypted } from '../../src/codec/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import type { AtomicStore } from '../../src/index.ts'
 import { hashedEntries } from '../../src/session/index.ts'
 
@@ -235,6 +236,7 @@ function describeLibraries(name: string, open: () => Promise<AtomicStore>, close
 
 const env = (name: string): string => process.env[name] as string
 describeLibraries('memory', async () => memoryStore())
+describeLibraries('embedded', async () => embeddedStore())
 describeLibraries('hither/tcp, Redis 8', async () => tcpStore({ url: env('REDIS8_URL') }))
 describeLibraries('hither/tcp, Valkey', async () => tcpStore({ url: env('VALKEY_URL') }))
 let gateway: StartedGateway | undefined

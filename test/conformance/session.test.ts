@@ -6,6 +6,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { encrypted } from '../../src/codec/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import type { AtomicStore } from '../../src/index.ts'
 import { createSessions, type Sessions, type SessionsOptions } from '../../src/session/index.ts'
 import { systems } from '../support/systems.ts'
@@ -299,6 +300,8 @@ function describeSessions(name: string, open: () => Promise<AtomicStore>, close?
 const env = (name: string): string => process.env[name] as string
 const memory = memoryStore()
 describeSessions('memory', async () => ({ ...memory, close: async () => {} }))
+const embedded = embeddedStore()
+describeSessions('embedded', async () => ({ ...embedded, close: async () => {} }))
 for (const [name, variable] of [
   ['Redis 7', 'REDIS7_URL'],
   ['Redis 8', 'REDIS8_URL'],

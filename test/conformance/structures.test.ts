@@ -3,6 +3,7 @@ import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import { type CommandStore, createCache } from '../../src/index.ts'
 import {
   batch,
@@ -485,6 +486,8 @@ function describeStructures(
     })
   })
 }
+
+describeStructures('embedded', { waits: true, fieldLifetimes: true }, async () => embeddedStore())
 
 const servers = [
   ['Redis 7', 'REDIS7_URL', false],

@@ -28,6 +28,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ['protocol', ...below],
   near: ['protocol', ...below],
   gateway: ['store', 'near', 'protocol', ...below],
+  embedded: ['store', 'near', 'protocol', ...below],
   testing: ['store', 'near', 'protocol', ...below],
   ...Object.fromEntries(features.map((name) => [name, ['store', 'near', 'protocol', ...below]])),
 }

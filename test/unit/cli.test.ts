@@ -184,7 +184,7 @@ describe('hither gateway', { timeout: 120_000 }, () => {
         /^hither: UNSUPPORTED: .*not a Cluster: give one url\n$/,
       ],
       [[...ok, '--prot', '1'], /^hither: .*Unknown option '--prot'/],
-      [[...ok, 's3cret'], /^hither: gateway takes options only/],
+      [[...ok, 's3cret'], /^hither: the command takes options only/],
       [[...ok, '--host', '203.0.113.1'], /^hither: --host is no address of this machine\n$/],
       [[...ok, '--redis', 'http://:s3cret@127.0.0.1'], /^hither: INVALID_URL: a Redis url looks like redis:/],
     ]

@@ -1,0 +1,63 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { HitherError } from 'hither'
+import { dumpEngine, type Engine, loadEngine } from 'hither/embedded'
+
+const HEAD = 'hither-snapshot 1 '
+
+/** FNV-1a of 32 bits: it tells a torn file, not a forged one. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+/**
+ * Loads what a snapshot holds. A file that is not there yet is an empty one. Throws `INVALID_ARGUMENT` for one that cannot
+ * be read or is not whole; it is left as it is.
+ */
+export function loadSnapshot(engine: Engine, file: string): void {
+  if (!existsSync(file)) return
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    throw new HitherError('INVALID_ARGUMENT', 'the snapshot cannot be read')
+  }
+  const end = text.indexOf('\n')
+  const body = text.slice(end + 1)
+  if (end < 0 || text.slice(0, end) !== `${HEAD}${body.length} ${checksum(body)}`) {
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      'the snapshot is torn or is none: it was left as it is, give another file',
+    )
+  }
+  loadEngine(engine, JSON.parse(body))
+}
+
+/**
+ * Writes a snapshot beside the file, then puts it in its place, so that the file is always a whole one. Throws
+ * `INVALID_ARGUMENT` where it cannot be written; the file is then the one before.
+ */
+export function saveSnapshot(engine: Engine, file: string): void {
+  const body = JSON.stringify(dumpEngine(engine))
+  const beside = `${file}.${process.pid}.tmp`
+  try {
+    const handle = openSync(beside, 'w', 0o600)
+    try {
+      const bytes = Buffer.from(`${HEAD}${body.length} ${checksum(body)}\n${body}`)
+      for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at)
+      fsyncSync(handle)
+    } finally {
+      closeSync(handle)
+    }
+    renameSync(beside, file)
+  } catch (error) {
+    rmSync(beside, { force: true })
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      `the snapshot cannot be written${code ? ` (${code})` : ''}: the one before was kept`,
+      { cause: error },
+    )
+  }
+}

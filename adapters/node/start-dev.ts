@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import { HitherError } from 'hither'
+import { createConnection, createTransport, Engine } from 'hither/embedded'
+import { createGateway, type GatewayOptions } from 'hither/gateway'
+import { lua } from 'hither/lua'
+import { serveResp } from './resp-server.ts'
+import { serve } from './serve.ts'
+import { loadSnapshot, saveSnapshot } from './snapshot.ts'
+
+export interface StartDevOptions {
+  /** Of Upstash's REST; 0 takes a free one. @default 0 */
+  readonly port?: number
+  /** Of RESP; 0 takes a free one. @default 0 */
+  readonly redisPort?: number
+  /** @default '127.0.0.1' */
+  readonly host?: string
+  /** @default a random one, in the result */
+  readonly token?: string
+  /** What clients of RESP have to say first. @default none */
+  readonly password?: string
+  /** Bytes that keys and values may take, about. @default without a bound */
+  readonly maxBytes?: number
+  /** @default 'noeviction' */
+  readonly evictionPolicy?: string
+  /** Keeps the data between runs: loaded at the start, written every 5 s after a change, and at the end. @default none */
+  readonly snapshot?: string
+  /** Commands to run at the start where there is no data yet, one a line, as redis-cli reads them. @default none */
+  readonly seed?: string
+  /** Called with each command that a client sends, before it runs. */
+  readonly onCommand?: (line: string) => void
+  /** Called when the snapshot could not be written. @default not said */
+  readonly onError?: (error: Error) => void
+  readonly onEvent?: GatewayOptions['onEvent']
+  /** Names that a request of REST may have in `Host`. @default any */
+  readonly hosts?: readonly string[]
+}
+
+export interface StartedDev {
+  /** The address of Upstash's REST. */
+  readonly url: string
+  readonly token: string
+  /** Such as `redis://127.0.0.1:6379`. */
+  readonly redisUrl: string
+  readonly engine: Engine
+  /** Writes the snapshot, if there is one, closes both ports and ends. Rejects where the snapshot cannot be written. */
+  stop(): Promise<void>
+}
+
+const SAVE_MS = 5000
+
+/** Runs the lines of a seed. Throws `INVALID_ARGUMENT` with the number of the first line that is refused. */
+function plant(engine: Engine, file: string): void {
+  let text: string
+  try {
+    text = readFileSync(file, 'latin1')
+  } catch {
+    throw new HitherError('INVALID_ARGUMENT', 'the seed cannot be read')
+  }
+  let replies = ''
+  const connection = createConnection(engine, {
+    write(part) {
+      replies += part
+    },
+    end() {},
+  })
+  text.split(/\r?\n/).forEach((line, i) => {
+    if (!line.trim() || line.startsWith('#')) return
+    replies = ''
+    connection.feed(Buffer.from(`${line}\r\n`, 'latin1'))
+    if (replies.startsWith('-'))
+      throw new HitherError(
+        'INVALID_ARGUMENT',
+        `line ${i + 1} of the seed was refused: ${replies.slice(1, 40).split(' ', 3).join(' ').trim()}`,
+      )
+  })
+  connection.close()
+}
+
+function keepSnapshots(engine: Engine, { snapshot, onError }: StartDevOptions): () => void {
+  if (!snapshot) return () => {}
+  let saved = engine.changes
+  const timer = setInterval(() => {
+    if (engine.changes === saved) return
+    saved = engine.changes
+    try {
+      saveSnapshot(engine, snapshot)
+    } catch (error) {
+      onError?.(error as Error)
+    }
+  }, SAVE_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** Gives an error of a port that cannot be had the port's name. */
+const namePort =
+  (what: string) =>
+  (error: unknown): never => {
+    throw Object.assign(error as Error, { port: what })
+  }
+
+/**
+ * A development server on the embedded engine: Upstash's REST and RESP on the same data, on free ports of this machine.
+ * Rejects when a port cannot be had (`error.code` is Node's, `error.port` names the option), and with `INVALID_ARGUMENT`
+ * for a snapshot or a seed that cannot be read.
+ */
+export async function startDev(options: StartDevOptions = {}): Promise<StartedDev> {
+  const { host = '127.0.0.1', token = crypto.randomUUID(), password, maxBytes, evictionPolicy } = options
+  const engine = new Engine({
+    lua,
+    ...(password ? { password } : {}),
+    ...(maxBytes ? { maxBytes } : {}),
+    ...(evictionPolicy ? { evictionPolicy } : {}),
+  })
+  if (options.snapshot) loadSnapshot(engine, options.snapshot)
+  if (options.seed && engine.databases.every((db) => db.entries.size === 0)) plant(engine, options.seed)
+  const { onCommand } = options
+  if (onCommand) {
+    const monitor = engine.connect({ reply() {}, push: ({ items }) => onCommand(String(items[0])) })
+    monitor.monitors = true
+    engine.monitors.add(monitor)
+  }
+  const resp = await serveResp(engine, { host, port: options.redisPort ?? 0 }).catch(namePort('--redis-port'))
+  engine.config.values.set('port', `${resp.port}`)
+  const transport = createTransport(engine)
+  const gateway = createGateway({
+    transport,
+    tokens: [{ token, role: 'admin', name: 'token' }],
+    ...(options.onEvent ? { onEvent: options.onEvent } : {}),
+  })
+  const served = await serve(gateway, {
+    host,
+    port: options.port ?? 0,
+    ...(options.hosts ? { hosts: options.hosts } : {}),
+  }).catch(async (error: unknown) => {
+    await resp.stop()
+    throw namePort('--port')(error)
+  })
+  const endSnapshots = keepSnapshots(engine, options)
+  let stopped = false
+  return {
+    url: served.url,
+    token,
+    redisUrl: resp.url,
+    engine,
+    async stop() {
+      if (stopped) return
+      stopped = true
+      endSnapshots()
+      await Promise.all([served.stop(1000), resp.stop()])
+      try {
+        if (options.snapshot) saveSnapshot(engine, options.snapshot)
+      } finally {
+        await transport.close()
+        engine.close()
+      }
+    },
+  }
+}

@@ -1,0 +1,132 @@
+import { ReplyError } from '../store/transport.ts'
+import type { Client } from './client.ts'
+import type { Engine } from './engine.ts'
+import { fail, QUEUED } from './reply.ts'
+import { type Command, keyPositions, type Outcome } from './table.ts'
+import { mayRun } from './users.ts'
+
+const AT_ONCE = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
+const WHILE_SUBSCRIBED = new Set([
+  'ping',
+  'subscribe',
+  'ssubscribe',
+  'psubscribe',
+  'unsubscribe',
+  'sunsubscribe',
+  'punsubscribe',
+  'quit',
+  'reset',
+])
+const NO_AUTH = 'NOAUTH Authentication required.'
+export const OOM = "OOM command not allowed when used memory > 'maxmemory'."
+
+function unknown(args: readonly string[]): string {
+  let quoted = ''
+  for (let i = 1; i < args.length && quoted.length < 128; i++) {
+    quoted += `'${(args[i] as string).slice(0, 128 - quoted.length)}' `
+  }
+  return `ERR unknown command '${(args[0] as string).slice(0, 128)}', with args beginning with: ${quoted}`.replace(
+    /[\r\n]/g,
+    ' ',
+  )
+}
+
+/** Finds the command and checks how many words it has. Throws error replies. */
+export function resolve(engine: Engine, args: readonly string[]): Command {
+  const name = args[0] as string
+  let command = engine.table.get(name) ?? engine.table.get(name.toLowerCase()) ?? fail(unknown(args))
+  if (command.subcommands.size > 0 && args.length > 1) {
+    const sub = args[1] as string
+    const child = command.subcommands.get(sub.toLowerCase())
+    if (child) command = child
+    else if (!command.run) {
+      return fail(
+        `ERR unknown subcommand '${sub.slice(0, 128).replace(/[\r\n]/g, ' ')}'. Try ${command.name.toUpperCase()} HELP.`,
+      )
+    }
+  }
+  const { arity } = command
+  if (arity > 0 ? args.length !== arity : args.length < -arity) {
+    return fail(`ERR wrong number of arguments for '${command.name}' command`)
+  }
+  return command
+}
+
+/** What a client may not do now. Throws error replies. */
+function check(engine: Engine, client: Client, command: Command, args: readonly string[]): void {
+  if (!client.user && !command.flags.has('no_auth')) fail(NO_AUTH)
+  if (client.user && !client.user.isAll) mayRun(client.user, command, args)
+  if (client.readOnly && command.isWrite) fail('ERR Write commands are not allowed from read-only scripts.')
+  if (client.isScript && command.flags.has('noscript')) fail('ERR This Redis command is not allowed from script')
+  if (engine.meter && command.denyOom && !engine.meter.makeRoom()) fail(OOM)
+  const { resp, channels, patterns, shardChannels } = client
+  if (resp === 2 && channels.size + patterns.size + shardChannels.size > 0 && !WHILE_SUBSCRIBED.has(command.name)) {
+    fail(
+      `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+    )
+  }
+}
+
+/** Runs one command of a client: an error is a reply too. Afterwards who waited for what it changed is served. */
+export function execute(engine: Engine, client: Client, args: readonly string[]): Outcome {
+  if (engine.depth === 0) engine.nowMs = engine.clock()
+  let command: Command | undefined
+  try {
+    command = resolve(engine, args)
+    check(engine, client, command, args)
+    if (client.queue && !client.isScript && !AT_ONCE.has(command.name)) {
+      if (command.flags.has('no_multi')) fail('ERR Command not allowed inside a transaction')
+      client.queue.push({ command, args })
+      return QUEUED
+    }
+    return run(engine, client, command, args)
+  } catch (error) {
+    if (!(error instanceof ReplyError)) throw error
+    if (client.queue && command?.name !== 'exec') client.aborted = true
+    // A transaction whose EXEC has the wrong number of words is over as well.
+    else if (client.queue && command?.name === 'exec') client.queue = undefined
+    return error
+  } finally {
+    if (engine.depth === 0) engine.waiters.serve()
+  }
+}
+
+/** Runs a command that was found and checked; whoever watches the server hears of it. */
+export function run(engine: Engine, client: Client, command: Command, args: readonly string[]): Outcome {
+  engine.commandsRun++
+  command.calls++
+  client.lastCommand = command.name
+  client.lastMs = engine.nowMs
+  if (engine.monitors.size > 0 && !command.flags.has('skip_monitor')) engine.toMonitors(client, args)
+  const before = engine.current
+  engine.current = { command, args }
+  try {
+    const outcome = (command.run as NonNullable<Command['run']>)(client, args)
+    if (client.tracking && !command.isWrite && command.flags.has('readonly')) {
+      engine.tracking.remember(
+        client,
+        (keyPositions(command, args) ?? []).map((at) => args[at] as string),
+      )
+    }
+    return outcome
+  } finally {
+    engine.current = before
+    if (client.tracking)
+      client.tracking.caching = command.name === 'client|caching' ? client.tracking.caching : undefined
+  }
+}
+
+/** Runs a command again whose client waits. */
+export function rerun(engine: Engine, client: Client, command: Command, args: readonly string[]): Outcome {
+  client.retrying = true
+  engine.current = { command, args }
+  try {
+    return (command.run as NonNullable<Command['run']>)(client, args)
+  } catch (error) {
+    if (error instanceof ReplyError) return error
+    throw error
+  } finally {
+    engine.current = undefined
+    client.retrying = false
+  }
+}

@@ -1,0 +1,126 @@
+import type { Engine } from './engine.ts'
+import { dumpJson, loadJson } from './json-text.ts'
+import { SortedMap } from './sorted-map.ts'
+import { SortedSet } from './sorted-set.ts'
+import { createGroup, formatId, MAX_ID, MIN_ID, parseId, Stream } from './stream.ts'
+import { Hash, Json, List, MemberSet, type Value } from './values.ts'
+
+/** A value as JSON can hold it; strings hold one byte a unit. */
+type Dumped = readonly [type: string, ...parts: unknown[]]
+export type EngineDump = readonly (readonly [database: number, key: string, endMs: number | null, value: Dumped])[]
+
+const number = (value: number): number | string => (Number.isFinite(value) ? value : `${value}`)
+
+function dumpStream(stream: Stream): Dumped {
+  const entries = [...stream.range(MIN_ID, MAX_ID)].map(([id, fields]) => [formatId(id), ...fields])
+  const groups = [...stream.groups].map(([name, group]) => ({
+    name,
+    last: formatId(group.lastId),
+    read: group.entriesRead ?? null,
+    consumers: [...group.consumers.values()].map(({ name: own, seenMs, activeMs }) => [own, seenMs, activeMs]),
+    pending: [...group.pending.range(MIN_ID, MAX_ID)].map(([id, one]) => [
+      formatId(id),
+      one.consumer.name,
+      one.deliveredMs,
+      one.count,
+    ]),
+  }))
+  return ['x', entries, formatId(stream.lastId), formatId(stream.maxDeletedId), stream.entriesAdded, groups]
+}
+
+function dumpValue(value: Value): Dumped {
+  if (typeof value === 'string') return ['s', value]
+  if (value instanceof Hash)
+    return ['h', value.names.map((name, i) => [name, value.values[i], value.ends?.get(name) ?? null])]
+  if (value instanceof List) return ['l', value.toArray()]
+  if (value instanceof SortedSet) return ['z', value.names.map((name, i) => [name, number(value.values[i] as number)])]
+  if (value instanceof MemberSet) return ['t', [...value.names]]
+  if (value instanceof Stream) return dumpStream(value)
+  return ['j', dumpJson(value.root)]
+}
+
+interface GroupDump {
+  readonly name: string
+  readonly last: string
+  readonly read: number | null
+  readonly consumers: readonly (readonly [string, number, number])[]
+  readonly pending: readonly (readonly [string, string, number, number])[]
+}
+
+function loadStream([, entries, last, deleted, added, groups]: Dumped): Stream {
+  const stream = new Stream()
+  for (const [id, ...fields] of entries as string[][]) stream.append(parseId(id as string), fields)
+  Object.assign(stream, {
+    lastId: parseId(last as string),
+    maxDeletedId: parseId(deleted as string),
+    entriesAdded: added,
+  })
+  for (const one of groups as GroupDump[]) {
+    const group = createGroup(parseId(one.last), one.read ?? undefined)
+    stream.groups.set(one.name, group)
+    for (const [name, seenMs, activeMs] of one.consumers)
+      group.consumers.set(name, { name, seenMs, activeMs, pending: new SortedMap() })
+    for (const [id, name, deliveredMs, count] of one.pending) {
+      const consumer = group.consumers.get(name)
+      if (!consumer) continue
+      const pending = { consumer, deliveredMs, count }
+      group.pending.set(parseId(id), pending)
+      consumer.pending.set(parseId(id), pending)
+    }
+  }
+  return stream
+}
+
+function loadValue(dumped: Dumped): Value {
+  const [type, part] = dumped
+  if (type === 's') return part as string
+  if (type === 'l') {
+    const list = new List()
+    list.replace(part as string[])
+    return list
+  }
+  if (type === 't') {
+    const set = new MemberSet()
+    for (const name of part as string[]) set.set(name, true)
+    return set
+  }
+  if (type === 'z') {
+    const sorted = new SortedSet()
+    for (const [name, score] of part as [string, number | string][]) sorted.put(name, Number(score))
+    return sorted
+  }
+  if (type === 'h') {
+    const hash = new Hash()
+    for (const [name, value] of part as [string, string][]) hash.set(name, value)
+    return hash
+  }
+  return type === 'x' ? loadStream(dumped) : new Json(loadJson(part as string))
+}
+
+/** All keys of an engine, to be kept. */
+export function dumpEngine(engine: Engine): EngineDump {
+  engine.sweep()
+  return engine.databases.flatMap((db) =>
+    db.entries.names.map(
+      (key, i) => [db.index, key, db.ends.get(key) ?? null, dumpValue(db.entries.values[i] as Value)] as const,
+    ),
+  )
+}
+
+/** Puts keys in place that were kept; those whose time is over by now are left out. */
+export function loadEngine(engine: Engine, dump: EngineDump): void {
+  engine.nowMs = engine.clock()
+  for (const [index, key, endMs, dumped] of dump) {
+    const db = engine.databases[index]
+    if (!db || (endMs !== null && endMs <= engine.nowMs)) continue
+    const value = loadValue(dumped)
+    db.entries.set(key, value)
+    if (endMs !== null) db.ends.set(key, endMs)
+    if (value instanceof Hash) {
+      for (const [name, , end] of dumped[1] as [string, string, number | null][]) {
+        if (end !== null) db.setFieldEnd(key, value, name, end)
+      }
+    }
+    engine.touched(db, key)
+  }
+}

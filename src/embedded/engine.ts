@@ -1,0 +1,265 @@
+import { setQuietTimer, now as wallClock } from '../runtime/clock.ts'
+import { Channels } from './channels.ts'
+import { type Client, Client as EngineClient, type Outlet } from './client.ts'
+import { createConfig, type EngineConfig } from './config.ts'
+import { Database } from './database.ts'
+import { execute } from './dispatch.ts'
+import { families } from './families/index.ts'
+import { MemoryMeter } from './memory-meter.ts'
+import { Push } from './reply.ts'
+import { type LuaLoader, ScriptHost } from './script-host.ts'
+import { type Command, createTable, type Outcome } from './table.ts'
+import { TrackingTable } from './tracking.ts'
+import { createUsers, type User } from './users.ts'
+import type { Hash } from './values.ts'
+import { Waiters } from './waiters.ts'
+
+export interface EngineOptions {
+  /** Bytes that keys and values may take, about; 0 is without a bound. @default 0 */
+  readonly maxBytes?: number
+  /** What a write does where they are taken. @default 'noeviction' */
+  readonly evictionPolicy?: string
+  /** Epoch milliseconds; a test passes its own. @default the wall clock */
+  readonly now?: () => number
+  /** Opens the Lua runtime, when the first script runs. @default none: scripts are refused */
+  readonly lua?: LuaLoader
+  /** What clients of the server have to say before anything else. @default none */
+  readonly password?: string
+  readonly databases?: number
+}
+
+const SWEEP_MS = 100
+const SWEPT = 200
+
+/** A Redis in this process: one thread, no sockets, no files. Commands come in through its clients. */
+export class Engine {
+  readonly databases: Database[] = []
+  readonly table: Map<string, Command> = createTable(families)
+  readonly clients: Map<number, Client> = new Map()
+  readonly channels: Channels = new Channels()
+  readonly tracking: TrackingTable
+  readonly waiters: Waiters
+  readonly users: Map<string, User>
+  readonly config: EngineConfig
+  readonly scripts: ScriptHost
+  readonly startedMs: number
+  readonly clock: () => number
+  readonly monitors: Set<Client> = new Set()
+  /** Ends the server; absent where there is none. */
+  onShutdown: (() => void) | undefined
+  /** Kept where a bound is set. */
+  meter: MemoryMeter | undefined
+  /** The moment at which the command that runs began. */
+  nowMs: number
+  lastClientId = 0
+  commandsRun = 0
+  connections = 0
+  expired = 0
+  evicted = 0
+  hits = 0
+  misses = 0
+  /** Changes since the start: what a snapshot goes by. */
+  changes = 0
+  /** Clients wait for CLIENT UNPAUSE, or for this moment. */
+  pausedUntilMs = 0
+  /** The command that runs. */
+  current: { readonly command: Command; readonly args: readonly string[] } | undefined
+  /** How deep transactions and scripts are within one another: who waits is served once they are over. */
+  depth = 0
+  readonly #watchers: Map<string, Set<Client>> = new Map()
+  #cancelSweep: (() => void) | undefined
+  #closed = false
+
+  constructor(options: EngineOptions = {}) {
+    this.clock = options.now ?? wallClock
+    this.nowMs = this.clock()
+    this.startedMs = this.nowMs
+    for (let i = 0; i < (options.databases ?? 16); i++) this.databases.push(new Database(i))
+    this.tracking = new TrackingTable(this)
+    this.waiters = new Waiters(this)
+    this.users = createUsers(options.password)
+    this.scripts = new ScriptHost(this, options.lua)
+    this.config = createConfig(this, options)
+  }
+
+  connect(outlet: Outlet): Client {
+    this.nowMs = this.clock()
+    const client = new EngineClient(this, outlet)
+    client.user = this.users.get('default')
+    if (client.user && !client.user.nopass) client.user = undefined
+    this.clients.set(client.id, client)
+    this.connections++
+    return client
+  }
+  disconnect(client: Client): void {
+    if (client.closed) return
+    client.closed = true
+    this.clients.delete(client.id)
+    this.monitors.delete(client)
+    this.waiters.leave(client)
+    this.unwatch(client)
+    this.channels.leave(client)
+    this.tracking.leave(client)
+  }
+
+  execute(client: Client, args: readonly string[]): Outcome {
+    return execute(this, client, args)
+  }
+
+  watch(client: Client, key: string): void {
+    const id = `${client.db.index}:${key}`
+    if (client.watched.has(id)) return
+    const endMs = client.db.ends.get(key)
+    client.watched.set(id, { db: client.db, key, expired: endMs !== undefined && endMs <= this.nowMs })
+    const all = this.#watchers.get(id) ?? new Set()
+    all.add(client)
+    this.#watchers.set(id, all)
+  }
+  unwatch(client: Client): void {
+    for (const id of client.watched.keys()) {
+      const all = this.#watchers.get(id)
+      all?.delete(client)
+      if (all?.size === 0) this.#watchers.delete(id)
+    }
+    client.watched.clear()
+    client.dirty = false
+  }
+
+  /** What every change of a key goes through. */
+  changed(db: Database, key: string, kind: string, event: string, by?: Client): void {
+    this.touched(db, key, by)
+    this.notify(db, key, kind, event)
+  }
+  /** As `changed`, without an event. */
+  touched(db: Database, key: string, by?: Client): void {
+    this.changes++
+    if (this.#watchers.size > 0) {
+      const all = this.#watchers.get(`${db.index}:${key}`)
+      if (all) for (const client of all) client.dirty = true
+    }
+    this.meter?.weigh(db, key)
+    this.tracking.changed(key, by)
+    this.waiters.changed(db, key)
+    if (db.ends.size > 0 || db.fieldEnds.size > 0) this.#plan()
+  }
+  /** A key is there that was not. */
+  appeared(db: Database, key: string): void {
+    if (this.config.events.has('n')) this.notify(db, key, 'n', 'new')
+  }
+  /** All keys of a database went at once. */
+  cleared(db: Database): void {
+    this.changes++
+    for (const [id, all] of this.#watchers) {
+      if (!id.startsWith(`${db.index}:`)) continue
+      const key = id.slice(id.indexOf(':') + 1)
+      if (db.entries.has(key)) for (const client of all) client.dirty = true
+    }
+    this.waiters.cleared(db)
+    db.clear()
+    this.meter?.cleared(db)
+    this.tracking.clearedAll()
+  }
+  notify(db: Database, key: string, kind: string, event: string): void {
+    const { events } = this.config
+    if (events.size === 0 || !events.has(kind)) return
+    if (events.has('K')) this.channels.publish(`__keyspace@${db.index}__:${key}`, event)
+    if (events.has('E')) this.channels.publish(`__keyevent@${db.index}__:${event}`, key)
+  }
+
+  /** Whether a key's time is over; it is deleted then. */
+  hasEnded(db: Database, key: string): boolean {
+    const endMs = db.ends.get(key)
+    if (endMs === undefined || endMs > this.nowMs) return false
+    db.delete(key)
+    this.expired++
+    this.changed(db, key, 'x', 'expired')
+    return true
+  }
+  /** Ends the fields whose time is over; whether the hash is gone with them. */
+  endFields(db: Database, key: string, hash: Hash): boolean {
+    let next = Number.POSITIVE_INFINITY
+    let ended = 0
+    for (const [field, endMs] of hash.ends ?? []) {
+      if (endMs > this.nowMs) next = Math.min(next, endMs)
+      else {
+        hash.ends?.delete(field)
+        hash.delete(field)
+        ended++
+      }
+    }
+    hash.nextEndMs = next
+    if (hash.ends?.size === 0) db.forgetFieldEnds(key, hash)
+    if (ended > 0) this.changed(db, key, 'h', 'hexpired')
+    if (hash.size > 0) return false
+    db.delete(key)
+    this.changed(db, key, 'g', 'del')
+    return true
+  }
+
+  /** Ends up to `most` keys and hashes whose time is over, beginning where the last call stopped looking. */
+  sweep(most: number = Number.POSITIVE_INFINITY): number {
+    this.nowMs = this.clock()
+    let ended = 0
+    for (const db of this.databases) {
+      let looked = 0
+      for (const [key, endMs] of db.ends) {
+        if (looked++ >= most) break
+        if (endMs <= this.nowMs) {
+          if (this.hasEnded(db, key)) ended++
+        } else if (most !== Number.POSITIVE_INFINITY) {
+          // To the end of the order, so that the next sweep looks at others.
+          db.ends.delete(key)
+          db.ends.set(key, endMs)
+        }
+      }
+      looked = 0
+      for (const key of db.fieldEnds) {
+        if (looked++ >= most) break
+        const hash = db.entries.get(key) as Hash | undefined
+        if (!hash?.ends) db.fieldEnds.delete(key)
+        else if (hash.nextEndMs <= this.nowMs && this.endFields(db, key, hash)) ended++
+      }
+    }
+    if (ended > 0) this.waiters.serve()
+    return ended
+  }
+  /** One timer for all keys, and only while a key has an end. */
+  #plan(): void {
+    if (this.#cancelSweep || this.#closed) return
+    this.#cancelSweep = setQuietTimer(() => {
+      this.#cancelSweep = undefined
+      // Where much has ended there is more: sweep on at once, within bounds.
+      for (let round = 0; round < 20 && this.sweep(SWEPT) > SWEPT / 4; round++);
+      if (this.databases.some((db) => db.ends.size > 0 || db.fieldEnds.size > 0)) this.#plan()
+    }, SWEEP_MS)
+  }
+
+  /** Sets or takes away the bound of bytes. */
+  bound(maxBytes: number, policy: string): void {
+    this.meter = maxBytes > 0 ? new MemoryMeter(this, maxBytes, policy) : undefined
+  }
+
+  /** Says to all that a client's command is run. */
+  toMonitors(client: Client, args: readonly string[]): void {
+    const quoted = args.map(
+      (arg) =>
+        `"${arg.replace(/[\\"]/g, '\\$&').replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`,
+    )
+    const seconds = (this.nowMs / 1000).toFixed(6)
+    const from = client.isScript ? 'lua' : client.address
+    for (const monitor of this.monitors) {
+      monitor.push(new Push([`${seconds} [${client.db.index} ${from}] ${quoted.join(' ')}`]))
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancelSweep?.()
+    for (const client of [...this.clients.values()]) {
+      client.outlet.close?.()
+      this.disconnect(client)
+    }
+    for (const db of this.databases) db.clear()
+    this.scripts.close()
+  }
+}

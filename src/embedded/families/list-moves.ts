@@ -1,0 +1,113 @@
+import type { Client } from '../client.ts'
+import { intBetween, parseFloat64 } from '../numbers.ts'
+import { fail, NULL_ARRAY, type Reply } from '../reply.ts'
+import type { Family, Outcome } from '../table.ts'
+import { List } from '../values.ts'
+import { popFrom } from './lists.ts'
+import { SYNTAX } from './strings.ts'
+
+/** A time in seconds, in milliseconds; 0 waits without an end. Throws error replies. */
+export function readTimeout(text: string | undefined): number {
+  const seconds = parseFloat64(text ?? '')
+  if (seconds === undefined) return fail('ERR timeout is not a float or out of range')
+  if (seconds < 0) return fail('ERR timeout is negative')
+  if (seconds * 1000 > 2 ** 62) return fail('ERR timeout is out of range')
+  return Math.ceil(seconds * 1000)
+}
+
+const sideOf = (word: string | undefined): 'l' | 'r' => {
+  const side = word?.toUpperCase()
+  return side === 'LEFT' ? 'l' : side === 'RIGHT' ? 'r' : fail(SYNTAX)
+}
+
+/** The item that was moved; undefined where the source has none. */
+function move(client: Client, from: string, to: string, take: 'l' | 'r', put: 'l' | 'r'): string | undefined {
+  const source = client.list(from)
+  if (!source) return undefined
+  const target = client.list(to)
+  const item = (take === 'l' ? source.shift() : source.pop()) as string
+  const list = target ?? new List()
+  if (!target) client.put(to, list)
+  if (put === 'l') list.unshift(item)
+  else list.push(item)
+  client.changed(to, 'l', `${put}push`)
+  client.changed(from, 'l', `${take}pop`)
+  client.removeIfEmpty(from, source)
+  return item
+}
+
+/** The first list of `keys` that has something: its key and what was taken. */
+function popFirst(
+  client: Client,
+  keys: readonly string[],
+  side: 'l' | 'r',
+  count: number,
+): readonly [string, string[]] | undefined {
+  for (const key of keys) {
+    const list = client.list(key)
+    if (list) return [key, popFrom(client, key, list, side, count)]
+  }
+  return undefined
+}
+
+function blockingPop(client: Client, args: readonly string[], side: 'l' | 'r'): Outcome {
+  const timeoutMs = readTimeout(args.at(-1))
+  const keys = args.slice(1, -1)
+  const found = popFirst(client, keys, side, 1)
+  return found ? [found[0], found[1][0] as string] : client.wait(keys, 'list', timeoutMs)
+}
+
+/** `COUNT n`, once, to the end. Throws error replies. */
+export function readPopCount(args: readonly string[], from: number): number {
+  let count: number | undefined
+  for (let i = from; i < args.length; i += 2) {
+    if (count !== undefined || args[i]?.toUpperCase() !== 'COUNT' || args[i + 1] === undefined) fail(SYNTAX)
+    count = intBetween(args[i + 1], 1, 2 ** 63, 'ERR count should be greater than 0')
+  }
+  return count ?? 1
+}
+
+/** `numkeys key … LEFT|RIGHT [COUNT n]` from `at` on. */
+function readMultiPop(args: readonly string[], at: number): readonly [string[], 'l' | 'r', number] {
+  const many = intBetween(args[at], 1, 2 ** 63, 'ERR numkeys should be greater than 0')
+  const end = at + 1 + many
+  if (end >= args.length) fail(SYNTAX)
+  const side = sideOf(args[end])
+  return [args.slice(at + 1, end), side, readPopCount(args, end + 1)]
+}
+
+function multiPop(client: Client, args: readonly string[], at: number, timeout: string | undefined): Outcome {
+  const [keys, side, count] = readMultiPop(args, at)
+  const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout)
+  const found = popFirst(client, keys, side, count)
+  if (found) return found as Reply
+  return timeoutMs === undefined ? NULL_ARRAY : client.wait(keys, 'list', timeoutMs)
+}
+
+function blockingMove(
+  client: Client,
+  [from, to]: readonly [string, string],
+  sides: readonly ['l' | 'r', 'l' | 'r'],
+  timeoutMs: number,
+): Outcome {
+  const item = move(client, from, to, ...sides)
+  return item ?? client.wait([from], 'list', timeoutMs)
+}
+
+export const listMoves: Family = {
+  lmove: (client, [, from = '', to = '', take, put]) => {
+    const [a, b] = [sideOf(take), sideOf(put)]
+    return move(client, from, to, a, b) ?? null
+  },
+  rpoplpush: (client, [, from = '', to = '']) => move(client, from, to, 'r', 'l') ?? null,
+  blmove(client, [, from = '', to = '', take, put, timeout]) {
+    const sides = [sideOf(take), sideOf(put)] as const
+    return blockingMove(client, [from, to], sides, readTimeout(timeout))
+  },
+  brpoplpush: (client, [, from = '', to = '', timeout]) =>
+    blockingMove(client, [from, to], ['r', 'l'], readTimeout(timeout)),
+  blpop: (client, args) => blockingPop(client, args, 'l'),
+  brpop: (client, args) => blockingPop(client, args, 'r'),
+  lmpop: (client, args) => multiPop(client, args, 1, undefined),
+  blmpop: (client, args) => multiPop(client, args, 2, args[1]),
+}

@@ -1,0 +1,115 @@
+import { setTimer } from '../../runtime/clock.ts'
+import type { Client } from '../client.ts'
+import { matchGlob } from '../glob.ts'
+import { info } from '../info.ts'
+import { float } from '../numbers.ts'
+import { fail, MapReply, OK, type Reply, Simple, Verbatim } from '../reply.ts'
+import { type Family, LATER, type Outcome, SENT } from '../table.ts'
+import { sizeOf } from '../values.ts'
+import { SYNTAX } from './strings.ts'
+
+function configGet(client: Client, args: readonly string[]): Reply {
+  const { values } = client.engine.config
+  const found = new Map<string, string>()
+  for (const pattern of args.slice(2)) {
+    for (const [name, value] of values) if (matchGlob(pattern, name, true)) found.set(name, value)
+  }
+  return new MapReply([...found].flat())
+}
+
+function configSet(client: Client, args: readonly string[]): Reply {
+  if (args.length % 2 !== 0) fail("ERR wrong number of arguments for 'config|set' command")
+  const names = new Set<string>()
+  for (let i = 2; i < args.length; i += 2) {
+    const name = (args[i] as string).toLowerCase()
+    if (!client.engine.config.values.has(name))
+      fail(`ERR Unknown option or number of arguments for CONFIG SET - '${args[i]}'`)
+    if (names.has(name)) fail(`ERR CONFIG SET failed (possibly related to argument '${args[i]}') - duplicate parameter`)
+    names.add(name)
+  }
+  for (let i = 2; i < args.length; i += 2)
+    client.engine.config.set((args[i] as string).toLowerCase(), args[i + 1] as string)
+  return OK
+}
+
+/** For so long the client hears nothing; others go on. */
+function sleepFor(client: Client, seconds: number): Outcome {
+  setTimer(() => client.deliver(OK), seconds * 1000)
+  return LATER
+}
+
+function memoryOf(client: Client, args: readonly string[]): Reply {
+  const value = client.find(args[2] as string)
+  return value === undefined ? null : sizeOf(args[2] as string, value)
+}
+
+export const server: Family = {
+  info: (client, args) => new Verbatim(info(client.engine, args.slice(1))),
+  time: (client) => {
+    const ms = client.now
+    return [`${Math.floor(ms / 1000)}`, `${Math.floor((ms % 1000) * 1000)}`]
+  },
+  'config|get': configGet,
+  'config|set': configSet,
+  'config|resetstat'({ engine }) {
+    engine.commandsRun = engine.connections = engine.expired = engine.evicted = 0
+    for (const command of engine.table.values()) command.calls = 0
+    return OK
+  },
+  'config|rewrite': () => fail('ERR The server is running without a config file'),
+  'debug|sleep': (client, args) => sleepFor(client, float(args[2])),
+  debug(client, args) {
+    const what = args[1]?.toLowerCase()
+    if (what === 'sleep') return sleepFor(client, float(args[2]))
+    if (
+      what === 'jmap' ||
+      what === 'set-active-expire' ||
+      what === 'quicklist-packed-threshold' ||
+      what === 'change-repl-id'
+    )
+      return OK
+    if (what === 'object') {
+      const value = client.find(args[2] as string) ?? fail('ERR no such key')
+      return new Simple(
+        `Value at:0x0 refcount:1 encoding:raw serializedlength:${sizeOf('', value)} lru:0 lru_seconds_idle:0`,
+      )
+    }
+    return fail(`ERR unknown subcommand '${args[1]}'. Try DEBUG HELP.`)
+  },
+  lastsave: (client) => Math.floor(client.engine.startedMs / 1000),
+  save: () => OK,
+  bgsave: () => new Simple('Background saving started'),
+  bgrewriteaof: () => new Simple('Background append only file rewriting started'),
+  role: () => ['master', 0, []],
+  wait: () => 0,
+  waitaof: () => [0, 0],
+  readonly: () => fail('ERR This instance has cluster support disabled'),
+  readwrite: () => fail('ERR This instance has cluster support disabled'),
+  asking: () => fail('ERR This instance has cluster support disabled'),
+  cluster: () => fail('ERR This instance has cluster support disabled'),
+  monitor(client) {
+    client.monitors = true
+    client.engine.monitors.add(client)
+    return OK
+  },
+  'memory|usage': memoryOf,
+  'memory|doctor': () => new Verbatim('Sam, I detected no issues in this instance'),
+  'memory|purge': () => OK,
+  'memory|stats': (client) =>
+    new MapReply(['keys.count', client.engine.databases.reduce((sum, db) => sum + db.entries.size, 0)]),
+  'slowlog|get': () => [],
+  'slowlog|len': () => 0,
+  'slowlog|reset': () => OK,
+  'latency|latest': () => [],
+  'latency|history': () => [],
+  'latency|reset': () => 0,
+  'latency|doctor': () => new Verbatim('Dave, no latency spike was observed during the lifetime of this instance'),
+  'module|list': () => [],
+  lolwut: () => new Verbatim('hither, in this process\n'),
+  shutdown(client, args) {
+    for (const word of args.slice(1)) if (!/^(nosave|save|now|force|abort)$/i.test(word)) fail(SYNTAX)
+    if (!client.engine.onShutdown) fail('ERR Errors trying to SHUTDOWN. Check logs.')
+    client.engine.onShutdown?.()
+    return SENT
+  },
+}

@@ -1,0 +1,372 @@
+import type { Client } from '../client.ts'
+import { exactInt, int, parseUint64 } from '../numbers.ts'
+import { fail, MapReply, NULL_ARRAY, OK, type Reply } from '../reply.ts'
+import {
+  createGroup,
+  formatId,
+  type Group,
+  idAfter,
+  MAX_ID,
+  MIN_ID,
+  type Pending,
+  parseId,
+  Stream,
+  type StreamId,
+} from '../stream.ts'
+import type { Family } from '../table.ts'
+import { consumerOf } from './stream-reads.ts'
+import { entry, NO_KEY, rangeEnd } from './streams.ts'
+import { SYNTAX } from './strings.ts'
+
+const streamOf = (client: Client, key: string): Stream => client.stream(key) ?? fail(NO_KEY)
+const groupOf = (stream: Stream, name: string, key: string): Group =>
+  stream.groups.get(name) ?? fail(`NOGROUP No such consumer group '${name}' for key name '${key}'`)
+
+const lastIdOf = (stream: Stream | undefined, text: string, strict: boolean): StreamId =>
+  text === '$' ? (stream?.lastId ?? MIN_ID) : parseId(text, 0n, strict)
+
+function readEntriesRead(
+  args: readonly string[],
+  from: number,
+  allowsMake: boolean,
+): { make: boolean; read: number | undefined } {
+  let make = false
+  let read: number | undefined
+  for (let i = from; i < args.length; i++) {
+    const word = (args[i] as string).toUpperCase()
+    if (allowsMake && word === 'MKSTREAM') make = true
+    else if (word === 'ENTRIESREAD' && i + 1 < args.length) {
+      read = int(args[++i])
+      if (read < 0 && read !== -1) fail('ERR value for ENTRIESREAD must be positive or -1')
+      if (read === -1) read = undefined
+    } else
+      fail(
+        `ERR unknown subcommand or wrong number of arguments for '${allowsMake ? 'CREATE' : 'SETID'}'. Try XGROUP HELP.`,
+      )
+  }
+  return { make, read }
+}
+
+function create(client: Client, args: readonly string[]): Reply {
+  const [, , key = '', name = '', text = ''] = args
+  const { make, read } = readEntriesRead(args, 5, true)
+  let stream = client.stream(key)
+  if (!stream && !make) fail(NO_KEY)
+  const id = lastIdOf(stream, text, true)
+  if (!stream) {
+    stream = new Stream()
+    client.put(key, stream)
+  }
+  if (stream.groups.has(name)) fail('BUSYGROUP Consumer Group name already exists')
+  stream.groups.set(name, createGroup(id, read))
+  client.changed(key, 't', 'xgroup-create')
+  return OK
+}
+
+function acknowledge(client: Client, args: readonly string[]): Reply {
+  const [, key = '', name = ''] = args
+  const group = client.stream(key)?.groups.get(name)
+  if (!group) return 0
+  const ids = args.slice(3).map((id) => parseId(id, 0n, true))
+  let count = 0
+  for (const id of ids) {
+    const pending = group.pending.get(id)
+    if (!pending) continue
+    group.pending.delete(id)
+    pending.consumer.pending.delete(id)
+    count++
+  }
+  if (count > 0) client.engine.touched(client.db, key, client)
+  return count
+}
+
+function pendingSummary(group: Group): Reply {
+  if (group.pending.size === 0) return [0, null, null, NULL_ARRAY]
+  const owners = [...group.consumers.values()]
+    .filter(({ pending }) => pending.size > 0)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [
+    group.pending.size,
+    formatId(group.pending.first() as StreamId),
+    formatId(group.pending.last() as StreamId),
+    owners.map(({ name, pending }) => [name, `${pending.size}`]),
+  ]
+}
+
+function pending(client: Client, args: readonly string[]): Reply {
+  const [, key = '', name = ''] = args
+  let at = 3
+  let idleMs = 0
+  const isShort = args.length === 3
+  if (!isShort && (args.length < 6 || args.length > 9)) fail(SYNTAX)
+  if (args[3]?.toUpperCase() === 'IDLE') {
+    idleMs = Number(exactInt(args[4]))
+    if (args.length < 8) fail(SYNTAX)
+    at = 5
+  }
+  const count = isShort ? 0 : int(args[at + 2])
+  const from = isShort ? MIN_ID : rangeEnd(args[at] as string, false)
+  const to = isShort ? MAX_ID : rangeEnd(args[at + 1] as string, true)
+  const group = client.stream(key)?.groups.get(name)
+  if (!group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  if (isShort) return pendingSummary(group)
+  const only = args[at + 3]
+  const source = only === undefined ? group.pending : group.consumers.get(only)?.pending
+  const found: Reply[] = []
+  if (!source) return found
+  for (const [id, one] of source.range(from, to)) {
+    if (found.length >= count) break
+    const idle = client.now - one.deliveredMs
+    if (idle >= idleMs) found.push([formatId(id), one.consumer.name, idle, one.count])
+  }
+  return found
+}
+
+const isId = (text: string): boolean =>
+  text.split('-', 3).length < 3 && text.split('-').every((part) => parseUint64(part) !== undefined)
+
+/** Gives an entry to another consumer. */
+function hand(client: Client, group: Group, id: StreamId, key: string, to: string, set: Partial<Pending>): Pending {
+  const consumer = consumerOf(client, group, to, key)
+  const old = group.pending.get(id)
+  old?.consumer.pending.delete(id)
+  const own: Pending = { consumer, deliveredMs: set.deliveredMs ?? client.now, count: set.count ?? old?.count ?? 0 }
+  group.pending.set(id, own)
+  consumer.pending.set(id, own)
+  return own
+}
+
+function forget(group: Group, id: StreamId): void {
+  group.pending.get(id)?.consumer.pending.delete(id)
+  group.pending.delete(id)
+}
+
+function claim(client: Client, args: readonly string[]): Reply {
+  const [, key = '', name = '', owner = '', idle] = args
+  const stream = client.stream(key)
+  const group = stream?.groups.get(name)
+  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XCLAIM'))
+  let at = 5
+  const ids: StreamId[] = []
+  for (; at < args.length && isId(args[at] as string); at++) ids.push(parseId(args[at] as string, 0n, true))
+  let deliveredMs: number | undefined
+  let count: number | undefined
+  let force = false
+  let justId = false
+  let lastId: StreamId | undefined
+  for (; at < args.length; at++) {
+    const word = (args[at] as string).toUpperCase()
+    const more = at + 1 < args.length
+    if (word === 'FORCE') force = true
+    else if (word === 'JUSTID') justId = true
+    else if (word === 'IDLE' && more)
+      deliveredMs = client.now - int(args[++at], 'ERR Invalid IDLE option argument for XCLAIM')
+    else if (word === 'TIME' && more) deliveredMs = int(args[++at], 'ERR Invalid TIME option argument for XCLAIM')
+    else if (word === 'RETRYCOUNT' && more) {
+      count = int(args[++at], 'ERR Invalid RETRYCOUNT option argument for XCLAIM')
+    } else if (word === 'LASTID' && more) lastId = parseId(args[++at] as string, 0n, true)
+    else fail(`ERR Unrecognized XCLAIM option '${args[at]}'`)
+  }
+  if (deliveredMs !== undefined && (deliveredMs < 0 || deliveredMs > client.now)) deliveredMs = client.now
+  if (lastId !== undefined && lastId > group.lastId) group.lastId = lastId
+  consumerOf(client, group, owner, key).seenMs = client.now
+  const found: Reply[] = []
+  for (const id of ids) {
+    const fields = stream.get(id)
+    const old = group.pending.get(id)
+    if (!fields) {
+      if (old) forget(group, id)
+      continue
+    }
+    if (!old && !force) continue
+    if (old && client.now - old.deliveredMs < minIdleMs) continue
+    const own = hand(client, group, id, key, owner, {
+      deliveredMs: deliveredMs ?? client.now,
+      ...(count === undefined ? {} : { count }),
+    })
+    if (count === undefined && !justId) own.count++
+    own.consumer.activeMs = client.now
+    found.push(justId ? formatId(id) : entry(id, fields))
+    client.engine.touched(client.db, key, client)
+  }
+  return found
+}
+
+function autoClaim(client: Client, args: readonly string[]): Reply {
+  const [, key = '', name = '', owner = '', idle, start = ''] = args
+  const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XAUTOCLAIM'))
+  const from = rangeEnd(start, false)
+  let count = 100
+  let justId = false
+  for (let i = 6; i < args.length; i++) {
+    const word = (args[i] as string).toUpperCase()
+    if (word === 'COUNT' && i + 1 < args.length) {
+      count = int(args[++i], 'ERR COUNT must be > 0')
+      if (count < 1 || count > 2 ** 59) fail('ERR COUNT must be > 0')
+    } else if (word === 'JUSTID') justId = true
+    else fail(SYNTAX)
+  }
+  const stream = client.stream(key)
+  const group = stream?.groups.get(name)
+  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  consumerOf(client, group, owner, key).seenMs = client.now
+  const found: Reply[] = []
+  const deleted: string[] = []
+  let attempts = count * 10
+  let next: StreamId = MIN_ID
+  for (const [id, one] of [...group.pending.range(from, MAX_ID)]) {
+    if (attempts-- <= 0 || count <= 0) {
+      next = id
+      break
+    }
+    const fields = stream.get(id)
+    if (!fields) {
+      forget(group, id)
+      deleted.push(formatId(id))
+      count--
+      continue
+    }
+    if (client.now - one.deliveredMs < minIdleMs) continue
+    const own = hand(client, group, id, key, owner, {})
+    if (!justId) own.count++
+    own.consumer.activeMs = client.now
+    found.push(justId ? formatId(id) : entry(id, fields))
+    count--
+    client.engine.touched(client.db, key, client)
+  }
+  return [formatId(next), found, deleted]
+}
+
+const lagOf = (stream: Stream, group: Group): number | null => {
+  if (stream.entriesAdded === 0) return 0
+  if (group.lastId >= stream.lastId && group.entriesRead !== undefined) return stream.entriesAdded - group.entriesRead
+  if (group.entriesRead === undefined || stream.maxDeletedId > group.lastId) {
+    let left = 0
+    for (const _ of stream.range(idAfter(group.lastId) ?? MAX_ID, MAX_ID)) left++
+    return left === 0 || stream.maxDeletedId <= group.lastId
+      ? group.entriesRead === undefined && left > 0 && stream.size !== stream.entriesAdded
+        ? null
+        : left
+      : null
+  }
+  return stream.entriesAdded - group.entriesRead
+}
+
+const groupInfo =
+  (stream: Stream) =>
+  ([name, group]: readonly [string, Group]): Reply =>
+    new MapReply([
+      'name',
+      name,
+      'consumers',
+      group.consumers.size,
+      'pending',
+      group.pending.size,
+      'last-delivered-id',
+      formatId(group.lastId),
+      'entries-read',
+      group.entriesRead ?? null,
+      'lag',
+      lagOf(stream, group),
+    ])
+
+function streamInfo(client: Client, args: readonly string[]): Reply {
+  const stream = client.stream(args[2] as string) ?? fail('ERR no such key')
+  const isFull = args[3]?.toUpperCase() === 'FULL'
+  if (args.length > 3 && !isFull) fail(SYNTAX)
+  const at = (id: StreamId | undefined): Reply =>
+    id === undefined ? null : entry(id, stream.get(id) as readonly string[])
+  const head: Reply[] = [
+    'length',
+    stream.size,
+    'radix-tree-keys',
+    stream.size > 0 ? 1 : 0,
+    'radix-tree-nodes',
+    2,
+    'last-generated-id',
+    formatId(stream.lastId),
+  ]
+  head.push(
+    'max-deleted-entry-id',
+    formatId(stream.maxDeletedId),
+    'entries-added',
+    stream.entriesAdded,
+    'recorded-first-entry-id',
+    formatId(stream.first() ?? MIN_ID),
+  )
+  if (!isFull)
+    return new MapReply([
+      ...head,
+      'groups',
+      stream.groups.size,
+      'first-entry',
+      at(stream.first()),
+      'last-entry',
+      at(stream.last()),
+    ])
+  const entries = [...stream.range(MIN_ID, MAX_ID)].slice(0, 10).map(([id, fields]) => entry(id, fields))
+  return new MapReply([...head, 'entries', entries, 'groups', [...stream.groups].map(groupInfo(stream))])
+}
+
+export const streamGroups: Family = {
+  'xgroup|create': create,
+  'xgroup|setid'(client, args) {
+    const [, , key = '', name = '', text = ''] = args
+    if (args.length !== 5 && args.length !== 7)
+      fail("ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP.")
+    const { read } = readEntriesRead(args, 5, false)
+    const stream = streamOf(client, key)
+    const group = groupOf(stream, name, key)
+    group.lastId = lastIdOf(stream, text, false)
+    group.entriesRead = read
+    client.changed(key, 't', 'xgroup-setid')
+    return OK
+  },
+  'xgroup|destroy'(client, [, , key = '', name = '']) {
+    if (!streamOf(client, key).groups.delete(name)) return 0
+    client.changed(key, 't', 'xgroup-destroy')
+    return 1
+  },
+  'xgroup|createconsumer'(client, [, , key = '', name = '', consumer = '']) {
+    const group = groupOf(streamOf(client, key), name, key)
+    if (group.consumers.has(consumer)) return 0
+    consumerOf(client, group, consumer, key)
+    return 1
+  },
+  'xgroup|delconsumer'(client, [, , key = '', name = '', consumer = '']) {
+    const group = groupOf(streamOf(client, key), name, key)
+    const gone = group.consumers.get(consumer)
+    if (!gone) return 0
+    for (const [id] of [...gone.pending.range(MIN_ID, MAX_ID)]) group.pending.delete(id)
+    group.consumers.delete(consumer)
+    client.changed(key, 't', 'xgroup-delconsumer')
+    return gone.pending.size
+  },
+  xack: acknowledge,
+  xpending: pending,
+  xclaim: claim,
+  xautoclaim: autoClaim,
+  'xinfo|stream': streamInfo,
+  'xinfo|groups'(client, args) {
+    const stream = client.stream(args[2] as string) ?? fail('ERR no such key')
+    return [...stream.groups].map(groupInfo(stream))
+  },
+  'xinfo|consumers'(client, args) {
+    const [, , key = '', name = ''] = args
+    const group = groupOf(client.stream(key) ?? fail('ERR no such key'), name, key)
+    return [...group.consumers.values()].map(
+      ({ name: own, pending: theirs, seenMs, activeMs }) =>
+        new MapReply([
+          'name',
+          own,
+          'pending',
+          theirs.size,
+          'idle',
+          client.now - seenMs,
+          'inactive',
+          activeMs < 0 ? -1 : client.now - activeMs,
+        ]),
+    )
+  },
+}

@@ -1,0 +1,63 @@
+import { HitherError } from '../errors.ts'
+import type { CommandStore } from '../store/store.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import type { LuaLoader } from './script-host.ts'
+import { storeOver } from './store.ts'
+
+export { type Connection, createConnection, type Socket } from './connection.ts'
+export { dumpEngine, type EngineDump, loadEngine } from './dump.ts'
+export type { LuaHost, LuaLoader, LuaRuntime, LuaValue } from './script-host.ts'
+export { storeOver } from './store.ts'
+export { createTransport } from './transport.ts'
+export { Engine, type EngineOptions }
+
+export interface EmbeddedStoreOptions {
+  /** Bytes that keys and values may take, about. @default 67108864 */
+  readonly maxBytes?: number
+  /**
+   * What a write does where they are taken: `noeviction` refuses it, `allkeys-lru` and the other policies of Redis
+   * delete keys. @default 'noeviction'
+   */
+  readonly evictionPolicy?: string
+  /** Largest value in bytes of UTF-8. @default 8 MiB */
+  readonly maxValueBytes?: number
+  /** Longest key in bytes of UTF-8. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Epoch milliseconds; a test passes its own. @default the wall clock */
+  readonly now?: () => number
+  /** Opens the Lua runtime, when the first script runs: `lua` of `hither/lua`. @default none: EVAL is refused */
+  readonly lua?: LuaLoader
+}
+
+const KNOWN: { readonly [K in keyof EmbeddedStoreOptions]-?: 1 } = {
+  maxBytes: 1,
+  evictionPolicy: 1,
+  maxValueBytes: 1,
+  maxKeyBytes: 1,
+  now: 1,
+  lua: 1,
+}
+
+/**
+ * A Redis-compatible store in this process: nothing to install, nothing shared. Structures, channels and, with `lua`,
+ * scripts work on it as on a server. Calls act at once, in call order. Throws `INVALID_ARGUMENT` for options that it
+ * does not know. A write beyond `maxBytes` rejects with `STORE_REJECTED`, unless the policy makes room.
+ */
+export function embeddedStore(options: EmbeddedStoreOptions = {}): CommandStore {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `embeddedStore has no option ${name}`)
+  }
+  for (const name of ['maxBytes', 'maxValueBytes', 'maxKeyBytes'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
+    }
+  }
+  const { maxBytes = 67_108_864, maxValueBytes, maxKeyBytes, ...rest } = options
+  const engine = new Engine({ ...rest, maxBytes })
+  return storeOver(engine, {
+    ...(maxValueBytes === undefined ? {} : { maxValueBytes }),
+    ...(maxKeyBytes === undefined ? {} : { maxKeyBytes }),
+    onClose: () => engine.close(),
+  })
+}

@@ -1,0 +1,83 @@
+import { fail } from './reply.ts'
+
+/** A whole number of 64 bits: a `number` where that is exact, otherwise a `bigint`. */
+export type Int = number | bigint
+
+const MAX = 2n ** 63n - 1n
+const MIN = -(2n ** 63n)
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
+const NOT_A_FLOAT = 'ERR value is not a valid float'
+const shape = /^(0|-?[1-9]\d{0,18})$/
+
+/** A whole number as Redis reads one: no sign but a minus, no blanks, no leading zero. Undefined for what is none. */
+export function parseInt64(text: string): Int | undefined {
+  if (text.length === 0 || text.length > 20 || !shape.test(text)) return undefined
+  if (text.length < 16) return Number(text)
+  return shrink(BigInt(text))
+}
+
+/** Undefined beyond 64 bits. */
+export function shrink(value: bigint): Int | undefined {
+  if (value > MAX || value < MIN) return undefined
+  const small = Number(value)
+  return Number.isSafeInteger(small) ? small : value
+}
+
+/** The sum of two; undefined when it needs more than 64 bits. */
+export function add(a: Int, b: Int): Int | undefined {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = a + b
+    if (Number.isSafeInteger(sum)) return sum
+  }
+  return shrink(BigInt(a) + BigInt(b))
+}
+
+/** Exact; throws an error reply for what is no whole number of 64 bits. */
+export function exactInt(text: string | undefined, message: string = NOT_AN_INTEGER): Int {
+  return parseInt64(text ?? '') ?? fail(message)
+}
+
+/** As `exactInt`, for indexes and counts: beyond 2^53 it is only near. */
+export function int(text: string | undefined, message: string = NOT_AN_INTEGER): number {
+  return Number(parseInt64(text ?? '') ?? fail(message))
+}
+
+/** A whole number without a sign as `strtoull` reads one, of 64 bits; undefined for what is none. */
+export function parseUint64(text: string): bigint | undefined {
+  const [, sign, digits = ''] = /^[\t\n\v\f\r ]*([+-]?)(\d+)$/.exec(text) ?? []
+  if (digits === '' || digits.length > 40 || (sign === '-' && /[1-9]/.test(digits))) return undefined
+  const value = BigInt(digits)
+  return value < 2n ** 64n ? value : undefined
+}
+
+/** As `int`, of 32 bits. */
+export function int32(text: string | undefined, message: string = NOT_AN_INTEGER): number {
+  const value = int(text, message)
+  if (value >= -(2 ** 31) && value < 2 ** 31) return value
+  return fail(
+    message === NOT_AN_INTEGER ? 'ERR value is out of range, value must between -2147483648 and 2147483647' : message,
+  )
+}
+
+/** Of a range, its ends included. */
+export function intBetween(text: string | undefined, least: number, most: number, message: string): number {
+  const value = int(text, message)
+  return value < least || value > most ? fail(message) : value
+}
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+const hexadecimal = /^([+-]?)0x([0-9a-f]+)$/i
+
+/** A double as `strtod` reads one, without blanks around it; undefined for what is none. */
+export function parseFloat64(text: string): number | undefined {
+  if (decimal.test(text)) return Number(text)
+  const hex = hexadecimal.exec(text)
+  if (hex) return Number(`0x${hex[2]}`) * (hex[1] === '-' ? -1 : 1)
+  const infinity = /^([+-]?)inf(inity)?$/i.exec(text)
+  if (infinity) return infinity[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+  return undefined
+}
+
+export function float(text: string | undefined, message: string = NOT_A_FLOAT): number {
+  return parseFloat64(text ?? '') ?? fail(message)
+}

@@ -1,0 +1,61 @@
+import { matchGlob } from './glob.ts'
+import { int, parseUint64 } from './numbers.ts'
+import { fail } from './reply.ts'
+import type { IndexedMap } from './values.ts'
+
+export interface ScanOptions {
+  readonly count: number
+  readonly pattern: string | undefined
+  readonly type: string | undefined
+  readonly noValues: boolean
+}
+
+/** Throws error replies. */
+export function readScanOptions(args: readonly string[], from: number, allows: 'type' | 'novalues' | ''): ScanOptions {
+  let count = 10
+  let pattern: string | undefined
+  let type: string | undefined
+  let noValues = false
+  for (let i = from; i < args.length; i++) {
+    const word = (args[i] as string).toUpperCase()
+    const next = args[i + 1]
+    if (word === 'COUNT' && next !== undefined) {
+      count = int(next)
+      if (count < 1) fail('ERR syntax error')
+      i++
+    } else if (word === 'MATCH' && next !== undefined) {
+      pattern = next === '*' ? undefined : next
+      i++
+    } else if (word === 'TYPE' && allows === 'type' && next !== undefined) {
+      type = next.toLowerCase()
+      i++
+    } else if (word === 'NOVALUES' && allows === 'novalues') noValues = true
+    else fail('ERR syntax error')
+  }
+  return { count, pattern, type, noValues }
+}
+
+/** Throws for what is no cursor. */
+export function readCursor(text: string): number {
+  return Number(parseUint64(text) ?? fail('ERR invalid cursor'))
+}
+
+/** Redis keeps collections of so few in one piece, and hands that over whole. */
+const SMALL = 128
+
+/** The next places of a scan, from the last to the first, and the cursor after them. */
+export function scanPlaces<V>(
+  map: IndexedMap<V>,
+  cursor: number,
+  { count, pattern }: ScanOptions,
+  wholeBelow: number = SMALL,
+): { readonly cursor: string; readonly names: string[] } {
+  const from = cursor === 0 ? map.size : Math.min(cursor, map.size)
+  const to = wholeBelow > 0 && map.size <= wholeBelow ? 0 : Math.max(0, from - count)
+  const names: string[] = []
+  for (let place = from - 1; place >= to; place--) {
+    const name = map.names[place] as string
+    if (pattern === undefined || matchGlob(pattern, name)) names.push(name)
+  }
+  return { cursor: `${to}`, names }
+}

@@ -1,0 +1,264 @@
+import { ReplyError } from '../store/transport.ts'
+import { Client, type Queued } from './client.ts'
+import { sha1 } from './digest.ts'
+import type { Engine } from './engine.ts'
+import { BigNumber, Bool, Double, fail, MapReply, NULL_ARRAY, type Reply, SetReply, Simple, Verbatim } from './reply.ts'
+import { LATER, type Outcome } from './table.ts'
+
+/** What passes between a script and the engine; strings hold one byte a unit. */
+export type LuaValue =
+  | null
+  | boolean
+  | string
+  | number
+  | bigint
+  | { readonly ok: string }
+  | { readonly err: string; readonly line?: number; readonly kind?: string; readonly name?: string }
+  | { readonly double: number }
+  | { readonly big: string }
+  | { readonly verbatim: string; readonly format: string }
+  | { readonly map: readonly LuaValue[] }
+  | { readonly set: readonly LuaValue[] }
+  | readonly LuaValue[]
+
+export interface LuaHost {
+  call(args: readonly string[]): LuaValue
+  setResp(version: 2 | 3): void
+  log(level: number, message: string): void
+}
+
+/** A Lua 5.1 with the libraries that Redis gives to scripts. */
+export interface LuaRuntime {
+  /** Runs a script to its end. Throws when the runtime itself is broken, for lack of memory: it is opened anew then. */
+  run(script: string, keys: readonly string[], args: readonly string[], host: LuaHost): LuaValue
+}
+export type LuaLoader = () => Promise<LuaRuntime>
+
+export interface Script {
+  readonly sha: string
+  readonly text: string
+  readonly flags: ReadonlySet<string> | undefined
+}
+
+const COMMANDS = /^(eval|evalsha|fcall)(_ro)?$|^script\|load$|^function\|(load|restore)$/
+const FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'])
+
+/**
+ * Put before the first line of a script: `pcall` may not catch the end of a script that ran past its bound, or a loop of
+ * such calls would never end.
+ */
+const GUARD =
+  "local pcall,xpcall=(function(p,x,e,s)local function c(ok,...)if not ok and type((...))=='string' and s((...),'killed by fuel limit',1,true) then e((...),0) end return ok,... end return function(...) return c(p(...)) end,function(f,h) return c(x(f,h)) end end)(pcall,xpcall,error,string.find) "
+
+/** The flags of a script's first line, and its text without it. Throws error replies. */
+export function readShebang(text: string): {
+  readonly flags: ReadonlySet<string> | undefined
+  readonly name: string
+  readonly body: string
+} {
+  if (!text.startsWith('#!')) return { flags: undefined, name: '', body: text }
+  const end = text.indexOf('\n')
+  if (end < 0) fail('ERR Invalid script shebang')
+  const [engine = '', ...words] = text.slice(2, end).trimEnd().split(/\s+/)
+  if (engine.toLowerCase() !== 'lua') fail(`ERR Could not find scripting engine '${engine}'`)
+  const flags = new Set<string>()
+  let name = ''
+  for (const word of words) {
+    if (word.startsWith('flags=')) {
+      for (const flag of word.slice(6).split(',').filter(Boolean)) {
+        if (!FLAGS.has(flag)) fail(`ERR Unexpected flag in script shebang: ${flag}`)
+        flags.add(flag)
+      }
+    } else if (word.startsWith('name=')) name = word.slice(5)
+    else fail(`ERR Unknown lua shebang option: ${word}`)
+  }
+  return { flags, name, body: text.slice(end) }
+}
+
+/** Keeps scripts, opens the Lua runtime when the first is run, and carries values over. */
+export class ScriptHost {
+  readonly #engine: Engine
+  readonly #loader: LuaLoader | undefined
+  #runtime: LuaRuntime | undefined
+  #opening: Promise<void> | undefined
+  #openError = ''
+  readonly scripts: Map<string, Script> = new Map()
+
+  constructor(engine: Engine, loader: LuaLoader | undefined) {
+    this.#engine = engine
+    this.#loader = loader
+  }
+
+  /** Whether one of these commands needs the runtime, which is not open yet. */
+  needs(queue: readonly Queued[]): boolean {
+    return (
+      !this.#runtime &&
+      this.#loader !== undefined &&
+      !this.#openError &&
+      queue.some(({ command }) => COMMANDS.test(command.name))
+    )
+  }
+  get isOpen(): boolean {
+    return this.#runtime !== undefined || this.#loader === undefined || this.#openError !== ''
+  }
+  /** Answers with what `again` returns, once the runtime is open. */
+  openThen(client: Client, again: () => Outcome): Outcome {
+    this.#opening ??= (this.#loader as LuaLoader)().then(
+      (runtime) => {
+        this.#runtime = runtime
+        this.#opening = undefined
+      },
+      () => {
+        this.#openError = 'ERR the Lua runtime cannot be opened: is lua-redis-wasm installed?'
+        this.#opening = undefined
+      },
+    )
+    void this.#opening.then(() => {
+      if (client.closed) return
+      this.#engine.nowMs = this.#engine.clock()
+      let outcome: Outcome
+      try {
+        outcome = again()
+      } catch (error) {
+        if (!(error instanceof ReplyError)) throw error
+        outcome = error
+      }
+      this.#engine.waiters.serve()
+      if (outcome !== LATER) client.deliver(outcome)
+    })
+    return LATER
+  }
+
+  /** Checks a script and keeps it under its digest. Throws error replies. */
+  load(text: string): Script {
+    const sha = sha1(text)
+    const known = this.scripts.get(sha)
+    if (known) return known
+    const { flags, body } = readShebang(text)
+    this.compile(body, 'user_script', 'ERR Error compiling script (new function): ')
+    const script = { sha, text: GUARD + body, flags }
+    this.scripts.set(sha, script)
+    return script
+  }
+  compile(body: string, name: string, prefix: string): void {
+    const check = "local f, e = loadstring(ARGV[1], '@' .. ARGV[2]) if f then return false end return e"
+    const error = this.#raw(check, [], [body, name], NO_HOST)
+    if (typeof error === 'string') fail(prefix + error)
+  }
+  #raw(script: string, keys: readonly string[], args: readonly string[], host: LuaHost): LuaValue {
+    if (!this.#runtime)
+      return fail(this.#openError || 'ERR this store was opened without a Lua runtime: scripts cannot run')
+    try {
+      return this.#runtime.run(script, keys, args, host)
+    } catch (error) {
+      if (error instanceof ReplyError) throw error
+      this.#runtime = undefined
+      return fail('ERR the script needed more memory than a script may have, and was ended')
+    }
+  }
+
+  /** Runs a script as a client of its own, which has its caller's rights and database. */
+  run(
+    caller: Client,
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    readOnly: boolean,
+    on = '@user_script',
+  ): Reply {
+    const engine = this.#engine
+    const inner = new Client(engine, { reply() {}, push() {} })
+    inner.isScript = true
+    inner.mayWait = false
+    inner.db = caller.db
+    inner.user = caller.user
+    inner.readOnly = readOnly || script.flags?.has('no-writes') === true
+    engine.depth++
+    try {
+      const host: LuaHost = {
+        call: (words) => toLua(this.#call(inner, words), inner.resp),
+        setResp(version) {
+          inner.resp = version
+        },
+        log() {},
+      }
+      const value = this.#raw(script.text, keys, args, host)
+      return this.#finish(value, script.sha, caller.resp, on)
+    } finally {
+      engine.depth--
+    }
+  }
+  #call(inner: Client, words: readonly string[]): Reply {
+    if (words.length === 0) return new ReplyError('ERR Please specify at least one argument for this redis.call()')
+    const outcome = this.#engine.execute(inner, words)
+    if (outcome === LATER || (typeof outcome === 'object' && outcome !== null && 'sent' in outcome)) return null
+    if (!(outcome instanceof ReplyError)) return outcome as Reply
+    if (outcome.message.startsWith('ERR unknown command'))
+      return new ReplyError('ERR Unknown Redis command called from script')
+    if (outcome.message.startsWith('ERR wrong number of arguments')) {
+      return new ReplyError('ERR Wrong number of args calling Redis command from script')
+    }
+    return outcome
+  }
+  #finish(value: LuaValue, sha: string, resp: 2 | 3, on: string): Reply {
+    if (value === null || typeof value !== 'object' || !('err' in value) || value.line === undefined)
+      return fromLua(value, resp)
+    const place = `script: ${sha}, ${`on ${on}:${value.line}.`}`
+    const script = on.slice(1)
+    if (value.kind === 'global-read') {
+      return new ReplyError(
+        `ERR ${script}:${value.line}: Script attempted to access nonexistent global variable '${value.name}' ${place}`,
+      )
+    }
+    if (value.kind === 'command-arg-type') {
+      return new ReplyError(`ERR Lua redis lib command arguments must be strings or integers ${place}`)
+    }
+    if (/killed by fuel limit/.test(value.err)) {
+      return new ReplyError(
+        'ERR the script ran past the steps that a script may take, and was ended: one thread cannot hear SCRIPT KILL',
+      )
+    }
+    return new ReplyError(`${value.err} ${place}`)
+  }
+  flush(): void {
+    this.scripts.clear()
+  }
+  close(): void {
+    this.#runtime = undefined
+  }
+}
+
+const NO_HOST: LuaHost = { call: () => null, setResp() {}, log() {} }
+
+function toLua(reply: Reply, resp: 2 | 3): LuaValue {
+  if (reply === null || typeof reply === 'string' || typeof reply === 'number' || typeof reply === 'bigint')
+    return reply
+  if (Array.isArray(reply)) return reply.map((item) => toLua(item, resp))
+  if (reply instanceof ReplyError) return { err: reply.message }
+  if (reply instanceof Simple) return { ok: reply.text }
+  if (reply instanceof Double) return resp === 3 ? { double: reply.value } : reply.text
+  if (reply instanceof MapReply) {
+    const items = reply.items.map((item) => toLua(item, resp))
+    return resp === 3 ? { map: items } : items
+  }
+  if (reply instanceof SetReply) {
+    const items = reply.items.map((item) => toLua(item, resp))
+    return resp === 3 ? { set: items } : items
+  }
+  if (reply instanceof Bool) return resp === 3 ? reply.value : reply.value ? 1 : 0
+  if (reply instanceof Verbatim) return resp === 3 ? { verbatim: reply.text, format: reply.format } : reply.text
+  return reply === NULL_ARRAY ? null : (reply as BigNumber).text
+}
+
+function fromLua(value: LuaValue, resp: 2 | 3): Reply {
+  if (typeof value === 'boolean') return resp === 3 ? new Bool(value) : value ? 1 : null
+  if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map((item) => fromLua(item, resp))
+  if ('ok' in value) return new Simple(value.ok.replace(/[\r\n]/g, ' '))
+  if ('err' in value) return new ReplyError(value.err.replace(/[\r\n]/g, ' '))
+  if ('double' in value) return new Double(value.double)
+  if ('big' in value) return new BigNumber(value.big)
+  if ('verbatim' in value) return new Verbatim(value.verbatim, value.format)
+  if ('set' in value) return new SetReply(value.set.map((item) => fromLua(item, resp)))
+  return new MapReply((value as { map: readonly LuaValue[] }).map.map((item) => fromLua(item, resp)))
+}

@@ -1,0 +1,123 @@
+import { parseUint64 } from './numbers.ts'
+import { fail } from './reply.ts'
+import { SortedMap } from './sorted-map.ts'
+
+/** A stream's id: 16 bytes, the milliseconds and the sequence number from the highest byte to the lowest. */
+export type StreamId = string
+
+const MAX_64 = 2n ** 64n - 1n
+export const MIN_ID: StreamId = '\0'.repeat(16)
+export const MAX_ID: StreamId = '\xff'.repeat(16)
+export const INVALID_ID = 'ERR Invalid stream ID specified as stream command argument'
+
+function packNumber(value: bigint): string {
+  let text = ''
+  for (let shift = 56n; shift >= 0n; shift -= 8n) text += String.fromCharCode(Number((value >> shift) & 255n))
+  return text
+}
+function packSmall(value: number): string {
+  const high = Math.floor(value / 2 ** 32)
+  const low = value >>> 0
+  return String.fromCharCode(
+    0,
+    (high >> 16) & 255,
+    (high >> 8) & 255,
+    high & 255,
+    low >>> 24,
+    (low >> 16) & 255,
+    (low >> 8) & 255,
+    low & 255,
+  )
+}
+const pack = (value: number | bigint): string => (typeof value === 'number' ? packSmall(value) : packNumber(value))
+
+export const makeId = (ms: number | bigint, sequence: number | bigint): StreamId => pack(ms) + pack(sequence)
+
+function unpack(text: string, at: number): bigint | number {
+  let high = 0
+  let low = 0
+  for (let i = at; i < at + 4; i++) high = high * 256 + text.charCodeAt(i)
+  for (let i = at + 4; i < at + 8; i++) low = low * 256 + text.charCodeAt(i)
+  return high < 2 ** 21 ? high * 2 ** 32 + low : (BigInt(high) << 32n) + BigInt(low)
+}
+export const millisecondsOf = (id: StreamId): number | bigint => unpack(id, 0)
+export const sequenceOf = (id: StreamId): number | bigint => unpack(id, 8)
+export const formatId = (id: StreamId): string => `${unpack(id, 0)}-${unpack(id, 8)}`
+
+/** `5`, `5-1`, `-` and `+`; `sequence` is that of an id without one. Throws an error reply. */
+export function parseId(text: string, sequence: bigint = 0n, strict = false): StreamId {
+  if (!strict && text === '-') return MIN_ID
+  if (!strict && text === '+') return MAX_ID
+  const at = text.indexOf('-')
+  const ms = parseUint64(at < 0 ? text : text.slice(0, at))
+  const number = at < 0 ? sequence : parseUint64(text.slice(at + 1))
+  return ms === undefined || number === undefined ? fail(INVALID_ID) : makeId(ms, number)
+}
+
+const step = (id: StreamId, by: bigint): StreamId | undefined => {
+  const value = (BigInt(unpack(id, 0)) << 64n) + BigInt(unpack(id, 8)) + by
+  if (value < 0n || value >= 1n << 128n) return undefined
+  return makeId(value >> 64n, value & MAX_64)
+}
+export const idAfter = (id: StreamId): StreamId | undefined => step(id, 1n)
+export const idBefore = (id: StreamId): StreamId | undefined => step(id, -1n)
+
+/** An entry that a consumer has, and has not confirmed. */
+export interface Pending {
+  consumer: Consumer
+  deliveredMs: number
+  count: number
+}
+export interface Consumer {
+  readonly name: string
+  seenMs: number
+  activeMs: number
+  readonly pending: SortedMap<Pending>
+}
+export interface Group {
+  lastId: StreamId
+  /** How many entries it has read; undefined where that cannot be known. */
+  entriesRead: number | undefined
+  readonly pending: SortedMap<Pending>
+  readonly consumers: Map<string, Consumer>
+}
+
+export const createGroup = (lastId: StreamId, entriesRead: number | undefined): Group => ({
+  lastId,
+  entriesRead,
+  pending: new SortedMap(),
+  consumers: new Map(),
+})
+
+/** Entries by their ids; each is names and values by turns. */
+export class Stream extends SortedMap<readonly string[]> {
+  lastId: StreamId = MIN_ID
+  maxDeletedId: StreamId = MIN_ID
+  entriesAdded = 0
+  readonly groups: Map<string, Group> = new Map()
+  bytes = 0
+
+  append(id: StreamId, fields: readonly string[]): void {
+    this.set(id, fields)
+    this.lastId = id
+    this.entriesAdded++
+    for (const field of fields) this.bytes += field.length
+  }
+  /** Deletes an entry, or trims it. */
+  drop(id: StreamId): boolean {
+    const fields = this.get(id)
+    if (!fields) return false
+    for (const field of fields) this.bytes -= field.length
+    return this.delete(id)
+  }
+  /** Drops from the first on while there are more than `length`, or ids below `minId`; at most `limit`. */
+  trim(length: number | undefined, minId: StreamId | undefined, limit: number): number {
+    let dropped = 0
+    for (let id = this.first(); id !== undefined && dropped < limit; id = this.first()) {
+      if (length !== undefined ? this.size <= length : id >= (minId as StreamId)) break
+      this.drop(id)
+      dropped++
+    }
+    return dropped
+  }
+}

@@ -1,0 +1,174 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import { onAbort } from '../runtime/abort.ts'
+import { now, setDeadline } from '../runtime/clock.ts'
+import type { Call } from '../store/call.ts'
+import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../store/transport.ts'
+import { fromBytes, fromText } from './bytes.ts'
+import type { Client } from './client.ts'
+import type { Engine } from './engine.ts'
+import { type Push, type Reply, toWire } from './reply.ts'
+
+/** The words of a command as the engine reads them. */
+const words = (args: Command['args']): string[] =>
+  args.map((arg) => (typeof arg === 'string' ? fromText(arg) : typeof arg === 'number' ? `${arg}` : fromBytes(arg)))
+
+/** A client whose replies settle promises, in the order of its commands. */
+interface Caller {
+  readonly client: Client
+  send(args: readonly string[], call: Call | undefined): Promise<Reply>
+}
+
+function createCaller(engine: Engine): Caller {
+  const waiting: ((reply: Reply) => void)[] = []
+  const client = engine.connect({
+    reply: (reply) => waiting.shift()?.(reply),
+    push() {},
+  })
+  // Who has the engine in hand needs no password.
+  client.user = engine.users.get('default')
+  return {
+    client,
+    send(args, call) {
+      return new Promise((settle, reject) => {
+        let isDone = false
+        let forget: (() => void) | undefined
+        let cancel: (() => void) | undefined
+        /** Whether it is the first outcome. */
+        const finish = (): boolean => {
+          if (isDone) return false
+          isDone = true
+          forget?.()
+          cancel?.()
+          return true
+        }
+        waiting.push((reply) => {
+          if (finish()) settle(reply)
+        })
+        client.submit(args)
+        if (isDone) return
+        const late = (): void => {
+          if (finish()) reject(timedOut())
+        }
+        const { signal, deadline } = call ?? {}
+        if (signal) {
+          forget = onAbort(signal, () => {
+            if (finish()) reject(signal.reason)
+          })
+        }
+        if (deadline !== undefined) cancel = setDeadline(late, deadline - now())
+      })
+    },
+  }
+}
+
+const timedOut = (): HitherError =>
+  new HitherError('TIMEOUT', 'the command did not end before its deadline', { retryable: true, maybeExecuted: true })
+
+const check = (call: Call | undefined): void => {
+  if (call?.signal?.aborted) throw call.signal.reason
+  if (call?.deadline !== undefined && !(call.deadline > now())) {
+    throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
+  }
+}
+
+/** The engine as a server that is called without a network: a command runs when it is sent. */
+export function createTransport(engine: Engine): Transport & { close(): Promise<void> } {
+  const shared = createCaller(engine)
+  let closed = false
+  const enter = (call: Call | undefined): void => {
+    if (closed) throw new HitherError('CLOSED', 'the store is closed')
+    check(call)
+  }
+  /** Whether a command must have a client of its own: it may wait, or leaves something behind on its connection. */
+  const needsOwn = (args: readonly string[]): boolean => {
+    const command = engine.table.get((args[0] as string).toLowerCase())
+    return !!command && (command.flags.has('blocking') || command.group === 'connection' || command.group === 'pubsub')
+  }
+  const sendRaw = async (command: Command, call: Call | undefined): Promise<Reply> => {
+    const args = words(command.args)
+    if (!needsOwn(args)) return shared.send(args, call)
+    const own = createCaller(engine)
+    try {
+      return await own.send(args, call)
+    } finally {
+      engine.disconnect(own.client)
+    }
+  }
+  const send = async (command: Command, call?: Call): Promise<Wire> => {
+    enter(call)
+    return toWire(await sendRaw(command, call), call?.bytes === true)
+  }
+  const transactionOn = async (caller: Caller, commands: readonly Command[], call?: Call): Promise<readonly Wire[]> => {
+    enter(call)
+    const framed = [['MULTI'], ...commands.map(({ args }) => words(args)), ['EXEC']]
+    const replies = await Promise.all(framed.map((args) => caller.send(args, call)))
+    const last = toWire(replies.at(-1) as Reply, call?.bytes === true)
+    if (Array.isArray(last)) return last
+    const at = replies.findIndex((reply, i) => i > 0 && i < framed.length - 1 && reply instanceof ReplyError)
+    const refused = at < 0 ? last : (replies[at] as ReplyError)
+    throw new StoreRejectedError(
+      String(framed[at < 0 ? framed.length - 1 : at]?.[0]),
+      refused instanceof ReplyError ? refused : 'null',
+    )
+  }
+  const own = <T>(work: (caller: Caller) => Promise<T>): Promise<T> => {
+    const caller = createCaller(engine)
+    return work(caller).finally(() => engine.disconnect(caller.client))
+  }
+  return {
+    send,
+    async sendMany(commands, call) {
+      enter(call)
+      const replies = commands.map((command) => sendRaw(command, call))
+      return Promise.all(
+        replies.map(async (reply, at) => {
+          const wire = toWire(await reply, call?.bytes === true)
+          return call?.onReply ? call.onReply(wire, at) : wire
+        }),
+      )
+    },
+    transaction: (commands, call) => own((caller) => transactionOn(caller, commands, call)),
+    async subscribe(channel, onMessage) {
+      enter(undefined)
+      const name = fromText(channel)
+      const client = engine.connect({
+        reply() {},
+        push: ({ items }: Push) => {
+          if (items[0] === 'message') onMessage(toWire(items[2] as Reply, false) as string)
+        },
+      })
+      client.resp = 3
+      client.user = engine.users.get('default')
+      client.submit(['SUBSCRIBE', name])
+      return async () => engine.disconnect(client)
+    },
+    async listen(command, onReply) {
+      enter(undefined)
+      const hand = (reply: Reply): void => onReply(toWire(reply, false))
+      const client = engine.connect({ reply: hand, push: hand })
+      client.resp = 3
+      client.user = engine.users.get('default')
+      client.submit(words(command.args))
+      return {
+        tell: (more) => client.submit(words(more.args)),
+        end: () => engine.disconnect(client),
+      }
+    },
+    async exclusive(call): Promise<Exclusive> {
+      enter(call)
+      const caller = createCaller(engine)
+      return {
+        async send(command, callOf) {
+          enter(callOf)
+          return toWire(await caller.send(words(command.args), callOf), callOf?.bytes === true)
+        },
+        transaction: (commands, callOf) => transactionOn(caller, commands, callOf),
+        release: () => engine.disconnect(caller.client),
+      }
+    },
+    async close() {
+      closed = true
+      engine.disconnect(shared.client)
+    },
+  }
+}

@@ -1,0 +1,162 @@
+import type { SortedSet } from './sorted-set.ts'
+import type { Stream } from './stream.ts'
+
+/** What a name and a value take besides their own bytes, about. */
+export const ENTRY_BYTES = 64
+
+/**
+ * A map whose entries have places: one at random and the next of a scan are found in O(1). An entry that is deleted has
+ * its place taken by the last, so that a scan from the last place to the first misses none that was there throughout.
+ */
+export class IndexedMap<V> {
+  readonly names: string[] = []
+  readonly values: V[] = []
+  readonly #places: Map<string, number> = new Map()
+  /** Bytes of names and of values that are strings. */
+  bytes = 0
+  get size(): number {
+    return this.names.length
+  }
+  has(name: string): boolean {
+    return this.#places.has(name)
+  }
+  get(name: string): V | undefined {
+    const place = this.#places.get(name)
+    return place === undefined ? undefined : this.values[place]
+  }
+  /** Whether the name is new. */
+  set(name: string, value: V): boolean {
+    const place = this.#places.get(name)
+    if (place !== undefined) {
+      this.bytes += weigh(value) - weigh(this.values[place])
+      this.values[place] = value
+      return false
+    }
+    this.#places.set(name, this.names.length)
+    this.names.push(name)
+    this.values.push(value)
+    this.bytes += name.length + weigh(value)
+    return true
+  }
+  delete(name: string): boolean {
+    const place = this.#places.get(name)
+    if (place === undefined) return false
+    this.#places.delete(name)
+    this.bytes -= name.length + weigh(this.values[place])
+    const lastName = this.names.pop() as string
+    const lastValue = this.values.pop() as V
+    if (place < this.names.length) {
+      this.names[place] = lastName
+      this.values[place] = lastValue
+      this.#places.set(lastName, place)
+    }
+    return true
+  }
+}
+
+const weigh = (value: unknown): number => (typeof value === 'string' ? value.length : 0)
+
+export class Hash extends IndexedMap<string> {
+  /** When fields end, in epoch milliseconds. */
+  ends: Map<string, number> | undefined
+  /** No field ends before it. */
+  nextEndMs: number = Number.POSITIVE_INFINITY
+}
+
+export class MemberSet extends IndexedMap<true> {
+  readonly kind = 'set'
+}
+
+/** A double-ended queue: both ends, and any place by its index, in O(1). */
+export class List {
+  #ring: (string | undefined)[] = new Array(8)
+  #first = 0
+  size = 0
+  bytes = 0
+  #at(index: number): number {
+    return (this.#first + index) & (this.#ring.length - 1)
+  }
+  #grow(): void {
+    if (this.size < this.#ring.length) return
+    const ring = this.toArray() as (string | undefined)[]
+    ring.length = this.#ring.length * 2
+    this.#ring = ring
+    this.#first = 0
+  }
+  /** Undefined beyond its ends; a negative index counts from the last. */
+  get(index: number): string | undefined {
+    const at = index < 0 ? this.size + index : index
+    return at < 0 || at >= this.size ? undefined : this.#ring[this.#at(at)]
+  }
+  set(index: number, value: string): void {
+    const at = this.#at(index)
+    this.bytes += value.length - (this.#ring[at] as string).length
+    this.#ring[at] = value
+  }
+  push(value: string): void {
+    this.#grow()
+    this.#ring[this.#at(this.size++)] = value
+    this.bytes += value.length
+  }
+  unshift(value: string): void {
+    this.#grow()
+    this.#first = this.#at(-1)
+    this.#ring[this.#first] = value
+    this.size++
+    this.bytes += value.length
+  }
+  pop(): string | undefined {
+    if (this.size === 0) return undefined
+    const at = this.#at(--this.size)
+    const value = this.#ring[at] as string
+    this.#ring[at] = undefined
+    this.bytes -= value.length
+    return value
+  }
+  shift(): string | undefined {
+    if (this.size === 0) return undefined
+    const value = this.#ring[this.#first] as string
+    this.#ring[this.#first] = undefined
+    this.#first = this.#at(1)
+    this.size--
+    this.bytes -= value.length
+    return value
+  }
+  slice(from: number, to: number): string[] {
+    const items: string[] = []
+    for (let i = from; i < to; i++) items.push(this.#ring[this.#at(i)] as string)
+    return items
+  }
+  toArray(): string[] {
+    return this.slice(0, this.size)
+  }
+  /** Holds these from now on. */
+  replace(items: readonly string[]): void {
+    let length = 8
+    while (length < items.length) length *= 2
+    this.#ring = [...items]
+    this.#ring.length = length
+    this.#first = 0
+    this.size = items.length
+    this.bytes = items.reduce((sum, item) => sum + item.length, 0)
+  }
+}
+
+export type JsonData = null | boolean | number | bigint | string | JsonData[] | Map<string, JsonData>
+/** A JSON document. */
+export class Json {
+  root: JsonData
+  bytes = 0
+  constructor(root: JsonData) {
+    this.root = root
+  }
+}
+
+export type Value = string | Hash | List | MemberSet | SortedSet | Stream | Json
+
+/** About what a key and its value take, in bytes. */
+export function sizeOf(key: string, value: Value): number {
+  if (typeof value === 'string') return key.length + value.length + ENTRY_BYTES
+  const count = value instanceof Json ? 1 : value.size
+  return key.length + value.bytes + ENTRY_BYTES * (count + 1)
+}
