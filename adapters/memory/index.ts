@@ -46,19 +46,7 @@ const SWEPT_PER_WRITE = 4
 export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   checkNames('memoryStore', given, Object.keys(KNOWN))
   const options: MemoryStoreOptions = ownOf(given)
-  const wall = options.now ?? wallClock
-  let lastMs = Number.NEGATIVE_INFINITY
-  let lastElapsedMs = 0
-  let backMs = 0
-  /** Of lifetimes: it goes on where the wall clock is set back, so that nothing lives longer than it was to. */
-  const now = (): number => {
-    const at = wall()
-    const elapsed = wall === wallClock ? elapsedMs() : 0
-    if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs
-    lastMs = at
-    lastElapsedMs = elapsed
-    return at + backMs
-  }
+  const { now, wallMs } = lifetimeClock(options.now ?? wallClock)
   const maxEntries = checkWhole(options.maxEntries ?? 100_000, 'maxEntries', 1)
   const maxBytes = checkWhole(options.maxBytes ?? 67_108_864, 'maxBytes', 1)
   const traits: StoreTraits = {
@@ -162,7 +150,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
       const apply = (entryTable[operation.name] ?? operation.apply) as typeof operation.apply
-      const { next, ttl, reply } = apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
+      const { next, ttl, reply } = apply(text(slot), args, { nowUs: Math.round(wallMs() * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =
@@ -201,5 +189,26 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
       enter(call)
       put(key, value.slice(), ttlMs === undefined ? Number.POSITIVE_INFINITY : now() + ttlMs)
     },
+  }
+}
+
+/**
+ * The clock of lifetimes: it goes on where the wall clock is set back, so that nothing lives longer than it was to. `wallMs`
+ * is what the wall clock said when it was read last.
+ */
+function lifetimeClock(wall: () => number): { now(): number; wallMs(): number } {
+  let lastMs = Number.NEGATIVE_INFINITY
+  let lastElapsedMs = 0
+  let backMs = 0
+  return {
+    now() {
+      const at = wall()
+      const elapsed = wall === wallClock ? elapsedMs() : 0
+      if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs
+      lastMs = at
+      lastElapsedMs = elapsed
+      return at + backMs
+    },
+    wallMs: () => lastMs,
   }
 }

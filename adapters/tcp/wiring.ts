@@ -1,6 +1,6 @@
 import type { OpenedSocket } from '#socket'
 import type { HitherError } from '../../src/errors.ts'
-import type { Encoder } from '../../src/store/resp.ts'
+import type { Encoder } from '../../src/store/resp-encoder.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
 import type { Queue } from './queue.ts'
 import type { Settings } from './settings.ts'

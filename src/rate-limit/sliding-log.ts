@@ -13,13 +13,13 @@ const MOST = 10_000
  * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
  */
 const lua = `${START}
-local first = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
-local foreign = is_foreign(first)
-if first.err and not foreign then return first end
-local is_blocked = first[1] == 'b'
-local unsound = foreign or is_blocked and first[2] + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
-local blocked_until_us = is_blocked and not unsound and -first[2] or 0
-local oldest_us, oldest = (first[2] or 0) + 0, first[1]
+local lowest = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
+local foreign = is_foreign(lowest)
+if lowest.err and not foreign then return lowest end
+local is_blocked = lowest[1] == 'b'
+local unsound = foreign or is_blocked and lowest[2] + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
+local blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
+local oldest_us, oldest = (lowest[2] or 0) + 0, lowest[1]
 local function entry(rank)
  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
  local member = found[1]
@@ -63,11 +63,11 @@ local function add(limit, cost)
  end
  local total = before + taken
  if counted < 0 or not limit.total_before then
-  local start_us, counts = now_us - limit.window_us, not unsound and oldest
-  if counts and (is_blocked or counted < 0 or oldest_us <= start_us) then
-   counts = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)[1]
+  local start_us, first_in_window = now_us - limit.window_us, not unsound and oldest
+  if first_in_window and (is_blocked or counted < 0 or oldest_us <= start_us) then
+   first_in_window = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)[1]
   end
-  limit.total_before = (counts and counts:sub(1, 16):match('^%d+') or total) + 0
+  limit.total_before = (first_in_window and first_in_window:sub(1, 16):match('^%d+') or total) + 0
  end
  return limit.most - math.max(0, total - limit.total_before)
 end

@@ -1,5 +1,6 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import type { Placement, Request } from './plan-batch.ts'
+import type { Placement } from './plan-batch.ts'
+import type { Request } from './request.ts'
 import type { Scripts } from './scripts.ts'
 import { type PendingCall, settle } from './tick.ts'
 import { ReplyError, type Wire } from './transport.ts'

@@ -1,19 +1,7 @@
 import { joinedOperation } from '../protocol/operation.ts'
-import type { Request } from './plan-batch.ts'
+import type { JoinScripts } from './request.ts'
 import type { Script } from './scripts.ts'
 import { type PendingCall, SCRIPTS_AT_ONCE } from './tick.ts'
-
-/**
- * Adds an operation to the request before it, and returns true, where both run the same with the same arguments: one
- * script then runs for up to 16 keys of one server, and client and server save most of what a command costs beside its
- * work. `run` puts the joined script into the request, with the arguments of its first call.
- */
-export type JoinScripts = (
-  last: Request,
-  call: PendingCall,
-  canMiss: boolean,
-  run: (joined: Script, args: PendingCall['args']) => void,
-) => boolean
 
 export const joinScripts: JoinScripts = (last, call, canMiss, run) => {
   const first = last.calls[0] as PendingCall

@@ -1,21 +1,7 @@
-import type { Effect } from '../protocol/operation.ts'
-import type { JoinScripts } from './join-scripts.ts'
+import type { JoinScripts, Request } from './request.ts'
 import type { Script, Scripts } from './scripts.ts'
 import type { PendingCall } from './tick.ts'
 import type { Transport } from './transport.ts'
-
-/** One command, and the calls it answers: several where reads were joined. */
-export interface Request {
-  readonly calls: PendingCall[]
-  args: (string | number | Uint8Array)[]
-  readonly effect: Effect
-  /** What `args` runs: for several calls, the script that does so for each of their keys. */
-  script?: Script
-  /** It may go by digest: should the server say that it has no such script, nothing comes out of order. */
-  canMiss?: boolean
-  /** It was sent before. */
-  readonly isResend?: boolean
-}
 
 /** How many calls of a tick are still to come on each key. */
 export type CallsToCome = Map<string, number> | undefined

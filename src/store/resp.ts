@@ -1,6 +1,10 @@
+/**
+ * Reads RESP. One function is longer than we allow elsewhere: `createParser` is one machine, and each of its readers (a
+ * string, a line, a line that is read past) goes on with the same state where a chunk has ended. Apart, they would hand
+ * that state to one another for every reply, on the path of every reply.
+ */
 import { HitherError } from '../errors.ts'
-import { utf8Length } from '../protocol/text.ts'
-import { type Command, ReplyError, type Wire } from './transport.ts'
+import { ReplyError, type Wire } from './transport.ts'
 
 /** Most arrays within one another that are kept. */
 const MAX_DEPTH = 64
@@ -18,8 +22,6 @@ const MAX_STRING = 2 ** 29
 const MAX_VALUES = 64
 /** What is kept of a buffer between replies, in bytes. */
 const KEPT = 65_536
-/** Where a text of commands is closed and the next begun, in UTF-16 units. */
-const CHUNK = 1_000_000
 
 const CR = 13
 const LF = 10
@@ -338,59 +340,4 @@ function badReply(what: string): HitherError {
   return new HitherError('BAD_REPLY', `the server sent ${what}: check that host and port are those of a Redis`, {
     maybeExecuted: true,
   })
-}
-
-/** Commands on their way to the wire. */
-export interface Encoder {
-  add(args: Command['args']): void
-  /** About how much was added since the last `take`, in bytes. */
-  readonly size: number
-  /** What was added since the last `take`, to be written in this order; whether its text is ASCII alone. */
-  take(): { readonly chunks: readonly (string | Uint8Array)[]; readonly ascii: boolean }
-}
-
-/**
- * Turns commands into RESP: text as text, so that one write carries many commands, and bytes as they are. A lone
- * surrogate goes out as U+FFFD.
- */
-export function createEncoder(byteLength: (text: string) => number = utf8Length): Encoder {
-  let chunks: (string | Uint8Array)[] = []
-  let text = ''
-  let ascii = true
-  let size = 0
-  return {
-    add(args) {
-      text += `*${args.length}\r\n`
-      for (const arg of args) {
-        if (typeof arg === 'object') {
-          chunks.push(`${text}$${arg.length}\r\n`, arg)
-          text = '\r\n'
-          size += arg.length
-          continue
-        }
-        const word = typeof arg === 'string' ? arg : String(arg)
-        const length = byteLength(word)
-        if (length !== word.length) ascii = false
-        text += `$${length}\r\n${word}\r\n`
-        size += length
-      }
-      size += 16 * args.length
-      if (text.length > CHUNK) {
-        chunks.push(text)
-        text = ''
-      }
-    },
-    get size() {
-      return size
-    },
-    take() {
-      if (text) chunks.push(text)
-      const taken = { chunks, ascii }
-      chunks = []
-      text = ''
-      ascii = true
-      size = 0
-      return taken
-    },
-  }
 }

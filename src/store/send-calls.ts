@@ -1,6 +1,7 @@
 import { now } from '../runtime/clock.ts'
 import type { Answer } from './answer.ts'
-import type { CallsToCome, Planner, Request } from './plan-batch.ts'
+import type { CallsToCome, Planner } from './plan-batch.ts'
+import type { Request } from './request.ts'
 import { isPatient, type Resend } from './resend.ts'
 import type { PendingCall } from './tick.ts'
 import type { SendEach, Transport, Wire } from './transport.ts'

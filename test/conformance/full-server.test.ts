@@ -20,7 +20,7 @@ import { lockStep } from '../../src/lock/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
 import { markFirst } from '../../src/once/operations.ts'
 import { NONE } from '../../src/protocol/entry.ts'
-import { type Arg, scriptOf } from '../../src/protocol/operation.ts'
+import { type Arg, joinedOperation, scriptOf } from '../../src/protocol/operation.ts'
 import {
   fixedWindow,
   gcra,
@@ -203,6 +203,16 @@ describe('a script on a server past its maxmemory', () => {
       expect([write.title, (await sizeOf()) <= before]).toEqual([write.title, true])
     }
   }, 60_000)
+  it('is refused for each key of operations that are joined', async () => {
+    const [take] = fixedWindow(limit).steps
+    const args = ['take', 1, ...fixedWindow(limit).args(undefined, false)]
+    await redis.config('SET', 'maxmemory', '0')
+    await redis.flushall()
+    await redis.config('SET', 'maxmemory', '1')
+    const replies = (await redis.eval(scriptOf(joinedOperation(take)), 3, 'a', 'b', 'c', ...args)) as unknown[]
+    expect(replies.map((reply) => reply instanceof Error && reply.message.split(' ')[0])).toEqual(['OOM', 'OOM', 'OOM'])
+    expect(await redis.dbsize()).toBe(0)
+  })
   it('is of every file that has one', () => {
     // A new one belongs into the list above.
     const files = ['src', 'adapters'].flatMap((folder) =>
@@ -221,6 +231,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/lock/operations.ts',
       'src/near/pull-feed.ts',
       'src/once/operations.ts',
+      'src/protocol/operation.ts',
       'src/rate-limit/fixed-window.ts',
       'src/rate-limit/gcra.ts',
       'src/rate-limit/sliding-buckets.ts',

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { createEncoder, createParser, type ParserOptions } from '../../src/store/resp.ts'
+import { createParser, type ParserOptions } from '../../src/store/resp.ts'
+import { createEncoder } from '../../src/store/resp-encoder.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 
 const utf8 = new TextEncoder()

@@ -1,0 +1,60 @@
+import { utf8Length } from '../protocol/text.ts'
+import type { Command } from './transport.ts'
+
+/** Where a text of commands is closed and the next begun, in UTF-16 units. */
+const CHUNK = 1_000_000
+
+/** Commands on their way to the wire. */
+export interface Encoder {
+  add(args: Command['args']): void
+  /** About how much was added since the last `take`, in bytes. */
+  readonly size: number
+  /** What was added since the last `take`, to be written in this order; whether its text is ASCII alone. */
+  take(): { readonly chunks: readonly (string | Uint8Array)[]; readonly ascii: boolean }
+}
+
+/**
+ * Turns commands into RESP: text as text, so that one write carries many commands, and bytes as they are. A lone
+ * surrogate goes out as U+FFFD.
+ */
+export function createEncoder(byteLength: (text: string) => number = utf8Length): Encoder {
+  let chunks: (string | Uint8Array)[] = []
+  let text = ''
+  let ascii = true
+  let size = 0
+  return {
+    add(args) {
+      text += `*${args.length}\r\n`
+      for (const arg of args) {
+        if (typeof arg === 'object') {
+          chunks.push(`${text}$${arg.length}\r\n`, arg)
+          text = '\r\n'
+          size += arg.length
+          continue
+        }
+        const word = typeof arg === 'string' ? arg : String(arg)
+        const length = byteLength(word)
+        if (length !== word.length) ascii = false
+        text += `$${length}\r\n${word}\r\n`
+        size += length
+      }
+      size += 16 * args.length
+      if (text.length > CHUNK) {
+        chunks.push(text)
+        text = ''
+      }
+    },
+    get size() {
+      return size
+    },
+    take() {
+      if (text) chunks.push(text)
+      const taken = { chunks, ascii }
+      chunks = []
+      text = ''
+      ascii = true
+      size = 0
+      return taken
+    },
+  }
+}
