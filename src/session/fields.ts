@@ -97,7 +97,8 @@ export function snapshotOf(value: unknown): string {
 }
 
 /** What is stored of a field, or is to be. */
-export const storedOf = (field: Field): unknown => ('raw' in field ? field.raw : field.value)
+export const storedOf = (field: Field): unknown =>
+  Object.hasOwn(field, 'raw') ? (field as OpenField).raw : field.value
 
 /** What a user has put into a session, by name, for a schema. A field that a schema alone has made is no part of it. */
 function dataOf(fields: ReadonlyMap<string, Field>): Record<string, unknown> {

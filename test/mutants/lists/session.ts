@@ -23,7 +23,11 @@ export const mutants: readonly Mutant[] = [
     "if (result?.issues) {\n        throw new HitherError('INVALID_VALUE', 'the schema",
     "if (false) {\n        throw new HitherError('INVALID_VALUE', 'the schema",
   ),
-  fields('a schema gets what is stored', "'raw' in field ? field.raw : field.value", 'field.value'),
+  fields(
+    'a schema gets what is stored',
+    "Object.hasOwn(field, 'raw') ? (field as OpenField).raw : field.value",
+    'field.value',
+  ),
   fields('a name is kept as it is', 'return kind + encodeURIComponent(name)', 'return kind + name'),
   operation(
     'a session that ended is not made again',
