@@ -77,9 +77,13 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
-  const removing = detachLoadsAndWrite(view, targets, limit, () =>
-    answerOf(view, core.remove(targets, core.call(limit)), limit),
-  )
+  const leases = targets.map(view.loads.leaseOf)
+  const removing = detachLoadsAndWrite(view, targets, limit, () => {
+    // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    for (const [i, to] of targets.entries())
+      if (leases[i]) core.step('repeat', to, ['release', '', leases[i]], core.call(limit)).catch(nothing)
+    return answerOf(view, core.remove(targets, core.call(limit)), limit)
+  })
   return orReportAsEvent(view, options, removing, 0)
 }
 

@@ -1,7 +1,7 @@
 import { HitherError } from '../../errors.ts'
 import { MORTAL } from '../../runtime/background.ts'
 import { now } from '../../runtime/clock.ts'
-import { within } from '../../runtime/deadline.ts'
+import { type QuietTimers, within } from '../../runtime/deadline.ts'
 import { type Core, nothing } from '../core.ts'
 import type { Found } from '../look.ts'
 import { abort, continueInBackground, reportTo } from './background-work.ts'
@@ -62,6 +62,8 @@ export function createLoads(core: Core): Loads {
   const byKey = new Map<string, Load>()
   /** Every load that is not over, detached ones too. */
   const running = new Set<Load>()
+  const calls = new Set<Promise<unknown>>()
+  const timers: QuietTimers = { areQuiet: false, quieten: new Set() }
   /** By key, what callers past their own deadline share. */
   const pastDeadline = new Map<string, Load>()
 
@@ -84,7 +86,7 @@ export function createLoads(core: Core): Loads {
 
   const start = (request: LoadRequest, how: Partial<Pick<Load, 'isDetached' | 'dropCode'>>, old?: Load): Load => {
     const { onDecided, through } = request
-    const load = newLoad(core, request, old)
+    const load = newLoad(core, request, old, timers)
     Object.assign(load, how)
     running.add(load)
     // A load that is not shared, or came while the store was down, asks for no lease.
@@ -186,6 +188,13 @@ export function createLoads(core: Core): Loads {
       remove(load)
       return load.fill
     },
+    leaseOf: (storedKey) => byKey.get(storedKey)?.lease.token ?? '',
+    track(call) {
+      calls.add(call)
+      const forget = (): void => void calls.delete(call)
+      call.then(forget, forget)
+      return call
+    },
     versionsOf(storedKey) {
       const { versions, predecessor } = byKey.get(storedKey)?.lease ?? {}
       // A load that still asks may put its predecessor back: a caller must have read that one's tags.
@@ -193,20 +202,24 @@ export function createLoads(core: Core): Loads {
     },
     async close() {
       const notKept = (): Load[] => [...running].filter(({ callers }) => !callers.isKept)
-      const ended = Promise.all(notKept().map(({ result }) => result.catch(nothing)))
-      if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+      const ended = Promise.allSettled([...notKept().map(({ result }) => result), ...calls])
+      if (notKept().length + calls.size > 0)
+        await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+      timers.areQuiet = true
+      for (const quieten of [...timers.quieten]) quieten()
       await Promise.all(notKept().map(giveBack)).catch(nothing)
     },
   }
 }
 
-function newLoad(core: Core, request: LoadRequest, predecessor: Load | undefined): Load {
+function newLoad(core: Core, request: LoadRequest, predecessor: Load | undefined, timers: QuietTimers): Load {
   const { background: isKept, settings } = request
   return {
     request,
     lease: { token: '', copyId: '', versions: undefined, predecessor, isBeside: false },
     callers: { count: 1, finish: settings.options.finish, isKept },
     stop: new AbortController(),
+    timers,
     answerCount: core.heard,
     ticket: core.near?.begin(),
     result: NOT_YET,

@@ -63,9 +63,11 @@ export function resultOrSlow(
   }
   if (softAtMs < NEVER) {
     const soft = { signals: [], deadline: softAtMs }
-    work = within(work, soft).catch((error: unknown) => (isPast(soft) && !load.isOver ? 'slow' : fail(error)))
+    work = within(work, soft, load.timers).catch((error: unknown) =>
+      isPast(soft) && !load.isOver ? 'slow' : fail(error),
+    )
   }
-  return within(work, limit)
+  return within(work, limit, load.timers)
 }
 
 export function isPast({ deadline }: Limit): boolean {

@@ -19,7 +19,11 @@ const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by sha
  *
  * Each round reads, and ends with a value unless the load that it led or followed says to read again.
  */
-export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
+export function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
+  return call.through.loads.track(runRounds(call, first))
+}
+
+async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   const { through, key, settings } = call
   const { loads, space } = through
   const startsAtArrival = first ? first.startsAtArrival : loads.starts()

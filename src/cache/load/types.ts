@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../errors.ts'
 import type { NearEntry } from '../../near/local-tier.ts'
 import type { Entry } from '../../protocol/entry.ts'
-import type { Limit } from '../../runtime/deadline.ts'
+import type { Limit, QuietTimers } from '../../runtime/deadline.ts'
 import type { Coded, Core, Emit, Life } from '../core.ts'
 import type { Found } from '../look.ts'
 import type { Schema } from '../schema.ts'
@@ -100,6 +100,8 @@ export interface Load {
   readonly lease: Lease
   readonly callers: Callers
   readonly stop: AbortController
+  /** Of callers' own deadlines, which keep no process alive once the cache is closed. */
+  readonly timers: QuietTimers
   /** `core.heard`, the number of answers of the store, when the load began. */
   readonly answerCount: number
   /** Of the near tier, from before the load began. */
@@ -145,9 +147,13 @@ export interface Loads {
   continueInBackground(load: Load, view: Pick<ReadThrough, 'emit' | 'waitUntil'>): boolean
   /** Detaches a running load from its key: only its present callers get its value. Resolves when its write is done. */
   detach(storedKey: string): Promise<unknown> | undefined
+  /** The token of the lease under which a load of this process runs; `''`: none does. */
+  leaseOf(storedKey: string): string
+  /** `close` waits for this call, within its bound: a caller that has followed a load may still have to read its value. */
+  track<T>(call: Promise<T>): Promise<T>
   /** The versions that the running load has captured. To join it, a caller must have read those tags. */
   versionsOf(storedKey: string): Context | undefined
-  /** Waits up to a second for running loads, then gives the leases of the others back. */
+  /** Waits up to a second for running loads and their callers, then gives the leases of the others back. */
   close(): Promise<void>
 }
 

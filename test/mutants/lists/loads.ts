@@ -11,6 +11,7 @@ const lead = of('src/cache/load/lead.ts')
 const runs = of('src/cache/load/run-loader.ts')
 const fill = of('src/cache/load/fill.ts')
 const through = of('src/cache/load/read-through.ts')
+const write = of('src/cache/write.ts')
 const options = of('src/cache/options.ts')
 const engine = of('src/cache/engine.ts')
 const judge = of('src/cache/judge.ts')
@@ -21,6 +22,25 @@ const background = of('src/runtime/background.ts')
 const abort = of('src/runtime/abort.ts')
 
 export const mutants: readonly Mutant[] = [
+  // The end of a cache
+  flight(
+    'a follower has what is stored while its cache closes',
+    'result), ...calls]',
+    'result)]',
+    by('lets a caller that waits for another process have its value, where that comes meanwhile'),
+  ),
+  flight(
+    'no deadline of a caller keeps a closed process alive',
+    'timers.areQuiet = true\n      for (const quieten of [...timers.quieten]) quieten()',
+    '',
+    by('keeps no process for a caller’s own deadline, and the caller gets its value or its end'),
+  ),
+  write(
+    'a lease is no key that was deleted',
+    "if (leases[i]) core.step('repeat', to, ['release', '', leases[i]], core.call(limit)).catch(nothing)",
+    '',
+    by('counts nothing where there was a lease alone'),
+  ),
   // A load that ended without a value
   lease(
     'who waited for it does not queue',
