@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -41,7 +42,8 @@ const SWEPT_PER_WRITE = 4
  * first; a lifetime is checked on read and swept a few entries per write, so no key holds a timer. Calls act at once,
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
-export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
+export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
+  const options: MemoryStoreOptions = ownOf(given)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `memoryStore has no option ${name}`)
   }

@@ -1,5 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { NearPart } from '../near/coherence.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { decodeJson } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { type Entry, NO_VALUE, NONE, parseEntry } from '../protocol/entry.ts'
@@ -137,8 +138,9 @@ const FADE_MS = 60_000
 const CLOCKS_DIFFER_MS = 5000
 
 /** `tags`: what the cache can do with tags. */
-export function createCore(options: CacheOptions | PlainCacheOptions, tags: TagsPart): Core {
-  if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
+export function createCore(given: CacheOptions | PlainCacheOptions, tags: TagsPart): Core {
+  if (!given) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
+  const options = ownOf(given) as typeof given
   const { store, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec, longKeys } = options as CacheOptions
   const format: Format = options.format ?? entryFormat
@@ -250,7 +252,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, tags: Tags
     clock: createStoreClock(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     emitter,
-    life(own) {
+    life(options) {
+      const own = options && ownOf(options)
       const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
       const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
       return { freshMs, lifeMs: freshMs && freshMs + staleMs }

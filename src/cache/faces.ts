@@ -1,3 +1,4 @@
+import { ownOf } from '../protocol/arguments.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Core } from './engine.ts'
 import { createLoads } from './load/flight.ts'
@@ -6,7 +7,8 @@ import type { CacheOptions, ViewOptions } from './types.ts'
 import { checkHasVersions, createView, type View } from './view.ts'
 
 /** The first view of a cache. */
-export function openView(core: Core, { waitUntil, mutable }: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
+export function openView(core: Core, options: Pick<CacheOptions, 'waitUntil' | 'mutable'>): View {
+  const { waitUntil, mutable } = ownOf(options)
   return createView(core, createLoads(core), core.namespace, { waitUntil, mutable })
 }
 

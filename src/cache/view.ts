@@ -1,4 +1,5 @@
 import type { NearPart } from '../near/coherence.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { generationKey, tagKey } from '../protocol/keys.ts'
 import { checkKeys } from '../store/checks.ts'
 import type { Core, Emit } from './engine.ts'
@@ -32,7 +33,8 @@ export interface View {
 }
 
 /** `kind`: `wrap` and `define` have keys of their own, which no other call reaches. */
-export function createView(core: Core, loads: Loads, namespace: string, request: ViewOptions, kind = ''): View {
+export function createView(core: Core, loads: Loads, namespace: string, options: ViewOptions, kind = ''): View {
+  const request: ViewOptions = ownOf(options)
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
   const { names, stored } = keySpace(core, namespace + kind)
   const space: NamespaceKeys = {

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { type Entry, NO_VALUE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { after } from '../runtime/background.ts'
@@ -21,10 +22,11 @@ export function set(view: View, key: string, value: unknown, options?: SetOption
 export async function setMany(
   view: View,
   entries: Iterable<readonly [key: string, value: unknown]>,
-  options?: SetOptions,
+  given?: SetOptions,
 ): Promise<void> {
   const { core } = view
-  const limit = limitOf(view, options, SET)
+  const limit = limitOf(view, given, SET)
+  const options: SetOptions = ownOf(given)
   checkWrite(options)
   if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
   const list = [...entries]
@@ -38,7 +40,7 @@ export async function setMany(
   )
   const life = core.life(options)
   const encoded = targets.map((to, i) => core.encode(pairs[i]?.[1], to))
-  const stamping = versionsForWrite(view, options?.tags, life, limit)
+  const stamping = versionsForWrite(view, options.tags, life, limit)
   let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
   const ready = parts.some((part) => part instanceof Promise)
     ? Promise.all([stamping, ...encoded.map((coding) => core.bound(coding, limit))]).then((all) => {
@@ -62,7 +64,7 @@ export async function setMany(
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
     if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
-    const { tags } = options ?? {}
+    const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue

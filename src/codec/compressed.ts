@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames } from '../protocol/arguments.ts'
+import { checkNames, ownOf } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { checkCodec, json } from './json.ts'
@@ -19,7 +19,7 @@ export interface CompressedOptions {
  */
 export function compressed(options: CompressedOptions = {}): Codec {
   checkNames('compressed', options, ['above', 'maxBytes', 'codec'])
-  const { above = 1024, maxBytes = 8_388_608, codec = json } = options
+  const { above = 1024, maxBytes = 8_388_608, codec = json } = ownOf(options)
   for (const [name, value] of Object.entries({ above, maxBytes })) {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new HitherError('INVALID_ARGUMENT', `${name} is a number of bytes`)

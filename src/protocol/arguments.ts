@@ -12,6 +12,11 @@ export function checkNames(what: string, given: object | undefined, known: reado
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
+/** Its own properties alone: a name that somebody has put on `Object.prototype` is no option. */
+export function ownOf<T extends object>(options: T | undefined): Partial<T> {
+  return { __proto__: null, ...options } as unknown as Partial<T>
+}
+
 export function checkWhole(value: number, name: string, min: 0 | 1): number {
   if (Number.isSafeInteger(value) && value >= min) return value
   throw invalid(`${name} is a whole number${min ? ' above 0' : ''}`)

@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
 import { runStep } from '../answer.ts'
@@ -36,7 +37,7 @@ export async function add<F extends object>(
   const encoding = core.encode(value, space.key(key))
   if (encoding instanceof Promise) encoding.catch(nothing)
   const added = await readThenRun(view, key, limit, async (to, deadId) => {
-    const stamping = versionsForWrite(view, options?.tags, life, limit)
+    const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([core.bound(encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId })
   })
@@ -52,7 +53,7 @@ export async function has<F extends object>(
   const options: ReadOptions | undefined = given
   const limit = limitOf(view, options, READ)
   if (isFresh(nearEntry(view, key))) return true
-  return (await readForCaller(view, key, limit, { tags: options?.tags })).status === 'fresh'
+  return (await readForCaller(view, key, limit, { tags: ownOf(options).tags })).status === 'fresh'
 }
 
 /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
@@ -110,7 +111,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const view = viewOf(cache)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => runStep(view, 'once', to, ['take', id], limit)
-  const text = await runOnLive(view, key, limit, step, options?.tags)
+  const text = await runOnLive(view, key, limit, step, ownOf(options).tags)
   const entry = view.core.parse((text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
@@ -152,7 +153,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
   }
   const timing = core.plain ? runStep(view, 'read', to, ['ttl', ''], limit) : undefined
-  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: options?.tags }), timing])
+  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.

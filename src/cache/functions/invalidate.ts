@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import type { Limit } from '../../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, runStep } from '../answer.ts'
 import type { Core } from '../engine.ts'
@@ -20,7 +21,7 @@ export async function invalidateTags(
   const view = viewOf(cache)
   checkHasVersions(view)
   const limit = limitOf(view, options, { ...WRITE, keepStale: 2 })
-  const instead = options?.keepStale ? softenVersion : undefined
+  const instead = ownOf(options).keepStale ? softenVersion : undefined
   await endVersions(view, view.core.tags.check(tags).map(view.space.tag), limit, options, instead)
 }
 

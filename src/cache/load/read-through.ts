@@ -60,7 +60,7 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
     try {
       const outcome = await follow(round, load, !joined)
       if (!outcome) return undefined
-      if ('value' in outcome) return outcome.value
+      if (!isReadAgain(outcome)) return outcome.value
       // Another caller asked to share the failure, and this one did not.
       if (outcome.failed) continue
       liveId = outcome.liveId
@@ -198,7 +198,7 @@ async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded
       if (copy) return copy
     } else if (!outcome) {
       return undefined
-    } else if ('mark' in outcome) {
+    } else if (!isReadAgain(outcome)) {
       const decoded = decodeLoaded(caller, load, outcome)
       return decoded instanceof Promise ? await decoded : decoded
     } else if (outcome.failed && settings.shareMs > 0 && !force) {
@@ -207,6 +207,10 @@ async function follow(round: Round, load: Load, leads: boolean): Promise<Decoded
       return outcome
     }
   }
+}
+
+function isReadAgain(outcome: object): outcome is ReadAgain {
+  return Object.hasOwn(outcome, 'liveId')
 }
 
 /** Each caller gets a value of its own. One that another schema has let pass, or none, is checked. At once where it can be. */

@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import { toMs } from '../../protocol/duration.ts'
 import { NEVER } from '../../runtime/clock.ts'
 import { type Core, invalid } from '../core.ts'
@@ -5,7 +6,8 @@ import type { GetOrSetOptions } from '../types.ts'
 import type { LoadSettings } from './types.ts'
 
 /** Checks the options of a load. Throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
-export function loadSettings(core: Core, options: GetOrSetOptions = {}): LoadSettings {
+export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings {
+  const options: GetOrSetOptions = ownOf(given)
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
   const life = core.life(options)
   const { freshMs, lifeMs } = life

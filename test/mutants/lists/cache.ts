@@ -24,6 +24,7 @@ const entries = of('src/cache/functions/entries.ts')
 const increment = of('src/cache/functions/increment.ts')
 const invalidate = of('src/cache/functions/invalidate.ts')
 const write = of('src/cache/write.ts')
+const stamped = of('src/cache/stamped-write.ts')
 const read = of('src/cache/read.ts')
 const open = of('src/cache/open.ts')
 const queue = of('src/runtime/key-queue.ts')
@@ -38,7 +39,20 @@ const recent = of('src/cache/recent.ts')
 
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
 
+/** A name on `Object.prototype` is no option. */
+const PROTOTYPE = ['cache/prototype.test.ts']
+
 export const mutants: readonly Mutant[] = [
+  // What somebody has put on Object.prototype
+  engine('a lifetime is an own option', 'const own = options && ownOf(options)', 'const own = options', PROTOTYPE),
+  write(
+    'so are tags of a write',
+    'const options: SetOptions = ownOf(given)',
+    'const options: SetOptions = given ?? {}',
+    PROTOTYPE,
+  ),
+  read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
+  stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // A store that keeps no promise
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
