@@ -40,7 +40,7 @@ const recent = of('src/cache/recent.ts')
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
 
 /** A name on `Object.prototype` is no option. */
-const PROTOTYPE = ['cache/prototype.test.ts']
+const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
 
 export const mutants: readonly Mutant[] = [
   // What somebody has put on Object.prototype

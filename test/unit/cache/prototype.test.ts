@@ -83,3 +83,27 @@ describe.each(Object.entries(kinds))('a name on Object.prototype is no option: %
     }
   })
 })
+
+it('set, get and their like take a ttl and tags of nobody’s for none', async () => {
+  for (const value of [() => 'polluted', 'polluted', { polluted: true }]) {
+    for (const name of ['ttl', 'tags']) {
+      await polluted(name, value, async () => {
+        const cache = createCache({ store: memoryStore(), ttl: '1m' })
+        await cache.set('a', 1)
+        await cache.set('b', 2, {})
+        await cache.set('c', 3, name === 'ttl' ? { tags: ['t'] } : { ttl: '1m' })
+        await cache.set('d', 4, { ttl: '1m', tags: ['t'] })
+        await cache.set('e', 5, { ttl: '1m', tags: await cache.capture(['t']) })
+        const all = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((key) => cache.get(key, {})))
+        expect(all).toEqual([1, 2, 3, 4, 5])
+        expect([await cache.add('f', 6, {}), await cache.increment('n'), await cache.touch('a', {})]).toEqual([
+          true,
+          1,
+          true,
+        ])
+        await cache.invalidateTags(['t'])
+        expect([await cache.get('b'), await cache.get('d'), await cache.get('e')]).toEqual([2, undefined, undefined])
+      })
+    }
+  }
+})
