@@ -1,3 +1,4 @@
+import { ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
@@ -27,7 +28,8 @@ export interface FaceParts {
 }
 
 /** What the views of a cache share. Throws for options that make no sense. */
-export function createCore(options: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
+export function createCore(given: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
+  const options = (given && ownOf(given)) as typeof given
   const format = checkCacheOptions(options, face.format)
   const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
@@ -101,10 +103,10 @@ function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNul
 
 /** How long a value lives by the options of a call, or else by the cache's own. */
 export function lifeOf(core: Core, options: SetOptions | undefined): Life {
-  const { ttlMs, graceMs } = core
-  warnOfUnit(core, options?.ttl ?? core.ttl)
-  const freshMs = msOf(options?.ttl, ttlMs, 'ttl', 1)
-  const staleMs = msOf(options?.grace, graceMs, 'grace', 0)
+  const { ttl, grace } = ownOf(options)
+  warnOfUnit(core, ttl ?? core.ttl)
+  const freshMs = msOf(ttl, core.ttlMs, 'ttl', 1)
+  const staleMs = msOf(grace, core.graceMs, 'grace', 0)
   return { freshMs, lifeMs: freshMs && freshMs + staleMs }
 }
 

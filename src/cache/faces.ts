@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { BIND } from '../runtime/background.ts'
 import { createCore, type FaceParts } from './engine.ts'
@@ -12,7 +13,7 @@ import { checkHasVersions, createView } from './view.ts'
 /** The first view of a cache. */
 export function openView(options: CacheOptions | PlainCacheOptions, face: FaceParts): View {
   const core = createCore(options, face)
-  const { waitUntil, mutable } = options
+  const { waitUntil, mutable } = ownOf<Pick<CacheOptions, 'waitUntil' | 'mutable'>>(options)
   checkWaitUntil(waitUntil)
   const view = createView(core, core.namespace, { waitUntil, mutable })
   // Now, so that a default that makes no sense is refused here and not at the first call.
@@ -21,18 +22,20 @@ export function openView(options: CacheOptions | PlainCacheOptions, face: FacePa
 }
 
 export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
-  const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
-  checkNames('with', options, VIEW_OPTIONS, core.plain)
+  const given = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
+  checkNames('with', given, VIEW_OPTIONS, core.plain)
+  const options: ViewOptions = ownOf(given)
   checkWaitUntil(options.waitUntil)
   checkIsBound(options.waitUntil)
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
+  const own = Object.entries(options).filter(([, value]) => value !== undefined)
+  return createView(core, namespace, { ...request, ...Object.fromEntries(own) })
 }
 
 /** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
 function isRequestContext(from: ViewOptions): from is { readonly waitUntil: WaitUntil } {
   if (typeof from?.waitUntil !== 'function') return false
-  return !Object.hasOwn(from, 'waitUntil') || 'passThroughOnException' in from
+  const isPlain = Object.getPrototypeOf(from) === Object.prototype
+  return Object.hasOwn(from, 'waitUntil') ? 'passThroughOnException' in from : !isPlain
 }
 
 function checkWaitUntil(waitUntil: WaitUntil | undefined): void {

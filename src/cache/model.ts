@@ -10,7 +10,7 @@ import type { NearPart } from '../near/coherence.ts'
 import type { Entry } from '../protocol/entry.ts'
 import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
 import type { Background } from '../runtime/background.ts'
-import type { Limit } from '../runtime/deadline.ts'
+import type { Limit, QuietTimers } from '../runtime/deadline.ts'
 import type { KeyQueue } from '../runtime/key-queue.ts'
 import type { PerTick } from '../runtime/per-tick.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
@@ -204,6 +204,8 @@ export interface Flight {
   readonly lease: HeldLease
   readonly callers: Callers
   readonly stop: AbortController
+  /** Those of its callers' waits. */
+  readonly timers: QuietTimers
   /** `core.answerCount` when the load began. */
   readonly answerCount: number
   /** Of the near tier, from before the load began. */
@@ -235,6 +237,10 @@ export interface Flights {
   readonly running: Set<Flight>
   /** By key, what callers past their own deadline share. */
   readonly pastDeadline: Map<string, Flight>
+  /** The read-throughs that are not over. */
+  readonly calls: Set<Promise<unknown>>
+  /** Of waits for loads: once the cache is closed, none keeps the process alive. */
+  readonly timers: QuietTimers
   /** Number of loaders started so far. */
   starts: number
 }

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { type Entry, NO_VALUE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { settledOrTimeout } from '../runtime/background.ts'
@@ -7,13 +8,14 @@ import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
 import type { Reading } from './judge.ts'
 import { detach as detachLoad } from './load/flight.ts'
+import { leaseTokenOf } from './load/flights.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
 import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
-import { bounded, commandCall, deleteKeys, nothing } from './store-calls.ts'
+import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
 import { storedKeys } from './view.ts'
@@ -25,10 +27,11 @@ export function set(view: View, key: string, value: unknown, options?: SetOption
 export async function setMany(
   view: View,
   entries: Iterable<readonly [key: string, value: unknown]>,
-  options?: SetOptions,
+  given?: SetOptions,
 ): Promise<void> {
   const { core } = view
-  const limit = limitOf(view, options, SET)
+  const limit = limitOf(view, given, SET)
+  const options: SetOptions = ownOf(given)
   checkWrite(options)
   if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
   const list = [...entries]
@@ -42,7 +45,7 @@ export async function setMany(
   )
   const life = lifeOf(core, options)
   const encoded = targets.map((to, i) => encodeValue(core.values, pairs[i]?.[1], to))
-  const stamping = versionsForWrite(view, options?.tags, life, limit)
+  const stamping = versionsForWrite(view, options.tags, life, limit)
   let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
   const ready = parts.some((part) => part instanceof Promise)
     ? Promise.all([stamping, ...encoded.map((coding) => bounded(core, coding, limit))]).then((all) => {
@@ -66,7 +69,7 @@ export async function setMany(
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
     if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
-    const { tags } = options ?? {}
+    const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
@@ -82,9 +85,14 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
-  const removing = detachLoadsAndWrite(view, targets, limit, () =>
-    answerOf(view, deleteKeys(core, targets, commandCall(core, limit)), limit),
-  )
+  const leases = targets.map((to) => leaseTokenOf(core, to))
+  const removing = detachLoadsAndWrite(view, targets, limit, () => {
+    const call = commandCall(core, limit)
+    // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    for (const [i, to] of targets.entries())
+      if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)
+    return answerOf(view, deleteKeys(core, targets, call), limit)
+  })
   return orReportAsEvent(view, options, removing, 0)
 }
 
@@ -147,9 +155,10 @@ export async function readThenRun<T extends Reply>(
   key: string,
   limit: Limit,
   work: Step<T>,
-  { tags, attempt }: ReadThenRun = {},
+  how?: ReadThenRun,
 ): Promise<T> {
   const { core, space } = view
+  const { tags, attempt } = ownOf(how)
   const to = space.key(key)
   const checkDeleted = async (): Promise<void> => {
     const retrying = core.near.retryPendingDelete(to)
@@ -175,8 +184,9 @@ export async function runOnLive(
   key: string,
   limit: Limit,
   work: (storedKey: string, id: string, entry?: Pick<Entry, 'id' | 'tags'>) => Promise<Reply>,
-  { tags, attempt }: ReadThenRun = {},
+  how?: ReadThenRun,
 ): Promise<Reply> {
+  const { tags, attempt } = ownOf(how)
   let reply: Reply
   let id: string | undefined
   let tried: string | undefined

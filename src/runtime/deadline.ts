@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from './abort.ts'
-import { NEVER, now, STALL_GRACE_MS, setDeadline } from './clock.ts'
+import { NEVER, now, STALL_GRACE_MS, setDeadline, setQuietTimer, setTimer } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -21,27 +21,52 @@ function passed(): HitherError {
   return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 
-/** Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. */
-export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
+/** Timers of waits, which `quieten` keeps from keeping a process alive; those that come later are so from the start. */
+export interface QuietTimers {
+  areQuiet: boolean
+  readonly quieten: Set<() => void>
+}
+
+/**
+ * Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. Its timer
+ * is one of `timers`.
+ */
+export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers): Promise<T> {
   const { signals, deadline } = limit
   if (deadline === NEVER && signals.length === 0) return work
   return new Promise((resolve, reject) => {
     work.then(resolve, reject)
     checkLimit(limit)
-    const callOff = onLimit(limit, passed, reject)
-    work.then(callOff, callOff)
+    const forget = (): unknown => timers?.quieten.delete(quieten)
+    const leave = (reason: unknown): void => {
+      forget()
+      reject(reason)
+    }
+    const wait = (): (() => void) =>
+      onLimit(limit, passed, leave, timers?.areQuiet ? { timer: setQuietTimer } : undefined)
+    let callOff = wait()
+    const quieten = (): void => {
+      callOff()
+      callOff = wait()
+    }
+    timers?.quieten.add(quieten)
+    const end = (): void => {
+      forget()
+      callOff()
+    }
+    work.then(end, end)
   })
 }
 
 /**
  * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what
- * `late` returns. `graceMs` is that of `setDeadline`. The returned function calls it off and leaves no listener and no timer.
+ * `late` returns. `graceMs` and `timer` are those of `setDeadline`. The returned function calls it off and leaves no listener and no timer.
  */
 export function onLimit(
   { signals, deadline }: Limit,
   late: () => unknown,
   leave: (reason: unknown) => void,
-  graceMs: number = STALL_GRACE_MS,
+  { graceMs = STALL_GRACE_MS, timer = setTimer }: { graceMs?: number; timer?: typeof setTimer } = {},
 ): () => void {
   let cancel: (() => void) | undefined
   const callOff = (): void => {
@@ -55,7 +80,7 @@ export function onLimit(
   const arm = (): void => {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const fire = (): void => (deadline > now() ? arm() : end(late()))
-    cancel = setDeadline(fire, deadline - now(), graceMs)
+    cancel = setDeadline(fire, deadline - now(), graceMs, timer)
   }
   const forgets = signals.map((signal) => onAbort(signal, () => end(signal.reason)))
   if (deadline < NEVER) arm()

@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import type { Entry } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
@@ -51,14 +52,14 @@ export async function add<F extends object>(
     ended: (reply) => ({ reply }),
   })
   const attempt: Attempt = async (to) => {
-    if (options?.tags) return undefined
+    if (ownOf(options).tags) return undefined
     encoding = await bounded(core, encoding, limit)
     const tried = await direct(to)
     // Of what was found live, all is known.
     return tried && 'known' in tried && !tried.known.dead ? { reply: 0 } : tried
   }
   const work: Parameters<typeof readThenRun>[3] = async (to, deadId) => {
-    const stamping = versionsForWrite(view, options?.tags, life, limit)
+    const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId })
   }
@@ -74,7 +75,7 @@ export async function has<F extends object>(
   const options: ReadOptions | undefined = given
   const limit = limitOf(view, options, READ)
   if (isFresh(nearEntry(view, key))) return true
-  return (await readForCaller(view, key, limit, { tags: options?.tags })).status === 'fresh'
+  return (await readForCaller(view, key, limit, { tags: ownOf(options).tags })).status === 'fresh'
 }
 
 /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
@@ -141,7 +142,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
     send: (to, generation) => step(to, `=${generation}`),
     ended: () => ({ reply: null }),
   })
-  const tags = options?.tags
+  const { tags } = ownOf(options)
   const text = await runOnLive(view, key, limit, step, tags ? { tags } : { attempt })
   const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
@@ -184,7 +185,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
   }
   const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
-  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: options?.tags }), timing])
+  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.

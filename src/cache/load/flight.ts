@@ -138,8 +138,11 @@ export function versionsOf({ flights }: Core, storedKey: string): CapturedVersio
 /** Waits up to a second for running loads, then gives the leases of the others back. */
 export async function closeFlights({ flights }: Core): Promise<void> {
   const notKept = (): Flight[] => [...flights.running].filter(({ callers }) => !callers.isKept)
-  const ended = Promise.all(notKept().map(({ result }) => result.catch(nothing)))
-  if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+  const { calls, timers } = flights
+  const ended = Promise.allSettled([...notKept().map(({ result }) => result), ...calls])
+  if (notKept().length + calls.size > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+  timers.areQuiet = true
+  for (const quieten of [...timers.quieten]) quieten()
   await Promise.all(notKept().map(giveBack)).catch(nothing)
 }
 
@@ -192,6 +195,7 @@ function newFlight(request: LoadRequest, predecessor: Flight | undefined): Fligh
     lease: { token: '', copyId: '', versions: undefined, predecessor, isBeside: false },
     callers: { count: 1, finish: settings.options.finish, isKept },
     stop: new AbortController(),
+    timers: core.flights.timers,
     answerCount: core.answerCount,
     ticket: core.near.begin(),
     result: NOT_YET,

@@ -5,7 +5,27 @@ const MAX_LOADS = 10_000
 
 /** The running loads of a cache: none. */
 export function createFlights(): Flights {
-  return { byKey: new Map(), running: new Set(), pastDeadline: new Map(), starts: 0 }
+  return {
+    byKey: new Map(),
+    running: new Set(),
+    pastDeadline: new Map(),
+    calls: new Set(),
+    timers: { areQuiet: false, quieten: new Set() },
+    starts: 0,
+  }
+}
+
+/** Remembers a read-through until it is over. */
+export function trackCall<T>({ flights: { calls } }: Core, call: Promise<T>): Promise<T> {
+  calls.add(call)
+  const forget = (): void => void calls.delete(call)
+  call.then(forget, forget)
+  return call
+}
+
+/** The token of the key's running load; `''`: it holds no lease, or there is none. */
+export function leaseTokenOf({ flights }: Core, storedKey: string): string {
+  return flights.byKey.get(storedKey)?.lease.token ?? ''
 }
 
 /** Takes a load out of the map: no later caller finds it. */

@@ -65,11 +65,11 @@ export function resultOrSlow(
   }
   if (softAtMs < NEVER) {
     const soft = { signals: [], deadline: softAtMs }
-    work = within(work, soft).catch((error: unknown) =>
+    work = within(work, soft, flight.timers).catch((error: unknown) =>
       isPast(soft) && flight.state !== 'over' ? 'slow' : fail(error),
     )
   }
-  return within(work, limit)
+  return within(work, limit, flight.timers)
 }
 
 export function isPast({ deadline }: Limit): boolean {

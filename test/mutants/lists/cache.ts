@@ -48,7 +48,26 @@ const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
 
+const stamped = of('src/cache/stamped-write.ts')
+/** A name on `Object.prototype` is no option. */
+const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
+
 export const mutants: readonly Mutant[] = [
+  // What somebody has put on Object.prototype
+  engine(
+    'a lifetime is an own option',
+    'const { ttl, grace } = ownOf(options)',
+    'const { ttl, grace } = options ?? {}',
+    PROTOTYPE,
+  ),
+  write(
+    'so are tags of a write',
+    'const options: SetOptions = ownOf(given)',
+    'const options: SetOptions = given ?? {}',
+    PROTOTYPE,
+  ),
+  read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
+  stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // What an event tells, and what waitUntil is
   calls(
     'the key of an event is told on demand only',
@@ -60,7 +79,7 @@ export const mutants: readonly Mutant[] = [
   engine('and no number above', ' && ttl < 1000', ''),
   checks('a url is no store', 'given instanceof URL', 'false'),
   runLoader("a loader's grace is told nothing of its unit", 'ttl: 1000 }).lifeMs - 1000', 'ttl: 1 }).lifeMs - 1'),
-  faces('a context is no list of options', "|| 'passThroughOnException' in from", ''),
+  faces('a context is no list of options', "'passThroughOnException' in from", 'false'),
   faces(
     "a program's own waitUntil is not called for a try",
     '|| !/\\[native code\\]\\s*}$/.test(Function.prototype.toString.call(waitUntil))',

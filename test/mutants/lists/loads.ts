@@ -24,7 +24,28 @@ const abort = of('src/runtime/abort.ts')
 
 const inDefaults = ['cache/engine.test.ts']
 
+const write = of('src/cache/write.ts')
+
 export const mutants: readonly Mutant[] = [
+  // The end of a cache
+  flight(
+    'a follower has what is stored while its cache closes',
+    'result), ...calls]',
+    'result)]',
+    by('lets a caller that waits for another process have its value, where that comes meanwhile'),
+  ),
+  flight(
+    'no deadline of a caller keeps a closed process alive',
+    'timers.areQuiet = true\n  for (const quieten of [...timers.quieten]) quieten()',
+    '',
+    by('keeps no process for a caller’s own deadline, and the caller gets its value or its end'),
+  ),
+  write(
+    'a lease is no key that was deleted',
+    "if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)",
+    '',
+    by('counts nothing where there was a lease alone'),
+  ),
   // Options of a load that the cache sets for all of them
   settings('a default softTimeout counts', 'own.softTimeout ?? all.softTimeout', 'own.softTimeout', inDefaults),
   settings('a default jitter is checked', 'own.jitter ?? all.jitter', 'own.jitter', ['cache/options.test.ts']),

@@ -36,7 +36,7 @@ export const mutants: readonly Mutant[] = [
   stamp('and says that it may have run', 'retryable, maybeExecuted: true', 'retryable'),
   stamp(
     'what was captured is not written under others',
-    'names: core.tags.check(tags.tags, lifeMs), remembered: false',
+    'names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false',
     'names: core.tags.check(tags.tags, lifeMs), remembered: true',
   ),
   stamp(
