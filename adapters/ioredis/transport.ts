@@ -249,7 +249,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
         progress.over = true
         reject(reason)
       }
-      const callOff = onLimit(limitOf(call), () => late(progress), leave, { graceMs: 0 })
+      const callOff = onLimit(limitOf(call), () => late(progress), leave, 0)
       const end = (): void => {
         progress.over = true
         callOff()

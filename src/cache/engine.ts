@@ -28,8 +28,7 @@ export interface FaceParts {
 }
 
 /** What the views of a cache share. Throws for options that make no sense. */
-export function createCore(given: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
-  const options = (given && ownOf(given)) as typeof given
+export function createCore(options: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
   const format = checkCacheOptions(options, face.format)
   const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
@@ -103,10 +102,11 @@ function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNul
 
 /** How long a value lives by the options of a call, or else by the cache's own. */
 export function lifeOf(core: Core, options: SetOptions | undefined): Life {
-  const { ttl, grace } = ownOf(options)
-  warnOfUnit(core, ttl ?? core.ttl)
-  const freshMs = msOf(ttl, core.ttlMs, 'ttl', 1)
-  const staleMs = msOf(grace, core.graceMs, 'grace', 0)
+  const { ttlMs, graceMs } = core
+  const own = options && ownOf(options)
+  warnOfUnit(core, own?.ttl ?? core.ttl)
+  const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
+  const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
   return { freshMs, lifeMs: freshMs && freshMs + staleMs }
 }
 

@@ -11,9 +11,10 @@ import type { CacheOptions, PlainCacheOptions, ViewOptions, WaitUntil } from './
 import { checkHasVersions, createView } from './view.ts'
 
 /** The first view of a cache. */
-export function openView(options: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+export function openView(given: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+  const options = given && (ownOf(given) as typeof given)
   const core = createCore(options, face)
-  const { waitUntil, mutable } = ownOf<Pick<CacheOptions, 'waitUntil' | 'mutable'>>(options)
+  const { waitUntil, mutable } = options
   checkWaitUntil(waitUntil)
   const view = createView(core, core.namespace, { waitUntil, mutable })
   // Now, so that a default that makes no sense is refused here and not at the first call.
@@ -22,20 +23,19 @@ export function openView(options: CacheOptions | PlainCacheOptions, face: FacePa
 }
 
 export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
-  const given = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
-  checkNames('with', given, VIEW_OPTIONS, core.plain)
-  const options: ViewOptions = ownOf(given)
-  checkWaitUntil(options.waitUntil)
-  checkIsBound(options.waitUntil)
-  const own = Object.entries(options).filter(([, value]) => value !== undefined)
-  return createView(core, namespace, { ...request, ...Object.fromEntries(own) })
+  const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
+  checkNames('with', options, VIEW_OPTIONS, core.plain)
+  const { waitUntil } = ownOf(options)
+  checkWaitUntil(waitUntil)
+  checkIsBound(waitUntil)
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
 }
 
 /** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
 function isRequestContext(from: ViewOptions): from is { readonly waitUntil: WaitUntil } {
   if (typeof from?.waitUntil !== 'function') return false
-  const isPlain = Object.getPrototypeOf(from) === Object.prototype
-  return Object.hasOwn(from, 'waitUntil') ? 'passThroughOnException' in from : !isPlain
+  return !Object.hasOwn(from, 'waitUntil') || 'passThroughOnException' in from
 }
 
 function checkWaitUntil(waitUntil: WaitUntil | undefined): void {

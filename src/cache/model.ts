@@ -204,8 +204,6 @@ export interface Flight {
   readonly lease: HeldLease
   readonly callers: Callers
   readonly stop: AbortController
-  /** Those of its callers' waits. */
-  readonly timers: QuietTimers
   /** `core.answerCount` when the load began. */
   readonly answerCount: number
   /** Of the near tier, from before the load began. */
@@ -237,10 +235,10 @@ export interface Flights {
   readonly running: Set<Flight>
   /** By key, what callers past their own deadline share. */
   readonly pastDeadline: Map<string, Flight>
-  /** The read-throughs that are not over. */
-  readonly calls: Set<Promise<unknown>>
-  /** Of waits for loads: once the cache is closed, none keeps the process alive. */
-  readonly timers: QuietTimers
   /** Number of loaders started so far. */
   starts: number
+  /** Calls of `getOrSet` under way. */
+  readonly calls: Set<Promise<unknown>>
+  /** Of callers' own deadlines, which keep no process alive once the cache is closed. */
+  readonly timers: QuietTimers
 }

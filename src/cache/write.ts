@@ -7,8 +7,7 @@ import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
 import type { Reading } from './judge.ts'
-import { detach as detachLoad } from './load/flight.ts'
-import { leaseTokenOf } from './load/flights.ts'
+import { detach as detachLoad, leaseOf } from './load/flight.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
@@ -45,7 +44,7 @@ export async function setMany(
   )
   const life = lifeOf(core, options)
   const encoded = targets.map((to, i) => encodeValue(core.values, pairs[i]?.[1], to))
-  const stamping = versionsForWrite(view, options.tags, life, limit)
+  const stamping = versionsForWrite(view, options?.tags, life, limit)
   let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
   const ready = parts.some((part) => part instanceof Promise)
     ? Promise.all([stamping, ...encoded.map((coding) => bounded(core, coding, limit))]).then((all) => {
@@ -85,7 +84,7 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
-  const leases = targets.map((to) => leaseTokenOf(core, to))
+  const leases = targets.map((to) => leaseOf(core, to))
   const removing = detachLoadsAndWrite(view, targets, limit, () => {
     const call = commandCall(core, limit)
     // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.

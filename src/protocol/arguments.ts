@@ -14,11 +14,9 @@ export function checkNames(what: string, given: object | undefined | null, known
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
-const NO_OPTIONS = { __proto__: null }
-
 /** Its own properties alone: a name that somebody has put on `Object.prototype` is no option. */
 export function ownOf<T extends object>(options: T | undefined): Partial<T> {
-  return (options === undefined ? NO_OPTIONS : { __proto__: null, ...options }) as unknown as Partial<T>
+  return { __proto__: null, ...options } as unknown as Partial<T>
 }
 
 /** Throws `INVALID_ARGUMENT` unless it is a safe integer from `least` to `most`. */

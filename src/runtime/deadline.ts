@@ -37,40 +37,26 @@ export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers):
   return new Promise((resolve, reject) => {
     work.then(resolve, reject)
     checkLimit(limit)
-    const forget = (): unknown => timers?.quieten.delete(quieten)
-    const leave = (reason: unknown): void => {
-      forget()
-      reject(reason)
-    }
-    const wait = (): (() => void) =>
-      onLimit(limit, passed, leave, timers?.areQuiet ? { timer: setQuietTimer } : undefined)
-    let callOff = wait()
-    const quieten = (): void => {
-      callOff()
-      callOff = wait()
-    }
-    timers?.quieten.add(quieten)
-    const end = (): void => {
-      forget()
-      callOff()
-    }
-    work.then(end, end)
+    const callOff = onLimit(limit, passed, reject, STALL_GRACE_MS, timers)
+    work.then(callOff, callOff)
   })
 }
 
 /**
  * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what
- * `late` returns. `graceMs` and `timer` are those of `setDeadline`. The returned function calls it off and leaves no listener and no timer.
+ * `late` returns. `graceMs` is that of `setDeadline`, and its timer is one of `timers`. The returned function calls it off and leaves no listener and no timer.
  */
 export function onLimit(
   { signals, deadline }: Limit,
   late: () => unknown,
   leave: (reason: unknown) => void,
-  { graceMs = STALL_GRACE_MS, timer = setTimer }: { graceMs?: number; timer?: typeof setTimer } = {},
+  graceMs: number = STALL_GRACE_MS,
+  timers?: QuietTimers,
 ): () => void {
   let cancel: (() => void) | undefined
   const callOff = (): void => {
     cancel?.()
+    timers?.quieten.delete(quieten)
     for (const forget of forgets) forget()
   }
   const end = (reason: unknown): void => {
@@ -80,10 +66,17 @@ export function onLimit(
   const arm = (): void => {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const fire = (): void => (deadline > now() ? arm() : end(late()))
-    cancel = setDeadline(fire, deadline - now(), graceMs, timer)
+    cancel = setDeadline(fire, deadline - now(), graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
+  }
+  const quieten = (): void => {
+    cancel?.()
+    arm()
   }
   const forgets = signals.map((signal) => onAbort(signal, () => end(signal.reason)))
-  if (deadline < NEVER) arm()
+  if (deadline < NEVER) {
+    arm()
+    timers?.quieten.add(quieten)
+  }
   return callOff
 }
 

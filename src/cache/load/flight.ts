@@ -135,7 +135,12 @@ export function versionsOf({ flights }: Core, storedKey: string): CapturedVersio
   return versions ?? predecessor?.lease.versions
 }
 
-/** Waits up to a second for running loads, then gives the leases of the others back. */
+/** The token of the lease under which a load of this process runs; `''`: none does. */
+export function leaseOf({ flights }: Core, storedKey: string): string {
+  return flights.byKey.get(storedKey)?.lease.token ?? ''
+}
+
+/** Waits up to a second for running loads and their callers, then gives the leases of the others back. */
 export async function closeFlights({ flights }: Core): Promise<void> {
   const notKept = (): Flight[] => [...flights.running].filter(({ callers }) => !callers.isKept)
   const { calls, timers } = flights
@@ -195,7 +200,6 @@ function newFlight(request: LoadRequest, predecessor: Flight | undefined): Fligh
     lease: { token: '', copyId: '', versions: undefined, predecessor, isBeside: false },
     callers: { count: 1, finish: settings.options.finish, isKept },
     stop: new AbortController(),
-    timers: core.flights.timers,
     answerCount: core.answerCount,
     ticket: core.near.begin(),
     result: NOT_YET,

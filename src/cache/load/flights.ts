@@ -9,23 +9,18 @@ export function createFlights(): Flights {
     byKey: new Map(),
     running: new Set(),
     pastDeadline: new Map(),
+    starts: 0,
     calls: new Set(),
     timers: { areQuiet: false, quieten: new Set() },
-    starts: 0,
   }
 }
 
-/** Remembers a read-through until it is over. */
-export function trackCall<T>({ flights: { calls } }: Core, call: Promise<T>): Promise<T> {
+/** `close` waits for this call, within its bound: a caller that has followed a load may still have to read its value. */
+export function track<T>({ calls }: Flights, call: Promise<T>): Promise<T> {
   calls.add(call)
   const forget = (): void => void calls.delete(call)
   call.then(forget, forget)
   return call
-}
-
-/** The token of the key's running load; `''`: it holds no lease, or there is none. */
-export function leaseTokenOf({ flights }: Core, storedKey: string): string {
-  return flights.byKey.get(storedKey)?.lease.token ?? ''
 }
 
 /** Takes a load out of the map: no later caller finds it. */

@@ -14,7 +14,7 @@ import { bounded, nothing, recordOutage } from '../store-calls.ts'
 import type { Coded, Decoded } from '../value-form.ts'
 import { continueInBackground } from './background-work.ts'
 import { begin, beginPastDeadline, beginUnshared, canShare, join, leave, versionsOf } from './flight.ts'
-import { trackCall } from './flights.ts'
+import { track } from './flights.ts'
 import { isBackingOff, isPast, resultOrSlow, serveStale, staleEntry } from './grace.ts'
 import type { Caller, FirstReads, Round } from './round.ts'
 import type { ReadAgain } from './types.ts'
@@ -27,7 +27,7 @@ const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by sha
  * Each round reads, and ends with a value unless the load that it led or followed says to read again.
  */
 export function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
-  return trackCall(call.view.core, runRounds(call, first))
+  return track(call.view.core.flights, runRounds(call, first))
 }
 
 async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {

@@ -11,7 +11,7 @@ import type { LoadSettings } from './types.ts'
 export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings {
   const own: GetOrSetOptions = ownOf(given)
   const all = core.loadDefaults
-  const options: GetOrSetOptions = ownOf({
+  const options: GetOrSetOptions = ownOf<GetOrSetOptions>({
     ...own,
     softTimeout: own.softTimeout ?? all.softTimeout,
     jitter: own.jitter ?? all.jitter,

@@ -25,6 +25,7 @@ const entries = of('src/cache/functions/entries.ts')
 const increment = of('src/cache/functions/increment.ts')
 const invalidate = of('src/cache/functions/invalidate.ts')
 const write = of('src/cache/write.ts')
+const stamped = of('src/cache/stamped-write.ts')
 const read = of('src/cache/read.ts')
 const open = of('src/cache/open.ts')
 const queue = of('src/runtime/key-queue.ts')
@@ -48,26 +49,10 @@ const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
 
-const stamped = of('src/cache/stamped-write.ts')
 /** A name on `Object.prototype` is no option. */
 const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
 
 export const mutants: readonly Mutant[] = [
-  // What somebody has put on Object.prototype
-  engine(
-    'a lifetime is an own option',
-    'const { ttl, grace } = ownOf(options)',
-    'const { ttl, grace } = options ?? {}',
-    PROTOTYPE,
-  ),
-  write(
-    'so are tags of a write',
-    'const options: SetOptions = ownOf(given)',
-    'const options: SetOptions = given ?? {}',
-    PROTOTYPE,
-  ),
-  read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
-  stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // What an event tells, and what waitUntil is
   calls(
     'the key of an event is told on demand only',
@@ -79,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   engine('and no number above', ' && ttl < 1000', ''),
   checks('a url is no store', 'given instanceof URL', 'false'),
   runLoader("a loader's grace is told nothing of its unit", 'ttl: 1000 }).lifeMs - 1000', 'ttl: 1 }).lifeMs - 1'),
-  faces('a context is no list of options', "'passThroughOnException' in from", 'false'),
+  faces('a context is no list of options', "|| 'passThroughOnException' in from", ''),
   faces(
     "a program's own waitUntil is not called for a try",
     '|| !/\\[native code\\]\\s*}$/.test(Function.prototype.toString.call(waitUntil))',
@@ -87,6 +72,16 @@ export const mutants: readonly Mutant[] = [
   ),
   faces('one that is no function is refused', "waitUntil !== undefined && typeof waitUntil !== 'function'", 'false'),
   background('a waitUntil that throws is told with its mend', 'tell(new Hither', 'void (new Hither'),
+  // What somebody has put on Object.prototype
+  engine('a lifetime is an own option', 'const own = options && ownOf(options)', 'const own = options', PROTOTYPE),
+  write(
+    'so are tags of a write',
+    'const options: SetOptions = ownOf(given)',
+    'const options: SetOptions = given ?? {}',
+    PROTOTYPE,
+  ),
+  read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
+  stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // A store that keeps no promise
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),

@@ -11,6 +11,7 @@ const lead = of('src/cache/load/lead.ts')
 const runs = of('src/cache/load/run-loader.ts')
 const fill = of('src/cache/load/fill.ts')
 const through = of('src/cache/load/read-through.ts')
+const write = of('src/cache/write.ts')
 const options = of('src/cache/options.ts')
 const calls = of('src/cache/store-calls.ts')
 const judge = of('src/cache/judge.ts')
@@ -24,9 +25,23 @@ const abort = of('src/runtime/abort.ts')
 
 const inDefaults = ['cache/engine.test.ts']
 
-const write = of('src/cache/write.ts')
-
 export const mutants: readonly Mutant[] = [
+  // Options of a load that the cache sets for all of them
+  settings('a default softTimeout counts', 'own.softTimeout ?? all.softTimeout', 'own.softTimeout', inDefaults),
+  settings('a default jitter is checked', 'own.jitter ?? all.jitter', 'own.jitter', ['cache/options.test.ts']),
+  settings('a default backoff counts', 'own.backoff ?? all.backoff', 'own.backoff', inDefaults),
+  settings('a default refresh counts', 'own.refresh ?? all.refresh', 'own.refresh', inDefaults),
+  settings(
+    'a default softTimeout suits a call without grace',
+    'if (isOwn && fresh',
+    'if (softMs < NEVER && fresh',
+    inDefaults,
+  ),
+  settings('and one with less time', '(isOwn || hardTimeout === undefined)', 'true', inDefaults),
+  view('a default refresh is asked at a near hit', ' && !core.loadDefaults.refresh', '', inDefaults),
+  faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
+    'cache/options.test.ts',
+  ]),
   // The end of a cache
   flight(
     'a follower has what is stored while its cache closes',
@@ -46,22 +61,6 @@ export const mutants: readonly Mutant[] = [
     '',
     by('counts nothing where there was a lease alone'),
   ),
-  // Options of a load that the cache sets for all of them
-  settings('a default softTimeout counts', 'own.softTimeout ?? all.softTimeout', 'own.softTimeout', inDefaults),
-  settings('a default jitter is checked', 'own.jitter ?? all.jitter', 'own.jitter', ['cache/options.test.ts']),
-  settings('a default backoff counts', 'own.backoff ?? all.backoff', 'own.backoff', inDefaults),
-  settings('a default refresh counts', 'own.refresh ?? all.refresh', 'own.refresh', inDefaults),
-  settings(
-    'a default softTimeout suits a call without grace',
-    'if (isOwn && fresh',
-    'if (softMs < NEVER && fresh',
-    inDefaults,
-  ),
-  settings('and one with less time', '(isOwn || hardTimeout === undefined)', 'true', inDefaults),
-  view('a default refresh is asked at a near hit', ' && !core.loadDefaults.refresh', '', inDefaults),
-  faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
-    'cache/options.test.ts',
-  ]),
   // A load that ended without a value
   lease(
     'who waited for it does not queue',
