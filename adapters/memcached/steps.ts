@@ -1,3 +1,4 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { StoreRejectedError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
@@ -40,6 +41,7 @@ export async function runStep<A extends readonly Arg[], R extends Reply>(step: S
     if (counted !== undefined) return counted as R
   }
   return runBySwap(operation, args, limits, {
+    table: entryTable,
     read: () => read(step),
     swap: async (current, next, endMs) =>
       own && /^\d+$/.test(current.text ?? '') && current.isBare && Number(next) >= 0

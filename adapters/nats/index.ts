@@ -1,3 +1,4 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError, isHitherError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { now, sleep } from '../../src/runtime/clock.ts'
@@ -96,6 +97,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
   ): Promise<R> =>
     at(key, true, limits, (bucket) =>
       runBySwap(operation, args, limits, {
+        table: entryTable,
         read: () => read(bucket, key, limits),
         async swap({ revision }, next, endMs) {
           if (next === undefined && revision === 0) return true

@@ -1,5 +1,5 @@
 import { HitherError, isHitherError } from '../errors.ts'
-import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import type { ApplyTable, Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 
@@ -25,6 +25,8 @@ export interface Swappable<H extends Held> {
    * changed since.
    */
   swap(held: H, next: string | undefined, endMs: number | undefined): Promise<boolean>
+  /** The `apply` of operations that come without theirs. */
+  readonly table?: ApplyTable
 }
 
 /** Longest wait between two attempts that others were quicker than, in milliseconds. */
@@ -40,14 +42,15 @@ export async function runBySwap<A extends readonly Arg[], R extends Reply, H ext
   operation: Operation<A, R>,
   args: A,
   limits: CallLimits,
-  { read, swap }: Swappable<H>,
+  { read, swap, table = {} }: Swappable<H>,
 ): Promise<R> {
+  const apply = (table[operation.name] ?? operation.apply) as typeof operation.apply
   for (let attempt = 0; now() < limits.deadline; attempt++) {
     const held = await read()
     const nowMs = now()
     const { text, endMs } = held
     const leftMs = endMs === undefined ? undefined : endMs - nowMs
-    const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
+    const { next, ttl, reply } = apply(text, args, { nowUs: nowMs * 1000, leftMs })
     if (next === text && (next === undefined || ttl === 'keep')) return reply
     const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? undefined : nowMs + ttl.ms
     const isDone = await swap(held, next, nextEndMs).catch((error: unknown) => {

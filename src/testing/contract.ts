@@ -1,3 +1,6 @@
+/*
+ * One suite, read from top to bottom: its cases share a store and its helpers, so that it is longer than other files.
+ */
 import { isHitherError } from '../errors.ts'
 import type { Operation } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'

@@ -22,7 +22,7 @@ export const mutants: readonly Mutant[] = [
   entries('an unread add judges nothing that is live', "limit, deadId: '='", "limit, deadId: '=' + generation"),
   entries(
     'a value of an ended generation is not taken',
-    'ended: () => ({ reply: null }),\n  })\n  const { tags',
+    'ended: () => ({ reply: null }),\n  })\n  const { tags }',
     'ended: (reply) => ({ reply }),\n  })\n  const tags',
   ),
   increment(

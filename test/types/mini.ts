@@ -1,0 +1,45 @@
+import { invalidateTags } from 'hither/functions'
+import { memoryStore } from 'hither/memory'
+import { createCache, type MiniCache, tags, values } from 'hither/mini'
+import { plain } from 'hither/plain'
+
+// What a small cache cannot do, it cannot be asked for.
+
+const store = memoryStore()
+const cache = createCache({ store, ttl: '1m' })
+const tagged = createCache({ store, ttl: '1m', tags: tags(), codec: values() })
+const asJson = createCache({ store, ttl: '1m', format: plain() })
+
+void tagged.set('k', 1, { tags: ['t'] })
+void tagged.get('k', { tags: ['t'] })
+void tagged.getMany(['k'], { tags: ['t'] })
+void tagged.getOrSet('k', () => 1, { tags: ['t'], grace: '1h' })
+void invalidateTags(tagged, ['t'])
+void tagged.namespace('n').set('k', 1, { tags: ['t'] })
+void tagged.with({}).set('k', 1, { tags: ['t'] })
+
+// @ts-expect-error no tags without tags()
+void cache.set('k', 1, { tags: ['t'] })
+// @ts-expect-error no tags without tags()
+void cache.get('k', { tags: ['t'] })
+// @ts-expect-error no tags without tags()
+void cache.getMany(['k'], { tags: ['t'] })
+// @ts-expect-error no tags without tags()
+void cache.getOrSet('k', () => 1, { tags: ['t'] })
+// @ts-expect-error no tags without tags()
+void invalidateTags(cache, ['t'])
+// @ts-expect-error nor in a namespace of it
+void cache.namespace('n').set('k', 1, { tags: ['t'] })
+// @ts-expect-error nor in a view of it
+void cache.with({}).set('k', 1, { tags: ['t'] })
+void cache.getOrSet('k', () => 1, { grace: '1h' })
+
+// @ts-expect-error no grace in the plain format
+void asJson.getOrSet('k', () => 1, { grace: '1h' })
+// @ts-expect-error nor tags
+void asJson.set('k', 1, { tags: ['t'] })
+
+// @ts-expect-error a cache with tags is more than one without, and not the other way round
+const more: typeof tagged = cache
+const less: MiniCache = tagged
+void [more, less]
