@@ -1,12 +1,10 @@
 import { setTimer } from '../runtime/clock.ts'
-import type { Client, Queued } from './client.ts'
+import { type Client, type Engine, LATER, type Queued } from './contracts.ts'
 import type { Database } from './database.ts'
 import { rerun } from './dispatch.ts'
-import type { Engine } from './engine.ts'
 import type { Reply } from './reply.ts'
 import { SortedSet } from './sorted-set.ts'
 import { Stream } from './stream.ts'
-import { LATER } from './table.ts'
 import { List, type Value } from './values.ts'
 
 const kindOf = (value: Value | undefined): string =>

@@ -44,7 +44,7 @@ const near =
     return value > 0 ? { about: Math.round(value / unit) } : reply
   }
 
-export const allowed: readonly Allowed[] = [
+const allowed: readonly Allowed[] = [
   { why: 'a set has no order', commands: /^(SMEMBERS|SINTER|SUNION|SDIFF|KEYS|HKEYS|HVALS)$/, seen: unordered },
   {
     why: 'a hash has no order',
