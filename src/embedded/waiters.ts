@@ -85,7 +85,7 @@ export class Waiters {
 
   /** Runs again what waited for keys that have changed, first come first served, until nothing changes any more. */
   serve(): void {
-    if (this.#ready.size === 0 || this.#serving || this.#engine.depth > 0) return
+    if (this.#ready.size === 0 || this.#serving) return
     this.#serving = true
     try {
       while (this.#ready.size > 0) {

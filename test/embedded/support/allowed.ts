@@ -67,6 +67,11 @@ const allowed: readonly Allowed[] = [
     commands: /^(Z(REV)?RANGEBYLEX|ZLEXCOUNT)$/,
     seen: (reply) => (typeof reply === 'object' && reply !== null && 'err' in reply ? reply : 'some'),
   },
+  {
+    why: 'places have no order where none is asked for',
+    commands: /^GEO(RADIUS|RADIUSBYMEMBER|SEARCH)(_RO)?$/,
+    seen: (reply, args) => (args.some((arg) => /^(asc|desc|count)$/i.test(arg)) ? reply : unordered(reply)),
+  },
   { why: 'two clocks', commands: /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/, seen: near(60_000) },
 ]
 

@@ -3,7 +3,6 @@ import { type Mutant, of } from '../mutants.ts'
 const TESTS = ['embedded/guards.test.ts']
 const engine = of('src/embedded/engine.ts', TESTS)
 const transactions = of('src/embedded/families/transactions.ts', TESTS)
-const waiters = of('src/embedded/waiters.ts', TESTS)
 const meter = of('src/embedded/memory-meter.ts', TESTS)
 const dispatch = of('src/embedded/dispatch.ts', TESTS)
 const reader = of('src/embedded/request-reader.ts', TESTS)
@@ -13,7 +12,6 @@ export const mutants: readonly Mutant[] = [
   engine('a sweep ends keys', 'if (endMs <= this.nowMs) {', 'if (false) {'),
   transactions('a watched key that changed ends a transaction', 'if (client.dirty) return true', ''),
   transactions('so does one that ended', 'if (!expired && endMs !== undefined', 'if (false && endMs !== undefined'),
-  waiters('who waits is served once a transaction is over', ' || this.#engine.depth > 0', ''),
   meter('what is used goes last', 'if (!this.#byUse) return', 'return'),
   dispatch('a password is asked for', "if (!client.user && !command.flags.has('no_auth')) fail(NO_AUTH)", ''),
   dispatch('a bound refuses', '!engine.meter.makeRoom()', 'false'),
