@@ -1,4 +1,4 @@
-import type { Client } from './client.ts'
+import type { Client } from './contracts.ts'
 import { matchGlob } from './glob.ts'
 import { Push } from './reply.ts'
 

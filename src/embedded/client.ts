@@ -1,53 +1,24 @@
-import { ReplyError } from '../store/transport.ts'
+import {
+  type Client,
+  type Engine,
+  LATER,
+  type Outcome,
+  type Outlet,
+  type Queued,
+  type Tracking,
+  type User,
+  type Waiting,
+} from './contracts.ts'
 import type { Database } from './database.ts'
-import type { Engine } from './engine.ts'
-import { encode, fail, NULL_ARRAY, type Push, type Reply, Simple } from './reply.ts'
+import { fail, NULL_ARRAY, type Push, type Reply } from './reply.ts'
 import { SortedSet } from './sorted-set.ts'
 import { Stream } from './stream.ts'
-import { type Command, LATER, type Outcome } from './table.ts'
-import type { User } from './users.ts'
 import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 
-export interface Queued {
-  readonly command: Command
-  readonly args: readonly string[]
-}
-
-/** Of a client that waits for a key. */
-export interface Waiting {
-  readonly args: readonly string[]
-  readonly command: Command
-  readonly keys: readonly string[]
-  readonly kind: string
-  /** It is tried again, too, when its key is deleted. */
-  readonly untilGone: boolean
-  readonly onTimeout: Reply
-  cancelTimer: () => void
-}
-
-export interface Tracking {
-  readonly prefixes: readonly string[] | undefined
-  readonly optIn: boolean
-  readonly optOut: boolean
-  readonly noLoop: boolean
-  readonly redirect: number
-  /** What CLIENT CACHING said of the next command. */
-  caching: boolean | undefined
-}
-
-/** Where a client's replies go. */
-export interface Outlet {
-  reply(reply: Reply): void
-  /** Out of turn: messages and invalidations. */
-  push(message: Push): void
-  /** Closes the connection once what was written has left. */
-  close?(): void
-}
-
 /** What one connection is to the engine: its database, protocol, transaction, subscriptions and what it waits for. */
-export class Client {
+export class EngineClient implements Client {
   readonly engine: Engine
   readonly id: number
   readonly outlet: Outlet
@@ -230,5 +201,3 @@ export class Client {
     return `id=${this.id} addr=${this.address} laddr=127.0.0.1:0 fd=${this.id + 7} name=${this.name} age=${seconds(this.sinceMs)} idle=${seconds(this.lastMs)} flags=${flags || 'N'} db=${this.db.index} sub=${this.channels.size} psub=${this.patterns.size} ssub=${this.shardChannels.size} multi=${this.queue ? this.queue.length : -1} watch=${this.watched.size} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=${this.lastCommand} user=${this.user?.name ?? 'default'} redir=${this.tracking?.redirect ?? -1} resp=${this.resp} lib-name=${libName} lib-ver=${libVersion} io-thread=0 tot-net-in=0 tot-net-out=0 tot-cmds=0`
   }
 }
-
-export { encode, ReplyError, Simple }

@@ -1,13 +1,5 @@
-import type { Engine, EngineOptions } from './engine.ts'
+import type { Engine, EngineConfig } from './contracts.ts'
 import { fail } from './reply.ts'
-
-/** What CONFIG GET and SET know. Most of it is only kept, for clients that ask. */
-export interface EngineConfig {
-  readonly values: Map<string, string>
-  /** Classes of keyspace events that are published; empty for none. */
-  events: ReadonlySet<string>
-  set(name: string, value: string): void
-}
 
 const DEFAULTS = `
 acllog-max-len 128|activedefrag no|activerehashing yes|appendfsync everysec|appendonly no|bind 127.0.0.1
@@ -38,14 +30,14 @@ const UNITS: Readonly<Record<string, number>> = {
 const IMMUTABLE = /^(databases|port|bind|cluster-enabled|dir|io-threads|supervised|tcp-backlog|logfile)$/
 
 /** `64mb` in bytes; undefined for what is no amount of memory. */
-export function parseMemory(text: string): number | undefined {
+function parseMemory(text: string): number | undefined {
   const [, digits, unit = ''] = /^(\d{1,15})([a-z]*)$/i.exec(text) ?? []
   const factor = UNITS[unit.toLowerCase()]
   return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
 }
 
 /** `KEA` with each class by its own letter, in Redis's order; undefined for an unknown letter. */
-export function parseEvents(text: string): string | undefined {
+function parseEvents(text: string): string | undefined {
   if (!/^[KEg$lshzxetdmnA]*$/.test(text)) return undefined
   const all = new Set(text.replaceAll('A', 'g$lshzxetd'))
   const classes = [...'g$lshzxetd'].every((letter) => all.has(letter))
@@ -54,7 +46,13 @@ export function parseEvents(text: string): string | undefined {
   return classes + [...'KEmn'].filter((letter) => all.has(letter)).join('')
 }
 
-export function createConfig(engine: Engine, options: EngineOptions): EngineConfig {
+interface ConfigOptions {
+  readonly maxBytes?: number
+  readonly evictionPolicy?: string
+  readonly password?: string
+}
+
+export function createConfig(engine: Engine, options: ConfigOptions): EngineConfig {
   const values = new Map<string, string>()
   for (const pair of DEFAULTS.trim().split(/[|\n]/)) {
     const at = pair.indexOf(' ')

@@ -1,5 +1,4 @@
-import type { Client } from './client.ts'
-import type { Engine } from './engine.ts'
+import type { Client, Engine } from './contracts.ts'
 import { encode } from './reply.ts'
 import { createRequestReader, ProtocolError } from './request-reader.ts'
 

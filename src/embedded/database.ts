@@ -1,5 +1,6 @@
+import { IndexedMap } from './indexed-map.ts'
 import type { Value } from './values.ts'
-import { Hash, IndexedMap } from './values.ts'
+import { Hash } from './values.ts'
 
 /** One of the numbered databases: keys, their values and when they end. It knows no client and reports nothing. */
 export class Database {

@@ -1,8 +1,7 @@
 import { ReplyError } from '../store/transport.ts'
-import type { Client } from './client.ts'
-import type { Engine } from './engine.ts'
+import type { Client, Command, Engine, Outcome } from './contracts.ts'
 import { fail, QUEUED } from './reply.ts'
-import { type Command, keyPositions, type Outcome } from './table.ts'
+import { keyPositions } from './table.ts'
 import { mayRun } from './users.ts'
 
 const AT_ONCE = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])

@@ -1,4 +1,4 @@
-import type { Engine } from './engine.ts'
+import type { Engine } from './contracts.ts'
 import { dumpJson, loadJson } from './json-text.ts'
 import { SortedMap } from './sorted-map.ts'
 import { SortedSet } from './sorted-set.ts'

@@ -1,16 +1,17 @@
 import { setQuietTimer, now as wallClock } from '../runtime/clock.ts'
 import { Channels } from './channels.ts'
-import { type Client, Client as EngineClient, type Outlet } from './client.ts'
-import { createConfig, type EngineConfig } from './config.ts'
+import { EngineClient } from './client.ts'
+import { createConfig } from './config.ts'
+import type { Client, Command, EngineConfig, Engine as EngineParts, Outcome, Outlet, User } from './contracts.ts'
 import { Database } from './database.ts'
 import { execute } from './dispatch.ts'
 import { families } from './families/index.ts'
 import { MemoryMeter } from './memory-meter.ts'
 import { Push } from './reply.ts'
 import { type LuaLoader, ScriptHost } from './script-host.ts'
-import { type Command, createTable, type Outcome } from './table.ts'
+import { createTable } from './table.ts'
 import { TrackingTable } from './tracking.ts'
-import { createUsers, type User } from './users.ts'
+import { createUsers } from './users.ts'
 import type { Hash } from './values.ts'
 import { Waiters } from './waiters.ts'
 
@@ -32,7 +33,7 @@ const SWEEP_MS = 100
 const SWEPT = 200
 
 /** A Redis in this process: one thread, no sockets, no files. Commands come in through its clients. */
-export class Engine {
+export class Engine implements EngineParts {
   readonly databases: Database[] = []
   readonly table: Map<string, Command> = createTable(families)
   readonly clients: Map<number, Client> = new Map()

@@ -29,14 +29,7 @@ export interface EmbeddedStoreOptions {
   readonly lua?: LuaLoader
 }
 
-const KNOWN: { readonly [K in keyof EmbeddedStoreOptions]-?: 1 } = {
-  maxBytes: 1,
-  evictionPolicy: 1,
-  maxValueBytes: 1,
-  maxKeyBytes: 1,
-  now: 1,
-  lua: 1,
-}
+const KNOWN: readonly string[] = ['maxBytes', 'evictionPolicy', 'maxValueBytes', 'maxKeyBytes', 'now', 'lua']
 
 /**
  * A Redis-compatible store in this process: nothing to install, nothing shared. Structures, channels and, with `lua`,
@@ -45,7 +38,7 @@ const KNOWN: { readonly [K in keyof EmbeddedStoreOptions]-?: 1 } = {
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): CommandStore {
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(KNOWN, name)) throw new HitherError('INVALID_ARGUMENT', `embeddedStore has no option ${name}`)
+    if (!KNOWN.includes(name)) throw new HitherError('INVALID_ARGUMENT', `embeddedStore has no option ${name}`)
   }
   for (const name of ['maxBytes', 'maxValueBytes', 'maxKeyBytes'] as const) {
     const value = options[name]

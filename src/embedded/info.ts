@@ -1,4 +1,4 @@
-import type { Engine } from './engine.ts'
+import type { Engine } from './contracts.ts'
 import { sizeOf } from './values.ts'
 import { VERSION } from './version.ts'
 

@@ -2,7 +2,7 @@ import { fail } from './reply.ts'
 import type { JsonData } from './values.ts'
 
 /** A number of JSON keeps whether it was whole; a whole one is exact to 64 bits. */
-export class Fraction {
+class Fraction {
   readonly value: number
   constructor(value: number) {
     this.value = value

@@ -1,6 +1,6 @@
 import { random } from '../runtime/random.ts'
+import type { Engine } from './contracts.ts'
 import type { Database } from './database.ts'
-import type { Engine } from './engine.ts'
 import { sizeOf } from './values.ts'
 
 const SAMPLES = 10

@@ -17,7 +17,7 @@ export function parseInt64(text: string): Int | undefined {
 }
 
 /** Undefined beyond 64 bits. */
-export function shrink(value: bigint): Int | undefined {
+function shrink(value: bigint): Int | undefined {
   if (value > MAX || value < MIN) return undefined
   const small = Number(value)
   return Number.isSafeInteger(small) ? small : value

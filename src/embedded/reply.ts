@@ -87,7 +87,7 @@ export function fail(message: string): never {
 }
 
 /** As Redis writes a double: the fewest digits that read back as the same number. */
-export function formatDouble(value: number): string {
+function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (value === Number.POSITIVE_INFINITY) return 'inf'
   if (value === Number.NEGATIVE_INFINITY) return '-inf'

@@ -140,7 +140,7 @@ export function createRequestReader({ onRequest, isKnown, decode = fromBytes }: 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' }
 
 /** The words of an inline request, quotes and escapes as redis-cli writes them. Throws a `ProtocolError`. */
-export function splitInline(text: string): string[] {
+function splitInline(text: string): string[] {
   // As at a server, where a line is a string that ends at its first NUL.
   const line = text.split('\0', 1)[0] as string
   const words: string[] = []

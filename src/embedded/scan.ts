@@ -1,7 +1,7 @@
 import { matchGlob } from './glob.ts'
+import type { IndexedMap } from './indexed-map.ts'
 import { int, parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
-import type { IndexedMap } from './values.ts'
 
 export interface ScanOptions {
   readonly count: number

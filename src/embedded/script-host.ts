@@ -1,9 +1,9 @@
 import { ReplyError } from '../store/transport.ts'
-import { Client, type Queued } from './client.ts'
+import { EngineClient } from './client.ts'
+import type { Script } from './contracts.ts'
+import { type Client, type Engine, LATER, type Outcome, type Queued } from './contracts.ts'
 import { sha1 } from './digest.ts'
-import type { Engine } from './engine.ts'
 import { BigNumber, Bool, Double, fail, MapReply, NULL_ARRAY, type Reply, SetReply, Simple, Verbatim } from './reply.ts'
-import { LATER, type Outcome } from './table.ts'
 
 /** What passes between a script and the engine; strings hold one byte a unit. */
 export type LuaValue =
@@ -34,12 +34,6 @@ export interface LuaRuntime {
 }
 export type LuaLoader = () => Promise<LuaRuntime>
 
-export interface Script {
-  readonly sha: string
-  readonly text: string
-  readonly flags: ReadonlySet<string> | undefined
-}
-
 const COMMANDS = /^(eval|evalsha|fcall)(_ro)?$|^script\|load$|^function\|(load|restore)$/
 const FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'])
 
@@ -51,7 +45,7 @@ const GUARD =
   "local pcall,xpcall=(function(p,x,e,s)local function c(ok,...)if not ok and type((...))=='string' and s((...),'killed by fuel limit',1,true) then e((...),0) end return ok,... end return function(...) return c(p(...)) end,function(f,h) return c(x(f,h)) end end)(pcall,xpcall,error,string.find) "
 
 /** The flags of a script's first line, and its text without it. Throws error replies. */
-export function readShebang(text: string): {
+function readShebang(text: string): {
   readonly flags: ReadonlySet<string> | undefined
   readonly name: string
   readonly body: string
@@ -167,7 +161,7 @@ export class ScriptHost {
     on = '@user_script',
   ): Reply {
     const engine = this.#engine
-    const inner = new Client(engine, { reply() {}, push() {} })
+    const inner = new EngineClient(engine, { reply() {}, push() {} })
     inner.isScript = true
     inner.mayWait = false
     inner.db = caller.db

@@ -19,7 +19,7 @@ interface ScoreBound {
 function scoreBound(text: string): ScoreBound {
   const isOpen = text.startsWith('(')
   // As `strtod` reads it: nothing at all is 0.
-  const digits = isOpen ? text.slice(1) : text
+  const digits = (isOpen ? text.slice(1) : text).split('\0', 1)[0] as string
   const value = (digits === '' ? 0 : parseFloat64(digits)) ?? fail(NOT_FLOAT)
   return { value, isOpen }
 }

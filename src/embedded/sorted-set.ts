@@ -1,5 +1,5 @@
 import { random } from '../runtime/random.ts'
-import { IndexedMap } from './values.ts'
+import { IndexedMap } from './indexed-map.ts'
 
 /** A member in order. */
 export interface SortedNode {

@@ -6,8 +6,8 @@ import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../store/c
 import type { CommandStore, StoreTraits } from '../store/store.ts'
 import { ReplyError } from '../store/transport.ts'
 import { fromBytes, fromText, toBytes, toText } from './bytes.ts'
+import type { Engine } from './contracts.ts'
 import { OOM } from './dispatch.ts'
-import type { Engine } from './engine.ts'
 import { matchGlob } from './glob.ts'
 import { createTransport } from './transport.ts'
 

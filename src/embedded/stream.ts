@@ -41,7 +41,6 @@ function unpack(text: string, at: number): bigint | number {
   return high < 2 ** 21 ? high * 2 ** 32 + low : (BigInt(high) << 32n) + BigInt(low)
 }
 export const millisecondsOf = (id: StreamId): number | bigint => unpack(id, 0)
-export const sequenceOf = (id: StreamId): number | bigint => unpack(id, 8)
 export const formatId = (id: StreamId): string => `${unpack(id, 0)}-${unpack(id, 8)}`
 
 /** `5`, `5-1`, `-` and `+`; `sequence` is that of an id without one. Throws an error reply. */

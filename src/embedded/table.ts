@@ -11,47 +11,8 @@
  *  3. a family that is new goes into `families/index.ts`.
  * A row without a function is unknown to the engine, as on a server that lacks the command.
  */
-import type { Client } from './client.ts'
-import type { Reply } from './reply.ts'
+import type { Command, Family, KeySpec } from './contracts.ts'
 import { TABLE_ROWS } from './table-rows.ts'
-
-/** Says that the reply comes later, by `client.deliver`. */
-export const LATER: { readonly later: true } = { later: true }
-/** Says that the command has written what it had to. */
-export const SENT: { readonly sent: true } = { sent: true }
-export type Outcome = Reply | typeof LATER | typeof SENT
-
-export type Run = (client: Client, args: readonly string[]) => Outcome
-export type Family = Readonly<Record<string, Run>>
-
-/** One place where keys stand. */
-export interface KeySpec {
-  readonly flags: readonly string[]
-  /** Index of the first, a word that stands before it with where the search begins, or unknown. */
-  readonly begin: number | { readonly keyword: string; readonly from: number } | undefined
-  readonly range: { readonly last: number; readonly step: number; readonly limit: number } | undefined
-  readonly count: { readonly at: number; readonly first: number; readonly step: number } | undefined
-}
-
-export interface Command {
-  /** In lower case; of a subcommand `config|get`. */
-  readonly name: string
-  /** Words it takes, its name included; negative: at least so many. */
-  readonly arity: number
-  readonly flags: ReadonlySet<string>
-  readonly categories: readonly string[]
-  readonly tips: readonly string[]
-  readonly keys: readonly KeySpec[]
-  readonly group: string
-  readonly since: string
-  readonly summary: string
-  readonly subcommands: Map<string, Command>
-  run: Run | undefined
-  /** What the dispatcher asks each time. */
-  readonly isWrite: boolean
-  readonly denyOom: boolean
-  calls: number
-}
 
 const words = (text: string): string[] => (text === '-' ? [] : text.split(','))
 

@@ -1,5 +1,4 @@
-import type { Client } from './client.ts'
-import type { Engine } from './engine.ts'
+import type { Client, Engine } from './contracts.ts'
 import { Push } from './reply.ts'
 
 /** CLIENT TRACKING: which clients keep which keys, and what they have to hear of. */

@@ -4,8 +4,7 @@ import { now, setDeadline } from '../runtime/clock.ts'
 import type { Call } from '../store/call.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 import { fromBytes, fromText } from './bytes.ts'
-import type { Client } from './client.ts'
-import type { Engine } from './engine.ts'
+import type { Client, Engine } from './contracts.ts'
 import { type Push, type Reply, toWire } from './reply.ts'
 
 /** The words of a command as the engine reads them. */

@@ -1,21 +1,7 @@
+import type { Command, User } from './contracts.ts'
 import { matchGlob } from './glob.ts'
 import { fail } from './reply.ts'
-import { type Command, keyPositions } from './table.ts'
-
-/** A user of AUTH and ACL. */
-export interface User {
-  readonly name: string
-  enabled: boolean
-  /** Any password will do. */
-  nopass: boolean
-  readonly passwords: Set<string>
-  /** `+get`, `-@all` and the like, in the order in which they were given. */
-  commands: string[]
-  keys: string[]
-  channels: string[]
-  /** May do everything: nothing has to be asked. */
-  isAll: boolean
-}
+import { keyPositions } from './table.ts'
 
 export function createUser(name: string): User {
   return {

@@ -1,12 +1,10 @@
 import { setTimer } from '../runtime/clock.ts'
-import type { Client, Queued } from './client.ts'
+import { type Client, type Engine, LATER, type Queued } from './contracts.ts'
 import type { Database } from './database.ts'
 import { rerun } from './dispatch.ts'
-import type { Engine } from './engine.ts'
 import type { Reply } from './reply.ts'
 import { SortedSet } from './sorted-set.ts'
 import { Stream } from './stream.ts'
-import { LATER } from './table.ts'
 import { List, type Value } from './values.ts'
 
 const kindOf = (value: Value | undefined): string =>
@@ -87,7 +85,7 @@ export class Waiters {
 
   /** Runs again what waited for keys that have changed, first come first served, until nothing changes any more. */
   serve(): void {
-    if (this.#ready.size === 0 || this.#serving || this.#engine.depth > 0) return
+    if (this.#ready.size === 0 || this.#serving) return
     this.#serving = true
     try {
       while (this.#ready.size > 0) {

@@ -1,11 +1,10 @@
 import { randomBytes } from '../../runtime/random.ts'
-import type { Client } from '../client.ts'
+import type { Client, Family, User } from '../contracts.ts'
 import { sha256 } from '../digest.ts'
 import { resolve } from '../dispatch.ts'
 import { intBetween } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
-import { applyRule, createUser, mayRun, type User } from '../users.ts'
+import { applyRule, createUser, mayRun } from '../users.ts'
 
 const describe = (user: User): string => {
   const passwords = [...user.passwords].map((text) => `#${sha256(text)}`)

@@ -1,8 +1,7 @@
 import { fromBytes, toBytes } from '../bytes.ts'
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { exactInt, type Int, int, intBetween, parseInt64 } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
 import { SYNTAX } from './strings.ts'
 
 const MAX_BITS = 2 ** 32

@@ -1,8 +1,7 @@
 import { ReplyError } from '../../store/transport.ts'
-import type { Client } from '../client.ts'
+import { type Client, type Family, SENT } from '../contracts.ts'
 import { int } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply, SetReply, Verbatim } from '../reply.ts'
-import { type Family, SENT } from '../table.ts'
 import { checkName } from './connection.ts'
 import { SYNTAX } from './strings.ts'
 

@@ -1,7 +1,7 @@
-import type { Client } from '../client.ts'
+import type { Client, Command, Family, KeySpec } from '../contracts.ts'
 import { matchGlob } from '../glob.ts'
 import { fail, MapReply, type Reply, SetReply, Simple } from '../reply.ts'
-import { type Command, type Family, type KeySpec, keyPositions } from '../table.ts'
+import { keyPositions } from '../table.ts'
 
 const statuses = (words: Iterable<string>): SetReply => new SetReply([...words].map((word) => new Simple(word)))
 
@@ -38,7 +38,7 @@ function oldKeys({ keys: [spec], keys }: Command): readonly [number, number, num
   return [spec.begin, more ?? (last >= 0 ? spec.begin + last : last), step]
 }
 
-export function commandInfo(command: Command): Reply {
+function commandInfo(command: Command): Reply {
   const [first, last, step] = oldKeys(command)
   return [
     command.name,

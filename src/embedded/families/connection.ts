@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import { type Client, type Family, SENT } from '../contracts.ts'
 import { int, parseInt64 } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply, Simple } from '../reply.ts'
-import { type Family, SENT } from '../table.ts'
 import { VERSION } from '../version.ts'
 import { SYNTAX } from './strings.ts'
 

@@ -1,8 +1,7 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../long-double.ts'
 import { add, exactInt, type Int } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
 
 function increase(client: Client, key: string, by: Int): Reply {
   const old = exactInt(client.string(key) ?? '0')

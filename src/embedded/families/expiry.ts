@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
-import type { Family, Run } from '../table.ts'
 
 /** NX, XX, GT and LT as they stand in EXPIRE; throws for those that exclude one another. */
 export function readConditions(words: readonly string[]): { nx: boolean; xx: boolean; gt: boolean; lt: boolean } {

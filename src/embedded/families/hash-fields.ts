@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt, int } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
-import type { Family, Run } from '../table.ts'
 import type { Hash } from '../values.ts'
 import { readConditions } from './expiry.ts'
 import { dropField, hashToWrite } from './hashes.ts'

@@ -1,10 +1,10 @@
 import { random } from '../../runtime/random.ts'
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
+import type { IndexedMap } from '../indexed-map.ts'
 import { add, exactInt, int, parseInt64 } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
-import type { Family } from '../table.ts'
-import { Hash, type IndexedMap } from '../values.ts'
+import { Hash } from '../values.ts'
 import { addFloats } from './counters.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -17,7 +17,7 @@ export function hashToWrite(client: Client, key: string): Hash {
 }
 
 /** Sets a field, which has no end any more; whether it is new. */
-export function setField(client: Client, key: string, hash: Hash, field: string, value: string): boolean {
+function setField(client: Client, key: string, hash: Hash, field: string, value: string): boolean {
   if (hash.ends) client.db.setFieldEnd(key, hash, field, undefined)
   return hash.set(field, value)
 }

@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { addElement, emptyRegisters, estimate, mergeInto, readRegisters, writeRegisters } from '../hyper-log-log.ts'
 import { fail, OK, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
 
 const INVALID = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
 

@@ -1,4 +1,4 @@
-import type { Family } from '../table.ts'
+import type { Family } from '../contracts.ts'
 import { acl } from './acl.ts'
 import { bits } from './bits.ts'
 import { clients } from './clients.ts'

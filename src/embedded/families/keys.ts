@@ -1,12 +1,11 @@
 import { random } from '../../runtime/random.ts'
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import type { Database } from '../database.ts'
 import { matchGlob } from '../glob.ts'
 import { copyOf, encodingOf, typeOf } from '../kinds.ts'
 import { int, int32 } from '../numbers.ts'
 import { fail, OK, type Reply, Simple } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
-import type { Family } from '../table.ts'
 import { Hash, type Value } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -45,7 +44,7 @@ function rename(client: Client, [, from = '', to = '']: readonly string[], onlyN
 }
 
 const DB_RANGE = 'ERR DB index is out of range'
-export const databaseAt = (client: Client, text: string | undefined, message: string): Database =>
+const databaseAt = (client: Client, text: string | undefined, message: string): Database =>
   client.engine.databases[int32(text, message)] ?? fail(DB_RANGE)
 
 function copy(client: Client, args: readonly string[]): Reply {

@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Outcome } from '../contracts.ts'
 import { intBetween, parseFloat64 } from '../numbers.ts'
 import { fail, NULL_ARRAY, type Reply } from '../reply.ts'
-import type { Family, Outcome } from '../table.ts'
 import { List } from '../values.ts'
 import { popFrom } from './lists.ts'
 import { SYNTAX } from './strings.ts'

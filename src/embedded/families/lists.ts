@@ -1,7 +1,6 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { exactInt, int } from '../numbers.ts'
 import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
 import { List } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 

@@ -1,8 +1,7 @@
 import { Channels } from '../channels.ts'
-import type { Client } from '../client.ts'
+import { type Client, type Family, type Outcome, type Run, SENT } from '../contracts.ts'
 import { matchGlob } from '../glob.ts'
 import { fail, MapReply, Push } from '../reply.ts'
-import { type Family, type Outcome, type Run, SENT } from '../table.ts'
 
 type Kind = 'channels' | 'patterns' | 'shardChannels'
 const MAPS = { channels: 'byName', patterns: 'byPattern', shardChannels: 'byShard' } as const

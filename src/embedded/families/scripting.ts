@@ -1,13 +1,11 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Outcome, Run, Script } from '../contracts.ts'
 import { OOM } from '../dispatch.ts'
 import { int } from '../numbers.ts'
 import { fail, OK, type Reply } from '../reply.ts'
-import type { Script } from '../script-host.ts'
-import type { Family, Outcome, Run } from '../table.ts'
 import { SYNTAX } from './strings.ts'
 
 /** The keys and the other arguments of a script. Throws error replies. */
-export function readNumKeys(args: readonly string[]): readonly [keys: readonly string[], rest: readonly string[]] {
+function readNumKeys(args: readonly string[]): readonly [keys: readonly string[], rest: readonly string[]] {
   const count = int(args[2])
   if (count > args.length - 3) fail("ERR Number of keys can't be greater than number of args")
   if (count < 0) fail("ERR Number of keys can't be negative")
@@ -15,7 +13,7 @@ export function readNumKeys(args: readonly string[]): readonly [keys: readonly s
 }
 
 /** Runs `work` once the Lua runtime is open. */
-export function withRuntime(client: Client, work: () => Outcome): Outcome {
+function withRuntime(client: Client, work: () => Outcome): Outcome {
   const { scripts } = client.engine
   return scripts.isOpen || !client.mayWait ? work() : scripts.openThen(client, work)
 }

@@ -1,10 +1,9 @@
 import { setTimer } from '../../runtime/clock.ts'
-import type { Client } from '../client.ts'
+import { type Client, type Family, LATER, type Outcome, SENT } from '../contracts.ts'
 import { matchGlob } from '../glob.ts'
 import { info } from '../info.ts'
 import { float } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply, Simple, Verbatim } from '../reply.ts'
-import { type Family, LATER, type Outcome, SENT } from '../table.ts'
 import { sizeOf } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 

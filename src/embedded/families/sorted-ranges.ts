@@ -1,9 +1,8 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Run } from '../contracts.ts'
 import { int } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
 import { nodesOf, type Ranks, readLex, readRanks, readScores } from '../sorted-ranges.ts'
 import { SortedSet } from '../sorted-set.ts'
-import type { Family, Run } from '../table.ts'
 import { scored } from './sorted-sets.ts'
 import { SYNTAX } from './strings.ts'
 

@@ -1,10 +1,9 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { float, int } from '../numbers.ts'
 import { Double, fail, NULL_ARRAY, type Reply } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
 import { type Ranks, readLex, readRanks, readScores } from '../sorted-ranges.ts'
 import { SortedSet } from '../sorted-set.ts'
-import type { Family } from '../table.ts'
 import { pick, RANDOM_RANGE } from './hashes.ts'
 import { SYNTAX } from './strings.ts'
 

@@ -1,8 +1,7 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { int, parseFloat64 } from '../numbers.ts'
 import { fail, type Reply } from '../reply.ts'
 import { SortedSet } from '../sorted-set.ts'
-import type { Family } from '../table.ts'
 import { Hash, List, MemberSet } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 

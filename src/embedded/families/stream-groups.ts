@@ -1,4 +1,4 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { exactInt, int, parseUint64 } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import {
@@ -13,7 +13,6 @@ import {
   Stream,
   type StreamId,
 } from '../stream.ts'
-import type { Family } from '../table.ts'
 import { consumerOf } from './stream-reads.ts'
 import { entry, NO_KEY, rangeEnd } from './streams.ts'
 import { SYNTAX } from './strings.ts'

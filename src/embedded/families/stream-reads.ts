@@ -1,9 +1,8 @@
-import type { Client } from '../client.ts'
+import type { Client, Family, Outcome } from '../contracts.ts'
 import { int } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, type Reply } from '../reply.ts'
 import { SortedMap } from '../sorted-map.ts'
 import { type Consumer, type Group, idAfter, MAX_ID, MIN_ID, parseId, type Stream, type StreamId } from '../stream.ts'
-import type { Family, Outcome } from '../table.ts'
 import { entry } from './streams.ts'
 import { SYNTAX } from './strings.ts'
 

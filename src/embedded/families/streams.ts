@@ -1,4 +1,4 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { int } from '../numbers.ts'
 import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import {
@@ -14,7 +14,6 @@ import {
   Stream,
   type StreamId,
 } from '../stream.ts'
-import type { Family } from '../table.ts'
 import { SYNTAX } from './strings.ts'
 
 const TOO_SMALL = 'ERR The ID specified in XADD is equal or smaller than the target stream top item'

@@ -1,14 +1,13 @@
-import type { Client } from '../client.ts'
+import type { Client, Family } from '../contracts.ts'
 import { int, NOT_AN_INTEGER, parseInt64 } from '../numbers.ts'
 import { fail, OK, type Reply } from '../reply.ts'
-import type { Family } from '../table.ts'
 
 export const SYNTAX = 'ERR syntax error'
 const MAX_STRING = 536_870_912
-export const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 /** A moment from now or an absolute one, of EX, PX, EXAT or PXAT. Throws error replies. */
-export function momentOf(client: Client, unit: string, text: string, name: string): number {
+function momentOf(client: Client, unit: string, text: string, name: string): number {
   const value = parseInt64(text) ?? fail(NOT_AN_INTEGER)
   const invalid = `ERR invalid expire time in '${name}' command`
   if (value <= 0) fail(invalid)
@@ -99,7 +98,7 @@ function getEx(client: Client, args: readonly string[]): Reply {
 }
 
 /** The bytes of a range as GETRANGE counts it. */
-export function range(value: string, from: number, to: number): string {
+function range(value: string, from: number, to: number): string {
   const length = value.length
   if (from < 0 && to < 0 && from > to) return ''
   const start = Math.max(0, from < 0 ? length + from : from)

@@ -1,8 +1,7 @@
 import { ReplyError } from '../../store/transport.ts'
-import type { Client } from '../client.ts'
+import { type Client, type Family, LATER, type Outcome } from '../contracts.ts'
 import { run } from '../dispatch.ts'
 import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
-import { type Family, LATER, type Outcome } from '../table.ts'
 
 function end(client: Client): void {
   client.queue = undefined

@@ -44,7 +44,7 @@ const near =
     return value > 0 ? { about: Math.round(value / unit) } : reply
   }
 
-export const allowed: readonly Allowed[] = [
+const allowed: readonly Allowed[] = [
   { why: 'a set has no order', commands: /^(SMEMBERS|SINTER|SUNION|SDIFF|KEYS|HKEYS|HVALS)$/, seen: unordered },
   {
     why: 'a hash has no order',
@@ -66,6 +66,11 @@ export const allowed: readonly Allowed[] = [
     why: 'BYLEX over members of different scores has no order that means anything',
     commands: /^(Z(REV)?RANGEBYLEX|ZLEXCOUNT)$/,
     seen: (reply) => (typeof reply === 'object' && reply !== null && 'err' in reply ? reply : 'some'),
+  },
+  {
+    why: 'places have no order where none is asked for',
+    commands: /^GEO(RADIUS|RADIUSBYMEMBER|SEARCH)(_RO)?$/,
+    seen: (reply, args) => (args.some((arg) => /^(asc|desc|count)$/i.test(arg)) ? reply : unordered(reply)),
   },
   { why: 'two clocks', commands: /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/, seen: near(60_000) },
 ]

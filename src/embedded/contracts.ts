@@ -1,0 +1,247 @@
+/**
+ * What the parts of the engine know of one another. The classes behind these interfaces are in client.ts, engine.ts and the
+ * files that they are named for; families and parts import this file alone, so that nothing goes round in a circle.
+ */
+import type { Database } from './database.ts'
+import type { Push, Reply } from './reply.ts'
+import type { SortedSet } from './sorted-set.ts'
+import type { Stream } from './stream.ts'
+import type { Hash, Json, List, MemberSet, Value } from './values.ts'
+
+/** Says that the reply comes later, by `client.deliver`. */
+export const LATER: { readonly later: true } = { later: true }
+/** Says that the command has written what it had to. */
+export const SENT: { readonly sent: true } = { sent: true }
+export type Outcome = Reply | typeof LATER | typeof SENT
+
+export type Run = (client: Client, args: readonly string[]) => Outcome
+export type Family = Readonly<Record<string, Run>>
+
+/** One place where keys stand. */
+export interface KeySpec {
+  readonly flags: readonly string[]
+  /** Index of the first, a word that stands before it with where the search begins, or unknown. */
+  readonly begin: number | { readonly keyword: string; readonly from: number } | undefined
+  readonly range: { readonly last: number; readonly step: number; readonly limit: number } | undefined
+  readonly count: { readonly at: number; readonly first: number; readonly step: number } | undefined
+}
+
+export interface Command {
+  /** In lower case; of a subcommand `config|get`. */
+  readonly name: string
+  /** Words it takes, its name included; negative: at least so many. */
+  readonly arity: number
+  readonly flags: ReadonlySet<string>
+  readonly categories: readonly string[]
+  readonly tips: readonly string[]
+  readonly keys: readonly KeySpec[]
+  readonly group: string
+  readonly since: string
+  readonly summary: string
+  readonly subcommands: Map<string, Command>
+  run: Run | undefined
+  /** What the dispatcher asks each time. */
+  readonly isWrite: boolean
+  readonly denyOom: boolean
+  calls: number
+}
+
+export interface Queued {
+  readonly command: Command
+  readonly args: readonly string[]
+}
+
+/** Of a client that waits for a key. */
+export interface Waiting {
+  readonly args: readonly string[]
+  readonly command: Command
+  readonly keys: readonly string[]
+  readonly kind: string
+  /** It is tried again, too, when its key is deleted. */
+  readonly untilGone: boolean
+  readonly onTimeout: Reply
+  cancelTimer: () => void
+}
+
+export interface Tracking {
+  readonly prefixes: readonly string[] | undefined
+  readonly optIn: boolean
+  readonly optOut: boolean
+  readonly noLoop: boolean
+  readonly redirect: number
+  /** What CLIENT CACHING said of the next command. */
+  caching: boolean | undefined
+}
+
+/** Where a client's replies go. */
+export interface Outlet {
+  reply(reply: Reply): void
+  /** Out of turn: messages and invalidations. */
+  push(message: Push): void
+  /** Closes the connection once what was written has left. */
+  close?(): void
+}
+
+/** A user of AUTH and ACL. */
+export interface User {
+  readonly name: string
+  enabled: boolean
+  /** Any password will do. */
+  nopass: boolean
+  readonly passwords: Set<string>
+  /** `+get`, `-@all` and the like, in the order in which they were given. */
+  commands: string[]
+  keys: string[]
+  channels: string[]
+  /** May do everything: nothing has to be asked. */
+  isAll: boolean
+}
+
+/** What CONFIG GET and SET know. Most of it is only kept, for clients that ask. */
+export interface EngineConfig {
+  readonly values: Map<string, string>
+  /** Classes of keyspace events that are published; empty for none. */
+  events: ReadonlySet<string>
+  set(name: string, value: string): void
+}
+
+export interface Script {
+  readonly sha: string
+  readonly text: string
+  readonly flags: ReadonlySet<string> | undefined
+}
+
+/** One connection, as commands see it. */
+export interface Client {
+  readonly engine: Engine
+  readonly id: number
+  readonly outlet: Outlet
+  db: Database
+  resp: 2 | 3
+  name: string
+  address: string
+  library: readonly [name: string, version: string]
+  readonly sinceMs: number
+  user: User | undefined
+  queue: Queued[] | undefined
+  aborted: boolean
+  dirty: boolean
+  readonly watched: Map<string, { readonly db: Database; readonly key: string; readonly expired: boolean }>
+  readonly channels: Set<string>
+  readonly patterns: Set<string>
+  readonly shardChannels: Set<string>
+  monitors: boolean
+  tracking: Tracking | undefined
+  waiting: Waiting | undefined
+  mayWait: boolean
+  lastIds: ReadonlyMap<string, string> | undefined
+  retrying: boolean
+  readOnly: boolean
+  replies: 'on' | 'off' | 'skip' | 'skip-next'
+  noTouch: boolean
+  closed: boolean
+  isScript: boolean
+  lastCommand: string
+  lastMs: number
+  readonly now: number
+  readonly pending: number
+  submit(args: readonly string[]): void
+  deliver(reply: Outcome): void
+  answer(outcome: Outcome): void
+  push(message: Push): void
+  find(key: string): Value | undefined
+  string(key: string): string | undefined
+  hash(key: string): Hash | undefined
+  list(key: string): List | undefined
+  set(key: string): MemberSet | undefined
+  sorted(key: string): SortedSet | undefined
+  stream(key: string): Stream | undefined
+  json(key: string): Json | undefined
+  put(key: string, value: Value): void
+  replace(key: string, value: Value): void
+  remove(key: string): boolean
+  removeIfEmpty(key: string, value: { readonly size: number }): void
+  changed(key: string, kind: string, event: string): void
+  notify(key: string, kind: string, event: string): void
+  wait(keys: readonly string[], kind: string, timeoutMs: number, onTimeout?: Reply, untilGone?: boolean): Outcome
+  describe(): string
+}
+
+/** The engine, as its parts and commands see it. */
+export interface Engine {
+  readonly databases: Database[]
+  readonly table: Map<string, Command>
+  readonly clients: Map<number, Client>
+  readonly users: Map<string, User>
+  readonly config: EngineConfig
+  readonly monitors: Set<Client>
+  readonly startedMs: number
+  readonly clock: () => number
+  nowMs: number
+  lastClientId: number
+  commandsRun: number
+  connections: number
+  expired: number
+  evicted: number
+  hits: number
+  misses: number
+  changes: number
+  depth: number
+  current: Queued | undefined
+  onShutdown: (() => void) | undefined
+  readonly channels: {
+    readonly byName: Map<string, Set<Client>>
+    readonly byPattern: Map<string, Set<Client>>
+    readonly byShard: Map<string, Set<Client>>
+    leave(client: Client): void
+    publish(channel: string, message: string): number
+    publishToShard(channel: string, message: string): number
+  }
+  readonly tracking: {
+    readonly keys: number
+    readonly clients: number
+    enter(client: Client): void
+    leave(client: Client): void
+    remember(client: Client, keys: readonly string[]): void
+  }
+  readonly waiters: {
+    readonly count: number
+    add(
+      client: Client,
+      keys: readonly string[],
+      kind: string,
+      timeoutMs: number,
+      onTimeout: Reply,
+      untilGone: boolean,
+    ): void
+    unblock(client: Client, error: Reply | undefined): boolean
+    serve(): void
+  }
+  readonly meter:
+    | { readonly bytes: number; readonly maxBytes: number; used(db: Database, key: string): void; makeRoom(): boolean }
+    | undefined
+  readonly scripts: {
+    readonly isOpen: boolean
+    readonly scripts: Map<string, Script>
+    needs(queue: readonly Queued[]): boolean
+    openThen(client: Client, again: () => Outcome): Outcome
+    load(text: string): Script
+    run(caller: Client, script: Script, keys: readonly string[], args: readonly string[], readOnly: boolean): Reply
+    flush(): void
+  }
+  connect(outlet: Outlet): Client
+  disconnect(client: Client): void
+  execute(client: Client, args: readonly string[]): Outcome
+  watch(client: Client, key: string): void
+  unwatch(client: Client): void
+  changed(db: Database, key: string, kind: string, event: string, by?: Client): void
+  touched(db: Database, key: string, by?: Client): void
+  appeared(db: Database, key: string): void
+  cleared(db: Database): void
+  notify(db: Database, key: string, kind: string, event: string): void
+  hasEnded(db: Database, key: string): boolean
+  endFields(db: Database, key: string, hash: Hash): boolean
+  sweep(most?: number): number
+  bound(maxBytes: number, policy: string): void
+  toMonitors(client: Client, args: readonly string[]): void
+}
