@@ -32,7 +32,8 @@ async function upstream(request: Request, origin: string): Promise<Response> {
   const headers = endToEnd(request.headers)
   const response = await fetch(targetOf(request, origin), { method, headers, body, redirect: 'manual' })
   const kept = endToEnd(response.headers)
-  if (/^(gzip|br)$/i.test(kept.get('content-encoding') ?? '')) for (const name of ['content-encoding', 'content-length']) kept.delete(name)
+  if (/^(gzip|br)$/i.test(kept.get('content-encoding') ?? ''))
+    for (const name of ['content-encoding', 'content-length']) kept.delete(name)
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers: kept })
 }
 

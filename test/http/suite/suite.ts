@@ -82,7 +82,7 @@ export async function startOrigin(): Promise<Running> {
 }
 
 /** `examples/reverse-proxy` on Node, on the sources. `env`: STORE, PROFILE and what a store needs. */
-export async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
+async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
   const port = await freePort()
   const args = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
   const child = spawn(process.execPath, args, {
@@ -94,7 +94,7 @@ export async function startProxy(origin: string, env: Readonly<Record<string, st
 }
 
 /** The same as a Worker, in workerd. */
-export async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
+async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
   const { outputFiles } = await build({
     entryPoints: [join(root, 'examples/reverse-proxy/worker.ts')],
     absWorkingDir: root,
