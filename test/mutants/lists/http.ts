@@ -71,12 +71,6 @@ export const mutants: readonly Mutant[] = [
     'if (answer) return respond',
     COLLAPSE,
   ),
-  handle(
-    'a request with credentials waits for no other',
-    "['authorization', 'range', 'if-none-match', 'if-modified-since']",
-    "['range', 'if-none-match', 'if-modified-since']",
-    COLLAPSE,
-  ),
   body(
     'a body has the length that it says',
     'if (keeping.length !== undefined && collector.length !== keeping.length) return lose()',
