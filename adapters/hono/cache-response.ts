@@ -92,10 +92,12 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       await next()
       return prepare(c)
     }
-    const waitUntil = waitUntilOf(c)
     const response = await cache(c.req.raw, handler, {
       refresh: again ?? false,
-      ...(waitUntil ? { waitUntil } : {}),
+      // Asked for when there is work to keep: where there is none, Hono throws.
+      get waitUntil() {
+        return waitUntilOf(c)
+      },
       ...(keyGenerator ? { key: await keyGenerator(c) } : {}),
       ...(cacheableStatusCodes ? { mayStore: ({ status }) => cacheableStatusCodes.includes(status) } : {}),
     })

@@ -43,9 +43,9 @@ export function bypassReason(
 ): 'rule' | 'host' | 'condition' | 'body' | undefined {
   if (hosts && !hosts.has(new URL(request.url).host)) return 'host'
   if (rule?.bypass?.(request)) return 'rule'
-  // A body that counts for nothing is the way to have one request's answer given to another.
+  // A body that counts for nothing is the way to have one request's answer given to another. No `Request` has it by then.
   const length = request.headers.get('content-length')
-  if (request.body || request.headers.has('transfer-encoding') || (length !== null && length !== '0')) return 'body'
+  if (request.headers.has('transfer-encoding') || (length !== null && length !== '0')) return 'body'
   return needsOrigin(request.headers) ? 'condition' : undefined
 }
 

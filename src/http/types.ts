@@ -75,7 +75,7 @@ export interface PurgeLayer {
 
 export interface HttpCacheContext {
   /** Keeps work alive after the response. @default what the runtime supplies */
-  readonly waitUntil?: (work: Promise<unknown>) => void
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined
   /**
    * How a stale response is refreshed after it was sent; undefined: as `next` does. `false`: not at all, so that it is
    * validated first.

@@ -105,8 +105,10 @@ function testAll(list: readonly Mutant[]): void {
         const to = join(home, 'test/unit', test)
         mkdirSync(dirname(to), { recursive: true })
         for (const file of readdirSync(dirname(join(root, 'test/unit', test)))) {
-          if (file.endsWith('.ts') && !file.endsWith('.test.ts'))
-            cpSync(join(root, 'test/unit', dirname(test), file), join(dirname(to), file))
+          if (file.endsWith('.ts') && !file.endsWith('.test.ts')) {
+            const support = readFileSync(join(root, 'test/unit', dirname(test), file), 'utf8')
+            writeFileSync(join(dirname(to), file), fromCopy(support, home))
+          }
         }
         const whole = readFileSync(join(root, 'test/unit', test), 'utf8')
         const text = title === undefined ? whole : only(whole, title)

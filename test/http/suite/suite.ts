@@ -82,7 +82,7 @@ export async function startOrigin(): Promise<Running> {
 }
 
 /** `examples/reverse-proxy` on Node, on the sources. `env`: STORE, PROFILE and what a store needs. */
-export async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
+async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
   const port = await freePort()
   const args = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
   const child = spawn(process.execPath, args, {
@@ -94,7 +94,7 @@ export async function startProxy(origin: string, env: Readonly<Record<string, st
 }
 
 /** The same as a Worker, in workerd. */
-export async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
+async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
   const { outputFiles } = await build({
     entryPoints: [join(root, 'examples/reverse-proxy/worker.ts')],
     absWorkingDir: root,
@@ -136,6 +136,39 @@ export async function runSuite(url: string, only?: string): Promise<readonly Out
     maxBuffer: 64 * 1024 * 1024,
   })
   return JSON.parse(stdout.slice(stdout.lastIndexOf('\n[{') + 1)) as Outcome[]
+}
+
+export interface Form {
+  readonly name: string
+  readonly profile: 'safe' | 'full'
+  /** The least that is passed of 160 required and 105 optimal tests, and the most that fail. */
+  readonly least: { readonly required: number; readonly optimal: number; readonly fails: number }
+  start(origin: string): Promise<Running>
+}
+
+/** Every form of the proxy that is scored. `redisUrl`: a server; `rest`: where it is reached by REST. */
+export function formsOf(redisUrl: string, rest: { readonly url: string; readonly token: string }): readonly Form[] {
+  const byRest = { STORE: 'rest', UPSTASH_REDIS_REST_URL: rest.url, UPSTASH_REDIS_REST_TOKEN: rest.token }
+  const node = (name: string, env: Readonly<Record<string, string>>, profile: 'safe' | 'full'): Form => ({
+    name: `Node, ${name}`,
+    profile,
+    least: profile === 'full' ? { required: 159, optimal: 97, fails: 1 } : { required: 150, optimal: 76, fails: 1 },
+    start: (origin) => startProxy(origin, { ...env, PROFILE: profile }),
+  })
+  const worker = (name: string, env: Readonly<Record<string, string>>): Form => ({
+    name: `workerd, ${name}`,
+    profile: 'full',
+    least: { required: 155, optimal: 94, fails: 2 },
+    start: (origin) => startWorker(origin, { ...env, PROFILE: 'full' }),
+  })
+  return [
+    node('memory', { STORE: 'memory' }, 'full'),
+    node('Redis over TCP', { STORE: redisUrl }, 'full'),
+    node('Redis over REST', byRest, 'full'),
+    node('memory', { STORE: 'memory' }, 'safe'),
+    worker('memory', { STORE: 'memory' }),
+    worker('Redis over REST', byRest),
+  ]
 }
 
 export function scoreOf(outcomes: readonly Outcome[]): Score {

@@ -95,32 +95,6 @@ describe('requests for the same at once', () => {
     expect((await get(cache, origin)).body).toBe('2')
     expect((await see(first)).body).toBe('1')
   })
-  it('go on when the first client goes away', async () => {
-    const cache = cacheOf()
-    const origin = createOrigin()
-    let more: () => void = () => {}
-    origin.answers(() => {
-      const body = new ReadableStream<Uint8Array>({
-        start(controller) {
-          controller.enqueue(new TextEncoder().encode('half'))
-          more = () => {
-            controller.enqueue(new TextEncoder().encode(' and half'))
-            controller.close()
-          }
-        },
-      })
-      return new Response(body, { headers: fresh })
-    })
-    const first = await cache(new Request(URL_A), origin)
-    const reader = first.body?.getReader()
-    await reader?.read()
-    const second = get(cache, origin)
-    await tick()
-    await reader?.cancel()
-    more()
-    expect((await second).body).toBe('half and half')
-    expect(origin.asked.length).toBe(1)
-  })
 })
 
 describe('bodies', () => {

@@ -259,5 +259,5 @@ describe('random histories', () => {
       await cache.purge({ url })
       await play(seed * 1_000_003 + i, cache, url)
     }
-  }, 900_000)
+  }, 7_200_000)
 })

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+import { cacheOf, createOrigin, get, URL_A } from './support.ts'
+
+const fresh = { 'cache-control': 'max-age=60' }
+const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+
+// Where a request may end without a word, nobody waits for one of the same process: each reads the store.
+it('requests of one process go on when the first client goes away', async () => {
+  const cache = cacheOf()
+  const origin = createOrigin()
+  let more: () => void = () => {}
+  origin.answers(() => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('half'))
+        more = () => {
+          controller.enqueue(new TextEncoder().encode(' and half'))
+          controller.close()
+        }
+      },
+    })
+    return new Response(body, { headers: fresh })
+  })
+  const first = await cache(new Request(URL_A), origin)
+  const reader = first.body?.getReader()
+  await reader?.read()
+  const second = get(cache, origin)
+  await tick()
+  await reader?.cancel()
+  more()
+  expect((await second).body).toBe('half and half')
+  expect(origin.asked.length).toBe(1)
+})
