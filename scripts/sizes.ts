@@ -61,6 +61,12 @@ const entries: readonly Entry[] = [
   { name: 'hither/tcp on top of core', takes: { 'adapters/tcp/index.ts': '*' }, onTop: true, budget: 10_770 },
   { name: 'hither/memcached on top of core', takes: { 'adapters/memcached/index.ts': '*' }, onTop: true, target: 3500 },
   { name: 'hither/nats on top of core', takes: { 'adapters/nats/index.ts': '*' }, onTop: true, target: 2000 },
+  {
+    name: 'hither/node-redis on top of core',
+    takes: { 'adapters/node-redis/index.ts': '*' },
+    onTop: true,
+    target: 1500,
+  },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1_450 },
   {
     name: 'hither/rate-limit with slidingLog',
