@@ -6,3 +6,5 @@ import { waitUntil as find } from './background.ts'
  * itself. Can be imported in Workers only.
  */
 export const waitUntil: WaitUntil = (work) => find()(work)
+
+export { type KvNamespace, type KvStoreOptions, kvStore } from './kv-store.ts'

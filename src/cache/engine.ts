@@ -15,7 +15,8 @@ import { randomId } from '../runtime/random.ts'
 import { createStoreClock, type StoreClock } from '../runtime/store-clock.ts'
 import { createLastResort, LATE_MS } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
-import type { Call, StoreTraits } from '../store/store.ts'
+import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
+import { withoutOperations } from '../store/without-operations.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import { entryFormat, type Format } from './parts/format-entry.ts'
 import { noNear } from './parts/no-near.ts'
@@ -137,16 +138,19 @@ const CLOCKS_DIFFER_MS = 5000
 /** `tags`: what the cache can do with tags. */
 export function createCore(options: CacheOptions | PlainCacheOptions, tags: TagsPart): Core {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
-  const { store, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
+  const { store: given, near: tier, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent } = options
   const { grace, codec, longKeys } = options as CacheOptions
   const format: Format = options.format ?? entryFormat
   if (typeof format?.parse !== 'function') throw invalid('format is one such as plain()')
   const { plain, steps } = format
   checkNames('createCache', options, CACHE, plain)
-  if (typeof store?.run !== 'function') {
-    const promised = (store as { then?: unknown } | undefined)?.then ? ', not the promise of a client' : ''
-    throw invalid(`createCache needs a store with operations, such as memoryStore()${promised}`)
+  if (typeof given?.set !== 'function' || typeof given.delete !== 'function') {
+    const promised = (given as { then?: unknown } | undefined)?.then ? ', not the promise of a client' : ''
+    throw invalid(`createCache needs a store, such as memoryStore()${promised}`)
   }
+  const isAtomic = typeof (given as Partial<AtomicStore>).run === 'function'
+  if (plain && !isAtomic) throw new HitherError('UNSUPPORTED', 'the plain format needs a store with operations')
+  const store = isAtomic ? (given as AtomicStore) : withoutOperations(given)
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   if (
     codec &&

@@ -4,7 +4,7 @@ import type { NearStats } from '../near/local-tier.ts'
 import type { NearTier } from '../near/near-tier.ts'
 import type { Codec } from '../protocol/codec.ts'
 import type { Duration } from '../protocol/duration.ts'
-import type { AtomicStore } from '../store/store.ts'
+import type { AtomicStore, Store } from '../store/store.ts'
 import type { AnyCache, HasEntries, HasTags, Results, VIEW } from './handle.ts'
 import type { PlainFormat } from './parts/format-plain.ts'
 import type { Schema } from './schema.ts'
@@ -307,8 +307,11 @@ export type CacheEvent = { readonly namespace: string } & (
 )
 
 interface CommonOptions {
-  /** Where entries live. Required: no cache is in memory by accident. */
-  readonly store: AtomicStore
+  /**
+   * Where entries live. Required: no cache is in memory by accident. Over a `Store` that runs no operations, such as
+   * Workers' KV, two promises hold within one process only: one load per key, and that a deleted value does not come back.
+   */
+  readonly store: Store
   /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
   readonly near?: NearTier
   /**
@@ -350,6 +353,7 @@ export interface CacheOptions extends CommonOptions {
 export interface PlainCacheOptions extends CommonOptions {
   /** `plain()` of `hither/plain`. */
   readonly format: PlainFormat
+  readonly store: AtomicStore
 }
 
 /**

@@ -41,7 +41,7 @@ for (const [name, args] of [
     })
     it('keeps a cache and locks', async () => {
       const store = open()
-      const cache = createCache({ store, namespace: 'garnet', ttl: '1m' })
+      const cache = createCache({ store, namespace: 'garnet', ttl: '1m', storeTimeout: '20s' })
       let loads = 0
       const load = () => cache.getOrSet('k', () => ++loads, { tags: ['t'] })
       expect([await load(), await load(), loads]).toEqual([1, 1, 1])
