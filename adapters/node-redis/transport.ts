@@ -4,13 +4,21 @@ import { type Command, type Exclusive, ReplyError, type Transport, type Wire } f
 
 type TypeMapping = Readonly<Record<number, unknown>>
 
-/** What is used of a client of `redis` 5 or 6. */
+/** A client of `redis` 5 or 6, whatever its modules and types of replies. */
 export interface NodeRedisLike {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  sendCommand(...args: never[]): Promise<unknown>
+  duplicate(...args: never[]): unknown
+}
+
+/** What is used of it. */
+interface Peer {
   readonly isOpen: boolean
   readonly isReady: boolean
   readonly options?: object | undefined
   sendCommand(args: readonly (string | Buffer)[], options?: { readonly typeMapping?: TypeMapping }): Promise<unknown>
-  duplicate(overrides?: object): NodeRedisLike
+  duplicate(overrides?: object): Peer
   connect(): Promise<unknown>
   subscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
   unsubscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
@@ -35,16 +43,17 @@ export interface NodeRedisTransport extends Transport {
  * written together. Throws `UNSAFE_CLIENT` for one that keeps commands while it is not connected: they would run when
  * nobody waits for them any more.
  */
-export function nodeRedisTransport(client: NodeRedisLike): NodeRedisTransport {
+export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport {
+  const client = borrowed as unknown as Peer
   check(client)
   let closed = false
-  const own = new Set<NodeRedisLike>()
+  const own = new Set<Peer>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
   }
   /** A connection beside the client's, with the same options. */
-  const open = async (): Promise<NodeRedisLike> => {
+  const open = async (): Promise<Peer> => {
     const made = client.duplicate()
     made.on('error', () => {})
     own.add(made)
@@ -54,7 +63,7 @@ export function nodeRedisTransport(client: NodeRedisLike): NodeRedisTransport {
     })
     return made
   }
-  const end = (made: NodeRedisLike): void => {
+  const end = (made: Peer): void => {
     if (own.delete(made) && made.isOpen) made.destroy()
   }
 
@@ -96,12 +105,7 @@ export function nodeRedisTransport(client: NodeRedisLike): NodeRedisTransport {
 }
 
 /** Writes commands one after another, nothing between them. An error reply is a value. */
-function write(
-  client: NodeRedisLike,
-  commands: readonly Command[],
-  bytes: boolean,
-  isShared: boolean,
-): Promise<Wire>[] {
+function write(client: Peer, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
   return commands.map(({ args }) => {
     const name = String(args[0])
     if (isShared && NOT_SHARED.test(name)) {
@@ -116,7 +120,7 @@ function write(
   })
 }
 
-async function exec(client: NodeRedisLike, commands: readonly Command[], bytes: boolean): Promise<readonly Wire[]> {
+async function exec(client: Peer, commands: readonly Command[], bytes: boolean): Promise<readonly Wire[]> {
   const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
   const replies = await Promise.all(write(client, framed, bytes, false))
   const result = replies.at(-1)
@@ -127,8 +131,8 @@ async function exec(client: NodeRedisLike, commands: readonly Command[], bytes: 
   throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
 }
 
-function check(client: NodeRedisLike): void {
-  const what = client as Partial<NodeRedisLike> | undefined
+function check(client: Peer): void {
+  const what = client as Partial<Peer> | undefined
   if (typeof what?.sendCommand !== 'function' || typeof what.duplicate !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'nodeRedisStore takes a client of redis 5 or 6, not its promise')
   }

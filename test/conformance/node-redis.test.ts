@@ -1,13 +1,21 @@
 import { createClient } from 'redis'
 import { createClient as createClient5 } from 'redis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type NodeRedisLike, nodeRedisStore } from '../../adapters/node-redis/index.ts'
+import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { describeStore } from '../../src/testing/index.ts'
 
+/** What these tests use of a client. */
+type Client = Parameters<typeof nodeRedisStore>[0] & {
+  on(event: string, listener: () => void): unknown
+  connect(): Promise<unknown>
+  sendCommand(args: string[]): Promise<unknown>
+  destroy(): void
+}
+
 const url = process.env.REDIS8_URL ?? ''
-const made: NodeRedisLike[] = []
-const open = async (create: (options: object) => unknown, options: object = {}): Promise<NodeRedisLike> => {
-  const client = create({ url, disableOfflineQueue: true, ...options }) as NodeRedisLike
+const made: Client[] = []
+const open = async (create: (options: object) => unknown, options: object = {}): Promise<Client> => {
+  const client = create({ url, disableOfflineQueue: true, ...options }) as Client
   client.on('error', () => {})
   await client.connect()
   made.push(client)
@@ -22,7 +30,7 @@ for (const [name, create, options] of [
   ['node-redis 6, RESP2', createClient as (options: object) => unknown, { RESP: 2 }],
   ['node-redis 5', createClient5 as (options: object) => unknown, {}],
 ] as readonly [string, (options: object) => unknown, object][]) {
-  let admin: NodeRedisLike
+  let admin: Client
   beforeAll(async () => {
     admin = await open(create)
   })
@@ -55,12 +63,12 @@ for (const [name, create, options] of [
       const client = await open(create, options)
       await nodeRedisStore(client).close()
       expect(client.isOpen).toBe(true)
-      const queueing = create({ url }) as NodeRedisLike
+      const queueing = create({ url }) as Client
       expect(() => nodeRedisStore(queueing)).toThrow(expect.objectContaining({ code: 'UNSAFE_CLIENT' }))
       expect(() => nodeRedisStore({} as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
     })
     it('rejects at once while the client is not connected', async () => {
-      const store = nodeRedisStore(create({ url, disableOfflineQueue: true }) as NodeRedisLike)
+      const store = nodeRedisStore(create({ url, disableOfflineQueue: true }) as Client)
       await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
     })
   })
