@@ -20,13 +20,14 @@ export interface Group {
 
 const GROUPS: readonly Group[] = [
   { title: 'Start', pages: ['start', 'modules', 'coming-from'] },
-  { title: 'Stores', pages: ['tcp', 'ioredis', 'upstash', 'memory'] },
+  { title: 'Stores', pages: ['tcp', 'node-redis', 'ioredis', 'upstash', 'memcached', 'nats', 'memory', 'embedded'] },
   {
     title: 'Cache',
     pages: ['cache', 'define', 'grace', 'tags', 'near', 'values', 'plain', 'mini'],
   },
   { title: 'Rate limits', pages: ['rate-limits', 'addresses', 'express-rate-limit', 'upstash-ratelimit'] },
-  { title: 'Where it runs', pages: ['hono', 'workers', 'next'] },
+  { title: 'HTTP', pages: ['http-cache'] },
+  { title: 'Where it runs', pages: ['hono', 'workers', 'next', 'dev-server'] },
   {
     title: 'Locks, sessions, counters',
     pages: ['locks', 'sessions', 'counter', 'once', 'idempotency', 'token', 'structures', 'channels'],

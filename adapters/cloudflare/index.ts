@@ -6,3 +6,7 @@ import { waitUntil as find } from './background.ts'
  * itself. Can be imported in Workers only.
  */
 export const waitUntil: WaitUntil = (work) => find()(work)
+
+export { HitherObject, type StoredEntry } from './hither-object.ts'
+export { type KvNamespace, type KvStoreOptions, kvStore } from './kv-store.ts'
+export { type DurableObjectStoreOptions, durableObjectStore, type ObjectNamespace } from './object-store.ts'

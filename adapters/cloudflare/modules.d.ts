@@ -1,6 +1,18 @@
 declare module 'cloudflare:workers' {
   /** Since August 2025. Throws outside a request. */
   export function waitUntil(work: Promise<unknown>): void
+  export const env: unknown
+  export class DurableObject {
+    constructor(state: DurableObjectState, env: unknown)
+  }
+}
+
+interface SqlStorage {
+  exec(query: string, ...values: (string | number)[]): { toArray(): Record<string, unknown>[] }
+}
+
+interface DurableObjectState {
+  readonly storage: { readonly sql: SqlStorage }
 }
 
 declare module 'cloudflare:sockets' {

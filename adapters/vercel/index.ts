@@ -10,3 +10,5 @@ export const waitUntil: WaitUntil = (work) => {
   if (!extend) throw new HitherError('UNSUPPORTED', 'there is no request of Vercel here, so nothing extends it')
   extend(work)
 }
+
+export { type RuntimeCache, runtimeCacheStore } from './runtime-cache-store.ts'

@@ -1,6 +1,9 @@
+import { HitherError } from '../errors.ts'
 import type { Format } from './model.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import type { CacheOptions, PlainCacheOptions } from './types.ts'
+
+const METHODS = ['get', 'getMany', 'set', 'delete'] as const
 
 /** Throws `INVALID_ARGUMENT` for options of `createCache` that make no sense. Returns their format. */
 export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, defaultFormat: Format): Format {
@@ -10,7 +13,10 @@ export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, def
   const format = (options.format ?? defaultFormat) as Format
   if (typeof format?.parse !== 'function') throw invalid('format is one such as plain()')
   checkNames('createCache', options, CACHE, format.plain)
-  if (typeof store?.run !== 'function') throw invalid(`createCache needs a store${mend(store)}`)
+  const isStore = METHODS.every((name) => typeof store?.[name] === 'function')
+  if (!isStore) throw invalid(`createCache needs a store${mend(store)}`)
+  if (format.plain && !('run' in store))
+    throw new HitherError('UNSUPPORTED', 'the plain format needs a store with operations')
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   if (eventKeys && typeof eventKeys !== 'function') throw invalid('eventKeys is a function, such as shortHash()')
   if (codec) {

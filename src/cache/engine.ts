@@ -7,6 +7,8 @@ import { perTick } from '../runtime/per-tick.ts'
 import { createStoreClock } from '../runtime/store-clock.ts'
 import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { withoutOperations } from '../store/without-operations.ts'
 import { checkCacheOptions } from './check-cache-options.ts'
 import { createFlights } from './load/flights.ts'
 import type { Core, Format } from './model.ts'
@@ -30,8 +32,9 @@ export interface FaceParts {
 /** What the views of a cache share. Throws for options that make no sense. */
 export function createCore(options: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
   const format = checkCacheOptions(options, face.format)
-  const { store, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
+  const { store: given, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
+  const store = 'run' in given ? (given as AtomicStore) : withoutOperations(given)
   const namespace = format.plain ? '' : checkNamespace(name)
   const values = !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')

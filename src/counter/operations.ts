@@ -79,7 +79,7 @@ if newest - current < 0 then
  if newest ~= 0 then kept = kept .. ('%.0f %.0f;'):format(newest, newest_count) end
  newest, newest_count = current, 0
 end
-local life_ms = math.max(ARGV[6], math.ceil(((newest + buckets + 1) * bucket_us - now_us) / 1000))
+local life_ms = math.max(ARGV[6] + 0, math.ceil(((newest + buckets + 1) * bucket_us - now_us) / 1000))
 redis.call('SET', KEYS[1], kept .. ('%.0f %.0f;'):format(newest, newest_count + by), 'PX', ('%.0f'):format(math.min(1e14, life_ms)))
 return ('%.0f'):format(next)`,
   apply(current, [by, min, max, bucketUs, buckets, lifeMs], { nowUs }): Transition<Reply> {

@@ -57,14 +57,14 @@ local ms = math.floor(us / 1000)
 local ends = ms + ARGV[3] + 1
 if verb == 'keep' then
  if fence == '0' or till - ms <= 0 then return 0 end
- ends = math.max(ends, till)
+ ends = math.max(ends, till + 0)
  text = text:sub(1, from - 1) .. ('%.0f'):format(ends) .. text:sub(to)
  redis.call('SET', key, text, 'PX', math.max(ends - ms + ${REMEMBERED_MS}, redis.call('PTTL', key)))
  return 1
 end
 if freed then return 0 end
 local most, claim, last = ARGV[4], ARGV[5], text:match('^l(%d+);') or 0
-local count, least, claims, want, latest, rest, claimed = 0, most, 0, 1e9, ends, ''
+local count, least, claims, want, latest, rest, claimed = 0, most + 0, 0, 1e9, ends, ''
 if #text > ${BARE} then
  for from, who, limit, fence, till, to in text:gmatch('()([%w_-]+) (%d+) (%d+) (%d+);()') do
   local lasts = till - ms > 0
@@ -73,9 +73,9 @@ if #text > ${BARE} then
    claimed = lasts
   elseif lasts then
    rest = rest .. text:sub(from, to - 1)
-   latest = math.max(latest, till)
-   if fence == '0' then claims, want = claims + 1, math.min(want, limit)
-   else count, least = count + 1, math.min(least, limit) end
+   latest = math.max(latest, till + 0)
+   if fence == '0' then claims, want = claims + 1, math.min(want, limit + 0)
+   else count, least = count + 1, math.min(least, limit + 0) end
   end
  end
 end

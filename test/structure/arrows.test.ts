@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type Files, type Module, parse, readFiles, root, target } from './source.ts'
 
 const below = ['errors', 'runtime']
-const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats']
+const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats', 'node-redis']
 const features = [
   'cache',
   'channel',

@@ -148,8 +148,10 @@ typed.call(null, (): Cache => createCache({ store, near }))
 // @ts-expect-error no cache is in memory by accident
 createCache({ ttl: '5m' })
 declare const plainStore: Store
-// @ts-expect-error a store without operations keeps no lease
+// Over a store without operations a cache promises less, and the plain format nothing.
 createCache({ store: plainStore })
+// @ts-expect-error the plain format is its operations
+createCache({ store: plainStore, format: plainFormat() })
 // @ts-expect-error a promise of a store is none
 createCache({ store: Promise.resolve(store) })
 // @ts-expect-error no unit of time

@@ -1,15 +1,18 @@
 import type { NearTier } from '../../near/near-tier.ts'
 import type { Codec } from '../../protocol/codec.ts'
 import type { Duration } from '../../protocol/duration.ts'
-import type { AtomicStore } from '../../store/store.ts'
+import type { AtomicStore, Store } from '../../store/store.ts'
 import type { ValueForm } from '../value-form.ts'
 import type { WaitUntil } from './call-options.ts'
 import type { CacheEvent } from './events.ts'
 import type { LoadDefaults } from './load-options.ts'
 
 interface CommonOptions {
-  /** Where entries live. Required: no cache is in memory by accident. */
-  readonly store: AtomicStore
+  /**
+   * Where entries live. Required: no cache is in memory by accident. Over a `Store` that runs no operations, such as
+   * Workers' KV, two promises hold within one process only: one load per key, and that a deleted value does not come back.
+   */
+  readonly store: Store
   /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
   readonly near?: NearTier
   /**
@@ -58,4 +61,5 @@ export interface PlainFormat {
 export interface PlainCacheOptions extends CommonOptions {
   /** `plain()` of `hither/plain`. */
   readonly format: PlainFormat
+  readonly store: AtomicStore
 }

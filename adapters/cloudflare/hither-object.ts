@@ -1,0 +1,67 @@
+import { DurableObject } from 'cloudflare:workers'
+
+/** What a key holds. `endMs`: the end of its lifetime in epoch milliseconds, 0: none. */
+export interface StoredEntry {
+  readonly value: string
+  readonly endMs: number
+  /** Never the same again, for whatever is stored under the key. */
+  readonly version: number
+}
+
+const SWEPT_PER_WRITE = 8
+
+/**
+ * The Durable Object behind `durableObjectStore`. Export it from the Worker, and name it in `wrangler.toml` as a class with
+ * SQLite (`new_sqlite_classes`). One call at a time: no method waits between its reads and its writes.
+ */
+export class HitherObject extends DurableObject {
+  readonly #sql: SqlStorage
+  constructor(state: DurableObjectState, env: unknown) {
+    super(state, env)
+    this.#sql = state.storage.sql
+    this.#sql.exec(`CREATE TABLE IF NOT EXISTS entries
+      (version INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, end INTEGER NOT NULL)`)
+    this.#sql.exec('CREATE INDEX IF NOT EXISTS ends ON entries (end) WHERE end > 0')
+  }
+  async read(keys: readonly string[]): Promise<(StoredEntry | undefined)[]> {
+    return keys.map((key) => this.#find(key))
+  }
+  async put(key: string, value: string, endMs: number): Promise<void> {
+    this.#store(key, value, endMs)
+  }
+  /** Resolves to how many of them were there. */
+  async remove(keys: readonly string[]): Promise<number> {
+    const found = keys.filter((key) => this.#find(key) !== undefined)
+    for (const key of keys) this.#sql.exec('DELETE FROM entries WHERE key = ?', key)
+    return found.length
+  }
+  /** Replaces the value if its version is still this one, 0: if there is none. Resolves to whether it did. */
+  async swap(next: {
+    readonly key: string
+    readonly version: number
+    readonly value: string | undefined
+    readonly endMs: number
+  }): Promise<boolean> {
+    const { key, version, value, endMs } = next
+    if ((this.#find(key)?.version ?? 0) !== version) return false
+    if (value === undefined) this.#sql.exec('DELETE FROM entries WHERE key = ?', key)
+    else this.#store(key, value, endMs)
+    return true
+  }
+  #find(key: string): StoredEntry | undefined {
+    const [row] = this.#sql.exec('SELECT version, value, end FROM entries WHERE key = ?', key).toArray()
+    if (!row) return undefined
+    const endMs = Number(row.end)
+    return endMs > 0 && endMs <= Date.now()
+      ? undefined
+      : { value: String(row.value), endMs, version: Number(row.version) }
+  }
+  #store(key: string, value: string, endMs: number): void {
+    this.#sql.exec('INSERT OR REPLACE INTO entries (key, value, end) VALUES (?, ?, ?)', key, value, endMs)
+    this.#sql.exec(
+      `DELETE FROM entries WHERE version IN
+        (SELECT version FROM entries WHERE end > 0 AND end <= ? LIMIT ${SWEPT_PER_WRITE})`,
+      Date.now(),
+    )
+  }
+}

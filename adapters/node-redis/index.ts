@@ -1,0 +1,41 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
+import { createCommandStore } from '../../src/store/command-store.ts'
+import { withWatch } from '../../src/store/redis-watch.ts'
+import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
+import { type NodeRedisLike, nodeRedisTransport } from './transport.ts'
+
+export { type NodeRedisLike, type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
+
+export interface NodeRedisStoreOptions {
+  /** Longest key, in bytes of UTF-8. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Largest value, in bytes of UTF-8. @default 8388608 */
+  readonly maxValueBytes?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+/**
+ * A store over a client of node-redis (`redis` 5 or 6) that the program has made and connected, with
+ * `disableOfflineQueue: true`; closing the store leaves it open. Throws `INVALID_ARGUMENT` or `UNSAFE_CLIENT`.
+ */
+export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOptions = {}): CommandStore {
+  const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
+  const transport = nodeRedisTransport(client)
+  const store = createCommandStore({
+    name: 'node-redis',
+    traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
+    transport,
+    ordered: true,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    onEvent,
+  })
+  return {
+    ...withWatch(store, transport.exclusive, timeoutMs, entryTable),
+    subscribe: transport.subscribe,
+    async publish(channel, message, call) {
+      return Number(await store.command([], ['PUBLISH', channel, message], 'once', call))
+    },
+  }
+}

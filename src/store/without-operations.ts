@@ -1,0 +1,54 @@
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { now } from '../runtime/clock.ts'
+import { NO_LIMIT } from '../runtime/deadline.ts'
+import { createKeyQueue } from '../runtime/key-queue.ts'
+import type { AtomicStore, Call, Store } from './store.ts'
+
+/** `<end in epoch milliseconds, base 36, 0: none> <value>` */
+const FRAMED = /^([\da-z]{1,11}) ([^]*)$/
+
+interface Opened {
+  readonly text: string | undefined
+  readonly endMs: number
+}
+
+function open(stored: string | undefined): Opened {
+  const [, end = '', text] = FRAMED.exec(stored ?? '') ?? []
+  const endMs = Number.parseInt(end, 36) || 0
+  return endMs > 0 && endMs <= now() ? { text: undefined, endMs: 0 } : { text, endMs }
+}
+
+/**
+ * A store that runs operations over one that cannot: each reads, decides and writes, one after another on a key in this
+ * process, while another process may come between. Values carry the end of their lifetime, which such a store rounds or
+ * does not tell.
+ */
+export function withoutOperations(store: Store): AtomicStore {
+  const queue = createKeyQueue(() => {})
+  const put = (key: string, text: string, endMs: number, nowMs: number, call?: Call): Promise<void> =>
+    store.set(key, `${endMs.toString(36)} ${text}`, endMs ? endMs - nowMs : undefined, call)
+  return {
+    ...store,
+    get: (key, call) => queue.run([key], false, NO_LIMIT, async () => open(await store.get(key, call)).text),
+    getMany: (keys, call) =>
+      queue.run(keys, false, NO_LIMIT, async () => (await store.getMany(keys, call)).map((each) => open(each).text)),
+    set(key, value, ttlMs, call) {
+      const nowMs = now()
+      return queue.run([key], true, NO_LIMIT, () => put(key, value, ttlMs ? nowMs + ttlMs : 0, nowMs, call))
+    },
+    delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => store.delete(keys, call)),
+    run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
+      queue.run([key], true, NO_LIMIT, async () => {
+        const { text, endMs } = open(await store.get(key, call))
+        const nowMs = now()
+        const leftMs = endMs ? endMs - nowMs : undefined
+        const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
+        if (next === undefined) {
+          if (text !== undefined) await store.delete([key], call)
+        } else if (next !== text || ttl !== 'keep') {
+          await put(key, next, ttl === 'keep' ? endMs : ttl === 'none' ? 0 : nowMs + ttl.ms, nowMs, call)
+        }
+        return reply
+      }),
+  }
+}

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tcpStore } from '../../adapters/tcp/index.ts'
+import { find } from '../../scripts/servers/find.ts'
+import { type Server, startServer } from '../../scripts/servers.ts'
+import { createCounter } from '../../src/counter/index.ts'
+import { createCache } from '../../src/index.ts'
+import { createLocks } from '../../src/lock/index.ts'
+import { describeStore, testCounter } from '../../src/testing/index.ts'
+
+// A tool of .NET, which not every machine has.
+const here = (await find('garnet')) ?? (await startServer('garnet').then((server) => server.stop(), String))
+const missing = typeof here === 'string' ? here : undefined
+if (missing !== undefined) console.log(`skipped: Garnet: ${missing}`)
+
+for (const [name, args] of [
+  ['with Lua', ['--lua']],
+  ['without Lua', []],
+] as const) {
+  describe.skipIf(missing !== undefined)(`Garnet ${name}`, () => {
+    let server: Server
+    beforeAll(async () => {
+      server = await startServer('garnet', { args })
+    })
+    afterAll(() => server?.stop())
+    const open = () => tcpStore({ url: server.url })
+    describeStore({ describe, it, afterAll }, `tcp, Garnet ${name}`, {
+      open,
+      elapse: (ms) => new Promise((done) => setTimeout(done, ms)),
+      foreign: async (key) => {
+        const store = open()
+        await store.transport.send({ args: ['RPUSH', key, 'x'], effect: 'once' })
+        await store.close()
+      },
+      skip:
+        args.length > 0
+          ? {
+              'reads a foreign type as absent, alone and in a batch':
+                "within a script Garnet's GET answers nil for a list, where Redis says WRONGTYPE: an operation replaces it",
+            }
+          : {},
+    })
+    it('keeps a cache and locks', async () => {
+      const store = open()
+      const cache = createCache({ store, namespace: 'garnet', ttl: '1m', storeTimeout: '20s' })
+      let loads = 0
+      const load = () => cache.getOrSet('k', () => ++loads, { tags: ['t'] })
+      expect([await load(), await load(), loads]).toEqual([1, 1, 1])
+      await cache.invalidateTags(['t'])
+      expect(await load()).toBe(2)
+      const locks = createLocks({ store, namespace: 'garnet', ttl: '1m' })
+      const lock = await locks.acquire('a', { wait: 0 })
+      expect(await locks.acquire('a', { wait: 0 })).toBe(undefined)
+      expect(await lock?.release()).toBe(true)
+      expect(await store.run(testCounter, 'n', [1, 0])).toBe(1)
+      const counter = createCounter({ store, name: 'visits', window: '1h' })
+      expect([await counter.increment('a'), await counter.increment('a')]).toEqual([1, 2])
+      await cache.close()
+    })
+  })
+}
