@@ -90,8 +90,8 @@ async function play(redis: Redis, operation: Operate, key: string, seed: string 
 const from = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 const id = from('aaaaaaaaaaaaaaa1', 'bbbbbbbbbbbbbb_2', 'cccccccccccccc-3')
 const token = from('tokentokentoken1', 'tokentokentoken2', NONE)
-/** A caller that has read nothing gives a generation. */
-const unread = from(`=${NONE}`, `=${NONE}`, '=generationgener2')
+/** A caller that has read nothing gives a generation and the marks it knows. */
+const unread = from(`=${NONE}ijr`, `=${NONE}ijrZ`, '=', '=generationgener2ij')
 const dead = fc.oneof(
   { weight: 3, arbitrary: fc.constant('') },
   { weight: 1, arbitrary: id },

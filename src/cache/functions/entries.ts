@@ -107,7 +107,8 @@ export async function touch<F extends object>(
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   }
   const attempt = unread(view, limit, {
-    send: (to, generation) => answerStep(view, 'once', to, ['touch', `=${generation}`, freshMs, lifeMs], limit),
+    send: (to, generation) =>
+      answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
     ended: () => ({ reply: null }),
   })
   const touched = await runOnLive(view, key, limit, work, { attempt })
@@ -140,7 +141,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
   const attempt = unread(view, limit, {
-    send: (to, generation) => step(to, `=${generation}`),
+    send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })
   const { tags } = ownOf(options)

@@ -9,7 +9,7 @@ import { pendingFill, readVersion } from '../store-reads.ts'
 import type { Attempt, Tried } from '../write.ts'
 
 interface Unread {
-  /** Sends the step with `=` and this generation in place of an id. */
+  /** Sends the step with `=`, this generation and the cache's marks in place of an id. */
   send(storedKey: string, generation: string): Promise<Reply>
   /** Asks for the current generation in the same wave; without it, by a plain read. */
   current?(): Promise<string | undefined>
@@ -19,9 +19,9 @@ interface Unread {
 
 /**
  * A step in one round trip in place of two. Nothing is read before it. It is told the generation that the last five seconds
- * have shown, and takes a live entry of that generation, without tags, for valid; the same wave reads the current generation.
+ * have shown, and takes a live entry of that generation, without tags and of a mark of the cache's, for valid; the same wave reads the current generation.
  * Where the two differ, another process has called `clear` meanwhile: what the step has touched was dead already, and it runs
- * once more. An entry that it may not judge, of another generation or with tags, the step leaves as it is.
+ * once more. An entry that it may not judge, of another generation or mark or with tags, the step leaves as it is.
  */
 export function unread(view: View, limit: Limit, { send, current, ended }: Unread): Attempt {
   const { core, space } = view
@@ -46,8 +46,9 @@ export function unread(view: View, limit: Limit, { send, current, ended }: Unrea
       return generation === remembered ? { reply } : ended(reply, generation)
     }
     const generation = await reading
-    const [, id, entryGeneration, block] = reply as unknown as Found
-    const isLive = entryGeneration === generation && (!block || (await hasValidTags(block)))
+    const [, id, entryGeneration, block, mark] = reply as unknown as Found
+    const isLive =
+      core.marks.includes(mark) && entryGeneration === generation && (!block || (await hasValidTags(block)))
     return { known: isLive ? { dead: '', generation, live: { id, tags: block } } : { dead: id, generation } }
   }
 }

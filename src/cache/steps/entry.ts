@@ -10,8 +10,9 @@ import { VALUE_LUA, valueSteps } from './values.ts'
  * The atomic steps on one entry, in one script, so that a server learns one digest. The first argument is the verb, the
  * second an id: of an entry that the caller has found dead, and that the step treats as absent, or `''`; of `take`, `touch`,
  * `bury` and `rewrite` that of the entry that is meant. The caller of `add`, `increment`, `take` or `touch` that has read
- * nothing gives `=` and the generation it remembers; that of `add`, which needs what is there in any case, `=` alone. A live
- * entry without tags of that generation is then taken for valid. Any other is left as it is, and the reply is `found, id, generation, tags`.
+ * nothing gives `=`, the generation it remembers and the marks it knows; that of `add`, which needs what is there in any case, `=`
+ * alone. A live entry without tags, of that generation and of one of those marks, is then taken for valid. Any other is left as it
+ * is, and the reply is `found, id, generation, tags, mark`.
  *
  * | verbs | arguments and replies |
  * | --- | --- |

@@ -8,9 +8,11 @@ const increment = of('src/cache/functions/increment.ts', ['cache/unread.test.ts'
 export const mutants: readonly Mutant[] = [
   stored(
     'an unread step judges one generation only',
-    'isLive && text.slice(104, 128) !==',
-    'isLive && text.slice(104, 104) ===',
+    'text.slice(104, 128) === `${`${id}`.slice(1, 17)}00000000` &&',
+    '',
   ),
+  stored('and the marks of its caller only', ' && `${id}`.includes(text[1] as string, 17)', ''),
+  unread('what an unread step finds is judged by its mark', 'core.marks.includes(mark) && ', ''),
   unread('an unread step runs once more where the generation has ended', 'generation === remembered ?', 'true ?'),
   unread('what an unread step finds is judged by its generation', 'entryGeneration === generation &&', 'true &&'),
   unread('what an unread step finds is judged by its tags', '(await hasValidTags(block))', 'true'),
