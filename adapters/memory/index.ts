@@ -159,7 +159,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       const slot = find(key)
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
-      const { next, ttl, reply } = operation.apply(text(slot), args, { nowUs: Math.round(lastMs * 1000), leftMs })
+      const current = text(slot)
+      const { next, ttl, reply } = operation.apply(current, args, { nowUs: Math.round(lastMs * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =
@@ -168,7 +169,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
             : ttl === 'none'
               ? Number.POSITIVE_INFINITY
               : at + ttl.ms
-        if (slot?.value !== next || slot.endsMs !== endsMs) {
+        // Bytes that a step only looked at stay what they are.
+        if (current !== next || slot?.endsMs !== endsMs) {
           checkValue(next, traits)
           put(key, next, endsMs)
         }

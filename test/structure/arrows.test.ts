@@ -13,6 +13,7 @@ const features = [
   'http',
   'idempotency',
   'lock',
+  'migrate',
   'once',
   'rate-limit',
   'session',
