@@ -110,10 +110,9 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     const again = await readCopy(from, key, maxBytes, call)
     if (typeof again !== 'object' || again.value !== copy.value) await main.run(dropEntry, key, [copy.value], call)
   }
-  const orFrom = <T>(
-    value: T | undefined,
-    read: () => Promise<T | undefined>,
-  ): T | undefined | Promise<T | undefined> => (value === undefined && isStrict ? read() : value)
+  /** Awaits the read here: some runtimes report a promise that was rejected before it is returned. */
+  const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
+    value === undefined && isStrict ? await read() : value
 
   return {
     name: 'dual',
