@@ -197,6 +197,12 @@ describe('a move from system to system', { timeout: 180_000 }, () => {
     expect((JSON.parse(text as unknown as string) as { cursor: string }).cursor).not.toBe('')
     // It comes back empty: what was copied before is gone with it, so that the state is of no more use.
     await server.restart()
+    const isUp = (): Promise<boolean> =>
+      to.ready().then(
+        () => true,
+        () => false,
+      )
+    await expect.poll(isUp, { timeout: 20_000 }).toBe(true)
     const again = await migrate(from, to, { state })
     const before = (await to.getMany(Array.from({ length: 5000 }, (_, i) => `k:${i}`))).filter(Boolean).length
     expect([again.copied >= 5000, before < 5000]).toEqual([true, true])
