@@ -66,6 +66,7 @@ const entries: readonly Entry[] = [
     budget: 15_700,
   },
   { name: 'hither/memcached on top of core', takes: { 'adapters/memcached/index.ts': '*' }, onTop: true, target: 3500 },
+  { name: 'hither/nats on top of core', takes: { 'adapters/nats/index.ts': '*' }, onTop: true, target: 2000 },
   { name: 'hither/memory alone', takes: { 'adapters/memory/index.ts': '*' }, onTop: true, target: 2000, budget: 1_450 },
   {
     name: 'hither/rate-limit with slidingLog',
@@ -162,7 +163,7 @@ async function bundle(takes: Entry['takes'], without: ReadonlySet<string> = new 
     metafile: true,
     format: 'esm',
     target: 'es2022',
-    external: ['node:*', 'ioredis', 'cloudflare:*'],
+    external: ['node:*', 'ioredis', '@nats-io/*', 'cloudflare:*'],
     alias: {
       '#background': './adapters/cloudflare/background.ts',
       '#socket': './adapters/cloudflare/socket.ts',

@@ -22,7 +22,10 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
     /** Changes of one request run in call order. */
     const write = (change: () => Promise<unknown>): void => {
       const last = writes.at(-1) ?? Promise.resolve()
-      writes.push(last.then(change, change))
+      const writing = last.then(change, change)
+      // It may fail before the handler has ended, which is when it is looked at: until then it counts as handled.
+      writing.catch(() => {})
+      writes.push(writing)
     }
     c.set('sessionStorage', {
       async get(id) {

@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
@@ -46,7 +47,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     ...(cluster ? { slotOf } : {}),
     onEvent,
   })
-  const store = pool ? withWatch(scripted, pool.acquire, timeoutMs) : scripted
+  const store = pool ? withWatch(scripted, pool.acquire, timeoutMs, entryTable) : scripted
   return {
     ...store,
     transport: pool ? { ...transport, exclusive: (call = {}) => pool.acquire(call) } : transport,

@@ -4,18 +4,13 @@ import type { Effect } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setTimer } from '../../src/runtime/clock.ts'
+import type { CallLimits } from '../../src/store/swap.ts'
 import { late, type Request } from './connection.ts'
 import { backoff, createLink } from './link.ts'
 import type { Checked } from './options.ts'
 import type { Reply } from './replies.ts'
 import { createRing } from './ring.ts'
 import { tailOf, type WireKey, wireKey } from './wire.ts'
-
-/** When a call ends at the latest. */
-export interface Limits {
-  readonly deadline: number
-  readonly signal: AbortSignal | undefined
-}
 
 /** A key and where it lies. */
 export interface Place {
@@ -28,7 +23,7 @@ export interface Place {
 }
 
 /** One command to be sent. */
-export interface Ask<T> extends Limits {
+export interface Ask<T> extends CallLimits {
   readonly place: Place
   /** `repeat` and `read` are sent again where a reply was lost. */
   readonly effect: Effect
@@ -42,7 +37,7 @@ export interface Client {
   /** Rejects `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`, or what the reply says. */
   ask<T>(ask: Ask<T>): Promise<T>
   /** Asks a server for one line, which does not name its request. */
-  askLine(server: number, line: string, limits: Limits): Promise<string>
+  askLine(server: number, line: string, limits: CallLimits): Promise<string>
   /** Place among `servers` of the one that holds the key. */
   serverOf(key: string): number
   placeOf(key: string): Place | Promise<Place>

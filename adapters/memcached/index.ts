@@ -5,7 +5,8 @@ import { now } from '../../src/runtime/clock.ts'
 import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
-import { createClient, isHashedName, type Limits, type Place } from './client.ts'
+import type { CallLimits } from '../../src/store/swap.ts'
+import { createClient, isHashedName, type Place } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
 import { globOf, listKeys } from './scan.ts'
@@ -42,12 +43,12 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   }
   let closed = false
 
-  const limitsOf = (call: Call | undefined): Limits => ({
+  const limitsOf = (call: Call | undefined): CallLimits => ({
     deadline: call?.deadline ?? now() + timeoutMs,
     signal: call?.signal,
   })
   /** Runs `work` on the key's place after the slower calls on the key that came first. */
-  const at = <T>(key: string, limits: Limits, isSlow: boolean, work: (place: Place) => Promise<T>): Promise<T> => {
+  const at = <T>(key: string, limits: CallLimits, isSlow: boolean, work: (place: Place) => Promise<T>): Promise<T> => {
     if (limits.signal?.aborted) throw limits.signal.reason
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     const place = client.placeOf(key)
@@ -57,7 +58,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       isHashed ? place.then(work) : work(place),
     )
   }
-  const read = <T>(key: string, limits: Limits, open: (item: Item) => T): Promise<T | undefined> =>
+  const read = <T>(key: string, limits: CallLimits, open: (item: Item) => T): Promise<T | undefined> =>
     at(key, limits, false, (place) =>
       client.ask({
         ...limits,
@@ -72,7 +73,12 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
         },
       }),
     )
-  const write = (key: string, value: string | Uint8Array, ttlMs: number | undefined, limits: Limits): Promise<void> =>
+  const write = (
+    key: string,
+    value: string | Uint8Array,
+    ttlMs: number | undefined,
+    limits: CallLimits,
+  ): Promise<void> =>
     at(key, limits, false, (place) => {
       const nowMs = now()
       const { wire, hashedKey, hashedBytes } = place
@@ -92,7 +98,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
         },
       })
     })
-  const remove = (key: string, limits: Limits): Promise<number> =>
+  const remove = (key: string, limits: CallLimits): Promise<number> =>
     at(key, limits, false, (place) =>
       client.ask({
         ...limits,
@@ -104,7 +110,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     )
 
   /** The whole key of an item that is stored under a digest; the digest where the item does not say. */
-  const wholeName = (name: string, server: number, limits: Limits): Promise<string> =>
+  const wholeName = (name: string, server: number, limits: CallLimits): Promise<string> =>
     client.ask({
       ...limits,
       place: { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 },

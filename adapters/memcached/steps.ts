@@ -1,34 +1,28 @@
-import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
+import { StoreRejectedError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
-import { now, sleep } from '../../src/runtime/clock.ts'
-import { random } from '../../src/runtime/random.ts'
+import { now } from '../../src/runtime/clock.ts'
 import { checkValue } from '../../src/store/checks.ts'
 import type { StoreTraits } from '../../src/store/store.ts'
-import type { Client, Limits, Place } from './client.ts'
+import { type CallLimits, type Held, runBySwap } from '../../src/store/swap.ts'
+import type { Client, Place } from './client.ts'
 import { FRAMED, frame, itemOf, textOf } from './frame.ts'
 import type { Reply as Line } from './replies.ts'
 import { addCommand, type Condition, deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
 
-/** What a key holds, and under which condition it may be replaced. */
-interface Current {
-  readonly text: string | undefined
+interface Current extends Held {
+  /** Under which condition it may be replaced. */
   readonly only: Condition
-  /** When its lifetime ends, in epoch milliseconds; undefined without an end. */
-  readonly endMs: number | undefined
   /** Its value is the whole item, as other programs read it. */
   readonly isBare: boolean
 }
 
 const ABSENT: Current = { text: undefined, only: 'absent', endMs: undefined, isBare: true }
 
-/** Longest wait between two attempts that others were quicker than, in milliseconds. */
-const MAX_WAIT_MS = 32
-
 interface Target {
   readonly client: Client
   readonly place: Place
-  readonly limits: Limits
+  readonly limits: CallLimits
 }
 
 export interface Step<A extends readonly Arg[], R extends Reply> extends Target {
@@ -37,11 +31,7 @@ export interface Step<A extends readonly Arg[], R extends Reply> extends Target 
   readonly args: A
 }
 
-/**
- * Runs an operation's `apply` under compare-and-swap: read, decide, write only if the item is unchanged, else again with
- * jitter until the deadline (`TIMEOUT`; nothing ran). Time is this process's clock. A lost reply to the write rejects with
- * `maybeExecuted`, unless the operation may be repeated.
- */
+/** Runs an operation: by memcached's own command where there is one that does the same, else by compare-and-swap. */
 export async function runStep<A extends readonly Arg[], R extends Reply>(step: Step<A, R>): Promise<R> {
   const { place, operation, args, limits } = step
   const own = place.hashedKey ? undefined : countingOf(operation.name, args)
@@ -49,29 +39,14 @@ export async function runStep<A extends readonly Arg[], R extends Reply>(step: S
     const counted = await count(step, own)
     if (counted !== undefined) return counted as R
   }
-  for (let attempt = 0; now() < limits.deadline; attempt++) {
-    const current = await read(step)
-    const nowMs = now()
-    const { endMs } = current
-    const leftMs = endMs === undefined ? undefined : endMs - nowMs
-    const { next, ttl, reply } = operation.apply(current.text, args, { nowUs: nowMs * 1000, leftMs })
-    if (next === current.text && (next === undefined || ttl === 'keep')) return reply
-    const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? undefined : nowMs + ttl.ms
-    const isDone =
+  return runBySwap(operation, args, limits, {
+    read: () => read(step),
+    swap: async (current, next, endMs) =>
       own && /^\d+$/.test(current.text ?? '') && current.isBare && Number(next) >= 0
-        ? await add(step, own.by, 'exists', current.only)
-        : await write(step, current.only, next, nextEndMs).catch((error: unknown) => {
-            // What may be repeated is decided anew, on what is there now.
-            if (operation.effect === 'once' || !isLost(error)) throw error
-            return false
-          })
-    if (isDone) return reply
-    await sleep(Math.min(2 ** attempt, MAX_WAIT_MS) * random(), limits.signal)
-  }
-  throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing until the deadline`, { retryable: true })
+        ? (await add(step, own.by, 'exists', current.only)) !== false
+        : write(step, current.only, next, endMs),
+  })
 }
-
-const isLost = (error: unknown): boolean => isHitherError(error) && error.code === 'STORE_UNAVAILABLE'
 
 function read({ client, place, limits }: Target): Promise<Current> {
   return client.ask({

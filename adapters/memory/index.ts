@@ -1,5 +1,6 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError } from '../../src/errors.ts'
-import { checkNames, checkWhole } from '../../src/protocol/arguments.ts'
+import { checkNames, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -42,8 +43,9 @@ const SWEPT_PER_WRITE = 4
  * first; a lifetime is checked on read and swept a few entries per write, so no key holds a timer. Calls act at once,
  * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
  */
-export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
-  checkNames('memoryStore', options, Object.keys(KNOWN))
+export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
+  checkNames('memoryStore', given, Object.keys(KNOWN))
+  const options: MemoryStoreOptions = ownOf(given)
   const wall = options.now ?? wallClock
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = 0
@@ -160,7 +162,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): AtomicStore {
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
       const current = text(slot)
-      const { next, ttl, reply } = operation.apply(current, args, { nowUs: Math.round(lastMs * 1000), leftMs })
+      const apply = (entryTable[operation.name] ?? operation.apply) as typeof operation.apply
+      const { next, ttl, reply } = apply(current, args, { nowUs: Math.round(lastMs * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =

@@ -1,3 +1,4 @@
+import { entryTable } from '../../src/cache/steps/entry.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
@@ -50,7 +51,7 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     onEvent,
   })
   return {
-    ...withWatch(scripted, transport.exclusive, timeoutMs),
+    ...withWatch(scripted, transport.exclusive, timeoutMs, entryTable),
     scan,
     ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,

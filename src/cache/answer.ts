@@ -1,3 +1,4 @@
+import { ownOf } from '../protocol/arguments.ts'
 import type { Arg, Effect, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
@@ -43,7 +44,7 @@ export function answerStep(
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */
 export function reportAsEvent({ emit }: View, options: WriteOptions | undefined, error: unknown): boolean {
-  if (options?.onWriteFailure !== 'event' || !isOutage(error)) return false
+  if (ownOf(options).onWriteFailure !== 'event' || !isOutage(error)) return false
   emit({ type: 'write-dropped', code: error.code })
   return true
 }

@@ -1,3 +1,4 @@
+import { ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
@@ -102,9 +103,10 @@ function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNul
 /** How long a value lives by the options of a call, or else by the cache's own. */
 export function lifeOf(core: Core, options: SetOptions | undefined): Life {
   const { ttlMs, graceMs } = core
-  warnOfUnit(core, options?.ttl ?? core.ttl)
-  const freshMs = msOf(options?.ttl, ttlMs, 'ttl', 1)
-  const staleMs = msOf(options?.grace, graceMs, 'grace', 0)
+  const own = options && ownOf(options)
+  warnOfUnit(core, own?.ttl ?? core.ttl)
+  const freshMs = msOf(own?.ttl, ttlMs, 'ttl', 1)
+  const staleMs = msOf(own?.grace, graceMs, 'grace', 0)
   return { freshMs, lifeMs: freshMs && freshMs + staleMs }
 }
 

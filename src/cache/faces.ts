@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { BIND } from '../runtime/background.ts'
 import { createCore, type FaceParts } from './engine.ts'
@@ -10,7 +11,8 @@ import type { CacheOptions, PlainCacheOptions, ViewOptions, WaitUntil } from './
 import { checkHasVersions, createView } from './view.ts'
 
 /** The first view of a cache. */
-export function openView(options: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+export function openView(given: CacheOptions | PlainCacheOptions, face: FaceParts): View {
+  const options = given && (ownOf(given) as typeof given)
   const core = createCore(options, face)
   const { waitUntil, mutable } = options
   checkWaitUntil(waitUntil)
@@ -23,8 +25,9 @@ export function openView(options: CacheOptions | PlainCacheOptions, face: FacePa
 export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
   const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
   checkNames('with', options, VIEW_OPTIONS, core.plain)
-  checkWaitUntil(options.waitUntil)
-  checkIsBound(options.waitUntil)
+  const { waitUntil } = ownOf(options)
+  checkWaitUntil(waitUntil)
+  checkIsBound(waitUntil)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
 }

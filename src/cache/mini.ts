@@ -2,7 +2,7 @@ import type { Codec } from '../protocol/codec.ts'
 import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
 import { type AnyCache, type HasEntries, type HasTags, type Results, VIEW } from './handle.ts'
 import type { View } from './model.ts'
-import { entryFormat } from './parts/format-entry.ts'
+import { scriptedFormat } from './parts/format-entry.ts'
 import { noTags } from './parts/no-tags.ts'
 import { plainValues } from './parts/plain-values.ts'
 import type { TagsPart } from './parts/tags.ts'
@@ -87,7 +87,7 @@ export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
 export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
 export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
   const { tags = noTags, ...rest } = options as MiniCacheOptions
-  return faceOf(openView(rest, { tags, format: entryFormat, values: plainValues })) as MiniCache<never, never>
+  return faceOf(openView(rest, { tags, format: scriptedFormat, values: plainValues })) as MiniCache<never, never>
 }
 
 function faceOf(view: View): MiniCache<'frozen', HasTags> {

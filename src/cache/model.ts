@@ -10,7 +10,7 @@ import type { NearPart } from '../near/coherence.ts'
 import type { Entry } from '../protocol/entry.ts'
 import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
 import type { Background } from '../runtime/background.ts'
-import type { Limit } from '../runtime/deadline.ts'
+import type { Limit, QuietTimers } from '../runtime/deadline.ts'
 import type { KeyQueue } from '../runtime/key-queue.ts'
 import type { PerTick } from '../runtime/per-tick.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
@@ -237,4 +237,8 @@ export interface Flights {
   readonly pastDeadline: Map<string, Flight>
   /** Number of loaders started so far. */
   starts: number
+  /** Calls of `getOrSet` under way. */
+  readonly calls: Set<Promise<unknown>>
+  /** Of callers' own deadlines, which keep no process alive once the cache is closed. */
+  readonly timers: QuietTimers
 }

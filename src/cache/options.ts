@@ -1,4 +1,4 @@
-import { invalid } from '../protocol/arguments.ts'
+import { invalid, ownOf } from '../protocol/arguments.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
 import type {
@@ -89,10 +89,11 @@ interface CallScope {
 /** When a call ends, by its own options and those of its view. Throws what ends it before it begins. */
 export function limitOf(
   { request, core }: CallScope,
-  options: CallOptions | undefined,
+  given: CallOptions | undefined,
   known: Readonly<Record<string, number>> = CALL,
 ): Limit {
-  if (options !== undefined) checkNames('this call', options, known, core.plain)
+  if (given !== undefined) checkNames('this call', given, known, core.plain)
+  const options = given && ownOf(given)
   const limits = options && (options.signal !== undefined || options.deadline !== undefined)
   if (!limits && !request.signal && request.deadline === undefined) return NO_LIMIT
   const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
@@ -106,7 +107,7 @@ export function limitOf(
 }
 
 export function checkWrite(options: WriteOptions | undefined): void {
-  const { onWriteFailure = 'reject' } = options ?? {}
+  const { onWriteFailure = 'reject' } = ownOf(options)
   if (onWriteFailure !== 'reject' && onWriteFailure !== 'event') throw invalid("onWriteFailure is 'reject' or 'event'")
 }
 

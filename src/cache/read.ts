@@ -1,4 +1,5 @@
 import type { NearEntry } from '../near/local-tier.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import type { Entry } from '../protocol/entry.ts'
 import { coarseNow } from '../runtime/coarse-clock.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
@@ -40,7 +41,7 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
     return entry.value
   }
   const { core, space } = view
-  const { tags = [] } = options ?? {}
+  const { tags = [] } = ownOf(options)
   const pending = limit === NO_LIMIT ? sendReads(view, space.key(key), core.tags.check(tags)) : undefined
   if (pending) {
     try {
@@ -66,17 +67,19 @@ export async function getMany<T>(
 ): Promise<Map<string, Frozen<T>>> {
   const limit = limitOf(view, options, READ)
   storedKeys(view, keys)
+  const { tags } = ownOf(options)
   const all = await Promise.all(
     keys.map((key) => {
       const near = nearEntry(view, key)
-      return isFresh(near) ? near : readForCaller(view, key, limit, { tags: options?.tags })
+      return isFresh(near) ? near : readForCaller(view, key, limit, { tags })
     }),
   )
   const values = new Map<string, Frozen<T>>()
   for (const [i, key] of keys.entries()) {
     const found = all[i] as NearEntry | Reading
-    if ('value' in found) countHit(view, 'hit', key)
-    const hit = 'value' in found ? found : await openIfFresh(view, key, found, limit, found)
+    const near = Object.hasOwn(found, 'value') ? (found as NearEntry) : undefined
+    if (near) countHit(view, 'hit', key)
+    const hit = near ?? (await openIfFresh(view, key, found as Reading, limit, found as Reading))
     if (hit) values.set(key, hit.value as Frozen<T>)
   }
   return values

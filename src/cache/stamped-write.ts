@@ -67,10 +67,10 @@ export function versionsForWrite(
 ): Stamp | Promise<Stamp> {
   const { core, space } = view
   if (core.plain) return { versions: { generation: NONE, tags: new Map() }, names: [], remembered: false }
-  if (typeof tags === 'object' && 'tags' in tags) {
+  if (typeof tags === 'object' && tags && !Array.isArray(tags)) {
     const versions = (tags as CapturedTags)[VERSIONS]
     if (!versions) throw invalid('tags takes names, or what capture() answered')
-    return { versions, names: core.tags.check(tags.tags, lifeMs), remembered: false }
+    return { versions, names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false }
   }
   const names = core.tags.check(tags, lifeMs)
   const versions = core.versions.recallAll(space, names)
@@ -135,7 +135,7 @@ export async function renewTags<T>(
 }
 
 /** The write has run. What fails after it leaves open whether its entry is valid. */
-async function afterWrite<T>(work: Promise<T>): Promise<T> {
+export async function afterWrite<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {

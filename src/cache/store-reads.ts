@@ -4,7 +4,6 @@ import { now } from '../runtime/clock.ts'
 import { within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
 import type { Core } from './model.ts'
-import { repeatEntry } from './steps/entry.ts'
 import { ask, commandCall, nothing, runOperation } from './store-calls.ts'
 
 /** What is left to an entry of a generation that has ended, in milliseconds. */
@@ -77,7 +76,8 @@ export function fade(core: Core, key: string, { id, generation }: Entry, generat
     // the entry: where it differs, the entry's own has ended.
     const read = (): Promise<string | undefined> => store.get(generationKey, commandCall(core))
     const current = await ask(core, [generationKey], read, { isAwaited: false })
-    if (current !== generation) await runOperation(core, repeatEntry, key, ['bury', id, FADE_MS], commandCall(core))
+    if (current !== generation)
+      await runOperation(core, core.format.steps.repeat, key, ['bury', id, FADE_MS], commandCall(core))
   }
   background.add(work().catch(nothing), undefined, nothing)
 }

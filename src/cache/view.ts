@@ -1,3 +1,4 @@
+import { ownOf } from '../protocol/arguments.ts'
 import { generationKey, tagKey } from '../protocol/keys.ts'
 import { checkKeys } from '../store/checks.ts'
 import { type AnyCache, VIEW } from './handle.ts'
@@ -15,7 +16,8 @@ interface Kind {
   readonly name: string
 }
 
-export function createView(core: Core, namespace: string, request: ViewOptions, kind?: Kind): View {
+export function createView(core: Core, namespace: string, options: ViewOptions, kind?: Kind): View {
+  const request: ViewOptions = ownOf(options)
   if (request.mutable !== undefined && typeof request.mutable !== 'boolean') throw invalid('mutable is true or false')
   const { names, stored } = keySpace(core, namespace + (kind?.mark ?? ''))
   const space: NamespaceKeys = {

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { ownOf } from '../protocol/arguments.ts'
 import { type Entry, NO_VALUE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { settledOrTimeout } from '../runtime/background.ts'
@@ -6,14 +7,14 @@ import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
 import type { Reading } from './judge.ts'
-import { detach as detachLoad } from './load/flight.ts'
+import { detach as detachLoad, leaseOf } from './load/flight.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
 import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
-import { bounded, commandCall, deleteKeys, nothing } from './store-calls.ts'
+import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
 import { storedKeys } from './view.ts'
@@ -25,10 +26,11 @@ export function set(view: View, key: string, value: unknown, options?: SetOption
 export async function setMany(
   view: View,
   entries: Iterable<readonly [key: string, value: unknown]>,
-  options?: SetOptions,
+  given?: SetOptions,
 ): Promise<void> {
   const { core } = view
-  const limit = limitOf(view, options, SET)
+  const limit = limitOf(view, given, SET)
+  const options: SetOptions = ownOf(given)
   checkWrite(options)
   if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
   const list = [...entries]
@@ -66,7 +68,7 @@ export async function setMany(
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
     if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
-    const { tags } = options ?? {}
+    const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
@@ -82,9 +84,14 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
-  const removing = detachLoadsAndWrite(view, targets, limit, () =>
-    answerOf(view, deleteKeys(core, targets, commandCall(core, limit)), limit),
-  )
+  const leases = targets.map((to) => leaseOf(core, to))
+  const removing = detachLoadsAndWrite(view, targets, limit, () => {
+    const call = commandCall(core, limit)
+    // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    for (const [i, to] of targets.entries())
+      if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)
+    return answerOf(view, deleteKeys(core, targets, call), limit)
+  })
   return orReportAsEvent(view, options, removing, 0)
 }
 
@@ -121,16 +128,33 @@ export function detachLoadsAndWrite<T>(
   })
 }
 
-/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
-type Step<T> = (storedKey: string, deadId: string, reading?: Reading) => Promise<T>
+/** What a step is told of the entry under its key. */
+export interface Known extends Pick<Reading, 'dead' | 'generation'> {
+  readonly entry?: Reading['entry']
+  /** In place of `entry`, one that is valid. */
+  readonly live?: Pick<Entry, 'id' | 'tags'>
+}
 
-/** Reads the entry, then runs one operation with its id. Later calls on this key wait. */
-export async function readThenRun<T>(
+/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
+type Step<T> = (storedKey: string, deadId: string, known?: Known) => Promise<T>
+
+/** A step that ran before anything was read: its reply, or what it has shown; undefined: the entry must be read. */
+export type Tried = { readonly reply: Reply } | { readonly known: Known }
+export type Attempt = (storedKey: string) => Promise<Tried | undefined>
+
+interface ReadThenRun {
+  readonly tags?: readonly string[] | undefined
+  /** Tried first; not in the plain format, where nothing is read. */
+  readonly attempt?: Attempt | undefined
+}
+
+/** Reads the entry, unless the attempt makes that needless, then runs one operation with its id. Later calls on this key wait. */
+export async function readThenRun<T extends Reply>(
   view: View,
   key: string,
   limit: Limit,
   work: Step<T>,
-  tags?: readonly string[],
+  { tags, attempt }: ReadThenRun = {},
 ): Promise<T> {
   const { core, space } = view
   const to = space.key(key)
@@ -142,7 +166,9 @@ export async function readThenRun<T>(
   if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
   return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
-    const reading = await readForCaller(view, key, limit, { tags, queued: true })
+    const tried = await attempt?.(to)
+    if (tried && 'reply' in tried) return tried.reply as T
+    const reading = tried?.known ?? (await readForCaller(view, key, limit, { tags, queued: true }))
     return work(to, reading.dead, reading)
   })
 }
@@ -155,20 +181,22 @@ export async function runOnLive(
   view: View,
   key: string,
   limit: Limit,
-  work: (storedKey: string, id: string, entry?: Entry) => Promise<Reply>,
-  tags?: readonly string[],
+  work: (storedKey: string, id: string, entry?: Pick<Entry, 'id' | 'tags'>) => Promise<Reply>,
+  { tags, attempt }: ReadThenRun = {},
 ): Promise<Reply> {
   let reply: Reply
   let id: string | undefined
   let tried: string | undefined
+  let first = attempt
   do {
     tried = id
-    const run: Step<Reply> = async (to, _, reading) => {
-      const { entry, dead } = reading ?? {}
-      id = dead || entry?.mark === NO_VALUE ? undefined : entry?.id
-      return view.core.plain || id ? work(to, id ?? '', entry) : null
+    const run: Step<Reply> = async (to, _, known) => {
+      const { entry, dead, live = dead || entry?.mark === NO_VALUE ? undefined : entry } = known ?? {}
+      id = live?.id
+      return view.core.plain || id ? work(to, id ?? '', live) : null
     }
-    reply = await readThenRun(view, key, limit, run, tags)
+    reply = await readThenRun(view, key, limit, run, { tags, attempt: first })
+    first = undefined
     // The same once more is stale by the store's clock.
   } while (reply === null && id !== tried)
   return reply

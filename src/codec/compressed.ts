@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkWhole, ownOf } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import { concat } from '../protocol/bytes.ts'
 import type { Codec } from '../protocol/codec.ts'
@@ -20,7 +20,7 @@ export interface CompressedOptions {
  */
 export function compressed(options: CompressedOptions = {}): Codec {
   checkNames('compressed', options, ['above', 'maxBytes', 'codec'])
-  const { above = 1024, maxBytes = 8_388_608, codec = json } = options
+  const { above = 1024, maxBytes = 8_388_608, codec = json } = ownOf(options)
   checkWhole(above, 'above', 0)
   checkWhole(maxBytes, 'maxBytes', 0)
   checkCodec(codec)

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames } from '../protocol/arguments.ts'
+import { checkNames, ownOf } from '../protocol/arguments.ts'
 import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { randomBytes } from '../runtime/random.ts'
@@ -32,7 +32,7 @@ export function encrypted(options: EncryptedOptions): Codec {
   if (!Array.isArray(options?.keys) || options.keys.some((key) => typeof key?.id !== 'string')) {
     throw bad('encrypted() takes { keys: [{ id, secret }] }, the current key first')
   }
-  const { codec = json } = options
+  const { codec = json } = ownOf(options)
   checkCodec(codec)
   for (const key of options.keys) checkNames('a key of encrypted', key, ['id', 'secret'])
   const keys = new Map(options.keys?.map(({ id, secret }) => [id, secretOf(id, secret)]))

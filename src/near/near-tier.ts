@@ -1,4 +1,4 @@
-import { checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkWhole, invalid, ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { attach, type NearHost, type NearPart } from './coherence.ts'
 import { createLocalTier, type LocalTier } from './local-tier.ts'
@@ -26,7 +26,7 @@ export interface NearTier extends LocalTier {
 
 /** A near tier, to be passed to `createCache`. Throws `INVALID_ARGUMENT` and `INVALID_DURATION` for its options. */
 export function nearTier(options: NearTierOptions = {}): NearTier {
-  const { maxEntries = 100_000, maxBytes = 32_000_000, maxAge = '5s', feed, ...rest } = options
+  const { maxEntries = 100_000, maxBytes = 32_000_000, maxAge = '5s', feed, ...rest }: NearTierOptions = ownOf(options)
   for (const name of Object.keys(rest)) throw invalid(`nearTier has no option ${name}`)
   checkWhole(maxEntries, 'maxEntries', 1, 2 ** 24 - 1)
   checkWhole(maxBytes, 'maxBytes', 1)

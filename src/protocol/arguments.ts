@@ -14,6 +14,11 @@ export function checkNames(what: string, given: object | undefined | null, known
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
+/** Its own properties alone: a name that somebody has put on `Object.prototype` is no option. */
+export function ownOf<T extends object>(options: T | undefined): Partial<T> {
+  return { __proto__: null, ...options } as unknown as Partial<T>
+}
+
 /** Throws `INVALID_ARGUMENT` unless it is a safe integer from `least` to `most`. */
 export function checkWhole(value: number, name: string, least: number = -MAX_SAFE, most: number = MAX_SAFE): number {
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value

@@ -9,7 +9,7 @@ export async function sha1(text: string): Promise<string> {
 }
 
 /** SHA-256 of text, as 43 characters of base64url. */
-export async function sha256(text: string): Promise<string> {
+async function sha256(text: string): Promise<string> {
   return toBase64Url(await hash('SHA-256', text))
 }
 

@@ -41,6 +41,12 @@ export interface Operation<A extends readonly Arg[], R extends Reply> {
   apply(current: string | undefined, args: A, at: Moment): Transition<R>
 }
 
+/**
+ * The `apply` of operations by name, for a store that runs it: operations that come without theirs are then smaller where no
+ * store needs it.
+ */
+export type ApplyTable = Readonly<Record<string, Operation<readonly Arg[], Reply>['apply']>>
+
 /** Puts the one line before an operation's body through which it reads the server's clock. */
 export function scriptOf(operation: { readonly lua: string }): string {
   return `local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end\n${operation.lua}`

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from './abort.ts'
-import { NEVER, now, STALL_GRACE_MS, setDeadline } from './clock.ts'
+import { NEVER, now, STALL_GRACE_MS, setDeadline, setQuietTimer, setTimer } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -21,31 +21,42 @@ function passed(): HitherError {
   return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 
-/** Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. */
-export function within<T>(work: Promise<T>, limit: Limit): Promise<T> {
+/** Timers of waits, which `quieten` keeps from keeping a process alive; those that come later are so from the start. */
+export interface QuietTimers {
+  areQuiet: boolean
+  readonly quieten: Set<() => void>
+}
+
+/**
+ * Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. Its timer
+ * is one of `timers`.
+ */
+export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers): Promise<T> {
   const { signals, deadline } = limit
   if (deadline === NEVER && signals.length === 0) return work
   return new Promise((resolve, reject) => {
     work.then(resolve, reject)
     checkLimit(limit)
-    const callOff = onLimit(limit, passed, reject)
+    const callOff = onLimit(limit, passed, reject, STALL_GRACE_MS, timers)
     work.then(callOff, callOff)
   })
 }
 
 /**
  * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what
- * `late` returns. `graceMs` is that of `setDeadline`. The returned function calls it off and leaves no listener and no timer.
+ * `late` returns. `graceMs` is that of `setDeadline`, and its timer is one of `timers`. The returned function calls it off and leaves no listener and no timer.
  */
 export function onLimit(
   { signals, deadline }: Limit,
   late: () => unknown,
   leave: (reason: unknown) => void,
   graceMs: number = STALL_GRACE_MS,
+  timers?: QuietTimers,
 ): () => void {
   let cancel: (() => void) | undefined
   const callOff = (): void => {
     cancel?.()
+    timers?.quieten.delete(quieten)
     for (const forget of forgets) forget()
   }
   const end = (reason: unknown): void => {
@@ -55,10 +66,17 @@ export function onLimit(
   const arm = (): void => {
     // A timer may fire before the clock says so, and reaches 25 days at most.
     const fire = (): void => (deadline > now() ? arm() : end(late()))
-    cancel = setDeadline(fire, deadline - now(), graceMs)
+    cancel = setDeadline(fire, deadline - now(), graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
+  }
+  const quieten = (): void => {
+    cancel?.()
+    arm()
   }
   const forgets = signals.map((signal) => onAbort(signal, () => end(signal.reason)))
-  if (deadline < NEVER) arm()
+  if (deadline < NEVER) {
+    arm()
+    timers?.quieten.add(quieten)
+  }
   return callOff
 }
 

@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { fromBase64 } from '../protocol/base64.ts'
-import { sha256, toBase64Url } from '../protocol/digest.ts'
+import { hmacSha256, sha256 } from '../protocol/sha256.ts'
 import { SUBJECT_LENGTH } from './record.ts'
 
 /** What a cookie of ours says. */
@@ -21,9 +21,9 @@ export interface CookieSettings {
 
 export interface Cookies {
   /** What the first cookie that we have signed says; undefined without one. */
-  read(header: string | null): Promise<Claim | undefined>
+  read(header: string | null): Claim | undefined
   /** A `Set-Cookie` value. */
-  write(claim: Claim): Promise<string>
+  write(claim: Claim): string
   /** A `Set-Cookie` value that deletes the cookie. */
   clear(): string
 }
@@ -43,38 +43,24 @@ export function createCookies(
   namespace: string,
   { name, path, sameSite, secure, maxAgeSeconds }: CookieSettings,
 ): Cookies {
-  const raw = checkSecrets(secrets)
-  let imported: Promise<CryptoKey[]> | undefined
-  const keys = (): Promise<CryptoKey[]> => {
-    imported ??= Promise.all(
-      raw.map((secret) =>
-        crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']),
-      ),
-    )
-    return imported
-  }
-  const message = ({ id, subject }: Claim): Uint8Array<ArrayBuffer> =>
-    new TextEncoder().encode(`hither session ${namespace} ${id}.${subject}`)
+  const hashes = checkSecrets(secrets).map(hmacSha256)
+  const sign = (hash: ReturnType<typeof hmacSha256>, { id, subject }: Claim): string =>
+    hash(`hither session ${namespace} ${id}.${subject}`)
   const attributes = `Path=${path}; HttpOnly; SameSite=${sameSite}${secure ? '; Secure' : ''}`
 
   return {
-    async read(header) {
+    read(header) {
       for (const value of valuesOf(header ?? '', name).slice(0, MAX_COOKIES)) {
         const [, id = '', subject = '', signature = ''] = VALUE.exec(value) ?? []
-        // Two texts of one signature would be two cookies of one session.
-        if (!id || toBase64Url(fromBase64Url(signature)) !== signature) continue
         const claim = { id, subject }
-        for (const key of await keys()) {
-          if (await crypto.subtle.verify('HMAC', key, fromBase64Url(signature), message(claim))) return claim
-        }
+        // As text: two texts of one signature would be two cookies of one session.
+        if (id && hashes.some((hash) => isSame(sign(hash, claim), signature))) return claim
       }
       return undefined
     },
-    async write(claim) {
-      const [key] = await keys()
-      const signature = await crypto.subtle.sign('HMAC', key as CryptoKey, message(claim))
-      const value = `${claim.id}.${claim.subject}.${toBase64Url(new Uint8Array(signature))}`
-      return `${name}=${value}; Max-Age=${maxAgeSeconds}; ${attributes}`
+    write(claim) {
+      const [hash] = hashes as [ReturnType<typeof hmacSha256>]
+      return `${name}=${claim.id}.${claim.subject}.${sign(hash, claim)}; Max-Age=${maxAgeSeconds}; ${attributes}`
     },
     clear: () => `${name}=; Max-Age=0; ${attributes}`,
   }
@@ -111,13 +97,21 @@ function badSecret(): HitherError {
   )
 }
 
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
+/** Whether two texts are equal, in a time that does not depend on where they differ. */
+function isSame(a: string, b: string): boolean {
+  let difference = a.length ^ b.length
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
+  return difference === 0
+}
+
+/** SHA-256 as 43 characters of base64url: what is stored in place of an id. */
+export function digestOf(text: string): string {
+  return sha256(text)
 }
 
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */
-export async function subjectRef(subject: string): Promise<string> {
-  return (await sha256(subject)).slice(0, SUBJECT_LENGTH)
+export function subjectRef(subject: string): string {
+  return digestOf(subject).slice(0, SUBJECT_LENGTH)
 }
 
 export const ID_BYTES: number = (ID_LENGTH * 6) / 8

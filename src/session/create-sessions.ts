@@ -1,10 +1,9 @@
 import { HitherError } from '../errors.ts'
 import { checkNames } from '../protocol/arguments.ts'
-import { sha256 } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
-import { type Claim, createCookies, subjectRef } from './cookie.ts'
+import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
 import { createFields } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { parseRecord } from './record.ts'
@@ -80,14 +79,14 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     async open(request, call) {
       if (insecure) checkLoopback(request)
       const device = deviceOf(request)
-      const claim = await maker.cookies.read(request.headers.get('cookie'))
+      const claim = maker.cookies.read(request.headers.get('cookie'))
       const found = claim && (await find(maker, claim, call))
       return createSession(maker, device, found)
     },
     async destroyAll(subject, call) {
-      await store.delete([maker.generationKey(await subjectRef(checkSubject(subject)))], call)
+      await store.delete([maker.generationKey(subjectRef(checkSubject(subject)))], call)
     },
-    list: async (subject, call) => list(maker, await subjectRef(checkSubject(subject)), call),
+    list: async (subject, call) => list(maker, subjectRef(checkSubject(subject)), call),
     async destroy(handle, call) {
       if (!HANDLE.test(handle)) throw new HitherError('INVALID_ARGUMENT', 'a handle is what list() gave')
       return (await store.delete([maker.sessionKey(handle)], call)) === 1
@@ -101,19 +100,20 @@ async function find(
   claim: Claim,
   call: Call | undefined,
 ): Promise<FoundSession | undefined> {
-  const handle = await sha256(claim.id)
+  const handle = digestOf(claim.id)
   const key = sessionKey(handle)
-  const [text, generation] = await Promise.all([
-    store.get(key, call),
-    claim.subject ? store.get(generationKey(claim.subject), call) : undefined,
-  ])
+  const reading = store.get(key, call)
+  const [text, generation] = claim.subject
+    ? await Promise.all([reading, store.get(generationKey(claim.subject), call)])
+    : [await reading]
   const record = parseRecord(text)
   if (!record) return undefined
   const { subject, generation: held } = record
   // Another request has bound it since this cookie was sent: its subject is asked for as well.
   const current = subject === claim.subject ? generation : await store.get(generationKey(subject), call)
   if (subject && current !== held) return undefined
-  const opened = await fields.open(key, record.fields)
+  const opening = fields.open(key, record.fields)
+  const opened = opening instanceof Promise ? await opening : opening
   return opened && { id: claim.id, subject, generation: held, handle, seenMs: record.seenMs, fields: opened }
 }
 

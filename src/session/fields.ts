@@ -14,10 +14,12 @@ export interface OpenField {
 /** A field of a stored session, or one that this request has set. */
 export type Field = OpenField | { readonly value: unknown }
 
+type OpenFields = Map<string, OpenField>
+
 /** How the fields of a session are turned into text without control characters, and back. */
 export interface Fields {
   /** Undefined where a value cannot be read, or the schema refuses the whole. Flash fields are no part of it. */
-  open(key: string, fields: ReadonlyMap<string, string>): Promise<Map<string, OpenField> | undefined>
+  open(key: string, fields: ReadonlyMap<string, string>): OpenFields | undefined | Promise<OpenFields | undefined>
   encode(key: string, name: string, value: unknown): string | Promise<string>
   /** Rejects `INVALID_VALUE` for what the schema refuses. */
   check(fields: ReadonlyMap<string, Field>): Promise<void>
@@ -36,26 +38,38 @@ export function fieldName(kind: typeof FLASH | typeof FIELD, name: string): stri
 export function createFields<T>({ codec, schema }: { readonly codec?: Codec; readonly schema?: Schema<T> }): Fields {
   /** A value is bound to its session and its field. */
   const place = (key: string, name: string): string => `${key} ${name}`
+  /** What the schema makes of them. */
+  const conform = async (open: OpenFields): Promise<OpenFields | undefined> => {
+    const result = await schema?.['~standard'].validate(dataOf(open))
+    if (result?.issues) return undefined
+    for (const [name, value] of Object.entries(result?.value ?? {})) {
+      const stored = fieldName(FIELD, name)
+      open.set(stored, { raw: open.get(stored)?.raw, value })
+    }
+    return open
+  }
   return {
-    async open(key, fields) {
-      const open = new Map<string, OpenField>()
+    open(key, fields) {
+      const open: OpenFields = new Map()
+      const late: Promise<unknown>[] = []
+      const put = (name: string, raw: unknown): void => void open.set(name, { raw, value: raw })
       try {
         for (const [name, text] of fields) {
-          const plain = codec ? (JSON.parse(text) as string) : text
-          const raw = await decodeMember(plain, place(key, name), codec)
-          open.set(name, { raw, value: raw })
+          const raw = decodeMember(codec ? (JSON.parse(text) as string) : text, place(key, name), codec)
+          // In the order in which they are stored.
+          put(name, undefined)
+          if (raw instanceof Promise) late.push(raw.then((value) => put(name, value)))
+          else put(name, raw)
         }
       } catch {
+        for (const one of late) one.catch(() => {})
         return undefined
       }
-      if (!schema) return open
-      const result = await schema['~standard'].validate(dataOf(open))
-      if (result.issues) return undefined
-      for (const [name, value] of Object.entries(result.value ?? {})) {
-        const stored = fieldName(FIELD, name)
-        open.set(stored, { raw: open.get(stored)?.raw, value })
-      }
-      return open
+      if (!schema && late.length === 0) return open
+      return Promise.all(late).then(
+        () => conform(open),
+        () => undefined,
+      )
     },
     encode(key, name, value) {
       const text = encodeMember(value, place(key, name), codec)

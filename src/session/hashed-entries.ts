@@ -1,10 +1,10 @@
 import { HitherError } from '../errors.ts'
 import type { Codec } from '../protocol/codec.ts'
-import { sha256 } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Operation } from '../protocol/operation.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
+import { digestOf } from './cookie.ts'
 import { takeSession } from './operations.ts'
 
 export interface HashedEntriesOptions {
@@ -40,8 +40,8 @@ export function hashedEntries({ store, namespace = 'hither', codec }: HashedEntr
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
   const space = checkNamespace(namespace)
-  const keyOf = async (id: string): Promise<string> => {
-    if (typeof id === 'string' && id !== '') return `:${space}:h:${await sha256(id)}`
+  const keyOf = (id: string): string => {
+    if (typeof id === 'string' && id !== '') return `:${space}:h:${digestOf(id)}`
     throw new HitherError('INVALID_ARGUMENT', 'an id is text that is not empty')
   }
   const open = async (stored: string | null | undefined, key: string): Promise<string | undefined> => {
@@ -54,21 +54,21 @@ export function hashedEntries({ store, namespace = 'hither', codec }: HashedEntr
   }
   return {
     async get(id, call) {
-      const key = await keyOf(id)
+      const key = keyOf(id)
       return open(await store.get(key, call), key)
     },
     async set(id, text, ttl, call) {
-      const key = await keyOf(id)
+      const key = keyOf(id)
       const stored = codec ? codec.mark + (await codec.encode(text, key)) : text
       await store.set(key, stored, ttl === undefined ? undefined : toMs(ttl, 'ttl'), call)
     },
-    touch: async (id, ttl, call) => (await store.run(renewEntry, await keyOf(id), [toMs(ttl, 'ttl')], call)) === 1,
+    touch: async (id, ttl, call) => (await store.run(renewEntry, keyOf(id), [toMs(ttl, 'ttl')], call)) === 1,
     async take(id, call) {
-      const key = await keyOf(id)
+      const key = keyOf(id)
       return open(await store.run(takeSession, key, [], call), key)
     },
-    delete: async (id, call) => (await store.delete([await keyOf(id)], call)) === 1,
-    count: async (id, ttl, call) => store.run(countEntry, await keyOf(id), [toMs(ttl, 'ttl')], call),
+    delete: async (id, call) => (await store.delete([keyOf(id)], call)) === 1,
+    count: async (id, ttl, call) => store.run(countEntry, keyOf(id), [toMs(ttl, 'ttl')], call),
   }
 }
 

@@ -35,7 +35,7 @@ export function parseRecord(text: string | null | undefined): SessionRecord | un
     seenMs: Number(seenMs),
     subject: subject === NO_SUBJECT ? '' : subject,
     generation: generation === NO_GENERATION ? '' : generation,
-    fields: mergeFields(new Map(), text.slice(HEAD_LENGTH)),
+    fields: mergeInto(new Map(), text.slice(HEAD_LENGTH)),
   }
 }
 
@@ -48,7 +48,10 @@ export function formatRecord({ createdMs, endsMs, seenMs, subject, generation, f
 
 /** Lines of a name and a value, over what there is; a name without a value is deleted. */
 export function mergeFields(fields: ReadonlyMap<string, string>, changes: string): Map<string, string> {
-  const merged = new Map(fields)
+  return mergeInto(new Map(fields), changes)
+}
+
+function mergeInto(merged: Map<string, string>, changes: string): Map<string, string> {
   for (const line of changes.split('\n')) {
     const tab = line.indexOf('\t')
     const name = tab < 0 ? line : line.slice(0, tab)

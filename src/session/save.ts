@@ -1,9 +1,9 @@
 import { HitherError } from '../errors.ts'
-import { sha256, toBase64Url } from '../protocol/digest.ts'
+import { toBase64Url } from '../protocol/digest.ts'
 import { now } from '../runtime/clock.ts'
 import { randomBytes, randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
-import { ID_BYTES, subjectRef } from './cookie.ts'
+import { digestOf, ID_BYTES, subjectRef } from './cookie.ts'
 import { type Field, snapshotOf, storedOf } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { captureGeneration, listSession, MAX_SESSION_BYTES, touchSession, writeSession } from './operations.ts'
@@ -97,7 +97,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   const { maker, device, state, call } = saving
   const { store, idleMs, absoluteMs } = maker
   const id = toBase64Url(randomBytes(ID_BYTES))
-  const handle = await sha256(id)
+  const handle = digestOf(id)
   const key = maker.sessionKey(handle)
   const [allLines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.current), bind(saving)])
   // A rotated session whose subject was ended since it was opened: nothing of it goes into the new one.
@@ -154,7 +154,7 @@ async function bind(saving: Saving): Promise<{ readonly bound: Binding | undefin
   const { maker, state, newSubject, call } = saving
   if (newSubject === undefined) return { bound: undefined, ended: false }
   const { store, absoluteMs, generationKey } = maker
-  const subject = await subjectRef(newSubject)
+  const subject = subjectRef(newSubject)
   const args = [randomId(), absoluteMs + GENERATION_MARGIN_MS] as const
   const [generation, hadEnded] = await Promise.all([
     store.run(captureGeneration, generationKey(subject), args, call),

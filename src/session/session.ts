@@ -46,11 +46,15 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     endedElsewhere: false,
   }
   const { changed, snapshots } = state
-  let queue: Promise<unknown> = Promise.resolve()
+  let queue: Promise<unknown> | undefined
   /** `save`, `rotate` and `destroy` one after another. */
   const queued = <R>(work: () => Promise<R>): Promise<R> => {
-    const next = queue.then(work)
-    queue = next.catch(() => {})
+    const next = queue ? queue.then(work) : work()
+    const end = (): void => {
+      if (queue === ended) queue = undefined
+    }
+    const ended = next.then(end, end)
+    queue = ended
     return next
   }
 

@@ -1,5 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import type { ApplyTable, Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import { limitOf } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
@@ -13,12 +13,14 @@ const ASK_AGAIN_MS = 10_000
 
 /**
  * `store`, but its operations run under WATCH once the server has refused scripts, as `ready()` finds out; every 10 s one
- * is tried again. Meanwhile calls on a key go one after another. `timeoutMs` is the deadline of a call that names none.
+ * is tried again. Meanwhile calls on a key go one after another. `timeoutMs` is the deadline of a call that names none, `table`
+ * the `apply` of operations that come without theirs.
  */
 export function withWatch(
   store: CommandStore,
   acquire: (call: Call, key: string) => Promise<Exclusive>,
   timeoutMs = 5000,
+  table: ApplyTable = {},
 ): CommandStore {
   let scriptless = false
   let askAtMs = 0
@@ -65,7 +67,7 @@ export function withWatch(
             checkKey(key, store.traits)
             checkArgs(args, store.traits)
             if (closed) throw new HitherError('CLOSED', 'the store is closed')
-            return runUnderWatch(acquire, operation, key, args, { deadline: now() + timeoutMs, ...call })
+            return runUnderWatch({ acquire, table }, operation, key, args, { deadline: now() + timeoutMs, ...call })
           },
         ),
       ),
@@ -89,7 +91,7 @@ export function withWatch(
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
 async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
-  acquire: (call: Call, key: string) => Promise<Exclusive>,
+  { acquire, table }: { acquire(call: Call, key: string): Promise<Exclusive>; readonly table: ApplyTable },
   operation: Operation<A, R>,
   key: string,
   args: A,
@@ -108,7 +110,8 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
       const current = (await ask('read', 'GET', key)) as string | null
       const leftMs = Number(await ask('read', 'PTTL', key))
       const [seconds, micros] = (await ask('read', 'TIME')) as readonly [string, string]
-      const { next, ttl, reply } = operation.apply(current ?? undefined, args, {
+      const apply = (table[operation.name] ?? operation.apply) as typeof operation.apply
+      const { next, ttl, reply } = apply(current ?? undefined, args, {
         nowUs: Number(seconds) * 1_000_000 + Number(micros),
         leftMs: leftMs >= 0 ? leftMs : undefined,
       })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
-import { writeEntry } from '../../src/cache/steps/entry.ts'
+import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { appendChanges, pullChanges } from '../../src/near/pull-feed.ts'
@@ -90,7 +90,13 @@ async function play(redis: Redis, operation: Operate, key: string, seed: string 
 const from = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 const id = from('aaaaaaaaaaaaaaa1', 'bbbbbbbbbbbbbb_2', 'cccccccccccccc-3')
 const token = from('tokentokentoken1', 'tokentokentoken2', NONE)
-const dead = fc.oneof({ weight: 3, arbitrary: fc.constant('') }, { weight: 1, arbitrary: id })
+/** A caller that has read nothing gives a generation. */
+const unread = from(`=${NONE}`, `=${NONE}`, '=generationgener2')
+const dead = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('') },
+  { weight: 1, arbitrary: id },
+  { weight: 1, arbitrary: unread },
+)
 const lifetime = from(0, 10_000, 20_000, 60_000)
 const life = fc
   .tuple(lifetime, from(0, 10_000, 30_000))
@@ -149,7 +155,7 @@ const bury = fc.tuple(id, from(0, 10_000)).map((args): Arg[] => ['bury', ...args
 const touch = fc.tuple(dead, life).map(([dead, times]): Arg[] => ['touch', dead, ...times])
 const read = fc.oneof(
   dead.map((dead): Arg[] => ['ttl', dead]),
-  id.map((id): Arg[] => ['take', id]),
+  fc.oneof(id, unread).map((id): Arg[] => ['take', id]),
 )
 const increment = fc
   .tuple(dead, id, lifetime, by, from(NONE, NONE, NONE, 'generationgener2'))
@@ -276,7 +282,7 @@ describe('the steps of an entry run as `apply` says', () => {
           { numRuns: 300 },
         )
       }, 60_000)
-    both('entry', writeEntry, foreign, entry)
+    both('entry', entrySteps.once, foreign, entry)
     both('plain', writePlain, plainSeed, plain)
     both('capture', captureVersion as unknown as Operate, malformedSeed, stepsOf(captures))
     both('append', appendChanges as unknown as Operate, logSeed, stepsOf(appends))

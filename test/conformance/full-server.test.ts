@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decrement, increment } from '../../adapters/express-rate-limit/hits.ts'
 import { startServer } from '../../scripts/servers.ts'
-import { writeEntry } from '../../src/cache/steps/entry.ts'
+import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { addToCount, addToWindow } from '../../src/counter/operations.ts'
@@ -69,18 +69,23 @@ const one = (title: string, script: Script, args: readonly Arg[], ...before: rea
   before,
 })
 const entries: readonly Write[] = [
-  one('set', writeEntry, held),
-  one('set over another', writeEntry, held, held),
-  one('add', writeEntry, ['add', '', ...value]),
-  one('fill', writeEntry, ['fill', '', `j${id}`, 60_000, 90_000, 0, id, id, '', 'payload'], ['lease', '', id, 5000, 0]),
-  one('lease', writeEntry, ['lease', '', id, 5000, 0]),
-  one('lease on a copy', writeEntry, ['lease', '', id, 95_000, 1], held),
-  one('release', writeEntry, ['release', '', id], held, ['lease', '', id, 5000, 1]),
-  one('expire', writeEntry, ['expire', ''], held),
-  one('touch', writeEntry, ['touch', id, 0, 0], held),
-  one('rewrite', writeEntry, ['rewrite', id, ...value], held),
-  one('fail', writeEntry, ['fail', '', id, 5000], ['lease', '', id, 5000, 0]),
-  one('fail on a copy', writeEntry, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
+  one('set', entrySteps.once, held),
+  one('set over another', entrySteps.once, held, held),
+  one('add', entrySteps.once, ['add', '', ...value]),
+  one(
+    'fill',
+    entrySteps.once,
+    ['fill', '', `j${id}`, 60_000, 90_000, 0, id, id, '', 'payload'],
+    ['lease', '', id, 5000, 0],
+  ),
+  one('lease', entrySteps.once, ['lease', '', id, 5000, 0]),
+  one('lease on a copy', entrySteps.once, ['lease', '', id, 95_000, 1], held),
+  one('release', entrySteps.once, ['release', '', id], held, ['lease', '', id, 5000, 1]),
+  one('expire', entrySteps.once, ['expire', ''], held),
+  one('touch', entrySteps.once, ['touch', id, 0, 0], held),
+  one('rewrite', entrySteps.once, ['rewrite', id, ...value], held),
+  one('fail', entrySteps.once, ['fail', '', id, 5000], ['lease', '', id, 5000, 0]),
+  one('fail on a copy', entrySteps.once, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
   one('a session', writeSession, [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('a field of a session', writeSession, [0, 60_000, 0, 0, '', '', 'b\t2'], [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('a lock', lockStep, ['take', id, 5000, 1, 0]),
@@ -88,7 +93,7 @@ const entries: readonly Write[] = [
   one('a lock kept', lockStep, ['keep', id, 9000], ['take', id, 5000, 1, 0]),
   one('a lock given back', lockStep, ['free', id], ['take', id, 5000, 1, 0]),
   one('a count by a hashed id', countEntry, [60_000]),
-  one('increment', writeEntry, ['increment', '', id, 60_000, 5, id]),
+  one('increment', entrySteps.once, ['increment', '', id, 60_000, 5, id]),
   one('plain increment', writePlain, ['increment', '', id, 60_000, 5, id]),
   one('plain add', writePlain, ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),
   one('plain touch', writePlain, ['touch', '', 0, 0], ['add', '', '', 0, 60_000, 0, '', '', '', 'payload']),

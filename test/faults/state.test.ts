@@ -2,11 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { AtomicStore, CommandStore } from '../../src/index.ts'
 import { createSessions, type Session, type Sessions } from '../../src/session/index.ts'
 import { hash, list, type StructureSpace, set, sortedSet, stream, transaction } from '../../src/structures/index.ts'
+import { rounds } from '../support/rounds.ts'
 import { inLanes, pause, sentOnce, startWay, type Way, type WayName } from './support/ways.ts'
 
 // Sessions and structures whose replies are lost after the server ran the command, and whose servers are killed.
 
-const ROUNDS = process.env['HITHER_SOAK'] ? 2000 : 100
+const ROUNDS = rounds({ quick: 100, soak: 2000 })
 const LANES = 10
 const secrets = [crypto.getRandomValues(new Uint8Array(32))]
 const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''

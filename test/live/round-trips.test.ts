@@ -146,6 +146,57 @@ for (const [name, start] of Object.entries(places)) {
       await writer.set('touched', 1, { tags: TAGS })
       expect(await count(() => fresh().touch('touched', { ttl: '2m' }))).toBe(3)
     })
+    it('increment, add, take and touch take two, and one once the generation is remembered', async () => {
+      const cache = fresh()
+      expect(await count(() => cache.increment('counted'))).toBe(2)
+      for (let i = 2; i < 4; i++) {
+        expect(await count(async () => expect(await cache.increment('counted')).toBe(i))).toBe(1)
+      }
+      const one = async (call: () => Promise<unknown>, reply: unknown): Promise<void> => {
+        expect(await count(async () => expect(await call()).toBe(reply))).toBe(1)
+      }
+      await one(() => cache.increment('counted anew'), 1)
+      await one(() => cache.decrement('counted anew'), 0)
+      await one(() => cache.add('added', 'first'), true)
+      await one(() => cache.add('added', 'second'), false)
+      await one(() => cache.touch('added', { ttl: '2m' }), true)
+      await one(() => cache.touch('nothing', { ttl: '2m' }), false)
+      await one(() => cache.take('added'), 'first')
+      await one(() => cache.take('added'), undefined)
+      expect(await count(() => fresh().take('added'))).toBe(1)
+      expect(await count(() => fresh().add('added', 1))).toBe(2)
+    })
+    it('increment, add, take and touch run once more after a clear by another process', async () => {
+      const cache = fresh()
+      const calls: readonly (readonly [call: () => Promise<unknown>, reply: unknown, trips: number])[] = [
+        [() => cache.increment('counted'), 1, 2],
+        [() => cache.increment('counted'), 2, 1],
+        [() => cache.add('counted', 1), true, 2],
+        [() => cache.take('counted'), undefined, 1],
+        [() => cache.touch('counted'), false, 1],
+      ]
+      for (const [call, reply, trips] of calls) {
+        await cache.set('counted', 1)
+        await cache.delete('counted')
+        await cache.increment('counted')
+        if (reply !== 2) await writer.clear()
+        await writer.set('any', 1)
+        expect([trips, await count(async () => expect(await call()).toBe(reply))]).toEqual([trips, trips])
+      }
+    })
+    it('of what has tags, add, take and touch read their versions first', async () => {
+      const cache = fresh()
+      await cache.set('tagged', 1, { tags: TAGS.slice(0, 1) })
+      expect(await count(async () => expect(await cache.add('tagged', 2)).toBe(false))).toBe(2)
+      expect(await count(async () => expect(await cache.touch('tagged', { ttl: '2m' })).toBe(true))).toBe(3)
+      expect(await cache.take('tagged')).toBe(1)
+      await cache.set('tagged', 1, { tags: TAGS.slice(0, 1) })
+      await writer.invalidateTags(TAGS.slice(0, 1))
+      expect(await cache.touch('tagged')).toBe(false)
+      expect(await cache.take('tagged')).toBe(undefined)
+      expect(await cache.add('tagged', 2)).toBe(true)
+      expect(await cache.get('tagged')).toBe(2)
+    })
     it('what makes values go takes one', async () => {
       const cache = fresh()
       expect(await count(() => cache.invalidateTags(TAGS.slice(0, 1)))).toBe(1)

@@ -5,13 +5,13 @@ import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import type { CommandStore } from '../../src/index.ts'
-import { sha256 } from '../../src/protocol/digest.ts'
-import { createCookies } from '../../src/session/cookie.ts'
+import { createCookies, digestOf } from '../../src/session/cookie.ts'
 import { createSessions, type Sessions } from '../../src/session/index.ts'
+import { rounds } from '../support/rounds.ts'
 
 // Three nodes over one Redis, each by another transport: what is ended on one is ended on all.
 
-const ROUNDS = process.env['HITHER_SOAK'] ? 10_000 : 150
+const ROUNDS = rounds({ quick: 150, soak: 10_000 })
 const SAVES = 100
 const secret = crypto.getRandomValues(new Uint8Array(32))
 const namespace = 'live'
@@ -109,10 +109,10 @@ describe('sessions on three nodes', () => {
     for (const cookie of cookies) expect(text).not.toContain(cookie.slice('__Host-session='.length).split('.')[0])
     // A session is found by the digest of its id: of all that is in the dump, no digest is a key there.
     let opened = 0
-    for (const id of windows) if (text.includes(await sha256(id))) opened++
+    for (const id of windows) if (text.includes(digestOf(id))) opened++
     const some = [...windows].filter((_, i) => i % Math.ceil(windows.size / 300) === 0)
     for (const id of some) {
-      const signed = cookieOf(await signer.write({ id, subject: '' }))
+      const signed = cookieOf(signer.write({ id, subject: '' }))
       for (const cookie of [`__Host-session=${id}`, signed]) {
         if (!(await node(0).open(request(cookie))).isNew) opened++
       }
@@ -120,6 +120,6 @@ describe('sessions on three nodes', () => {
     expect(opened).toBe(0)
     // The signer is the right one: of an id that was issued it makes a cookie that works.
     const [id = '', subject = ''] = cookies[0]?.slice('__Host-session='.length).split('.') ?? []
-    expect((await node(0).open(request(cookieOf(await signer.write({ id, subject }))))).get('n')).toBe(0)
+    expect((await node(0).open(request(cookieOf(signer.write({ id, subject }))))).get('n')).toBe(0)
   }, 120_000)
 })

@@ -2,13 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { list, stream } from '../../src/structures/index.ts'
 import { forkSource } from '../support/fork-source.ts'
+import { rounds } from '../support/rounds.ts'
 import { type ConsumerOptions, openCommandStore } from './support/consumer.ts'
 import { sharedWays } from './support/ways.ts'
 
 // Consumers in processes of their own, killed in the middle of their work: nothing is lost, what comes again says so.
 
-const MESSAGES = process.env['HITHER_SOAK'] ? 20_000 : 400
-const KILLS = process.env['HITHER_SOAK'] ? 200 : 8
+const MESSAGES = rounds({ quick: 400, soak: 20_000 })
+const KILLS = rounds({ quick: 8, soak: 200 })
 const CONSUMERS = 3
 
 for (const name of ['TCP', 'REST'] as const) {

@@ -1,4 +1,5 @@
 import { memcachedStore } from '../../adapters/memcached/index.ts'
+import { natsStore } from '../../adapters/nats/index.ts'
 import type { Program } from '../../scripts/servers/find.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import type { AtomicStore } from '../../src/index.ts'
@@ -27,5 +28,6 @@ function system(name: string, program: Program, servers: number, store: (urls: s
 /** Made anew for each file that asks, so that each has servers of its own. */
 export const systems = (): readonly System[] => [
   system('memcached 1.6.18', 'memcached16', 1, (servers) => memcachedStore({ servers })),
+  system('NATS', 'nats', 1, (servers) => natsStore({ servers, bucket: 'hither', storage: 'memory' })),
   system('memcached, three servers', 'memcached', 3, (servers) => memcachedStore({ servers })),
 ]

@@ -1,3 +1,5 @@
+import { ownOf } from '../../protocol/arguments.ts'
+import type { Entry } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
 import { answerStep } from '../answer.ts'
@@ -7,7 +9,7 @@ import { openEntry } from '../open.ts'
 import { ADD, limitOf, READ, TOUCH } from '../options.ts'
 import { openIfFresh, peek as peekView, readForCaller } from '../read.ts'
 import { parseText } from '../reading.ts'
-import { renewTags, versionsForWrite, writeStamped } from '../stamped-write.ts'
+import { currentVersions, renewTags, versionsForWrite, writeStamped } from '../stamped-write.ts'
 import { bounded } from '../store-calls.ts'
 import type {
   AddOptions,
@@ -21,9 +23,10 @@ import type {
   ReadOptionsOf,
   Results,
 } from '../types.ts'
-import { encodeValue } from '../value-form.ts'
+import { type Coded, encodeValue } from '../value-form.ts'
 import { viewOf } from '../view.ts'
-import { readThenRun, runOnLive } from '../write.ts'
+import { type Attempt, readThenRun, runOnLive } from '../write.ts'
+import { unread } from './unread.ts'
 
 /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
 export async function add<F extends object>(
@@ -37,13 +40,30 @@ export async function add<F extends object>(
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
   const life = lifeOf(core, options)
-  const encoding = encodeValue(core.values, value, space.key(key))
-  const added = await readThenRun(view, key, limit, async (to, deadId) => {
-    const stamping = versionsForWrite(view, options?.tags, life, limit)
+  let encoding = encodeValue(core.values, value, space.key(key))
+  const direct = unread(view, limit, {
+    async send(to, generation) {
+      const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
+      const coded = encoding as Coded
+      return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=' })
+    },
+    // The same request as that of the write.
+    current: async () => (await currentVersions(view, [], life.lifeMs, limit)).generation,
+    ended: (reply) => ({ reply }),
+  })
+  const attempt: Attempt = async (to) => {
+    if (ownOf(options).tags) return undefined
+    encoding = await bounded(core, encoding, limit)
+    const tried = await direct(to)
+    // Of what was found live, all is known.
+    return tried && 'known' in tried && !tried.known.dead ? { reply: 0 } : tried
+  }
+  const work: Parameters<typeof readThenRun>[3] = async (to, deadId) => {
+    const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId })
-  })
-  return added === 1
+  }
+  return (await readThenRun(view, key, limit, work, { attempt })) === 1
 }
 
 export async function has<F extends object>(
@@ -55,7 +75,7 @@ export async function has<F extends object>(
   const options: ReadOptions | undefined = given
   const limit = limitOf(view, options, READ)
   if (isFresh(nearEntry(view, key))) return true
-  return (await readForCaller(view, key, limit, { tags: options?.tags })).status === 'fresh'
+  return (await readForCaller(view, key, limit, { tags: ownOf(options).tags })).status === 'fresh'
 }
 
 /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
@@ -79,12 +99,17 @@ export async function touch<F extends object>(
   const { core } = view
   const { freshMs, lifeMs } = lifeOf(core, options)
   // By its id: another entry may have other tags.
-  const touched = await runOnLive(view, key, limit, async (to, id, entry) => {
+  const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
     const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
+  }
+  const attempt = unread(view, limit, {
+    send: (to, generation) => answerStep(view, 'once', to, ['touch', `=${generation}`, freshMs, lifeMs], limit),
+    ended: () => ({ reply: null }),
   })
+  const touched = await runOnLive(view, key, limit, work, { attempt })
   return touched === 1
 }
 
@@ -113,7 +138,12 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const view = viewOf(cache)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
-  const text = await runOnLive(view, key, limit, step, options?.tags)
+  const attempt = unread(view, limit, {
+    send: (to, generation) => step(to, `=${generation}`),
+    ended: () => ({ reply: null }),
+  })
+  const { tags } = ownOf(options)
+  const text = await runOnLive(view, key, limit, step, tags ? { tags } : { attempt })
   const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
@@ -155,7 +185,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
   }
   const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
-  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: options?.tags }), timing])
+  const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.

@@ -8,7 +8,8 @@ import { CALL, invalid, limitOf } from '../options.ts'
 import { currentVersions } from '../stamped-write.ts'
 import type { AnyCache, PlainAddOptions } from '../types.ts'
 import { viewOf } from '../view.ts'
-import { readThenRun } from '../write.ts'
+import { type Attempt, readThenRun } from '../write.ts'
+import { unread } from './unread.ts'
 
 /**
  * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
@@ -20,17 +21,27 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const limit = limitOf(view, options, { ...CALL, ttl: 1 })
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
   const { freshMs } = lifeOf(core, { ...options, grace: 0 })
+  const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
+    answerStep(view, 'once', to, ['increment', dead, id, freshMs, by, generation], limit)
+  const id = randomId()
+  let attempt: Attempt | undefined = unread(view, limit, {
+    send: (to, generation) => send(to, `=${generation}`, id, generation),
+    // The count it has made is dead.
+    ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),
+  })
   let reply: Reply
   // Null: another generation's counter has come since it was looked for.
-  do
-    reply = await readThenRun(view, key, limit, async (to, dead, reading) => {
+  do {
+    const add: Parameters<typeof readThenRun>[3] = async (to, dead, known) => {
       // Read after this call began: a counter of an older one would be lost.
       const generation = core.plain
         ? NONE
-        : (reading?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
-      return answerStep(view, 'once', to, ['increment', dead, randomId(), freshMs, by, generation], limit)
-    })
-  while (reply === null)
+        : (known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
+      return send(to, dead, randomId(), generation)
+    }
+    reply = await readThenRun(view, key, limit, add, { attempt })
+    attempt = undefined
+  } while (reply === null)
   if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
   if (reply === 'OVERFLOW') throw new HitherError(reply, 'the counter would leave the range of exact whole numbers')
   return Number(reply)

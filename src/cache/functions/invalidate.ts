@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import type { Limit } from '../../runtime/deadline.ts'
 import { randomId } from '../../runtime/random.ts'
 import { answerOf, answerStep, orReportAsEvent } from '../answer.ts'
@@ -78,7 +79,7 @@ async function endVersions(
   }
   const call = commandCall(core, limit)
   const end = (): Promise<unknown> =>
-    options?.keepStale
+    ownOf(options).keepStale
       ? Promise.all(keys.map((key) => runOperation(core, softenVersion, key, [randomId()], call)))
       : ask(core, keys, () => core.store.delete(keys, call), call)
   forget()

@@ -135,11 +135,19 @@ export function versionsOf({ flights }: Core, storedKey: string): CapturedVersio
   return versions ?? predecessor?.lease.versions
 }
 
-/** Waits up to a second for running loads, then gives the leases of the others back. */
+/** The token of the lease under which a load of this process runs; `''`: none does. */
+export function leaseOf({ flights }: Core, storedKey: string): string {
+  return flights.byKey.get(storedKey)?.lease.token ?? ''
+}
+
+/** Waits up to a second for running loads and their callers, then gives the leases of the others back. */
 export async function closeFlights({ flights }: Core): Promise<void> {
   const notKept = (): Flight[] => [...flights.running].filter(({ callers }) => !callers.isKept)
-  const ended = Promise.all(notKept().map(({ result }) => result.catch(nothing)))
-  if (notKept().length > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+  const { calls, timers } = flights
+  const ended = Promise.allSettled([...notKept().map(({ result }) => result), ...calls])
+  if (notKept().length + calls.size > 0) await within(ended, { signals: [], deadline: now() + CLOSE_MS }).catch(nothing)
+  timers.areQuiet = true
+  for (const quieten of [...timers.quieten]) quieten()
   await Promise.all(notKept().map(giveBack)).catch(nothing)
 }
 

@@ -5,7 +5,22 @@ const MAX_LOADS = 10_000
 
 /** The running loads of a cache: none. */
 export function createFlights(): Flights {
-  return { byKey: new Map(), running: new Set(), pastDeadline: new Map(), starts: 0 }
+  return {
+    byKey: new Map(),
+    running: new Set(),
+    pastDeadline: new Map(),
+    starts: 0,
+    calls: new Set(),
+    timers: { areQuiet: false, quieten: new Set() },
+  }
+}
+
+/** `close` waits for this call, within its bound: a caller that has followed a load may still have to read its value. */
+export function track<T>({ calls }: Flights, call: Promise<T>): Promise<T> {
+  calls.add(call)
+  const forget = (): void => void calls.delete(call)
+  call.then(forget, forget)
+  return call
 }
 
 /** Takes a load out of the map: no later caller finds it. */

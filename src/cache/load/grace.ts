@@ -57,6 +57,7 @@ export function resultOrSlow(
   const fail = (error: unknown): never => {
     throw error
   }
+  const { timers } = flight.request.view.core.flights
   let work: ReturnType<typeof resultOrSlow> = flight.result
   if (isOthers) {
     const unsure = guard().then(() => 'unsure' as const)
@@ -65,11 +66,11 @@ export function resultOrSlow(
   }
   if (softAtMs < NEVER) {
     const soft = { signals: [], deadline: softAtMs }
-    work = within(work, soft).catch((error: unknown) =>
+    work = within(work, soft, timers).catch((error: unknown) =>
       isPast(soft) && flight.state !== 'over' ? 'slow' : fail(error),
     )
   }
-  return within(work, limit)
+  return within(work, limit, timers)
 }
 
 export function isPast({ deadline }: Limit): boolean {

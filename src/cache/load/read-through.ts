@@ -14,6 +14,7 @@ import { bounded, nothing, recordOutage } from '../store-calls.ts'
 import type { Coded, Decoded } from '../value-form.ts'
 import { continueInBackground } from './background-work.ts'
 import { begin, beginPastDeadline, beginUnshared, canShare, join, leave, versionsOf } from './flight.ts'
+import { track } from './flights.ts'
 import { isBackingOff, isPast, resultOrSlow, serveStale, staleEntry } from './grace.ts'
 import type { Caller, FirstReads, Round } from './round.ts'
 import type { ReadAgain } from './types.ts'
@@ -25,7 +26,11 @@ const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by sha
  *
  * Each round reads, and ends with a value unless the load that it led or followed says to read again.
  */
-export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
+export function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
+  return track(call.view.core.flights, runRounds(call, first))
+}
+
+async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   const { view, key, storedKey, settings } = call
   const { core } = view
   const caller: Caller = { ...call, startsAtArrival: first ? first.startsAtArrival : core.flights.starts }
@@ -61,7 +66,7 @@ export async function getOrSet(call: LoadCall, first?: FirstReads): Promise<unkn
     try {
       const outcome = await follow(round, flight, !joined)
       if (!outcome) return undefined
-      if ('value' in outcome) return outcome.value
+      if (!isReadAgain(outcome)) return outcome.value
       // Another caller asked to share the failure, and this one did not.
       if (outcome.failed) continue
       liveId = outcome.liveId
@@ -199,7 +204,7 @@ async function follow(round: Round, flight: Flight, leads: boolean): Promise<Dec
       if (copy) return copy
     } else if (!outcome) {
       return undefined
-    } else if ('mark' in outcome) {
+    } else if (!isReadAgain(outcome)) {
       const decoded = decodeLoaded(caller, flight, outcome)
       return decoded instanceof Promise ? await decoded : decoded
     } else if (outcome.failed && settings.shareMs > 0 && !force) {
@@ -208,6 +213,10 @@ async function follow(round: Round, flight: Flight, leads: boolean): Promise<Dec
       return outcome
     }
   }
+}
+
+function isReadAgain(outcome: object): outcome is ReadAgain {
+  return Object.hasOwn(outcome, 'liveId')
 }
 
 /** Each caller gets a value of its own. One that another schema has let pass, or none, is checked. At once where it can be. */

@@ -1,3 +1,4 @@
+import { ownOf } from '../../protocol/arguments.ts'
 import { toMs } from '../../protocol/duration.ts'
 import { NEVER } from '../../runtime/clock.ts'
 import { lifeOf } from '../engine.ts'
@@ -7,15 +8,16 @@ import type { GetOrSetOptions } from '../types.ts'
 import type { LoadSettings } from './types.ts'
 
 /** Checks the options of a load. Throws `INVALID_ARGUMENT` or `INVALID_DURATION`. */
-export function loadSettings(core: Core, own: GetOrSetOptions = {}): LoadSettings {
+export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings {
+  const own: GetOrSetOptions = ownOf(given)
   const all = core.loadDefaults
-  const options: GetOrSetOptions = {
+  const options: GetOrSetOptions = ownOf<GetOrSetOptions>({
     ...own,
     softTimeout: own.softTimeout ?? all.softTimeout,
     jitter: own.jitter ?? all.jitter,
     backoff: own.backoff ?? all.backoff,
     refresh: own.refresh ?? all.refresh,
-  }
+  })
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
   const life = lifeOf(core, options)
   const { freshMs, lifeMs } = life

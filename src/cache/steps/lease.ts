@@ -68,19 +68,17 @@ if (verb == 'release' or verb == 'fail' or verb == 'gone') and lease_token == AR
  return 1
 end`
 
-const release =
-  (verb: 'release' | 'fail' | 'gone'): Step =>
-  (entry, args) => {
-    const { current, text, hasValue, id, leaseToken } = entry
-    const [token, shareMs] = args as ReleaseArgs
-    if (leaseToken !== token) return same(current, 0)
-    const leavesWord = verb !== 'release' && (text[90] === '1' || Number(shareMs) > 0)
-    const ended = leavesWord ? failedLease(entry, shareMs) : FREE_LEASE
-    if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)
-    const left = leftOf(entry)
-    if (hasValue && verb !== 'gone' && left > 0) return put(patch(text, 73, ended), left, 1)
-    return leavesWord ? put(leaseAlone(entry, ended), Math.max(Number(shareMs), WORD_MS), 1) : put(undefined, 0, 1)
-  }
+function release(verb: 'release' | 'fail' | 'gone', ...[entry, args]: Parameters<Step>): ReturnType<Step> {
+  const { current, text, hasValue, id, leaseToken } = entry
+  const [token, shareMs] = args as ReleaseArgs
+  if (leaseToken !== token) return same(current, 0)
+  const leavesWord = verb !== 'release' && (text[90] === '1' || Number(shareMs) > 0)
+  const ended = leavesWord ? failedLease(entry, shareMs) : FREE_LEASE
+  if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)
+  const left = leftOf(entry)
+  if (hasValue && verb !== 'gone' && left > 0) return put(patch(text, 73, ended), left, 1)
+  return leavesWord ? put(leaseAlone(entry, ended), Math.max(Number(shareMs), WORD_MS), 1) : put(undefined, 0, 1)
+}
 
 export const leaseSteps: Readonly<Record<string, Step>> = {
   /**
@@ -113,9 +111,9 @@ export const leaseSteps: Readonly<Record<string, Step>> = {
     return put(patch(text, 73, lease), endsBeforeLease ? leaseMs : 'keep', reply)
   },
   /** Gives the lease `token` back. Replies 1, or 0: not held. */
-  release: release('release'),
+  release: (...given) => release('release', ...given),
   /** As `release`, and leaves word that the load ended without a value where somebody waits for it, or it is shared for `shareMs`. */
-  fail: release('fail'),
+  fail: (...given) => release('fail', ...given),
   /** As `fail`, and deletes the copy. */
-  gone: release('gone'),
+  gone: (...given) => release('gone', ...given),
 }

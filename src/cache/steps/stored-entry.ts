@@ -16,10 +16,15 @@ export interface StoredEntry extends Moment {
   readonly hasGrace: boolean
   /**
    * Holds a value that is fresh and, by the id that the caller gave, not dead. For `take` and `touch` the caller gives the id
-   * of the entry that it has found live: to them no other is.
+   * of the entry that it has found live: to them no other is. A caller that has read nothing gives `=` and a generation.
    */
   readonly isLive: boolean
+  /** What the caller must judge itself, in place of the step; undefined: nothing. */
+  readonly found: Found | undefined
 }
+
+/** A live entry that a step has left as it is: its generation and its tag block, for the caller to judge. */
+export type Found = readonly ['found', id: string, generation: string, tags: string]
 
 /** One step. `args` are those after the verb and the id; `id` is that of a dead entry, or of the one that is meant. */
 export type Step = (entry: StoredEntry, args: readonly Arg[], id: Arg | undefined) => Transition<Reply>
@@ -41,7 +46,11 @@ local after_failure, is_awaited = header:sub(90, 90), header:sub(91, 91)
 local has_value = header ~= '' and header:sub(2, 2) ~= '-'
 local has_grace = has_value and fresh_until ~= expires
 local means_live = verb == 'take' or verb == 'touch'
-local is_live = has_value and (id == ARGV[2]) == means_live and (not has_grace or fresh_until - now_ms > 0)
+local told = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2)
+local is_live = has_value and (told or (id == ARGV[2]) == means_live) and (not has_grace or fresh_until - now_ms > 0)
+if told and is_live and header:sub(105) ~= told .. ('0'):rep(8) then
+ return { 'found', id, header:sub(105, 120), redis.call('GETRANGE', key, 128, 127 + header:sub(121)) }
+end
 local function instant(life_ms) return life_ms == '0' and no_end or ('%015.0f'):format(now_ms + life_ms) end
 local function failed_lease(share_ms) return failed .. ('%015.0f'):format(now_ms + share_ms) end
 local function write_entry(head, load_ms, times, lease, rest, life_ms)
@@ -71,7 +80,9 @@ export function storedEntry(
   const hasGrace = hasValue && freshUntil !== expires
   const entryId = text.slice(2, 18) || NONE
   const meansLive = verb === 'take' || verb === 'touch'
-  const isLive = hasValue && (entryId === id) === meansLive && (!hasGrace || Number(freshUntil) > nowMs)
+  const told = `${id}`[0] === '='
+  const isLive = hasValue && (told || (entryId === id) === meansLive) && (!hasGrace || Number(freshUntil) > nowMs)
+  const isFound = told && verb !== 'set' && isLive && text.slice(104, 128) !== `${`${id}`.slice(1)}00000000`
   const leaseToken = text.slice(73, 89)
   return {
     current,
@@ -86,6 +97,9 @@ export function storedEntry(
     hasValue,
     hasGrace,
     isLive,
+    found: isFound
+      ? ['found', entryId, text.slice(104, 120), text.slice(128, 128 + Number(text.slice(120, 128)))]
+      : undefined,
   }
 }
 

@@ -25,6 +25,7 @@ const entries = of('src/cache/functions/entries.ts')
 const increment = of('src/cache/functions/increment.ts')
 const invalidate = of('src/cache/functions/invalidate.ts')
 const write = of('src/cache/write.ts')
+const stamped = of('src/cache/stamped-write.ts')
 const read = of('src/cache/read.ts')
 const open = of('src/cache/open.ts')
 const queue = of('src/runtime/key-queue.ts')
@@ -48,6 +49,9 @@ const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
 
+/** A name on `Object.prototype` is no option. */
+const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
+
 export const mutants: readonly Mutant[] = [
   // What an event tells, and what waitUntil is
   calls(
@@ -68,6 +72,16 @@ export const mutants: readonly Mutant[] = [
   ),
   faces('one that is no function is refused', "waitUntil !== undefined && typeof waitUntil !== 'function'", 'false'),
   background('a waitUntil that throws is told with its mend', 'tell(new Hither', 'void (new Hither'),
+  // What somebody has put on Object.prototype
+  engine('a lifetime is an own option', 'const own = options && ownOf(options)', 'const own = options', PROTOTYPE),
+  write(
+    'so are tags of a write',
+    'const options: SetOptions = ownOf(given)',
+    'const options: SetOptions = given ?? {}',
+    PROTOTYPE,
+  ),
+  read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
+  stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // A store that keeps no promise
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),

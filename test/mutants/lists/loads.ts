@@ -11,6 +11,7 @@ const lead = of('src/cache/load/lead.ts')
 const runs = of('src/cache/load/run-loader.ts')
 const fill = of('src/cache/load/fill.ts')
 const through = of('src/cache/load/read-through.ts')
+const write = of('src/cache/write.ts')
 const options = of('src/cache/options.ts')
 const calls = of('src/cache/store-calls.ts')
 const judge = of('src/cache/judge.ts')
@@ -41,6 +42,25 @@ export const mutants: readonly Mutant[] = [
   faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
     'cache/options.test.ts',
   ]),
+  // The end of a cache
+  flight(
+    'a follower has what is stored while its cache closes',
+    'result), ...calls]',
+    'result)]',
+    by('lets a caller that waits for another process have its value, where that comes meanwhile'),
+  ),
+  flight(
+    'no deadline of a caller keeps a closed process alive',
+    'timers.areQuiet = true\n  for (const quieten of [...timers.quieten]) quieten()',
+    '',
+    by('keeps no process for a caller’s own deadline, and the caller gets its value or its end'),
+  ),
+  write(
+    'a lease is no key that was deleted',
+    "if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)",
+    '',
+    by('counts nothing where there was a lease alone'),
+  ),
   // A load that ended without a value
   lease(
     'who waited for it does not queue',

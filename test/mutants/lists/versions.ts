@@ -36,7 +36,7 @@ export const mutants: readonly Mutant[] = [
   stamp('and says that it may have run', 'retryable, maybeExecuted: true', 'retryable'),
   stamp(
     'what was captured is not written under others',
-    'names: core.tags.check(tags.tags, lifeMs), remembered: false',
+    'names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false',
     'names: core.tags.check(tags.tags, lifeMs), remembered: true',
   ),
   stamp(
@@ -85,7 +85,7 @@ export const mutants: readonly Mutant[] = [
     'entry.generation !== generation && entry.expiresMs === NEVER',
     'false',
   ),
-  reads('unless its generation was read before it', 'if (current !== generation) await run', 'await run'),
+  reads('unless its generation was read before it', 'if (current !== generation)', 'if (true)'),
   calls('a cache without a ttl says so once', 'if (lifeMs === 0 && !core.hasWarned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
   tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),

@@ -266,6 +266,83 @@ describe('close', () => {
     expect(await first).toBe('of a')
     expect(await there.get('k')).toBe('of b')
   })
+  it('lets a caller that waits for another process have its value, where that comes meanwhile', async () => {
+    for (const near of [undefined, nearTier()]) {
+      const memory = memoryStore()
+      let isClosed = false
+      // What is asked of it takes as long as a network does, and ends with it.
+      const distant = <A extends unknown[], T>(call: (...args: A) => Promise<T>) => {
+        return async (...args: A): Promise<T> => {
+          const closed = (): void => {
+            if (isClosed) throw new HitherError('CLOSED', 'the store is closed')
+          }
+          closed()
+          await pause(5)
+          closed()
+          return call(...args)
+        }
+      }
+      const close = async (): Promise<void> => {
+        isClosed = true
+      }
+      const store = { ...memory, get: distant(memory.get), run: distant(memory.run) as typeof memory.run, close }
+      const here = createCache({ store, ttl: '1m', ...(near && { near }) })
+      const there = createCache({ store: memory, ttl: '1m' })
+      const start = gate<string>()
+      const leading = there.getOrSet('k', () => start.promise)
+      await pause(5)
+      let loads = 0
+      const waiting = Promise.all([
+        here.getOrSet('k', () => `here ${++loads}`),
+        here.getOrSet('k', () => `here ${++loads}`),
+        here.getOrSetMany(['k'], () => new Map([['k', `here ${++loads}`]])),
+      ])
+      await pause(40)
+      const closing = here.close()
+      await pause(5)
+      start.open('there')
+      expect([await leading, await waiting, loads]).toEqual(['there', ['there', 'there', new Map([['k', 'there']])], 0])
+      await closing
+      expect(isClosed).toBe(true)
+    }
+  })
+  it('keeps no process for a caller’s own deadline, and the caller gets its value or its end', async () => {
+    const store = memoryStore()
+    const [here] = two({ grace: '1m' }, { ...store, close: async () => {} })
+    await here.set('stale', 'stale')
+    await here.expire('stale')
+    await pause(5)
+    const made = vi.spyOn(globalThis, 'setTimeout')
+    const ended = vi.spyOn(globalThis, 'clearTimeout')
+    /** Those of more than a second that keep the process alive. */
+    const timers = (): number => {
+      const gone = new Set<unknown>(ended.mock.calls.map(([id]) => id))
+      const left = made.mock.calls.map(([, ms], i) => ({
+        ms: ms ?? 0,
+        id: made.mock.results[i]?.value as NodeJS.Timeout,
+      }))
+      return left.filter(({ ms, id }) => ms > 1400 && !gone.has(id) && id.hasRef()).length
+    }
+    const start = gate<string>()
+    const deadline = Date.now() + 60_000
+    const options = { softTimeout: '20s' } as const
+    const calls = [
+      here.getOrSet('a', () => start.promise, { deadline }),
+      here.with({ deadline }).getOrSet('b', () => start.promise),
+      here.getOrSet('stale', () => start.promise, { deadline, ...options }),
+      here
+        .getOrSet('a', () => start.promise, { deadline: Date.now() + 1500 })
+        .catch((error: HitherError) => error.code),
+    ]
+    await pause(20)
+    expect(timers()).toBeGreaterThan(3)
+    await here.close()
+    expect(timers()).toBe(0)
+    vi.restoreAllMocks()
+    expect(await calls[3]).toBe('TIMEOUT')
+    start.open('value')
+    expect(await Promise.all(calls.slice(0, 3))).toEqual(['value', 'value', 'value'])
+  })
   it('ends what waits for another process, and leaves no timer', async () => {
     const store = memoryStore()
     const [here, there] = two({}, { ...store, close: async () => {} })
@@ -564,6 +641,19 @@ describe('flush called by a loader', () => {
     await cache.flush()
     expect([await cache.get('k'), await cache.get('other')]).toEqual(['new', 'new'])
   })
+  it('later than its first await waits for itself no longer than hardTimeout', async () => {
+    const [cache] = two({ grace: '1h' })
+    await cache.set('k', 'old')
+    await pause(5)
+    const load = async (): Promise<string> => {
+      await pause(1)
+      await cache.flush()
+      return 'new'
+    }
+    expect(await cache.getOrSet('k', load, { refresh: atFraction(1e-9), hardTimeout: 50 })).toBe('old')
+    await cache.flush()
+    expect(await cache.get('k')).toBe('old')
+  })
   it('of two of them keeps neither waiting for the other', async () => {
     const [cache] = two({ grace: '1h' })
     for (const key of ['a', 'b']) await cache.set(key, 'old')
@@ -623,5 +713,26 @@ describe('options', () => {
     await Promise.all(calls)
     await cache.flush()
     expect([most, listening]).toEqual([1, 0])
+  })
+})
+
+describe('a delete under the first load of a key', () => {
+  it('counts nothing where there was a lease alone', async () => {
+    for (const isNear of [false, true]) {
+      const store = memoryStore()
+      const here = createCache({ store, ttl: '1m', ...(isNear && { near: nearTier() }) })
+      const there = createCache({ store, ttl: '1m' })
+      const start = gate<string>()
+      const loads = ['a', 'b', 'c'].map((key) => here.getOrSet(key, () => start.promise))
+      await pause(5)
+      await there.set('b', 'of there')
+      await there.set('d', 'of there')
+      expect(await here.delete('a')).toBe(0)
+      expect(await here.delete(['b', 'c', 'd', 'e'])).toBe(2)
+      start.open('loaded')
+      expect(await Promise.all(loads)).toEqual(['loaded', 'loaded', 'loaded'])
+      await here.flush()
+      expect(await there.getMany(['a', 'b', 'c', 'd'])).toEqual(new Map())
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { createCache as createFull } from 'hither'
+import { type AtomicStore, createCache as createFull } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { createCache, tags, values } from 'hither/mini'
 import { expect, it } from 'vitest'
@@ -85,4 +85,21 @@ it('a counter of the full cache is a number to a cache without values()', async 
 })
 it.each([{}, { mark: 'j' }, { encode: String, decode: String }])('a codec without a mark is refused: %o', (codec) => {
   expect(() => createCache({ store: memoryStore(), codec: codec as never })).toThrow(code('INVALID_ARGUMENT'))
+})
+
+it('a store that runs what an operation brings along refuses a small cache by name, and takes a full one', async () => {
+  const memory = memoryStore()
+  const foreign: AtomicStore = {
+    ...memory,
+    run: async (operation, key, args) => {
+      const current = await memory.get(key)
+      const { next, reply } = operation.apply(current, args, { nowUs: 1e15, leftMs: undefined })
+      if (next !== undefined) await memory.set(key, next)
+      return reply
+    },
+  }
+  await expect(createCache({ store: foreign, ttl: '1m' }).set('k', 1)).rejects.toEqual(code('UNSUPPORTED'))
+  const full = createFull({ store: foreign, ttl: '1m' })
+  await full.set('k', 1)
+  expect(await createCache({ store: foreign }).get('k')).toBe(1)
 })

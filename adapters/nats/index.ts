@@ -1,0 +1,204 @@
+import { HitherError, isHitherError } from '../../src/errors.ts'
+import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
+import { now, sleep } from '../../src/runtime/clock.ts'
+import { random } from '../../src/runtime/random.ts'
+import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
+import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+import { type CallLimits, runBySwap } from '../../src/store/swap.ts'
+import type { Bucket, Entry } from './bucket.ts'
+import { createConnector } from './connection.ts'
+import { decodeKey, encodeKey, glob } from './keys.ts'
+import { checkOptions, type NatsStoreOptions } from './options.ts'
+import { createSubscriptions } from './subscriptions.ts'
+import { createTurns } from './turns.ts'
+
+export type { NatsConnectionOptions, NatsServersOptions, NatsStoreOptions } from './options.ts'
+
+export interface NatsStore extends AtomicStore {
+  readonly getBytes: NonNullable<AtomicStore['getBytes']>
+  readonly setBytes: NonNullable<AtomicStore['setBytes']>
+  readonly scan: NonNullable<AtomicStore['scan']>
+  readonly publish: NonNullable<AtomicStore['publish']>
+  readonly subscribe: NonNullable<AtomicStore['subscribe']>
+}
+
+/** A delete answers whether there was something, which the server does not say. */
+const removal: Operation<readonly [], number> = {
+  name: 'delete',
+  effect: 'repeat',
+  lua: "return redis.call('DEL', KEYS[1])",
+  apply: (current) => ({ next: undefined, ttl: 'none', reply: current === undefined ? 0 : 1 }),
+}
+
+/** Resends of a call whose reply was lost: about a second, longer than a connection takes to open again. */
+const MAX_ATTEMPTS = 6
+const MAX_BACKOFF_MS = 400
+
+/**
+ * A store over a bucket of NATS JetStream, by the packages of `@nats-io`. It connects at the first call;
+ * `await store.ready()` asks at once. Operations run by compare-and-swap on the key's revision, on this process's clock,
+ * which also ends lifetimes to the millisecond; the server removes what has ended up to two seconds later. Throws
+ * `INVALID_ARGUMENT`, `INVALID_URL` or `INVALID_KEY`.
+ */
+export function natsStore(options: NatsStoreOptions): NatsStore {
+  const settings = checkOptions(options)
+  const { maxKeyBytes, maxValueBytes, timeoutMs } = settings
+  const traits: StoreTraits = {
+    shared: true,
+    ttlStepMs: 1,
+    maxKeyBytes,
+    maxValueBytes,
+    clock: 'client',
+    consistency: settings.reads === 'any' ? 'eventual' : 'strong',
+  }
+  const connector = createConnector(settings)
+  const turns = createTurns()
+  const subscriptions = createSubscriptions()
+  let closed = false
+
+  const limitsOf = (call: Call | undefined): CallLimits => ({
+    deadline: call?.deadline ?? now() + timeoutMs,
+    signal: call?.signal,
+  })
+  const check = ({ signal, deadline }: CallLimits): void => {
+    if (signal?.aborted) throw signal.reason
+    if (closed) throw new HitherError('CLOSED', 'the store is closed')
+    if (!(deadline > now())) throw new HitherError('TIMEOUT', 'the deadline had passed', { retryable: true })
+  }
+  const withBucket = <T>(limits: CallLimits, work: (bucket: Bucket) => Promise<T>): Promise<T> => {
+    const opened = connector.open(limits)
+    return opened instanceof Promise ? opened.then(({ bucket }) => work(bucket)) : work(opened.bucket)
+  }
+  /** Runs `work` after the calls on the key that came first. */
+  const at = <T>(
+    key: string,
+    writes: boolean,
+    limits: CallLimits,
+    work: (bucket: Bucket) => Promise<T>,
+  ): Promise<T> => {
+    check(limits)
+    const { deadline, signal } = limits
+    return turns.run(key, writes, { deadline, signals: signal ? [signal] : [] }, () => withBucket(limits, work))
+  }
+  const read = (bucket: Bucket, key: string, limits: CallLimits): Promise<Entry> =>
+    bucket.read(key, limits).catch((error: unknown) => readAgain(bucket, key, limits, error))
+  const get = (key: string, limits: CallLimits): Promise<Entry> =>
+    at(key, false, limits, (bucket) => read(bucket, key, limits))
+  const put = (key: string, value: string | Uint8Array, ttlMs: number | undefined, limits: CallLimits) =>
+    at(key, true, limits, async (bucket) => {
+      await bucket.write(key, value, { endMs: ttlMs === undefined ? undefined : now() + ttlMs }, limits)
+    })
+  const run = <A extends readonly Arg[], R extends Reply>(
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
+    limits: CallLimits,
+  ): Promise<R> =>
+    at(key, true, limits, (bucket) =>
+      runBySwap(operation, args, limits, {
+        read: () => read(bucket, key, limits),
+        async swap({ revision }, next, endMs) {
+          if (next === undefined && revision === 0) return true
+          if (next !== undefined) checkValue(next, traits)
+          return bucket.write(key, next, { endMs, revision }, limits)
+        },
+      }),
+    )
+
+  return {
+    name: 'nats',
+    traits,
+    async get(key, call) {
+      checkKey(key, traits)
+      return (await get(key, limitsOf(call))).text
+    },
+    async getMany(keys, call) {
+      checkKeys(keys, traits)
+      const limits = limitsOf(call)
+      check(limits)
+      return (await Promise.all(keys.map((key) => get(key, limits)))).map(({ text }) => text)
+    },
+    async set(key, value, ttlMs, call) {
+      checkKey(key, traits)
+      checkValue(value, traits)
+      checkTtl(ttlMs)
+      await put(key, value, ttlMs, limitsOf(call))
+    },
+    async delete(keys, call) {
+      checkKeys(keys, traits)
+      const limits = limitsOf(call)
+      check(limits)
+      const counts = await Promise.all([...new Set(keys)].map((key) => run(removal, key, [], limits)))
+      return counts.reduce((sum, count) => sum + count, 0)
+    },
+    async run(operation, key, args, call) {
+      checkKey(key, traits)
+      checkArgs(args, traits)
+      return run(operation, key, args, limitsOf(call))
+    },
+    async getBytes(key, call) {
+      checkKey(key, traits)
+      return (await get(key, limitsOf(call))).bytes?.slice()
+    },
+    async setBytes(key, value, ttlMs, call) {
+      checkKey(key, traits)
+      checkValue(value, traits, true)
+      checkTtl(ttlMs)
+      await put(key, value.slice(), ttlMs, limitsOf(call))
+    },
+    async *scan(pattern, call) {
+      const limits = limitsOf(call)
+      check(limits)
+      const { bucket } = await connector.open(limits)
+      const matches = glob(pattern)
+      for await (const name of bucket.names(limits)) {
+        const key = decodeKey(name)
+        if (matches.test(key)) yield key
+      }
+    },
+    async publish(channel, message, call) {
+      const limits = limitsOf(call)
+      check(limits)
+      const { connection } = await connector.open(limits)
+      connection.publish(subjectOf(settings.bucket, channel), message)
+      return 0
+    },
+    async subscribe(channel, onMessage, onGap) {
+      const limits = limitsOf(undefined)
+      check(limits)
+      const { connection } = await connector.open(limits)
+      return subscriptions.add(connection, subjectOf(settings.bucket, channel), onMessage, onGap)
+    },
+    async ready(call) {
+      const limits = limitsOf(call)
+      check(limits)
+      await get('hither', limits)
+    },
+    async close() {
+      closed = true
+      subscriptions.close()
+      await connector.close()
+    },
+  }
+}
+
+/** Reads once more where the connection ended before the reply came. */
+async function readAgain(bucket: Bucket, key: string, limits: CallLimits, fault: unknown): Promise<Entry> {
+  let last = fault
+  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
+    const waitMs = Math.ceil(random() * Math.min(50 * 2 ** attempt, MAX_BACKOFF_MS))
+    if (!(isHitherError(last) && last.code === 'STORE_UNAVAILABLE') || now() + waitMs >= limits.deadline) throw last
+    await sleep(waitMs, limits.signal)
+    try {
+      return await bucket.read(key, limits)
+    } catch (error) {
+      last = error
+    }
+  }
+  throw last
+}
+
+/** Messages of a bucket's users, beside the bucket. */
+function subjectOf(bucket: string, channel: string): string {
+  return `hither.${bucket}.${encodeKey(channel)}`
+}

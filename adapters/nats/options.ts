@@ -1,0 +1,113 @@
+import type { ConnectionOptions, NatsConnection } from '@nats-io/nats-core'
+import { HitherError } from '../../src/errors.ts'
+
+interface BucketOptions {
+  /** Name of the bucket: letters, digits, `_` and `-`. It is made where there is none. */
+  readonly bucket: string
+  /** Of a bucket that is made: copies of it, 1 to 5. @default 1 */
+  readonly replicas?: number
+  /** Of a bucket that is made: where it lies. @default 'file' */
+  readonly storage?: 'file' | 'memory'
+  /** Of a bucket that is made: most bytes in all; a write beyond them is refused. @default none */
+  readonly maxBytes?: number
+  /**
+   * Who answers reads. `leader`: the server that takes the writes, so that a read sees every acknowledged one. `any`: a
+   * copy, too, which may lag behind. @default 'leader'
+   */
+  readonly reads?: 'leader' | 'any'
+  /** Longest key in bytes of UTF-8, 1200 at most. @default 1024 */
+  readonly maxKeyBytes?: number
+  /** Largest value in bytes of UTF-8; more than the server's `max_payload` less 2 KiB makes no sense. @default 1046528 */
+  readonly maxValueBytes?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
+}
+
+/** Opens a connection at the first call, and closes it with the store. */
+export interface NatsServersOptions extends BucketOptions {
+  /** `nats://host:4222` or `tls://`, over TCP by `@nats-io/transport-node`; `ws://` or `wss://` by `@nats-io/nats-core`. */
+  readonly servers: string | readonly string[]
+  /** Passed to the client: user, password, token, tls, authenticator, … */
+  readonly connect?: Omit<ConnectionOptions, 'servers'>
+  readonly connection?: never
+}
+
+/** Uses a connection that is left open. */
+export interface NatsConnectionOptions extends BucketOptions {
+  readonly connection: NatsConnection
+  readonly servers?: never
+  readonly connect?: never
+}
+
+export type NatsStoreOptions = NatsServersOptions | NatsConnectionOptions
+
+export interface Checked extends Required<Omit<BucketOptions, 'maxBytes'>> {
+  readonly maxBytes: number | undefined
+  readonly servers: readonly string[]
+  readonly isWeb: boolean
+  readonly connect: Omit<ConnectionOptions, 'servers'>
+  readonly connection: NatsConnection | undefined
+}
+
+const KNOWN: { readonly [K in keyof NatsServersOptions | keyof NatsConnectionOptions]-?: 1 } = {
+  bucket: 1,
+  replicas: 1,
+  storage: 1,
+  maxBytes: 1,
+  reads: 1,
+  maxKeyBytes: 1,
+  maxValueBytes: 1,
+  timeoutMs: 1,
+  servers: 1,
+  connect: 1,
+  connection: 1,
+}
+const WEB = /^wss?:\/\//
+const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/
+
+/** Throws `INVALID_ARGUMENT`, `INVALID_URL` or `INVALID_KEY` (the bucket's name). */
+export function checkOptions(options: NatsStoreOptions): Checked {
+  for (const name of Object.keys(options ?? {})) {
+    if (!Object.hasOwn(KNOWN, name)) throw invalid(`natsStore has no option ${name}`)
+  }
+  const { bucket, storage = 'file', reads = 'leader', connection, connect = {} } = options ?? {}
+  const servers = typeof options?.servers === 'string' ? [options.servers] : (options?.servers ?? [])
+  if (typeof bucket !== 'string' || !/^[\w-]{1,128}$/.test(bucket)) {
+    throw new HitherError('INVALID_KEY', 'bucket is a name of letters, digits, _ and -')
+  }
+  if (storage !== 'file' && storage !== 'memory') throw invalid("storage is 'file' or 'memory'")
+  if (reads !== 'leader' && reads !== 'any') throw invalid("reads is 'leader' or 'any'")
+  if ((connection === undefined) === (servers.length === 0)) throw invalid('natsStore takes servers or a connection')
+  if (connection && typeof connection.publish !== 'function') {
+    throw invalid('connection is one that connect() of @nats-io/transport-node resolved to, not its promise')
+  }
+  const isWeb = servers.some((url) => WEB.test(url))
+  for (const url of servers) {
+    if (typeof url !== 'string' || !(isWeb ? WEB : TCP).test(url)) {
+      throw new HitherError('INVALID_URL', 'servers are all nats:// or tls://, or all ws:// or wss://')
+    }
+  }
+  const number = (name: keyof BucketOptions, fallback: number, most = Number.MAX_SAFE_INTEGER): number => {
+    const value = options[name] ?? fallback
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0 && value <= most) return value
+    throw invalid(`${name} is a whole number from 1 to ${most}`)
+  }
+  return {
+    bucket,
+    storage,
+    reads,
+    servers,
+    isWeb,
+    connect,
+    connection,
+    replicas: number('replicas', 1, 5),
+    maxBytes: options.maxBytes === undefined ? undefined : number('maxBytes', 1),
+    maxKeyBytes: number('maxKeyBytes', 1024, 1200),
+    maxValueBytes: number('maxValueBytes', 1024 * 1024 - 2048),
+    timeoutMs: number('timeoutMs', 5000),
+  }
+}
+
+function invalid(what: string): HitherError {
+  return new HitherError('INVALID_ARGUMENT', what)
+}

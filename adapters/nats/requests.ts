@@ -1,0 +1,132 @@
+import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core'
+import { HitherError } from '../../src/errors.ts'
+import { onAbort } from '../../src/runtime/abort.ts'
+import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import type { CallLimits } from '../../src/store/swap.ts'
+
+/** One request and its reply. */
+export interface Question {
+  readonly subject: string
+  readonly payload: string | Uint8Array
+  readonly headers?: MsgHdrs | undefined
+  /** Whether it changes something, so that it may have run although no reply came. */
+  readonly writes: boolean
+}
+
+/** Requests over one connection, all answered on one subscription. */
+export interface Requests {
+  /** Rejects `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or with the signal's reason. */
+  ask(question: Question, limits: CallLimits): Promise<Msg>
+  /** Settles all that wait, and every later one. */
+  end(error: HitherError): void
+}
+
+interface Waiting {
+  readonly question: Question
+  readonly deadline: number
+  settle(outcome: Msg | undefined, error?: unknown): void
+}
+
+export function createRequests(connection: NatsConnection, inbox: string): Requests {
+  const waiting = new Map<string, Waiting>()
+  let number = 0
+  let due = NEVER
+  let cancelSweep: (() => void) | undefined
+  let ended: HitherError | undefined
+  let isDown = false
+
+  const lost = (error: HitherError, { question }: Waiting): HitherError =>
+    question.writes ? new HitherError(error.code, error.message, { cause: error.cause, maybeExecuted: true }) : error
+  const endAll = (error: HitherError): void => {
+    for (const each of [...waiting.values()]) each.settle(undefined, lost(error, each))
+  }
+  const arm = (at: number): void => {
+    if (at >= due) return
+    cancelSweep?.()
+    due = at
+    cancelSweep = setDeadline(sweep, at - now(), undefined, setQuietTimer)
+  }
+  const sweep = (): void => {
+    due = NEVER
+    const at = now()
+    let next = NEVER
+    for (const each of [...waiting.values()]) {
+      if (each.deadline <= at) each.settle(undefined, late(each.question.writes))
+      else next = Math.min(next, each.deadline)
+    }
+    if (next < NEVER) arm(next)
+  }
+  const subscription = connection.subscribe(`${inbox}.*`, {
+    callback(error, message) {
+      const found = error ? undefined : waiting.get(message.subject.slice(inbox.length + 1))
+      if (!found) return
+      // Nobody listens: the stream has no leader yet, or JetStream is off.
+      if (message.headers?.code === 503) found.settle(undefined, unavailable('nobody answers for the bucket'))
+      else found.settle(message)
+    },
+  })
+  const watch = async (): Promise<void> => {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect') {
+        isDown = true
+        endAll(unavailable('the connection ended'))
+      } else if (status.type === 'reconnect') isDown = false
+      else if (status.type === 'error' && status.error.name === 'PermissionViolationError') {
+        const { subject } = status.error as Error & { readonly subject?: string }
+        for (const each of [...waiting.values()]) {
+          if (each.question.subject === subject) each.settle(undefined, unauthorized(status.error))
+        }
+      }
+    }
+    endAll(unavailable('the connection was closed'))
+  }
+  void watch()
+
+  return {
+    ask: (question, { deadline, signal }) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) throw signal.reason
+        if (ended) throw ended
+        if (!(deadline > now())) throw late(false)
+        // What the client keeps for a server that is away would be sent when nobody waits for it any more.
+        if (isDown || connection.isClosed()) throw unavailable('it is not connected')
+        number = (number + 1) % 1e9
+        const token = number.toString(36)
+        const forget = signal && onAbort(signal, () => settle(undefined, signal.reason))
+        const settle = (outcome: Msg | undefined, error?: unknown): void => {
+          waiting.delete(token)
+          forget?.()
+          if (outcome) resolve(outcome)
+          else reject(error)
+        }
+        waiting.set(token, { question, deadline, settle })
+        const { subject, payload, headers } = question
+        try {
+          connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers ? { headers } : {}) })
+        } catch (error) {
+          settle(undefined, unavailable('the request could not be sent', error))
+        }
+        arm(deadline)
+      }),
+    end(error) {
+      ended ??= error
+      endAll(error)
+      cancelSweep?.()
+      subscription.unsubscribe()
+    },
+  }
+}
+
+export function unavailable(what: string, cause?: unknown): HitherError {
+  return new HitherError('STORE_UNAVAILABLE', `NATS: ${what}`, { cause, retryable: true })
+}
+
+export function unauthorized(cause: unknown): HitherError {
+  return new HitherError('UNAUTHORIZED', 'NATS refused the credentials, or a right the bucket needs, see cause', {
+    cause,
+  })
+}
+
+function late(maybeExecuted: boolean): HitherError {
+  return new HitherError('TIMEOUT', 'no answer before the deadline', { retryable: !maybeExecuted, maybeExecuted })
+}

@@ -1,0 +1,61 @@
+import { HitherError, isHitherError } from '../errors.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { now, sleep } from '../runtime/clock.ts'
+import { random } from '../runtime/random.ts'
+
+/** When a call ends at the latest. */
+export interface CallLimits {
+  readonly deadline: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** What a key holds. */
+export interface Held {
+  /** Undefined where it is absent, or past its lifetime. */
+  readonly text: string | undefined
+  /** When its lifetime ends, in epoch milliseconds of this process's clock; undefined without an end. */
+  readonly endMs: number | undefined
+}
+
+/** A key whose value can be replaced if it has not changed since it was read. */
+export interface Swappable<H extends Held> {
+  read(): Promise<H>
+  /**
+   * Replaces what `read` found; `next` undefined: removes it. Resolves to false, and changes nothing, where the key has
+   * changed since.
+   */
+  swap(held: H, next: string | undefined, endMs: number | undefined): Promise<boolean>
+}
+
+/** Longest wait between two attempts that others were quicker than, in milliseconds. */
+const MAX_WAIT_MS = 32
+
+/**
+ * Runs an operation's `apply` under compare-and-swap: read, decide, write only if nothing has changed, else again with
+ * jitter until the deadline (`TIMEOUT`; nothing ran). Time is this process's clock; `keep` writes the same end, so that no
+ * number of steps makes a lifetime longer. A lost reply to the write rejects with `maybeExecuted`, unless the operation may
+ * be repeated: it is then decided anew.
+ */
+export async function runBySwap<A extends readonly Arg[], R extends Reply, H extends Held>(
+  operation: Operation<A, R>,
+  args: A,
+  limits: CallLimits,
+  { read, swap }: Swappable<H>,
+): Promise<R> {
+  for (let attempt = 0; now() < limits.deadline; attempt++) {
+    const held = await read()
+    const nowMs = now()
+    const { text, endMs } = held
+    const leftMs = endMs === undefined ? undefined : endMs - nowMs
+    const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
+    if (next === text && (next === undefined || ttl === 'keep')) return reply
+    const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? undefined : nowMs + ttl.ms
+    const isDone = await swap(held, next, nextEndMs).catch((error: unknown) => {
+      if (operation.effect === 'once' || !(isHitherError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      return false
+    })
+    if (isDone) return reply
+    await sleep(Math.min(2 ** attempt, MAX_WAIT_MS) * random(), limits.signal)
+  }
+  throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing until the deadline`, { retryable: true })
+}

@@ -1,0 +1,185 @@
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { memcachedStore } from '../../adapters/memcached/index.ts'
+import { addCommand, deleteCommand, getCommand, setLine, wireKey, wireTtl } from '../../adapters/memcached/wire.ts'
+import { type Server, startServer } from '../../scripts/servers.ts'
+import { isHitherError } from '../../src/errors.ts'
+import { checkKey, checkTtl, checkValue } from '../../src/store/checks.ts'
+import { testCounter } from '../../src/testing/index.ts'
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+const TRAITS = {
+  shared: true,
+  ttlStepMs: 1000,
+  maxKeyBytes: 1024,
+  maxValueBytes: 4096,
+  clock: 'client',
+  consistency: 'strong',
+} as const
+
+/** A source of numbers that a seed decides. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state ^ (state >>> 15), 2246822519) + 374761393) | 0
+    return (state >>> 8) % below
+  }
+}
+
+const PARTS = [
+  '\r\n',
+  '\n',
+  '\r',
+  ' ',
+  '\0',
+  '\t',
+  'flush_all',
+  'mn',
+  'set x 0 0 1',
+  'md k',
+  'é',
+  '馬',
+  '👩',
+  'k',
+  'x'.repeat(60),
+  '\u0001',
+  '\u007f',
+  '"',
+  '\\',
+  '-1',
+  '\ud800',
+  '\u2028',
+]
+const NUMBERS = [0, 1, -1, 1.5, 2 ** 31, 2 ** 53, 1e21, Number.NaN, Number.POSITIVE_INFINITY, '5\r\nmn', '7 q', null]
+
+/** What a server would make of the bytes, read as the protocol says: one command a line, and the value after `ms`. */
+function commandsIn(bytes: Uint8Array): string[] {
+  const found: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(10, at)
+    if (end < 0 || bytes[end - 1] !== 13) throw new Error('a line that does not end')
+    const words = String.fromCharCode(...bytes.subarray(at, end - 1)).split(' ')
+    if (words.some((word) => !/^[!-~]+$/.test(word))) throw new Error('a word with a byte that is none of a command')
+    if ((words[1]?.length ?? 0) > 250) throw new Error('a key that is too long')
+    found.push(words[0] as string)
+    at = end + 1
+    if (words[0] !== 'ms') continue
+    at += Number(words[2]) + 2
+    if (bytes[at - 2] !== 13 || bytes[at - 1] !== 10) throw new Error('a value of another length')
+  }
+  return found
+}
+
+describe('no input becomes a command', () => {
+  // Most calls are refused; what an error costs is its stack.
+  const limit = Error.stackTraceLimit
+  let server: Server
+  beforeAll(async () => {
+    Error.stackTraceLimit = 0
+    server = await startServer('memcached')
+  })
+  afterAll(async () => {
+    Error.stackTraceLimit = limit
+    await server.stop()
+  })
+  it('in 1,000,000 hostile calls', () => {
+    const below = numbers(20_261_128)
+    const text = (most: number): string =>
+      Array.from({ length: below(most) }, () => PARTS[below(PARTS.length)] as string).join('')
+    const number = (): number => NUMBERS[below(NUMBERS.length)] as number
+    let sent = 0
+    let refused = 0
+    let extra = 0
+    for (let i = 0; i < 1_000_000; i++) {
+      const verb = below(4)
+      const key = text(6)
+      let command = ''
+      try {
+        checkKey(key, TRAITS)
+        const wire = wireKey(key)
+        if (!wire) {
+          refused++
+          continue
+        }
+        const only = [undefined, 'absent', `${below(1e6)}`, text(3)][below(4)]
+        if (verb === 0) command = getCommand(wire, ' v f', i)
+        else if (verb === 1) {
+          const value = text(5)
+          const ttlMs = below(2) ? number() : 60_000
+          checkValue(value, TRAITS)
+          checkTtl(ttlMs)
+          const flags = below(8) ? 0 : number()
+          const settings = { ttl: below(8) ? wireTtl(ttlMs, 1_795_000_000_000) : number(), flags, only }
+          command = `${setLine(wire, bytesOf(value).length, settings, i)}${value}\r\n`
+        } else if (verb === 2) command = deleteCommand(wire, only, i)
+        else command = addCommand(wire, number(), { ttl: below(2) ? number() : 'exists', only }, i)
+      } catch (error) {
+        if (!isHitherError(error)) throw error
+        refused++
+        continue
+      }
+      sent++
+      const found = commandsIn(bytesOf(command))
+      if (found.length !== 1 || found[0] !== ['mg', 'ms', 'md', 'ma'][verb]) extra++
+    }
+    expect({ extra, all: sent + refused }).toEqual({ extra: 0, all: 1_000_000 })
+    expect(sent).toBeGreaterThan(100_000)
+    expect(refused).toBeGreaterThan(100_000)
+  }, 120_000)
+  it('of 30,000 hostile calls of the store, as the server counts them', async () => {
+    const below = numbers(7)
+    const text = (most: number): string =>
+      Array.from({ length: below(most) }, () => PARTS[below(PARTS.length)] as string).join('')
+    const store = memcachedStore({ servers: [server.url] })
+    const model = new Map<string, string>()
+    let answered = 0
+    for (let round = 0; round < 300; round++) {
+      const calls: Promise<unknown>[] = []
+      for (let i = 0; i < 100; i++) {
+        const key = text(6)
+        const value = text(5)
+        const verb = below(4)
+        const call =
+          verb === 0
+            ? store.set(key, value, below(2) ? 60_000 : (NUMBERS[below(NUMBERS.length)] as number))
+            : verb === 1
+              ? store.get(key)
+              : verb === 2
+                ? store.delete([key, `${key}x`])
+                : store.run(testCounter, key, [NUMBERS[below(NUMBERS.length)] as number, 0])
+        calls.push(
+          call.then(
+            () => answered++,
+            (error: unknown) => expect(isHitherError(error) && error.code).toMatch(/^(INVALID_|VALUE_TOO_LARGE$)/),
+          ),
+        )
+      }
+      await Promise.all(calls)
+      const key = `model:${round}`
+      model.set(key, text(5).toWellFormed())
+      await store.set(key, model.get(key) ?? '', 60_000)
+    }
+    expect(answered).toBeGreaterThan(10_000)
+    for (const [key, value] of model) expect(await store.get(key)).toBe(value)
+    const stats = await statistics(server.port)
+    // Nothing that the store never sends was understood by the server: no flush, no touch, no second connection's login.
+    expect([stats.cmd_flush, stats.cmd_touch, stats.auth_cmds]).toEqual(['0', '0', '0'])
+    // `startServer` and this function have a connection each; the store has not been cut off by a command it did not mean.
+    expect(Number(stats.curr_connections)).toBeLessThanOrEqual(4)
+    await store.close()
+  }, 120_000)
+})
+
+/** What the server counts. */
+function statistics(port: number): Promise<Record<string, string>> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1', () => socket.write('stats\r\n'))
+    socket.on('error', reject).on('data', (data) => {
+      text += data.toString('latin1')
+      if (!text.endsWith('END\r\n')) return
+      socket.destroy()
+      resolve(Object.fromEntries([...text.matchAll(/^STAT (\S+) (.*?)\r$/gm)].map(([, name, value]) => [name, value])))
+    })
+  })
+}
