@@ -10,8 +10,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const alias = [
   { find: /^hither$/, replacement: at('./src/index.ts') },
   { find: /^hither\/codec$/, replacement: at('./src/codec/index.ts') },
-  { find: /^hither\/(counter|idempotency|once|token)$/, replacement: at('./src/$1/index.ts') },
-  { find: /^hither\/embedded$/, replacement: at('./src/embedded/index.ts') },
+  { find: /^hither\/(counter|embedded|idempotency|migrate|once|token)$/, replacement: at('./src/$1/index.ts') },
   { find: /^hither\/gateway$/, replacement: at('./src/gateway/index.ts') },
   { find: /^hither\/http$/, replacement: at('./src/http/index.ts') },
   { find: /^hither\/keys$/, replacement: at('./src/cache/hashed-keys.ts') },

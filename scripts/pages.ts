@@ -32,7 +32,7 @@ const GROUPS: readonly Group[] = [
     title: 'Locks, sessions, counters',
     pages: ['locks', 'sessions', 'counter', 'once', 'idempotency', 'token', 'structures', 'channels'],
   },
-  { title: 'In production', pages: ['testing', 'monitoring', 'failures', 'stampede', 'errors'] },
+  { title: 'In production', pages: ['testing', 'monitoring', 'failures', 'stampede', 'errors', 'doctor', 'migrate'] },
   { title: 'Gateway', pages: ['gateway', 'gateway-commands', 'deploy'] },
 ]
 

@@ -109,6 +109,7 @@ const entries: readonly Entry[] = [
       target: 900,
     }),
   ),
+  { name: 'hither/migrate on top of core', takes: { 'src/migrate/index.ts': '*' }, onTop: true },
   { name: 'rateLimit of hither/hono', takes: { 'adapters/hono/rate-limit.ts': 'rateLimit' }, onTop: true },
   { name: 'hither/express-rate-limit alone', takes: { 'adapters/express-rate-limit/index.ts': '*' }, onTop: true },
   { name: 'hither/upstash-ratelimit alone', takes: { 'adapters/upstash-ratelimit/index.ts': '*' }, onTop: true },

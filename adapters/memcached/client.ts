@@ -149,9 +149,13 @@ export function createClient({ links: settings, failover, idleMs }: Checked): Cl
   }
 }
 
+const HASHED = '~sha256:'
+/** Whether it may be the digest of a key. */
+export const isHashedName = (name: string): boolean => name.startsWith(HASHED) && name.length === HASHED.length + 43
+
 /** Under what a key is stored that is too long for a command. The key itself is kept beside the value. */
 async function hashedName(key: string): Promise<string> {
-  return `~sha256:${toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key))))}`
+  return `${HASHED}${toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key))))}`
 }
 
 function rejected({ code, line }: Reply): HitherError {

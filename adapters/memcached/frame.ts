@@ -20,6 +20,15 @@ export function frame(endMs: number, hashedKey: string, keyBytes: number): strin
   return `${endMs.toString(36)} ${keyBytes} ${hashedKey}`
 }
 
+/** The whole key of a framed item; empty where it was not hashed. */
+export function hashedKeyOf(bytes: Uint8Array, from: number, to: number): string {
+  const first = bytes.indexOf(0x20, from)
+  const second = bytes.indexOf(0x20, first + 1)
+  if (first < from || second < first || second >= to || second - from > 32) return ''
+  const end = second + 1 + Number(decodeText(bytes, first + 1, second))
+  return end <= to ? decodeText(bytes, second + 1, end) : ''
+}
+
 /** The value within its frame; undefined where the frame is another key's, or broken. */
 function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string): Item | undefined {
   const first = bytes.indexOf(0x20, from)

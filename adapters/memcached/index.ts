@@ -6,9 +6,10 @@ import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
-import { createClient, type Place } from './client.ts'
-import { FRAMED, frame, type Item, itemOf, textOf } from './frame.ts'
+import { createClient, isHashedName, type Place } from './client.ts'
+import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
+import { globOf, listKeys } from './scan.ts'
 import { runStep } from './steps.ts'
 import { deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
 
@@ -18,6 +19,8 @@ export interface MemcachedStore extends AtomicStore {
   readonly getBytes: NonNullable<AtomicStore['getBytes']>
   readonly setBytes: NonNullable<AtomicStore['setBytes']>
   readonly part: NonNullable<AtomicStore['part']>
+  /** As `Store.scan`. A key that was hashed has its whole name again, where this package wrote it. */
+  readonly scan: NonNullable<AtomicStore['scan']>
 }
 
 /**
@@ -106,9 +109,35 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       }),
     )
 
+  /** The whole key of an item that is stored under a digest; the digest where the item does not say. */
+  const wholeName = (name: string, server: number, limits: CallLimits): Promise<string> =>
+    client.ask({
+      ...limits,
+      place: { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 },
+      effect: 'read',
+      build: (opaque) => [getCommand({ text: name, flag: '' }, ' v f', opaque)],
+      read({ code, line, bytes, from, to }) {
+        const isFramed = code === 'VA' && line.includes(` f${FRAMED} `)
+        return (isFramed && hashedKeyOf(bytes, from, to)) || name
+      },
+    })
+  async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
+    if (closed) throw new HitherError('CLOSED', 'the store is closed')
+    const fits = globOf(pattern)
+    for (const [server, link] of settings.links.entries()) {
+      for await (const names of listKeys(link, call)) {
+        const keys = await Promise.all(
+          names.map((name) => (isHashedName(name) ? wholeName(name, server, limitsOf(call)) : name)),
+        )
+        yield* keys.filter((key) => fits.test(key))
+      }
+    }
+  }
+
   return {
     name: 'memcached',
     traits,
+    scan,
     part: (key) => client.servers[client.serverOf(key)] as string,
     async get(key, call) {
       checkKey(key, traits)

@@ -149,8 +149,9 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
       const slot = find(key)
       const at = now()
       const leftMs = slot && slot.endsMs !== Number.POSITIVE_INFINITY ? slot.endsMs - at : undefined
+      const current = text(slot)
       const apply = (entryTable[operation.name] ?? operation.apply) as typeof operation.apply
-      const { next, ttl, reply } = apply(text(slot), args, { nowUs: Math.round(wallMs() * 1000), leftMs })
+      const { next, ttl, reply } = apply(current, args, { nowUs: Math.round(wallMs() * 1000), leftMs })
       if (next === undefined) remove(key)
       else {
         const endsMs =
@@ -159,7 +160,8 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
             : ttl === 'none'
               ? Number.POSITIVE_INFINITY
               : at + ttl.ms
-        if (slot?.value !== next || slot.endsMs !== endsMs) {
+        // Bytes that a step only looked at stay what they are.
+        if (current !== next || slot?.endsMs !== endsMs) {
           checkValue(next, traits)
           put(key, next, endsMs)
         }

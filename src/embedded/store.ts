@@ -1,3 +1,4 @@
+import { entryTable } from '../cache/steps/entry.ts'
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Arg, Operation, Reply as OperationReply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
@@ -76,7 +77,8 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     const endMs = current === undefined ? undefined : client.db.ends.get(name)
     const at = engine.nowMs
     const leftMs = endMs === undefined ? undefined : endMs - at
-    const { next, ttl, reply } = operation.apply(current === undefined ? undefined : toText(current), args, {
+    const apply = (entryTable[operation.name] ?? operation.apply) as typeof operation.apply
+    const { next, ttl, reply } = apply(current === undefined ? undefined : toText(current), args, {
       nowUs: Math.round(at * 1000),
       leftMs,
     })

@@ -17,6 +17,7 @@ import {
 } from '../../src/http/operations.ts'
 import { idempotencyStep } from '../../src/idempotency/operations.ts'
 import { lockStep } from '../../src/lock/operations.ts'
+import { addEntry, dropEntry, putEntry } from '../../src/migrate/operations.ts'
 import { appendChanges } from '../../src/near/pull-feed.ts'
 import { markFirst } from '../../src/once/operations.ts'
 import { NONE } from '../../src/protocol/entry.ts'
@@ -110,6 +111,8 @@ const entries: readonly Write[] = [
   one('a count after another', addToCount, [1, '', '', 60_000], [1, '', '', 60_000]),
   one('a count in a window', addToWindow, [1, '', '', 1_000_000, 60, 0]),
   one('a count in a window after another', addToWindow, [1, '', '', 1_000_000, 60, 0], [1, '', '', 1_000_000, 60, 0]),
+  one('an entry moved', addEntry, ['value', 60_000]),
+  one('an entry put', putEntry, ['value', 60_000]),
   one('first', markFirst, [id, 60_000]),
   one('a request begun', idempotencyStep, ['begin', id, print, 1000, 60_000]),
   one('a request done', idempotencyStep, ['complete', id, 'response', 60_000], ['begin', id, print, 1000, 60_000]),
@@ -125,6 +128,7 @@ const changes: readonly (readonly [Write, Script])[] = [
   [one('a request that ended', releaseFetch, [id, 1], [id, 1]), beginFetch],
   [one('a URL invalidated', invalidateUrl, [], [id, 1]), beginFetch],
   [one('a tag softened', softenVersion, [id], [`${id}${id}`, 60_000]), captureVersion],
+  [one('an entry taken back', dropEntry, ['value'], ['value', 60_000]), addEntry],
   [one('a hit taken back', decrement, [], [60_000]), increment],
 ]
 
@@ -229,6 +233,7 @@ describe('a script on a server past its maxmemory', () => {
       'src/http/operations.ts',
       'src/idempotency/operations.ts',
       'src/lock/operations.ts',
+      'src/migrate/operations.ts',
       'src/near/pull-feed.ts',
       'src/once/operations.ts',
       'src/protocol/operation.ts',

@@ -81,9 +81,10 @@ export function storedEntry(
   const hasGrace = hasValue && freshUntil !== expires
   const entryId = text.slice(2, 18) || NONE
   const meansLive = verb === 'take' || verb === 'touch'
-  const told = `${id}`[0] === '='
+  const asked = `${id}`
+  const told = asked[0] === '='
   const isLive = hasValue && (told || (entryId === id) === meansLive) && (!hasGrace || Number(freshUntil) > nowMs)
-  const isUsual = text.slice(104, 128) === `${`${id}`.slice(1, 17)}00000000` && `${id}`.includes(text[1] as string, 17)
+  const isUsual = text.slice(104, 128) === `${asked.slice(1, 17)}00000000` && asked.includes(text[1] as string, 17)
   const isFound = told && verb !== 'set' && isLive && !isUsual
   const leaseToken = text.slice(73, 89)
   return {

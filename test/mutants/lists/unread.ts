@@ -6,13 +6,13 @@ const entries = of('src/cache/functions/entries.ts', ['cache/unread.test.ts'])
 const increment = of('src/cache/functions/increment.ts', ['cache/unread.test.ts'])
 
 export const mutants: readonly Mutant[] = [
-  stored(
-    'an unread step judges one generation only',
-    'text.slice(104, 128) === `${`${id}`.slice(1, 17)}00000000` &&',
-    '',
-  ),
-  stored('and the marks of its caller only', ' && `${id}`.includes(text[1] as string, 17)', ''),
-  unread('what an unread step finds is judged by its mark', 'core.marks.includes(mark) && ', ''),
+  stored('an unread step judges one generation only', 'isUsual = text.slice', 'isUsual = true || text.slice'),
+  stored('and the marks of its caller only', 'asked.includes(text[1] as string, 17)', 'true', [
+    'codec/another-mark.test.ts',
+  ]),
+  unread('what an unread step finds is judged by its mark', 'core.marks.includes(mark) && ', '', [
+    'codec/another-mark.test.ts',
+  ]),
   unread('an unread step runs once more where the generation has ended', 'generation === remembered ?', 'true ?'),
   unread('what an unread step finds is judged by its generation', 'entryGeneration === generation &&', 'true &&'),
   unread('what an unread step finds is judged by its tags', '(await hasValidTags(block))', 'true'),
@@ -21,7 +21,11 @@ export const mutants: readonly Mutant[] = [
     'filled = pendingFill(core, to); filled;',
     'filled = core.filled(to); !filled && filled;',
   ),
-  entries('an unread add judges nothing that is live', "limit, deadId: '='", "limit, deadId: '=' + generation"),
+  entries(
+    'an unread add judges nothing that is live',
+    "limit, deadId: '='",
+    "limit, deadId: '=' + generation + core.marks",
+  ),
   entries(
     'a value of an ended generation is not taken',
     'ended: () => ({ reply: null }),\n  })\n  const { tags }',

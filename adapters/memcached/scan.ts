@@ -1,0 +1,134 @@
+import { decodeText, openSocket } from '#socket'
+import { HitherError } from '../../src/errors.ts'
+import { setDeadline } from '../../src/runtime/clock.ts'
+import type { Call } from '../../src/store/call.ts'
+import type { Settings } from './connection.ts'
+
+const LINE = /^key=(\S+) /
+const BUSY_MS = 100
+
+const unavailable = (cause?: unknown): HitherError =>
+  new HitherError('STORE_UNAVAILABLE', 'memcached ended the list of its keys', { cause, retryable: true })
+
+/**
+ * What a server lists of its keys (`lru_crawler metadump`), on a connection for it alone, in portions. Rejects with
+ * `STORE_UNAVAILABLE`, and with `UNSUPPORTED` for a server whose crawler is switched off.
+ */
+export async function* listKeys(settings: Settings, { signal }: Call = {}): AsyncGenerator<readonly string[]> {
+  const { address, tls, connectTimeoutMs, linkTimeoutMs } = settings
+  let rest: Uint8Array = new Uint8Array(0)
+  let keys: string[] = []
+  let failure: unknown
+  let isOver = false
+  let wake = (): void => {}
+  let cancel = setDeadline(() => end(unavailable()), connectTimeoutMs)
+  const ask = 'lru_crawler metadump hash\r\n'
+  /** `hash` walks every key; a server that does not know it walks its lists. */
+  let fallback: string | undefined = 'lru_crawler metadump all\r\n'
+
+  const end = (error: unknown): void => {
+    failure ??= error
+    isOver = true
+    cancel()
+    wake()
+  }
+  const onLine = (line: string): void => {
+    const [, key] = LINE.exec(line) ?? []
+    if (key !== undefined) keys.push(nameOf(key))
+    else if (line === 'END') end(undefined)
+    else if (line.startsWith('BUSY')) cancel = setDeadline(() => void socket.write([ask]), BUSY_MS)
+    else if (line === 'OK') return
+    else if (line === 'STORED') socket.write([ask])
+    else if (line.startsWith('CLIENT_ERROR'))
+      end(new HitherError('UNAUTHORIZED', 'memcached refused the user or the password'))
+    else if (fallback !== undefined) {
+      socket.write([fallback])
+      fallback = undefined
+    } else end(new HitherError('UNSUPPORTED', 'this memcached does not list its keys: its crawler is switched off'))
+  }
+  const { host, port, username, password } = address
+  const socket = openSocket(
+    { host, port, ...(tls ? { tls } : {}) },
+    {
+      onOpen() {
+        if (!username) return void socket.write([ask])
+        // It lists nothing behind another command: the login is answered first.
+        const secret = new TextEncoder().encode(`${username} ${password}`)
+        socket.write([`set login 0 0 ${secret.length}\r\n`, secret, '\r\n'])
+      },
+      onData(bytes) {
+        cancel()
+        cancel = setDeadline(() => end(unavailable()), linkTimeoutMs)
+        rest = eachLine(joined(rest, bytes), onLine)
+        if (isOver) cancel()
+        wake()
+      },
+      onDrain() {},
+      onEnd: (cause) => end(isOver ? undefined : unavailable(cause)),
+    },
+  )
+  try {
+    for (;;) {
+      if (keys.length > 0) {
+        const portion = keys
+        keys = []
+        yield portion
+      } else if (signal?.aborted) throw signal.reason
+      else if (failure !== undefined) throw failure
+      else if (isOver) return
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+    }
+  } finally {
+    cancel()
+    socket.destroy()
+  }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(first.length + second.length)
+  whole.set(first)
+  whole.set(second, first.length)
+  return whole
+}
+
+/** Returns what follows the last line. */
+function eachLine(bytes: Uint8Array, onLine: (line: string) => void): Uint8Array {
+  let at = 0
+  for (let end = bytes.indexOf(10, at); end >= 0; end = bytes.indexOf(10, at)) {
+    onLine(decodeText(bytes, at, bytes[end - 1] === 13 ? end - 1 : end))
+    at = end + 1
+  }
+  return bytes.slice(at)
+}
+
+/** The list escapes what is no letter, digit or mark of a url. */
+function nameOf(escaped: string): string {
+  const bytes = Uint8Array.from(
+    escaped.replace(/%([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    (one) => one.charCodeAt(0),
+  )
+  return decodeText(bytes, 0, bytes.length)
+}
+
+/** The keys that a glob pattern of Redis matches: `*`, `?`, `[abc]`, `[^a-c]`, and `\` before any other. */
+export function globOf(pattern: string): RegExp {
+  let source = ''
+  for (let i = 0; i < pattern.length; i++) {
+    const sign = pattern[i] as string
+    const close = sign === '[' ? pattern.indexOf(']', i + 2) : -1
+    if (sign === '*') source += '[^]*'
+    else if (sign === '?') source += '[^]'
+    else if (close > 0) {
+      const set = pattern.slice(i + 1, close)
+      source += `[${set.replace(/[\\\]]/g, '\\$&').replace(/(?!^)\^/g, '\\^')}]`
+      i = close
+    } else {
+      const plain = sign === '\\' && i + 1 < pattern.length ? (pattern[++i] as string) : sign
+      source += plain.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+    }
+  }
+  return new RegExp(`^${source}$`)
+}

@@ -1,0 +1,62 @@
+import type { Arg, AtomicStore, Call, Operation, Reply } from 'hither'
+
+/** A store that remembers which keys were written, so that they can be deleted again. */
+export interface Watched {
+  readonly store: AtomicStore
+  /** Waits for the calls under way, deletes every key, and rejects as the store does. */
+  clean(): Promise<void>
+  /** From now on every call rejects with the reason. */
+  stop(reason: unknown): void
+}
+
+const PATIENCE_MS = 5000
+
+/** `store` with a list of its keys. What a feature does in the background goes through it as well. */
+export function watched(store: AtomicStore): Watched {
+  const keys = new Set<string>()
+  const running = new Set<Promise<unknown>>()
+  let stopped: { readonly reason: unknown } | undefined
+  const call = <T>(touched: readonly string[], run: () => Promise<T>): Promise<T> => {
+    if (stopped) return Promise.reject(stopped.reason)
+    for (const key of touched) keys.add(key)
+    const promise = run().finally(() => running.delete(promise))
+    running.add(promise)
+    return promise
+  }
+  const { getBytes, setBytes, publish, subscribe } = store
+  return {
+    store: {
+      name: store.name,
+      traits: store.traits,
+      get: (key, limits) => call([], () => store.get(key, limits)),
+      getMany: (many, limits) => call([], () => store.getMany(many, limits)),
+      set: (key, value, ttlMs, limits) => call([key], () => store.set(key, value, ttlMs, limits)),
+      delete: (many, limits) => call([], () => store.delete(many, limits)),
+      run: <A extends readonly Arg[], R extends Reply>(
+        operation: Operation<A, R>,
+        key: string,
+        args: A,
+        limits?: Call,
+      ): Promise<R> => call([key], () => store.run(operation, key, args, limits)),
+      ready: (limits) => call([], () => store.ready(limits)),
+      close: async () => {},
+      ...(getBytes ? { getBytes: (key, limits) => call([], () => getBytes.call(store, key, limits)) } : {}),
+      ...(setBytes
+        ? {
+            setBytes: (key, value, ttlMs, limits) => call([key], () => setBytes.call(store, key, value, ttlMs, limits)),
+          }
+        : {}),
+      ...(publish ? { publish: publish.bind(store) } : {}),
+      ...(subscribe ? { subscribe: subscribe.bind(store) } : {}),
+    },
+    stop(reason) {
+      stopped = { reason }
+    },
+    async clean() {
+      stopped ??= { reason: new Error('the checks are over') }
+      const late = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref())
+      await Promise.race([Promise.allSettled([...running]), late])
+      if (keys.size > 0) await store.delete([...keys])
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { type AtomicStore, HitherError, type Store } from 'hither'
+
+/** Where a token for REST is looked for, in this order. */
+export interface Tokens {
+  readonly names: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** A store of a url, and what is asked of its server besides. */
+export interface OpenedStore {
+  readonly store: AtomicStore
+  /** Such as `127.0.0.1:6379`: what may be shown of the url. */
+  readonly place: string
+  readonly kind: 'redis' | 'rest' | 'memcached' | 'nats'
+}
+
+type Open = (url: string, tokens: Tokens) => Promise<Omit<OpenedStore, 'place'>>
+
+const redis: Open = async (url) => {
+  const { tcpStore } = await import('hither/tcp')
+  return { store: tcpStore({ url, timeoutMs: 5000 }), kind: 'redis' }
+}
+const memcached: Open = async (url) => {
+  const { memcachedStore } = await import('hither/memcached')
+  return { store: memcachedStore({ servers: url.split(',') }), kind: 'memcached' }
+}
+const rest: Open = async (url, { names, env }) => {
+  const { upstashStore } = await import('hither/upstash')
+  const token = names.map((name) => env[name]).find(Boolean)
+  if (!token) throw new HitherError('MISSING_CREDENTIALS', `no token: set ${names[0]}`)
+  return { store: upstashStore({ url, token, timeoutMs: 10_000 }), kind: 'rest' }
+}
+const absent: Open = async () => {
+  throw new HitherError('UNSUPPORTED', 'this version has no store for NATS yet')
+}
+
+/** By the scheme of a url. An adapter is loaded when a url asks for it. */
+const SYSTEMS: Readonly<Record<string, Open>> = {
+  redis,
+  rediss: redis,
+  valkey: redis,
+  valkeys: redis,
+  unix: redis,
+  memcached,
+  memcacheds: memcached,
+  http: rest,
+  https: rest,
+  nats: absent,
+}
+
+/** Throws `INVALID_URL`, without the text, which may hold a password. */
+export function checkUrl(url: string): void {
+  const scheme = /^([a-z]+):\/\/./.exec(url)?.[1] ?? ''
+  if (!Object.hasOwn(SYSTEMS, scheme)) {
+    const known = Object.keys(SYSTEMS).join(', ')
+    throw new HitherError('INVALID_URL', `a url begins with one of ${known}, and :// and a host`)
+  }
+}
+
+/** Opens nothing yet: a store connects at its first call. Throws for a url that makes no sense. */
+export async function openStore(url: string, tokens: Tokens): Promise<OpenedStore> {
+  checkUrl(url)
+  const open = SYSTEMS[url.slice(0, url.indexOf(':'))] as Open
+  return { ...(await open(url, tokens)), place: placeOf(url) }
+}
+
+/** Hosts and ports of a url, or several: nothing that may be secret. */
+export function placeOf(urls: string): string {
+  const hosts = urls.split(',').map((url) => {
+    const rest = url.replace(/^[a-z]+:\/\//, '')
+    return url.startsWith('unix:') ? 'a unix socket' : (/^[^/?#]*/.exec(rest)?.[0].replace(/^.*@/, '') ?? '')
+  })
+  return hosts.join(', ')
+}
+
+/** Asks by the raw way of a store that speaks Redis commands. Undefined where there is none, or the server refuses. */
+export async function askServer({ transport }: Store, ...args: (string | number)[]): Promise<unknown> {
+  if (!transport) return undefined
+  const reply = await transport.send({ args, effect: 'read' }).catch(() => undefined)
+  return typeof reply === 'object' && reply !== null && 'message' in reply ? undefined : reply
+}

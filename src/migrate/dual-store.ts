@@ -1,0 +1,182 @@
+import { HitherError, isHitherError } from '../errors.ts'
+import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
+import { elapsedMs, now } from '../runtime/clock.ts'
+import { tell } from '../runtime/listener.ts'
+import type { AtomicStore, Call, Store } from '../store/store.ts'
+import { copyKey, readCopy } from './copy-key.ts'
+import { addEntry, dropEntry } from './operations.ts'
+import type { DualStore, DualStoreOptions } from './types.ts'
+
+const KNOWN: { readonly [K in keyof DualStoreOptions]-?: 1 } = { reads: 1, mirrorTimeoutMs: 1, onEvent: 1 }
+/** Keys that are remembered while the other store does not answer. */
+const MAX_PENDING = 10_000
+/** How long the other store is left alone after it failed, in milliseconds. */
+const REST_MS = 1000
+/** Pending keys that one write brings over besides its own. */
+const CATCH_UP = 50
+
+/**
+ * One store over two, for a move from one to the other: a write goes to the store that decides, and its result is then
+ * copied to the other, before the call resolves. It costs about three more round trips.
+ *
+ * `reads: 'from'`, the default: `from` decides alone. Where `to` fails the call resolves all the same, the key is
+ * remembered (10,000 of them) and brought over later; `onEvent` says so. `reads: 'to'`: `to` decides; a key that it lacks
+ * is read from `from`, and both have to answer, since an old value would be read again otherwise.
+ *
+ * Messages (`publish`, `subscribe`) go through `from` alone. `close` closes both. Throws `UNSUPPORTED` for a store that
+ * decides and has no operations, `INVALID_ARGUMENT` for options that make no sense.
+ */
+export function dualStore(
+  from: AtomicStore,
+  to: AtomicStore,
+  options?: DualStoreOptions & { reads?: 'from' | 'to' },
+): DualStore
+export function dualStore(from: AtomicStore, to: Store, options?: DualStoreOptions & { reads?: 'from' }): DualStore
+export function dualStore(from: AtomicStore, to: Store, options: DualStoreOptions = {}): DualStore {
+  checkNames('dualStore', options, Object.keys(KNOWN))
+  const { reads = 'from', onEvent } = options
+  if (reads !== 'from' && reads !== 'to') throw invalid("reads is 'from' or 'to'")
+  if ((from as Store) === to) throw invalid('from and to are one store')
+  const isStrict = reads === 'to'
+  checkOperations('dualStore', from)
+  if (isStrict) checkOperations("dualStore with reads: 'to'", to as AtomicStore)
+  const main = (isStrict ? to : from) as AtomicStore
+  const other: Store = isStrict ? from : to
+  const mirrorTimeoutMs = checkWhole(options.mirrorTimeoutMs ?? 1000, 'mirrorTimeoutMs', 1)
+  const maxBytes = Math.min(main.traits.maxValueBytes, other.traits.maxValueBytes)
+  const pending = new Set<string>()
+  let restUntil = 0
+  let hasLostTrack = false
+
+  const remember = (keys: readonly string[]): void => {
+    for (const key of keys) {
+      if (pending.size < MAX_PENDING || pending.has(key)) pending.add(key)
+      else if (!hasLostTrack) {
+        hasLostTrack = true
+        tell(onEvent, { type: 'lost-track', store: other.name })
+      }
+    }
+  }
+  /** Makes keys of the other store what they are in the store that decides. Resolves to the first failure. */
+  const bringOver = async (keys: readonly string[], call?: Call): Promise<unknown> => {
+    for (const key of keys) pending.delete(key)
+    const copying = { from: main, to: other, maxBytes, onlyNew: false, ...(call ? { call } : {}) }
+    const results = await Promise.allSettled(keys.map((key) => copyKey(copying, key)))
+    const failed = keys.filter((_, i) => results[i]?.status === 'rejected')
+    remember(failed)
+    const failure = results.find((result) => result.status === 'rejected')
+    return failure?.reason
+  }
+  const mirror = async (keys: readonly string[]): Promise<void> => {
+    if (!isStrict && now() < restUntil) return remember(keys)
+    const had = pending.size
+    const more = [...pending].slice(0, CATCH_UP)
+    const error = await bringOver([...new Set([...keys, ...more])], { deadline: now() + mirrorTimeoutMs })
+    if (error === undefined) {
+      if (had > 0 && pending.size === 0) tell(onEvent, { type: 'caught-up', store: other.name })
+      return
+    }
+    restUntil = now() + REST_MS
+    tell(onEvent, { type: 'behind', store: other.name, error, pending: pending.size })
+    if (isStrict)
+      throw new HitherError('STORE_UNAVAILABLE', `${other.name} was not reached: the write is in one of two stores`, {
+        cause: error,
+        maybeExecuted: true,
+      })
+  }
+  /** A write, then its copy; also of a write that may have run although it failed. */
+  const written = async <T>(keys: readonly string[], write: Promise<T>): Promise<T> => {
+    try {
+      const result = await write
+      await mirror(keys)
+      return result
+    } catch (error) {
+      if (isHitherError(error) && error.maybeExecuted) remember(keys)
+      throw error
+    }
+  }
+  /**
+   * Brings a key that only `from` has to `to`, where an operation is about to look at it. The race: it is deleted in both
+   * between the read and the write here. So `from` is read again, and what should not be there is taken away.
+   */
+  const pull = async (key: string, call?: Call): Promise<void> => {
+    if ((await main.get(key, call)) !== undefined) return
+    const copy = await readCopy(from, key, maxBytes, call)
+    if (typeof copy !== 'object' || typeof copy.value !== 'string') return
+    const lifeMs = copy.endsAt === undefined ? 0 : Math.round(copy.endsAt - elapsedMs())
+    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return
+    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return
+    const again = await readCopy(from, key, maxBytes, call)
+    if (typeof again !== 'object' || again.value !== copy.value) await main.run(dropEntry, key, [copy.value], call)
+  }
+  /** Awaits the read here: some runtimes report a promise that was rejected before it is returned. */
+  const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
+    value === undefined && isStrict ? await read() : value
+
+  return {
+    name: 'dual',
+    traits: main.traits,
+    get pending() {
+      return pending.size
+    },
+    async sync() {
+      while (pending.size > 0) {
+        const error = await bringOver([...pending].slice(0, CATCH_UP))
+        if (error !== undefined) throw error
+      }
+    },
+    get: async (key, call) => orFrom(await main.get(key, call), () => from.get(key, call)),
+    async getMany(keys, call) {
+      const values = await main.getMany(keys, call)
+      const missing = isStrict ? keys.filter((_, i) => values[i] === undefined) : []
+      if (missing.length === 0) return values
+      const rest = await from.getMany(missing, call)
+      let at = 0
+      return values.map((value) => (value === undefined ? rest[at++] : value))
+    },
+    set: (key, value, ttlMs, call) => written([key], main.set(key, value, ttlMs, call)),
+    delete: (keys, call) => written(keys, deleteIn(isStrict ? [from, main] : [main], keys, call)),
+    async run<A extends readonly Arg[], R extends Reply>(
+      operation: Operation<A, R>,
+      key: string,
+      args: A,
+      call?: Call,
+    ): Promise<R> {
+      if (isStrict) await pull(key, call)
+      const result = main.run(operation, key, args, call)
+      return operation.effect === 'read' ? result : written([key], result)
+    },
+    ready: (call) => main.ready(call),
+    async close() {
+      await Promise.all([from.close(), to.close()])
+    },
+    ...bytesOf(),
+    ...(main.scan ? { scan: (pattern: string, call?: Call) => scanAll(pattern, call) } : {}),
+    ...(from.publish && from.subscribe
+      ? { publish: from.publish.bind(from), subscribe: from.subscribe.bind(from) }
+      : {}),
+    ...(main.part ? { part: main.part.bind(main) } : {}),
+  }
+
+  function bytesOf(): Pick<Store, 'getBytes' | 'setBytes'> {
+    const { getBytes, setBytes } = main
+    if (!getBytes || !setBytes) return {}
+    return {
+      getBytes: async (key, call) =>
+        orFrom(await getBytes.call(main, key, call), async () => from.getBytes?.(key, call)),
+      setBytes: (key, value, ttlMs, call) => written([key], setBytes.call(main, key, value, ttlMs, call)),
+    }
+  }
+  async function* scanAll(pattern: string, call?: Call): AsyncGenerator<string> {
+    if (main.scan) yield* main.scan(pattern, call)
+    if (isStrict && from.scan) yield* from.scan(pattern, call)
+  }
+}
+
+/** Deletes in each, the store that decides last: until then a read finds the key there, or nowhere. */
+async function deleteIn(stores: readonly Store[], keys: readonly string[], call?: Call): Promise<number> {
+  let most = 0
+  for (const store of stores) most = Math.max(most, await store.delete(keys, call))
+  return most
+}

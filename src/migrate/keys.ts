@@ -1,0 +1,83 @@
+import { HitherError, StoreRejectedError } from '../errors.ts'
+import type { Store } from '../store/store.ts'
+import type { ReplyError, Transport } from '../store/transport.ts'
+
+/** A portion of the keys, and where the scan goes on after it; `''` at its end, undefined where it cannot be said. */
+export interface Page {
+  readonly keys: readonly string[]
+  readonly next: string | undefined
+}
+
+const PAGE = 500
+/** What a glob pattern gives a meaning to. A namespace has none of it. */
+const ALL = '*'
+
+/** Which keys belong to a namespace, and a pattern that lets all of those through. */
+export interface Selection {
+  readonly pattern: string
+  includes(key: string): boolean
+}
+
+/** Throws `INVALID_ARGUMENT` for a name that no namespace has. */
+export function selectionOf(namespace: string | undefined): Selection {
+  if (namespace === undefined) return { pattern: ALL, includes: () => true }
+  if (typeof namespace !== 'string' || !/^[\w-]+(\.[\w-]+)*$/.test(namespace)) {
+    throw new HitherError('INVALID_ARGUMENT', 'a namespace is letters, digits, _ and -, nested ones joined by a dot')
+  }
+  const own = new RegExp(`^:?${namespace.replaceAll('.', '\\.')}(\\.[\\w-]+)*:`)
+  return { pattern: `*${namespace}*`, includes: (key) => own.test(key) }
+}
+
+/**
+ * Says which server answers, so that a cursor is not used with another: after a failover or a restart it would skip keys.
+ * Undefined where the server does not say.
+ */
+export async function serverId({ transport }: Store): Promise<string | undefined> {
+  if (!transport || transport.cluster) return undefined
+  const reply = await transport.send({ args: ['INFO', 'server'], effect: 'read' })
+  return typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined
+}
+
+/** How many keys a source has, where it says so. */
+export async function countKeys({ transport }: Store): Promise<number | undefined> {
+  if (!transport || transport.cluster) return undefined
+  const reply = await transport.send({ args: ['DBSIZE'], effect: 'read' })
+  return typeof reply === 'number' ? reply : undefined
+}
+
+/**
+ * The keys of a store, a page at a time: by cursor from `cursor` on where one server is asked, otherwise from the start.
+ * Throws `UNSUPPORTED` for a store that cannot list its keys.
+ */
+export async function* pagesOf(store: Store, selection: Selection, cursor: string): AsyncGenerator<Page> {
+  const { transport } = store
+  if (transport && !transport.cluster) yield* byCursor(transport, selection, cursor)
+  else if (store.scan) yield* paged(store.scan(selection.pattern), selection)
+  else throw new HitherError('UNSUPPORTED', `${store.name} cannot list its keys: give them as keys`)
+}
+
+async function* byCursor(transport: Transport, { pattern, includes }: Selection, from: string): AsyncGenerator<Page> {
+  let cursor = from || '0'
+  do {
+    const reply = await transport.send({ args: ['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE], effect: 'read' })
+    if (!Array.isArray(reply)) throw new StoreRejectedError('SCAN', reply as ReplyError)
+    cursor = String(reply[0])
+    yield { keys: (reply[1] as string[]).filter(includes), next: cursor === '0' ? '' : cursor }
+  } while (cursor !== '0')
+}
+
+/** Keys of any source, in portions. */
+export async function* paged(
+  keys: Iterable<string> | AsyncIterable<string>,
+  { includes }: Pick<Selection, 'includes'>,
+): AsyncGenerator<Page> {
+  let page: string[] = []
+  for await (const key of keys) {
+    if (!includes(key)) continue
+    page.push(key)
+    if (page.length < PAGE) continue
+    yield { keys: page, next: undefined }
+    page = []
+  }
+  yield { keys: page, next: '' }
+}

@@ -1,0 +1,150 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startGateway } from 'hither/node'
+import { afterAll, describe, expect, it } from 'vitest'
+import { tcpStore } from '../../adapters/tcp/index.ts'
+import { freePort, type Server, startServer } from '../../scripts/servers.ts'
+import type { Store } from '../../src/store/store.ts'
+import { type CliRun, runCli } from '../support/run-cli.ts'
+
+const SECRET = 's3cret-4711'
+const servers: Server[] = []
+const runs: CliRun[] = []
+const folder = mkdtempSync(join(tmpdir(), 'hither-migrate-'))
+const start = async (name: Parameters<typeof startServer>[0], args: string[] = []): Promise<Server> => {
+  const server = await startServer(name, { args })
+  servers.push(server)
+  return server
+}
+const run = (args: string[], env: Record<string, string> = {}): CliRun => {
+  const one = runCli(['migrate', ...args], env)
+  runs.push(one)
+  return one
+}
+afterAll(async () => {
+  for (const { child } of runs) child.kill('SIGKILL')
+  await Promise.all(servers.map((server) => server.stop()))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)
+async function fill(store: Store, count: number): Promise<void> {
+  const keys = keysOf(count)
+  for (let at = 0; at < count; at += 5000)
+    await Promise.all(keys.slice(at, at + 5000).map((key) => store.set(key, key, 3_600_000)))
+}
+async function missing(store: Store, count: number): Promise<number> {
+  const keys = keysOf(count)
+  let absent = 0
+  for (let at = 0; at < count; at += 5000) {
+    const part = keys.slice(at, at + 5000)
+    const values = await store.getMany(part)
+    absent += part.filter((key, i) => values[i] !== key).length
+  }
+  return absent
+}
+
+describe('hither migrate', { timeout: 180_000 }, () => {
+  it('killed twice in the middle of 100,000 keys and resumed, loses none and begins where it was', async () => {
+    const [source, target] = [await start('redis8', ['--requirepass', SECRET]), await start('valkey')]
+    const from = tcpStore(source.url.replace('//', `//:${SECRET}@`))
+    const to = tcpStore(target.url)
+    await fill(from, 100_000)
+    const state = join(folder, 'state.json')
+    const args = [source.url.replace('//', `//:${SECRET}@`), target.url, '--state', state, '--rate', '100000', '--json']
+    for (const wanted of [5_000, 30_000]) {
+      const first = run(args)
+      await expect
+        .poll(() => to.transport?.send({ args: ['DBSIZE'], effect: 'read' }), { timeout: 60_000, interval: 20 })
+        .toBeGreaterThan(wanted)
+      first.child.kill('SIGKILL')
+      await first.ended
+      expect(existsSync(state)).toBe(true)
+    }
+    expect(statSync(state).mode & 0o777).toBe(0o600)
+    expect(readFileSync(state, 'utf8')).not.toContain(SECRET)
+    const { counts, cursor } = JSON.parse(readFileSync(state, 'utf8')) as { counts: { copied: number }; cursor: string }
+    expect([counts.copied > 25_000, cursor !== '']).toEqual([true, true])
+    const last = run(args)
+    expect([await last.ended, last.err()]).toEqual([0, expect.stringContaining(state)])
+    const result = JSON.parse(last.out()) as { copied: number; notMoved: unknown[] }
+    expect(await missing(to, 100_000)).toBe(0)
+    // It did not begin anew: each key once, and a page for each time it was killed.
+    expect([result.copied >= 100_000, result.copied < 105_000, result.notMoved]).toEqual([true, true, []])
+    expect(existsSync(state)).toBe(false)
+    for (const one of runs) expect(one.out() + one.err()).not.toContain(SECRET)
+    await Promise.all([from.close(), to.close()])
+  })
+
+  it('goes from REST to Memcached and names what cannot be moved', async () => {
+    const source = await start('redis7')
+    const target = await start('memcached')
+    const gateway = await startGateway({ redis: source.url, token: SECRET, port: 0 })
+    const from = tcpStore(source.url)
+    await from.set('a', '1')
+    await from.transport?.send({ args: ['HSET', 'hash\u001b[2J', 'f', '1'], effect: 'once' })
+    const one = run([gateway.url, target.url, '--state', join(folder, 'rest.json')], { HITHER_FROM_TOKEN: SECRET })
+    expect([await one.ended, one.out()]).toEqual([
+      0,
+      expect.stringMatching(/^1 keys copied.*\n1 not moved: not a string.*\n {2}"hash\\u001b\[2J"\n$/),
+    ])
+    expect(one.out() + one.err()).not.toContain(SECRET)
+    await from.close()
+    await gateway.stop()
+  })
+
+  it('stops at a signal, or where the target cannot be reached, and says how to go on', async () => {
+    const [source, target] = [await start('redis8'), await start('redis7')]
+    const from = tcpStore(source.url)
+    const to = tcpStore(target.url)
+    await fill(from, 5000)
+    const args = [source.url, target.url, '--state', join(folder, 'stop.json')]
+    const slow = run([...args, '--rate', '1000'])
+    await expect
+      .poll(() => to.transport?.send({ args: ['DBSIZE'], effect: 'read' }), { timeout: 60_000 })
+      .toBeGreaterThan(500)
+    slow.child.kill('SIGINT')
+    expect([await slow.ended, slow.out(), slow.err()]).toEqual([
+      1,
+      '',
+      expect.stringMatching(/hither: stopped; the same command goes on/),
+    ])
+    expect(await run(args).ended).toBe(0)
+    expect(await missing(to, 5000)).toBe(0)
+    const dead = run([
+      source.url,
+      `redis://:${SECRET}@127.0.0.1:${await freePort()}`,
+      '--state',
+      join(folder, 'dead.json'),
+    ])
+    expect([await dead.ended, dead.err()]).toEqual([1, expect.stringMatching(/hither: STORE_UNAVAILABLE: /)])
+    expect(dead.err()).not.toContain(SECRET)
+    await Promise.all([from.close(), to.close()])
+  })
+
+  it('refuses wrong usage, without the text of what was given', async () => {
+    const broken = join(folder, 'broken.json')
+    writeFileSync(broken, '{')
+    const { url } = await start('redis8')
+    const other = await start('redis7')
+    const cases = [
+      [],
+      ['redis://127.0.0.1'],
+      ['redis://127.0.0.1', 'redis://127.0.0.1'],
+      ['redis://127.0.0.1', 'redis://h', 'redis://h'],
+      ['redis://127.0.0.1', `mongodb://:${SECRET}@h`],
+      ['redis://127.0.0.1', 'redis://h', '--rate', '0'],
+      ['redis://127.0.0.1', 'redis://h', '--rate', 'x'],
+      ['redis://127.0.0.1', 'https://example.com'],
+    ]
+    for (const one of [
+      ...cases.map((args) => run(args)),
+      run([url, other.url, '--state', broken]),
+      run([url, other.url, '--namespace', 'a*']),
+    ]) {
+      expect([await one.ended, one.out(), one.err()]).toEqual([2, '', expect.stringMatching(/hither: [^\n]+\n$/)])
+      expect(one.err()).not.toContain(SECRET)
+    }
+  })
+})

@@ -1,0 +1,56 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const TESTS = ['migrate/migrate.test.ts']
+const copy = of('src/migrate/copy-key.ts', TESTS)
+const keys = of('src/migrate/keys.ts', TESTS)
+const run = of('src/migrate/migrate.ts', TESTS)
+const state = of('src/migrate/state.ts', TESTS)
+const dual = of('src/migrate/dual-store.ts', TESTS)
+const memory = of('adapters/memory/index.ts', TESTS)
+
+export const mutants: readonly Mutant[] = [
+  copy('a key is read again after it was copied', 'if (isSame(before, after)) {', 'if (before || after) {'),
+  copy('a lifetime that changed is copied again', 'Math.abs(before.endsAt - after.endsAt) <= SAME_END_MS', 'true'),
+  copy(
+    'what is absent in the source is deleted in the target',
+    '(gone|value-too-large|bytes)',
+    '(value-too-large|bytes)',
+  ),
+  copy('no older value of what is too large stays', '(gone|value-too-large|bytes)', '(gone|bytes)'),
+  copy('bytes that are no text are copied as bytes', '!String(text).includes(REPLACED)', 'true'),
+  copy('a digest without its name is named', 'if (/^~sha256:', 'if (/^~never:'),
+  keys('a namespace takes no other that begins alike', '(\\\\.[\\\\w-]+)*:`', '.*:`'),
+  keys('a namespace is no pattern', "typeof namespace !== 'string' || !/^", "typeof namespace !== 'string' || !/"),
+  run('what was left half done is copied first', 'if (at.pending.length > 0)', 'if (at.pending.length < 0)'),
+  run(
+    'a store that is away is tried again',
+    'if (!isPassing(failure) || elapsedMs() - run.goodAt > patienceMs) throw failure',
+    'throw failure',
+  ),
+  run('but not without end', '|| elapsedMs() - run.goodAt > patienceMs) throw failure', ') throw failure'),
+  run('keys of state are named on a store without operations', 'if (hasOperations(to) || ', 'if (true || '),
+  run('the rate is bounded', 'if (waitMs > 1)', 'if (waitMs < 0)'),
+  state('a state of another run is refused', 'if (saved?.of !== of)', 'if (!of)'),
+  dual(
+    'a write that may have run is brought over',
+    'if (isHitherError(error) && error.maybeExecuted) remember(keys)',
+    '',
+  ),
+  dual('what failed is remembered', '    remember(failed)\n', ''),
+  dual(
+    'both have to answer where an old value would be read again',
+    '    if (isStrict)\n      throw',
+    '    if (!isStrict)\n      throw',
+  ),
+  dual(
+    'a key that was deleted meanwhile is taken away again',
+    "if (typeof again !== 'object' || again.value !== copy.value)",
+    'if (false)',
+  ),
+  dual('a step sees what only the old store has', 'if (isStrict) await pull(key, call)', ''),
+  memory(
+    'bytes that a step looked at stay bytes',
+    'if (current !== next || slot?.endsMs !== endsMs)',
+    'if (slot?.value !== next || slot.endsMs !== endsMs)',
+  ),
+]

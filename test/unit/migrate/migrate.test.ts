@@ -1,0 +1,339 @@
+import { createCache, HitherError } from 'hither'
+import { memoryStore } from 'hither/memory'
+import { dualStore, type MigrateState, migrate } from 'hither/migrate'
+import { describe, expect, it } from 'vitest'
+import { addToCount } from '../../../src/counter/operations.ts'
+import type { AtomicStore, Call } from '../../../src/store/store.ts'
+import { brokenStore } from '../../../src/testing/broken-store.ts'
+
+const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)
+
+/** A state in memory, as a file would keep it. */
+function stateIn(box: { text?: string | undefined }): MigrateState {
+  return {
+    load: async () => box.text,
+    save: async (text) => {
+      box.text = text
+    },
+  }
+}
+/** `store` with some of its methods replaced. */
+const over = (store: AtomicStore, methods: Partial<AtomicStore>): AtomicStore => ({ ...store, ...methods })
+
+describe('migrate', () => {
+  it('copies text, bytes and lifetimes, and leaves alone what only the target has', async () => {
+    let at = 1_000_000
+    const now = (): number => at
+    const [from, to] = [memoryStore({ now }), memoryStore({ now })]
+    await from.set('text', 'ü😀', 60_000)
+    await from.set('forever', 'x')
+    await from.set('odd', 'a\uFFFDb')
+    await from.setBytes?.('bytes', new Uint8Array([0, 255, 254, 10]), 60_000)
+    await to.set('own', 'kept')
+    await to.set('text', 'older')
+    const result = await migrate(from, to, { keys: ['text', 'forever', 'odd', 'bytes', 'gone'] })
+    expect(result).toEqual({ copied: 4, bytes: 6 + 1 + 5 + 4, gone: 1, kept: 0, notMoved: [] })
+    expect(await to.getMany(['text', 'forever', 'odd', 'own'])).toEqual(['ü😀', 'x', 'a\uFFFDb', 'kept'])
+    expect(await to.getBytes?.('bytes')).toEqual(new Uint8Array([0, 255, 254, 10]))
+    at += 60_001
+    expect(await to.getMany(['text', 'forever', 'bytes'])).toEqual([undefined, 'x', undefined])
+  })
+
+  it('keeps what the target has, where asked to', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await Promise.all([from.set('a', 'new'), from.set('b', 'new'), to.set('a', 'old')])
+    const result = await migrate(from, to, { keys: ['a', 'b', 'none'], existing: 'keep' })
+    expect(result).toMatchObject({ copied: 1, kept: 1, gone: 1 })
+    expect(await to.getMany(['a', 'b'])).toEqual(['old', 'new'])
+  })
+
+  it('counts and names what cannot move, and leaves no older value of it', async () => {
+    const from = memoryStore({ maxKeyBytes: 4096 })
+    const to = memoryStore({ maxValueBytes: 100 })
+    const long = 'k'.repeat(2000)
+    await Promise.all([from.set('large', 'x'.repeat(101)), from.set(long, '1'), from.set('huge', 'x'.repeat(200_000))])
+    await to.set('large', 'older')
+    const result = await migrate(from, to, { keys: ['large', long, 'huge', `~sha256:${'a'.repeat(43)}`, 'a\uFFFD'] })
+    expect(result.notMoved).toEqual([
+      { reason: 'value-too-large', count: 2, keys: ['large', 'huge'] },
+      { reason: 'key-too-long', count: 1, keys: [long] },
+      { reason: 'hashed-key', count: 1, keys: [`~sha256:${'a'.repeat(43)}`] },
+      { reason: 'binary-key', count: 1, keys: ['a\uFFFD'] },
+    ])
+    expect(await to.get('large')).toBeUndefined()
+  })
+
+  it('names tag versions and other state where the target has no operations', async () => {
+    const from = memoryStore()
+    const { run: _, ...plain } = memoryStore()
+    const cache = createCache({ store: from, namespace: 'shop', ttl: '1m' })
+    await cache.set('a', 1, { tags: ['t'] })
+    const result = await migrate(from, plain, { keys: ['shop:a', ':shop:t:t', ':shop:g'] })
+    expect(result).toMatchObject({ copied: 1 })
+    expect(result.notMoved.map(({ reason, keys }) => [reason, ...keys])).toEqual([
+      ['tag-version', ':shop:t:t'],
+      ['needs-operations', ':shop:g'],
+    ])
+  })
+
+  it('takes a namespace with those nested in it, and no other', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const wanted = ['shop:a', 'shop.eu:a', ':shop:g', ':shop.eu:t:x']
+    const others = ['shopping:a', 'workshop:a', 'other:shop:a', ':shopping:g', 'shop']
+    for (const key of [...wanted, ...others]) await from.set(key, '1')
+    expect(await migrate(from, to, { keys: [...wanted, ...others], namespace: 'shop' })).toMatchObject({ copied: 4 })
+    expect(await to.getMany(others)).toEqual(others.map(() => undefined))
+  })
+
+  it('does not put back what is deleted or changed in both stores during the copy', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await Promise.all([from.set('deleted', 'old'), from.set('changed', 'old'), from.set('touched', 'same', 1000)])
+    const lives: number[] = []
+    const late = over(to, {
+      async set(key, value, ttlMs, call) {
+        if (key === 'touched') lives.push(ttlMs ?? 0)
+        if (value === 'old' && key === 'deleted') await Promise.all([from.delete([key]), to.delete([key])])
+        if (value === 'old' && key === 'changed') await Promise.all([from.set(key, 'new'), to.set(key, 'new')])
+        if (key === 'touched' && (ttlMs ?? 0) <= 1000) await from.set(key, 'same', 60_000)
+        await to.set(key, value, ttlMs, call)
+      },
+    })
+    await migrate(from, late, { keys: ['deleted', 'changed', 'touched'] })
+    expect(await to.getMany(['deleted', 'changed', 'touched'])).toEqual([undefined, 'new', 'same'])
+    expect(lives.map((ms) => ms > 1000)).toEqual([false, true])
+  })
+
+  it('goes on where the target is away for a while, and ends where it stays away', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const keys = keysOf(300)
+    for (const key of keys) await from.set(key, key)
+    const broken = brokenStore(undefined, { store: to })
+    let calls = 0
+    const flaky = over(broken, {
+      ...broken,
+      async set(key, value, ttlMs, call) {
+        if (++calls === 150) {
+          broken.fault = 'down'
+          setTimeout(() => {
+            broken.fault = undefined
+          }, 300)
+        }
+        await broken.set(key, value, ttlMs, call)
+      },
+    })
+    expect(await migrate(from, flaky, { keys })).toMatchObject({ copied: 300 })
+    expect(await to.getMany(keys)).toEqual(keys)
+    const box: { text?: string } = {}
+    const dead = over(brokenStore('down'), { ready: async () => {} })
+    await expect(migrate(from, dead, { keys, patienceMs: 300, state: stateIn(box) })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    })
+    expect(box.text).toContain('k:0')
+  })
+
+  it('is resumed from its state, counts on, and mends what was left half done', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const keys = keysOf(1200)
+    for (const key of keys) await from.set(key, key)
+    const box: { text?: string } = {}
+    const stop = new AbortController()
+    const first = migrate(from, to, {
+      keys,
+      state: stateIn(box),
+      signal: stop.signal,
+      onProgress: ({ copied }) => copied >= 500 && stop.abort(new Error('stopped')),
+    })
+    await expect(first).rejects.toThrow('stopped')
+    const pending = (JSON.parse(box.text ?? '') as { pending: string[] }).pending
+    expect(pending.length).toBe(500)
+    // As a process that was killed between its write and its second look would leave them.
+    await from.delete([pending[0] as string])
+    await to.set(pending[0] as string, 'deleted meanwhile')
+    const rest = keys.filter((key) => key !== pending[0])
+    const result = await migrate(from, to, { keys: rest, state: stateIn(box) })
+    expect(await to.getMany(keys)).toEqual(keys.map((key) => (key === pending[0] ? undefined : key)))
+    expect(result.copied).toBeGreaterThan(1200)
+    expect(box.text).toBeUndefined()
+  })
+
+  it('refuses what makes no sense before it copies anything', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const { run: _, ...plain } = memoryStore()
+    const invalid = { code: 'INVALID_ARGUMENT' }
+    const keys: readonly string[] = ['a']
+    await expect(migrate(from, from, { keys })).rejects.toMatchObject(invalid)
+    await expect(migrate(from, to)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(migrate(plain as AtomicStore, to, { keys })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    const wrong: readonly object[] = [
+      { namespace: '' },
+      { namespace: 'a*' },
+      { namespace: 'a..b' },
+      { keysPerSecond: 0 },
+      { bytesPerSecond: Number.NaN },
+      { patienceMs: -1 },
+      { existing: 'skip' },
+      { state: {} },
+      { rate: 5 },
+    ]
+    for (const options of wrong)
+      await expect(migrate(from, to, { keys, ...options }), JSON.stringify(options)).rejects.toMatchObject(invalid)
+    const texts: readonly string[] = [
+      '',
+      '{',
+      '{"form":2}',
+      '{"form":1,"of":"x","cursor":"","pending":[],"counts":{"notMoved":{}}}',
+    ]
+    for (const text of texts)
+      await expect(migrate(from, to, { keys, state: stateIn({ text }) }), text).rejects.toMatchObject(invalid)
+    await expect(migrate(undefined as unknown as AtomicStore, to)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(migrate(from, undefined as unknown as AtomicStore, { keys })).rejects.toMatchObject(invalid)
+  })
+
+  it('bounds its rate', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const keys = keysOf(300)
+    for (const key of keys) await from.set(key, 'x'.repeat(100))
+    const seen: number[] = []
+    let signal = new AbortController()
+    const slow = (options: object): Promise<unknown> =>
+      migrate(from, to, { keys, signal: signal.signal, onProgress: ({ copied }) => seen.push(copied), ...options })
+    for (const options of [{ keysPerSecond: 1 }, { bytesPerSecond: 1 }]) {
+      signal = new AbortController()
+      const run = slow(options)
+      const outcome = run.catch((error: unknown) => error)
+      await expect.poll(async () => (await to.getMany(keys)).filter(Boolean).length).toBe(100)
+      signal.abort('enough')
+      expect(await outcome).toBe('enough')
+      expect((await to.getMany(keys)).filter(Boolean).length).toBe(100)
+      await to.delete(keys)
+    }
+  })
+})
+
+describe('a dual store', () => {
+  it('writes to both and reads from the one that decides', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const dual = dualStore(from, to)
+    await from.set('old', '1')
+    await to.set('stale', '2')
+    expect(await dual.getMany(['old', 'stale'])).toEqual(['1', undefined])
+    await dual.set('a', 'x', 60_000)
+    await dual.setBytes?.('b', new Uint8Array([255]))
+    expect(await dual.run(addToCount, 'n', [5, '', '', 0])).toBe('5')
+    expect([await from.get('a'), await to.get('a'), await to.getBytes?.('b'), await to.get('n')]).toEqual([
+      'x',
+      'x',
+      new Uint8Array([255]),
+      '5',
+    ])
+    expect(await dual.delete(['a', 'b', 'none'])).toBe(2)
+    expect(await to.getMany(['a', 'b'])).toEqual([undefined, undefined])
+  })
+
+  it('goes on without the other store, and catches up', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const broken = brokenStore(undefined, { store: to })
+    const events: string[] = []
+    const dual = dualStore(from, broken, { onEvent: ({ type }) => events.push(type) })
+    await dual.set('a', '1')
+    await dual.set('b', '1')
+    broken.fault = 'down'
+    await dual.set('a', '2')
+    expect(await dual.delete(['b'])).toBe(1)
+    expect([await dual.get('a'), await to.get('a'), dual.pending, events]).toEqual(['2', '1', 2, ['behind']])
+    await expect(dual.sync()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    broken.fault = undefined
+    await dual.sync()
+    expect([await to.get('a'), await to.get('b'), dual.pending]).toEqual(['2', undefined, 0])
+  })
+
+  it('waits for a store that hangs no longer than it is told', async () => {
+    const from = memoryStore()
+    const dual = dualStore(from, brokenStore('hangs', { store: memoryStore() }), { mirrorTimeoutMs: 20 })
+    await dual.set('a', '1')
+    expect([dual.pending, await dual.get('a')]).toEqual([1, '1'])
+  })
+
+  it('remembers a write that may have run although it failed', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const lost = over(from, {
+      async set(key, value, ttlMs, call) {
+        await from.set(key, value, ttlMs, call)
+        throw new HitherError('STORE_UNAVAILABLE', 'the reply was lost', { maybeExecuted: true })
+      },
+    })
+    const dual = dualStore(lost, to)
+    await expect(dual.set('a', '1')).rejects.toMatchObject({ maybeExecuted: true })
+    await dual.sync()
+    expect(await to.get('a')).toBe('1')
+  })
+
+  it('decides by the new store after the move, and reads through to the old one', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const dual = dualStore(from, to, { reads: 'to' })
+    await from.set('old', '7', 60_000)
+    await from.set('count', '7')
+    await Promise.all([from.set('both', 'old'), to.set('both', 'new')])
+    expect(await dual.getMany(['old', 'both', 'none', 'old'])).toEqual(['7', 'new', undefined, '7'])
+    expect([await dual.get('old'), await dual.getBytes?.('old')]).toEqual(['7', new TextEncoder().encode('7')])
+    expect(await dual.run(addToCount, 'count', [1, '', '', 0])).toBe('8')
+    expect([await from.get('count'), await to.get('count')]).toEqual(['8', '8'])
+    expect(await dual.delete(['old'])).toBe(1)
+    expect(await dual.get('old')).toBeUndefined()
+  })
+
+  it('rejects there when the old store misses a write, which would be read again', async () => {
+    const from = brokenStore(undefined, { store: memoryStore() })
+    const dual = dualStore(from, memoryStore(), { reads: 'to' })
+    await dual.set('a', '1')
+    from.fault = 'down'
+    await expect(dual.set('a', '2')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    await expect(dual.delete(['a'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(dual.get('other')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+
+  it('does not bring a key to the new store that was deleted meanwhile', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await from.set('n', '7')
+    const late = over(to, {
+      async run(operation, key, args, call?: Call) {
+        if (operation.name === 'migrate.add') await from.delete([key])
+        return to.run(operation, key, args, call)
+      },
+    })
+    expect(await dualStore(from, late, { reads: 'to' }).run(addToCount, 'n', [1, '', '', 0])).toBe('1')
+  })
+
+  it('serves a cache while migrate runs: every value ends in the new store', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const old = createCache({ store: from, namespace: 'c', ttl: '1h' })
+    for (let i = 0; i < 200; i++) await old.set(`${i}`, i, { tags: ['all'] })
+    const cache = createCache({ store: dualStore(from, to), namespace: 'c', ttl: '1h' })
+    const keys = [':c:g', ':c:t:all', ...Array.from({ length: 200 }, (_, i) => `c:${i}`)]
+    const moving = migrate(from, to, { keys })
+    for (let i = 0; i < 200; i += 2) await (i % 4 ? cache.delete(`${i}`) : cache.set(`${i}`, -i, { tags: ['all'] }))
+    await moving
+    const moved = createCache({ store: to, namespace: 'c', ttl: '1h' })
+    for (let i = 0; i < 200; i++) {
+      expect(await moved.get(`${i}`, { tags: ['all'] })).toBe(i % 2 ? i : i % 4 ? undefined : -i)
+    }
+    await cache.invalidateTags(['all'])
+    expect(await moved.get('1', { tags: ['all'] })).toBeUndefined()
+  })
+
+  it('refuses what makes no sense', () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const { run: _, ...plain } = memoryStore()
+    expect(() => dualStore(from, from)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    expect(() => dualStore(from, to, { reads: 'both' as 'to' })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+    expect(() => dualStore(from, to, { mirrorTimeoutMs: 0 })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+    expect(() => dualStore(from, plain as AtomicStore, { reads: 'to' })).toThrow(
+      expect.objectContaining({ code: 'UNSUPPORTED' }),
+    )
+    expect(dualStore(from, plain).name).toBe('dual')
+  })
+})
