@@ -6,7 +6,7 @@ import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
-import { createClient, isHashedName, type Place } from './client.ts'
+import { type Client, createClient, isHashedName, type Place } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
 import { globOf, listKeys } from './scan.ts'
@@ -23,6 +23,8 @@ export interface MemcachedStore extends AtomicStore {
   readonly scan: NonNullable<AtomicStore['scan']>
 }
 
+const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong' } as const
+
 /**
  * A store over memcached 1.6 or later, by its meta protocol, on sockets of our own. It connects at the first call;
  * `await store.ready()` asks at once. Operations run by compare-and-swap, on this process's clock; lifetimes that `set`
@@ -33,14 +35,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   const client = createClient(settings)
   const queue = createKeyQueue(() => {})
   const { maxKeyBytes, maxValueBytes, timeoutMs } = settings
-  const traits: StoreTraits = {
-    shared: true,
-    ttlStepMs: 1000,
-    maxKeyBytes,
-    maxValueBytes,
-    clock: 'client',
-    consistency: 'strong',
-  }
+  const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes }
   let closed = false
 
   const limitsOf = (call: Call | undefined): CallLimits => ({
@@ -109,25 +104,13 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       }),
     )
 
-  /** The whole key of an item that is stored under a digest; the digest where the item does not say. */
-  const wholeName = (name: string, server: number, limits: CallLimits): Promise<string> =>
-    client.ask({
-      ...limits,
-      place: { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 },
-      effect: 'read',
-      build: (opaque) => [getCommand({ text: name, flag: '' }, ' v f', opaque)],
-      read({ code, line, bytes, from, to }) {
-        const isFramed = code === 'VA' && line.includes(` f${FRAMED} `)
-        return (isFramed && hashedKeyOf(bytes, from, to)) || name
-      },
-    })
   async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     const fits = globOf(pattern)
     for (const [server, link] of settings.links.entries()) {
       for await (const names of listKeys(link, call)) {
         const keys = await Promise.all(
-          names.map((name) => (isHashedName(name) ? wholeName(name, server, limitsOf(call)) : name)),
+          names.map((name) => (isHashedName(name) ? wholeName(client, name, server, limitsOf(call)) : name)),
         )
         yield* keys.filter((key) => fits.test(key))
       }
@@ -192,4 +175,18 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       client.close()
     },
   }
+}
+
+/** The whole key of an item that is stored under a digest; the digest where the item does not say. */
+function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string> {
+  return client.ask({
+    ...limits,
+    place: { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 },
+    effect: 'read',
+    build: (opaque) => [getCommand({ text: name, flag: '' }, ' v f', opaque)],
+    read({ code, line, bytes, from, to }) {
+      const isFramed = code === 'VA' && line.includes(` f${FRAMED} `)
+      return (isFramed && hashedKeyOf(bytes, from, to)) || name
+    },
+  })
 }

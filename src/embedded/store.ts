@@ -21,20 +21,15 @@ export interface EngineStoreOptions {
   readonly onClose?: () => void
 }
 
+const TRAITS = { shared: false, ttlStepMs: 1, clock: 'server', consistency: 'strong' } as const
+
 /**
  * The `Store` contract over an engine in this process. Calls act at once, in call order. An operation runs its `apply`:
  * no script is needed, and none is run.
  */
 export function storeOver(engine: Engine, options: EngineStoreOptions = {}): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8_388_608 } = options
-  const traits: StoreTraits = {
-    shared: false,
-    ttlStepMs: 1,
-    maxKeyBytes,
-    maxValueBytes,
-    clock: 'server',
-    consistency: 'strong',
-  }
+  const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes }
   const transport = createTransport(engine)
   const client = engine.connect({ reply() {}, push() {} })
   client.user = engine.users.get('default')
@@ -52,6 +47,10 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     const value = client.find(fromText(key))
     return typeof value === 'string' ? value : undefined
   }
+  const readText = (key: string): string | undefined => {
+    const value = read(key)
+    return value === undefined ? undefined : toText(value)
+  }
   const write = (name: string, value: string, endMs: number | undefined): void => {
     if (engine.meter && !engine.meter.makeRoom()) throw new StoreRejectedError('SET', new ReplyError(OOM))
     if (endMs !== undefined && endMs <= engine.nowMs) {
@@ -64,8 +63,6 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     client.changed(name, '$', 'set')
     engine.waiters.serve()
   }
-  const endOf = (ttlMs: number | undefined): number | undefined =>
-    ttlMs === undefined ? undefined : engine.nowMs + ttlMs
 
   const run = <A extends readonly Arg[], R extends OperationReply>(
     operation: Operation<A, R>,
@@ -102,23 +99,19 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     async get(key, call) {
       checkKey(key, traits)
       enter(call)
-      const value = read(key)
-      return value === undefined ? undefined : toText(value)
+      return readText(key)
     },
     async getMany(keys, call) {
       checkKeys(keys, traits)
       enter(call)
-      return keys.map((key) => {
-        const value = read(key)
-        return value === undefined ? undefined : toText(value)
-      })
+      return keys.map(readText)
     },
     async set(key, value, ttlMs, call) {
       checkKey(key, traits)
       checkValue(value, traits)
       checkTtl(ttlMs)
       enter(call)
-      write(fromText(key), fromText(value), endOf(ttlMs))
+      write(fromText(key), fromText(value), endOf(engine, ttlMs))
     },
     async delete(keys, call) {
       checkKeys(keys, traits)
@@ -148,9 +141,7 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
       if (reply instanceof ReplyError) throw new StoreRejectedError(String(args[0]), reply)
       return reply
     },
-    async ready(call) {
-      enter(call)
-    },
+    ready: async (call) => enter(call),
     async close() {
       if (closed) return
       closed = true
@@ -167,11 +158,9 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     async setBytes(key, value, ttlMs, call) {
       checkKey(key, traits)
       checkTtl(ttlMs)
-      if (value.byteLength > traits.maxValueBytes) {
-        throw new HitherError('VALUE_TOO_LARGE', `a value may have ${traits.maxValueBytes} bytes`)
-      }
+      checkValue(value, traits, true)
       enter(call)
-      write(fromText(key), fromBytes(value), endOf(ttlMs))
+      write(fromText(key), fromBytes(value), endOf(engine, ttlMs))
     },
     async *scan(pattern, call) {
       enter(call)
@@ -186,4 +175,8 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
     },
     subscribe: transport.subscribe as NonNullable<CommandStore['subscribe']>,
   }
+}
+
+function endOf({ nowMs }: Engine, ttlMs: number | undefined): number | undefined {
+  return ttlMs === undefined ? undefined : nowMs + ttlMs
 }

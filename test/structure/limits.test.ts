@@ -10,14 +10,11 @@ const FILE_LINES = 350
 const excused: Readonly<Record<string, string>> = {
   'src/gateway/command-table.ts': 'A line for each command of any server',
   'src/testing/contract.ts': 'One suite, read from top to bottom',
+  'src/store/resp.ts': '`createParser` is one machine',
+  'src/embedded/table-rows.ts': 'Written by scripts/embedded-table.ts',
 }
 /** Files that are still to be split. None is added. */
-const toBeSplit: readonly string[] = [
-  'adapters/ioredis/transport.ts',
-  'adapters/memcached/connection.ts',
-  'adapters/memory/index.ts',
-  'src/store/resp.ts',
-]
+const toBeSplit: readonly string[] = ['adapters/memcached/connection.ts']
 
 /** One line for each file and function that is too long. */
 function tooLong(files: Files): string[] {

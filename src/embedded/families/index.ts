@@ -21,6 +21,7 @@ import { sortedCombined } from './sorted-combined.ts'
 import { sortedRanges } from './sorted-ranges.ts'
 import { sortedSets } from './sorted-sets.ts'
 import { sorting } from './sorting.ts'
+import { streamClaims } from './stream-claims.ts'
 import { streamGroups } from './stream-groups.ts'
 import { streamReads } from './stream-reads.ts'
 import { streams } from './streams.ts'
@@ -52,6 +53,7 @@ export const families: Family = Object.assign(
   sortedRanges,
   sortedSets,
   sorting,
+  streamClaims,
   streamGroups,
   streamReads,
   streams,

@@ -1,5 +1,5 @@
 import type { Client, Family } from '../contracts.ts'
-import { exactInt, int, parseUint64 } from '../numbers.ts'
+import { exactInt, int } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import {
   createGroup,
@@ -8,7 +8,6 @@ import {
   idAfter,
   MAX_ID,
   MIN_ID,
-  type Pending,
   parseId,
   Stream,
   type StreamId,
@@ -121,122 +120,6 @@ function pending(client: Client, args: readonly string[]): Reply {
   return found
 }
 
-const isId = (text: string): boolean =>
-  text.split('-', 3).length < 3 && text.split('-').every((part) => parseUint64(part) !== undefined)
-
-/** Gives an entry to another consumer. */
-function hand(client: Client, group: Group, id: StreamId, key: string, to: string, set: Partial<Pending>): Pending {
-  const consumer = consumerOf(client, group, to, key)
-  const old = group.pending.get(id)
-  old?.consumer.pending.delete(id)
-  const own: Pending = { consumer, deliveredMs: set.deliveredMs ?? client.now, count: set.count ?? old?.count ?? 0 }
-  group.pending.set(id, own)
-  consumer.pending.set(id, own)
-  return own
-}
-
-function forget(group: Group, id: StreamId): void {
-  group.pending.get(id)?.consumer.pending.delete(id)
-  group.pending.delete(id)
-}
-
-function claim(client: Client, args: readonly string[]): Reply {
-  const [, key = '', name = '', owner = '', idle] = args
-  const stream = client.stream(key)
-  const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
-  const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XCLAIM'))
-  let at = 5
-  const ids: StreamId[] = []
-  for (; at < args.length && isId(args[at] as string); at++) ids.push(parseId(args[at] as string, 0n, true))
-  let deliveredMs: number | undefined
-  let count: number | undefined
-  let force = false
-  let justId = false
-  let lastId: StreamId | undefined
-  for (; at < args.length; at++) {
-    const word = (args[at] as string).toUpperCase()
-    const more = at + 1 < args.length
-    if (word === 'FORCE') force = true
-    else if (word === 'JUSTID') justId = true
-    else if (word === 'IDLE' && more)
-      deliveredMs = client.now - int(args[++at], 'ERR Invalid IDLE option argument for XCLAIM')
-    else if (word === 'TIME' && more) deliveredMs = int(args[++at], 'ERR Invalid TIME option argument for XCLAIM')
-    else if (word === 'RETRYCOUNT' && more) {
-      count = int(args[++at], 'ERR Invalid RETRYCOUNT option argument for XCLAIM')
-    } else if (word === 'LASTID' && more) lastId = parseId(args[++at] as string, 0n, true)
-    else fail(`ERR Unrecognized XCLAIM option '${args[at]}'`)
-  }
-  if (deliveredMs !== undefined && (deliveredMs < 0 || deliveredMs > client.now)) deliveredMs = client.now
-  if (lastId !== undefined && lastId > group.lastId) group.lastId = lastId
-  consumerOf(client, group, owner, key).seenMs = client.now
-  const found: Reply[] = []
-  for (const id of ids) {
-    const fields = stream.get(id)
-    const old = group.pending.get(id)
-    if (!fields) {
-      if (old) forget(group, id)
-      continue
-    }
-    if (!old && !force) continue
-    if (old && client.now - old.deliveredMs < minIdleMs) continue
-    const own = hand(client, group, id, key, owner, {
-      deliveredMs: deliveredMs ?? client.now,
-      ...(count === undefined ? {} : { count }),
-    })
-    if (count === undefined && !justId) own.count++
-    own.consumer.activeMs = client.now
-    found.push(justId ? formatId(id) : entry(id, fields))
-    client.engine.touched(client.db, key, client)
-  }
-  return found
-}
-
-function autoClaim(client: Client, args: readonly string[]): Reply {
-  const [, key = '', name = '', owner = '', idle, start = ''] = args
-  const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XAUTOCLAIM'))
-  const from = rangeEnd(start, false)
-  let count = 100
-  let justId = false
-  for (let i = 6; i < args.length; i++) {
-    const word = (args[i] as string).toUpperCase()
-    if (word === 'COUNT' && i + 1 < args.length) {
-      count = int(args[++i], 'ERR COUNT must be > 0')
-      if (count < 1 || count > 2 ** 59) fail('ERR COUNT must be > 0')
-    } else if (word === 'JUSTID') justId = true
-    else fail(SYNTAX)
-  }
-  const stream = client.stream(key)
-  const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
-  consumerOf(client, group, owner, key).seenMs = client.now
-  const found: Reply[] = []
-  const deleted: string[] = []
-  let attempts = count * 10
-  let next: StreamId = MIN_ID
-  for (const [id, one] of [...group.pending.range(from, MAX_ID)]) {
-    if (attempts-- <= 0 || count <= 0) {
-      next = id
-      break
-    }
-    const fields = stream.get(id)
-    if (!fields) {
-      forget(group, id)
-      deleted.push(formatId(id))
-      count--
-      continue
-    }
-    if (client.now - one.deliveredMs < minIdleMs) continue
-    const own = hand(client, group, id, key, owner, {})
-    if (!justId) own.count++
-    own.consumer.activeMs = client.now
-    found.push(justId ? formatId(id) : entry(id, fields))
-    count--
-    client.engine.touched(client.db, key, client)
-  }
-  return [formatId(next), found, deleted]
-}
-
 const lagOf = (stream: Stream, group: Group): number | null => {
   if (stream.entriesAdded === 0) return 0
   if (group.lastId >= stream.lastId && group.entriesRead !== undefined) return stream.entriesAdded - group.entriesRead
@@ -344,8 +227,6 @@ export const streamGroups: Family = {
   },
   xack: acknowledge,
   xpending: pending,
-  xclaim: claim,
-  xautoclaim: autoClaim,
   'xinfo|stream': streamInfo,
   'xinfo|groups'(client, args) {
     const stream = client.stream(args[2] as string) ?? fail('ERR no such key')
