@@ -55,6 +55,10 @@ for (const page of pages) {
 /** Pages without a program, and why. */
 const WITHOUT_PROGRAM: Readonly<Record<string, string>> = {
   'docs/deploy.md': 'its commands start the example, which the tests of each platform do',
+  'docs/doctor.md': 'its command runs in test/conformance/doctor.test.ts',
+  'docs/memcached.md':
+    'its server is none that the docs are tested with: test/conformance/memcached.test.ts runs the store',
+  'docs/nats.md': 'its server is none that the docs are tested with: test/conformance/nats.test.ts runs the store',
   'docs/gateway-commands.md': 'a table, written by the test that runs each of its commands',
 }
 const idle = pages.filter(
