@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { entryTable } from '../../src/cache/steps/entry.ts'
+import { checkNames } from '../../src/protocol/arguments.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
@@ -32,6 +33,7 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
  * `close()` leaves the client alone unless `connect()` made it.
  */
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): CommandStore {
+  checkNames('ioredisStore', options, ['owned', 'maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)

@@ -1,4 +1,5 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
+import { checkNames } from '../../src/protocol/arguments.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
@@ -21,6 +22,7 @@ export interface NodeRedisStoreOptions {
  * `disableOfflineQueue: true`; closing the store leaves it open. Throws `INVALID_ARGUMENT` or `UNSAFE_CLIENT`.
  */
 export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOptions = {}): CommandStore {
+  checkNames('nodeRedisStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const transport = nodeRedisTransport(client)
   const store = createCommandStore({

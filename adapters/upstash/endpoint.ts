@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { checkNames, ownOf } from '../../src/protocol/arguments.ts'
 import type { StoreEvent } from '../../src/store/store.ts'
 
 /** The part of `fetch` that is used. */
@@ -80,8 +81,23 @@ interface HttpClient extends Session {
 
 const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[:/])/
 
+const KNOWN: { readonly [K in keyof (UpstashCredentials & UpstashClient)]-?: 1 } = {
+  url: 1,
+  token: 1,
+  client: 1,
+  fetch: 1,
+  timeoutMs: 1,
+  maxCallBytes: 1,
+  cache: 1,
+  allowInsecure: 1,
+  syncToken: 1,
+  onEvent: 1,
+}
+
 /** Checks what can be known before a request; throws what `upstashStore` says. */
-export function endpointOf(options: UpstashOptions = {} as UpstashOptions, prefix = ''): Endpoint {
+export function endpointOf(given?: UpstashOptions, prefix = ''): Endpoint {
+  checkNames('hither/upstash', given, Object.keys(KNOWN))
+  const options = ownOf(given) as UpstashOptions
   const {
     timeoutMs = 5000,
     maxCallBytes = 134_217_728,

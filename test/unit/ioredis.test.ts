@@ -80,6 +80,11 @@ describe('the replies of one call', () => {
 })
 
 describe('construction', () => {
+  it('refuses an option that there is not, by name', () => {
+    expect(() => ioredisStore({} as never, { timeout: 5 } as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('timeout') }),
+    )
+  })
   const lazy = { ...safe, lazyConnect: true }
   const single: [string, Record<string, unknown>][] = [
     ['enableOfflineQueue', { enableOfflineQueue: true }],

@@ -40,6 +40,22 @@ describe('url and token', () => {
     expect(refusal(() => upstashStore(undefined as unknown as UpstashOptions)).code).toBe('MISSING_CREDENTIALS')
   })
 
+  it('refuses an option that there is not, by name, and reads its own names alone', () => {
+    const error = refused({ url, token, timeout: 5 } as unknown as UpstashOptions)
+    expect([error.code, error.message]).toEqual(['INVALID_ARGUMENT', expect.stringContaining('timeout')])
+    Object.defineProperty(Object.prototype, 'timeoutMs', {
+      value: -1,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    })
+    try {
+      expect(upstashStore({ url, token }).name).toBe('upstash')
+    } finally {
+      delete (Object.prototype as { timeoutMs?: number }).timeoutMs
+    }
+  })
+
   it('refuses a url that is none, or not of this protocol', () => {
     for (const bad of [
       'secret',

@@ -11,11 +11,18 @@ const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
+const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   // A response over REST
+  endpoint('an option that there is not is refused', "checkNames('hither/upstash', given, Object.keys(KNOWN))", ''),
+  endpoint(
+    'and a name on Object.prototype is none',
+    'ownOf(given) as UpstashOptions',
+    '(given ?? {}) as UpstashOptions',
+  ),
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
