@@ -59,6 +59,12 @@ const onlyNode = [
 /** Their origins reject, which workerd reports before it is caught; `test/http/suite.test.ts` runs the cache there. */
 const notInWorkerd = ['test/unit/http/*.test.ts']
 
+/**
+ * Of Workers' own stores, which need a Worker with bindings: a project of its own, since where there is one the runner reports
+ * every rejection that is caught a moment later.
+ */
+const withBindings = ['test/runtimes/workerd/stores.test.ts']
+
 /** Of the repository itself: they need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 
@@ -116,7 +122,18 @@ const config: ViteUserConfig = defineConfig({
           name: 'workers',
           ...hangs,
           include: [...everywhere, 'test/runtimes/workerd/*.test.ts'],
-          exclude: [...onlyNode, ...notInWorkerd],
+          setupFiles: ['./test/runtimes/workerd/rejections.ts'],
+          exclude: [...onlyNode, ...notInWorkerd, ...withBindings],
+        },
+      },
+      {
+        resolve: resolve('cloudflare'),
+        plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.stores.jsonc' } })],
+        test: {
+          name: 'workers-stores',
+          ...hangs,
+          include: withBindings,
+          setupFiles: ['./test/runtimes/workerd/rejections.ts'],
         },
       },
       {

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import type { AtomicStore } from '../store/store.ts'
 import type { Format } from './model.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import type { CacheOptions, PlainCacheOptions } from './types.ts'
@@ -15,7 +16,7 @@ export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, def
   checkNames('createCache', options, CACHE, format.plain)
   const isStore = METHODS.every((name) => typeof store?.[name] === 'function')
   if (!isStore) throw invalid(`createCache needs a store${mend(store)}`)
-  if (format.plain && !('run' in store))
+  if (format.plain && typeof (store as Partial<AtomicStore>).run !== 'function')
     throw new HitherError('UNSUPPORTED', 'the plain format needs a store with operations')
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   if (eventKeys && typeof eventKeys !== 'function') throw invalid('eventKeys is a function, such as shortHash()')

@@ -34,7 +34,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const format = checkCacheOptions(options, face.format)
   const { store: given, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
-  const store = 'run' in given ? (given as AtomicStore) : withoutOperations(given)
+  const store =
+    typeof (given as Partial<AtomicStore>).run === 'function' ? (given as AtomicStore) : withoutOperations(given)
   const namespace = format.plain ? '' : checkNamespace(name)
   const values = !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')

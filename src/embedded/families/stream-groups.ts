@@ -195,9 +195,9 @@ export const streamGroups: Family = {
   'xgroup|create': create,
   'xgroup|setid'(client, args) {
     const [, , key = '', name = '', text = ''] = args
+    const { read } = readEntriesRead(args, 5, false)
     if (args.length !== 5 && args.length !== 7)
       fail("ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP.")
-    const { read } = readEntriesRead(args, 5, false)
     const stream = streamOf(client, key)
     const group = groupOf(stream, name, key)
     group.lastId = lastIdOf(stream, text, false)

@@ -3,7 +3,7 @@ import { startGateway } from '../../../adapters/node/index.ts'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import { type ClusterServers, type Server, startCluster, startServer } from '../../../scripts/servers.ts'
-import { slotOf } from '../../../src/store/hash-slot.ts'
+import { firstKey, slotOf } from '../../../src/store/hash-slot.ts'
 import type { AtomicStore, StoreEvent } from '../../../src/store/store.ts'
 import type { Transport } from '../../../src/store/transport.ts'
 import { createHttpProxy } from '../../support/http-proxy.ts'
@@ -92,7 +92,7 @@ async function statsOf(ports: readonly number[], command: string): Promise<numbe
 
 /** The node of a three-node Cluster that runs the command; the others answer MOVED. */
 function ownerOf(command: RespCommand): number {
-  const slot = slotOf(command[/^EVAL/.test(command[0] ?? '') ? 3 : 1] ?? '')
+  const slot = slotOf(firstKey(command))
   return slot <= 5460 ? 0 : slot <= 10922 ? 1 : 2
 }
 
