@@ -22,7 +22,7 @@ const GROUPS: readonly Group[] = [
   { title: 'Start', pages: ['start', 'modules', 'coming-from'] },
   {
     title: 'Stores',
-    pages: ['stores', 'tcp', 'node-redis', 'ioredis', 'upstash', 'memcached', 'nats', 'memory', 'embedded'],
+    pages: ['stores', 'tcp', 'node-redis', 'ioredis', 'upstash', 'garnet', 'memcached', 'nats', 'memory', 'embedded'],
   },
   {
     title: 'Cache',

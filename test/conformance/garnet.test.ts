@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tcpStore } from '../../adapters/tcp/index.ts'
+import { evictionOf, identify } from '../../cli/doctor-server.ts'
 import { find } from '../../scripts/servers/find.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { createCounter } from '../../src/counter/index.ts'
 import { createCache } from '../../src/index.ts'
 import { createLocks } from '../../src/lock/index.ts'
+import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
 
 // A tool of .NET, which not every machine has.
@@ -55,6 +57,25 @@ for (const [name, args] of [
       const counter = createCounter({ store, name: 'visits', window: '1h' })
       expect([await counter.increment('a'), await counter.increment('a')]).toEqual([1, 2])
       await cache.close()
+    })
+    it('knows no streams', async () => {
+      const store = open()
+      const jobs = stream({ store, namespace: 'garnet' }, 'jobs')
+      await expect(jobs.append({ a: 1 })).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+      await store.close()
+    })
+    it('drops its oldest keys past its memory, which the doctor says', async () => {
+      const store = open()
+      const opened = { store, place: '127.0.0.1', kind: 'redis' } as const
+      const { system, info } = await identify(opened)
+      expect(system).toBe('Garnet')
+      const { ok, costs } = await evictionOf(opened, info)
+      expect([ok, costs]).toEqual([false, expect.stringMatching(/^Garnet drops.*--memory.*lock/)])
+      await store.set('oldest', 'x')
+      const value = 'v'.repeat(1024 * 1024)
+      for (let i = 0; i < 256; i++) await store.set(`filler:${i}`, value) // its memory is 128 MB
+      expect([await store.get('oldest'), await store.get('filler:255')]).toEqual([undefined, value])
+      await store.close()
     })
   })
 }
