@@ -27,7 +27,7 @@ async function cell(probe: Probe, trial: Parameters<Probe>[0]): Promise<string> 
   }
 }
 
-/** The row of a system, or what it holds already where the program is missing. */
+/** Cells by column. Rejects where the system does not start. */
 async function rowOf(system: System, version: string): Promise<Record<string, string>> {
   const { store, close } = await system.open()
   const row: Record<string, string> = { version }
@@ -62,17 +62,18 @@ for (const system of systems) {
     )
     continue
   }
-  rows.set(name, await rowOf(system, found?.version ?? ''))
+  const row: Record<string, string> = await rowOf(system, found?.version ?? '').catch((error: unknown) => {
+    failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    return {}
+  })
+  rows.set(name, row)
   console.error(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
 }
 for (const text of absent) console.log(text)
 for (const text of failures) console.error(`FAILED: ${text}`)
 
-const versions = (text: Map<string, Record<string, string>>): void => {
-  for (const [name, row] of text) row.version = stored.get(name)?.version ?? ''
-}
 const columns = [Object.keys(WORKS), ['version', ...Object.keys(LIMITS)]] as const
-if (check) versions(rows)
+if (check) for (const [name, row] of rows) row.version = stored.get(name)?.version ?? ''
 const written = replace(page, render(...columns, rows))
 if (failures.length > 0) process.exitCode = 1
 else if (!check) writeFileSync(file, written)

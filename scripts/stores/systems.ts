@@ -137,7 +137,7 @@ export const systems: readonly System[] = [
   cluster('Redis Cluster, `hither/tcp`', (urls) => tcpStore(urls)),
   cluster('Redis Cluster, `hither/ioredis`', async (urls) => ioredisStore(await connect(urls))),
   over('Garnet with `--lua`', 'garnet', tcp, ['--lua']),
-  over('Garnet without it', 'garnet', tcp),
+  over('Garnet without `--lua`', 'garnet', tcp),
   over('Memcached', 'memcached', (url) => memcachedStore({ servers: [url] })),
   over('NATS JetStream', 'nats', (url) => natsStore({ servers: [url], bucket: 'stores', storage: 'memory' })),
   gateway,
