@@ -11,6 +11,8 @@ export interface Trial {
   readonly store: AtomicStore
   /** No other probe's. */
   readonly namespace: string
+  /** A store with a connection of its own, which the probe closes. */
+  readonly another?: () => Promise<AtomicStore>
 }
 
 export type Probe = (trial: Trial) => Promise<string>
@@ -41,15 +43,23 @@ async function plain({ store, namespace }: Trial): Promise<string> {
   return 'yes'
 }
 
-/** 20 callers add one each: all sums are different where operations are atomic. The cell says how they run. */
-async function operations({ store, namespace }: Trial): Promise<string> {
+/** Callers on connections of their own, and how often each adds one. */
+const CALLERS = 8
+const TIMES = 100
+
+/** All sums are different where operations are atomic between connections. The cell says how they run. */
+async function operations({ store, namespace, another }: Trial): Promise<string> {
   const key = `${namespace}:n`
-  const sums = await Promise.all(Array.from({ length: 20 }, () => store.run(testCounter, key, [1, LIFE_MS])))
-  expectSame(
-    'run',
-    sums.toSorted((a, b) => a - b),
-    sums.map((_, i) => i + 1),
-  )
+  const stores = await Promise.all(Array.from({ length: CALLERS }, () => another?.() ?? store))
+  const sums: number[] = []
+  const work = stores.map(async (own) => {
+    for (let i = 0; i < TIMES; i++) {
+      sums.push(await own.run(testCounter, key, [1, LIFE_MS], { deadline: Date.now() + LIFE_MS }))
+    }
+  })
+  await Promise.all(work)
+  if (another) await Promise.all(stores.map((own) => own.close()))
+  expectSame('run', [new Set(sums).size, await store.get(key)], [CALLERS * TIMES, `${CALLERS * TIMES}`])
   if (!store.traits.shared) return 'in process'
   if (!store.transport) return 'compare-and-swap'
   return (await askServer(store, 'EVAL', 'return 1', 0)) === 1 ? 'scripts' : 'WATCH'

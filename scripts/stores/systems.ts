@@ -16,6 +16,8 @@ import { ADMIN, dragonfly, elastiCache, without } from './under-rules.ts'
 /** A system that runs, with a store over it. */
 export interface Opened {
   readonly store: AtomicStore
+  /** A store with a connection of its own; none where the system is in this process. */
+  another?(): Promise<AtomicStore>
   close(): Promise<void>
 }
 
@@ -40,6 +42,7 @@ function over(name: string, program: Program, open: Open, args: readonly string[
         const store = await open(server.url)
         return {
           store,
+          another: async () => open(server.url),
           async close() {
             await store.close()
             await server.stop()
@@ -64,9 +67,11 @@ function cluster(
     async open() {
       const { nodes, stop } = await startCluster('redis8', args)
       try {
-        const store = await open(nodes.map(({ url }) => url))
+        const urls = nodes.map(({ url }) => url)
+        const store = await open(urls)
         return {
           store,
+          another: async () => open(urls),
           async close() {
             await store.close()
             await stop()
@@ -89,6 +94,7 @@ const gateway: System = {
     const store = upstashStore(started)
     return {
       store,
+      another: async () => upstashStore(started),
       async close() {
         await store.close()
         await started.stop()
@@ -136,7 +142,7 @@ export const systems: readonly System[] = [
   over('Valkey, `hither/tcp`', 'valkey', tcp),
   cluster('Redis Cluster, `hither/tcp`', (urls) => tcpStore(urls)),
   cluster('Redis Cluster, `hither/ioredis`', async (urls) => ioredisStore(await connect(urls))),
-  over('Garnet with `--lua`', 'garnet', tcp, ['--lua']),
+  over('Garnet with `--lua --lua-transaction-mode`', 'garnet', tcp, ['--lua', '--lua-transaction-mode']),
   over('Garnet without `--lua`', 'garnet', tcp),
   over('Memcached', 'memcached', (url) => memcachedStore({ servers: [url] })),
   over('NATS JetStream', 'nats', (url) => natsStore({ servers: [url], bucket: 'stores', storage: 'memory' })),
