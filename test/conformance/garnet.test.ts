@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tcpStore } from '../../adapters/tcp/index.ts'
+import type { Report } from '../../cli/doctor-report.ts'
 import { evictionOf, identify } from '../../cli/doctor-server.ts'
 import { find } from '../../scripts/servers/find.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
@@ -8,6 +9,7 @@ import { createCache } from '../../src/index.ts'
 import { createLocks } from '../../src/lock/index.ts'
 import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
+import { runCli } from '../support/run-cli.ts'
 
 // A tool of .NET, which not every machine has.
 const here = (await find('garnet')) ?? (await startServer('garnet').then((server) => server.stop(), String))
@@ -71,6 +73,16 @@ for (const [name, args] of [
       const all = (await Promise.all(sums)).flat()
       expect(new Set(all).size).toBe(all.length)
       await Promise.all(stores.map((store) => store.close()))
+    })
+    it('is told of by the doctor: how operations run, and what makes them safe', async () => {
+      const run = runCli(['doctor', server.url, '--json', '--for', 'cache,locks'])
+      expect(await run.ended).toBe(0)
+      const { system, checks } = JSON.parse(run.out()) as Report
+      const { costs } = checks.find(({ name }) => name === 'operations') ?? {}
+      expect([system, costs]).toEqual([
+        'Garnet',
+        expect.stringMatching(args.length > 0 ? /only with --lua-transaction-mode/ : /scripts are refused.*WATCH/),
+      ])
     })
     it('knows no streams', async () => {
       const store = open()
