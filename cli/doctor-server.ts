@@ -57,6 +57,9 @@ export async function evictionOf({ store, kind }: OpenedStore, info: Identity['i
   const danger = 'a lock may be lost while it is held, a limit may forget, a session may end'
   if (kind === 'memcached') return { name, ok: false, costs: `Memcached drops what it has no room for: ${danger}` }
   if (kind === 'nats') return { name, ok: true, costs: '' }
+  // It has no policy to ask for.
+  if (info.has('garnet_version'))
+    return { name, ok: false, costs: `Garnet drops its oldest keys past --memory: ${danger}` }
   let policy = info.get('maxmemory_policy')
   let most = info.get('maxmemory')
   if (policy === undefined) {

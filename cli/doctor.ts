@@ -123,7 +123,7 @@ async function examine(visit: Visit): Promise<Report> {
   }
   await check('store', () => tryStore(watch, namespace))
   const scripts = kind !== 'redis' && kind !== 'rest' ? undefined : await orStop(runsScripts(visit))
-  await check('operations', () => tryOperations(visit, scripts))
+  await check('operations', () => tryOperations(visit, scripts, info.has('garnet_version')))
   for (const [name, feature] of Object.entries(FEATURES)) {
     await check(name, async () => {
       await feature.run({ store: watch.store, namespace })
@@ -156,10 +156,17 @@ async function runsScripts({ store }: Visit): Promise<boolean> {
   return (await askServer(store, 'EVAL', 'return 1', 0)) === 1
 }
 
-async function tryOperations({ watch, namespace, kind }: Visit, scripts: boolean | undefined): Promise<string> {
+async function tryOperations(
+  { watch, namespace, kind }: Visit,
+  scripts: boolean | undefined,
+  isGarnet: boolean,
+): Promise<string> {
   await watch.store.run(write, `${namespace}:operation`, ['1', LIFE_MS])
   if (kind === 'memcached' || kind === 'nats')
     return 'by compare-and-swap: two round trips or more each, by the clock of this process'
+  // It does not say how it was started.
+  if (scripts && isGarnet)
+    return 'by scripts, which Garnet runs one at a time on a key only with --lua-transaction-mode: without it nothing is safe'
   return scripts
     ? ''
     : 'scripts are refused, so that they run under WATCH: five round trips each, four connections at most'

@@ -56,6 +56,7 @@ for (const page of pages) {
 const WITHOUT_PROGRAM: Readonly<Record<string, string>> = {
   'docs/deploy.md': 'its commands start the example, which the tests of each platform do',
   'docs/doctor.md': 'its command runs in test/conformance/doctor.test.ts',
+  'docs/garnet.md': 'its server is none that the docs are tested with: test/conformance/garnet.test.ts runs the store',
   'docs/memcached.md':
     'its server is none that the docs are tested with: test/conformance/memcached.test.ts runs the store',
   'docs/nats.md': 'its server is none that the docs are tested with: test/conformance/nats.test.ts runs the store',

@@ -20,7 +20,10 @@ export interface Group {
 
 const GROUPS: readonly Group[] = [
   { title: 'Start', pages: ['start', 'modules', 'coming-from'] },
-  { title: 'Stores', pages: ['tcp', 'node-redis', 'ioredis', 'upstash', 'memcached', 'nats', 'memory', 'embedded'] },
+  {
+    title: 'Stores',
+    pages: ['stores', 'tcp', 'node-redis', 'ioredis', 'upstash', 'garnet', 'memcached', 'nats', 'memory', 'embedded'],
+  },
   {
     title: 'Cache',
     pages: ['cache', 'define', 'grace', 'tags', 'near', 'values', 'plain', 'mini'],

@@ -190,7 +190,8 @@ export interface ClusterServers {
   stop(): Promise<void>
 }
 
-export async function startCluster(name: Program = 'redis8'): Promise<ClusterServers> {
+/** `args`: further arguments of each node. */
+export async function startCluster(name: Program = 'redis8', args: readonly string[] = []): Promise<ClusterServers> {
   const nodes: Server[] = []
   const buses: number[] = []
   const stop = async (): Promise<void> => {
@@ -205,7 +206,7 @@ export async function startCluster(name: Program = 'redis8'): Promise<ClusterSer
       const bus = await freePort()
       const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`, '--cluster-announce-ip', '127.0.0.1']
       buses.push(bus)
-      nodes.push(await startServer(name, { args: [...cluster, '--cluster-config-file', 'nodes.conf'] }))
+      nodes.push(await startServer(name, { args: [...cluster, '--cluster-config-file', 'nodes.conf', ...args] }))
     }
     const slots = ['0 5460', '5461 10922', '10923 16383']
     for (const [i, node] of nodes.entries()) {

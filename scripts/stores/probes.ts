@@ -1,0 +1,239 @@
+/** What is tried on a store, compactly: each probe resolves to the cell of its column, and rejects where it does not work. */
+import { type AtomicStore, type CommandStore, createCache, HitherError } from 'hither'
+import { channel } from 'hither/channel'
+import { messageFeed, nearTier, pullFeed } from 'hither/near'
+import { bitmap, geo, hash, hyperLogLog, list, set, sortedSet, stream } from 'hither/structures'
+import { testCounter } from 'hither/testing'
+import { FEATURES } from '../../cli/doctor-features.ts'
+import { askServer } from '../../cli/stores.ts'
+
+export interface Trial {
+  readonly store: AtomicStore
+  /** No other probe's. */
+  readonly namespace: string
+  /** A store with a connection of its own, which the probe closes. */
+  readonly another?: () => Promise<AtomicStore>
+}
+
+export type Probe = (trial: Trial) => Promise<string>
+
+const LIFE_MS = 60_000
+/** Longest wait for what comes by itself: a message, the end of a lifetime. */
+const PATIENCE_MS = 15_000
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+function expectSame(what: string, found: unknown, expected: unknown): void {
+  if (JSON.stringify(found) !== JSON.stringify(expected)) throw new Error(`${what} did not do what it says`)
+}
+
+async function eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const endAt = performance.now() + PATIENCE_MS
+  while (!(await condition())) {
+    if (performance.now() > endAt) throw new Error(`${what}: not within ${PATIENCE_MS} ms`)
+    await pause(25)
+  }
+}
+
+async function plain({ store, namespace }: Trial): Promise<string> {
+  const [a, b] = [`${namespace}:a ü`, `${namespace}:b`]
+  await store.set(a, 'ü\r\n', LIFE_MS)
+  expectSame('get', [await store.get(a), await store.getMany([b, a])], ['ü\r\n', [null, 'ü\r\n']])
+  expectSame('delete', [await store.delete([a, b]), (await store.get(a)) === undefined], [1, true])
+  return 'yes'
+}
+
+/** Callers on connections of their own, and how often each adds one. */
+const CALLERS = 8
+const TIMES = 100
+
+/** All sums are different where operations are atomic between connections. The cell says how they run. */
+async function operations({ store, namespace, another }: Trial): Promise<string> {
+  const key = `${namespace}:n`
+  const stores = await Promise.all(Array.from({ length: CALLERS }, () => another?.() ?? store))
+  const sums: number[] = []
+  const work = stores.map(async (own) => {
+    for (let i = 0; i < TIMES; i++) {
+      sums.push(await own.run(testCounter, key, [1, LIFE_MS], { deadline: Date.now() + LIFE_MS }))
+    }
+  })
+  await Promise.all(work)
+  if (another) await Promise.all(stores.map((own) => own.close()))
+  expectSame('run', [new Set(sums).size, await store.get(key)], [CALLERS * TIMES, `${CALLERS * TIMES}`])
+  if (!store.traits.shared) return 'in process'
+  if (!store.transport) return 'compare-and-swap'
+  return (await askServer(store, 'EVAL', 'return 1', 0)) === 1 ? 'scripts' : 'WATCH'
+}
+
+/** As `hither doctor` tries them. */
+const feature =
+  (name: string): Probe =>
+  async (trial) => {
+    await FEATURES[name]?.run(trial)
+    return 'yes'
+  }
+
+type Space = { readonly store: CommandStore; readonly namespace: string }
+
+/** Each writes, and resolves to what it reads of `1`. */
+const STRUCTURES: Readonly<Record<string, (space: Space) => Promise<unknown>>> = {
+  hashes: async (space) => ((await hash(space, 'h').set('f', 1)) ? hash(space, 'h').get('f') : 0),
+  lists: async (space) => ((await list(space, 'l').append([2, 1])) === 2 ? list(space, 'l').takeLast() : 0),
+  sets: async (space) => ((await set(space, 's').add(['a', 'a'])) === 1 ? set(space, 's').size() : 0),
+  'sorted sets': async (space) => {
+    await sortedSet(space, 'z').setMany([
+      ['a', 2],
+      ['b', 5],
+    ])
+    return sortedSet(space, 'z').rank('b')
+  },
+  streams: async (space) => ((await stream(space, 'x').append({ a: 1 })) ? stream(space, 'x').size() : 0),
+  bitmaps: async (space) => ((await bitmap(space, 'b').set(7, 1)) === 0 ? bitmap(space, 'b').count() : 0),
+  HyperLogLogs: async (space) => ((await hyperLogLog(space, 'p').add(['a'])) ? hyperLogLog(space, 'p').count() : 0),
+  positions: async (space) => {
+    await geo(space, 'g').set('a', { longitude: 2.35, latitude: 48.86 })
+    return geo(space, 'g').size()
+  },
+}
+
+/** Which of them the server does not know, if any. */
+async function structures({ store, namespace }: Trial): Promise<string> {
+  const unknown: string[] = []
+  for (const [name, works] of Object.entries(STRUCTURES)) {
+    const found = await works({ store: store as CommandStore, namespace }).catch((error: unknown) => {
+      if (!/unknown command/i.test(String(error))) throw error
+      unknown.push(name)
+      return 1
+    })
+    expectSame(name, found, 1)
+  }
+  return unknown.length === 0 ? 'yes' : `all but ${unknown.join(', ')}`
+}
+
+async function channels({ store, namespace }: Trial): Promise<string> {
+  const news = channel<string>({ store, namespace }, 'news')
+  const subscription = news.subscribe({ signal: AbortSignal.timeout(PATIENCE_MS) })
+  await subscription.ready
+  await news.publish('ü')
+  for await (const item of subscription) {
+    if (item.type === 'gap') continue
+    expectSame('publish', item.value, 'ü')
+    break
+  }
+  return 'yes'
+}
+
+/** Another cache writes: the near value of this one goes long before its `maxAge`. */
+async function nearFeed({ store, namespace }: Trial): Promise<string> {
+  const open = (feed: () => ReturnType<typeof messageFeed> | ReturnType<typeof pullFeed>) => {
+    const near = () => nearTier({ maxAge: '1m', feed: feed() })
+    return [0, 1].map(() => createCache({ store: shared(store), namespace, ttl: LIFE_MS, near: near() }))
+  }
+  let way = 'messages'
+  let caches: ReturnType<typeof open>
+  try {
+    caches = open(messageFeed)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    way = 'pulled'
+    caches = open(() => pullFeed({ every: 50 }))
+  }
+  const [reader, writer] = caches as [(typeof caches)[0], (typeof caches)[0]]
+  await writer.set('a', 1)
+  expectSame('get', [await reader.get('a'), await reader.get('a')], [1, 1])
+  await writer.set('a', 2)
+  await eventually('feed', async () => {
+    await reader.get('b') // a pulled feed is read with what goes to the store
+    return (await reader.get('a')) === 2
+  })
+  await Promise.all(caches.map((cache) => cache.close()))
+  return way
+}
+
+/** The store, which a cache that closes leaves open. */
+const shared = (store: AtomicStore): AtomicStore => ({ ...store, close: async () => {} })
+
+async function scan({ store, namespace }: Trial): Promise<string> {
+  if (!store.scan) throw new HitherError('UNSUPPORTED', 'no scan')
+  const keys = Array.from({ length: 30 }, (_, i) => `${namespace}:${i}`)
+  await Promise.all(keys.map((key) => store.set(key, 'x', LIFE_MS)))
+  const found = new Set<string>()
+  await eventually('scan', async () => {
+    for await (const key of store.scan?.(`${namespace}:*`) ?? []) found.add(key)
+    return found.size >= keys.length
+  })
+  expectSame('scan', [...found].toSorted(), keys.toSorted())
+  return 'yes'
+}
+
+/** The shortest lifetime ends by itself, and one of a minute does not. */
+async function lifetime({ store, namespace }: Trial): Promise<string> {
+  const { ttlStepMs } = store.traits
+  await store.set(`${namespace}:long`, 'x', LIFE_MS)
+  await store.set(`${namespace}:short`, 'x', ttlStepMs)
+  await eventually('lifetime', async () => (await store.get(`${namespace}:short`)) === undefined)
+  expectSame('lifetime', await store.get(`${namespace}:long`), 'x')
+  return ttlStepMs < 1000 ? `${ttlStepMs} ms` : `${ttlStepMs / 1000} s`
+}
+
+async function longestKey({ store, namespace }: Trial): Promise<string> {
+  const { maxKeyBytes } = store.traits
+  const key = `${namespace}:`.padEnd(maxKeyBytes, 'k')
+  await store.set(key, 'x', LIFE_MS)
+  expectSame('a long key', await store.get(key), 'x')
+  await refuses('INVALID_KEY', store.set(`${key}k`, 'x', LIFE_MS))
+  return bytes(maxKeyBytes)
+}
+
+async function largestValue({ store, namespace }: Trial): Promise<string> {
+  const { maxValueBytes } = store.traits
+  const value = 'v'.repeat(maxValueBytes)
+  const call = { deadline: Date.now() + LIFE_MS }
+  await store.set(`${namespace}:v`, value, LIFE_MS, call)
+  if ((await store.get(`${namespace}:v`, call)) !== value) throw new Error('a large value is not read as written')
+  await refuses('VALUE_TOO_LARGE', store.set(`${namespace}:v`, `${value}v`, LIFE_MS))
+  await store.delete([`${namespace}:v`])
+  return bytes(maxValueBytes)
+}
+
+async function refuses(code: string, work: Promise<unknown>): Promise<void> {
+  const found = await work.then(
+    () => undefined,
+    (error: { code?: unknown }) => error.code,
+  )
+  expectSame(code, found, code)
+}
+
+const MIB = 1024 * 1024
+const bytes = (count: number): string =>
+  count % MIB === 0 ? `${count / MIB} MiB` : count % 1024 === 0 ? `${count / 1024} KiB` : `${count} B`
+
+/** Whether the store says that it cannot, as opposed to a fault. */
+export const isRefusal = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'UNSUPPORTED'
+
+/** By column. What the store says it cannot do is `no`. */
+export const WORKS: Readonly<Record<string, Probe>> = {
+  'get, set, delete': plain,
+  operations,
+  'cache, tags': feature('cache'),
+  limits: feature('limits'),
+  locks: feature('locks'),
+  sessions: feature('sessions'),
+  counters: feature('counters'),
+  structures,
+  channels,
+  'near feed': nearFeed,
+  scan,
+}
+
+export const LIMITS: Readonly<Record<string, Probe>> = {
+  'shortest lifetime': lifetime,
+  'longest key': longestKey,
+  'largest value': largestValue,
+  'ends lifetimes by': async ({ store: { traits } }) =>
+    traits.shared && traits.clock === 'server' ? "the server's clock" : "the process's clock",
+  'reads see': async ({ store }) =>
+    ({ strong: 'every acknowledged write', session: 'its own writes', eventual: 'older values at times' })[
+      store.traits.consistency
+    ],
+}
