@@ -30,8 +30,14 @@ const rest: Open = async (url, { names, env }) => {
   if (!token) throw new HitherError('MISSING_CREDENTIALS', `no token: set ${names[0]}`)
   return { store: upstashStore({ url, token, timeoutMs: 10_000 }), kind: 'rest' }
 }
-const absent: Open = async () => {
-  throw new HitherError('UNSUPPORTED', 'this version has no store for NATS yet')
+/** `nats://user:password@host:port/bucket`. */
+const nats: Open = async (url) => {
+  const { username, password, host, pathname } = new URL(url)
+  const bucket = pathname.slice(1)
+  if (!bucket) throw new HitherError('INVALID_URL', 'a url of NATS names its bucket: nats://host:4222/bucket')
+  const { natsStore } = await import('hither/nats')
+  const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
+  return { store: natsStore({ servers: `nats://${host}`, bucket, connect, timeoutMs: 10_000 }), kind: 'nats' }
 }
 
 /** By the scheme of a url. An adapter is loaded when a url asks for it. */
@@ -45,7 +51,7 @@ const SYSTEMS: Readonly<Record<string, Open>> = {
   memcacheds: memcached,
   http: rest,
   https: rest,
-  nats: absent,
+  nats,
 }
 
 /** Throws `INVALID_URL`, without the text, which may hold a password. */

@@ -140,7 +140,9 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     },
     async getBytes(key, call) {
       checkKey(key, traits)
-      return (await get(key, limitsOf(call))).bytes?.slice()
+      const { bytes } = await get(key, limitsOf(call))
+      // A copy: of a Buffer `slice` is a view.
+      return bytes && new Uint8Array(bytes)
     },
     async setBytes(key, value, ttlMs, call) {
       checkKey(key, traits)

@@ -1,6 +1,7 @@
 import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { memcachedStore } from '../../adapters/memcached/index.ts'
+import { natsStore } from '../../adapters/nats/index.ts'
 import { tcpStore, tcpTransport } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
@@ -55,11 +56,12 @@ function entries(): Map<string, { value: string; lifeMs: number | undefined }> {
 }
 
 describe('a move from system to system', { timeout: 180_000 }, () => {
-  it('Redis → Memcached → REST → Redis loses nothing, and keeps lifetimes to a step', async () => {
+  it('Redis → Memcached → NATS → REST → Redis loses nothing, and keeps lifetimes to a step', async () => {
     const redis = kept(tcpStore((await start('redis8')).url))
     const memcached = kept(
       memcachedStore({ servers: [(await start('memcached')).url, (await start('memcached')).url] }),
     )
+    const nats = kept(natsStore({ servers: (await start('nats')).url, bucket: 'moved', storage: 'memory' }))
     const rest = kept(upstashStore({ url: gateway.url, token: TOKEN }))
     const last = kept(tcpStore((await start('redis7')).url))
     const all = entries()
@@ -70,6 +72,7 @@ describe('a move from system to system', { timeout: 180_000 }, () => {
     const way: readonly [string, AtomicStore, number][] = [
       ['redis', redis, 0],
       ['memcached', memcached, 1000],
+      ['nats', nats, 1000],
       ['rest', rest, 1000],
       ['last', last, 1000],
     ]
