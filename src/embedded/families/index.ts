@@ -10,6 +10,9 @@ import { geo } from './geo.ts'
 import { hashFields } from './hash-fields.ts'
 import { hashes } from './hashes.ts'
 import { hyperLogLogs } from './hyper-log-logs.ts'
+import { json } from './json.ts'
+import { jsonArrays } from './json-arrays.ts'
+import { jsonValues } from './json-values.ts'
 import { keys } from './keys.ts'
 import { listMoves } from './list-moves.ts'
 import { lists } from './lists.ts'
@@ -42,6 +45,9 @@ export const families: Family = Object.assign(
   hashFields,
   hashes,
   hyperLogLogs,
+  json,
+  jsonArrays,
+  jsonValues,
   keys,
   listMoves,
   lists,
