@@ -9,6 +9,9 @@ const reader = of('src/embedded/request-reader.ts', TESTS)
 const documents = of('src/embedded/json-document.ts', ['embedded/json.test.ts'])
 const paths = of('src/embedded/json-path.ts', ['embedded/json.test.ts'])
 const arrays = of('src/embedded/families/json-arrays.ts', ['embedded/json.test.ts'])
+const dump = of('src/embedded/dump.ts', ['embedded/dumps.test.ts'])
+const dumps = of('src/embedded/families/dumps.ts', ['embedded/dumps.test.ts'])
+const lcs = of('src/embedded/families/lcs.ts', ['embedded/dumps.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   engine('a key ends at its time', 'if (endMs === undefined || endMs > this.nowMs) return false', 'return false'),
@@ -33,4 +36,8 @@ export const mutants: readonly Mutant[] = [
     'let',
   ),
   arrays('an index beyond an array is refused', 'at < 0 || at > length', 'false'),
+  dumps('a payload has its checksum', 'payload !== body + sha1(body)', 'false'),
+  dumps('a forged payload is looked at', 'if (isDumped(dumped))', 'if (dumped)'),
+  dump('a dumped text holds bytes', '/^[\\x00-\\xff]*$/.test(part)', 'true'),
+  lcs('a table of LCS has a bound', '(a.length + 1) * width * 4 > MAX_TABLE_BYTES', 'false'),
 ]
