@@ -7,6 +7,7 @@ import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { dumps } from './dumps.ts'
 import { expiry } from './expiry.ts'
+import { functions } from './functions.ts'
 import { geo } from './geo.ts'
 import { hashFields } from './hash-fields.ts'
 import { hashes } from './hashes.ts'
@@ -45,6 +46,7 @@ export const families: Family = Object.assign(
   counters,
   dumps,
   expiry,
+  functions,
   geo,
   hashFields,
   hashes,

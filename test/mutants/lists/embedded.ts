@@ -12,6 +12,7 @@ const arrays = of('src/embedded/families/json-arrays.ts', ['embedded/json.test.t
 const dump = of('src/embedded/dump.ts', ['embedded/dumps.test.ts'])
 const dumps = of('src/embedded/families/dumps.ts', ['embedded/dumps.test.ts'])
 const lcs = of('src/embedded/families/lcs.ts', ['embedded/dumps.test.ts'])
+const functions = of('src/embedded/families/functions.ts', ['embedded/functions.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   engine('a key ends at its time', 'if (endMs === undefined || endMs > this.nowMs) return false', 'return false'),
@@ -40,4 +41,7 @@ export const mutants: readonly Mutant[] = [
   dumps('a forged payload is looked at', 'if (isDumped(dumped))', 'if (dumped)'),
   dump('a dumped text holds bytes', '/^[\\x00-\\xff]*$/.test(part)', 'true'),
   lcs('a table of LCS has a bound', '(a.length + 1) * width * 4 > MAX_TABLE_BYTES', 'false'),
+  functions('two libraries have no function of one name', 'other.functions.has(name)', 'false'),
+  functions('a library is replaced only where that is asked for', '&& options.length === 0) fail', '&& false) fail'),
+  functions('FCALL_RO runs what does not write', "readOnly && !flags.has('no-writes')", 'false'),
 ]
