@@ -6,7 +6,7 @@ import { type Json, type JsonData, sizeOfJson } from './values.ts'
 
 const MAX_BYTES = 512 * 1024 * 1024
 const MAX_DEPTH = 128
-export const GONE = "ERR could not perform this operation on a key that doesn't exist"
+const GONE = "ERR could not perform this operation on a key that doesn't exist"
 
 export const documentAt = (client: Client, key: string): Json => client.json(key) ?? fail(GONE)
 
