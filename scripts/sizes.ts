@@ -68,7 +68,7 @@ const entries: readonly Entry[] = [
   },
   { name: 'hither/memcached on top of core', takes: { 'adapters/memcached/index.ts': '*' }, onTop: true, target: 3500 },
   { name: 'hither/nats on top of core', takes: { 'adapters/nats/index.ts': '*' }, onTop: true, target: 2000 },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 67_210 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 77_260 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },

@@ -3,6 +3,7 @@
  * files that they are named for; families and parts import this file alone, so that nothing goes round in a circle.
  */
 import type { Database } from './database.ts'
+import type { Library } from './function-library.ts'
 import type { Push, Reply } from './reply.ts'
 import type { SortedSet } from './sorted-set.ts'
 import type { Stream } from './stream.ts'
@@ -225,8 +226,17 @@ export interface Engine {
     readonly scripts: Map<string, Script>
     needs(queue: readonly Queued[]): boolean
     openThen(client: Client, again: () => Outcome): Outcome
+    readonly libraries: Map<string, Library>
     load(text: string): Script
-    run(caller: Client, script: Script, keys: readonly string[], args: readonly string[], readOnly: boolean): Reply
+    loadLibrary(code: string): Library
+    run(
+      caller: Client,
+      script: Script,
+      keys: readonly string[],
+      args: readonly string[],
+      readOnly: boolean,
+      on?: string,
+    ): Reply
     flush(): void
   }
   connect(outlet: Outlet): Client

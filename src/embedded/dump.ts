@@ -6,7 +6,7 @@ import { createGroup, formatId, MAX_ID, MIN_ID, parseId, Stream } from './stream
 import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 
 /** A value as JSON can hold it; strings hold one byte a unit. */
-type Dumped = readonly [type: string, ...parts: unknown[]]
+export type Dumped = readonly [type: string, ...parts: unknown[]]
 export type EngineDump = readonly (readonly [database: number, key: string, endMs: number | null, value: Dumped])[]
 
 const number = (value: number): number | string => (Number.isFinite(value) ? value : `${value}`)
@@ -28,7 +28,7 @@ function dumpStream(stream: Stream): Dumped {
   return ['x', entries, formatId(stream.lastId), formatId(stream.maxDeletedId), stream.entriesAdded, groups]
 }
 
-function dumpValue(value: Value): Dumped {
+export function dumpValue(value: Value): Dumped {
   if (typeof value === 'string') return ['s', value]
   if (value instanceof Hash)
     return ['h', value.names.map((name, i) => [name, value.values[i], value.ends?.get(name) ?? null])]
@@ -71,7 +71,7 @@ function loadStream([, entries, last, deleted, added, groups]: Dumped): Stream {
   return stream
 }
 
-function loadValue(dumped: Dumped): Value {
+export function loadValue(dumped: Dumped): Value {
   const [type, part] = dumped
   if (type === 's') return part as string
   if (type === 'l') {
@@ -95,6 +95,41 @@ function loadValue(dumped: Dumped): Value {
     return hash
   }
   return type === 'x' ? loadStream(dumped) : new Json(loadJson(part as string))
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the range is that of bytes
+const isText = (part: unknown): part is string => typeof part === 'string' && /^[\x00-\xff]*$/.test(part)
+const isCount = (part: unknown): boolean => Number.isSafeInteger(part)
+const isRow = (row: unknown, ...tests: ((part: unknown) => boolean)[]): boolean =>
+  Array.isArray(row) && row.length === tests.length && tests.every((test, i) => test(row[i]))
+const isList = (part: unknown, test: (item: unknown) => boolean): boolean => Array.isArray(part) && part.every(test)
+const isScore = (part: unknown): boolean =>
+  typeof part === 'number' ? Number.isFinite(part) : part === 'Infinity' || part === '-Infinity'
+
+const isGroup = (part: unknown): boolean => {
+  const { name, last, read, consumers, pending } = (part ?? {}) as Record<string, unknown>
+  return (
+    isText(name) &&
+    isText(last) &&
+    (read === null || isCount(read)) &&
+    isList(consumers, (row) => isRow(row, isText, isCount, isCount)) &&
+    isList(pending, (row) => isRow(row, isText, isText, isCount, isCount))
+  )
+}
+
+/** Whether something that came from outside is what `dumpValue` returns: what else it is would break its readers later. */
+export function isDumped(dumped: unknown): dumped is Dumped {
+  if (!Array.isArray(dumped)) return false
+  const [type, part, last, deleted, added, groups] = dumped as unknown[]
+  if (type === 's' || type === 'j') return isText(part)
+  if (type === 'x') {
+    const isEntry = (row: unknown): boolean => isList(row, isText) && (row as string[]).length % 2 === 1
+    return isList(part, isEntry) && isText(last) && isText(deleted) && isCount(added) && isList(groups, isGroup)
+  }
+  if (!Array.isArray(part) || part.length === 0) return false
+  if (type === 'l' || type === 't') return isList(part, isText)
+  if (type === 'z') return isList(part, (row) => isRow(row, isText, isScore))
+  return type === 'h' && isList(part, (row) => isRow(row, isText, isText, (end) => end === null || isCount(end)))
 }
 
 /** All keys of an engine, to be kept. */

@@ -2,13 +2,21 @@ import { fail } from './reply.ts'
 import type { JsonData } from './values.ts'
 
 /** A number of JSON keeps whether it was whole; a whole one is exact to 64 bits. */
-class Fraction {
+export class Fraction {
   readonly value: number
   constructor(value: number) {
     this.value = value
   }
 }
 
+/** A number that is no whole one, whatever its value. `bad` is told of what JSON has no text for. */
+export function realNumber(value: number, bad: () => never): JsonData {
+  if (!Number.isFinite(value)) bad()
+  return Number.isInteger(value) ? (new Fraction(value) as unknown as JsonData) : value
+}
+
+const LARGEST = 2n ** 64n
+const SMALLEST = -(2n ** 63n)
 const BAD = 'ERR expected value at line 1 column 1'
 const number = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 const MAX_DEPTH = 128
@@ -78,10 +86,11 @@ export function loadJson(text: string): JsonData {
     at += found[0].length
     if (found[2] === undefined && found[3] === undefined) {
       const small = Number(found[0])
-      return Number.isSafeInteger(small) ? small : BigInt(found[0])
+      if (Number.isSafeInteger(small) && found[0] !== '-0') return small
+      const whole = found[0] === '-0' ? LARGEST : BigInt(found[0])
+      if (whole < LARGEST && whole >= SMALLEST) return whole
     }
-    const double = Number(found[0])
-    return Number.isInteger(double) ? (new Fraction(double) as unknown as JsonData) : double
+    return realNumber(Number(found[0]), bad)
   }
   const root = value(0)
   blank()
@@ -125,11 +134,23 @@ const quote = (text: string): string =>
     return char === '\x7f' ? char : simple ? `\\${simple}` : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   })}"`
 
+/** As RedisJSON writes a double: with a point or an exponent, always. */
+function dumpReal(value: number): string {
+  const [mantissa = '', power = '0'] = Math.abs(value).toExponential().split('e')
+  const exponent = Number(power)
+  const sign = value < 0 || Object.is(value, -0) ? '-' : ''
+  if (exponent < -5 || exponent > 15) return `${sign}${mantissa}e${exponent}`
+  const digits = mantissa.replace('.', '')
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0')
+  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`
+}
+
 /** Writes JSON, as RedisJSON lays it out. */
 export function dumpJson(data: JsonData, layout: Layout = TIGHT, level = 0): string {
-  if (data instanceof Fraction) return Math.abs(data.value) < 1e15 ? `${data.value}.0` : `${data.value}`
-  if (data === null || typeof data === 'boolean') return `${data}`
-  if (typeof data === 'number' || typeof data === 'bigint') return `${data}`
+  if (data instanceof Fraction) return dumpReal(data.value)
+  if (typeof data === 'number') return Number.isInteger(data) ? `${data}` : dumpReal(data)
+  if (data === null || typeof data === 'boolean' || typeof data === 'bigint') return `${data}`
   if (typeof data === 'string') return quote(data)
   const { indent, newline, space } = layout
   const inner = `${newline}${indent.repeat(level + 1)}`

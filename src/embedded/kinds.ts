@@ -36,7 +36,7 @@ export function encodingOf(value: Value): string {
   return value instanceof Stream ? 'stream' : 'raw'
 }
 
-const copyJson = (data: JsonData): JsonData => {
+export const copyJson = (data: JsonData): JsonData => {
   if (Array.isArray(data)) return data.map(copyJson)
   if (data instanceof Map) return new Map([...data].map(([name, value]) => [name, copyJson(value)]))
   return data
@@ -90,7 +90,5 @@ export function copyOf(value: Value): Value {
     return set
   }
   if (value instanceof Stream) return copyStream(value)
-  const json = new Json(copyJson(value.root))
-  json.bytes = value.bytes
-  return json
+  return new Json(copyJson(value.root))
 }

@@ -3,7 +3,9 @@ import { EngineClient } from './client.ts'
 import type { Script } from './contracts.ts'
 import { type Client, type Engine, LATER, type Outcome, type Queued } from './contracts.ts'
 import { sha1 } from './digest.ts'
+import { type Library, libraryText, readLibrary, readRows } from './function-library.ts'
 import { BigNumber, Bool, Double, fail, MapReply, NULL_ARRAY, type Reply, SetReply, Simple, Verbatim } from './reply.ts'
+import { GUARD } from './script-guard.ts'
 
 /** What passes between a script and the engine; strings hold one byte a unit. */
 export type LuaValue =
@@ -35,14 +37,10 @@ export interface LuaRuntime {
 export type LuaLoader = () => Promise<LuaRuntime>
 
 const COMMANDS = /^(eval|evalsha|fcall)(_ro)?$|^script\|load$|^function\|(load|restore)$/
+const PAST_BOUND =
+  'ERR the script ran past the steps that a script may take, and was ended: one thread cannot hear SCRIPT KILL'
+type LuaError = { readonly err: string; readonly line?: number; readonly kind?: string; readonly name?: string }
 const FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'])
-
-/**
- * Put before the first line of a script: `pcall` may not catch the end of a script that ran past its bound, or a loop of
- * such calls would never end.
- */
-const GUARD =
-  "local pcall,xpcall=(function(p,x,e,s)local function c(ok,...)if not ok and type((...))=='string' and s((...),'killed by fuel limit',1,true) then e((...),0) end return ok,... end return function(...) return c(p(...)) end,function(f,h) return c(x(f,h)) end end)(pcall,xpcall,error,string.find) "
 
 /** The flags of a script's first line, and its text without it. Throws error replies. */
 function readShebang(text: string): {
@@ -77,6 +75,8 @@ export class ScriptHost {
   #opening: Promise<void> | undefined
   #openError = ''
   readonly scripts: Map<string, Script> = new Map()
+  /** Of FUNCTION LOAD, by name. */
+  readonly libraries: Map<string, Library> = new Map()
 
   constructor(engine: Engine, loader: LuaLoader | undefined) {
     this.#engine = engine
@@ -133,6 +133,17 @@ export class ScriptHost {
     const script = { sha, text: GUARD + body, flags }
     this.scripts.set(sha, script)
     return script
+  }
+  /** Checks a library and asks it for its functions; it is not kept. Throws error replies. */
+  loadLibrary(code: string): Library {
+    const { name, body } = readLibrary(code)
+    this.compile(body, 'user_function', 'ERR Error compiling function: ')
+    const text = libraryText(body)
+    const rows = this.#raw(text, [], [], NO_HOST)
+    if (typeof rows === 'object' && rows !== null && 'err' in rows) {
+      return fail(`ERR Error registering functions: ${this.#errorText(rows, 'user_function')}`)
+    }
+    return { name, code, text, functions: readRows(rows) }
   }
   compile(body: string, name: string, prefix: string): void {
     const check = "local f, e = loadstring(ARGV[1], '@' .. ARGV[2]) if f then return false end return e"
@@ -197,22 +208,15 @@ export class ScriptHost {
   #finish(value: LuaValue, sha: string, resp: 2 | 3, on: string): Reply {
     if (value === null || typeof value !== 'object' || !('err' in value) || value.line === undefined)
       return fromLua(value, resp)
-    const place = `script: ${sha}, ${`on ${on}:${value.line}.`}`
-    const script = on.slice(1)
-    if (value.kind === 'global-read') {
-      return new ReplyError(
-        `ERR ${script}:${value.line}: Script attempted to access nonexistent global variable '${value.name}' ${place}`,
-      )
+    const text = this.#errorText(value, on.slice(1))
+    return new ReplyError(text.startsWith(PAST_BOUND) ? text : `${text} script: ${sha}, on ${on}:${value.line}.`)
+  }
+  #errorText({ err, line, kind, name }: LuaError, script: string): string {
+    if (kind === 'global-read') {
+      return `ERR ${script}:${line}: Script attempted to access nonexistent global variable '${name}'`
     }
-    if (value.kind === 'command-arg-type') {
-      return new ReplyError(`ERR Lua redis lib command arguments must be strings or integers ${place}`)
-    }
-    if (/killed by fuel limit/.test(value.err)) {
-      return new ReplyError(
-        'ERR the script ran past the steps that a script may take, and was ended: one thread cannot hear SCRIPT KILL',
-      )
-    }
-    return new ReplyError(`${value.err} ${place}`)
+    if (kind === 'command-arg-type') return 'ERR Lua redis lib command arguments must be strings or integers'
+    return /killed by fuel limit/.test(err) ? PAST_BOUND : err.replace(/\buser_script:(?=\d)/g, `${script}:`)
   }
   flush(): void {
     this.scripts.clear()

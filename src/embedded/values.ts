@@ -92,12 +92,22 @@ export class List {
 }
 
 export type JsonData = null | boolean | number | bigint | string | JsonData[] | Map<string, JsonData>
+/** About what a value of a JSON document takes, in bytes. */
+export function sizeOfJson(data: JsonData): number {
+  if (typeof data === 'string') return data.length + 16
+  let size = 16
+  if (Array.isArray(data)) for (const item of data) size += sizeOfJson(item)
+  else if (data instanceof Map) for (const [name, item] of data) size += name.length + 32 + sizeOfJson(item)
+  return size
+}
+
 /** A JSON document. */
 export class Json {
   root: JsonData
-  bytes = 0
+  bytes: number
   constructor(root: JsonData) {
     this.root = root
+    this.bytes = sizeOfJson(root)
   }
 }
 

@@ -86,10 +86,43 @@ describe('a script', () => {
   it('that loops without end is ended', async () => {
     expect(await run('while true do end')).toMatchObject({ message: expect.stringContaining('ran past the steps') })
   }, 120_000)
-  it('that catches its own end is ended all the same', async () => {
-    const script = 'while true do pcall(function() while true do end end) end'
-    expect(await run(script)).toMatchObject({ message: expect.stringContaining('ran past the steps') })
-  }, 120_000)
+  const loop = 'function() while true do end end'
+  const CATCHES: Record<string, string> = {
+    pcall: `pcall(${loop})`,
+    '_G.pcall': `_G.pcall(${loop})`,
+    '_G._G.pcall': `_G._G['pcall'](${loop})`,
+    'pcall of compiled code': `loadstring('return pcall')()(${loop})`,
+    'pcall of code that compiled code compiles': `loadstring("return loadstring('return _G')")()().pcall(${loop})`,
+    'pcall of code that load reads': `local c='return pcall' load(function() local n=c c=nil return n end)()(${loop})`,
+    'the reader of load': `load(${loop})`,
+    'xpcall, whose handler says something else': `xpcall(${loop}, function() return 'other' end)`,
+    'the handler of xpcall': `xpcall(error, ${loop})`,
+    'a coroutine': `coroutine.resume(coroutine.create(${loop}))`,
+    'a coroutine of _G': `_G.coroutine.resume(coroutine.create(${loop}))`,
+    'a coroutine that is wrapped': `pcall(coroutine.wrap(${loop}))`,
+  }
+  for (const [name, attempt] of Object.entries(CATCHES)) {
+    it(`that catches its own end by ${name} is ended all the same`, async () => {
+      expect(await run(`while true do ${attempt} end`)).toMatchObject({
+        message: expect.stringContaining('ran past the steps'),
+      })
+    }, 120_000)
+  }
+  it('that catches other errors goes on as on a server', async () => {
+    expect(await run("return {pcall(error, 'boo', 0)}")).toEqual([null, 'boo'])
+    expect(await run("local ok, e = pcall(error, 'boo', 0) return e")).toBe('boo')
+    expect(await run("return select(2, xpcall(function() error('a', 0) end, function(e) return e .. 'b' end))")).toBe(
+      'ab',
+    )
+    expect(await run("return loadstring('return ...')(5)")).toBe(5)
+    expect(await run("local f, e = loadstring('return +') return e")).toContain('unexpected symbol')
+    expect(await run('local c = coroutine.wrap(function(x) coroutine.yield(x + 1) end) return c(1)')).toBe(2)
+    expect(await run('return tostring(_G.redis == redis)')).toBe('true')
+    expect(await run('_G.x = 1')).toMatchObject({
+      message: expect.stringContaining('user_script:1: Attempt to modify'),
+    })
+    expect(await run('return _G.nope')).toMatchObject({ message: expect.stringContaining("global variable 'nope'") })
+  })
   it('that allocates without end is ended, and the next one runs', async () => {
     const store = embeddedStore({ lua })
     const send = (script: string) => store.transport.send({ args: ['EVAL', script, 0], effect: 'once' })

@@ -5,12 +5,19 @@ import { clients } from './clients.ts'
 import { command } from './command.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
+import { dumps } from './dumps.ts'
 import { expiry } from './expiry.ts'
+import { functions } from './functions.ts'
 import { geo } from './geo.ts'
 import { hashFields } from './hash-fields.ts'
 import { hashes } from './hashes.ts'
+import { helps } from './help.ts'
 import { hyperLogLogs } from './hyper-log-logs.ts'
+import { json } from './json.ts'
+import { jsonArrays } from './json-arrays.ts'
+import { jsonValues } from './json-values.ts'
 import { keys } from './keys.ts'
+import { longestCommon } from './lcs.ts'
 import { listMoves } from './list-moves.ts'
 import { lists } from './lists.ts'
 import { pubsub } from './pubsub.ts'
@@ -37,13 +44,20 @@ export const families: Family = Object.assign(
   command,
   connection,
   counters,
+  dumps,
   expiry,
+  functions,
   geo,
   hashFields,
   hashes,
+  helps,
   hyperLogLogs,
+  json,
+  jsonArrays,
+  jsonValues,
   keys,
   listMoves,
+  longestCommon,
   lists,
   pubsub,
   scripting,

@@ -13,7 +13,7 @@ function readNumKeys(args: readonly string[]): readonly [keys: readonly string[]
 }
 
 /** Runs `work` once the Lua runtime is open. */
-function withRuntime(client: Client, work: () => Outcome): Outcome {
+export function withRuntime(client: Client, work: () => Outcome): Outcome {
   const { scripts } = client.engine
   return scripts.isOpen || !client.mayWait ? work() : scripts.openThen(client, work)
 }

@@ -77,7 +77,7 @@ function readOptions(args: readonly string[], from: number, isAdd: boolean): Opt
   }
   if (!isAdd && !hasTrim) fail('ERR syntax error, XTRIM must be called with MAXLEN or MINID')
   if (options.limit !== undefined && !options.isNear)
-    options.fault = 'ERR syntax error, LIMIT cannot be used without the special ~ option'
+    options.fault = `ERR syntax error, LIMIT cannot be used without ${hasTrim ? 'the special ~ option' : 'specifying a trimming strategy'}`
   if (options.fault && !isAdd) fail(options.fault)
   options.at = i
   return options
@@ -214,12 +214,11 @@ function setId(client: Client, args: readonly string[]): Reply {
     } else fail(SYNTAX)
   }
   const stream = client.stream(key) ?? fail('ERR no such key')
+  if (id < stream.maxDeletedId) fail('ERR The ID specified in XSETID is smaller than current max_deleted_entry_id')
   if (stream.size > 0 && id < (stream.last() as StreamId))
     fail('ERR The ID specified in XSETID is smaller than the target stream top item')
   if (added !== undefined && stream.size > added)
     fail('ERR The entries_added specified in XSETID is smaller than the target stream length')
-  if (id < stream.maxDeletedId && deleted === undefined)
-    fail('ERR The ID specified in XSETID is smaller than current max_deleted_entry_id')
   stream.lastId = id
   if (added !== undefined) stream.entriesAdded = added
   if (deleted !== undefined && deleted !== MIN_ID) stream.maxDeletedId = deleted

@@ -1,0 +1,32 @@
+/**
+ * A script that ran past its bound ends with an error of the runtime, and no `pcall` may catch that one: a loop of such
+ * calls would never end. The globals cannot be changed, so that a script gets its own of each way to one that is not
+ * guarded: of what catches (`pcall`, `xpcall`, `coroutine.resume`, `load`), of what compiles code that would see the
+ * globals (`load`, `loadstring`), and of `_G`. The text is one line, and puts itself before what is compiled later.
+ */
+const SOURCE = [
+  'local src=...',
+  'local pcall,error,type,find,select,tostring=pcall,error,type,string.find,select,tostring',
+  'local real,compile,read,co=_G,loadstring,load,coroutine',
+  "local function check(ok,...) if not ok and type((...))=='string' and find((...),'killed by fuel limit',1,true) then error((...),0) end return ok,... end",
+  'local function p(...) return check(pcall(...)) end',
+  // The handler runs after the error, not within it: an end within a handler would be reported as another error.
+  'local function handled(h,ok,...) if ok then return ok,... end return false,select(2,p(h,...)) end',
+  'local function x(f,h) return handled(h,p(f)) end',
+  "local before='local pcall,xpcall,loadstring,load,coroutine,_G=loadstring('..string.format('%q',src)..')('..string.format('%q',src)..') '",
+  "local function l(text,name) return compile(before..tostring(text),name or '=string') end",
+  // It catches the errors of its reader.
+  'local function loaded(f,...) if not f then check(false,...) end return f,... end',
+  "local function r(reader,name) local first=true return loaded(read(function() if first then first=false return before end return reader() end,name or '=(load)')) end",
+  'local c={} for k,v in pairs(co) do c[k]=v end',
+  'c.resume=function(...) return check(co.resume(...)) end',
+  'local own={pcall=p,xpcall=x,loadstring=l,load=r,coroutine=c}',
+  "local g=setmetatable({},{__metatable=false,__index=function(_,k) return own[k] or real[k] end,__newindex=function() error('Attempt to modify a readonly table',2) end})",
+  'own._G=g',
+  'return p,x,l,r,c,g',
+].join(' ')
+
+const quoted = `"${SOURCE.replace(/[\\"]/g, '\\$&')}"`
+
+/** Put before the first line of a script. */
+export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=loadstring(${quoted})(${quoted}) `
