@@ -27,7 +27,7 @@ describe('bounds', () => {
     expect(cache.stats().inFlight).toBe(0)
     expect(await cache.getOrSet('one more', () => 'kept')).toBe('kept')
     expect(await cache.get('one more')).toBe('kept')
-  }, 30_000)
+  }, 90_000)
 })
 
 const never = (): Promise<never> => new Promise(() => {})

@@ -26,12 +26,12 @@ describe('a crowd', () => {
         }
       }),
     )
-    await pass(20_000)
+    await pass(60_000)
     over = true
     await pass(60_000)
     await done
     expect(Math.min(...counts)).toBeGreaterThan(20)
-  }, 20_000)
+  }, 60_000)
 
   it('of very many callers loads the store no more than that of some', async () => {
     const locks = make()
@@ -44,7 +44,7 @@ describe('a crowd', () => {
     await pass(25_000)
     expect((await crowd).filter(Boolean)).toEqual([])
     expect(vi.getTimerCount()).toBe(1)
-  }, 20_000)
+  }, 60_000)
 
   it('writers that always wait let readers in all the same', async () => {
     const { read, write } = make().readWrite('page')
@@ -70,7 +70,7 @@ describe('a crowd', () => {
     const locks = make()
     for (let i = 0; i < 10_000; i++) await (await held(locks.acquire('report'))).release()
     expect(vi.getTimerCount()).toBe(0)
-    expect(store.verbs).toHaveLength(20_000)
+    expect(store.verbs).toHaveLength(60_000)
     expect((await store.get(':shop:lock:report'))?.length).toBeLessThan(100)
   })
 })
