@@ -1,5 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
-import { checkNames, ownOf } from '../../src/protocol/arguments.ts'
+import { ownOf } from '../../src/protocol/arguments.ts'
 import type { StoreEvent } from '../../src/store/store.ts'
 
 /** The part of `fetch` that is used. */
@@ -81,22 +81,11 @@ interface HttpClient extends Session {
 
 const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[:/])/
 
-const KNOWN: { readonly [K in keyof (UpstashCredentials & UpstashClient)]-?: 1 } = {
-  url: 1,
-  token: 1,
-  client: 1,
-  fetch: 1,
-  timeoutMs: 1,
-  maxCallBytes: 1,
-  cache: 1,
-  allowInsecure: 1,
-  syncToken: 1,
-  onEvent: 1,
-}
-
-/** Checks what can be known before a request; throws what `upstashStore` says. */
+/**
+ * Checks what can be known before a request; throws what `upstashStore` says. Other names are let pass: what `startGateway`
+ * returns is given as it is.
+ */
 export function endpointOf(given?: UpstashOptions, prefix = ''): Endpoint {
-  checkNames('hither/upstash', given, Object.keys(KNOWN))
   const options = ownOf(given) as UpstashOptions
   const {
     timeoutMs = 5000,

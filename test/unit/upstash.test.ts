@@ -40,9 +40,7 @@ describe('url and token', () => {
     expect(refusal(() => upstashStore(undefined as unknown as UpstashOptions)).code).toBe('MISSING_CREDENTIALS')
   })
 
-  it('refuses an option that there is not, by name, and reads its own names alone', () => {
-    const error = refused({ url, token, timeout: 5 } as unknown as UpstashOptions)
-    expect([error.code, error.message]).toEqual(['INVALID_ARGUMENT', expect.stringContaining('timeout')])
+  it('reads the own names of its options alone', () => {
     Object.defineProperty(Object.prototype, 'timeoutMs', {
       value: -1,
       configurable: true,

@@ -17,7 +17,6 @@ const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   // A response over REST
-  endpoint('an option that there is not is refused', "checkNames('hither/upstash', given, Object.keys(KNOWN))", ''),
   endpoint(
     'and a name on Object.prototype is none',
     'ownOf(given) as UpstashOptions',
