@@ -21,7 +21,6 @@ describe('plain JSON', () => {
     1.5,
     2 ** 53,
     'text',
-    '\ud800',
     '',
     true,
     null,
@@ -34,6 +33,12 @@ describe('plain JSON', () => {
     const coded = encodePlain(value)
     expect(coded).toEqual(encodeJson(value))
     expect(decodePlain(coded.payload, coded.mark)).toEqual(decodeJson(coded.payload, coded.mark))
+  })
+  // Apart: a title with half a surrogate pair is no text that workerd could send.
+  it('keeps half a surrogate pair', () => {
+    const coded = encodePlain('\ud800')
+    expect(coded).toEqual(encodeJson('\ud800'))
+    expect(decodePlain(coded.payload, coded.mark)).toBe('\ud800')
   })
   it('keeps properties of every name', () => {
     const value = JSON.parse('{"$":{"v":1},"__proto__":{"a":1},"constructor":null}')
