@@ -125,11 +125,6 @@ export const mutants: readonly Mutant[] = [
   ),
   // Loads
   flight(
-    'a load that is over is not joined',
-    "if (state === 'over' || aliveUntilMs <= now()) return false",
-    'if (aliveUntilMs <= now()) return false',
-  ),
-  flight(
     'a load is joined only with its lease in sight',
     'reading?.entry?.lease !== token || reading.generation !== versions.generation) return false\n  for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false\n  return true',
     'reading?.generation !== versions.generation) return false\n  return true',

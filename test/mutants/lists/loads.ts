@@ -205,12 +205,6 @@ export const mutants: readonly Mutant[] = [
     '',
     by('runs one more load, however many callers are past their deadlines'),
   ),
-  through(
-    'and stays with the load it waited for',
-    'return await afterFailure(round, flight, error)',
-    'return afterFailure(round, flight, error)',
-    by('runs one more load, however many callers are past their deadlines'),
-  ),
   // What a loader says
   lead(
     'undefined ends the copy',
