@@ -316,12 +316,6 @@ export const mutants: readonly Mutant[] = [
     "if (now && !isSameTag(now, version)) return 'dead'",
   ),
   tags('a soft half that changed makes stale', 'stale ||= now !== version', ''),
-  version(
-    'what was forgotten is not noted again',
-    'else if (since === epoch) seen.set',
-    'else if (true) seen.set',
-    'simulation',
-  ),
   versionStep(
     'a version is made, not replaced',
     'if (made && !(current?.length',
