@@ -509,7 +509,6 @@ export const mutants: readonly Mutant[] = [
   tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
     'cache/unarrived.test.ts > leaves what is written and not answered yet',
   ]),
-  near('nor what was written while it looked', 'if (!isDue()) return false', ''),
   tomb(
     'a read that has waited looks once more',
     'const left = graves.get(key)',
