@@ -56,6 +56,8 @@ export function createNodes(options: NodesOptions): Nodes {
   const absentSince = new Map<string, number>()
   let clustered = options.clustered
   let table: (SlotNodes | undefined)[] | undefined
+  /** A table that redirects alone have made knows few of the slots. */
+  let isWhole = false
   let refreshing: Promise<void> | undefined
   let refreshedAt = 0
   let fault: unknown
@@ -67,6 +69,7 @@ export function createNodes(options: NodesOptions): Nodes {
     return node
   }
   const [first, ...others] = seeds.map((seed) => open(seed, false)) as [Node, ...Node[]]
+  const only = { node: first, slot: 0 }
   const at = (name: string, readonly = false): Node =>
     nodes.get(readonly ? `${name} reads` : name) ??
     open({ ...first.settings.address, ...splitName(name), path: '' }, readonly)
@@ -90,6 +93,7 @@ export function createNodes(options: NodesOptions): Nodes {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
         const reply = await node.calls(0).send(slots, { deadline: now() + ASK_MS })
         table = readSlots(reply, node.settings.address.host, natMap)
+        isWhole = true
         fault = undefined
         return forget(new Set(table.flatMap((names) => names ?? [])))
       } catch (error) {
@@ -131,13 +135,13 @@ export function createNodes(options: NodesOptions): Nodes {
     },
     learned: () => (clustered && !table ? refresh() : undefined),
     route(command) {
-      if (!clustered) return { node: first, slot: connections > 1 ? slotOf(firstKey(command.args)) : 0 }
+      if (!clustered) return connections > 1 ? { node: first, slot: slotOf(firstKey(command.args)) } : only
       const slot = slotOf(firstKey(command.args))
       // What is published at one node all are told.
       if (command.args[0] === 'PUBLISH') return { node: any(), slot }
       const names = table?.[slot]
       if (!names) {
-        if (!table) return { node: any(), slot }
+        if (!isWhole) return { node: any(), slot }
         void refresh().catch(() => {})
         throw new HitherError('STORE_UNAVAILABLE', 'no node of the Cluster serves this slot', { retryable: true })
       }

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { tcpStore, tcpTransport } from '../../adapters/tcp/index.ts'
+import { createNodes } from '../../adapters/tcp/nodes.ts'
+import { readOptions } from '../../adapters/tcp/options.ts'
 import { readSlots } from '../../adapters/tcp/topology.ts'
 import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
@@ -82,6 +84,17 @@ describe('options', () => {
     ]
     for (const options of wrong) expect(() => tcpStore(options as never)).toThrow(code('INVALID_ARGUMENT'))
     expect(() => tcpStore({ sentinel: { urls: [], name: 'main' } })).toThrow(code('INVALID_URL'))
+  })
+})
+
+describe('the nodes', () => {
+  it('that a redirect alone has told of: a slot that is not known yet goes to any of them', () => {
+    const plan = readOptions({ url: 'redis://127.0.0.1:7000' })
+    const nodes = createNodes(plan)
+    closing.push(() => nodes.close())
+    nodes.move(slotOf('a'), '127.0.0.1:7001')
+    expect(nodes.route(read('GET', 'a')).node.name).toBe('127.0.0.1:7001')
+    expect(nodes.route(read('GET', 'b')).node.name).toMatch(/^127\.0\.0\.1:700[01]$/)
   })
 })
 
