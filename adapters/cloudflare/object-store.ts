@@ -8,7 +8,11 @@ export interface ObjectNamespace {
 }
 
 export interface DurableObjectStoreOptions {
-  /** Objects that the keys are spread over: each answers some 1,000 calls a second. More or fewer than before find nothing. @default 1 */
+  /**
+   * Objects that the keys are spread over: one takes about 1,000 requests a second, as the platform's documentation says
+   * (https://developers.cloudflare.com/durable-objects/platform/limits/). A store made with another number than before finds
+   * nothing of what is there. @default 1
+   */
   readonly shards?: number
 }
 

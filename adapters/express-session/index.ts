@@ -3,7 +3,7 @@ import type { Duration } from 'hither'
 import { type HashedEntriesOptions, hashedEntries } from 'hither/session'
 
 export interface SessionStoreOptions extends HashedEntriesOptions {
-  /** Lifetime of a session whose cookie has no end of its own. @default '1d' */
+  /** Lifetime of a session whose cookie has no expiry. @default '1d' */
   readonly ttl?: Duration
 }
 

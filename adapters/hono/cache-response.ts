@@ -40,7 +40,7 @@ const OPTIONS = [
 const refreshing = new WeakSet<Request>()
 
 /**
- * Middleware that answers from a shared HTTP cache, and stores what the handlers after it answer, as RFC 9111 and the cache's
+ * Middleware that serves from a shared HTTP cache, and stores the responses of the handlers after it, as RFC 9111 and the cache's
  * profile allow. Unsafe methods pass, and drop what is stored of their URL.
  *
  * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down lets requests pass to their handlers.

@@ -23,7 +23,7 @@ export interface NatsStore extends AtomicStore {
   readonly subscribe: NonNullable<AtomicStore['subscribe']>
 }
 
-/** A delete answers whether there was something, which the server does not say. */
+/** A delete replies whether there was an entry, which the server does not say. */
 const removal: Operation<readonly [], number> = {
   name: 'delete',
   effect: 'repeat',
