@@ -1,3 +1,4 @@
+import { isSplit, keyByKey } from '../../src/store/over-redis.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Peer } from './client.ts'
 import type { Exchange } from './exchange.ts'
@@ -16,26 +17,13 @@ export function createSendToNodes(
   /** The reply, or where that redirects the command, the reply of the node it leads to, `left` times at the most. */
   const followed = async (command: Command, reply: Wire, progress: Progress, left: number): Promise<Wire> => {
     if (!(reply instanceof ReplyError) || left === 0 || !isRedirect(reply)) return reply
-    if (reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(command.args[0] as string)) {
-      return oneByOne(command, progress)
-    }
+    if (isSplit(reply, command)) return keyByKey(command, (each) => sendToNodes(each, progress))
     const known = await follow(reply, left)
     const peer = known ?? route(command.args)
     await open(peer)
     const asking: Command[] = known && reply.word === 'ASK' ? [ASKING] : []
     const next = (await Promise.all(write(peer, [...asking, command], progress))).at(-1) as Wire
     return followed(command, next, progress, left - 1)
-  }
-  /** For keys of a slot that is half moved: together they are on no node, alone each is on one. */
-  const oneByOne = async ({ args, effect }: Command, progress: Progress): Promise<Wire> => {
-    const [name, ...keys] = args
-    const verb = name === 'MGET' ? 'GET' : (name as string)
-    const single = keys.map((key): Command => ({ args: [verb, key], effect }))
-    const replies = await Promise.all(sendToNodes(single, progress))
-    const refused = (reply: Wire): boolean => reply instanceof ReplyError && reply.word !== 'WRONGTYPE'
-    if (replies.some(refused)) return replies.find(refused) as Wire
-    if (verb === 'GET') return replies.map((reply) => (reply instanceof ReplyError ? null : reply))
-    return replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
   }
   const sendToNodes: SendToNodes = (commands, progress) => {
     const groups = new Map<Peer, number[]>()

@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer'
+import { replySize } from '../../src/store/over-redis.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Progress } from './progress.ts'
 
@@ -32,13 +33,8 @@ export function holding(progress: Progress): (reply: Wire) => Wire {
   let held = 0
   return (reply) => {
     if (progress.over) return null
-    held += sizeOf(reply)
+    held += replySize(reply)
     if (held <= MAX_CALL_BYTES) return reply
     return new ReplyError(`TOOLARGE the replies of one call are more than ${MAX_CALL_BYTES} bytes together`)
   }
-}
-
-function sizeOf(reply: Wire): number {
-  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + sizeOf(part), 16)
-  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
 }

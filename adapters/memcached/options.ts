@@ -1,4 +1,4 @@
-import { HitherError } from '../../src/errors.ts'
+import { checkNames, invalid } from '../../src/protocol/arguments.ts'
 import { type MemcachedAddress, parseMemcachedUrl } from './address.ts'
 import type { Settings } from './connection.ts'
 
@@ -11,7 +11,7 @@ export interface MemcachedStoreOptions {
   /** For `memcacheds:` urls: `ca`, `cert`, `key`, `servername`, … as `node:tls` takes them. @default the system's authorities */
   readonly tls?: object
   /**
-   * Uses the next server for keys whose own cannot be reached. What a server held when it went away is served again when
+   * Uses the next server for keys whose own cannot be reached. What a server held when it was lost is served again when
    * it comes back, deleted or not: leave it off where that matters. @default false
    */
   readonly failover?: boolean
@@ -57,9 +57,7 @@ export interface Checked {
 
 /** Throws `INVALID_ARGUMENT` or `INVALID_URL`. */
 export function checkOptions(options: MemcachedStoreOptions): Checked {
-  for (const name of Object.keys(options ?? {})) {
-    if (!Object.hasOwn(KNOWN, name)) throw invalid(`memcachedStore has no option ${name}`)
-  }
+  checkNames('memcachedStore', options, Object.keys(KNOWN))
   const { servers, tls, failover = false } = options ?? {}
   if (!Array.isArray(servers) || servers.length === 0) throw invalid('servers is an array of urls, at least one')
   if (typeof failover !== 'boolean') throw invalid('failover is true or false')
@@ -92,8 +90,4 @@ export function checkOptions(options: MemcachedStoreOptions): Checked {
     timeoutMs: number('timeoutMs', 5000),
     idleMs: number('idleMs', 60_000),
   }
-}
-
-function invalid(what: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', what)
 }

@@ -1,5 +1,6 @@
 import type { ConnectionOptions, NatsConnection } from '@nats-io/nats-core'
 import { HitherError } from '../../src/errors.ts'
+import { checkNames, invalid } from '../../src/protocol/arguments.ts'
 
 interface BucketOptions {
   /** Name of the bucket: letters, digits, `_` and `-`. It is made where there is none. */
@@ -11,7 +12,7 @@ interface BucketOptions {
   /** Of a bucket that is made: most bytes in all; a write beyond them is refused. @default none */
   readonly maxBytes?: number
   /**
-   * Who answers reads. `leader`: the server that takes the writes, so that a read sees every acknowledged one. `any`: a
+   * Which server reads go to. `leader`: the server that takes the writes, so that a read sees every acknowledged one. `any`: a
    * copy, too, which may lag behind. @default 'leader'
    */
   readonly reads?: 'leader' | 'any'
@@ -67,9 +68,7 @@ const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/
 
 /** Throws `INVALID_ARGUMENT`, `INVALID_URL` or `INVALID_KEY` (the bucket's name). */
 export function checkOptions(options: NatsStoreOptions): Checked {
-  for (const name of Object.keys(options ?? {})) {
-    if (!Object.hasOwn(KNOWN, name)) throw invalid(`natsStore has no option ${name}`)
-  }
+  checkNames('natsStore', options, Object.keys(KNOWN))
   const { bucket, storage = 'file', reads = 'leader', connection, connect = {} } = options ?? {}
   const servers = typeof options?.servers === 'string' ? [options.servers] : (options?.servers ?? [])
   if (typeof bucket !== 'string' || !/^[\w-]{1,128}$/.test(bucket)) {
@@ -106,8 +105,4 @@ export function checkOptions(options: NatsStoreOptions): Checked {
     maxValueBytes: number('maxValueBytes', 1024 * 1024 - 2048),
     timeoutMs: number('timeoutMs', 5000),
   }
-}
-
-function invalid(what: string): HitherError {
-  return new HitherError('INVALID_ARGUMENT', what)
 }

@@ -1,8 +1,9 @@
 import { HitherError } from '../../src/errors.ts'
 import { jittered } from '../../src/runtime/backoff.ts'
-import { NEVER, sleep } from '../../src/runtime/clock.ts'
-import { within } from '../../src/runtime/deadline.ts'
+import { sleep } from '../../src/runtime/clock.ts'
+import { limitOf, within } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/call.ts'
+import { isSplit, keyByKey } from '../../src/store/over-redis.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Node } from './node.ts'
 import type { Nodes } from './nodes.ts'
@@ -40,14 +41,6 @@ export function isRedirect(reply: Wire, { left }: Trip): reply is ReplyError {
   return reply instanceof ReplyError && left > 0 && REDIRECT.test(reply.word)
 }
 
-/** The rest of a call's time, for what is waited for before anything of it is sent. */
-export function patienceOf(call: Call | undefined): {
-  readonly signals: readonly AbortSignal[]
-  readonly deadline: number
-} {
-  return { signals: call?.signal ? [call.signal] : [], deadline: call?.deadline ?? NEVER }
-}
-
 export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
   const refresh = (): void => void nodes.refresh().catch(() => {})
   const suspect: Courier['suspect'] = (error) => {
@@ -66,7 +59,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       refresh()
       return { left: left - 1 }
     }
-    await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), patienceOf(call))
+    await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), limitOf(call))
     await nodes.refresh().catch(() => {})
     return { left: left - 1 }
   }
@@ -75,7 +68,8 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       const { node, slot } = trip.asking ? { node: trip.asking, slot: 0 } : nodes.route(command)
       const take = (reply: Wire): void => {
         if (!isRedirect(reply, trip)) onReply(reply)
-        else if (isSplit(reply, command)) apart(command, call).then(onReply, onError)
+        else if (isSplit(reply, command))
+          keyByKey(command, (each) => each.map((one) => send(one, call))).then(onReply, onError)
         else {
           const next = (to: Trip): void => one(command, call, onReply, onError, to)
           follow(reply, node, call, trip.left).then(next, onError)
@@ -93,21 +87,5 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
     }
   }
   const send: Courier['send'] = (command, call) => new Promise((resolve, reject) => one(command, call, resolve, reject))
-
-  /** For keys of a slot that is half moved: together they are on no node, alone each is on one. */
-  const apart = async ({ args, effect }: Command, call: Call | undefined): Promise<Wire> => {
-    const [name, ...keys] = args
-    const verb = name === 'MGET' ? 'GET' : (name as string)
-    const replies = await Promise.all(keys.map((key) => send({ args: [verb, key], effect }, call)))
-    const refused = replies.find((reply) => reply instanceof ReplyError && reply.word !== 'WRONGTYPE')
-    if (refused !== undefined) return refused
-    if (verb === 'GET') return replies.map((reply) => (reply instanceof ReplyError ? null : reply))
-    return replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
-  }
   return { one, send, follow, suspect }
-}
-
-/** Of these each key may be asked for alone. */
-function isSplit(reply: ReplyError, { args }: Command): boolean {
-  return reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(String(args[0]))
 }

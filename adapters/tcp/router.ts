@@ -1,6 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
-import { within } from '../../src/runtime/deadline.ts'
+import { limitOf, within } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/call.ts'
+import { replySize } from '../../src/store/over-redis.ts'
 import {
   type BatchCall,
   type Command,
@@ -10,7 +11,7 @@ import {
   type Wire,
 } from '../../src/store/transport.ts'
 import { checkShared, kindOf, ran } from './calls.ts'
-import { ASKING, createCourier, isRedirect, patienceOf, REDIRECTS, type Trip } from './courier.ts'
+import { ASKING, createCourier, isRedirect, REDIRECTS, type Trip } from './courier.ts'
 import { closed, ofCall, tooLarge } from './errors.ts'
 import type { Node } from './node.ts'
 import { createNodes, type NodesOptions } from './nodes.ts'
@@ -47,7 +48,7 @@ export function createRouter(options: NodesOptions): Router {
     try {
       if (over) throw closed()
       const wait = nodes.learned()
-      return wait ? within(wait, patienceOf(call)).then(go) : go()
+      return wait ? within(wait, limitOf(call)).then(go) : go()
     } catch (error) {
       return Promise.reject(error)
     }
@@ -78,7 +79,7 @@ export function createRouter(options: NodesOptions): Router {
     const keep = (reply: Wire, at: number): Wire => {
       if (settled) return null
       if (call?.onReply) return call.onReply(reply, at)
-      held += sizeOf(reply)
+      held += replySize(reply)
       return held > maxCallBytes ? tooLarge(maxCallBytes) : reply
     }
     const replies = commands.map((command, at) => send(command, call).then((reply) => keep(reply, at)))
@@ -115,7 +116,7 @@ export function createRouter(options: NodesOptions): Router {
       })
     const wait = nodes.learned()
     if (!wait) return go()
-    within(wait, patienceOf(call)).then(go, (error) => {
+    within(wait, limitOf(call)).then(go, (error) => {
       for (const at of commands.keys()) onError(at, error)
     })
   }
@@ -169,10 +170,4 @@ export function createRouter(options: NodesOptions): Router {
 
 function isMoved(reply: Wire): reply is ReplyError {
   return reply instanceof ReplyError && reply.word === 'MOVED'
-}
-
-/** Bytes on the wire, about. */
-function sizeOf(reply: Wire): number {
-  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + sizeOf(part), 16)
-  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
 }

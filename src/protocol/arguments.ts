@@ -14,8 +14,12 @@ export function checkNames(what: string, given: object | undefined | null, known
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
-/** Its own properties alone: a name that somebody has put on `Object.prototype` is no option. */
+/**
+ * Its own properties alone: a name that somebody has put on `Object.prototype` is no option. What this has returned before is
+ * returned as it is.
+ */
 export function ownOf<T extends object>(options: T | undefined): Partial<T> {
+  if (options && Object.getPrototypeOf(options) === null) return options
   return { __proto__: null, ...options } as unknown as Partial<T>
 }
 

@@ -46,3 +46,31 @@ export function readExec(
   const maybeExecuted = at === 0 || blamed.word === 'TOOLARGE'
   return { error: new StoreRejectedError(String(framed[at]?.args[0]), blamed, { maybeExecuted }), blamed }
 }
+
+/** Bytes of a reply on the wire, about. */
+export function replySize(reply: Wire): number {
+  if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + replySize(part), 16)
+  return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
+}
+
+/** Whether TRYAGAIN was said of a command whose keys may be asked for one by one. */
+export function isSplit(reply: ReplyError, { args }: Command): boolean {
+  return reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(String(args[0]))
+}
+
+/**
+ * MGET, UNLINK or DEL key by key: of a hash slot that is half moved the keys are together on no node, and each alone is on
+ * one. The reply is that of the whole, or the first refusal.
+ */
+export async function keyByKey(
+  { args, effect }: Command,
+  send: (commands: readonly Command[]) => readonly Promise<Wire>[],
+): Promise<Wire> {
+  const [name, ...keys] = args
+  const verb = name === 'MGET' ? 'GET' : (name as string)
+  const replies = await Promise.all(send(keys.map((key): Command => ({ args: [verb, key], effect }))))
+  const refused = replies.find((reply) => reply instanceof ReplyError && reply.word !== 'WRONGTYPE')
+  if (refused !== undefined) return refused
+  if (verb === 'GET') return replies.map((reply) => (reply instanceof ReplyError ? null : reply))
+  return replies.reduce<number>((sum, reply) => sum + Number(reply), 0)
+}

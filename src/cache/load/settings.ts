@@ -11,13 +11,14 @@ import type { LoadSettings } from './types.ts'
 export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings {
   const own: GetOrSetOptions = ownOf(given)
   const all = core.loadDefaults
-  const options: GetOrSetOptions = ownOf<GetOrSetOptions>({
+  const options = {
+    __proto__: null,
     ...own,
     softTimeout: own.softTimeout ?? all.softTimeout,
     jitter: own.jitter ?? all.jitter,
     backoff: own.backoff ?? all.backoff,
     refresh: own.refresh ?? all.refresh,
-  })
+  } as GetOrSetOptions
   const { hardTimeout, softTimeout, negativeTtl = 1, jitter = 0, onDeadline = 'fail', schema, migrate } = options
   const life = lifeOf(core, options)
   const { freshMs, lifeMs } = life
