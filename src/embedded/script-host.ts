@@ -103,7 +103,8 @@ export class ScriptHost {
         this.#opening = undefined
       },
       () => {
-        this.#openError = 'ERR the Lua runtime cannot be opened: is lua-redis-wasm installed?'
+        // In the words of a server without scripts, so that a store over TCP goes on by WATCH.
+        this.#openError = 'ERR scripting support disabled: the Lua runtime cannot be opened, npm install lua-redis-wasm'
         this.#opening = undefined
       },
     )

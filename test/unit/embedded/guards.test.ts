@@ -120,3 +120,14 @@ describe('the embedded engine', () => {
     expect(() => embeddedStore({ maxBytes: 0 })).toThrow('maxBytes is a whole number above 0')
   })
 })
+
+it('scripts without their runtime are refused in the words of a server that has none', async () => {
+  const store = embeddedStore({ lua: () => Promise.reject(new Error('no such package')) })
+  for (let round = 0; round < 2; round++) {
+    const reply = await store.transport.send({ args: ['EVAL', 'return 1', 0], effect: 'once' })
+    expect(String((reply as { message?: unknown }).message)).toMatch(
+      /^ERR scripting support disabled: .*lua-redis-wasm/,
+    )
+  }
+  await store.close()
+})
