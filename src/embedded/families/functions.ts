@@ -97,8 +97,8 @@ export const functions: Family = {
   'function|stats'(client) {
     const all = [...librariesOf(client).values()]
     const count = all.reduce((sum, library) => sum + library.functions.size, 0)
-    const lua = new MapReply(['libraries_count', all.length, 'functions_count', count])
-    return new MapReply(['running_script', null, 'engines', new MapReply(['LUA', lua])])
+    const counts = new MapReply(['libraries_count', all.length, 'functions_count', count])
+    return new MapReply(['running_script', null, 'engines', new MapReply(['LUA', counts])])
   },
   'function|kill': () => fail('NOTBUSY No scripts in execution right now.'),
 }

@@ -26,7 +26,7 @@ describe('a crowd', () => {
         }
       }),
     )
-    await pass(60_000)
+    await pass(20_000)
     over = true
     await pass(60_000)
     await done
@@ -70,7 +70,7 @@ describe('a crowd', () => {
     const locks = make()
     for (let i = 0; i < 10_000; i++) await (await held(locks.acquire('report'))).release()
     expect(vi.getTimerCount()).toBe(0)
-    expect(store.verbs).toHaveLength(60_000)
+    expect(store.verbs).toHaveLength(20_000)
     expect((await store.get(':shop:lock:report'))?.length).toBeLessThan(100)
   })
 })
