@@ -41,7 +41,7 @@ export async function add<F extends object>(
   const limit = limitOf(view, options, ADD)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
-  const direct = unread(view, limit, {
+  const direct = unread(view, key, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
@@ -106,7 +106,7 @@ export async function touch<F extends object>(
     const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   }
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) =>
       answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
     ended: () => ({ reply: null }),
@@ -140,7 +140,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const view = viewOf(cache)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })

@@ -24,7 +24,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
     answerStep(view, 'once', to, ['increment', dead, id, freshMs, by, generation], limit)
   const id = randomId()
-  let attempt: Attempt | undefined = unread(view, limit, {
+  let attempt: Attempt | undefined = unread(view, key, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
     // The count it has made is dead.
     ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),
