@@ -125,6 +125,12 @@ export const mutants: readonly Mutant[] = [
   ),
   // Loads
   flight(
+    'a load that is over is not joined',
+    "if (state === 'over' || aliveUntilMs <= now()) return false",
+    'if (aliveUntilMs <= now()) return false',
+    ['cache/guards.test.ts > leaves no load that others join before it has ended, however close the two are'],
+  ),
+  flight(
     'a load is joined only with its lease in sight',
     'reading?.entry?.lease !== token || reading.generation !== versions.generation) return false\n  for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false\n  return true',
     'reading?.generation !== versions.generation) return false\n  return true',
@@ -316,6 +322,9 @@ export const mutants: readonly Mutant[] = [
     "if (now && !isSameTag(now, version)) return 'dead'",
   ),
   tags('a soft half that changed makes stale', 'stale ||= now !== version', ''),
+  version('what was forgotten is not noted again', 'else if (since === epoch) seen.set', 'else if (true) seen.set', [
+    'cache/versions.test.ts > is nothing that was read before it was forgotten',
+  ]),
   versionStep(
     'a version is made, not replaced',
     'if (made && !(current?.length',
@@ -508,6 +517,9 @@ export const mutants: readonly Mutant[] = [
   ),
   tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
     'cache/unarrived.test.ts > leaves what is written and not answered yet',
+  ]),
+  near('nor what was written while it looked', 'if (!isDue()) return false', '', [
+    'cache/unarrived.test.ts > leaves what is written while it looks for what to delete',
   ]),
   tomb(
     'a read that has waited looks once more',
