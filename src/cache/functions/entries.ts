@@ -179,12 +179,12 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   // Of a plain entry only the store knows the lifetime.
   const near = core.plain ? undefined : nearEntry(view, key)
   if (isFresh(near)) {
-    const { value, writtenMs, freshUntilMs, note } = near
+    const { value, writtenMs, freshUntilMs, extras } = near
     const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
     const prefix = space.tag('').length
-    const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
-    const source = note?.unconfirmed ? 'unconfirmed' : 'near'
-    return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
+    const tags = extras?.tags?.map((tag) => tag.slice(prefix)) ?? []
+    const source = extras?.unconfirmed ? 'unconfirmed' : 'near'
+    return { key, status: 'fresh', value, age, ttl, loadTime: extras?.loadMs ?? 0, tags, source }
   }
   const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
   const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
