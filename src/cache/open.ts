@@ -80,7 +80,8 @@ function keepNear(
   const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
   const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (settings?.nearMs ?? NEVER))
   const callerMayModify = request.mutable === true
-  const fill = { value, writtenMs: core.plain ? atMs : writtenMs, freshUntilMs, expiresMs, callerMayModify }
+  // One that does not say when it was written is no older than its read.
+  const fill = { value, writtenMs: writtenMs < NEVER ? writtenMs : atMs, freshUntilMs, expiresMs, callerMayModify }
   const names = tags ? [...core.tags.parse(tags).keys()].map(space.tag) : undefined
   const extras = loadMs || tags || schema ? { loadMs: loadMs || undefined, tags: names, schema } : undefined
   core.near.keep(nearKey(key), extras ? { ...fill, extras } : fill, atMs, ticket)

@@ -1,5 +1,4 @@
 import { HitherError } from '../../errors.ts'
-import { NONE } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { randomId } from '../../runtime/random.ts'
 import { answerStep } from '../answer.ts'
@@ -34,9 +33,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   do {
     const add: Parameters<typeof readThenRun>[3] = async (to, dead, known) => {
       // Read after this call began: a counter of an older one would be lost.
-      const generation = core.plain
-        ? NONE
-        : (known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
+      const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
     reply = await readThenRun(view, key, limit, add, { attempt })

@@ -244,7 +244,7 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'what was invalidated is no load to wait for',
-    'if (old && (core.plain || isOutdated(old, request))) old.isDetached = true',
+    'if (old && (!core.format.leases.guardsFills || isOutdated(old, request))) old.isDetached = true',
     '',
     UNIT,
   ),
@@ -315,8 +315,8 @@ export const mutants: readonly Mutant[] = [
   ),
   reading(
     'reads sent at once mind a delete that has failed',
-    'if (core.plain || core.near.retryPendingDelete(storedKey) || ',
-    'if (core.plain || ',
+    'if (core.format.read || core.near.retryPendingDelete(storedKey) || ',
+    'if (core.format.read || ',
     ['cache/near.test.ts'],
   ),
   tags(
@@ -389,7 +389,12 @@ export const mutants: readonly Mutant[] = [
     'for (const [i, outcome] of [].entries() as never) {',
   ),
   increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
-  write('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
+  write(
+    'a take that was overtaken is made again',
+    'while (reply === null && id && id !== tried)',
+    'while (false)',
+    UNIT,
+  ),
   perTick('reads of one tick only are shared', 'soon(clear)', ''),
   calls(
     'reads before a write are not shared after it',
@@ -567,7 +572,7 @@ export const mutants: readonly Mutant[] = [
   ),
   entries(
     'a plain entry that is looked at leaves it',
-    'core.plain && nearEntry(view, key) ? undefined : { key, reading }',
+    'timing && nearEntry(view, key) ? undefined : { key, reading }',
     '{ key, reading }',
     ['cache/unarrived.test.ts > stays near when a plain entry is looked at'],
   ),
@@ -589,15 +594,19 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'a plain load that is replaced stores nothing',
-    'if (old && (core.plain || isOutdated(old, request)))',
+    'if (old && (!core.format.leases.guardsFills || isOutdated(old, request)))',
     'if (old && isOutdated(old, request))',
     ['cache/unarrived.test.ts > nor does one that every caller has left, and another has followed'],
   ),
-  flight('loads of a plain key are shared', 'if (!token) return plain || ((!reading', 'if (!token) return ((!reading'),
+  flight(
+    'loads of a plain key are shared',
+    'if (!token) return !guardsFills || ((!reading',
+    'if (!token) return ((!reading',
+  ),
   write(
     'a call that ends before its turn is told once',
-    'ready?.catch(nothing)\n  if (!core.plain',
-    'if (!core.plain',
+    'ready?.catch(nothing)\n  const { guardsFills',
+    'const { guardsFills',
     ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],
   ),
 ]
