@@ -1,5 +1,5 @@
 import { ownOf } from '../protocol/arguments.ts'
-import type { Arg, Effect, Reply } from '../protocol/operation.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
@@ -33,13 +33,13 @@ export function answerOf<T>(
 /** Runs one step on a stored key for a caller. */
 export function answerStep(
   view: View,
-  effect: Effect,
+  operation: Operation<readonly Arg[], Reply>,
   storedKey: string,
   args: readonly Arg[],
   limit: Limit,
 ): Promise<Reply> {
   const { core } = view
-  return answerOf(view, runStep(core, effect, storedKey, args, commandCall(core, limit)), limit)
+  return answerOf(view, runStep(core, operation, storedKey, args, commandCall(core, limit)), limit)
 }
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */

@@ -90,7 +90,7 @@ async function remove(view: View, keys: string | readonly string[], options?: Wr
     const call = commandCall(core, limit)
     // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
     for (const [i, to] of targets.entries())
-      if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)
+      if (leases[i]) runStep(core, core.format.steps.repeat, to, ['release', '', leases[i]], call).catch(nothing)
     return answerOf(view, deleteKeys(core, targets, call), limit)
   })
   return orReportAsEvent(view, options, removing, 0)

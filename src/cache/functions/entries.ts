@@ -2,7 +2,6 @@ import { ownOf } from '../../protocol/arguments.ts'
 import type { Entry } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { answerStep } from '../answer.ts'
 import { lifeOf } from '../engine.ts'
 import { isFresh, nearEntry } from '../near-entry.ts'
 import { openEntry } from '../open.ts'
@@ -27,6 +26,7 @@ import { type Coded, encodeValue } from '../value-form.ts'
 import { viewOf } from '../view.ts'
 import { type Attempt, readThenRun, runOnLive } from '../write.ts'
 import { unread } from './unread.ts'
+import { verbStep, verbsOf } from './verb-step.ts'
 
 /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
 export async function add<F extends object>(
@@ -39,13 +39,14 @@ export async function add<F extends object>(
   const options = given as AddOptions | undefined
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
+  const steps = verbsOf(core)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
   const direct = unread(view, key, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
-      return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=' })
+      return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=', steps })
     },
     // The same request as that of the write.
     current: async () => (await currentVersions(view, [], life.lifeMs, limit)).generation,
@@ -61,7 +62,7 @@ export async function add<F extends object>(
   const work: Parameters<typeof readThenRun>[3] = async (to, deadId) => {
     const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
-    return writeStamped(view, to, { coded, life, stamp, limit, deadId })
+    return writeStamped(view, to, { coded, life, stamp, limit, deadId, steps })
   }
   return (await readThenRun(view, key, limit, work, { attempt })) === 1
 }
@@ -83,7 +84,7 @@ export async function has<F extends object>(
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
   const view = viewOf(cache)
   const limit = limitOf(view, options)
-  const ask = (to: string, dead: string): Promise<Reply> => answerStep(view, 'read', to, ['ttl', dead], limit)
+  const ask = (to: string, dead: string): Promise<Reply> => verbStep(view, 'read', to, ['ttl', dead], limit)
   const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
     readThenRun(view, key, limit, ask))
   return left === null ? undefined : untilEnd(left)
@@ -104,12 +105,12 @@ export async function touch<F extends object>(
   const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
-    const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
+    const touching = verbStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   }
   const attempt = unread(view, key, limit, {
     send: (to, generation) =>
-      answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
+      verbStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
     ended: () => ({ reply: null }),
   })
   const touched = await runOnLive(view, key, limit, work, { attempt })
@@ -140,7 +141,7 @@ export function take<T = unknown>(
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
   const view = viewOf(cache)
   const limit = limitOf(view, options, READ)
-  const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
+  const step = (to: string, id: string): Promise<Reply> => verbStep(view, 'once', to, ['take', id], limit)
   const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),

@@ -187,7 +187,7 @@ export const mutants: readonly Mutant[] = [
   ),
   lease(
     'a lease is asked for once',
-    "runStep(core, 'once', storedKey, args, call)",
+    'runStep(core, core.format.steps.once, storedKey, args, call)',
     "runStep(core, 'repeat', storedKey, args, call)",
     UNIT,
   ),
@@ -398,8 +398,8 @@ export const mutants: readonly Mutant[] = [
   perTick('reads of one tick only are shared', 'soon(clear)', ''),
   calls(
     'reads before a write are not shared after it',
-    "if (effect === 'read') return run()\n  core.reads.delete(key)",
-    "if (effect === 'read') return run()",
+    "if (operation.effect === 'read') return run()\n  core.reads.delete(key)",
+    "if (operation.effect === 'read') return run()",
     UNIT,
   ),
   queue(
