@@ -267,7 +267,9 @@ else {
   if (asked('processes')) lines.push(...(await processes(server)))
   if (lines.length > 0) {
     console.log(`\n1,000 callers of a cold key over Redis, a loader of ${LOAD_MS} ms\n`)
-    console.log('| what | loads | slowest caller, beyond the loader | µs of CPU a caller | gate | |\n|---|---|---|--:|---|---|')
+    console.log(
+      '| what | loads | slowest caller, beyond the loader | µs of CPU a caller | gate | |\n|---|---|---|--:|---|---|',
+    )
     for (const { what, loads, beyond, cpu, gate, passed } of lines) {
       const verdict = passed === undefined ? '' : passed ? 'pass' : 'FAIL'
       console.log(`| ${what} | ${loads} | ${beyond} | ${cpu} | ${gate} | ${verdict} |`)

@@ -378,7 +378,7 @@ export const mutants: readonly Mutant[] = [
   ),
   increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
   write('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
-  perTick('reads of one tick only are shared', 'soon(clear)', ''),
+  perTick('reads of one tick only are shared', 'soon(forget)', ''),
   calls(
     'reads before a write are not shared after it',
     "if (effect === 'read') return run()\n  core.reads.delete(key)",

@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
   ),
   body(
     'a body has the length that it says',
-    'if (keeping.length !== undefined && collector.length !== keeping.length) return lose()',
+    'if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()',
     '',
   ),
   body(
