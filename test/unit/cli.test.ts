@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort, startServer } from '../../scripts/servers.ts'
+import { compileCache } from '../support/compile-cache.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
 // The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
@@ -42,7 +43,7 @@ afterEach(() => {
 function start(args: readonly string[], env: Record<string, string> = {}, missing = ''): Run {
   const child = spawn(process.execPath, ['--no-warnings', '--import', hook(missing), 'cli/hither.ts', ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...compileCache, PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''
