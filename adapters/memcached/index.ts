@@ -23,7 +23,7 @@ export interface MemcachedStore extends AtomicStore {
   readonly scan: NonNullable<AtomicStore['scan']>
 }
 
-const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong' } as const
+const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong', readsApart: true } as const
 
 /**
  * A store over memcached 1.6 or later, by its meta protocol, on sockets of our own. It connects at the first call;
