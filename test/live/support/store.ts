@@ -13,8 +13,15 @@ export interface Address {
 /** A store on a connection of its own, once it answers. */
 export async function openStore({ urls, token }: Address): Promise<AtomicStore> {
   const store = await openAny(urls, token)
-  await store.ready()
-  return store
+  // A machine that has more to do may need longer than one call has.
+  for (let left = 5; ; left--) {
+    try {
+      await store.ready()
+      return store
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
 }
 
 async function openAny(urls: readonly string[], token: string | undefined): Promise<AtomicStore> {
