@@ -15,6 +15,7 @@ export type { SentinelOptions, TcpTransportOptions } from './options.ts'
 export type { TlsOptions } from './settings.ts'
 export type { NatMap } from './topology.ts'
 export { type TcpTransport, tcpTransport } from './transport.ts'
+export { type TransportStoreOptions, transportStore } from './transport-store.ts'
 
 export interface TcpStoreOptions extends TcpTransportOptions {
   /** Longest key, in bytes of UTF-8. @default 1024 */
