@@ -91,8 +91,15 @@ const alike = perTick<{
   readonly reading: Promise<Reading>
 }>()
 
-/** Waits for the reads, sends those of tags that only the entry names, and judges the entry. */
-async function settle({ core, space }: View, pending: PendingReads, liveId: string): Promise<Reading> {
+/**
+ * Waits for the reads, sends those of tags that only the entry names, and judges the entry.
+ *
+ * Where a store answers reads apart, an entry may be newer than the versions beside it: another process invalidates a tag
+ * and loads, and this one sees the tag before that and the entry after it. Called dead, it would be loaded once more. So
+ * the versions are then read again, and these are newer than the entry.
+ */
+async function settle(view: View, pending: PendingReads, liveId: string, again?: boolean): Promise<Reading> {
+  const { core, space } = view
   const [own, stored] = await Promise.all([pending.own, pending.generation, ...pending.tags.values()])
   onAnswer(core)
   // Anything else is no generation: a write makes a new one.
@@ -112,9 +119,14 @@ async function settle({ core, space }: View, pending: PendingReads, liveId: stri
     if (missing.length > 0) await Promise.all(missing)
     tags = all
   }
+  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
+  if (verdict.dead && !again && core.store.traits.readsApart) {
+    const newer = new Map([...tags.keys()].map((name) => [name, readVersion(core, space.tag(name))]))
+    const newest = { ...pending, generation: readVersion(core, space.generation), tags: newer }
+    return settle(view, newest, liveId, true)
+  }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
     fade(core, pending.key, entry, space.generation)
-  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
   return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }
 

@@ -33,10 +33,10 @@ export function onAnswer(core: Core): void {
 }
 
 /** Counts and reports an outage, which a read-through survives. Returns whether the error is one. */
-export function recordOutage(core: Core, error: unknown, emit: Emit, key?: string): boolean {
+export function recordOutage(core: Core, error: unknown, emit: Emit): boolean {
   if (!isOutage(error)) return false
   core.stats.storeErrors++
-  emit({ type: 'store-error', code: error.code }, key)
+  emit({ type: 'store-error', code: error.code })
   return true
 }
 

@@ -18,10 +18,10 @@ import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-call
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
 import type { Stamp } from './versions.ts'
-import { storedKeys } from './view.ts'
+import { aboutKey, storedKeys } from './view.ts'
 
 export function set(view: View, key: string, value: unknown, options?: SetOptions): Promise<void> {
-  return setMany(view, [[key, value]], options)
+  return setMany(aboutKey(view, key), [[key, value]], options)
 }
 
 export async function setMany(
@@ -57,7 +57,12 @@ export async function setMany(
   const tickets = targets.map(() => before)
   const one = async (to: string, i: number): Promise<unknown> => {
     try {
-      return await writeStamped(view, to, { coded: parts[i + 1] as Coded, life, stamp: parts[0], limit })
+      return await writeStamped(aboutKey(view, pairs[i]?.[0]), to, {
+        coded: parts[i + 1] as Coded,
+        life,
+        stamp: parts[0],
+        limit,
+      })
     } catch (error) {
       tickets[i] = core.near.begin()
       throw error
@@ -68,7 +73,7 @@ export async function setMany(
   const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
-    if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
+    if (!reportAsEvent(aboutKey(view, pairs[i]?.[0]), options, outcome.reason)) throw outcome.reason
     const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
@@ -80,7 +85,8 @@ export async function setMany(
   }
 }
 
-async function remove(view: View, keys: string | readonly string[], options?: WriteOptions): Promise<number> {
+async function remove(from: View, keys: string | readonly string[], options?: WriteOptions): Promise<number> {
+  const view = typeof keys === 'string' ? aboutKey(from, keys) : from
   const { core } = view
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)

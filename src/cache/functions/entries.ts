@@ -35,7 +35,7 @@ export async function add<F extends object>(
   value: unknown,
   given?: AddOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options = given as AddOptions | undefined
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
@@ -73,7 +73,7 @@ export async function has<F extends object>(
   key: string,
   given?: ReadOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options: ReadOptions | undefined = given
   const limit = limitOf(view, options, READ)
   if (isFresh(nearEntry(view, key))) return true
@@ -82,7 +82,7 @@ export async function has<F extends object>(
 
 /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const limit = limitOf(view, options)
   const ask = (to: string, dead: string): Promise<Reply> => verbStep(view, 'read', to, ['ttl', dead], limit)
   const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
@@ -96,7 +96,7 @@ export async function touch<F extends object>(
   key: string,
   given?: AddOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options = given as AddOptions | undefined
   const limit = limitOf(view, options, TOUCH)
   const { core } = view
@@ -139,7 +139,7 @@ export function take<T = unknown>(
   options?: CallOptions,
 ): Promise<T | undefined>
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => verbStep(view, 'once', to, ['take', id], limit)
   const attempt = unread(view, key, limit, {
@@ -174,7 +174,7 @@ export function getEntry<T = unknown>(
   options?: CallOptions,
 ): Promise<CacheEntry<T>>
 export async function getEntry(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const { core, space } = view
   const limit = limitOf(view, options, READ)
   const to = space.key(key)

@@ -15,7 +15,7 @@ import { verbStep } from './verb-step.ts'
  * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
  */
 export async function increment(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const { core } = view
   const limit = limitOf(view, options, { ...CALL, ttl: 1 })
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')

@@ -162,7 +162,7 @@ const acquire: Lease['acquire'] = async (flight) => {
     } catch (error) {
       // The request failed but may have taken the lease. Release it so that nobody waits for it.
       void release(request, token, { inDoubt: true })
-      if (!recordOutage(core, error, emit, request.key)) throw error
+      if (!recordOutage(core, error, emit)) throw error
       return undefined
     }
     if (reply[0] === 'held') {

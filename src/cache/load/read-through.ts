@@ -109,7 +109,7 @@ function isNearHit({ freshUntilMs, writtenMs, extras }: NearEntry, { view, setti
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */
 async function readOrDown(
-  { view, key, storedKey, limit }: Call,
+  { view, storedKey, limit }: Call,
   names: readonly string[],
   liveId: string,
   pending?: PendingReads,
@@ -117,11 +117,11 @@ async function readOrDown(
   const { core, emit } = view
   try {
     const reading = await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
-    if (reading.foreign) emit({ type: 'decode-failed' }, key)
+    if (reading.foreign) emit({ type: 'decode-failed' })
     return reading
   } catch (error) {
     checkLimit(limit)
-    if (!recordOutage(core, error, emit, key)) throw error
+    if (!recordOutage(core, error, emit)) throw error
     return undefined
   }
 }

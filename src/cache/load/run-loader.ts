@@ -34,8 +34,7 @@ export async function runLoader(flight: Flight): Promise<LoaderRun> {
     cancel()
     cancel = setQuietTimer(expire, startedMs + hardMs - now())
   }
-  const report = (ok: boolean): void =>
-    emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
+  const report = (ok: boolean): void => emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok })
   const decisions: LoaderDecisions = { life: settings.life, tags: [] }
   let coded: Coded | undefined
   try {

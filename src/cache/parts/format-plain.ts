@@ -88,13 +88,13 @@ const writeValue: NonNullable<Format['write']> = (core, key, { verb, coded, life
 /** Stores what a load has returned. A plain key has no lease by which the store would refuse this write. */
 const fillPlain: Format['fill'] = async (flight, { coded, decisions }) => {
   const { request, dropCode } = flight
-  const { key, storedKey, settings, view } = request
+  const { storedKey, settings, view } = request
   const { core, emit } = view
-  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code }, key)
+  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
   if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
   // Writes that came first end before it.
   for (let before = beforeRead(core, storedKey); before; before = beforeRead(core, storedKey)) await before
-  if (flight.isDetached) return emit({ type: 'fill-refused' }, key)
+  if (flight.isDetached) return emit({ type: 'fill-refused' })
   const life = shortened(decisions.life, settings.options.jitter)
   const write = { verb: 'fill', coded, life, versions: NO_VERSIONS }
   const written = writeEntry(core, storedKey, write, commandCall(core)).then(

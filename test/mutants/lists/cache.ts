@@ -45,6 +45,7 @@ const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'
 const inEvents = ['cache/events.test.ts']
 const engine = of('src/cache/engine.ts', inEvents)
 const checks = of('src/cache/check-cache-options.ts', inEvents)
+const view = of('src/cache/view.ts', inEvents)
 const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
@@ -60,6 +61,14 @@ export const mutants: readonly Mutant[] = [
     'key !== undefined ?',
     inEvents,
   ),
+  view('the failure of a call has its key', 'ofKey = key', 'ofKey?: string'),
+  view('and that of a call of a function', 'aboutKey(view as View, key)', 'view as View'),
+  read('and that of a read', 'answerOf(aboutKey(view, key), reading', 'answerOf(view, reading', inEvents),
+  read('and what a load leaves behind', '{ view: aboutKey(view, key), key,', '{ view, key,', inEvents),
+  many('and one of many loads', 'view: aboutKey(call.view, key),', '', inEvents),
+  write('and that of a write', 'setMany(aboutKey(view, key), [[', 'setMany(view, [[', inEvents),
+  write('and one of many writes', 'writeStamped(aboutKey(view, pairs[i]?.[0]), to', 'writeStamped(view, to', inEvents),
+  write('and that of a delete', "typeof keys === 'string' ? aboutKey(from, keys) : from", 'from', inEvents),
   engine('a number below a second is told once', ' && !core.hasWarnedOfUnit', ''),
   engine('and no number above', ' && ttl < 1000', ''),
   checks('a url is no store', 'given instanceof URL', 'false'),
@@ -270,7 +279,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   lease(
     'an outage loads without a lease',
-    'if (!recordOutage(core, error, emit, request.key)) throw error\n      return undefined',
+    'if (!recordOutage(core, error, emit)) throw error\n      return undefined',
     'throw error',
   ),
   // Reads
@@ -354,7 +363,7 @@ export const mutants: readonly Mutant[] = [
   ),
   through(
     'an outage is survived',
-    'if (!recordOutage(core, error, emit, key)) throw error\n    return undefined',
+    'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
     'throw error',
   ),
   through(
@@ -395,7 +404,7 @@ export const mutants: readonly Mutant[] = [
     'while (false)',
     UNIT,
   ),
-  perTick('reads of one tick only are shared', 'soon(clear)', ''),
+  perTick('reads of one tick only are shared', 'soon(forget)', ''),
   calls(
     'reads before a write are not shared after it',
     "if (operation.effect === 'read') return run()\n  core.reads.delete(key)",
