@@ -37,6 +37,7 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
     ...alias,
     { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) },
     { find: '#socket', replacement: at(`./adapters/${runtime}/socket.ts`) },
+    { find: '#lua-runtime', replacement: at('./adapters/lua/runtime.ts') },
   ],
 })
 

@@ -1,4 +1,4 @@
-import { HitherError } from 'hither'
+import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { waitUntilOf } from './wait-until.ts'
@@ -92,16 +92,29 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       await next()
       return prepare(c)
     }
-    const response = await cache(c.req.raw, handler, {
-      refresh: again ?? false,
-      // Asked for when there is work to keep: where there is none, Hono throws.
-      get waitUntil() {
-        return waitUntilOf(c)
-      },
+    const context = Object.assign(new LateWaitUntil(c), {
+      refresh: again ?? (false as const),
       ...(keyGenerator ? { key: await keyGenerator(c) } : {}),
-      ...(cacheableStatusCodes ? { mayStore: ({ status }) => cacheableStatusCodes.includes(status) } : {}),
+      ...(cacheableStatusCodes
+        ? { mayStore: ({ status }: Response): boolean => cacheableStatusCodes.includes(status) }
+        : {}),
     })
+    const response = await cache(c.req.raw, handler, context)
     replace(response)
+  }
+}
+
+/**
+ * Asked for when there is work to keep: where there is none, Hono throws. A class for its getter: one in an object literal gives
+ * each object a hidden class of its own in V8, which holds all that the getter reaches until a full collection.
+ */
+class LateWaitUntil {
+  readonly #context: Context
+  constructor(context: Context) {
+    this.#context = context
+  }
+  get waitUntil(): WaitUntil | undefined {
+    return waitUntilOf(this.#context)
   }
 }
 

@@ -163,7 +163,7 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     const ok = ['--redis', redis(), '--token', TOKEN, '--port', '0']
     const cases: [string[], RegExp][] = [
       [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or --tokens, or set HITHER_TOKEN\n$/],
-      [[...ok, '--dev', '--redis', ''], /^hither: --dev alone needs the embedded engine, .*give --redis/],
+      [[...ok, '--dev', '--redis', '', '--cors', 'https://a.b'], /^hither: .*Unknown option '--cors'/],
       [
         ['--redis', redis(), '--port', '0', '--tokens', 'tokens.txt', '--role', 'admin'],
         /^hither: --role is that of --token: in a list of tokens each names its own\n$/,
