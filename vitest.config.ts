@@ -59,9 +59,6 @@ const onlyNode = [
   'test/unit/http/{abandoned,differential}.test.ts',
 ]
 
-/** Their origins reject, which workerd reports before it is caught; `test/http/suite.test.ts` runs the cache there. */
-const notInWorkerd = ['test/unit/http/*.test.ts']
-
 /**
  * Of Workers' own stores, which need a Worker with bindings: a project of its own, since where there is one the runner reports
  * every rejection that is caught a moment later.
@@ -142,7 +139,7 @@ const config: ViteUserConfig = defineConfig({
           env,
           include: [...everywhere, 'test/runtimes/workerd/*.test.ts'],
           setupFiles: ['./test/runtimes/workerd/rejections.ts'],
-          exclude: [...onlyNode, ...notInWorkerd, ...withBindings],
+          exclude: [...onlyNode, ...withBindings],
         },
       },
       {
