@@ -52,7 +52,7 @@ export function storedKeys({ core, space }: View, keys: readonly string[]): stri
 
 /** Throws in the plain format. */
 export function checkHasVersions({ core }: View): void {
-  if (core.plain) throw invalid('the plain format has no namespaces, tags or grace')
+  if (core.format.level < 2) throw invalid('the plain format has no namespaces, tags or grace')
 }
 
 /** The same view for another kind of keys. */

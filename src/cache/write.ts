@@ -6,17 +6,18 @@ import { settledOrTimeout } from '../runtime/background.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
-import type { Reading } from './judge.ts'
+import type { Known } from './judge.ts'
 import { detach as detachLoad, leaseOf } from './load/flight.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
-import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
+import { epochOf, versionsForWrite, writeStamped } from './stamped-write.ts'
 import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
+import type { Stamp } from './versions.ts'
 import { aboutKey, storedKeys } from './view.ts'
 
 export function set(view: View, key: string, value: unknown, options?: SetOptions): Promise<void> {
@@ -118,27 +119,21 @@ export function detachLoadsAndWrite<T>(
   let fillings = detach()
   // Its call may have ended before its turn.
   ready?.catch(nothing)
-  if (!core.plain && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
+  const { guardsFills } = core.format.leases
+  if (guardsFills && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
   return core.queue.run(targets, true, limit, async () => {
     if (ready) await within(ready, limit)
     // A load may have begun while something was awaited.
     for (fillings.push(...detach()); fillings.length > 0; fillings = detach())
       await within(settledOrTimeout(Promise.all(fillings)), limit)
-    if (!core.plain) return work()
+    if (guardsFills) return work()
     try {
       return await work()
     } finally {
-      // A plain key has no lease to refuse the fill of a load that has begun meanwhile.
+      // No lease refuses the fill of a load that has begun meanwhile.
       detach()
     }
   })
-}
-
-/** What a step is told of the entry under its key. */
-export interface Known extends Pick<Reading, 'dead' | 'generation'> {
-  readonly entry?: Reading['entry']
-  /** In place of `entry`, one that is valid. */
-  readonly live?: Pick<Entry, 'id' | 'tags'>
 }
 
 /** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
@@ -150,7 +145,7 @@ export type Attempt = (storedKey: string) => Promise<Tried | undefined>
 
 interface ReadThenRun {
   readonly tags?: readonly string[] | undefined
-  /** Tried first; not in the plain format, where nothing is read. */
+  /** Tried first; not where the format needs to read nothing. */
   readonly attempt?: Attempt | undefined
 }
 
@@ -170,7 +165,8 @@ export async function readThenRun<T extends Reply>(
     if (retrying && (await endsInTime(core, retrying)))
       throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
   }
-  if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
+  const { known } = core.format
+  if (known) return detachLoadsAndWrite(view, [to], limit, () => work(to, '', known), checkDeleted())
   return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
     const tried = await attempt?.(to)
@@ -201,11 +197,11 @@ export async function runOnLive(
     const run: Step<Reply> = async (to, _, known) => {
       const { entry, dead, live = dead || entry?.mark === NO_VALUE ? undefined : entry } = known ?? {}
       id = live?.id
-      return view.core.plain || id ? work(to, id ?? '', live) : null
+      return live ? work(to, live.id, live) : null
     }
     reply = await readThenRun(view, key, limit, run, { tags, attempt: first })
     first = undefined
     // The same once more is stale by the store's clock.
-  } while (reply === null && id !== tried)
+  } while (reply === null && id && id !== tried)
   return reply
 }

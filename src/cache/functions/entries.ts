@@ -41,7 +41,7 @@ export async function add<F extends object>(
   const limit = limitOf(view, options, ADD)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
-  const direct = unread(view, limit, {
+  const direct = unread(view, key, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
@@ -84,7 +84,8 @@ export async function ttl(cache: AnyCache, key: string, options?: CallOptions): 
   const view = viewOf(cache, key)
   const limit = limitOf(view, options)
   const ask = (to: string, dead: string): Promise<Reply> => answerStep(view, 'read', to, ['ttl', dead], limit)
-  const left = await (view.core.plain ? ask(key, '') : readThenRun(view, key, limit, ask))
+  const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
+    readThenRun(view, key, limit, ask))
   return left === null ? undefined : untilEnd(left)
 }
 
@@ -106,7 +107,7 @@ export async function touch<F extends object>(
     const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   }
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) =>
       answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
     ended: () => ({ reply: null }),
@@ -140,7 +141,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const view = viewOf(cache, key)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })
@@ -176,22 +177,21 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   const { core, space } = view
   const limit = limitOf(view, options, READ)
   const to = space.key(key)
-  // Of a plain entry only the store knows the lifetime.
-  const near = core.plain ? undefined : nearEntry(view, key)
+  const timing = core.format.timeLeft?.(view, to, limit)
+  const near = timing ? undefined : nearEntry(view, key)
   if (isFresh(near)) {
-    const { value, writtenMs, freshUntilMs, note } = near
+    const { value, writtenMs, freshUntilMs, extras } = near
     const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
     const prefix = space.tag('').length
-    const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
-    const source = note?.unconfirmed ? 'unconfirmed' : 'near'
-    return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
+    const tags = extras?.tags?.map((tag) => tag.slice(prefix)) ?? []
+    const source = extras?.unconfirmed ? 'unconfirmed' : 'near'
+    return { key, status: 'fresh', value, age, ttl, loadTime: extras?.loadMs ?? 0, tags, source }
   }
-  const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
   const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.
-  const use = core.plain && nearEntry(view, key) ? undefined : { key, reading }
+  const use = timing && nearEntry(view, key) ? undefined : { key, reading }
   const box = status !== 'absent' && entry ? await openEntry(view, entry, to, limit, { use }) : undefined
   if (!entry || !box) {
     return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
@@ -201,7 +201,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     status,
     value: box.value,
     age: Math.max(0, Math.floor(at - entry.writtenMs)),
-    ttl: status === 'fresh' ? Math.max(0, core.plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
+    ttl: status === 'fresh' ? Math.max(0, timing ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
     loadTime: entry.loadMs,
     tags: [...core.tags.parse(entry.tags).keys()],
     source: 'store',

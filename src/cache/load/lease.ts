@@ -176,7 +176,7 @@ const acquire: Lease['acquire'] = async (flight) => {
   }
 }
 
-export const leases: Lease = { acquire, renew, release }
+export const leases: Lease = { guardsFills: true, acquire, renew, release }
 
 /** What a follower does about a lease that somebody else holds. */
 function nextMove(

@@ -98,13 +98,13 @@ function unsharedRequest({ view, key, storedKey, settings, loader }: LoadCall, s
 }
 
 /** Near. Whether what the near tier holds is fresh, and not to be refreshed ahead of time: for that the store is asked. */
-function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { view, settings }: Caller): boolean {
+function isNearHit({ freshUntilMs, writtenMs, extras }: NearEntry, { view, settings }: Caller): boolean {
   const nowMs = now()
   if (freshUntilMs <= nowMs) return false
   const { refresh } = settings.options
   // Its stamp is by the store's clock; everything else here by this machine's.
   const aheadMs = view.core.clock.now() - nowMs
-  return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: note?.loadMs ?? 0, nowMs })
+  return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: extras?.loadMs ?? 0, nowMs })
 }
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */

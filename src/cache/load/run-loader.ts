@@ -88,7 +88,7 @@ async function previousOf({ request, lease }: Flight): Promise<LoadContext['prev
   const { reading, storedKey, settings, view } = request
   const { core } = view
   const { versions, copyId } = lease
-  if (core.plain || !reading?.entry || reading.status === 'absent') return undefined
+  if (!reading?.entry || reading.status === 'absent') return undefined
   const { entry, generation } = reading
   if (!versions || entry.id !== copyId || generation !== versions.generation) return undefined
   if (core.tags.hasEnded(entry.tags, versions.tags)) return undefined
