@@ -1,10 +1,10 @@
 import { HitherError } from 'hither'
 import type { Session, Sessions } from 'hither/session'
-import type { Env, MiddlewareHandler } from 'hono'
+import type { Context, Env, MiddlewareHandler } from 'hono'
 
-export interface SessionMiddlewareOptions<T extends object> {
-  /** What `createSessions` made, or a function that returns it, asked once per request. */
-  readonly sessions: Sessions<T> | (() => Sessions<T> | Promise<Sessions<T>>)
+export interface SessionMiddlewareOptions<T extends object, E extends Env = Env> {
+  /** What `createSessions` made, or how to come by it for a request, such as from `c.env`. Asked once per request. */
+  readonly sessions: Sessions<T> | ((c: Context<E>) => Sessions<T> | Promise<Sessions<T>>)
 }
 
 /** What `session` adds to an application's environment: `c.var.session`. */
@@ -17,14 +17,18 @@ export interface SessionVariables<T extends object> {
  * handler that threw. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
  * Where the store does not answer it throws: an outage is no logged-out visitor.
  */
-export function session<T extends object, E extends Env = Env>({
-  sessions,
-}: SessionMiddlewareOptions<T>): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
+export function session<T extends object, E extends Env = Env>(
+  options: SessionMiddlewareOptions<T, E>,
+): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
+  const { sessions, ...others } = options ?? {}
+  for (const name of Object.keys(others)) {
+    throw new HitherError('INVALID_ARGUMENT', `session has no option ${name}`)
+  }
   if (typeof sessions !== 'function' && typeof sessions?.open !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'session takes { sessions }, what createSessions made')
   }
   return async (c, next) => {
-    const all = typeof sessions === 'function' ? await sessions() : sessions
+    const all = typeof sessions === 'function' ? await sessions(c as unknown as Context<E>) : sessions
     const opened = await all.open(c.req.raw, { signal: c.req.raw.signal })
     c.set('session', opened)
     await next()
