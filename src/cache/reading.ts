@@ -34,10 +34,10 @@ export interface ReadRequest {
 const NO_READS: ReadonlyMap<string, Promise<undefined>> = new Map()
 const NO_TAGS: ReadonlyMap<string, undefined> = new Map()
 
-/** Sends the reads of an entry; undefined where something must be waited for first, or in the plain format. */
+/** Sends the reads of an entry; undefined where something must be waited for first, or the format reads by itself. */
 export function sendReads(view: View, storedKey: string, names: readonly string[]): PendingReads | undefined {
   const { core } = view
-  if (core.plain || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
+  if (core.format.read || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
   core.near.beforeRead()
   return sendNow(view, storedKey, names)
 }
@@ -57,20 +57,18 @@ function sendNow({ core, space }: View, storedKey: string, names: readonly strin
  */
 export async function readEntry(view: View, request: ReadRequest): Promise<Reading> {
   const { core } = view
-  const { plain, near } = core
+  const { format, near } = core
   const { storedKey, names, liveId = '', queued = false } = request
   let pending = request.pending
   if (!pending) {
     const retrying = near.retryPendingDelete(storedKey)
     const absent = retrying && (await endsInTime(core, retrying))
     near.beforeRead()
-    if (plain || absent) {
+    if (absent) {
       const since = { atMs: now(), ticket: near.begin() }
-      const entry = absent ? undefined : parseText(core, await readText(core, storedKey, queued))
-      if (!absent) onAnswer(core)
-      const status = entry ? 'fresh' : 'absent'
-      return { entry, status, dead: '', generation: plain ? NONE : undefined, tags: NO_TAGS, ...since }
+      return { entry: undefined, status: 'absent', dead: '', generation: undefined, tags: NO_TAGS, ...since }
     }
+    if (format.read) return await format.read(view, storedKey, queued)
     // What the entry is compared with must not be older than itself.
     for (let before = beforeRead(core, storedKey, queued); before; before = beforeRead(core, storedKey, true))
       await before

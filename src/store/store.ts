@@ -29,7 +29,8 @@ export interface StoreTraits {
 
 /** Something a store noticed that no caller's promise can say. Carries no value and no full key. */
 export interface StoreEvent {
-  readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap'
+  /** `no-scripts`: the server refuses scripts, or runs several at once on a key: operations run under WATCH from now on. */
+  readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap' | 'feed-refused' | 'no-scripts'
   readonly command: string
 }
 
