@@ -30,6 +30,10 @@ app.get('/stream/:id', () => {
   })
   return new Response(body)
 })
-process.on('message', () => process.send?.(process.memoryUsage().rss))
+process.on('message', (asked) => {
+  if (asked === 'end') process.exit(0)
+  const { user, system } = process.cpuUsage()
+  process.send?.(asked === 'cpu' ? user + system : process.memoryUsage().rss)
+})
 const server = createAdaptorServer({ fetch: app.fetch }) as Server
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))

@@ -1,5 +1,5 @@
-import { HitherError } from 'hither'
-import type { HttpCache } from 'hither/http'
+import { HitherError, type WaitUntil } from 'hither'
+import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -55,6 +55,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const vary = typeof options.vary === 'string' ? options.vary.split(',') : (options.vary ?? [])
   if (vary.some((name) => name.trim() === '*')) throw invalid('vary names request fields: nothing is stored under *')
 
+  const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
+
   const prepare = (c: Context<E>): Response => {
     const response = new Response(c.res.body, c.res)
     const { headers } = response
@@ -92,16 +94,29 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       await next()
       return prepare(c)
     }
-    const response = await cache(c.req.raw, handler, {
-      refresh: again ?? false,
-      // Asked for when there is work to keep: where there is none, Hono throws.
-      get waitUntil() {
-        return waitUntilOf(c)
-      },
-      ...(keyGenerator ? { key: await keyGenerator(c) } : {}),
-      ...(cacheableStatusCodes ? { mayStore: ({ status }) => cacheableStatusCodes.includes(status) } : {}),
-    })
-    replace(response)
+    const context = new RequestContext(c, again ?? false)
+    if (keyGenerator) context.key = await keyGenerator(c)
+    if (mayStore) context.mayStore = mayStore
+    replace(await cache(c.req.raw, handler, context))
+  }
+}
+
+/**
+ * What the cache is told of a request. A class: an object literal with a getter has a hidden class of its own each time, which
+ * keeps the request in memory until the next full collection.
+ */
+class RequestContext implements HttpCacheContext {
+  readonly refresh: NonNullable<HttpCacheContext['refresh']>
+  key?: string
+  mayStore?: (response: Response) => boolean
+  private readonly c: Context
+  constructor(c: Context, refresh: NonNullable<HttpCacheContext['refresh']>) {
+    this.c = c
+    this.refresh = refresh
+  }
+  /** Asked for when there is work to keep: where there is none, Hono throws. */
+  get waitUntil(): WaitUntil | undefined {
+    return waitUntilOf(this.c)
   }
 }
 

@@ -12,6 +12,9 @@ interface Bindings {
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 
+/** The runtime's: a stream of a body whose length is known. */
+declare const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>
+
 interface ExecutionContext {
   waitUntil(work: Promise<unknown>): void
 }
@@ -37,12 +40,21 @@ async function upstream(request: Request, origin: string): Promise<Response> {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers: kept })
 }
 
+/** With a body of the length that it says: workerd sends Content-Length for no other stream. */
+function withLength(response: Response): Response {
+  const { body, headers, status, statusText } = response
+  const length = headers.get('content-length')
+  if (!body || length === null || headers.has('content-encoding')) return response
+  return new Response(body.pipeThrough(new FixedLengthStream(Number(length))), { status, statusText, headers })
+}
+
 const worker: { fetch(request: Request, env: Bindings, context: ExecutionContext): Promise<Response> } = {
   async fetch(request, env, context) {
     try {
-      return await cacheOf(env)(request, (asked) => upstream(asked, env.ORIGIN), {
+      const response = await cacheOf(env)(request, (asked) => upstream(asked, env.ORIGIN), {
         waitUntil: (work) => context.waitUntil(work),
       })
+      return withLength(response)
     } catch {
       return badGateway()
     }

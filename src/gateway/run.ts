@@ -106,13 +106,13 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
       collector.takeRest(await send(path, plan.commands, { ...call, onReply: collector.onReply }))
       let typesLeft = maxCommands
       for (const each of collector.unfinished.values()) {
-        if (answer.overflowed) break
+        if (answer.overflowed()) break
         const reply = await finish(each, call, typesLeft).catch((error: unknown) => afterRun(error, path === '/'))
         if (each.place.withTypes && Array.isArray(reply)) typesLeft -= (reply[1] as readonly Wire[]).length / 2
         answer.unhold(each.bytes)
         answer.put(each.place.at, reply)
       }
-      if (answer.overflowed) throw overflow(plan.commands.every(({ effect }) => effect === 'read'))
+      if (answer.overflowed()) throw overflow(plan.commands.every(({ effect }) => effect === 'read'))
     },
   }
 }

@@ -1,3 +1,5 @@
+import { parseDate } from './dates.ts'
+
 /** The part of a body that a request asks for: `whole`, a part, or none that is there. */
 export type Part = 'whole' | 'unsatisfiable' | { readonly from: number /** Exclusive. */; readonly to: number }
 
@@ -11,6 +13,9 @@ export function partOf(request: Headers, stored: Headers, length: number): Part 
     const isTag = ifRange.includes('"')
     const known = stored.get(isTag ? 'etag' : 'last-modified')
     if (ifRange !== known || ifRange.startsWith('W/')) return 'whole'
+    // A date is strong when nothing can have changed within its second (RFC 9110, section 8.8.2.2).
+    const isStrong = (parseDate(known, 0) ?? Number.POSITIVE_INFINITY) < (parseDate(stored.get('date'), 0) ?? 0)
+    if (!isTag && !isStrong) return 'whole'
   }
   const found = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec((request.get('range') ?? '').trim())
   const [, first = '', last = ''] = found ?? []

@@ -42,7 +42,8 @@ export function judgeUse(stored: Aged & Terms, asked: Directives, nowMs: number)
   if (stored.noCache) return 'stale'
   if (leftMs > 0) return 'fresh'
   if (stored.noStale) return 'stale'
-  const maxStale = asked.get('max-stale')
+  // What was never fresh is not used stale for a client's asking: it may be another's.
+  const maxStale = stored.lifetimeMs > 0 ? asked.get('max-stale') : undefined
   if (maxStale === true || (maxStale !== undefined && -leftMs <= (seconds(maxStale) ?? -1) * 1000)) return 'max-stale'
   return -leftMs <= stored.swrMs && stored.swrMs > 0 ? 'refresh' : 'stale'
 }
@@ -55,6 +56,7 @@ export function mayReplaceError(stored: Aged & Terms, answer: number | 'none', n
   if (stored.noCache || stored.noStale) return false
   if (answer !== 'none' && ![500, 502, 503, 504].includes(answer)) return false
   const pastMs = ageAt(stored, nowMs) - stored.lifetimeMs
-  const windowMs = stored.sieMs ?? (answer === 'none' ? DISCONNECTED_MS : undefined)
+  // What was never fresh stands in for nothing, unless its origin says so.
+  const windowMs = stored.sieMs ?? (answer === 'none' && stored.lifetimeMs > 0 ? DISCONNECTED_MS : undefined)
   return windowMs !== undefined && pastMs <= windowMs
 }

@@ -79,10 +79,8 @@ export function judgeStorable(
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
   const negativeMs = rule.negativeMs?.(status)
   const lifetime = lifetimeOf(received, control, negativeMs ?? rule.ttlMs, policy.heuristics)
-  if (!policy.personal) {
-    if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')
-    if (vary.includes('cookie') || vary.includes('authorization')) return no('vary')
-  }
+  if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')
+  if (!policy.personal && (vary.includes('cookie') || vary.includes('authorization'))) return no('vary')
   if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')
   if (status === 206 && !policy.partial) return no('status')
   if (status >= 400 && !isGone(status) && !policy.errors && negativeMs === undefined) return no('status')

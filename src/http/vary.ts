@@ -9,11 +9,32 @@ const LONGEST = 4096
 const ANY_CASE: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language'])
 
 /**
+ * Fields by which some handlers answer for another URL or method than the key has, and no Vary says so. What is made for a
+ * request with one of them answers only requests with the same, so that nobody can have it given to others.
+ */
+const OVERRIDES: readonly string[] = [
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-forwarded-proto',
+  'x-forwarded-scheme',
+  'x-forwarded-server',
+  'x-host',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-host',
+  'x-original-url',
+  'x-rewrite-url',
+]
+
+/**
  * What selects a response with these headers by a request; undefined: nothing may, since Vary has `*`. `anyOrder`: the order
  * of languages and of codings counts for nothing, as their definition says.
  */
 export function selectorsOf(request: Headers, response: Headers, anyOrder: boolean): readonly Selector[] | undefined {
-  return varyNames(response)?.map((name) => [name, normalized(name, request.get(name), anyOrder)])
+  const names = varyNames(response)
+  const overrides = OVERRIDES.filter((name) => request.has(name) && !names?.includes(name))
+  return names && [...names, ...overrides].map((name) => [name, normalized(name, request.get(name), anyOrder)])
 }
 
 /** Whether a request selects what was stored with these (RFC 9111, section 4.1). */

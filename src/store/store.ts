@@ -20,6 +20,11 @@ export interface StoreTraits {
   /** Whose clock stamps entries and ends lifetimes. */
   readonly clock: 'server' | 'client'
   readonly consistency: Consistency
+  /**
+   * Whether reads of one tick may be answered at different instants: one may then show what was written after another of
+   * them. Omitted: they are answered together.
+   */
+  readonly readsApart?: boolean
 }
 
 /** Something a store noticed that no caller's promise can say. Carries no value and no full key. */

@@ -15,6 +15,21 @@ const unsafe = of('src/http/unsafe.ts', SECURITY)
 const storage = of('src/http/storage.ts', CACHE)
 const freshness = of('src/http/freshness.ts', SECURITY)
 const operations = of('src/http/operations.ts', CACHE)
+const policy = (name: string) => of(`src/http/${name}.ts`, [`http/${name}.test.ts`])
+const dates = policy('dates')
+const directives = policy('directives')
+const structured = policy('structured')
+const ages = policy('freshness')
+const fieldPolicy = policy('fields')
+const vary = policy('vary')
+const ranges = policy('ranges')
+const terms = policy('reuse')
+const validators = policy('validate')
+const verdicts = policy('storable')
+const tags = policy('tags')
+const queries = policy('no-vary-search')
+const plans = policy('plan')
+const status = policy('cache-status')
 
 export const mutants: readonly Mutant[] = [
   storable('no-store is not stored', ": directives.has('no-store')) return", ': false) return'),
@@ -29,6 +44,12 @@ export const mutants: readonly Mutant[] = [
     "if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')",
     '',
   ),
+  storable(
+    'safe stores nothing that a cookie selects',
+    "if (!policy.personal && (vary.includes('cookie') || vary.includes('authorization'))) return no('vary')",
+    '',
+  ),
+  storable('what says nothing is not stored', "if (!isWanted) return no('no-freshness')", ''),
   storable('safe stores no cookie', "if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')", ''),
   storable('a stream of events is not stored', "return no('stream')", "void 'stream'"),
   fields('a field of one connection is not stored', 'if (HOP_BY_HOP.has(name) || left.has(name)) continue', ''),
@@ -67,7 +88,7 @@ export const mutants: readonly Mutant[] = [
   ),
   body(
     'a body has the length that it says',
-    'if (keeping.length !== undefined && collector.length !== keeping.length) return lose()',
+    'if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()',
     '',
   ),
   body(
@@ -87,4 +108,80 @@ export const mutants: readonly Mutant[] = [
     'if (!record || record.invalidatedUs >= startUs) return refused',
     'if (!record) return refused',
   ),
+  dates('a day is one that its month has', '&& new Date(ms).getUTCDate() === day', ''),
+  dates('long text is no date', '|| text.length > LONGEST', '|| text.length > 28'),
+  directives('nothing in quotes is a directive', `if (text[at] === '"') [value, at] = quoted(text, at)`, ''),
+  directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
+  directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
+  directives('an invalid lifetime is none', '(seconds(value) ?? 0)', 'seconds(value)'),
+  directives('a targeted value of a wrong type is not coerced', '/^(no-|private|must)/.test(name)', 'true'),
+  structured(
+    'a list has a bound',
+    'member(): Member {\n    if (++this.members > MAX_MEMBERS) throw',
+    'member(): Member {\n    if (false) throw',
+  ),
+  structured('a list ends with a member', '|| this.at === this.text.length) throw', '|| false) throw'),
+  ages('a heuristic has a bound', 'LONGEST_HEURISTIC_MS), explicit: false', 'Infinity), explicit: false'),
+  ages(
+    'only some statuses have a guessed lifetime',
+    "if (!isHeuristic(status) && !directives.has('public')) return",
+    'if (false) return',
+  ),
+  ages('an age is never negative', 'return Math.max(0, responseMs - dateMs,', 'return Math.max(responseMs - dateMs,'),
+  ages(
+    'Expires counts for nothing beside a targeted field',
+    "targeted ? null : headers.get('expires')",
+    "headers.get('expires')",
+  ),
+  fieldPolicy(
+    'a 304 leaves what describes the body',
+    'update.filter(([name]) => !OF_THE_BODY.has(name))',
+    '[...update]',
+  ),
+  vary(
+    'a request that claims another host poisons no other',
+    'const overrides = OVERRIDES.filter((name) => request.has(name) && !names?.includes(name))',
+    'const overrides: string[] = []',
+  ),
+  vary('of several the newest is selected', 'one.dateMs > best.dateMs', 'false'),
+  ranges('a weak tag cuts no range', "|| ifRange.startsWith('W/')", ''),
+  ranges('a date that is not strong cuts no range', "if (!isTag && !isStrong) return 'whole'", ''),
+  ranges('a part is not the whole', 'Number(first) === 0 && ', ''),
+  terms(
+    'what was never fresh stands in for nothing',
+    "(answer === 'none' && stored.lifetimeMs > 0 ?",
+    "(answer === 'none' ?",
+  ),
+  terms(
+    'what was never fresh is not used stale for a client’s asking',
+    "stored.lifetimeMs > 0 ? asked.get('max-stale') : undefined",
+    "asked.get('max-stale')",
+  ),
+  validators('tags come before dates', 'if (tags !== null) {', 'if (false) {'),
+  validators('a list of tags has a bound', 'if (++count === MAX_TAGS) return false', ''),
+  verdicts('a status that is not understood', "directives.has('must-understand') ? !isUnderstood :", ''),
+  verdicts('a request may forbid it', "return no('request-no-store')", "void 'request-no-store'"),
+  verdicts(
+    'an error has a longest lifetime',
+    'status >= 400 ? Math.min(lifetime.ms, LONGEST_NEGATIVE_MS) : lifetime.ms',
+    'lifetime.ms',
+  ),
+  tags('a response has a bound of tags', 'tags.size > MAX_TAGS || ', ''),
+  tags(
+    'groups are of one origin',
+    'groups.map((group) => keys.group(origin, group))',
+    "groups.map((group) => keys.group('', group))",
+  ),
+  queries(
+    'a malformed rule changes nothing',
+    'if (except !== undefined && (params !== true || !Array.isArray(except))) return search',
+    '',
+  ),
+  plans('a request with a body passes', "return 'body'", 'return undefined'),
+  plans(
+    'a cookie is compared by its whole name',
+    ".split('=', 1)[0] as string).trim())",
+    ".split('=', 1)[0] as string).trim().toLowerCase())",
+  ),
+  status('a hit was not forwarded', 'else if (story.fwd) {', 'if (story.fwd) {'),
 ]

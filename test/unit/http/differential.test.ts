@@ -71,7 +71,7 @@ function model(held: Held | undefined, asks: Asks, nowMs: number): Step {
     [!!says.noCache, without],
     [left > 0, 'use'],
     [neverStale(says), without],
-    [asks.maxStale === true || (asks.maxStale !== undefined && -left <= asks.maxStale), 'use'],
+    [lifeOf(says) > 0 && (asks.maxStale === true || (asks.maxStale !== undefined && -left <= asks.maxStale)), 'use'],
     [!!says.swr && -left <= says.swr, asks.onlyIfCached ? '504' : 'use and refresh'],
     [true, without],
   ])
@@ -81,7 +81,7 @@ function failed(held: Held | undefined, asks: Asks, origin: OriginState, nowMs: 
   if (!held) return otherwise
   const { says } = held
   const past = (says.age ?? 0) + (nowMs - held.sinceMs) / 1000 - lifeOf(says)
-  const window = says.sie ?? (origin === 'dead' ? 86_400 : undefined)
+  const window = says.sie ?? (origin === 'dead' && lifeOf(says) > 0 ? 86_400 : undefined)
   return first<Outcome>([
     [!!asks.noCache || !!says.noCache || neverStale(says), otherwise],
     [window !== undefined && past <= window, 'stored'],

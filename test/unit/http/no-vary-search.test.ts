@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { canonicalQuery } from '../../../src/http/no-vary-search.ts'
+
+describe('No-Vary-Search', () => {
+  it.each([
+    ['params', '?a=1&b=2', ''],
+    ['params=?1', '?a=1', ''],
+    ['params=?0', '?a=1&b=2', '?a=1&b=2'],
+    ['params=("a")', '?a=1&b=2&a=3', '?b=2'],
+    ['params=("a" "b")', '?b=1&A=2', '?A=2'],
+    ['params, except=("a")', '?b=2&a=1&c', '?a=1'],
+    ['key-order', '?b=2&a=1&a=0', '?a=1&a=0&b=2'],
+    ['key-order=?0', '?b=2&a=1', '?b=2&a=1'],
+    ['key-order, params=("utm source")', '?b&utm+source=x&a', '?a=&b='],
+    ['params=("é")', '?a=1', '?a=1'],
+    ['params=("%C3%A9")', '?%C3%A9=1', '?%C3%A9=1'],
+  ])('%s makes of %s: %s', (field, search, expected) => expect(canonicalQuery(search, field)).toBe(expected))
+  it.each([
+    '',
+    'params=1',
+    'params="a"',
+    'params=(a)',
+    'params=(1)',
+    'except=("a")',
+    'params=("b"), except=("a")',
+    'params, except',
+    'key-order=1',
+    'params=(',
+    'Params',
+  ])('that is malformed changes nothing: %s', (field) => expect(canonicalQuery('?b=2&a=1', field)).toBe('?b=2&a=1'))
+  it('that is absent changes nothing', () =>
+    expect([canonicalQuery('?a', null), canonicalQuery('', 'params')]).toEqual(['?a', '']))
+  it('makes one of two spellings of a query', () => {
+    expect(canonicalQuery('?%61=%31', 'key-order')).toBe(canonicalQuery('?a=1', 'key-order'))
+  })
+})
