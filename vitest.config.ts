@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { compileCache } from './test/support/compile-cache.ts'
 import { sharesServers } from './test/support/global-setup.ts'
+import { LongestFirst } from './test/support/longest-first.ts'
 import { seedOfTheDay } from './test/support/seed.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -35,6 +37,7 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
     ...alias,
     { find: '#background', replacement: at(`./adapters/${runtime}/background.ts`) },
     { find: '#socket', replacement: at(`./adapters/${runtime}/socket.ts`) },
+    { find: '#lua-runtime', replacement: at('./adapters/lua/runtime.ts') },
   ],
 })
 
@@ -65,14 +68,14 @@ const withBindings = ['test/runtimes/workerd/stores.test.ts']
 /** Of the repository itself: they need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 
-/** A file of `test/faults` that reads a clock asserts milliseconds. */
+/** A file of `test/faults` that reads a clock asserts milliseconds; one that makes a deadline, `Date.now() + 30`, does not. */
 const readsClock = (path: string): boolean =>
-  /performance\.now|Date\.now|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
+  /performance\.now|Date\.now\(\)(?! \+)|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
 /** Run one at a time after all others, so that no other file slows what they measure. */
 const timed = globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock)
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */
-const maxWorkers = sharesServers() ? 1 : availableParallelism() + 1
+const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
 
 /** They end a test that hangs. They bound no duration: files run side by side, and a machine may have more to do. */
 const hangs = { testTimeout: 60_000, hookTimeout: 60_000 }
@@ -86,11 +89,19 @@ const withServers = {
 
 // The day may end while the tests run: every process takes the seed from here.
 process.env.HITHER_SEED = `${seedOfTheDay()}`
+process.env.NODE_COMPILE_CACHE ??= compileCache.NODE_COMPILE_CACHE
 const report = process.env.HITHER_REPORT
+/** How long the long tests are, where no process's own environment is seen. */
+const env = {
+  HITHER_SEED: process.env.HITHER_SEED,
+  ...(process.env.HITHER_SOAK && { HITHER_SOAK: process.env.HITHER_SOAK }),
+  ...(process.env.HITHER_SOAK_SHARE && { HITHER_SOAK_SHARE: process.env.HITHER_SOAK_SHARE }),
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
     maxWorkers,
+    sequence: { sequencer: LongestFirst },
     reporters: [
       'default',
       './test/support/contract-table.ts',
@@ -109,7 +120,14 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         resolve: resolve('node'),
-        test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 }, ...withServers },
+        test: {
+          name: 'timed',
+          include: timed,
+          maxWorkers: 1,
+          maxConcurrency: 2,
+          sequence: { groupOrder: 1 },
+          ...withServers,
+        },
       },
       { test: { name: 'repository', include: offline, ...hangs } },
       {
@@ -118,6 +136,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'workers',
           ...hangs,
+          env,
           include: [...everywhere, 'test/runtimes/workerd/*.test.ts'],
           setupFiles: ['./test/runtimes/workerd/rejections.ts'],
           exclude: [...onlyNode, ...withBindings],
@@ -138,6 +157,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'edge',
           ...hangs,
+          env,
           environment: 'edge-runtime',
           pool: 'vmThreads', // any other pool leaks Node's globals into the environment
           include: [...everywhere, 'test/runtimes/edge/*.test.ts'],

@@ -72,15 +72,6 @@ function announce({ url, redisUrl, token, engine }: StartedDev, isTokenOurs: boo
   console.log(`  RESP   ${redisUrl}`)
   console.log(`  curl ${url}/set/hello/world -H "Authorization: Bearer ${shown}"`)
   console.log(`  redis-cli -u ${redisUrl} get hello`)
-  if (!hasLua()) console.log('  no scripts, which a cache over REST needs: npm install lua-redis-wasm')
-}
-
-function hasLua(): boolean {
-  try {
-    return import.meta.resolve('lua-redis-wasm') !== ''
-  } catch {
-    return false
-  }
 }
 
 /** Runs the development server until a signal ends it. Throws what keeps it from starting. */

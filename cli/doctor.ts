@@ -157,19 +157,17 @@ async function runsScripts({ store }: Visit): Promise<boolean> {
 }
 
 async function tryOperations(
-  { watch, namespace, kind }: Visit,
+  { watch, namespace, kind, usesWatch }: Visit,
   scripts: boolean | undefined,
   isGarnet: boolean,
 ): Promise<string> {
   await watch.store.run(write, `${namespace}:operation`, ['1', LIFE_MS])
   if (kind === 'memcached' || kind === 'nats')
     return 'by compare-and-swap: two round trips or more each, by the clock of this process'
-  // It does not say how it was started.
-  if (scripts && isGarnet)
-    return 'by scripts, which Garnet runs one at a time on a key only with --lua-transaction-mode: without it nothing is safe'
-  return scripts
-    ? ''
-    : 'scripts are refused, so that they run under WATCH: five round trips each, four connections at most'
+  if (scripts && !usesWatch?.()) return ''
+  const why = scripts ? 'scripts run at once on a key' : 'scripts are refused'
+  const mend = isGarnet ? '; start it with --lua --lua-transaction-mode' : ''
+  return `${why}, so that they run under WATCH: five round trips each, four connections at most${mend}`
 }
 
 /** Milliseconds of each kind of call, one after another. A call that does not work is left out. */

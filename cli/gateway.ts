@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { HitherError, isHitherError } from 'hither'
 import type { GatewayEvent, GatewayRole } from 'hither/gateway'
 import { parseTokens, type StartGatewayOptions, startGateway, type TokenFile, tokensFromFile } from 'hither/node'
+import { dev as runDev } from './dev.ts'
 import { fail } from './fail.ts'
 import { stopOnSignals } from './signals.ts'
 
@@ -28,7 +29,8 @@ export const HELP = `hither gateway: Upstash's REST protocol in front of a Redis
   --keep-alive SECONDS  how long a connection stays open without a request   default 60
   --query-token   also takes the token as ?_token=
   --log           a line of JSON for each request, on standard error
-  --dev           for development: the token may also administer
+  --dev           for development: the token may also administer. Without --redis it needs none: it is hither dev, with the
+                  options of that
 `
 
 const DEFAULT_REDIS = 'redis://127.0.0.1:6379'
@@ -82,6 +84,24 @@ function parse(args: string[]) {
       help: { type: 'boolean', short: 'h', default: false },
     },
   }).values
+}
+
+/** What `hither dev` is given where `--dev` is asked for and no Redis is; undefined otherwise. */
+function argsOfDev(args: string[]): string[] | undefined {
+  const options = {
+    redis: { type: 'string' },
+    dev: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const
+  const { values, tokens } = parseArgs({ args, options, strict: false, tokens: true, allowPositionals: true })
+  if (!values.dev || values.help || (values.redis ?? process.env.REDIS_URL)) return undefined
+  const left = new Set<number>()
+  for (const token of tokens) {
+    if (token.kind !== 'option' || (token.name !== 'dev' && token.name !== 'redis')) continue
+    left.add(token.index)
+    if (token.name === 'redis' && !token.inlineValue) left.add(token.index + 1)
+  }
+  return args.filter((_, i) => !left.has(i))
 }
 
 type Values = ReturnType<typeof parse>
@@ -146,13 +166,12 @@ function withAddress(error: HitherError, redis: string): HitherError {
 
 /** Runs the gateway until a signal ends it. Throws what keeps it from starting. */
 export async function gateway(args: string[]): Promise<void> {
+  const forDev = argsOfDev(args)
+  if (forDev) return runDev(forDev)
   const values = parse(args)
   if (values.help) return void console.log(HELP)
-  const { token, dev } = values
+  const { token } = values
   const { HITHER_TOKENS, HITHER_TOKEN } = process.env
-  if (dev && !values.redis) {
-    fail('--dev alone needs the embedded engine, which this version does not have: give --redis, or set REDIS_URL')
-  }
   if (!token && values.role && (values.tokens || HITHER_TOKENS)) {
     fail('--role is that of --token: in a list of tokens each names its own')
   }

@@ -1,4 +1,4 @@
-import { type AtomicStore, HitherError, type Store } from 'hither'
+import { type AtomicStore, HitherError, type Store, type StoreEvent } from 'hither'
 
 /** Where a token for REST is looked for, in this order. */
 export interface Tokens {
@@ -12,13 +12,19 @@ export interface OpenedStore {
   /** Such as `127.0.0.1:6379`: what may be shown of the url. */
   readonly place: string
   readonly kind: 'redis' | 'rest' | 'memcached' | 'nats'
+  /** Whether operations have run under WATCH, since scripts are refused or not atomic. */
+  usesWatch?(): boolean
 }
 
 type Open = (url: string, tokens: Tokens) => Promise<Omit<OpenedStore, 'place'>>
 
 const redis: Open = async (url) => {
   const { tcpStore } = await import('hither/tcp')
-  return { store: tcpStore({ url, timeoutMs: 5000 }), kind: 'redis' }
+  let isWatching = false
+  const onEvent = ({ type }: StoreEvent): void => {
+    isWatching ||= type === 'no-scripts'
+  }
+  return { store: tcpStore({ url, timeoutMs: 5000, onEvent }), kind: 'redis', usesWatch: () => isWatching }
 }
 const memcached: Open = async (url) => {
   const { memcachedStore } = await import('hither/memcached')

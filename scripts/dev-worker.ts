@@ -1,7 +1,6 @@
 /**
- * Runs the example Worker on this machine: a Redis (REDIS_URL, or one of its own that keeps nothing), a gateway that
- * speaks Upstash's REST protocol in front of it, and wrangler dev with the gateway's url and token as variables, and a
- * secret for sessions.
+ * Runs the example Worker on this machine: what `hither dev` runs, or a gateway before REDIS_URL where that is set, and
+ * wrangler dev with its url and token as variables, and a secret for sessions.
  * PORT says where; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
  */
 import { spawn } from 'node:child_process'

@@ -29,13 +29,18 @@ async function cell(probe: Probe, trial: Parameters<Probe>[0]): Promise<string> 
 
 /** Cells by column. Rejects where the system does not start. */
 async function rowOf(system: System, version: string): Promise<Record<string, string>> {
-  const { store, another, close } = await system.open()
+  const { store, another, usesWatch, close } = await system.open()
   const row: Record<string, string> = { version }
   try {
     await store.ready()
     for (const [column, probe] of Object.entries({ ...WORKS, ...LIMITS })) {
       const namespace = `stores-${randomBytes(4).toString('hex')}`
-      row[column] = await cell(probe, { store, namespace, ...(another ? { another } : {}) }).catch((error: unknown) => {
+      row[column] = await cell(probe, {
+        store,
+        namespace,
+        ...(another ? { another } : {}),
+        ...(usesWatch ? { usesWatch } : {}),
+      }).catch((error: unknown) => {
         failures.push(`${system.name}: ${column}: ${error instanceof Error ? error.message : String(error)}`)
         return 'FAILED'
       })

@@ -10,3 +10,5 @@ export const waitUntil: WaitUntil = (work) => find()(work)
 export { HitherObject, type StoredEntry } from './hither-object.ts'
 export { type KvNamespace, type KvStoreOptions, kvStore } from './kv-store.ts'
 export { type DurableObjectStoreOptions, durableObjectStore, type ObjectNamespace } from './object-store.ts'
+export { RedisObject } from './redis-object.ts'
+export { type RedisObjectStoreOptions, redisObjectStore } from './redis-object-store.ts'

@@ -4,7 +4,7 @@ import type { HitherObject, StoredEntry } from './hither-object.ts'
 /** What is used of a Durable Object's namespace. */
 export interface ObjectNamespace {
   idFromName(name: string): unknown
-  get(id: never): unknown
+  get(id: never, options?: { readonly locationHint?: string } | undefined): unknown
 }
 
 export interface DurableObjectStoreOptions {

@@ -8,6 +8,7 @@ import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
+import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
 import type { IoredisLike } from './client.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
@@ -40,6 +41,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const pool = cluster
     ? undefined
     : createExclusivePool(() => openClient(client.duplicate(), { owned: true }, true).transport)
+  const guard = createScriptGuard(transport.send, pool?.acquire)
   const scripted = createCommandStore({
     name: 'ioredis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -50,9 +52,10 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     sendEach,
     joinScripts,
     ...(cluster ? { slotOf } : {}),
+    guard,
     onEvent,
   })
-  const store = pool ? withWatch(scripted, pool.acquire, timeoutMs, entryTable) : scripted
+  const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })
   return {
     ...store,
     transport: pool ? { ...transport, exclusive: (call = {}) => pool.acquire(call) } : transport,

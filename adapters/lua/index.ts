@@ -5,6 +5,9 @@ import type { ReplyValue } from 'lua-redis-wasm'
 const MAX_STEPS = 200_000_000
 const MAX_REPLY_BYTES = 512 * 1024 * 1024
 
+const MAX_INT = 2n ** 63n - 1n
+const MIN_INT = -(2n ** 63n)
+
 /** One unit a byte. */
 const text = (bytes: Uint8Array): string => (bytes as Buffer).toString('latin1')
 const bytes = (binary: string): Buffer => Buffer.from(binary, 'latin1')
@@ -28,6 +31,8 @@ function give(value: LuaValue): ReplyValue {
 
 /** What a script returned. */
 function take(value: ReplyValue): LuaValue {
+  // A number of Lua past 64 bits becomes their least on a server, their greatest in wasm.
+  if (value === MAX_INT) return MIN_INT
   if (value === null || typeof value !== 'object') return value
   if (Buffer.isBuffer(value)) return text(value)
   if (Array.isArray(value)) return value.map(take)
@@ -64,11 +69,11 @@ const CONSTANTS = {
 
 /**
  * Redis's own Lua 5.1 with `cjson`, `cmsgpack`, `struct` and `bit`, by the package `lua-redis-wasm`: 205 kB of wasm,
- * loaded when the first script runs. A script has 16 MB of memory, and ends after `MAX_STEPS` steps. Rejects where the
- * package is not installed.
+ * loaded when the first script runs. In Node it comes with this package; elsewhere it has to be installed, and this rejects
+ * where it is not. A script has 16 MB of memory, and ends after `MAX_STEPS` steps.
  */
 export const lua: LuaLoader = async (): Promise<LuaRuntime> => {
-  const { LuaWasmEngine } = await import('lua-redis-wasm')
+  const { LuaWasmEngine } = await import('#lua-runtime')
   let host: LuaHost | undefined
   const call = (args: Buffer[]): ReplyValue => give((host as LuaHost).call(args.map(text)))
   const engine = await LuaWasmEngine.create({

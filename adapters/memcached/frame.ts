@@ -53,8 +53,8 @@ export function itemOf(
   return hashedKey ? undefined : { bytes, from, to, endMs: 0 }
 }
 
-/** Text of an item. A number that another client has decremented is padded with spaces by the server. */
-export function textOf({ bytes, from, to }: Item): string {
+/** Text of a value. A number that another client has decremented is padded with spaces by the server. */
+export function textOf(bytes: Uint8Array, from: number, to: number): string {
   const text = decodeText(bytes, from, to)
-  return text.endsWith(' ') && /^\d{1,20} +$/.test(text) ? text.trimEnd() : text
+  return bytes[to - 1] === 0x20 && /^\d{1,20} +$/.test(text) ? text.trimEnd() : text
 }

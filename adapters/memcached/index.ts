@@ -9,6 +9,7 @@ import type { CallLimits } from '../../src/store/swap.ts'
 import { type Client, createClient, isHashedName, type Place } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
+import { flagsOf, type Reply as Line } from './replies.ts'
 import { globOf, listKeys } from './scan.ts'
 import { runStep } from './steps.ts'
 import { deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
@@ -23,7 +24,7 @@ export interface MemcachedStore extends AtomicStore {
   readonly scan: NonNullable<AtomicStore['scan']>
 }
 
-const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong' } as const
+const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong', readsApart: true } as const
 
 /**
  * A store over memcached 1.6 or later, by its meta protocol, on sockets of our own. It connects at the first call;
@@ -48,26 +49,14 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     const place = client.placeOf(key)
     const isHashed = place instanceof Promise
+    if (!isSlow && !isHashed && !queue.isBusy()) return work(place)
     const { deadline, signal } = limits
     return queue.run([key], isSlow || isHashed, { deadline, signals: signal ? [signal] : [] }, () =>
       isHashed ? place.then(work) : work(place),
     )
   }
-  const read = <T>(key: string, limits: CallLimits, open: (item: Item) => T): Promise<T | undefined> =>
-    at(key, limits, false, (place) =>
-      client.ask({
-        ...limits,
-        place,
-        effect: 'read',
-        build: (opaque) => [getCommand(place.wire, ' v f', opaque)],
-        read({ code, line, bytes, from, to }) {
-          if (code !== 'VA') return undefined
-          const flags = Number.parseInt(line.slice(line.indexOf(' f') + 2), 10)
-          const item = itemOf(flags, bytes, from, to, place.hashedKey)
-          return item && (item.endMs === 0 || item.endMs > now()) ? open(item) : undefined
-        },
-      }),
-    )
+  const read = <T>(key: string, limits: CallLimits, open: (reply: Line, place: Place) => T): Promise<T> =>
+    at(key, limits, false, (place) => readAt(client, place, limits, open))
   const write = (
     key: string,
     value: string | Uint8Array,
@@ -77,32 +66,34 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     at(key, limits, false, (place) => {
       const nowMs = now()
       const { wire, hashedKey, hashedBytes } = place
-      const head = hashedKey ? frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey, hashedBytes) : ''
-      const bytes = utf8Length(head) + (typeof value === 'string' ? utf8Length(value) : value.length)
+      const before = hashedKey ? frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey, hashedBytes) : ''
+      const isText = typeof value === 'string'
+      const bytes = utf8Length(before) + (isText ? utf8Length(value) : value.length)
       const stored = { ttl: wireTtl(ttlMs, nowMs), flags: hashedKey ? FRAMED : 0, only: undefined }
+      const opaque = client.nextOpaque()
+      const head = setLine(wire, bytes, stored, opaque) + before
       return client.ask({
-        ...limits,
         place,
+        limits,
         effect: 'once',
-        build(opaque) {
-          const line = setLine(wire, bytes, stored, opaque)
-          return typeof value === 'string' ? [`${line}${head}${value}\r\n`] : [line + head, value, '\r\n']
-        },
-        read({ code }) {
-          if (code !== 'HD') throw new HitherError('BAD_REPLY', 'memcached did not store a value, and does not say why')
-        },
+        opaque,
+        head: isText ? `${head}${value}\r\n` : head,
+        body: isText ? undefined : value,
+        read: checkStored,
       })
     })
   const remove = (key: string, limits: CallLimits): Promise<number> =>
-    at(key, limits, false, (place) =>
-      client.ask({
-        ...limits,
+    at(key, limits, false, (place) => {
+      const opaque = client.nextOpaque()
+      return client.ask({
         place,
+        limits,
         effect: 'repeat',
-        build: (opaque) => [deleteCommand(place.wire, undefined, opaque)],
+        opaque,
+        head: deleteCommand(place.wire, undefined, opaque),
         read: ({ code }) => (code === 'HD' ? 1 : 0),
-      }),
-    )
+      })
+    })
 
   async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
@@ -122,14 +113,19 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     traits,
     scan,
     part: (key) => client.servers[client.serverOf(key)] as string,
-    async get(key, call) {
-      checkKey(key, traits)
-      return read(key, limitsOf(call), textOf)
+    // No async function, which would make two promises more of a hit.
+    get(key, call) {
+      try {
+        checkKey(key, traits)
+        return read(key, limitsOf(call), textOfReply)
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     async getMany(keys, call) {
       checkKeys(keys, traits)
       const limits = limitsOf(call)
-      return Promise.all(keys.map((key) => read(key, limits, textOf)))
+      return Promise.all(keys.map((key) => read(key, limits, textOfReply)))
     },
     async set(key, value, ttlMs, call) {
       checkKey(key, traits)
@@ -157,7 +153,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     },
     async getBytes(key, call) {
       checkKey(key, traits)
-      return read(key, limitsOf(call), ({ bytes, from, to }) => new Uint8Array(bytes.subarray(from, to)))
+      return read(key, limitsOf(call), bytesOfReply)
     },
     async setBytes(key, value, ttlMs, call) {
       checkKey(key, traits)
@@ -168,7 +164,9 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     async ready(call) {
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
       const limits = limitsOf(call)
-      await Promise.all(client.servers.map((_, server) => client.askLine(server, 'mn', limits)))
+      const place = { wire: { text: '', flag: '' }, hashedKey: '', hashedBytes: 0 } as const
+      const ask = { limits, effect: 'read', opaque: undefined, head: 'mn\r\n', read: () => undefined } as const
+      await Promise.all(client.servers.map((_, server) => client.ask({ ...ask, place: { ...place, server } })))
     },
     async close() {
       closed = true
@@ -177,16 +175,43 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   }
 }
 
+function readAt<T>(
+  client: Client,
+  place: Place,
+  limits: CallLimits,
+  read: (reply: Line, place: Place) => T,
+): Promise<T> {
+  const opaque = client.nextOpaque()
+  return client.ask({ place, limits, effect: 'read', opaque, head: getCommand(place.wire, ' v f', opaque), read })
+}
+
+/** What a reply to ` v f` holds, as it lies there; undefined: nothing that is alive, or another key's. */
+function itemOfReply(reply: Line, { hashedKey }: Place): Item | undefined {
+  const { code, bytes, from, to } = reply
+  if (code !== 'VA') return undefined
+  const item = itemOf(flagsOf(reply), bytes, from, to, hashedKey)
+  return item && (item.endMs === 0 || item.endMs > now()) ? item : undefined
+}
+
+function textOfReply(reply: Line, place: Place): string | undefined {
+  const item = itemOfReply(reply, place)
+  return item && textOf(item.bytes, item.from, item.to)
+}
+
+function bytesOfReply(reply: Line, place: Place): Uint8Array | undefined {
+  const item = itemOfReply(reply, place)
+  return item && new Uint8Array(item.bytes.subarray(item.from, item.to))
+}
+
+function checkStored({ code }: Line): void {
+  if (code !== 'HD') throw new HitherError('BAD_REPLY', 'memcached did not store a value, and does not say why')
+}
+
 /** The whole key of an item that is stored under a digest; the digest where the item does not say. */
 function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string> {
-  return client.ask({
-    ...limits,
-    place: { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 },
-    effect: 'read',
-    build: (opaque) => [getCommand({ text: name, flag: '' }, ' v f', opaque)],
-    read({ code, line, bytes, from, to }) {
-      const isFramed = code === 'VA' && line.includes(` f${FRAMED} `)
-      return (isFramed && hashedKeyOf(bytes, from, to)) || name
-    },
+  const place = { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 } as const
+  return readAt(client, place, limits, (reply) => {
+    const { code, bytes, from, to } = reply
+    return (code === 'VA' && flagsOf(reply) === FRAMED && hashedKeyOf(bytes, from, to)) || name
   })
 }

@@ -9,7 +9,9 @@ export interface Link {
   pick(at: number): Connection
   /** Whether the last attempt failed, and the next is not due. */
   isDown(at: number): boolean
-  end(error: HitherError): void
+  readonly isClosed: boolean
+  /** Ends the connection; no other is opened, and `pick` throws this error. */
+  close(error: HitherError): void
 }
 
 /** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
@@ -26,8 +28,10 @@ export function createLink(settings: Settings, idleMs: number): Link {
   let failures = 0
   let retryAt = 0
   let fault: HitherError | undefined
+  let closed: HitherError | undefined
   return {
     pick(at) {
+      if (closed) throw closed
       if (current?.state === 'ready' && current.isIdle && at - current.heardAt > idleMs) {
         current.end(fault as HitherError)
         current = undefined
@@ -44,6 +48,12 @@ export function createLink(settings: Settings, idleMs: number): Link {
       return opened
     },
     isDown: (at) => at < retryAt,
-    end: (error) => current?.end(error),
+    get isClosed() {
+      return closed !== undefined
+    },
+    close(error) {
+      closed ??= error
+      current?.end(error)
+    },
   }
 }

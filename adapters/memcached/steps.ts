@@ -8,7 +8,7 @@ import type { StoreTraits } from '../../src/store/store.ts'
 import { type CallLimits, type Held, runBySwap } from '../../src/store/swap.ts'
 import type { Client, Place } from './client.ts'
 import { FRAMED, frame, itemOf, textOf } from './frame.ts'
-import type { Reply as Line } from './replies.ts'
+import { type Reply as Line, lineOf } from './replies.ts'
 import { addCommand, type Condition, deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
 
 interface Current extends Held {
@@ -51,14 +51,17 @@ export async function runStep<A extends readonly Arg[], R extends Reply>(step: S
 }
 
 function read({ client, place, limits }: Target): Promise<Current> {
+  const opaque = client.nextOpaque()
   return client.ask({
-    ...limits,
+    limits,
     place,
     effect: 'read',
-    build: (opaque) => [getCommand(place.wire, ' v f t c', opaque)],
-    read({ code, line, bytes, from, to }) {
+    opaque,
+    head: getCommand(place.wire, ' v f t c', opaque),
+    read(reply) {
+      const { code, bytes, from, to } = reply
       if (code !== 'VA') return ABSENT
-      const [, flags, seconds, cas] = / f(\d+) t(-?\d+) c(\d+) /.exec(line) ?? []
+      const [, flags, seconds, cas] = / f(\d+) t(-?\d+) c(\d+) /.exec(lineOf(reply)) ?? []
       const item = itemOf(Number(flags), bytes, from, to, place.hashedKey)
       const endMs = item?.endMs || (Number(seconds) < 0 ? undefined : now() + Number(seconds) * 1000)
       // Past its end, though the server still has it: absent, and to be replaced under its number.
@@ -66,7 +69,7 @@ function read({ client, place, limits }: Target): Promise<Current> {
       const isBare = Number(flags) !== FRAMED
       if (isDead) return { text: undefined, only: cas as string, endMs: undefined, isBare }
       return {
-        text: textOf(item),
+        text: textOf(item.bytes, item.from, item.to),
         only: cas as string,
         endMs: Number(flags) === FRAMED && !item.endMs ? undefined : endMs,
         isBare,
@@ -91,15 +94,16 @@ async function write<A extends readonly Arg[], R extends Reply>(
   const body = isFramed ? frame(endMs ?? 0, place.hashedKey, place.hashedBytes) + next : (next ?? '')
   const ttl = endMs === undefined ? 0 : wireTtl(endMs - nowMs, nowMs)
   const settings = { ttl, flags: isFramed ? FRAMED : 0, only }
+  const opaque = client.nextOpaque()
   return client.ask({
-    ...limits,
+    limits,
     place,
     // Under a condition it changes nothing that it may not, but its own effect may have been seen and undone by another.
     effect: 'once',
-    build: (opaque) =>
-      isGone
-        ? [deleteCommand(place.wire, only, opaque)]
-        : [`${setLine(place.wire, utf8Length(body), settings, opaque)}${body}\r\n`],
+    opaque,
+    head: isGone
+      ? deleteCommand(place.wire, only, opaque)
+      : `${setLine(place.wire, utf8Length(body), settings, opaque)}${body}\r\n`,
     // Also where another deleted what this was to delete: whoever took it has it.
     read: ({ code }) => code === 'HD',
   })
@@ -141,11 +145,13 @@ function add(
   ttl: number | 'exists',
   only: Condition,
 ): Promise<string | false> {
+  const opaque = client.nextOpaque()
   return client.ask({
-    ...limits,
+    limits,
     place,
     effect: 'once',
-    build: (opaque) => [addCommand(place.wire, by, { ttl, only }, opaque)],
-    read: ({ code, bytes, from, to }: Line) => code === 'VA' && textOf({ bytes, from, to, endMs: 0 }),
+    opaque,
+    head: addCommand(place.wire, by, { ttl, only }, opaque),
+    read: ({ code, bytes, from, to }: Line) => code === 'VA' && textOf(bytes, from, to),
   })
 }

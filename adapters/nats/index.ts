@@ -51,6 +51,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     maxValueBytes,
     clock: 'client',
     consistency: settings.reads === 'any' ? 'eventual' : 'strong',
+    readsApart: true,
   }
   const connector = createConnector(settings)
   const turns = createTurns()

@@ -2,6 +2,7 @@ import { entryTable } from '../../src/cache/steps/entry.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
+import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
 import { type NodeRedisLike, nodeRedisTransport } from './transport.ts'
 
@@ -25,16 +26,18 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   checkNames('nodeRedisStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const transport = nodeRedisTransport(client)
+  const guard = createScriptGuard(transport.send, transport.exclusive)
   const store = createCommandStore({
     name: 'node-redis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport,
     ordered: true,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    guard,
     onEvent,
   })
   return {
-    ...withWatch(store, transport.exclusive, timeoutMs, entryTable),
+    ...withWatch(store, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
     subscribe: transport.subscribe,
     async publish(channel, message, call) {
       return Number(await store.command([], ['PUBLISH', channel, message], 'once', call))

@@ -6,6 +6,7 @@ import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
+import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore } from '../../src/store/store.ts'
 import type { TcpTransportOptions } from './options.ts'
 import { openTransport } from './transport.ts'
@@ -14,6 +15,7 @@ export type { SentinelOptions, TcpTransportOptions } from './options.ts'
 export type { TlsOptions } from './settings.ts'
 export type { NatMap } from './topology.ts'
 export { type TcpTransport, tcpTransport } from './transport.ts'
+export { type TransportStoreOptions, transportStore } from './transport-store.ts'
 
 export interface TcpStoreOptions extends TcpTransportOptions {
   /** Longest key, in bytes of UTF-8. @default 1024 */
@@ -40,6 +42,7 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
   const opened = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })
   const { transport, sendEach, clustered, part, scan } = opened
   const consistency = reads === 'replica' ? 'eventual' : 'strong'
+  const guard = createScriptGuard(transport.send, transport.exclusive)
   const scripted = createCommandStore({
     name: 'tcp',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency },
@@ -50,10 +53,11 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     ...(clustered ? { slotOf } : {}),
     watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    guard,
     onEvent,
   })
   return {
-    ...withWatch(scripted, transport.exclusive, timeoutMs, entryTable),
+    ...withWatch(scripted, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
     scan,
     ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,

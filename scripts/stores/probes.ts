@@ -11,6 +11,8 @@ export interface Trial {
   readonly store: AtomicStore
   /** No other probe's. */
   readonly namespace: string
+  /** Whether operations have run under WATCH. */
+  readonly usesWatch?: () => boolean
   /** A store with a connection of its own, which the probe closes. */
   readonly another?: () => Promise<AtomicStore>
 }
@@ -48,7 +50,7 @@ const CALLERS = 8
 const TIMES = 100
 
 /** All sums are different where operations are atomic between connections. The cell says how they run. */
-async function operations({ store, namespace, another }: Trial): Promise<string> {
+async function operations({ store, namespace, another, usesWatch }: Trial): Promise<string> {
   const key = `${namespace}:n`
   const stores = await Promise.all(Array.from({ length: CALLERS }, () => another?.() ?? store))
   const sums: number[] = []
@@ -62,6 +64,7 @@ async function operations({ store, namespace, another }: Trial): Promise<string>
   expectSame('run', [new Set(sums).size, await store.get(key)], [CALLERS * TIMES, `${CALLERS * TIMES}`])
   if (!store.traits.shared) return 'in process'
   if (!store.transport) return 'compare-and-swap'
+  if (usesWatch?.()) return 'WATCH'
   return (await askServer(store, 'EVAL', 'return 1', 0)) === 1 ? 'scripts' : 'WATCH'
 }
 

@@ -1,4 +1,4 @@
-import type { AtomicStore } from 'hither'
+import type { AtomicStore, StoreEvent } from 'hither'
 import { embeddedStore } from 'hither/embedded'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { memcachedStore } from 'hither/memcached'
@@ -18,6 +18,8 @@ export interface Opened {
   readonly store: AtomicStore
   /** A store with a connection of its own; none where the system is in this process. */
   another?(): Promise<AtomicStore>
+  /** Whether the store has run operations under WATCH. */
+  usesWatch?(): boolean
   close(): Promise<void>
 }
 
@@ -85,6 +87,20 @@ function cluster(
   }
 }
 
+/** Its scripts are not atomic. */
+const garnetWithoutTransactions: System = {
+  name: 'Garnet with `--lua` alone',
+  program: 'garnet',
+  async open() {
+    let isWatching = false
+    const onEvent = ({ type }: StoreEvent): void => {
+      isWatching ||= type === 'no-scripts'
+    }
+    const open = (url: string): AtomicStore => tcpStore({ url, onEvent })
+    return { ...(await over(this.name, 'garnet', open, ['--lua']).open()), usesWatch: () => isWatching }
+  },
+}
+
 const gateway: System = {
   name: 'REST: the gateway before Redis 8',
   program: 'redis8',
@@ -143,6 +159,7 @@ export const systems: readonly System[] = [
   cluster('Redis Cluster, `hither/tcp`', (urls) => tcpStore(urls)),
   cluster('Redis Cluster, `hither/ioredis`', async (urls) => ioredisStore(await connect(urls))),
   over('Garnet with `--lua --lua-transaction-mode`', 'garnet', tcp, ['--lua', '--lua-transaction-mode']),
+  garnetWithoutTransactions,
   over('Garnet without `--lua`', 'garnet', tcp),
   over('Memcached', 'memcached', (url) => memcachedStore({ servers: [url] })),
   over('NATS JetStream', 'nats', (url) => natsStore({ servers: [url], bucket: 'stores', storage: 'memory' })),

@@ -1,5 +1,3 @@
-import { HitherError } from '../errors.ts'
-import type { AtomicStore } from '../store/store.ts'
 import type { Format } from './model.ts'
 import { CACHE, checkNames, invalid } from './options.ts'
 import type { CacheOptions, PlainCacheOptions } from './types.ts'
@@ -13,11 +11,9 @@ export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, def
   const { codec, longKeys } = options as CacheOptions
   const format = (options.format ?? defaultFormat) as Format
   if (typeof format?.parse !== 'function') throw invalid('format is one such as plain()')
-  checkNames('createCache', options, CACHE, format.plain)
+  checkNames('createCache', options, CACHE, format.level)
   const isStore = METHODS.every((name) => typeof store?.[name] === 'function')
   if (!isStore) throw invalid(`createCache needs a store${mend(store)}`)
-  if (format.plain && typeof (store as Partial<AtomicStore>).run !== 'function')
-    throw new HitherError('UNSUPPORTED', 'the plain format needs a store with operations')
   if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
   if (eventKeys && typeof eventKeys !== 'function') throw invalid('eventKeys is a function, such as shortHash()')
   if (codec) {

@@ -1,14 +1,11 @@
 import { ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
 import { perTick } from '../runtime/per-tick.ts'
 import { createStoreClock } from '../runtime/store-clock.ts'
 import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
-import type { AtomicStore } from '../store/store.ts'
-import { withoutOperations } from '../store/without-operations.ts'
 import { checkCacheOptions } from './check-cache-options.ts'
 import { createFlights } from './load/flights.ts'
 import type { Core, Format } from './model.ts'
@@ -34,9 +31,8 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const format = checkCacheOptions(options, face.format)
   const { store: given, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
   const { grace, codec, longKeys, namespace: name = 'hither' } = options as CacheOptions
-  const store =
-    typeof (given as Partial<AtomicStore>).run === 'function' ? (given as AtomicStore) : withoutOperations(given)
-  const namespace = format.plain ? '' : checkNamespace(name)
+  const store = format.atomic(given)
+  const namespace = format.namespace(name)
   const values = !codec ? (format.values ?? face.values) : 'marks' in codec ? codec : formOfCodec(codec)
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const emit = emitterOf({ onEvent, eventKeys }, namespace)
@@ -50,7 +46,6 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const core: { -readonly [K in keyof Core]: Core[K] } = {
     ...calls,
     format,
-    plain: format.plain,
     values,
     marks: values.marks,
     tags: face.tags,
@@ -86,17 +81,17 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
 
 /** Puts a near tier before the store. What it asks of the store, nobody waits for. */
 function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNullable<CacheOptions['near']>): void {
-  const { store, plain, namespace, background } = core
+  const { store, format, namespace, background } = core
   const unawaited = { isAwaited: false }
   core.near = tier.attach({
-    plain,
+    plain: format.level < 2,
     namespace,
     publish: store.publish?.bind(store),
     subscribe: store.subscribe?.bind(store),
     run: (operation, key, args) => runOperation(core, operation, key, args, { ...commandCall(core), ...unawaited }),
     get: (key) => ask(core, [key], () => store.get(key, commandCall(core)), unawaited),
     delete: (key) => ask(core, [key], () => store.delete([key], commandCall(core)), unawaited),
-    end: (key, step) => runOperation(core, core.format.steps.repeat, key, step, { ...commandCall(core), ...unawaited }),
+    end: (key, step) => runOperation(core, format.steps.repeat, key, step, { ...commandCall(core), ...unawaited }),
     isOutage,
     forget: (key) => forgetVersion(core, key),
     onGap: () => emitterOf(core, namespace)({ type: 'feed-gap' }),

@@ -24,7 +24,7 @@ export function openView(given: CacheOptions | PlainCacheOptions, face: FacePart
 
 export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
   const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
-  checkNames('with', options, VIEW_OPTIONS, core.plain)
+  checkNames('with', options, VIEW_OPTIONS, core.format.level)
   const { waitUntil } = ownOf(options)
   checkWaitUntil(waitUntil)
   checkIsBound(waitUntil)

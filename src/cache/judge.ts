@@ -20,6 +20,13 @@ export interface Reading {
   readonly ticket: number | undefined
 }
 
+/** What a step is told of the entry under its key. */
+export interface Known extends Pick<Reading, 'dead' | 'generation'> {
+  readonly entry?: Reading['entry']
+  /** In place of `entry`, one that is valid. */
+  readonly live?: Pick<Entry, 'id' | 'tags'>
+}
+
 type Verdict = Pick<Reading, 'status' | 'dead' | 'foreign'>
 /** What an entry is judged by. */
 interface Judgement {

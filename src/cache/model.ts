@@ -16,14 +16,14 @@ import type { PerTick } from '../runtime/per-tick.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
 import type { LastResort } from '../store/last-resort.ts'
 import type { StoreBreaker } from '../store/outage.ts'
-import type { AtomicStore } from '../store/store.ts'
-import type { Reading } from './judge.ts'
+import type { AtomicStore, Store, Call as StoreCall } from '../store/store.ts'
+import type { Known, Reading } from './judge.ts'
 import type { Ending, LoaderRun, LoadSettings, ReadAgain } from './load/types.ts'
 import type { TagsPart } from './parts/tags.ts'
 import type { Recent } from './recent.ts'
 import type { CacheEvent, CacheOptions, CacheStats, LoadDefaults, Loader, ViewOptions } from './types.ts'
-import type { Coded, ValueForm } from './value-form.ts'
-import type { CapturedVersions, NamespaceKeys, VersionMemory } from './versions.ts'
+import type { Coded, Life, ValueForm } from './value-form.ts'
+import type { CapturedVersions, NamespaceKeys, Stamp, VersionMemory } from './versions.ts'
 
 export type Emit = (
   event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace' | 'name' | 'keyHash'> : never) : never,
@@ -31,10 +31,13 @@ export type Emit = (
   key?: string,
 ) => void
 
-/** How entries are stored. */
+/** How entries are stored. What is optional is there where a value is stored as it is, with no header beside it. */
 export interface Format {
-  /** A value is stored as it is: no lease, version, namespace or grace. */
-  readonly plain: boolean
+  /** Which options it takes, by `options.ts`: 2 has namespaces, tags, grace and codecs; 1 has none of them. */
+  readonly level: 1 | 2
+  /** Checks the name of a cache's namespace. Throws for a store that cannot keep this format. */
+  namespace(name: string): string
+  atomic(store: Store): AtomicStore
   storedKey(namespace: string, key: string): string
   /** Undefined for an unknown form. */
   parse(text: string): Entry | undefined
@@ -45,14 +48,37 @@ export interface Format {
   readonly leases: Lease
   /** Stores what a load has returned. */
   fill(flight: Flight, run: LoaderRun & { readonly coded: Coded }): Promise<void>
+  /** What a step must know of a value, where nothing has to be read for it. */
+  readonly known?: Known
+  /** What each write is stamped with, where that is not the versions of the moment. */
+  readonly stamp?: Stamp
+  /** Reads a value with which no version is to be compared. `queued`: as in `ReadRequest`. */
+  read?(view: View, storedKey: string, queued: boolean): Promise<Reading>
+  /** Writes in place of the step of an entry; undefined: this verb has a step. */
+  write?(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> | undefined
+  /** Asks the store for the lifetime that is left: the text of a value does not say it. */
+  timeLeft?(view: View, storedKey: string, limit: Limit): Promise<Reply>
+}
+
+/** What a write stores under a key, by `set`, `add`, `fill` or `rewrite` (`steps/values.ts`). */
+export interface EntryWrite {
+  readonly verb: string
+  readonly coded: Coded
+  readonly life: Life
+  readonly versions: CapturedVersions
+  /** How long its loader took, in milliseconds. */
+  readonly loadMs?: number
+  /** Of the lease that `fill` needs. */
+  readonly token?: string
+  /** The id of the entry that counts as absent, or is written over. */
+  readonly deadId?: string
+  readonly id?: string
 }
 
 /** What a cache and its views share. */
 export interface Core {
   readonly store: AtomicStore
   readonly format: Format
-  /** As `format.plain`. */
-  readonly plain: boolean
   readonly values: ValueForm
   /** As `values.marks`. */
   readonly marks: string
@@ -167,6 +193,8 @@ export interface LoadRequest extends JoinRequest {
 
 /** How loads get the right to run: `leases` of `load/lease.ts`, or `noLeases`. */
 export interface Lease {
+  /** The store refuses the value of a load that has lost its lease. Where it does not, this process sees to it alone. */
+  readonly guardsFills: boolean
   /** Undefined once the lease is held, or when there is none to hold: the store is down, or the load runs beside another. */
   acquire(flight: Flight): Promise<ReadAgain | undefined>
   /** Keeps a lease that is shorter than its load may run, until the returned function is called. */

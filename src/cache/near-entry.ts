@@ -7,8 +7,8 @@ import { conform, type Schema } from './schema.ts'
 export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
   const kept = typeof key === 'string' ? view.core.near.get(view.nearKey(key), now()) : undefined
   const entry = view.request.mutable && kept ? { ...kept, value: view.core.near.copyForCaller(kept.value) } : kept
-  if (entry?.note?.schema === schema || !entry?.note?.unconfirmed || !schema) {
-    return entry?.note?.schema === schema ? entry : undefined
+  if (entry?.extras?.schema === schema || !entry?.extras?.unconfirmed || !schema) {
+    return entry?.extras?.schema === schema ? entry : undefined
   }
   // What this process has written, and the store has not: only here can it be checked.
   const conformed = conform(schema, entry.value)

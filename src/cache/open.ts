@@ -79,11 +79,12 @@ function keepNear(
   // One that a tag has made stale is so before its time.
   const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
   const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (settings?.nearMs ?? NEVER))
-  const lent = request.mutable === true
-  const fill = { value, writtenMs: core.plain ? atMs : writtenMs, freshUntilMs, expiresMs, lent }
+  const callerMayModify = request.mutable === true
+  // One that does not say when it was written is no older than its read.
+  const fill = { value, writtenMs: writtenMs < NEVER ? writtenMs : atMs, freshUntilMs, expiresMs, callerMayModify }
   const names = tags ? [...core.tags.parse(tags).keys()].map(space.tag) : undefined
-  const note = loadMs || tags || schema ? { loadMs: loadMs || undefined, tags: names, schema } : undefined
-  core.near.keep(nearKey(key), note ? { ...fill, note } : fill, atMs, ticket)
+  const extras = loadMs || tags || schema ? { loadMs: loadMs || undefined, tags: names, schema } : undefined
+  core.near.keep(nearKey(key), extras ? { ...fill, extras } : fill, atMs, ticket)
 }
 
 function unreadable({ emit }: View, limit: Limit, key?: string): undefined {
@@ -130,7 +131,7 @@ export async function keepUnconfirmed(view: View, key: string, given: Unconfirme
   } catch {
     return emit({ type: 'decode-failed' }, key)
   }
-  const note = { unconfirmed: true, stands, tags: tags.length > 0 ? tags.map(space.tag) : undefined, schema }
+  const extras = { unconfirmed: true, stands, tags: tags.length > 0 ? tags.map(space.tag) : undefined, schema }
   const [freshUntilMs, expiresMs] = [at + (life.freshMs || NEVER), at + (life.lifeMs || NEVER)]
-  core.near.keep(nearKey(key), { value, writtenMs: at, freshUntilMs, expiresMs, note }, at, ticket)
+  core.near.keep(nearKey(key), { value, writtenMs: at, freshUntilMs, expiresMs, extras }, at, ticket)
 }

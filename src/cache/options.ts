@@ -67,15 +67,15 @@ export function checkNames(
   what: string,
   options: object | undefined,
   known: Readonly<Record<string, number>>,
-  plain: boolean,
+  level: number,
 ): void {
   if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
     throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
   }
   // Its own names: what somebody has put on Object.prototype is no option.
   for (const name of Object.keys(options ?? {})) {
-    if (!(Object.hasOwn(known, name) && (known[name] as number) <= (plain ? 1 : 2))) {
-      throw invalid(`${what} has no option ${name}${plain ? ' in the plain format' : ''}`)
+    if (!(Object.hasOwn(known, name) && (known[name] as number) <= level)) {
+      throw invalid(`${what} has no option ${name}${level < 2 ? ' in the plain format' : ''}`)
     }
   }
 }
@@ -83,7 +83,7 @@ export function checkNames(
 /** What a limit is made of beside the options of the call. */
 interface CallScope {
   readonly request: CallOptions
-  readonly core: { readonly plain: boolean }
+  readonly core: { readonly format: { readonly level: number } }
 }
 
 /** When a call ends, by its own options and those of its view. Throws what ends it before it begins. */
@@ -92,7 +92,7 @@ export function limitOf(
   given: CallOptions | undefined,
   known: Readonly<Record<string, number>> = CALL,
 ): Limit {
-  if (given !== undefined) checkNames('this call', given, known, core.plain)
+  if (given !== undefined) checkNames('this call', given, known, core.format.level)
   const options = given && ownOf(given)
   const limits = options && (options.signal !== undefined || options.deadline !== undefined)
   if (!limits && !request.signal && request.deadline === undefined) return NO_LIMIT

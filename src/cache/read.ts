@@ -18,7 +18,7 @@ import { type PendingReads, readEntry, sendReads } from './reading.ts'
 import { onAnswer } from './store-calls.ts'
 import type { Frozen, GetOrSetOptions, Loader, ReadOptions } from './types.ts'
 import type { Decoded } from './value-form.ts'
-import { storedKeys } from './view.ts'
+import { aboutKey, storedKeys } from './view.ts'
 
 /** The fresh value of a key: from the near tier, by the usual hit in the store, or by a closer look. */
 export function get<T>(view: View, key: string, options?: ReadOptions): Promise<Frozen<T> | undefined> {
@@ -101,7 +101,7 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
   const limit = limitOf(view, options, LOAD)
   if (typeof loader !== 'function') throw invalid('getOrSet takes a loader, a function')
   const settings = settingsOf(view, options)
-  const call: LoadCall = { view, key, storedKey: view.space.key(key), limit, settings, loader }
+  const call: LoadCall = { view: aboutKey(view, key), key, storedKey: view.space.key(key), limit, settings, loader }
   if (settings.options.bypass) return loadUnshared(call)
   const first = firstReads(call)
   const { pending } = first
@@ -153,7 +153,7 @@ export function readForCaller(
   const report = ({ foreign }: Reading): void => {
     if (foreign) view.emit({ type: 'decode-failed' }, key)
   }
-  return within(answerOf(view, reading, limit, report), limit)
+  return within(answerOf(aboutKey(view, key), reading, limit, report), limit)
 }
 
 /** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `reading` it is kept near. */

@@ -34,10 +34,10 @@ export interface ReadRequest {
 const NO_READS: ReadonlyMap<string, Promise<undefined>> = new Map()
 const NO_TAGS: ReadonlyMap<string, undefined> = new Map()
 
-/** Sends the reads of an entry; undefined where something must be waited for first, or in the plain format. */
+/** Sends the reads of an entry; undefined where something must be waited for first, or the format reads by itself. */
 export function sendReads(view: View, storedKey: string, names: readonly string[]): PendingReads | undefined {
   const { core } = view
-  if (core.plain || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
+  if (core.format.read || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
   core.near.beforeRead()
   return sendNow(view, storedKey, names)
 }
@@ -57,20 +57,18 @@ function sendNow({ core, space }: View, storedKey: string, names: readonly strin
  */
 export async function readEntry(view: View, request: ReadRequest): Promise<Reading> {
   const { core } = view
-  const { plain, near } = core
+  const { format, near } = core
   const { storedKey, names, liveId = '', queued = false } = request
   let pending = request.pending
   if (!pending) {
     const retrying = near.retryPendingDelete(storedKey)
     const absent = retrying && (await endsInTime(core, retrying))
     near.beforeRead()
-    if (plain || absent) {
+    if (absent) {
       const since = { atMs: now(), ticket: near.begin() }
-      const entry = absent ? undefined : parseText(core, await readText(core, storedKey, queued))
-      if (!absent) onAnswer(core)
-      const status = entry ? 'fresh' : 'absent'
-      return { entry, status, dead: '', generation: plain ? NONE : undefined, tags: NO_TAGS, ...since }
+      return { entry: undefined, status: 'absent', dead: '', generation: undefined, tags: NO_TAGS, ...since }
     }
+    if (format.read) return await format.read(view, storedKey, queued)
     // What the entry is compared with must not be older than itself.
     for (let before = beforeRead(core, storedKey, queued); before; before = beforeRead(core, storedKey, true))
       await before
@@ -93,8 +91,15 @@ const alike = perTick<{
   readonly reading: Promise<Reading>
 }>()
 
-/** Waits for the reads, sends those of tags that only the entry names, and judges the entry. */
-async function settle({ core, space }: View, pending: PendingReads, liveId: string): Promise<Reading> {
+/**
+ * Waits for the reads, sends those of tags that only the entry names, and judges the entry.
+ *
+ * Where a store answers reads apart, an entry may be newer than the versions beside it: another process invalidates a tag
+ * and loads, and this one sees the tag before that and the entry after it. Called dead, it would be loaded once more. So
+ * the versions are then read again, and these are newer than the entry.
+ */
+async function settle(view: View, pending: PendingReads, liveId: string, again?: boolean): Promise<Reading> {
+  const { core, space } = view
   const [own, stored] = await Promise.all([pending.own, pending.generation, ...pending.tags.values()])
   onAnswer(core)
   // Anything else is no generation: a write makes a new one.
@@ -114,9 +119,14 @@ async function settle({ core, space }: View, pending: PendingReads, liveId: stri
     if (missing.length > 0) await Promise.all(missing)
     tags = all
   }
+  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
+  if (verdict.dead && !again && core.store.traits.readsApart) {
+    const newer = new Map([...tags.keys()].map((name) => [name, readVersion(core, space.tag(name))]))
+    const newest = { ...pending, generation: readVersion(core, space.generation), tags: newer }
+    return settle(view, newest, liveId, true)
+  }
   if (hasValue && entry.generation !== generation && entry.expiresMs === NEVER)
     fade(core, pending.key, entry, space.generation)
-  const verdict = judge(entry, { generation, versions: tags, liveId }, core)
   return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }
 

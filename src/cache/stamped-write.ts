@@ -1,5 +1,4 @@
 import { HitherError, isHitherError } from '../errors.ts'
-import { NONE } from '../protocol/entry.ts'
 import type { Reply } from '../protocol/operation.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
@@ -9,16 +8,7 @@ import { invalid } from './options.ts'
 import { commandCall, nothing, writeEntry } from './store-calls.ts'
 import type { Captured, SetOptions } from './types.ts'
 import type { Coded, Life } from './value-form.ts'
-import { CAPTURED_MS, type CapturedVersions } from './versions.ts'
-
-/** The versions that a write is stamped with. */
-export interface Stamp {
-  readonly versions: CapturedVersions
-  /** The tags whose versions are renewed with the write; their versions were captured by this call, if there are none. */
-  readonly names: readonly string[]
-  /** The versions come from memory: another process may have ended them before this call began. */
-  readonly remembered: boolean
-}
+import { CAPTURED_MS, type CapturedVersions, type Stamp } from './versions.ts'
 
 /** What `capture` returns carries the versions under this, and the epoch they are of. */
 const VERSIONS = Symbol('versions')
@@ -66,7 +56,7 @@ export function versionsForWrite(
   limit: Limit,
 ): Stamp | Promise<Stamp> {
   const { core, space } = view
-  if (core.plain) return { versions: { generation: NONE, tags: new Map() }, names: [], remembered: false }
+  if (core.format.stamp) return core.format.stamp
   if (typeof tags === 'object' && tags && !Array.isArray(tags)) {
     const versions = (tags as CapturedTags)[VERSIONS]
     if (!versions) throw invalid('tags takes names, or what capture() answered')

@@ -7,10 +7,8 @@ import { tell } from '../runtime/listener.ts'
 import { randomId } from '../runtime/random.ts'
 import { isOutage } from '../store/outage.ts'
 import type { Call as StoreCall } from '../store/store.ts'
-import type { Core, Emit } from './model.ts'
+import type { Core, Emit, EntryWrite } from './model.ts'
 import type { CacheEvent } from './types.ts'
-import type { Coded, Life } from './value-form.ts'
-import type { CapturedVersions } from './versions.ts'
 
 export const nothing = (): void => {}
 
@@ -35,10 +33,10 @@ export function onAnswer(core: Core): void {
 }
 
 /** Counts and reports an outage, which a read-through survives. Returns whether the error is one. */
-export function recordOutage(core: Core, error: unknown, emit: Emit, key?: string): boolean {
+export function recordOutage(core: Core, error: unknown, emit: Emit): boolean {
   if (!isOutage(error)) return false
   core.stats.storeErrors++
-  emit({ type: 'store-error', code: error.code }, key)
+  emit({ type: 'store-error', code: error.code })
   return true
 }
 
@@ -100,31 +98,14 @@ export function runStep(
   return core.near.withInvalidation([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', run)
 }
 
-/** What a write stores under a key, by `set`, `add`, `fill` or `rewrite` (`steps/values.ts`). */
-export interface EntryWrite {
-  readonly verb: string
-  readonly coded: Coded
-  readonly life: Life
-  readonly versions: CapturedVersions
-  /** How long its loader took, in milliseconds. */
-  readonly loadMs?: number
-  /** Of the lease that `fill` needs. */
-  readonly token?: string
-  /** The id of the entry that counts as absent, or is written over. */
-  readonly deadId?: string
-  readonly id?: string
-}
-
 /** Resolves to 1, or 0 where the verb's condition did not hold; `fill` to the store's time. */
 export function writeEntry(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> {
   const { verb, coded, life, versions, loadMs = 0, token = NONE, deadId = '', id = randomId() } = write
   const { mark, payload } = coded
   const { freshMs, lifeMs } = life
   core.reads.delete(key)
-  if (core.plain && verb !== 'add') {
-    const set = (): Promise<void> => core.store.set(key, payload, lifeMs || undefined, call)
-    return core.near.withInvalidation([key], 'writes', () => ask(core, [key], set, call).then(() => 1))
-  }
+  const written = core.format.write?.(core, key, write, call)
+  if (written) return written
   const block = Array.from(versions.tags, ([tag, version]) => core.tags.format(tag, version)).join()
   // Less than 0: the clock went back.
   const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))

@@ -16,6 +16,15 @@ export interface CapturedVersions {
   readonly tags: ReadonlyMap<string, string>
 }
 
+/** The versions that a write is stamped with. */
+export interface Stamp {
+  readonly versions: CapturedVersions
+  /** The tags whose versions are renewed with the write; their versions were captured by this call, if there are none. */
+  readonly names: readonly string[]
+  /** The versions come from memory: another process may have ended them before this call began. */
+  readonly remembered: boolean
+}
+
 /** The stored keys of a namespace. In the plain format keys are as given. */
 export interface NamespaceKeys {
   key(key: string): string

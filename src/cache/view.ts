@@ -30,11 +30,16 @@ export function createView(core: Core, namespace: string, options: ViewOptions, 
   return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), canPeek }
 }
 
-/** What a cache's functions work over. Throws `INVALID_ARGUMENT` for what is no cache. */
-export function viewOf(cache: AnyCache): View {
+/** What a cache's functions work over. `key`: of a call about one. Throws `INVALID_ARGUMENT` for what is no cache. */
+export function viewOf(cache: AnyCache, key?: string): View {
   const view = cache?.[VIEW]
   if (!view) throw invalid('the first argument is a cache, such as of createCache()')
-  return view as View
+  return aboutKey(view as View, key)
+}
+
+/** The same view, whose events are about one key. */
+export function aboutKey(view: View, key?: string): View {
+  return view.core.eventKeys ? { ...view, emit: (event, ofKey = key) => view.emit(event, ofKey) } : view
 }
 
 /** The stored keys of a caller's. Throws `INVALID_KEY`, `INVALID_ARGUMENT` and for more than 10,000. */
@@ -47,7 +52,7 @@ export function storedKeys({ core, space }: View, keys: readonly string[]): stri
 
 /** Throws in the plain format. */
 export function checkHasVersions({ core }: View): void {
-  if (core.plain) throw invalid('the plain format has no namespaces, tags or grace')
+  if (core.format.level < 2) throw invalid('the plain format has no namespaces, tags or grace')
 }
 
 /** The same view for another kind of keys. */

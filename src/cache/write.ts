@@ -6,21 +6,22 @@ import { settledOrTimeout } from '../runtime/background.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { answerOf, orReportAsEvent, reportAsEvent } from './answer.ts'
 import { lifeOf } from './engine.ts'
-import type { Reading } from './judge.ts'
+import type { Known } from './judge.ts'
 import { detach as detachLoad, leaseOf } from './load/flight.ts'
 import type { View } from './model.ts'
 import { keepUnconfirmed } from './open.ts'
 import { checkWrite, invalid, limitOf, SET, WRITE } from './options.ts'
 import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
-import { epochOf, type Stamp, versionsForWrite, writeStamped } from './stamped-write.ts'
+import { epochOf, versionsForWrite, writeStamped } from './stamped-write.ts'
 import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
-import { storedKeys } from './view.ts'
+import type { Stamp } from './versions.ts'
+import { aboutKey, storedKeys } from './view.ts'
 
 export function set(view: View, key: string, value: unknown, options?: SetOptions): Promise<void> {
-  return setMany(view, [[key, value]], options)
+  return setMany(aboutKey(view, key), [[key, value]], options)
 }
 
 export async function setMany(
@@ -56,7 +57,12 @@ export async function setMany(
   const tickets = targets.map(() => before)
   const one = async (to: string, i: number): Promise<unknown> => {
     try {
-      return await writeStamped(view, to, { coded: parts[i + 1] as Coded, life, stamp: parts[0], limit })
+      return await writeStamped(aboutKey(view, pairs[i]?.[0]), to, {
+        coded: parts[i + 1] as Coded,
+        life,
+        stamp: parts[0],
+        limit,
+      })
     } catch (error) {
       tickets[i] = core.near.begin()
       throw error
@@ -67,7 +73,7 @@ export async function setMany(
   const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
-    if (!reportAsEvent(view, options, outcome.reason)) throw outcome.reason
+    if (!reportAsEvent(aboutKey(view, pairs[i]?.[0]), options, outcome.reason)) throw outcome.reason
     const { tags } = options
     const captured = epochOf(tags)
     // What it was read under may have ended since.
@@ -79,7 +85,8 @@ export async function setMany(
   }
 }
 
-async function remove(view: View, keys: string | readonly string[], options?: WriteOptions): Promise<number> {
+async function remove(from: View, keys: string | readonly string[], options?: WriteOptions): Promise<number> {
+  const view = typeof keys === 'string' ? aboutKey(from, keys) : from
   const { core } = view
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
@@ -112,27 +119,21 @@ export function detachLoadsAndWrite<T>(
   let fillings = detach()
   // Its call may have ended before its turn.
   ready?.catch(nothing)
-  if (!core.plain && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
+  const { guardsFills } = core.format.leases
+  if (guardsFills && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
   return core.queue.run(targets, true, limit, async () => {
     if (ready) await within(ready, limit)
     // A load may have begun while something was awaited.
     for (fillings.push(...detach()); fillings.length > 0; fillings = detach())
       await within(settledOrTimeout(Promise.all(fillings)), limit)
-    if (!core.plain) return work()
+    if (guardsFills) return work()
     try {
       return await work()
     } finally {
-      // A plain key has no lease to refuse the fill of a load that has begun meanwhile.
+      // No lease refuses the fill of a load that has begun meanwhile.
       detach()
     }
   })
-}
-
-/** What a step is told of the entry under its key. */
-export interface Known extends Pick<Reading, 'dead' | 'generation'> {
-  readonly entry?: Reading['entry']
-  /** In place of `entry`, one that is valid. */
-  readonly live?: Pick<Entry, 'id' | 'tags'>
 }
 
 /** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
@@ -144,7 +145,7 @@ export type Attempt = (storedKey: string) => Promise<Tried | undefined>
 
 interface ReadThenRun {
   readonly tags?: readonly string[] | undefined
-  /** Tried first; not in the plain format, where nothing is read. */
+  /** Tried first; not where the format needs to read nothing. */
   readonly attempt?: Attempt | undefined
 }
 
@@ -164,7 +165,8 @@ export async function readThenRun<T extends Reply>(
     if (retrying && (await endsInTime(core, retrying)))
       throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
   }
-  if (core.plain) return detachLoadsAndWrite(view, [to], limit, () => work(to, ''), checkDeleted())
+  const { known } = core.format
+  if (known) return detachLoadsAndWrite(view, [to], limit, () => work(to, '', known), checkDeleted())
   return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
     const tried = await attempt?.(to)
@@ -195,11 +197,11 @@ export async function runOnLive(
     const run: Step<Reply> = async (to, _, known) => {
       const { entry, dead, live = dead || entry?.mark === NO_VALUE ? undefined : entry } = known ?? {}
       id = live?.id
-      return view.core.plain || id ? work(to, id ?? '', live) : null
+      return live ? work(to, live.id, live) : null
     }
     reply = await readThenRun(view, key, limit, run, { tags, attempt: first })
     first = undefined
     // The same once more is stale by the store's clock.
-  } while (reply === null && id !== tried)
+  } while (reply === null && id && id !== tried)
   return reply
 }

@@ -70,6 +70,7 @@ function check(engine: Engine, client: Client, command: Command, args: readonly 
 export function execute(engine: Engine, client: Client, args: readonly string[]): Outcome {
   if (engine.depth === 0) engine.nowMs = engine.clock()
   let command: Command | undefined
+  let isAllowed = false
   try {
     command = resolve(engine, args)
     check(engine, client, command, args)
@@ -78,12 +79,19 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
       client.queue.push({ command, args })
       return QUEUED
     }
+    isAllowed = true
     return run(engine, client, command, args)
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error
-    if (client.queue && command?.name !== 'exec') client.aborted = true
-    // A transaction whose EXEC has the wrong number of words is over as well.
-    else if (client.queue && command?.name === 'exec') client.queue = undefined
+    // What is refused before it runs spoils a transaction; a MULTI or WATCH within one runs, and does not.
+    if (isAllowed || !client.queue) return error
+    if ((args[0] as string).toLowerCase() !== 'exec') client.aborted = true
+    else {
+      client.queue = undefined
+      client.aborted = false
+      engine.unwatch(client)
+      return new ReplyError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, '')}`)
+    }
     return error
   } finally {
     if (engine.depth === 0) engine.waiters.serve()

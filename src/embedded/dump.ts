@@ -16,7 +16,7 @@ function dumpStream(stream: Stream): Dumped {
   const groups = [...stream.groups].map(([name, group]) => ({
     name,
     last: formatId(group.lastId),
-    read: group.entriesRead ?? null,
+    read: group.entriesRead === undefined ? null : Math.min(Number(group.entriesRead), Number.MAX_SAFE_INTEGER),
     consumers: [...group.consumers.values()].map(({ name: own, seenMs, activeMs }) => [own, seenMs, activeMs]),
     pending: [...group.pending.range(MIN_ID, MAX_ID)].map(([id, one]) => [
       formatId(id),

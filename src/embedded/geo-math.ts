@@ -5,9 +5,11 @@ const STEPS = 2 ** 26
 const EARTH_M = 6_372_797.560856
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz'
 
-type Point = readonly [longitude: number, latitude: number]
+export type Point = readonly [longitude: number, latitude: number]
 
-const radians = (degrees: number): number => degrees * (Math.PI / 180)
+/** A degree. */
+export const rad: number = Math.PI / 180
+const radians = (degrees: number): number => degrees * rad
 
 /** The bits of a coordinate and of the other by turns; `odd` has the higher of each pair. */
 function interleave(even: number, odd: number): number {
@@ -38,6 +40,21 @@ function encodeWithin(longitude: number, latitude: number, latMax: number): numb
   const y = Math.floor(((latitude + latMax) / (2 * latMax)) * STEPS)
   return interleave(y, x)
 }
+
+/** The corner of a cell of the grid that has `2 ** level` of them in each direction. */
+export function cellOf(x: number, y: number, level: number): Point {
+  const cells = 2 ** level
+  return [-180 + (x / cells) * 360, -LAT_MAX + (y / cells) * 2 * LAT_MAX]
+}
+
+/** The cell that holds a point. */
+export function cellAt(longitude: number, latitude: number, level: number): readonly [x: number, y: number] {
+  const cells = 2 ** level
+  return [Math.floor(((longitude + 180) / 360) * cells), Math.floor(((latitude + LAT_MAX) / (2 * LAT_MAX)) * cells)]
+}
+
+/** The least score of the places in a cell. */
+export const scoreOfCell = (x: number, y: number, level: number): number => interleave(y, x) * 4 ** (26 - level)
 
 export const encodeGeo = (longitude: number, latitude: number): number => encodeWithin(longitude, latitude, LAT_MAX)
 

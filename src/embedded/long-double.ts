@@ -34,8 +34,21 @@ function round(numerator: bigint, denominator: bigint): LongDouble {
   return { mantissa: negative ? -quotient : quotient, exponent: shift }
 }
 
-/** Undefined for what is no finite decimal number. */
+const hexadecimal = /^([+-]?)0x([\da-f]*)\.?([\da-f]*)(?:p([+-]?\d+))?$/i
+
+/** Of sixteen digits, as `strtold` reads one: `0x1.8p3` is 12. */
+function parseHexadecimal(text: string): LongDouble | undefined {
+  const [found, sign, whole = '', fraction = '', power = '0'] = hexadecimal.exec(text) ?? []
+  if (found === undefined || whole + fraction === '' || text.length > 5000) return undefined
+  const shift = Number(power) - 4 * fraction.length
+  if (Math.abs(shift) > 16_000) return undefined
+  const digits = BigInt(`0x${whole}${fraction}`) * (sign === '-' ? -1n : 1n)
+  return shift >= 0 ? round(digits << BigInt(shift), 1n) : round(digits, 1n << BigInt(-shift))
+}
+
+/** Undefined for what is no finite number. */
 export function parseLongDouble(text: string): LongDouble | undefined {
+  if (/^[+-]?0x/i.test(text)) return parseHexadecimal(text)
   const parts = shape.exec(text)
   if (!parts || text.length > 5000) return undefined
   const [, sign, whole = '', fraction = '', power = '0'] = parts

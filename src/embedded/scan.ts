@@ -50,8 +50,9 @@ export function scanPlaces<V>(
   { count, pattern }: ScanOptions,
   wholeBelow: number = SMALL,
 ): { readonly cursor: string; readonly names: string[] } {
-  const from = cursor === 0 ? map.size : Math.min(cursor, map.size)
-  const to = wholeBelow > 0 && map.size <= wholeBelow ? 0 : Math.max(0, from - count)
+  const isWhole = wholeBelow > 0 && map.size <= wholeBelow
+  const from = cursor === 0 || isWhole ? map.size : Math.min(cursor, map.size)
+  const to = isWhole ? 0 : Math.max(0, from - count)
   const names: string[] = []
   for (let place = from - 1; place >= to; place--) {
     const name = map.names[place] as string

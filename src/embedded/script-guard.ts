@@ -30,3 +30,22 @@ const quoted = `"${SOURCE.replace(/[\\"]/g, '\\$&')}"`
 
 /** Put before the first line of a script. */
 export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=loadstring(${quoted})(${quoted}) `
+
+/** The status that stands for a null of RESP3 on its way into Lua. */
+export const NIL = '\0nil'
+
+/**
+ * Put before a script that may speak RESP3: a null is nil in Lua then, which the runtime cannot be given. The line that an
+ * error of `redis.call` names is this one.
+ */
+export const NIL_GUARD: string = [
+  'local redis=(function(real)',
+  'local function fix(x)',
+  "if type(x)~='table' then return x end",
+  "if x.ok=='\\0nil' then return nil end",
+  'for k,v in pairs(x) do local y=fix(v) if y~=v then x[k]=y end end',
+  'return x end',
+  'local own={call=function(...) return fix(real.call(...)) end,pcall=function(...) return fix(real.pcall(...)) end}',
+  "return setmetatable({},{__metatable=false,__index=function(_,k) return own[k] or real[k] end,__newindex=function() error('Attempt to modify a readonly table',2) end})",
+  'end)(redis) ',
+].join(' ')

@@ -5,7 +5,7 @@ import { type Client, type Engine, LATER, type Outcome, type Queued } from './co
 import { sha1 } from './digest.ts'
 import { type Library, libraryText, readLibrary, readRows } from './function-library.ts'
 import { BigNumber, Bool, Double, fail, MapReply, NULL_ARRAY, type Reply, SetReply, Simple, Verbatim } from './reply.ts'
-import { GUARD } from './script-guard.ts'
+import { GUARD, NIL, NIL_GUARD } from './script-guard.ts'
 
 /** What passes between a script and the engine; strings hold one byte a unit. */
 export type LuaValue =
@@ -131,7 +131,7 @@ export class ScriptHost {
     if (known) return known
     const { flags, body } = readShebang(text)
     this.compile(body, 'user_script', 'ERR Error compiling script (new function): ')
-    const script = { sha, text: GUARD + body, flags }
+    const script = { sha, text: GUARD + (body.includes('setresp') ? NIL_GUARD : '') + body, flags }
     this.scripts.set(sha, script)
     return script
   }
@@ -181,8 +181,9 @@ export class ScriptHost {
     inner.readOnly = readOnly || script.flags?.has('no-writes') === true
     engine.depth++
     try {
+      const marksNil = script.text.includes(NIL_GUARD)
       const host: LuaHost = {
-        call: (words) => toLua(this.#call(inner, words), inner.resp),
+        call: (words) => toLua(this.#call(inner, words), inner.resp, marksNil),
         setResp(version) {
           inner.resp = version
         },
@@ -201,10 +202,16 @@ export class ScriptHost {
     if (!(outcome instanceof ReplyError)) return outcome as Reply
     if (outcome.message.startsWith('ERR unknown command'))
       return new ReplyError('ERR Unknown Redis command called from script')
-    if (outcome.message.startsWith('ERR wrong number of arguments')) {
+    if (outcome.message.startsWith('ERR wrong number of arguments') && !this.#hasArity(words)) {
       return new ReplyError('ERR Wrong number of args calling Redis command from script')
     }
     return outcome
+  }
+  /** Some commands refuse a number of words that their arity allows, in words of their own. */
+  #hasArity(words: readonly string[]): boolean {
+    const command = this.#engine.table.get((words[0] as string).toLowerCase())
+    const { arity = 0 } = command?.subcommands.get(words[1]?.toLowerCase() ?? '') ?? command ?? {}
+    return arity > 0 ? words.length === arity : words.length >= -arity
   }
   #finish(value: LuaValue, sha: string, resp: 2 | 3, on: string): Reply {
     if (value === null || typeof value !== 'object' || !('err' in value) || value.line === undefined)
@@ -229,24 +236,24 @@ export class ScriptHost {
 
 const NO_HOST: LuaHost = { call: () => null, setResp() {}, log() {} }
 
-function toLua(reply: Reply, resp: 2 | 3): LuaValue {
-  if (reply === null || typeof reply === 'string' || typeof reply === 'number' || typeof reply === 'bigint')
-    return reply
-  if (Array.isArray(reply)) return reply.map((item) => toLua(item, resp))
+function toLua(reply: Reply, resp: 2 | 3, marksNil: boolean): LuaValue {
+  if (reply === null || reply === NULL_ARRAY) return resp === 3 && marksNil ? { ok: NIL } : null
+  if (typeof reply === 'string' || typeof reply === 'number' || typeof reply === 'bigint') return reply
+  if (Array.isArray(reply)) return reply.map((item) => toLua(item, resp, marksNil))
   if (reply instanceof ReplyError) return { err: reply.message }
   if (reply instanceof Simple) return { ok: reply.text }
   if (reply instanceof Double) return resp === 3 ? { double: reply.value } : reply.text
   if (reply instanceof MapReply) {
-    const items = reply.items.map((item) => toLua(item, resp))
+    const items = reply.items.map((item) => toLua(item, resp, marksNil))
     return resp === 3 ? { map: items } : items
   }
   if (reply instanceof SetReply) {
-    const items = reply.items.map((item) => toLua(item, resp))
+    const items = reply.items.map((item) => toLua(item, resp, marksNil))
     return resp === 3 ? { set: items } : items
   }
   if (reply instanceof Bool) return resp === 3 ? reply.value : reply.value ? 1 : 0
   if (reply instanceof Verbatim) return resp === 3 ? { verbatim: reply.text, format: reply.format } : reply.text
-  return reply === NULL_ARRAY ? null : (reply as BigNumber).text
+  return (reply as BigNumber).text
 }
 
 function fromLua(value: LuaValue, resp: 2 | 3): Reply {

@@ -20,7 +20,8 @@ function scoreBound(text: string): ScoreBound {
   const isOpen = text.startsWith('(')
   // As `strtod` reads it: nothing at all is 0.
   const digits = (isOpen ? text.slice(1) : text).split('\0', 1)[0] as string
-  const value = (digits === '' ? 0 : parseFloat64(digits)) ?? fail(NOT_FLOAT)
+  // As everywhere, but for numbers of sixteen.
+  const value = (digits === '' ? 0 : /^[+-]?0x/i.test(digits) ? undefined : parseFloat64(digits)) ?? fail(NOT_FLOAT)
   return { value, isOpen }
 }
 

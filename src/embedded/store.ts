@@ -136,7 +136,8 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
         throw error instanceof ReplyError ? new StoreRejectedError(operation.name, error) : error
       }
     },
-    async command(_keys, args, effect, call) {
+    async command(keys, args, effect, call) {
+      checkKeys(keys, traits)
       const reply = await transport.send({ args, effect }, call)
       if (reply instanceof ReplyError) throw new StoreRejectedError(String(args[0]), reply)
       return reply

@@ -1,4 +1,4 @@
-import { parseUint64 } from './numbers.ts'
+import { type Int, parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import { SortedMap } from './sorted-map.ts'
 
@@ -76,12 +76,12 @@ export interface Consumer {
 export interface Group {
   lastId: StreamId
   /** How many entries it has read; undefined where that cannot be known. */
-  entriesRead: number | undefined
+  entriesRead: Int | undefined
   readonly pending: SortedMap<Pending>
   readonly consumers: Map<string, Consumer>
 }
 
-export const createGroup = (lastId: StreamId, entriesRead: number | undefined): Group => ({
+export const createGroup = (lastId: StreamId, entriesRead: Int | undefined): Group => ({
   lastId,
   entriesRead,
   pending: new SortedMap(),
@@ -119,4 +119,23 @@ export class Stream extends SortedMap<readonly string[]> {
     }
     return dropped
   }
+}
+
+/** How many entries were added up to an id; undefined where that cannot be known. */
+export function addedUpTo(stream: Stream, id: StreamId): number | undefined {
+  const { entriesAdded, size, lastId, maxDeletedId } = stream
+  if (entriesAdded === 0) return 0
+  if (size === 0 && id <= lastId) return entriesAdded
+  if (id !== MIN_ID && id < maxDeletedId) return undefined
+  if (id >= lastId) return id === lastId ? entriesAdded : undefined
+  const first = stream.first() ?? MIN_ID
+  if (maxDeletedId !== MIN_ID && maxDeletedId >= first) return undefined
+  if (id > first) return undefined
+  return id < first ? entriesAdded - size : entriesAdded - size + 1
+}
+
+/** Whether an entry from an id on was deleted, while one before it is still there. */
+export function hasGapsFrom(stream: Stream, id: StreamId): boolean {
+  const { size, maxDeletedId } = stream
+  return size > 0 && maxDeletedId !== MIN_ID && (stream.first() ?? MIN_ID) <= maxDeletedId && id <= maxDeletedId
 }

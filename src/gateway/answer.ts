@@ -26,7 +26,7 @@ export interface Answer {
   hold(bytes: number): boolean
   unhold(bytes: number): void
   /** What all answers hold has reached its bound: this one keeps nothing any more. */
-  readonly overflowed: boolean
+  overflowed(): boolean
   /** The answer; nothing can be put any more. */
   finish(): GatewayAnswer
   /** Lets go of everything: nobody waits for it. */
@@ -70,9 +70,7 @@ export function createAnswer({ format, isBatch, maxBytes, budget, timeoutMs }: A
   }
 
   return {
-    get overflowed() {
-      return overflowed
-    },
+    overflowed: () => overflowed,
     hold,
     unhold,
     drop,

@@ -54,7 +54,7 @@ export function weightOf(reply: Wire, most: number): number {
 interface Writer {
   add(piece: string | Uint8Array): void
   /** Whether there is no room for more. */
-  readonly full: boolean
+  isFull(): boolean
   end(): Encoded | undefined
 }
 
@@ -76,9 +76,7 @@ function createWriter(room: number): Writer {
     pieces = []
   }
   return {
-    get full() {
-      return full
-    },
+    isFull: () => full,
     add(piece) {
       if (full) return
       if (typeof piece === 'string') text += piece
@@ -114,7 +112,7 @@ function writeJson(reply: Wire, base64: boolean, writer: Writer): void {
 function writeList(list: readonly Wire[], base64: boolean, writer: Writer): void {
   writer.add('[')
   for (const [i, part] of list.entries()) {
-    if (writer.full) return
+    if (writer.isFull()) return
     if (i > 0) writer.add(',')
     writeJson(part, base64, writer)
   }
@@ -124,7 +122,7 @@ function writeList(list: readonly Wire[], base64: boolean, writer: Writer): void
 /** A string of JSON, by slices: escaped as a whole, one of 100 MB may be longer than any string can be. */
 function writeText(text: string, writer: Writer): void {
   writer.add('"')
-  for (let at = 0; at < text.length && !writer.full; ) {
+  for (let at = 0; at < text.length && !writer.isFull(); ) {
     let to = Math.min(at + SLICE, text.length)
     const last = text.charCodeAt(to - 1)
     // The two halves of a character stay together.
@@ -137,7 +135,7 @@ function writeText(text: string, writer: Writer): void {
 
 function writeBase64(bytes: Uint8Array, writer: Writer): void {
   writer.add('"')
-  for (let at = 0; at < bytes.length && !writer.full; at += BASE64_SLICE) {
+  for (let at = 0; at < bytes.length && !writer.isFull(); at += BASE64_SLICE) {
     writer.add(toBase64(bytes.subarray(at, at + BASE64_SLICE)))
   }
   writer.add('"')

@@ -51,6 +51,8 @@ export interface PlanOptions {
   readonly slots: Slots
   /** The transport is that of a Cluster. */
   readonly cluster: boolean
+  /** Whether the server runs one script at a time on a key. */
+  readonly scriptsAreAtomic: () => Promise<boolean>
 }
 
 /**
@@ -62,7 +64,8 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
   const places: Place[] = []
   for (const [at, given] of request.lines.entries()) {
     const command = commandOf(given)
-    const error = refusalOf(given, request, options)
+    let error = refusalOf(given, request, options)
+    if (command?.kind === 'script' && error === undefined && !(await options.scriptsAreAtomic())) error = NOT_ATOMIC
     if (error !== undefined || !command) {
       if (request.path !== '/pipeline') throw new Refusal(400, error as string)
       request.answer.put(at, new ReplyError(error as string))
@@ -93,6 +96,10 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
   }
   return { commands, places }
 }
+
+/** Clients take it for a server without scripts, as `hither/upstash` does. */
+const NOT_ATOMIC =
+  'ERR This instance has Lua scripting support disabled: the server runs several scripts on one key at once. Garnet needs --lua-transaction-mode'
 
 /** Why a command may not run; undefined where it may. */
 function refusalOf(args: Args, { grant, readsOnly }: RunRequest, { cluster }: PlanOptions): string | undefined {

@@ -8,6 +8,7 @@ import type { Settings } from './options.ts'
 import { type Place, type Plan, planCommands, type RunRequest } from './plan.ts'
 import { Refusal } from './refusal.ts'
 import { isText } from './reply.ts'
+import { createScriptCheck } from './script-check.ts'
 import { createScriptFlags } from './scripts.ts'
 import { createSlots, isCrossSlot, splitByKey } from './slots.ts'
 import { addTypes } from './types-of-keys.ts'
@@ -59,7 +60,8 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
   const { timeoutMs, maxAnswerBytes, maxCommands } = settings
   const translate = createScriptFlags()
   const slots = createSlots(transport, () => now() + timeoutMs)
-  const options = { translate, slots, cluster: transport.cluster === true }
+  const scriptsAreAtomic = createScriptCheck(transport)
+  const options = { translate, slots, cluster: transport.cluster === true, scriptsAreAtomic }
 
   const send = async (
     path: RunRequest['path'],
@@ -104,13 +106,13 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
       collector.takeRest(await send(path, plan.commands, { ...call, onReply: collector.onReply }))
       let typesLeft = maxCommands
       for (const each of collector.unfinished.values()) {
-        if (answer.overflowed) break
+        if (answer.overflowed()) break
         const reply = await finish(each, call, typesLeft).catch((error: unknown) => afterRun(error, path === '/'))
         if (each.place.withTypes && Array.isArray(reply)) typesLeft -= (reply[1] as readonly Wire[]).length / 2
         answer.unhold(each.bytes)
         answer.put(each.place.at, reply)
       }
-      if (answer.overflowed) throw overflow(plan.commands.every(({ effect }) => effect === 'read'))
+      if (answer.overflowed()) throw overflow(plan.commands.every(({ effect }) => effect === 'read'))
     },
   }
 }

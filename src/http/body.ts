@@ -49,9 +49,7 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
     writing.catch(() => {})
   }
   return {
-    get length() {
-      return length
-    },
+    length: () => length,
     /** False: it is larger than may be stored. Rejects as the store does. */
     async add(bytes: Uint8Array): Promise<boolean> {
       length += bytes.length
@@ -107,11 +105,11 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
   }
   const end = async (): Promise<void> => {
     if (lost || whole) return
-    if (keeping.length !== undefined && collector.length !== keeping.length) return lose()
+    if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()
     try {
       const body = await collector.finish()
       whole = true
-      await keeping.onWhole(body, collector.length)
+      await keeping.onWhole(body, collector.length())
     } catch (error) {
       whole = false
       lose(error)
@@ -128,7 +126,7 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
         return undefined
       }
       await collect(value)
-      if (!lost && collector.length === keeping.length) {
+      if (!lost && collector.length() === keeping.length) {
         const after = await reader.read()
         ahead = after.value
         if (after.done) await end()

@@ -118,7 +118,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]
       const endMs = atMs + 86_400_000
       const fill = { value: { responses, queryRule }, writtenMs: newest / 1000, freshUntilMs: endMs, expiresMs: endMs }
-      near.keep(nearName(place), { ...fill, note: { tags } }, atMs, ticket)
+      near.keep(nearName(place), { ...fill, extras: { tags } }, atMs, ticket)
     }
     return { responses, queryRule }
   }

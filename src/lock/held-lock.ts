@@ -81,9 +81,9 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
     }
   }
   onTimer()
-  return {
+  return new HeldLock({
     token,
-    get signal() {
+    signalNow() {
       controller ??= watchedController(isLost, () => lost)
       isLost()
       return controller.signal
@@ -93,9 +93,35 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
     },
     extend: async (ttl = ttlMs) => extend(toMs(ttl, 'ttl')),
     release,
-    [Symbol.asyncDispose]: async () => {
-      await release().catch(() => {})
-    },
+  })
+}
+
+interface Parts extends Pick<Lock, 'token' | 'assertHeld' | 'extend' | 'release'> {
+  signalNow(): AbortSignal
+}
+
+/**
+ * A class for its getter: one in an object literal gives each object a hidden class of its own in V8, which holds all that the
+ * getter reaches until a full collection.
+ */
+class HeldLock implements Lock {
+  readonly token: number
+  readonly assertHeld: Lock['assertHeld']
+  readonly extend: Lock['extend']
+  readonly release: Lock['release']
+  readonly #signalNow: Parts['signalNow']
+  constructor({ token, assertHeld, extend, release, signalNow }: Parts) {
+    this.token = token
+    this.assertHeld = assertHeld
+    this.extend = extend
+    this.release = release
+    this.#signalNow = signalNow
+  }
+  get signal(): AbortSignal {
+    return this.#signalNow()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch(() => {})
   }
 }
 

@@ -3,7 +3,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { settledOrTimeout } from '../runtime/background.ts'
 import type { LocalTier, NearStats } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
-import { createTombstones, type Grave } from './tombstones.ts'
+import { createPendingDeletes, type PendingDelete } from './pending-deletes.ts'
 
 /** What a tier needs of its cache. Keys are stored keys. */
 export interface NearHost {
@@ -29,7 +29,7 @@ export interface NearHost {
   isOutage(error: unknown): boolean
   /** Another process has ended this version: what was seen of it counts no more. */
   forget(key: string): void
-  /** Told when messages may have been missed: the tier is then empty. */
+  /** Called when messages may have been missed: the tier is then empty. */
   onGap(): void
   /** Work that nobody waits for. */
   track(work: Promise<unknown>): void
@@ -85,7 +85,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     else if (TAG.test(stored)) tier.invalidate(stored)
     else tier.clear()
   }
-  const tombstones = createTombstones(maxAgeMs, {
+  const pendingDeletes = createPendingDeletes(maxAgeMs, {
     remove: host.remove ?? ((key, sinceMs, isDue) => removeOld(host, key, sinceMs, isDue)),
     track: host.track,
   })
@@ -108,43 +108,43 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     peek: tier.peek,
     get: tier.get,
     begin: tier.begin,
-    copyForCaller: tier.thaw,
+    copyForCaller: tier.copyForCaller,
     stats: tier.stats,
     keep(...entry) {
-      feed?.listen()
+      feed?.onKeep()
       tier.set(...entry)
     },
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
     async withInvalidation(keys, kind, write) {
       keys.forEach(drop)
       // A late delete of a plain key does not know what was written after it.
-      const late = plain ? keys.flatMap((key) => tombstones.trying(key) ?? []) : []
+      const late = plain ? keys.flatMap((key) => pendingDeletes.retrying(key) ?? []) : []
       if (late.length > 0) await settledOrTimeout(Promise.all(late))
-      let graves: readonly Grave[] = []
+      let deletes: readonly PendingDelete[] = []
       let failed = false
-      let told = false
+      let isAnswered = false
       try {
         const sent = write()
-        const before = keys.map((key) => tombstones.write(key, sent))
-        if (kind === 'deletes') graves = keys.map(tombstones.open)
+        const before = keys.map((key) => pendingDeletes.noteWrite(key, sent))
+        if (kind === 'deletes') deletes = keys.map(pendingDeletes.begin)
         const answer = await sent
-        told = true
+        isAnswered = true
         // In capitals: why nothing was written.
         if (kind === 'deletes' || (kind === 'writes' && answer && !/^[A-Z]/.test(`${answer}`)))
-          for (const [i, key] of keys.entries()) tombstones.lift(key, before[i] as readonly Grave[])
+          for (const [i, key] of keys.entries()) pendingDeletes.settle(key, before[i] as readonly PendingDelete[])
         return answer
       } catch (error) {
         failed = host.isOutage(error)
         throw error
       } finally {
-        for (const [i, grave] of graves.entries()) tombstones.close(keys[i] as string, grave, failed)
+        for (const [i, pending] of deletes.entries()) pendingDeletes.end(keys[i] as string, pending, failed)
         keys.forEach(drop)
-        if (told) feed?.tell(keys)
+        if (isAnswered) feed?.publish(keys)
       }
     },
-    retryPendingDelete: tombstones.buried,
-    beforeRead: () => feed?.ride(),
-    onAnswer: tombstones.heard,
+    retryPendingDelete: pendingDeletes.retryPendingDelete,
+    beforeRead: () => feed?.onRead(),
+    onAnswer: pendingDeletes.onAnswer,
     async close() {
       await feed?.close()
     },

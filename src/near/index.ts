@@ -1,5 +1,5 @@
 export type { NearHost, NearPart } from './coherence.ts'
-export type { NearEntry, NearFill, NearNote, NearStats } from './local-tier.ts'
+export type { NearEntry, NearExtras, NearFill, NearStats } from './local-tier.ts'
 export { type Feed, type FeedHost, type MessageFeedOptions, messageFeed, type NearFeed } from './message-feed.ts'
 export { type NearTier, type NearTierOptions, nearTier } from './near-tier.ts'
 export { type PullFeedOptions, pullFeed } from './pull-feed.ts'

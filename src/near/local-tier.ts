@@ -8,11 +8,11 @@ export interface NearEntry {
   /** Orders the writes of a key: by the store's clock. */
   readonly writtenMs: number
   readonly freshUntilMs: number
-  readonly note?: NearNote | undefined
+  readonly extras?: NearExtras | undefined
 }
 
 /** What only some entries have. Costs an object; a string cut out of a stored text would keep all of that text. */
-export interface NearNote {
+export interface NearExtras {
   /** How long its loader took, in milliseconds. */
   readonly loadMs?: number | undefined
   /** The stored keys of its tags: `invalidate` of one ends it. `peek` never gives out an entry that has them. */
@@ -28,7 +28,7 @@ export interface NearNote {
 /** An entry as it comes in. Its value is the tier's to freeze: arrays and plain objects are frozen in place. */
 export interface NearFill extends NearEntry {
   /** A caller may change the value: a copy is kept. @default false */
-  readonly lent?: boolean
+  readonly callerMayModify?: boolean
   /** Kept until then at the longest, and for `maxAge`. */
   readonly expiresMs: number
 }
@@ -53,8 +53,8 @@ export interface LocalTier {
   peek(key: string, nowMs: number): unknown
   /** The entry under `key`, fresh or in grace; undefined for none within `maxAge`. */
   get(key: string, nowMs: number): NearEntry | undefined
-  /** A value that was given out, as a copy that may be changed. */
-  thaw(value: unknown): unknown
+  /** A value that was returned to a caller, as a copy that it may modify. */
+  copyForCaller(value: unknown): unknown
   /** A ticket for a `set`, taken before the read, load or write from which its entry will come is begun. */
   begin(): number
   /**
@@ -76,14 +76,14 @@ export interface LocalTier {
   stats(): NearStats
 }
 
-interface Noted {
+interface Extended {
   readonly value: unknown
-  readonly note: NearNote
+  readonly extras: NearExtras
   readonly ticket: number
 }
 
 /** Marks, beside CLONED. */
-const NOTED = 1
+const EXTENDED = 1
 const GUARDED = 4
 /** It is kept for longer than it is fresh. */
 const GRACED = 8
@@ -117,12 +117,13 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
 
   const valueIn = (slot: number, mark: number): unknown => {
     const held = values[slot]
-    const value = mark & NOTED ? (held as Noted).value : held
+    const value = mark & EXTENDED ? (held as Extended).value : held
     return mark & CLONED ? clone(value) : value
   }
-  const tagsStand = ({ tags }: NearNote, ticket: number): boolean =>
+  const tagsStand = ({ tags }: NearExtras, ticket: number): boolean =>
     !tags || (ticket >= forgotten && tags.every((tag) => (endedTags.get(tag) ?? 0) <= ticket))
-  const stands = ({ note, ticket }: Noted): boolean => tagsStand(note, ticket) && (!note.stands || note.stands())
+  const stands = ({ extras, ticket }: Extended): boolean =>
+    tagsStand(extras, ticket) && (!extras.stands || extras.stands())
 
   return {
     peek(key, nowMs) {
@@ -140,7 +141,7 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
     get(key, nowMs) {
       const slot = find(key, nowMs)
       const mark = slot && map.mark(slot)
-      const guarded = mark & GUARDED && !stands(values[slot] as Noted)
+      const guarded = mark & GUARDED && !stands(values[slot] as Extended)
       if (guarded) map.delete(key)
       if (slot === 0 || guarded) {
         misses++
@@ -151,31 +152,31 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
         value: valueIn(slot, mark),
         writtenMs: time(slot, WRITTEN),
         freshUntilMs: time(slot, FRESH_UNTIL),
-        note: mark & NOTED ? (values[slot] as Noted).note : undefined,
+        extras: mark & EXTENDED ? (values[slot] as Extended).extras : undefined,
       }
     },
     // What is no plain data was copied when it was given out.
-    thaw: (value) => (Object.isFrozen(value) ? clone(value) : value),
+    copyForCaller: (value) => (Object.isFrozen(value) ? clone(value) : value),
     begin: () => turn,
-    set(key, { value, writtenMs, freshUntilMs, expiresMs, note, lent }, nowMs, ticket) {
+    set(key, { value, writtenMs, freshUntilMs, expiresMs, extras, callerMayModify }, nowMs, ticket) {
       const held = map.slotOf(key)
       let kept = false
       if (
         Math.max(allEnded, ended[cellOf(key)] as number) <= ticket &&
-        !(note && !tagsStand(note, ticket)) &&
+        !(extras && !tagsStand(extras, ticket)) &&
         !(held && time(held, WRITTEN) > writtenMs)
       ) {
-        const { isolation, bytes } = isolate(value, !lent)
-        const own = isolation === CLONED || (lent && isolation !== UNKNOWN) ? clone(value) : value
-        if (lent && isolation === FROZEN) isolate(own)
+        const { isolation, bytes } = isolate(value, !callerMayModify)
+        const own = isolation === CLONED || (callerMayModify && isolation !== UNKNOWN) ? clone(value) : value
+        if (callerMayModify && isolation === FROZEN) isolate(own)
         const keptUntilMs = Math.min(expiresMs, nowMs + maxAgeMs)
         kept = map.set(
           key,
-          note ? { value: own, note, ticket } : own,
+          extras ? { value: own, extras, ticket } : own,
           isolation === UNKNOWN ? Number.POSITIVE_INFINITY : OVERHEAD_BYTES + key.length + Math.ceil(bytes),
           (isolation & CLONED) |
-            (note ? NOTED : 0) |
-            (note && (note.tags || note.stands || note.schema) ? GUARDED : 0) |
+            (extras ? EXTENDED : 0) |
+            (extras && (extras.tags || extras.stands || extras.schema) ? GUARDED : 0) |
             (freshUntilMs < keptUntilMs ? GRACED : 0),
           [keptUntilMs, freshUntilMs, writtenMs],
           nowMs,

@@ -25,11 +25,11 @@ export interface FeedHost {
 
 export interface Feed {
   /** The store is about to be read. */
-  ride(): void
+  onRead(): void
   /** Something is about to be kept. */
-  listen(): void
+  onKeep(): void
   /** This process has changed these keys. */
-  tell(keys: readonly string[]): void
+  publish(keys: readonly string[]): void
   close(): Promise<void>
 }
 
@@ -111,8 +111,8 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       repeatFrom(intervalMs)
     }
     return {
-      ride() {},
-      listen() {
+      onRead() {},
+      onKeep() {
         if (link || closed || now() < againMs) return
         const started = subscribe(channel, receive, () => {
           flush(true)
@@ -132,7 +132,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
           ),
         )
       },
-      tell(keys) {
+      publish(keys) {
         if (pending.size === 0) queueMicrotask(send)
         for (const key of keys) pending.add(key)
       },

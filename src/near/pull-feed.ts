@@ -105,15 +105,15 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
       track(run(appendChanges, channel, [keys.map((key) => `${mark}${key};`).join('')]).catch(() => {}))
     }
     return {
-      ride() {
+      onRead() {
         const at = now()
         if (Math.abs(at - pulledMs) < everyMs) return
         pulledMs = at
         // One that fails leaves what is kept to its maxAge; the next asks for the same changes again.
         track(run(pullChanges, channel, [seen ?? -1]).then(receive, () => {}))
       },
-      listen() {},
-      tell(keys) {
+      onKeep() {},
+      publish(keys) {
         if (pending.size === 0) queueMicrotask(append)
         for (const key of keys) pending.add(key)
       },

@@ -19,21 +19,26 @@ export function soon(run: () => void): void {
 }
 
 export function perTick<V>(): PerTick<V> {
-  const held = new Map<string, V>()
-  const clear = (): void => held.clear()
+  // Made anew each time. A Map that is cleared goes on in a new table, to which V8 links the old one with all that it held: once
+  // one of these tables is old, no young collection frees what came after it.
+  let held: Map<string, V> | undefined
+  const forget = (): void => {
+    held = undefined
+  }
   let sinceMs = 0
   return {
     get(key) {
-      if (REQUEST_SCOPED && held.size > 0 && now() - sinceMs > TICK_LIMIT_MS) held.clear()
-      return held.get(key)
+      if (REQUEST_SCOPED && held && now() - sinceMs > TICK_LIMIT_MS) forget()
+      return held?.get(key)
     },
     set(key, value) {
-      if (held.size === 0) {
+      if (!held) {
+        held = new Map()
         if (REQUEST_SCOPED) sinceMs = now()
-        soon(clear)
+        soon(forget)
       }
       held.set(key, value)
     },
-    delete: (key) => void held.delete(key),
+    delete: (key) => void held?.delete(key),
   }
 }

@@ -81,10 +81,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     state.generation = record.generation
     state.createdMs = record.createdMs
   }
-  return {
-    get isNew() {
-      return state.place === undefined && !state.rotated
-    },
+  const methods: Omit<Session<T>, 'isNew'> = {
     get: (name) => read(fieldName(FIELD, name)) as never,
     set: (name, value) => put(fieldName(FIELD, name), value),
     delete: (name) => void changed.set(fieldName(FIELD, name), undefined),
@@ -117,5 +114,20 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
         state.clearCookie = place !== undefined || rotated
       }),
     save: (call) => queued(() => save(maker, device, state, call)),
+  }
+  return Object.assign(new Newness(state), methods)
+}
+
+/**
+ * A class for its getter: one in an object literal gives each object a hidden class of its own in V8, which holds all that the
+ * getter reaches until a full collection.
+ */
+class Newness {
+  readonly #state: State
+  constructor(state: State) {
+    this.#state = state
+  }
+  get isNew(): boolean {
+    return this.#state.place === undefined && !this.#state.rotated
   }
 }

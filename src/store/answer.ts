@@ -56,8 +56,13 @@ function present(reply: Wire): string | Uint8Array | undefined {
 function rejected(verb: string, reply: ReplyError): HitherError {
   // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
   return verb.startsWith('EVAL') &&
-    /^(ERR unknown command|ERR .*scripting support disabled|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(reply.message)
-    ? new HitherError('UNSUPPORTED', 'this server runs no scripts: operations need EVAL and EVALSHA')
+    /^(UNPROVEN|ERR unknown command|ERR .*scripting support disabled|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(
+      reply.message,
+    )
+    ? new HitherError(
+        'UNSUPPORTED',
+        'this server runs no scripts, or several at once on a key: operations need EVAL and EVALSHA',
+      )
     : new StoreRejectedError(verb, reply)
 }
 

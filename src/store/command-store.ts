@@ -4,6 +4,7 @@ import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
 import { createPlacement, createPlanner, MAX_COMMANDS } from './plan-batch.ts'
 import type { JoinScripts } from './request.ts'
 import { createResend } from './resend.ts'
+import type { ScriptGuard } from './script-guard.ts'
 import { createScripts } from './scripts.ts'
 import { createSender } from './send-calls.ts'
 import type { Call, CommandStore, StoreEvent, StoreTraits } from './store.ts'
@@ -27,6 +28,8 @@ export interface CommandStoreOptions {
   readonly joinScripts?: JoinScripts
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
   readonly prelude?: string
+  /** Refuses scripts where a server may run several on one key at once. @default none */
+  readonly guard?: ScriptGuard
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
 }
 
@@ -48,7 +51,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   } = options
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
   const placement = createPlacement(transport, slotOf)
-  const scripts = createScripts(prelude)
+  const scripts = createScripts(prelude, options.guard)
   const planner = createPlanner(placement, scripts, ordered, slotOf ? undefined : options.joinScripts)
   const answer = createAnswer(placement, scripts, (verb) => emit('foreign-type', verb))
   const resend = createResend(() => emit('resend', 'batch'))

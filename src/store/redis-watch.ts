@@ -1,27 +1,38 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { ApplyTable, Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, sleep } from '../runtime/clock.ts'
-import { limitOf } from '../runtime/deadline.ts'
+import { limitOf, within } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
+import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
 import { checkArgs, checkKey } from './checks.ts'
-import type { Call, CommandStore } from './store.ts'
+import type { ScriptGuard } from './script-guard.ts'
+import type { Call, CommandStore, StoreEvent } from './store.ts'
 import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
 /** For so long a server that has refused scripts is not asked again, in milliseconds. */
 const ASK_AGAIN_MS = 10_000
 
+type Acquire = (call: Call, key: string) => Promise<Exclusive>
+
+export interface WatchOptions {
+  /** Lends a connection; undefined: where scripts are refused, so are operations. */
+  readonly acquire: Acquire | undefined
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number | undefined
+  /** The `apply` of operations that come without theirs. */
+  readonly table?: ApplyTable
+  /** That of the store. */
+  readonly guard?: ScriptGuard
+  readonly onEvent?: ((event: StoreEvent) => void) | undefined
+}
+
 /**
- * `store`, but its operations run under WATCH once the server has refused scripts, as `ready()` finds out; every 10 s one
- * is tried again. Meanwhile calls on a key go one after another. `timeoutMs` is the deadline of a call that names none, `table`
- * the `apply` of operations that come without theirs.
+ * `store`, but its operations run under WATCH once the server has refused scripts, or runs several at once on a key, as `ready()`
+ * finds out; every 10 s one is tried again. Meanwhile calls on a key go one after another.
  */
-export function withWatch(
-  store: CommandStore,
-  acquire: (call: Call, key: string) => Promise<Exclusive>,
-  timeoutMs = 5000,
-  table: ApplyTable = {},
-): CommandStore {
+export function withWatch(store: CommandStore, options: WatchOptions): CommandStore {
+  const { acquire, timeoutMs = 5000, table = {}, guard, onEvent } = options
   let scriptless = false
   let askAtMs = 0
   let closed = false
@@ -31,16 +42,33 @@ export function withWatch(
   /** An operation then has its own connection, so that calls on a key keep their order only by waiting. */
   const inOrder = <T>(keys: readonly string[], call: Call | undefined, work: () => Promise<T>): Promise<T> =>
     mustWait() ? queue.run(keys, true, limitOf(call), work) : work()
-  const orWatch = async <T>(scripted: () => Promise<T>, watched: () => Promise<T>): Promise<T> => {
+  /** Runs a script, and once more where it was refused until scripts were known to be atomic. */
+  const guarded = async <T>(scripted: () => Promise<T>, call: Call | undefined): Promise<T> => {
+    try {
+      return await scripted()
+    } catch (error) {
+      if (!guard?.isRefused || !isUnsupported(error)) throw error
+      if (!(await within(guard.prove(), limitOf({ deadline: now() + timeoutMs, ...call })))) throw error
+      return scripted()
+    }
+  }
+  const orWatch = async <T>(
+    call: Call | undefined,
+    scripted: () => Promise<T>,
+    watched: () => Promise<T>,
+  ): Promise<T> => {
     if (!scriptless || now() >= askAtMs) {
       if (scriptless) askAtMs = now() + ASK_AGAIN_MS
       try {
-        const result = await scripted()
+        const result = await (guard ? guarded(scripted, call) : scripted())
         scriptless = false
         return result
       } catch (error) {
-        if (!(error instanceof HitherError && error.code === 'UNSUPPORTED')) throw error
-        if (!scriptless) askAtMs = now() + ASK_AGAIN_MS
+        if (!acquire || !isUnsupported(error)) throw error
+        if (!scriptless) {
+          askAtMs = now() + ASK_AGAIN_MS
+          tell(onEvent, { type: 'no-scripts', command: 'EVAL' })
+        }
         scriptless = true
       }
     }
@@ -62,12 +90,16 @@ export function withWatch(
     run: (operation, key, args, call) =>
       inOrder([key], call, () =>
         orWatch(
+          call,
           () => store.run(operation, key, args, call),
           async () => {
             checkKey(key, store.traits)
             checkArgs(args, store.traits)
             if (closed) throw new HitherError('CLOSED', 'the store is closed')
-            return runUnderWatch({ acquire, table }, operation, key, args, { deadline: now() + timeoutMs, ...call })
+            return runUnderWatch({ acquire: acquire as Acquire, table }, operation, key, args, {
+              deadline: now() + timeoutMs,
+              ...call,
+            })
           },
         ),
       ),
@@ -77,6 +109,7 @@ export function withWatch(
     },
     ready: (call) =>
       orWatch(
+        call,
         () => store.ready(call),
         async () => void (await store.get('hither', call)),
       ),
@@ -91,7 +124,7 @@ export function withWatch(
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
 async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
-  { acquire, table }: { acquire(call: Call, key: string): Promise<Exclusive>; readonly table: ApplyTable },
+  { acquire, table }: { readonly acquire: Acquire; readonly table: ApplyTable },
   operation: Operation<A, R>,
   key: string,
   args: A,
@@ -141,6 +174,10 @@ async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
   } finally {
     connection.release(broken)
   }
+}
+
+function isUnsupported(error: unknown): boolean {
+  return error instanceof HitherError && error.code === 'UNSUPPORTED'
 }
 
 /** A transaction whose key changed is answered with nil. */

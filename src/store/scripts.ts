@@ -1,6 +1,7 @@
 import { sha1 } from '../protocol/digest.ts'
 import { scriptOf } from '../protocol/operation.ts'
 import { isUnexpectedFlag } from './script-flags.ts'
+import { type ScriptGuard, UNPROVEN } from './script-guard.ts'
 import type { PendingCall } from './tick.ts'
 import { type Command, ReplyError, type Wire } from './transport.ts'
 
@@ -17,7 +18,7 @@ export interface Scripts {
 }
 
 /** `prelude`: the first line, newline included, put before every script until the endpoint refuses it; may be empty. */
-export function createScripts(prelude: string): Scripts {
+export function createScripts(prelude: string, guard?: ScriptGuard): Scripts {
   let firstLine = prelude
   let isPreludeKnown = !prelude
   const known = new Map<Script, { readonly text: string; sha: string }>()
@@ -26,7 +27,7 @@ export function createScripts(prelude: string): Scripts {
     commandFor(script, args, isThere) {
       let entry = known.get(script)
       if (!entry) {
-        entry = { text: firstLine + scriptOf(script), sha: '' }
+        entry = { text: firstLine + (guard?.line ?? '') + scriptOf(script), sha: '' }
         known.set(script, entry)
       }
       return isThere && entry.sha ? ['EVALSHA', entry.sha, ...args] : ['EVAL', entry.text, ...args]
@@ -34,6 +35,11 @@ export function createScripts(prelude: string): Scripts {
     noteReply(script, reply) {
       isPreludeKnown = true
       if (reply instanceof ReplyError) {
+        if (guard && reply.word === UNPROVEN) {
+          guard.isRefused = true
+          known.clear()
+          return false
+        }
         const isRefused = isUnexpectedFlag(reply)
         if (isRefused) firstLine = ''
         if (isRefused || reply.word === 'NOSCRIPT') {

@@ -20,11 +20,17 @@ export interface StoreTraits {
   /** Whose clock stamps entries and ends lifetimes. */
   readonly clock: 'server' | 'client'
   readonly consistency: Consistency
+  /**
+   * Whether reads of one tick may be answered at different instants: one may then show what was written after another of
+   * them. Omitted: they are answered together.
+   */
+  readonly readsApart?: boolean
 }
 
 /** Something a store noticed that no caller's promise can say. Carries no value and no full key. */
 export interface StoreEvent {
-  readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap'
+  /** `no-scripts`: the server refuses scripts, or runs several at once on a key: operations run under WATCH from now on. */
+  readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap' | 'feed-refused' | 'no-scripts'
   readonly command: string
 }
 

@@ -1,5 +1,6 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
+import { checkKeys } from '../store/checks.ts'
 import type { Call } from '../store/store.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 import { type Bitmap, bitmapAt } from './bitmap.ts'
@@ -7,7 +8,16 @@ import { type Geo, geoAt } from './geo.ts'
 import { type Hash, hashAt } from './hash.ts'
 import { type HyperLogLog, hyperLogLogAt } from './hyper-log-log.ts'
 import { type List, listAt } from './list.ts'
-import { type Args, checkReply, checkSpace, placeOf, type Send, type StructureSpace, wrongTypeOr } from './place.ts'
+import {
+  type Args,
+  checkReply,
+  checkSpace,
+  type Place,
+  placeOf,
+  type Send,
+  type StructureSpace,
+  wrongTypeOr,
+} from './place.ts'
 import { setAt, type ValueSet } from './set.ts'
 import { type SortedSet, sortedSetAt } from './sorted-set.ts'
 import { type Stream, streamAt } from './stream.ts'
@@ -38,7 +48,8 @@ interface Collected {
 
 /**
  * Sends what `build` asks for in one round trip, not atomically: `batch(space, (b) => [b.hash('k').get('f'), b.set('s').size()])`
- * resolves to the results in that order. Rejects with the first error; the other commands have run.
+ * resolves to the results in that order. Rejects with the first error; the other commands have run. Nothing is sent where a
+ * call is refused before it is sent, such as for a value that cannot be stored. At most 10,000 keys, then `BATCH_TOO_LARGE`.
  */
 export async function batch<const P extends readonly unknown[]>(
   space: StructureSpace,
@@ -46,14 +57,13 @@ export async function batch<const P extends readonly unknown[]>(
   call?: Call,
 ): Promise<Results<P>> {
   const { store } = checkSpace(space)
-  const { collected, results } = collect(space, build)
-  const ready = await Promise.all(collected.map(({ args }) => args))
+  const { collected, ready, results } = await collect(space, build)
   for (const [i, one] of collected.entries()) {
     store
       .command(one.keys, ready[i] as Args, one.effect, one.call ?? call)
       .then(one.resolve, (error: unknown) => one.reject(wrongTypeOr(error)))
   }
-  return (await Promise.all(results)) as Results<P>
+  return (await results) as unknown as Results<P>
 }
 
 /**
@@ -67,8 +77,7 @@ export async function transaction<const P extends readonly unknown[]>(
   call?: Call,
 ): Promise<Results<P>> {
   const { store } = checkSpace(space)
-  const { collected, results } = collect(space, build)
-  const ready = await Promise.all(collected.map(({ args }) => args))
+  const { collected, ready, results } = await collect(space, build)
   if (collected.length > 0) {
     const commands = ready.map((args, i) => ({ args, effect: (collected[i] as Collected).effect }))
     try {
@@ -82,7 +91,7 @@ export async function transaction<const P extends readonly unknown[]>(
       for (const one of collected) one.reject(error)
     }
   }
-  return (await Promise.all(results)) as Results<P>
+  return (await results) as unknown as Results<P>
 }
 
 function failedInside(verb: string, at: number, of: number, reply: ReplyError): HitherError {
@@ -96,32 +105,64 @@ function failedInside(verb: string, at: number, of: number, reply: ReplyError): 
   return new StoreRejectedError(verb, reply.word)
 }
 
-/** Lets `build` make its calls, none of which is sent. */
-function collect<P extends readonly unknown[]>(
+/**
+ * Lets `build` make its calls, none of which is sent, and waits for their arguments. Rejects as the first call does that is
+ * refused without being sent: the others must not be sent without it.
+ */
+async function collect<P extends readonly unknown[]>(
   space: StructureSpace,
   build: (structures: Batch) => readonly [...P],
-): { collected: Collected[]; results: readonly [...P] } {
+): Promise<{ collected: Collected[]; ready: Args[]; results: Promise<unknown[]> }> {
   const collected: Collected[] = []
+  const unsent: Promise<unknown>[] = []
   let isOpen = true
   const send: Send = (keys, args, effect, call) =>
     new Promise((resolve, reject) => {
       if (!isOpen) throw new HitherError('INVALID_ARGUMENT', 'this batch was sent: calls are made before it returns')
       collected.push({ keys, args, effect, call, resolve, reject })
     })
-  const results = build({
-    hash: (key) => hashAt(placeOf(space, key, send)),
-    list: (key) => listAt(placeOf(space, key, send)),
-    set: (key) => setAt(placeOf(space, key, send)),
-    sortedSet: (key) => sortedSetAt(placeOf(space, key, send)),
-    stream: (key) => streamAt(placeOf(space, key, send)),
-    bitmap: (key) => bitmapAt(placeOf(space, key, send)),
-    hyperLogLog: (key) => hyperLogLogAt(placeOf(space, key, send)),
-    geo: (key) => geoAt(placeOf(space, key, send)),
-  })
+  /** A method that returns a promise and has sent nothing has refused its arguments, or needs no command. */
+  const watched = <S extends object>(structure: S): S =>
+    new Proxy(structure, {
+      get(of, name) {
+        const method = of[name as keyof S]
+        if (typeof method !== 'function') return method
+        return (...args: unknown[]) => {
+          const before = collected.length
+          const result: unknown = method.apply(of, args)
+          if (name === 'group') return watched(result as object)
+          if (result instanceof Promise && collected.length === before) unsent.push(result)
+          return result
+        }
+      },
+    })
+  const made =
+    <T, S extends object>(kindAt: (place: Place<T>) => S) =>
+    (key: string): S =>
+      watched(kindAt(placeOf<T>(space, key, send)))
+  const built = build({
+    hash: made(hashAt),
+    list: made(listAt),
+    set: made(setAt),
+    sortedSet: made(sortedSetAt),
+    stream: made(streamAt),
+    bitmap: made(bitmapAt),
+    hyperLogLog: made(hyperLogLogAt),
+    geo: made(geoAt),
+  } as Batch)
   isOpen = false
-  if (Array.isArray(results)) return { collected, results }
-  throw new HitherError(
-    'INVALID_ARGUMENT',
-    'a batch or transaction is a function that returns an array of calls, at once',
-  )
+  if (!Array.isArray(built)) {
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      'a batch or transaction is a function that returns an array of calls, at once',
+    )
+  }
+  const results = Promise.all(built as readonly unknown[])
+  // They are awaited once everything is sent.
+  results.catch(() => {})
+  const ready = Promise.all(collected.map(({ args }) => args))
+  await Promise.all([ready, ...unsent])
+  const keys = collected.flatMap((one) => one.keys)
+  checkKeys(keys, space.store.traits)
+  return { collected, ready: await ready, results }
 }

@@ -3,8 +3,9 @@ import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
-import type { Effect } from '../protocol/operation.ts'
+import type { Arg, Effect } from '../protocol/operation.ts'
 import { NEVER, now } from '../runtime/clock.ts'
+import { checkArgs, checkKey } from '../store/checks.ts'
 import type { Call, CommandStore } from '../store/store.ts'
 import { type Command, ReplyError, type Wire } from '../store/transport.ts'
 
@@ -62,7 +63,7 @@ export interface Place<T> {
     open: (reply: Wire) => R | Promise<R>,
     call?: Call,
   ): Promise<R>
-  /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`. */
+  /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`; what is too large is refused when it is sent. */
   text(value: T): string | Promise<string>
   /** Throws `INVALID_ARGUMENT` for what is no array. */
   texts(values: readonly T[]): (string | Promise<string>)[]
@@ -90,6 +91,11 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   const stored = storedKey(namespace, key)
   const send = collect ?? sendTo(store)
   const keyOf = (other: string): string => storedKey(namespace, other)
+  /** UTF-8 would make another character of half a surrogate pair: a field of one name would be stored under another. */
+  const checked = (args: Args): Args => {
+    checkArgs(args as readonly Arg[], store.traits)
+    return args
+  }
   const askAs =
     (effect: Effect): Ask =>
     async (verb, parts, open, call, others) => {
@@ -100,7 +106,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
         isLate ||= part instanceof Promise
         args.push(part)
       }
-      const whole = isLate ? Promise.all(args).then(checkText) : checkText(args as Args)
+      const whole = isLate ? Promise.all(args).then(checked) : checked(args as Args)
       try {
         return open(await send(keys, whole, effect, call))
       } catch (error) {
@@ -135,6 +141,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
           'waiting needs a connection of its own, over TCP: read without `wait`, again',
         )
       }
+      checkKey(stored, store.traits)
       const limits = { ...call, deadline: Math.min(call?.deadline ?? NEVER, now() + waitMs + WAIT_MARGIN_MS) }
       const connection = await exclusive(limits)
       let broken = true
@@ -156,12 +163,6 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       expiresIn: (call) => read('PTTL', [], millisecondsLeft, call),
     },
   }
-}
-
-/** UTF-8 would make another character of half a pair: a field of one name would be stored under another. */
-function checkText(args: Args): Args {
-  if (args.every((arg) => typeof arg !== 'string' || arg.isWellFormed())) return args
-  throw new HitherError('INVALID_VALUE', 'a text with half of a surrogate pair cannot be stored')
 }
 
 const isPromise = (part: unknown): boolean => part instanceof Promise

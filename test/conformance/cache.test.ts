@@ -15,6 +15,7 @@ import {
   type Operation,
 } from '../../src/index.ts'
 import { createMiniCache } from '../support/mini-face.ts'
+import { rounds } from '../support/rounds.ts'
 import { same } from '../support/same.ts'
 import { systems } from '../support/systems.ts'
 
@@ -29,6 +30,7 @@ interface Pair {
   readonly store: AtomicStore
 }
 
+const ROUNDS = rounds({ quick: 60, soak: 400 })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const code = (code: string) => expect.objectContaining({ code })
 const LIFE = { ttl: '1m' } as const
@@ -372,7 +374,7 @@ function describeCache(
           })
         }
       }
-      test('answers no later caller with what was there before a delete or set, in 200 rounds', async (pair) => {
+      test(`answers no later caller with what was there before a delete or set, in ${ROUNDS} rounds`, async (pair) => {
         const caches = [pair.cache, pair.other]
         const chance = (n: number): number => Math.floor(Math.random() * n)
         const either = (): Cache<'frozen'> => caches[chance(2)] as Cache<'frozen'>
@@ -408,7 +410,7 @@ function describeCache(
           expect((await Promise.all(early)).every((seen) => seen === 1 || seen === 2)).toBe(true)
           expect(await either().getOrSet(key, load)).toBe(2)
         }
-        for (let n = 0; n < 200; n += 10) await Promise.all(Array.from({ length: 10 }, (_, i) => round(n + i)))
+        for (let n = 0; n < ROUNDS; n += 10) await Promise.all(Array.from({ length: 10 }, (_, i) => round(n + i)))
         expect(caches.map((cache) => cache.stats().inFlight)).toEqual([0, 0])
       })
       test('hands a failure to every waiter, keeps nothing of it, and frees the lease', async ({

@@ -11,9 +11,10 @@ import { createIdempotency } from '../../src/idempotency/index.ts'
 import { createOnce } from '../../src/once/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import { createTokens } from '../../src/token/index.ts'
+import { rounds } from '../support/rounds.ts'
 
 /** As many on each of the five stores as make 1,000 in all. */
-const ROUNDS = 200
+const ROUNDS = rounds({ quick: 60, soak: 200 })
 const CALLERS = 50
 
 interface Opened {

@@ -6,8 +6,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import type { Store } from '../../src/store/store.ts'
+import { rounds } from '../support/rounds.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
 
+const KEYS = rounds({ quick: 40_000, soak: 100_000 })
 const SECRET = 's3cret-4711'
 const servers: Server[] = []
 const runs: CliRun[] = []
@@ -46,14 +48,14 @@ async function missing(store: Store, count: number): Promise<number> {
 }
 
 describe('hither migrate', { timeout: 180_000 }, () => {
-  it('killed twice in the middle of 100,000 keys and resumed, loses none and begins where it was', async () => {
+  it(`killed twice in the middle of ${KEYS} keys and resumed, loses none and begins where it was`, async () => {
     const [source, target] = [await start('redis8', ['--requirepass', SECRET]), await start('valkey')]
     const from = tcpStore(source.url.replace('//', `//:${SECRET}@`))
     const to = tcpStore(target.url)
-    await fill(from, 100_000)
+    await fill(from, KEYS)
     const state = join(folder, 'state.json')
     const args = [source.url.replace('//', `//:${SECRET}@`), target.url, '--state', state, '--rate', '100000', '--json']
-    for (const wanted of [5_000, 30_000]) {
+    for (const wanted of [KEYS / 20, (3 * KEYS) / 10]) {
       const first = run(args)
       await expect
         .poll(() => to.transport?.send({ args: ['DBSIZE'], effect: 'read' }), { timeout: 60_000, interval: 20 })
@@ -65,13 +67,13 @@ describe('hither migrate', { timeout: 180_000 }, () => {
     expect(statSync(state).mode & 0o777).toBe(0o600)
     expect(readFileSync(state, 'utf8')).not.toContain(SECRET)
     const { counts, cursor } = JSON.parse(readFileSync(state, 'utf8')) as { counts: { copied: number }; cursor: string }
-    expect([counts.copied > 25_000, cursor !== '']).toEqual([true, true])
+    expect([counts.copied > KEYS / 4, cursor !== '']).toEqual([true, true])
     const last = run(args)
     expect([await last.ended, last.err()]).toEqual([0, expect.stringContaining(state)])
     const result = JSON.parse(last.out()) as { copied: number; notMoved: unknown[] }
-    expect(await missing(to, 100_000)).toBe(0)
+    expect(await missing(to, KEYS)).toBe(0)
     // It did not begin anew: each key once, and a page for each time it was killed.
-    expect([result.copied >= 100_000, result.copied < 105_000, result.notMoved]).toEqual([true, true, []])
+    expect([result.copied >= KEYS, result.copied < KEYS + 5000, result.notMoved]).toEqual([true, true, []])
     expect(existsSync(state)).toBe(false)
     for (const one of runs) expect(one.out() + one.err()).not.toContain(SECRET)
     await Promise.all([from.close(), to.close()])

@@ -5,6 +5,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { encrypted } from '../../src/codec/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
 import { type CommandStore, HitherError } from '../../src/index.ts'
 import {
   batch,
@@ -44,6 +45,7 @@ beforeAll(async () => {
     { name: 'ioredis', store: ioredisStore(await connect(env('REDIS8_URL'))) },
     { name: 'REST', store: upstashStore(gateway) },
     { name: 'Cluster', store: ioredisStore(await connect(nodes)) },
+    { name: 'embedded', store: embeddedStore() },
   ]
 }, 60_000)
 afterAll(async () => {

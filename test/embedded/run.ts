@@ -4,6 +4,7 @@
  *   node --import ./scripts/from-source.ts test/embedded/run.ts [--total 100000] [--seed 1] [--group hash] [--only XADD]
  */
 import { parseArgs } from 'node:util'
+import { lua } from '../../adapters/lua/index.ts'
 import { startServer } from '../../scripts/servers.ts'
 import { Engine } from '../../src/embedded/index.ts'
 import { comparable, compare } from './support/compare.ts'
@@ -21,9 +22,9 @@ const { values } = parseArgs({
   },
 })
 
-const server = values.url ? undefined : await startServer('redis8')
+const server = values.url ? undefined : await startServer('redis8', { args: ['--hz', '500'] })
 const url = values.url || (server?.url as string)
-const engine = new Engine()
+const engine = new Engine({ lua })
 const all = comparable(await readGrammars(url), engine, values.group)
 const grammars = values.only ? all.filter(({ words }) => values.only.split(',').includes(words[0] as string)) : all
 const started = performance.now()

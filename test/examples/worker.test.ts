@@ -99,6 +99,26 @@ describe('npm run dev:worker', () => {
   })
 })
 
+describe('npm run dev:worker without a Redis', () => {
+  it('runs on the development server, scripts included', async () => {
+    const env = { REDIS_URL: '', PORT: `${await freePort()}` }
+    const dev = start(work.folder, ['npm', 'run', 'dev:worker'], env)
+    const [, url = ''] = await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/)
+    const question = `${url}/api/near?lat=35.02&lon=135.75&limit=2`
+    const statuses: (string | null)[] = []
+    for (let i = 0; i < 2; i++) {
+      const response = await fetch(question)
+      await response.arrayBuffer()
+      statuses.push(response.headers.get('cache-status'))
+    }
+    expect(statuses).toEqual(['hither; fwd=miss; stored', expect.stringMatching(/^hither; hit; ttl=/)])
+    await expectSignIn(url)
+    expect(dev.output()).toMatch(/dev server on http:/)
+    await dev.stop('SIGTERM')
+    await expect(fetch(url)).rejects.toThrow()
+  })
+})
+
 describe('without its credentials', () => {
   it('the Worker serves the page and says what is missing', async () => {
     const port = await freePort()

@@ -11,7 +11,7 @@ const STORE_MS = 5000
 /** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
 const SLOW_MS = STORE_MS + 500
 
-for (const name of ['TCP', 'Cluster', 'REST'] as const) {
+for (const name of ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS'] as const) {
   describe(`one load, ${name}`, () => {
     let way: SharedWay
     let children: Child[] = []

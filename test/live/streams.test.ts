@@ -33,7 +33,7 @@ for (const name of ['TCP', 'REST'] as const) {
         return child
       }
       const children = Array.from({ length: CONSUMERS }, start)
-      const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
+      const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
       for (let kill = 0; kill < KILLS; kill++) {
         const until = Math.min(worked + 1 + Math.floor(Math.random() * (MESSAGES / KILLS)), MESSAGES - 1)
         while (worked < until && (await group.pending()).count + ((await group.lag()) ?? 0) > 0) await settle()
@@ -50,11 +50,12 @@ for (const name of ['TCP', 'REST'] as const) {
       const seen = new Map<number, number[]>()
       for (const [n, deliveries] of done) seen.set(n, [...(seen.get(n) ?? []), deliveries])
       expect(seen.size).toBe(MESSAGES)
-      const unmarked = [...seen].filter(([, times]) => times.slice(1).some((deliveries) => deliveries < 2))
+      // In any order: who has an entry for the first time may be slower than who has claimed it from there.
+      const unmarked = [...seen].filter(([, times]) => times.filter((deliveries) => deliveries < 2).length > 1)
       expect(unmarked).toEqual([])
       for (const child of children) child.kill('SIGKILL')
       await space.store.close()
       await way.stop()
-    }, 600_000)
+    }, 3_600_000)
   })
 }

@@ -64,6 +64,8 @@ const FILES: Readonly<Record<string, string>> = {
   '/plain': 'src/cache/parts/format-plain.ts',
 }
 const ADAPTERS = ['/memory', '/hono']
+/** What unit tests share with others. */
+const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)
 
 /** The same text, whose imports of the package lead into the copy at `home`. */
 function fromCopy(text: string, home: string): string {
@@ -99,7 +101,7 @@ function testAll(list: readonly Mutant[]): void {
     const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
     const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
       const home = join(folder, name)
-      for (const part of ['src', 'adapters/memory', 'adapters/upstash', 'test/support/same.ts'])
+      for (const part of ['src', 'adapters/memory', 'adapters/upstash', ...SUPPORT])
         cpSync(join(root, part), join(home, part), { recursive: true })
       for (const [test = '', title] of files.map((file) => file.split(' > '))) {
         const to = join(home, 'test/unit', test)

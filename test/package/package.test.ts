@@ -43,7 +43,7 @@ const nodeless = /\b(?:require\(|from\s*['"]node:|import\(['"]node:)/
 describe('the tarball', () => {
   it('holds the built modules, their types, and what a reader needs: nothing else', () => {
     const expected =
-      /^(package\.json|[A-Z]+\.md|LICENSE|llms(-full)?\.txt|bench\/README\.md|docs\/(decisions\/)?[\w-]+\.(md|svg)|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts))$/
+      /^(package\.json|[A-Z]+\.md|LICENSE|llms(-full)?\.txt|bench\/README\.md|docs\/(decisions\/)?[\w-]+\.(md|svg)|dist\/(src|adapters|cli)\/[\w/-]+(\.js|\.d\.ts)|dist\/lua-redis-wasm\/(LICENSE|THIRD_PARTY_NOTICES\.md|index\.js|redis_lua\.(mjs|wasm)))$/
     expect(outside.files.filter((path) => !expected.test(path))).toEqual([])
     expect(outside.files).toEqual(
       expect.arrayContaining([
@@ -60,6 +60,36 @@ describe('the tarball', () => {
     const lock = readFileSync(join(outside.folder, 'package-lock.json'), 'utf8')
     const { packages } = JSON.parse(lock) as { packages: Record<string, unknown> }
     expect(Object.keys(packages)).toEqual(['', 'node_modules/hither'])
+  })
+})
+
+describe('the command, with nothing else installed', () => {
+  it.each(['dev', 'gateway --dev'])('hither %s runs scripts', async (command) => {
+    const program = `
+      import { spawn } from 'node:child_process'
+      const child = spawn('npx', ['--offline', 'hither', ...${JSON.stringify(command.split(' '))}, '--port', '0', '--redis-port', '0', '--token', 't'],
+        { stdio: ['ignore', 'pipe', 'inherit'], detached: true, shell: process.platform === 'win32' })
+      const url = await new Promise((resolve) => {
+        let text = ''
+        child.stdout.on('data', (data) => {
+          text += data
+          const found = /REST +(\\S+)/.exec(text)
+          if (found) resolve(found[1])
+        })
+        child.on('exit', () => resolve('none'))
+      })
+      const ask = async (body) => (await fetch(url, { method: 'POST', headers: { authorization: 'Bearer t' }, body: JSON.stringify(body) })).json()
+      console.log(JSON.stringify(await ask(['EVAL', "return cjson.encode({redis.call('SET', KEYS[1], ARGV[1]).ok, #cmsgpack.pack(1)})", 1, 'k', 'v'])))
+      console.log(JSON.stringify(await ask(['GET', 'k'])))
+      process.kill(-child.pid, 'SIGTERM')`
+    expect(await outside.run(program)).toBe('{"result":"[\\"OK\\",1]"}\n{"result":"v"}')
+  })
+  it('hither/lua opens the runtime in a program', async () => {
+    const program = `
+      import { embeddedStore } from 'hither/embedded'
+      import { lua } from 'hither/lua'
+      console.log(await embeddedStore({ lua }).transport.send({ args: ['EVAL', 'return 7', 0], effect: 'once' }))`
+    expect(await outside.run(program)).toBe('7')
   })
 })
 

@@ -107,8 +107,9 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
       if (value.node !== node ? value.writes === 0 : !(value.writes > 0 || value.kept || value.loaded))
         return fail(`${node} got #${id} for ${to}, which the store never had`)
       const joined = joins && value.node === node && value.ended > from
-      const grave = unarrived.hiddenBy(asking, to, birthsFor(value, node, plain), value.storedMs)
-      if (grave) return fail(`${node} got #${id} for ${to}, after a delete that failed (call ${grave.from})`)
+      const failedDelete = unarrived.hiddenBy(asking, to, birthsFor(value, node, plain), value.storedMs)
+      if (failedDelete)
+        return fail(`${node} got #${id} for ${to}, after a delete that failed (call ${failedDelete.from})`)
       if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
       // What was loaded without a lease answers from the near tier while the store is away.
       counts.hidden += Number(!!unarrived.lastFailed(node, to))

@@ -25,8 +25,8 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
 
   /** A delete that makes a failed one good must leave what was written since. */
   const madeGood = (node: string, key: string, before: string | undefined, { sentAt }: Late): void => {
-    const grave = unarrived.lastFailed(node, key)
-    if (!grave) {
+    const failedDelete = unarrived.lastFailed(node, key)
+    if (!failedDelete) {
       fail(`${node} deletes ${key}, which nobody has asked for`)
       return
     }
@@ -34,9 +34,10 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
     const entry = plain ? undefined : parse(before)
     const id = idInText(before)
     const value = values.get(id ?? -1)
-    if (entry && entry.mark !== NO_VALUE && entry.writtenMs >= grave.failedMs + CLOCKS_DIFFER_MS)
-      fail(`${node} removed #${id} of ${key} for a delete that had failed long before (call ${grave.from})`)
-    if (!value || value.loaded || value.node !== node || value.from < grave.failedAt || sentAt < value.sentAt) return
+    if (entry && entry.mark !== NO_VALUE && entry.writtenMs >= failedDelete.failedMs + CLOCKS_DIFFER_MS)
+      fail(`${node} removed #${id} of ${key} for a delete that had failed long before (call ${failedDelete.from})`)
+    if (!value || value.loaded || value.node !== node || value.from < failedDelete.failedAt || sentAt < value.sentAt)
+      return
     if (value.acknowledged) fail(`${node} removed #${id} of ${key}, which it has written since its delete failed`)
     value.removed = true
   }
@@ -48,7 +49,7 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
     if (own && !lost) fail(`${node} has put #${id} into ${key}, whose load began before its ${own.what}`)
   }
   const checkMadeGood: StoreJudge['checkMadeGood'] = (isAlive) => {
-    for (const [node, key, { from, sinceMs }] of unarrived.graves()) {
+    for (const [node, key, { from, sinceMs }] of unarrived.failedDeletes()) {
       counts.deletesFailed++
       const id = idInText(server().peek(key))
       const value = values.get(id ?? -1)

@@ -7,9 +7,9 @@ import known from './seeds.json' with { type: 'json' }
 import { simulate } from './simulate.ts'
 
 /** The same in every run. */
-const FIXED = rounds({ quick: 100, soak: 1000 })
+const FIXED = rounds({ quick: 40, soak: 1000 })
 /** Others every day. */
-const NEW = rounds({ quick: 200, soak: 2000 })
+const NEW = rounds({ quick: 100, soak: 2000 })
 
 it(`nothing comes back, hangs, or is loaded twice: ${FIXED} seeds, and ${NEW} of the day`, async () => {
   const from = seedOfTheDay() * 10_000

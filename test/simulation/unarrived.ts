@@ -2,7 +2,7 @@ import type { Asking, Birth, Life } from './facts.ts'
 import type { World } from './world.ts'
 
 /** A delete that failed: its node takes the key for absent, and deletes it once more. */
-interface Grave {
+interface FailedDelete {
   /** When the call began, and when it was told to have failed, in history. */
   readonly from: number
   readonly failedAt: number
@@ -43,19 +43,19 @@ export interface Unarrived {
   /** Whether nothing has touched a key since. */
   isQuiet(node: string, key: string, since: number): boolean
   /** The failed delete by which a value may not be given out to this caller, if any. */
-  hiddenBy(asking: Asking, key: string, births: readonly Birth[], storedMs: number): Grave | undefined
+  hiddenBy(asking: Asking, key: string, births: readonly Birth[], storedMs: number): FailedDelete | undefined
   /** The value that this caller must be given; undefined: none is certain. */
   owed(asking: Asking, key: string): number | undefined
-  lastFailed(node: string, key: string): Grave | undefined
+  lastFailed(node: string, key: string): FailedDelete | undefined
   /** What is left of failed deletes, by the key they were of. */
-  graves(): Iterable<readonly [node: string, key: string, grave: Grave]>
+  failedDeletes(): Iterable<readonly [node: string, key: string, failedDelete: FailedDelete]>
 }
 
 /** A delete that is made good later leaves what was written this much after it, by the clock of its node. */
 export const CLOCKS_DIFFER_MS = 5000
 
 export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>): Unarrived {
-  const graves = new Map<string, Grave[]>()
+  const failedDeletes = new Map<string, FailedDelete[]>()
   const keeps = new Map<string, Kept>()
   /** By node and key, then by the value that is written, if any. */
   const touches = new Map<string, Map<number | undefined, Touch>>()
@@ -79,8 +79,8 @@ export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>):
       const { jumps, now, maxAgeMs } = lifeOf(asking)
       if (maxAgeMs === 0) return
       const who = `${asking.node} ${key}`
-      graves.set(who, [
-        ...(graves.get(who) ?? []),
+      failedDeletes.set(who, [
+        ...(failedDeletes.get(who) ?? []),
         {
           from: asking.from,
           failedAt: world.tick(),
@@ -110,15 +110,15 @@ export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>):
     isQuiet,
     hiddenBy(asking, key, births, storedMs) {
       const { jumps, now, maxAgeMs } = lifeOf(asking)
-      return graves
+      return failedDeletes
         .get(`${asking.node} ${key}`)
         ?.find(
-          (grave) =>
-            grave.failedAt < asking.from &&
-            grave.jumps === jumps &&
-            now() < grave.sinceMs + maxAgeMs &&
-            storedMs < grave.sinceMs + CLOCKS_DIFFER_MS &&
-            births.every(({ atKey }) => atKey < grave.from),
+          (failedDelete) =>
+            failedDelete.failedAt < asking.from &&
+            failedDelete.jumps === jumps &&
+            now() < failedDelete.sinceMs + maxAgeMs &&
+            storedMs < failedDelete.sinceMs + CLOCKS_DIFFER_MS &&
+            births.every(({ atKey }) => atKey < failedDelete.from),
         )
     },
     owed(asking, key) {
@@ -127,11 +127,11 @@ export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>):
       if (!kept || kept.jumps !== jumps || kept.at > asking.from || asking.clockMs >= kept.untilMs) return undefined
       return isOwn(asking, key, kept.at, kept.id) ? kept.id : undefined
     },
-    lastFailed: (node, key) => graves.get(`${node} ${key}`)?.at(-1),
-    *graves() {
-      for (const [who, list] of graves) {
+    lastFailed: (node, key) => failedDeletes.get(`${node} ${key}`)?.at(-1),
+    *failedDeletes() {
+      for (const [who, list] of failedDeletes) {
         const [node = '', key = ''] = who.split(' ')
-        for (const grave of list) yield [node, key, grave]
+        for (const failedDelete of list) yield [node, key, failedDelete]
       }
     },
   }

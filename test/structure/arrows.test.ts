@@ -104,7 +104,9 @@ function cycles(modules: readonly Module[]): string[] {
 function conditionFiles(manifest: { imports?: unknown }, modules: readonly Module[]): string[] {
   const paths = (part: unknown): string[] =>
     typeof part === 'string' ? [part] : Object.values((part ?? {}) as object).flatMap(paths)
-  return paths(manifest.imports).flatMap((built) => {
+  // What the build copies from another package is no source.
+  const sources = paths(manifest.imports).filter((built) => !built.startsWith('./dist/lua-redis-wasm/'))
+  return sources.flatMap((built) => {
     const path = built.replace(/^\.\/(dist\/)?/, '').replace(/\.js$/, '.ts')
     const module = modules.find((one) => one.path === path)
     if (!module) return [`${built}: no such source file`]

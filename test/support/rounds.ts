@@ -1,10 +1,14 @@
 /**
- * How long the long tests are. `npm test` plays a share of them; `npm run test:soak` sets HITHER_SOAK=1, runs every file
- * that imports this one, and plays them in full.
+ * How long the long tests are. `npm test` plays a share of them. `npm run soak` runs every file that imports this one, and
+ * plays them in full; with HITHER_SOAK_SHARE=0.05 it plays that part of the full numbers, and never less than `npm test`.
  */
-const soaking = process.env.HITHER_SOAK === '1'
+const { HITHER_SOAK, HITHER_SOAK_SHARE } = process.env
+const share = HITHER_SOAK_SHARE ? Number(HITHER_SOAK_SHARE) : 1
+if (!(share > 0 && share <= 1)) throw new Error('HITHER_SOAK_SHARE is a number above 0, and 1 at most')
 
-/** The number of rounds to play: `quick` in `npm test`, `soak` in `npm run test:soak`. */
+/** The number of rounds to play: `quick` in `npm test`, `soak` in `npm run soak`, and a multiple of `quick` in a share of it. */
 export function rounds({ quick, soak }: { readonly quick: number; readonly soak: number }): number {
-  return soaking ? soak : quick
+  if (HITHER_SOAK !== '1') return quick
+  if (share === 1) return soak
+  return quick < soak ? quick * Math.max(1, Math.floor((soak * share) / quick)) : quick
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { compileCache } from './compile-cache.ts'
 
 // The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
 
@@ -26,7 +27,7 @@ export interface CliRun {
 export function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliRun {
   const child = spawn(process.execPath, ['--no-warnings', '--import', hook, 'cli/hither.ts', ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...compileCache, PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort, startServer } from '../../scripts/servers.ts'
+import { compileCache } from '../support/compile-cache.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
 // The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
@@ -42,7 +43,7 @@ afterEach(() => {
 function start(args: readonly string[], env: Record<string, string> = {}, missing = ''): Run {
   const child = spawn(process.execPath, ['--no-warnings', '--import', hook(missing), 'cli/hither.ts', ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...compileCache, PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''
@@ -162,7 +163,7 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     const ok = ['--redis', redis(), '--token', TOKEN, '--port', '0']
     const cases: [string[], RegExp][] = [
       [['--redis', redis(), '--port', '0'], /^hither: no token: give --token or --tokens, or set HITHER_TOKEN\n$/],
-      [[...ok, '--dev', '--redis', ''], /^hither: --dev alone needs the embedded engine, .*give --redis/],
+      [[...ok, '--dev', '--redis', '', '--cors', 'https://a.b'], /^hither: .*Unknown option '--cors'/],
       [
         ['--redis', redis(), '--port', '0', '--tokens', 'tokens.txt', '--role', 'admin'],
         /^hither: --role is that of --token: in a list of tokens each names its own\n$/,

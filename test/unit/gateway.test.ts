@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { createGateway, type GatewayOptions } from '../../src/gateway/index.ts'
+import { GUARD_LINE } from '../../src/store/script-guard.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 
 // What the handler makes of options, requests and replies, in any runtime. The protocol before real servers is in
@@ -18,7 +19,10 @@ interface Seen {
   readonly commands: readonly Command[]
   readonly bytes: boolean
 }
-/** A transport that answers `reply` to everything, or rejects with it, and notes what was sent. */
+/**
+ * A transport that answers `reply` to everything, or rejects with it, and notes what was sent, but for the gateway's own question of
+ * how the server runs scripts.
+ */
 function answering(reply: Wire | Error, seen: Seen[] = []): Transport {
   const answer = (commands: readonly Command[], bytes: boolean): readonly Wire[] => {
     seen.push({ commands, bytes })
@@ -26,7 +30,8 @@ function answering(reply: Wire | Error, seen: Seen[] = []): Transport {
     return commands.map(() => reply)
   }
   return {
-    send: async (command, call) => answer([command], call?.bytes === true)[0] as Wire,
+    send: async (command, call) =>
+      String(command.args[1]).startsWith(GUARD_LINE) ? 1 : (answer([command], call?.bytes === true)[0] as Wire),
     sendMany: async (commands, call) => answer(commands, call?.bytes === true),
     transaction: async (commands, call) => answer(commands, call?.bytes === true),
     close: async () => {},

@@ -16,7 +16,7 @@ const operation: Operation<never[], number> = {
 async function scriptless(): Promise<CommandStore> {
   const refuse = () => Promise.reject(new HitherError('UNSUPPORTED', 'no scripts'))
   const plain = { traits, run: refuse, ready: refuse, get: async () => 'value', close: async () => {} }
-  const store = withWatch(plain as unknown as CommandStore, () => new Promise(() => {}))
+  const store = withWatch(plain as unknown as CommandStore, { acquire: () => new Promise(() => {}) })
   await store.ready()
   void store.run(operation, 'key', [])
   return store

@@ -33,7 +33,7 @@ export function define<P, T, R extends Results, F extends object>(
   options: DefineOf<P, T, F> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
 ): Definition<P, T, R>
 export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Definition<P, T, 'frozen'> {
-  checkNames('define', given, DEFINE, viewOf(cache).core.plain)
+  checkNames('define', given, DEFINE, viewOf(cache).core.format.level)
   const { name, key, load, loadMany, tags, ...options } = given ?? {}
   const view = viewOfKind(viewOf(cache), { mark: DEFINED, name })
   const defined = { [VIEW]: view } as AnyCache<'frozen', HasTags>

@@ -35,13 +35,13 @@ export async function add<F extends object>(
   value: unknown,
   given?: AddOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options = given as AddOptions | undefined
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
-  const direct = unread(view, limit, {
+  const direct = unread(view, key, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
@@ -72,7 +72,7 @@ export async function has<F extends object>(
   key: string,
   given?: ReadOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options: ReadOptions | undefined = given
   const limit = limitOf(view, options, READ)
   if (isFresh(nearEntry(view, key))) return true
@@ -81,10 +81,11 @@ export async function has<F extends object>(
 
 /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const limit = limitOf(view, options)
   const ask = (to: string, dead: string): Promise<Reply> => answerStep(view, 'read', to, ['ttl', dead], limit)
-  const left = await (view.core.plain ? ask(key, '') : readThenRun(view, key, limit, ask))
+  const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
+    readThenRun(view, key, limit, ask))
   return left === null ? undefined : untilEnd(left)
 }
 
@@ -94,7 +95,7 @@ export async function touch<F extends object>(
   key: string,
   given?: AddOptionsOf<F>,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const options = given as AddOptions | undefined
   const limit = limitOf(view, options, TOUCH)
   const { core } = view
@@ -106,7 +107,7 @@ export async function touch<F extends object>(
     const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
     return (await renewTags(view, touching, names, lifeMs, limit)) || null
   }
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) =>
       answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
     ended: () => ({ reply: null }),
@@ -137,10 +138,10 @@ export function take<T = unknown>(
   options?: CallOptions,
 ): Promise<T | undefined>
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
-  const attempt = unread(view, limit, {
+  const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })
@@ -172,26 +173,25 @@ export function getEntry<T = unknown>(
   options?: CallOptions,
 ): Promise<CacheEntry<T>>
 export async function getEntry(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const { core, space } = view
   const limit = limitOf(view, options, READ)
   const to = space.key(key)
-  // Of a plain entry only the store knows the lifetime.
-  const near = core.plain ? undefined : nearEntry(view, key)
+  const timing = core.format.timeLeft?.(view, to, limit)
+  const near = timing ? undefined : nearEntry(view, key)
   if (isFresh(near)) {
-    const { value, writtenMs, freshUntilMs, note } = near
+    const { value, writtenMs, freshUntilMs, extras } = near
     const [age, ttl] = [Math.max(0, Math.floor(core.clock.now() - writtenMs)), freshUntilMs - now()]
     const prefix = space.tag('').length
-    const tags = note?.tags?.map((tag) => tag.slice(prefix)) ?? []
-    const source = note?.unconfirmed ? 'unconfirmed' : 'near'
-    return { key, status: 'fresh', value, age, ttl, loadTime: note?.loadMs ?? 0, tags, source }
+    const tags = extras?.tags?.map((tag) => tag.slice(prefix)) ?? []
+    const source = extras?.unconfirmed ? 'unconfirmed' : 'near'
+    return { key, status: 'fresh', value, age, ttl, loadTime: extras?.loadMs ?? 0, tags, source }
   }
-  const timing = core.plain ? answerStep(view, 'read', to, ['ttl', ''], limit) : undefined
   const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.
-  const use = core.plain && nearEntry(view, key) ? undefined : { key, reading }
+  const use = timing && nearEntry(view, key) ? undefined : { key, reading }
   const box = status !== 'absent' && entry ? await openEntry(view, entry, to, limit, { use }) : undefined
   if (!entry || !box) {
     return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
@@ -201,7 +201,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
     status,
     value: box.value,
     age: Math.max(0, Math.floor(at - entry.writtenMs)),
-    ttl: status === 'fresh' ? Math.max(0, core.plain ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
+    ttl: status === 'fresh' ? Math.max(0, timing ? untilEnd(left ?? -1) : entry.freshUntilMs - at) : 0,
     loadTime: entry.loadMs,
     tags: [...core.tags.parse(entry.tags).keys()],
     source: 'store',

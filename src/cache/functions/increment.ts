@@ -1,5 +1,4 @@
 import { HitherError } from '../../errors.ts'
-import { NONE } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { randomId } from '../../runtime/random.ts'
 import { answerStep } from '../answer.ts'
@@ -16,7 +15,7 @@ import { unread } from './unread.ts'
  * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
  */
 export async function increment(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   const { core } = view
   const limit = limitOf(view, options, { ...CALL, ttl: 1 })
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
@@ -24,7 +23,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
     answerStep(view, 'once', to, ['increment', dead, id, freshMs, by, generation], limit)
   const id = randomId()
-  let attempt: Attempt | undefined = unread(view, limit, {
+  let attempt: Attempt | undefined = unread(view, key, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
     // The count it has made is dead.
     ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),
@@ -34,9 +33,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   do {
     const add: Parameters<typeof readThenRun>[3] = async (to, dead, known) => {
       // Read after this call began: a counter of an older one would be lost.
-      const generation = core.plain
-        ? NONE
-        : (known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation)
+      const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
     reply = await readThenRun(view, key, limit, add, { attempt })

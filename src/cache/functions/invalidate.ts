@@ -55,7 +55,7 @@ export async function expire(
   key: string,
   options?: WriteOptions,
 ): Promise<boolean> {
-  const view = viewOf(cache)
+  const view = viewOf(cache, key)
   checkHasVersions(view)
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)

@@ -16,10 +16,10 @@ import type { LoaderDecisions } from './types.ts'
  */
 export const fillEntry: Format['fill'] = async (flight, { coded, decisions, startedMs }) => {
   const { lease, dropCode, request } = flight
-  const { key, storedKey, settings, reading, view } = request
+  const { storedKey, settings, reading, view } = request
   const { core, emit, space } = view
-  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code }, key)
-  const refused = (): void => emit({ type: 'fill-refused' }, key)
+  const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
+  const refused = (): void => emit({ type: 'fill-refused' })
   if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
   if (flight.isDetached) return refused()
   if (!lease.token) {

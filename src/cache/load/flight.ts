@@ -74,8 +74,8 @@ export function begin(request: LoadRequest): Flight {
   const { core } = request.view
   const { byKey } = core.flights
   const old = byKey.get(request.storedKey)
-  // A plain load that is replaced has been given up: nothing else would keep its value from being stored late.
-  if (old && (core.plain || isOutdated(old, request))) old.isDetached = true
+  // A load that no lease guards and that is replaced has been given up: nothing else keeps its value from being stored late.
+  if (old && (!core.format.leases.guardsFills || isOutdated(old, request))) old.isDetached = true
   if (!makeRoom(core)) return beginUnshared(request, 'OVERLOADED')
   const flight = start(request, {}, old)
   byKey.set(request.storedKey, flight)
@@ -214,12 +214,12 @@ function newFlight(request: LoadRequest, predecessor: Flight | undefined): Fligh
 /** Whether a caller that has read `reading` may be given what this load returns. */
 export function canShare(flight: Flight, reading: Reading | undefined, startsAtArrival: number): boolean {
   const { state, startNumber, lease, aliveUntilMs, request } = flight
-  const { plain } = request.view.core
+  const { guardsFills } = request.view.core.format.leases
   const { token, versions } = lease
   if (state === 'over' || aliveUntilMs <= now()) return false
   if (state === 'asking') return true
   // Without a lease, nothing in the store shows that the load is still valid: it is for those who came before it started.
-  if (!token) return plain || ((!reading || lease.isBeside) && startsAtArrival < startNumber)
+  if (!token) return !guardsFills || ((!reading || lease.isBeside) && startsAtArrival < startNumber)
   if (!versions || reading?.entry?.lease !== token || reading.generation !== versions.generation) return false
   for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false
   return true

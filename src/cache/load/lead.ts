@@ -42,7 +42,7 @@ export async function lead(flight: Flight, needsLease: boolean): Flight['result'
  * keeps loads of this process one at a time. Once the store has answered, the older load's value may be outdated.
  */
 function mustQueueBehind({ request, lease }: Flight, predecessor: Flight): boolean {
-  const { plain, answerCount } = request.view.core
-  const withoutLease = !plain && !lease.token && !lease.isBeside && !predecessor.lease.token
+  const { format, answerCount } = request.view.core
+  const withoutLease = format.leases.guardsFills && !lease.token && !lease.isBeside && !predecessor.lease.token
   return withoutLease && predecessor.state === 'loading' && predecessor.answerCount === answerCount
 }

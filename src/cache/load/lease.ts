@@ -150,7 +150,7 @@ const acquire: Lease['acquire'] = async (flight) => {
     } catch (error) {
       // The request failed but may have taken the lease. Release it so that nobody waits for it.
       void release(request, token, { inDoubt: true })
-      if (!recordOutage(core, error, emit, request.key)) throw error
+      if (!recordOutage(core, error, emit)) throw error
       return undefined
     }
     if (reply[0] === 'held') {
@@ -176,7 +176,7 @@ const acquire: Lease['acquire'] = async (flight) => {
   }
 }
 
-export const leases: Lease = { acquire, renew, release }
+export const leases: Lease = { guardsFills: true, acquire, renew, release }
 
 /** What a follower does about a lease that somebody else holds. */
 function nextMove(

@@ -1,6 +1,7 @@
 import { HitherError } from '../../errors.ts'
 import type { LoadCall } from '../model.ts'
 import type { LoadContext, ManyLoader, ManyResult } from '../types.ts'
+import { aboutKey } from '../view.ts'
 import { getOrSet, loadUnshared } from './read-through.ts'
 
 export interface LoadManyCall extends Pick<LoadCall, 'view' | 'settings' | 'limit'> {
@@ -55,6 +56,7 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
       })
     return read({
       ...call,
+      view: aboutKey(call.view, key),
       key,
       storedKey: call.view.space.key(key),
       loader: lead,

@@ -98,18 +98,18 @@ function unsharedRequest({ view, key, storedKey, settings, loader }: LoadCall, s
 }
 
 /** Near. Whether what the near tier holds is fresh, and not to be refreshed ahead of time: for that the store is asked. */
-function isNearHit({ freshUntilMs, writtenMs, note }: NearEntry, { view, settings }: Caller): boolean {
+function isNearHit({ freshUntilMs, writtenMs, extras }: NearEntry, { view, settings }: Caller): boolean {
   const nowMs = now()
   if (freshUntilMs <= nowMs) return false
   const { refresh } = settings.options
   // Its stamp is by the store's clock; everything else here by this machine's.
   const aheadMs = view.core.clock.now() - nowMs
-  return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: note?.loadMs ?? 0, nowMs })
+  return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: extras?.loadMs ?? 0, nowMs })
 }
 
 /** Read. Undefined: the store is down. Rejects past the caller's limit. */
 async function readOrDown(
-  { view, key, storedKey, limit }: Call,
+  { view, storedKey, limit }: Call,
   names: readonly string[],
   liveId: string,
   pending?: PendingReads,
@@ -117,11 +117,11 @@ async function readOrDown(
   const { core, emit } = view
   try {
     const reading = await within(readEntry(view, { storedKey, names, liveId, pending }), limit)
-    if (reading.foreign) emit({ type: 'decode-failed' }, key)
+    if (reading.foreign) emit({ type: 'decode-failed' })
     return reading
   } catch (error) {
     checkLimit(limit)
-    if (!recordOutage(core, error, emit, key)) throw error
+    if (!recordOutage(core, error, emit)) throw error
     return undefined
   }
 }

@@ -34,8 +34,7 @@ export async function runLoader(flight: Flight): Promise<LoaderRun> {
     cancel()
     cancel = setQuietTimer(expire, startedMs + hardMs - now())
   }
-  const report = (ok: boolean): void =>
-    emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok }, request.key)
+  const report = (ok: boolean): void => emit({ type: 'load', durationMs: Math.max(0, now() - startedMs), ok })
   const decisions: LoaderDecisions = { life: settings.life, tags: [] }
   let coded: Coded | undefined
   try {
@@ -89,7 +88,7 @@ async function previousOf({ request, lease }: Flight): Promise<LoadContext['prev
   const { reading, storedKey, settings, view } = request
   const { core } = view
   const { versions, copyId } = lease
-  if (core.plain || !reading?.entry || reading.status === 'absent') return undefined
+  if (!reading?.entry || reading.status === 'absent') return undefined
   const { entry, generation } = reading
   if (!versions || entry.id !== copyId || generation !== versions.generation) return undefined
   if (core.tags.hasEnded(entry.tags, versions.tags)) return undefined

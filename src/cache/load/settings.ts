@@ -40,7 +40,7 @@ export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings 
   if (softMs < NEVER && softMs >= hardMs && (isOwn || hardTimeout === undefined)) {
     throw invalid('softTimeout is shorter than hardTimeout')
   }
-  if (isOwn && freshMs === lifeMs && !core.plain) throw invalid('softTimeout needs grace')
+  if (isOwn && freshMs === lifeMs) throw invalid('softTimeout needs grace')
   const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
   const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
   if (options.finish !== undefined && typeof options.finish !== 'boolean') throw invalid('finish is true or false')

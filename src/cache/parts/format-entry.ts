@@ -1,5 +1,7 @@
 import { parseEntry } from '../../protocol/entry.ts'
-import { storedKey } from '../../protocol/keys.ts'
+import { checkNamespace, storedKey } from '../../protocol/keys.ts'
+import type { AtomicStore, Store } from '../../store/store.ts'
+import { withoutOperations } from '../../store/without-operations.ts'
 import { fillEntry } from '../load/fill.ts'
 import { leases } from '../load/lease.ts'
 import type { Format } from '../model.ts'
@@ -11,6 +13,10 @@ export const entryFormat: Format = /* @__PURE__ */ formOf(entrySteps)
 /** The same for servers with scripts, and stores that have the steps of entries themselves. */
 export const scriptedFormat: Format = /* @__PURE__ */ formOf(entryScripts)
 
+function atomic(store: Store): AtomicStore {
+  return typeof (store as Partial<AtomicStore>).run === 'function' ? (store as AtomicStore) : withoutOperations(store)
+}
+
 function formOf(steps: Format['steps']): Format {
-  return { plain: false, storedKey, parse: parseEntry, steps, leases, fill: fillEntry }
+  return { level: 2, namespace: checkNamespace, atomic, storedKey, parse: parseEntry, steps, leases, fill: fillEntry }
 }

@@ -65,10 +65,10 @@ function position(client: Client, args: readonly string[]): Reply {
   const bit = int(args[2])
   if (bit !== 0 && bit !== 1) fail('ERR The bit argument must be 1 or 0.')
   const hasEnd = args.length > 4
-  const from = args.length > 3 ? int(args[3]) : 0
   if (args.length > 6) fail(SYNTAX)
-  const to = hasEnd ? int(args[4]) : -1
+  const from = args.length > 3 ? int(args[3]) : 0
   const unit = unitOf(args[5])
+  const to = hasEnd ? int(args[4]) : -1
   const value = client.string(args[1] as string)
   if (value === undefined) return bit ? -1 : 0
   const range = bitRange(value.length, from, to, unit)

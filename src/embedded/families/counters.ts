@@ -13,8 +13,10 @@ function increase(client: Client, key: string, by: Int): Reply {
 
 /** The sum as INCRBYFLOAT and HINCRBYFLOAT write it. Throws error replies. */
 export function addFloats(old: string, by: string, badOld: string, nan: string): string {
-  const first = parseLongDouble(old) ?? fail(badOld)
-  const second = parseLongDouble(by) ?? fail(/^[+-]?inf(inity)?$/i.test(by) ? nan : 'ERR value is not a valid float')
+  const isInfinite = (text: string): boolean => /^[+-]?inf(inity)?$/i.test(text)
+  const second = parseLongDouble(by) ?? (isInfinite(by) ? undefined : fail('ERR value is not a valid float'))
+  const first = parseLongDouble(old) ?? fail(isInfinite(old) ? nan : badOld)
+  if (!second) return fail(nan)
   return formatLongDouble(addLongDoubles(first, second))
 }
 

@@ -1,4 +1,5 @@
 import type { Client, Family } from '../contracts.ts'
+import { areasAround } from '../geo-areas.ts'
 import { boxHolds, decodeGeo, distanceM, encodeGeo, geoHash, LAT_MAX } from '../geo-math.ts'
 import { float, int } from '../numbers.ts'
 import { Double, fail, NULL_ARRAY, type Reply } from '../reply.ts'
@@ -11,7 +12,8 @@ const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi
 const unitOf = (text: string | undefined): number =>
   UNITS[text?.toLowerCase() ?? ''] ?? fail('ERR unsupported unit provided. please use M, KM, FT, MI')
 
-const fixed = (value: number): string => (Number.isFinite(value) ? value.toFixed(6) : value > 0 ? 'inf' : '-inf')
+const fixed = (value: number): string =>
+  Number.isFinite(value) ? `${Object.is(value, -0) ? '-' : ''}${value.toFixed(6)}` : value > 0 ? 'inf' : '-inf'
 
 type Point = readonly [longitude: number, latitude: number]
 
@@ -126,16 +128,22 @@ interface Hit {
 }
 
 function find(set: SortedSet, center: Point, search: Search): Hit[] {
+  const { box, radius = 0, unit, order, count } = search
   const hits: Hit[] = []
-  for (const { member, score } of set.slice(0, set.size)) {
-    const point = decodeGeo(score)
-    const meters = distanceM(center, point)
-    const { box, radius = 0, unit } = search
-    if (box ? !boxHolds(center, point, box[0] * unit, box[1] * unit) : meters > radius * unit) continue
-    hits.push({ member, score, point, meters })
-    if (search.any && search.count > 0 && hits.length >= search.count) break
+  const isFull = (): boolean => search.any && count > 0 && hits.length >= count
+  const [halfWidth, halfHeight] = box ? [unit * (box[0] / 2), unit * (box[1] / 2)] : [unit * radius, unit * radius]
+  const reach = box ? Math.sqrt((box[0] / 2) ** 2 + (box[1] / 2) ** 2) * unit : radius * unit
+  for (const [from, to] of areasAround(center, halfWidth, halfHeight, reach)) {
+    const first = set.countBefore((node) => node.score < from)
+    for (let node = isFull() ? undefined : set.at(first); node && node.score < to; node = node.next[0]) {
+      const { member, score } = node
+      const point = decodeGeo(score)
+      const meters = distanceM(center, point)
+      if (box ? !boxHolds(center, point, box[0] * unit, box[1] * unit) : meters > radius * unit) continue
+      hits.push({ member, score, point, meters })
+      if (isFull()) break
+    }
   }
-  const { order, count } = search
   if (order || (count > 0 && !search.any))
     hits.sort((a, b) => (order === 'DESC' ? b.meters - a.meters : a.meters - b.meters))
   return count > 0 ? hits.slice(0, count) : hits

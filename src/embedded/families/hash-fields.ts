@@ -7,6 +7,7 @@ import { dropField, hashToWrite } from './hashes.ts'
 
 const WRONG_NUMBER = "ERR wrong number of arguments for 'hsetex' command"
 const MAX_END = 2 ** 46 - 1
+const MOST_FIELDS = 2 ** 31 - 1
 
 /** `FIELDS n a b …` from `at` on, to the end. Throws error replies. */
 function readFields(
@@ -20,7 +21,7 @@ function readFields(
   if (per === 2 && args.length - at < 4) fail(WRONG_NUMBER)
   const bad = per === 2 ? 'ERR invalid number of fields' : message
   const count = args[at + 1] === undefined ? 0 : int(args[at + 1], bad)
-  if (count < 1) fail(bad)
+  if (count < 1 || (per === 2 && count > MOST_FIELDS)) fail(bad)
   if (count * per !== args.length - at - 2) {
     fail(per === 1 ? 'ERR The `numfields` parameter must match the number of arguments' : WRONG_NUMBER)
   }
@@ -34,11 +35,11 @@ function expire(factor: number, fromNow: boolean): Run {
     const hash = client.hash(key)
     const amount = exactInt(args[2])
     if (BigInt(amount) < 0n) fail('ERR invalid expire time, must be >= 0')
+    const endMs = Number(amount) * factor + (fromNow ? client.now : 0)
+    if (endMs > MAX_END) fail(`ERR invalid expire time in '${name}' command`)
     const hasCondition = /^([nx]x|[gl]t)$/i.test(args[3] ?? '')
     const when = readConditions(hasCondition ? args.slice(3, 4) : [])
     const fields = readFields(args, hasCondition ? 4 : 3, 1, 'ERR Parameter `numFields` should be greater than 0')
-    const endMs = Number(amount) * factor + (fromNow ? client.now : 0)
-    if (endMs > MAX_END) fail(`ERR invalid expire time in '${name}' command`)
     if (!hash) return fields.map(() => -2)
     let changed = false
     let deleted = false
@@ -141,9 +142,11 @@ function getEx(client: Client, args: readonly string[]): Reply {
   const { endMs, persist, at } = readEnd(client, args, false)
   const fields = readFields(args, at)
   if (!hash) return fields.map(() => null)
-  const values = fields.map((field) => hash.get(field) ?? null)
+  const values: Reply[] = []
   let changed = false
   for (const field of fields) {
+    // A field that is named twice may be gone by then.
+    values.push(hash.get(field) ?? null)
     if (!hash.has(field)) continue
     if (endMs !== undefined) endField(client, key, hash, field, endMs)
     else if (!persist || !hash.ends?.has(field)) continue

@@ -1,7 +1,7 @@
 import { random } from '../../runtime/random.ts'
 import type { Client, Family } from '../contracts.ts'
 import type { IndexedMap } from '../indexed-map.ts'
-import { add, exactInt, int, parseInt64 } from '../numbers.ts'
+import { add, exactInt, parseInt64 } from '../numbers.ts'
 import { fail, MapReply, OK, type Reply } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
 import { Hash } from '../values.ts'
@@ -78,14 +78,24 @@ export function pick(map: IndexedMap<unknown>, count: number): number[] {
   return places.slice(0, Math.max(0, count))
 }
 
-export const RANDOM_RANGE = 'ERR value is out of range'
-const MOST_PICKED = 2 ** 62
+const MOST = 2n ** 63n - 1n
+const OUT_OF_RANGE = 'ERR value is out of range'
+
+/** How many HRANDFIELD and its like shall pick; undefined for one. Throws error replies. */
+export function readPickCount(args: readonly string[], withWhat: string): number | undefined {
+  if (args.length === 2) return undefined
+  const count = BigInt(exactInt(args[2]))
+  if (count < -MOST) fail(`${OUT_OF_RANGE}, value must between -${MOST} and ${MOST}`)
+  if (args.length > 4 || (args.length === 4 && args[3]?.toUpperCase() !== withWhat)) fail(SYNTAX)
+  if (args.length === 4 && (count < -MOST / 2n || count > MOST / 2n)) fail(OUT_OF_RANGE)
+  // So many times over no process could pick: Redis would not end.
+  if (count < -(2n ** 62n)) fail(OUT_OF_RANGE)
+  return Number(count)
+}
 
 function randomField(client: Client, args: readonly string[]): Reply {
   const key = args[1] as string
-  const count = args.length > 2 ? int(args[2]) : undefined
-  if (args.length > 4 || (args.length === 4 && args[3]?.toUpperCase() !== 'WITHVALUES')) fail(SYNTAX)
-  if (count !== undefined && (count < -MOST_PICKED || count > MOST_PICKED)) fail(RANDOM_RANGE)
+  const count = readPickCount(args, 'WITHVALUES')
   const hash = client.hash(key)
   if (!hash) return count === undefined ? null : []
   if (count === undefined) return hash.names[pick(hash, 1)[0] as number] as string

@@ -90,6 +90,7 @@ function blockingMove(
   timeoutMs: number,
 ): Outcome {
   const item = move(client, from, to, ...sides)
+  if (item === undefined && !client.mayWait) return null
   return item ?? client.wait([from], 'list', timeoutMs)
 }
 

@@ -134,7 +134,8 @@ export const lists: Family = {
   },
   lset(client, [, key = '', index, item = '']) {
     const list = client.list(key) ?? fail('ERR no such key')
-    const at = int(index)
+    // Redis keeps 32 bits of this index alone.
+    const at = Number(BigInt.asIntN(32, BigInt(exactInt(index))))
     if (list.get(at) === undefined) fail('ERR index out of range')
     list.set(at < 0 ? list.size + at : at, item)
     client.changed(key, 'l', 'lset')

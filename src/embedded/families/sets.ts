@@ -1,10 +1,10 @@
 import { random } from '../../runtime/random.ts'
 import type { Client, Family } from '../contracts.ts'
-import { int, intBetween } from '../numbers.ts'
+import { intBetween } from '../numbers.ts'
 import { fail, type Reply, SetReply } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
 import { MemberSet } from '../values.ts'
-import { pick, RANDOM_RANGE } from './hashes.ts'
+import { pick, readPickCount } from './hashes.ts'
 import { SYNTAX } from './strings.ts'
 
 function add(client: Client, args: readonly string[]): Reply {
@@ -107,8 +107,7 @@ function pop(client: Client, args: readonly string[]): Reply {
 
 function randomMember(client: Client, args: readonly string[]): Reply {
   if (args.length > 3) fail(SYNTAX)
-  const count = args.length > 2 ? int(args[2]) : undefined
-  if (count !== undefined && count < -(2 ** 62)) fail(RANDOM_RANGE)
+  const count = readPickCount(args, '')
   const set = client.set(args[1] as string)
   if (!set) return count === undefined ? null : []
   const places = pick(set, count ?? 1)

@@ -53,7 +53,9 @@ function read(client: Client, args: readonly string[], at: number, how: How, isS
 function combine(client: Client, how: How, { keys, weights, aggregate }: Wanted): Map<string, number> {
   const sources = keys.map((key) => membersOf(client, key))
   const together = (a: number, b: number): number => {
-    const sum = aggregate === 'MIN' ? Math.min(a, b) : aggregate === 'MAX' ? Math.max(a, b) : a + b
+    // Math.min and Math.max tell -0 from 0, which Redis does not: of two that are equal the first stays.
+    const isSecond = aggregate === 'MIN' ? b < a : b > a
+    const sum = aggregate === 'SUM' ? a + b : isSecond ? b : a
     return Number.isNaN(sum) ? 0 : sum
   }
   const weighted = (score: number, i: number): number => {

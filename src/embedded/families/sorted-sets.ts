@@ -4,7 +4,7 @@ import { Double, fail, NULL_ARRAY, type Reply } from '../reply.ts'
 import { readCursor, readScanOptions, scanPlaces } from '../scan.ts'
 import { type Ranks, readLex, readRanks, readScores } from '../sorted-ranges.ts'
 import { SortedSet } from '../sorted-set.ts'
-import { pick, RANDOM_RANGE } from './hashes.ts'
+import { pick, readPickCount } from './hashes.ts'
 import { SYNTAX } from './strings.ts'
 
 /** A score as a reply, and a name and a score as members are listed. */
@@ -118,9 +118,7 @@ const rank =
   }
 
 function randomMember(client: Client, args: readonly string[]): Reply {
-  const count = args.length > 2 ? int(args[2]) : undefined
-  if (args.length > 4 || (args.length === 4 && args[3]?.toUpperCase() !== 'WITHSCORES')) fail(SYNTAX)
-  if (count !== undefined && Math.abs(count) > 2 ** 62) fail(RANDOM_RANGE)
+  const count = readPickCount(args, 'WITHSCORES')
   const set = client.sorted(args[1] as string)
   if (!set) return count === undefined ? null : []
   const nodes = pick(set, count ?? 1).map((place) => ({
@@ -137,7 +135,8 @@ export const sortedSets: Family = {
     if (/^([nx]x|[gl]t|ch|incr)$/i.test(amount as string)) fail(SYNTAX)
     const by = float(amount)
     const old = client.sorted(key)
-    const score = (old?.get(member) ?? 0) + by
+    const before = old?.get(member)
+    const score = before === undefined ? by : before + by
     if (Number.isNaN(score)) fail('ERR resulting score is not a number (NaN)')
     const set = old ?? new SortedSet()
     const isSame = set.get(member) === score

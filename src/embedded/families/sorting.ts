@@ -97,8 +97,7 @@ function sort(client: Client, args: readonly string[], readOnly: boolean): Reply
   // What is stored of a set has to have an order, whatever BY says.
   let sorted: string[]
   if (isUnsorted && !(isSet && (store !== undefined || client.isScript))) {
-    const isSortedSet = client.find(args[1] as string) instanceof SortedSet
-    sorted = isSortedSet && backwards ? elements.reverse() : elements
+    sorted = backwards && !isSet ? elements.reverse() : elements
   } else
     sorted = sortElements(
       client,

@@ -1,11 +1,12 @@
 import type { Client, Family } from '../contracts.ts'
-import { exactInt, int } from '../numbers.ts'
+import { add, exactInt, type Int, int } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import {
+  addedUpTo,
   createGroup,
   formatId,
   type Group,
-  idAfter,
+  hasGapsFrom,
   MAX_ID,
   MIN_ID,
   parseId,
@@ -27,14 +28,14 @@ function readEntriesRead(
   args: readonly string[],
   from: number,
   allowsMake: boolean,
-): { make: boolean; read: number | undefined } {
+): { make: boolean; read: Int | undefined } {
   let make = false
-  let read: number | undefined
+  let read: Int | undefined
   for (let i = from; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
     if (allowsMake && word === 'MKSTREAM') make = true
     else if (word === 'ENTRIESREAD' && i + 1 < args.length) {
-      read = int(args[++i])
+      read = exactInt(args[++i])
       if (read < 0 && read !== -1) fail('ERR value for ENTRIESREAD must be positive or -1')
       if (read === -1) read = undefined
     } else
@@ -120,19 +121,12 @@ function pending(client: Client, args: readonly string[]): Reply {
   return found
 }
 
-const lagOf = (stream: Stream, group: Group): number | null => {
-  if (stream.entriesAdded === 0) return 0
-  if (group.lastId >= stream.lastId && group.entriesRead !== undefined) return stream.entriesAdded - group.entriesRead
-  if (group.entriesRead === undefined || stream.maxDeletedId > group.lastId) {
-    let left = 0
-    for (const _ of stream.range(idAfter(group.lastId) ?? MAX_ID, MAX_ID)) left++
-    return left === 0 || stream.maxDeletedId <= group.lastId
-      ? group.entriesRead === undefined && left > 0 && stream.size !== stream.entriesAdded
-        ? null
-        : left
-      : null
-  }
-  return stream.entriesAdded - group.entriesRead
+const lagOf = (stream: Stream, group: Group): Int | null => {
+  const { entriesAdded, size } = stream
+  if (entriesAdded === 0 || size === 0) return 0
+  const isKnown = group.entriesRead !== undefined && !hasGapsFrom(stream, group.lastId)
+  const read = isKnown ? group.entriesRead : addedUpTo(stream, group.lastId)
+  return read === undefined ? null : (add(entriesAdded, -read) ?? null)
 }
 
 const groupInfo =
@@ -153,10 +147,70 @@ const groupInfo =
       lagOf(stream, group),
     ])
 
+/** Redis keeps groups and consumers by their names. */
+const sortedByName = <T>(all: ReadonlyMap<string, T>): [string, T][] => [...all].sort(([a], [b]) => (a < b ? -1 : 1))
+
+function firstOf<T>(items: Iterable<T>, count: number): T[] {
+  const found: T[] = []
+  for (const item of items) {
+    if (found.length >= count) break
+    found.push(item)
+  }
+  return found
+}
+
+const fullGroup =
+  (stream: Stream, most: number) =>
+  ([name, group]: readonly [string, Group]): Reply =>
+    new MapReply([
+      'name',
+      name,
+      'last-delivered-id',
+      formatId(group.lastId),
+      'entries-read',
+      group.entriesRead ?? null,
+      'lag',
+      lagOf(stream, group),
+      'pel-count',
+      group.pending.size,
+      'pending',
+      firstOf(group.pending.range(MIN_ID, MAX_ID), most).map(([id, { consumer, deliveredMs, count }]) => [
+        formatId(id),
+        consumer.name,
+        deliveredMs,
+        count,
+      ]),
+      'consumers',
+      sortedByName(group.consumers)
+        .map(([, one]) => one)
+        .map(
+          ({ name: own, seenMs, activeMs, pending: theirs }) =>
+            new MapReply([
+              'name',
+              own,
+              'seen-time',
+              seenMs,
+              'active-time',
+              activeMs,
+              'pel-count',
+              theirs.size,
+              'pending',
+              firstOf(theirs.range(MIN_ID, MAX_ID), most).map(([id, { deliveredMs, count }]) => [
+                formatId(id),
+                deliveredMs,
+                count,
+              ]),
+            ]),
+        ),
+    ])
+
 function streamInfo(client: Client, args: readonly string[]): Reply {
   const stream = client.stream(args[2] as string) ?? fail('ERR no such key')
   const isFull = args[3]?.toUpperCase() === 'FULL'
-  if (args.length > 3 && !isFull) fail(SYNTAX)
+  const bad = "ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."
+  if (args.length > 3 && (!isFull || (args.length > 4 && (args.length !== 6 || args[4]?.toUpperCase() !== 'COUNT'))))
+    fail(bad)
+  const most = args.length === 6 ? int(args[5]) : 10
   const at = (id: StreamId | undefined): Reply =>
     id === undefined ? null : entry(id, stream.get(id) as readonly string[])
   const head: Reply[] = [
@@ -187,8 +241,15 @@ function streamInfo(client: Client, args: readonly string[]): Reply {
       'last-entry',
       at(stream.last()),
     ])
-  const entries = [...stream.range(MIN_ID, MAX_ID)].slice(0, 10).map(([id, fields]) => entry(id, fields))
-  return new MapReply([...head, 'entries', entries, 'groups', [...stream.groups].map(groupInfo(stream))])
+  const count = most < 0 ? 10 : most === 0 ? Number.POSITIVE_INFINITY : most
+  const entries = firstOf(stream.range(MIN_ID, MAX_ID), count).map(([id, fields]) => entry(id, fields))
+  return new MapReply([
+    ...head,
+    'entries',
+    entries,
+    'groups',
+    sortedByName(stream.groups).map(fullGroup(stream, count)),
+  ])
 }
 
 export const streamGroups: Family = {
@@ -230,23 +291,25 @@ export const streamGroups: Family = {
   'xinfo|stream': streamInfo,
   'xinfo|groups'(client, args) {
     const stream = client.stream(args[2] as string) ?? fail('ERR no such key')
-    return [...stream.groups].map(groupInfo(stream))
+    return sortedByName(stream.groups).map(groupInfo(stream))
   },
   'xinfo|consumers'(client, args) {
     const [, , key = '', name = ''] = args
     const group = groupOf(client.stream(key) ?? fail('ERR no such key'), name, key)
-    return [...group.consumers.values()].map(
-      ({ name: own, pending: theirs, seenMs, activeMs }) =>
-        new MapReply([
-          'name',
-          own,
-          'pending',
-          theirs.size,
-          'idle',
-          client.now - seenMs,
-          'inactive',
-          activeMs < 0 ? -1 : client.now - activeMs,
-        ]),
-    )
+    return sortedByName(group.consumers)
+      .map(([, one]) => one)
+      .map(
+        ({ name: own, pending: theirs, seenMs, activeMs }) =>
+          new MapReply([
+            'name',
+            own,
+            'pending',
+            theirs.size,
+            'idle',
+            client.now - seenMs,
+            'inactive',
+            activeMs < 0 ? -1 : client.now - activeMs,
+          ]),
+      )
   },
 }

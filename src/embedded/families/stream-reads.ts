@@ -1,8 +1,19 @@
 import type { Client, Family, Outcome } from '../contracts.ts'
-import { int } from '../numbers.ts'
+import { add, type Int, int } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, type Reply } from '../reply.ts'
 import { SortedMap } from '../sorted-map.ts'
-import { type Consumer, type Group, idAfter, MAX_ID, MIN_ID, parseId, type Stream, type StreamId } from '../stream.ts'
+import {
+  addedUpTo,
+  type Consumer,
+  type Group,
+  hasGapsFrom,
+  idAfter,
+  MAX_ID,
+  MIN_ID,
+  parseId,
+  type Stream,
+  type StreamId,
+} from '../stream.ts'
 import { entry } from './streams.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -148,14 +159,9 @@ function deliver(
 }
 
 /** How many the group has read with this one; unknown where entries between were deleted. */
-function readSoFar(stream: Stream, group: Group, id: StreamId): number | undefined {
-  const hasGaps = stream.maxDeletedId !== MIN_ID && stream.maxDeletedId >= group.lastId && stream.size > 0
-  if (group.entriesRead !== undefined && !hasGaps) return group.entriesRead + 1
-  if (stream.entriesAdded === 0) return undefined
-  if (id === stream.lastId) return stream.entriesAdded
-  const first = stream.first()
-  if (first !== undefined && stream.maxDeletedId < first && id === first) return stream.entriesAdded - stream.size + 1
-  return group.entriesRead === undefined ? undefined : group.entriesRead + 1
+function readSoFar(stream: Stream, group: Group, id: StreamId): Int | undefined {
+  if (group.entriesRead === undefined || hasGapsFrom(stream, group.lastId)) return addedUpTo(stream, id)
+  return add(group.entriesRead, 1)
 }
 
 /** Entries that the consumer has had, and has not confirmed. */

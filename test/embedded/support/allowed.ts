@@ -34,15 +34,31 @@ const shape = (reply: Typed): unknown => {
   return reply
 }
 
-/** A number of seconds or milliseconds, give or take what the two clocks are apart. */
-const near =
-  (unit: number) =>
-  (reply: Typed): unknown => {
-    if (isList(reply)) return reply.map(near(unit))
-    if (typeof reply !== 'object' || reply === null || !('int' in reply)) return reply
-    const value = Number(reply.int)
-    return value > 0 ? { about: Math.round(value / unit) } : reply
-  }
+/** Two numbers that two clocks gave are less apart than this. */
+const APART_MS = 20_000
+
+const numberOf = (reply: Typed): number | undefined =>
+  typeof reply === 'object' && reply !== null && 'int' in reply ? Number(reply.int) : undefined
+
+/** Whether two replies of a clock's are the same, give or take what the two clocks are apart. */
+function isAbout(a: Typed, b: Typed): boolean {
+  if (isList(a) && isList(b)) return a.length === b.length && a.every((item, i) => isAbout(item, b[i] as Typed))
+  const [x, y] = [numberOf(a), numberOf(b)]
+  if (x === undefined || y === undefined || x <= 0 || y <= 0) return text(a) === text(b)
+  return Math.abs(x - y) < APART_MS
+}
+
+/** Of XINFO: times, and how Redis keeps a stream. */
+const OF_THE_SERVER = /^(idle|inactive|seen-time|active-time|radix-tree-keys|radix-tree-nodes|pel|pending)$/
+function withoutTimes(reply: Typed): unknown {
+  const items = isList(reply) ? reply : ((reply as { map?: readonly Typed[] } | null)?.map ?? undefined)
+  if (!items) return reply
+  return items.map((item, i) => {
+    const name = items[i - 1]
+    if (typeof name !== 'string' || !OF_THE_SERVER.test(name)) return withoutTimes(item)
+    return isList(item) ? item.length : /^(pel|pending)$/.test(name) ? item : 'of the server'
+  })
+}
 
 const allowed: readonly Allowed[] = [
   { why: 'a set has no order', commands: /^(SMEMBERS|SINTER|SUNION|SDIFF|KEYS|HKEYS|HVALS)$/, seen: unordered },
@@ -62,18 +78,23 @@ const allowed: readonly Allowed[] = [
     },
   },
   { why: 'picked at random', commands: /^(SRANDMEMBER|HRANDFIELD|ZRANDMEMBER|RANDOMKEY|SPOP)$/, seen: shape },
+  { why: 'a form of its own', commands: /^DUMP$/, seen: shape },
+  { why: 'times, and how a stream is kept', commands: /^XINFO$/, seen: withoutTimes },
   {
-    why: 'BYLEX over members of different scores has no order that means anything',
-    commands: /^(Z(REV)?RANGEBYLEX|ZLEXCOUNT)$/,
-    seen: (reply) => (typeof reply === 'object' && reply !== null && 'err' in reply ? reply : 'some'),
+    why: 'elements of one weight have no order, and a set none that BY leaves it',
+    commands: /^SORT(_RO)?$/,
+    seen: (reply, args) => (args.some((arg) => /^by$/i.test(arg)) ? shape(reply) : reply),
   },
   {
-    why: 'places have no order where none is asked for',
-    commands: /^GEO(RADIUS|RADIUSBYMEMBER|SEARCH)(_RO)?$/,
-    seen: (reply, args) => (args.some((arg) => /^(asc|desc|count)$/i.test(arg)) ? reply : unordered(reply)),
+    why: 'idle times',
+    commands: /^XPENDING$/,
+    seen: (reply) =>
+      isList(reply)
+        ? reply.map((item) => (isList(item) && item.length === 4 ? [item[0], item[1], item[3]] : item))
+        : reply,
   },
-  { why: 'two clocks', commands: /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/, seen: near(60_000) },
 ]
+const OF_A_CLOCK = /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/
 
 /** Redis ends an argument at its first NUL where it quotes it in an error. */
 const withoutNul = (reply: Typed): unknown => {
@@ -85,10 +106,15 @@ const withoutNul = (reply: Typed): unknown => {
   }
 }
 
-/** What of a reply is compared. */
-export function seen(args: readonly string[], reply: Typed): string {
-  const name = (args[0] as string).toUpperCase()
-  const byLex = name === 'ZRANGE' && args.some((arg) => /^bylex$/i.test(arg))
-  const rule = allowed.find(({ commands }) => commands.test(byLex ? 'ZRANGEBYLEX' : name))
-  return text(rule ? rule.seen(reply, args) : withoutNul(reply))
+/** Where a rule names no command of its own: how a reply is compared. */
+function seen(name: string, args: readonly string[], reply: Typed): string {
+  const rule = allowed.find(({ commands }) => commands.test(name))
+  const isError = typeof reply === 'object' && reply !== null && 'err' in reply
+  return text(rule && !isError ? rule.seen(reply, args) : withoutNul(reply))
+}
+
+/** Whether two servers' replies to a command are the same, but for what is written above. */
+export function isSame(args: readonly string[], a: Typed, b: Typed): boolean {
+  const name = (args[0] ?? '').toUpperCase()
+  return OF_A_CLOCK.test(name) ? isAbout(a, b) : seen(name, args, a) === seen(name, args, b)
 }

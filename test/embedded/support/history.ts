@@ -138,14 +138,17 @@ function moment(chance: Chance, name: string): string {
   const unit = /milli|px/i.test(name) ? 1000 : 1
   const isAbsolute = /unix|at$/i.test(name)
   const base = isAbsolute ? Math.floor(Date.now() / 1000) * unit : 0
-  return `${base + Number(of(chance, SECONDS)) * unit}`
+  const seconds = Number(of(chance, SECONDS))
+  // No two of a history are the same: which is later would be up to the clock.
+  return `${base + (seconds > 0 ? seconds + Math.floor(chance() * 1e6) / 1000 : seconds) * unit}`.replace(/\..*/, '')
 }
 
 function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   const { name, type, token } = part
   const from = (items: readonly string[]): string => of(chance, items)
+  // A HyperLogLog stays where no other command reads its bytes.
+  if (type === 'key' && grammar.group === 'hyperloglog') return from(['p:1', 'p:2', 'p:3', 'p:1', 'p:2', 'p:list'])
   if (chance() < 0.03) return from(HOSTILE)
-  if (type === 'key' && grammar.group === 'hyperloglog') return from(['p:1', 'p:2', 'p:3', 'p:1', 'p:2', 'h:1', 'l:1'])
   if (type === 'key') return chance() < 0.9 ? from(KEYS[grammar.group] ?? EVERY_KEY) : from(EVERY_KEY)
   if (/^(EX|PX|EXAT|PXAT)$/.test(token)) return moment(chance, token)
   if (/^(seconds|milliseconds|unix-time)/.test(name)) return moment(chance, `${grammar.words[0]} ${name}`)
@@ -155,7 +158,7 @@ function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   if (name === 'latitude') return from(['38.11', '37.50', '48.85', '51.5', '85', '90', '0'])
   if (/^(radius|width|height)$/.test(name)) return from(['1', '100', '500', '900', '0', '-1', '3000.5'])
   if (grammar.group === 'stream' && /^(id|start|end|last-id|lastid|new|min-idle)/i.test(name))
-    return from(name.startsWith('min-idle') ? ['0', '10'] : [...IDS, '-', '+', '$', '>'])
+    return from(name.startsWith('min-idle') ? ['0', '3600000'] : [...IDS, '-', '+', '$', '>'])
   if (/^(group|groupname)$/.test(name)) return from(['g1', 'g2'])
   if (/^consumer/.test(name)) return from(['c1', 'c2'])
   if (/^(min|max)$/.test(name) || (/^(start|stop)$/.test(name) && grammar.group === 'sorted-set')) return from(RANGES)
@@ -165,7 +168,7 @@ function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   if (type === 'integer') return from([...INTS, ...INTS, '9223372036854775807'])
   if (type === 'double') return from(DOUBLES)
   if (type === 'unix-time') return moment(chance, grammar.words[0] as string)
-  if (type === 'pattern') return from(['*', 'a*', '?', '[ab]', 'k*'])
+  if (type === 'pattern') return from(['*', 'a*', '?', '[ab]', 'k*', 's:*', 'h:*->a', '#', 'nosort'])
   return from(WORDS)
 }
 
@@ -199,12 +202,25 @@ function emitAll(wish: Wish, parts: readonly Part[], out: string[]): void {
 export function makeCommand(chance: Chance, grammar: Grammar): string[] {
   const args = [...grammar.words]
   emitAll({ chance, grammar }, grammar.parts, args)
-  const words = grammar.words.length
+  // The first key of a HyperLogLog's commands stays what it is.
+  const words = grammar.words.length + (grammar.group === 'hyperloglog' ? 1 : 0)
   if (chance() < 0.04 && args.length > words) args.splice(words + Math.floor(chance() * (args.length - words)), 1)
   if (chance() < 0.03) args.splice(words + Math.floor(chance() * (args.length - words + 1)), 0, of(chance, HOSTILE))
   waitLittle(args)
+  ofOneScore(args)
   if (chance() < 0.1) args[0] = (args[0] as string).toLowerCase()
   return args
+}
+
+/** Where members are picked by their bytes, all of them have one score: only there the pick has a meaning. */
+export const ONE_SCORE = 'z:lex'
+
+function ofOneScore(args: string[]): void {
+  const name = (args[0] as string).toUpperCase()
+  const isByLex = args.some((arg) => /^bylex$/i.test(arg))
+  if (/^Z(REV)?RANGEBYLEX$|^ZLEXCOUNT$|^ZREMRANGEBYLEX$/.test(name) || (name === 'ZRANGE' && isByLex))
+    args[1] = ONE_SCORE
+  if (name === 'ZRANGESTORE' && isByLex && args.length > 2) args[2] = ONE_SCORE
 }
 
 /** A command that may wait waits some milliseconds: one that waits without an end would end the history. */

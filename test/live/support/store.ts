@@ -1,8 +1,10 @@
 import { connect, ioredisStore } from '../../../adapters/ioredis/index.ts'
+import { memcachedStore } from '../../../adapters/memcached/index.ts'
+import { natsStore } from '../../../adapters/nats/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import type { AtomicStore } from '../../../src/store/store.ts'
 
-/** Where a server is: URLs of Redis, or of a gateway with its token. */
+/** Where a server is: URLs of Redis, memcached or NATS, or of a gateway with its token. */
 export interface Address {
   readonly urls: readonly string[]
   readonly token?: string
@@ -10,7 +12,22 @@ export interface Address {
 
 /** A store on a connection of its own, once it answers. */
 export async function openStore({ urls, token }: Address): Promise<AtomicStore> {
-  const store = token ? upstashStore({ url: urls[0] as string, token }) : ioredisStore(await connect(urls))
-  await store.ready()
-  return store
+  const store = await openAny(urls, token)
+  // A machine that has more to do may need longer than one call has.
+  for (let left = 5; ; left--) {
+    try {
+      await store.ready()
+      return store
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}
+
+async function openAny(urls: readonly string[], token: string | undefined): Promise<AtomicStore> {
+  const [url = ''] = urls
+  if (token) return upstashStore({ url, token })
+  if (url.startsWith('memcached:')) return memcachedStore({ servers: urls })
+  if (url.startsWith('nats:')) return natsStore({ servers: urls, bucket: 'live', storage: 'memory' })
+  return ioredisStore(await connect(urls))
 }

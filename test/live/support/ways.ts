@@ -1,7 +1,9 @@
 import { startGateway } from '../../../adapters/node/index.ts'
+import type { Program } from '../../../scripts/servers/find.ts'
+import { startServer } from '../../../scripts/servers.ts'
 import type { Address } from './store.ts'
 
-/** A way to the servers that all test files share. */
+/** A way to servers: those that all test files share, or, of a system that is no Redis, some for this file alone. */
 export interface SharedWay {
   readonly address: Address
   stop(): Promise<void>
@@ -9,7 +11,20 @@ export interface SharedWay {
 
 const nothing = async (): Promise<void> => {}
 
-export const sharedWays: Readonly<Record<'TCP' | 'Cluster' | 'REST', () => Promise<SharedWay>>> = {
+async function alone(program: Program, count = 1): Promise<SharedWay> {
+  const servers = await Promise.all(Array.from({ length: count }, () => startServer(program)))
+  return {
+    address: { urls: servers.map(({ url }) => url) },
+    stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),
+  }
+}
+
+export type SharedWayName = 'TCP' | 'Cluster' | 'REST' | 'Memcached' | 'Memcached, three servers' | 'NATS'
+
+export const sharedWays: Readonly<Record<SharedWayName, () => Promise<SharedWay>>> = {
+  Memcached: () => alone('memcached'),
+  'Memcached, three servers': () => alone('memcached16', 3),
+  NATS: () => alone('nats'),
   TCP: async () => ({ address: { urls: [process.env.REDIS8_URL ?? ''] }, stop: nothing }),
   async Cluster() {
     const nodes = (process.env.CLUSTER_NODES ?? '').split(',')

@@ -36,7 +36,7 @@ const entry = of('src/protocol/entry.ts')
 const near = of('src/near/coherence.ts')
 const feed = of('src/near/message-feed.ts')
 const pull = of('src/near/pull-feed.ts')
-const tomb = of('src/near/tombstones.ts')
+const pendingDelete = of('src/near/pending-deletes.ts')
 const perTick = of('src/runtime/per-tick.ts')
 const recent = of('src/cache/recent.ts')
 
@@ -45,6 +45,7 @@ const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'
 const inEvents = ['cache/events.test.ts']
 const engine = of('src/cache/engine.ts', inEvents)
 const checks = of('src/cache/check-cache-options.ts', inEvents)
+const view = of('src/cache/view.ts', inEvents)
 const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
@@ -60,6 +61,14 @@ export const mutants: readonly Mutant[] = [
     'key !== undefined ?',
     inEvents,
   ),
+  view('the failure of a call has its key', 'ofKey = key', 'ofKey?: string'),
+  view('and that of a call of a function', 'aboutKey(view as View, key)', 'view as View'),
+  read('and that of a read', 'answerOf(aboutKey(view, key), reading', 'answerOf(view, reading', inEvents),
+  read('and what a load leaves behind', '{ view: aboutKey(view, key), key,', '{ view, key,', inEvents),
+  many('and one of many loads', 'view: aboutKey(call.view, key),', '', inEvents),
+  write('and that of a write', 'setMany(aboutKey(view, key), [[', 'setMany(view, [[', inEvents),
+  write('and one of many writes', 'writeStamped(aboutKey(view, pairs[i]?.[0]), to', 'writeStamped(view, to', inEvents),
+  write('and that of a delete', "typeof keys === 'string' ? aboutKey(from, keys) : from", 'from', inEvents),
   engine('a number below a second is told once', ' && !core.hasWarnedOfUnit', ''),
   engine('and no number above', ' && ttl < 1000', ''),
   checks('a url is no store', 'given instanceof URL', 'false'),
@@ -124,6 +133,12 @@ export const mutants: readonly Mutant[] = [
     UNIT,
   ),
   // Loads
+  flight(
+    'a load that is over is not joined',
+    "if (state === 'over' || aliveUntilMs <= now()) return false",
+    'if (aliveUntilMs <= now()) return false',
+    ['cache/guards.test.ts > leaves no load that others join before it has ended, however close the two are'],
+  ),
   flight(
     'a load is joined only with its lease in sight',
     'reading?.entry?.lease !== token || reading.generation !== versions.generation) return false\n  for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false\n  return true',
@@ -238,7 +253,7 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'what was invalidated is no load to wait for',
-    'if (old && (core.plain || isOutdated(old, request))) old.isDetached = true',
+    'if (old && (!core.format.leases.guardsFills || isOutdated(old, request))) old.isDetached = true',
     '',
     UNIT,
   ),
@@ -264,18 +279,21 @@ export const mutants: readonly Mutant[] = [
   ]),
   lease(
     'an outage loads without a lease',
-    'if (!recordOutage(core, error, emit, request.key)) throw error\n      return undefined',
+    'if (!recordOutage(core, error, emit)) throw error\n      return undefined',
     'throw error',
   ),
   // Reads
   breaker('the store is asked no more once it has failed often', 'if (open) return probeOrRefuse(call)', ''),
   breaker('one probe at a time', 'Math.abs(now() - probingMs) < patienceMs) throw refusal()', 'false) throw refusal()'),
   breaker('what is answered in between counts', 'if (failures.length > 0) failures = []', ''),
-  open('what is kept near is a copy', 'const lent = request.mutable === true', 'const lent = false', [
-    'cache/near.test.ts',
-  ]),
+  open(
+    'a near tier entry is a copy',
+    'const callerMayModify = request.mutable === true',
+    'const callerMayModify = false',
+    ['cache/near.test.ts'],
+  ),
   nearEntry(
-    'what is given out is thawed',
+    'what is returned to a caller is a copy that it may modify',
     '? { ...kept, value: view.core.near.copyForCaller(kept.value) } :',
     '? kept :',
     ['cache/near.test.ts'],
@@ -305,9 +323,9 @@ export const mutants: readonly Mutant[] = [
     UNIT,
   ),
   reading(
-    'a look sent at once minds a tombstone',
-    'if (core.plain || core.near.retryPendingDelete(storedKey) || ',
-    'if (core.plain || ',
+    'reads sent at once mind a delete that has failed',
+    'if (core.format.read || core.near.retryPendingDelete(storedKey) || ',
+    'if (core.format.read || ',
     ['cache/near.test.ts'],
   ),
   tags(
@@ -316,6 +334,9 @@ export const mutants: readonly Mutant[] = [
     "if (now && !isSameTag(now, version)) return 'dead'",
   ),
   tags('a soft half that changed makes stale', 'stale ||= now !== version', ''),
+  version('what was forgotten is not noted again', 'else if (since === epoch) seen.set', 'else if (true) seen.set', [
+    'cache/versions.test.ts > is nothing that was read before it was forgotten',
+  ]),
   versionStep(
     'a version is made, not replaced',
     'if (made && !(current?.length',
@@ -342,7 +363,7 @@ export const mutants: readonly Mutant[] = [
   ),
   through(
     'an outage is survived',
-    'if (!recordOutage(core, error, emit, key)) throw error\n    return undefined',
+    'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
     'throw error',
   ),
   through(
@@ -377,8 +398,13 @@ export const mutants: readonly Mutant[] = [
     'for (const [i, outcome] of [].entries() as never) {',
   ),
   increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
-  write('a take that was overtaken is made again', 'while (reply === null && id !== tried)', 'while (false)', UNIT),
-  perTick('reads of one tick only are shared', 'soon(clear)', ''),
+  write(
+    'a take that was overtaken is made again',
+    'while (reply === null && id && id !== tried)',
+    'while (false)',
+    UNIT,
+  ),
+  perTick('reads of one tick only are shared', 'soon(forget)', ''),
   calls(
     'reads before a write are not shared after it',
     "if (effect === 'read') return run()\n  core.reads.delete(key)",
@@ -441,10 +467,10 @@ export const mutants: readonly Mutant[] = [
   near('a write drops what is near before it is sent', 'keys.forEach(drop)\n      // A late', '// A late', [
     'cache/near.test.ts',
   ]),
-  near('and once more when it is answered', 'grave, failed)\n        keys.forEach(drop)', 'grave, failed)'),
+  near('and once more when it is answered', 'pending, failed)\n        keys.forEach(drop)', 'pending, failed)'),
   near('a tag ends what bears it', 'tier.invalidate(stored)', 'void 0'),
   near('clear empties the tier', 'else tier.clear()', ''),
-  near('others are told of a write', 'if (told) feed?.tell(keys)', '', ['cache/near.test.ts']),
+  near('others are notified of a write', 'if (isAnswered) feed?.publish(keys)', '', ['cache/near.test.ts']),
   feed('what others have changed is dropped', 'for (const key of JSON.parse(keys) as string[]) drop(key)', 'void 0', [
     'cache/near.test.ts',
   ]),
@@ -467,8 +493,8 @@ export const mutants: readonly Mutant[] = [
   // Writes that did not arrive
   near(
     'a delete that failed is remembered',
-    'close(keys[i] as string, grave, failed)',
-    'close(keys[i] as string, grave, false)',
+    'end(keys[i] as string, pending, failed)',
+    'end(keys[i] as string, pending, false)',
   ),
   reading(
     'its key counts as absent',
@@ -476,22 +502,25 @@ export const mutants: readonly Mutant[] = [
     'const absent = false',
     ['cache/unarrived.test.ts > hides the key from a read though it fails once more'],
   ),
-  tomb('for maxAge', 'return agoMs >= 0 && agoMs < maxAgeMs', 'return false', [
+  pendingDelete('for maxAge', 'return agoMs >= 0 && agoMs < maxAgeMs', 'return false', [
     'cache/near.test.ts > the key is absent here, and deleted once the store is back',
   ]),
-  tomb('it is made good', 'track(retry(key, grave))', 'void 0', [
+  pendingDelete('it is made good', 'track(retry(key, pending))', 'void 0', [
     'cache/near.test.ts > the key is absent here, and deleted once the store is back',
   ]),
-  tomb(
+  pendingDelete(
     'though not where a write has taken its place',
-    'grave.lifted = true\n        if (graves.get(key) === grave) graves.delete(key)',
-    'grave.lifted = true',
+    'pending.isOverwritten = true\n        if (failed.get(key) === pending) failed.delete(key)',
+    'pending.isOverwritten = true',
     ['cache/near.test.ts > is not made good when the key was written here since'],
   ),
-  tomb('be it while the delete was on its way', 'if (!failed || grave.lifted) return', 'if (!failed) return', [
-    'cache/unarrived.test.ts > is none where a write that was sent after it has arrived',
-  ]),
-  tomb('once a second', 'if (waitMs > 0 && waitMs <= PAUSE_MS) continue', '', [
+  pendingDelete(
+    'be it while the delete was on its way',
+    'if (!hasFailed || pending.isOverwritten) return',
+    'if (!hasFailed) return',
+    ['cache/unarrived.test.ts > is none where a write that was sent after it has arrived'],
+  ),
+  pendingDelete('once a second', 'if (waitMs > 0 && waitMs <= PAUSE_MS) continue', '', [
     'cache/unarrived.test.ts > is tried once a second at the most for nobody in particular',
   ]),
   near('a plain write waits for it', 'if (late.length > 0) await settledOrTimeout(Promise.all(late))', '', [
@@ -506,13 +535,19 @@ export const mutants: readonly Mutant[] = [
     "['bury', entry.id, 0]",
     ['cache/unarrived.test.ts > gives a lease back, of a load that began before'],
   ),
-  tomb('nor while a write is on its way', 'graves.get(key) === grave && !grave.writing', 'graves.get(key) === grave', [
-    'cache/unarrived.test.ts > leaves what is written and not answered yet',
+  pendingDelete(
+    'nor while a write is on its way',
+    'failed.get(key) === pending && !pending.writing',
+    'failed.get(key) === pending',
+    ['cache/unarrived.test.ts > leaves what is written and not answered yet'],
+  ),
+  near('nor what was written while it looked', 'if (!isDue()) return false', '', [
+    'cache/unarrived.test.ts > leaves what is written while it looks for what to delete',
   ]),
-  tomb(
+  pendingDelete(
     'a read that has waited looks once more',
-    'const left = graves.get(key)',
-    'const left = graves.get(key) === grave ? grave : undefined',
+    'const left = failed.get(key)',
+    'const left = failed.get(key) === pending ? pending : undefined',
     ['cache/unarrived.test.ts > hides the key from a read that has waited for an earlier one'],
   ),
   near(
@@ -521,10 +556,10 @@ export const mutants: readonly Mutant[] = [
     "true || (kind === 'writes'",
     ['cache/unarrived.test.ts > is not given up for an expire, which leaves a copy'],
   ),
-  tomb(
+  pendingDelete(
     'and what was sent before it failed',
-    'for (const grave of all) {\n        grave.lifted = true',
-    'graves.delete(key)\n      for (const grave of all) {\n        grave.lifted = true',
+    'for (const pending of all) {\n        pending.isOverwritten = true',
+    'failed.delete(key)\n      for (const pending of all) {\n        pending.isOverwritten = true',
     ['cache/unarrived.test.ts > is not given up for a write that was sent before it failed'],
   ),
   near('what was written long after is left', '|| entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return', ') return'),
@@ -546,7 +581,7 @@ export const mutants: readonly Mutant[] = [
   ),
   entries(
     'a plain entry that is looked at leaves it',
-    'core.plain && nearEntry(view, key) ? undefined : { key, reading }',
+    'timing && nearEntry(view, key) ? undefined : { key, reading }',
     '{ key, reading }',
     ['cache/unarrived.test.ts > stays near when a plain entry is looked at'],
   ),
@@ -568,15 +603,19 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'a plain load that is replaced stores nothing',
-    'if (old && (core.plain || isOutdated(old, request)))',
+    'if (old && (!core.format.leases.guardsFills || isOutdated(old, request)))',
     'if (old && isOutdated(old, request))',
     ['cache/unarrived.test.ts > nor does one that every caller has left, and another has followed'],
   ),
-  flight('loads of a plain key are shared', 'if (!token) return plain || ((!reading', 'if (!token) return ((!reading'),
+  flight(
+    'loads of a plain key are shared',
+    'if (!token) return !guardsFills || ((!reading',
+    'if (!token) return ((!reading',
+  ),
   write(
     'a call that ends before its turn is told once',
-    'ready?.catch(nothing)\n  if (!core.plain',
-    'if (!core.plain',
+    'ready?.catch(nothing)\n  const { guardsFills',
+    'const { guardsFills',
     ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],
   ),
 ]

@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
   ),
   run('gateway: replies that come together are taken', 'if (!taken[at]) this.onReply', 'if (taken[at]) this.onReply'),
   run('gateway: replies by key are held', 'if (fits) kept.bytes += weight', ''),
-  run('gateway: a full gateway says so', 'if (answer.overflowed) throw overflow', 'if (!answer) throw overflow'),
+  run('gateway: a full gateway says so', 'if (answer.overflowed()) throw overflow', 'if (!answer) throw overflow'),
   run(
     'gateway: what failed after the commands says that they ran',
     "'no answer', { maybeExecuted: true })",

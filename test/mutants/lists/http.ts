@@ -46,6 +46,12 @@ export const mutants: readonly Mutant[] = [
     '',
     ['http/storable.test.ts'],
   ),
+  storable(
+    'safe stores nothing that a cookie selects',
+    "if (!policy.personal && (vary.includes('cookie') || vary.includes('authorization'))) return no('vary')",
+    '',
+  ),
+  storable('what says nothing is not stored', "if (!isWanted) return no('no-freshness')", ''),
   storable('safe stores no cookie', "if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')", ''),
   storable('a stream of events is not stored', "return no('stream')", "void 'stream'"),
   fields('a field of one connection is not stored', 'if (HOP_BY_HOP.has(name) || left.has(name)) continue', ''),
@@ -79,7 +85,7 @@ export const mutants: readonly Mutant[] = [
   ),
   body(
     'a body has the length that it says',
-    'if (keeping.length !== undefined && collector.length !== keeping.length) return lose()',
+    'if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()',
     '',
   ),
   body(

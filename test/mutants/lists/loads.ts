@@ -205,6 +205,12 @@ export const mutants: readonly Mutant[] = [
     '',
     by('runs one more load, however many callers are past their deadlines'),
   ),
+  through(
+    'and stays with the load it waited for',
+    'return await afterFailure(round, flight, error)',
+    'return afterFailure(round, flight, error)',
+    by('keeps the load that it waited for, whose value is stored'),
+  ),
   // What a loader says
   lead(
     'undefined ends the copy',

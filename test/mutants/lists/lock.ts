@@ -55,7 +55,7 @@ export const mutants: readonly Mutant[] = [
   lock('a lost lock is not extended', 'if (isLost() || released) return false\n    const at', 'const at'),
   lock('a released lock is not held', 'if (isLost() || released) throw', 'if (isLost()) throw'),
   lock('a release aborts no signal', 'if (lost || released) return', 'if (lost) return'),
-  lock('dispose hides no error', 'await release().catch(() => {})', 'await release()'),
+  lock('dispose hides no error', 'await this.release().catch(() => {})', 'await this.release()'),
   lock('a loss tells who listens', 'controller?.abort(lost)', ''),
   lock('a signal that comes late is aborted', 'if (isLost()) controller.abort(reason())', ''),
   // Acquiring

@@ -21,6 +21,18 @@ const keys = of('src/protocol/keys.ts', ['cache/keys.test.ts'])
 const memory = of('adapters/memory/index.ts', ['memory-store.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  reading(
+    'an entry that is newer than the versions read beside it is judged by newer ones',
+    'if (verdict.dead && !again && core.store.traits.readsApart) {',
+    'if (false) {',
+    ['cache/reads-apart.test.ts'],
+  ),
+  reading(
+    'and by its generation now',
+    'generation: readVersion(core, space.generation), tags: newer }',
+    'tags: newer }',
+    ['cache/reads-apart.test.ts'],
+  ),
   // An acknowledged write is there
   stamp(
     'a write is stamped with current versions',

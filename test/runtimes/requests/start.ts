@@ -29,10 +29,12 @@ export interface WorkerOptions {
   /** By the runtime's condition, or as a bundler does that does not know it. */
   readonly by: 'workerd' | 'default'
   readonly bindings: Readonly<Record<string, string>>
+  /** Durable Objects: the binding of each class that the Worker exports. */
+  readonly objects?: Readonly<Record<string, string>>
 }
 
 /** Runs a Worker, built of the sources, in a workerd of its own without `nodejs_compat`. */
-export async function startWorkerd({ entry, by, bindings }: WorkerOptions): Promise<{
+export async function startWorkerd({ entry, by, bindings, objects = {} }: WorkerOptions): Promise<{
   readonly url: string
   stop(): Promise<void>
 }> {
@@ -49,12 +51,19 @@ export async function startWorkerd({ entry, by, bindings }: WorkerOptions): Prom
       '#socket': at('adapters/cloudflare/socket.ts'),
       hither: at('src/index.ts'),
       'hither/memory': at('adapters/memory/index.ts'),
+      'hither/cloudflare': at('adapters/cloudflare/index.ts'),
+      'hither/rate-limit': at('src/rate-limit/index.ts'),
       'hither/tcp': at('adapters/tcp/index.ts'),
       'hither/refresh': at('src/cache/refresh.ts'),
       'hither/upstash': at('adapters/upstash/index.ts'),
     },
   })
   const text = (value: string): string => JSON.stringify(value)
+  const classes = Object.values(objects)
+  const all = [
+    ...Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...Object.entries(objects).map(([name, of]) => `(name = ${text(name)}, durableObjectNamespace = ${text(of)})`),
+  ]
   const config = `
     using Workerd = import "/workerd/workerd.capnp";
     const config :Workerd.Config = (
@@ -68,7 +77,9 @@ export async function startWorkerd({ entry, by, bindings }: WorkerOptions): Prom
       modules = [(name = "worker.mjs", esModule = embed "worker.mjs")],
       compatibilityDate = "2025-09-01",
       compatibilityFlags = ["nodejs_als"],
-      bindings = [${Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`)}],
+      bindings = [${all}],
+      durableObjectNamespaces = [${classes.map((name) => `(className = ${text(name)}, uniqueKey = ${text(name)}, enableSql = true)`)}],
+      durableObjectStorage = (inMemory = void),
     );`
   writeFileSync(join(folder, 'config.capnp'), config)
   const child: ChildProcess = spawn(workerd, ['serve', '--control-fd=3', join(folder, 'config.capnp')], {

@@ -4,6 +4,7 @@ import { shortHash } from '../../../src/cache/hashed-keys.ts'
 import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache, HitherError } from '../../../src/index.ts'
 import { nearTier } from '../../../src/near/index.ts'
+import { brokenStore } from '../../../src/testing/index.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
 const kinds = ['entry', 'near', 'plain'] as const
@@ -77,7 +78,79 @@ describe.each(kinds)('an event (%s)', (kind) => {
     expect(seen('store-error')).toMatchObject({ keyHash: expect.any(String) })
     if (kind !== 'plain') expect(seen('write-dropped')).toMatchObject({ keyHash: expect.any(String) })
   })
+  const calls: Readonly<Record<string, (cache: Cache) => unknown>> = {
+    get: (cache) => cache.get('k'),
+    getMany: (cache) => cache.getMany(['k']),
+    getEntry: (cache) => cache.getEntry('k'),
+    has: (cache) => cache.has('k'),
+    ttl: (cache) => cache.ttl('k'),
+    take: (cache) => cache.take('k'),
+    set: (cache) => cache.set('k', 1),
+    'set, which reports': (cache) => cache.set('k', 1, { onWriteFailure: 'event' }),
+    add: (cache) => cache.add('k', 1),
+    touch: (cache) => cache.touch('k', { ttl: '1m' }),
+    increment: (cache) => cache.increment('k'),
+    delete: (cache) => cache.delete('k'),
+    'delete, which reports': (cache) => cache.delete('k', { onWriteFailure: 'event' }),
+    expire: (cache) => cache.expire('k'),
+    getOrSet: (cache) => cache.getOrSet('k', () => 1),
+    'getOrSet past the store': (cache) => cache.getOrSet('k', () => 1, { bypass: true }),
+    getOrSetMany: (cache) => cache.getOrSetMany(['k'], () => ({ k: 1 })),
+  }
+  it.each(Object.keys(calls))('of a store that is down has the key of its %s', async (name) => {
+    const stores = [brokenStore('down'), failsAfter(memoryStore(), 1), failsAfter(memoryStore(), 2)]
+    for (const store of stores) {
+      const { cache, events } = open({ eventKeys: (key: string) => `#${key}` }, kind, store)
+      await Promise.resolve(calls[name]?.(cache)).catch(() => {})
+      await cache.flush()
+      const failures = events.filter(({ type }) => /^(store-error|write-dropped|background-error)$/.test(type))
+      if (store === stores[0] && kind + name !== 'plainexpire' && !name.includes('past')) {
+        expect(failures).not.toEqual([])
+      }
+      for (const event of failures) expect(event).toMatchObject({ keyHash: '#k' })
+    }
+  })
+  it('of setMany has the key whose write failed', async () => {
+    const memory = memoryStore()
+    const { cache, events } = open({ eventKeys: (key: string) => `#${key}` }, kind, failsAfter(memory, 1))
+    // The one command: what captures the version, or in the plain format the first write.
+    await cache.setMany(
+      [
+        ['k', 1],
+        ['l', 1],
+      ],
+      { onWriteFailure: 'event' },
+    )
+    const hashes = events.filter(({ type }) => type === 'store-error').map(({ keyHash }) => keyHash)
+    expect(hashes).toEqual(kind === 'plain' ? ['#l'] : ['#k', '#l'])
+  })
+  it('about several keys has none, nor has one about a namespace', async () => {
+    const { cache, events } = open({ eventKeys: (key: string) => `#${key}` }, kind, brokenStore('down'))
+    await cache.delete(['k', 'l']).catch(() => {})
+    if (kind !== 'plain') await cache.clear().catch(() => {})
+    expect(events.filter(({ type }) => type === 'store-error')).not.toEqual([])
+    expect(events.filter((event) => 'keyHash' in event)).toEqual([])
+  })
 })
+
+/** Takes as many commands as it is told, then is down. */
+function failsAfter(store: AtomicStore, commands: number): AtomicStore {
+  let left = commands
+  const counted =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (left-- <= 0) throw new HitherError('STORE_UNAVAILABLE', 'down')
+      return call(...args)
+    }
+  const { get, set, run } = store
+  return {
+    ...store,
+    get: counted(get),
+    set: counted(set),
+    delete: counted(store.delete),
+    run: counted(run) as typeof run,
+  }
+}
 
 describe('an event', () => {
   it('is lost when eventKeys throws, and costs no answer', async () => {

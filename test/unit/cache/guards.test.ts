@@ -96,6 +96,28 @@ describe('a caller that leaves', () => {
     controller.abort(left)
     await expect(answer).rejects.toBe(left)
   })
+  it('leaves no load that others join before it has ended, however close the two are', async () => {
+    for (let turns = 0; turns < 60; turns++) {
+      const { store, next, flow } = byHand()
+      const cache = createCache({ store, ttl: '1m' })
+      const controller = new AbortController()
+      const first = cache.getOrSet('k', () => new Promise(() => {}), { signal: controller.signal })
+      await (await next('get')).answer()
+      await (await next('lease')).answer()
+      const second = cache.getOrSet('k', () => 'second')
+      const read = await next('get')
+      // It shows the lease of the load that is about to end.
+      await read.act()
+      void read.answer()
+      for (let i = 0; i < turns; i++) await Promise.resolve()
+      controller.abort(left)
+      await expect(first).rejects.toBe(left)
+      flow()
+      // Where the second caller was there before the first had left, the load goes on for it.
+      const outcome = await Promise.race([second, pause(20)])
+      expect([turns, outcome ?? 'goes on']).toEqual([turns, outcome ? 'second' : 'goes on'])
+    }
+  })
   it('while its lease is asked for, leaves none', async () => {
     const { store, next } = byHand()
     const controller = new AbortController()

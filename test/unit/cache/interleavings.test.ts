@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { type Cache, createCache } from '../../../src/index.ts'
+import { rounds } from '../../support/rounds.ts'
 import { byHand, distant, linger, pause, seeded } from './slow-store.ts'
+
+/** Of one cold key, at odd moments. */
+const CALLERS = rounds({ quick: 3000, soak: 10_000 })
 
 const code = (code: string) => expect.objectContaining({ code })
 
@@ -97,7 +101,7 @@ describe('over a store whose calls overtake one another', () => {
     }, 60_000)
   }
 
-  it('runs one loader for 10,000 callers that come at odd moments', async () => {
+  it(`runs one loader for ${CALLERS} callers that come at odd moments`, async () => {
     const random = seeded(3)
     const cache = createCache({ store: distant(memoryStore(), random), ttl: '1m', storeTimeout: '20s' })
     let runs = 0
@@ -110,7 +114,7 @@ describe('over a store whose calls overtake one another', () => {
       await linger(random)
       return cache.getOrSet('k', load)
     }
-    const answers = await Promise.all(Array.from({ length: 10_000 }, caller))
+    const answers = await Promise.all(Array.from({ length: CALLERS }, caller))
     expect(new Set(answers)).toEqual(new Set(['value']))
     expect(runs).toBe(1)
     expect(cache.stats().inFlight).toBe(0)

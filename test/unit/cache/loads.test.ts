@@ -493,6 +493,29 @@ describe("onDeadline: 'load'", () => {
     start.open('value')
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['value 2']))
   })
+  it('keeps the load that it waited for, whose value is stored', async () => {
+    const [cache, other] = two()
+    const first = gate<string>()
+    const second = gate<string>()
+    let signal: AbortSignal | undefined
+    let loads = 0
+    const value = cache.getOrSet(
+      'k',
+      (context) => {
+        if (++loads > 1) return second.promise
+        signal = context.signal
+        return first.promise
+      },
+      { deadline: Date.now() + 300, onDeadline: 'load' },
+    )
+    await vi.waitFor(() => expect(loads).toBe(2), { timeout: 20_000 })
+    await pause(1)
+    expect(signal?.aborted).toBe(false)
+    first.open('first')
+    await vi.waitFor(async () => expect(await other.get('k')).toBe('first'), { timeout: 20_000 })
+    second.open('second')
+    expect(await value).toBe('second')
+  })
   it('does not share what was loaded before a delete with who came after it', async () => {
     const [cache] = two()
     const gates: ReturnType<typeof gate<string>>[] = []

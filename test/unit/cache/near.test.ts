@@ -911,7 +911,7 @@ describe('mutable: true', () => {
     expect(cache.stats().near).toMatchObject({ entries: 5 })
   })
 
-  it('thaws what is frozen all the way down, and keeps what it is given apart', async () => {
+  it('copies what is frozen all the way down, and keeps what it is given apart', async () => {
     const cache = createCache({ store: memoryStore(), near: nearTier({ maxAge: '1m' }), ttl: '5m', mutable: true })
     for (let i = 0; i < 4; i++) {
       const value = await cache.getOrSet('k', plainly)

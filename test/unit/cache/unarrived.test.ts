@@ -163,6 +163,21 @@ describe('a delete that is made good', () => {
     await written
     expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
   })
+  it('leaves what is written while it looks for what to delete', async () => {
+    const { next, cache: make, other } = two()
+    const cache = make()
+    await other.set('k', 'old')
+    next.delete.push('away')
+    await lateDelete(cache)
+    const { promise, resolve } = door()
+    next.get.push({ after: promise })
+    const reading = cache.get('k')
+    await cache.set('k', 'new')
+    resolve()
+    await reading
+    await cache.flush()
+    expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
+  })
   it('is not given up for a write that was sent before it failed', async () => {
     const { next, cache: make, other } = two()
     const cache = make()

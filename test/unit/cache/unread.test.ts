@@ -66,6 +66,14 @@ describe('steps that run before anything is read', () => {
     expect(await cache.increment('n', 1)).toBe(11)
     expect(await other.get('n')).toBe(11)
   })
+  it('a count of a generation that has ended is replaced by the next step', async () => {
+    const { store, verbs } = counting()
+    const { cache, other } = await two(store)
+    await other.clear()
+    verbs.length = 0
+    expect(await cache.increment('n', 3)).toBe(3)
+    expect(verbs).toEqual(['increment', 'increment'])
+  })
   it('what another process has written under a newer generation is left to it', async () => {
     const { cache, other } = await two()
     const anew = async (key: string): Promise<void> => {

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
+import { createVersions } from '../../../src/cache/versions.ts'
 import {
   type AtomicStore,
   type Cache,
@@ -364,6 +365,34 @@ describe('a tag lives as long as what bears it', () => {
     await cache.invalidateTags(tags)
     await cache.set('k', 1, { tags: captured })
     expect(await store.get(TAG)).toBeUndefined()
+  })
+})
+
+describe('what is remembered of a version', () => {
+  it('is nothing that was read before it was forgotten', () => {
+    const versions = createVersions(memoryStore().run)
+    const key = generationKey('hither')
+    const [old, current] = ['a'.repeat(16), 'b'.repeat(16)]
+    const sentIn = versions.epoch
+    versions.note(key, old, sentIn)
+    expect(versions.recall(key)).toBe(old)
+    versions.forget(key)
+    versions.note(key, old, sentIn)
+    expect(versions.recall(key)).toBeUndefined()
+    versions.note(key, current, versions.epoch)
+    expect(versions.recall(key)).toBe(current)
+  })
+  it('is what a read from before shows as well, and not once the two differ', () => {
+    const versions = createVersions(memoryStore().run)
+    const key = generationKey('hither')
+    const [old, current] = ['a'.repeat(16), 'b'.repeat(16)]
+    const sentIn = versions.epoch
+    versions.forget(key)
+    versions.note(key, current, versions.epoch)
+    versions.note(key, current, sentIn)
+    expect(versions.recall(key)).toBe(current)
+    versions.note(key, old, sentIn)
+    expect(versions.recall(key)).toBeUndefined()
   })
 })
 

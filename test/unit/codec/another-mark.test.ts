@@ -14,10 +14,14 @@ const pairs: readonly (readonly [what: string, reader: Codec, writer: Codec])[] 
   ['a cache without a codec, of one with', undefined, codec],
   ['a cache with a codec, of one with another', upper, codec],
 ]
-const settings = [false, true].flatMap((near) => [false, true].map((grace) => ({ near, grace })))
+const flags = [false, true]
+/** `remembers`: the generation is known, so that a step runs before anything is read. */
+const settings = flags.flatMap((near) =>
+  flags.flatMap((grace) => flags.map((remembers) => ({ near, grace, remembers }))),
+)
 
 describe.each(pairs)('an entry of another mark is absent to %s', (_, mine, theirs) => {
-  describe.each(settings)('near: $near, grace: $grace', ({ near, grace }) => {
+  describe.each(settings)('near: $near, grace: $grace, remembers: $remembers', ({ near, grace, remembers }) => {
     const events: CacheEvent['type'][] = []
     const open = (store: AtomicStore, own: Codec): Cache =>
       createCache({
@@ -33,6 +37,7 @@ describe.each(pairs)('an entry of another mark is absent to %s', (_, mine, their
       const store = memoryStore()
       const [cache, other] = [open(store, mine), open(store, theirs)]
       await other.set('k', value, { tags })
+      if (remembers) await cache.capture([])
       events.length = 0
       return { store, cache, other }
     }

@@ -63,6 +63,27 @@ describe('a response that says it is not for others', () => {
       expect([vary, await isShared(profile, { 'cache-control': 'max-age=60', vary })]).toEqual([vary, false])
     }
   })
+  it('is not stored in safe where a cookie or credentials select it, though it says public', async () => {
+    const fields = { 'cache-control': 'public, max-age=60' }
+    for (const vary of ['Cookie', 'accept, cookie', 'Authorization']) {
+      for (const first of [{}, { cookie: 'theme=dark' }, { authorization: 'Bearer a' }]) {
+        const shared = await Promise.all(both.map((profile) => isShared(profile, { ...fields, vary }, { first })))
+        expect([vary, first, ...shared]).toEqual([vary, first, false, true])
+      }
+    }
+  })
+  it('nor in safe where it says nothing, though it could be validated', async () => {
+    for (const [profile, condition] of [
+      ['safe', null],
+      ['full', '"e"'],
+    ] as const) {
+      // biome-ignore format: pairs
+      const cache = cacheOf({ profile })
+      const origin = createOrigin({ etag: '"e"' })
+      for (let i = 0; i < 2; i++) await get(cache, origin)
+      expect([profile, origin.asked[1]?.headers.get('if-none-match')]).toEqual([profile, condition])
+    }
+  })
   it('by several lines is read as one list', async () => {
     const cache = cacheOf()
     const origin = createOrigin()

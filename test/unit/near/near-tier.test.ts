@@ -36,33 +36,33 @@ describe('options', () => {
   })
 })
 
-describe('a value that is lent', () => {
+describe('a value that its caller may modify', () => {
   it.each([
     ['plain data', () => ({ a: [1] as unknown[], b: { c: 1 } })],
     ['with what cannot be frozen', () => ({ a: [1] as unknown[], b: { c: new Map([[1, { d: 2 }]]) } })],
   ])("is its caller's to change, and kept as it was: %s", (_, make) => {
     const near = nearTier()
-    const lent = make()
-    put(near, 'k', lent, { lent: true })
-    lent.a.push(2)
-    lent.b.c = 0 as never
+    const given = make()
+    put(near, 'k', given, { callerMayModify: true })
+    given.a.push(2)
+    given.b.c = 0 as never
     expect(near.peek('k', NOW)).toEqual(make())
-    const own = near.thaw(near.peek('k', NOW)) as typeof lent
+    const own = near.copyForCaller(near.peek('k', NOW)) as typeof given
     own.a.push(3)
     own.b.c = 0 as never
     expect(near.peek('k', NOW)).toEqual(make())
   })
   it('is kept frozen where it can be', () => {
     const near = nearTier()
-    put(near, 'k', { a: [1] }, { lent: true })
+    put(near, 'k', { a: [1] }, { callerMayModify: true })
     const kept = near.peek('k', NOW) as { a: number[] }
     expect([Object.isFrozen(kept), Object.isFrozen(kept.a), near.peek('k', NOW) === kept]).toEqual([true, true, true])
   })
   it('is neither kept nor touched where it cannot be copied', () => {
     const near = nearTier()
-    const lent = { a: [1], date: new (class Own {})() }
-    expect(put(near, 'k', lent, { lent: true })).toBe(false)
-    expect(Object.isFrozen(lent.a)).toBe(false)
+    const given = { a: [1], date: new (class Own {})() }
+    expect(put(near, 'k', given, { callerMayModify: true })).toBe(false)
+    expect(Object.isFrozen(given.a)).toBe(false)
   })
 })
 
@@ -71,7 +71,7 @@ describe('get and peek', () => {
     const near = nearTier()
     put(near, 'k', value, { freshUntilMs: NOW + 3, writtenMs: NOW - 9 })
     expect(near.peek('k', NOW)).toEqual(value)
-    expect(near.get('k', NOW)).toEqual({ value, writtenMs: NOW - 9, freshUntilMs: NOW + 3, note: undefined })
+    expect(near.get('k', NOW)).toEqual({ value, writtenMs: NOW - 9, freshUntilMs: NOW + 3, extras: undefined })
   })
   it('give back nothing after maxAge, nor after the end of the entry', () => {
     const near = nearTier({ maxAge: 100 })
@@ -87,23 +87,23 @@ describe('get and peek', () => {
     expect(near.peek('k', NOW + 10)).toBeUndefined()
     expect(near.get('k', NOW + 10)).toMatchObject({ value: 1, freshUntilMs: NOW + 10 })
   })
-  it('give back a note as it was, and leave tags to be compared', () => {
+  it('return extras as they were, and leave tags to be compared', () => {
     const near = nearTier()
-    const note = { loadMs: 5, unconfirmed: true }
-    put(near, 'noted', [1], { note })
-    put(near, 'tagged', [1], { note: { tags: ['t'] } })
+    const extras = { loadMs: 5, unconfirmed: true }
+    put(near, 'noted', [1], { extras })
+    put(near, 'tagged', [1], { extras: { tags: ['t'] } })
     expect(near.peek('noted', NOW)).toEqual([1])
-    expect(near.get('noted', NOW)?.note).toBe(note)
+    expect(near.get('noted', NOW)?.extras).toBe(extras)
     expect(near.peek('tagged', NOW)).toBeUndefined()
-    expect(near.get('tagged', NOW)).toMatchObject({ value: [1], note: { tags: ['t'] } })
+    expect(near.get('tagged', NOW)).toMatchObject({ value: [1], extras: { tags: ['t'] } })
     put(near, 'tagged', [2])
     expect(near.peek('tagged', NOW)).toEqual([2])
   })
   it('leave to get what must still stand, and what a schema has checked', () => {
     const near = nearTier()
     let stands = true
-    put(near, 'k', 1, { note: { stands: () => stands } })
-    put(near, 'checked', 1, { note: { schema: near } })
+    put(near, 'k', 1, { extras: { stands: () => stands } })
+    put(near, 'checked', 1, { extras: { schema: near } })
     expect([near.peek('k', NOW), near.peek('checked', NOW)]).toEqual([undefined, undefined])
     expect([near.get('k', NOW)?.value, near.get('checked', NOW)?.value]).toEqual([1, 1])
     stands = false
@@ -138,9 +138,9 @@ describe('what it gives out', () => {
     ['a Date within', () => [{ at: new Date(5) }], (value: unknown) => (value as { at: Date }[])[0]?.at.setTime(6)],
   ])('is a copy where it holds %s: no reader can change what another gets, nor can who gave it', (_, make, change) => {
     const near = nearTier()
-    for (const note of [undefined, { loadMs: 5 }]) {
+    for (const extras of [undefined, { loadMs: 5 }]) {
       const given = make()
-      expect(put(near, 'k', given, { note })).toBe(true)
+      expect(put(near, 'k', given, { extras })).toBe(true)
       change(given)
       change(near.peek('k', NOW))
       change(near.get('k', NOW)?.value)
@@ -180,9 +180,9 @@ describe('tickets', () => {
   })
   it('are void for an entry with a tag that was ended since; what is held with it ends', () => {
     const near = nearTier()
-    const tagged = { note: { tags: ['t', 'u'] } }
+    const tagged = { extras: { tags: ['t', 'u'] } }
     put(near, 'k', 1, tagged)
-    put(near, 'other', 1, { note: { tags: ['v'] } })
+    put(near, 'other', 1, { extras: { tags: ['v'] } })
     const ticket = near.begin()
     near.invalidate('u')
     expect(near.get('k', NOW)).toBeUndefined()
@@ -194,7 +194,7 @@ describe('tickets', () => {
   })
   it('are void for every entry with tags once so many were ended that some are forgotten', () => {
     const near = nearTier()
-    const tagged = { note: { tags: ['mine'] } }
+    const tagged = { extras: { tags: ['mine'] } }
     put(near, 'k', 1, tagged)
     const ticket = near.begin()
     for (let i = 0; i < 10_000; i++) near.invalidate(`t${i}`)
@@ -238,11 +238,11 @@ describe('bounds', () => {
     expect(weigh('x'.repeat(1000))).toBeGreaterThan(1100)
     expect(weigh(new Array(1000).fill(null))).toBeGreaterThan(8000)
     expect(weigh('ж'.repeat(1000))).toBeGreaterThan(2000)
-    for (const lent of [false, true]) {
+    for (const callerMayModify of [false, true]) {
       const near = nearTier({ maxBytes: 10_000 })
-      expect(put(near, 'k', [{ a: 'x'.repeat(10_000) }], { lent })).toBe(false)
-      expect(put(near, 'k', { a: new Map([[new Uint8Array(10_000), 1]]) }, { lent })).toBe(false)
-      expect(put(near, 'k', { a: [['x'.repeat(9000)]] }, { lent })).toBe(true)
+      expect(put(near, 'k', [{ a: 'x'.repeat(10_000) }], { callerMayModify })).toBe(false)
+      expect(put(near, 'k', { a: new Map([[new Uint8Array(10_000), 1]]) }, { callerMayModify })).toBe(false)
+      expect(put(near, 'k', { a: [['x'.repeat(9000)]] }, { callerMayModify })).toBe(true)
     }
   })
   it('hold for entries and bytes', () => {

@@ -1,5 +1,5 @@
 import { HitherError } from 'hither'
-import { batch, hash, list, type StructureSpace, sortedSet, stream, transaction } from 'hither/structures'
+import { type Batch, batch, hash, list, type StructureSpace, sortedSet, stream, transaction } from 'hither/structures'
 import { describe, expect, it } from 'vitest'
 
 // Guards of the structures over a store that replies what a test says.
@@ -15,6 +15,7 @@ const code = (code: string) => expect.objectContaining({ code })
 function spaceOf(reply: (args: Args) => unknown, transport: object = {}): { space: StructureSpace; sent: Sent[] } {
   const sent: Sent[] = []
   const store = {
+    traits: { maxKeyBytes: 1024, maxValueBytes: 8_388_608 },
     transport,
     async command(_keys: readonly string[], args: Args, effect: string) {
       sent.push({ args, effect })
@@ -41,6 +42,8 @@ describe('structures', () => {
     expect(() => hash({ store: {} as never }, 'k')).toThrow(code('UNSUPPORTED'))
     const { space, sent } = spaceOf(() => 1)
     await expect(hash(space, 'k').set('\ud800', 1)).rejects.toEqual(code('INVALID_VALUE'))
+    await expect(hash(space, 'k').set('f', 'x'.repeat(8_400_000))).rejects.toEqual(code('VALUE_TOO_LARGE'))
+    await expect(hash(space, 'k').get(undefined as never)).rejects.toEqual(code('INVALID_VALUE'))
     expect(sent).toEqual([])
   })
   it('refuses to add where a codec hides the number, and a sum that is too large', async () => {
@@ -71,6 +74,52 @@ describe('structures', () => {
       return [late.size()]
     })
     await expect(late.size()).rejects.toEqual(code('INVALID_ARGUMENT'))
+  })
+  it.each([
+    ['a value that cannot be stored', (all) => [all.hash('k').set('f', undefined), all.list('l').append([1])]],
+    ['one that is checked on its way', (all) => [all.list('l').append([1]), all.hash('k').incrementBy('f', 0.5)]],
+    [
+      'one of a group',
+      (all) => [
+        all.list('l').append([1]),
+        all
+          .stream('s')
+          .group('g')
+          .ack(null as never),
+      ],
+    ],
+    ['a call that waits', (all) => [all.list('l').append([1]), all.list('l').takeFirst({ wait: '1s' })]],
+    ['a key that is too long', (all) => [all.list('l').append([1]), all.hash('k'.repeat(1025)).size()]],
+  ] satisfies [string, (all: Batch) => Promise<unknown>[]][])(
+    'sends nothing of a batch or transaction with %s, and leaves no rejection to nobody',
+    async (_, build) => {
+      const unhandled: unknown[] = []
+      const note = (error: unknown): void => void unhandled.push(error)
+      if (typeof process !== 'undefined' && process.on) process.on('unhandledRejection', note)
+      const sendLater = async (): Promise<unknown[]> => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        sent.push({ args: ['MULTI'], effect: 'once' })
+        return [1, 1]
+      }
+      const { space, sent } = spaceOf(() => 1, { transaction: sendLater })
+      await expect(transaction(space, build)).rejects.toThrow()
+      await expect(batch(space, build)).rejects.toThrow()
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      if (typeof process !== 'undefined' && process.off) process.off('unhandledRejection', note)
+      expect([sent, unhandled]).toEqual([[], []])
+    },
+  )
+  it('a call that needs no command is no reason to send none', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    expect(await batch(space, (all) => [all.hash('k').setMany([]), all.hash('k').size()])).toEqual([0, 1])
+    expect(sent.map(({ args }) => args[0])).toEqual(['HLEN'])
+  })
+  it('a batch has at most 10,000 keys', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    const sizes = (count: number) => (all: Batch) => Array.from({ length: count }, () => all.hash('k').size())
+    await expect(batch(space, sizes(10_001))).rejects.toEqual(code('BATCH_TOO_LARGE'))
+    expect(sent).toEqual([])
+    expect(await batch(space, sizes(10_000))).toHaveLength(10_000)
   })
   it('what fails in a transaction says that the others have run', async () => {
     const { ReplyError } = await import('../../../src/store/transport.ts')

@@ -1,0 +1,64 @@
+import type { Chance } from './history.ts'
+
+/** A command that is sent, and the one whose rules its reply is compared by. */
+export interface Step {
+  readonly args: readonly string[]
+  readonly as: readonly string[]
+}
+
+const plain = (args: readonly string[]): Step => ({ args, as: args })
+const pick = <T>(chance: Chance, items: readonly T[]): T => items[Math.floor(chance() * items.length)] as T
+
+const SCRIPTS = [
+  'return redis.call(unpack(ARGV))',
+  'return redis.pcall(unpack(ARGV))',
+  'redis.setresp(3) return redis.call(unpack(ARGV))',
+  'redis.setresp(3) local reply = redis.pcall(unpack(ARGV)) return reply',
+  "local reply = redis.pcall(unpack(ARGV)) if type(reply) == 'table' and reply.err then return {err = reply.err} end return reply",
+]
+/** What of chance alone, and what a script may not call, stays outside; so does what a wrapped reply hides the name of. */
+const STAYS_PLAIN = /^(SPOP|DEL|MULTI|EXEC|DISCARD|WATCH|UNWATCH|SELECT|SWAPDB|HELLO|EVAL.*|SUBSCRIBE|PFCOUNT)$/i
+
+/** Some of the commands as scripts. */
+function inScripts(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
+  return commands.map((args) => {
+    if (chance() < 0.5 || args.length === 0 || STAYS_PLAIN.test(args[0] as string)) return plain(args)
+    return { args: [chance() < 0.1 ? 'EVAL_RO' : 'EVAL', pick(chance, SCRIPTS), '0', ...args], as: args }
+  })
+}
+
+/** Some of the commands in transactions, some of them watched. */
+function inTransactions(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
+  const steps: Step[] = []
+  let isOpen = false
+  for (const args of commands) {
+    if (isOpen) {
+      steps.push(plain(args))
+      if (chance() < 0.25) {
+        isOpen = false
+        steps.push(plain([chance() < 0.1 ? 'DISCARD' : 'EXEC']))
+      } else if (chance() < 0.03)
+        steps.push(plain(pick(chance, [['MULTI'], ['WATCH', 's:1'], ['EXEC', 'x'], ['UNWATCH']])))
+      continue
+    }
+    if (chance() < 0.2) {
+      if (chance() < 0.4) steps.push(plain(['WATCH', pick(chance, ['s:1', 'h:1', 'l:1', 'z:1', 't:1', 'x:1', 'g:1'])]))
+      if (chance() < 0.5) steps.push(plain(args))
+      if (chance() < 0.1) steps.push(plain(['UNWATCH']))
+      steps.push(plain(['MULTI']))
+      isOpen = true
+      continue
+    }
+    steps.push(plain(args))
+    if (chance() < 0.02) steps.push(plain([pick(chance, ['EXEC', 'DISCARD'])]))
+  }
+  return steps
+}
+
+/** The commands of a history, as they are, in scripts or in transactions. */
+export function wrap(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
+  const style = chance()
+  if (style < 0.15) return inScripts(chance, commands)
+  if (style < 0.3) return inTransactions(chance, commands)
+  return commands.map(plain)
+}
