@@ -3,7 +3,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
-import type { View } from './model.ts'
+import type { Call, View } from './model.ts'
 import { commandCall, onAnswer, recordOutage, runStep } from './store-calls.ts'
 import type { WriteOptions } from './types.ts'
 
@@ -30,13 +30,14 @@ export function answerOf<T>(
   return within(counted, { signals, deadline: deadline + LATE_MS })
 }
 
+/** Where a caller's step runs, and when the caller stops waiting. */
+export type StepTarget = Pick<Call, 'view' | 'storedKey' | 'limit'>
+
 /** Runs one step on a stored key for a caller. */
 export function answerStep(
-  view: View,
+  { view, storedKey, limit }: StepTarget,
   operation: Operation<readonly Arg[], Reply>,
-  storedKey: string,
   args: readonly Arg[],
-  limit: Limit,
 ): Promise<Reply> {
   const { core } = view
   return answerOf(view, runStep(core, operation, storedKey, args, commandCall(core, limit)), limit)

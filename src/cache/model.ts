@@ -60,7 +60,7 @@ export interface Format {
   /** Writes in place of the step of an entry; undefined: this verb has a step. */
   write?(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> | undefined
   /** Asks the store for the lifetime that is left: the text of a value does not say it. */
-  timeLeft?(view: View, storedKey: string, limit: Limit): Promise<Reply>
+  timeLeft?(target: Pick<Call, 'view' | 'storedKey' | 'limit'>): Promise<Reply>
 }
 
 /** What a write stores under a key, by `set`, `add`, `fill` or `rewrite` (`steps/values.ts`). */

@@ -102,7 +102,7 @@ export async function writeStamped(view: View, storedKey: string, write: Stamped
   const reading = remembered ? currentVersions(view, names, life.lifeMs, limit) : undefined
   reading?.catch(nothing)
   const writing = send(verb, versions, id, deadId)
-  const written = await (remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit))
+  const written = await (remembered ? writing : renewTags(view, writing, names, { lifeMs: life.lifeMs, limit }))
   const now = reading && written === 1 ? await afterWrite(reading) : versions
   const isSame =
     now.generation === versions.generation && names.every((name) => now.tags.get(name) === versions.tags.get(name))
@@ -115,8 +115,7 @@ export async function renewTags<T>(
   view: View,
   writing: Promise<T>,
   names: readonly string[],
-  lifeMs: number,
-  limit: Limit,
+  { lifeMs, limit }: { readonly lifeMs: number; readonly limit: Limit },
 ): Promise<T> {
   const { core, space } = view
   const renew = (): Promise<unknown> => core.versions.renew(space, names, commandCall(core, NO_LIMIT), lifeMs)

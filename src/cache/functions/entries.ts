@@ -59,12 +59,12 @@ export async function add<F extends object>(
     // Of what was found live, all is known.
     return tried && 'known' in tried && !tried.known.dead ? { reply: 0 } : tried
   }
-  const work: Parameters<typeof readThenRun>[3] = async (to, deadId) => {
+  const work: Parameters<typeof readThenRun>[2] = async (to, deadId) => {
     const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId, steps })
   }
-  return (await readThenRun(view, key, limit, work, { attempt })) === 1
+  return (await readThenRun(view, key, work, { limit, attempt })) === 1
 }
 
 /** Whether there is a fresh value. Rejects when the store does not answer. */
@@ -84,9 +84,10 @@ export async function has<F extends object>(
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
   const view = viewOf(cache, key)
   const limit = limitOf(view, options)
-  const ask = (to: string, dead: string): Promise<Reply> => verbStep(view, 'read', to, ['ttl', dead], limit)
-  const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
-    readThenRun(view, key, limit, ask))
+  const ask = (to: string, dead: string): Promise<Reply> =>
+    verbStep({ view, storedKey: to, limit }, 'read', ['ttl', dead])
+  const left = await (view.core.format.timeLeft?.({ view, storedKey: view.space.key(key), limit }) ??
+    readThenRun(view, key, ask, { limit }))
   return left === null ? undefined : untilEnd(left)
 }
 
@@ -105,15 +106,15 @@ export async function touch<F extends object>(
   const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
-    const touching = verbStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
-    return (await renewTags(view, touching, names, lifeMs, limit)) || null
+    const touching = verbStep({ view, storedKey: to, limit }, 'once', ['touch', id, freshMs, lifeMs])
+    return (await renewTags(view, touching, names, { lifeMs, limit })) || null
   }
   const attempt = unread(view, key, limit, {
     send: (to, generation) =>
-      verbStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
+      verbStep({ view, storedKey: to, limit }, 'once', ['touch', `=${generation}${core.marks}`, freshMs, lifeMs]),
     ended: () => ({ reply: null }),
   })
-  const touched = await runOnLive(view, key, limit, work, { attempt })
+  const touched = await runOnLive(view, key, work, { limit, attempt })
   return touched === 1
 }
 
@@ -141,13 +142,14 @@ export function take<T = unknown>(
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
   const view = viewOf(cache, key)
   const limit = limitOf(view, options, READ)
-  const step = (to: string, id: string): Promise<Reply> => verbStep(view, 'once', to, ['take', id], limit)
+  const step = (to: string, id: string): Promise<Reply> =>
+    verbStep({ view, storedKey: to, limit }, 'once', ['take', id])
   const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })
   const { tags } = ownOf(options)
-  const text = await runOnLive(view, key, limit, step, tags ? { tags } : { attempt })
+  const text = await runOnLive(view, key, step, tags ? { limit, tags } : { limit, attempt })
   const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
@@ -178,7 +180,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   const { core, space } = view
   const limit = limitOf(view, options, READ)
   const to = space.key(key)
-  const timing = core.format.timeLeft?.(view, to, limit)
+  const timing = core.format.timeLeft?.({ view, storedKey: to, limit })
   const near = timing ? undefined : nearEntry(view, key)
   if (isFresh(near)) {
     const { value, writtenMs, freshUntilMs, extras } = near

@@ -21,7 +21,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
   const { freshMs } = lifeOf(core, { ...options, grace: 0 })
   const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
-    verbStep(view, 'once', to, ['increment', dead, id, freshMs, by, generation], limit)
+    verbStep({ view, storedKey: to, limit }, 'once', ['increment', dead, id, freshMs, by, generation])
   const id = randomId()
   let attempt: Attempt | undefined = unread(view, key, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
@@ -31,12 +31,12 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   let reply: Reply
   // Null: another generation's counter has come since it was looked for.
   do {
-    const add: Parameters<typeof readThenRun>[3] = async (to, dead, known) => {
+    const add: Parameters<typeof readThenRun>[2] = async (to, dead, known) => {
       // Read after this call began: a counter of an older one would be lost.
       const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
-    reply = await readThenRun(view, key, limit, add, { attempt })
+    reply = await readThenRun(view, key, add, { limit, attempt })
     attempt = undefined
   } while (reply === null)
   if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')

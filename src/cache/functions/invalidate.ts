@@ -61,8 +61,8 @@ export async function expire(
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const to = view.space.key(key)
-  const step = (): Promise<unknown> => verbStep(view, 'repeat', to, ['expire', ''], limit)
-  const expiring = detachLoadsAndWrite(view, [to], limit, step, pendingFill(view.core, to))
+  const step = (): Promise<unknown> => verbStep({ view, storedKey: to, limit }, 'repeat', ['expire', ''])
+  const expiring = detachLoadsAndWrite(view, [to], step, { limit, ready: pendingFill(view.core, to) })
   return (await orReportAsEvent(view, options, expiring, 0)) === 1
 }
 

@@ -1,7 +1,6 @@
 import type { Arg, Effect, Reply } from '../../protocol/operation.ts'
-import type { Limit } from '../../runtime/deadline.ts'
-import { answerStep } from '../answer.ts'
-import type { Core, View } from '../model.ts'
+import { answerStep, type StepTarget } from '../answer.ts'
+import type { Core } from '../model.ts'
 import type { Steps } from '../steps/by-effect.ts'
 import { verbScripts } from '../steps/entry.ts'
 
@@ -11,12 +10,6 @@ export function verbsOf({ format }: Core): Steps {
 }
 
 /** Runs the step of a verb that only some caches have on a stored key for a caller. */
-export function verbStep(
-  view: View,
-  effect: Effect,
-  storedKey: string,
-  args: readonly Arg[],
-  limit: Limit,
-): Promise<Reply> {
-  return answerStep(view, verbsOf(view.core)[effect], storedKey, args, limit)
+export function verbStep(target: StepTarget, effect: Effect, args: readonly Arg[]): Promise<Reply> {
+  return answerStep(target, verbsOf(target.view.core)[effect], args)
 }

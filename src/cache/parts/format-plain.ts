@@ -36,7 +36,7 @@ export function plain(): PlainFormat {
     stamp: { versions: NO_VERSIONS, names: [], remembered: false },
     read: readValue,
     write: writeValue,
-    timeLeft: (view, key, limit) => answerStep(view, readPlain, key, ['ttl', ''], limit),
+    timeLeft: (target) => answerStep(target, readPlain, ['ttl', '']),
   }
   return format
 }
