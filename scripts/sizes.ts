@@ -79,7 +79,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 77_260 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 77_300 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },
@@ -149,7 +149,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/structures/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 3500,
-    budget: 6_800,
+    budget: 7_070,
   },
   {
     name: 'one structure (hash) beside createCache + upstashStore',
@@ -165,7 +165,7 @@ const entries: readonly Entry[] = [
     target: 2600,
     budget: 7_370,
   },
-  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_280 },
+  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_330 },
   { name: 'createCache', takes: cache, budget: 30_440 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
