@@ -5,6 +5,8 @@ import type { Context, Env, MiddlewareHandler } from 'hono'
 export interface SessionMiddlewareOptions<T extends object, E extends Env = Env> {
   /** What `createSessions` made, or how to come by it for a request, such as from `c.env`. Asked once per request. */
   readonly sessions: Sessions<T> | ((c: Context<E>) => Sessions<T> | Promise<Sessions<T>>)
+  /** By when the session must be opened, and saved, in epoch ms; it then throws `TIMEOUT`. @default the store's own limit for each */
+  readonly deadline?: (c: Context<E>) => number
 }
 
 /** What `session` adds to an application's environment: `c.var.session`. */
@@ -20,7 +22,7 @@ export interface SessionVariables<T extends object> {
 export function session<T extends object, E extends Env = Env>(
   options: SessionMiddlewareOptions<T, E>,
 ): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
-  const { sessions, ...others } = options ?? {}
+  const { sessions, deadline, ...others } = options ?? {}
   for (const name of Object.keys(others)) {
     throw new HitherError('INVALID_ARGUMENT', `session has no option ${name}`)
   }
@@ -29,10 +31,11 @@ export function session<T extends object, E extends Env = Env>(
   }
   return async (c, next) => {
     const all = typeof sessions === 'function' ? await sessions(c as unknown as Context<E>) : sessions
-    const opened = await all.open(c.req.raw, { signal: c.req.raw.signal })
+    const call = deadline && { deadline: deadline(c as unknown as Context<E>) }
+    const opened = await all.open(c.req.raw, { signal: c.req.raw.signal, ...call })
     c.set('session', opened)
     await next()
-    const cookie = await opened.save()
+    const cookie = await opened.save(call)
     if (!cookie) return
     c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')

@@ -8,11 +8,14 @@ const take = of('src/token/operations.ts', TOKENS)
 const once = of('src/once/operations.ts', TOKENS)
 const idempotency = of('src/idempotency/create-idempotency.ts', TOKENS)
 const record = of('src/idempotency/operations.ts', ['hono/idempotency.test.ts'])
+const session = of('adapters/hono/session.ts', ['hono/session.test.ts'])
 const middleware = of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])
 const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.ts'])
 const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
+  session('and saved by it', 'opened.save(call)', 'opened.save()'),
   // Counters
   counter('a count does not pass its max', "if (max !== '' && by > 0 && next > Number(max)) return null", ''),
   counter('a count that is above its max can go down', "max !== '' && by > 0 &&", "max !== '' &&"),
