@@ -92,7 +92,7 @@ function checkSecrets(secrets: readonly (Uint8Array | string)[]): Uint8Array<Arr
 
 /** A number, or an object of a length, would make as many zeros. */
 function bytesOf(secret: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  return ArrayBuffer.isView(secret) && secret.BYTES_PER_ELEMENT === 1 ? new Uint8Array(secret) : undefined
+  return secret.BYTES_PER_ELEMENT === 1 ? new Uint8Array(secret) : undefined
 }
 
 function badSecret(): HitherError {
