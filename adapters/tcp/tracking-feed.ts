@@ -107,12 +107,12 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
     if (isCluster) soon(NODES_MS)
   }
   return {
-    ride() {},
-    listen() {
+    onRead() {},
+    onKeep() {
       if (links.size === 0 && !cancel && !isOver) soon(0)
     },
     // The server reports this process's changes to all others.
-    tell() {},
+    publish() {},
     async close() {
       end()
     },
