@@ -1,6 +1,11 @@
 import { fold } from './find.ts'
 import type { Point } from './nearest.ts'
 
+/** Epoch ms by which a call ends. */
+export interface Until {
+  readonly deadline: number
+}
+
 /** Input that cannot be answered. The message says what to send instead. */
 export class BadQuery extends Error {}
 

@@ -1,6 +1,7 @@
 import type { AtomicStore, CommandStore } from 'hither'
 import { type Channel, channel } from 'hither/channel'
 import { type SortedSet, sortedSet } from 'hither/structures'
+import type { Until } from './query.ts'
 import type { Search } from './sign-in.ts'
 
 type Place = Pick<Search, 'name' | 'country'>
@@ -17,11 +18,6 @@ export interface MostSearched {
   readonly most?: readonly (Place & { readonly times: number })[]
   /** Why there is no list. */
   readonly off?: string
-}
-
-/** Epoch ms by which a call ends. */
-export interface Until {
-  readonly deadline: number
 }
 
 const SHOWN = 5

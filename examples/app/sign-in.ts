@@ -1,8 +1,7 @@
 import type { AtomicStore } from 'hither'
 import { createSessions, type Session, type Sessions } from 'hither/session'
 import type { Nearest } from './nearest.ts'
-import { BadQuery } from './query.ts'
-import type { Until } from './searches.ts'
+import { BadQuery, type Until } from './query.ts'
 
 /** A question that was answered, named by the place nearest to it: no text of a visitor is ever shown to another. */
 export interface Search {
