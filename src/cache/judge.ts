@@ -52,7 +52,7 @@ export function judgeUsual(
   const entry = text && generation ? parseCurrent(text, generation, block) : undefined
   if (!entry) return undefined
   advance(clock, entry)
-  return isFresh(entry, clock.now) ? entry : undefined
+  return isFreshBy(clock, entry) ? entry : undefined
 }
 
 /**
@@ -70,7 +70,7 @@ export function judge(
   const isForeign = !marks.includes(entry.mark)
   const dead = stands === 'valid' && !isForeign ? '' : entry.id
   if (stands === 'valid') advance(clock, entry)
-  const isLive = stands === 'valid' && (entry.id === liveId || isFresh(entry, clock.now))
+  const isLive = stands === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
   const hasGrace = entry.freshUntilMs !== entry.expiresMs
   const isStale = !isLive && stands !== 'dead' && hasGrace && isKept(entry, clock.now())
   if (isForeign) return { status: 'absent', dead, foreign: isLive || isStale }
@@ -80,4 +80,8 @@ export function judge(
 /** The store's clock is at least where an entry under grace was written. */
 function advance(clock: StoreClock, entry: Entry): void {
   if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
+}
+
+function isFreshBy(clock: StoreClock, entry: Entry): boolean {
+  return isFresh(entry, clock.now)
 }

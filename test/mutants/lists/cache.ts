@@ -69,7 +69,7 @@ export const mutants: readonly Mutant[] = [
   write('and that of a write', 'setMany(aboutKey(view, key), [[', 'setMany(view, [[', inEvents),
   write('and one of many writes', 'writeStamped(aboutKey(view, pairs[i]?.[0]), to', 'writeStamped(view, to', inEvents),
   write('and that of a delete', "typeof keys === 'string' ? aboutKey(from, keys) : from", 'from', inEvents),
-  engine('a number below a second is told once', ' && !core.hasWarnedOfUnit', ''),
+  engine('a number below a second is reported once', ' && !core.hasWarnedOfUnit', ''),
   engine('and no number above', ' && ttl < 1000', ''),
   checks('a url is no store', 'given instanceof URL', 'false'),
   runLoader("a loader's grace is told nothing of its unit", 'ttl: 1000 }).lifeMs - 1000', 'ttl: 1 }).lifeMs - 1'),
@@ -246,7 +246,7 @@ export const mutants: readonly Mutant[] = [
   tags('tags a loader names are needed', 'if (version === undefined) isComplete = false', '', UNIT),
   flight('a load that is over leaves the map', 'takeOut(core, flight)\n    onDecided?.(true)', 'onDecided?.(true)'),
   flight(
-    'a write parts a load from its key',
+    'a write detaches a load from its key',
     'if (!flight) return undefined\n  flight.isDetached = true\n  takeOut(core, flight)',
     'if (!flight) return undefined',
     UNIT,
@@ -258,7 +258,7 @@ export const mutants: readonly Mutant[] = [
     UNIT,
   ),
   lease(
-    'the lease of a parted load is given back to the next',
+    'the lease of a detached load is released for the next',
     "if (predecessor?.isDetached && predecessor.lease.token && predecessor.state !== 'over')\n    await release(request, predecessor.lease.token)",
     '',
     UNIT,
@@ -592,7 +592,7 @@ export const mutants: readonly Mutant[] = [
     'false; )\n      await within(settledOrTimeout(Promise.all(fillings)), limit)',
   ),
   write(
-    'a plain write parts the loads that begin meanwhile',
+    'a plain write detaches the loads that begin meanwhile',
     'fill of a load that has begun meanwhile.\n      detach()',
     'fill of a load that has begun meanwhile.',
   ),
@@ -613,7 +613,7 @@ export const mutants: readonly Mutant[] = [
     'if (!token) return ((!reading',
   ),
   write(
-    'a call that ends before its turn is told once',
+    'a call that ends before its turn is reported once',
     'ready?.catch(nothing)\n  const { guardsFills',
     'const { guardsFills',
     ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],

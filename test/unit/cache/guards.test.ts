@@ -37,7 +37,7 @@ describe('an invalidation during a load', () => {
     'keepStale, there': ({ there }) => there.invalidateTags(['t'], { keepStale: true }),
   }
   for (const [name, end] of Object.entries(ends)) {
-    it(`parts it from its key, and a later caller does not wait for it: ${name}`, async () => {
+    it(`detaches it from its key, and a later caller does not wait for it: ${name}`, async () => {
       const both = two()
       const door = Promise.withResolvers<string>()
       const old = both.here.getOrSet('k', () => door.promise, { tags: ['t'] })
@@ -86,7 +86,7 @@ describe('a caller that leaves', () => {
     await expect(answer).rejects.toBe(left)
     expect(signal.aborted).toBe(true)
   })
-  it('is told so, where a stale copy is', async () => {
+  it('gets the reason, where there is a stale copy', async () => {
     const { here } = two()
     await here.set('k', 'old', { ttl: '1m', grace: '1m' })
     await here.expire('k')
@@ -465,7 +465,7 @@ describe('what a call asks for', () => {
     expect(await view.getOrSet('k', () => 2, { refresh: () => true })).toBe(1)
     await here.flush()
   })
-  it('a codec that rejects is told once, to its caller', async () => {
+  it('a codec that rejects is reported once, to its caller', async () => {
     const refused = new Error('no')
     const codec: Codec = { mark: 'X', encode: () => Promise.reject(refused), decode: (text) => text }
     const cache = createCache({ store: memoryStore(), codec, ttl: '1m' })
