@@ -106,9 +106,11 @@ describe('session of hither/hono', () => {
   it('asks a function once per request, and refuses what makes no sessions', async () => {
     const sessions = make()
     const app = new Hono()
-      .use(session({ sessions: async () => sessions }))
+      .use(session({ sessions: async (c) => (c.req.path === '/' ? sessions : (undefined as never)) }))
       .get('/', (c) => c.text(`${c.var.session.isNew}`))
     expect(await (await app.request('https://a.example/')).text()).toBe('true')
     expect(() => session({ sessions: {} as never })).toThrow('session takes { sessions }')
+    expect(() => session(undefined as never)).toThrow('session takes { sessions }')
+    expect(() => session({ sessions, secure: false } as never)).toThrow('session has no option secure')
   })
 })
