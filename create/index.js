@@ -84,6 +84,12 @@ function checkEmpty(folder, shown) {
   if (found.length > 0) throw new Stop(`${shown} is not empty (it has ${found[0]}): name another folder`, 1)
 }
 
+/** Whether a Node of this version runs a TypeScript file as it is. */
+function runsTypeScript(node) {
+  const [major, minor] = node.split('.').map(Number)
+  return major > 22 || (major === 22 && minor >= 18)
+}
+
 async function main() {
   const { values, positionals } = parse()
   if (values.help) return console.log(HELP)
@@ -106,6 +112,7 @@ async function main() {
     writeFileSync(join(path, name), text, { flag: 'wx' })
   }
   const isHere = path === process.cwd()
+  const isOld = template === 'node' && !runsTypeScript(process.versions.node)
   const steps = [
     ...(isHere ? [] : [`cd ${/\s/.test(folder) ? JSON.stringify(folder) : folder}`]),
     'npm install',
@@ -114,6 +121,11 @@ async function main() {
   console.log(
     `A ${title} is in ${isHere ? 'this folder' : folder}. Next:\n\n${steps.map((step) => `  ${step}`).join('\n')}\n`,
   )
+  if (isOld) {
+    console.log(
+      `npm start needs Node 22.18 or later, and this is ${process.versions.node}: until then, npx tsx index.ts\n`,
+    )
+  }
 }
 
 try {

@@ -62,6 +62,17 @@ async function project(template: string): Promise<string> {
 }
 
 describe('the command', () => {
+  it.each([
+    ['20.20.2', /npm start needs Node 22\.18 or later, and this is 20\.20\.2: until then, npx tsx index\.ts\n/],
+    ['22.17.1', /this is 22\.17\.1/],
+    ['22.18.0', /^(?!.*needs Node)/s],
+    ['24.0.0', /^(?!.*needs Node)/s],
+  ])('says on Node %s whether it runs what it has written', async (version, said) => {
+    const as = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`
+    const args = ['--import', as, join(root, 'create/index.js'), `on-${version}`, '--template', 'node']
+    const { stdout } = await run(process.execPath, args, { cwd: home })
+    expect(stdout).toMatch(said)
+  })
   it('is one small package without dependencies', () => {
     const installed = join(home, 'installed/node_modules')
     expect(readdirSync(installed).filter((name) => !name.startsWith('.'))).toEqual(['create-hither'])
