@@ -40,9 +40,11 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (at < retryAt && fault) throw fault
       const opened: Connection = openConnection(settings, (error, hasOpened) => {
         if (current === opened) current = undefined
-        failures = hasOpened ? 0 : failures + 1
+        // Who is not let in is not let in a moment later.
+        const isGood = hasOpened && error.code !== 'UNAUTHORIZED'
+        failures = isGood ? 0 : failures + 1
         fault = error
-        retryAt = hasOpened ? 0 : now() + backoff(failures)
+        retryAt = isGood ? 0 : now() + backoff(failures)
       })
       current = opened
       return opened
