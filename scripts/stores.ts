@@ -3,6 +3,7 @@
  *
  *   npm run stores                     writes them
  *   npm run stores -- --check          fails where the page says something else; a version alone may differ
+ *   npm run stores -- --only PART      runs the systems with this in their names, and leaves the other rows as they are
  *
  * A system whose program is not on this machine keeps its row, and what to install is printed.
  */
@@ -16,6 +17,8 @@ import { parse, render, replace } from './stores/table.ts'
 
 const file = fileURLToPath(new URL('../docs/stores.md', import.meta.url))
 const check = process.argv.includes('--check')
+const onlyAt = process.argv.indexOf('--only')
+const only = onlyAt < 0 ? '' : (process.argv[onlyAt + 1] ?? '')
 const failures: string[] = []
 
 async function cell(probe: Probe, trial: Parameters<Probe>[0]): Promise<string> {
@@ -58,9 +61,13 @@ const absent: string[] = []
 for (const system of systems) {
   const startedAt = performance.now()
   const { name, program } = system
+  const known = stored.get(name)
+  if (!name.includes(only)) {
+    if (known) rows.set(name, { ...known })
+    continue
+  }
   const found = program && (await find(program))
   if (program && !found) {
-    const known = stored.get(name)
     if (known) rows.set(name, { ...known })
     absent.push(
       `${name}: left as it is. To run it: ${recipes[program].wanted}, or node scripts/servers.ts install ${program}`,
