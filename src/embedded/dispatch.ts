@@ -84,14 +84,14 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error
     // What is refused before it runs spoils a transaction; a MULTI or WATCH within one runs, and does not.
-    if (isAllowed || !client.queue) return error
-    if ((args[0] as string).toLowerCase() !== 'exec') client.aborted = true
-    else {
+    if (isAllowed) return error
+    if ((args[0] as string).toLowerCase() === 'exec') {
       client.queue = undefined
       client.aborted = false
       engine.unwatch(client)
       return new ReplyError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, '')}`)
     }
+    if (client.queue) client.aborted = true
     return error
   } finally {
     if (engine.depth === 0) engine.waiters.serve()

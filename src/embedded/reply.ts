@@ -112,7 +112,8 @@ const list = (mark: string, items: readonly Reply[], count: number, resp: 2 | 3)
   return text
 }
 
-const errorLine = (message: string): string => message.replace(/^[\r\n]+|[\r\n]+$/g, '').replace(/[\r\n]/g, ' ')
+/** An error is one line. */
+export const errorLine = (message: string): string => message.replace(/^[\r\n]+|[\r\n]+$/g, '').replace(/[\r\n]/g, ' ')
 
 /** A reply on the wire, one unit a byte. */
 export function encode(reply: Reply, resp: 2 | 3): string {

@@ -4,7 +4,19 @@ import type { Script } from './contracts.ts'
 import { type Client, type Engine, LATER, type Outcome, type Queued } from './contracts.ts'
 import { sha1 } from './digest.ts'
 import { type Library, libraryText, readLibrary, readRows } from './function-library.ts'
-import { BigNumber, Bool, Double, fail, MapReply, NULL_ARRAY, type Reply, SetReply, Simple, Verbatim } from './reply.ts'
+import {
+  BigNumber,
+  Bool,
+  Double,
+  errorLine,
+  fail,
+  MapReply,
+  NULL_ARRAY,
+  type Reply,
+  SetReply,
+  Simple,
+  Verbatim,
+} from './reply.ts'
 import { GUARD, NIL, NIL_GUARD } from './script-guard.ts'
 
 /** What passes between a script and the engine; strings hold one byte a unit. */
@@ -240,7 +252,7 @@ function toLua(reply: Reply, resp: 2 | 3, marksNil: boolean): LuaValue {
   if (reply === null || reply === NULL_ARRAY) return resp === 3 && marksNil ? { ok: NIL } : null
   if (typeof reply === 'string' || typeof reply === 'number' || typeof reply === 'bigint') return reply
   if (Array.isArray(reply)) return reply.map((item) => toLua(item, resp, marksNil))
-  if (reply instanceof ReplyError) return { err: reply.message }
+  if (reply instanceof ReplyError) return { err: errorLine(reply.message) }
   if (reply instanceof Simple) return { ok: reply.text }
   if (reply instanceof Double) return resp === 3 ? { double: reply.value } : reply.text
   if (reply instanceof MapReply) {

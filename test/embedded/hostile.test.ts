@@ -2,11 +2,13 @@ import { embeddedStore } from 'hither/embedded'
 import { lua } from 'hither/lua'
 import { describe, expect, it } from 'vitest'
 import { createConnection, Engine } from '../../src/embedded/index.ts'
+import { rounds } from '../support/rounds.ts'
+import { seedOfTheDay } from '../support/seed.ts'
 import { createChance } from './support/history.ts'
 import { overEngine } from './support/servers.ts'
 
-const SEED = 20260
-const TOTAL = Number(process.env.HITHER_FUZZ_BYTES ?? 1_000_000)
+const SEED = seedOfTheDay()
+const TOTAL = Number(process.env.HITHER_FUZZ_BYTES ?? rounds({ quick: 1_000_000, soak: 10_000_000 }))
 
 const PIECES = [
   '*1\r\n$4\r\nPING\r\n',

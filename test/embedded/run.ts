@@ -18,6 +18,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     most: { type: 'string', default: '12' },
     url: { type: 'string', default: '' },
+    talks: { type: 'boolean', default: false },
     brief: { type: 'boolean', default: false },
   },
 })
@@ -31,6 +32,7 @@ const started = performance.now()
 const { commands, errors, perCommand, differences } = await compare(url, engine, grammars, {
   seed: Number(values.seed),
   total: Number(values.total),
+  talks: values.talks,
   most: Number(values.most),
 })
 const shown = (args: readonly string[]): string => args.map((arg) => JSON.stringify(arg)).join(' ')

@@ -31,7 +31,6 @@ function setBit(client: Client, args: readonly string[]): Reply {
 /** The first and the last bit of a range in bytes or bits; undefined where it is empty. */
 function bitRange(length: number, from: number, to: number, unit: number): readonly [number, number] | undefined {
   const total = (length * 8) / unit
-  if (from < 0 && to < 0 && from > to) return undefined
   const first = Math.max(0, from < 0 ? total + from : from)
   const last = Math.min(total - 1, Math.max(0, to < 0 ? total + to : to))
   return first > last ? undefined : [first * unit, last * unit + unit - 1]
@@ -49,6 +48,7 @@ function count(client: Client, args: readonly string[]): Reply {
   const asked = args.length > 2 ? ([int(args[2]), int(args[3]), unitOf(args[4])] as const) : undefined
   const value = client.string(args[1] as string)
   if (value === undefined) return 0
+  if (asked && asked[0] < 0 && asked[1] < 0 && asked[0] > asked[1]) return 0
   const range = asked ? bitRange(value.length, ...asked) : ([0, value.length * 8 - 1] as const)
   if (!range) return 0
   let sum = 0

@@ -30,8 +30,7 @@ function add(client: Client, args: readonly string[]): Reply {
   while (/^(nx|xx|ch)$/i.test(args[at] ?? '')) at++
   const options = args.slice(2, at)
   if (options.some((word) => /^nx$/i.test(word)) && options.some((word) => /^xx$/i.test(word))) {
-    if ((args.length - at) % 3 !== 0) fail(SYNTAX)
-    fail('ERR XX and NX options at the same time are not compatible')
+    fail(SYNTAX)
   }
   if ((args.length - at) % 3 !== 0) fail(SYNTAX)
   const words = ['zadd', args[1] as string, ...options]

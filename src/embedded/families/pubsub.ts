@@ -1,7 +1,7 @@
 import { Channels } from '../channels.ts'
 import { type Client, type Family, type Outcome, type Run, SENT } from '../contracts.ts'
 import { matchGlob } from '../glob.ts'
-import { fail, MapReply, Push } from '../reply.ts'
+import { fail, Push } from '../reply.ts'
 
 type Kind = 'channels' | 'patterns' | 'shardChannels'
 const MAPS = { channels: 'byName', patterns: 'byPattern', shardChannels: 'byShard' } as const
@@ -51,7 +51,7 @@ export const pubsub: Family = {
   'pubsub|shardchannels': (client, args) => names(client.engine.channels.byShard, args[2]),
   'pubsub|numpat': (client) => client.engine.channels.byPattern.size,
   'pubsub|numsub': (client, args) =>
-    new MapReply(args.slice(2).flatMap((name) => [name, client.engine.channels.byName.get(name)?.size ?? 0])),
+    args.slice(2).flatMap((name) => [name, client.engine.channels.byName.get(name)?.size ?? 0]),
   'pubsub|shardnumsub': (client, args) =>
-    new MapReply(args.slice(2).flatMap((name) => [name, client.engine.channels.byShard.get(name)?.size ?? 0])),
+    args.slice(2).flatMap((name) => [name, client.engine.channels.byShard.get(name)?.size ?? 0]),
 }

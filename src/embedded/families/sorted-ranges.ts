@@ -37,6 +37,10 @@ function readOptions(
   if (options.limit && options.limit[1] !== -1 && options.by === 'rank') {
     fail('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX')
   }
+  // A LIMIT without an end is let through, and means nothing for ranks.
+  if (options.by === 'rank') {
+    options.limit = undefined
+  }
   if (options.withScores && options.by === 'lex')
     fail('ERR syntax error, WITHSCORES not supported in combination with BYLEX')
   return options

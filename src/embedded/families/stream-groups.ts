@@ -124,6 +124,8 @@ function pending(client: Client, args: readonly string[]): Reply {
 const lagOf = (stream: Stream, group: Group): Int | null => {
   const { entriesAdded, size } = stream
   if (entriesAdded === 0 || size === 0) return 0
+  const first = stream.first() as StreamId
+  if (group.lastId < first && stream.maxDeletedId < first) return size
   const isKnown = group.entriesRead !== undefined && !hasGapsFrom(stream, group.lastId)
   const read = isKnown ? group.entriesRead : addedUpTo(stream, group.lastId)
   return read === undefined ? null : (add(entriesAdded, -read) ?? null)

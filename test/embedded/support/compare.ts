@@ -3,6 +3,7 @@ import { isSame } from './allowed.ts'
 import type { Grammar } from './grammar.ts'
 import { createChance, makeCommand, ONE_SCORE } from './history.ts'
 import { overEngine, overSocket, type Server } from './servers.ts'
+import { makeTalk } from './talk.ts'
 import type { Typed } from './typed.ts'
 import { type Step, wrap } from './wrapped.ts'
 
@@ -60,7 +61,7 @@ export async function compare(
   url: string,
   engine: Engine,
   grammars: readonly Grammar[],
-  options: { seed: number; total: number; most?: number },
+  options: { seed: number; total: number; most?: number; talks?: boolean },
 ): Promise<Comparison> {
   const { seed, total, most = 20 } = options
   const redis = await overSocket(url)
@@ -72,7 +73,8 @@ export async function compare(
   try {
     for (let round = 0; commands < total && differences.length < most; round++) {
       const chance = createChance(seed + round)
-      const pool = (seed + round) % 4 === 0 ? grammars : family(grammars, chance)
+      const pool =
+        options.talks && (seed + round) % 8 === 1 ? [] : (seed + round) % 4 === 0 ? grammars : family(grammars, chance)
       const history = makeHistory(chance, pool)
       const sent = history.map(({ args }) => args)
       const both = await Promise.all([redis, ours].map((server: Server) => server.ask(sent)))
@@ -109,6 +111,8 @@ export async function compare(
 const START = [
   ['RESET'],
   ['FLUSHALL'],
+  ['SCRIPT', 'FLUSH'],
+  ['FUNCTION', 'FLUSH'],
   ['RPUSH', 'p:list', 'a'],
   [
     'ZADD',
@@ -122,13 +126,16 @@ const START = [
 function makeHistory(chance: () => number, pool: readonly Grammar[]): Step[] {
   const commands: (readonly string[])[] = []
   for (let i = 0; i < HISTORY; i++) {
-    const args = makeCommand(chance, pool[Math.floor(chance() * pool.length)] as Grammar)
+    const args =
+      pool.length === 0 ? makeTalk(chance) : makeCommand(chance, pool[Math.floor(chance() * pool.length)] as Grammar)
+    if (args.length === 0) continue
     commands.push(args)
     // What is left of a set is up to chance then.
     if (/^spop$/i.test(args[0] as string) && args.length > 1) commands.push(['DEL', args[1] as string])
   }
   const start = chance() < 0.5 ? START : [...START.slice(0, -1), { args: ['HELLO', '3'], as: ['HELLO', '3'] }]
-  return [...start, ...wrap(chance, commands)]
+  // What changes the connection itself stays as it is.
+  return [...start, ...(pool.length === 0 ? commands.map((args) => ({ args, as: args })) : wrap(chance, commands))]
 }
 
 const isQueued = (reply: Typed): boolean =>

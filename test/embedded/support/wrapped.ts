@@ -43,7 +43,7 @@ function inTransactions(chance: Chance, commands: readonly (readonly string[])[]
     }
     if (chance() < 0.2) {
       if (chance() < 0.4) steps.push(plain(['WATCH', pick(chance, ['s:1', 'h:1', 'l:1', 'z:1', 't:1', 'x:1', 'g:1'])]))
-      if (chance() < 0.5) steps.push(plain(args))
+      steps.push(plain(args))
       if (chance() < 0.1) steps.push(plain(['UNWATCH']))
       steps.push(plain(['MULTI']))
       isOpen = true

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest'
+import { Engine } from '../../../src/embedded/index.ts'
+import type { Reply } from '../../../src/embedded/reply.ts'
+import { encode } from '../../../src/embedded/reply.ts'
+
+/** Replies that once differed from those of a Redis 8, as a Redis 8 gives them. Each line: a command, then what it answers. */
+const LINES: readonly (readonly [command: string, reply: string])[] = [
+  ['RPUSH l a b c', ':3'],
+  ['SORT l BY nosort DESC', '*3 $1 c $1 b $1 a'],
+  ['LSET l 4294967295 z', '+OK'],
+  ['LSET l 2147483647 z', '-ERR index out of range'],
+  ['LINDEX l -1', '$1 z'],
+  ['HSET h f inf g 0x1.8p3', ':2'],
+  ['HINCRBYFLOAT h f 1', '-ERR increment would produce NaN or Infinity'],
+  ['HINCRBYFLOAT h g 1', '$2 13'],
+  ['SET s 0x10', '+OK'],
+  ['INCRBYFLOAT s 0x1p4', '$2 32'],
+  ['BITPOS s 1 "" 0 100 BYTE', '-ERR syntax error'],
+  ['BITPOS s 1 0 x 100', '-ERR syntax error'],
+  ['SET n \u0000', '+OK'],
+  ['BITPOS n 0 -1 -9', ':0'],
+  [
+    'HRANDFIELD h -9223372036854775808',
+    '-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
+  ],
+  ['HRANDFIELD h 9223372036854775807 WITHVALUES', '-ERR value is out of range'],
+  ['HEXPIRE h 9223372036854775807 x FIELDS 1 f', "-ERR invalid expire time in 'hexpire' command"],
+  ['HSETEX h FIELDS 9223372036854775807 a b', '-ERR invalid number of fields'],
+  ['HGETEX h PX 0 FIELDS 2 f f', '*2 $3 inf $-1'],
+  ['HSCAN h 5', '*2 $1 0 *2 $1 g $2 13'],
+  ['ZADD z 1 a 2 b 3 c', ':3'],
+  ['ZCOUNT z 0x1 2', '-ERR min or max is not a float'],
+  ['ZRANGE z 0 -1 REV LIMIT 1 -1', '*3 $1 c $1 b $1 a'],
+  ['ZINCRBY z -0 m', '$2 -0'],
+  ['GEOADD g XX NX 1 1 a', '-ERR syntax error'],
+  ['GEOADD g 200 -0 a', '-ERR invalid longitude,latitude pair 200.000000,-0.000000'],
+  ['GEOADD g 13.36 38.11 a 15.08 37.50 b 2.35 48.85 c', ':3'],
+  ['GEORADIUS g 14 38 200 km', '*2 $1 a $1 b'],
+  ['GEOSEARCH g FROMLONLAT 14 38 BYRADIUS 3000 km COUNT 1 ANY', '*1 $1 a'],
+  ['XADD x 7-1 a b', '$3 7-1'],
+  ['XGROUP CREATE x g2 1-2 ENTRIESREAD 100', '+OK'],
+  ['XGROUP CREATE x g1 0', '+OK'],
+  [
+    'XINFO GROUPS x',
+    '*2 *12 $4 name $2 g1 $9 consumers :0 $7 pending :0 $17 last-delivered-id $3 0-0 $12 entries-read $-1 $3 lag :1 *12 $4 name $2 g2 $9 consumers :0 $7 pending :0 $17 last-delivered-id $3 1-2 $12 entries-read :100 $3 lag :1',
+  ],
+  ['XINFO STREAM x COUNT 1', "-ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."],
+  ['BRPOPLPUSH none l 0.01 extra', "-ERR wrong number of arguments for 'brpoplpush' command"],
+  ['EXEC x', "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"],
+  ['MULTI', '+OK'],
+  ['MULTI', '-ERR MULTI calls can not be nested'],
+  ['WATCH s', '-ERR WATCH inside MULTI is not allowed'],
+  ['BLMOVE none l LEFT LEFT 0', '+QUEUED'],
+  ['BLPOP none 0', '+QUEUED'],
+  ['EXEC', '*2 $-1 *-1'],
+  ['PUBSUB NUMSUB a', '*2 $1 a :0'],
+]
+
+it('answers as a Redis 8 what it once answered otherwise', () => {
+  const engine = new Engine()
+  let last: Reply = null
+  const client = engine.connect({
+    reply: (reply) => {
+      last = reply
+    },
+    push() {},
+  })
+  for (const [command, expected] of LINES) {
+    client.submit(command.split(' ').map((word) => (word === '""' ? '' : word)))
+    expect([command, encode(last, 2).replaceAll('\r\n', ' ').trim()]).toEqual([command, expected])
+  }
+  engine.close()
+})
