@@ -52,69 +52,73 @@ const counted: string[] = []
 afterAll(() => console.log(`rounds, and wrong answers:\n${counted.join('\n')}`))
 
 for (const name of ['memory', 'TCP', 'Cluster', 'REST', 'Memcached', 'Memcached, three servers', 'NATS'] as const) {
-  it(`nothing comes back, ${name}`, async () => {
-    const { agents, stop } = await start(name)
-    const wanted = swapped.includes(name) ? SWAPPED.rounds : ROUNDS
-    const wrong: unknown[] = []
-    /** How many loads the value was made to go under, and how many had ended just before. */
-    let during = 0
-    let again = 0
-    const play = async (n: number): Promise<void> => {
-      const act = acts[n % acts.length] as Round['act']
-      const loadMs = n % 4 < 2 ? undefined : Math.floor(Math.random() * 6)
-      const round: Round = {
-        namespace: act === 'clear' ? `n${n}` : '',
-        key: `k${n}`,
-        act,
-        prior: n % 3 === 0,
-        ...(loadMs === undefined ? {} : { loadMs }),
-      }
-      const at = (i: number): Agent => agents[i % agents.length] as Agent
-      const [loading, acting] = [at(n), at(n + 1 + (Math.floor(n / agents.length) % (agents.length - 1)))]
-      await loading.begin(round)
-      if (loadMs === undefined) during++
-      else await pause(Math.floor(Math.random() * 6))
-      await acting.act(round)
-      const answers: Later[] = await Promise.all(agents.map((agent) => agent.later(round)))
-      await loading.end(round)
-      const old = await loading.old(round)
-      // What is stored may be stored after the answer.
-      await Promise.all(agents.map((agent) => agent.flush()))
-      const last = await Promise.all(agents.map((agent) => agent.get(round)))
+  it(
+    `nothing comes back, ${name}`,
+    async () => {
+      const { agents, stop } = await start(name)
+      const wanted = swapped.includes(name) ? SWAPPED.rounds : ROUNDS
+      const wrong: unknown[] = []
+      /** How many loads the value was made to go under, and how many had ended just before. */
+      let during = 0
+      let again = 0
+      const play = async (n: number): Promise<void> => {
+        const act = acts[n % acts.length] as Round['act']
+        const loadMs = n % 4 < 2 ? undefined : Math.floor(Math.random() * 6)
+        const round: Round = {
+          namespace: act === 'clear' ? `n${n}` : '',
+          key: `k${n}`,
+          act,
+          prior: n % 3 === 0,
+          ...(loadMs === undefined ? {} : { loadMs }),
+        }
+        const at = (i: number): Agent => agents[i % agents.length] as Agent
+        const [loading, acting] = [at(n), at(n + 1 + (Math.floor(n / agents.length) % (agents.length - 1)))]
+        await loading.begin(round)
+        if (loadMs === undefined) during++
+        else await pause(Math.floor(Math.random() * 6))
+        await acting.act(round)
+        const answers: Later[] = await Promise.all(agents.map((agent) => agent.later(round)))
+        await loading.end(round)
+        const old = await loading.old(round)
+        // What is stored may be stored after the answer.
+        await Promise.all(agents.map((agent) => agent.flush()))
+        const last = await Promise.all(agents.map((agent) => agent.get(round)))
 
-      const right = `${act === 'set' ? 'set' : 'new'}:${round.key}`
-      const judge = (what: string, ok: boolean): void => {
-        if (!ok) wrong.push({ what, round, answers, old, last })
+        const right = `${act === 'set' ? 'set' : 'new'}:${round.key}`
+        const judge = (what: string, ok: boolean): void => {
+          if (!ok) wrong.push({ what, round, answers, old, last })
+        }
+        judge('old callers', old.length === 3 && old.every((value) => value === `old:${round.key}`))
+        for (const { got, loaded } of answers) {
+          judge('get', got === right || (act !== 'set' && got === undefined))
+          judge('load', loaded.length === 3 && loaded.every((value) => value === right))
+        }
+        const runs = answers.reduce((all, each) => all + each.runs, 0)
+        // On a Cluster an entry and what it is valid under are not read at one instant: who reads between loads once more.
+        if (name === 'Cluster' && runs === 2) again++
+        else judge('loads', runs === (act === 'set' ? 0 : 1))
+        judge(
+          'resurrection',
+          last.every((value) => value === right),
+        )
       }
-      judge('old callers', old.length === 3 && old.every((value) => value === `old:${round.key}`))
-      for (const { got, loaded } of answers) {
-        judge('get', got === right || (act !== 'set' && got === undefined))
-        judge('load', loaded.length === 3 && loaded.every((value) => value === right))
+      try {
+        let next = 0
+        const lane = async (): Promise<void> => {
+          while (next < wanted) await play(next++)
+        }
+        await Promise.all(Array.from({ length: LANES }, lane))
+        counted.push(
+          `${name}: ${wanted} rounds, ${during} of them surely during the load, ${wrong.length} wrong, ${again} loaded again`,
+        )
+        expect(wrong.slice(0, 3)).toEqual([])
+        expect(during).toBeGreaterThan(wanted / 3)
+        expect(again).toBeLessThan(wanted / 50)
+        for (const agent of agents) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
+      } finally {
+        await stop()
       }
-      const runs = answers.reduce((all, each) => all + each.runs, 0)
-      // On a Cluster an entry and what it is valid under are not read at one instant: who reads between loads once more.
-      if (name === 'Cluster' && runs === 2) again++
-      else judge('loads', runs === (act === 'set' ? 0 : 1))
-      judge(
-        'resurrection',
-        last.every((value) => value === right),
-      )
-    }
-    try {
-      let next = 0
-      const lane = async (): Promise<void> => {
-        while (next < wanted) await play(next++)
-      }
-      await Promise.all(Array.from({ length: LANES }, lane))
-      counted.push(
-        `${name}: ${wanted} rounds, ${during} of them surely during the load, ${wrong.length} wrong, ${again} loaded again`,
-      )
-      expect(wrong.slice(0, 3)).toEqual([])
-      expect(during).toBeGreaterThan(wanted / 3)
-      expect(again).toBeLessThan(wanted / 50)
-      for (const agent of agents) expect(await agent.stats()).toMatchObject({ inFlight: 0, storeErrors: 0 })
-    } finally {
-      await stop()
-    }
-  }, 600_000)
+    },
+    rounds({ quick: 600_000, soak: 7_200_000 }),
+  )
 }
