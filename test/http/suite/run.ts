@@ -1,6 +1,6 @@
 /**
  * `npm run test:http-suite`: runs the public suite over every form of the proxy, prints the scores, and draws them in
- * docs/http-cache.md. With an argument only the forms whose names contain it are run, and nothing is drawn.
+ * docs/http-cache.md. With an argument only the forms whose names contain it are run, and only their rows are drawn.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { startGateway } from 'hither/node'
@@ -32,11 +32,12 @@ for (const form of formsOf(redis.url, gateway)) {
   missed.push(...score.missed.map((one) => `${name}: ${one.kind} ${one.outcome} ${one.id} ${one.reason}`))
 }
 console.log(`\n${rows.join('\n')}\n\n${missed.join('\n')}`)
-if (!only) {
-  const page = readFileSync(PAGE, 'utf8')
-  const [from, to] = [page.indexOf(BEGIN) + BEGIN.length, page.indexOf(END)]
-  writeFileSync(PAGE, `${page.slice(0, from)}${rows.join('\n')}\n${page.slice(to)}`)
-}
+const page = readFileSync(PAGE, 'utf8')
+const [from, to] = [page.indexOf(BEGIN) + BEGIN.length, page.indexOf(END)]
+const nameOf = (row: string): string | undefined => row.split(' | ')[0]
+const drawn = page.slice(from, to).trimEnd().split('\n')
+const kept = drawn.map((row) => rows.find((one) => one !== '' && nameOf(one) === nameOf(row)) ?? row)
+writeFileSync(PAGE, `${page.slice(0, from)}${(only ? kept : rows).join('\n')}\n${page.slice(to)}`)
 await origin.stop()
 await gateway.stop()
 await redis.stop()
