@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { lua } from '../adapters/lua/index.ts'
 import { Engine } from '../src/embedded/index.ts'
 import { TABLE_ROWS } from '../src/embedded/table-rows.ts'
 import { comparable, compare } from '../test/embedded/support/compare.ts'
@@ -15,8 +16,8 @@ import { startServer } from './servers.ts'
 const MARK = '<!-- commands: written by scripts/embedded-compatibility.ts -->'
 const total = Number(process.argv[2] ?? 100_000)
 
-const server = await startServer('redis8')
-const engine = new Engine()
+const server = await startServer('redis8', { args: ['--hz', '500'] })
+const engine = new Engine({ lua })
 const grammars = comparable(await readGrammars(server.url), engine)
 const { commands, differences, perCommand } = await compare(server.url, engine, grammars, { seed: 1, total })
 await server.stop()

@@ -86,13 +86,30 @@ export function fail(message: string): never {
   throw new ReplyError(message)
 }
 
+/** A whole number up to here has all of its digits. */
+const MOST_EXACT = 2 ** 62
+
+/** Whether the shortest digits of a large number stand just between it and the next: Redis takes one digit more then. */
+function isBetween(value: number, shortest: string): boolean {
+  if (value < MOST_EXACT || value > 1e25) return false
+  const [mantissa = '', power = '0'] = shortest.split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  const digits = BigInt(whole + fraction) * 10n ** BigInt(Number(power) - fraction.length)
+  const off = digits - BigInt(value)
+  return off !== 0n && (off < 0n ? -off : off) * 2n === BigInt(2 ** (Math.floor(Math.log2(value)) - 52))
+}
+
 /** As Redis writes a double: the fewest digits that read back as the same number. */
 function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (value === Number.POSITIVE_INFINITY) return 'inf'
   if (value === Number.NEGATIVE_INFINITY) return '-inf'
   if (value === 0) return Object.is(value, -0) ? '-0' : '0'
-  const [mantissa = '', power = '0'] = Math.abs(value).toExponential().split('e')
+  if (Number.isInteger(value) && Math.abs(value) <= MOST_EXACT) return `${BigInt(value)}`
+  const shortest = Math.abs(value).toExponential()
+  const [mantissa = '', power = '0'] = (
+    isBetween(Math.abs(value), shortest) ? Math.abs(value).toExponential(15) : shortest
+  ).split('e')
   const digits = mantissa.replace('.', '')
   const sign = value < 0 ? '-' : ''
   const exponent = Number(power)

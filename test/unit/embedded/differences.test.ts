@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Engine } from '../../../src/embedded/index.ts'
 import type { Reply } from '../../../src/embedded/reply.ts'
-import { encode } from '../../../src/embedded/reply.ts'
+import { Double, encode } from '../../../src/embedded/reply.ts'
 
 /** Replies that once differed from those of a Redis 8, as a Redis 8 gives them. Each line: a command, then what it answers. */
 const LINES: readonly (readonly [command: string, reply: string])[] = [
@@ -55,6 +55,17 @@ const LINES: readonly (readonly [command: string, reply: string])[] = [
   ['EXEC', '*2 $-1 *-1'],
   ['PUBSUB NUMSUB a', '*2 $1 a :0'],
 ]
+
+it('writes large numbers with the digits that a Redis 8 has', () => {
+  expect([2 ** 60 + 2 ** 59, 1e23, -1e23, 1e22, 1e21, -(2 ** 63)].map((value) => new Double(value).text)).toEqual([
+    '1729382256910270464',
+    '99999999999999990000000',
+    '-99999999999999990000000',
+    '1e+22',
+    '1e+21',
+    '-9223372036854776000',
+  ])
+})
 
 it('answers as a Redis 8 what it once answered otherwise', () => {
   const engine = new Engine()
