@@ -50,6 +50,8 @@ const onlyNode = [
   'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/stall.test.ts',
+  'test/unit/memcached/guards.test.ts',
+  'test/unit/nats/**',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
   'test/unit/protocol/kind.test.ts',

@@ -34,7 +34,7 @@ export function toPlain(reply: Wire): PlainReply {
   return Array.isArray(reply) ? reply.map(toPlain) : (reply as PlainReply)
 }
 
-export function fromPlain(reply: PlainReply): Wire {
+function fromPlain(reply: PlainReply): Wire {
   if (Array.isArray(reply)) return reply.map(fromPlain)
   return reply !== null && typeof reply === 'object' && 'error' in reply
     ? new ReplyError(String(reply.error))

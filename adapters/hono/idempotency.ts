@@ -57,7 +57,7 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     const keys = typeof idempotency === 'function' ? idempotency(c) : idempotency
     const attempt = await keys.begin(key, {
       scope: owner,
-      fingerprint: await fingerprintOf(c.req.raw),
+      fingerprint: await fingerprintOf(c),
       signal: c.req.raw.signal,
     })
     if (attempt.outcome !== 'first') return answerDuplicate(attempt)
@@ -72,7 +72,11 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
       await settle(attempt.release())
       return
     }
-    const { response, body } = await keptBody(c.res, maxBytes)
+    const { response, body } = await keptBody(c.res, maxBytes).catch(async (error: unknown) => {
+      // The client gets an error in place of a body that breaks off: as good as a handler that threw.
+      await settle(attempt.release())
+      throw error
+    })
     c.res = undefined
     c.res = response
     await settle(attempt.complete(toStored(response, body)))
@@ -103,11 +107,21 @@ function keyOf(header: string): string | undefined {
 }
 
 /** What a request asks for: its method, path, query and body. */
-async function fingerprintOf(request: Request): Promise<string> {
+async function fingerprintOf({ req }: Context): Promise<string> {
+  const request = req.raw
   const { pathname, search } = new URL(request.url)
-  const bytes = request.body ? await request.clone().arrayBuffer() : new ArrayBuffer(0)
+  // What has read the body before this, such as a validator, has left what it read with Hono.
+  const body = await (request.bodyUsed ? req : request.clone()).arrayBuffer()
+  const bytes = /^multipart\//i.test(req.header('content-type') ?? '') ? withoutBoundary(body) : body
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
   return [request.method, pathname + search, btoa(String.fromCharCode(...hash))].join(' ')
+}
+
+/** A form that is sent again has another boundary: its first line. */
+function withoutBoundary(body: ArrayBuffer): Uint8Array<ArrayBuffer> {
+  const text = new TextDecoder('latin1').decode(body)
+  const [line = ''] = text.split('\r\n', 1)
+  return new TextEncoder().encode(line ? text.replaceAll(line, '--') : text)
 }
 
 function problem(status: number, title: string, detail: string, headers: HeadersInit = {}): Response {

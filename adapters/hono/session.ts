@@ -1,10 +1,12 @@
 import { HitherError } from 'hither'
 import type { Session, Sessions } from 'hither/session'
-import type { Env, MiddlewareHandler } from 'hono'
+import type { Context, Env, MiddlewareHandler } from 'hono'
 
-export interface SessionMiddlewareOptions<T extends object> {
-  /** What `createSessions` made, or a function that returns it, asked once per request. */
-  readonly sessions: Sessions<T> | (() => Sessions<T> | Promise<Sessions<T>>)
+export interface SessionMiddlewareOptions<T extends object, E extends Env = Env> {
+  /** What `createSessions` made, or how to come by it for a request, such as from `c.env`. Asked once per request. */
+  readonly sessions: Sessions<T> | ((c: Context<E>) => Sessions<T> | Promise<Sessions<T>>)
+  /** By when the session must be opened, and saved, in epoch ms; it then throws `TIMEOUT`. @default the store's own limit for each */
+  readonly deadline?: (c: Context<E>) => number
 }
 
 /** What `session` adds to an application's environment: `c.var.session`. */
@@ -17,18 +19,23 @@ export interface SessionVariables<T extends object> {
  * handler that threw. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
  * Where the store does not answer it throws: an outage is no logged-out visitor.
  */
-export function session<T extends object, E extends Env = Env>({
-  sessions,
-}: SessionMiddlewareOptions<T>): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
+export function session<T extends object, E extends Env = Env>(
+  options: SessionMiddlewareOptions<T, E>,
+): MiddlewareHandler<E & { Variables: SessionVariables<T> }> {
+  const { sessions, deadline, ...others } = options ?? {}
+  for (const name of Object.keys(others)) {
+    throw new HitherError('INVALID_ARGUMENT', `session has no option ${name}`)
+  }
   if (typeof sessions !== 'function' && typeof sessions?.open !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'session takes { sessions }, what createSessions made')
   }
   return async (c, next) => {
-    const all = typeof sessions === 'function' ? await sessions() : sessions
-    const opened = await all.open(c.req.raw, { signal: c.req.raw.signal })
+    const all = typeof sessions === 'function' ? await sessions(c as unknown as Context<E>) : sessions
+    const call = deadline && { deadline: deadline(c as unknown as Context<E>) }
+    const opened = await all.open(c.req.raw, { signal: c.req.raw.signal, ...call })
     c.set('session', opened)
     await next()
-    const cookie = await opened.save()
+    const cookie = await opened.save(call)
     if (!cookie) return
     c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')

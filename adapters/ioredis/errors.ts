@@ -21,6 +21,7 @@ export function sentInPart(error: unknown): unknown {
   return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
 }
 
+const NO_TLS = 'is it TLS? redis:// is for a server without'
 const NAMES =
   '; a certificate that names hosts needs tls.servername, or of a Cluster dnsLookup: (address, done) => done(null, address)'
 
@@ -46,12 +47,12 @@ export function lost(error: unknown, sent: boolean, status: string, secure = fal
   }
   const code = (error as { code?: unknown } | undefined)?.code
   const reason = typeof code === 'string' ? code : `client status: ${status}`
+  const isPlainText = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
   const hint = secure || reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? NAMES : ''
+  const mend = isPlainText ? NO_TLS : `check that the server runs and host and port are right${hint}`
   return new HitherError(
     'STORE_UNAVAILABLE',
-    maybeExecuted
-      ? `the connection ended before the reply (${reason})`
-      : `not connected (${reason}): check that the server runs and host and port are right${hint}`,
+    maybeExecuted ? `the connection ended before the reply (${reason})` : `not connected (${reason}): ${mend}`,
     { ...cause, retryable: status !== 'end', maybeExecuted },
   )
 }

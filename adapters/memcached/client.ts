@@ -8,7 +8,7 @@ import type { CallLimits } from '../../src/store/swap.ts'
 import { backoff, createLink, type Link } from './link.ts'
 import type { Checked } from './options.ts'
 import { lineOf, type Reply } from './replies.ts'
-import { late, lost, type Owner, type Request } from './request.ts'
+import { late, lost, type Owner, type Request, unauthorized } from './request.ts'
 import { createRing } from './ring.ts'
 import { tailOf, type WireKey, wireKey } from './wire.ts'
 
@@ -184,9 +184,7 @@ async function hashedName(key: string): Promise<string> {
 function rejected(reply: Reply): HitherError {
   const line = lineOf(reply)
   if (line.includes('too large')) return new HitherError('VALUE_TOO_LARGE', 'the value is larger than the server takes')
-  if (line.includes('unauthenticated')) {
-    return new HitherError('UNAUTHORIZED', 'memcached wants a user and a password: name them in the url')
-  }
+  if (line.includes('unauthenticated')) return unauthorized()
   return new StoreRejectedError('memcached', { word: reply.code, message: line.slice(line.indexOf(' ') + 1) })
 }
 

@@ -17,9 +17,9 @@ export interface Link {
 /** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
 const MAX_BACKOFF_MS = 400
 
-/** Milliseconds to wait after so many failures in a row: doubling, and jittered so that clients spread. */
+/** Milliseconds to wait after so many failures in a row: doubling, and by half a matter of chance so that clients spread. */
 export function backoff(failures: number): number {
-  return Math.ceil(random() * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
+  return Math.ceil((0.5 + random() / 2) * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
 }
 
 /** One that nobody used for `idleMs` is replaced first, since nothing tells when the other side forgot it. */
@@ -40,9 +40,11 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (at < retryAt && fault) throw fault
       const opened: Connection = openConnection(settings, (error, hasOpened) => {
         if (current === opened) current = undefined
-        failures = hasOpened ? 0 : failures + 1
+        // Who is not let in is not let in a moment later.
+        const isGood = hasOpened && error.code !== 'UNAUTHORIZED'
+        failures = isGood ? 0 : failures + 1
         fault = error
-        retryAt = hasOpened ? 0 : now() + backoff(failures)
+        retryAt = isGood ? 0 : now() + backoff(failures)
       })
       current = opened
       return opened

@@ -1,7 +1,7 @@
 import type { HitherError } from '../../src/errors.ts'
 import { NEVER } from '../../src/runtime/clock.ts'
 import { endsWith, lineOf, type Reply } from './replies.ts'
-import { fail, late, lost, outOfStep, type Request } from './request.ts'
+import { fail, late, lost, outOfStep, type Request, unauthorized } from './request.ts'
 
 /**
  * The requests of one connection, unsent and sent. They are written in the order in which they were added, and answered in
@@ -12,8 +12,6 @@ export interface Pipeline {
   readonly size: number
   readonly isAwaited: boolean
   add(request: Request): void
-  /** Adds it before all that are unsent. */
-  addFirst(request: Request): void
   /** What is to be written next; empty: nothing. Strings as UTF-8. */
   take(): readonly (string | Uint8Array)[]
   /** Gives a reply to its request. Returns why nothing after it can be trusted; undefined: it can. */
@@ -40,7 +38,6 @@ export function createPipeline(): Pipeline {
       return sent.length > head
     },
     add: (request) => void unsent.push(request),
-    addFirst: (request) => void unsent.unshift(request),
     take() {
       const chunks: (string | Uint8Array)[] = []
       let text = ''
@@ -75,8 +72,10 @@ export function createPipeline(): Pipeline {
         request.owner.onReply(request, reply)
       }
       // What the server did not understand it may have read otherwise than it was meant: nothing after it can be trusted.
-      const isOutOfStep = code === 'ERROR' || (code === 'CLIENT_ERROR' && !lineOf(reply).includes('non-numeric'))
-      return isOutOfStep ? outOfStep() : undefined
+      if (code === 'ERROR') return outOfStep()
+      const line = code === 'CLIENT_ERROR' ? lineOf(reply) : ''
+      if (line.includes('unauthenticated')) return unauthorized()
+      return line && !line.includes('non-numeric') ? outOfStep() : undefined
     },
     expire(at) {
       let next = NEVER

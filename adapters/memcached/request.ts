@@ -43,6 +43,9 @@ export function lost({ mayHaveRun }: Request, error: HitherError): HitherError {
 export const outOfStep = (): HitherError =>
   new HitherError('BAD_REPLY', 'memcached answered otherwise than asked: is it version 1.6 or later?')
 
+export const unauthorized = (): HitherError =>
+  new HitherError('UNAUTHORIZED', 'memcached wants a user and a password that it knows: name them in the url')
+
 export function unavailable(what: string, cause?: unknown): HitherError {
   return new HitherError('STORE_UNAVAILABLE', `memcached: ${what}`, { cause, retryable: true })
 }

@@ -115,6 +115,7 @@ export async function openBucket(
         return entryOf((field) => meta.get(field), message.data, Number(meta.get('Nats-Sequence')))
       }
       const { error, message } = await api('MSG.GET', { last_by_subj: `$KV.${bucket}.${name}` }, false, within)
+      if (error?.err_code === NO_STREAM) throw requests.gone()
       if (error?.code === 404) return ABSENT
       if (!message) throw refused('GET', error?.description ?? '')
       const lines = new Map(

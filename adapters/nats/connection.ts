@@ -45,7 +45,9 @@ export function createConnector(options: Checked): Connector {
   const attempt = async (): Promise<Opened> => {
     try {
       const limits = { deadline: now() + OPEN_MS, signal: undefined }
-      parts ??= connect(options)
+      parts ??= connect(options, () => {
+        opened = undefined
+      })
       const { connection, headers, requests: made } = await parts
       requests = made
       if (closed) throw closed
@@ -92,7 +94,7 @@ export function createConnector(options: Checked): Connector {
   }
 }
 
-async function connect(options: Checked): Promise<Parts> {
+async function connect(options: Checked, onGone: () => void): Promise<Parts> {
   const { connection: lent, servers, isWeb } = options
   const core = await import('@nats-io/nats-core')
   const settings = {
@@ -112,7 +114,7 @@ async function connect(options: Checked): Promise<Parts> {
   return {
     connection,
     headers: () => core.headers(),
-    requests: createRequests(connection, core.createInbox()),
+    requests: createRequests(connection, core.createInbox(), onGone),
   }
 }
 

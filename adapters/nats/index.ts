@@ -68,42 +68,46 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     if (!(deadline > now())) throw new HitherError('TIMEOUT', 'the deadline had passed', { retryable: true })
   }
   const withBucket = <T>(limits: CallLimits, work: (bucket: Bucket) => Promise<T>): Promise<T> => {
-    const opened = connector.open(limits)
-    return opened instanceof Promise ? opened.then(({ bucket }) => work(bucket)) : work(opened.bucket)
+    try {
+      const opened = connector.open(limits)
+      return opened instanceof Promise ? opened.then(({ bucket }) => work(bucket)) : work(opened.bucket)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
   /** Runs `work` after the calls on the key that came first. */
-  const at = <T>(
-    key: string,
-    writes: boolean,
-    limits: CallLimits,
-    work: (bucket: Bucket) => Promise<T>,
-  ): Promise<T> => {
+  const at = <T>(key: string, writes: boolean, limits: CallLimits, work: () => Promise<T>): Promise<T> => {
     check(limits)
     const { deadline, signal } = limits
-    return turns.run(key, writes, { deadline, signals: signal ? [signal] : [] }, () => withBucket(limits, work))
+    return turns.run(key, writes, { deadline, signals: signal ? [signal] : [] }, work)
   }
-  const read = (bucket: Bucket, key: string, limits: CallLimits): Promise<Entry> =>
-    bucket.read(key, limits).catch((error: unknown) => readAgain(bucket, key, limits, error))
-  const get = (key: string, limits: CallLimits): Promise<Entry> =>
-    at(key, false, limits, (bucket) => read(bucket, key, limits))
+  const read = (key: string, limits: CallLimits): Promise<Entry> => {
+    const readFrom = (bucket: Bucket): Promise<Entry> => bucket.read(key, limits)
+    return withBucket(limits, (bucket) =>
+      readFrom(bucket).catch((error: unknown) => readAgain(() => withBucket(limits, readFrom), limits, error)),
+    )
+  }
+  const get = (key: string, limits: CallLimits): Promise<Entry> => at(key, false, limits, () => read(key, limits))
   const put = (key: string, value: string | Uint8Array, ttlMs: number | undefined, limits: CallLimits) =>
-    at(key, true, limits, async (bucket) => {
-      await bucket.write(key, value, { endMs: ttlMs === undefined ? undefined : now() + ttlMs }, limits)
-    })
+    at(key, true, limits, () =>
+      withBucket(limits, async (bucket) => {
+        await bucket.write(key, value, { endMs: ttlMs === undefined ? undefined : now() + ttlMs }, limits)
+      }),
+    )
   const run = <A extends readonly Arg[], R extends Reply>(
     operation: Operation<A, R>,
     key: string,
     args: A,
     limits: CallLimits,
   ): Promise<R> =>
-    at(key, true, limits, (bucket) =>
+    at(key, true, limits, () =>
       runBySwap(operation, args, limits, {
         table: entryTable,
-        read: () => read(bucket, key, limits),
+        read: () => read(key, limits),
         async swap({ revision }, next, endMs) {
           if (next === undefined && revision === 0) return true
           if (next !== undefined) checkValue(next, traits)
-          return bucket.write(key, next, { endMs, revision }, limits)
+          return withBucket(limits, (bucket) => bucket.write(key, next, { endMs, revision }, limits))
         },
       }),
     )
@@ -188,14 +192,14 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
 }
 
 /** Reads once more where the connection ended before the reply came. */
-async function readAgain(bucket: Bucket, key: string, limits: CallLimits, fault: unknown): Promise<Entry> {
+async function readAgain(read: () => Promise<Entry>, limits: CallLimits, fault: unknown): Promise<Entry> {
   let last = fault
   for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
-    const waitMs = Math.ceil(random() * Math.min(50 * 2 ** attempt, MAX_BACKOFF_MS))
+    const waitMs = Math.ceil((0.5 + random() / 2) * Math.min(50 * 2 ** attempt, MAX_BACKOFF_MS))
     if (!(isHitherError(last) && last.code === 'STORE_UNAVAILABLE') || now() + waitMs >= limits.deadline) throw last
     await sleep(waitMs, limits.signal)
     try {
-      return await bucket.read(key, limits)
+      return await read()
     } catch (error) {
       last = error
     }

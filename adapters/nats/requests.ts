@@ -17,6 +17,8 @@ export interface Question {
 export interface Requests {
   /** Rejects `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or with the signal's reason. */
   ask(question: Question, limits: CallLimits): Promise<Msg>
+  /** What a request is rejected with that nobody answers: the bucket has gone, and is to be opened anew. */
+  gone(): HitherError
   /** Settles all that wait, and every later one. */
   end(error: HitherError): void
 }
@@ -27,7 +29,8 @@ interface Waiting {
   settle(outcome: Msg | undefined, error?: unknown): void
 }
 
-export function createRequests(connection: NatsConnection, inbox: string): Requests {
+/** `onGone` is called when the bucket is there no more, as after a restart of a server that held it in memory. */
+export function createRequests(connection: NatsConnection, inbox: string, onGone: () => void): Requests {
   const waiting = new Map<string, Waiting>()
   let number = 0
   let due = NEVER
@@ -37,6 +40,10 @@ export function createRequests(connection: NatsConnection, inbox: string): Reque
 
   const lost = (error: HitherError, { question }: Waiting): HitherError =>
     question.writes ? new HitherError(error.code, error.message, { cause: error.cause, maybeExecuted: true }) : error
+  const gone = (): HitherError => {
+    onGone()
+    return unavailable('nobody answers for the bucket')
+  }
   const endAll = (error: HitherError): void => {
     for (const each of [...waiting.values()]) each.settle(undefined, lost(error, each))
   }
@@ -60,8 +67,8 @@ export function createRequests(connection: NatsConnection, inbox: string): Reque
     callback(error, message) {
       const found = error ? undefined : waiting.get(message.subject.slice(inbox.length + 1))
       if (!found) return
-      // Nobody listens: the stream has no leader yet, or JetStream is off.
-      if (message.headers?.code === 503) found.settle(undefined, unavailable('nobody answers for the bucket'))
+      // Nobody listens: the bucket is gone or has no leader yet, or JetStream is off.
+      if (message.headers?.code === 503) found.settle(undefined, gone())
       else found.settle(message)
     },
   })
@@ -108,6 +115,7 @@ export function createRequests(connection: NatsConnection, inbox: string): Reque
         }
         arm(deadline)
       }),
+    gone,
     end(error) {
       ended ??= error
       endAll(error)

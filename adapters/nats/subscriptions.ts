@@ -1,8 +1,12 @@
 import type { NatsConnection } from '@nats-io/nats-core'
+import { now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 
 /** Subscriptions of one store. */
 export interface Subscriptions {
-  /** Resolves once the server has it. `onGap` is called when messages may be missing: the connection ended, or is back. */
+  /**
+   * Resolves once the server has it. `onGap` is called when messages may be missing: the connection ended, is back, or has
+   * not answered three PINGs.
+   */
   add(
     connection: NatsConnection,
     subject: string,
@@ -12,8 +16,36 @@ export interface Subscriptions {
   close(): void
 }
 
+/** How often a connection with subscriptions is asked whether it is alive, in milliseconds, and how long it may be silent. */
+const PING_MS = 500
+const SILENT_MS = 1500
+
 export function createSubscriptions(): Subscriptions {
   const gaps = new Set<() => void>()
+  /** By connection, what ends its PINGs. */
+  const pings = new Map<NatsConnection, () => void>()
+  const endPings = (): void => {
+    for (const end of pings.values()) end()
+    pings.clear()
+  }
+  const startPings = (connection: NatsConnection): void => {
+    if (pings.has(connection)) return
+    let sentMs: number | undefined
+    const pong = (): void => {
+      sentMs = undefined
+    }
+    const ping = (): void => {
+      if (gaps.size === 0 || connection.isClosed()) return void pings.delete(connection)
+      if (sentMs === undefined) {
+        sentMs = now()
+        connection.flush().then(pong, pong)
+      } else if (now() - sentMs >= SILENT_MS - PING_MS) {
+        for (const gap of gaps) gap()
+      }
+      pings.set(connection, setDeadline(ping, PING_MS, undefined, setQuietTimer))
+    }
+    ping()
+  }
   const ends = new Set<() => void>()
   const watched = new WeakSet<NatsConnection>()
   const watch = async (connection: NatsConnection): Promise<void> => {
@@ -39,10 +71,12 @@ export function createSubscriptions(): Subscriptions {
         if (!connection.isClosed()) subscription.unsubscribe()
       }
       ends.add(end)
+      startPings(connection)
       await connection.flush()
       return async () => end()
     },
     close() {
+      endPings()
       for (const end of [...ends]) end()
     },
   }

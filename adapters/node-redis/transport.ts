@@ -1,30 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { firstKey } from '../../src/store/hash-slot.ts'
+import { scanKeys } from '../../src/store/over-redis.ts'
+import type { Call } from '../../src/store/store.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
-
-type TypeMapping = Readonly<Record<number, unknown>>
-
-/** A client of `redis` 5 or 6, whatever its modules and types of replies. */
-export interface NodeRedisLike {
-  readonly isOpen: boolean
-  readonly isReady: boolean
-  sendCommand(...args: never[]): Promise<unknown>
-  duplicate(...args: never[]): unknown
-}
-
-/** What is used of it. */
-interface Peer {
-  readonly isOpen: boolean
-  readonly isReady: boolean
-  readonly options?: object | undefined
-  sendCommand(args: readonly (string | Buffer)[], options?: { readonly typeMapping?: TypeMapping }): Promise<unknown>
-  duplicate(overrides?: object): Peer
-  connect(): Promise<unknown>
-  subscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
-  unsubscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
-  on(event: string, listener: (...args: never[]) => void): unknown
-  destroy(): void
-}
+import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
 
 /** Reply types by their first byte: what RESP3 tells apart comes in the shape that RESP2 gives it. */
 const PLAIN: TypeMapping = { 35: Boolean, 37: Array, 40: String, 44: String, 58: Number, 61: String, 126: Array }
@@ -36,25 +16,26 @@ const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|Q
 export interface NodeRedisTransport extends Transport {
   readonly exclusive: NonNullable<Transport['exclusive']>
   readonly subscribe: NonNullable<Transport['subscribe']>
+  /** Keys that match a pattern, of every server in turn. */
+  scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
 /**
- * The raw way to a server through a borrowed client of node-redis, connected by whoever made it. Commands of one call are
- * written together. Throws `UNSAFE_CLIENT` for one that keeps commands while it is not connected: they would run when
+ * The raw way to a server or a Cluster through a borrowed client of node-redis, connected by whoever made it. Commands of one call
+ * are written together. Throws `UNSAFE_CLIENT` for one that keeps commands while it is not connected: they would run when
  * nobody waits for them any more.
  */
 export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport {
-  const client = borrowed as unknown as Peer
-  check(client)
+  const servers = serversOf(borrowed)
   let closed = false
   const own = new Set<Peer>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
   }
-  /** A connection beside the client's, with the same options. */
-  const open = async (): Promise<Peer> => {
-    const made = client.duplicate()
+  /** A connection beside the client's, with the same options; on a Cluster to the node of the key. */
+  const open = async (key?: string): Promise<Peer> => {
+    const made = (await servers.clientFor(key)).duplicate()
     made.on('error', () => {})
     own.add(made)
     await made.connect().catch((error: unknown) => {
@@ -70,24 +51,25 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   return {
     async send(command, call) {
       enter(call)
-      return write(client, [command], call?.bytes === true, true)[0] as Promise<Wire>
+      return write(servers, [command], call?.bytes === true, true)[0] as Promise<Wire>
     },
     async sendMany(commands, call) {
       enter(call)
-      const replies = write(client, commands, call?.bytes === true, true)
+      const replies = write(servers, commands, call?.bytes === true, true)
       return Promise.all(replies.map((reply, at) => reply.then((value) => call?.onReply?.(value, at) ?? value)))
     },
     async transaction(commands, call) {
       enter(call)
-      return exec(client, commands, call?.bytes === true)
+      const keyed = commands.find(({ args }) => args.length > 1)
+      return exec(await oneOf(servers, keyed && firstKey(keyed.args)), commands, call?.bytes === true)
     },
-    async exclusive(call): Promise<Exclusive> {
+    async exclusive(call, key): Promise<Exclusive> {
       enter(call)
-      const made = await open()
+      const made = targetOf(await open(key))
       return {
         send: (command, options) => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>,
         transaction: (list, options) => exec(made, list, options?.bytes === true),
-        release: () => end(made),
+        release: () => end(made.client),
       }
     },
     async subscribe(channel, onMessage, onGap) {
@@ -97,6 +79,13 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       await made.subscribe(channel, onMessage)
       return async () => end(made)
     },
+    async *scan(pattern, call) {
+      enter(call)
+      for (const client of await servers.clients()) {
+        const send: Transport['send'] = (command) => write(targetOf(client), [command], false, true)[0] as Promise<Wire>
+        yield* scanKeys(send, pattern, call)
+      }
+    },
     async close() {
       closed = true
       for (const made of own) end(made)
@@ -104,45 +93,49 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   }
 }
 
+/** What commands are written to. */
+type Target = Pick<Servers, 'send' | 'isReady'>
+
+function targetOf(client: Peer): Target & { readonly client: Peer } {
+  return {
+    client,
+    get isReady() {
+      return client.isReady
+    },
+    send: (args, options) => client.sendCommand(args, options),
+  }
+}
+
+/** A transaction is that of one server: of a Cluster, of the one that has the key. */
+async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Promise<Target> {
+  return servers.isCluster ? targetOf(await servers.clientFor(key)) : servers
+}
+
 /** Writes commands one after another, nothing between them. An error reply is a value. */
-function write(client: Peer, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
+function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
   return commands.map(({ args }) => {
     const name = String(args[0])
     if (isShared && NOT_SHARED.test(name)) {
       return Promise.reject(new HitherError('UNSUPPORTED', `${name} needs a connection of its own`))
     }
-    if (!client.isReady) return Promise.reject(lost(undefined, false))
+    if (!to.isReady) return Promise.reject(lost(undefined, false))
     const words = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
-    return client.sendCommand(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
+    return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
       if (isReply(error)) return new ReplyError(error.message)
       throw lost(error)
     })
   })
 }
 
-async function exec(client: Peer, commands: readonly Command[], bytes: boolean): Promise<readonly Wire[]> {
+async function exec(to: Target, commands: readonly Command[], bytes: boolean): Promise<readonly Wire[]> {
   const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
-  const replies = await Promise.all(write(client, framed, bytes, false))
+  const replies = await Promise.all(write(to, framed, bytes, false))
   const result = replies.at(-1)
   if (Array.isArray(result)) return result
   const at = replies.findIndex((reply) => reply instanceof ReplyError)
   const cause = replies[at]
   if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
   throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
-}
-
-function check(client: Peer): void {
-  const what = client as Partial<Peer> | undefined
-  if (typeof what?.sendCommand !== 'function' || typeof what.duplicate !== 'function') {
-    throw new HitherError('INVALID_ARGUMENT', 'nodeRedisStore takes a client of redis 5 or 6, not its promise')
-  }
-  const { disableOfflineQueue } = (what.options ?? {}) as { readonly disableOfflineQueue?: boolean }
-  if (disableOfflineQueue !== true) {
-    throw new HitherError(
-      'UNSAFE_CLIENT',
-      'make the client with disableOfflineQueue: true: createClient({ disableOfflineQueue: true })',
-    )
-  }
 }
 
 /** What the server answered, by the class of the client's errors: there are several copies of it. */

@@ -12,11 +12,10 @@ export function tooLarge(bytes: number): ReplyError {
 
 /** No connection was made. */
 export function unreached(what: string, reason: string, cause?: unknown): HitherError {
-  return fault(
-    'STORE_UNAVAILABLE',
-    `${what} (${reason}): check that the server runs and host and port are right`,
-    cause,
-  )
+  const mend = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
+    ? 'is it TLS? redis:// is for a server without'
+    : 'check that the server runs and host and port are right'
+  return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
 
 export function closed(): HitherError {

@@ -14,6 +14,7 @@ import { openTransport } from './transport.ts'
 export type { SentinelOptions, TcpTransportOptions } from './options.ts'
 export type { TlsOptions } from './settings.ts'
 export type { NatMap } from './topology.ts'
+export { trackingFeed } from './tracking-feed.ts'
 export { type TcpTransport, tcpTransport } from './transport.ts'
 export { type TransportStoreOptions, transportStore } from './transport-store.ts'
 

@@ -88,7 +88,7 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
 }
 
 /** The settings of connections to the primary, which Sentinels name anew for each. */
-function located({ settings, sentinels }: Plan): Settings {
+export function located({ settings, sentinels }: Plan): Settings {
   if (!sentinels) return settings
   const { addresses, name } = sentinels
   return { ...settings, primary: true, locate: createLocator(addresses, name, settings.address, settings) }

@@ -1,8 +1,10 @@
-import { type Cache, isHitherError } from 'hither'
+import { type Cache, HitherError, isHitherError } from 'hither'
 import {
   type AddressSource,
+  type CacheResponseOptions,
   type CacheVariables,
   cacheContext,
+  cacheResponse,
   rateLimit,
   type SessionVariables,
   session,
@@ -24,6 +26,8 @@ export interface AppOptions<B extends object> {
   readonly cache: Cache | ((c: Context<AppEnv<B>>) => Cache)
   /** What of the store it uses beside the cache, or how to come by it for a request. */
   readonly features: Features | ((c: Context<AppEnv<B>>) => Features)
+  /** Keeps whole responses of `/api/places`. */
+  readonly httpCache: CacheResponseOptions<AppEnv<B>>['cache']
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
@@ -41,7 +45,8 @@ export interface AppOptions<B extends object> {
 
 export interface AppEnv<B extends object> {
   Bindings: B
-  Variables: CacheVariables<Cache> & SessionVariables<Partial<Visitor>>
+  /** `deadline`: epoch ms by which this request has asked the store whatever it wants to ask. */
+  Variables: CacheVariables<Cache> & SessionVariables<Partial<Visitor>> & { deadline: number }
 }
 
 const securityPolicy = [
@@ -49,6 +54,12 @@ const securityPolicy = [
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ')
 
+/** What a store that hangs may cost a request, whatever the request asks of it. */
+export const STORE_LIMIT_MS = 1000
+/** What remembering a search may take where the answer took long. */
+const NOTE_LIMIT_MS = 250
+/** Recomputing the index takes a few seconds. */
+const RECOMPUTE_LIMIT_MS = 30_000
 /** Between two slices of recomputing the index. */
 const PAUSE_MS = 100
 
@@ -66,6 +77,7 @@ function away(error: unknown): { readonly away: string } {
 export function createApp<B extends object>({
   cache,
   features,
+  httpCache,
   places,
   page,
   store,
@@ -79,7 +91,12 @@ export function createApp<B extends object>({
   app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
   app.get('/healthz', (c) => c.json({ ok: true }))
 
-  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(cache))
+  // One deadline for all that a request asks of the store, the limiter's question included.
+  const hurried = (c: Context<AppEnv<B>>): Cache => {
+    c.set('deadline', Date.now() + STORE_LIMIT_MS)
+    return (typeof cache === 'function' ? cache(c) : cache).with({ deadline: c.var.deadline })
+  }
+  app.use('/api/*', cacheContext<Cache, AppEnv<B>>(hurried))
   if (limit) app.use('/api/*', rateLimit<AppEnv<B>>({ ...limit, skip: isFree }))
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
@@ -92,10 +109,21 @@ export function createApp<B extends object>({
     const query = parseNear((name) => c.req.query(name))
     return c.json({ point: query.point, deleted: await c.var.cache.delete(nearKey(query)) })
   })
-  app.get('/api/places', async (c) => {
-    const query = parseFind((name) => c.req.query(name))
-    return answerOf(c, await ask(c.var.cache, findKey(query), () => ({ places: find(query.prefix, query.limit) })))
-  })
+  // Whole responses are kept, for ten minutes, in the store. A browser asks each time, so that the page can show Cache-Status.
+  const named = (c: Context) => parseFind((name) => c.req.query(name))
+  app.get(
+    '/api/places',
+    cacheResponse<AppEnv<B>>({
+      cache: httpCache,
+      cacheControl: 'no-cache',
+      cdnCacheControl: 'max-age=600',
+      keyGenerator: (c) => findKey(named(c)), // `São` and `sao` are one question
+    }),
+    (c) => {
+      const { prefix, limit } = named(c)
+      return c.json({ places: find(prefix, limit) })
+    },
+  )
   app.get('/api/index', async (c) => {
     c.header('Cache-Control', 'no-store')
     return c.json(await readIndex(c.var.cache).catch(away))
@@ -103,11 +131,12 @@ export function createApp<B extends object>({
   app.post('/api/index', async (c) => {
     c.header('Cache-Control', 'no-store')
     const pause = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-    return c.json(await recompute(c.var.cache, featuresOf(c).locks, places, pause))
+    const patient = c.var.cache.with({ deadline: Date.now() + RECOMPUTE_LIMIT_MS })
+    return c.json(await recompute({ cache: patient, locks: featuresOf(c).locks, places, pause, signal: until(c.var) }))
   })
   app.use('/api/session', async (c, next) => {
     const all = featuresOf(c).sessionsFor?.(c.req.raw)
-    if (all) return session<Partial<Visitor>, AppEnv<B>>({ sessions: all })(c, next)
+    if (all) return session<Partial<Visitor>, AppEnv<B>>({ sessions: all, deadline: (c) => c.var.deadline })(c, next)
     if (c.req.method === 'GET') return c.json({ off: 'This server has no SESSION_SECRET, so nobody can sign in.' })
     return problem(404, 'Not found', 'this server has no SESSION_SECRET')
   })
@@ -116,16 +145,16 @@ export function createApp<B extends object>({
     return c.json(shownOf(c.var.session))
   })
   app.post('/api/session', async (c) => {
-    await signIn(c.var.session, await parseName(c.req.raw))
+    await signIn(c.var.session, await parseName(c.req.raw), c.var)
     return c.json(shownOf(c.var.session))
   })
   app.delete('/api/session', async (c) => {
-    await c.var.session.destroy()
+    await c.var.session.destroy({ deadline: c.var.deadline })
     return c.json({ searches: [] })
   })
   app.get('/api/searches', async (c) => {
     c.header('Cache-Control', 'no-store')
-    return c.json(await mostSearched(featuresOf(c).searches).catch(away))
+    return c.json(await mostSearched(featuresOf(c).searches, c.var).catch(away))
   })
   app.get('/api/feed', (c) =>
     streamSearches(featuresOf(c).searches, [c.req.raw.signal, ...(stopping ? [stopping] : [])]),
@@ -152,10 +181,12 @@ export function createApp<B extends object>({
 async function remember<B extends object>(c: Context<AppEnv<B>>, features: Features, answer: Nearest): Promise<void> {
   const search = searchOf(answer)
   const sessions = features.sessionsFor?.(c.req.raw)
+  // The store has just answered; computing may have taken the request's own time.
+  const deadline = Math.max(c.var.deadline, Date.now() + NOTE_LIMIT_MS)
   if (!search) return
   const [cookie] = await Promise.all([
-    sessions && rememberSearch(sessions, c.req.raw, search).catch(away),
-    noteSearch(features.searches, search).catch(away),
+    sessions && rememberSearch(sessions, c.req.raw, search, { deadline }).catch(away),
+    noteSearch(features.searches, search, { deadline }).catch(away),
   ])
   if (typeof cookie === 'string') c.header('Set-Cookie', cookie, { append: true })
 }
@@ -163,6 +194,14 @@ async function remember<B extends object>(c: Context<AppEnv<B>>, features: Featu
 function answerOf<B extends object, T extends object>(c: Context<AppEnv<B>>, asked: Asked<T>): Response {
   const { status, ageMs, ttlMs, tookMs } = asked
   return c.json({ ...asked.value, cache: { status, ageMs, ttlMs, tookMs } }, 200, headersOf(asked))
+}
+
+/** Aborts at the request's deadline, for what takes a signal alone. */
+function until({ deadline }: { readonly deadline: number }): AbortSignal {
+  const stop = new AbortController()
+  const tooLate = new HitherError('TIMEOUT', 'the store did not answer in time', { retryable: true })
+  setTimeout(() => stop.abort(tooLate), deadline - Date.now())
+  return stop.signal
 }
 
 /** An error as RFC 9457 has it. */

@@ -26,7 +26,8 @@ export async function ask<T>(cache: Cache, key: string, loader: Loader<T>): Prom
     return loader(context)
   }
   const [value, entry] = await Promise.all([
-    cache.getOrSet(key, counted),
+    // A store that hangs costs the request its deadline, and no answer.
+    cache.getOrSet(key, counted, { onDeadline: 'load' }),
     cache.getEntry(key).catch((error: unknown) => (isHitherError(error) ? error : Promise.reject(error))),
   ])
   const tookMs = Math.round((performance.now() - startedAt) * 100) / 100

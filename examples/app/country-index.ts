@@ -1,5 +1,5 @@
 import type { Cache } from 'hither'
-import type { Locks } from 'hither/lock'
+import type { Lock, Locks } from 'hither/lock'
 import type { Places } from './places.ts'
 
 export interface Country {
@@ -40,17 +40,21 @@ export async function readIndex(cache: Cache): Promise<IndexState> {
   return { index, running }
 }
 
+export interface Recompute {
+  readonly cache: Cache
+  readonly locks: Locks
+  readonly places: Places
+  readonly pause: () => Promise<unknown>
+  /** Ends the wait for the lock. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Recomputes the index under a lock: of all who ask at once, on every server of the store, one computes, and the others get
  * how far it is. It pauses after each slice, so that a server of one thread answers others meanwhile.
  */
-export async function recompute(
-  cache: Cache,
-  locks: Locks,
-  places: Places,
-  pause: () => Promise<unknown>,
-): Promise<Recomputed> {
-  const done = await locks.run('index', async (lock) => {
+export async function recompute({ cache, locks, places, pause, signal }: Recompute): Promise<Recomputed> {
+  const work = async (lock: Lock): Promise<CountryIndex> => {
     const counts = new Map<number, { places: number; people: number }>()
     for (let slice = 0; slice < SLICES; slice++) {
       lock.assertHeld() // another may be the holder by now: leave its progress alone
@@ -67,7 +71,8 @@ export async function recompute(
     lock.assertHeld()
     await Promise.all([cache.set('index', index, { ttl: '1d' }), cache.delete('index:progress')])
     return index
-  })
+  }
+  const done = await locks.run('index', work, { signal })
   return done.acquired ? { ran: true, index: done.value } : { ran: false, ...(await readIndex(cache)) }
 }
 

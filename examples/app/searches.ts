@@ -19,6 +19,11 @@ export interface MostSearched {
   readonly off?: string
 }
 
+/** Epoch ms by which a call ends. */
+export interface Until {
+  readonly deadline: number
+}
+
 const SHOWN = 5
 
 export function createSearches(store: AtomicStore): Searches {
@@ -34,15 +39,15 @@ function speaksCommands(store: AtomicStore): store is CommandStore {
 }
 
 /** Counts and publishes a search. Both leave in one tick. */
-export async function noteSearch({ most, feed }: Searches, search: Search): Promise<void> {
+export async function noteSearch({ most, feed }: Searches, search: Search, { deadline }: Until): Promise<void> {
   const { name, country } = search
-  await Promise.all([most?.incrementBy({ name, country }, 1), feed.publish(search)])
+  await Promise.all([most?.incrementBy({ name, country }, 1, { deadline }), feed.publish(search, { deadline })])
 }
 
-export async function mostSearched({ most }: Searches): Promise<MostSearched> {
+export async function mostSearched({ most }: Searches, { deadline }: Until): Promise<MostSearched> {
   if (!most) return { off: 'This server keeps its data in memory: the list needs a store that speaks Redis commands.' }
   const range = { by: 'rank', from: 0, to: SHOWN - 1, reverse: true, withScores: true } as const
-  return { most: (await most.range(range)).map(([place, times]) => ({ ...place, times })) }
+  return { most: (await most.range(range, { deadline })).map(([place, times]) => ({ ...place, times })) }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { AtomicStore } from 'hither'
 import { createSessions, type Session, type Sessions } from 'hither/session'
 import type { Nearest } from './nearest.ts'
 import { BadQuery } from './query.ts'
+import type { Until } from './searches.ts'
 
 /** A question that was answered, named by the place nearest to it: no text of a visitor is ever shown to another. */
 export interface Search {
@@ -43,8 +44,8 @@ export function shownOf(session: VisitorSession): { readonly name?: string; read
   return name === undefined ? { searches: [] } : { name, searches: session.get('searches') ?? [] }
 }
 
-export async function signIn(session: VisitorSession, name: string): Promise<void> {
-  await session.rotate() // a new id with each sign-in: one that somebody else knew opens nothing
+export async function signIn(session: VisitorSession, name: string, { deadline }: Until): Promise<void> {
+  await session.rotate({ deadline }) // a new id with each sign-in: one that somebody else knew opens nothing
   session.set('name', name)
   session.set('searches', [])
 }
@@ -68,10 +69,11 @@ export async function rememberSearch(
   sessions: Sessions<Partial<Visitor>>,
   request: Request,
   search: Search,
+  { deadline }: Until,
 ): Promise<string | undefined> {
-  const session = await sessions.open(request)
+  const session = await sessions.open(request, { deadline })
   if (session.get('name') === undefined) return undefined
   const others = (session.get('searches') ?? []).filter(({ lat, lon }) => lat !== search.lat || lon !== search.lon)
   session.set('searches', [search, ...others].slice(0, MOST_SEARCHES))
-  return session.save()
+  return session.save({ deadline })
 }

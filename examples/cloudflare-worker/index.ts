@@ -1,8 +1,9 @@
 import { type AtomicStore, type Cache, createCache } from 'hither'
+import { createHttpCache, type HttpCache } from 'hither/http'
 import { createRateLimiter, type RateLimiter, slidingLog } from 'hither/rate-limit'
 import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
-import { type AppEnv, createApp } from '../app/app.ts'
+import { type AppEnv, createApp, STORE_LIMIT_MS } from '../app/app.ts'
 import bytes from '../app/data/places.bin'
 import { createFeatures, type Features } from '../app/features.ts'
 import page from '../app/page.html'
@@ -18,11 +19,12 @@ interface Bindings {
 // the cache goes through the view of its own request, which cacheContext makes.
 let store: AtomicStore | undefined
 let cache: Cache | undefined
+let httpCache: HttpCache | undefined
 let limiter: RateLimiter | undefined
 let features: Features | undefined
 
 function storeOf(env: Bindings): AtomicStore {
-  store ??= fromEnv(env)
+  store ??= fromEnv(env, { timeoutMs: STORE_LIMIT_MS })
   return store
 }
 
@@ -30,6 +32,12 @@ const app: Hono<AppEnv<Bindings>> = createApp<Bindings>({
   cache(c) {
     cache ??= createCache({ store: storeOf(c.env), namespace: 'places', ttl: '10m' })
     return cache
+  },
+  httpCache: {
+    for(c) {
+      httpCache ??= createHttpCache({ store: storeOf(c.env), namespace: 'places-http', storeTimeout: '250ms' })
+      return httpCache
+    },
   },
   features(c) {
     features ??= createFeatures({ store: storeOf(c.env), secret: c.env.SESSION_SECRET })

@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { createCache, isHitherError } from 'hither'
+import { createHttpCache } from 'hither/http'
 import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { createApp } from '../app/app.ts'
 import { createFeatures, type Features } from '../app/features.ts'
@@ -68,6 +69,7 @@ await store.ready().catch((error: unknown) => {
   console.error(`the store does not answer yet (${error.code}): until it does, every question is computed`)
 })
 const cache = createCache({ store, namespace: 'places', ttl: '10m' })
+const httpCache = createHttpCache({ store, namespace: 'places-http', storeTimeout: '250ms' })
 const limiter = createRateLimiter({
   store,
   namespace: 'places',
@@ -79,6 +81,7 @@ const features = featuresFrom(process.env.SESSION_SECRET)
 const stop = new AbortController()
 const app = createApp({
   cache,
+  httpCache,
   features,
   places,
   page: page.toString(),
@@ -106,6 +109,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     stop.abort()
     console.log(`${signal}: answering what is under way, then closing`)
     void drain(server)
+      .then(() => httpCache.close())
       .then(() => cache.close())
       .then(() => process.exit(0))
   })

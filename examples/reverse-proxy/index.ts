@@ -40,7 +40,11 @@ const cache = createHttpCache({
 
 const server = createAdaptorServer({
   async fetch(request, env) {
-    const { outgoing } = env as HttpBindings
+    const { incoming, outgoing } = env as HttpBindings
+    // Which of them a server takes is what requests are smuggled by.
+    if ((incoming.headersDistinct.host?.length ?? 0) > 1) return new Response(null, { status: 400 })
+    const { 'content-length': length = '0', 'transfer-encoding': coding } = incoming.headers
+    const body = request.body === null && (coding !== undefined || length !== '0') ? { body: incoming } : {}
     // What the origin says before its answer goes to the client at once; no answer from the store has it.
     const onInterim: OnInterim = (status, headers) => {
       if (outgoing.headersSent || !('writeEarlyHints' in outgoing)) return
@@ -48,7 +52,7 @@ const server = createAdaptorServer({
       else if (status === 103) outgoing.writeEarlyHints(headers as Record<string, string | string[]>)
     }
     try {
-      return await cache(request, (asked) => upstream(asked, origin, onInterim), {
+      return await cache(request, (asked) => upstream(asked, origin, { onInterim, ...body }), {
         refresh: (asked) => upstream(asked, origin),
       })
     } catch {

@@ -14,16 +14,28 @@ export type OnInterim = (status: number, headers: Readonly<Record<string, string
  * Sends a request to an `http:` origin, and resolves to its answer with the body as the origin sent it: `fetch` would decode
  * it, follow rules of its own for some fields, and refuse some methods. Rejects where there is no whole head of an answer.
  */
-export function upstream(request: Request, origin: string, onInterim?: OnInterim): Promise<Response> {
+export function upstream(
+  request: Request,
+  origin: string,
+  {
+    onInterim,
+    body,
+  }: { readonly onInterim?: OnInterim /** Of a GET, which no `Request` has. */; readonly body?: Readable } = {},
+): Promise<Response> {
   return new Promise((resolve, reject) => {
+    const headers = endToEnd(request.headers)
+    // The host that the cache has the answer under: the target of a request may name another one than its Host field.
+    headers.set('host', new URL(request.url).host)
+    if (!request.body && !body) headers.delete('content-length')
+    else if (!headers.has('content-length')) headers.set('transfer-encoding', 'chunked')
     const outgoing = ask(targetOf(request, origin), {
       method: request.method,
-      headers: Object.fromEntries(endToEnd(request.headers)),
+      headers: Object.fromEntries(headers),
       agent,
       signal: request.signal,
     })
     outgoing.on('error', reject)
-    outgoing.on('information', ({ statusCode, headers }) => onInterim?.(statusCode, headers))
+    outgoing.on('information', (information) => onInterim?.(information.statusCode, information.headers))
     outgoing.on('response', (incoming) => {
       try {
         resolve(responseOf(incoming))
@@ -32,11 +44,9 @@ export function upstream(request: Request, origin: string, onInterim?: OnInterim
         reject(error)
       }
     })
-    if (request.body) {
-      Readable.fromWeb(request.body as NodeStream<Uint8Array>)
-        .on('error', (error) => outgoing.destroy(error))
-        .pipe(outgoing)
-    } else outgoing.end()
+    const source = request.body ? Readable.fromWeb(request.body as NodeStream<Uint8Array>) : body
+    if (source) source.on('error', (error) => outgoing.destroy(error)).pipe(outgoing)
+    else outgoing.end()
   })
 }
 

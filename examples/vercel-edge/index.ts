@@ -1,7 +1,8 @@
 import { createCache } from 'hither'
+import { createHttpCache } from 'hither/http'
 import { fromEnv } from 'hither/upstash'
 import type { Hono } from 'hono'
-import { type AppEnv, createApp } from '../app/app.ts'
+import { type AppEnv, createApp, STORE_LIMIT_MS } from '../app/app.ts'
 import { createFeatures } from '../app/features.ts'
 import { unpackPlaces } from '../app/places.ts'
 
@@ -24,10 +25,11 @@ async function open(origin: string): Promise<Hono<AppEnv<object>>> {
     file('/static/places.bin').then((response) => response.arrayBuffer()),
     file('/static/page.html').then((response) => response.text()),
   ])
-  const store = fromEnv(process.env)
+  const store = fromEnv(process.env, { timeoutMs: STORE_LIMIT_MS })
   const cache = createCache({ store, namespace: 'places', ttl: '10m' })
+  const httpCache = createHttpCache({ store, namespace: 'places-http', storeTimeout: '250ms' })
   const features = createFeatures({ store, secret: process.env.SESSION_SECRET })
-  return createApp({ cache, features, places: unpackPlaces(bytes), page, store: store.name })
+  return createApp({ cache, httpCache, features, places: unpackPlaces(bytes), page, store: store.name })
 }
 
 export default async function handle(request: Request): Promise<Response> {

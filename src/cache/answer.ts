@@ -1,9 +1,9 @@
 import { ownOf } from '../protocol/arguments.ts'
-import type { Arg, Effect, Reply } from '../protocol/operation.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { LATE_MS } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
-import type { View } from './model.ts'
+import type { Call, View } from './model.ts'
 import { commandCall, onAnswer, recordOutage, runStep } from './store-calls.ts'
 import type { WriteOptions } from './types.ts'
 
@@ -30,16 +30,17 @@ export function answerOf<T>(
   return within(counted, { signals, deadline: deadline + LATE_MS })
 }
 
+/** Where a caller's step runs, and when the caller stops waiting. */
+export type StepTarget = Pick<Call, 'view' | 'storedKey' | 'limit'>
+
 /** Runs one step on a stored key for a caller. */
 export function answerStep(
-  view: View,
-  effect: Effect,
-  storedKey: string,
+  { view, storedKey, limit }: StepTarget,
+  operation: Operation<readonly Arg[], Reply>,
   args: readonly Arg[],
-  limit: Limit,
 ): Promise<Reply> {
   const { core } = view
-  return answerOf(view, runStep(core, effect, storedKey, args, commandCall(core, limit)), limit)
+  return answerOf(view, runStep(core, operation, storedKey, args, commandCall(core, limit)), limit)
 }
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */

@@ -50,7 +50,9 @@ export function judgeUsual(
   clock: StoreClock,
 ): Entry | undefined {
   const entry = text && generation ? parseCurrent(text, generation, block) : undefined
-  return entry && isFreshBy(clock, entry) ? entry : undefined
+  if (!entry) return undefined
+  advance(clock, entry)
+  return isFresh(entry, clock.now) ? entry : undefined
 }
 
 /**
@@ -67,15 +69,15 @@ export function judge(
   const stands = entry.generation === generation ? tags.judge(entry.tags, versions) : 'dead'
   const isForeign = !marks.includes(entry.mark)
   const dead = stands === 'valid' && !isForeign ? '' : entry.id
-  const isLive = stands === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
+  if (stands === 'valid') advance(clock, entry)
+  const isLive = stands === 'valid' && (entry.id === liveId || isFresh(entry, clock.now))
   const hasGrace = entry.freshUntilMs !== entry.expiresMs
   const isStale = !isLive && stands !== 'dead' && hasGrace && isKept(entry, clock.now())
   if (isForeign) return { status: 'absent', dead, foreign: isLive || isStale }
   return { status: isLive ? 'fresh' : isStale ? 'stale' : 'absent', dead }
 }
 
-/** By the store's clock, which is at least where an entry under grace was written. */
-function isFreshBy(clock: StoreClock, entry: Entry): boolean {
+/** The store's clock is at least where an entry under grace was written. */
+function advance(clock: StoreClock, entry: Entry): void {
   if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
-  return isFresh(entry, clock.now)
 }

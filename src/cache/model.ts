@@ -8,7 +8,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { NearPart } from '../near/coherence.ts'
 import type { Entry } from '../protocol/entry.ts'
-import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
+import type { Reply } from '../protocol/operation.ts'
 import type { Background } from '../runtime/background.ts'
 import type { Limit, QuietTimers } from '../runtime/deadline.ts'
 import type { KeyQueue } from '../runtime/key-queue.ts'
@@ -21,6 +21,7 @@ import type { Known, Reading } from './judge.ts'
 import type { Ending, LoaderRun, LoadSettings, ReadAgain } from './load/types.ts'
 import type { TagsPart } from './parts/tags.ts'
 import type { Recent } from './recent.ts'
+import type { Steps } from './steps/by-effect.ts'
 import type { CacheEvent, CacheOptions, CacheStats, LoadDefaults, Loader, ViewOptions } from './types.ts'
 import type { Coded, Life, ValueForm } from './value-form.ts'
 import type { CapturedVersions, NamespaceKeys, Stamp, VersionMemory } from './versions.ts'
@@ -43,8 +44,10 @@ export interface Format {
   parse(text: string): Entry | undefined
   /** The form of values where a cache names no codec; undefined: that of its face. */
   readonly values?: ValueForm
-  /** The atomic steps, by effect. */
-  readonly steps: Readonly<Record<Effect, Operation<readonly Arg[], Reply>>>
+  /** The atomic steps (`steps/entry.ts`), by effect. */
+  readonly steps: Steps
+  /** Those that run every verb; undefined: `verbScripts`, which a cache of few verbs does not carry. */
+  readonly verbs?: Steps | undefined
   readonly leases: Lease
   /** Stores what a load has returned. */
   fill(flight: Flight, run: LoaderRun & { readonly coded: Coded }): Promise<void>
@@ -57,7 +60,7 @@ export interface Format {
   /** Writes in place of the step of an entry; undefined: this verb has a step. */
   write?(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> | undefined
   /** Asks the store for the lifetime that is left: the text of a value does not say it. */
-  timeLeft?(view: View, storedKey: string, limit: Limit): Promise<Reply>
+  timeLeft?(target: Pick<Call, 'view' | 'storedKey' | 'limit'>): Promise<Reply>
 }
 
 /** What a write stores under a key, by `set`, `add`, `fill` or `rewrite` (`steps/values.ts`). */
@@ -73,6 +76,8 @@ export interface EntryWrite {
   /** The id of the entry that counts as absent, or is written over. */
   readonly deadId?: string
   readonly id?: string
+  /** Of `add`, which not all steps have. */
+  readonly steps?: Steps | undefined
 }
 
 /** What a cache and its views share. */

@@ -5,6 +5,7 @@ import { randomId } from '../runtime/random.ts'
 import { answerOf } from './answer.ts'
 import type { View } from './model.ts'
 import { invalid } from './options.ts'
+import type { Steps } from './steps/by-effect.ts'
 import { commandCall, nothing, writeEntry } from './store-calls.ts'
 import type { Captured, SetOptions } from './types.ts'
 import type { Coded, Life } from './value-form.ts'
@@ -77,6 +78,8 @@ export interface StampedWrite {
   readonly limit: Limit
   /** `add` in place of `set`: the id of the entry that it may replace, or `''`. */
   readonly deadId?: string
+  /** Of `add`. */
+  readonly steps?: Steps
 }
 
 /**
@@ -87,19 +90,19 @@ export interface StampedWrite {
  * nothing else: what another call has put there since came later. Resolves to 1, or 0 where `add` found an entry.
  */
 export async function writeStamped(view: View, storedKey: string, write: StampedWrite): Promise<Reply> {
-  const { coded, life, stamp, limit, deadId } = write
+  const { coded, life, stamp, limit, deadId, steps } = write
   const { versions, names, remembered } = stamp
   const { core } = view
   const verb = deadId === undefined ? 'set' : 'add'
   const send = (verb: string, versions: CapturedVersions, id: string, deadId = ''): Promise<Reply> => {
-    const write = { verb, coded, life, versions, deadId, id }
+    const write = { verb, coded, life, versions, deadId, id, steps: verb === 'add' ? steps : undefined }
     return answerOf(view, writeEntry(core, storedKey, write, commandCall(core, limit)), limit)
   }
   const id = randomId()
   const reading = remembered ? currentVersions(view, names, life.lifeMs, limit) : undefined
   reading?.catch(nothing)
   const writing = send(verb, versions, id, deadId)
-  const written = await (remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit))
+  const written = await (remembered ? writing : renewTags(view, writing, names, { lifeMs: life.lifeMs, limit }))
   const now = reading && written === 1 ? await afterWrite(reading) : versions
   const isSame =
     now.generation === versions.generation && names.every((name) => now.tags.get(name) === versions.tags.get(name))
@@ -112,8 +115,7 @@ export async function renewTags<T>(
   view: View,
   writing: Promise<T>,
   names: readonly string[],
-  lifeMs: number,
-  limit: Limit,
+  { lifeMs, limit }: { readonly lifeMs: number; readonly limit: Limit },
 ): Promise<T> {
   const { core, space } = view
   const renew = (): Promise<unknown> => core.versions.renew(space, names, commandCall(core, NO_LIMIT), lifeMs)

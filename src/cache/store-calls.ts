@@ -1,5 +1,5 @@
 import { NONE } from '../protocol/entry.ts'
-import type { Arg, Effect, Operation, Reply } from '../protocol/operation.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
@@ -81,16 +81,16 @@ function isAfterwards(args: readonly Arg[]): boolean {
   return /^(|fill|release|fail|gone|bury)$/.test(`${verb}`) || (verb === 'lease' && purpose === 2)
 }
 
-/** Runs one step (`steps/entry.ts`) on a stored key. */
+/** Runs one step (`steps/`) on a stored key. */
 export function runStep(
   core: Core,
-  effect: Effect,
+  operation: Operation<readonly Arg[], Reply>,
   key: string,
   args: readonly Arg[],
   call: StoreCall,
 ): Promise<Reply> {
-  const run = (): Promise<Reply> => runOperation(core, core.format.steps[effect], key, args, call)
-  if (effect === 'read') return run()
+  const run = (): Promise<Reply> => runOperation(core, operation, key, args, call)
+  if (operation.effect === 'read') return run()
   core.reads.delete(key)
   const verb = String(args[0])
   // A lease changes no value.
@@ -101,6 +101,7 @@ export function runStep(
 /** Resolves to 1, or 0 where the verb's condition did not hold; `fill` to the store's time. */
 export function writeEntry(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> {
   const { verb, coded, life, versions, loadMs = 0, token = NONE, deadId = '', id = randomId() } = write
+  const { steps = core.format.steps } = write
   const { mark, payload } = coded
   const { freshMs, lifeMs } = life
   core.reads.delete(key)
@@ -114,7 +115,7 @@ export function writeEntry(core: Core, key: string, write: EntryWrite, call: Sto
     emitterOf(core, core.namespace)({ type: 'no-lifetime' })
   }
   const args = [verb, deadId, mark + id, freshMs, lifeMs, ms, token, versions.generation, block, payload]
-  return runStep(core, verb === 'fill' ? 'repeat' : 'once', key, args, call)
+  return runStep(core, steps[verb === 'fill' ? 'repeat' : 'once'], key, args, call)
 }
 
 /** Resolves to how many of the stored keys there were. */

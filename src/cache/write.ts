@@ -68,7 +68,7 @@ export async function setMany(
       throw error
     }
   }
-  const all = detachLoadsAndWrite(view, targets, limit, () => Promise.allSettled(targets.map(one)), ready)
+  const all = detachLoadsAndWrite(view, targets, () => Promise.allSettled(targets.map(one)), { limit, ready })
   // Where the versions could not be had, none was written.
   const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
   for (const [i, outcome] of outcomes.entries()) {
@@ -92,13 +92,14 @@ async function remove(from: View, keys: string | readonly string[], options?: Wr
   checkWrite(options)
   const targets = storedKeys(view, typeof keys === 'string' ? [keys] : keys)
   const leases = targets.map((to) => leaseOf(core, to))
-  const removing = detachLoadsAndWrite(view, targets, limit, () => {
+  const removeAll = (): Promise<number> => {
     const call = commandCall(core, limit)
     // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
     for (const [i, to] of targets.entries())
-      if (leases[i]) runStep(core, 'repeat', to, ['release', '', leases[i]], call).catch(nothing)
+      if (leases[i]) runStep(core, core.format.steps.repeat, to, ['release', '', leases[i]], call).catch(nothing)
     return answerOf(view, deleteKeys(core, targets, call), limit)
-  })
+  }
+  const removing = detachLoadsAndWrite(view, targets, removeAll, { limit })
   return orReportAsEvent(view, options, removing, 0)
 }
 
@@ -111,9 +112,8 @@ export { remove as delete }
 export function detachLoadsAndWrite<T>(
   { core }: View,
   targets: readonly string[],
-  limit: Limit,
   work: () => Promise<T>,
-  ready?: Promise<unknown> | undefined,
+  { limit, ready }: { readonly limit: Limit; readonly ready?: Promise<unknown> | undefined },
 ): Promise<T> {
   const detach = (): Promise<unknown>[] => targets.flatMap((to) => detachLoad(core, to) ?? [])
   let fillings = detach()
@@ -144,6 +144,7 @@ export type Tried = { readonly reply: Reply } | { readonly known: Known }
 export type Attempt = (storedKey: string) => Promise<Tried | undefined>
 
 interface ReadThenRun {
+  readonly limit: Limit
   readonly tags?: readonly string[] | undefined
   /** Tried first; not where the format needs to read nothing. */
   readonly attempt?: Attempt | undefined
@@ -153,12 +154,10 @@ interface ReadThenRun {
 export async function readThenRun<T extends Reply>(
   view: View,
   key: string,
-  limit: Limit,
   work: Step<T>,
-  how?: ReadThenRun,
+  { limit, tags, attempt }: ReadThenRun,
 ): Promise<T> {
   const { core, space } = view
-  const { tags, attempt } = ownOf(how)
   const to = space.key(key)
   const checkDeleted = async (): Promise<void> => {
     const retrying = core.near.retryPendingDelete(to)
@@ -166,7 +165,7 @@ export async function readThenRun<T extends Reply>(
       throw new HitherError('STORE_UNAVAILABLE', 'a delete of this key has failed and is still to be retried')
   }
   const { known } = core.format
-  if (known) return detachLoadsAndWrite(view, [to], limit, () => work(to, '', known), checkDeleted())
+  if (known) return detachLoadsAndWrite(view, [to], () => work(to, '', known), { limit, ready: checkDeleted() })
   return core.queue.run([to], true, limit, async () => {
     await checkDeleted()
     const tried = await attempt?.(to)
@@ -183,11 +182,9 @@ export async function readThenRun<T extends Reply>(
 export async function runOnLive(
   view: View,
   key: string,
-  limit: Limit,
   work: (storedKey: string, id: string, entry?: Pick<Entry, 'id' | 'tags'>) => Promise<Reply>,
-  how?: ReadThenRun,
+  { limit, tags, attempt }: ReadThenRun,
 ): Promise<Reply> {
-  const { tags, attempt } = ownOf(how)
   let reply: Reply
   let id: string | undefined
   let tried: string | undefined
@@ -199,7 +196,7 @@ export async function runOnLive(
       id = live?.id
       return live ? work(to, live.id, live) : null
     }
-    reply = await readThenRun(view, key, limit, run, { tags, attempt: first })
+    reply = await readThenRun(view, key, run, { limit, tags, attempt: first })
     first = undefined
     // The same once more is stale by the store's clock.
   } while (reply === null && id && id !== tried)

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
@@ -59,6 +59,8 @@ export interface Channel<T> {
  * `INVALID_KEY` for a name that makes no key, `UNSUPPORTED` for a store that has no channels.
  */
 export function channel<T = unknown>(space: ChannelSpace, name: string, options: ChannelOptions<T> = {}): Channel<T> {
+  checkNames('channel', space ?? null, ['store', 'namespace', 'codec'])
+  checkNames('channel', options, ['schema'])
   const { codec, namespace = 'hither' } = space
   const { schema } = options
   const full = storedKey(checkNamespace(namespace), name)
@@ -78,7 +80,9 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       await conform(value)
       return publish(full, await encodeMember(value, full, codec), call)
     },
-    subscribe({ signal, maxQueued = 1000, onInvalid } = {}) {
+    subscribe(options = {}) {
+      checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])
+      const { signal, maxQueued = 1000, onInvalid } = options
       checkWhole(maxQueued, 'maxQueued', 1)
       signal?.throwIfAborted()
       const inbox = createInbox<string>(maxQueued)

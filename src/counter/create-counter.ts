@@ -102,6 +102,7 @@ export function createCounter(options: CounterOptions): Counter {
     decrement: (key, by = 1, call) => add(key, -by, call),
     get,
     async getMany(keys, call) {
+      if (!Array.isArray(keys)) throw invalid('keys are an array')
       const names = [...new Set(keys)]
       if (windowMs) return new Map(await Promise.all(names.map(async (key) => [key, await total(key, call)] as const)))
       const texts = await store.getMany(await Promise.all(names.map(keyOf)), call)

@@ -26,11 +26,16 @@ export interface AnswerRequest {
   readonly chunks: Chunks
 }
 
+/** The usual hit, at once: all of a body that is with its response. Undefined: `answerFrom` is to be asked. */
+export function answerAtOnce(asked: AnswerRequest): Response | undefined {
+  const { request, stored } = asked
+  const inline = wantsWhole(request) && !NO_BODY.has(stored.status) ? bytesInline(stored.body) : undefined
+  return inline === undefined ? undefined : answerWhole(asked, inline)
+}
+
 /** A response from the store: whole, a part, or 304. Undefined where its body is gone. */
 export async function answerFrom(asked: AnswerRequest): Promise<Response | undefined> {
   const { request, stored, story, nowMs, name, chunks } = asked
-  const inline = wantsWhole(request) && !NO_BODY.has(stored.status) ? bytesInline(stored.body) : undefined
-  if (inline !== undefined) return answerWhole(asked, inline)
   const headers = headersOf(stored.fields)
   const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)
   headers.set('age', `${Math.floor(ageMs / 1000)}`)
@@ -66,7 +71,7 @@ function wantsWhole({ method, headers }: Request): boolean {
   return method === 'GET' && !['if-none-match', 'if-modified-since', 'range'].some((name) => headers.has(name))
 }
 
-/** The usual hit. Its fields are a plain object, which no runtime has to copy twice. */
+/** Its fields are a plain object, which no runtime has to copy twice. */
 function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyInit): Response {
   const { status, fields, length, lifetimeMs } = stored
   const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)

@@ -1,5 +1,5 @@
 import { now } from '../runtime/clock.ts'
-import { answerFrom, encodedInit, tellStatus } from './answer.ts'
+import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import type { Engine } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
@@ -194,10 +194,20 @@ async function passHead(task: FetchTask, received: Received, response: Response,
 }
 
 /** Answers with a stored response; asks the origin once more where its body is gone. */
-export async function respond(engine: Engine, plan: Plan, stored: StoredResponse, story: Story): Promise<Response> {
+export function respond(
+  engine: Engine,
+  plan: Plan,
+  stored: StoredResponse,
+  story: Story,
+): Response | Promise<Response> {
   const { request } = plan
   const { chunks } = engine.storage
   const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks }
+  return answerAtOnce(asked) ?? readAndRespond(engine, plan, asked)
+}
+
+async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
+  const { request } = plan
   const answer = await answerFrom(asked).catch((error: unknown) => {
     engine.tell({ type: 'store-error', error })
     return undefined

@@ -6,15 +6,15 @@ import type { Story } from './cache-status.ts'
 import { createFlight, type Engine } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
-import { canonicalQuery } from './no-vary-search.ts'
+import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
-import type { Fetching, Found } from './storage.ts'
+import type { Fetching } from './storage.ts'
 import type { HttpCacheContext, NextHandler } from './types.ts'
 import { handleUnsafe } from './unsafe.ts'
-import { select } from './vary.ts'
 
 const nothing = (): void => {}
+const HIT: Story = { hit: true }
 
 /** Answers one request: what is stored is looked up, judged, and used or fetched. */
 export async function handle(
@@ -38,6 +38,11 @@ export async function handle(
     directives: directivesOf(request),
     hasIdentity: hasIdentity(request.headers, rule, !engine.policy.personal),
   }
+  const near = lookNear(engine, plan)
+  if (near) {
+    engine.tell({ type: 'hit' })
+    return respond(engine, plan, near, HIT)
+  }
   let looked: Looked
   try {
     looked = await look(engine, plan)
@@ -49,54 +54,17 @@ export async function handle(
   const use = stored && judgeUse(stored, plan.directives, now())
   if (stored && (use === 'fresh' || use === 'max-stale')) {
     engine.tell({ type: use === 'fresh' ? 'hit' : 'stale' })
-    return respond(engine, found, stored, { hit: true })
+    return respond(engine, found, stored, HIT)
   }
   if (plan.directives.has('only-if-cached')) return gatewayTimeout()
   if (stored && use === 'refresh' && context.refresh !== false) {
     engine.tell({ type: 'stale' })
     refresh(engine, found, stored)
-    return respond(engine, found, stored, { hit: true })
+    return respond(engine, found, stored, HIT)
   }
   engine.tell({ type: 'miss' })
   const fwd = use === 'request' || use === 'stale' ? use : looked.others ? 'vary-miss' : 'uri-miss'
   return load(engine, found, stored, { fwd })
-}
-
-interface Looked {
-  readonly plan: Plan
-  readonly stored: StoredResponse | undefined
-  /** Something is stored of this URL that the request does not select. */
-  readonly others: boolean
-}
-
-/** Finds what a request selects: near, then in the store, then under the query that stands for its own. */
-async function look(engine: Engine, plan: Plan): Promise<Looked> {
-  const { storage } = engine
-  const near = storage.near(plan.place)
-  const nearby = near && choose(engine, near, plan)
-  // A stale one may have been renewed by another process.
-  if (nearby && judgeUse(nearby, plan.directives, now()) === 'fresh') return { plan, stored: nearby, others: false }
-  const found = await storage.read(plan.place)
-  const stored = choose(engine, found, plan)
-  if (stored || found.queryRule === undefined) return { plan, stored, others: found.responses.length > 0 }
-  const { origin, path, extra } = plan.place
-  const search = canonicalQuery(plan.place.search, found.queryRule)
-  if (search === plan.place.search) return { plan, stored, others: false }
-  const elsewhere = await storage.read(await engine.placeOf(origin + path + search, extra))
-  return { plan, stored: choose(engine, elsewhere, plan), others: elsewhere.responses.length > 0 }
-}
-
-/** The response that a request selects, of those that may answer it. */
-function choose(engine: Engine, { responses }: Found, plan: Plan): StoredResponse | undefined {
-  const { request, place } = plan
-  const mayBeOne = plan.hasIdentity || (!engine.policy.personal && request.headers.has('authorization'))
-  const usable = responses.filter((one) => {
-    if (mayBeOne && !one.shared) return false
-    if (one.search === place.search) return true
-    const field = one.fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
-    return field !== null && canonicalQuery(one.search, field) === canonicalQuery(place.search, field)
-  })
-  return select(usable, request.headers, engine.policy.anyOrder)
 }
 
 /** Fetches a response, alone or for all that ask for the same meanwhile. */

@@ -22,7 +22,9 @@ export type PlaceOf = (url: string, extra: string, ignore?: readonly string[], k
 export function createPlaces(keys: Keys): PlaceOf {
   const known = new Map<string, Place>()
   return (url, extra, ignore = [], key) => {
-    const name = JSON.stringify([url, extra, ignore, key])
+    // No list begins as a URL does.
+    const isPlain = extra === '' && ignore.length === 0 && key === undefined
+    const name = isPlain ? url : JSON.stringify([url, extra, ignore, key])
     const found = known.get(name)
     if (found) return found
     return findPlace(keys, url, key === undefined ? extra : JSON.stringify([extra, key]), ignore, key).then((place) => {

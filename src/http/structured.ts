@@ -16,6 +16,8 @@ const COMMA = /[ \t]*,[ \t]*/y
 
 /** Most members of a field, as many as every parser has to take (RFC 9651, section 3). */
 const MAX_MEMBERS = 1024
+/** Of one item. */
+const MAX_PARAMETERS = 256
 
 /** A parser over one field value. Every rule is sticky and without backtracking, so that it takes linear time. */
 class Reader {
@@ -56,7 +58,8 @@ class Reader {
     return true
   }
   parameters(): void {
-    while (this.next(';')) {
+    for (let count = 1; this.next(';'); count++) {
+      if (count > MAX_PARAMETERS) throw new SyntaxError()
       this.take(SPACES)
       if (!this.take(KEY)) throw new SyntaxError()
       if (this.next('=')) this.item()

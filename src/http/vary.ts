@@ -60,15 +60,12 @@ function trimParts(text: string, separator: string): string {
     .join(separator)
 }
 
-/** Of several stored responses the one that a request selects: the newest by Date, or by arrival where those are equal. */
-export function select<T extends { readonly selectors: readonly Selector[]; readonly dateMs: number }>(
-  stored: readonly T[],
-  request: Headers,
-  anyOrder: boolean,
-): T | undefined {
-  let best: T | undefined
-  for (const one of stored) {
-    if (isSelected(one.selectors, request, anyOrder) && (!best || one.dateMs > best.dateMs)) best = one
-  }
-  return best
+export interface Selectable {
+  readonly selectors: readonly Selector[]
+  readonly dateMs: number
+}
+
+/** Whether a request selects this one and not the `best` so far: the newest by Date, or by arrival where those are equal. */
+export function isNewer(one: Selectable, best: Selectable | undefined, request: Headers, anyOrder: boolean): boolean {
+  return !(best && one.dateMs <= best.dateMs) && isSelected(one.selectors, request, anyOrder)
 }

@@ -1,5 +1,4 @@
-import { HitherError } from '../errors.ts'
-import { checkNames, checkOperations } from '../protocol/arguments.ts'
+import { checkNames, checkOperations, invalid } from '../protocol/arguments.ts'
 import { digest } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -80,9 +79,13 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
   const prefix = `:${checkNamespace(namespace)}:idempotency:`
 
   return {
-    async begin(key, { scope = '', fingerprint = '', signal } = {}) {
+    async begin(key, options) {
+      checkNames('begin', options, ['scope', 'fingerprint', 'signal'])
+      const { scope = '', fingerprint = '', signal } = options ?? {}
+      for (const text of [scope, fingerprint])
+        if (typeof text !== 'string') throw invalid('a scope or fingerprint is text')
       if (typeof key !== 'string' || key === '') {
-        throw new HitherError('INVALID_ARGUMENT', 'an idempotency key is text that is not empty')
+        throw invalid('an idempotency key is text that is not empty')
       }
       const [stored, print] = await Promise.all([digest(JSON.stringify([scope, key])), digest(fingerprint)])
       const at = prefix + stored

@@ -109,7 +109,10 @@ export function createLocks(options: LocksOptions): Locks {
   return {
     acquire: (name, options) => acquire('lock', name, 1, options),
     run: (name, work, options) => run('lock', name, 1, work, options),
-    semaphore: (name, { permits }) => lockable('semaphore', name, checkWhole(permits, 'permits', 1, MAX_HOLDERS)),
+    semaphore(name, options) {
+      checkNames('semaphore', options ?? null, ['permits'])
+      return lockable('semaphore', name, checkWhole(options.permits, 'permits', 1, MAX_HOLDERS))
+    },
     readWrite: (name) => ({
       read: lockable('read-write', name, MAX_HOLDERS),
       write: lockable('read-write', name, 1),

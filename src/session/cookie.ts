@@ -81,13 +81,18 @@ function checkSecrets(secrets: readonly (Uint8Array | string)[]): Uint8Array<Arr
   return secrets.map((secret) => {
     let bytes: Uint8Array<ArrayBuffer> | undefined
     try {
-      bytes = typeof secret === 'string' ? fromBase64(secret) : new Uint8Array(secret)
+      bytes = typeof secret === 'string' ? fromBase64(secret) : bytesOf(secret)
     } catch {
       // Said below, without the text.
     }
     if (!bytes || bytes.length < SECRET_BYTES) throw badSecret()
     return bytes
   })
+}
+
+/** A number, or an object of a length, would make as many zeros. */
+function bytesOf(secret: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  return secret.BYTES_PER_ELEMENT === 1 ? new Uint8Array(secret) : undefined
 }
 
 function badSecret(): HitherError {

@@ -27,7 +27,8 @@ const KNOWN_OF_COOKIE: Readonly<Record<keyof NonNullable<SessionsOptions<unknown
 }
 const TOUCH_MS = 60_000
 const HANDLE = /^[\w-]{43}$/
-const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+/** A token (RFC 6265) without a prefix: the one that is right is put before it. */
+const COOKIE_NAME = /^(?!__(host|secure)-)[\w!#$%&'*+.^`|~-]+$/i
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
@@ -51,7 +52,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
   }
   const { name = 'session', sameSite = 'Lax' } = cookie
   if (!COOKIE_NAME.test(name))
-    throw new HitherError('INVALID_ARGUMENT', 'the name of a cookie is a token, such as session')
+    throw new HitherError('INVALID_ARGUMENT', 'the name of a cookie is a token without a prefix, such as session')
   if (sameSite !== 'Lax' && sameSite !== 'Strict') {
     throw new HitherError('INVALID_ARGUMENT', "sameSite is 'Lax' or 'Strict'")
   }
@@ -77,8 +78,8 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
   }
   return {
     async open(request, call) {
+      const device = deviceOf(request?.headers)
       if (insecure) checkLoopback(request)
-      const device = deviceOf(request)
       const claim = maker.cookies.read(request.headers.get('cookie'))
       const found = claim && (await find(maker, claim, call))
       return createSession(maker, device, found)
@@ -149,7 +150,7 @@ function checkSubject(subject: string): string {
 
 const DEVICE_LENGTH = 200
 
-function deviceOf({ headers }: SessionRequest): string {
+function deviceOf(headers: Headers | undefined): string {
   if (typeof headers?.get !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'open takes a Request, or { headers }')
   }

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkNames } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -35,7 +36,9 @@ export interface HashedEntries {
 }
 
 /** Throws `UNSUPPORTED` for a store without operations, `INVALID_KEY` for a namespace that is none. */
-export function hashedEntries({ store, namespace = 'hither', codec }: HashedEntriesOptions): HashedEntries {
+export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
+  checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec'])
+  const { store, namespace = 'hither', codec } = options
   if (typeof store?.run !== 'function') {
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }

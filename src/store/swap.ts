@@ -34,9 +34,9 @@ const MAX_WAIT_MS = 32
 
 /**
  * Runs an operation's `apply` under compare-and-swap: read, decide, write only if nothing has changed, else again with
- * jitter until the deadline (`TIMEOUT`; nothing ran). Time is this process's clock; `keep` writes the same end, so that no
+ * jitter until the deadline (`TIMEOUT`). Time is this process's clock; `keep` writes the same end, so that no
  * number of steps makes a lifetime longer. A lost reply to the write rejects with `maybeExecuted`, unless the operation may
- * be repeated: it is then decided anew.
+ * be repeated: it is then decided anew, and what fails after that says so, too.
  */
 export async function runBySwap<A extends readonly Arg[], R extends Reply, H extends Held>(
   operation: Operation<A, R>,
@@ -45,8 +45,14 @@ export async function runBySwap<A extends readonly Arg[], R extends Reply, H ext
   { read, swap, table = {} }: Swappable<H>,
 ): Promise<R> {
   const apply = (table[operation.name] ?? operation.apply) as typeof operation.apply
+  let isInDoubt = false
+  const orInDoubt = (error: unknown): never => {
+    if (!isInDoubt || !isHitherError(error)) throw error
+    const { code, message, retryable } = error
+    throw new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
+  }
   for (let attempt = 0; now() < limits.deadline; attempt++) {
-    const held = await read()
+    const held = await read().catch(orInDoubt)
     const nowMs = now()
     const { text, endMs } = held
     const leftMs = endMs === undefined ? undefined : endMs - nowMs
@@ -55,10 +61,12 @@ export async function runBySwap<A extends readonly Arg[], R extends Reply, H ext
     const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? undefined : nowMs + ttl.ms
     const isDone = await swap(held, next, nextEndMs).catch((error: unknown) => {
       if (operation.effect === 'once' || !(isHitherError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      isInDoubt ||= error.maybeExecuted
       return false
     })
     if (isDone) return reply
     await sleep(Math.min(2 ** attempt, MAX_WAIT_MS) * random(), limits.signal)
   }
-  throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing until the deadline`, { retryable: true })
+  const kept = `${operation.name}: the key kept changing until the deadline`
+  return orInDoubt(new HitherError('TIMEOUT', kept, { retryable: true }))
 }

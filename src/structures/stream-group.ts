@@ -1,5 +1,5 @@
 import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
@@ -71,8 +71,10 @@ const LAST_PAUSE_MS = 2000
 /** One wait on the server: short enough that entries of dead consumers are looked for in between. */
 const WAIT_MS = 5000
 
-export function groupAt<T>(place: Place<T>, name: string, { from = 'start' }: StreamGroupOptions = {}): StreamGroup<T> {
+export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOptions = {}): StreamGroup<T> {
   checkName(name, 'a group')
+  checkNames('group', options, ['from'])
+  const { from = 'start' } = options
   if (from !== 'start' && from !== 'now') {
     throw new HitherError('INVALID_ARGUMENT', "a group begins from 'start' or from 'now'")
   }
@@ -131,6 +133,7 @@ interface Consumer {
 }
 
 async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGenerator<GroupEntry<T>, void, undefined> {
+  checkNames('consume', options ?? null, ['consumer', 'claimAfter', 'batch', 'signal', 'poison', 'onError'])
   const { signal, poison, onError } = options
   const settings: Consumer = {
     consumer: checkName(options.consumer, 'a consumer'),

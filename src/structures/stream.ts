@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
@@ -55,6 +55,7 @@ export function stream<T = unknown>(space: StructureSpace, key: string): Stream<
 }
 
 const PAGE = 200
+const CALL = ['signal', 'deadline', 'patient', 'bytes']
 const ID = /^\d{1,20}(-\d{1,20})?$/
 
 export function streamAt<T>(place: Place<T>): Stream<T> {
@@ -62,7 +63,9 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
   const entries = (reply: Wire): Promise<StreamEntry<T>[]> => openEntries(place, toList(reply))
   return {
     ...lifetime,
-    async append(value, { maxLength, ...call } = {}) {
+    async append(value, options) {
+      checkNames('append', options, ['maxLength', ...CALL])
+      const { maxLength, ...call } = options ?? {}
       const bound = maxLength === undefined ? [] : ['MAXLEN', '=', checkWhole(maxLength, 'maxLength', 0)]
       return write('XADD', [...bound, '*', FIELD, place.text(value)], toText, call)
     },
@@ -73,7 +76,9 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
         ? read('XREVRANGE', [...ends.reverse(), ...count], entries, call)
         : read('XRANGE', [...ends, ...count], entries, call)
     },
-    async read({ after = '0', limit = 100, wait, ...call } = {}) {
+    async read(options) {
+      checkNames('read', options, ['after', 'limit', 'wait', ...CALL])
+      const { after = '0', limit = 100, wait, ...call } = options ?? {}
       const head = ['XREAD', 'COUNT', checkWhole(limit, 'limit', 1)]
       const open = (reply: Wire): Promise<StreamEntry<T>[]> => entries(firstStream(reply))
       if (wait === undefined) return read([...head, 'STREAMS'], [checkId(after)], open, call)

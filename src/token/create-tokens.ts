@@ -1,3 +1,4 @@
+import { HitherError } from '../errors.ts'
 import { checkNames, checkOperations } from '../protocol/arguments.ts'
 import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
 import { digest, toBase64Url } from '../protocol/digest.ts'
@@ -61,6 +62,7 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
 
   return {
     async issue(data, call) {
+      if (data === undefined) throw new HitherError('UNENCODABLE', 'a token has data: null where there is none')
       const token = toBase64Url(randomBytes(TOKEN_BYTES))
       const key = prefix + (await digest(token))
       await store.set(key, await encode(codec, data, key), ttlMs, call)

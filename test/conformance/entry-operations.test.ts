@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
+import { entryScripts } from '../../src/cache/steps/small-entry.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { appendChanges, pullChanges } from '../../src/near/pull-feed.ts'
 import { NO_END, NONE } from '../../src/protocol/entry.ts'
@@ -208,6 +209,10 @@ const foreign = fc.oneof(
   { weight: 1, arbitrary: text },
 )
 
+/** What the shorter script runs. Its callers have read. */
+const SMALL = /^(set|fill|rewrite|bury|lease|release|fail|gone)$/
+const isSmall = ([verb, id]: Arg[]): boolean => SMALL.test(`${verb}`) && !`${id}`.startsWith('=')
+const smallEntry = stepsOf(fc.oneof(write, lease, release, bury).filter(isSmall))
 const entry = stepsOf(
   fc.oneof(
     { weight: 4, arbitrary: write },
@@ -283,6 +288,7 @@ describe('the steps of an entry run as `apply` says', () => {
         )
       }, 60_000)
     both('entry', entrySteps.once, foreign, entry)
+    both('entry of few verbs', { ...entryScripts.once, apply: entrySteps.once.apply }, foreign, smallEntry)
     both('plain', writePlain, plainSeed, plain)
     both('capture', captureVersion as unknown as Operate, malformedSeed, stepsOf(captures))
     both('append', appendChanges as unknown as Operate, logSeed, stepsOf(appends))

@@ -5,6 +5,7 @@ import { decrement, increment } from '../../adapters/express-rate-limit/hits.ts'
 import { startServer } from '../../scripts/servers.ts'
 import { entrySteps } from '../../src/cache/steps/entry.ts'
 import { writePlain } from '../../src/cache/steps/plain.ts'
+import { entryScripts } from '../../src/cache/steps/small-entry.ts'
 import { captureVersion, softenVersion } from '../../src/cache/steps/versions.ts'
 import { addToCount, addToWindow } from '../../src/counter/operations.ts'
 import {
@@ -94,6 +95,10 @@ const entries: readonly Write[] = [
   one('rewrite', entrySteps.once, ['rewrite', id, ...value], held),
   one('fail', entrySteps.once, ['fail', '', id, 5000], ['lease', '', id, 5000, 0]),
   one('fail on a copy', entrySteps.once, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
+  one('set by a small cache', entryScripts.once, held),
+  one('lease of a small cache', entryScripts.once, ['lease', '', id, 5000, 0]),
+  one('rewrite by a small cache', entryScripts.once, ['rewrite', id, ...value], held),
+  one('fail of a small cache', entryScripts.once, ['fail', '', id, 5000], held, ['lease', '', id, 5000, 1]),
   one('a session', writeSession, [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('a field of a session', writeSession, [0, 60_000, 0, 0, '', '', 'b\t2'], [1, 60_000, 0, 600_000, '', '', 'a\t1']),
   one('a lock', lockStep, ['take', id, 5000, 1, 0]),
@@ -228,6 +233,7 @@ describe('a script on a server past its maxmemory', () => {
       'adapters/express-rate-limit/hits.ts',
       'src/cache/steps/entry.ts',
       'src/cache/steps/plain.ts',
+      'src/cache/steps/small-entry.ts',
       'src/cache/steps/versions.ts',
       'src/counter/operations.ts',
       'src/http/operations.ts',

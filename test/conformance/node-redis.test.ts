@@ -1,8 +1,8 @@
-import { createClient } from 'redis'
-import { createClient as createClient5 } from 'redis5'
+import { createClient, createClientPool, createCluster } from 'redis'
+import { createClient as createClient5, createCluster as createCluster5 } from 'redis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
-import { describeStore } from '../../src/testing/index.ts'
+import { describeStore, testCounter } from '../../src/testing/index.ts'
 
 /** What these tests use of a client. */
 type Client = Parameters<typeof nodeRedisStore>[0] & {
@@ -12,7 +12,17 @@ type Client = Parameters<typeof nodeRedisStore>[0] & {
   destroy(): void
 }
 
+interface Cluster {
+  readonly isOpen: boolean
+  on(event: string, listener: () => void): unknown
+  connect(): Promise<unknown>
+  sendCommand(key: string, isReadonly: boolean, args: string[]): Promise<unknown>
+  duplicate(): unknown
+  destroy(): void
+}
+
 const url = process.env.REDIS8_URL ?? ''
+const clusters: Cluster[] = []
 const made: Client[] = []
 const open = async (create: (options: object) => unknown, options: object = {}): Promise<Client> => {
   const client = create({ url, disableOfflineQueue: true, ...options }) as Client
@@ -22,7 +32,7 @@ const open = async (create: (options: object) => unknown, options: object = {}):
   return client
 }
 afterAll(() => {
-  for (const client of made) if (client.isOpen) client.destroy()
+  for (const client of [...made, ...clusters]) if (client.isOpen) client.destroy()
 })
 
 for (const [name, create, options] of [
@@ -65,11 +75,77 @@ for (const [name, create, options] of [
       expect(client.isOpen).toBe(true)
       const queueing = create({ url }) as Client
       expect(() => nodeRedisStore(queueing)).toThrow(expect.objectContaining({ code: 'UNSAFE_CLIENT' }))
+      const pool = createClientPool({ url, disableOfflineQueue: true }) as never
+      expect(() => nodeRedisStore(pool)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
       expect(() => nodeRedisStore({} as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
     })
     it('rejects at once while the client is not connected', async () => {
       const store = nodeRedisStore(create({ url, disableOfflineQueue: true }) as Client)
       await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    })
+  })
+}
+
+const rootNodes = (): { url: string }[] =>
+  (process.env.CLUSTER_NODES as string).split(',').map((node) => ({ url: `redis://${node}` }))
+for (const [name, create, options] of [
+  ['node-redis 6, Cluster', createCluster, { RESP: 3 }],
+  ['node-redis 5, Cluster', createCluster5, {}],
+] as unknown as readonly [string, (options: object) => Cluster, object][]) {
+  const openCluster = async (): Promise<Cluster> => {
+    const cluster = create({ rootNodes: rootNodes(), defaults: { disableOfflineQueue: true }, ...options })
+    cluster.on('error', () => {})
+    await cluster.connect()
+    clusters.push(cluster)
+    return cluster
+  }
+  let admin: Cluster
+  beforeAll(async () => {
+    admin = await openCluster()
+  })
+  describeStore({ describe, it, afterAll }, name, {
+    open: async () => nodeRedisStore(await openCluster()),
+    elapse: (ms) => new Promise((done) => setTimeout(done, ms)),
+    foreign: async (key) => void (await admin.sendCommand(key, false, ['RPUSH', key, 'x'])),
+  })
+  describe(name, () => {
+    it('scans every node, sends messages, and runs a transaction at the node of its key', async () => {
+      const store = nodeRedisStore(await openCluster())
+      const keys = Array.from({ length: 40 }, (_, i) => `scan:${name}:${i}`)
+      await Promise.all(keys.map((key) => store.set(key, 'x', 60_000)))
+      const found = new Set<string>()
+      for await (const key of store.scan?.(`scan:${name}:*`) ?? []) found.add(key)
+      expect([...found].sort()).toEqual(keys.toSorted())
+      expect(await store.delete(keys)).toBe(40)
+      const heard: string[] = []
+      const end = await store.subscribe?.(`c-${name}`, (message) => void heard.push(message))
+      await store.publish?.(`c-${name}`, 'one')
+      await expect.poll(() => heard).toEqual(['one'])
+      await end?.()
+      for (const key of ['t1', 't2', 't3', 't4'].map((key) => `${key}:${name}`)) {
+        const replies = await store.transport.transaction([
+          { args: ['SET', key, '1'], effect: 'once' },
+          { args: ['INCR', key], effect: 'once' },
+        ])
+        expect(replies).toEqual(['OK', 2])
+        const own = await store.transport.exclusive?.({}, key)
+        expect(await own?.send({ args: ['GET', key], effect: 'read' })).toBe('2')
+        own?.release(false)
+      }
+      await store.close()
+    })
+    it('loses no increment of several clients on keys of several nodes', async () => {
+      const stores = await Promise.all([1, 2, 3].map(async () => nodeRedisStore(await openCluster())))
+      for (const key of ['a', 'b', 'c'].map((key) => `sum:${key}:${name}`)) {
+        const calls = stores.flatMap((store) =>
+          Array.from({ length: 20 }, () => store.run(testCounter, key, [1, 60_000])),
+        )
+        expect(new Set(await Promise.all(calls)).size).toBe(60)
+      }
+    })
+    it('refuses a Cluster that queues while it is away', () => {
+      const cluster = create({ rootNodes: rootNodes(), ...options })
+      expect(() => nodeRedisStore(cluster)).toThrow(expect.objectContaining({ code: 'UNSAFE_CLIENT' }))
     })
   })
 }

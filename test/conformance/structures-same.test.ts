@@ -349,7 +349,7 @@ describe('structures over every transport', () => {
         }),
         { numRuns: RUNS },
       )
-    }, 300_000)
+    }, 3_600_000)
   }
   it('stream: the same appends, reads, groups and trims', async () => {
     const results = await Promise.all(

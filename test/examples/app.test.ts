@@ -1,8 +1,10 @@
 import { type AtomicStore, type Cache, createCache, HitherError } from 'hither'
+import { createHttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
+import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { brokenStore } from 'hither/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { createApp } from '../../examples/app/app.ts'
+import { createApp, STORE_LIMIT_MS } from '../../examples/app/app.ts'
 import { createFeatures } from '../../examples/app/features.ts'
 import { createFind, fold } from '../../examples/app/find.ts'
 import { distanceFrom, nearest } from '../../examples/app/nearest.ts'
@@ -19,8 +21,35 @@ const places = unpackPlaces(packPlaces(list).buffer as ArrayBuffer)
 const names = (found: readonly Place[]): string[] => found.map(({ name }) => name)
 
 afterEach(() => {
+  vi.useRealTimers()
   vi.restoreAllMocks()
 })
+
+/** Gives calls that name no deadline one, as `timeoutMs` of a store does. */
+function bounded(store: AtomicStore): AtomicStore {
+  const until = (call: object | undefined) => ({ deadline: Date.now() + STORE_LIMIT_MS, ...call })
+  return {
+    ...store,
+    get: (key, call) => store.get(key, until(call)),
+    getMany: (keys, call) => store.getMany(keys, until(call)),
+    set: (key, value, ttlMs, call) => store.set(key, value, ttlMs, until(call)),
+    delete: (keys, call) => store.delete(keys, until(call)),
+    run: (operation, key, args, call) => store.run(operation, key, args, until(call)),
+  }
+}
+
+/** How many digests and signatures are being made, which take time on another clock than the test's. */
+function countDigests(): () => number {
+  let pending = 0
+  for (const name of ['digest', 'sign', 'verify', 'importKey'] as const) {
+    const made = crypto.subtle[name].bind(crypto.subtle) as (...args: unknown[]) => Promise<unknown>
+    vi.spyOn(crypto.subtle, name).mockImplementation((async (...args: unknown[]) => {
+      pending++
+      return made(...args).finally(() => pending--)
+    }) as never)
+  }
+  return () => pending
+}
 
 describe('the file of places', () => {
   it('gives back what was packed, largest first', () => {
@@ -92,7 +121,14 @@ describe('the application', () => {
   const question = '/api/near?lat=-18&lon=178'
   const secret = new Uint8Array(32).fill(7)
   const open = (cache: Cache, store: AtomicStore = memoryStore()) =>
-    createApp({ cache, features: createFeatures({ store, secret }), places, page: '<p>page', store: 'memory' })
+    createApp({
+      cache,
+      httpCache: createHttpCache({ store }),
+      features: createFeatures({ store, secret }),
+      places,
+      page: '<p>page',
+      store: 'memory',
+    })
 
   it('tells a call that shared the computation of another from a miss and a hit', async () => {
     const app = open(createCache({ store: memoryStore(), ttl: '1m' }))
@@ -108,6 +144,7 @@ describe('the application', () => {
         cache() {
           throw error
         },
+        httpCache: createHttpCache({ store: memoryStore() }),
         features: createFeatures({ store: memoryStore() }),
         places,
         page: '',
@@ -192,10 +229,76 @@ describe('the application', () => {
   it('lets nobody sign in without a secret, and says so', async () => {
     const store = memoryStore()
     const cache = createCache({ store })
-    const app = createApp({ cache, features: createFeatures({ store }), places, page: '', store: 'memory' })
+    const app = createApp({
+      cache,
+      httpCache: createHttpCache({ store }),
+      features: createFeatures({ store }),
+      places,
+      page: '',
+      store: 'memory',
+    })
     expect(await (await app.request('/api/session')).json()).toEqual({ off: expect.stringContaining('SESSION_SECRET') })
     expect((await app.request('/api/session', named('Ada'))).status).toBe(404)
     expect((await app.request(question)).status).toBe(200)
+  })
+  it('keeps whole responses of the names, and says so in Cache-Status', async () => {
+    const app = open(createCache({ store: memoryStore() }))
+    const statusOf = async (q: string) => {
+      const response = await app.request(`/api/places?q=${encodeURIComponent(q)}`)
+      expect(await response.json()).toEqual({ places: [expect.objectContaining({ name: 'São Paulo' })] })
+      return [response.headers.get('cache-status')?.replace(/\d+$/, 'N'), response.headers.get('cache-control')]
+    }
+    expect(await statusOf('São')).toEqual(['hither; fwd=uri-miss; fwd-status=200; stored', 'no-cache'])
+    expect(await statusOf('sao')).toEqual(['hither; hit; ttl=N', 'no-cache'])
+  })
+  const visitor = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"name":"Ada"}' }
+  it.each<[string, object, number]>([
+    [question, {}, 200],
+    ['/api/places?q=sao', {}, 200],
+    ['/api/index', {}, 200],
+    ['/api/searches', {}, 200],
+    ['/api/stats', {}, 200],
+    [question, { method: 'DELETE' }, 503],
+    ['/api/session', visitor, 503],
+    ['/api/index', { method: 'POST' }, 503],
+  ])('ends %s within one bound while its store hangs, by counted time', async (path, init, status) => {
+    const digesting = countDigests()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+    // As the stores of the servers are: a call that names no deadline has the same bound.
+    const store = bounded(brokenStore('hangs'))
+    const app = createApp({
+      cache: createCache({ store, namespace: 'places', ttl: '10m' }),
+      httpCache: createHttpCache({ store, storeTimeout: '250ms' }),
+      features: createFeatures({ store, secret }),
+      limit: {
+        limiter: createRateLimiter({
+          store,
+          algorithm: slidingLog({ limit: 120, window: '1m' }),
+          outage: { local: 40 },
+        }),
+        address: { hops: 1 },
+        windowSeconds: 60,
+      },
+      places,
+      page: '',
+      store: 'broken',
+    })
+    const answered = { response: undefined as Response | undefined, afterMs: 0 }
+    const startedAt = Date.now()
+    const headers = { 'x-forwarded-for': '192.0.2.1', cookie: 'session=x', ...(init as { headers?: object }).headers }
+    void Promise.resolve(app.request(path, { ...init, headers })).then((response) => {
+      answered.response = response
+      answered.afterMs = Date.now() - startedAt
+    })
+    while (!answered.response && Date.now() - startedAt < 10_000) {
+      while (digesting() > 0) await new Promise(setImmediate)
+      await vi.advanceTimersByTimeAsync(5)
+    }
+    expect([answered.response?.status, answered.response && (await answered.response.text())]).toEqual([
+      status,
+      expect.any(String),
+    ])
+    expect(answered.afterMs).toBeLessThanOrEqual(STORE_LIMIT_MS + 50) // a store's own timer comes after its deadline
   })
   it('says that the store is away, and lets the page go on', async () => {
     const store = brokenStore('down')

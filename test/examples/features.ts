@@ -47,3 +47,17 @@ export async function expectSearches(url: string, listed: boolean): Promise<void
   if (listed) expect(await times()).toBe(before + 2)
   else expect(await read()).toEqual({ off: expect.stringContaining('Redis commands') })
 }
+
+/** Whole responses of the names are kept by the HTTP cache, under one key for all ways to write a name. */
+export async function expectNames(url: string): Promise<void> {
+  const ask = async (q: string) => {
+    const response = await fetch(`${url}/api/places?q=${encodeURIComponent(q)}`)
+    const { places } = (await response.json()) as { places: object[] }
+    expect(places[0]).toMatchObject({ name: 'São Paulo', country: 'BR' })
+    return response.headers
+  }
+  expect((await ask('sao pau')).get('cache-status')).toBe('hither; fwd=uri-miss; fwd-status=200; stored')
+  const hit = await ask('SÃO PAU')
+  expect(hit.get('cache-status')).toMatch(/^hither; hit; ttl=(59\d|600)$/)
+  expect(hit.get('cache-control')).toBe('no-cache') // for the browser
+}

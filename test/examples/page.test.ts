@@ -56,6 +56,7 @@ describe('the page', () => {
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Near São Paulo, Brazil' }).waitFor()
+    expect(await page.locator('#status').textContent()).toBe('Cache-Status of the answer: hither; fwd=miss; stored')
     expect(await page.locator('#badge').textContent()).toMatch(/^miss$/i)
     expect(await page.locator('#places tr').count()).toBe(10)
     expect(await page.locator('#places tr').first().textContent()).toMatch(/^São Paulo Brazil10,021,295\d+\.\d km/)
@@ -76,6 +77,21 @@ describe('the page', () => {
     await page.locator('#log li').nth(3).waitFor()
     const listed = await answers(page)
     expect(listed.map((text) => text.split(/\s/)[0]?.toLowerCase())).toEqual(['miss', 'dropped', 'hit', 'miss'])
+    await page.close()
+  })
+  it('shows the Cache-Status of the names, which the HTTP cache keeps: computed, then from the store', async () => {
+    const page = await open()
+    const box = page.getByRole('combobox', { name: 'A place, or coordinates' })
+    for (const said of [
+      'hither; fwd=uri-miss; fwd-status=200; stored',
+      /^Cache-Status of the names: hither; hit; ttl=\d+$/,
+    ]) {
+      await box.fill('')
+      await box.fill('reykj')
+      await page.locator('#status', { hasText: said }).waitFor()
+      await page.getByRole('option', { name: 'Reykjavík, Iceland' }).waitFor()
+    }
+    await save(page, 'cache-status')
     await page.close()
   })
   it('never says hit of an entry that was dropped, however fast one clicks', async () => {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ask, freePort, type Server, startServer } from '../../scripts/servers.ts'
-import { expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
+import { expectNames, expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 }) // programs start slowly on a busy machine
@@ -81,6 +81,7 @@ describe('npm run dev:worker', () => {
     expect(after).toMatchObject({ store: 'upstash', loads: before.loads + 1 })
   })
   it('recomputes the index once for two who press together', () => expectOneRecomputes(url))
+  it('keeps whole responses of the names by the HTTP cache', () => expectNames(url))
   it('signs in, keeps searches in the session, and signs out', () => expectSignIn(url))
   it('shows a search in the feed and in the list of the most searched', () => expectSearches(url, true))
   it('serves the page, and says what to do about bad input', async () => {

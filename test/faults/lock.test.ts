@@ -1,38 +1,18 @@
 import { Redis } from 'ioredis'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
-import { tcpStore } from '../../adapters/tcp/index.ts'
-import { ask, type Server, startServer } from '../../scripts/servers.ts'
-import { createLocks, type Lock, type Locks } from '../../src/lock/index.ts'
+import { ask } from '../../scripts/servers.ts'
+import { createLocks, type Locks } from '../../src/lock/index.ts'
 import { lockStep } from '../../src/lock/operations.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import { forkSource } from '../support/fork-source.ts'
 import { rounds } from '../support/rounds.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import type { FromLockChild, LockReport, LockTask } from './support/lock-child.ts'
-import { createStallMeter, inLanes, pause, sentOnce, startWay, wayNames } from './support/ways.ts'
+import { closing, code, held, open, serve } from './support/locks.ts'
+import { inLanes, pause, sentOnce, startWay, wayNames } from './support/ways.ts'
 
-const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-const code = (code: string) => expect.objectContaining({ code })
-
-async function held(pending: Promise<Lock | undefined>): Promise<Lock> {
-  const lock = await pending
-  if (!lock) throw new Error('it is taken')
-  return lock
-}
-async function serve(...args: string[]): Promise<Server> {
-  const server = await startServer('redis7', { args })
-  closing.push(() => server.stop())
-  return server
-}
-const open = (url: string, timeoutMs?: number): AtomicStore => {
-  const store = tcpStore({ url, ...(timeoutMs && { timeoutMs }) })
-  closing.push(() => store.close())
-  return store
-}
+// One holder at a time, whoever dies, stands still or is not heard.
 
 describe('contenders whose processes are stopped', () => {
   const CHILDREN = 8
@@ -250,100 +230,4 @@ describe.each(wayNames)('lost replies, %s', (name) => {
       if (!unsent.has(round)) await held(direct.acquire(`first:${round}:`, { renew: false }))
     }
   }, 300_000)
-})
-
-describe('a slow way', () => {
-  const TTL = 300
-  const total = rounds({ quick: 60, soak: 1000 })
-  it(`gives no lock that has run out, in ${total} rounds of 0 to 2 leases`, async () => {
-    const { url } = await serve()
-    const proxy = await createTcpProxy(url)
-    closing.push(() => proxy.stop())
-    const locks = createLocks({ store: open(proxy.url, 20_000), namespace: 'slow', ttl: TTL })
-    let late = 0
-    await inLanes(20, total, async (round) => {
-      // Held back in both directions.
-      proxy.latency(TTL * Math.random())
-      const start = performance.now()
-      const lock = await locks.acquire(`k:${round}`, { renew: false })
-      const took = performance.now() - start
-      if (lock) expect([took < TTL + 5, lock.signal.aborted && took < TTL]).toEqual([true, false])
-      else late++
-      if (took >= TTL + 5) expect(lock).toBeUndefined()
-    })
-    expect(late).toBeGreaterThan(total / 20)
-    expect(late).toBeLessThan(total)
-    await proxy.pass()
-    const direct = createLocks({ store: open(url), namespace: 'slow' })
-    for (let round = 0; round < total; round++) await held(direct.acquire(`k:${round}`, { wait: '10s', renew: false }))
-  }, 300_000)
-})
-
-describe('a server that is gone', () => {
-  it('hides no error of the work, and costs one command timeout at most', async () => {
-    const server = await serve()
-    const TIMEOUT = 500
-    const locks = createLocks({ store: open(server.url, TIMEOUT), namespace: 'gone' })
-    const error = new Error('mine')
-    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
-      const meter = createStallMeter()
-      let since = 0
-      const work = async (): Promise<never> => {
-        await server.kill(signal)
-        since = performance.now()
-        throw error
-      }
-      await expect(locks.run('k', work)).rejects.toBe(error)
-      expect(performance.now() - since - meter.lostMs()).toBeLessThan(TIMEOUT + 150)
-      meter.stop()
-      await server.restart()
-      await expect
-        .poll(() => locks.acquire(`probe:${signal}`).catch(() => undefined), { timeout: 10_000 })
-        .toBeDefined()
-    }
-  }, 60_000)
-  it('is a loss within 50 ms of the deadline', async () => {
-    const server = await serve()
-    const TTL = 900
-    const locks = createLocks({ store: open(server.url), namespace: 'gone', ttl: TTL })
-    for (const renew of [true, false]) {
-      const meter = createStallMeter()
-      const since = performance.now()
-      const lock = await held(locks.acquire(`k:${renew}`, { renew }))
-      const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
-      await server.kill('SIGSTOP')
-      await lost
-      const took = performance.now() - since
-      expect(took - meter.lostMs()).toBeLessThan(TTL + 50)
-      if (!renew) expect(took).toBeGreaterThanOrEqual(TTL - 5)
-      meter.stop()
-      await server.kill('SIGCONT')
-      await lock.release()
-    }
-  }, 60_000)
-  it('rejects who acquires, and who waits', async () => {
-    const server = await serve()
-    const locks = createLocks({ store: open(server.url, 300), namespace: 'gone' })
-    const other = await held(locks.acquire('k'))
-    const waiting = locks.acquire('k', { wait: '1m' })
-    waiting.catch(() => {})
-    await pause(100)
-    await server.kill('SIGKILL')
-    await expect(waiting).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
-    await expect(locks.acquire('k')).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
-    await expect(other.release()).rejects.toMatchObject({ code: expect.stringMatching(/STORE_UNAVAILABLE|TIMEOUT/) })
-  }, 60_000)
-  it('that has lost everything is a loss at the next renewal', async () => {
-    const server = await serve()
-    const TTL = 600
-    const lock = await held(createLocks({ store: open(server.url), ttl: TTL }).acquire('k'))
-    const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
-    const meter = createStallMeter()
-    const since = performance.now()
-    await ask(server.port, 'FLUSHALL')
-    await lost
-    expect(performance.now() - since - meter.lostMs()).toBeLessThan(TTL / 3 + 50)
-    meter.stop()
-    expect(await lock.release()).toBe(false)
-  }, 60_000)
 })

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { connect, type IoredisLike, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { ask, type ClusterServers, startCluster } from '../../scripts/servers.ts'
@@ -9,6 +9,7 @@ import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type AtomicStore, type Cache, type CacheEvent, createCache } from '../../src/index.ts'
 import { messageFeed, nearTier } from '../../src/near/index.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
+import { besideOthers } from '../support/side-by-side.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -38,12 +39,17 @@ const gone = async (cache: Pick<Cache, 'peek'>, key: string, withinMs: number): 
   return Date.now() - since
 }
 
-const open: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close().catch(() => {})
-})
+/** What a suite's tests open; it is closed after each of them. */
+function opened(): { close(): Promise<unknown> }[] {
+  const open: { close(): Promise<unknown> }[] = []
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one.close().catch(() => {})
+  })
+  return open
+}
 
-describe.each(ways)('messages between near tiers over %s', (_, make) => {
+const overOne = (make: (url: string) => Promise<AtomicStore>) => (): void => {
+  const open = opened()
   async function two(): Promise<{ a: Cache<'frozen'>; b: Cache<'frozen'>; line: TcpProxy; gaps(): number }> {
     const line = await createTcpProxy(process.env.REDIS7_URL as string)
     const namespace = `feed-${Math.random().toString(36).slice(2)}`
@@ -98,7 +104,7 @@ describe.each(ways)('messages between near tiers over %s', (_, make) => {
     await b.delete('j')
     await gone(a, 'j', 250)
   }, 20_000)
-})
+}
 
 /** Of tiers in plain format. */
 const CHANNEL = '::near'
@@ -130,7 +136,8 @@ const clusterWays: readonly [string, (nodes: Nodes, connectionName: string) => P
   ],
 ]
 
-describe.each(clusterWays)('messages between near tiers over a Cluster of %s', (_, make) => {
+const overCluster = (make: (nodes: Nodes, connectionName: string) => Promise<IoredisLike>) => (): void => {
+  const open = opened()
   let cluster: ClusterServers
   let made = 0
   beforeAll(async () => {
@@ -313,4 +320,8 @@ describe.each(clusterWays)('messages between near tiers over a Cluster of %s', (
     await hears(a, b, keyAt(0, key))
     expect((await subscriptions(a.name, [0])).length).toBe(1)
   }, 30_000)
-})
+}
+
+for (const [name, make] of ways) besideOthers(`messages between near tiers over ${name}`, overOne(make))
+for (const [name, make] of clusterWays)
+  besideOthers(`messages between near tiers over a Cluster of ${name}`, overCluster(make))

@@ -24,7 +24,8 @@ beforeAll(async () => {
     const bus = await freePort()
     buses.push(bus)
     const args = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`, '--cluster-announce-ip', '127.0.0.1']
-    const rest = ['--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`]
+    const timeout = ['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`, '--repl-diskless-sync-delay', '0']
+    const rest = ['--cluster-config-file', 'nodes.conf', ...timeout]
     cluster.push(await startServer('redis8', { args: [...args, ...rest] }))
   }
   const told = async (i: number, command: string): Promise<void> => {

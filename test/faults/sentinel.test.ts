@@ -40,9 +40,12 @@ async function startSentinel(watched: number): Promise<number> {
   return port
 }
 
+/** A primary begins to send its replica all it has as soon as that asks. */
+const AT_ONCE = { args: ['--repl-diskless-sync-delay', '0'] }
+
 describe('the gateway before a Sentinel, over ioredis', () => {
   it('follows the primary when Sentinel names another', async () => {
-    const primary = await startServer('redis7')
+    const primary = await startServer('redis7', AT_ONCE)
     closing.push(() => primary.stop())
     const replica = await startServer('redis7', { args: ['--replicaof', '127.0.0.1', `${primary.port}`] })
     closing.push(() => replica.stop())
@@ -73,7 +76,7 @@ describe('the gateway before a Sentinel, over ioredis', () => {
 
 describe('hither/tcp before a Sentinel', () => {
   it('asks where the primary is, and follows it when Sentinel names another', async () => {
-    const primary = await startServer('redis7')
+    const primary = await startServer('redis7', AT_ONCE)
     closing.push(() => primary.stop())
     const replica = await startServer('redis7', { args: ['--replicaof', '127.0.0.1', `${primary.port}`] })
     closing.push(() => replica.stop())

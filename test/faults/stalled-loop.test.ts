@@ -6,6 +6,7 @@ import { createCache } from '../../src/index.ts'
 import { nearTier } from '../../src/near/index.ts'
 import { createRateLimiter, slidingLog } from '../../src/rate-limit/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
+import { rounds } from '../support/rounds.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 import { type GatewayProcess, startGatewayProcess } from './support/gateway.ts'
 
@@ -15,7 +16,7 @@ vi.setConfig({ testTimeout: 30_000 })
 
 const TIMEOUT_MS = 60
 const STALL_MS = 90
-const ROUNDS = 4
+const ROUNDS = rounds({ quick: 2, soak: 4 })
 /** Over REST an answer needs another process to run meanwhile, which a busy machine keeps from it: so many may be late. */
 const SPARED = 1
 /** Longest a call may settle after its deadline and the stall, in milliseconds. */

@@ -14,8 +14,10 @@ import { rounds } from '../support/rounds.ts'
 
 const ROUNDS = rounds({ quick: 150, soak: 10_000 })
 const SAVES = 100
-/** Rounds at once. */
+/** Rounds at once, of 100 saves each. */
 const LANES = 4
+/** Rotations at once: each waits for eight round trips, one after another. */
+const ROTATING = 40
 const secret = crypto.getRandomValues(new Uint8Array(32))
 const namespace = 'live'
 const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''
@@ -73,7 +75,7 @@ describe('sessions on three nodes', () => {
 
   it(`an id is accepted by none of three nodes right after rotate, ${ROUNDS} times`, async () => {
     let accepted = 0
-    await inLanes(LANES, ROUNDS, async (round) => {
+    await inLanes(ROTATING, ROUNDS, async (round) => {
       const cookie = await begin(round)
       const session = await node(round).open(request(cookie))
       await session.rotate()

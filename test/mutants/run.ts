@@ -64,6 +64,10 @@ const FILES: Readonly<Record<string, string>> = {
   '/plain': 'src/cache/parts/format-plain.ts',
 }
 const ADAPTERS = ['/memory', '/hono']
+const COPIED = [
+  'src',
+  ...['memory', 'upstash', 'memcached', 'nats', 'node/socket.ts'].map((name) => `adapters/${name}`),
+]
 /** What unit tests share with others. */
 const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)
 
@@ -101,8 +105,7 @@ function testAll(list: readonly Mutant[]): void {
     const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
     const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
       const home = join(folder, name)
-      for (const part of ['src', 'adapters/memory', 'adapters/upstash', ...SUPPORT])
-        cpSync(join(root, part), join(home, part), { recursive: true })
+      for (const part of [...COPIED, ...SUPPORT]) cpSync(join(root, part), join(home, part), { recursive: true })
       for (const [test = '', title] of files.map((file) => file.split(' > '))) {
         const to = join(home, 'test/unit', test)
         mkdirSync(dirname(to), { recursive: true })
@@ -124,7 +127,7 @@ function testAll(list: readonly Mutant[]): void {
         )
       }
       cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
-      const imports = { '#background': './background.ts' }
+      const imports = { '#background': './background.ts', '#socket': './adapters/node/socket.ts' }
       writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
       if (!mutant) return
       const path = join(home, mutant.file)

@@ -395,3 +395,21 @@ async function until(done: () => boolean): Promise<void> {
   for (let i = 0; i < 200 && !done(); i++) await new Promise((next) => setTimeout(next, 10))
   expect(done()).toBe(true)
 }
+
+describe('a server without TLS that is called by TLS', () => {
+  it('is asked about, where it greets in plain text', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.write('-ERR this is plain text\r\n')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const client = await connect(`rediss://127.0.0.1:${port}`)
+    await expect(ioredisStore(client).get('k')).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('is it TLS? redis:// is for a server without'),
+    })
+    client.disconnect()
+    server.close()
+  })
+})

@@ -76,6 +76,9 @@ describe('a server that may run several scripts on one key at once', () => {
     expect([await guard.prove(), guard.line]).toEqual([false, GUARD_LINE])
     expect([await guard.prove(), guard.line]).toEqual([true, ''])
   })
+  it('is not believed after one round alone', async () => {
+    expect(await guardOf(server([APART, LATE])).prove()).toBe(false)
+  })
   it('is not believed where no connection can be lent for a proof', async () => {
     const { transport } = server([APART])
     expect(await createScriptGuard(transport.send, undefined).prove()).toBe(false)

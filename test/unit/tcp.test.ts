@@ -236,6 +236,19 @@ describe('TLS', () => {
     await expect(open({ url: plain, connectTimeoutMs: 300 }).send(read('PING'))).rejects.toMatchObject(error)
     await expect(open({ url: plain }).send(read('PING'), { deadline: Date.now() + 4900 })).rejects.toMatchObject(error)
   })
+  it('asks so of a server that greets in plain text', async () => {
+    const server = createServer((socket: Socket) => {
+      socket.on('error', () => {})
+      socket.write('-ERR this is plain text\r\n')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await expect(open({ url: `rediss://127.0.0.1:${port}` }).send(read('PING'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/is it TLS\? redis:\/\/ is for a server without$/),
+    })
+    server.close()
+  })
   it('proves the client, where the server asks', async () => {
     const port = await secure({ requestCert: true, ca: certificate.cert })
     const transport = open({ url: `rediss://localhost:${port}`, tls: { ...certificate, ca: certificate.cert } })

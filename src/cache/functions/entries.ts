@@ -2,7 +2,6 @@ import { ownOf } from '../../protocol/arguments.ts'
 import type { Entry } from '../../protocol/entry.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { answerStep } from '../answer.ts'
 import { lifeOf } from '../engine.ts'
 import { isFresh, nearEntry } from '../near-entry.ts'
 import { openEntry } from '../open.ts'
@@ -27,6 +26,7 @@ import { type Coded, encodeValue } from '../value-form.ts'
 import { viewOf } from '../view.ts'
 import { type Attempt, readThenRun, runOnLive } from '../write.ts'
 import { unread } from './unread.ts'
+import { verbStep, verbsOf } from './verb-step.ts'
 
 /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
 export async function add<F extends object>(
@@ -39,13 +39,14 @@ export async function add<F extends object>(
   const options = given as AddOptions | undefined
   const { core, space } = view
   const limit = limitOf(view, options, ADD)
+  const steps = verbsOf(core)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
   const direct = unread(view, key, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
-      return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=' })
+      return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=', steps })
     },
     // The same request as that of the write.
     current: async () => (await currentVersions(view, [], life.lifeMs, limit)).generation,
@@ -58,12 +59,12 @@ export async function add<F extends object>(
     // Of what was found live, all is known.
     return tried && 'known' in tried && !tried.known.dead ? { reply: 0 } : tried
   }
-  const work: Parameters<typeof readThenRun>[3] = async (to, deadId) => {
+  const work: Parameters<typeof readThenRun>[2] = async (to, deadId) => {
     const stamping = versionsForWrite(view, ownOf(options).tags, life, limit)
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
-    return writeStamped(view, to, { coded, life, stamp, limit, deadId })
+    return writeStamped(view, to, { coded, life, stamp, limit, deadId, steps })
   }
-  return (await readThenRun(view, key, limit, work, { attempt })) === 1
+  return (await readThenRun(view, key, work, { limit, attempt })) === 1
 }
 
 /** Whether there is a fresh value. Rejects when the store does not answer. */
@@ -83,9 +84,10 @@ export async function has<F extends object>(
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
   const view = viewOf(cache, key)
   const limit = limitOf(view, options)
-  const ask = (to: string, dead: string): Promise<Reply> => answerStep(view, 'read', to, ['ttl', dead], limit)
-  const left = await (view.core.format.timeLeft?.(view, view.space.key(key), limit) ??
-    readThenRun(view, key, limit, ask))
+  const ask = (to: string, dead: string): Promise<Reply> =>
+    verbStep({ view, storedKey: to, limit }, 'read', ['ttl', dead])
+  const left = await (view.core.format.timeLeft?.({ view, storedKey: view.space.key(key), limit }) ??
+    readThenRun(view, key, ask, { limit }))
   return left === null ? undefined : untilEnd(left)
 }
 
@@ -104,15 +106,15 @@ export async function touch<F extends object>(
   const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
-    const touching = answerStep(view, 'once', to, ['touch', id, freshMs, lifeMs], limit)
-    return (await renewTags(view, touching, names, lifeMs, limit)) || null
+    const touching = verbStep({ view, storedKey: to, limit }, 'once', ['touch', id, freshMs, lifeMs])
+    return (await renewTags(view, touching, names, { lifeMs, limit })) || null
   }
   const attempt = unread(view, key, limit, {
     send: (to, generation) =>
-      answerStep(view, 'once', to, ['touch', `=${generation}${core.marks}`, freshMs, lifeMs], limit),
+      verbStep({ view, storedKey: to, limit }, 'once', ['touch', `=${generation}${core.marks}`, freshMs, lifeMs]),
     ended: () => ({ reply: null }),
   })
-  const touched = await runOnLive(view, key, limit, work, { attempt })
+  const touched = await runOnLive(view, key, work, { limit, attempt })
   return touched === 1
 }
 
@@ -140,13 +142,14 @@ export function take<T = unknown>(
 export async function take(cache: AnyCache, key: string, options?: ReadOptions): Promise<unknown> {
   const view = viewOf(cache, key)
   const limit = limitOf(view, options, READ)
-  const step = (to: string, id: string): Promise<Reply> => answerStep(view, 'once', to, ['take', id], limit)
+  const step = (to: string, id: string): Promise<Reply> =>
+    verbStep({ view, storedKey: to, limit }, 'once', ['take', id])
   const attempt = unread(view, key, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })
   const { tags } = ownOf(options)
-  const text = await runOnLive(view, key, limit, step, tags ? { tags } : { attempt })
+  const text = await runOnLive(view, key, step, tags ? { limit, tags } : { limit, attempt })
   const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
@@ -177,7 +180,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   const { core, space } = view
   const limit = limitOf(view, options, READ)
   const to = space.key(key)
-  const timing = core.format.timeLeft?.(view, to, limit)
+  const timing = core.format.timeLeft?.({ view, storedKey: to, limit })
   const near = timing ? undefined : nearEntry(view, key)
   if (isFresh(near)) {
     const { value, writtenMs, freshUntilMs, extras } = near

@@ -1,7 +1,6 @@
 import { HitherError } from '../../errors.ts'
 import type { Reply } from '../../protocol/operation.ts'
 import { randomId } from '../../runtime/random.ts'
-import { answerStep } from '../answer.ts'
 import { lifeOf } from '../engine.ts'
 import { CALL, invalid, limitOf } from '../options.ts'
 import { currentVersions } from '../stamped-write.ts'
@@ -9,6 +8,7 @@ import type { AnyCache, PlainAddOptions } from '../types.ts'
 import { viewOf } from '../view.ts'
 import { type Attempt, readThenRun } from '../write.ts'
 import { unread } from './unread.ts'
+import { verbStep } from './verb-step.ts'
 
 /**
  * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
@@ -21,7 +21,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   if (!Number.isSafeInteger(by)) throw invalid('increment takes a whole number')
   const { freshMs } = lifeOf(core, { ...options, grace: 0 })
   const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
-    answerStep(view, 'once', to, ['increment', dead, id, freshMs, by, generation], limit)
+    verbStep({ view, storedKey: to, limit }, 'once', ['increment', dead, id, freshMs, by, generation])
   const id = randomId()
   let attempt: Attempt | undefined = unread(view, key, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
@@ -31,12 +31,12 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   let reply: Reply
   // Null: another generation's counter has come since it was looked for.
   do {
-    const add: Parameters<typeof readThenRun>[3] = async (to, dead, known) => {
+    const add: Parameters<typeof readThenRun>[2] = async (to, dead, known) => {
       // Read after this call began: a counter of an older one would be lost.
       const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
-    reply = await readThenRun(view, key, limit, add, { attempt })
+    reply = await readThenRun(view, key, add, { limit, attempt })
     attempt = undefined
   } while (reply === null)
   if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')

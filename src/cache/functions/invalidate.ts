@@ -1,7 +1,7 @@
 import { ownOf } from '../../protocol/arguments.ts'
 import type { Limit } from '../../runtime/deadline.ts'
 import { randomId } from '../../runtime/random.ts'
-import { answerOf, answerStep, orReportAsEvent } from '../answer.ts'
+import { answerOf, orReportAsEvent } from '../answer.ts'
 import type { View } from '../model.ts'
 import { checkWrite, limitOf, WRITE } from '../options.ts'
 import { captureTags } from '../stamped-write.ts'
@@ -11,6 +11,7 @@ import { forgetVersion, pendingFill } from '../store-reads.ts'
 import type { AnyCache, CallOptions, Captured, HasEntries, HasTags, Results, WriteOptions } from '../types.ts'
 import { checkHasVersions, viewOf } from '../view.ts'
 import { detachLoadsAndWrite } from '../write.ts'
+import { verbStep } from './verb-step.ts'
 
 /**
  * Ends every entry that has one of the tags, whatever their number, by one command a tag. No load that began before
@@ -60,8 +61,8 @@ export async function expire(
   const limit = limitOf(view, options, WRITE)
   checkWrite(options)
   const to = view.space.key(key)
-  const step = (): Promise<unknown> => answerStep(view, 'repeat', to, ['expire', ''], limit)
-  const expiring = detachLoadsAndWrite(view, [to], limit, step, pendingFill(view.core, to))
+  const step = (): Promise<unknown> => verbStep({ view, storedKey: to, limit }, 'repeat', ['expire', ''])
+  const expiring = detachLoadsAndWrite(view, [to], step, { limit, ready: pendingFill(view.core, to) })
   return (await orReportAsEvent(view, options, expiring, 0)) === 1
 }
 

@@ -5,18 +5,29 @@ import { withoutOperations } from '../../store/without-operations.ts'
 import { fillEntry } from '../load/fill.ts'
 import { leases } from '../load/lease.ts'
 import type { Format } from '../model.ts'
-import { entryScripts, entrySteps } from '../steps/entry.ts'
+import { cannotRun, type Steps } from '../steps/by-effect.ts'
+import { entrySteps } from '../steps/entry.ts'
+import { entryScripts } from '../steps/small-entry.ts'
 
 /** Entries of the cache's own form (`protocol/entry.ts`), on any store. */
-export const entryFormat: Format = /* @__PURE__ */ formOf(entrySteps)
+export const entryFormat: Format = /* @__PURE__ */ formOf(entrySteps, withoutOperations, entrySteps)
 
 /** The same for servers with scripts, and stores that have the steps of entries themselves. */
-export const scriptedFormat: Format = /* @__PURE__ */ formOf(entryScripts)
+export const scriptedFormat: Format = /* @__PURE__ */ formOf(entryScripts, cannotRun)
 
-function atomic(store: Store): AtomicStore {
-  return typeof (store as Partial<AtomicStore>).run === 'function' ? (store as AtomicStore) : withoutOperations(store)
-}
-
-function formOf(steps: Format['steps']): Format {
-  return { level: 2, namespace: checkNamespace, atomic, storedKey, parse: parseEntry, steps, leases, fill: fillEntry }
+/** `instead`: what becomes of a store that runs no operations. */
+function formOf(steps: Steps, instead: Format['atomic'], verbs?: Steps): Format {
+  const atomic = (store: Store): AtomicStore =>
+    typeof (store as Partial<AtomicStore>).run === 'function' ? (store as AtomicStore) : instead(store)
+  return {
+    level: 2,
+    namespace: checkNamespace,
+    atomic,
+    storedKey,
+    parse: parseEntry,
+    steps,
+    verbs,
+    leases,
+    fill: fillEntry,
+  }
 }

@@ -28,18 +28,21 @@ export function plain(): PlainFormat {
     storedKey: (_namespace, key) => key,
     parse,
     values,
-    // No step of a plain value may be sent again.
-    steps: { read: readPlain, repeat: writePlain, once: writePlain },
+    steps,
+    verbs: steps,
     leases: noLeases,
     fill: fillPlain,
     known: { dead: '', generation: NONE, live: { id: '', tags: '' } },
     stamp: { versions: NO_VERSIONS, names: [], remembered: false },
     read: readValue,
     write: writeValue,
-    timeLeft: (view, key, limit) => answerStep(view, 'read', key, ['ttl', ''], limit),
+    timeLeft: (target) => answerStep(target, readPlain, ['ttl', '']),
   }
   return format
 }
+
+/** No step of a plain value may be sent again. */
+const steps: Format['steps'] = { read: readPlain, repeat: writePlain, once: writePlain }
 
 const values: ValueForm = {
   marks: 'ij',

@@ -45,13 +45,8 @@ local fresh_until, expires, lease_token = header:sub(44, 58), header:sub(59, 73)
 local after_failure, is_awaited = header:sub(90, 90), header:sub(91, 91)
 local has_value = header ~= '' and header:sub(2, 2) ~= '-'
 local has_grace = has_value and fresh_until ~= expires
-local means_live = verb == 'take' or verb == 'touch'
-local told = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2, 17)
-local is_known = ARGV[2]:find(header:sub(2, 2), 18, true)
-local is_live = has_value and (told or (id == ARGV[2]) == means_live) and (not has_grace or fresh_until - now_ms > 0)
-if told and is_live and (header:sub(105) ~= told .. ('0'):rep(8) or not is_known) then
- return { 'found', id, header:sub(105, 120), redis.call('GETRANGE', key, 128, 127 + header:sub(121)), header:sub(2, 2) }
-end
+local is_fresh = has_value and (not has_grace or fresh_until - now_ms > 0)
+local is_live = is_fresh and id ~= ARGV[2]
 local function instant(life_ms) return life_ms == '0' and no_end or ('%015.0f'):format(now_ms + life_ms) end
 local function failed_lease(share_ms) return failed .. ('%015.0f'):format(now_ms + share_ms) end
 local function write_entry(head, load_ms, times, lease, rest, life_ms)
@@ -66,6 +61,16 @@ local function live_until_expiry()
 end
 local function write_lease_alone(lease, life_ms)
  redis.call('SET', key, 'h-' .. id .. ('0'):rep(55) .. lease .. none .. ('0'):rep(8), 'PX', life_ms)
+end`
+
+/** What follows `ENTRY_LUA` in a script of verbs that may run before anything is read. */
+export const UNREAD_LUA: string = `
+local means_live = verb == 'take' or verb == 'touch'
+local told = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2, 17)
+local is_known = ARGV[2]:find(header:sub(2, 2), 18, true)
+is_live = is_fresh and (told or (id == ARGV[2]) == means_live)
+if told and is_live and (header:sub(105) ~= told .. ('0'):rep(8) or not is_known) then
+ return { 'found', id, header:sub(105, 120), redis.call('GETRANGE', key, 128, 127 + header:sub(121)), header:sub(2, 2) }
 end`
 
 export function storedEntry(

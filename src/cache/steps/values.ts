@@ -16,14 +16,25 @@ export type WriteArgs = readonly [
   payload: string,
 ]
 
-export const VALUE_LUA: string = `
+/** The writes, which are of both scripts. */
+export const WRITE_LUA: string = `
 if verb == 'set' or verb == 'add' and not is_live or verb == 'fill' and lease_token == ARGV[7] or verb == 'rewrite' and id == ARGV[2] then
  local mark_and_id, fresh_ms, life_ms, load_ms, generation, tags, payload = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[8], ARGV[9], ARGV[10]
  local lease = verb == 'fill' and mark_and_id:sub(1, 1) == '-' and failed_lease(0) or free_lease
  local rest = generation .. ('%08.0f'):format(#tags) .. tags .. payload
  write_entry('h' .. mark_and_id, load_ms, instant(fresh_ms) .. instant(life_ms), lease, rest, life_ms)
  return verb == 'fill' and now_ms or 1
-end
+end`
+
+export const BURY_LUA: string = `
+if verb == 'bury' and has_value and id == ARGV[2] then
+ local left_ms = ARGV[3]
+ if left_ms == '0' then redis.call('DEL', key)
+ elseif redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, left_ms) end
+ return 1
+end`
+
+export const VERB_LUA: string = `
 if verb == 'take' and is_live then
  local text = redis.call('GET', key)
  redis.call('DEL', key)
@@ -44,12 +55,6 @@ if verb == 'expire' then
  end
  redis.call('SETRANGE', key, 43, ('0'):rep(15) .. expires .. free_lease)
  live_until_expiry()
- return 1
-end
-if verb == 'bury' and has_value and id == ARGV[2] then
- local left_ms = ARGV[3]
- if left_ms == '0' then redis.call('DEL', key)
- elseif redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, left_ms) end
  return 1
 end`
 

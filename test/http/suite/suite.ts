@@ -82,7 +82,7 @@ export async function startOrigin(): Promise<Running> {
 }
 
 /** `examples/reverse-proxy` on Node, on the sources. `env`: STORE, PROFILE and what a store needs. */
-async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
+export async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
   const port = await freePort()
   const args = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
   const child = spawn(process.execPath, args, {

@@ -196,7 +196,7 @@ export const mutants: readonly Mutant[] = [
   ),
   lease(
     'a lease is asked for once',
-    "runStep(core, 'once', storedKey, args, call)",
+    'runStep(core, core.format.steps.once, storedKey, args, call)',
     "runStep(core, 'repeat', storedKey, args, call)",
     UNIT,
   ),
@@ -407,8 +407,8 @@ export const mutants: readonly Mutant[] = [
   perTick('reads of one tick only are shared', 'soon(forget)', ''),
   calls(
     'reads before a write are not shared after it',
-    "if (effect === 'read') return run()\n  core.reads.delete(key)",
-    "if (effect === 'read') return run()",
+    "if (operation.effect === 'read') return run()\n  core.reads.delete(key)",
+    "if (operation.effect === 'read') return run()",
     UNIT,
   ),
   queue(

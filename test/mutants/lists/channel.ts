@@ -14,6 +14,8 @@ export const mutants: readonly Mutant[] = [
   ),
   inbox('gaps beside each other are one', "if (items[1]?.type === 'gap') items.splice(1, 1)", ''),
   inbox('a gap after a gap is none', "if (ended || items.at(-1)?.type === 'gap') return", 'if (ended) return'),
+  channel('no option of a channel is dropped', "  checkNames('channel', options, ['schema'])\n", ''),
+  channel('nor of its space', "  checkNames('channel', space ?? null, ['store', 'namespace', 'codec'])\n", ''),
   channel('what is published passes the schema', '      await conform(value)\n', ''),
   channel(
     'a schema transforms once',

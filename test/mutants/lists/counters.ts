@@ -8,11 +8,14 @@ const take = of('src/token/operations.ts', TOKENS)
 const once = of('src/once/operations.ts', TOKENS)
 const idempotency = of('src/idempotency/create-idempotency.ts', TOKENS)
 const record = of('src/idempotency/operations.ts', ['hono/idempotency.test.ts'])
+const session = of('adapters/hono/session.ts', ['hono/session.test.ts'])
 const middleware = of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])
 const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.ts'])
 const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
+  session('and saved by it', 'opened.save(call)', 'opened.save()'),
   // Counters
   counter('a count does not pass its max', "if (max !== '' && by > 0 && next > Number(max)) return null", ''),
   counter('a count that is above its max can go down', "max !== '' && by > 0 &&", "max !== '' &&"),
@@ -30,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   options('a ttl is no shorter than the window', 'if (windowMs && lifeMs && lifeMs < windowMs)', 'if (false)'),
   options('min is not above max', 'min !== undefined && min > max', 'false'),
   options('buckets need a window', '!windowMs && given !== undefined', 'false'),
+  options('keys are a list', 'if (!Array.isArray(keys)) throw', 'if (false) throw'),
   options('a count is a whole number', "checkWhole(by, 'a count')", ''),
   options('a key is text', "if (typeof key === 'string' && key !== '')", 'if (true)'),
   argument('a store has operations', "if (typeof store?.run !== 'function')", 'if (false)'),
@@ -41,12 +45,19 @@ export const mutants: readonly Mutant[] = [
     'const key = prefix + (await digest(token))',
     'const key = prefix + token',
   ),
+  token('a token has data', 'if (data === undefined) throw', 'if (false) throw'),
   token('what is no token reaches no store', "typeof token === 'string' && /^[\\w-]{43}$/.test(token)", 'true'),
   token('text of another codec is not decoded', 'mark === codec.mark ?', 'true ?'),
   take('a token is gone with its first answer', 'next: undefined', 'next: current'),
   once('only the first is first', 'reply: current === id ? 1 : 0', 'reply: 1'),
   once('who asks again is first still', 'reply: current === id ? 1 : 0', 'reply: 0'),
   // Idempotency
+  idempotency(
+    'no option of a request is dropped',
+    "checkNames('begin', options, ['scope', 'fingerprint', 'signal'])",
+    '',
+  ),
+  idempotency('a scope is text', "if (typeof text !== 'string') throw", 'if (false) throw'),
   idempotency('scope and key are kept apart', 'JSON.stringify([scope, key])', 'scope + key'),
   idempotency('a claim that may have run is given back', 'release().catch(() => {})', ''),
   idempotency('what was aborted asks no store', 'signal?.throwIfAborted()', ''),
@@ -67,6 +78,13 @@ export const mutants: readonly Mutant[] = [
     'counter/idempotency-steps.test.ts',
   ]),
   middleware('a handler that throws frees the key', 'c.error || ', ''),
+  middleware(
+    'a body that breaks off frees the key',
+    '      await settle(attempt.release())\n      throw error\n    })',
+    '      throw error\n    })',
+  ),
+  middleware('a body is known that was read before', '(request.bodyUsed ? req : request.clone())', 'request.clone()'),
+  middleware('a form is the same with another boundary', '? withoutBoundary(body) : body', '? body : body'),
   middleware('a 5xx frees the key', ' || c.res.status >= 500', ''),
   middleware('a key has a form', "?? (BARE.test(text) ? text : '')", '?? text'),
   middleware('a key has a length', ' && key.length <= MAX_KEY', ''),

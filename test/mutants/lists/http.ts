@@ -10,6 +10,7 @@ const reuse = of('src/http/reuse.ts', CACHE)
 const validate = of('src/http/validate.ts', CACHE)
 const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
+const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
 const unsafe = of('src/http/unsafe.ts', SECURITY)
 const storage = of('src/http/storage.ts', CACHE)
@@ -43,6 +44,7 @@ export const mutants: readonly Mutant[] = [
     'an answer to a cookie is for others only where it says so',
     "if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')",
     '',
+    ['http/storable.test.ts'],
   ),
   storable(
     'safe stores nothing that a cookie selects',
@@ -74,12 +76,7 @@ export const mutants: readonly Mutant[] = [
     'if (fetching && verdict.store && isWanted) {',
     SECURITY,
   ),
-  handle(
-    'what was stored for all answers nobody in particular',
-    'if (mayBeOne && !one.shared) return false',
-    '',
-    SECURITY,
-  ),
+  looking('what was stored for all answers nobody in particular', 'if (mayBeOne && !one.shared) continue', ''),
   handle(
     'a flight’s answer is of the variant that is asked for',
     'if (answer && isUsable(engine, answer, plan)) return respond',
@@ -120,14 +117,12 @@ export const mutants: readonly Mutant[] = [
     'member(): Member {\n    if (++this.members > MAX_MEMBERS) throw',
     'member(): Member {\n    if (false) throw',
   ),
-  structured('a list ends with a member', '|| this.at === this.text.length) throw', '|| false) throw'),
   ages('a heuristic has a bound', 'LONGEST_HEURISTIC_MS), explicit: false', 'Infinity), explicit: false'),
   ages(
     'only some statuses have a guessed lifetime',
     "if (!isHeuristic(status) && !directives.has('public')) return",
     'if (false) return',
   ),
-  ages('an age is never negative', 'return Math.max(0, responseMs - dateMs,', 'return Math.max(responseMs - dateMs,'),
   ages(
     'Expires counts for nothing beside a targeted field',
     "targeted ? null : headers.get('expires')",
@@ -143,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     'const overrides = OVERRIDES.filter((name) => request.has(name) && !names?.includes(name))',
     'const overrides: string[] = []',
   ),
-  vary('of several the newest is selected', 'one.dateMs > best.dateMs', 'false'),
+  vary('of several the newest is selected', '!(best && one.dateMs <= best.dateMs)', '!best'),
   ranges('a weak tag cuts no range', "|| ifRange.startsWith('W/')", ''),
   ranges('a date that is not strong cuts no range', "if (!isTag && !isStrong) return 'whole'", ''),
   ranges('a part is not the whole', 'Number(first) === 0 && ', ''),

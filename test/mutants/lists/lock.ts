@@ -8,6 +8,7 @@ const lock = of('src/lock/held-lock.ts', LOCKS)
 const locks = of('src/lock/create-locks.ts', LOCKS)
 
 export const mutants: readonly Mutant[] = [
+  locks('no option of a semaphore is dropped', "checkNames('semaphore', options ?? null, ['permits'])", ''),
   // The steps on one name
   step('a token rises by the clock, not by counting', 'last = Math.max(nowUs, last + 1)', 'last = last + 1', LOCKS),
   step('a token is above the last', 'last = Math.max(nowUs, last + 1)', 'last = nowUs', LOCKS),

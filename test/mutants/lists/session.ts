@@ -13,6 +13,8 @@ export const mutants: readonly Mutant[] = [
   cookie('every character of a signature counts', 'i < a.length; i++', 'i < a.length - 1; i++'),
   cookie('a namespace’s cookies are its own', 'ession $' + '{namespace} $', 'ession $'),
   cookie('a secret is long enough', '|| bytes.length < SECRET_BYTES', ''),
+  cookie('a secret is bytes, and no count of zeros', 'secret.BYTES_PER_ELEMENT === 1', 'true'),
+  create('a cookie is given its prefix', '(?!__(host|secure)-)', ''),
   create('no option is dropped in silence', "checkNames('createSessions', options ?? null, Object.keys(KNOWN))", ''),
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),

@@ -4,6 +4,7 @@ const UNIT = ['structures/structures.test.ts']
 const place = of('src/structures/place.ts', UNIT)
 const batch = of('src/structures/batch.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
+const stream = of('src/structures/stream.ts', UNIT)
 const hash = of('src/structures/hash.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
@@ -30,6 +31,8 @@ export const mutants: readonly Mutant[] = [
   ),
   batch('a batch is bounded, its keys too', '  checkKeys(keys, space.store.traits)\n', ''),
   batch('a failed command says that the others have run', '{ cause, maybeExecuted: true }', '{ cause }'),
+  stream('no option of an entry is dropped', "checkNames('append', options, ['maxLength', ...CALL])", ''),
+  group('no option of a consumer is dropped', "  checkNames('consume', options ?? null,", '  void (options ?? null,'),
   group('an entry that comes again is marked', 'deliveries: counts[i] as number', 'deliveries: 1'),
   group('poison is moved', 'row.deliveries <= after', 'true'),
   group(

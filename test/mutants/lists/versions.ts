@@ -53,7 +53,7 @@ export const mutants: readonly Mutant[] = [
   ),
   stamp(
     'and its tags are renewed',
-    'remembered ? writing : renewTags(view, writing, names, life.lifeMs, limit)',
+    'remembered ? writing : renewTags(view, writing, names, { lifeMs: life.lifeMs, limit })',
     'writing',
   ),
   stamp(
@@ -85,7 +85,7 @@ export const mutants: readonly Mutant[] = [
     'core.versions.renew(space, [...tags.keys()], commandCall(core), decisions.life.lifeMs).catch(nothing)',
     '',
   ),
-  entries('touch renews its tags', 'await renewTags(view, touching, names, lifeMs, limit)', 'await touching'),
+  entries('touch renews its tags', 'await renewTags(view, touching, names, { lifeMs, limit })', 'await touching'),
   stored(
     'touch extends what it has found',
     "const meansLive = verb === 'take' || verb === 'touch'",

@@ -7,6 +7,7 @@ import { byHand, distant, linger, pause, seeded } from './slow-store.ts'
 
 /** Of one cold key, at odd moments. */
 const CALLERS = rounds({ quick: 3000, soak: 10_000 })
+const ROUNDS = rounds({ quick: 120, soak: 300 })
 
 const code = (code: string) => expect.objectContaining({ code })
 
@@ -94,7 +95,7 @@ describe('over a store whose calls overtake one another', () => {
         const last = await pick().getOrSet(key, () => newest)
         if (last !== undefined) expect(last).toBe(newest)
       }
-      for (let n = 0; n < 300; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => round(n + i)))
+      for (let n = 0; n < ROUNDS; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => round(n + i)))
       await Promise.all(caches.map((cache) => cache.flush()))
       expect(caches.map((cache) => cache.stats().inFlight)).toEqual(caches.map(() => 0))
       expect(signals.every((listening) => listening() === 0)).toBe(true)

@@ -103,3 +103,11 @@ it('a store that runs what an operation brings along refuses a small cache by na
   await full.set('k', 1)
   expect(await createCache({ store: foreign }).get('k')).toBe(1)
 })
+
+it('a store without operations is refused by a small cache when it is made, and taken by a full one', async () => {
+  const { run: _, ...store } = memoryStore()
+  expect(() => createCache({ store })).toThrow(code('UNSUPPORTED'))
+  const full = createFull({ store, ttl: '1m' })
+  await full.set('k', 1)
+  expect(await full.get('k')).toBe(1)
+})

@@ -58,6 +58,13 @@ describe('channel: schemas and callbacks', () => {
     expect([(await subscription.next()).value, (await subscription.next()).value]).toEqual([message(7), message(8)])
     await expect(numbers.publish(7)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
   })
+  it('drops no option in silence', () => {
+    const space = { store: memoryStore() }
+    expect(() => channel({ ...space, namspace: 'x' } as never, 'n')).toThrow('channel has no option namspace')
+    expect(() => channel(undefined as never, 'n')).toThrow('channel takes an object')
+    expect(() => channel(space, 'n', { shema: schema } as never)).toThrow('channel has no option shema')
+    expect(() => channel(space, 'n').subscribe({ queue: 5 } as never)).toThrow('subscribe has no option queue')
+  })
   it('onInvalid that throws ends the subscription with its error', async () => {
     const space = { store: memoryStore() }
     const subscription = channel<number>(space, 'n', { schema }).subscribe({

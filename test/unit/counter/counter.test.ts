@@ -54,6 +54,8 @@ describe('a counter', () => {
     }
     for (const by of [0.5, Number.NaN, '1', 2 ** 53])
       await expect(counter.increment('k', by as number)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    for (const keys of ['ab', null, undefined, {}])
+      await expect(counter.getMany(keys as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
   })
   it('stores where no key of a cache is', async () => {
     const { counter, keys } = counterOf({ namespace: 'shop' })

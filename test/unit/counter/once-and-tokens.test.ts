@@ -41,6 +41,15 @@ describe('one-time tokens', () => {
     expect(keys[0]).not.toContain(token)
     expect([await tokens.consume(token), await tokens.consume(token)]).toEqual([1, undefined])
   })
+  it('are not issued for nothing', async () => {
+    const { store, keys } = watched()
+    const codec = { mark: 'X', encode: String, decode: (text: string) => text }
+    for (const own of [{}, { codec }]) {
+      const tokens = createTokens({ store, name: 'n', ttl: '1m', ...own })
+      await expect(tokens.issue(undefined)).rejects.toEqual(code('UNENCODABLE'))
+    }
+    expect(keys).toEqual([])
+  })
   it('end with their lifetime', async () => {
     let atMs = 1_795_000_000_000
     const tokens = createTokens({ store: memoryStore({ now: () => atMs }), name: 'n', ttl: '1m' })
@@ -111,6 +120,8 @@ describe('idempotency', () => {
     expect(() => createIdempotency({} as never)).toThrow(code('UNSUPPORTED'))
     for (const key of ['', 7, undefined])
       await expect(createIdempotency(good).begin(key as string)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    for (const wrong of [{ scop: 'u' }, { scope: 7 }, { fingerprint: null }, null, 'u'])
+      await expect(createIdempotency(good).begin('k', wrong as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
   })
   it('tells apart scopes and keys that would be alike when joined', async () => {
     const { store, keys } = watched()

@@ -251,6 +251,53 @@ describe('the middleware idempotency', () => {
       }
     }
   })
+  it('frees the key where the body of a response breaks off: the client gets an error', async () => {
+    let runs = 0
+    const breaks = (): ReadableStream =>
+      new ReadableStream({
+        pull(controller) {
+          controller.enqueue(new Uint8Array(3))
+          controller.error(new Error(`run ${++runs}`))
+        },
+      })
+    const app = new Hono()
+      .use(idempotency({ idempotency: createIdempotency({ store: memoryStore(), wait: 0 }), scope: () => 'u' }))
+      .post('/', () => new Response(breaks()))
+      .onError((error, c) => c.text(error.message, 500))
+    const send = async (): Promise<[number, string, string | null]> =>
+      told(await app.request('/', { method: 'POST', headers: { 'Idempotency-Key': 'k' } }))
+    expect([await send(), await send()]).toEqual([
+      [500, 'run 1', null],
+      [500, 'run 2', null],
+    ])
+  })
+  it.each(['text', 'json', 'arrayBuffer', 'blob', 'formData', 'parseBody', undefined] as const)(
+    'knows a body that another middleware has read before it, by %s',
+    async (method) => {
+      let runs = 0
+      const app = new Hono()
+        .use(async (c, next) => {
+          if (method) await (c.req[method] as () => Promise<unknown>)()
+          await next()
+        })
+        .use(idempotency({ idempotency: createIdempotency({ store: memoryStore(), wait: 0 }), scope: () => 'u' }))
+        .post('/', (c) => c.text(`run ${++runs}`))
+      const isForm = method === 'formData' || method === 'parseBody'
+      const send = async (value: string, boundary: string): Promise<[number, string | null]> => {
+        const part = `--${boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n${value}\r\n--${boundary}--\r\n`
+        const type = isForm ? `multipart/form-data; boundary=${boundary}` : 'application/json'
+        const headers = { 'Idempotency-Key': 'k', 'Content-Type': type }
+        const response = await app.request('/', { method: 'POST', headers, body: isForm ? part : value })
+        return [response.status, response.headers.get('Idempotency-Replayed')]
+      }
+      // A form that a browser sends again has another boundary.
+      expect([await send('1', 'x'), await send('1', 'y'), await send('2', 'x')]).toEqual([
+        [200, null],
+        [200, 'true'],
+        [422, null],
+      ])
+    },
+  )
   it('sends events as they come', async () => {
     const { send, runs } = appWith()
     const response = await send('/events')

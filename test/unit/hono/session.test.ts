@@ -53,6 +53,36 @@ describe('session of hither/hono', () => {
     const third = await app.request('https://a.example/', { headers: { cookie } })
     expect(await third.json()).toEqual({ user: null })
   })
+  it('opens and saves by the deadline of its request, asked for once', async () => {
+    const store = memoryStore()
+    const deadlines: unknown[] = []
+    const run: typeof store.run = (operation, key, args, call) => {
+      deadlines.push(call?.deadline)
+      return store.run(operation, key, args, call)
+    }
+    const get: typeof store.get = (key, call) => {
+      deadlines.push(call?.deadline)
+      return store.get(key, call)
+    }
+    const until = Date.now() + 60_000
+    let asked = 0
+    const app = new Hono()
+      .use(
+        session({
+          sessions: createSessions<Data>({ store: { ...store, get, run }, secrets }),
+          deadline: () => until + asked++,
+        }),
+      )
+      .get('/', (c) => {
+        c.var.session.set('user', (c.var.session.get('user') ?? 0) + 1)
+        return c.text('x')
+      })
+    const cookie = cookieOf(await app.request('https://a.example/'))
+    expect(new Set(deadlines.splice(0))).toEqual(new Set([until]))
+    await app.request('https://a.example/', { headers: { cookie } })
+    expect(deadlines).toHaveLength(2) // read, then saved
+    expect(new Set(deadlines)).toEqual(new Set([until + 1]))
+  })
   it('leaves a Cache-Control of the handler, and saves after one that threw', async () => {
     const app = application()
     const cached = await app.request('https://a.example/cached')
@@ -76,9 +106,11 @@ describe('session of hither/hono', () => {
   it('asks a function once per request, and refuses what makes no sessions', async () => {
     const sessions = make()
     const app = new Hono()
-      .use(session({ sessions: async () => sessions }))
+      .use(session({ sessions: async (c) => (c.req.path === '/' ? sessions : (undefined as never)) }))
       .get('/', (c) => c.text(`${c.var.session.isNew}`))
     expect(await (await app.request('https://a.example/')).text()).toBe('true')
     expect(() => session({ sessions: {} as never })).toThrow('session takes { sessions }')
+    expect(() => session(undefined as never)).toThrow('session takes { sessions }')
+    expect(() => session({ sessions, secure: false } as never)).toThrow('session has no option secure')
   })
 })

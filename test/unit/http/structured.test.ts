@@ -35,9 +35,11 @@ describe('a structured list', () => {
     '@1.5',
     '{}',
   ])('that is malformed is none: %s', (text) => expect(parseList(text)).toBeUndefined())
-  it('has 1,024 members at most', () => {
+  it('has 1,024 members at most, each with 256 parameters', () => {
     expect(parseList(Array(1024).fill('1').join())?.length).toBe(1024)
     expect(parseList(Array(1025).fill('1').join())).toBeUndefined()
+    expect(parseList(`1${';a'.repeat(256)}`)?.length).toBe(1)
+    expect(parseList(`1${';a'.repeat(257)}`)).toBeUndefined()
   })
   it('that is absent is none', () => expect(parseList(null)).toBeUndefined())
 })

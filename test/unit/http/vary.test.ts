@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { select, selectorsOf } from '../../../src/http/vary.ts'
+import { isNewer, type Selectable, selectorsOf } from '../../../src/http/vary.ts'
 
 type Fields = Record<string, string>
+/** The one of several that a request selects. */
+function select<T extends Selectable>(stored: readonly T[], request: Headers, anyOrder: boolean): T | undefined {
+  let best: T | undefined
+  for (const one of stored) if (isNewer(one, best, request, anyOrder)) best = one
+  return best
+}
 const store = (vary: string, request: Fields, dateMs = 0, anyOrder = true) => ({
   selectors: selectorsOf(new Headers(request), new Headers({ vary }), anyOrder) ?? [],
   dateMs,

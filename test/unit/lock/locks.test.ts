@@ -622,6 +622,8 @@ describe('bad input', () => {
     await expect(locks.acquire('a', 'soon' as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
     for (const permits of [0, 1001, 1.5, '2' as never, undefined as never])
       expect(() => locks.semaphore('a', { permits })).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => locks.semaphore('a', { permits: 2, ttl: '1m' } as never)).toThrow('semaphore has no option ttl')
+    expect(() => locks.semaphore('a', undefined as never)).toThrow(code('INVALID_ARGUMENT'))
     expect(store.verbs).toEqual([])
     await expect(locks.acquire('a'.repeat(2000))).rejects.toEqual(code('INVALID_KEY'))
     await store.close()

@@ -1,5 +1,5 @@
 import { memoryStore } from 'hither/memory'
-import { createSessions, type Sessions, type SessionsOptions } from 'hither/session'
+import { createSessions, hashedEntries, type Sessions, type SessionsOptions } from 'hither/session'
 import { describe, expect, it } from 'vitest'
 
 // What hostile input, codecs, schemas and callers that do not wait try on sessions.
@@ -113,6 +113,23 @@ describe('sessions: hostile input', () => {
   it('drops no option in silence', () => {
     expect(() => make({ cookie: { domain: 'shop.example' } as never })).toThrow('cookie has no option domain')
     expect(() => createSessions(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => hashedEntries({ store: memoryStore(), ttl: '1d' } as never)).toThrow('hashedEntries has no option ttl')
+    for (const name of ['__Host-session', '__secure-session']) {
+      expect(() => make({ cookie: { name } })).toThrow('a token without a prefix')
+    }
+  })
+  it('takes nothing that is no bytes for a secret: a number would be as many zeros', () => {
+    const bytes = new Uint8Array(32)
+    for (const secret of [64, { length: 64 }, Array(64).fill(0), bytes.buffer, new Float64Array(32), null, true]) {
+      expect(() => make({ secrets: [bytes, secret as never] })).toThrow(code('INVALID_ARGUMENT'))
+    }
+    expect(() => make({ secrets: [bytes] })).not.toThrow()
+  })
+  it('opens what is a request, or has its headers', async () => {
+    for (const wrong of [undefined, null, {}, { headers: { cookie: 'a' } }]) {
+      await expect(make().open(wrong as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
+      await expect(make({ insecure: true }).open(wrong as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
   })
   it('reads a request of Node whose url is a path', async () => {
     const sessions = make({ insecure: true })

@@ -109,6 +109,16 @@ describe('structures', () => {
       expect([sent, unhandled]).toEqual([[], []])
     },
   )
+  it('drops no option in silence: an entry that was to be the last of a bounded stream, say', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    const jobs = stream<number>(space, 'k')
+    await expect(jobs.append(1, { maxlen: 5 } as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    await expect(jobs.read({ block: 5 } as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    expect(() => jobs.group('g', { start: 'now' } as never)).toThrow(code('INVALID_ARGUMENT'))
+    const consuming = jobs.group('g').consume({ consumer: 'a', claim: '1m' } as never)
+    await expect(consuming.next()).rejects.toEqual(code('INVALID_ARGUMENT'))
+    expect(sent).toEqual([])
+  })
   it('a call that needs no command is no reason to send none', async () => {
     const { space, sent } = spaceOf(() => 1)
     expect(await batch(space, (all) => [all.hash('k').setMany([]), all.hash('k').size()])).toEqual([0, 1])

@@ -1,0 +1,130 @@
+import type { Buffer } from 'node:buffer'
+import { HitherError } from '../../src/errors.ts'
+import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
+
+export type TypeMapping = Readonly<Record<number, unknown>>
+interface SendOptions {
+  readonly typeMapping?: TypeMapping
+}
+type Words = readonly (string | Buffer)[]
+
+/** A client or a Cluster of `redis` 5 or 6, whatever its modules and types of replies. */
+export interface NodeRedisLike {
+  readonly isOpen: boolean
+  duplicate(...args: never[]): unknown
+  sendCommand(...args: never[]): Promise<unknown>
+}
+
+/** What is used of a client. */
+export interface Peer {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  readonly options?: object | undefined
+  sendCommand(args: Words, options?: SendOptions): Promise<unknown>
+  duplicate(overrides?: object): Peer
+  connect(): Promise<unknown>
+  subscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
+  on(event: string, listener: (...args: never[]) => void): unknown
+  destroy(): void
+}
+
+/** What is used of a Cluster. */
+interface ClusterPeer {
+  readonly isOpen: boolean
+  readonly masters: readonly object[]
+  readonly slots: readonly { readonly master: object }[]
+  readonly _options?: { readonly defaults?: object }
+  sendCommand(
+    key: string | Buffer | undefined,
+    isReadonly: boolean,
+    args: Words,
+    options?: SendOptions,
+  ): Promise<unknown>
+  nodeClient(node: object): Promise<Peer> | Peer
+}
+
+/** One server or a Cluster, as a transport uses it. */
+export interface Servers {
+  readonly isCluster: boolean
+  readonly isReady: boolean
+  send(args: Words, options: SendOptions): Promise<unknown>
+  /** The client for a key, or for any. */
+  clientFor(key: string | Uint8Array | undefined): Promise<Peer>
+  /** The client of each server that has keys of its own. */
+  clients(): Promise<readonly Peer[]>
+}
+
+/** Throws `INVALID_ARGUMENT`, and `UNSAFE_CLIENT` for one that keeps commands while it is not connected. */
+export function serversOf(borrowed: NodeRedisLike): Servers {
+  const client = borrowed as unknown as Partial<Peer> & Partial<ClusterPeer>
+  const isCluster = typeof client?.nodeClient === 'function'
+  if (typeof client?.sendCommand !== 'function' || typeof client.duplicate !== 'function') {
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      'nodeRedisStore takes a client or a Cluster of redis 5 or 6, not its promise',
+    )
+  }
+  if (!isCluster && (typeof client.subscribe !== 'function' || 'acquire' in client)) {
+    throw new HitherError(
+      'INVALID_ARGUMENT',
+      'nodeRedisStore takes no pool and no Sentinel of redis: tcpStore has both',
+    )
+  }
+  const options = isCluster ? client._options?.defaults : client.options
+  if ((options as { readonly disableOfflineQueue?: boolean } | undefined)?.disableOfflineQueue !== true) {
+    throw new HitherError(
+      'UNSAFE_CLIENT',
+      isCluster
+        ? 'make the Cluster with defaults: { disableOfflineQueue: true }: createCluster({ rootNodes, defaults })'
+        : 'make the client with disableOfflineQueue: true: createClient({ disableOfflineQueue: true })',
+    )
+  }
+  return isCluster ? ofCluster(client as ClusterPeer) : ofOne(client as Peer)
+}
+
+function ofOne(client: Peer): Servers {
+  return {
+    isCluster: false,
+    get isReady() {
+      return client.isReady
+    },
+    send: (args, options) => client.sendCommand(args, options),
+    clientFor: async () => client,
+    clients: async () => [client],
+  }
+}
+
+/**
+ * It follows MOVED and ASK by itself, and sends nothing twice that may have run. It finds the node of some commands sooner than that of
+ * others, so that a command waits here for those before it that have one of its keys.
+ */
+function ofCluster(cluster: ClusterPeer): Servers {
+  const last = new Map<string, Promise<unknown>>()
+  const inOrder = (args: Words, send: () => Promise<unknown>): Promise<unknown> => {
+    const keys = (/^(MGET|UNLINK|DEL)$/.test(String(args[0])) ? args.slice(1) : [firstKey(args)]).map(String)
+    const before = keys.flatMap((key) => last.get(key) ?? [])
+    const sent = before.length > 0 ? Promise.allSettled(before).then(send) : send()
+    for (const key of keys) last.set(key, sent)
+    const forget = (): void => {
+      for (const key of keys) if (last.get(key) === sent) last.delete(key)
+    }
+    sent.then(forget, forget)
+    return sent
+  }
+  return {
+    isCluster: true,
+    get isReady() {
+      return cluster.isOpen
+    },
+    send: (args, options) =>
+      inOrder(args, () => cluster.sendCommand(firstKey(args) as string | Buffer, false, args, options)),
+    async clientFor(key) {
+      const node = key === undefined ? cluster.masters[0] : cluster.slots[slotOf(key)]?.master
+      if (!node)
+        throw new HitherError('STORE_UNAVAILABLE', 'no node of the Cluster serves this slot', { retryable: true })
+      return cluster.nodeClient(node)
+    },
+    clients: async () => Promise.all(cluster.masters.map((node) => cluster.nodeClient(node))),
+  }
+}

@@ -1,0 +1,77 @@
+import { HitherError } from '../../src/errors.ts'
+import { createHeartbeat, PING_MS } from '../../src/store/subscriptions.ts'
+import { ReplyError, type Wire } from '../../src/store/transport.ts'
+import { openConnection } from './connection.ts'
+import { closed } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Connection } from './wiring.ts'
+
+export interface TrackedLinkEvents {
+  /** The server reports changes from now on. */
+  onTracking(): void
+  /** Keys that were changed; null: all of them may have been. */
+  onChange(keys: readonly string[] | null): void
+  /** The server refuses to report changes. */
+  onRefused(): void
+  /** It will report no more; `tracked`: it did before. */
+  onEnd(tracked: boolean): void
+}
+
+export interface TrackedLink {
+  /** Reads a key on the same connection. The reply comes after every change that the server reported before it. */
+  read(key: string, onReply: (reply: Wire) => void): void
+  end(): void
+}
+
+/**
+ * A connection on which one server reports changed keys that begin with one of `prefixes`, whoever changed them. Speaks RESP3, and
+ * proves itself by a PING every 500 ms. It is not opened again.
+ * https://redis.io/docs/latest/develop/reference/client-side-caching/
+ */
+export function openTrackedLink(
+  settings: Settings,
+  prefixes: readonly string[],
+  events: TrackedLinkEvents,
+): TrackedLink {
+  let tracked = false
+  /** What each reply to come is for. */
+  const asked: ((reply: Wire) => void)[] = []
+  const tell = (args: readonly string[], onReply: (reply: Wire) => void): void => {
+    asked.push(onReply)
+    connection.tell(args)
+  }
+  const heartbeat = createHeartbeat({
+    everyMs: PING_MS,
+    ping: () => tell(['PING'], () => {}),
+    onDead: () => connection.end(new HitherError('STORE_UNAVAILABLE', 'the link was silent', { retryable: true })),
+  })
+  const connection: Connection = openConnection(
+    { ...settings, protocol: 3 },
+    {
+      patient: true,
+      onStray(message) {
+        heartbeat.heard()
+        const [kind, keys] = Array.isArray(message) ? (message as readonly Wire[]) : []
+        if (kind === 'invalidate') events.onChange(Array.isArray(keys) ? keys.map(String) : null)
+        else asked.shift()?.(message)
+      },
+      onOpen() {
+        const which = prefixes.flatMap((prefix) => ['PREFIX', prefix])
+        tell(['CLIENT', 'TRACKING', 'ON', 'BCAST', ...which], (reply) => {
+          tracked = !(reply instanceof ReplyError)
+          if (tracked) events.onTracking()
+          else events.onRefused()
+        })
+        heartbeat.start()
+      },
+      onEnd() {
+        heartbeat.stop()
+        events.onEnd(tracked)
+      },
+    },
+  )
+  return {
+    read: (key, onReply) => tell(['GET', key], onReply),
+    end: () => connection.end(closed()),
+  }
+}

@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Server, startServer } from '../../scripts/servers.ts'
+import { type Running, startProxy } from './suite/suite.ts'
+
+const asked: { readonly method: string; readonly url: string; readonly host: string; readonly body: string }[] = []
+const origin = createServer((request, response) => {
+  let body = ''
+  request.on('data', (data) => {
+    body += data
+  })
+  request.on('end', () => {
+    const { method = '', url = '', headers } = request
+    asked.push({ method, url, host: headers.host ?? '', body })
+    response.setHeader('cache-control', 'max-age=60')
+    if (!url.startsWith('/cut')) return response.end(`${method} ${url} ${headers.host} ${body}`)
+    response.writeHead(200, { 'content-length': '100000' })
+    response.write('x'.repeat(5000), () => response.destroy())
+  })
+})
+let redis: Server
+let proxy: Running
+beforeAll(async () => {
+  redis = await startServer('redis8')
+  origin.listen(0, '127.0.0.1')
+  await once(origin, 'listening')
+  const { port } = origin.address() as AddressInfo
+  proxy = await startProxy(`http://127.0.0.1:${port}`, { STORE: redis.url, PROFILE: 'full' })
+})
+afterAll(async () => {
+  await proxy?.stop()
+  origin.closeAllConnections()
+  origin.close()
+  await redis?.stop()
+})
+
+/** What the proxy sends on a connection of its own until it closes it. */
+function raw(text: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = ''
+    const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
+    socket.on('data', (data) => {
+      answer += data
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(answer))
+    socket.write(text)
+  })
+}
+/** `request` is its line and its fields, `\n` between them. */
+const ask = async (request: string, body = ''): Promise<{ readonly status: string; readonly body: string }> => {
+  const answer = await raw(`${request.replaceAll('\n', '\r\n')}\r\nConnection: close\r\n\r\n${body}`)
+  return { status: answer.slice(9, 12), body: answer.slice(answer.indexOf('\r\n\r\n') + 4) }
+}
+
+describe('the reverse proxy', () => {
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'M-SEARCH', 'PROPFIND', 'QUERY'])(
+    'passes method, path, query and body on as they are: %s',
+    async (method) => {
+      const target = `/p%2f//a;b?${method}&x=%zz`
+      const answer = await ask(`${method} ${target} HTTP/1.1\nHost: A.example\nContent-Length: 3`, 'abc')
+      expect(answer.status).toBe('200')
+      expect(asked.at(-1)).toEqual({ method, url: target, host: 'a.example', body: 'abc' })
+    },
+  )
+  it('gives no answer for one host to another, whatever a request names beside its target', async () => {
+    await ask('GET http://victim.example/ HTTP/1.1\nHost: evil.example')
+    expect(asked.at(-1)?.host).toBe('victim.example')
+    expect((await ask('GET / HTTP/1.1\nHost: a.example\nHost: evil.example')).status).toBe('400')
+    expect((await ask('GET / HTTP/1.1\nHost: victim.example')).body).toContain('victim.example')
+  })
+  it('refuses what requests are smuggled by', async () => {
+    const before = asked.length
+    const hidden = '0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n'
+    for (const fields of [
+      'Content-Length: 5\nTransfer-Encoding: chunked',
+      'Content-Length: 3\nContent-Length: 4',
+      'Transfer-Encoding: xchunked',
+      'Transfer-Encoding: chunked, identity',
+      'Content-Length: +5',
+      ' Content-Length: 5',
+      'Content-Length : 5',
+    ])
+      expect([fields, (await ask(`POST / HTTP/1.1\nHost: a\n${fields}`, hidden)).status]).toEqual([fields, '400'])
+    expect(asked.slice(before)).toEqual([])
+    const body = 'GET /evil HTTP/1.1\r\nHost: a\r\n\r\n'
+    await ask(`GET /outer HTTP/1.1\nHost: a\nContent-Length: ${body.length}`, body)
+    expect(asked.slice(before).map(({ url }) => url)).toEqual(['/outer'])
+  })
+  it('refuses fields that are too many or too large, and ignores a wish to upgrade', async () => {
+    expect((await ask(`GET / HTTP/1.1\nHost: a\nX: ${'x'.repeat(70_000)}`)).status).toBe('431')
+    const upgrade = await raw(
+      'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    )
+    expect(upgrade.slice(9, 12)).toBe('200')
+  })
+  it('passes a body on that its origin has cut as one that is cut, and stores none of it', async () => {
+    const before = asked.length
+    for (let i = 1; i < 3; i++) {
+      const response = await fetch(`${proxy.url}/cut`)
+      await expect(response.text()).rejects.toThrow()
+      expect(asked.length - before).toBe(i)
+    }
+  })
+  it('answers from the store once its origin is gone, with 502 for the rest, and without Redis at all by its origin', async () => {
+    const text = async (path: string): Promise<string> => (await fetch(proxy.url + path)).text()
+    const first = await text('/kept')
+    await redis.kill('SIGKILL')
+    const before = asked.length
+    expect(await text('/kept')).toBe(first)
+    expect(asked.length - before).toBe(1)
+    await redis.restart()
+    await expect.poll(async () => (await text('/kept')) === first && asked.length).toBeGreaterThan(before)
+    const isHit = async (): Promise<boolean> =>
+      (await fetch(`${proxy.url}/kept`)).headers.get('cache-status')?.includes('; hit') ?? false
+    await expect.poll(isHit, { timeout: 20_000, interval: 200 }).toBe(true)
+    origin.closeAllConnections()
+    origin.close()
+    expect(await text('/kept')).toBe(first)
+    expect((await fetch(`${proxy.url}/other`)).status).toBe(502)
+    expect((await fetch(`${proxy.url}/kept`, { method: 'POST', body: 'x' })).status).toBe(502)
+  })
+})

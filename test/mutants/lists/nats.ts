@@ -1,0 +1,43 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const UNIT = ['nats/guards.test.ts']
+
+const requests = of('adapters/nats/requests.ts', UNIT)
+const turns = of('adapters/nats/turns.ts', UNIT)
+const keys = of('adapters/nats/keys.ts', UNIT)
+const options = of('adapters/nats/options.ts', UNIT)
+const swap = of('src/store/swap.ts', ['swap.test.ts'])
+
+export const mutants: readonly Mutant[] = [
+  requests('a request that nobody answers has the bucket opened anew', '    onGone()\n', ''),
+  requests('a write that was sent may have run', 'question.writes ? new HitherError', 'false ? new HitherError'),
+  requests(
+    'nothing is kept for a server that is away',
+    'if (isDown || connection.isClosed())',
+    'if (connection.isClosed())',
+  ),
+  requests(
+    'a connection that is back is used',
+    "else if (status.type === 'reconnect') isDown = false",
+    'else if (false) isDown = false',
+  ),
+  requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
+  requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw late(false)', ''),
+  requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
+  turns('a write waits for all before it', 'writes ? [line.write, ...line.reads] : [line.write]', '[line.write]'),
+  turns(
+    'a read waits for the write before it',
+    'writes ? [line.write, ...line.reads] : [line.write]',
+    'writes ? [line.write, ...line.reads] : []',
+  ),
+  keys('a subject has no empty part', "text !== '' && !text.endsWith('.')", 'true'),
+  keys('a subject does not end in a dot', "return text.endsWith('.') ?", 'return false ?'),
+  options('a bucket is a name', '!/^[\\w-]{1,128}$/.test(bucket)', 'false'),
+  options('urls are of one kind', '!(isWeb ? WEB : TCP).test(url)', 'false'),
+  options('numbers are in their bounds', 'value > 0 && value <= most', 'value > 0'),
+  options('options are known', "checkNames('natsStore', options, Object.keys(KNOWN))", ''),
+  swap('an operation in doubt says so when no later attempt gets through', 'read().catch(orInDoubt)', 'read()'),
+  swap('and at its deadline', 'return orInDoubt(new', 'throw (new'),
+  swap("what is 'once' is not decided anew", "operation.effect === 'once' ||", ''),
+  swap('what was never sent is not in doubt', 'isInDoubt ||= error.maybeExecuted', 'isInDoubt = true'),
+]

@@ -1,0 +1,284 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { MemcachedStore } from '../../../adapters/memcached/index.ts'
+import { type MemcachedStoreOptions, memcachedStore } from '../../../adapters/memcached/index.ts'
+import { createRing } from '../../../adapters/memcached/ring.ts'
+import { addCommand, deleteCommand, setLine, wireKey } from '../../../adapters/memcached/wire.ts'
+import type { Operation } from '../../../src/index.ts'
+
+// What the store guards itself by, against a server that a test plays.
+
+/** Plays the server: is given each line and returns what is written, nothing, or `end` to cut the connection. */
+type Play = (line: string, socket: Socket) => string | undefined
+
+const open: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0)) await close()
+})
+
+async function serve(play: Play, options: Partial<MemcachedStoreOptions> = {}, login = '') {
+  const lines: string[] = []
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server: Server = createServer((socket) => {
+    connections++
+    sockets.add(socket)
+    let rest = ''
+    socket
+      .on('error', () => {})
+      .on('data', (data: Buffer) => {
+        rest += data.toString('latin1')
+        for (let end = rest.indexOf('\r\n'); end >= 0; end = rest.indexOf('\r\n')) {
+          const line = rest.slice(0, end)
+          rest = rest.slice(end + 2)
+          lines.push(line)
+          const reply = play(line, socket)
+          if (reply === 'end') socket.destroy()
+          else if (reply) socket.write(reply)
+        }
+      })
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const store: MemcachedStore = memcachedStore({ servers: [`memcached://${login}127.0.0.1:${port}`], ...options })
+  open.push(async () => {
+    await store.close()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { store, lines, connections: () => connections }
+}
+
+/** The key and the number of a command, as a server repeats them. */
+const tail = (line: string): string => {
+  const [, key = ''] = line.split(' ')
+  return ` k${key}${line.includes(' b ') ? ' b' : ''} ${/O\d+/.exec(line)?.[0]}`
+}
+const hit = (line: string, value: string, flags = 0): string =>
+  `VA ${value.length} f${flags}${tail(line)}\r\n${value}\r\n`
+const FRAMED = 0x68697468
+const append: Operation<readonly [text: string], string> = {
+  name: 'test.append',
+  effect: 'once',
+  lua: '',
+  apply: (current = '', [text]) => ({ next: current + text, ttl: 'none', reply: current + text }),
+}
+
+describe('a reply', () => {
+  it('that names another request is nobody’s, and ends the connection', async () => {
+    let first = true
+    const { store, connections } = await serve((line) => {
+      const reply = hit(line, 'v')
+      if (!first) return reply
+      first = false
+      return reply.replace(/O\d+/, 'O999999')
+    })
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+    expect(await store.get('k')).toBe('v')
+    expect(connections()).toBe(2)
+  })
+  it('that names another key is nobody’s', async () => {
+    const { store } = await serve((line) => hit(line, 'v').replace(' kmine ', ' kyour '))
+    await expect(store.get('mine')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+  })
+  it('that nobody waits for ends the connection', async () => {
+    const { store, connections } = await serve((line) => `${hit(line, 'v')}HD\r\n`)
+    expect(await store.get('k')).toBe('v')
+    expect(await store.get('k')).toBe('v')
+    expect(connections()).toBe(2)
+  })
+  it('that says the command was not understood ends the connection', async () => {
+    for (const error of ['ERROR\r\n', 'CLIENT_ERROR bad command line format\r\n']) {
+      let first = true
+      const { store, connections } = await serve((line) => {
+        if (!first) return hit(line, 'v')
+        first = false
+        return error
+      })
+      await expect(store.get('k')).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+      expect(await store.get('k')).toBe('v')
+      expect(connections()).toBe(2)
+    }
+  })
+  it('with a length beyond every value, or none, is refused before it is kept', async () => {
+    for (const size of ['999999999999', 'x', '-1']) {
+      const { store } = await serve((line) => `VA ${size} f0${tail(line)}\r\n`, { timeoutMs: 2000 })
+      await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+    }
+  })
+  it('with a line that does not end is refused', async () => {
+    const { store } = await serve(() => 'x'.repeat(5000), { timeoutMs: 2000 })
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+  })
+  it('in pieces is read as one that comes whole', async () => {
+    const { store } = await serve((line, socket) => {
+      const bytes = Buffer.from(`VA 7 f0${tail(line)}\r\nv\r\néü\r\n`)
+      for (const byte of bytes) socket.write(Uint8Array.of(byte))
+      return undefined
+    })
+    expect(await store.get('k')).toBe('v\r\néü')
+  })
+})
+
+describe('a call', () => {
+  it('that reads is sent six times at the most', async () => {
+    const { store, lines } = await serve(() => 'end', { timeoutMs: 3500 })
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(lines.length).toBeLessThanOrEqual(6)
+    expect(lines.length).toBeGreaterThan(1)
+  }, 10_000)
+  it('that writes is sent once, and says that it may have run', async () => {
+    const { store, lines } = await serve(() => 'end')
+    await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    expect(lines.filter((line) => line.startsWith('ms')).length).toBe(1)
+  })
+  it('with a value that is too large is not sent', async () => {
+    const { store, lines } = await serve(() => undefined, { maxValueBytes: 1000 })
+    await expect(store.set('k', 'é'.repeat(501))).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    await expect(store.setBytes('k', new Uint8Array(1001))).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    expect(lines).toEqual([])
+  })
+  it('of an operation whose result is too large does not write it', async () => {
+    const { store, lines } = await serve((line) => `${line.startsWith('mg') ? 'EN' : 'HD'}${tail(line)}\r\n`, {
+      maxValueBytes: 1000,
+    })
+    const grow = { ...append, apply: () => ({ next: 'x'.repeat(1001), ttl: 'none', reply: '' }) } as typeof append
+    await expect(store.run(grow, 'k', ['v'])).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    expect(lines.filter((line) => line.startsWith('ms'))).toEqual([])
+  })
+  it('beyond the queue is refused', async () => {
+    const { store } = await serve(() => undefined, { maxQueue: 3, timeoutMs: 300 })
+    const calls = await Promise.allSettled(Array.from({ length: 5 }, () => store.get('k')))
+    const codes = calls.map((call) => (call.status === 'rejected' ? call.reason.code : 'answered'))
+    expect(codes).toEqual(['TIMEOUT', 'TIMEOUT', 'TIMEOUT', 'OVERLOADED', 'OVERLOADED'])
+  })
+  it('on a silent connection is tried on another', async () => {
+    let first = true
+    const { store, connections } = await serve(
+      (line) => {
+        if (!first) return hit(line, 'v')
+        first = false
+        return undefined
+      },
+      { linkTimeoutMs: 100, timeoutMs: 5000 },
+    )
+    expect(await store.get('k')).toBe('v')
+    expect(connections()).toBe(2)
+  })
+  it('waits until the login is answered', async () => {
+    let isIn = false
+    const early: string[] = []
+    const { store } = await serve(
+      (line, socket) => {
+        if (line.startsWith('set login')) return undefined
+        if (line === 'ann secret') {
+          setTimeout(() => {
+            isIn = true
+            socket.write('STORED\r\n')
+          }, 50)
+          return undefined
+        }
+        if (!isIn) early.push(line)
+        return hit(line, 'v')
+      },
+      {},
+      'ann:secret@',
+    )
+    expect(await store.get('k')).toBe('v')
+    expect(early).toEqual([])
+  })
+})
+
+describe('an operation', () => {
+  it('writes under the number that it has read, and again where that has changed', async () => {
+    let reads = 0
+    const { store, lines } = await serve((line) => {
+      if (line.startsWith('mg')) return `VA 1 f0 t-1 c${41 + ++reads}${tail(line)}\r\n${reads}\r\n`
+      if (line.startsWith('ms')) return `${reads === 1 ? 'EX' : 'HD'}${tail(line)}\r\n`
+      return undefined
+    })
+    expect(await store.run(append, 'k', ['x'])).toBe('2x')
+    const writes = lines.filter((line) => line.startsWith('ms'))
+    expect(writes.map((line) => / C(\d+) /.exec(line)?.[1])).toEqual(['42', '43'])
+  })
+  it('writes only where there is nothing, where it has read nothing', async () => {
+    const { store, lines } = await serve((line) => `${line.startsWith('mg') ? 'EN' : 'HD'}${tail(line)}\r\n`)
+    expect(await store.run(append, 'k', ['x'])).toBe('x')
+    expect(lines.find((line) => line.startsWith('ms'))).toContain(' ME ')
+  })
+})
+
+describe('a key that is too long', () => {
+  const long = `long:${'k'.repeat(300)}`
+  const framed = (key: string, endMs = 0): string => `${endMs.toString(36)} ${key.length} ${key}value`
+  it('is stored under its digest, with itself before the value', async () => {
+    let body = ''
+    const { store, lines } = await serve((line) => {
+      if (line.startsWith('ms ')) return undefined
+      body = line
+      return `HD${tail(lines.at(-2) as string)}\r\n`
+    })
+    await store.set(long, 'value')
+    expect(lines[0]).toMatch(/^ms ~sha256:[\w-]{43} \d+ F\d+ k O\d+$/)
+    expect(body).toBe(framed(long))
+  })
+  it('does not find what is stored for another key under the same digest, or without a frame', async () => {
+    let reply = framed(long)
+    let flags = FRAMED
+    const { store } = await serve((line) => hit(line, reply, flags))
+    expect(await store.get(long)).toBe('value')
+    reply = framed(long.replace('long', 'else'))
+    expect(await store.get(long)).toBeUndefined()
+    reply = 'value'
+    flags = 0
+    expect(await store.get(long)).toBeUndefined()
+  })
+  it('is absent past the end in its frame', async () => {
+    let endMs = Date.now() + 60_000
+    const { store } = await serve((line) => hit(line, framed(long, endMs), FRAMED))
+    expect(await store.get(long)).toBe('value')
+    endMs = Date.now() - 1
+    expect(await store.get(long)).toBeUndefined()
+  })
+})
+
+describe('an argument', () => {
+  const wire = wireKey('k') as NonNullable<ReturnType<typeof wireKey>>
+  const bad = [1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '1\r\nflush_all' as never, 2 ** 54]
+  it('that is no whole number in its bounds becomes no command', () => {
+    for (const number of bad) {
+      expect(() => setLine(wire, number, { ttl: 0, flags: 0, only: undefined }, 1)).toThrow('in its bounds')
+      expect(() => setLine(wire, 1, { ttl: number, flags: 0, only: undefined }, 1)).toThrow('in its bounds')
+      expect(() => setLine(wire, 1, { ttl: 0, flags: number, only: undefined }, 1)).toThrow('in its bounds')
+      expect(() => addCommand(wire, 1, { ttl: number, only: undefined }, 1)).toThrow('in its bounds')
+    }
+  })
+  it('that is no CAS number becomes no command', () => {
+    for (const only of ['', 'x', '1 T0', '1\r\nflush_all', '1'.repeat(21)]) {
+      expect(() => deleteCommand(wire, only, 1)).toThrow('digits')
+    }
+  })
+  it('that is a key with a space, a control character or none goes in base64', () => {
+    for (const key of ['a b', 'a\r\nb', 'a\0', '\u007f', 'é']) expect(wireKey(key)?.flag).toBe(' b')
+    expect(wireKey('')).toBeUndefined()
+  })
+})
+
+describe('several servers', () => {
+  it('keep a key on its own server while that is down, unless failover is on', async () => {
+    const live = await serve((line) => hit(line, 'v'))
+    expect(await live.store.get('k')).toBe('v')
+    const dead = 'memcached://127.0.0.1:1'
+    const url = `memcached://127.0.0.1:${live.store.part('k').split(':')[1]}`
+    const names = [url, dead].map((each) => each.slice('memcached://'.length)).sort()
+    const ring = createRing(names)
+    const key = Array.from({ length: 200 }, (_, i) => `k${i}`).find((each) => names[ring.pick(each)] === '127.0.0.1:1')
+    for (const failover of [false, true]) {
+      const store = memcachedStore({ servers: [url, dead], failover, timeoutMs: 2000 })
+      await store.get(key as string).catch(() => {})
+      const found = await store.get(key as string).catch((error: { code: string }) => error.code)
+      expect([failover, found]).toEqual([failover, failover ? 'v' : 'STORE_UNAVAILABLE'])
+      await store.close()
+    }
+  })
+})

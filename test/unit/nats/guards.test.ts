@@ -1,0 +1,171 @@
+import type { NatsConnection } from '@nats-io/nats-core'
+import { describe, expect, it } from 'vitest'
+import { decodeKey, encodeKey, glob } from '../../../adapters/nats/keys.ts'
+import { checkOptions } from '../../../adapters/nats/options.ts'
+import { createRequests } from '../../../adapters/nats/requests.ts'
+import { createTurns } from '../../../adapters/nats/turns.ts'
+
+/** A connection that a test plays: what is published waits for `answer`. */
+function played() {
+  const published: { subject: string; reply: string }[] = []
+  let callback: (error: unknown, message: object) => void = () => {}
+  let tell: (status: object | undefined) => void = () => {}
+  let next = new Promise<object | undefined>((resolve) => {
+    tell = resolve
+  })
+  const connection = {
+    subscribe(_: string, options: { callback: typeof callback }) {
+      callback = options.callback
+      return { unsubscribe() {} }
+    },
+    publish: (subject: string, _: unknown, { reply }: { reply: string }) => void published.push({ subject, reply }),
+    isClosed: () => false,
+    async *status() {
+      for (;;) {
+        const status = await next
+        next = new Promise((resolve) => {
+          tell = resolve
+        })
+        if (!status) return
+        yield status
+      }
+    },
+  } as unknown as NatsConnection
+  let gone = 0
+  return {
+    requests: createRequests(connection, '_INBOX.x', () => gone++),
+    published,
+    gone: () => gone,
+    async status(status: object | undefined) {
+      tell(status)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    },
+    answer: (reply: string, message: object = {}) => callback(null, { subject: reply, ...message }),
+  }
+}
+const limits = (ms = 5000) => ({ deadline: Date.now() + ms, signal: undefined })
+const write = { subject: 's', payload: '', writes: true }
+const read = { ...write, writes: false }
+
+describe('a request', () => {
+  it('gets the reply with its own number, and no other', async () => {
+    const { requests, published, answer } = played()
+    const first = requests.ask(read, limits())
+    const second = requests.ask(read, limits())
+    answer('_INBOX.x.none')
+    answer(published[1]?.reply as string, { data: 2 })
+    answer(published[0]?.reply as string, { data: 1 })
+    expect(await first).toMatchObject({ data: 1 })
+    expect(await second).toMatchObject({ data: 2 })
+  })
+  it('that nobody answers is unavailable, and has the bucket opened anew', async () => {
+    const { requests, published, answer, gone } = played()
+    const asked = requests.ask(write, limits())
+    answer(published[0]?.reply as string, { headers: { code: 503 } })
+    await expect(asked).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    expect(gone()).toBe(1)
+  })
+  it('is settled when the connection ends, and says of a write that it may have run', async () => {
+    const { requests, status } = played()
+    const asked = Promise.allSettled([requests.ask(write, limits()), requests.ask(read, limits())])
+    await status({ type: 'disconnect' })
+    expect(await asked).toMatchObject([
+      { reason: { code: 'STORE_UNAVAILABLE', maybeExecuted: true } },
+      { reason: { code: 'STORE_UNAVAILABLE', maybeExecuted: false } },
+    ])
+  })
+  it('is not kept for a server that is away', async () => {
+    const { requests, published, status } = played()
+    await status({ type: 'disconnect' })
+    await expect(requests.ask(write, limits())).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      maybeExecuted: false,
+    })
+    expect(published).toEqual([])
+    await status({ type: 'reconnect' })
+    requests.ask(write, limits(20)).catch(() => {})
+    expect(published.length).toBe(1)
+  })
+  it('ends at its deadline and by its signal', async () => {
+    const { requests } = played()
+    await expect(requests.ask(write, limits(20))).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: true })
+    await expect(requests.ask(write, limits(-1))).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+    const abort = new AbortController()
+    const asked = requests.ask(write, { ...limits(), signal: abort.signal })
+    const reason = new Error('left')
+    abort.abort(reason)
+    await expect(asked).rejects.toBe(reason)
+  })
+})
+
+describe('calls on one key', () => {
+  it('act in call order: a write after all before it, reads side by side', async () => {
+    const turns = createTurns()
+    const log: string[] = []
+    const limit = { deadline: Date.now() + 5000, signals: [] }
+    const call = (name: string, writes: boolean, ms: number) =>
+      turns.run('k', writes, limit, async () => {
+        log.push(`${name} begins`)
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        log.push(`${name} ends`)
+      })
+    await Promise.all([call('r1', false, 20), call('r2', false, 1), call('w', true, 5), call('r3', false, 1)])
+    expect(log).toEqual(['r1 begins', 'r2 begins', 'r2 ends', 'r1 ends', 'w begins', 'w ends', 'r3 begins', 'r3 ends'])
+  })
+})
+
+describe('a key', () => {
+  it('of any text is a subject, another one for each, and comes back', () => {
+    const keys = [
+      'a',
+      'a.b',
+      '.a',
+      'a.',
+      'a..b',
+      ' ',
+      '*',
+      '>',
+      '=41',
+      'A',
+      'é馬',
+      '/a',
+      '\0',
+      '\r\n',
+      'a:b',
+      '..',
+      '.',
+    ]
+    const names = keys.map(encodeKey)
+    expect(new Set(names).size).toBe(keys.length)
+    for (const [i, name] of names.entries()) {
+      expect(name).toMatch(/^[\w/=-]+(\.[\w/=-]+)*$/)
+      expect(decodeKey(name)).toBe(keys[i])
+    }
+  })
+  it('is matched by a pattern as Redis has them', () => {
+    expect(glob('a.?').test('a.b')).toBe(true)
+    expect(glob('a.?').test('axb')).toBe(false)
+    expect(glob('[ab]*').test('b\n1')).toBe(true)
+    expect(glob('\\*').test('x')).toBe(false)
+  })
+})
+
+describe('an option', () => {
+  const good = { servers: 'nats://127.0.0.1:4222', bucket: 'b' }
+  it.each([
+    [{ ...good, bucket: 'a b' }, 'INVALID_KEY'],
+    [{ ...good, bucket: 'a.b>' }, 'INVALID_KEY'],
+    [{ ...good, servers: 'http://x' }, 'INVALID_URL'],
+    [{ ...good, servers: ['ws://a', 'nats://b'] }, 'INVALID_URL'],
+    [{ ...good, servers: [] }, 'INVALID_ARGUMENT'],
+    [{ ...good, replicas: 6 }, 'INVALID_ARGUMENT'],
+    [{ ...good, maxKeyBytes: 1201 }, 'INVALID_ARGUMENT'],
+    [{ ...good, timeoutMs: 0.5 }, 'INVALID_ARGUMENT'],
+    [{ ...good, storage: 'disk' }, 'INVALID_ARGUMENT'],
+    [{ ...good, reads: 'some' }, 'INVALID_ARGUMENT'],
+    [{ ...good, buckets: 1 }, 'INVALID_ARGUMENT'],
+    [{ bucket: 'b', connection: Promise.resolve() }, 'INVALID_ARGUMENT'],
+  ])('that means nothing is refused: %j', (options, code) => {
+    expect(() => checkOptions(options as never)).toThrow(expect.objectContaining({ code }))
+  })
+})
