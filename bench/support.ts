@@ -71,7 +71,7 @@ export function interval(values: readonly number[]): readonly [low: number, high
 export async function measure(
   cases: readonly Case[],
   gates: readonly Gate[],
-  { rounds = Number(process.env['BENCH_ROUNDS'] ?? 101), warmUp = 5 }: RoundOptions = {},
+  { rounds = Number(process.env.BENCH_ROUNDS ?? 101), warmUp = 5 }: RoundOptions = {},
 ): Promise<Row[]> {
   const speeds = new Map<string, number[]>(cases.map(({ name }) => [name, []]))
   for (let round = -warmUp; round < rounds; round++) {

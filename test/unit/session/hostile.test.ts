@@ -65,7 +65,7 @@ describe('sessions: hostile input', () => {
     for (const [name, value] of data) expect([name, read.get(name)]).toEqual([name, value])
     expect(read.flash('__proto__')).toBe('\n')
     expect(read.get('hasOwnProperty')).toBe(undefined)
-    expect(({} as Data)['polluted']).toBe(undefined)
+    expect(({} as Data).polluted).toBe(undefined)
     expect(() => session.set('\ud800', 1)).toThrow(code('INVALID_ARGUMENT'))
     expect(() => session.set(7 as never, 1)).toThrow(code('INVALID_ARGUMENT'))
   })
