@@ -99,7 +99,7 @@ async function remove(from: View, keys: string | readonly string[], options?: Wr
       if (leases[i]) runStep(core, core.format.steps.repeat, to, ['release', '', leases[i]], call).catch(nothing)
     return answerOf(view, deleteKeys(core, targets, call), limit)
   }
-  const removing = detachLoadsAndWrite(view, targets, removeAll, { limit })
+  const removing = detachLoadsAndWrite(view, targets, removeAll, { limit, ready: undefined })
   return orReportAsEvent(view, options, removing, 0)
 }
 
@@ -113,7 +113,7 @@ export function detachLoadsAndWrite<T>(
   { core }: View,
   targets: readonly string[],
   work: () => Promise<T>,
-  { limit, ready }: { readonly limit: Limit; readonly ready?: Promise<unknown> | undefined },
+  { limit, ready }: { readonly limit: Limit; readonly ready: Promise<unknown> | undefined },
 ): Promise<T> {
   const detach = (): Promise<unknown>[] => targets.flatMap((to) => detachLoad(core, to) ?? [])
   let fillings = detach()
@@ -145,9 +145,10 @@ export type Attempt = (storedKey: string) => Promise<Tried | undefined>
 
 interface ReadThenRun {
   readonly limit: Limit
-  readonly tags?: readonly string[] | undefined
+  // Said each time, if undefined: a name on `Object.prototype` is no option.
+  readonly tags: readonly string[] | undefined
   /** Tried first; not where the format needs to read nothing. */
-  readonly attempt?: Attempt | undefined
+  readonly attempt: Attempt | undefined
 }
 
 /** Reads the entry, unless the attempt makes that needless, then runs one operation with its id. Later calls on this key wait. */

@@ -64,7 +64,7 @@ export async function add<F extends object>(
     const [coded, stamp] = await Promise.all([bounded(core, encoding, limit), stamping])
     return writeStamped(view, to, { coded, life, stamp, limit, deadId, steps })
   }
-  return (await readThenRun(view, key, work, { limit, attempt })) === 1
+  return (await readThenRun(view, key, work, { limit, tags: undefined, attempt })) === 1
 }
 
 /** Whether there is a fresh value. Rejects when the store does not answer. */
@@ -87,7 +87,7 @@ export async function ttl(cache: AnyCache, key: string, options?: CallOptions): 
   const ask = (to: string, dead: string): Promise<Reply> =>
     verbStep({ view, storedKey: to, limit }, 'read', ['ttl', dead])
   const left = await (view.core.format.timeLeft?.({ view, storedKey: view.space.key(key), limit }) ??
-    readThenRun(view, key, ask, { limit }))
+    readThenRun(view, key, ask, { limit, tags: undefined, attempt: undefined }))
   return left === null ? undefined : untilEnd(left)
 }
 
@@ -114,7 +114,7 @@ export async function touch<F extends object>(
       verbStep({ view, storedKey: to, limit }, 'once', ['touch', `=${generation}${core.marks}`, freshMs, lifeMs]),
     ended: () => ({ reply: null }),
   })
-  const touched = await runOnLive(view, key, work, { limit, attempt })
+  const touched = await runOnLive(view, key, work, { limit, tags: undefined, attempt })
   return touched === 1
 }
 
@@ -149,7 +149,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
     ended: () => ({ reply: null }),
   })
   const { tags } = ownOf(options)
-  const text = await runOnLive(view, key, step, tags ? { limit, tags } : { limit, attempt })
+  const text = await runOnLive(view, key, step, { limit, tags, attempt: tags ? undefined : attempt })
   const entry = parseText(view.core, (text ?? undefined) as string | undefined)
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }

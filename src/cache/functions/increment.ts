@@ -36,7 +36,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
       const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
-    reply = await readThenRun(view, key, add, { limit, attempt })
+    reply = await readThenRun(view, key, add, { limit, tags: undefined, attempt })
     attempt = undefined
   } while (reply === null)
   if (reply === 'WRONG_TYPE') throw new HitherError(reply, 'the key holds something other than a counter')
