@@ -121,7 +121,8 @@ describe('a store over it', () => {
     const { store, events, sent } = open([APART])
     expect(await store.run(testCounter, 'k', [1, 0])).toBe(1)
     expect(await store.run(testCounter, 'k', [1, 0])).toBe(1)
-    expect([sent, events]).toEqual([['EVAL', 'INFO', 'EVAL', 'EVAL'], []])
+    // The second may go by its digest first: that takes a moment to compute, and this server does not know it.
+    expect([sent.filter((name) => name !== 'EVALSHA'), events]).toEqual([['EVAL', 'INFO', 'EVAL', 'EVAL'], []])
   })
   it('runs operations under WATCH where scripts overlap, and says so once', async () => {
     const { store, events, sent } = open([OVERLAP])
