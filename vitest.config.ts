@@ -73,8 +73,14 @@ const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 /** A file of `test/faults` that reads a clock asserts milliseconds; one that makes a deadline, `Date.now() + 30`, does not. */
 const readsClock = (path: string): boolean =>
   /performance\.now|Date\.now\(\)(?! \+)|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
-/** Run one at a time after all others, so that no other file slows what they measure. */
-const timed = globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock)
+/**
+ * Run one at a time after all others, so that no other file slows what they measure. So are requests to workerd, thousands of them
+ * at once, whose stores have a second for each answer.
+ */
+const timed = [
+  ...globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock),
+  'test/runtimes/requests/requests.test.ts',
+]
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */
 const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
