@@ -49,7 +49,11 @@ const tell = (mutant: Mutant, by: string | undefined): void => {
 interface Result {
   readonly name: string
   readonly status: string
-  readonly assertionResults: readonly { readonly status: string; readonly title: string }[]
+  readonly assertionResults: readonly {
+    readonly status: string
+    readonly title: string
+    readonly failureMessages?: readonly string[]
+  }[]
 }
 
 /** The same tests, of which one is run. */
@@ -157,7 +161,9 @@ function testAll(list: readonly Mutant[]): void {
       results
         .filter((file) => relative(folder, file.name).startsWith(`${name}/`))
         .flatMap((file) => {
-          const failed = file.assertionResults.filter(({ status }) => status === 'failed').map(({ title }) => title)
+          const failed = file.assertionResults
+            .filter(({ status }) => status === 'failed')
+            .map(({ title, failureMessages = [] }) => `${title}${name === 'none' ? `: ${failureMessages[0]}` : ''}`)
           return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
         })
     // By itself: a mutant that has no end to it would hold up what is sound.

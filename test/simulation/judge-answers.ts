@@ -1,5 +1,5 @@
 import type { Endings } from './endings.ts'
-import { type Asking, type Birth, hasFailed, type Life, type Value } from './facts.ts'
+import { type Asking, hasFailed, type Life, type Value } from './facts.ts'
 import { birthsFor, type History } from './history.ts'
 import { type Stored, tagsOf } from './stored.ts'
 
@@ -44,7 +44,8 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
   const checkWritten = (asking: Asking, value: Value): void => {
     const { key, births, endsMs } = value
     const { names, node, from } = asking
-    const { tags } = births.at(-1) as Birth
+    // Also those of before a load that has found it not modified: what that has asked for may never have been stored.
+    const tags = births.flatMap((birth) => birth.tags)
     const { id } = lastChanges.get(key) ?? {}
     if (id === undefined || values.get(id) !== value || world.time > endsMs - 1) return
     counts.written++
