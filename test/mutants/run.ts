@@ -167,7 +167,11 @@ function testAll(list: readonly Mutant[]): void {
           return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
         })
     // By itself: a mutant that has no end to it would hold up what is sound.
-    const unchanged = failures(run(30_000, 'none/'), 'none')
+    let sound = run(30_000, 'none/')
+    const failed = sound.filter(({ status }) => status === 'failed').map(({ name }) => relative(folder, name))
+    // Files share a process here, and one of them may have left a timer to the next: a fault of its own shows alone, too.
+    if (failed.length > 0) sound = run(60_000, ...failed)
+    const unchanged = failures(sound, 'none')
     if (unchanged.length > 0) throw new Error(`unchanged, this fails: ${unchanged.join(', ')}`)
     const results = run(4000, '--exclude', 'none/**')
     for (const [i, mutant] of list.entries()) tell(mutant, failures(results, `m${i}`)[0])

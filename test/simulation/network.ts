@@ -66,6 +66,8 @@ export interface Watch {
   lost(value: string): void
   /** The store failed one call of this node. */
   failed(): void
+  /** A message is lost or late: whoever has less time than the call that sent it gives up before that fails. */
+  silent(): void
 }
 
 interface Waiting {
@@ -93,11 +95,18 @@ export function connect(
   let lastReply = 0
 
   const travel = (last: number): number => {
-    const ms = 0.05 + chance.about(link.delayMs) + (chance.hit(link.stall) ? chance.between(100, 3000) : 0)
+    const usualMs = 0.05 + chance.about(link.delayMs)
+    const stallMs = chance.hit(link.stall) ? chance.between(100, 3000) : 0
+    if (stallMs > 0) watch.silent()
+    const ms = usualMs + stallMs
     // Nothing overtakes on a connection.
     return link.inOrder ? Math.max(world.time + ms, last + 0.001) : world.time + ms
   }
-  const isLost = (): boolean => link.cut !== 'no' || chance.hit(link.loss)
+  const isLost = (): boolean => {
+    const lost = link.cut !== 'no' || chance.hit(link.loss)
+    if (lost) watch.silent()
+    return lost
+  }
 
   const send = (batch: readonly Waiting[], again: boolean): void => {
     if (machine.dead) return

@@ -46,6 +46,7 @@ function watchOf({ world, scenario, oracle, tell }: Stage, name: string, life: L
       life.failures++
       tell(name, () => '       hears nothing')
     },
+    silent: () => void life.failures++,
     changing(keys, by, text) {
       const id = Number(/"id":(\d+)\}$/.exec(text)?.[1] ?? Number.NaN) || undefined
       for (const key of keys) oracle.unarrived.touched(name, key, by, id)
