@@ -74,12 +74,13 @@ const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 const readsClock = (path: string): boolean =>
   /performance\.now|Date\.now\(\)(?! \+)|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
 /**
- * Run one at a time after all others, so that no other file slows what they measure. So are requests to workerd, thousands of them
- * at once, whose stores have a second for each answer.
+ * Run one at a time after all others, so that no other file slows what they measure. So are those that ask workerd many things at
+ * once: its stores have a second for each answer, and then each caller computes for itself.
  */
 const timed = [
   ...globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock),
   'test/runtimes/requests/requests.test.ts',
+  'test/examples/worker.test.ts',
 ]
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */

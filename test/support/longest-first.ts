@@ -4,7 +4,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LONGEST = [
   'test/http/suite.test.ts',
   'test/conformance/doctor.test.ts',
-  'test/examples/worker.test.ts',
   'test/examples/node-server.test.ts',
   'test/wire/gateway-answers.test.ts',
   'test/runtimes/requests/requests.test.ts',
