@@ -42,15 +42,12 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
   /** An operation then has its own connection, so that calls on a key keep their order only by waiting. */
   const inOrder = <T>(keys: readonly string[], call: Call | undefined, work: () => Promise<T>): Promise<T> =>
     mustWait() ? queue.run(keys, true, limitOf(call), work) : work()
-  /** Runs a script, and once more where it was refused until scripts were known to be atomic. */
-  const guarded = async <T>(scripted: () => Promise<T>, call: Call | undefined): Promise<T> => {
-    try {
-      return await scripted()
-    } catch (error) {
-      if (!guard?.isRefused || !isUnsupported(error)) throw error
-      if (!(await within(guard.prove(), limitOf({ deadline: now() + timeoutMs, ...call })))) throw error
-      return scripted()
-    }
+  /** Whether the guard alone has refused a script, and scripts are known to be atomic by now: then it may run. */
+  const isProven = async (call: Call | undefined): Promise<boolean> => {
+    if (!guard?.isRefused || !(await within(guard.prove(), limitOf({ deadline: now() + timeoutMs, ...call }))))
+      return false
+    guard.isRefused = false
+    return true
   }
   const orWatch = async <T>(
     call: Call | undefined,
@@ -60,11 +57,13 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     if (!scriptless || now() >= askAtMs) {
       if (scriptless) askAtMs = now() + ASK_AGAIN_MS
       try {
-        const result = await (guard ? guarded(scripted, call) : scripted())
+        const result = await scripted()
         scriptless = false
         return result
       } catch (error) {
-        if (!acquire || !isUnsupported(error)) throw error
+        if (!isUnsupported(error)) throw error
+        if (await isProven(call)) return orWatch(call, scripted, watched)
+        if (!acquire) throw error
         if (!scriptless) {
           askAtMs = now() + ASK_AGAIN_MS
           tell(onEvent, { type: 'no-scripts', command: 'EVAL' })

@@ -11,7 +11,7 @@ import { type Exclusive, ReplyError, type Transport } from './transport.ts'
 export interface ScriptGuard {
   /** What stands before each script; empty once scripts are known to be atomic. */
   readonly line: string
-  /** Whether a script was refused by that line. */
+  /** Whether a script was refused by that line since it was last set to false. */
   isRefused: boolean
   /** Whether scripts are known to be atomic. Rejects where the server does not answer. What it has shown is not asked again. */
   prove(): Promise<boolean>

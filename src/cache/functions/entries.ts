@@ -42,7 +42,7 @@ export async function add<F extends object>(
   const steps = verbsOf(core)
   const life = lifeOf(core, options)
   let encoding = encodeValue(core.values, value, space.key(key))
-  const direct = unread(view, key, limit, {
+  const direct = unread(view, limit, {
     async send(to, generation) {
       const stamp = { versions: { generation, tags: new Map() }, names: [], remembered: true }
       const coded = encoding as Coded
@@ -109,7 +109,7 @@ export async function touch<F extends object>(
     const touching = verbStep({ view, storedKey: to, limit }, 'once', ['touch', id, freshMs, lifeMs])
     return (await renewTags(view, touching, names, { lifeMs, limit })) || null
   }
-  const attempt = unread(view, key, limit, {
+  const attempt = unread(view, limit, {
     send: (to, generation) =>
       verbStep({ view, storedKey: to, limit }, 'once', ['touch', `=${generation}${core.marks}`, freshMs, lifeMs]),
     ended: () => ({ reply: null }),
@@ -144,7 +144,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const limit = limitOf(view, options, READ)
   const step = (to: string, id: string): Promise<Reply> =>
     verbStep({ view, storedKey: to, limit }, 'once', ['take', id])
-  const attempt = unread(view, key, limit, {
+  const attempt = unread(view, limit, {
     send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
     ended: () => ({ reply: null }),
   })

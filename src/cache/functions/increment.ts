@@ -23,7 +23,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const send = (to: string, dead: string, id: string, generation: string): Promise<Reply> =>
     verbStep({ view, storedKey: to, limit }, 'once', ['increment', dead, id, freshMs, by, generation])
   const id = randomId()
-  let attempt: Attempt | undefined = unread(view, key, limit, {
+  let attempt: Attempt | undefined = unread(view, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
     // The count it has made is dead.
     ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),

@@ -23,7 +23,7 @@ interface Unread {
  * Where the two differ, another process has called `clear` meanwhile: what the step has touched was dead already, and it runs
  * once more. An entry that it may not judge, of another generation or mark or with tags, the step leaves as it is.
  */
-export function unread(view: View, key: string, limit: Limit, { send, current, ended }: Unread): Attempt {
+export function unread(view: View, limit: Limit, { send, current, ended }: Unread): Attempt {
   const { core, space } = view
   const readGeneration = (): Promise<string | undefined> => answerOf(view, readVersion(core, space.generation), limit)
   const hasValidTags = async (block: string): Promise<boolean> => {
@@ -49,7 +49,7 @@ export function unread(view: View, key: string, limit: Limit, { send, current, e
     const [, id, entryGeneration, block, mark] = reply as unknown as Found
     const isValid = entryGeneration === generation && (!block || (await hasValidTags(block)))
     const isLive = core.marks.includes(mark) && isValid
-    if (isValid && !isLive) view.emit({ type: 'decode-failed' }, key)
+    if (isValid && !isLive) view.emit({ type: 'decode-failed' })
     return { known: isLive ? { dead: '', generation, live: { id, tags: block } } : { dead: id, generation } }
   }
 }

@@ -15,7 +15,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   unread(
     'and reported where that alone makes it dead',
-    "if (isValid && !isLive) view.emit({ type: 'decode-failed' }, key)",
+    "if (isValid && !isLive) view.emit({ type: 'decode-failed' })",
     '',
     ['codec/another-mark.test.ts'],
   ),
