@@ -2,7 +2,8 @@
  * A fault proxy on loopback between a Redis client and a server. It understands where a RESP command ends, so that
  * it can let commands run and lose exactly their replies; bytes are otherwise passed on as they come.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { openPort } from './reopening-port.ts'
 
 /** A command's name in upper case, then its arguments, as text. */
 export type RespCommand = readonly string[]
@@ -191,17 +192,6 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
     })
   }
 
-  let listener: Server | undefined
-  let port = 0
-  const listen = async (): Promise<void> => {
-    const started = createServer(serve)
-    await new Promise<void>((resolve, reject) => {
-      started.once('error', reject).listen(port, '127.0.0.1', resolve)
-    })
-    const address = started.address()
-    port = typeof address === 'object' && address ? address.port : 0
-    listener = started
-  }
   const cut = (): void => {
     for (const { client, server } of [...pairs]) {
       client.resetAndDestroy()
@@ -210,17 +200,15 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
     pairs.clear()
   }
   const refuse = async (): Promise<void> => {
-    const closing = listener
-    listener = undefined
-    const closed = closing && new Promise((resolve) => closing.close(resolve))
+    const closed = listener.close()
     cut()
     await closed
   }
-  await listen()
+  const listener = await openPort(serve)
 
   return {
-    port,
-    url: `redis://127.0.0.1:${port}`,
+    port: listener.port,
+    url: `redis://127.0.0.1:${listener.port}`,
     get stats() {
       return { ...stats, open: pairs.size }
     },
@@ -234,7 +222,7 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
         client.resume()
         server.resume()
       }
-      if (!listener) await listen()
+      await listener.open()
     },
     dropReplies(which) {
       if (typeof which === 'number') left = which

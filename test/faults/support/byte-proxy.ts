@@ -1,4 +1,5 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { openPort } from '../../support/reopening-port.ts'
 
 /** A fault proxy on loopback that knows no protocol. */
 export interface ByteProxy {
@@ -51,27 +52,14 @@ export async function createByteProxy(target: number): Promise<ByteProxy> {
     }
     pairs.clear()
   }
-  let listener: Server | undefined
-  let port = 0
-  const listen = async (): Promise<void> => {
-    const started = createServer(serve)
-    await new Promise<void>((resolve, reject) => {
-      started.once('error', reject).listen(port, '127.0.0.1', resolve)
-    })
-    const address = started.address()
-    port = typeof address === 'object' && address ? address.port : 0
-    listener = started
-  }
   const refuse = async (): Promise<void> => {
-    const closing = listener
-    listener = undefined
-    const closed = closing && new Promise((resolve) => closing.close(resolve))
+    const closed = listener.close()
     cut()
     await closed
   }
-  await listen()
+  const listener = await openPort(serve)
   return {
-    port,
+    port: listener.port,
     cut,
     refuse,
     mute() {
@@ -90,7 +78,7 @@ export async function createByteProxy(target: number): Promise<ByteProxy> {
       starts = undefined
       if (hasLost) cut()
       for (const pair of pairs) for (const socket of pair) socket.resume()
-      if (!listener) await listen()
+      await listener.open()
     },
     stop: refuse,
   }
