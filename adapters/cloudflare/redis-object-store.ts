@@ -6,7 +6,7 @@ import { type RedisAnswer, type RedisCall, repliesOf } from './redis-reply.ts'
 
 export interface RedisObjectStoreOptions extends TransportStoreOptions {
   /**
-   * Objects that isolates are spread over, each with connections of its own: one takes about 1,000 requests a second
+   * Number of objects that isolates are spread over. Each has its own connections, and takes about 1,000 requests a second
    * (https://developers.cloudflare.com/durable-objects/platform/limits/). The number may change at any time. @default 1
    */
   readonly objects?: number

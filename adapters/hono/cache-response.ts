@@ -102,8 +102,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 }
 
 /**
- * What the cache is told of a request. A class: an object literal with a getter has a hidden class of its own each time, which
- * keeps the request in memory until the next full collection.
+ * The context that the cache gets with a request. A class for its getter: with one in an object literal V8 makes a hidden class for
+ * each request, which keeps it in memory until the next full collection.
  */
 class RequestContext implements HttpCacheContext {
   readonly refresh: NonNullable<HttpCacheContext['refresh']>

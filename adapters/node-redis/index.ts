@@ -2,6 +2,7 @@ import { entryTable } from '../../src/cache/steps/entry.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
+import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
@@ -45,8 +46,6 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
     ...withWatch(store, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
     scan: transport.scan,
     subscribe: transport.subscribe,
-    async publish(channel, message, call) {
-      return Number(await store.command([], ['PUBLISH', channel, message], 'once', call))
-    },
+    publish: (channel, message, call) => publish(transport.send, channel, message, call),
   }
 }

@@ -51,7 +51,7 @@ export interface Servers {
   send(args: Words, options: SendOptions): Promise<unknown>
   /** The client for a key, or for any. */
   clientFor(key: string | Uint8Array | undefined): Promise<Peer>
-  /** The client of each server that has keys of its own. */
+  /** The client of each primary. */
   clients(): Promise<readonly Peer[]>
 }
 

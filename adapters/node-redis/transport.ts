@@ -16,7 +16,7 @@ const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|Q
 export interface NodeRedisTransport extends Transport {
   readonly exclusive: NonNullable<Transport['exclusive']>
   readonly subscribe: NonNullable<Transport['subscribe']>
-  /** Keys that match a pattern, of every server in turn. */
+  /** Keys that match a pattern, one server after another. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 

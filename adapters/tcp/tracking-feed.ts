@@ -15,8 +15,8 @@ const MAX_VERSIONS = 10_000
 
 /**
  * A near tier's feed from the server itself: `CLIENT TRACKING` reports each change to the cache's keys, also by programs that know
- * nothing of hither, and keys that expire or are evicted. Takes what `tcpStore` takes, and opens one connection of its own, or on a
- * Cluster one to each primary, when the first entry is kept. While a connection is down, `maxAge` alone bounds how
+ * nothing of hither, and keys that expire or are evicted. Takes what `tcpStore` takes, and opens a connection beside the store's, or on
+ * a Cluster one to each primary, when the first entry is kept. While a connection is down, `maxAge` alone bounds how
  * stale a read is; the tier is emptied when one ends and when it is back. A server that refuses is reported to `onEvent` as
  * `feed-refused`, and is not asked again: `maxAge` stays the bound. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
@@ -94,6 +94,7 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
   }
   /** Has one link to each server. */
   const spread = async (): Promise<void> => {
+    // Where no node answers, those known so far stay, and are asked again below.
     if (isCluster) await nodes.refresh().catch(() => {})
     if (isOver) return
     const all = isCluster ? nodes.primaries() : [nodes.any()]

@@ -101,8 +101,8 @@ interface Parts extends Pick<Lock, 'token' | 'assertHeld' | 'extend' | 'release'
 }
 
 /**
- * A class for its getter: one in an object literal gives each object a hidden class of its own in V8, which holds all that the
- * getter reaches until a full collection.
+ * A class for its getter: with one in an object literal V8 makes a hidden class for each object, which holds all that the getter
+ * reaches until a full collection.
  */
 class HeldLock implements Lock {
   readonly token: number
@@ -121,6 +121,7 @@ class HeldLock implements Lock {
     return this.#signalNow()
   }
   async [Symbol.asyncDispose](): Promise<void> {
+    // An error here would hide the one that the block has thrown.
     await this.release().catch(() => {})
   }
 }

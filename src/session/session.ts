@@ -119,8 +119,8 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
 }
 
 /**
- * A class for its getter: one in an object literal gives each object a hidden class of its own in V8, which holds all that the
- * getter reaches until a full collection.
+ * A class for its getter: with one in an object literal V8 makes a hidden class for each object, which holds all that the getter
+ * reaches until a full collection.
  */
 class Newness {
   readonly #state: State
