@@ -6,17 +6,26 @@ const check = of('src/gateway/script-check.ts', BY)
 
 export const mutants: readonly Mutant[] = [
   guard(
-    'two rounds are needed to believe that scripts are atomic',
-    'return apart === 2 || undefined',
-    'return apart > 0 || undefined',
+    'three rounds are needed to believe that scripts are atomic',
+    'return apart === ENOUGH || undefined',
+    'return apart > 1 || undefined',
   ),
   guard(
     'two scripts that overlap are the proof that scripts are not atomic',
     'if (isDone) return false',
     'if (isDone) break',
   ),
-  guard('a script that came late shows nothing', 'if (waitedUs < HANDOVER_US) apart++', 'apart++'),
-  guard('spans are compared in the order they began', 'spans.toSorted(([a = 0], [b = 0]) => a - b)', 'spans'),
+  guard(
+    'a script that came late shows nothing',
+    'if (isServed && waitedUs < HANDOVER_US) apart++',
+    'if (isServed) apart++',
+  ),
+  guard(
+    'a script that may have waited for a thread shows nothing',
+    'if (isServed && waitedUs < HANDOVER_US) apart++',
+    'if (waitedUs < HANDOVER_US) apart++',
+  ),
+  guard('spans are compared in the order they began', 'spans.toSorted((a, b) => a.from - b.from)', 'spans'),
   guard(
     'scripts are not believed to be atomic without a connection for the proof',
     'const isAtomic = isGarnet ? acquire && (await runApart(acquire, call)) : true',
