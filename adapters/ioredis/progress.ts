@@ -59,7 +59,7 @@ export function createTasks(open: () => Promise<void> | undefined, isClosed: () 
           progress.over = true
           reject(reason)
         }
-        const callOff = onLimit(limitOf(call), () => late(progress.sent), leave, 0)
+        const callOff = onLimit(limitOf(call), () => late(progress.sent), leave, { graceMs: 0 })
         const end = (): void => {
           progress.over = true
           callOff()

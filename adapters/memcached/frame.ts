@@ -41,12 +41,10 @@ function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string)
   return { bytes, from: value, to, endMs }
 }
 
-/** The value of a reply whose client flags are these. */
+/** The value of a reply, which lies at `from` to `to` of its bytes, with these client flags. */
 export function itemOf(
+  { bytes, from, to }: Pick<Item, 'bytes' | 'from' | 'to'>,
   flags: number,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
   hashedKey: string,
 ): Item | undefined {
   if (flags === FRAMED) return unframe(bytes, from, to, hashedKey)

@@ -187,9 +187,8 @@ function readAt<T>(
 
 /** What a reply to ` v f` holds, as it lies there; undefined: nothing that is alive, or another key's. */
 function itemOfReply(reply: Line, { hashedKey }: Place): Item | undefined {
-  const { code, bytes, from, to } = reply
-  if (code !== 'VA') return undefined
-  const item = itemOf(flagsOf(reply), bytes, from, to, hashedKey)
+  if (reply.code !== 'VA') return undefined
+  const item = itemOf(reply, flagsOf(reply), hashedKey)
   return item && (item.endMs === 0 || item.endMs > now()) ? item : undefined
 }
 

@@ -59,10 +59,10 @@ function read({ client, place, limits }: Target): Promise<Current> {
     opaque,
     head: getCommand(place.wire, ' v f t c', opaque),
     read(reply) {
-      const { code, bytes, from, to } = reply
+      const { code } = reply
       if (code !== 'VA') return ABSENT
       const [, flags, seconds, cas] = / f(\d+) t(-?\d+) c(\d+) /.exec(lineOf(reply)) ?? []
-      const item = itemOf(Number(flags), bytes, from, to, place.hashedKey)
+      const item = itemOf(reply, Number(flags), place.hashedKey)
       const endMs = item?.endMs || (Number(seconds) < 0 ? undefined : now() + Number(seconds) * 1000)
       // Past its end, though the server still has it: absent, and to be replaced under its number.
       const isDead = !item || (item.endMs > 0 && item.endMs <= now())

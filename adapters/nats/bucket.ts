@@ -56,12 +56,17 @@ interface StreamReply {
   readonly message?: { readonly data?: string; readonly hdrs?: string; readonly seq: number; readonly time: string }
 }
 
-/** Finds the bucket, or makes it. `headers` makes an empty set of them. */
+interface BucketParts {
+  readonly connection: NatsConnection
+  readonly requests: Requests
+  /** Makes an empty set of them. */
+  readonly headers: () => MsgHdrs
+}
+
+/** Finds the bucket, or makes it. */
 export async function openBucket(
   { bucket, replicas, storage, maxBytes, reads }: Checked,
-  { info }: NatsConnection,
-  requests: Requests,
-  headers: () => MsgHdrs,
+  { connection: { info }, requests, headers }: BucketParts,
   limits: CallLimits,
 ): Promise<Bucket> {
   const stream = `KV_${bucket}`

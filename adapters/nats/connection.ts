@@ -48,10 +48,11 @@ export function createConnector(options: Checked): Connector {
       parts ??= connect(options, () => {
         opened = undefined
       })
-      const { connection, headers, requests: made } = await parts
-      requests = made
+      const made = await parts
+      const { connection } = made
+      requests = made.requests
       if (closed) throw closed
-      const bucket = await openBucket(options, connection, made, headers, limits)
+      const bucket = await openBucket(options, made, limits)
       opened = { connection, bucket }
       return opened
     } catch (error) {

@@ -40,7 +40,7 @@ export function answerStep(
   args: readonly Arg[],
 ): Promise<Reply> {
   const { core } = view
-  return answerOf(view, runStep(core, operation, storedKey, args, commandCall(core, limit)), limit)
+  return answerOf(view, runStep(core, { operation, key: storedKey, args }, commandCall(core, limit)), limit)
 }
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */

@@ -8,13 +8,21 @@ import { conform, type Schema } from './schema.ts'
 import { bounded } from './store-calls.ts'
 import type { Coded, Decoded, Life } from './value-form.ts'
 
-/** For what an entry is opened: where it comes from, and what its caller asks of it. */
-export interface OpenContext {
+/** For what a value is given out: where it comes from, and what its caller asks of it. */
+export interface Use {
   /** The caller's key. */
   readonly key: string
+  /** As what it is counted and reported; undefined: it is not. */
+  readonly as?: 'hit' | 'stale' | undefined
   /** By what it may be kept near; undefined: it is not. */
   readonly reading?: Pick<Reading, 'atMs' | 'ticket' | 'status'> | undefined
   readonly settings?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
+}
+
+/** For what an entry is opened. */
+export interface OpenContext extends Use {
+  readonly storedKey: string
+  readonly limit: Limit
 }
 
 /** Counts and reports that a value was given to a caller. */
@@ -29,49 +37,38 @@ export function countMiss({ core: { stats }, emit }: View, key: string): void {
 }
 
 /**
- * The value of an entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Counts and reports it
- * `as` what. With `use` it is kept near. Resolves at once where the codec and the schema do. Rejects past the limit.
+ * The value of an entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Resolves at once where the
+ * codec and the schema do. Rejects past the limit.
  */
 export function openEntry(
   view: View,
   entry: Entry,
-  storedKey: string,
-  limit: Limit,
-  { as, use }: { readonly as?: 'hit' | 'stale' | undefined; readonly use?: OpenContext | undefined },
+  context: OpenContext,
 ): Decoded | undefined | Promise<Decoded | undefined> {
+  const { key, storedKey, limit, settings } = context
   try {
     const decoded = view.core.values.decode(entry, storedKey)
-    if (!(decoded instanceof Promise) && !use?.settings?.schema) return openDecoded(view, decoded, entry, as, use)
-    return conformed(view, decoded, limit, use?.settings).then(
-      (value) => openDecoded(view, value, entry, as, use),
-      () => unreadable(view, limit, use?.key),
+    if (!(decoded instanceof Promise) && !settings?.schema) return openDecoded(view, decoded, entry, context)
+    return conformed(view, decoded, limit, settings).then(
+      (value) => openDecoded(view, value, entry, context),
+      () => unreadable(view, limit, key),
     )
   } catch {
-    return unreadable(view, limit, use?.key)
+    return unreadable(view, limit, key)
   }
 }
 
 /** Keeps a decoded value near, by what it was found with, counts it, and boxes it. */
-export function openDecoded(
-  view: View,
-  value: unknown,
-  entry: Entry,
-  as?: 'hit' | 'stale',
-  use?: OpenContext,
-): Decoded {
-  const { reading } = use ?? {}
-  if (use && reading && (reading.ticket ?? -1) >= 0) keepNear(view, value, entry, use, reading)
-  if (as) countHit(view, as, use?.key)
+export function openDecoded(view: View, value: unknown, entry: Entry, use: Use): Decoded {
+  keepNear(view, value, entry, use)
+  if (use.as) countHit(view, use.as, use.key)
   return { value }
 }
 
-function keepNear(
-  { core, space, request, nearKey }: View,
-  value: unknown,
-  entry: Entry,
-  { key, settings }: OpenContext,
-  { ticket = -1, atMs, status }: NonNullable<OpenContext['reading']>,
-): void {
+function keepNear(view: View, value: unknown, entry: Entry, { key, reading, settings }: Use): void {
+  const { ticket = -1, atMs = 0, status } = reading ?? {}
+  if (ticket < 0) return
+  const { core, space, request, nearKey } = view
   const { writtenMs, loadMs, tags } = entry
   const schema = settings?.schema
   // By this machine's clock from here on.
@@ -87,7 +84,7 @@ function keepNear(
   core.near.keep(nearKey(key), extras ? { ...fill, extras } : fill, atMs, ticket)
 }
 
-function unreadable({ emit }: View, limit: Limit, key?: string): undefined {
+function unreadable({ emit }: View, limit: Limit, key: string): undefined {
   checkLimit(limit)
   emit({ type: 'decode-failed' }, key)
 }

@@ -12,7 +12,7 @@ import { loadSettings } from './load/settings.ts'
 import type { LoadSettings } from './load/types.ts'
 import type { LoadCall, View } from './model.ts'
 import { isFresh, nearEntry } from './near-entry.ts'
-import { countHit, countMiss, openDecoded, openEntry } from './open.ts'
+import { countHit, countMiss, openDecoded, openEntry, type Use } from './open.ts'
 import { invalid, LOAD, limitOf, READ, wantsMore } from './options.ts'
 import { type PendingReads, readEntry, sendReads } from './reading.ts'
 import { onAnswer } from './store-calls.ts'
@@ -49,14 +49,14 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
       const own = await pending.own
       const generation = await pending.generation
       const block = pending.tags.size > 0 ? await blockOf(view, pending) : ''
-      const hit = openUsual(view, key, pending, judgeUsual(own, generation, block, core.clock))
+      const hit = openUsual(view, pending, judgeUsual(own, generation, block, core.clock), { key })
       if (hit) return hit.value
     } catch {
       // A closer look tells why.
     }
   }
   const reading = await readForCaller(view, key, limit, { tags, pending })
-  return (await openIfFresh(view, key, reading, limit, reading))?.value
+  return (await openIfFresh(view, key, reading, limit))?.value
 }
 
 /** What `get` finds for each key, in one wave. */
@@ -79,7 +79,7 @@ export async function getMany<T>(
     const found = all[i] as NearEntry | Reading
     const near = Object.hasOwn(found, 'value') ? (found as NearEntry) : undefined
     if (near) countHit(view, 'hit', key)
-    const hit = near ?? (await openIfFresh(view, key, found as Reading, limit, found as Reading))
+    const hit = near ?? (await openIfFresh(view, key, found as Reading, limit))
     if (hit) values.set(key, hit.value as Frozen<T>)
   }
   return values
@@ -111,7 +111,7 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
       const own = await pending.own
       const generation = await pending.generation
       const block = pending.tags.size > 0 ? await blockOf(view, pending) : ''
-      const hit = openUsual(view, key, pending, judgeUsual(own, generation, block, view.core.clock), settings)
+      const hit = openUsual(view, pending, judgeUsual(own, generation, block, view.core.clock), { key, settings })
       if (hit) return hit.value
     } catch {
       // A closer look tells why.
@@ -156,17 +156,17 @@ export function readForCaller(
   return within(answerOf(aboutKey(view, key), reading, limit, report), limit)
 }
 
-/** The value of a fresh entry, in a box; undefined for a miss, which is counted. With `reading` it is kept near. */
+/** The value of a fresh entry, in a box; undefined for a miss, which is counted. What a whole reading has found is kept near. */
 export async function openIfFresh(
   view: View,
   key: string,
-  { status, entry }: Pick<Reading, 'status' | 'entry'>,
+  found: Reading | Pick<Reading, 'status' | 'entry'>,
   limit: Limit,
-  reading?: Reading,
 ): Promise<Decoded | undefined> {
-  const use = { key, reading }
-  const isHit = status === 'fresh' && entry
-  const hit = isHit ? await openEntry(view, entry, view.space.key(key), limit, { as: 'hit', use }) : undefined
+  const { status, entry } = found
+  const reading = 'atMs' in found ? found : undefined
+  const context = { key, as: 'hit', reading, storedKey: view.space.key(key), limit } as const
+  const hit = status === 'fresh' && entry ? await openEntry(view, entry, context) : undefined
   if (!hit) countMiss(view, key)
   return hit
 }
@@ -197,15 +197,14 @@ async function blockOf({ core }: View, { tags }: PendingReads): Promise<string> 
 /** Throws for what cannot be decoded. Undefined for no usual hit, and for a codec of its own, which may take its time. */
 function openUsual(
   view: View,
-  key: string,
   pending: PendingReads,
   entry: Entry | undefined,
-  settings?: LoadSettings,
+  { key, settings }: Pick<Use, 'key' | 'settings'>,
 ): Decoded | undefined {
   if (!entry || entry.mark < 'a') return undefined
   const { core } = view
   onAnswer(core)
   const { atMs, ticket } = pending
   const reading = ticket === undefined ? undefined : ({ status: 'fresh', atMs, ticket } as const)
-  return openDecoded(view, core.values.decode(entry, pending.key), entry, 'hit', { key, reading, settings })
+  return openDecoded(view, core.values.decode(entry, pending.key), entry, { key, as: 'hit', reading, settings })
 }

@@ -63,12 +63,17 @@ export function ask<T>(
   return breaker(keys, (nowMs) => lastResort(() => call(nowMs), signal, isAwaited))
 }
 
+/** An operation on a stored key. */
+interface Work<A extends readonly Arg[], R extends Reply> {
+  readonly operation: Operation<A, R>
+  readonly key: string
+  readonly args: A
+}
+
 /** Runs one operation. `isAwaited`: a caller may wait for it. */
 export function runOperation<A extends readonly Arg[], R extends Reply>(
   core: Pick<Core, 'store' | 'breaker' | 'lastResort'>,
-  operation: Operation<A, R>,
-  key: string,
-  args: A,
+  { operation, key, args }: Work<A, R>,
   call: StoreCall & { readonly isAwaited?: boolean },
 ): Promise<R> {
   const { signal, isAwaited = REQUEST_SCOPED || call.patient !== false || !isAfterwards(args) } = call
@@ -81,15 +86,10 @@ function isAfterwards(args: readonly Arg[]): boolean {
   return /^(|fill|release|fail|gone|bury)$/.test(`${verb}`) || (verb === 'lease' && purpose === 2)
 }
 
-/** Runs one step (`steps/`) on a stored key. */
-export function runStep(
-  core: Core,
-  operation: Operation<readonly Arg[], Reply>,
-  key: string,
-  args: readonly Arg[],
-  call: StoreCall,
-): Promise<Reply> {
-  const run = (): Promise<Reply> => runOperation(core, operation, key, args, call)
+/** Runs one step (`steps/`). */
+export function runStep(core: Core, work: Work<readonly Arg[], Reply>, call: StoreCall): Promise<Reply> {
+  const { operation, key, args } = work
+  const run = (): Promise<Reply> => runOperation(core, work, call)
   if (operation.effect === 'read') return run()
   core.reads.delete(key)
   const verb = String(args[0])
@@ -115,7 +115,7 @@ export function writeEntry(core: Core, key: string, write: EntryWrite, call: Sto
     emitterOf(core, core.namespace)({ type: 'no-lifetime' })
   }
   const args = [verb, deadId, mark + id, freshMs, lifeMs, ms, token, versions.generation, block, payload]
-  return runStep(core, steps[verb === 'fill' ? 'repeat' : 'once'], key, args, call)
+  return runStep(core, { operation: steps[verb === 'fill' ? 'repeat' : 'once'], key, args }, call)
 }
 
 /** Resolves to how many of the stored keys there were. */

@@ -76,8 +76,9 @@ export function fade(core: Core, key: string, { id, generation }: Entry, generat
     // the entry: where it differs, the entry's own has ended.
     const read = (): Promise<string | undefined> => store.get(generationKey, commandCall(core))
     const current = await ask(core, [generationKey], read, { isAwaited: false })
-    if (current !== generation)
-      await runOperation(core, core.format.steps.repeat, key, ['bury', id, FADE_MS], commandCall(core))
+    if (current === generation) return
+    const args = ['bury', id, FADE_MS]
+    await runOperation(core, { operation: core.format.steps.repeat, key, args }, commandCall(core))
   }
   background.add(work().catch(nothing), undefined, nothing)
 }

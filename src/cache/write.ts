@@ -95,8 +95,9 @@ async function remove(from: View, keys: string | readonly string[], options?: Wr
   const removeAll = (): Promise<number> => {
     const call = commandCall(core, limit)
     // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    const operation = core.format.steps.repeat
     for (const [i, to] of targets.entries())
-      if (leases[i]) runStep(core, core.format.steps.repeat, to, ['release', '', leases[i]], call).catch(nothing)
+      if (leases[i]) runStep(core, { operation, key: to, args: ['release', '', leases[i]] }, call).catch(nothing)
     return answerOf(view, deleteKeys(core, targets, call), limit)
   }
   const removing = detachLoadsAndWrite(view, targets, removeAll, { limit, ready: undefined })

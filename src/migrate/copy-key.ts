@@ -49,13 +49,10 @@ function absent(key: string): Reading {
 
 /** Whether a value could be written as it is. `gone`: its lifetime is over. */
 async function write(
-  to: Store,
+  { to, onlyNew, call }: CopyOptions,
   key: string,
-  copy: Copy,
-  onlyNew: boolean,
-  call?: Call,
+  { value, endsAt }: Copy,
 ): Promise<'written' | 'kept' | 'gone' | NotMovedReason> {
-  const { value, endsAt } = copy
   const leftMs = endsAt === undefined ? undefined : Math.round(endsAt - elapsedMs())
   if (leftMs !== undefined && leftMs < 1) return 'gone'
   const ttlMs = stepped(leftMs, to.traits.ttlStepMs)
@@ -127,7 +124,7 @@ export async function copyKey(options: CopyOptions, key: string): Promise<Outcom
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (before === 'large' && !defersLarge) before = 'value-too-large'
     const isCopy = typeof before === 'object'
-    const written = isCopy ? await write(to, key, before as Copy, onlyNew, call) : (before as Exclude<Reading, Copy>)
+    const written = isCopy ? await write(options, key, before as Copy) : (before as Exclude<Reading, Copy>)
     // What the target cannot hold must not leave an older value there.
     if (/^(gone|value-too-large|bytes)$/.test(written) && (!onlyNew || attempt > 0)) await to.delete([key], call)
     if (written !== 'written' && written !== 'gone') return { what: written }

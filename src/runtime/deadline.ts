@@ -37,7 +37,7 @@ export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers):
   return new Promise((resolve, reject) => {
     work.then(resolve, reject)
     checkLimit(limit)
-    const callOff = onLimit(limit, passed, reject, STALL_GRACE_MS, timers)
+    const callOff = onLimit(limit, passed, reject, { timers })
     work.then(callOff, callOff)
   })
 }
@@ -50,8 +50,7 @@ export function onLimit(
   { signals, deadline }: Limit,
   late: () => unknown,
   leave: (reason: unknown) => void,
-  graceMs: number = STALL_GRACE_MS,
-  timers?: QuietTimers,
+  { graceMs = STALL_GRACE_MS, timers }: { readonly graceMs?: number; readonly timers?: QuietTimers | undefined } = {},
 ): () => void {
   let cancel: (() => void) | undefined
   const callOff = (): void => {

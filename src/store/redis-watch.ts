@@ -95,10 +95,8 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
             checkKey(key, store.traits)
             checkArgs(args, store.traits)
             if (closed) throw new HitherError('CLOSED', 'the store is closed')
-            return runUnderWatch({ acquire: acquire as Acquire, table }, operation, key, args, {
-              deadline: now() + timeoutMs,
-              ...call,
-            })
+            const work = { operation, key, args }
+            return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
           },
         ),
       ),
@@ -124,9 +122,7 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
  */
 async function runUnderWatch<A extends readonly Arg[], R extends Reply>(
   { acquire, table }: { readonly acquire: Acquire; readonly table: ApplyTable },
-  operation: Operation<A, R>,
-  key: string,
-  args: A,
+  { operation, key, args }: { readonly operation: Operation<A, R>; readonly key: string; readonly args: A },
   call: Call & { readonly deadline: number },
 ): Promise<R> {
   const connection = await acquire(call, key)

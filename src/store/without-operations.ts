@@ -25,8 +25,8 @@ function open(stored: string | undefined): Opened {
  */
 export function withoutOperations(store: Store): AtomicStore {
   const queue = createKeyQueue(() => {})
-  const put = (key: string, text: string, endMs: number, nowMs: number, call?: Call): Promise<void> =>
-    store.set(key, `${endMs.toString(36)} ${text}`, endMs ? endMs - nowMs : undefined, call)
+  const put = (key: string, text: string, life: { endMs: number; nowMs: number }, call?: Call): Promise<void> =>
+    store.set(key, `${life.endMs.toString(36)} ${text}`, life.endMs ? life.endMs - life.nowMs : undefined, call)
   return {
     ...store,
     get: (key, call) => queue.run([key], false, NO_LIMIT, async () => open(await store.get(key, call)).text),
@@ -34,7 +34,7 @@ export function withoutOperations(store: Store): AtomicStore {
       queue.run(keys, false, NO_LIMIT, async () => (await store.getMany(keys, call)).map((each) => open(each).text)),
     set(key, value, ttlMs, call) {
       const nowMs = now()
-      return queue.run([key], true, NO_LIMIT, () => put(key, value, ttlMs ? nowMs + ttlMs : 0, nowMs, call))
+      return queue.run([key], true, NO_LIMIT, () => put(key, value, { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }, call))
     },
     delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => store.delete(keys, call)),
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
@@ -46,7 +46,8 @@ export function withoutOperations(store: Store): AtomicStore {
         if (next === undefined) {
           if (text !== undefined) await store.delete([key], call)
         } else if (next !== text || ttl !== 'keep') {
-          await put(key, next, ttl === 'keep' ? endMs : ttl === 'none' ? 0 : nowMs + ttl.ms, nowMs, call)
+          const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? 0 : nowMs + ttl.ms
+          await put(key, next, { endMs: nextEndMs, nowMs }, call)
         }
         return reply
       }),

@@ -194,8 +194,9 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   const { entry, status } = reading
   const at = core.clock.now()
   // What the store has not taken stays near.
-  const use = timing && nearEntry(view, key) ? undefined : { key, reading }
-  const box = status !== 'absent' && entry ? await openEntry(view, entry, to, limit, { use }) : undefined
+  const isAhead = timing && nearEntry(view, key)
+  const context = { key, reading: isAhead ? undefined : reading, storedKey: to, limit }
+  const box = status !== 'absent' && entry ? await openEntry(view, entry, context) : undefined
   if (!entry || !box) {
     return { key, status: 'absent', value: undefined, age: 0, ttl: 0, loadTime: 0, tags: [], source: undefined }
   }

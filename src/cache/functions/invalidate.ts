@@ -81,7 +81,7 @@ async function endVersions(
   const call = commandCall(core, limit)
   const end = (): Promise<unknown> =>
     ownOf(options).keepStale
-      ? Promise.all(keys.map((key) => runOperation(core, softenVersion, key, [randomId()], call)))
+      ? Promise.all(keys.map((key) => runOperation(core, { operation: softenVersion, key, args: [randomId()] }, call)))
       : ask(core, keys, () => core.store.delete(keys, call), call)
   forget()
   view.emit({ type: 'invalidate' })

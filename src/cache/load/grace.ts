@@ -32,9 +32,8 @@ export async function serveStale({ caller, near, reading, stale }: Round): Promi
   }
   if (!stale || !reading) return undefined
   const isUsable = stale.freshUntilMs === stale.expiresMs || isKept(stale, view.core.clock.now())
-  const unhurried = { ...limit, deadline: NEVER }
-  const use = { key, reading, settings }
-  return isUsable ? openEntry(view, stale, storedKey, unhurried, { as: 'stale', use }) : undefined
+  const context = { key, as: 'stale', reading, settings, storedKey, limit: { ...limit, deadline: NEVER } } as const
+  return isUsable ? openEntry(view, stale, context) : undefined
 }
 
 /** How long a caller waits for a load before it looks elsewhere. */

@@ -60,13 +60,9 @@ const release: Lease['release'] = async ({ storedKey, view }, token, ending = {}
   const { verb = 'release', shareMs = 0, inDoubt = false } = ending
   const { core, request } = view
   const once = async (): Promise<boolean> => {
-    const released = await runStep(
-      core,
-      core.format.steps.repeat,
-      storedKey,
-      [verb, '', token, shareMs],
-      commandCall(core),
-    )
+    const args = [verb, '', token, shareMs]
+    const work = { operation: core.format.steps.repeat, key: storedKey, args }
+    const released = await runStep(core, work, commandCall(core))
     return released === 1 || !inDoubt
   }
   const retry = async (): Promise<void> => {
@@ -98,16 +94,14 @@ const renew: Lease['renew'] = ({ request, lease }) => {
     if (!ended) cancel = setTimer(once, ms / 3)
   }
   const once = (): void => {
-    runStep(
-      core,
-      core.format.steps.repeat,
-      request.storedKey,
-      ['lease', '', lease.token, ms, 2],
-      commandCall(core),
-    ).then((renewed) => {
-      // When it is not held any more, somebody has ended it: there is none to renew.
-      if (renewed === 1) later()
-    }, later)
+    const args = ['lease', '', lease.token, ms, 2]
+    runStep(core, { operation: core.format.steps.repeat, key: request.storedKey, args }, commandCall(core)).then(
+      (renewed) => {
+        // When it is not held any more, somebody has ended it: there is none to renew.
+        if (renewed === 1) later()
+      },
+      later,
+    )
   }
   later()
   return () => {
@@ -127,7 +121,7 @@ async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): 
   const readsFailure = Number(settings.shareMs > 0 && !early)
   const takenOver = (takesOver && holder) || ''
   const args = ['lease', deadId, token, leaseMs(request), Number(!!early), takenOver, readsFailure]
-  const asking = runStep(core, core.format.steps.once, storedKey, args, call).then((reply) => {
+  const asking = runStep(core, { operation: core.format.steps.once, key: storedKey, args }, call).then((reply) => {
     core.clock.note(sentMs, (reply as LeaseReply)[1])
     return reply as LeaseReply
   })

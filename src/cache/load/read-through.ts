@@ -145,7 +145,7 @@ async function openFresh(round: Round): Promise<Decoded | undefined> {
   const { view, settings, limit, key, storedKey } = caller
   const { entry } = reading ?? {}
   if (!entry || !reading) return undefined
-  const hit = await openEntry(view, entry, storedKey, limit, { as: 'hit', use: { key, reading, settings } })
+  const hit = await openEntry(view, entry, { key, as: 'hit', reading, settings, storedKey, limit })
   if (!hit) {
     // For the lease, too, it counts as absent.
     round.deadId = entry.id

@@ -196,8 +196,8 @@ export const mutants: readonly Mutant[] = [
   ),
   lease(
     'a lease is asked for once',
-    'runStep(core, core.format.steps.once, storedKey, args, call)',
-    "runStep(core, 'repeat', storedKey, args, call)",
+    'runStep(core, { operation: core.format.steps.once, key: storedKey, args }, call)',
+    "runStep(core, { operation: 'repeat', key: storedKey, args }, call)",
     UNIT,
   ),
   fill(
@@ -579,12 +579,9 @@ export const mutants: readonly Mutant[] = [
     '',
     ['cache/unarrived.test.ts > is not kept near where its tag has been invalidated since it was captured'],
   ),
-  entries(
-    'a plain entry that is looked at leaves it',
-    'timing && nearEntry(view, key) ? undefined : { key, reading }',
-    '{ key, reading }',
-    ['cache/unarrived.test.ts > stays near when a plain entry is looked at'],
-  ),
+  entries('a plain entry that is looked at leaves it', 'reading: isAhead ? undefined : reading,', 'reading,', [
+    'cache/unarrived.test.ts > stays near when a plain entry is looked at',
+  ]),
   // Plain keys
   write(
     'a plain write waits for the fill of a load',

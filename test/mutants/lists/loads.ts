@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
   ),
   write(
     'a lease is no key that was deleted',
-    "if (leases[i]) runStep(core, core.format.steps.repeat, to, ['release', '', leases[i]], call).catch(nothing)",
+    "if (leases[i]) runStep(core, { operation, key: to, args: ['release', '', leases[i]] }, call).catch(nothing)",
     '',
     by('counts nothing where there was a lease alone'),
   ),
