@@ -13,11 +13,16 @@ describe('a slow way', () => {
   const total = rounds({ quick: 60, soak: 1000 })
   it(`gives no lock that has run out, in ${total} rounds of 0 to 2 leases`, async () => {
     const { url } = await serve()
-    const proxy = await createTcpProxy(url)
-    closing.push(() => proxy.stop())
-    const locks = createLocks({ store: open(proxy.url, 20_000), namespace: 'slow', ttl: TTL })
+    const lanes = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const proxy = await createTcpProxy(url)
+        closing.push(() => proxy.stop())
+        return { proxy, locks: createLocks({ store: open(proxy.url, 20_000), namespace: 'slow', ttl: TTL }) }
+      }),
+    )
     let late = 0
-    await inLanes(20, total, async (round) => {
+    await inLanes(lanes.length, total, async (round, lane) => {
+      const { proxy, locks } = lanes[lane] as (typeof lanes)[number]
       // Held back in both directions.
       proxy.latency(TTL * Math.random())
       const start = performance.now()
@@ -29,7 +34,7 @@ describe('a slow way', () => {
     })
     expect(late).toBeGreaterThan(total / 20)
     expect(late).toBeLessThan(total)
-    await proxy.pass()
+    await Promise.all(lanes.map(({ proxy }) => proxy.pass()))
     const direct = createLocks({ store: open(url), namespace: 'slow' })
     for (let round = 0; round < total; round++) await held(direct.acquire(`k:${round}`, { wait: '10s', renew: false }))
   }, 300_000)
