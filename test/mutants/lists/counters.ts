@@ -5,6 +5,7 @@ const options = of('src/counter/create-counter.ts', ['counter/counter.test.ts'])
 const TOKENS = ['counter/once-and-tokens.test.ts']
 const token = of('src/token/create-tokens.ts', TOKENS)
 const take = of('src/token/operations.ts', TOKENS)
+const digest = of('src/protocol/digest.ts', TOKENS)
 const once = of('src/once/operations.ts', TOKENS)
 const idempotency = of('src/idempotency/create-idempotency.ts', TOKENS)
 const record = of('src/idempotency/operations.ts', ['hono/idempotency.test.ts'])
@@ -40,6 +41,7 @@ export const mutants: readonly Mutant[] = [
   argument('a whole number is within its bounds', ' && value >= least && value <= most', ''),
   argument('no option is dropped in silence', 'if (!known.includes(name)) throw', 'if (false) throw'),
   // Tokens and once
+  digest('what is hashed in one tick goes on in one', '  await run.done\n', ''),
   token(
     'only the hash of a token is stored',
     'const key = prefix + (await digest(token))',
