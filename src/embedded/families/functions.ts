@@ -75,8 +75,12 @@ const call =
       const { meter, scripts } = client.engine
       if (meter && !flags.has('allow-oom') && !flags.has('no-writes') && !meter.makeRoom()) fail(OOM)
       const script = { sha: name, text: library.text, flags }
-      const words = [name, ...args.slice(3 + count)]
-      return scripts.run(client, script, args.slice(3, 3 + count), words, readOnly, '@user_function')
+      return scripts.run(client, script, {
+        keys: args.slice(3, 3 + count),
+        args: [name, ...args.slice(3 + count)],
+        readOnly,
+        on: '@user_function',
+      })
     })
 
 export const functions: Family = {
