@@ -168,7 +168,7 @@ function run(client: Client, search: Search): Reply {
     if (!dist && !hash && !coord) return name
     const parts: Reply[] = [name]
     if (dist) parts.push(distance(meters, search.unit))
-    if (hash) parts.push(score)
+    if (hash) parts.push(Math.floor(score))
     if (coord) parts.push(point.map(coordinate))
     return parts
   })

@@ -1,6 +1,6 @@
 import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt, int } from '../numbers.ts'
-import { fail, type Reply } from '../reply.ts'
+import { fail, quoting, type Reply } from '../reply.ts'
 import type { Hash } from '../values.ts'
 import { readConditions } from './expiry.ts'
 import { dropField, hashToWrite } from './hashes.ts'
@@ -122,7 +122,7 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
     } else
       fail(
         isSet
-          ? `ERR unknown argument: ${args[i]}`
+          ? quoting`ERR unknown argument: ${args[i]}`
           : 'ERR Mandatory argument FIELDS is missing or not at the right position',
       )
   }

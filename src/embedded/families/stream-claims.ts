@@ -1,6 +1,6 @@
 import type { Client, Family } from '../contracts.ts'
 import { int, parseUint64 } from '../numbers.ts'
-import { fail, type Reply } from '../reply.ts'
+import { fail, quoting, type Reply } from '../reply.ts'
 import { formatId, type Group, MAX_ID, MIN_ID, type Pending, parseId, type StreamId } from '../stream.ts'
 import { consumerOf } from './stream-reads.ts'
 import { entry, rangeEnd } from './streams.ts'
@@ -25,7 +25,7 @@ function claim(client: Client, args: readonly string[]): Reply {
   const [, key = '', name = '', owner = '', idle] = args
   const stream = client.stream(key)
   const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  if (!stream || !group) return fail(quoting`NOGROUP No such key '${key}' or consumer group '${name}'`)
   const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XCLAIM'))
   let at = 5
   const ids: StreamId[] = []
@@ -46,7 +46,7 @@ function claim(client: Client, args: readonly string[]): Reply {
     else if (word === 'RETRYCOUNT' && more) {
       count = int(args[++at], 'ERR Invalid RETRYCOUNT option argument for XCLAIM')
     } else if (word === 'LASTID' && more) lastId = parseId(args[++at] as string, 0n, true)
-    else fail(`ERR Unrecognized XCLAIM option '${args[at]}'`)
+    else fail(quoting`ERR Unrecognized XCLAIM option '${args[at]}'`)
   }
   if (deliveredMs !== undefined && (deliveredMs < 0 || deliveredMs > client.now)) deliveredMs = client.now
   if (lastId !== undefined && lastId > group.lastId) group.lastId = lastId
@@ -87,7 +87,7 @@ function autoClaim(client: Client, args: readonly string[]): Reply {
   }
   const stream = client.stream(key)
   const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  if (!stream || !group) return fail(quoting`NOGROUP No such key '${key}' or consumer group '${name}'`)
   const consumer = consumerOf(client, group, owner, key)
   consumer.seenMs = client.now
   const found: Reply[] = []

@@ -1,6 +1,6 @@
 import type { Client, Family, Outcome } from '../contracts.ts'
-import { add, type Int, int } from '../numbers.ts'
-import { fail, MapReply, NULL_ARRAY, type Reply } from '../reply.ts'
+import { addWrapped, type Int, int } from '../numbers.ts'
+import { fail, MapReply, NULL_ARRAY, quoting, type Reply } from '../reply.ts'
 import { SortedMap } from '../sorted-map.ts'
 import {
   addedUpTo,
@@ -161,7 +161,7 @@ function deliver(client: Client, { key, stream, group, consumer }: GroupReader, 
 /** How many the group has read with this one; unknown where entries between were deleted. */
 function readSoFar(stream: Stream, group: Group, id: StreamId): Int | undefined {
   if (group.entriesRead === undefined || hasGapsFrom(stream, group.lastId)) return addedUpTo(stream, id)
-  return add(group.entriesRead, 1)
+  return addWrapped(group.entriesRead, 1)
 }
 
 /** Entries that the consumer has had, and has not confirmed. */
@@ -186,7 +186,9 @@ function readGroup(client: Client, args: readonly string[]): Outcome {
     const stream = client.stream(key)
     const group = stream?.groups.get(groupName)
     if (!stream || !group) {
-      return fail(`NOGROUP No such key '${key}' or consumer group '${groupName}' in XREADGROUP with GROUP option`)
+      return fail(
+        quoting`NOGROUP No such key '${key}' or consumer group '${groupName}' in XREADGROUP with GROUP option`,
+      )
     }
     const id = ids[i] as string
     if (id === '$') {
