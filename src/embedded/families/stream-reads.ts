@@ -200,16 +200,17 @@ function readGroup(client: Client, args: readonly string[]): Outcome {
       fail(
         'ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.',
       )
-    if (id !== '>') parseId(id, 0n, true)
-    return { stream, group }
+    // Of Redis, the largest id is what `>` means.
+    const isNew = id === '>' || parseId(id, 0n, true) === MAX_ID
+    return { stream, group, isNew }
   })
   const found: [string, Reply][] = []
-  groups.forEach(({ stream, group }, i) => {
+  groups.forEach(({ stream, group, isNew }, i) => {
     const key = keys[i] as string
     const consumer = consumerOf(client, group, options.consumer, key)
     consumer.seenMs = client.now
     const reader = { key, stream, group, consumer }
-    if (ids[i] !== '>') {
+    if (!isNew) {
       const from = idAfter(parseId(ids[i] as string, 0n, true))
       if (from !== undefined) found.push([key, history(client, reader, from, count)])
       return

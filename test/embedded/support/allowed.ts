@@ -93,6 +93,14 @@ const allowed: readonly Allowed[] = [
     seen: (reply, args) => (args.some((arg) => /^by$/i.test(arg)) ? shape(reply) : reply),
   },
   {
+    why: 'what an offset below 0 leaves is up to how a server keeps a sorted set: nothing, or one from the end',
+    commands: /^Z(REV)?RANGE(BYSCORE|BYLEX|STORE)?$/,
+    seen: (reply, args) => {
+      const at = args.findIndex((arg) => /^limit$/i.test(arg))
+      return at > 0 && Number(args[at + 1]) < 0 ? 'up to the server' : reply
+    },
+  },
+  {
     why: 'idle times',
     commands: /^XPENDING$/,
     seen: (reply) =>
