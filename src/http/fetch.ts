@@ -11,14 +11,19 @@ import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
 import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
 
-export interface FetchTask {
-  readonly engine: Engine
+/** A request for which the origin is asked. */
+export interface Forwarded {
   readonly plan: Plan
   /** What is stored and has to be validated. */
   readonly stored: StoredResponse | undefined
+  /** Why the origin is asked. */
+  readonly story: Story
+}
+
+export interface FetchTask extends Forwarded {
+  readonly engine: Engine
   /** Undefined: the store does not answer, and nothing is stored. */
   readonly fetching: Fetching | undefined
-  readonly story: Story
   /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
   onDone(stored: StoredResponse | undefined): void
   isAwaited(): boolean
@@ -52,7 +57,7 @@ export async function fetchAndKeep(task: FetchTask): Promise<Response> {
 type Done = (stored: StoredResponse | undefined, isShareable?: boolean) => void
 
 async function ask(task: FetchTask, done: Done): Promise<Response> {
-  const { engine, plan, stored, story } = task
+  const { engine, plan, stored } = task
   const { request, next } = plan
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
@@ -93,17 +98,11 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     }
   }
   if (request.method === 'HEAD') return passHead(task, received, response, done)
-  return passOn(task, received, response, done, { ...story, fwdStatus: response.status })
+  return passOn(task, received, response, done)
 }
 
 /** Passes a response on, stored or not. */
-async function passOn(
-  task: FetchTask,
-  received: Received,
-  response: Response,
-  done: Done,
-  story: Story,
-): Promise<Response> {
+async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
   const headers = new Headers(received.headers)
@@ -134,6 +133,7 @@ async function passOn(
     }
   }
   const isStored = body !== undefined
+  const story = { ...task.story, fwdStatus: response.status }
   tellStatus(headers, engine.name, { ...story, ...(isStored ? { stored: true } : {}), ...(why ? { detail: why } : {}) })
   return new Response(isStored ? body : response.body, {
     status: response.status,
@@ -163,14 +163,13 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
     }
     return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
   }
-  const kept = storableFields(merged.headers, control, received.responseMs)
-  const draft = await draftOf(engine, plan, merged, control, verdict, kept)
+  const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant
   const versionKeys = stored.versions.map(([key]) => key)
   const { body, length } = stored
   let renewed: StoredResponse | undefined
   try {
-    renewed = await putDraft(engine, plan, fetching, draft, { body, length, versionKeys, replaces })
+    renewed = await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }

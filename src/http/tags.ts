@@ -1,8 +1,7 @@
 import { HitherError } from '../errors.ts'
 import type { Keys } from './keys.ts'
-import type { Place } from './place.ts'
+import type { Plan } from './plan.ts'
 import { parseList } from './structured.ts'
-import type { HttpRule } from './types.ts'
 
 /** Most tags and groups of one response; one with more is not stored, since it could not be purged by all of them. */
 const MAX_TAGS = 64
@@ -27,9 +26,7 @@ function tagsOf(text: string | null): string[] {
  */
 export async function versionKeysOf(
   keys: Keys,
-  place: Place,
-  rule: HttpRule | undefined,
-  request: Request,
+  { place, rule, request }: Pick<Plan, 'place' | 'rule' | 'request'>,
   response: Response,
 ): Promise<readonly string[] | undefined> {
   const ruleTags = typeof rule?.tags === 'function' ? rule.tags(request, response) : (rule?.tags ?? [])
