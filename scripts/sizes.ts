@@ -91,7 +91,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 77_900 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 82_900 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },

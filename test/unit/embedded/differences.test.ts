@@ -53,6 +53,25 @@ const LINES: readonly (readonly [command: string, reply: string])[] = [
   ['BLMOVE none l LEFT LEFT 0', '+QUEUED'],
   ['BLPOP none 0', '+QUEUED'],
   ['EXEC', '*2 $-1 *-1'],
+  ['CLIENT KILL USER nobody', "-ERR No such user 'nobody'"],
+  ['CLIENT KILL MAXAGE 0', '-ERR maxage should be greater than 0'],
+  ['CLIENT KILL TYPE x\u0000y', "-ERR Unknown client type 'x'"],
+  ['PEXPIRE s 1000 \u0000x', '-ERR Unsupported option'],
+  ['no\u0000such a\u0000b c', "-ERR unknown command 'no', with args beginning with: 'a' 'c'"],
+  ['ZADD far 6.57 2', ':1'],
+  ['GEORADIUSBYMEMBER far 2 3000.5 ft WITHHASH', '*1 *2 $1 2 :6'],
+  ['XADD many 1-1 a b', '$3 1-1'],
+  ['XSETID many 1-1 ENTRIESADDED 9223372036854775807', '+OK'],
+  ['XADD many 1-2 a b', '$3 1-2'],
+  [
+    'XINFO STREAM many',
+    '*20 $6 length :2 $15 radix-tree-keys :1 $16 radix-tree-nodes :2 $17 last-generated-id $3 1-2 $20 max-deleted-entry-id $3 0-0 $13 entries-added :-9223372036854775808 $23 recorded-first-entry-id $3 1-1 $6 groups :0 $11 first-entry *2 $3 1-1 *2 $1 a $1 b $10 last-entry *2 $3 1-2 *2 $1 a $1 b',
+  ],
+  ['XGROUP CREATE many g 1-1 ENTRIESREAD 9223372036854775807', '+OK'],
+  [
+    'XINFO GROUPS many',
+    '*1 *12 $4 name $1 g $9 consumers :0 $7 pending :0 $17 last-delivered-id $3 1-1 $12 entries-read :9223372036854775807 $3 lag :1',
+  ],
   ['PUBSUB NUMSUB a', '*2 $1 a :0'],
 ]
 
