@@ -1,6 +1,7 @@
 /**
  * Reading an existing session beside connect-redis with express-session, and `@hono/session` with a storage over ioredis:
- * `npm run bench:session`. Each does all of a request that reads: the cookie is checked, the session is read once.
+ * `npm run bench:session`. Each checks the cookie and reads the session once. To the end of a request, a session that was only
+ * read is saved too: express-session then extends its lifetime, `save` does so once a minute. The request itself is given.
  */
 import { useSession, useSessionStorage } from '@hono/session'
 import { RedisStore } from 'connect-redis'
@@ -24,11 +25,13 @@ const sessions = createSessions<typeof data>({ store, secrets: [crypto.getRandom
 const first = await sessions.open(new Request('https://a.example/'))
 for (const [name, value] of Object.entries(data)) first.set(name as 'user', value as never)
 const headers = { cookie: cookieOf(await first.save()) }
-const open = async (): Promise<void> => {
-  const opened = await sessions.open({ headers: new Headers(headers) })
+const given = { headers: new Headers(headers) }
+const open = async () => {
+  const opened = await sessions.open(given)
   if (opened.get('user') !== 7) throw new Error('hither read no session')
-  await opened.save()
+  return opened
 }
+const openAndSave = async (): Promise<unknown> => (await open()).save()
 const app = new Hono().use(session({ sessions })).get('/', (c) => c.text(`${c.var.session.get('user')}`))
 
 // connect-redis
@@ -48,16 +51,26 @@ const request = (cookie?: string) => ({
   connection: { encrypted: false },
 })
 interface Opened {
-  session?: { user?: number; save(done: (error?: unknown) => void): void }
-  sessionID?: string
+  session?: { user?: number; save(done: (error?: unknown) => void): void } | undefined
+  sessionID?: string | undefined
 }
-const answer = () => ({ end() {}, writeHead() {}, write() {}, setHeader() {}, getHeader() {}, on() {} })
-const run = (cookie?: string): Promise<Opened> =>
+const answer = (end: () => void) => ({
+  _header: 'sent',
+  end,
+  writeHead() {},
+  write() {},
+  setHeader() {},
+  getHeader() {},
+  on() {},
+})
+/** Calls the middleware. `onEnd` is called at the end of the answer, which the returned function brings about. */
+const run = (cookie?: string, onEnd = (): void => {}): Promise<Opened & { end(): void }> =>
   new Promise((resolve, reject) => {
-    const asked = request(cookie)
-    middleware(asked as never, answer() as never, (error?: unknown) =>
-      error ? reject(error) : resolve(asked as Opened),
-    )
+    const asked: Opened & ReturnType<typeof request> = request(cookie)
+    const answered = answer(onEnd)
+    const next = (error?: unknown): void =>
+      error ? reject(error) : resolve({ session: asked.session, sessionID: asked.sessionID, end: () => answered.end() })
+    middleware(asked as never, answered as never, next)
   })
 const begun = await run()
 Object.assign(begun.session as object, data)
@@ -65,10 +78,18 @@ await new Promise<void>((resolve, reject) => begun.session?.save((error) => (err
 const { createHmac } = await import('node:crypto')
 const signature = createHmac('sha256', secret).update(`${begun.sessionID}`).digest('base64').replace(/=+$/, '')
 const expressCookie = `connect.sid=${encodeURIComponent(`s:${begun.sessionID}.${signature}`)}`
-const openExpress = async (): Promise<void> => {
-  const { session: opened } = await run(expressCookie)
+const checkExpress = ({ session: opened }: Opened): void => {
   if (opened?.user !== 7) throw new Error('connect-redis read no session')
 }
+const openExpress = async (): Promise<void> => checkExpress(await run(expressCookie))
+const endExpress = (): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const ending = run(expressCookie, resolve).then((opened) => {
+      checkExpress(opened)
+      opened.end()
+    })
+    ending.catch(reject)
+  })
 
 // @hono/session
 const redis = new Redis(server.url)
@@ -98,19 +119,24 @@ const ops = 3200
 const names = [
   'sessions.open',
   'express-session with connect-redis',
+  'sessions.open and save',
+  'express-session to the end of the answer',
   'session() of hither/hono',
   '@hono/session over ioredis',
 ]
-const [ours = '', express = '', oursInHono = '', theirs = ''] = names
+const [ours = '', express = '', oursToEnd = '', expressToEnd = '', oursInHono = '', theirs = ''] = names
 const rows = await measure(
   [
     callers(ours, 64, ops, open),
     callers(express, 64, ops, openExpress),
+    callers(oursToEnd, 64, ops, openAndSave),
+    callers(expressToEnd, 64, ops, endExpress),
     callers(oursInHono, 64, ops, () => ask(app as never, { headers })),
     callers(theirs, 64, ops, () => ask(hono as never, { headers: honoHeaders })),
   ],
   [
     { name: ours, against: express, atLeast: 1.5 },
+    { name: oursToEnd, against: expressToEnd, atLeast: 1.5 },
     { name: oursInHono, against: theirs, atLeast: 1.5 },
   ],
 )

@@ -12,7 +12,7 @@ export interface CacheResponseOptions<E extends Env = Env> {
   readonly cdnCacheControl?: string
   /** Request fields that a response depends on: added to its Vary. `*` is refused. */
   readonly vary?: string | readonly string[]
-  /** Tags: sent as Cache-Tag, by which CDNs purge too, and known to `purge({ tags })`. */
+  /** Tags: known to `purge({ tags })`, and sent as Cache-Tag and Vercel-Cache-Tag, by which CDNs purge too. */
   readonly tags?: readonly string[] | ((c: Context<E>) => readonly string[])
   /** What stands for path and query in the key. A response is then purged by tags or by its path. */
   readonly keyGenerator?: (c: Context<E>) => string | Promise<string>
@@ -35,6 +35,9 @@ const OPTIONS = [
   'cacheableStatusCodes',
   'refresh',
 ]
+
+/** Where caches in front read tags: most CDNs in the first field, Vercel's in the second. */
+const TAG_FIELDS = ['cache-tag', 'vercel-cache-tag']
 
 /** Requests that `refresh` makes: they go to the handler, whatever is stored. */
 const refreshing = new WeakSet<Request>()
@@ -60,11 +63,14 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const prepare = (c: Context<E>): Response => {
     const response = new Response(c.res.body, c.res)
     const { headers } = response
-    if (cacheControl !== undefined) addDirectives(headers, 'cache-control', cacheControl)
-    if (cdnCacheControl !== undefined) addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
-    for (const name of vary) headers.append('vary', name.trim())
+    // A field that a 304 does not have stays as it is stored; one that it has takes its place.
+    const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
+    if (cacheControl !== undefined && isAdded('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
+    if (cdnCacheControl !== undefined && isAdded('cdn-cache-control'))
+      addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
+    if (isAdded('vary')) for (const name of vary) headers.append('vary', name.trim())
     const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
-    if (names.length > 0) headers.append('cache-tag', names.join(', '))
+    for (const field of TAG_FIELDS) if (names.length > 0 && isAdded(field)) headers.append(field, names.join(', '))
     return response
   }
 

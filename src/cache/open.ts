@@ -130,5 +130,6 @@ export async function keepUnconfirmed(view: View, key: string, given: Unconfirme
   }
   const extras = { unconfirmed: true, stands, tags: tags.length > 0 ? tags.map(space.tag) : undefined, schema }
   const [freshUntilMs, expiresMs] = [at + (life.freshMs || NEVER), at + (life.lifeMs || NEVER)]
-  core.near.keep(nearKey(key), { value, writtenMs: at, freshUntilMs, expiresMs, extras }, at, ticket)
+  const writtenMs = core.clock.now()
+  core.near.keep(nearKey(key), { value, writtenMs, freshUntilMs, expiresMs, extras }, at, ticket)
 }

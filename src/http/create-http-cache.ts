@@ -1,3 +1,4 @@
+import { HitherError } from '../errors.ts'
 import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -10,7 +11,7 @@ import { timesOf } from './plan.ts'
 import { purge } from './purge.ts'
 import { PROFILES } from './storable.ts'
 import { createStorage } from './storage.ts'
-import type { HttpCache, HttpCacheOptions, HttpRule } from './types.ts'
+import type { HttpCache, HttpCacheOptions, HttpRule, PurgeLayer } from './types.ts'
 
 const OPTIONS: readonly (keyof HttpCacheOptions)[] = [
   'store',
@@ -74,6 +75,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
     name: cacheStatus,
     maxBodyBytes: checkWhole(maxBodyBytes, 'maxBodyBytes', 0),
+    hasLayers: layers.length > 0,
     staleDespiteSMaxage,
     collapseTimeoutMs: toMs(collapseTimeout, 'collapseTimeout'),
     background,
@@ -90,7 +92,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     async purge(selection) {
       await purge(engine, selection)
       const { tags = [] } = selection
-      if (tags.length > 0) await Promise.all(layers.map((layer) => layer.purge({ tags: [...tags] })))
+      if (tags.length > 0) await purgeLayers(layers, tags)
     },
     async clear() {
       await storage.end([keys.generation])
@@ -102,6 +104,16 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     },
   } as HttpCache
   return Object.assign(((request, next, context = {}) => handle(engine, request, next, context)) as HttpCache, methods)
+}
+
+/** Asks every layer, then throws `STORE_REJECTED` where one rejected, or resolved to `{ success: false }` as Workers Cache does. */
+async function purgeLayers(layers: readonly PurgeLayer[], tags: readonly string[]): Promise<void> {
+  const purged = await Promise.allSettled(layers.map(async (layer) => layer.purge({ tags: [...tags] })))
+  for (const one of purged) {
+    const isDone = one.status === 'fulfilled' && (one.value as { success?: unknown } | undefined)?.success !== false
+    const cause = one.status === 'fulfilled' ? one.value : one.reason
+    if (!isDone) throw new HitherError('STORE_REJECTED', 'a cache in front was not purged', { cause, retryable: true })
+  }
 }
 
 function checkRules(rules: readonly HttpRule[]): void {

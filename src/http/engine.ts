@@ -34,6 +34,8 @@ export interface Engine {
   readonly hosts: ReadonlySet<string> | undefined
   readonly name: StatusName
   readonly maxBodyBytes: number
+  /** Caches in front are purged too: they are told all tags. */
+  readonly hasLayers: boolean
   readonly staleDespiteSMaxage: boolean
   readonly collapseTimeoutMs: number
   readonly background: Background

@@ -1,6 +1,7 @@
 import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
+import { listOf } from './directives.ts'
 import type { Engine } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
@@ -9,16 +10,22 @@ import { draftOf, judge, passAndKeep, putDraft } from './keep.ts'
 import type { Plan } from './plan.ts'
 import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
+import { addTags, ruleTags, versionKeysOf } from './tags.ts'
 import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
 
-export interface FetchTask {
-  readonly engine: Engine
+/** A request for which the origin is asked. */
+export interface Forwarded {
   readonly plan: Plan
   /** What is stored and has to be validated. */
   readonly stored: StoredResponse | undefined
+  /** Why the origin is asked. */
+  readonly story: Story
+}
+
+export interface FetchTask extends Forwarded {
+  readonly engine: Engine
   /** Undefined: the store does not answer, and nothing is stored. */
   readonly fetching: Fetching | undefined
-  readonly story: Story
   /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
   onDone(stored: StoredResponse | undefined): void
   isAwaited(): boolean
@@ -52,7 +59,7 @@ export async function fetchAndKeep(task: FetchTask): Promise<Response> {
 type Done = (stored: StoredResponse | undefined, isShareable?: boolean) => void
 
 async function ask(task: FetchTask, done: Done): Promise<Response> {
-  const { engine, plan, stored, story } = task
+  const { engine, plan, stored } = task
   const { request, next } = plan
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
@@ -73,7 +80,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   }
   const received: Received = {
     status: response.status,
-    headers: withVary(response.headers, plan.rule?.vary),
+    headers: response.status === 304 ? response.headers : withRule(engine, plan, response),
     requestMs,
     responseMs: now(),
   }
@@ -93,17 +100,11 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     }
   }
   if (request.method === 'HEAD') return passHead(task, received, response, done)
-  return passOn(task, received, response, done, { ...story, fwdStatus: response.status })
+  return passOn(task, received, response, done)
 }
 
 /** Passes a response on, stored or not. */
-async function passOn(
-  task: FetchTask,
-  received: Received,
-  response: Response,
-  done: Done,
-  story: Story,
-): Promise<Response> {
+async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
   const headers = new Headers(received.headers)
@@ -134,6 +135,7 @@ async function passOn(
     }
   }
   const isStored = body !== undefined
+  const story = { ...task.story, fwdStatus: response.status }
   tellStatus(headers, engine.name, { ...story, ...(isStored ? { stored: true } : {}), ...(why ? { detail: why } : {}) })
   return new Response(isStored ? body : response.body, {
     status: response.status,
@@ -150,27 +152,27 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   const { engine, plan, fetching, story } = task
   const update = storableFields(received.headers, { directives: new Map(), targeted: false }, received.responseMs)
   const fields = updatedFields(stored.fields, update)
-  const headers = headersOf(fields)
+  const whole = new Response(null, { status: stored.status, headers: headersOf(fields) })
+  const headers = withRule(engine, plan, whole)
   const age = received.headers.get('age')
   if (age !== null) headers.set('age', age)
   const merged: Received = { ...received, status: stored.status, headers }
   const { verdict, control } = judge(engine, plan, merged)
   const told = { ...story, fwdStatus: 304 }
-  if (!verdict.store || !fetching) {
+  const versionKeys = await versionKeysOf(engine.keys, plan, whole)
+  if (!verdict.store || !fetching || !versionKeys) {
     done(undefined)
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
       await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
     }
     return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
   }
-  const kept = storableFields(merged.headers, control, received.responseMs)
-  const draft = await draftOf(engine, plan, merged, control, verdict, kept)
+  const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant
-  const versionKeys = stored.versions.map(([key]) => key)
   const { body, length } = stored
   let renewed: StoredResponse | undefined
   try {
-    renewed = await putDraft(engine, plan, fetching, draft, { body, length, versionKeys, replaces })
+    renewed = await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }
@@ -227,9 +229,11 @@ function withHeaders({ url, method, signal }: Request, headers: Headers): Reques
   return new Request(url, { method, headers, signal, redirect: 'manual' })
 }
 
-function withVary(headers: Headers, names: readonly string[] = []): Headers {
-  if (names.length === 0) return headers
-  const more = new Headers(headers)
-  more.append('vary', names.join(', '))
-  return more
+/** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */
+function withRule({ hasLayers }: Engine, { rule, request }: Plan, response: Response): Headers {
+  const headers = new Headers(response.headers)
+  const names = listOf(headers.get('vary'))
+  for (const name of rule?.vary ?? []) if (!names.includes(name.toLowerCase())) headers.append('vary', name)
+  if (hasLayers) addTags(headers, ruleTags(rule, request, response))
+  return headers
 }

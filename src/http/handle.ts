@@ -5,7 +5,7 @@ import { encodedInit, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { createFlight, type Engine } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
-import { fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
+import { type Forwarded, fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
@@ -25,7 +25,7 @@ export async function handle(
 ): Promise<Response> {
   const rule = ruleFor(engine.rules, request)
   const { method } = request
-  if (method !== 'GET' && method !== 'HEAD') return handleUnsafe(engine, request, next, context, rule)
+  if (method !== 'GET' && method !== 'HEAD') return handleUnsafe(engine, { request, next, context, rule })
   const why = bypassReason(request, rule, engine.hosts)
   if (why) return passThrough(engine, request, next, { fwd: 'bypass', detail: why })
   const place = await engine.placeOf(request.url, rule?.key?.(request) ?? '', rule?.ignoreQuery, context.key)
@@ -64,11 +64,12 @@ export async function handle(
   }
   engine.tell({ type: 'miss' })
   const fwd = use === 'request' || use === 'stale' ? use : looked.others ? 'vary-miss' : 'uri-miss'
-  return load(engine, found, stored, { fwd })
+  return load(engine, { plan: found, stored, story: { fwd } })
 }
 
 /** Fetches a response, alone or for all that ask for the same meanwhile. */
-async function load(engine: Engine, plan: Plan, stored: StoredResponse | undefined, story: Story): Promise<Response> {
+async function load(engine: Engine, forwarded: Forwarded): Promise<Response> {
+  const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${stored?.variant ?? ''}`
   const shares = mayShare(plan, story)
   const flight = shares && !REQUEST_SCOPED ? engine.flights.get(key) : undefined
@@ -76,9 +77,9 @@ async function load(engine: Engine, plan: Plan, stored: StoredResponse | undefin
     flight.isAwaited = true
     const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
-    return fetchAlone(engine, plan, stored, { ...story, collapsed: false })
+    return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
   }
-  return lead(engine, plan, stored, story, shares ? key : undefined)
+  return lead(engine, forwarded, shares ? key : undefined)
 }
 
 /** Whether the answer to a request may be given to others, as far as its own fields tell. */
@@ -91,14 +92,9 @@ function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): b
 const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
   choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
-/** `key`: others of this process, and by the lease of other processes, wait for it. */
-async function lead(
-  engine: Engine,
-  plan: Plan,
-  stored: StoredResponse | undefined,
-  story: Story,
-  key: string | undefined,
-): Promise<Response> {
+/** `key`: others of this process, and by the lease of other processes, wait for it. Without it the answer is for this client alone. */
+async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise<Response> {
+  const { plan, story } = forwarded
   const flight = createFlight()
   if (key !== undefined) engine.flights.set(key, flight)
   const onDone = (answer: StoredResponse | undefined): void => {
@@ -111,8 +107,8 @@ async function lead(
       onDone(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
-    const task = { engine, plan, stored, fetching: begun.fetching, story, onDone, isAwaited: () => flight.isAwaited }
-    return await fetchAndKeep(task)
+    const isAwaited = (): boolean => flight.isAwaited
+    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone, isAwaited })
   } catch (error) {
     onDone(undefined)
     throw error
@@ -138,15 +134,6 @@ async function begin(
     engine.tell({ type: 'store-error', error })
     return { fetching: undefined }
   }
-}
-
-async function fetchAlone(
-  engine: Engine,
-  plan: Plan,
-  stored: StoredResponse | undefined,
-  story: Story,
-): Promise<Response> {
-  return lead(engine, plan, stored, story, undefined)
 }
 
 /** Renews a stale response that was answered with; once at a time in this process, and by the lease in others. */

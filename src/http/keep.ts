@@ -4,7 +4,7 @@ import { parseDate } from './dates.ts'
 import { type Control, controlOf } from './directives.ts'
 import type { Engine } from './engine.ts'
 import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
-import { type Field, storableFields } from './fields.ts'
+import { storableFields } from './fields.ts'
 import { initialAgeMs, type Received } from './freshness.ts'
 import { canonicalQuery } from './no-vary-search.ts'
 import { type Plan, timesOf } from './plan.ts'
@@ -24,24 +24,24 @@ const nothing = (): void => {}
 /** Whether a response may be stored, by its fields and by the rule of its request. */
 export function judge(engine: Engine, plan: Plan, received: Received): { verdict: Verdict; control: Control } {
   const control = controlOf(received.headers)
-  const asked = { method: plan.request.method, headers: plan.request.headers, hasIdentity: plan.hasIdentity }
-  return { verdict: judgeStorable(asked, received, control, engine.policy, timesOf(plan.rule)), control }
+  const asked = { headers: plan.request.headers, hasIdentity: plan.hasIdentity, ...timesOf(plan.rule) }
+  return { verdict: judgeStorable(asked, received, control, engine.policy), control }
 }
 
-/** What is stored of a response, but for its body; `fields` where they are merged already. */
-export async function draftOf(
-  engine: Engine,
-  plan: Plan,
-  received: Received,
-  control: Control,
-  verdict: Verdict & { readonly store: true },
-  fields: readonly Field[] = storableFields(received.headers, control, received.responseMs),
-): Promise<Draft> {
+/** A response that may be stored by its fields. */
+export interface Accepted {
+  readonly received: Received
+  readonly control: Control
+  readonly verdict: Verdict & { readonly store: true }
+}
+
+/** What is stored of a response, but for its body. */
+export async function draftOf(engine: Engine, plan: Plan, { received, control, verdict }: Accepted): Promise<Draft> {
   const { headers, responseMs, status } = received
   const selectors = selectorsOf(plan.request.headers, headers, engine.policy.anyOrder) ?? []
   return {
     status,
-    fields,
+    fields: storableFields(headers, control, responseMs),
     selectors,
     dateMs: parseDate(headers.get('date'), responseMs) ?? responseMs,
     search: plan.place.search,
@@ -60,21 +60,21 @@ function lifeOf(draft: Draft): number {
   return Math.min(Math.max(1, draft.lifetimeMs - draft.ageMs) + afterMs, LONGEST_LIFE_MS)
 }
 
+export interface PutRequest {
+  readonly plan: Plan
+  readonly fetching: Fetching
+  readonly draft: Draft
+  readonly body: StoredBody
+  readonly length: number
+  readonly versionKeys: readonly string[]
+  /** The variant whose place it takes, if that is another one than its own; or ''. */
+  readonly replaces: string
+}
+
 /** Stores a response whose body is known; undefined where it came too late. */
-export async function putDraft(
-  engine: Engine,
-  plan: Plan,
-  fetching: Fetching,
-  draft: Draft,
-  kept: {
-    readonly body: StoredBody
-    readonly length: number
-    readonly versionKeys: readonly string[]
-    readonly replaces: string
-  },
-): Promise<StoredResponse | undefined> {
+export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredResponse | undefined> {
   const { storage } = engine
-  const { body, length, versionKeys, replaces } = kept
+  const { plan, fetching, draft, body, length, versionKeys, replaces } = put
   const lifeMs = 'id' in body ? Math.min(lifeOf(draft), body.untilMs - draft.responseMs) : lifeOf(draft)
   if (lifeMs < 1) return undefined
   const field = draft.fields.find(([name]) => name === 'no-vary-search')?.[1]
@@ -92,13 +92,10 @@ export async function putDraft(
   return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs })
 }
 
-export interface Passing {
+export interface Passing extends Accepted {
   readonly plan: Plan
   readonly fetching: Fetching
   readonly response: Response
-  readonly received: Received
-  readonly control: Control
-  readonly verdict: Verdict & { readonly store: true }
   /** Told what was stored; undefined: nothing. */
   onStored(stored: StoredResponse | undefined, error?: unknown): void
   /** Whether others wait for it. */
@@ -110,11 +107,11 @@ export interface Passing {
  * known to be lost. Undefined: it is not stored after all, and `onStored` has been called.
  */
 export async function passAndKeep(engine: Engine, passing: Passing): Promise<BodyInit | null | undefined> {
-  const { plan, fetching, response, received, control, verdict, onStored } = passing
+  const { plan, fetching, response, received, onStored } = passing
   const { maxBodyBytes, storage } = engine
   const stated = response.headers.get('content-length')
   const length = stated !== null && /^\d+$/.test(stated) ? Number(stated) : undefined
-  const versionKeys = await versionKeysOf(engine.keys, plan.place, plan.rule, plan.request, response)
+  const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
   if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused) {
     onStored(undefined)
@@ -126,14 +123,14 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     onStored(undefined)
     return undefined
   }
-  let draft = await draftOf(engine, plan, received, control, verdict)
+  let draft = await draftOf(engine, plan, passing)
   if (isWhole206) {
     // The whole of it: kept as the 200 that it is a part of.
     const fields = draft.fields.filter(([name]) => name !== 'content-range')
     draft = { ...draft, status: 200, fields }
   }
   const put = async (body: StoredBody, bytes: number): Promise<void> => {
-    onStored(await putDraft(engine, plan, fetching, draft, { body, length: bytes, versionKeys, replaces: '' }))
+    onStored(await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' }))
   }
   if (!response.body) {
     await put(inlineBody(new Uint8Array(0)), 0).catch((error: unknown) => onStored(undefined, error))

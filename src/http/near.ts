@@ -4,14 +4,13 @@ import { isOutage } from '../store/outage.ts'
 import type { AtomicStore } from '../store/store.ts'
 import { endVersion, invalidateUrl } from './operations.ts'
 
+export interface NearOptions extends Pick<NearHost, 'run' | 'track'> {
+  readonly store: AtomicStore
+  readonly space: string
+}
+
 /** Attaches a near tier, so that what this process keeps is dropped with what the store has. */
-export function attachNear(
-  tier: NearTier,
-  store: AtomicStore,
-  space: string,
-  run: NearHost['run'],
-  track: NearHost['track'],
-): NearPart {
+export function attachNear(tier: NearTier, { store, space, run, track }: NearOptions): NearPart {
   return tier.attach({
     plain: false,
     namespace: space,

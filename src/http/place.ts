@@ -27,7 +27,7 @@ export function createPlaces(keys: Keys): PlaceOf {
     const name = isPlain ? url : JSON.stringify([url, extra, ignore, key])
     const found = known.get(name)
     if (found) return found
-    return findPlace(keys, url, key === undefined ? extra : JSON.stringify([extra, key]), ignore, key).then((place) => {
+    return findPlace(keys, { url, extra, ignore, key }).then((place) => {
       if (known.size >= MAX_PLACES) known.clear()
       known.set(name, place)
       return place
@@ -35,18 +35,21 @@ export function createPlaces(keys: Keys): PlaceOf {
   }
 }
 
-async function findPlace(
-  keys: Keys,
-  text: string,
-  extra: string,
-  ignore: readonly string[],
-  key: string | undefined,
-): Promise<Place> {
-  const { origin, pathname: path, search: asked } = new URL(text)
-  const own = key === undefined
-  const search = !own ? '' : ignore.length > 0 ? withoutParameters(asked, ignore) : asked
+interface PlaceName {
+  readonly url: string
+  readonly extra: string
+  readonly ignore: readonly string[]
+  readonly key: string | undefined
+}
+
+async function findPlace(keys: Keys, name: PlaceName): Promise<Place> {
+  const { url, ignore, key } = name
+  const { origin, pathname: path, search: asked } = new URL(url)
+  const hasKey = key !== undefined
+  const extra = hasKey ? JSON.stringify([name.extra, key]) : name.extra
+  const search = hasKey ? '' : ignore.length > 0 ? withoutParameters(asked, ignore) : asked
   const [record, pathVersion, prefixes, queryRule] = await Promise.all([
-    keys.record(origin, own ? path + search : '', extra),
+    keys.record(origin, hasKey ? '' : path + search, extra),
     keys.path(origin, path),
     keys.prefixes(origin, path),
     search ? keys.queryRule(origin, path, extra) : undefined,

@@ -4,12 +4,16 @@ import type { Place } from './place.ts'
 import type { HttpCacheContext, HttpRule, NextHandler } from './types.ts'
 import { needsOrigin } from './validate.ts'
 
-/** A request and what is known of it before anything is read. */
-export interface Plan {
+/** A request, and what its caller and the first rule that matches say of it. */
+export interface Visit {
   readonly request: Request
   readonly next: NextHandler
   readonly context: HttpCacheContext
   readonly rule: HttpRule | undefined
+}
+
+/** A request that the store may answer, and what is known of it before anything is read. */
+export interface Plan extends Visit {
   readonly place: Place
   readonly directives: Directives
   /** It has a cookie that says who asks. */

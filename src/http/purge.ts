@@ -40,6 +40,9 @@ export async function purge(engine: Engine, selection: PurgeSelection): Promise<
   ])
   await Promise.all([
     ...(versions.length > 0 ? [storage.end(versions)] : []),
-    ...urls.map(({ href }) => invalidateUrl(engine, href, '', ruleFor(rules, new Request(href)))),
+    ...urls.map(({ href }) => {
+      const rule = ruleFor(rules, new Request(href))
+      return invalidateUrl(engine, href, { rule, extra: '', hasOtherKeys: false })
+    }),
   ])
 }

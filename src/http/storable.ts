@@ -22,20 +22,19 @@ export const PROFILES: { readonly safe: Policy; readonly full: Policy } = {
   full: { heuristics: true, setCookie: true, errors: true, partial: true, anyOrder: true, personal: true },
 }
 
-/** What is known of a request when its response comes. */
-export interface Asked {
-  readonly method: string
-  readonly headers: Headers
-  /** It may belong to one user: it has a cookie that counts. */
-  readonly hasIdentity: boolean
-}
-
-/** What a rule adds. */
+/** What the rule of a request adds. */
 export interface RuleTimes {
   /** Lifetime of a response that says none, in milliseconds. */
   readonly ttlMs?: number | undefined
   /** Of an error with this status. */
   readonly negativeMs?: ((status: number) => number | undefined) | undefined
+}
+
+/** What is known of a request when its response comes. */
+export interface Asked extends RuleTimes {
+  readonly headers: Headers
+  /** It may belong to one user: it has a cookie that counts. */
+  readonly hasIdentity: boolean
 }
 
 export type Verdict =
@@ -56,13 +55,7 @@ const no = (why: string): Verdict => ({ store: false, why })
 const isGone = (status: number): boolean => status === 404 || status === 410
 
 /** Whether a response may be stored, by its fields (RFC 9111, section 3). Its body has the last word. */
-export function judgeStorable(
-  asked: Asked,
-  received: Received,
-  control: Control,
-  policy: Policy,
-  rule: RuleTimes,
-): Verdict {
+export function judgeStorable(asked: Asked, received: Received, control: Control, policy: Policy): Verdict {
   const { status, headers } = received
   const { directives } = control
   const isUnderstood = isHeuristic(status) || UNDERSTOOD.has(status)
@@ -77,8 +70,8 @@ export function judgeStorable(
   const isGranted = asked.headers.has('authorization') && (isOpen || directives.has('must-revalidate'))
   if (asked.headers.has('authorization') && !isGranted) return no('authorization')
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
-  const negativeMs = rule.negativeMs?.(status)
-  const lifetime = lifetimeOf(received, control, negativeMs ?? rule.ttlMs, policy.heuristics)
+  const negativeMs = asked.negativeMs?.(status)
+  const lifetime = lifetimeOf(received, control, negativeMs ?? asked.ttlMs, policy.heuristics)
   if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')
   if (!policy.personal && (vary.includes('cookie') || vary.includes('authorization'))) return no('vary')
   if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')

@@ -80,7 +80,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   const run = <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A) =>
     guarded([key], () => store.run(operation, key, args, call()))
   const getMany = (stored: readonly string[]) => guarded(stored, () => store.getMany(stored, call()))
-  const near: NearPart | undefined = tier && attachNear(tier, store, keys.space, run, track)
+  const near: NearPart | undefined = tier && attachNear(tier, { store, space: keys.space, run, track })
   const nameOf = near?.names(keys.space) ?? ((key: string) => key)
   const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
   /** Versions that the responses of a record had beside its place's, so that they are read with it. */

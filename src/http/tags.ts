@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import type { Keys } from './keys.ts'
-import type { Place } from './place.ts'
+import type { Plan } from './plan.ts'
 import { parseList } from './structured.ts'
 import type { HttpRule } from './types.ts'
 
@@ -21,20 +21,33 @@ function tagsOf(text: string | null): string[] {
     .filter(Boolean)
 }
 
+/** Where caches in front read tags: most CDNs in the first field, Vercel's in the second. */
+const TAG_FIELDS = ['cache-tag', 'vercel-cache-tag'] as const
+
+/** Names to caches in front the tags that a response has by its Cache-Tag field, and `more`. */
+export function addTags(headers: Headers, more: readonly string[]): void {
+  const tags = new Set([...tagsOf(headers.get('cache-tag')), ...more])
+  for (const field of TAG_FIELDS) {
+    const missing = [...tags].filter((tag) => !tagsOf(headers.get(field)).includes(tag))
+    if (missing.length > 0) headers.append(field, missing.join(', '))
+  }
+}
+
+export function ruleTags(rule: HttpRule | undefined, request: Request, response: Response): readonly string[] {
+  return typeof rule?.tags === 'function' ? rule.tags(request, response) : (rule?.tags ?? [])
+}
+
 /**
  * The versions under which a response is stored beside those of its place: its tags, and its groups, which are tags too and
  * belong to its origin. Undefined: it has too many.
  */
 export async function versionKeysOf(
   keys: Keys,
-  place: Place,
-  rule: HttpRule | undefined,
-  request: Request,
+  { place, rule, request }: Pick<Plan, 'place' | 'rule' | 'request'>,
   response: Response,
 ): Promise<readonly string[] | undefined> {
-  const ruleTags = typeof rule?.tags === 'function' ? rule.tags(request, response) : (rule?.tags ?? [])
   const groups = groupsOf(response.headers.get('cache-groups'))
-  const tags = new Set([...ruleTags, ...tagsOf(response.headers.get('cache-tag')), ...groups])
+  const tags = new Set([...ruleTags(rule, request, response), ...tagsOf(response.headers.get('cache-tag')), ...groups])
   if (tags.size > MAX_TAGS || [...tags].some((tag) => tag.length > MAX_TAG_LENGTH)) return undefined
   return Promise.all([...[...tags].map(keys.tag), ...groups.map((group) => keys.group(place.origin, group))])
 }

@@ -62,14 +62,18 @@ export interface HttpCacheOptions {
   readonly storeTimeout?: Duration
   /** Longest wait for the same request of another client; then it goes to the origin itself. @default '5s' */
   readonly collapseTimeout?: Duration
-  /** Caches in front of this one, such as Workers Cache: each purge of tags goes to them too, after this cache's own. */
+  /**
+   * Caches in front of this one, such as Workers Cache: each purge of tags goes to them too, after this cache's own. Responses
+   * then name the tags of their rules, in Cache-Tag and Vercel-Cache-Tag.
+   */
   readonly layers?: readonly PurgeLayer[]
   /** Told of what happens; what it throws is dropped. Carries no URL and no field. */
   readonly onEvent?: (event: HttpCacheEvent) => void
 }
 
-/** A cache in front of this one that can be purged by tags. */
+/** A cache in front of this one that can be purged by tags, such as `cache` of `cloudflare:workers`. */
 export interface PurgeLayer {
+  /** It has failed where it throws, rejects, or resolves to `{ success: false }`. */
   purge(selection: { readonly tags: string[] }): unknown
 }
 
@@ -108,7 +112,10 @@ export interface HttpCache {
    * stored may stand in.
    */
   (request: Request, next: NextHandler, context?: HttpCacheContext): Promise<Response>
-  /** Drops what is stored, and what is being fetched meanwhile. Rejects as the store does: then it may be there still. */
+  /**
+   * Drops what is stored, and what is being fetched meanwhile. Rejects as the store does, and with `STORE_REJECTED` where a layer
+   * in front did not purge: then it may be there still.
+   */
   purge(selection: PurgeSelection): Promise<void>
   /** Drops everything of the namespace. */
   clear(): Promise<void>

@@ -2,24 +2,19 @@ import { now } from '../runtime/clock.ts'
 import { encodedInit, tellStatus } from './answer.ts'
 import { controlOf } from './directives.ts'
 import type { Engine } from './engine.ts'
-import { lifetimeOf } from './freshness.ts'
+import { lifetimeOf, type Received } from './freshness.ts'
 import { judge, passAndKeep } from './keep.ts'
-import { directivesOf, type Plan } from './plan.ts'
+import { directivesOf, type Plan, type Visit } from './plan.ts'
 import { endedGroups } from './tags.ts'
-import type { HttpCacheContext, HttpRule, NextHandler } from './types.ts'
+import type { HttpRule } from './types.ts'
 
 /** Methods that change nothing; their answers are not stored here. */
 const SAFE: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
 
 /** Passes a request on whose method is not GET or HEAD; what it may have changed is dropped before its client is answered. */
-export async function handleUnsafe(
-  engine: Engine,
-  request: Request,
-  next: NextHandler,
-  context: HttpCacheContext,
-  rule: HttpRule | undefined,
-): Promise<Response> {
+export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Response> {
   engine.tell({ type: 'bypass' })
+  const { request, next } = visit
   const { method } = request
   const requestMs = now()
   const response = await next(request)
@@ -27,9 +22,9 @@ export async function handleUnsafe(
   let stored: BodyInit | null | undefined
   if (!SAFE.has(method) && response.status >= 200 && response.status < 400) {
     try {
-      await invalidateAfter(engine, request, rule, context, response.headers)
+      await invalidateAfter(engine, visit, response.headers)
       const received = { status: response.status, headers: response.headers, requestMs, responseMs: now() }
-      if (method === 'POST') stored = await keepAsGet(engine, { request, next, context, rule, response, received })
+      if (method === 'POST') stored = await keepAsGet(engine, { ...visit, response, received })
     } catch (error) {
       engine.tell({ type: 'store-error', error })
     }
@@ -45,13 +40,7 @@ export async function handleUnsafe(
 }
 
 /** Drops the URL, those of Location and Content-Location, and the groups that are named: all of one origin. */
-async function invalidateAfter(
-  engine: Engine,
-  request: Request,
-  rule: HttpRule | undefined,
-  { key }: HttpCacheContext,
-  headers: Headers,
-): Promise<void> {
+async function invalidateAfter(engine: Engine, { request, rule, context }: Visit, headers: Headers): Promise<void> {
   const { url } = request
   const target = new URL(url)
   const urls = new Set([target.href])
@@ -61,38 +50,34 @@ async function invalidateAfter(
     const other = new URL(value, url)
     if (other.origin === target.origin) urls.add(other.href)
   }
-  const work = [...urls].map((one) => invalidateUrl(engine, one, rule?.key?.(request) ?? '', rule, key !== undefined))
+  const named = { rule, extra: rule?.key?.(request) ?? '', hasOtherKeys: context.key !== undefined }
+  const work = [...urls].map((one) => invalidateUrl(engine, one, named))
   const groups = await endedGroups(engine.keys, target.origin, headers)
   if (groups.length > 0) work.push(engine.storage.end(groups).then(() => {}))
   await Promise.all(work)
 }
 
+/** How requests for a URL are keyed. */
+interface UrlNaming {
+  readonly rule: HttpRule | undefined
+  /** What the rule's `key` returned; '' where it is not known. */
+  readonly extra: string
+  /** Something else stands for path and query. */
+  readonly hasOtherKeys: boolean
+}
+
 /** Drops a URL; with its path's other queries and keys where a rule makes one of several. */
-export async function invalidateUrl(
-  engine: Engine,
-  url: string,
-  extra: string,
-  rule: HttpRule | undefined,
-  hasOtherKeys = false,
-): Promise<void> {
+export async function invalidateUrl(engine: Engine, url: string, naming: UrlNaming): Promise<void> {
+  const { rule, extra, hasOtherKeys } = naming
   const place = await engine.placeOf(url.split('#', 1)[0] as string, extra, rule?.ignoreQuery)
   const isShared = hasOtherKeys || rule?.key !== undefined || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
   await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])
 }
 
-interface PostAnswer {
-  readonly request: Request
-  readonly next: NextHandler
-  readonly context: HttpCacheContext
-  readonly rule: HttpRule | undefined
+interface PostAnswer extends Visit {
   readonly response: Response
-  readonly received: {
-    readonly status: number
-    readonly headers: Headers
-    readonly requestMs: number
-    readonly responseMs: number
-  }
+  readonly received: Received
 }
 
 /**

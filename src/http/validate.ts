@@ -60,6 +60,10 @@ const IN_304: ReadonlySet<string> = new Set([
   'last-modified',
   'cdn-cache-control',
   'hither-cache-control',
+  'cache-tag',
+  'vercel-cache-tag',
+  'cache-groups',
+  'no-vary-search',
   'age',
   'cache-status',
 ])

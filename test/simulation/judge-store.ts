@@ -110,10 +110,12 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
 
   /** Writes down which keys have changed, and by what. */
   const noteChange = (verb: string, { key, before, after, reply }: Effect, at: number): void => {
-    if (withoutLease(before) !== withoutLease(after)) {
-      changes.set(key, at)
-      if (!plain && verb !== 'lease' && verb !== 'release') lastChanges.set(key, { verb, id: idInText(after) })
-    } else if (verb === 'touch' && reply === 1) lastChanges.set(key, { verb, id: undefined })
+    const isOther = withoutLease(before) !== withoutLease(after)
+    if (isOther) changes.set(key, at)
+    // What was written may end earlier from then on.
+    if (verb === 'touch' && (isOther || reply === 1)) lastChanges.set(key, { verb, id: undefined })
+    else if (isOther && !plain && verb !== 'lease' && verb !== 'release')
+      lastChanges.set(key, { verb, id: idInText(after) })
   }
 
   return {

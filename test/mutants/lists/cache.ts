@@ -579,6 +579,9 @@ export const mutants: readonly Mutant[] = [
     '',
     ['cache/unarrived.test.ts > is not kept near where its tag has been invalidated since it was captured'],
   ),
+  open('and was written when the clock of the store says', 'writtenMs = core.clock.now()', 'writtenMs = at', [
+    'cache/near.test.ts > says by the clock of the store when an unconfirmed value was written, so that no older entry replaces it',
+  ]),
   entries('a plain entry that is looked at leaves it', 'reading: isAhead ? undefined : reading,', 'reading,', [
     'cache/unarrived.test.ts > stays near when a plain entry is looked at',
   ]),

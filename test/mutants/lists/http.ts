@@ -12,6 +12,7 @@ const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
+const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
 const storage = of('src/http/storage.ts', CACHE)
 const freshness = of('src/http/freshness.ts', SECURITY)
@@ -75,6 +76,29 @@ export const mutants: readonly Mutant[] = [
     'if (fetching && verdict.store && !isWorse && isWanted) {',
     'if (fetching && verdict.store && isWanted) {',
     SECURITY,
+  ),
+  fetching(
+    'a 304 without a Vary leaves the stored one',
+    'headers: response.status === 304 ? response.headers : withRule(engine, plan, response)',
+    'headers: withRule(engine, plan, response)',
+    ['http/layers.test.ts'],
+  ),
+  fetching(
+    'what a 304 renews has the tags that it names',
+    'const versionKeys = await versionKeysOf(engine.keys, plan, whole)',
+    'const versionKeys = stored.versions.map(([key]) => key)',
+    ['http/layers.test.ts'],
+  ),
+  fetching(
+    'a cache in front is told the tags of a rule',
+    'if (hasLayers) addTags(headers, ruleTags(rule, request, response))',
+    '',
+    ['http/layers.test.ts'],
+  ),
+  layers(
+    'a layer that did not purge is no success',
+    "one.status === 'fulfilled' && (one.value as",
+    '(true || one as any) && (one as any as',
   ),
   looking('what was stored for all answers nobody in particular', 'if (mayBeOne && !one.shared) continue', ''),
   handle(

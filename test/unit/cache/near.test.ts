@@ -322,6 +322,17 @@ describe('while the store is away', () => {
     expect(cache.peek('k')).toBeUndefined()
     expect(await load()).toBe(2)
   })
+  it('says by the clock of the store when an unconfirmed value was written, so that no older entry replaces it', async () => {
+    const { cache, memory, state } = setUp()
+    const other = createCache({ store: memory, ttl: '5m', grace: '5m' })
+    const ahead = Date.now() + 10_000
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => ahead)
+    await other.set('old', 1).finally(() => clock.mockRestore())
+    expect(await cache.get('old')).toBe(1)
+    state.away = true
+    await cache.set('k', 'kept', { onWriteFailure: 'event' })
+    expect(await cache.getEntry('k')).toMatchObject({ value: 'kept', age: expect.closeTo(0, -3) })
+  })
   it('keeps near what was set with onWriteFailure event, and rejects without', async () => {
     const { cache, state, types } = setUp()
     await warm(cache, 'k', 'old')

@@ -38,10 +38,9 @@ describe('cacheResponse', () => {
       return c.text(`${calls}`)
     })
     const first = await app.request(`${base}/a`)
-    const fields = ['cache-control', 'cdn-cache-control', 'vary', 'cache-tag', 'x-own'].map((name) =>
-      first.headers.get(name),
-    )
-    expect(fields).toEqual(['max-age=5, public', 'max-age=90', 'X-A', 't1, t2', '1'])
+    const names = ['cache-control', 'cdn-cache-control', 'vary', 'cache-tag', 'vercel-cache-tag', 'x-own']
+    const fields = names.map((name) => first.headers.get(name))
+    expect(fields).toEqual(['max-age=5, public', 'max-age=90', 'X-A', 't1, t2', 't1, t2', '1'])
     await first.text()
     const hit = await app.request(`${base}/a`)
     expect([await hit.text(), storyOf(hit), calls]).toEqual(['1', 'hither; hit; ttl=90', 1])
@@ -110,6 +109,28 @@ describe('cacheResponse', () => {
     const validated = await app.request(`${base}/a`)
     expect([validated.status, await validated.text(), calls]).toEqual([200, 'same', 2])
     expect(storyOf(validated)).toBe('hither; fwd=stale; fwd-status=304; stored; ttl=60')
+  })
+  it('leaves what is stored as it is where a handler’s own 304 says nothing of it', async () => {
+    const app = new Hono()
+    let calls = 0
+    const cache = make()
+    app.use(cacheResponse({ cache, cacheControl: 'max-age=60', vary: 'X-A', tags: ['t1'] }))
+    app.get('/a', (c) => {
+      calls++
+      if (c.req.header('if-none-match') === '"e"') return c.body(null, 304, { ETag: '"e"' })
+      return c.text('same', 200, { ETag: '"e"', Vary: 'X-B', 'Cache-Tag': 'own', 'Cache-Control': 'max-age=5' })
+    })
+    const ask = async (headers: Record<string, string> = {}) => app.request(`${base}/a`, { headers })
+    await (await ask()).text()
+    wait(6000)
+    const { headers } = await ask()
+    const fields = ['vary', 'cache-tag', 'cache-control'].map((name) => headers.get(name))
+    expect([calls, ...fields]).toEqual([2, 'X-B, X-A', 'own, t1', 'max-age=5'])
+    await (await ask({ 'x-b': '1' })).text()
+    expect(calls).toBe(3)
+    await cache.purge({ tags: ['own'] })
+    await (await ask()).text()
+    expect(calls).toBe(4)
   })
   it('refreshes in the background where it is told how, and before it answers where it is not', async () => {
     for (const told of [true, false]) {

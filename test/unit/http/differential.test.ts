@@ -1,9 +1,9 @@
 import { createHttpCache, type HttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { rounds } from '../../support/rounds.ts'
 
-/** Histories by default, and in a soak. */
-const RUNS = globalThis.process?.env.HITHER_SOAK ? 100_000 : 2000
+const RUNS = rounds({ quick: 2000, soak: 100_000 })
 const START = Date.UTC(2026, 0, 1)
 
 /** What a response says. Times are in seconds. */

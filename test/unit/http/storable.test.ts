@@ -14,10 +14,10 @@ interface Case {
 /** `stored`, or why not, in each profile. */
 function judge(fields: Fields, { status = 200, request = {}, rule = {}, hasIdentity = false }: Case = {}) {
   const headers = new Headers(fields)
-  const asked = { method: 'GET', headers: new Headers(request), hasIdentity }
+  const asked = { headers: new Headers(request), hasIdentity, ...rule }
   const received = { status, headers, requestMs: NOW, responseMs: NOW }
   return (['safe', 'full'] as const).map((profile) => {
-    const verdict = judgeStorable(asked, received, controlOf(headers), PROFILES[profile], rule)
+    const verdict = judgeStorable(asked, received, controlOf(headers), PROFILES[profile])
     return verdict.store ? 'stored' : verdict.why
   })
 }
@@ -88,9 +88,9 @@ describe('by its status', () => {
   it('an error is fresh for 5 minutes at most', () => {
     for (const status of [404, 503]) {
       const headers = new Headers(cc('max-age=3600'))
-      const asked = { method: 'GET', headers: new Headers(), hasIdentity: false }
+      const asked = { headers: new Headers(), hasIdentity: false }
       const received = { status, headers, requestMs: NOW, responseMs: NOW }
-      expect(judgeStorable(asked, received, controlOf(headers), PROFILES.full, {})).toMatchObject({
+      expect(judgeStorable(asked, received, controlOf(headers), PROFILES.full)).toMatchObject({
         lifetime: { ms: 300_000 },
       })
     }

@@ -8,7 +8,7 @@ const keys = createKeys('t')
 const place = { origin: 'https://a.example' } as Place
 const request = new Request('https://a.example/')
 const versions = (fields: Record<string, string>, rule?: HttpRule) =>
-  versionKeysOf(keys, place, rule, request, new Response('', { headers: fields }))
+  versionKeysOf(keys, { place, rule, request }, new Response('', { headers: fields }))
 const tags = (...names: string[]): Promise<string[]> => Promise.all(names.map(keys.tag))
 const group = (name: string): Promise<string> => keys.group('https://a.example', name)
 

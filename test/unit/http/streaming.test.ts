@@ -1,0 +1,106 @@
+import { createHttpCache } from 'hither/http'
+import { memoryStore } from 'hither/memory'
+import { describe, expect, it } from 'vitest'
+
+const STREAMS = 100
+const PIECE_BYTES = 65_536
+const CHUNK_BYTES = 262_144
+
+/** A store whose bodies are elsewhere: it counts their bytes, and makes them anew. */
+function countingStore() {
+  const counts = { written: 0, reads: 0 }
+  const store = Object.assign(memoryStore(), {
+    async setBytes(_: string, bytes: Uint8Array): Promise<void> {
+      await Promise.resolve()
+      counts.written += bytes.length
+    },
+    async getBytes(): Promise<Uint8Array> {
+      counts.reads++
+      return new Uint8Array(CHUNK_BYTES)
+    },
+  })
+  return { store, counts }
+}
+
+/** Most bytes that the cache has taken from its origin and given to nobody, while all bodies stream at one pace. */
+async function mostHeld(bodyBytes: number): Promise<number> {
+  const { store, counts } = countingStore()
+  const cache = createHttpCache({ store })
+  const origin = { sent: 0 }
+  const next = (): Response => {
+    let left = bodyBytes / PIECE_BYTES
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (left-- === 0) return controller.close()
+          origin.sent += PIECE_BYTES
+          controller.enqueue(new Uint8Array(PIECE_BYTES))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return new Response(body, { headers: { 'cache-control': 'max-age=60' } })
+  }
+  const urls = Array.from({ length: STREAMS }, (_, i) => `https://a.example/${i}`)
+  const bodies = await Promise.all(
+    urls.map(async (url) => (await cache(new Request(url), next)).body as ReadableStream),
+  )
+  const readers = bodies.map((body) => body.getReader())
+  let most = 0
+  for (let isDone = false; !isDone; ) {
+    isDone = (await Promise.all(readers.map((reader) => reader.read()))).every(({ done }) => done)
+    most = Math.max(most, origin.sent - counts.written)
+  }
+  await cache.flush()
+  expect(counts.written).toBe(STREAMS * bodyBytes)
+  expect((await cache(new Request(urls[0] as string), next)).headers.get('cache-status')).toContain('hit')
+  return most
+}
+
+describe(`${STREAMS} large bodies at once`, () => {
+  it('are held for less than two chunks each on their way to the store, however long they are', async () => {
+    const [short, long] = [await mostHeld(4 * CHUNK_BYTES), await mostHeld(12 * CHUNK_BYTES)]
+    expect(short).toBeLessThan(2 * CHUNK_BYTES * STREAMS)
+    expect(long).toBe(short)
+  })
+  it('are asked of the origin no faster than clients read', async () => {
+    const cache = createHttpCache({ store: countingStore().store })
+    let sent = 0
+    const next = (): Response => {
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull(controller) {
+            sent++
+            controller.enqueue(new Uint8Array(PIECE_BYTES))
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      return new Response(body, { headers: { 'cache-control': 'max-age=60' } })
+    }
+    const response = await cache(new Request('https://a.example/'), next)
+    expect(sent).toBe(0)
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    for (let i = 1; i <= 10; i++) {
+      await reader.read()
+      expect(sent).toBe(i)
+    }
+    await reader.cancel()
+    await cache.flush()
+  })
+  it('are read from the store a chunk at a time, the first before the response', async () => {
+    const { store, counts } = countingStore()
+    const cache = createHttpCache({ store })
+    const next = (): Response =>
+      new Response(new Uint8Array(8 * CHUNK_BYTES), { headers: { 'cache-control': 'max-age=60' } })
+    await (await cache(new Request('https://a.example/'), next)).arrayBuffer()
+    const response = await cache(new Request('https://a.example/'), next)
+    expect([response.headers.get('cache-status'), counts.reads]).toEqual([expect.stringContaining('hit'), 1])
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    for (let i = 1; i <= 8; i++) {
+      await reader.read()
+      expect(counts.reads).toBe(i)
+    }
+    expect((await reader.read()).done).toBe(true)
+  })
+})
