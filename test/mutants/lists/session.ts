@@ -71,6 +71,12 @@ export const mutants: readonly Mutant[] = [
     'if (!record || !kept) return',
     'if (!record || !kept) return void (state.stored = found?.fields ?? new Map())',
   ),
+  session('an empty session is not stored for a rotation', 'state.rotated = hadId', 'state.rotated = true'),
+  session(
+    'a session that is rotated twice has an old id',
+    'state.place !== undefined || state.rotated',
+    'state.place !== undefined',
+  ),
   save('what ended elsewhere is not saved', 'if (state.endedElsewhere) return undefined', ''),
   save(
     'binding anew does not revive what destroyAll ended',
