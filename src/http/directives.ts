@@ -15,9 +15,8 @@ const MOST_SECONDS = 2 ** 31
 const [EQUALS, COMMA] = [0x3d, 0x2c]
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
+/** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
-/** One field name or more, with commas between them. */
-const FIELD_NAMES = /^[\s,]*[\w!#$%&'*+.^`|~-][\w!#$%&'*+.^`|~\s,-]*$/
 /** Directives that only ever forbid something. */
 const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy-revalidate)(?![\w-])/gi
 
@@ -113,7 +112,9 @@ export function fieldsOf(directives: Directives, name: string): readonly string[
 /** Whether a directive such as `private` or `no-cache` covers the whole response: it has no list of fields, or a malformed one. */
 export function isUnqualified(directives: Directives, name: string): boolean {
   const value = directives.get(name)
-  return value !== undefined && (value === true || !FIELD_NAMES.test(value))
+  if (value === undefined || value === true) return value === true
+  const names = listOf(value)
+  return names.length === 0 || !names.every((name) => TOKEN.test(name))
 }
 
 /** The members of a comma-separated list, in lower case, each once and none of them empty. */

@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
   directives('what malformed text may forbid is forbidden', 'if (isMalformed) for', 'if (false) for'),
-  directives('a malformed list of fields covers all', '!FIELD_NAMES.test(value))', "value === '')"),
+  directives('a malformed list of fields covers all', ' || !names.every((name) => TOKEN.test(name))', ''),
   directives('an invalid lifetime is none', '(seconds(value) ?? 0)', 'seconds(value)'),
   directives('a targeted value of a wrong type is not coerced', '/^(no-|private|must)/.test(name)', 'true'),
   structured(
