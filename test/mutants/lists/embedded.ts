@@ -1,6 +1,7 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const TESTS = ['embedded/guards.test.ts']
+const store = of('src/embedded/store.ts', TESTS)
 const engine = of('src/embedded/engine.ts', TESTS)
 const transactions = of('src/embedded/families/transactions.ts', TESTS)
 const meter = of('src/embedded/memory-meter.ts', TESTS)
@@ -27,6 +28,12 @@ const loading = of('src/embedded/dump.ts', BOUNDS)
 const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
 
 export const mutants: readonly Mutant[] = [
+  store('the keys of a command are keys', '      checkKeys(keys, traits)\n      const reply', '      const reply'),
+  store(
+    'a refused command rejects',
+    'if (reply instanceof ReplyError) throw new StoreRejectedError(String(args[0]), reply)',
+    '',
+  ),
   engine('a key ends at its time', 'if (endMs === undefined || endMs > this.nowMs) return false', 'return false'),
   engine('a sweep ends keys', 'if (endMs <= this.nowMs) {', 'if (false) {'),
   transactions('a watched key that changed ends a transaction', 'if (client.dirty) return true', ''),
