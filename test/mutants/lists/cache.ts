@@ -389,7 +389,12 @@ export const mutants: readonly Mutant[] = [
     'for (const { reject } of [...batch.values()].slice(0, 1)) reject(error)',
   ),
   // Writes
-  write('a write parts the loads of its keys', 'targets.flatMap((to) => detachLoad(core, to) ?? [])', '[]', UNIT),
+  write(
+    'a write parts the loads of its keys',
+    'targets.flatMap((to) => detachLoad(core, to) ?? (guardsFills ? undefined : pendingFill(core, to)) ?? [])',
+    '[]',
+    UNIT,
+  ),
   write('what is looked for is told', 'work(to, reading.dead, reading)', "work(to, '', reading)"),
   invalidate('an invalidation forgets the versions it ends', 'undefined)\n  forget()', 'undefined)'),
   write(
@@ -620,8 +625,8 @@ export const mutants: readonly Mutant[] = [
   ),
   write(
     'a call that ends before its turn is reported once',
-    'ready?.catch(nothing)\n  const { guardsFills',
-    'const { guardsFills',
+    '  ready?.catch(nothing)\n  if (guardsFills && !ready',
+    '  if (guardsFills && !ready',
     ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],
   ),
 ]
