@@ -46,7 +46,7 @@ const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts',
 /** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm; workerd allows 10,000 timers a request. */
 const onlyNode = [
   'test/unit/ioredis.test.ts',
-  'test/unit/tcp.test.ts',
+  'test/unit/{tcp.test,tcp/guards.test,store-options.test}.ts',
   'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',
   'test/unit/stall.test.ts',

@@ -1,4 +1,5 @@
 import { HitherError, type Store, type StoreTraits } from 'hither'
+import { checkNames } from './options.ts'
 
 /** What is used of a KV namespace. */
 export interface KvNamespace {
@@ -25,6 +26,7 @@ export function kvStore(namespace: KvNamespace, options: KvStoreOptions = {}): S
   if (typeof namespace?.put !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'kvStore takes a KV namespace, such as env.CACHE')
   }
+  checkNames('kvStore', options, ['cacheTtl'])
   const { cacheTtl } = options
   if (cacheTtl !== undefined && !(Number.isInteger(cacheTtl) && cacheTtl >= 30)) {
     throw new HitherError('INVALID_ARGUMENT', 'cacheTtl is whole seconds, at least 30')

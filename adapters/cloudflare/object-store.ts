@@ -1,5 +1,6 @@
 import { type Arg, type AtomicStore, HitherError, type Operation, type Reply, type StoreTraits } from 'hither'
 import type { HitherObject, StoredEntry } from './hither-object.ts'
+import { checkNames } from './options.ts'
 
 /** What is used of a Durable Object's namespace. */
 export interface ObjectNamespace {
@@ -28,6 +29,7 @@ const ATTEMPTS = 100
  * `STORE_UNAVAILABLE` for what the platform says, with `maybeExecuted` for a write.
  */
 export function durableObjectStore(namespace: ObjectNamespace, options: DurableObjectStoreOptions = {}): AtomicStore {
+  checkNames('durableObjectStore', options, ['shards'])
   const { shards = 1 } = options
   if (typeof namespace?.idFromName !== 'function') {
     throw new HitherError(

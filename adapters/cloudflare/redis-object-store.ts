@@ -1,6 +1,7 @@
 import { type Call, type Command, type CommandStore, HitherError, type Transport, type Wire } from 'hither'
 import { type TransportStoreOptions, transportStore } from 'hither/tcp'
 import type { ObjectNamespace } from './object-store.ts'
+import { checkNames } from './options.ts'
 import type { RedisObject } from './redis-object.ts'
 import { type RedisAnswer, type RedisCall, repliesOf } from './redis-reply.ts'
 
@@ -14,6 +15,8 @@ export interface RedisObjectStoreOptions extends TransportStoreOptions {
   readonly locationHint?: string
 }
 
+const KNOWN = ['objects', 'locationHint', 'maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent']
+
 type Remote = Pick<RedisObject, 'exchange'>
 
 /**
@@ -23,6 +26,7 @@ type Remote = Pick<RedisObject, 'exchange'>
  * `maybeExecuted`.
  */
 export function redisObjectStore(namespace: ObjectNamespace, options: RedisObjectStoreOptions = {}): CommandStore {
+  checkNames('redisObjectStore', options, KNOWN)
   const { objects = 1, locationHint, ...rest } = options
   if (typeof namespace?.idFromName !== 'function') {
     throw new HitherError(
@@ -32,6 +36,9 @@ export function redisObjectStore(namespace: ObjectNamespace, options: RedisObjec
   }
   if (!(Number.isInteger(objects) && objects > 0 && objects <= 1000)) {
     throw new HitherError('INVALID_ARGUMENT', 'objects is a whole number from 1 to 1000')
+  }
+  if (locationHint !== undefined && typeof locationHint !== 'string') {
+    throw new HitherError('INVALID_ARGUMENT', "locationHint is a name, such as 'weur'")
   }
   // Chance is not to be had before the first request.
   let name: string | undefined

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
+import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
@@ -35,6 +36,7 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
  */
 export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions = {}): CommandStore {
   checkNames('ioredisStore', options, ['owned', 'maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
+  checkLimits(options)
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)

@@ -1,5 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
+import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { publish } from '../../src/store/over-redis.ts'
@@ -28,6 +29,7 @@ export interface NodeRedisStoreOptions {
  */
 export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOptions = {}): CommandStore {
   checkNames('nodeRedisStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
+  checkLimits(options)
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const transport = nodeRedisTransport(client)
   const { isCluster } = serversOf(client)

@@ -162,6 +162,7 @@ const nameOf = (error: unknown): string => (error as Error | undefined)?.constru
 function toWire(reply: unknown): Wire {
   if (Array.isArray(reply)) return reply.map(toWire)
   if (isReply(reply)) return new ReplyError(reply.message)
+  if (reply instanceof Uint8Array) return new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength)
   if (typeof reply === 'boolean') return Number(reply)
   return (reply ?? null) as Wire
 }

@@ -1,5 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
+import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
@@ -38,6 +39,7 @@ const AROUND = 1024 * 1024
 export function tcpStore(options: TcpStoreOptions | string | readonly string[]): CommandStore {
   const urls = typeof options === 'string' || Array.isArray(options)
   const given: TcpStoreOptions = urls ? { url: options } : ((options as TcpStoreOptions) ?? {})
+  checkLimits(given)
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, ...rest } = given
   const { onEvent, reads, connections = 1 } = rest
   const opened = openTransport({ maxReplyBytes: maxValueBytes + AROUND, ...rest })

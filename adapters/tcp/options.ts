@@ -113,8 +113,9 @@ export function readOptions(options: TcpTransportOptions): Plan {
   }
   if (protocol !== 2 && protocol !== 3) throw invalid('protocol is 2 or 3')
   if (reads !== 'primary' && reads !== 'replica') throw invalid("reads is 'primary' or 'replica'")
-  if (typeof natMap !== 'object' || natMap === null)
-    throw invalid("natMap is an object of { 'host:port': { host, port } }")
+  if (sentinel && reads === 'replica') throw invalid('reads is for a Cluster')
+  if (typeof tls !== 'object' || tls === null) throw invalid('tls is an object, such as { ca }')
+  checkNatMap(natMap)
   const { maxQueue = 100_000, maxReplyBytes = 16 * 1024 * 1024, maxTotalReplyBytes } = options
   const emit: Plan['emit'] = (type, command) => tell(options.onEvent, { type, command })
   return {
@@ -138,6 +139,15 @@ export function readOptions(options: TcpTransportOptions): Plan {
       onLate: (command) => emit('late-reply', command),
       onCluster() {},
     },
+  }
+}
+
+function checkNatMap(natMap: NatMap): void {
+  const isMap = typeof natMap === 'object' && natMap !== null && !Array.isArray(natMap)
+  for (const to of isMap ? Object.values(natMap) : [undefined]) {
+    const { host, port } = to ?? {}
+    if (typeof host !== 'string' || !host || !(Number(port) === port && port > 0 && port < 65_536))
+      throw invalid("natMap is an object of { 'host:port': { host, port } }")
   }
 }
 
@@ -176,6 +186,7 @@ function primaryOf(sentinel: SentinelOptions): Servers {
   if (typeof username !== 'string' || typeof password !== 'string' || typeof tls !== 'boolean') {
     throw invalid('sentinel.username and sentinel.password are texts, sentinel.tls is true or false')
   }
+  if (typeof urls !== 'string' && !Array.isArray(urls)) throw invalid('sentinel.urls is a url, or a list of urls')
   const addresses = (typeof urls === 'string' ? splitRedisUrls(urls) : [...urls]).map(parseRedisUrl)
   if (addresses.length === 0) throw new HitherError('INVALID_URL', 'sentinel.urls is an empty list')
   const primary = { host: '', port: 0, path: '', family: 0, db, username, password, tls }

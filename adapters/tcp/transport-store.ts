@@ -1,4 +1,5 @@
 import { checkNames } from '../../src/protocol/arguments.ts'
+import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
@@ -23,6 +24,7 @@ export interface TransportStoreOptions {
  */
 export function transportStore(transport: Transport, options: TransportStoreOptions = {}): CommandStore {
   checkNames('transportStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
+  checkLimits(options)
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const { exclusive, subscribe } = transport
   const guard = createScriptGuard(transport.send, exclusive)

@@ -104,6 +104,12 @@ function isBetween(value: number, shortest: string): boolean {
   return off !== 0n && (off < 0n ? -off : off) * 2n === BigInt(2 ** (Math.floor(Math.log2(value)) - 52))
 }
 
+/** With 16 digits, or with 17 where the last of them is no digit more. */
+const longer = (value: number): string => {
+  const text = value.toExponential(15)
+  return text.includes('0e') ? value.toExponential(16) : text
+}
+
 /** As Redis writes a double: the fewest digits that read back as the same number. */
 function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'nan'
@@ -113,7 +119,7 @@ function formatDouble(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) <= MOST_EXACT) return `${BigInt(value)}`
   const shortest = Math.abs(value).toExponential()
   const [mantissa = '', power = '0'] = (
-    isBetween(Math.abs(value), shortest) ? Math.abs(value).toExponential(15) : shortest
+    isBetween(Math.abs(value), shortest) ? longer(Math.abs(value)) : shortest
   ).split('e')
   const digits = mantissa.replace('.', '')
   const sign = value < 0 ? '-' : ''

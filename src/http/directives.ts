@@ -15,14 +15,21 @@ const MOST_SECONDS = 2 ** 31
 const [EQUALS, COMMA] = [0x3d, 0x2c]
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
+/** A token, or nothing. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
+/** Directives that only ever forbid something. */
+const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy-revalidate)(?![\w-])/gi
+
 /**
  * The list of a Cache-Control field, in one pass. Nothing inside a quoted string is a directive. A directive that is
- * malformed keeps its name with the argument as it is, so that it does not count as absent.
+ * malformed keeps its name with the argument as it is, so that it does not count as absent. Where one is, all that the text may
+ * have been meant to forbid is forbidden: `private; max-age=60` is private.
  */
 export function parseDirectives(text: string | null): Directives {
   const directives = new Map<string, string | true>()
   if (!text) return directives
   let at = 0
+  let isMalformed = false
   while (at < text.length) {
     const start = at
     for (let code = 0; at < text.length; at++) {
@@ -38,12 +45,19 @@ export function parseDirectives(text: string | null): Directives {
       // What stands between the argument and the comma makes it invalid.
       const rest = at
       while (at < text.length && text[at] !== ',') at++
-      if (value === true) value = text.slice(from, at).trimEnd()
-      else if (trimmed(text, rest, at)) value = `"${value}`
+      if (value === true) {
+        value = text.slice(from, at).trimEnd()
+        isMalformed ||= !TOKEN.test(value)
+      } else if (trimmed(text, rest, at)) {
+        value = `"${value}`
+        isMalformed = true
+      }
     }
     at++
-    if (name) directives.set(name, stricter(directives.get(name), value))
+    if (!TOKEN.test(name)) isMalformed = true
+    else if (name) directives.set(name, stricter(directives.get(name), value))
   }
+  if (isMalformed) for (const [word] of text.matchAll(FORBIDDING)) directives.set(word.toLowerCase(), true)
   return directives
 }
 
@@ -95,10 +109,12 @@ export function fieldsOf(directives: Directives, name: string): readonly string[
   return typeof value === 'string' && value ? listOf(value) : undefined
 }
 
-/** Whether a directive such as `private` or `no-cache` covers the whole response. */
+/** Whether a directive such as `private` or `no-cache` covers the whole response: it has no list of fields, or a malformed one. */
 export function isUnqualified(directives: Directives, name: string): boolean {
   const value = directives.get(name)
-  return value === true || value === ''
+  if (value === undefined || value === true) return value === true
+  const names = listOf(value)
+  return names.length === 0 || !names.every((name) => TOKEN.test(name))
 }
 
 /** The members of a comma-separated list, in lower case, each once and none of them empty. */

@@ -16,12 +16,19 @@ export interface Flight {
   settle(answer: StoredResponse | undefined): void
 }
 
-export function createFlight(): Flight {
-  let settle: Flight['settle'] = () => {}
-  const answer = new Promise<StoredResponse | undefined>((resolve) => {
-    settle = resolve
-  })
-  return { answer, isAwaited: false, settle }
+/** A flight that others find under `key` until it is settled; without one nobody does. */
+export function createFlight({ flights }: Engine, key?: string): Flight {
+  const { promise, resolve } = Promise.withResolvers<StoredResponse | undefined>()
+  const flight: Flight = {
+    answer: promise,
+    isAwaited: false,
+    settle(answer) {
+      if (key !== undefined && flights.get(key) === flight) flights.delete(key)
+      resolve(answer)
+    },
+  }
+  if (key !== undefined) flights.set(key, flight)
+  return flight
 }
 
 /** What all requests of one cache share. */

@@ -131,7 +131,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   } else {
     done(undefined)
     if (fetching && stored && (why === 'no-store' || why === 'private')) {
-      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+      await drop(engine, plan)
     }
   }
   const isStored = body !== undefined
@@ -163,7 +163,7 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   if (!verdict.store || !fetching || !versionKeys) {
     done(undefined)
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
-      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+      await drop(engine, plan)
     }
     return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
   }
@@ -186,8 +186,7 @@ async function passHead(task: FetchTask, received: Received, response: Response,
   if (stored && fetching && response.status === 200) {
     const known = headersOf(stored.fields)
     if (agreesWithHead(known, received.headers)) await (await freshen(task, stored, received, done)).body?.cancel()
-    else
-      await engine.storage.invalidate(plan.place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
+    else await drop(engine, plan)
   }
   done(undefined, true)
   const headers = new Headers(received.headers)
@@ -219,6 +218,11 @@ async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest):
   const headers = new Headers(response.headers)
   tellStatus(headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
   return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
+}
+
+/** Drops what is stored of a request's URL. */
+async function drop({ storage, tell }: Engine, { place }: Plan): Promise<void> {
+  await storage.invalidate(place).catch((error: unknown) => tell({ type: 'store-error', error }))
 }
 
 export function gatewayTimeout(): Response {

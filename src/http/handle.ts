@@ -95,22 +95,17 @@ const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =
 /** `key`: others of this process, and by the lease of other processes, wait for it. Without it the answer is for this client alone. */
 async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise<Response> {
   const { plan, story } = forwarded
-  const flight = createFlight()
-  if (key !== undefined) engine.flights.set(key, flight)
-  const onDone = (answer: StoredResponse | undefined): void => {
-    if (key !== undefined && engine.flights.get(key) === flight) engine.flights.delete(key)
-    flight.settle(answer)
-  }
+  const flight = createFlight(engine, key)
   try {
     const begun = await begin(engine, plan, key !== undefined)
     if ('status' in begun) {
-      onDone(begun)
+      flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
     const isAwaited = (): boolean => flight.isAwaited
-    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone, isAwaited })
+    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone: flight.settle, isAwaited })
   } catch (error) {
-    onDone(undefined)
+    flight.settle(undefined)
     throw error
   }
 }
@@ -150,14 +145,9 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const inner: Plan = { ...plan, request: again, next }
     const begun = await engine.storage.begin(plan.place, true)
     if (begun.role === 'waits') return
-    const flight = createFlight()
-    engine.flights.set(key, flight)
-    const onDone = (answer: StoredResponse | undefined): void => {
-      if (engine.flights.get(key) === flight) engine.flights.delete(key)
-      flight.settle(answer)
-    }
+    const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
-    const task = { engine, plan: inner, stored, fetching: begun, story, onDone, isAwaited: () => true }
+    const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, isAwaited: () => true }
     const response = await fetchAndKeep(task)
     // Read to its end: it is stored on its way.
     await response.body?.pipeTo(new WritableStream())

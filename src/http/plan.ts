@@ -36,7 +36,8 @@ export function hasIdentity(headers: Headers, rule: HttpRule | undefined, everyC
   if (text === null) return false
   const names = rule?.cookies
   if (!names) return everyCookie
-  return text.split(';').some((pair) => names.includes((pair.split('=', 1)[0] as string).trim()))
+  // Several Cookie lines are joined by a comma in some runtimes.
+  return text.split(/[;,]/).some((pair) => names.includes((pair.split('=', 1)[0] as string).trim()))
 }
 
 /** Why a request goes to the origin whatever is stored; undefined: it does not. */

@@ -12,20 +12,8 @@ const ANY_CASE: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'acce
  * Fields by which some handlers answer for another URL or method than the key has, and no Vary says so. What is made for a
  * request with one of them answers only requests with the same, so that nobody can have it given to others.
  */
-const OVERRIDES: readonly string[] = [
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-prefix',
-  'x-forwarded-proto',
-  'x-forwarded-scheme',
-  'x-forwarded-server',
-  'x-host',
-  'x-http-method-override',
-  'x-method-override',
-  'x-original-host',
-  'x-original-url',
-  'x-rewrite-url',
-]
+const OVERRIDE =
+  /^(x-(forwarded-(?!for$).+|original-(?!forwarded).+|(http-)?method(-override)?|(http-host-|backend-)?(host|override)|rewrite-url|url-scheme)|front-end-https)$/
 
 /**
  * What selects a response with these headers by a request; undefined: nothing may, since Vary has `*`. `anyOrder`: the order
@@ -33,7 +21,7 @@ const OVERRIDES: readonly string[] = [
  */
 export function selectorsOf(request: Headers, response: Headers, anyOrder: boolean): readonly Selector[] | undefined {
   const names = varyNames(response)
-  const overrides = OVERRIDES.filter((name) => request.has(name) && !names?.includes(name))
+  const overrides = [...request.keys()].filter((name) => OVERRIDE.test(name) && !names?.includes(name))
   return names && [...names, ...overrides].map((name) => [name, normalized(name, request.get(name), anyOrder)])
 }
 

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Arg } from '../protocol/operation.ts'
 import { isWellFormed, utf8Length } from '../protocol/text.ts'
 import type { StoreTraits } from './store.ts'
@@ -52,4 +53,15 @@ export function checkArgs(args: readonly Arg[], traits: StoreTraits): void {
       throw new HitherError('INVALID_ARGUMENT', 'an operation takes well-formed text and safe integers')
     }
   }
+}
+
+/** Throws `INVALID_ARGUMENT` for options of a store that mean nothing; one that is left out is none. */
+export function checkLimits(options: {
+  readonly maxKeyBytes?: number | undefined
+  readonly maxValueBytes?: number | undefined
+  readonly timeoutMs?: number | undefined
+  readonly onEvent?: unknown
+}): void {
+  for (const name of ['maxKeyBytes', 'maxValueBytes', 'timeoutMs'] as const) checkWhole(options[name] ?? 1, name, 1)
+  if (typeof (options.onEvent ?? invalid) !== 'function') throw invalid('onEvent is a function')
 }

@@ -7,19 +7,16 @@ import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import type { Report } from '../../cli/doctor-report.ts'
 import { evictionOf, identify } from '../../cli/doctor-server.ts'
-import { find } from '../../scripts/servers/find.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { createCounter } from '../../src/counter/index.ts'
 import { type AtomicStore, createCache } from '../../src/index.ts'
 import { createLocks } from '../../src/lock/index.ts'
 import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
+import { whyNoGarnet } from '../support/garnet.ts'
 import { runCli } from '../support/run-cli.ts'
 
-// A tool of .NET, which not every machine has.
-const here = (await find('garnet')) ?? (await startServer('garnet').then((server) => server.stop(), String))
-const missing = typeof here === 'string' ? here : undefined
-if (missing !== undefined) console.log(`skipped: Garnet: ${missing}`)
+const missing = await whyNoGarnet()
 
 const NOT_ATOMIC = 'with Lua that is not atomic'
 

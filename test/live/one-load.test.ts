@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { whyNoGarnet } from '../support/garnet.ts'
+import { rounds } from '../support/rounds.ts'
 import type { Stampede } from './support/agent.ts'
 import { type Child, startChild } from './support/children.ts'
 import { type SharedWay, sharedWays } from './support/ways.ts'
@@ -11,17 +13,23 @@ const STORE_MS = 5000
 /** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
 const SLOW_MS = STORE_MS + 500
 
-for (const name of ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS'] as const) {
-  describe(`one load, ${name}`, () => {
+/** Over these fewer loads and processes in `npm test`, and all of them in a soak. */
+const SHORT: readonly string[] = rounds({ quick: 1, soak: 0 }) === 1 ? ['Cluster, own TCP', 'Garnet'] : []
+const noGarnet = await whyNoGarnet()
+
+for (const name of ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS', 'Cluster, own TCP', 'Garnet'] as const) {
+  const isShort = SHORT.includes(name)
+  const most = isShort ? 4 : 8
+  describe.skipIf(name === 'Garnet' && noGarnet !== undefined)(`one load, ${name}`, () => {
     let way: SharedWay
     let children: Child[] = []
-    let slow: Promise<Stampede[]>
+    let slow: Promise<Stampede[]> = Promise.resolve([])
     beforeAll(async () => {
       way = await sharedWays[name]()
       const namespace = `one-load-${Math.random().toString(36).slice(2)}`
       const options = { namespace, ttl: '1m', storeTimeout: STORE_MS } as const
-      children = await Promise.all(Array.from({ length: 8 }, () => startChild(way.address, options)))
-      slow = rush(8, 'slow', 100, SLOW_MS)
+      children = await Promise.all(Array.from({ length: most }, () => startChild(way.address, options)))
+      if (!isShort) slow = rush(most, 'slow', 100, SLOW_MS)
       slow.catch(() => {})
     }, 60_000)
     afterAll(async () => {
@@ -38,14 +46,15 @@ for (const name of ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS'] as const) {
       for (const { answers } of rushes) expect(answers).toEqual([`value of ${key}`])
     }
 
-    for (const count of [4, 8]) {
+    for (const count of isShort ? [4] : [4, 8]) {
       it(`of a cold key, with ${CALLERS} callers in each of ${count} processes`, async () => {
-        for (const loadMs of [0, 5, 50, 200]) {
+        for (const loadMs of isShort ? [0, 50] : [0, 5, 50, 200]) {
           const key = `cold:${count}:${loadMs}`
           expectOne(key, await rush(count, key, CALLERS, loadMs))
         }
       }, 60_000)
     }
+    if (isShort) return
     it('by a loader that is slower than every guard, and its value is stored', async () => {
       expectOne('slow', await slow)
       await Promise.all(children.map(({ agent }) => agent.flush()))

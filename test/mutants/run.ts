@@ -70,7 +70,7 @@ const FILES: Readonly<Record<string, string>> = {
 const ADAPTERS = ['/memory', '/hono']
 const COPIED = [
   'src',
-  ...['memory', 'upstash', 'memcached', 'nats', 'node/socket.ts'].map((name) => `adapters/${name}`),
+  ...['memory', 'upstash', 'memcached', 'nats', 'tcp', 'node/socket.ts'].map((name) => `adapters/${name}`),
 ]
 /** What unit tests share with others. */
 const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)
@@ -123,12 +123,10 @@ function testAll(list: readonly Mutant[]): void {
         const text = title === undefined ? whole : only(whole, title)
         writeFileSync(to, fromCopy(text, home))
       }
-      for (const file of readdirSync(join(root, 'adapters/hono'))) {
-        mkdirSync(join(home, 'adapters/hono'), { recursive: true })
-        writeFileSync(
-          join(home, 'adapters/hono', file),
-          fromCopy(readFileSync(join(root, 'adapters/hono', file), 'utf8'), home),
-        )
+      const hono = readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`)
+      for (const file of [...hono, 'adapters/node/snapshot.ts']) {
+        mkdirSync(dirname(join(home, file)), { recursive: true })
+        writeFileSync(join(home, file), fromCopy(readFileSync(join(root, file), 'utf8'), home))
       }
       cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
       const imports = { '#background': './background.ts', '#socket': './adapters/node/socket.ts' }

@@ -42,7 +42,8 @@ const namesPlatforms: Readonly<Record<string, string>> = {
   'adapters/hono/address.ts': 'an application says which platform it trusts to tell addresses',
   'adapters/hono/rate-limit.ts': 'it says so in its error, and checks what it is told',
 }
-const runtimes = /\b(cloudflare|workerd|edge-light|vercel|deno|bun)\b|\bnode:/i
+/** The field in which a CDN reads tags names no runtime: it is sent from anywhere. */
+const runtimes = /\b(cloudflare|workerd|edge-light|vercel(?!-cache-tag)|deno|bun)\b|\bnode:/i
 
 /** `globalThis.Date.now` → `Date.now`; undefined for what is no plain path of names. */
 function dotted(node: Node): string | undefined {

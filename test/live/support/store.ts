@@ -1,6 +1,7 @@
 import { connect, ioredisStore } from '../../../adapters/ioredis/index.ts'
 import { memcachedStore } from '../../../adapters/memcached/index.ts'
 import { natsStore } from '../../../adapters/nats/index.ts'
+import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import type { AtomicStore } from '../../../src/store/store.ts'
 
@@ -8,11 +9,13 @@ import type { AtomicStore } from '../../../src/store/store.ts'
 export interface Address {
   readonly urls: readonly string[]
   readonly token?: string
+  /** By hither's own TCP, where others use ioredis. */
+  readonly byTcp?: boolean
 }
 
 /** A store on a connection of its own, once it answers. */
-export async function openStore({ urls, token }: Address): Promise<AtomicStore> {
-  const store = await openAny(urls, token)
+export async function openStore(address: Address): Promise<AtomicStore> {
+  const store = await openAny(address)
   // A machine that has more to do may need longer than one call has.
   for (let left = 5; ; left--) {
     try {
@@ -24,10 +27,11 @@ export async function openStore({ urls, token }: Address): Promise<AtomicStore> 
   }
 }
 
-async function openAny(urls: readonly string[], token: string | undefined): Promise<AtomicStore> {
+async function openAny({ urls, token, byTcp }: Address): Promise<AtomicStore> {
   const [url = ''] = urls
   if (token) return upstashStore({ url, token })
   if (url.startsWith('memcached:')) return memcachedStore({ servers: urls })
   if (url.startsWith('nats:')) return natsStore({ servers: urls, bucket: 'live', storage: 'memory' })
+  if (byTcp) return tcpStore({ url: urls.length > 1 ? urls : url })
   return ioredisStore(await connect(urls))
 }

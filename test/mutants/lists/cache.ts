@@ -389,12 +389,7 @@ export const mutants: readonly Mutant[] = [
     'for (const { reject } of [...batch.values()].slice(0, 1)) reject(error)',
   ),
   // Writes
-  write(
-    'a write parts the loads of its keys',
-    'targets.flatMap((to) => detachLoad(core, to) ?? (guardsFills ? undefined : pendingFill(core, to)) ?? [])',
-    '[]',
-    UNIT,
-  ),
+  write('a write parts the loads of its keys', 'detachLoad(core, to) ?? (guardsFills', '(guardsFills', UNIT),
   write('what is looked for is told', 'work(to, reading.dead, reading)', "work(to, '', reading)"),
   invalidate('an invalidation forgets the versions it ends', 'undefined)\n  forget()', 'undefined)'),
   write(
@@ -623,10 +618,7 @@ export const mutants: readonly Mutant[] = [
     'if (!token) return !guardsFills || ((!reading',
     'if (!token) return ((!reading',
   ),
-  write(
-    'a call that ends before its turn is reported once',
-    '  ready?.catch(nothing)\n  if (guardsFills && !ready',
-    '  if (guardsFills && !ready',
-    ['cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key'],
-  ),
+  write('a call that ends before its turn is reported once', 'turn.\n  ready?.catch(nothing)\n', 'turn.\n', [
+    'cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key',
+  ]),
 ]

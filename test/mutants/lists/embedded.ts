@@ -16,6 +16,17 @@ const dumps = of('src/embedded/families/dumps.ts', ['embedded/dumps.test.ts'])
 const lcs = of('src/embedded/families/lcs.ts', ['embedded/dumps.test.ts'])
 const functions = of('src/embedded/families/functions.ts', ['embedded/functions.test.ts'])
 
+const BOUNDS = ['embedded/bounds.test.ts']
+const room = of('src/embedded/memory-meter.ts', BOUNDS)
+const leaving = of('src/embedded/engine.ts', BOUNDS)
+const waiting = of('src/embedded/waiters.ts', BOUNDS)
+const client = of('src/embedded/client.ts', BOUNDS)
+const requests = of('src/embedded/request-reader.ts', BOUNDS)
+const scripts = of('src/embedded/script-host.ts', BOUNDS)
+const rights = of('src/embedded/dispatch.ts', BOUNDS)
+const loading = of('src/embedded/dump.ts', BOUNDS)
+const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
+
 export const mutants: readonly Mutant[] = [
   store('the keys of a command are keys', '      checkKeys(keys, traits)\n      const reply', '      const reply'),
   store(
@@ -28,6 +39,39 @@ export const mutants: readonly Mutant[] = [
   transactions('a watched key that changed ends a transaction', 'if (client.dirty) return true', ''),
   transactions('so does one that ended', 'if (!expired && endMs !== undefined', 'if (false && endMs !== undefined'),
   meter('what is used goes last', 'if (!this.#byUse) return', 'return'),
+  room('a key is weighed by what it takes now', 'this.total -= sizes.get(key) ?? 0', ''),
+  room('a flush gives room', 'for (const size of sizes.values()) this.total -= size', ''),
+  room('volatile-lru deletes what has an end', 'if (onlyEnding && !db.ends.has(key)) continue', ''),
+  room('volatile-random deletes what has an end', 'onlyEnding ? [...db.ends.keys()] : names', 'names'),
+  room('volatile-ttl deletes what ends first', 'if (endMs < bestEndMs)', 'if (!best)'),
+  leaving('a client that leaves waits no more', 'this.waiters.leave(client)', ''),
+  leaving('a client that leaves hears no channel', 'this.channels.leave(client)', ''),
+  leaving('a client that leaves tracks nothing', 'this.tracking.leave(client)', ''),
+  waiting('a client waits for one type', 'kind !== waiting.kind && !waiting.untilGone', 'false'),
+  client('nothing waits in a transaction or a script', 'if (!this.mayWait) return NULL_ARRAY', ''),
+  requests('words before a password are few', 'count > MAX_WORDS_UNKNOWN && !isKnown()', 'false'),
+  requests('words before a password are short', 'bulk > MAX_BULK_UNKNOWN && !isKnown()', 'false'),
+  scripts('a script does not wait', 'inner.mayWait = false', ''),
+  scripts(
+    'a script has the rights of its caller',
+    'inner.user = caller.user',
+    "inner.user = engine.users.get('default')",
+  ),
+  scripts('a script that reads does not write', 'inner.readOnly = readOnly ||', 'inner.readOnly = false &&'),
+  scripts(
+    'a runtime that broke is opened anew',
+    "this.#runtime = undefined\n      return fail('ERR the script needed",
+    "return fail('ERR the script needed",
+  ),
+  rights('a script runs no other script', "client.isScript && command.flags.has('noscript')", 'false'),
+  loading('what ended is not loaded', '(endMs !== null && endMs <= engine.nowMs)', 'false'),
+  snapshot(
+    'a torn snapshot is refused',
+    'if (end < 0 || text.slice(0, end) !==',
+    'if (false && text.slice(0, end) !==',
+  ),
+  snapshot('a snapshot is written beside the one before', '.tmp`\n', '.tmp`.slice(0, file.length)\n'),
+  snapshot('a snapshot that failed leaves nothing', 'rmSync(beside, { force: true })', ''),
   dispatch('a password is asked for', "if (!client.user && !command.flags.has('no_auth')) fail(NO_AUTH)", ''),
   dispatch('a bound refuses', '!engine.meter.makeRoom()', 'false'),
   reader('an inline request ends at its NUL', "text.split('\\0', 1)[0] as string", 'text'),

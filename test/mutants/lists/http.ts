@@ -134,6 +134,8 @@ export const mutants: readonly Mutant[] = [
   directives('nothing in quotes is a directive', `if (text[at] === '"') [value, at] = quoted(text, at)`, ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
+  directives('what malformed text may forbid is forbidden', 'if (isMalformed) for', 'if (false) for'),
+  directives('a malformed list of fields covers all', ' || !names.every((name) => TOKEN.test(name))', ''),
   directives('an invalid lifetime is none', '(seconds(value) ?? 0)', 'seconds(value)'),
   directives('a targeted value of a wrong type is not coerced', '/^(no-|private|must)/.test(name)', 'true'),
   structured(
@@ -159,8 +161,8 @@ export const mutants: readonly Mutant[] = [
   ),
   vary(
     'a request that claims another host poisons no other',
-    'const overrides = OVERRIDES.filter((name) => request.has(name) && !names?.includes(name))',
-    'const overrides: string[] = []',
+    '[...request.keys()].filter((name) => OVERRIDE.test(name) && !names?.includes(name))',
+    '([] as string[])',
   ),
   vary('of several the newest is selected', '!(best && one.dateMs <= best.dateMs)', '!best'),
   ranges('a weak tag cuts no range', "|| ifRange.startsWith('W/')", ''),
@@ -197,6 +199,7 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   plans('a request with a body passes', "return 'body'", 'return undefined'),
+  plans('a cookie of a second line counts', 'text.split(/[;,]/)', "text.split(';')"),
   plans(
     'a cookie is compared by its whole name',
     ".split('=', 1)[0] as string).trim())",

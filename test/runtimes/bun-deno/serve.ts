@@ -19,7 +19,8 @@ const serve = {
 }
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const at = createRequire(import.meta.url)
-const programs = {
+/** The command of each runtime, and its arguments before a file. */
+export const programs: Readonly<Record<Runtime, () => string[]>> = {
   bun: () => [at.resolve(`@oven/bun-${process.platform}-${process.arch}/bin/bun`)],
   deno: () => [
     at.resolve(`@deno/${process.platform}-${process.arch}${process.platform === 'linux' ? '-glibc' : ''}/deno`),

@@ -27,6 +27,15 @@ describe('Cache-Control', () => {
     ['max-age="60"x', { 'max-age': '"60' }],
     ['max-age=6 0', { 'max-age': '6 0' }],
     ['=60', {}],
+    ['private; max-age=60', { private: true }],
+    ['max-age=60; Private', { 'max-age': '60; Private', private: true }],
+    ['max-age=60 no-store', { 'max-age': '60 no-store', 'no-store': true }],
+    ['ext="a" private', { ext: '"a', private: true }],
+    ['"no-store", public', { 'no-store': true, public: true }],
+    ['private\\', { private: true }],
+    ['\u00a0no-cache\u00a0', { 'no-cache': true }],
+    ['public; max-age=60', {}],
+    ['not-private, private-x; y', { 'not-private': true }],
     ['', {}],
     [
       '__proto__=1, constructor',
@@ -47,6 +56,10 @@ describe('Cache-Control', () => {
     expect(isUnqualified(parseDirectives('private="a", private'), 'private')).toBe(true)
     expect(isUnqualified(parseDirectives('private=""'), 'private')).toBe(true)
     expect(isUnqualified(parseDirectives('private="a"'), 'private')).toBe(false)
+    for (const named of ['="a, b"', '=a', '=" a ,b, "', '="\ta"'])
+      expect([named, isUnqualified(parseDirectives(`private${named}`), 'private')]).toEqual([named, false])
+    for (const named of ['=a; b', '=a b;', '="a; b"', '="a"b', '=", "', '=""', '="é"'])
+      expect([named, isUnqualified(parseDirectives(`private${named}`), 'private')]).toEqual([named, true])
     expect(isUnqualified(parseDirectives('public'), 'private')).toBe(false)
   })
 })

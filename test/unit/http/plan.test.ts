@@ -42,6 +42,7 @@ describe('a cookie', () => {
     ['a=1', ['s'], true, false],
     ['a=1; s=2', ['s'], false, true],
     ['s', ['s'], false, true],
+    ['a=1, s=2', ['s'], false, true],
     ['S=1', ['s'], false, false],
     ['xs=1; a=s', ['s'], false, false],
     ['a="; s=1"', ['s'], false, true],

@@ -54,7 +54,18 @@ describe('a request', () => {
     expect(matches('foo', { foo: `${long}b` }, { foo: `${long.replaceAll(' ', '')}b` })).toBe(false)
   })
   it('that claims another host, URL or method has an answer for such requests alone, which others do not get', () => {
-    for (const name of ['x-forwarded-host', 'x-original-url', 'x-rewrite-url', 'x-http-method-override']) {
+    const names = 'host port prefix proto protocol scheme server ssl uri user'
+      .split(' ')
+      .map((one) => `x-forwarded-${one}`)
+    names.push('x-host', 'x-original-host', 'x-original-uri', 'x-original-url', 'x-rewrite-url', 'x-url-scheme')
+    names.push(
+      'x-http-method',
+      'x-http-method-override',
+      'x-method-override',
+      'x-http-host-override',
+      'front-end-https',
+    )
+    for (const name of names) {
       const claim = { [name]: 'evil.example' }
       expect([name, matches('', claim, {}), matches('', claim, claim), matches('', {}, claim)]).toEqual([
         name,
@@ -65,5 +76,8 @@ describe('a request', () => {
       expect(matches('', claim, { [name]: 'a.example' })).toBe(false)
       expect(matches(name, claim, claim)).toBe(true)
     }
+    // What names the client on its way selects nothing: there would be a response for each.
+    for (const name of ['x-forwarded-for', 'x-original-forwarded-for', 'x-hostname', 'x-real-ip', 'forwarded'])
+      expect([name, matches('', { [name]: '192.0.2.1' }, {})]).toEqual([name, true])
   })
 })

@@ -1,0 +1,52 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const UNIT = ['tcp/guards.test.ts']
+
+const courier = of('adapters/tcp/courier.ts', UNIT)
+const topology = of('adapters/tcp/topology.ts', UNIT)
+const connection = of('adapters/tcp/connection.ts', UNIT)
+const patience = of('adapters/tcp/patience.ts', UNIT)
+const replies = of('adapters/tcp/replies.ts', UNIT)
+const link = of('adapters/tcp/link.ts', UNIT)
+const greeting = of('adapters/tcp/greeting.ts', UNIT)
+const sentinel = of('adapters/tcp/sentinel.ts', UNIT)
+const options = of('adapters/tcp/options.ts', UNIT)
+
+export const mutants: readonly Mutant[] = [
+  courier(
+    'redirects are followed a few times',
+    'reply instanceof ReplyError && left > 0 &&',
+    'reply instanceof ReplyError &&',
+  ),
+  courier('MOVED is learned', '      nodes.move(Number(slot), name)\n', ''),
+  courier('ASK is not learned', "if (word === 'ASK') return", 'if (false) return'),
+  courier('ASK goes with ASKING', 'if (!trip.asking) calls.one', 'if (true) calls.one'),
+  topology(
+    'a node is reached as the NAT map says',
+    'Object.hasOwn(natMap, name) ? natMap[name] : undefined',
+    'undefined as never',
+  ),
+  connection('a command that was sent may have run', 'ofCall(error, entry.sent)', 'error'),
+  connection('an attempt to connect ends', "  endOpeningIn(on, connectTimeoutMs, 'no answer')\n", ''),
+  connection('strings of a reply are bounded', 'maxValueBytes: settings.maxReplyBytes', 'maxValueBytes: 1e9'),
+  patience('a silent connection ends', 'if (on.doubtedAt === on.heardAt) {', 'if (false) {'),
+  patience('a call ends at its deadline', 'if (entry.deadline <= at) settle', 'if (false) settle'),
+  replies(
+    'a primary that became a replica is left',
+    "reply.word === 'READONLY') on.state",
+    "reply.word === '') on.state",
+  ),
+  replies('replies to one call have a common bound', 'entry.held > settings.maxCallBytes ?', 'false ?'),
+  replies(
+    'a reply that nobody waits for ends the connection',
+    "if (!role.onStray) throw fault('BAD_REPLY'",
+    "if (!role.onStray) return; throw fault('BAD_REPLY'",
+  ),
+  link('a connection that nobody used for long is replaced', 'at - current.heardAt > idleMs', 'false'),
+  greeting('only a primary is used', "reply[0] !== 'master'", 'false'),
+  sentinel('a Sentinel that does not know is passed over', 'if (!found) continue', ''),
+  options('a NAT map names hosts and ports', "if (typeof host !== 'string' || !host ||", 'if (false ||'),
+  options('replicas are those of a Cluster', "if (sentinel && reads === 'replica') throw", 'if (false) throw'),
+  options('TLS is an object', "if (typeof tls !== 'object' || tls === null) throw", 'if (false) throw'),
+  options('Sentinels are a list', "if (typeof urls !== 'string' && !Array.isArray(urls)) throw", 'if (false) throw'),
+]

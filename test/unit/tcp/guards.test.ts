@@ -1,0 +1,237 @@
+import { createServer, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { slotOf } from '../../../src/store/hash-slot.ts'
+
+// Over servers that a test plays: each does one thing that a real one does seldom.
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+const code = (value: string, rest = {}) => expect.objectContaining({ code: value, ...rest })
+const get = { args: ['GET', 'k'], effect: 'read' as const }
+const incr = { args: ['INCR', 'k'], effect: 'once' as const }
+const GREETING: Readonly<Record<string, string>> = { HELLO: '%1\r\n+proto\r\n:3\r\n', PING: '+PONG\r\n' }
+
+interface Played {
+  readonly port: number
+  readonly url: string
+  /** The commands that came, but those of the greeting. */
+  readonly heard: string[]
+  connections: number
+}
+
+/** A server whose replies `answer` gives; undefined: it is silent. */
+async function play(answer: (args: readonly string[], socket: Socket) => string | undefined): Promise<Played> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    played.connections++
+    sockets.add(socket)
+    let text = ''
+    socket.on('error', () => {})
+    socket.on('data', (data) => {
+      text += data.toString('latin1')
+      for (let found = readCommand(text); found; found = readCommand(text)) {
+        text = text.slice(found.length)
+        const [name = ''] = found.args
+        if (!GREETING[name]) played.heard.push(name)
+        const reply = answer(found.args, socket) ?? GREETING[name]
+        if (reply) socket.write(reply, 'latin1')
+      }
+    })
+  })
+  await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done))
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as { port: number }
+  const played: Played = { port, url: `redis://127.0.0.1:${port}`, heard: [], connections: 0 }
+  return played
+}
+
+/** The first command of what was received; undefined: it is not whole yet. */
+function readCommand(text: string): { readonly args: string[]; readonly length: number } | undefined {
+  const [head = '', count = ''] = /^\*(\d+)\r\n/.exec(text) ?? []
+  let at = head.length
+  const args: string[] = []
+  while (head && args.length < Number(count)) {
+    const [line = '', size = ''] = /^\$(\d+)\r\n/.exec(text.slice(at)) ?? []
+    const from = at + line.length
+    at = from + Number(size) + 2
+    if (!line || text.length < at) return undefined
+    args.push(text.slice(from, at - 2))
+  }
+  return head ? { args, length: at } : undefined
+}
+
+const open = (options: Parameters<typeof tcpTransport>[0]) => {
+  const transport = tcpTransport(options)
+  closing.push(() => transport.close())
+  return transport
+}
+const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`
+
+describe('a redirect', () => {
+  const other = () => play(([name]) => (name === 'GET' ? bulk('other') : name === 'ASKING' ? '+OK\r\n' : undefined))
+
+  it('is followed a few times, and no more', async () => {
+    const server: Played = await play(([name]) =>
+      name === 'GET'
+        ? `-MOVED ${slotOf('k')} 127.0.0.1:${server.port}\r\n`
+        : name === 'CLUSTER'
+          ? '-ERR no table\r\n'
+          : undefined,
+    )
+    expect(await open({ url: server.url }).send(get, { deadline: Date.now() + 3000 })).toMatchObject({ word: 'MOVED' })
+    expect(server.heard.filter((name) => name === 'GET')).toHaveLength(7)
+  })
+  it('by MOVED is learned', async () => {
+    const to = await other()
+    const from = await play(([name]) =>
+      name === 'GET'
+        ? `-MOVED ${slotOf('k')} 127.0.0.1:${to.port}\r\n`
+        : name === 'CLUSTER'
+          ? '-ERR no table\r\n'
+          : undefined,
+    )
+    const transport = open({ url: from.url })
+    expect([await transport.send(get), await transport.send(get)]).toEqual(['other', 'other'])
+    expect(from.heard.filter((name) => name === 'GET')).toHaveLength(1)
+  })
+  it('by ASK goes with ASKING, and is not learned', async () => {
+    const to = await other()
+    const from = await play(([name]) => (name === 'GET' ? `-ASK ${slotOf('k')} 127.0.0.1:${to.port}\r\n` : undefined))
+    const transport = open({ url: from.url })
+    expect([await transport.send(get), await transport.send(get)]).toEqual(['other', 'other'])
+    expect(to.heard).toEqual(['ASKING', 'GET', 'ASKING', 'GET'])
+    expect(from.heard).toEqual(['GET', 'GET'])
+  })
+  it('goes through the NAT map', async () => {
+    const to = await other()
+    const from = await play(([name]) => (name === 'GET' ? `-ASK ${slotOf('k')} inner.invalid:7000\r\n` : undefined))
+    const natMap = { 'inner.invalid:7000': { host: '127.0.0.1', port: to.port } }
+    expect(await open({ url: from.url, natMap }).send(get)).toBe('other')
+  })
+})
+
+describe('a connection', () => {
+  it('that ends says of each command whether it may have run, and the next call opens another', async () => {
+    const server = await play(([name], socket) => {
+      if (name === 'INCR' && server.connections === 1) socket.destroy()
+      return name === 'INCR' ? ':1\r\n' : undefined
+    })
+    const transport = open({ url: server.url })
+    await expect(transport.send(incr)).rejects.toEqual(code('STORE_UNAVAILABLE', { maybeExecuted: true }))
+    expect(await transport.send(incr)).toBe(1)
+    expect(server.connections).toBe(2)
+  })
+  it('that never opens ran nothing', async () => {
+    const server = await play((_, socket) => void socket.destroy())
+    await expect(open({ url: server.url }).send(incr)).rejects.toEqual(
+      code('STORE_UNAVAILABLE', { maybeExecuted: false }),
+    )
+    expect(server.heard).toEqual([])
+  })
+  it('whose server is silent at the greeting is given up', async () => {
+    const hushed = createServer((socket) => void socket.on('error', () => {}))
+    await new Promise<void>((done) => void hushed.listen(0, '127.0.0.1', done))
+    closing.push(() => hushed.close())
+    const { port } = hushed.address() as { port: number }
+    const transport = open({ url: `redis://127.0.0.1:${port}`, connectTimeoutMs: 50 })
+    await expect(transport.send(incr, { deadline: Date.now() + 3000 })).rejects.toEqual(code('STORE_UNAVAILABLE'))
+  })
+  it('that nobody used for long is replaced', async () => {
+    const server = await play(([name]) => (name === 'INCR' ? ':1\r\n' : undefined))
+    const transport = open({ url: server.url, idleMs: 1 })
+    await transport.send(incr)
+    const usedAt = Date.now()
+    await expect.poll(() => Date.now() - usedAt).toBeGreaterThan(10)
+    await transport.send(incr)
+    expect(server.connections).toBe(2)
+  })
+  it('that is silent while a reply is due is given up', async () => {
+    const server = await play(() => undefined)
+    const transport = open({ url: server.url, linkTimeoutMs: 50 })
+    await expect(transport.send(incr, { deadline: Date.now() + 3000 })).rejects.toEqual(
+      code('STORE_UNAVAILABLE', { maybeExecuted: true }),
+    )
+  })
+  it('ends a call at its deadline', async () => {
+    const server = await play(() => undefined)
+    const transport = open({ url: server.url })
+    await expect(transport.send(incr, { deadline: Date.now() + 200 })).rejects.toEqual(code('TIMEOUT'))
+  })
+  it('to a primary that became a replica takes no further command', async () => {
+    const server = await play(([name]) => {
+      if (name !== 'INCR') return undefined
+      return server.connections === 1 ? '-READONLY no\r\n' : ':1\r\n'
+    })
+    const transport = open({ url: server.url })
+    expect(await transport.send(incr)).toMatchObject({ word: 'READONLY' })
+    expect(await transport.send(incr)).toBe(1)
+  })
+  it('is ended by a reply that nobody waits for', async () => {
+    const server = await play(([name]) => (name === 'INCR' ? ':1\r\n:2\r\n' : undefined))
+    const transport = open({ url: server.url })
+    expect(await transport.send(incr)).toBe(1)
+    await expect.poll(() => transport.send(incr), { timeout: 3000 }).toBe(1)
+    expect(server.connections).toBeGreaterThan(1)
+  })
+})
+
+describe('a reply', () => {
+  it('that is too long is an error in its place, and hurts no other', async () => {
+    const server = await play(([name, key]) => (name === 'GET' ? bulk(key === 'k' ? 'x'.repeat(50) : 'y') : undefined))
+    const transport = open({ url: server.url, maxReplyBytes: 10 })
+    const replies = await Promise.all([transport.send(get), transport.send({ ...get, args: ['GET', 'short'] })])
+    expect(replies).toEqual([expect.objectContaining({ word: 'TOOLARGE' }), 'y'])
+  })
+  it('to many commands has a common bound', async () => {
+    const server = await play(([name]) => (name === 'GET' ? bulk('0123456789') : undefined))
+    const replies = await open({ url: server.url, maxCallBytes: 30 }).sendMany([get, get, get])
+    expect(replies).toEqual(['0123456789', expect.anything(), expect.objectContaining({ word: 'TOOLARGE' })])
+  })
+})
+
+describe('Sentinels', () => {
+  it('are asked one after another, and a server that is no primary is not used', async () => {
+    const roleOf = (role: string) => (args: readonly string[]) =>
+      args[0] === 'ROLE' ? `*1\r\n${bulk(role)}` : args[0] === 'GET' ? bulk(role) : undefined
+    const [primary, replica] = [await play(roleOf('master')), await play(roleOf('slave'))]
+    let named = replica
+    const knows = await play(([name]) =>
+      name === 'SENTINEL' ? `*2\r\n${bulk('127.0.0.1')}${bulk(`${named.port}`)}` : undefined,
+    )
+    const ignorant = await play(([name]) => (name === 'SENTINEL' ? '*-1\r\n' : undefined))
+    const transport = open({ sentinel: { urls: [ignorant.url, knows.url], name: 'main' } })
+    await expect(transport.send(get)).rejects.toEqual(code('STORE_UNAVAILABLE', { maybeExecuted: false }))
+    expect(replica.heard).not.toContain('GET')
+    named = primary
+    await expect.poll(() => transport.send(get).catch(() => undefined), { timeout: 3000 }).toBe('master')
+  })
+})
+
+describe('an option of tcpStore', () => {
+  const urls = ['redis://127.0.0.1:1']
+  it.each([
+    [{ url: 'rediss://h', tls: 5 }],
+    [{ url: 'rediss://h', tls: null }],
+    [{ url: urls, natMap: [] }],
+    [{ url: urls, natMap: { 'a:1': 5 } }],
+    [{ url: urls, natMap: { 'a:1': null } }],
+    [{ url: urls, natMap: { 'a:1': { host: '', port: 1 } } }],
+    [{ url: urls, natMap: { 'a:1': { host: 'b', port: '1' } } }],
+    [{ url: urls, natMap: { 'a:1': { host: 'b', port: 65_536 } } }],
+    [{ sentinel: { name: 'main' } }],
+    [{ sentinel: { urls: 5, name: 'main' } }],
+    // A replica is one of a Cluster's: with Sentinels it would be left out without a word.
+    [{ sentinel: { urls, name: 'main' }, reads: 'replica' }],
+  ])('refuses %j', (options) => {
+    expect(() => tcpStore(options as never)).toThrow(code('INVALID_ARGUMENT'))
+  })
+  it('takes a NAT map of a Cluster', () => {
+    tcpStore({ url: urls, natMap: { 'a:1': { host: 'b', port: 65_535 } } })
+  })
+})
