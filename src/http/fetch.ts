@@ -1,5 +1,5 @@
 import { now } from '../runtime/clock.ts'
-import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, tellStatus } from './answer.ts'
+import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
 import type { Engine } from './engine.ts'
@@ -77,6 +77,10 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     if (instead) return instead
     if (stored?.noStale) return gatewayTimeout()
     throw error
+  }
+  if (!isFinal(response)) {
+    done(undefined, true)
+    return response
   }
   const received: Received = {
     status: response.status,
@@ -185,7 +189,8 @@ async function passHead(task: FetchTask, received: Received, response: Response,
   const { engine, plan, stored, fetching, story } = task
   if (stored && fetching && response.status === 200) {
     const known = headersOf(stored.fields)
-    if (agreesWithHead(known, received.headers)) await (await freshen(task, stored, received, done)).body?.cancel()
+    if (agreesWithHead(known, received.headers, stored.length))
+      await (await freshen(task, stored, received, done)).body?.cancel()
     else await drop(engine, plan)
   }
   done(undefined, true)

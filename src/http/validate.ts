@@ -74,9 +74,12 @@ export function trimTo304(headers: Headers): void {
 }
 
 /** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */
-export function agreesWithHead(stored: Headers, head: Headers): boolean {
-  return ['etag', 'last-modified', 'content-length'].every(
-    (name) => !head.has(name) || !stored.has(name) || head.get(name) === stored.get(name),
+export function agreesWithHead(stored: Headers, head: Headers, storedLength: number): boolean {
+  const isSame = (name: string, known: string | null): boolean =>
+    known === null || !head.has(name) || head.get(name) === known
+  return (
+    isSame('content-length', `${storedLength}`) &&
+    ['etag', 'last-modified'].every((name) => isSame(name, stored.get(name)))
   )
 }
 
