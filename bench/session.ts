@@ -51,8 +51,8 @@ const request = (cookie?: string) => ({
   connection: { encrypted: false },
 })
 interface Opened {
-  session?: { user?: number; save(done: (error?: unknown) => void): void }
-  sessionID?: string
+  session?: { user?: number; save(done: (error?: unknown) => void): void } | undefined
+  sessionID?: string | undefined
 }
 const answer = (end: () => void) => ({
   _header: 'sent',
@@ -66,7 +66,7 @@ const answer = (end: () => void) => ({
 /** Calls the middleware. `onEnd` is called at the end of the answer, which the returned function brings about. */
 const run = (cookie?: string, onEnd = (): void => {}): Promise<Opened & { end(): void }> =>
   new Promise((resolve, reject) => {
-    const asked: Opened = request(cookie)
+    const asked: Opened & ReturnType<typeof request> = request(cookie)
     const answered = answer(onEnd)
     const next = (error?: unknown): void =>
       error ? reject(error) : resolve({ session: asked.session, sessionID: asked.sessionID, end: () => answered.end() })

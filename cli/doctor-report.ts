@@ -1,5 +1,5 @@
 import { isHitherError } from 'hither'
-import { NoFeed } from './doctor-features.ts'
+import { NoFeed, WrongResult } from './doctor-features.ts'
 
 export interface Check {
   readonly name: string
@@ -46,7 +46,9 @@ const REPLIES: Readonly<Record<string, string>> = {
 export function reasonOf(error: unknown): string {
   if (error instanceof NoFeed) return 'no messages arrive: near.maxAge alone bounds how stale a near value is'
   if (!isHitherError(error))
-    return error instanceof Error && error.constructor === Error ? error.message : 'an unexpected error'
+    return error instanceof WrongResult || (error instanceof Error && error.constructor === Error)
+      ? error.message
+      : 'an unexpected error'
   const reply = String((error as { reply?: unknown }).reply ?? '')
   return REPLIES[reply] ?? `${error.code}: ${error.message}`
 }

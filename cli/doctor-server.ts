@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import type { VisitedBucket } from './doctor-nats.ts'
 import type { Check } from './doctor-report.ts'
 import { askServer, type OpenedStore } from './stores.ts'
 
@@ -21,10 +22,10 @@ const NAMES: readonly (readonly [field: string, system: string])[] = [
   ['redis_version', 'Redis'],
 ]
 
-export async function identify({ store, kind, place }: OpenedStore): Promise<Identity> {
+export async function identify({ store, kind, place }: OpenedStore, bucket?: VisitedBucket): Promise<Identity> {
   const info = new Map<string, string>()
   if (kind === 'memcached') return { system: 'Memcached', version: await memcachedVersion(place), info }
-  if (kind === 'nats') return { system: 'NATS', version: 'unknown', info }
+  if (kind === 'nats') return { system: 'NATS', version: bucket?.version ?? 'unknown', info }
   for (const section of ['server', 'memory']) {
     const text = await askServer(store, 'INFO', section)
     for (const [, name = '', value = ''] of String(text ?? '').matchAll(/^(\w+):(.*?)\r?$/gm)) info.set(name, value)

@@ -5,6 +5,8 @@ export interface Watched {
   readonly store: AtomicStore
   /** Waits for the calls under way, deletes every key, and rejects as the store does. */
   clean(): Promise<void>
+  /** What the last call that failed rejected with, once; undefined: none failed since. */
+  takeFault(): unknown
   /** From now on every call rejects with the reason. */
   stop(reason: unknown): void
 }
@@ -16,10 +18,16 @@ export function watched(store: AtomicStore): Watched {
   const keys = new Set<string>()
   const running = new Set<Promise<unknown>>()
   let stopped: { readonly reason: unknown } | undefined
+  let fault: unknown
   const call = <T>(touched: readonly string[], run: () => Promise<T>): Promise<T> => {
     if (stopped) return Promise.reject(stopped.reason)
     for (const key of touched) keys.add(key)
-    const promise = run().finally(() => running.delete(promise))
+    const promise = run()
+      .catch((error: unknown) => {
+        fault = error
+        throw error
+      })
+      .finally(() => running.delete(promise))
     running.add(promise)
     return promise
   }
@@ -48,6 +56,11 @@ export function watched(store: AtomicStore): Watched {
         : {}),
       ...(publish ? { publish: publish.bind(store) } : {}),
       ...(subscribe ? { subscribe: subscribe.bind(store) } : {}),
+    },
+    takeFault() {
+      const taken = fault
+      fault = undefined
+      return taken
     },
     stop(reason) {
       stopped = { reason }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { isHitherError } from 'hither'
-import { aclOf, FEATURES, write } from './doctor-features.ts'
+import { aclOf, FEATURES, WrongResult, write } from './doctor-features.ts'
+import { type VisitedBucket, visitBucket } from './doctor-nats.ts'
 import { type Check, type Latency, latencyOf, type Report, reasonOf, textOf } from './doctor-report.ts'
 import { evictionOf, identify } from './doctor-server.ts'
 import { type Watched, watched } from './doctor-store.ts'
@@ -17,7 +18,8 @@ export const DOCTOR_HELP: string = `hither doctor: checks what a server of yours
   --for LIST      of ${Object.keys(FEATURES).join(', ')}: the exit code is 0 when all of these work
                   default all but near
   --json          prints one JSON text: system, version, latency, checks, acl
-  A url is redis:, rediss:, memcached: or memcacheds:, or https: with a token in HITHER_TOKEN or UPSTASH_REDIS_REST_TOKEN.
+  A url is redis:, rediss:, valkey:, valkeys:, unix:, memcached: or memcacheds:, nats://host:4222/bucket,
+  or https: with a token in HITHER_TOKEN or UPSTASH_REDIS_REST_TOKEN.
   Exit code 1: something asked for does not work, or the server cannot be reached. 2: wrong usage.
   Its keys are under a prefix made for each run, and are deleted at the end.
 `
@@ -34,6 +36,8 @@ interface Visit extends OpenedStore {
   readonly namespace: string
   readonly asked: readonly string[]
   readonly stopped: Promise<never>
+  /** Of NATS. */
+  readonly bucket: VisitedBucket | undefined
 }
 
 const say = (line: string): void => console.error(`  ${line}`)
@@ -63,9 +67,10 @@ export async function doctor(args: string[]): Promise<void> {
   const namespace = `hither-doctor-${randomBytes(6).toString('hex')}`
   const { stopped, isStopped } = onSignals(watch)
   console.error(`hither doctor: ${opened.place}, keys under ${namespace}`)
+  const bucket = opened.kind === 'nats' ? await visitBucket(url, namespace) : undefined
   let report: Report
   try {
-    report = await examine({ ...opened, watch, namespace, asked, stopped })
+    report = await examine({ ...opened, watch, namespace, asked, stopped, bucket })
   } catch (error) {
     if (!isStopped()) console.error(`hither: ${reasonOf(error)}`)
     report = { system: 'unknown', version: 'unknown', latency: {}, checks: [unreachable(error)], acl: null }
@@ -74,6 +79,7 @@ export async function doctor(args: string[]): Promise<void> {
     .clean()
     .catch((error: unknown) => say(`its keys could not be deleted, and end within a minute: ${reasonOf(error)}`))
   await opened.store.close()
+  await bucket?.leave().catch(() => say('the bucket that was made for the checks could not be deleted'))
   if (isStopped()) process.exit(1)
   const text = json ? JSON.stringify(report) : textOf(report)
   const works = asked.every((name) => report.checks.some((check) => check.name === name && check.ok))
@@ -109,7 +115,7 @@ async function examine(visit: Visit): Promise<Report> {
   // A read is the least that every user may do. What it rejects with says why nothing else would work.
   await orStop(store.get(`${namespace}:reach`).catch(orRefused))
   checks.push({ name: 'reach', ok: true, costs: '' })
-  const { system, version, info } = await orStop(identify(visit))
+  const { system, version, info } = await orStop(identify(visit, visit.bucket))
   say(`${system} ${version}`)
   const check = async (name: string, work: () => Promise<string | undefined>): Promise<void> => {
     const result = await orStop(
@@ -126,14 +132,21 @@ async function examine(visit: Visit): Promise<Report> {
   await check('operations', () => tryOperations(visit, scripts, info.has('garnet_version')))
   for (const [name, feature] of Object.entries(FEATURES)) {
     await check(name, async () => {
-      await feature.run({ store: watch.store, namespace })
+      watch.takeFault()
+      await feature.run({ store: watch.store, namespace }).catch((error: unknown) => {
+        // What the store refused says more.
+        throw (error instanceof WrongResult && watch.takeFault()) || error
+      })
       return undefined
     })
   }
   checks.push(await orStop(evictionOf(visit, info)))
   const latency = await measure(visit, orStop)
-  const acl = kind === 'redis' || kind === 'rest' ? aclOf(asked, scripts !== false) : null
-  return { system, version, latency, checks, acl: kind === 'rest' ? null : acl }
+  // A user without either way is offered the cheaper one.
+  const runs = scripts !== false || !checks.some(({ name, ok }) => name === 'operations' && ok)
+  const cluster = store.transport?.cluster === true
+  const acl = kind === 'redis' ? aclOf(asked, { scripts: runs, cluster }) : null
+  return { system, version, latency, checks, acl }
 }
 
 /** A refusal is an answer: the server is there. */

@@ -40,42 +40,52 @@ function parse(args: string[]) {
   })
   const [from, to] = positionals
   if (!from || !to || positionals.length > 2) fail('migrate takes two urls: FROM and TO')
-  if (from === to) fail('FROM and TO are one url')
+  checkUrl(from)
+  checkUrl(to)
+  if (targetOf(from) === targetOf(to)) fail('FROM and TO are one place')
   for (const name of ['rate', 'megabytes'] as const)
     if (!/^[1-9]\d{0,8}$/.test(values[name])) fail(`--${name} is a whole number above 0`)
   if (values.state === '') fail('--state is the name of a file')
   return { ...values, from, to }
 }
 
-/** One file for each pair of systems and namespace; no part of its name comes from a password. */
-function stateFile({ from, to, namespace, state, keep }: ReturnType<typeof parse>): string {
-  const of = [
-    placeOf(from),
-    /\/\d+$/.exec(from)?.[0] ?? '',
-    placeOf(to),
-    /\/\d+$/.exec(to)?.[0] ?? '',
-    namespace ?? '*',
-    keep,
-  ]
-  const digest = createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, 12)
-  return resolve(state ?? `hither-migrate-${digest}.json`)
+/** Where a url leads: hosts, ports, and the database, the bucket or the socket. Nothing of it comes from a password. */
+function targetOf(url: string): string {
+  const scheme = url.slice(0, url.indexOf(':')).replace('valkey', 'redis')
+  const path = scheme === 'unix' ? url.replace(/^.*@/, '') : (/^[^/?#]*:\/\/[^/?#]*([^#]*)$/.exec(url)?.[1] ?? '')
+  return `${scheme} ${placeOf(url)} ${path.replace(/^\/0?$/, '')}`
 }
 
-function stateIn(file: string): MigrateState {
+/** Which run it is: a state that another one wrote would have this one skip what its target lacks. */
+function runOf({ from, to, namespace, keep }: ReturnType<typeof parse>): string {
+  const parts = [targetOf(from), targetOf(to), namespace ?? '*', keep]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)
+}
+
+function stateIn(file: string, run: string): MigrateState {
+  const unreadable = (): never =>
+    fail('the state cannot be read: remove it to begin anew, or name another with --state')
   return {
     async load() {
+      let text: string
       try {
-        return readFileSync(file, 'utf8')
+        text = readFileSync(file, 'utf8')
       } catch (error) {
-        if ((error as { code?: string }).code === 'ENOENT') return undefined
-        return fail('the state cannot be read: name another file with --state')
+        return (error as { code?: string }).code === 'ENOENT' ? undefined : unreadable()
       }
+      const of = /^\{"run":"([0-9a-f]{12})"/.exec(text)?.[1] ?? unreadable()
+      if (of !== run) fail('the state is that of another run: remove it to begin anew, or name another with --state')
+      return text
     },
     async save(text) {
       if (text === undefined) return rmSync(file, { force: true })
-      // Whole or not at all, also where the process is killed meanwhile.
-      writeFileSync(`${file}.new`, text, { mode: 0o600 })
-      renameSync(`${file}.new`, file)
+      try {
+        // Whole or not at all, also where the process is killed meanwhile.
+        writeFileSync(`${file}.new`, JSON.stringify({ run, ...JSON.parse(text) }), { mode: 0o600 })
+        renameSync(`${file}.new`, file)
+      } catch {
+        fail('the state cannot be written: name another file with --state')
+      }
     },
   }
 }
@@ -132,12 +142,11 @@ function textOf({ copied, bytes, gone, kept, notMoved }: MigrateResult): string 
 export async function migrateCommand(args: string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return void console.log(MIGRATE_HELP)
   const given = parse(args)
-  checkUrl(given.from)
-  checkUrl(given.to)
   const { env } = process
   const from = await openStore(given.from, { names: ['HITHER_FROM_TOKEN', 'HITHER_TOKEN'], env })
   const to = await openStore(given.to, { names: ['HITHER_TO_TOKEN', 'HITHER_TOKEN'], env })
-  const file = stateFile(given)
+  const run = runOf(given)
+  const file = resolve(given.state ?? `hither-migrate-${run}.json`)
   const stop = new AbortController()
   let signals = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -155,7 +164,7 @@ export async function migrateCommand(args: string[]): Promise<void> {
       existing: given.keep ? 'keep' : 'replace',
       keysPerSecond: Number(given.rate),
       bytesPerSecond: Number(given.megabytes) * 1_000_000,
-      state: stateIn(file),
+      state: stateIn(file, run),
       signal: stop.signal,
       onProgress: progress.show,
     })

@@ -36,14 +36,28 @@ const rest: Open = async (url, { names, env }) => {
   if (!token) throw new HitherError('MISSING_CREDENTIALS', `no token: set ${names[0]}`)
   return { store: upstashStore({ url, token, timeoutMs: 10_000 }), kind: 'rest' }
 }
-/** `nats://user:password@host:port/bucket`. */
+export interface NatsParts {
+  readonly servers: string
+  readonly bucket: string
+  readonly connect: { readonly user?: string; readonly pass?: string }
+}
+
+/** Parts of `nats://user:password@host:port/bucket`. Throws `INVALID_URL`. */
+export function partsOfNats(url: string): NatsParts {
+  try {
+    const { username, password, host, pathname } = new URL(url)
+    const bucket = /^\/([\w-]+)$/.exec(pathname)?.[1]
+    const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
+    if (host && bucket) return { servers: `nats://${host}`, bucket, connect }
+  } catch {
+    // Its message would quote the url.
+  }
+  throw new HitherError('INVALID_URL', 'a url of NATS names its bucket: nats://host:4222/bucket')
+}
+
 const nats: Open = async (url) => {
-  const { username, password, host, pathname } = new URL(url)
-  const bucket = pathname.slice(1)
-  if (!bucket) throw new HitherError('INVALID_URL', 'a url of NATS names its bucket: nats://host:4222/bucket')
   const { natsStore } = await import('hither/nats')
-  const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
-  return { store: natsStore({ servers: `nats://${host}`, bucket, connect, timeoutMs: 10_000 }), kind: 'nats' }
+  return { store: natsStore({ ...partsOfNats(url), timeoutMs: 10_000 }), kind: 'nats' }
 }
 
 /** By the scheme of a url. An adapter is loaded when a url asks for it. */

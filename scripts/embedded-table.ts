@@ -1,8 +1,9 @@
 /**
  * Writes `src/embedded/table-rows.ts`: a row for each command of Redis 8, as a server of that version says it, and for
- * the JSON commands, which that server lacks.
+ * the JSON commands, which that server lacks; and `src/embedded/help-texts.ts`: what its commands with subcommands say to
+ * HELP.
  *
- *   node scripts/embedded-table.ts          asks a server of its own, and writes the file
+ *   node scripts/embedded-table.ts          asks a server of its own, and writes the files
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +14,9 @@ type Nested = string | number | readonly Nested[]
 
 const HEAD = `// Written by scripts/embedded-table.ts, which asks a Redis 8. Do not edit; table.ts says how a row is read.
 export const TABLE_ROWS: string = `
+
+const HELP_HEAD = `// Written by scripts/embedded-table.ts, which asks a Redis 8. Do not edit; families/help.ts says how it is read.
+export const HELP_TEXTS: string = `
 
 /** Of a flat list of names and values, the value of a name. */
 const field = (list: Nested, name: string): Nested | undefined => {
@@ -91,11 +95,27 @@ const server = await startServer('redis8')
 const client = new Redis(server.url)
 const info = (await client.call('COMMAND')) as Nested[]
 const docs = (await client.call('COMMAND', 'DOCS')) as Nested
+/** Left out: what they offer is for those who work on Redis itself, or needs a cluster. */
+const isSilent = (name: string): boolean => /^(cluster|debug|latency|module)$/.test(name)
+const containers = info.flatMap((one) => {
+  const [name, , , , , , , , , children] = one as Nested[]
+  const names = (children as Nested[]).map((child) => (child as string[])[0])
+  return names.includes(`${name}|help`) && !isSilent(name as string) ? [name as string] : []
+})
+const helps: string[] = []
+for (const name of containers.sort()) {
+  const lines = (await client.call(name, 'HELP')) as string[]
+  // The first line and those of HELP itself are alike everywhere.
+  helps.push([name, ...lines.slice(1, -2)].join('\n'))
+}
 client.disconnect()
 await server.stop()
 const known = info.filter((one) => !/^V[A-Z]+$/.test((one as string[])[0] as string))
 const all = known.flatMap((one) => rows(one, field(docs, (one as string[])[0] as string) ?? []))
 const text = [...all.sort(), ...JSON_ROWS.trim().split('\n').map(jsonRow)].join('\n')
-const file = fileURLToPath(new URL('../src/embedded/table-rows.ts', import.meta.url))
-writeFileSync(file, `${HEAD}\`\n${text.replaceAll('`', "'").replaceAll('\\', '\\\\')}\n\`\n`)
+const quoted = (content: string): string => `\`\n${content.replace(/[`\\]/g, '\\$&')}\n\`\n`
+const write = (name: string, content: string): void =>
+  writeFileSync(fileURLToPath(new URL(`../src/embedded/${name}.ts`, import.meta.url)), content)
+write('table-rows', HEAD + quoted(text))
+write('help-texts', HELP_HEAD + quoted(helps.join('\n\n')))
 console.log(`${all.length} rows of ${known.length} commands`)

@@ -38,11 +38,11 @@ const entries: readonly Entry[] = [
     target: 5000,
     budget: 32_780,
   },
-  { name: 'mini + upstashStore', takes: { ...mini, ...upstash }, target: 13_000, budget: 30_670 },
+  { name: 'mini + upstashStore', takes: { ...mini, ...upstash }, target: 13_000, budget: 30_780 },
   {
     name: 'mini with tags + upstashStore',
     takes: { 'src/cache/mini.ts': '{ createCache, tags }', ...upstash },
-    budget: 31_290,
+    budget: 31_370,
   },
   { name: 'hither/plain on top of core', takes: { 'src/cache/parts/format-plain.ts': 'plain' }, onTop: true },
   {
@@ -91,7 +91,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 77_900 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 82_900 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },
@@ -106,7 +106,7 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 7_490,
+    budget: 7_660,
   },
   { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_770 },
   {
@@ -122,7 +122,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/lock/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 1600,
-    budget: 3_060,
+    budget: 3_140,
   },
   ...['counter', 'token', 'once', 'idempotency'].map(
     (name): Entry => ({
@@ -154,14 +154,14 @@ const entries: readonly Entry[] = [
     takes: { 'src/http/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 6000,
-    budget: 17_210,
+    budget: 17_300,
   },
   {
     name: 'hither/structures beside createCache + upstashStore',
     takes: { 'src/structures/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 3500,
-    budget: 6_960,
+    budget: 7_260,
   },
   {
     name: 'one structure (hash) beside createCache + upstashStore',

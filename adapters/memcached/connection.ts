@@ -120,7 +120,11 @@ export function openConnection(
         isBlocked = false
         flush()
       },
-      onEnd: (cause) => finish(unavailable('the connection ended', cause)),
+      onEnd(cause) {
+        const { code, name } = (cause ?? {}) as { readonly code?: string; readonly name?: string }
+        const what = state === 'opening' ? 'not connected' : 'the connection ended'
+        finish(unavailable(`${what} (${code ?? name ?? 'closed by the server'})`, cause))
+      },
     },
   )
 

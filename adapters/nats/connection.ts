@@ -119,12 +119,19 @@ async function connect(options: Checked, onGone: () => void): Promise<Parts> {
   }
 }
 
+interface Fault {
+  readonly name?: string
+  readonly code?: string
+  readonly cause?: { readonly code?: string }
+}
+
 function translated(error: unknown): HitherError {
-  const { name = '', code = '' } = (error ?? {}) as { readonly name?: string; readonly code?: string }
+  const { name = '', code = '', cause } = (error ?? {}) as Fault
   if (/^(Authorization|UserAuthenticationExpired|PermissionViolation)Error$/.test(name)) return unauthorized(error)
   if (code === 'ERR_MODULE_NOT_FOUND') {
     const packages = '@nats-io/nats-core, and for nats:// urls @nats-io/transport-node'
     return new HitherError('UNSUPPORTED', `hither/nats needs ${packages}: npm install them`, { cause: error })
   }
-  return unavailable('no connection, see cause', error)
+  // Only a code or a name: a message may quote what was sent.
+  return unavailable(`not connected (${code || cause?.code || name})`, error)
 }

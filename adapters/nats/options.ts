@@ -66,17 +66,31 @@ const KNOWN: { readonly [K in keyof NatsServersOptions | keyof NatsConnectionOpt
 const WEB = /^wss?:\/\//
 const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/
 
+/** The client leaves out without a word what it does not use of a url. */
+function checkUrl(url: string, isWeb: boolean): void {
+  const whole = url.includes('://') ? url : `nats://${url}`
+  const malformed = new HitherError('INVALID_URL', 'a url of NATS looks like nats://host:4222')
+  if (!URL.canParse(whole)) throw malformed
+  const { hostname, username, password, pathname, search, hash } = new URL(whole)
+  if (username || password) throw new HitherError('INVALID_URL', 'user and password of NATS go into connect')
+  if (!hostname || (!isWeb && (search || hash || pathname.length > 1))) throw malformed
+}
+
 /** Throws `INVALID_ARGUMENT`, `INVALID_URL` or `INVALID_KEY` (the bucket's name). */
 export function checkOptions(options: NatsStoreOptions): Checked {
   checkNames('natsStore', options, Object.keys(KNOWN))
   const { bucket, storage = 'file', reads = 'leader', connection, connect = {} } = options ?? {}
-  const servers = typeof options?.servers === 'string' ? [options.servers] : (options?.servers ?? [])
+  const servers: unknown = typeof options?.servers === 'string' ? [options.servers] : (options?.servers ?? [])
   if (typeof bucket !== 'string' || !/^[\w-]{1,128}$/.test(bucket)) {
     throw new HitherError('INVALID_KEY', 'bucket is a name of letters, digits, _ and -')
   }
   if (storage !== 'file' && storage !== 'memory') throw invalid("storage is 'file' or 'memory'")
   if (reads !== 'leader' && reads !== 'any') throw invalid("reads is 'leader' or 'any'")
+  if (!Array.isArray(servers)) throw invalid('servers is a url, or an array of urls')
   if ((connection === undefined) === (servers.length === 0)) throw invalid('natsStore takes servers or a connection')
+  if (typeof connect !== 'object' || connect === null || (connection && options.connect)) {
+    throw invalid('connect is an object of options for the client, beside servers')
+  }
   if (connection && typeof connection.publish !== 'function') {
     throw invalid('connection is one that connect() of @nats-io/transport-node resolved to, not its promise')
   }
@@ -85,6 +99,7 @@ export function checkOptions(options: NatsStoreOptions): Checked {
     if (typeof url !== 'string' || !(isWeb ? WEB : TCP).test(url)) {
       throw new HitherError('INVALID_URL', 'servers are all nats:// or tls://, or all ws:// or wss://')
     }
+    checkUrl(url, isWeb)
   }
   const number = (name: keyof BucketOptions, fallback: number, most = Number.MAX_SAFE_INTEGER): number => {
     const value = options[name] ?? fallback

@@ -28,11 +28,15 @@ export function splitName(name: string): { readonly host: string; readonly port:
 
 /**
  * Reads the reply to CLUSTER SLOTS into a table by slot. `asked`: the host that answered, which is what an empty one means.
- * Throws `BAD_REPLY` for any other form, and `STORE_UNAVAILABLE` for an error reply or a table without a slot.
+ * Throws `BAD_REPLY` for any other form, `UNAUTHORIZED` for a user that may not ask, and `STORE_UNAVAILABLE` for any other
+ * error reply or a table without a slot.
  * https://redis.io/docs/latest/commands/cluster-slots/
  */
 export function readSlots(reply: Wire, asked: string, natMap: NatMap): (SlotNodes | undefined)[] {
   if (reply instanceof ReplyError) {
+    if (reply.word === 'NOPERM') {
+      throw new HitherError('UNAUTHORIZED', 'the user may not ask which node serves which key: it needs +cluster|slots')
+    }
     throw new HitherError('STORE_UNAVAILABLE', `the server told no slots: ${reply.word}`, { retryable: true })
   }
   if (!Array.isArray(reply)) throw malformed()

@@ -15,6 +15,7 @@ import { readForCaller } from './read.ts'
 import { endsInTime } from './reading.ts'
 import { epochOf, versionsForWrite, writeStamped } from './stamped-write.ts'
 import { bounded, commandCall, deleteKeys, nothing, runStep } from './store-calls.ts'
+import { pendingFill } from './store-reads.ts'
 import type { Captured, SetOptions, WriteOptions } from './types.ts'
 import { type Coded, encodeValue } from './value-form.ts'
 import type { Stamp } from './versions.ts'
@@ -116,11 +117,13 @@ export function detachLoadsAndWrite<T>(
   work: () => Promise<T>,
   { limit, ready }: { readonly limit: Limit; readonly ready: Promise<unknown> | undefined },
 ): Promise<T> {
-  const detach = (): Promise<unknown>[] => targets.flatMap((to) => detachLoad(core, to) ?? [])
+  const { guardsFills } = core.format.leases
+  // A write before this one may have detached the load and given up before the fill arrived.
+  const detach = (): Promise<unknown>[] =>
+    targets.flatMap((to) => detachLoad(core, to) ?? (guardsFills ? undefined : pendingFill(core, to)) ?? [])
   let fillings = detach()
   // Its call may have ended before its turn.
   ready?.catch(nothing)
-  const { guardsFills } = core.format.leases
   if (guardsFills && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
   return core.queue.run(targets, true, limit, async () => {
     if (ready) await within(ready, limit)

@@ -4,6 +4,7 @@ import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Schema } from '../protocol/schema.ts'
+import { checkKey } from '../store/checks.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createInbox } from './inbox.ts'
 import { wayOf } from './ways.ts'
@@ -65,6 +66,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   const { schema } = options
   const full = storedKey(checkNamespace(namespace), name)
   const { publish, listen } = wayOf(space.store)
+  // UTF-8 makes another name of half a surrogate pair: no message, and no word that it has subscribed, would come back.
+  checkKey(full, space.store.traits)
 
   const conform = async (value: unknown): Promise<T> => {
     if (!schema) return value as T

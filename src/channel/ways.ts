@@ -46,12 +46,14 @@ function inProcess(store: AtomicStore): Way {
   const all = channels
   return {
     async publish(channel, message, call) {
-      call?.signal?.throwIfAborted()
+      // Rejects where the store was closed.
+      await store.ready(call)
       const listeners = [...(all.get(channel) ?? [])]
       for (const listener of listeners) listener(message)
       return listeners.length
     },
     async listen(channel, onMessage) {
+      await store.ready()
       const listener: Listener = (message) => onMessage(message)
       const listeners = all.get(channel) ?? new Set()
       all.set(channel, listeners.add(listener))

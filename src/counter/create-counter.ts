@@ -82,13 +82,13 @@ export function createCounter(options: CounterOptions): Counter {
     if (typeof key === 'string' && key !== '') return keyUnder(prefix, key)
     throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
   }
-  const add = async (key: string, by: number, call: Call | undefined): Promise<number | undefined> => {
-    checkWhole(by, 'a count')
+  const add = async (key: string, by: number, sign: 1 | -1, call?: Call): Promise<number | undefined> => {
+    const change = checkWhole(by, 'a count') * sign
     const at = keyOf(key)
     const stored = typeof at === 'string' ? at : await at
     const reply = await (windowMs
-      ? store.run(addToWindow, stored, [by, ...bounds, bucketUs, buckets, lifeMs], call)
-      : store.run(addToCount, stored, [by, ...bounds, lifeMs], call))
+      ? store.run(addToWindow, stored, [change, ...bounds, bucketUs, buckets, lifeMs], call)
+      : store.run(addToCount, stored, [change, ...bounds, lifeMs], call))
     if (reply === 'OVERFLOW') throw new HitherError('OVERFLOW', 'a count has at most 2^53 - 1')
     return reply === null ? undefined : Number(reply)
   }
@@ -98,8 +98,8 @@ export function createCounter(options: CounterOptions): Counter {
     windowMs ? total(key, call) : (countOf(await store.get(await keyOf(key), call)) ?? 0)
 
   return {
-    increment: (key, by = 1, call) => add(key, by, call),
-    decrement: (key, by = 1, call) => add(key, -by, call),
+    increment: (key, by = 1, call) => add(key, by, 1, call),
+    decrement: (key, by = 1, call) => add(key, by, -1, call),
     get,
     async getMany(keys, call) {
       if (!Array.isArray(keys)) throw invalid('keys are an array')

@@ -7,6 +7,7 @@ import {
   type Queued,
   type Tracking,
   type User,
+  type Wait,
   type Waiting,
 } from './contracts.ts'
 import type { Database } from './database.ts'
@@ -172,7 +173,8 @@ export class EngineClient implements Client {
   }
   /** Reports a change: to who watches, waits, tracks, or hears keyspace events of the class `kind`. */
   changed(key: string, kind: string, event: string): void {
-    this.engine.changed(this.db, key, kind, event, this)
+    this.engine.touched(this.db, key, this)
+    this.engine.notify(this.db, key, kind, event)
   }
   /** Reports an event without a change of its own. */
   notify(key: string, kind: string, event: string): void {
@@ -180,16 +182,10 @@ export class EngineClient implements Client {
   }
 
   /** Waits until one of `keys` has a value of `kind`, then the command is run again. */
-  wait(
-    keys: readonly string[],
-    kind: string,
-    timeoutMs: number,
-    onTimeout: Reply = NULL_ARRAY,
-    untilGone = false,
-  ): Outcome {
-    if (!this.mayWait) return onTimeout
+  wait(wait: Wait): Outcome {
+    if (!this.mayWait) return NULL_ARRAY
     if (this.retrying) return LATER
-    this.engine.waiters.add(this, keys, kind, timeoutMs, onTimeout, untilGone)
+    this.engine.waiters.add(this, wait)
     return LATER
   }
 

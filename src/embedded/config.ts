@@ -1,5 +1,5 @@
 import type { Engine, EngineConfig } from './contracts.ts'
-import { fail } from './reply.ts'
+import { fail, quoting } from './reply.ts'
 
 const DEFAULTS = `
 acllog-max-len 128|activedefrag no|activerehashing yes|appendfsync everysec|appendonly no|bind 127.0.0.1
@@ -60,13 +60,13 @@ export function createConfig(engine: Engine, options: ConfigOptions): EngineConf
   }
   values.set('requirepass', options.password ?? '')
   const bad = (name: string, why: string): never =>
-    fail(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`)
+    fail(quoting`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`)
   const config: EngineConfig = {
     values,
     events: new Set(),
     set(name, value) {
       const old = values.get(name)
-      if (old === undefined) fail(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`)
+      if (old === undefined) fail(quoting`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`)
       if (IMMUTABLE.test(name)) bad(name, "can't set immutable config")
       if (name === 'maxmemory') {
         const bytes = parseMemory(value) ?? bad(name, 'argument must be a memory value')

@@ -52,6 +52,17 @@ export interface Queued {
   readonly args: readonly string[]
 }
 
+/** What a blocking command waits for. */
+export interface Wait {
+  readonly keys: readonly string[]
+  /** The type of value that ends it. */
+  readonly kind: 'list' | 'zset' | 'stream'
+  /** 0 waits without an end. */
+  readonly timeoutMs: number
+  /** It is tried again, too, when its key is deleted. @default false */
+  readonly untilGone?: boolean
+}
+
 /** Of a client that waits for a key. */
 export interface Waiting {
   readonly args: readonly string[]
@@ -60,7 +71,6 @@ export interface Waiting {
   readonly kind: string
   /** It is tried again, too, when its key is deleted. */
   readonly untilGone: boolean
-  readonly onTimeout: Reply
   cancelTimer: () => void
 }
 
@@ -104,6 +114,15 @@ export interface EngineConfig {
   /** Classes of keyspace events that are published; empty for none. */
   events: ReadonlySet<string>
   set(name: string, value: string): void
+}
+
+/** How a script is called. */
+export interface ScriptCall {
+  readonly keys: readonly string[]
+  readonly args: readonly string[]
+  readonly readOnly: boolean
+  /** What its errors call it. @default '@user_script' */
+  readonly on?: string
 }
 
 export interface Script {
@@ -164,7 +183,7 @@ export interface Client {
   removeIfEmpty(key: string, value: { readonly size: number }): void
   changed(key: string, kind: string, event: string): void
   notify(key: string, kind: string, event: string): void
-  wait(keys: readonly string[], kind: string, timeoutMs: number, onTimeout?: Reply, untilGone?: boolean): Outcome
+  wait(wait: Wait): Outcome
   describe(): string
 }
 
@@ -207,14 +226,7 @@ export interface Engine {
   }
   readonly waiters: {
     readonly count: number
-    add(
-      client: Client,
-      keys: readonly string[],
-      kind: string,
-      timeoutMs: number,
-      onTimeout: Reply,
-      untilGone: boolean,
-    ): void
+    add(client: Client, wait: Wait): void
     unblock(client: Client, error: Reply | undefined): boolean
     serve(): void
   }
@@ -229,14 +241,7 @@ export interface Engine {
     readonly libraries: Map<string, Library>
     load(text: string): Script
     loadLibrary(code: string): Library
-    run(
-      caller: Client,
-      script: Script,
-      keys: readonly string[],
-      args: readonly string[],
-      readOnly: boolean,
-      on?: string,
-    ): Reply
+    run(caller: Client, script: Script, call: ScriptCall): Reply
     flush(): void
   }
   connect(outlet: Outlet): Client
@@ -244,7 +249,7 @@ export interface Engine {
   execute(client: Client, args: readonly string[]): Outcome
   watch(client: Client, key: string): void
   unwatch(client: Client): void
-  changed(db: Database, key: string, kind: string, event: string, by?: Client): void
+  changed(db: Database, key: string, kind: string, event: string): void
   touched(db: Database, key: string, by?: Client): void
   appeared(db: Database, key: string): void
   cleared(db: Database): void

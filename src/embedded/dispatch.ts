@@ -1,6 +1,6 @@
 import { ReplyError } from '../store/transport.ts'
 import type { Client, Command, Engine, Outcome } from './contracts.ts'
-import { fail, QUEUED } from './reply.ts'
+import { fail, QUEUED, quoting } from './reply.ts'
 import { keyPositions } from './table.ts'
 import { mayRun } from './users.ts'
 
@@ -22,9 +22,9 @@ export const OOM = "OOM command not allowed when used memory > 'maxmemory'."
 function unknown(args: readonly string[]): string {
   let quoted = ''
   for (let i = 1; i < args.length && quoted.length < 128; i++) {
-    quoted += `'${(args[i] as string).slice(0, 128 - quoted.length)}' `
+    quoted += quoting`'${(args[i] as string).slice(0, 128 - quoted.length)}' `
   }
-  return `ERR unknown command '${(args[0] as string).slice(0, 128)}', with args beginning with: ${quoted}`.replace(
+  return quoting`ERR unknown command '${(args[0] as string).slice(0, 128)}', with args beginning with: ${quoted}`.replace(
     /[\r\n]/g,
     ' ',
   )
@@ -40,7 +40,7 @@ export function resolve(engine: Engine, args: readonly string[]): Command {
     if (child) command = child
     else if (!command.run) {
       return fail(
-        `ERR unknown subcommand '${sub.slice(0, 128).replace(/[\r\n]/g, ' ')}'. Try ${command.name.toUpperCase()} HELP.`,
+        quoting`ERR unknown subcommand '${sub.slice(0, 128).replace(/[\r\n]/g, ' ')}'. Try ${command.name.toUpperCase()} HELP.`,
       )
     }
   }

@@ -1,5 +1,6 @@
 import type { Engine } from './contracts.ts'
 import { dumpJson, loadJson } from './json-text.ts'
+import { type Int, parseInt64 } from './numbers.ts'
 import { SortedMap } from './sorted-map.ts'
 import { SortedSet } from './sorted-set.ts'
 import { createGroup, formatId, MAX_ID, MIN_ID, parseId, Stream } from './stream.ts'
@@ -9,6 +10,8 @@ import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 export type Dumped = readonly [type: string, ...parts: unknown[]]
 export type EngineDump = readonly (readonly [database: number, key: string, endMs: number | null, value: Dumped])[]
 
+/** JSON reads no more than 53 bits of a number: beyond them it is a text. */
+const whole = (value: Int): number | string => (typeof value === 'number' ? value : `${value}`)
 const number = (value: number): number | string => (Number.isFinite(value) ? value : `${value}`)
 
 function dumpStream(stream: Stream): Dumped {
@@ -16,7 +19,7 @@ function dumpStream(stream: Stream): Dumped {
   const groups = [...stream.groups].map(([name, group]) => ({
     name,
     last: formatId(group.lastId),
-    read: group.entriesRead === undefined ? null : Math.min(Number(group.entriesRead), Number.MAX_SAFE_INTEGER),
+    read: group.entriesRead === undefined ? null : whole(group.entriesRead),
     consumers: [...group.consumers.values()].map(({ name: own, seenMs, activeMs }) => [own, seenMs, activeMs]),
     pending: [...group.pending.range(MIN_ID, MAX_ID)].map(([id, one]) => [
       formatId(id),
@@ -25,7 +28,7 @@ function dumpStream(stream: Stream): Dumped {
       one.count,
     ]),
   }))
-  return ['x', entries, formatId(stream.lastId), formatId(stream.maxDeletedId), stream.entriesAdded, groups]
+  return ['x', entries, formatId(stream.lastId), formatId(stream.maxDeletedId), whole(stream.entriesAdded), groups]
 }
 
 export function dumpValue(value: Value): Dumped {
@@ -42,10 +45,12 @@ export function dumpValue(value: Value): Dumped {
 interface GroupDump {
   readonly name: string
   readonly last: string
-  readonly read: number | null
+  readonly read: number | string | null
   readonly consumers: readonly (readonly [string, number, number])[]
   readonly pending: readonly (readonly [string, string, number, number])[]
 }
+
+const loadWhole = (part: unknown): Int => (typeof part === 'string' ? (parseInt64(part) ?? 0) : (part as number))
 
 function loadStream([, entries, last, deleted, added, groups]: Dumped): Stream {
   const stream = new Stream()
@@ -53,10 +58,10 @@ function loadStream([, entries, last, deleted, added, groups]: Dumped): Stream {
   Object.assign(stream, {
     lastId: parseId(last as string),
     maxDeletedId: parseId(deleted as string),
-    entriesAdded: added,
+    entriesAdded: loadWhole(added),
   })
   for (const one of groups as GroupDump[]) {
-    const group = createGroup(parseId(one.last), one.read ?? undefined)
+    const group = createGroup(parseId(one.last), one.read === null ? undefined : loadWhole(one.read))
     stream.groups.set(one.name, group)
     for (const [name, seenMs, activeMs] of one.consumers)
       group.consumers.set(name, { name, seenMs, activeMs, pending: new SortedMap() })
@@ -100,6 +105,8 @@ export function loadValue(dumped: Dumped): Value {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is that of bytes
 const isText = (part: unknown): part is string => typeof part === 'string' && /^[\x00-\xff]*$/.test(part)
 const isCount = (part: unknown): boolean => Number.isSafeInteger(part)
+const isWhole = (part: unknown): boolean =>
+  isCount(part) || (typeof part === 'string' && parseInt64(part) !== undefined)
 const isRow = (row: unknown, ...tests: ((part: unknown) => boolean)[]): boolean =>
   Array.isArray(row) && row.length === tests.length && tests.every((test, i) => test(row[i]))
 const isList = (part: unknown, test: (item: unknown) => boolean): boolean => Array.isArray(part) && part.every(test)
@@ -111,7 +118,7 @@ const isGroup = (part: unknown): boolean => {
   return (
     isText(name) &&
     isText(last) &&
-    (read === null || isCount(read)) &&
+    (read === null || isWhole(read)) &&
     isList(consumers, (row) => isRow(row, isText, isCount, isCount)) &&
     isList(pending, (row) => isRow(row, isText, isText, isCount, isCount))
   )
@@ -124,7 +131,7 @@ export function isDumped(dumped: unknown): dumped is Dumped {
   if (type === 's' || type === 'j') return isText(part)
   if (type === 'x') {
     const isEntry = (row: unknown): boolean => isList(row, isText) && (row as string[]).length % 2 === 1
-    return isList(part, isEntry) && isText(last) && isText(deleted) && isCount(added) && isList(groups, isGroup)
+    return isList(part, isEntry) && isText(last) && isText(deleted) && isWhole(added) && isList(groups, isGroup)
   }
   if (!Array.isArray(part) || part.length === 0) return false
   if (type === 'l' || type === 't') return isList(part, isText)

@@ -126,12 +126,12 @@ export class Engine implements EngineParts {
     client.dirty = false
   }
 
-  /** What every change of a key goes through. */
-  changed(db: Database, key: string, kind: string, event: string, by?: Client): void {
-    this.touched(db, key, by)
+  /** What a change that no client made goes through. */
+  changed(db: Database, key: string, kind: string, event: string): void {
+    this.touched(db, key)
     this.notify(db, key, kind, event)
   }
-  /** As `changed`, without an event. */
+  /** What every change of a key goes through; `by` is the client that made it. */
   touched(db: Database, key: string, by?: Client): void {
     this.changes++
     if (this.#watchers.size > 0) {

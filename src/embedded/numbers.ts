@@ -32,6 +32,11 @@ export function add(a: Int, b: Int): Int | undefined {
   return shrink(BigInt(a) + BigInt(b))
 }
 
+/** The sum of two as a counter of 64 bits has it: past the largest it goes on at the smallest. */
+export function addWrapped(a: Int, b: Int): Int {
+  return add(a, b) ?? (shrink(BigInt.asIntN(64, BigInt(a) + BigInt(b))) as Int)
+}
+
 /** Exact; throws an error reply for what is no whole number of 64 bits. */
 export function exactInt(text: string | undefined, message: string = NOT_AN_INTEGER): Int {
   return parseInt64(text ?? '') ?? fail(message)

@@ -81,6 +81,11 @@ export const NULL_ARRAY: { readonly absent: 'array' } = { absent: 'array' }
 export const OK: Simple = new Simple('OK')
 export const QUEUED: Simple = new Simple('QUEUED')
 
+/** The text of an error that quotes arguments: Redis ends each of them at its first NUL. */
+export function quoting(parts: TemplateStringsArray, ...values: readonly (string | undefined)[]): string {
+  return parts.reduce((text, part, i) => text + (values[i - 1] ?? '').split('\0', 1)[0] + part)
+}
+
 /** Throws an error reply. Its text is Redis's own. */
 export function fail(message: string): never {
   throw new ReplyError(message)

@@ -1,6 +1,6 @@
 import { ReplyError } from '../store/transport.ts'
 import { EngineClient } from './client.ts'
-import type { Script } from './contracts.ts'
+import type { Script, ScriptCall } from './contracts.ts'
 import { type Client, type Engine, LATER, type Outcome, type Queued } from './contracts.ts'
 import { sha1 } from './digest.ts'
 import { type Library, libraryText, readLibrary, readRows } from './function-library.ts'
@@ -176,14 +176,7 @@ export class ScriptHost {
   }
 
   /** Runs a script as a client of its own, which has its caller's rights and database. */
-  run(
-    caller: Client,
-    script: Script,
-    keys: readonly string[],
-    args: readonly string[],
-    readOnly: boolean,
-    on = '@user_script',
-  ): Reply {
+  run(caller: Client, script: Script, { keys, args, readOnly, on = '@user_script' }: ScriptCall): Reply {
     const engine = this.#engine
     const inner = new EngineClient(engine, { reply() {}, push() {} })
     inner.isScript = true

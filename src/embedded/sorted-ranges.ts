@@ -67,8 +67,14 @@ export function readRanks(first: number, last: number): (set: SortedSet) => Rank
   })
 }
 
-/** The nodes of a part, backwards where that is asked for, without the first `offset`, at most `count`. */
-export function nodesOf(set: SortedSet, { from, to }: Ranks, backwards: boolean, offset = 0, count = -1): SortedNode[] {
+/** Which nodes of a part are wanted: from its end where `backwards`, and of those `count` after the first `offset`. */
+export interface Pick {
+  readonly backwards: boolean
+  readonly limit: readonly [offset: number, count: number] | undefined
+}
+
+export function nodesOf(set: SortedSet, { from, to }: Ranks, { backwards, limit }: Pick): SortedNode[] {
+  const [offset, count] = limit ?? [0, -1]
   const length = Math.max(0, to - from)
   if (offset < 0 || offset >= length) return []
   const most = count < 0 ? length - offset : Math.min(count, length - offset)

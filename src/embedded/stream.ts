@@ -1,4 +1,4 @@
-import { type Int, parseUint64 } from './numbers.ts'
+import { addWrapped, type Int, parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import { SortedMap } from './sorted-map.ts'
 
@@ -92,14 +92,14 @@ export const createGroup = (lastId: StreamId, entriesRead: Int | undefined): Gro
 export class Stream extends SortedMap<readonly string[]> {
   lastId: StreamId = MIN_ID
   maxDeletedId: StreamId = MIN_ID
-  entriesAdded = 0
+  entriesAdded: Int = 0
   readonly groups: Map<string, Group> = new Map()
   bytes = 0
 
   append(id: StreamId, fields: readonly string[]): void {
     this.set(id, fields)
     this.lastId = id
-    this.entriesAdded++
+    this.entriesAdded = addWrapped(this.entriesAdded, 1)
     for (const field of fields) this.bytes += field.length
   }
   /** Deletes an entry, or trims it. */
@@ -122,7 +122,7 @@ export class Stream extends SortedMap<readonly string[]> {
 }
 
 /** How many entries were added up to an id; undefined where that cannot be known. */
-export function addedUpTo(stream: Stream, id: StreamId): number | undefined {
+export function addedUpTo(stream: Stream, id: StreamId): Int | undefined {
   const { entriesAdded, size, lastId, maxDeletedId } = stream
   if (entriesAdded === 0) return 0
   if (size === 0 && id <= lastId) return entriesAdded
@@ -131,7 +131,7 @@ export function addedUpTo(stream: Stream, id: StreamId): number | undefined {
   const first = stream.first() ?? MIN_ID
   if (maxDeletedId !== MIN_ID && maxDeletedId >= first) return undefined
   if (id > first) return undefined
-  return id < first ? entriesAdded - size : entriesAdded - size + 1
+  return addWrapped(entriesAdded, (id < first ? 0 : 1) - size)
 }
 
 /** Whether an entry from an id on was deleted, while one before it is still there. */

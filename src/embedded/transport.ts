@@ -147,6 +147,8 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
       const client = engine.connect({ reply: hand, push: hand })
       client.resp = 3
       client.user = engine.users.get('default')
+      // The engine answers at once: its caller has to be ready for what it says.
+      await undefined
       client.submit(words(command.args))
       return {
         tell: (more) => client.submit(words(more.args)),

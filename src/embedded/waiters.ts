@@ -1,8 +1,8 @@
 import { setTimer } from '../runtime/clock.ts'
-import { type Client, type Engine, LATER, type Queued } from './contracts.ts'
+import { type Client, type Engine, LATER, type Queued, type Wait } from './contracts.ts'
 import type { Database } from './database.ts'
 import { rerun } from './dispatch.ts'
-import type { Reply } from './reply.ts'
+import { NULL_ARRAY, type Reply } from './reply.ts'
 import { SortedSet } from './sorted-set.ts'
 import { Stream } from './stream.ts'
 import { List, type Value } from './values.ts'
@@ -23,17 +23,10 @@ export class Waiters {
     this.#engine = engine
   }
 
-  add(
-    client: Client,
-    keys: readonly string[],
-    kind: string,
-    timeoutMs: number,
-    onTimeout: Reply,
-    untilGone: boolean,
-  ): void {
+  add(client: Client, { keys, kind, timeoutMs, untilGone = false }: Wait): void {
     const { command, args } = this.#engine.current as Queued
     const cancelTimer = timeoutMs > 0 ? setTimer(() => this.#timeOut(client), timeoutMs) : () => {}
-    client.waiting = { args, command, keys: [...new Set(keys)], kind, untilGone, onTimeout, cancelTimer }
+    client.waiting = { args, command, keys: [...new Set(keys)], kind, untilGone, cancelTimer }
     for (const key of client.waiting.keys) {
       const id = `${client.db.index}:${key}`
       const all = this.#byKey.get(id) ?? new Set()
@@ -59,14 +52,12 @@ export class Waiters {
     return true
   }
   #timeOut(client: Client): void {
-    const reply = client.waiting?.onTimeout
-    if (this.leave(client)) client.deliver(reply as Reply)
+    if (this.leave(client)) client.deliver(NULL_ARRAY)
   }
   /** CLIENT UNBLOCK: as if its time were over, or with an error. */
   unblock(client: Client, error: Reply | undefined): boolean {
-    const reply = error ?? client.waiting?.onTimeout
     if (!this.leave(client)) return false
-    client.deliver(reply as Reply)
+    client.deliver(error ?? NULL_ARRAY)
     return true
   }
 

@@ -47,7 +47,7 @@ export function createLocks(options: LocksOptions): Locks {
     }
   }
 
-  const acquire = async (kind: string, name: string, most: number, options: AcquireOptions = {}) => {
+  const acquire = async ({ kind, name, most }: LockPlace, options: AcquireOptions = {}) => {
     const key = storedKey(`:${space}:${kind}`, name)
     checkNames('acquire', options, ACQUIRE)
     const { wait = 0, signal, renew = true, ttl = defaultMs } = options
@@ -88,8 +88,8 @@ export function createLocks(options: LocksOptions): Locks {
     }
   }
 
-  const run: RunAs = async (kind, name, most, work, options) => {
-    const lock = await acquire(kind, name, most, options)
+  const run: RunAs = async (place, work, options) => {
+    const lock = await acquire(place, options)
     if (!lock) return { acquired: false }
     try {
       return { acquired: true, value: await work(lock) }
@@ -97,33 +97,40 @@ export function createLocks(options: LocksOptions): Locks {
       await lock[Symbol.asyncDispose]()
     }
   }
-  const lockable = (kind: string, name: string, most: number): Lockable => {
+  const lockable = (place: LockPlace): Lockable => {
     // Throws for a name that makes no key.
-    storedKey(`:${space}:${kind}`, name)
+    storedKey(`:${space}:${place.kind}`, place.name)
     return {
-      acquire: (options) => acquire(kind, name, most, options),
-      run: (work, options) => run(kind, name, most, work, options),
+      acquire: (options) => acquire(place, options),
+      run: (work, options) => run(place, work, options),
     }
   }
 
+  const single = (name: string): LockPlace => ({ kind: 'lock', name, most: 1 })
   return {
-    acquire: (name, options) => acquire('lock', name, 1, options),
-    run: (name, work, options) => run('lock', name, 1, work, options),
+    acquire: (name, options) => acquire(single(name), options),
+    run: (name, work, options) => run(single(name), work, options),
     semaphore(name, options) {
       checkNames('semaphore', options ?? null, ['permits'])
-      return lockable('semaphore', name, checkWhole(options.permits, 'permits', 1, MAX_HOLDERS))
+      const most = checkWhole(options.permits, 'permits', 1, MAX_HOLDERS)
+      return lockable({ kind: 'semaphore', name, most })
     },
     readWrite: (name) => ({
-      read: lockable('read-write', name, MAX_HOLDERS),
-      write: lockable('read-write', name, 1),
+      read: lockable({ kind: 'read-write', name, most: MAX_HOLDERS }),
+      write: lockable({ kind: 'read-write', name, most: 1 }),
     }),
   }
 }
 
+/** What is locked, and for how many holders at a time. */
+interface LockPlace {
+  readonly kind: 'lock' | 'semaphore' | 'read-write'
+  readonly name: string
+  readonly most: number
+}
+
 type RunAs = <T>(
-  kind: string,
-  name: string,
-  most: number,
+  place: LockPlace,
   work: (lock: Lock) => T | PromiseLike<T>,
   options?: AcquireOptions,
 ) => Promise<RunResult<T>>

@@ -30,7 +30,8 @@ export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicSto
     const send = async (own: Exclusive, ...words: (string | number)[]): Promise<number> => {
       const reply = await own.send({ args: words, effect: 'once' }, limit)
       if (!(reply instanceof ReplyError)) return Number(reply)
-      if (!/unknown command|NOPERM/i.test(reply.message)) throw new StoreRejectedError(`${words[0]}`, reply.word)
+      if (!/unknown command|NOPERM|without a Lua|scripting support/i.test(reply.message))
+        throw new StoreRejectedError(`${words[0]}`, reply.word)
       throw new HitherError('UNSUPPORTED', `minReplicas needs EVAL and WAIT: this server refuses ${words[0]}`)
     }
     const own = await lend(limit)

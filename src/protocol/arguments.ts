@@ -31,6 +31,12 @@ export function checkWhole(value: number, name: string, least: number = -MAX_SAF
   throw invalid(`${name} is a whole number${range}`)
 }
 
+/** Throws `INVALID_ARGUMENT` unless it is one of these words. */
+export function checkOneOf<V extends string>(value: V, name: string, words: readonly V[]): V {
+  if (words.includes(value)) return value
+  throw invalid(`${name} is ${words.join(' or ')}`)
+}
+
 /** Throws `UNSUPPORTED` for a store without operations, and for the promise of one. */
 export function checkOperations(what: string, store: { readonly run?: unknown } | undefined): void {
   if (typeof store?.run !== 'function') {

@@ -1,3 +1,4 @@
+import { perTick } from '../runtime/per-tick.ts'
 import { toBase64 } from './base64.ts'
 
 /** Longest name that is part of a key as it is. */
@@ -13,9 +14,23 @@ async function sha256(text: string): Promise<string> {
   return toBase64Url(await hash('SHA-256', text))
 }
 
-/** As `sha256`; text with lone surrogates, which UTF-8 does not tell apart, has a digest of its own. */
-export function digest(text: string): Promise<string> {
-  return sha256(JSON.stringify(text))
+const thisTick = /* @__PURE__ */ perTick<{ readonly all: Promise<string>[]; readonly done: Promise<unknown> }>()
+
+/**
+ * As `sha256`; text with lone surrogates, which UTF-8 does not tell apart, has a digest of its own. Those of one run of
+ * microtasks resolve together: WebCrypto returns each in another, and calls that leave in one request would leave in one each.
+ */
+export async function digest(text: string): Promise<string> {
+  const own = sha256(JSON.stringify(text))
+  let run = thisTick.get('')
+  if (!run) {
+    const all: Promise<string>[] = []
+    run = { all, done: Promise.resolve().then(() => Promise.allSettled(all)) }
+    thisTick.set('', run)
+  }
+  run.all.push(own)
+  await run.done
+  return own
 }
 
 async function hash(algorithm: 'SHA-1' | 'SHA-256', text: string): Promise<Uint8Array> {

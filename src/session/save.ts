@@ -94,7 +94,7 @@ async function touch({ store, idleMs }: SessionMaker, state: State, call?: Call)
 
 /** Stores a new session, or a rotated one, under a new id. */
 async function create(saving: Saving): Promise<string | undefined> {
-  const { maker, device, state, call } = saving
+  const { maker, state, call } = saving
   const { store, idleMs, absoluteMs } = maker
   const id = toBase64Url(randomBytes(ID_BYTES))
   const handle = digestOf(id)
@@ -107,7 +107,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   const createdMs = ended ? 0 : state.createdMs
   const [reply] = await Promise.all([
     store.run(writeSession, key, [CREATE, idleMs, createdMs, absoluteMs, subject, generation, lines, ''], call),
-    addToList(maker, subject, handle, device, call),
+    addToList(saving, subject, handle),
   ])
   if (reply === TOO_LARGE) throw tooLarge()
   // A rotated session whose absolute end has come is over; so is one whose old subject was ended while it was bound anew.
@@ -121,7 +121,7 @@ async function create(saving: Saving): Promise<string | undefined> {
 
 /** Changes a session that is stored. The cookie changes with its subject alone. */
 async function change(saving: Saving, place: NonNullable<State['place']>): Promise<string | undefined> {
-  const { maker, device, state, call } = saving
+  const { maker, state, call } = saving
   const { key, handle, id } = place
   const [lines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.changed), bind(saving)])
   const { subject, generation } = bound ?? { subject: '', generation: '' }
@@ -134,7 +134,7 @@ async function change(saving: Saving, place: NonNullable<State['place']>): Promi
           [CHANGE, maker.idleMs, 0, maker.absoluteMs, subject, generation, lines, state.generation],
           call,
         ),
-        addToList(maker, subject, handle, device, call),
+        addToList(saving, subject, handle),
       ])
   if (reply === TOO_LARGE) throw tooLarge()
   if (reply === BOUND_OTHERWISE && (await readBinding(saving, key))) return change(saving, place)
@@ -191,11 +191,9 @@ async function readBinding({ maker, state, call }: Saving, key: string): Promise
 }
 
 async function addToList(
-  { store, absoluteMs, listKey }: SessionMaker,
+  { maker: { store, absoluteMs, listKey }, device, call }: Saving,
   subject: string,
   handle: string,
-  device: string,
-  call?: Call,
 ): Promise<void> {
   if (subject) await store.run(listSession, listKey(subject), [handle, now() + absoluteMs, device], call)
 }

@@ -100,8 +100,10 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     },
     rotate: (call) =>
       queued(async () => {
+        // Of a session that was never stored there is no old id, and nothing to store for it.
+        const hadId = state.place !== undefined || state.rotated
         await takeOld(call)
-        state.rotated = true
+        state.rotated = hadId
         state.endedElsewhere = false
       }),
     destroy: (call) =>

@@ -38,7 +38,7 @@ export interface Session<T> {
   /** There was no session to open: nothing is stored until it is saved with something in it. */
   readonly isNew: boolean
   get<K extends keyof T & string>(name: K): T[K] | undefined
-  /** Throws `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep. */
+  /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for what the codec cannot keep. */
   set<K extends keyof T & string>(name: K, value: T[K]): void
   delete(name: keyof T & string): void
   /** A value for the next request that reads it. */

@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { invalid } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { checkKeys } from '../store/checks.ts'
 import type { Call } from '../store/store.ts'
@@ -118,7 +119,7 @@ async function collect<P extends readonly unknown[]>(
   let isOpen = true
   const send: Send = (keys, args, effect, call) =>
     new Promise((resolve, reject) => {
-      if (!isOpen) throw new HitherError('INVALID_ARGUMENT', 'this batch was sent: calls are made before it returns')
+      if (!isOpen) throw invalid('this batch was sent: calls are made before it returns')
       collected.push({ keys, args, effect, call, resolve, reject })
     })
   /** A method that returns a promise and has sent nothing has refused its arguments, or needs no command. */
@@ -152,10 +153,7 @@ async function collect<P extends readonly unknown[]>(
   } as Batch)
   isOpen = false
   if (!Array.isArray(built)) {
-    throw new HitherError(
-      'INVALID_ARGUMENT',
-      'a batch or transaction is a function that returns an array of calls, at once',
-    )
+    throw invalid('a batch or transaction is a function that returns an array of calls, at once')
   }
   const results = Promise.all(built as readonly unknown[])
   // They are awaited once everything is sent.

@@ -1,5 +1,4 @@
-import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import { type Lifetime, type Place, placeOf, type StructureSpace, toNumber } from './place.ts'
 
@@ -40,5 +39,5 @@ function checkPosition(position: number): number {
 
 function checkBit(bit: number): number {
   if (bit === 0 || bit === 1) return bit
-  throw new HitherError('INVALID_ARGUMENT', 'a bit is 0 or 1')
+  throw invalid('a bit is 0 or 1')
 }

@@ -1,5 +1,4 @@
-import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import { type Lifetime, numberOrAbsent, type Place, placeOf, type StructureSpace, toList, toNumber } from './place.ts'
@@ -39,7 +38,7 @@ export interface Geo<T> extends Lifetime {
   positions(members: readonly T[], call?: Call): Promise<(Position | undefined)[]>
   /** `undefined` when one of the two is absent. @param unit @default 'm' */
   distance(from: T, to: T, unit?: LengthUnit, call?: Call): Promise<number | undefined>
-  /** Nearest first. */
+  /** Nearest first. Rejects `STORE_REJECTED` around a member that is absent from a key that is there. */
   nearby(options: NearbyOptions<T>, call?: Call): Promise<Nearby<T>[]>
   /** Resolves to how many there were. */
   delete(members: readonly T[], call?: Call): Promise<number>
@@ -79,7 +78,9 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
     },
     distance: (from, to, unit = 'm', call) =>
       read('GEODIST', () => [text(from), text(to), checkUnit(unit)], numberOrAbsent, call),
-    async nearby({ around, within, unit = 'm', limit }, call) {
+    async nearby(options, call) {
+      checkNames('nearby', options ?? null, ['around', 'within', 'unit', 'limit'])
+      const { around, within, unit = 'm', limit } = options
       const parts = [
         ...('member' in around ? ['FROMMEMBER', text(around.member)] : ['FROMLONLAT', ...degrees(around)]),
         ...('radius' in within
@@ -108,17 +109,16 @@ function toPosition(reply: Wire): Position {
 
 function degrees({ longitude, latitude }: Position): string[] {
   if (!(Math.abs(longitude) <= 180 && Math.abs(latitude) <= 85.05112878)) {
-    throw new HitherError('INVALID_ARGUMENT', 'longitude is -180 to 180, latitude -85.05112878 to 85.05112878')
+    throw invalid('longitude is -180 to 180, latitude -85.05112878 to 85.05112878')
   }
   return [String(longitude), String(latitude)]
 }
 
 function checkLength(length: number): string {
   if (Number.isFinite(length) && length >= 0) return String(length)
-  throw new HitherError('INVALID_ARGUMENT', 'a length is a number from 0 up')
+  throw invalid('a length is a number from 0 up')
 }
 
 function checkUnit(unit: LengthUnit): LengthUnit {
-  if (unit === 'm' || unit === 'km' || unit === 'mi' || unit === 'ft') return unit
-  throw new HitherError('INVALID_ARGUMENT', "a unit is 'm', 'km', 'mi' or 'ft'")
+  return checkOneOf(unit, 'a unit', ['m', 'km', 'mi', 'ft'])
 }

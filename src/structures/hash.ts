@@ -3,6 +3,7 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
+  checkList,
   isOne,
   type Lifetime,
   millisecondsLeft,
@@ -67,7 +68,7 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
     async getMany(fields, call) {
       const open = (reply: Wire): Promise<Map<string, T>> =>
         toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[fields[i] as string, text]])))
-      return fields.length === 0 ? new Map() : read('HMGET', fields, open, call)
+      return checkList(fields).length === 0 ? new Map() : read('HMGET', fields, open, call)
     },
     getAll: (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
     set: (field, value, call) => write('HSET', () => [field, text(value)], isOne, call),
@@ -79,7 +80,7 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
     add: (field, value, call) => write('HSETNX', () => [field, text(value)], isOne, call),
     has: (field, call) => read('HEXISTS', () => [field], isOne, call),
     async delete(fields, call) {
-      const all = typeof fields === 'string' ? [fields] : fields
+      const all = typeof fields === 'string' ? [fields] : checkList(fields)
       return all.length === 0 ? 0 : write('HDEL', all, toNumber, call)
     },
     fields: (call) => read('HKEYS', [], (reply) => toList(reply).map(toText), call),

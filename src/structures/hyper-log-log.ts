@@ -24,7 +24,7 @@ export function hyperLogLogAt<T>(place: Place<T>): HyperLogLog<T> {
       const parts = texts(values)
       return parts.length > 0 && write('PFADD', parts, isOne, call)
     },
-    count: (keys, call) => read('PFCOUNT', [], toNumber, call, keys),
-    merge: (keys, call) => write('PFMERGE', [], () => undefined, call, keys),
+    count: (keys = [], call) => read('PFCOUNT', { others: keys }, toNumber, call),
+    merge: (keys, call) => write('PFMERGE', { others: keys }, () => undefined, call),
   }
 }

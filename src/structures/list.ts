@@ -1,9 +1,17 @@
-import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkOneOf, checkWhole } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { type Lifetime, numberOrAbsent, type Place, placeOf, type StructureSpace, toList, toNumber } from './place.ts'
+import {
+  checkOptions,
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+} from './place.ts'
 
 export interface TakeOptions extends Call {
   /** Waits for an element for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */
@@ -47,11 +55,14 @@ export function listAt<T>(place: Place<T>): List<T> {
     const parts = texts(values)
     return parts.length === 0 ? read('LLEN', [], toNumber, call) : write(verb, parts, toNumber, call)
   }
-  const take = async (verb: 'LPOP' | 'RPOP', { wait, ...call }: TakeOptions = {}): Promise<T | undefined> => {
+  const take = async (verb: 'LPOP' | 'RPOP', options?: TakeOptions): Promise<T | undefined> => {
+    checkOptions('take', options, ['wait'])
+    const { wait, ...call } = options ?? {}
     if (wait === undefined) return write(verb, [], valueOrAbsent, call)
     const waitMs = toMs(wait, 'wait')
     // The reply is the key and the value.
-    return place.wait(waitMs, [`B${verb}`], [waitMs / 1000], (reply) => valueOrAbsent(toList(reply)[1] ?? null), call)
+    const open = (reply: Wire): ReturnType<typeof valueOrAbsent> => valueOrAbsent(toList(reply)[1] ?? null)
+    return place.wait({ waitMs, verb: [`B${verb}`], parts: [waitMs / 1000] }, open, call)
   }
   const done = (): void => undefined
   return {
@@ -67,9 +78,7 @@ export function listAt<T>(place: Place<T>): List<T> {
     remove: (value, count = 0, call) => write('LREM', () => [checkWhole(count, 'count'), text(value)], toNumber, call),
     indexOf: (value, call) => read('LPOS', () => [text(value)], numberOrAbsent, call),
     async insert(value, where, beside, call) {
-      if (where !== 'before' && where !== 'after') {
-        throw new HitherError('INVALID_ARGUMENT', "insert goes 'before' or 'after' a value")
-      }
+      checkOneOf(where, 'where to insert', ['before', 'after'])
       const open = (size: Wire): number | undefined => (Number(size) > 0 ? Number(size) : undefined)
       return write('LINSERT', [where.toUpperCase(), text(beside), text(value)], open, call)
     },

@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { checkNames, invalid } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
@@ -39,14 +40,18 @@ export type Send = (keys: readonly string[], args: Args | Promise<Args>, effect:
 
 /** What follows the key. The text of a value may be a promise, by an asynchronous codec. */
 export type Part = string | number | Promise<string>
-/** Sends `<verb> <key> <parts>`. What makes the parts may throw: the call then rejects. `others`: further keys, before the parts. A verb of several words ends before the key. */
-type Ask = <R>(
-  verb: string | Args,
-  parts: readonly Part[] | (() => readonly Part[]),
-  open: (reply: Wire) => R | Promise<R>,
-  call?: Call,
-  others?: readonly string[],
-) => Promise<R>
+/** What follows the key, what makes it, or further keys of the space. */
+type Rest = readonly Part[] | (() => readonly Part[]) | { readonly others: readonly string[] }
+/** Sends `<verb> <key> <rest>`. What makes the rest may throw: the call then rejects. A verb of several words ends before the key. */
+type Ask = <R>(verb: string | Args, rest: Rest, open: (reply: Wire) => R | Promise<R>, call?: Call) => Promise<R>
+
+/** A command that waits on the server: `<verb> <key> <parts>`. */
+interface WaitingCommand {
+  /** How long the server waits at most. */
+  readonly waitMs: number
+  readonly verb: Args
+  readonly parts: readonly (string | number)[]
+}
 
 /** One key of a space, and how commands on it are sent and answered. */
 export interface Place<T> {
@@ -56,13 +61,7 @@ export interface Place<T> {
   /** Sends a command that is never sent again: a lost reply rejects with `maybeExecuted`. */
   readonly write: Ask
   /** Sends a command that waits on the server, on a connection of its own; rejects `UNSUPPORTED` where there is none. */
-  wait<R>(
-    waitMs: number,
-    verb: Args,
-    parts: readonly (string | number)[],
-    open: (reply: Wire) => R | Promise<R>,
-    call?: Call,
-  ): Promise<R>
+  wait<R>(command: WaitingCommand, open: (reply: Wire) => R | Promise<R>, call?: Call): Promise<R>
   /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`; what is too large is refused when it is sent. */
   text(value: T): string | Promise<string>
   /** Throws `INVALID_ARGUMENT` for what is no array. */
@@ -73,6 +72,8 @@ export interface Place<T> {
   values(texts: Wire): T[] | Promise<T[]>
   /** Throws `WRONG_TYPE` where a codec hides numbers from the server. */
   checkNumeric(): void
+  /** Its stored key. */
+  readonly stored: string
   /** The stored key of another structure of the space. */
   keyOf(key: string): string
   readonly lifetime: Lifetime
@@ -88,27 +89,22 @@ const WAIT_MARGIN_MS = 1000
 export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): Place<T> {
   const { store, codec } = checkSpace(space)
   const namespace = checkNamespace(space.namespace ?? 'hither')
-  const stored = storedKey(namespace, key)
+  const keyOf = (key: string): string => storedKey(namespace, key)
+  const stored = keyOf(key)
   const send = collect ?? sendTo(store)
-  const keyOf = (other: string): string => storedKey(namespace, other)
-  /** UTF-8 would make another character of half a surrogate pair: a field of one name would be stored under another. */
-  const checked = (args: Args): Args => {
-    checkArgs(args as readonly Arg[], store.traits)
-    return args
-  }
   const askAs =
     (effect: Effect): Ask =>
-    async (verb, parts, open, call, others) => {
-      const keys = others ? [stored, ...others.map(keyOf)] : [stored]
-      const args: Part[] = typeof verb === 'string' ? [verb, ...keys] : [...(verb as string[]), ...keys]
-      let isLate = false
-      for (const part of typeof parts === 'function' ? parts() : parts) {
-        isLate ||= part instanceof Promise
-        args.push(part)
+    async (verb, rest, open, call) => {
+      const parts = typeof rest === 'function' ? rest() : 'others' in rest ? [] : rest
+      const keys = 'others' in rest ? [stored, ...checkList(rest.others).map(keyOf)] : [stored]
+      /** UTF-8 would make another character of half a surrogate pair: a field of one name would be stored under another. */
+      const withKeys = (checked: readonly Arg[]): Args => {
+        checkArgs(checked, store.traits)
+        return typeof verb === 'string' ? [verb, ...keys, ...checked] : [...verb, ...keys, ...checked]
       }
-      const whole = isLate ? Promise.all(args).then(checked) : checked(args as Args)
+      const args = parts.some(isPromise) ? Promise.all(parts).then(withKeys) : withKeys(parts as readonly Arg[])
       try {
-        return open(await send(keys, whole, effect, call))
+        return open(await send(keys, args, effect, call))
       } catch (error) {
         throw wrongTypeOr(error)
       }
@@ -121,19 +117,17 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
     space,
     read,
     write,
+    stored,
     keyOf,
     text,
     value,
-    texts(values) {
-      if (Array.isArray(values)) return values.map(text)
-      throw new HitherError('INVALID_ARGUMENT', 'values are an array')
-    },
+    texts: (values) => checkList(values).map(text),
     valueOrAbsent: (text) => (text === null ? undefined : value(text)),
     values(texts) {
       const all = toList(texts).map(value)
       return all.some(isPromise) ? Promise.all(all) : (all as T[])
     },
-    async wait(waitMs, verb, parts, open, call) {
+    async wait({ waitMs, verb, parts }, open, call) {
       const { exclusive } = store.transport
       if (!exclusive || collect) {
         throw new HitherError(
@@ -167,10 +161,26 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
 
 const isPromise = (part: unknown): boolean => part instanceof Promise
 
-/** Throws `UNSUPPORTED` unless the store speaks Redis commands. */
+/** Throws `UNSUPPORTED` unless the store speaks Redis commands, `INVALID_ARGUMENT` for an option that does not exist. */
 export function checkSpace(space: StructureSpace): StructureSpace {
-  if (typeof space?.store?.command === 'function') return space
-  throw new HitherError('UNSUPPORTED', 'structures need a store of Redis commands, such as tcpStore or upstashStore')
+  if (typeof space?.store?.command !== 'function') {
+    throw new HitherError('UNSUPPORTED', 'structures need a store of Redis commands, such as tcpStore or upstashStore')
+  }
+  checkNames('a space', space, ['store', 'namespace', 'codec'])
+  return space
+}
+
+/** What an object of options may have beside its own: the limits of a call. */
+const CALL = ['signal', 'deadline', 'patient', 'bytes']
+
+/** As `checkNames`, for options that take the limits of a call too. */
+export const checkOptions = (what: string, options: object | undefined, names: readonly string[]): void =>
+  checkNames(what, options, [...names, ...CALL])
+
+/** Throws `INVALID_ARGUMENT` for what is no array: text would be taken for its characters. */
+export function checkList<V>(values: readonly V[]): readonly V[] {
+  if (Array.isArray(values)) return values
+  throw invalid('several of them are an array')
 }
 
 const sendTo =
@@ -221,7 +231,7 @@ export const millisecondsLeft = (reply: Wire): number | undefined =>
 
 /** Throws `INVALID_ARGUMENT` for NaN and for what is no number; an infinite one as the server writes it. */
 export function scoreText(score: number, name = 'a score'): string {
-  if (typeof score !== 'number' || Number.isNaN(score)) throw new HitherError('INVALID_ARGUMENT', `${name} is a number`)
+  if (typeof score !== 'number' || Number.isNaN(score)) throw invalid(`${name} is a number`)
   return score === NEVER ? '+inf' : score === -NEVER ? '-inf' : String(score)
 }
 

@@ -44,7 +44,7 @@ export function setAt<T>(place: Place<T>): ValueSet<T> {
   const combine =
     (verb: 'SINTER' | 'SUNION' | 'SDIFF') =>
     async (keys: readonly string[], call?: Call): Promise<T[]> =>
-      read(verb, [], values, call, keys)
+      read(verb, { others: keys }, values, call)
   return {
     ...lifetime,
     add: (members, call) => change('SADD', members, call),

@@ -1,8 +1,8 @@
-import { HitherError } from '../errors.ts'
-import { checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
+  checkOptions,
   type Lifetime,
   numberOrAbsent,
   type Place,
@@ -87,7 +87,9 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
     const members = await values(pairs.map(([member]) => member))
     return pairs.map(([, score], i) => [members[i] as T, toScore(score)])
   }
-  const setMany: SortedSet<T>['setMany'] = async (entries, { only, if: condition, ...call } = {}) => {
+  const setMany: SortedSet<T>['setMany'] = async (entries, options) => {
+    checkOptions('set', options, ['only', 'if'])
+    const { only, if: condition, ...call } = options ?? {}
     const parts = [...entries].flatMap(([member, score]) => [scoreText(score), text(member)])
     return parts.length === 0 ? 0 : write('ZADD', [...flagsOf(only, condition), ...parts], toNumber, call)
   }
@@ -105,22 +107,30 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
       const parts = texts(members)
       return parts.length === 0 ? [] : read('ZMSCORE', parts, (reply) => toList(reply).map(scoreOrAbsent), call)
     },
-    rank: async (member, { reverse, ...call } = {}) =>
-      read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call),
+    async rank(member, options) {
+      checkOptions('rank', options, ['reverse'])
+      const { reverse, ...call } = options ?? {}
+      return read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call)
+    },
     // The overloads say which of the two a call gets.
     range: (async (options: RangeOptions & { readonly withScores?: boolean }, call?: Call) =>
-      options.withScores
+      options?.withScores
         ? read('ZRANGE', [...rangeParts(options), 'WITHSCORES'], scored, call)
         : read('ZRANGE', rangeParts(options), values, call)) as SortedSet<T>['range'],
-    count: async (range = {}, call) => read('ZCOUNT', ends(range), toNumber, call),
+    async count(range, call) {
+      checkNames('count', range, ['from', 'to'])
+      return read('ZCOUNT', ends(range ?? {}), toNumber, call)
+    },
     async delete(members, call) {
       const parts = texts(members)
       return parts.length === 0 ? 0 : write('ZREM', parts, toNumber, call)
     },
-    deleteRange: async (range, call) =>
-      range.by === 'rank'
+    async deleteRange(range, call) {
+      checkRange('deleteRange', range, [])
+      return range.by === 'rank'
         ? write('ZREMRANGEBYRANK', ranks(range), toNumber, call)
-        : write('ZREMRANGEBYSCORE', ends(range), toNumber, call),
+        : write('ZREMRANGEBYSCORE', ends(range), toNumber, call)
+    },
     takeLowest: (count = 1, call) => write('ZPOPMIN', () => [checkWhole(count, 'count', 0)], scored, call),
     takeHighest: (count = 1, call) => write('ZPOPMAX', () => [checkWhole(count, 'count', 0)], scored, call),
     size: (call) => read('ZCARD', [], toNumber, call),
@@ -137,16 +147,16 @@ const ranks = ({ from, to }: { readonly from: number; readonly to: number }): nu
 
 function flagsOf(only: ScoreOptions['only'], condition: ScoreOptions['if']): string[] {
   const flags: string[] = []
-  if (only === 'new') flags.push('NX')
-  else if (only === 'existing') flags.push('XX')
-  else if (only !== undefined) throw new HitherError('INVALID_ARGUMENT', "only is 'new' or 'existing'")
-  if (condition === 'higher') flags.push('GT')
-  else if (condition === 'lower') flags.push('LT')
-  else if (condition !== undefined) throw new HitherError('INVALID_ARGUMENT', "if is 'higher' or 'lower'")
-  if (flags.length === 2 && only === 'new') {
-    throw new HitherError('INVALID_ARGUMENT', "only: 'new' has no score to compare: leave out `if`")
-  }
+  if (only !== undefined) flags.push(checkOneOf(only, 'only', ['new', 'existing']) === 'new' ? 'NX' : 'XX')
+  if (condition !== undefined) flags.push(checkOneOf(condition, 'if', ['higher', 'lower']) === 'higher' ? 'GT' : 'LT')
+  if (flags.length === 2 && only === 'new') throw invalid("only: 'new' has no score to compare: leave out `if`")
   return flags
+}
+
+/** A name that is mistyped would make a range without an end, of which all is deleted. */
+function checkRange(what: string, range: SortedRange, further: readonly string[]): void {
+  checkNames(what, range ?? null, ['by', 'from', 'to', ...further])
+  checkOneOf(range.by, 'by', ['rank', 'score'])
 }
 
 function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
@@ -156,15 +166,16 @@ function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string
 }
 
 function rangeParts(options: RangeOptions): (string | number)[] {
+  checkRange('range', options, ['reverse', 'offset', 'limit', 'withScores'])
   const { reverse, offset, limit } = options
   const parts: (string | number)[] = []
   if (options.by === 'rank') parts.push(...ranks(options))
-  else if (options.by === 'score') {
+  else {
     const ends = [boundText(options.from, '-inf'), boundText(options.to, '+inf')]
     parts.push(...(reverse ? ends.reverse() : ends), 'BYSCORE')
-  } else throw new HitherError('INVALID_ARGUMENT', "a range is by 'rank' or 'score'")
+  }
   if (reverse) parts.push('REV')
   if (offset === undefined && limit === undefined) return parts
-  if (options.by === 'rank') throw new HitherError('INVALID_ARGUMENT', 'a range by rank has its limit in from and to')
+  if (options.by === 'rank') throw invalid('a range by rank has its limit in from and to')
   return [...parts, 'LIMIT', checkWhole(offset ?? 0, 'offset', 0), checkWhole(limit ?? -1, 'limit')]
 }

@@ -1,10 +1,10 @@
-import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { isHitherError, StoreRejectedError } from '../errors.ts'
+import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
+import { checkList, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
 import { type EntryRow, FIELD, firstStream, openRows, type StreamEntry } from './stream-entries.ts'
 
 export interface StreamGroupOptions {
@@ -75,9 +75,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
   checkName(name, 'a group')
   checkNames('group', options, ['from'])
   const { from = 'start' } = options
-  if (from !== 'start' && from !== 'now') {
-    throw new HitherError('INVALID_ARGUMENT', "a group begins from 'start' or from 'now'")
-  }
+  checkOneOf(from, 'from', ['start', 'now'])
   const { read, write } = place
   const create = async (call?: Call): Promise<boolean> => {
     try {
@@ -89,7 +87,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
     }
   }
   const ack: StreamGroup<T>['ack'] = async (ids, call) =>
-    ids.length === 0 ? 0 : write('XACK', [name, ...ids], toNumber, call)
+    checkList(ids).length === 0 ? 0 : write('XACK', [name, ...ids], toNumber, call)
   const group: StreamGroup<T> = {
     create,
     ack,
@@ -141,7 +139,12 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
     count: checkWhole(options.batch ?? 16, 'batch', 1),
     call: signal ? { signal } : {},
   }
-  if (poison) checkWhole(poison.after, 'poison.after', 1)
+  if (poison) {
+    checkNames('poison', poison, ['after', 'to'])
+    checkWhole(poison.after, 'poison.after', 1)
+    // What cannot be read would come again at once, for ever.
+    if (group.place.keyOf(poison.to) === group.place.stored) throw invalid('poison.to is another stream')
+  }
   const source = createSource(group, settings)
   let pauseMs = FIRST_PAUSE_MS
   for (;;) {
@@ -198,7 +201,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
   const readGroup = (after: string, block: boolean): Promise<Wire> => {
     const head = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count]
     return block
-      ? place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [after], firstStream, call)
+      ? place.wait({ waitMs, verb: [...head, 'BLOCK', waitMs, 'STREAMS'], parts: [after] }, firstStream, call)
       : place.write([...head, 'STREAMS'], [after], firstStream, call)
   }
   /** Entries that were delivered before: one that the server says nothing more of was delivered twice at least. */
@@ -286,5 +289,5 @@ async function moveAway<T>(
 
 function checkName(name: string, what: string): string {
   if (typeof name === 'string' && name !== '') return name
-  throw new HitherError('INVALID_ARGUMENT', `${what} has a name, a string that is not empty`)
+  throw invalid(`${what} has a name, a string that is not empty`)
 }

@@ -1,9 +1,18 @@
-import { HitherError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { type Lifetime, type Place, placeOf, type StructureSpace, toList, toNumber, toText } from './place.ts'
+import {
+  checkList,
+  checkOptions,
+  type Lifetime,
+  type Place,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+  toText,
+} from './place.ts'
 import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entries.ts'
 import { groupAt, type StreamGroup, type StreamGroupOptions } from './stream-group.ts'
 
@@ -55,7 +64,6 @@ export function stream<T = unknown>(space: StructureSpace, key: string): Stream<
 }
 
 const PAGE = 200
-const CALL = ['signal', 'deadline', 'patient', 'bytes']
 const ID = /^\d{1,20}(-\d{1,20})?$/
 
 export function streamAt<T>(place: Place<T>): Stream<T> {
@@ -64,12 +72,14 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
   return {
     ...lifetime,
     async append(value, options) {
-      checkNames('append', options, ['maxLength', ...CALL])
+      checkOptions('append', options, ['maxLength'])
       const { maxLength, ...call } = options ?? {}
       const bound = maxLength === undefined ? [] : ['MAXLEN', '=', checkWhole(maxLength, 'maxLength', 0)]
       return write('XADD', [...bound, '*', FIELD, place.text(value)], toText, call)
     },
-    async range({ from = '-', to = '+', reverse, limit } = {}, call) {
+    async range(range, call) {
+      checkNames('range', range, ['from', 'to', 'reverse', 'limit'])
+      const { from = '-', to = '+', reverse, limit } = range ?? {}
       const ends = [from === '-' ? from : checkId(from), to === '+' ? to : checkId(to)]
       const count = limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]
       return reverse
@@ -77,15 +87,16 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
         : read('XRANGE', [...ends, ...count], entries, call)
     },
     async read(options) {
-      checkNames('read', options, ['after', 'limit', 'wait', ...CALL])
+      checkOptions('read', options, ['after', 'limit', 'wait'])
       const { after = '0', limit = 100, wait, ...call } = options ?? {}
       const head = ['XREAD', 'COUNT', checkWhole(limit, 'limit', 1)]
       const open = (reply: Wire): Promise<StreamEntry<T>[]> => entries(firstStream(reply))
       if (wait === undefined) return read([...head, 'STREAMS'], [checkId(after)], open, call)
       const waitMs = toMs(wait, 'wait')
-      return place.wait(waitMs, [...head, 'BLOCK', waitMs, 'STREAMS'], [checkId(after)], open, call)
+      const verb = [...head, 'BLOCK', waitMs, 'STREAMS']
+      return place.wait({ waitMs, verb, parts: [checkId(after)] }, open, call)
     },
-    delete: async (ids, call) => (ids.length === 0 ? 0 : write('XDEL', ids.map(checkId), toNumber, call)),
+    delete: async (ids, call) => (checkList(ids).length === 0 ? 0 : write('XDEL', ids.map(checkId), toNumber, call)),
     async trim(to, call) {
       const bound =
         'maxLength' in to
@@ -109,5 +120,5 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
 
 function checkId(id: string): string {
   if (ID.test(id)) return id
-  throw new HitherError('INVALID_ARGUMENT', 'an id of a stream is <milliseconds>-<number>')
+  throw invalid('an id of a stream is <milliseconds>-<number>')
 }

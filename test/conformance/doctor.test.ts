@@ -1,7 +1,9 @@
 import { createServer } from 'node:net'
+import { connect } from '@nats-io/transport-node'
 import { startGateway } from 'hither/node'
 import { afterAll, describe, expect, it } from 'vitest'
 import { memcachedStore } from '../../adapters/memcached/index.ts'
+import { natsStore } from '../../adapters/nats/index.ts'
 import { tcpTransport } from '../../adapters/tcp/index.ts'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
@@ -96,6 +98,43 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       .join(',')
     const { code, report } = await examine(url)
     expect([code, report.system, names(report, false)]).toEqual([0, 'Redis Cluster', []])
+    // The line it prints is enough there too, on every node.
+    const [, , , ...rights] = (report.acl as string).replace('PASSWORD', SECRET).split(' ')
+    const onEach = (...args: string[]) => Promise.all(url.split(',').map((node) => send(node, 'ACL', ...args)))
+    await onEach('SETUSER', 'doctor', ...rights)
+    const limited = await examine(url.replaceAll('//', `//doctor:${SECRET}@`))
+    expect([limited.code, names(limited.report, false)]).toEqual([0, ['near', 'eviction']])
+    await onEach('SETUSER', 'doctor', '-cluster|slots')
+    const lost = await examine(url.replaceAll('//', `//doctor:${SECRET}@`))
+    expect([lost.code, costs(lost.report, 'reach')]).toEqual([
+      1,
+      expect.stringMatching(/^UNAUTHORIZED: .*cluster\|slots/),
+    ])
+    await onEach('DELUSER', 'doctor')
+  })
+
+  it('checks a bucket of NATS, and leaves none that it made', async () => {
+    const server = await start('nats')
+    const connection = await connect({ servers: server.url })
+    const bucketOf = async (name: string) =>
+      (await connection.request(`$JS.API.STREAM.INFO.KV_${name}`, '')).json<{
+        config?: object
+        state?: { messages: number }
+      }>()
+    const { code, report } = await examine(`${server.url}/fresh`)
+    expect([code, report.system, names(report, false), report.acl]).toEqual([0, 'NATS', [], null])
+    expect(report.version).toMatch(/^2\.\d+\.\d+/)
+    expect((await bucketOf('fresh')).config).toBe(undefined)
+    // A bucket that was there stays, with what is in it.
+    const store = natsStore({ servers: server.url, bucket: 'used' })
+    await store.set('a', 'b', undefined)
+    expect((await examine(`${server.url}/used`)).code).toBe(0)
+    expect(await store.get('a')).toBe('b')
+    const left: string[] = []
+    for await (const key of store.scan('*')) if ((await store.get(key)) !== undefined) left.push(key)
+    expect(left).toEqual(['a'])
+    await store.close()
+    await connection.close()
   })
 
   it('accepts a user without EVAL, and says what that costs', async () => {
@@ -113,6 +152,9 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       expect.stringMatching(/^(UNAUTHORIZED|UNSUPPORTED|STORE_REJECTED): /),
     ])
     await send(url, 'ACL', 'SETUSER', 'denied', 'on', `>${SECRET}`, '~app:*', '+@all')
+    // The reason of the store, where a feature goes on without it; and the cheaper way of both that are missing.
+    expect(costs(neither.report, 'cache')).toMatch(/^UNAUTHORIZED: /)
+    expect(neither.report.acl).toContain('+evalsha')
     const denied = await examine(url.replace('//', `//denied:${SECRET}@`))
     expect([denied.code, costs(denied.report, 'reach')]).toEqual([1, expect.stringMatching(/^UNAUTHORIZED: /)])
     const wrong = await examine(url.replace('//', `//noeval:${SECRET}-wrong@`))
@@ -139,9 +181,16 @@ describe('hither doctor', { timeout: 120_000 }, () => {
   })
 
   it('says what cannot be reached, is silent, or is no Redis', async () => {
-    const gone = await examine(`redis://:${SECRET}@127.0.0.1:${await freePort()}`)
-    expect([gone.code, names(gone.report, false)]).toEqual([1, ['reach']])
-    expect(costs(gone.report, 'reach')).toMatch(/^STORE_UNAVAILABLE: /)
+    const port = await freePort()
+    for (const url of [
+      `redis://:${SECRET}@127.0.0.1:${port}`,
+      `memcached://127.0.0.1:${port}`,
+      `nats://u:${SECRET}@127.0.0.1:${port}/bucket`,
+    ]) {
+      const gone = await examine(url)
+      expect([gone.code, names(gone.report, false)]).toEqual([1, ['reach']])
+      expect(costs(gone.report, 'reach')).toMatch(/^STORE_UNAVAILABLE: .*not connected \(ECONNREFUSED\)/)
+    }
     const web = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(
       0,
       '127.0.0.1',
@@ -219,12 +268,16 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       [`redis://a:${SECRET}@h/x`],
       ['memcached://'],
       ['nats://127.0.0.1:4222'],
+      ['nats://127.0.0.1:99999/bucket'],
+      ['nats://127.0.0.1/a/bucket'],
+      [`nats://u:${SECRET}%zz@127.0.0.1/bucket`],
+      [`nats://u:${SECRET}@[/bucket`],
     ]) {
       const run = runCli(['doctor', ...args])
       runs.push(run)
       expect([args, await run.ended, run.out()]).toEqual([args, 2, ''])
       expect(run.err()).toMatch(/^hither: [^\n]+\n$/)
-      expect(run.err()).not.toContain(SECRET)
+      expect(run.err()).not.toMatch(new RegExp(`${SECRET}|unexpected`))
     }
   })
 

@@ -112,6 +112,9 @@ describe('hither migrate', { timeout: 180_000 }, () => {
       '',
       expect.stringMatching(/hither: stopped; the same command goes on/),
     ])
+    // Not what another target still lacks.
+    const elsewhere = run([source.url, `${target.url}/1`, '--state', join(folder, 'stop.json')])
+    expect([await elsewhere.ended, elsewhere.err()]).toEqual([2, expect.stringMatching(/state is that of another run/)])
     expect(await run(args).ended).toBe(0)
     expect(await missing(to, 5000)).toBe(0)
     const dead = run([
@@ -144,6 +147,9 @@ describe('hither migrate', { timeout: 180_000 }, () => {
       ...cases.map((args) => run(args)),
       run([url, other.url, '--state', broken]),
       run([url, other.url, '--namespace', 'a*']),
+      run([url, other.url, '--state', join(folder, 'none', 'state.json')]),
+      run([url, url.replace('redis:', 'valkey:')]),
+      run([url, `${url}/0`]),
     ]) {
       expect([await one.ended, one.out(), one.err()]).toEqual([2, '', expect.stringMatching(/hither: [^\n]+\n$/)])
       expect(one.err()).not.toContain(SECRET)

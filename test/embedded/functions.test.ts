@@ -103,6 +103,12 @@ const CALLS = [
   ['FUNCTION', 'DELETE', 'none'],
   ['FUNCTION', 'DELETE', 'mylib'],
   ['FCALL', 'both', '0'],
+  ['FUNCTION', 'HELP'],
+  ['FUNCTION', 'RESTORE'],
+  ['FUNCTION', 'RESTORE', 'x'],
+  ['FUNCTION', 'RESTORE', 'x', 'y'],
+  ['FUNCTION', 'RESTORE', 'x', 'append', 'z'],
+  ['FUNCTION', 'DUMP', 'x'],
   ['FUNCTION', 'FLUSH', 'x'],
   ['FUNCTION', 'FLUSH', 'ASYNC'],
   ['FUNCTION', 'LIST'],
@@ -117,6 +123,60 @@ describe('libraries of functions', () => {
       }
     })
   }
+
+  it('are dumped and restored as on a Redis 8, each from its payloads alone', async () => {
+    const both = async (args: (server: Server) => string[]): Promise<unknown[]> => {
+      const [mine, its] = await Promise.all([own, redis].map(async (server) => (await server.ask([args(server)]))[0]))
+      return [mine, its]
+    }
+    const alike = async (args: (server: Server) => string[]): Promise<void> => {
+      const [mine, its] = await both(args)
+      expect([args(own).slice(0, 1), args(own).slice(3), mine]).toEqual([
+        args(own).slice(0, 1),
+        args(own).slice(3),
+        its,
+      ])
+    }
+    const one = (name: string, functions: string): string[] =>
+      load(`#!lua name=${name}\nredis.register_function('${functions}', function() return '${name}' end)`)
+    const keep = async (commands: string[][]): Promise<Map<Server, string>> => {
+      for (const args of commands) await alike(() => args)
+      const payloads = await both(() => ['FUNCTION', 'DUMP'])
+      return new Map([own, redis].map((server, i) => [server, payloads[i] as string]))
+    }
+    const none = await keep([['FUNCTION', 'FLUSH']])
+    const first = await keep([one('one', 'f')])
+    const second = await keep([['FUNCTION', 'FLUSH'], one('two', 'f')])
+    await alike(() => ['SET', 'key', 'x'])
+    const dumped = await both(() => ['DUMP', 'key'])
+    const values = new Map([own, redis].map((server, i) => [server, dumped[i] as string]))
+    const restore =
+      (payload: Map<Server, string>, ...policy: string[]) =>
+      (server: Server) => ['FUNCTION', 'RESTORE', payload.get(server) as string, ...policy]
+    const foreign = new Map([
+      [own, first.get(redis) as string],
+      [redis, first.get(own) as string],
+    ])
+    for (const args of [
+      restore(none),
+      restore(first),
+      restore(second),
+      restore(second, 'REPLACE'),
+      restore(first, 'REPLACE'),
+      restore(first, 'flush'),
+      restore(values),
+      restore(foreign),
+      restore(first, 'append'),
+      restore(second, 'append'),
+      restore(none, 'FLUSH'),
+      restore(second, 'Replace'),
+      (server: Server) => ['RESTORE', 'other', '0', none.get(server) as string],
+    ]) {
+      await alike(args)
+      await alike(() => ['FUNCTION', 'LIST'])
+      await alike(() => ['FCALL', 'f', '0'])
+    }
+  })
 
   it('are listed with their functions, flags and code', async () => {
     for (const protocol of ['2', '3']) {

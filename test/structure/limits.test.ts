@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Files, parse, place, readFiles, walk } from './source.ts'
+import { type Files, type Node, parse, place, readFiles, walk } from './source.ts'
 
 /** Most lines of a function, a factory with its closures included. */
 const FUNCTION_LINES = 150
@@ -13,6 +13,34 @@ const excused: Readonly<Record<string, string>> = {
   'src/store/resp.ts': '`createParser` is one machine',
   'src/embedded/table-rows.ts': 'Written by scripts/embedded-table.ts',
 }
+/** Most parameters of a function: more are an object. */
+const PARAMETERS = 4
+/** Functions with one more that are called for every command or kept value, where the object would be felt. */
+const excusedParameters = [
+  'adapters/tcp/calls.ts: enter',
+  'adapters/tcp/courier.ts: one',
+  'src/near/bounded-map.ts: set',
+]
+
+/** What a function is called, or what it is assigned to. */
+function nameOf(node: Node | undefined): string | undefined {
+  const name = (node?.id ?? node?.key) as { readonly name?: string } | null | undefined
+  return name?.name
+}
+
+/** One line for each function that takes too many parameters. */
+function tooMany(files: Files): string[] {
+  const found: string[] = []
+  for (const { path, tree } of parse(files)) {
+    walk(tree, (node, parents) => {
+      if (!/^(Function|Arrow)/.test(node.type) || !Array.isArray(node.params)) return
+      const own = (node.params as readonly Node[]).filter((each) => each.name !== 'this')
+      if (own.length > PARAMETERS) found.push(`${path}: ${nameOf(node) ?? nameOf(parents.at(-1)) ?? 'a function'}`)
+    })
+  }
+  return found
+}
+
 /** One line for each file and function that is too long. */
 function tooLong(files: Files): string[] {
   const found: string[] = []
@@ -40,6 +68,15 @@ describe('what is read at once', () => {
   it('is excused only where it is longer, with its reason at the top of the file', () => {
     expect(allowed.filter((path) => !found.some((line) => line.startsWith(`${path}:`)))).toEqual([])
     for (const [path, reason] of Object.entries(excused)) expect(files[path]?.slice(0, 400)).toContain(reason)
+  })
+  it('takes four parameters at the most, but for what is called for every command', () => {
+    expect(tooMany(files)).toEqual(excusedParameters)
+  })
+  it('is refused with a fifth', () => {
+    expect(tooMany({ 'src/a.ts': 'function f(this: T, a, b, c, d) {}' })).toEqual([])
+    expect(tooMany({ 'src/a.ts': 'const f = (a, b, c, d, e) => a' })).toEqual(['src/a.ts: f'])
+    expect(tooMany({ 'src/a.ts': 'const o = { m(a, b, c, d, { e }) {} }' })).toEqual(['src/a.ts: m'])
+    expect(tooMany({ 'src/a.ts': 'class C { m(a, b, c, d, e = 1) {} }' })).toEqual(['src/a.ts: m'])
   })
   it('is refused otherwise', () => {
     const body = (lines: number): string => `function f() {\n${'  g()\n'.repeat(lines)}}\n`

@@ -3,7 +3,7 @@ import type { Client, Family, User } from '../contracts.ts'
 import { sha256 } from '../digest.ts'
 import { resolve } from '../dispatch.ts'
 import { intBetween } from '../numbers.ts'
-import { fail, MapReply, OK, type Reply } from '../reply.ts'
+import { fail, MapReply, OK, quoting, type Reply } from '../reply.ts'
 import { applyRule, createUser, mayRun } from '../users.ts'
 
 const describe = (user: User): string => {
@@ -46,7 +46,7 @@ export const acl: Family = {
     const old = client.engine.users.get(name)
     const user = old ? structuredClone(old) : createUser(name)
     for (const rule of args.slice(3)) {
-      if (!applyRule(user, rule)) fail(`ERR Error in ACL SETUSER modifier '${rule}': Syntax error`)
+      if (!applyRule(user, rule)) fail(quoting`ERR Error in ACL SETUSER modifier '${rule}': Syntax error`)
     }
     if (old) Object.assign(old, user)
     else client.engine.users.set(name, user)
@@ -68,7 +68,7 @@ export const acl: Family = {
     if (args.length === 2) return [...new Set(all.flatMap(({ categories }) => categories.map((name) => name.slice(1))))]
     const wanted = `@${args[2]?.toLowerCase()}`
     const found = all.filter(({ categories }) => categories.includes(wanted))
-    return found.length > 0 ? found.map(({ name }) => name) : fail(`ERR Unknown category '${args[2]}'`)
+    return found.length > 0 ? found.map(({ name }) => name) : fail(quoting`ERR Unknown category '${args[2]}'`)
   },
   'acl|genpass'(_client, args) {
     const bits =
@@ -85,7 +85,7 @@ export const acl: Family = {
     return text.slice(0, digits)
   },
   'acl|dryrun'(client, args) {
-    const user = client.engine.users.get(args[2] as string) ?? fail(`ERR User '${args[2]}' not found`)
+    const user = client.engine.users.get(args[2] as string) ?? fail(quoting`ERR User '${args[2]}' not found`)
     const words = args.slice(3)
     try {
       mayRun(user, resolve(client.engine, words), words)

@@ -1,7 +1,7 @@
 import { ReplyError } from '../../store/transport.ts'
 import { type Client, type Family, SENT } from '../contracts.ts'
-import { int } from '../numbers.ts'
-import { fail, MapReply, OK, type Reply, SetReply, Verbatim } from '../reply.ts'
+import { int, intBetween } from '../numbers.ts'
+import { fail, MapReply, OK, quoting, type Reply, SetReply, Verbatim } from '../reply.ts'
 import { checkName } from './connection.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -62,6 +62,13 @@ function trackingInfo(client: Client): Reply {
   ])
 }
 
+const typeOf = (client: Client): string => (client.channels.size + client.patterns.size > 0 ? 'pubsub' : 'normal')
+
+function readType(text: string | undefined): string {
+  const type = text?.toLowerCase() ?? ''
+  return /^(normal|master|replica|slave|pubsub)$/.test(type) ? type : fail(quoting`ERR Unknown client type '${text}'`)
+}
+
 /** Whether a client is one that the words of CLIENT KILL and LIST mean. */
 function filterOf(client: Client, args: readonly string[], from: number): (one: Client) => boolean {
   const tests: ((one: Client) => boolean)[] = []
@@ -71,15 +78,22 @@ function filterOf(client: Client, args: readonly string[], from: number): (one: 
     const value = args[i + 1]
     if (value === undefined) fail(SYNTAX)
     if (word === 'ID') {
-      const id = int(value, 'ERR client-id should be greater than 0')
+      const message = 'ERR client-id should be greater than 0'
+      const id = intBetween(value, 1, 2 ** 63, message)
       tests.push((one) => one.id === id)
     } else if (word === 'ADDR') tests.push((one) => one.address === value)
     else if (word === 'LADDR') tests.push(() => false)
-    else if (word === 'USER') tests.push((one) => one.user?.name === value)
-    else if (word === 'TYPE')
-      tests.push((one) => (one.channels.size + one.patterns.size > 0 ? 'pubsub' : 'normal') === value?.toLowerCase())
-    else if (word === 'MAXAGE') tests.push((one) => one.now - one.sinceMs >= int(value) * 1000)
-    else if (word === 'SKIPME') skipMe = value?.toLowerCase() === 'yes'
+    else if (word === 'USER') {
+      if (!client.engine.users.has(value as string)) fail(quoting`ERR No such user '${value}'`)
+      tests.push((one) => one.user?.name === value)
+    } else if (word === 'TYPE') {
+      const type = readType(value)
+      tests.push((one) => typeOf(one) === type)
+    } else if (word === 'MAXAGE') {
+      const seconds = int(value, 'ERR maxage is not an integer or out of range')
+      if (seconds <= 0) fail('ERR maxage should be greater than 0')
+      tests.push((one) => one.now - one.sinceMs >= seconds * 1000)
+    } else if (word === 'SKIPME' && /^(yes|no)$/i.test(value as string)) skipMe = value?.toLowerCase() === 'yes'
     else fail(SYNTAX)
   }
   return (one) => (!skipMe || one !== client) && tests.every((test) => test(one))
@@ -104,9 +118,8 @@ function list(client: Client, args: readonly string[]): Reply {
     const ids = new Set(args.slice(3).map((id) => int(id, 'ERR Invalid client ID')))
     all = all.filter((one) => ids.has(one.id))
   } else if (args[2]?.toUpperCase() === 'TYPE' && args.length === 4) {
-    const type = args[3]?.toLowerCase()
-    if (!/^(normal|master|replica|slave|pubsub)$/.test(type as string)) fail(`ERR Unknown client type '${args[3]}'`)
-    all = all.filter((one) => (one.channels.size + one.patterns.size > 0 ? 'pubsub' : 'normal') === type)
+    const type = readType(args[3])
+    all = all.filter((one) => typeOf(one) === type)
   } else if (args.length > 2) fail(SYNTAX)
   return new Verbatim(all.map((one) => `${one.describe()}\n`).join(''))
 }

@@ -1,6 +1,6 @@
 import { type Client, type Family, SENT } from '../contracts.ts'
 import { int, parseInt64 } from '../numbers.ts'
-import { fail, MapReply, OK, type Reply, Simple } from '../reply.ts'
+import { fail, MapReply, OK, quoting, type Reply, Simple } from '../reply.ts'
 import { VERSION } from '../version.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -42,7 +42,7 @@ function hello(client: Client, args: readonly string[]): Reply {
     } else if (word === 'SETNAME' && i + 1 < args.length) {
       name = args[++i] as string
       checkName(name)
-    } else fail(`ERR Syntax error in HELLO option '${args[i]}'`)
+    } else fail(quoting`ERR Syntax error in HELLO option '${args[i]}'`)
   }
   if (credentials) authenticate(client, ...credentials)
   if (!client.user) {

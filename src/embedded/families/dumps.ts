@@ -1,33 +1,23 @@
 import type { Client, Family } from '../contracts.ts'
-import { sha1 } from '../digest.ts'
 import { type Dumped, dumpValue, isDumped, loadValue } from '../dump.ts'
 import { int } from '../numbers.ts'
+import { readPayload, writePayload } from '../payload.ts'
 import { fail, OK, type Reply } from '../reply.ts'
 import { Hash, type Value } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 
-/**
- * What a payload begins with: ours, of the first format. That of a Redis server is another, and is refused. What follows
- * is ASCII, so that a client that knows text alone carries it whole.
- */
-const MARK = 'HITHER1'
-const SUM_BYTES = 40
+export const WRONG_PAYLOAD = 'ERR DUMP payload version or checksum are wrong'
 
 function dump(client: Client, [, key = '']: readonly string[]): Reply {
   const value = client.find(key)
-  if (value === undefined) return null
-  const text = JSON.stringify(dumpValue(value))
-  const body = MARK + text.replace(/[\x80-\xff]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
-  return body + sha1(body)
+  return value === undefined ? null : writePayload(dumpValue(value))
 }
 
 /** Throws an error reply for what DUMP has not written. */
 function read(payload: string): { readonly value: Value; readonly dumped: Dumped } {
-  const body = payload.slice(0, -SUM_BYTES)
-  if (!body.startsWith(MARK) || payload !== body + sha1(body)) fail('ERR DUMP payload version or checksum are wrong')
+  const { content } = readPayload(payload) ?? fail(WRONG_PAYLOAD)
   try {
-    const dumped: unknown = JSON.parse(body.slice(MARK.length))
-    if (isDumped(dumped)) return { value: loadValue(dumped), dumped }
+    if (isDumped(content)) return { value: loadValue(content), dumped: content }
   } catch {
     // Said below.
   }

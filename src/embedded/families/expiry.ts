@@ -1,6 +1,6 @@
 import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt } from '../numbers.ts'
-import { fail, type Reply } from '../reply.ts'
+import { fail, quoting, type Reply } from '../reply.ts'
 
 /** NX, XX, GT and LT as they stand in EXPIRE; throws for those that exclude one another. */
 export function readConditions(words: readonly string[]): { nx: boolean; xx: boolean; gt: boolean; lt: boolean } {
@@ -8,7 +8,7 @@ export function readConditions(words: readonly string[]): { nx: boolean; xx: boo
   for (const word of words) {
     const name = word.toLowerCase()
     if (name in given) given[name as keyof typeof given] = true
-    else fail(`ERR Unsupported option ${word}`)
+    else fail(quoting`ERR Unsupported option ${word}`)
   }
   if (given.nx && (given.xx || given.gt || given.lt)) {
     fail('ERR NX and XX, GT or LT options at the same time are not compatible')

@@ -3,7 +3,9 @@ import { OOM } from '../dispatch.ts'
 import { type Library, readLibrary } from '../function-library.ts'
 import { matchGlob } from '../glob.ts'
 import { parseInt64 } from '../numbers.ts'
-import { fail, MapReply, OK, type Reply, SetReply, Simple } from '../reply.ts'
+import { readPayload, writePayload } from '../payload.ts'
+import { fail, MapReply, OK, quoting, type Reply, SetReply, Simple } from '../reply.ts'
+import { WRONG_PAYLOAD } from './dumps.ts'
 import { withRuntime } from './scripting.ts'
 
 const librariesOf = (client: Client): Map<string, Library> => client.engine.scripts.libraries
@@ -11,21 +13,64 @@ const librariesOf = (client: Client): Map<string, Library> => client.engine.scri
 function load(client: Client, args: readonly string[]): Outcome {
   const options = args.slice(2, -1).map((word) => word.toUpperCase())
   const unknown = options.findIndex((word) => word !== 'REPLACE')
-  if (unknown >= 0) fail(`ERR Unknown option given: ${args[2 + unknown]}`)
+  if (unknown >= 0) fail(quoting`ERR Unknown option given: ${args[2 + unknown]}`)
   return withRuntime(client, () => {
     const code = args.at(-1) as string
     const libraries = librariesOf(client)
     const { name: named } = readLibrary(code)
     if (libraries.has(named) && options.length === 0) fail(`ERR Library '${named}' already exists`)
     const library = client.engine.scripts.loadLibrary(code)
-    for (const other of libraries.values()) {
-      if (other.name === library.name) continue
-      for (const name of library.functions.keys()) {
-        if (other.functions.has(name)) fail(`ERR Function ${name} already exists`)
-      }
-    }
+    const others = new Map(libraries)
+    others.delete(library.name)
+    checkNames([library], others)
     libraries.set(library.name, library)
     return library.name
+  })
+}
+
+/** What a payload of FUNCTION DUMP begins with; its libraries' code follows. */
+const DUMPED = 'f'
+
+function dump(client: Client): Reply {
+  return writePayload([DUMPED, ...[...librariesOf(client).values()].map(({ code }) => code)])
+}
+
+/** Libraries and functions may not have names that others have. Throws error replies. */
+function checkNames(added: readonly Library[], others: ReadonlyMap<string, Library>): void {
+  const taken = new Set([...others.values()].flatMap(({ functions }) => [...functions.keys()]))
+  for (const { functions } of added) {
+    for (const name of functions.keys()) {
+      if (taken.has(name)) fail(`ERR Function ${name} already exists`)
+      taken.add(name)
+    }
+  }
+}
+
+/** All libraries of the payload are put in place, or none. */
+function restore(client: Client, args: readonly string[]): Outcome {
+  const [, , payload = '', policy = 'APPEND'] = args
+  if (args.length > 4) {
+    fail(quoting`ERR unknown subcommand or wrong number of arguments for '${args[1]}'. Try FUNCTION HELP.`)
+  }
+  const how = policy.toUpperCase()
+  if (!/^(APPEND|REPLACE|FLUSH)$/.test(how)) {
+    fail('ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.')
+  }
+  const { content } = readPayload(payload) ?? fail(WRONG_PAYLOAD)
+  const [type, ...codes] = Array.isArray(content) ? (content as unknown[]) : []
+  if (type !== DUMPED || !codes.every((code) => typeof code === 'string')) fail('ERR given type is not a function')
+  return withRuntime(client, () => {
+    const libraries = librariesOf(client)
+    const added = (codes as string[]).map((code) => client.engine.scripts.loadLibrary(code))
+    for (const { name } of added) {
+      if (how === 'APPEND' && libraries.has(name)) fail(`ERR Library ${name} already exists`)
+    }
+    const kept = new Map(how === 'FLUSH' ? [] : libraries)
+    for (const { name } of added) kept.delete(name)
+    checkNames(added, kept)
+    libraries.clear()
+    for (const library of [...kept.values(), ...added]) libraries.set(library.name, library)
+    return OK
   })
 }
 
@@ -37,7 +82,7 @@ function list(client: Client, args: readonly string[]): Reply {
     if (word === 'WITHCODE' && !withCode) withCode = true
     else if (word === 'LIBRARYNAME' && pattern === undefined) {
       pattern = args[++i] ?? fail('ERR library name argument was not given')
-    } else fail(`ERR Unknown argument ${args[i]}`)
+    } else fail(quoting`ERR Unknown argument ${args[i]}`)
   }
   return [...librariesOf(client).values()]
     .filter(({ name }) => pattern === undefined || matchGlob(pattern, name))
@@ -75,8 +120,12 @@ const call =
       const { meter, scripts } = client.engine
       if (meter && !flags.has('allow-oom') && !flags.has('no-writes') && !meter.makeRoom()) fail(OOM)
       const script = { sha: name, text: library.text, flags }
-      const words = [name, ...args.slice(3 + count)]
-      return scripts.run(client, script, args.slice(3, 3 + count), words, readOnly, '@user_function')
+      return scripts.run(client, script, {
+        keys: args.slice(3, 3 + count),
+        args: [name, ...args.slice(3 + count)],
+        readOnly,
+        on: '@user_function',
+      })
     })
 
 export const functions: Family = {
@@ -84,6 +133,8 @@ export const functions: Family = {
   fcall_ro: call(true),
   'function|load': load,
   'function|list': list,
+  'function|dump': dump,
+  'function|restore': restore,
   'function|delete'(client, args) {
     return librariesOf(client).delete(args[2] as string) ? OK : fail('ERR Library not found')
   },

@@ -42,7 +42,12 @@ function add(client: Client, args: readonly string[]): Reply {
 const coordinate = (value: number): Reply => new Double(value)
 const distance = (meters: number, unit: number): string => (Math.round((meters / unit) * 10_000) / 10_000).toFixed(4)
 
+type Kind = 'radius' | 'radius-store' | 'search' | 'search-store'
+
 interface Search {
+  readonly kind: Kind
+  /** What is searched. */
+  readonly set: SortedSet | undefined
   from: Point | undefined
   member: string | undefined
   radius: number | undefined
@@ -56,7 +61,9 @@ interface Search {
   storeDistance: boolean
 }
 
-const createSearch = (): Search => ({
+const createSearch = (kind: Kind, set: SortedSet | undefined): Search => ({
+  kind,
+  set,
   from: undefined,
   member: undefined,
   radius: undefined,
@@ -75,15 +82,8 @@ function positive(text: string | undefined, what: string): number {
   return value < 0 ? fail(`ERR ${what} cannot be negative`) : value
 }
 
-type Kind = 'radius' | 'radius-store' | 'search' | 'search-store'
-
-function readOptions(
-  search: Search,
-  set: SortedSet | undefined,
-  args: readonly string[],
-  from: number,
-  kind: Kind,
-): void {
+function readOptions(search: Search, args: readonly string[], from: number): void {
+  const { kind, set } = search
   const isNew = kind.startsWith('search')
   for (let i = from; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
@@ -148,16 +148,15 @@ function find(set: SortedSet, center: Point, search: Search): Hit[] {
   return count > 0 ? hits.slice(0, count) : hits
 }
 
-function run(client: Client, key: string, search: Search, set: SortedSet | undefined, isStore: boolean): Reply {
-  const { store, member } = search
+function run(client: Client, search: Search): Reply {
+  const { set, store, member } = search
   if (!set) {
-    if (isStore && store !== undefined) return storeMembers(client, store, [], 'geosearchstore')
-    return []
+    return store === undefined ? [] : storeMembers(client, store, [], 'geosearchstore')
   }
   const own = member === undefined ? undefined : (set.get(member) ?? fail('ERR could not decode requested zset member'))
   const center = own === undefined ? (search.from as Point) : decodeGeo(own)
   const hits = find(set, center, search)
-  if (isStore && store !== undefined) {
+  if (store !== undefined) {
     const scored = hits.map(({ member: name, score, meters }) => ({
       member: name,
       score: search.storeDistance ? meters / search.unit : score,
@@ -165,21 +164,19 @@ function run(client: Client, key: string, search: Search, set: SortedSet | undef
     return storeMembers(client, store, scored, 'geosearchstore')
   }
   const { dist, hash, coord } = search.with
-  void key
   return hits.map(({ member: name, score, point, meters }): Reply => {
     if (!dist && !hash && !coord) return name
     const parts: Reply[] = [name]
     if (dist) parts.push(distance(meters, search.unit))
-    if (hash) parts.push(score)
+    if (hash) parts.push(Math.floor(score))
     if (coord) parts.push(point.map(coordinate))
     return parts
   })
 }
 
 function radius(client: Client, args: readonly string[], byMember: boolean, canStore: boolean): Reply {
-  const key = args[1] as string
-  const search = createSearch()
-  const set = client.sorted(key)
+  const set = client.sorted(args[1] as string)
+  const search = createSearch(canStore ? 'radius-store' : 'radius', set)
   let at = 3
   if (byMember) search.member = args[2] as string
   else {
@@ -191,9 +188,9 @@ function radius(client: Client, args: readonly string[], byMember: boolean, canS
   // Of a member of a key that is not there the rest is not asked for.
   if (set || !byMember) search.radius = positive(args[at], 'radius')
   if (set || !byMember) search.unit = unitOf(args[at + 1])
-  readOptions(search, set, args, at + 2, canStore ? 'radius-store' : 'radius')
+  readOptions(search, args, at + 2)
   checkOptions(search, search.store !== undefined, (args[0] as string).toLowerCase())
-  return run(client, key, search, set, search.store !== undefined)
+  return run(client, search)
 }
 
 function checkOptions(search: Search, isStore: boolean, name: string): void {
@@ -213,13 +210,12 @@ function checkOptions(search: Search, isStore: boolean, name: string): void {
 }
 
 function search(client: Client, args: readonly string[], isStore: boolean): Reply {
-  const key = args[isStore ? 2 : 1] as string
-  const wanted = createSearch()
-  const set = client.sorted(key)
-  readOptions(wanted, set, args, isStore ? 3 : 2, isStore ? 'search-store' : 'search')
+  const set = client.sorted(args[isStore ? 2 : 1] as string)
+  const wanted = createSearch(isStore ? 'search-store' : 'search', set)
+  readOptions(wanted, args, isStore ? 3 : 2)
   if (isStore) wanted.store = args[1] as string
   checkOptions(wanted, isStore, isStore ? 'geosearchstore' : 'geosearch')
-  return run(client, key, wanted, set, isStore)
+  return run(client, wanted)
 }
 
 export const geo: Family = {

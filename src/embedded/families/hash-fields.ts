@@ -1,6 +1,6 @@
 import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt, int } from '../numbers.ts'
-import { fail, type Reply } from '../reply.ts'
+import { fail, quoting, type Reply } from '../reply.ts'
 import type { Hash } from '../values.ts'
 import { readConditions } from './expiry.ts'
 import { dropField, hashToWrite } from './hashes.ts'
@@ -122,7 +122,7 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
     } else
       fail(
         isSet
-          ? `ERR unknown argument: ${args[i]}`
+          ? quoting`ERR unknown argument: ${args[i]}`
           : 'ERR Mandatory argument FIELDS is missing or not at the right position',
       )
   }
@@ -130,10 +130,11 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
   return options
 }
 
-/** Gives fields an end, or takes them away where it is over; what was reported is said by the caller. */
-function endField(client: Client, key: string, hash: Hash, field: string, endMs: number): void {
-  if (endMs <= client.now) dropField(client, key, hash, field)
-  else client.db.setFieldEnd(key, hash, field, endMs)
+/** Returns what gives a field its end, or takes the field away where that is over; the caller reports the change. */
+function fieldEnder(client: Client, key: string, hash: Hash, endMs: number): (field: string) => void {
+  return endMs <= client.now
+    ? (field) => void dropField(client, key, hash, field)
+    : (field) => client.db.setFieldEnd(key, hash, field, endMs)
 }
 
 function getEx(client: Client, args: readonly string[]): Reply {
@@ -142,13 +143,14 @@ function getEx(client: Client, args: readonly string[]): Reply {
   const { endMs, persist, at } = readEnd(client, args, false)
   const fields = readFields(args, at)
   if (!hash) return fields.map(() => null)
+  const end = endMs === undefined ? undefined : fieldEnder(client, key, hash, endMs)
   const values: Reply[] = []
   let changed = false
   for (const field of fields) {
     // A field that is named twice may be gone by then.
     values.push(hash.get(field) ?? null)
     if (!hash.has(field)) continue
-    if (endMs !== undefined) endField(client, key, hash, field, endMs)
+    if (end) end(field)
     else if (!persist || !hash.ends?.has(field)) continue
     else client.db.setFieldEnd(key, hash, field, undefined)
     changed = true
@@ -167,10 +169,11 @@ function setEx(client: Client, args: readonly string[]): Reply {
   if (fnx && names.some((name) => old?.has(name))) return 0
   if (fxx && !names.every((name) => old?.has(name))) return 0
   const hash = hashToWrite(client, key)
+  const end = endMs === undefined ? undefined : fieldEnder(client, key, hash, endMs)
   for (let i = 0; i < words.length; i += 2) {
     const field = words[i] as string
     hash.set(field, words[i + 1] as string)
-    if (endMs !== undefined) endField(client, key, hash, field, endMs)
+    if (end) end(field)
     else if (!keep && hash.ends) client.db.setFieldEnd(key, hash, field, undefined)
   }
   client.changed(key, 'h', 'hset')

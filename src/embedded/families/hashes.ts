@@ -16,19 +16,15 @@ export function hashToWrite(client: Client, key: string): Hash {
   return made
 }
 
-/** Sets a field, which has no end any more; whether it is new. */
-function setField(client: Client, key: string, hash: Hash, field: string, value: string): boolean {
-  if (hash.ends) client.db.setFieldEnd(key, hash, field, undefined)
-  return hash.set(field, value)
-}
-
+/** Sets fields, which have no end any more; returns how many are new. */
 function set(client: Client, args: readonly string[], name: string): number {
   if (args.length % 2 !== 0) fail(`ERR wrong number of arguments for '${name}' command`)
   const key = args[1] as string
   const hash = hashToWrite(client, key)
   let added = 0
   for (let i = 2; i < args.length; i += 2) {
-    if (setField(client, key, hash, args[i] as string, args[i + 1] as string)) added++
+    if (hash.ends) client.db.setFieldEnd(key, hash, args[i] as string, undefined)
+    if (hash.set(args[i] as string, args[i + 1] as string)) added++
   }
   client.changed(key, 'h', 'hset')
   return added

@@ -26,8 +26,15 @@ function putEach(doc: Json, places: readonly Place[], value: JsonData): void {
   })
 }
 
+interface Write {
+  readonly key: string
+  readonly path: string
+  readonly value: JsonData
+  readonly mode?: 'NX' | 'XX' | undefined
+}
+
 /** Whether something was written. */
-function write(client: Client, key: string, text: string, value: JsonData, mode?: 'NX' | 'XX'): boolean {
+function write(client: Client, { key, path: text, value, mode }: Write): boolean {
   const path = parsePath(text)
   const doc = client.json(key)
   if (!doc) {
@@ -51,27 +58,24 @@ function set(client: Client, args: readonly string[]): Reply {
     if ((word === 'NX' || word === 'XX') && !mode) mode = word
     else if (word !== 'FORMAT' || args[++i]?.toUpperCase() !== 'JSON') fail(SYNTAX)
   }
-  const value = loadJson(text)
-  if (!write(client, key, path, value, mode)) return null
+  if (!write(client, { key, path, value: loadJson(text), mode })) return null
   client.changed(key, 'd', 'json.set')
   return OK
 }
 
 function setMany(client: Client, args: readonly string[]): Reply {
   if (args.length % 3 !== 1) fail("ERR wrong number of arguments for 'json.mset' command")
-  const triples: [key: string, path: string, value: JsonData][] = []
+  const writes: Write[] = []
   for (let i = 1; i < args.length; i += 3) {
     const [key, path] = [args[i] as string, args[i + 1] as string]
-    triples.push([key, path, loadJson(args[i + 2] as string)])
+    writes.push({ key, path, value: loadJson(args[i + 2] as string) })
     const { steps } = parsePath(path)
     const doc = client.json(key)
     // Nothing is written unless all may be.
     if (!doc && steps.length > 0) fail(NEW_AT_ROOT)
     if (doc && findPlaces(doc.root, steps).length === 0) newPlaces(doc.root, parsePath(path))
   }
-  for (const [key, path, value] of triples) {
-    if (write(client, key, path, value)) client.changed(key, 'd', 'json.mset')
-  }
+  for (const one of writes) if (write(client, one)) client.changed(one.key, 'd', 'json.mset')
   return OK
 }
 
@@ -149,7 +153,7 @@ function merge(client: Client, args: readonly string[]): Reply {
   const doc = client.json(key)
   const places = doc ? findPlaces(doc.root, parsePath(text).steps) : []
   if (!doc || places.length === 0) {
-    if (!write(client, key, text, patch)) return null
+    if (!write(client, { key, path: text, value: patch })) return null
   } else if (patch === null) {
     remove(client, args)
     return OK

@@ -22,8 +22,13 @@ function remove(client: Client, args: readonly string[]): Reply {
 const countKeys = (client: Client, args: readonly string[]): Reply =>
   args.slice(1).reduce((count, key) => count + (client.find(key) === undefined ? 0 : 1), 0)
 
+interface Placed {
+  readonly value: Value
+  readonly endMs: number | undefined
+}
+
 /** Puts a value, its end and those of its fields under a key of a database. */
-function place(client: Client, db: Database, key: string, value: Value, endMs: number | undefined): void {
+function place(client: Client, db: Database, key: string, { value, endMs }: Placed): void {
   db.delete(key)
   db.entries.set(key, value)
   if (endMs !== undefined) db.ends.set(key, endMs)
@@ -37,7 +42,7 @@ function rename(client: Client, [, from = '', to = '']: readonly string[], onlyN
   if (client.find(to) !== undefined && onlyNew) return 0
   const endMs = client.db.ends.get(from)
   client.db.delete(from)
-  place(client, client.db, to, value, endMs)
+  place(client, client.db, to, { value, endMs })
   client.changed(from, 'g', 'rename_from')
   client.changed(to, 'g', 'rename_to')
   return onlyNew ? 1 : OK
@@ -64,8 +69,9 @@ function copy(client: Client, args: readonly string[]): Reply {
   const endMs = client.db.ends.get(from)
   client.engine.hasEnded(db, to)
   if (db.entries.has(to) && !replace) return 0
-  place(client, db, to, copyOf(value), endMs)
-  client.engine.changed(db, to, 'g', 'copy_to', client)
+  place(client, db, to, { value: copyOf(value), endMs })
+  client.engine.touched(db, to, client)
+  client.engine.notify(db, to, 'g', 'copy_to')
   return 1
 }
 
@@ -78,9 +84,10 @@ function move(client: Client, [, key = '', index]: readonly string[]): Reply {
   if (db.entries.has(key)) return 0
   const endMs = client.db.ends.get(key)
   client.db.delete(key)
-  place(client, db, key, value, endMs)
+  place(client, db, key, { value, endMs })
   client.changed(key, 'g', 'move_from')
-  client.engine.changed(db, key, 'g', 'move_to', client)
+  client.engine.touched(db, key, client)
+  client.engine.notify(db, key, 'g', 'move_to')
   return 1
 }
 

@@ -2,7 +2,7 @@ import type { Client, Family, Outcome } from '../contracts.ts'
 import { intBetween, parseFloat64 } from '../numbers.ts'
 import { fail, NULL_ARRAY, type Reply } from '../reply.ts'
 import { List } from '../values.ts'
-import { popFrom } from './lists.ts'
+import { reportPop, takeItems } from './lists.ts'
 import { SYNTAX } from './strings.ts'
 
 /** A time in seconds, in milliseconds; 0 waits without an end. Throws error replies. */
@@ -19,8 +19,16 @@ const sideOf = (word: string | undefined): 'l' | 'r' => {
   return side === 'LEFT' ? 'l' : side === 'RIGHT' ? 'r' : fail(SYNTAX)
 }
 
+/** From an end of one list to an end of another. */
+interface Move {
+  readonly from: string
+  readonly to: string
+  readonly take: 'l' | 'r'
+  readonly put: 'l' | 'r'
+}
+
 /** The item that was moved; undefined where the source has none. */
-function move(client: Client, from: string, to: string, take: 'l' | 'r', put: 'l' | 'r'): string | undefined {
+function move(client: Client, { from, to, take, put }: Move): string | undefined {
   const source = client.list(from)
   if (!source) return undefined
   const target = client.list(to)
@@ -44,7 +52,10 @@ function popFirst(
 ): readonly [string, string[]] | undefined {
   for (const key of keys) {
     const list = client.list(key)
-    if (list) return [key, popFrom(client, key, list, side, count)]
+    if (!list) continue
+    const items = takeItems(list, side, count)
+    reportPop(client, key, list, side)
+    return [key, items]
   }
   return undefined
 }
@@ -53,7 +64,7 @@ function blockingPop(client: Client, args: readonly string[], side: 'l' | 'r'): 
   const timeoutMs = readTimeout(args.at(-1))
   const keys = args.slice(1, -1)
   const found = popFirst(client, keys, side, 1)
-  return found ? [found[0], found[1][0] as string] : client.wait(keys, 'list', timeoutMs)
+  return found ? [found[0], found[1][0] as string] : client.wait({ keys, kind: 'list', timeoutMs })
 }
 
 /** `COUNT n`, once, to the end. Throws error replies. */
@@ -80,32 +91,23 @@ function multiPop(client: Client, args: readonly string[], at: number, timeout: 
   const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout)
   const found = popFirst(client, keys, side, count)
   if (found) return found as Reply
-  return timeoutMs === undefined ? NULL_ARRAY : client.wait(keys, 'list', timeoutMs)
+  return timeoutMs === undefined ? NULL_ARRAY : client.wait({ keys, kind: 'list', timeoutMs })
 }
 
-function blockingMove(
-  client: Client,
-  [from, to]: readonly [string, string],
-  sides: readonly ['l' | 'r', 'l' | 'r'],
-  timeoutMs: number,
-): Outcome {
-  const item = move(client, from, to, ...sides)
+function blockingMove(client: Client, wanted: Move, timeoutMs: number): Outcome {
+  const item = move(client, wanted)
   if (item === undefined && !client.mayWait) return null
-  return item ?? client.wait([from], 'list', timeoutMs)
+  return item ?? client.wait({ keys: [wanted.from], kind: 'list', timeoutMs })
 }
 
 export const listMoves: Family = {
-  lmove: (client, [, from = '', to = '', take, put]) => {
-    const [a, b] = [sideOf(take), sideOf(put)]
-    return move(client, from, to, a, b) ?? null
-  },
-  rpoplpush: (client, [, from = '', to = '']) => move(client, from, to, 'r', 'l') ?? null,
-  blmove(client, [, from = '', to = '', take, put, timeout]) {
-    const sides = [sideOf(take), sideOf(put)] as const
-    return blockingMove(client, [from, to], sides, readTimeout(timeout))
-  },
+  lmove: (client, [, from = '', to = '', take, put]) =>
+    move(client, { from, to, take: sideOf(take), put: sideOf(put) }) ?? null,
+  rpoplpush: (client, [, from = '', to = '']) => move(client, { from, to, take: 'r', put: 'l' }) ?? null,
+  blmove: (client, [, from = '', to = '', take, put, timeout]) =>
+    blockingMove(client, { from, to, take: sideOf(take), put: sideOf(put) }, readTimeout(timeout)),
   brpoplpush: (client, [, from = '', to = '', timeout]) =>
-    blockingMove(client, [from, to], ['r', 'l'], readTimeout(timeout)),
+    blockingMove(client, { from, to, take: 'r', put: 'l' }, readTimeout(timeout)),
   blpop: (client, args) => blockingPop(client, args, 'l'),
   brpop: (client, args) => blockingPop(client, args, 'r'),
   lmpop: (client, args) => multiPop(client, args, 1, undefined),

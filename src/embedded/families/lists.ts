@@ -22,17 +22,21 @@ function push(client: Client, args: readonly string[], side: 'l' | 'r', mustExis
   return list.size
 }
 
-/** Takes from an end of a list, and reports it. */
-export function popFrom(client: Client, key: string, list: List, side: 'l' | 'r', count: number): string[] {
+/** Takes up to `count` items from an end of a list. */
+export function takeItems(list: List, side: 'l' | 'r', count: number): string[] {
   const items: string[] = []
   while (items.length < count) {
     const item = side === 'l' ? list.shift() : list.pop()
     if (item === undefined) break
     items.push(item)
   }
+  return items
+}
+
+/** Reports that items were taken from an end of a list. */
+export function reportPop(client: Client, key: string, list: List, side: 'l' | 'r'): void {
   client.changed(key, 'l', `${side}pop`)
   client.removeIfEmpty(key, list)
-  return items
 }
 
 function pop(client: Client, args: readonly string[], side: 'l' | 'r'): Reply {
@@ -43,8 +47,10 @@ function pop(client: Client, args: readonly string[], side: 'l' | 'r'): Reply {
   if (count !== undefined && count < 0) fail('ERR value is out of range, must be positive')
   const list = client.list(key)
   if (!list) return count === undefined ? null : NULL_ARRAY
-  if (count === undefined) return popFrom(client, key, list, side, 1)[0] as string
-  return count === 0 ? [] : popFrom(client, key, list, side, count)
+  if (count === 0) return []
+  const items = takeItems(list, side, count ?? 1)
+  reportPop(client, key, list, side)
+  return count === undefined ? (items[0] as string) : items
 }
 
 function range(size: number, from: number, to: number): readonly [number, number] {

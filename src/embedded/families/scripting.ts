@@ -32,7 +32,7 @@ function evaluate(find: (client: Client, text: string) => Script, readOnly: bool
         !meter.makeRoom()
       )
         fail(OOM)
-      return client.engine.scripts.run(client, script, keys, rest, readOnly)
+      return client.engine.scripts.run(client, script, { keys, args: rest, readOnly })
     })
   }
 }

@@ -3,7 +3,7 @@ import { type Client, type Family, LATER, type Outcome, SENT } from '../contract
 import { matchGlob } from '../glob.ts'
 import { info } from '../info.ts'
 import { float } from '../numbers.ts'
-import { fail, MapReply, OK, type Reply, Simple, Verbatim } from '../reply.ts'
+import { fail, MapReply, OK, quoting, type Reply, Simple, Verbatim } from '../reply.ts'
 import { sizeOf } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 
@@ -22,8 +22,9 @@ function configSet(client: Client, args: readonly string[]): Reply {
   for (let i = 2; i < args.length; i += 2) {
     const name = (args[i] as string).toLowerCase()
     if (!client.engine.config.values.has(name))
-      fail(`ERR Unknown option or number of arguments for CONFIG SET - '${args[i]}'`)
-    if (names.has(name)) fail(`ERR CONFIG SET failed (possibly related to argument '${args[i]}') - duplicate parameter`)
+      fail(quoting`ERR Unknown option or number of arguments for CONFIG SET - '${args[i]}'`)
+    if (names.has(name))
+      fail(quoting`ERR CONFIG SET failed (possibly related to argument '${args[i]}') - duplicate parameter`)
     names.add(name)
   }
   for (let i = 2; i < args.length; i += 2)
@@ -73,7 +74,7 @@ export const server: Family = {
         `Value at:0x0 refcount:1 encoding:raw serializedlength:${sizeOf('', value)} lru:0 lru_seconds_idle:0`,
       )
     }
-    return fail(`ERR unknown subcommand '${args[1]}'. Try DEBUG HELP.`)
+    return fail(quoting`ERR unknown subcommand '${args[1]}'. Try DEBUG HELP.`)
   },
   lastsave: (client) => Math.floor(client.engine.startedMs / 1000),
   save: () => OK,

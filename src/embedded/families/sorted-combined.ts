@@ -29,9 +29,10 @@ interface Wanted {
   withScores: boolean
 }
 
-function read(client: Client, args: readonly string[], at: number, how: How, isStore: boolean, name: string): Wanted {
+function read(client: Client, args: readonly string[], how: How, isStore: boolean): Wanted {
+  const at = isStore ? 2 : 1
   const many = int(args[at])
-  if (many < 1) fail(`ERR at least 1 input key is needed for '${name}' command`)
+  if (many < 1) fail(`ERR at least 1 input key is needed for '${args[0]?.toLowerCase()}' command`)
   if (many > args.length - at - 1) fail(SYNTAX)
   const keys = args.slice(at + 1, at + 1 + many)
   for (const key of keys) membersOf(client, key)
@@ -97,7 +98,7 @@ function sortedNodes(members: ReadonlyMap<string, number>): SortedNode[] {
 const reply =
   (how: How): Run =>
   (client, args) => {
-    const wanted = read(client, args, 1, how, false, (args[0] as string).toLowerCase())
+    const wanted = read(client, args, how, false)
     const nodes = sortedNodes(combine(client, how, wanted))
     return wanted.withScores ? scored(client, nodes) : nodes.map(({ member }) => member)
   }
@@ -105,7 +106,7 @@ const reply =
 const store =
   (how: How, event: string): Run =>
   (client, args) => {
-    const members = combine(client, how, read(client, args, 2, how, true, (args[0] as string).toLowerCase()))
+    const members = combine(client, how, read(client, args, how, true))
     return storeMembers(
       client,
       args[1] as string,
@@ -129,13 +130,17 @@ function interCard(client: Client, args: readonly string[]): Reply {
   return limit > 0 ? Math.min(count, limit) : count
 }
 
-/** Takes the lowest or the highest, and reports it. */
-function take(client: Client, key: string, set: SortedSet, isMax: boolean, count: number): SortedNode[] {
+/** Takes up to `count` of the lowest or the highest. */
+function takeNodes(set: SortedSet, isMax: boolean, count: number): SortedNode[] {
   const nodes = set.slice(isMax ? set.size - 1 : 0, count, isMax)
   for (const { member } of nodes) set.remove(member)
+  return nodes
+}
+
+/** Reports that the lowest or the highest were taken. */
+function reportPop(client: Client, key: string, set: SortedSet, isMax: boolean): void {
   client.changed(key, 'z', isMax ? 'zpopmax' : 'zpopmin')
   client.removeIfEmpty(key, set)
-  return nodes
 }
 
 const pop =
@@ -147,7 +152,8 @@ const pop =
     const key = args[1] as string
     const set = client.sorted(key)
     if (!set || count === 0) return []
-    const nodes = take(client, key, set, isMax, count ?? 1)
+    const nodes = takeNodes(set, isMax, count ?? 1)
+    reportPop(client, key, set, isMax)
     if (count === undefined) return nodes.flatMap(({ member, score }) => [member, new Double(score)])
     return scored(client, nodes)
   }
@@ -160,10 +166,11 @@ const blockingPop =
     for (const key of keys) {
       const set = client.sorted(key)
       if (!set) continue
-      const [node] = take(client, key, set, isMax, 1) as [SortedNode]
+      const [node] = takeNodes(set, isMax, 1) as [SortedNode]
+      reportPop(client, key, set, isMax)
       return [key, node.member, new Double(node.score)]
     }
-    return client.wait(keys, 'zset', timeoutMs)
+    return client.wait({ keys, kind: 'zset', timeoutMs })
   }
 
 function multiPop(client: Client, args: readonly string[], at: number, timeout: string | undefined): Outcome {
@@ -177,13 +184,12 @@ function multiPop(client: Client, args: readonly string[], at: number, timeout: 
   const keys = args.slice(at + 1, end)
   for (const key of keys) {
     const set = client.sorted(key)
-    if (set)
-      return [
-        key,
-        take(client, key, set, where === 'MAX', count).map(({ member, score }) => [member, new Double(score)]),
-      ]
+    if (!set) continue
+    const nodes = takeNodes(set, where === 'MAX', count)
+    reportPop(client, key, set, where === 'MAX')
+    return [key, nodes.map(({ member, score }) => [member, new Double(score)])]
   }
-  return timeoutMs === undefined ? NULL_ARRAY : client.wait(keys, 'zset', timeoutMs)
+  return timeoutMs === undefined ? NULL_ARRAY : client.wait({ keys, kind: 'zset', timeoutMs })
 }
 
 export const sortedCombined: Family = {

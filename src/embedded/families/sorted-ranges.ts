@@ -65,7 +65,7 @@ const range =
     const find = finder(options, a, b)
     const set = client.sorted(key)
     if (!set) return []
-    const nodes = nodesOf(set, find(set), options.backwards, ...(options.limit ?? []))
+    const nodes = nodesOf(set, find(set), options)
     return options.withScores ? scored(client, nodes) : nodes.map(({ member }) => member)
   }
 
@@ -74,7 +74,7 @@ function store(client: Client, args: readonly string[]): Reply {
   const options = readOptions(args, 5, {}, true)
   const find = finder(options, a, b)
   const source = client.sorted(key)
-  const nodes = source ? nodesOf(source, find(source), options.backwards, ...(options.limit ?? [])) : []
+  const nodes = source ? nodesOf(source, find(source), options) : []
   return storeMembers(client, target, nodes, 'zrangestore')
 }
 

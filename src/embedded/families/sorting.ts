@@ -68,13 +68,19 @@ function elementsOf(
 
 const compareBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
+/** As `strtod` reads it, up to the first NUL: nothing at all is 0. */
+function scoreOf(weight = ''): number {
+  const digits = weight.split('\0', 1)[0] as string
+  return digits === '' ? 0 : (parseFloat64(digits.trimStart()) ?? Number.NaN)
+}
+
 function sortElements(client: Client, elements: readonly string[], options: SortOptions): string[] {
   const { by, alpha, backwards } = options
   const sign = backwards ? -1 : 1
   const weighted = elements.map((element) => {
     const weight = by === undefined ? element : lookUp(client, by, element)
     if (alpha) return { element, weight, score: 0 }
-    const score = weight === undefined ? 0 : (parseFloat64(weight.trimStart()) ?? (weight === '' ? 0 : Number.NaN))
+    const score = scoreOf(weight)
     if (Number.isNaN(score)) fail("ERR One or more scores can't be converted into double")
     return { element, weight, score }
   })

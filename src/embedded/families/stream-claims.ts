@@ -1,6 +1,6 @@
 import type { Client, Family } from '../contracts.ts'
 import { int, parseUint64 } from '../numbers.ts'
-import { fail, type Reply } from '../reply.ts'
+import { fail, quoting, type Reply } from '../reply.ts'
 import { formatId, type Group, MAX_ID, MIN_ID, type Pending, parseId, type StreamId } from '../stream.ts'
 import { consumerOf } from './stream-reads.ts'
 import { entry, rangeEnd } from './streams.ts'
@@ -10,14 +10,10 @@ const isId = (text: string): boolean =>
   text.split('-', 3).length < 3 && text.split('-').every((part) => parseUint64(part) !== undefined)
 
 /** Gives an entry to another consumer. */
-function hand(client: Client, group: Group, id: StreamId, key: string, to: string, set: Partial<Pending>): Pending {
-  const consumer = consumerOf(client, group, to, key)
-  const old = group.pending.get(id)
-  old?.consumer.pending.delete(id)
-  const own: Pending = { consumer, deliveredMs: set.deliveredMs ?? client.now, count: set.count ?? old?.count ?? 0 }
-  group.pending.set(id, own)
-  consumer.pending.set(id, own)
-  return own
+function hand(group: Group, id: StreamId, pending: Pending): void {
+  group.pending.get(id)?.consumer.pending.delete(id)
+  group.pending.set(id, pending)
+  pending.consumer.pending.set(id, pending)
 }
 
 function forget(group: Group, id: StreamId): void {
@@ -29,7 +25,7 @@ function claim(client: Client, args: readonly string[]): Reply {
   const [, key = '', name = '', owner = '', idle] = args
   const stream = client.stream(key)
   const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  if (!stream || !group) return fail(quoting`NOGROUP No such key '${key}' or consumer group '${name}'`)
   const minIdleMs = Math.max(0, int(idle, 'ERR Invalid min-idle-time argument for XCLAIM'))
   let at = 5
   const ids: StreamId[] = []
@@ -50,11 +46,12 @@ function claim(client: Client, args: readonly string[]): Reply {
     else if (word === 'RETRYCOUNT' && more) {
       count = int(args[++at], 'ERR Invalid RETRYCOUNT option argument for XCLAIM')
     } else if (word === 'LASTID' && more) lastId = parseId(args[++at] as string, 0n, true)
-    else fail(`ERR Unrecognized XCLAIM option '${args[at]}'`)
+    else fail(quoting`ERR Unrecognized XCLAIM option '${args[at]}'`)
   }
   if (deliveredMs !== undefined && (deliveredMs < 0 || deliveredMs > client.now)) deliveredMs = client.now
   if (lastId !== undefined && lastId > group.lastId) group.lastId = lastId
-  consumerOf(client, group, owner, key).seenMs = client.now
+  const consumer = consumerOf(client, group, owner, key)
+  consumer.seenMs = client.now
   const found: Reply[] = []
   for (const id of ids) {
     const fields = stream.get(id)
@@ -65,12 +62,9 @@ function claim(client: Client, args: readonly string[]): Reply {
     }
     if (!old && !force) continue
     if (old && client.now - old.deliveredMs < minIdleMs) continue
-    const own = hand(client, group, id, key, owner, {
-      deliveredMs: deliveredMs ?? client.now,
-      ...(count === undefined ? {} : { count }),
-    })
-    if (count === undefined && !justId) own.count++
-    own.consumer.activeMs = client.now
+    const deliveries = count ?? (old?.count ?? 0) + (justId ? 0 : 1)
+    hand(group, id, { consumer, deliveredMs: deliveredMs ?? client.now, count: deliveries })
+    consumer.activeMs = client.now
     found.push(justId ? formatId(id) : entry(id, fields))
     client.engine.touched(client.db, key, client)
   }
@@ -93,8 +87,9 @@ function autoClaim(client: Client, args: readonly string[]): Reply {
   }
   const stream = client.stream(key)
   const group = stream?.groups.get(name)
-  if (!stream || !group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
-  consumerOf(client, group, owner, key).seenMs = client.now
+  if (!stream || !group) return fail(quoting`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  const consumer = consumerOf(client, group, owner, key)
+  consumer.seenMs = client.now
   const found: Reply[] = []
   const deleted: string[] = []
   let attempts = count * 10
@@ -112,9 +107,8 @@ function autoClaim(client: Client, args: readonly string[]): Reply {
       continue
     }
     if (client.now - one.deliveredMs < minIdleMs) continue
-    const own = hand(client, group, id, key, owner, {})
-    if (!justId) own.count++
-    own.consumer.activeMs = client.now
+    hand(group, id, { consumer, deliveredMs: client.now, count: one.count + (justId ? 0 : 1) })
+    consumer.activeMs = client.now
     found.push(justId ? formatId(id) : entry(id, fields))
     count--
     client.engine.touched(client.db, key, client)

@@ -1,6 +1,6 @@
 import type { Client, Family } from '../contracts.ts'
-import { add, exactInt, type Int, int } from '../numbers.ts'
-import { fail, MapReply, NULL_ARRAY, OK, type Reply } from '../reply.ts'
+import { addWrapped, exactInt, type Int, int } from '../numbers.ts'
+import { fail, MapReply, NULL_ARRAY, OK, quoting, type Reply } from '../reply.ts'
 import {
   addedUpTo,
   createGroup,
@@ -19,7 +19,7 @@ import { SYNTAX } from './strings.ts'
 
 const streamOf = (client: Client, key: string): Stream => client.stream(key) ?? fail(NO_KEY)
 const groupOf = (stream: Stream, name: string, key: string): Group =>
-  stream.groups.get(name) ?? fail(`NOGROUP No such consumer group '${name}' for key name '${key}'`)
+  stream.groups.get(name) ?? fail(quoting`NOGROUP No such consumer group '${name}' for key name '${key}'`)
 
 const lastIdOf = (stream: Stream | undefined, text: string, strict: boolean): StreamId =>
   text === '$' ? (stream?.lastId ?? MIN_ID) : parseId(text, 0n, strict)
@@ -107,7 +107,7 @@ function pending(client: Client, args: readonly string[]): Reply {
   const from = isShort ? MIN_ID : rangeEnd(args[at] as string, false)
   const to = isShort ? MAX_ID : rangeEnd(args[at + 1] as string, true)
   const group = client.stream(key)?.groups.get(name)
-  if (!group) return fail(`NOGROUP No such key '${key}' or consumer group '${name}'`)
+  if (!group) return fail(quoting`NOGROUP No such key '${key}' or consumer group '${name}'`)
   if (isShort) return pendingSummary(group)
   const only = args[at + 3]
   const source = only === undefined ? group.pending : group.consumers.get(only)?.pending
@@ -128,7 +128,7 @@ const lagOf = (stream: Stream, group: Group): Int | null => {
   if (group.lastId < first && stream.maxDeletedId < first) return size
   const isKnown = group.entriesRead !== undefined && !hasGapsFrom(stream, group.lastId)
   const read = isKnown ? group.entriesRead : addedUpTo(stream, group.lastId)
-  return read === undefined ? null : (add(entriesAdded, -read) ?? null)
+  return read === undefined ? null : addWrapped(entriesAdded, -read)
 }
 
 const groupInfo =

@@ -1,6 +1,6 @@
 import type { Client, Family, Outcome } from '../contracts.ts'
-import { add, type Int, int } from '../numbers.ts'
-import { fail, MapReply, NULL_ARRAY, type Reply } from '../reply.ts'
+import { addWrapped, type Int, int } from '../numbers.ts'
+import { fail, MapReply, NULL_ARRAY, quoting, type Reply } from '../reply.ts'
 import { SortedMap } from '../sorted-map.ts'
 import {
   addedUpTo,
@@ -123,28 +123,28 @@ function readPlain(client: Client, args: readonly string[]): Outcome {
   if (found.length > 0) return list(client, found)
   if (blockMs === undefined) return NULL_ARRAY
   if (!client.retrying) client.lastIds = new Map(keys.map((key, i) => [key, from[i] ?? MIN_ID]))
-  return client.wait(keys, 'stream', blockMs)
+  return client.wait({ keys, kind: 'stream', timeoutMs: blockMs })
+}
+
+/** A consumer that reads a stream for its group. */
+interface GroupReader {
+  readonly key: string
+  readonly stream: Stream
+  readonly group: Group
+  readonly consumer: Consumer
 }
 
 /** Entries that no consumer of the group has had. */
-function deliver(
-  client: Client,
-  key: string,
-  stream: Stream,
-  group: Group,
-  consumer: Consumer,
-  count: number,
-  noAck: boolean,
-): Reply[] {
+function deliver(client: Client, { key, stream, group, consumer }: GroupReader, options: ReadOptions): Reply[] {
   const entries: Reply[] = []
   const start = idAfter(group.lastId)
   if (start === undefined) return entries
   for (const [id, fields] of stream.range(start, MAX_ID)) {
-    if (entries.length >= count) break
+    if (entries.length >= options.count) break
     entries.push(entry(id, fields))
     group.entriesRead = readSoFar(stream, group, id)
     group.lastId = id
-    if (noAck) continue
+    if (options.noAck) continue
     const pending = group.pending.get(id)
     pending?.consumer.pending.delete(id)
     const own = { consumer, deliveredMs: client.now, count: 1 }
@@ -161,19 +161,12 @@ function deliver(
 /** How many the group has read with this one; unknown where entries between were deleted. */
 function readSoFar(stream: Stream, group: Group, id: StreamId): Int | undefined {
   if (group.entriesRead === undefined || hasGapsFrom(stream, group.lastId)) return addedUpTo(stream, id)
-  return add(group.entriesRead, 1)
+  return addWrapped(group.entriesRead, 1)
 }
 
 /** Entries that the consumer has had, and has not confirmed. */
-function history(
-  client: Client,
-  stream: Stream,
-  consumer: Consumer,
-  from: StreamId | undefined,
-  count: number,
-): Reply[] {
+function history(client: Client, { stream, consumer }: GroupReader, from: StreamId, count: number): Reply[] {
   const entries: Reply[] = []
-  if (from === undefined) return entries
   for (const [id, pending] of consumer.pending.range(from, MAX_ID)) {
     if (entries.length >= count) break
     const fields = stream.get(id)
@@ -188,12 +181,14 @@ function history(
 
 function readGroup(client: Client, args: readonly string[]): Outcome {
   const options = read(args, true)
-  const { keys, ids, count, blockMs, noAck, group: groupName = '' } = options
+  const { keys, ids, count, blockMs, group: groupName = '' } = options
   const groups = keys.map((key, i) => {
     const stream = client.stream(key)
     const group = stream?.groups.get(groupName)
     if (!stream || !group) {
-      return fail(`NOGROUP No such key '${key}' or consumer group '${groupName}' in XREADGROUP with GROUP option`)
+      return fail(
+        quoting`NOGROUP No such key '${key}' or consumer group '${groupName}' in XREADGROUP with GROUP option`,
+      )
     }
     const id = ids[i] as string
     if (id === '$') {
@@ -205,24 +200,27 @@ function readGroup(client: Client, args: readonly string[]): Outcome {
       fail(
         'ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.',
       )
-    if (id !== '>') parseId(id, 0n, true)
-    return { stream, group }
+    // Of Redis, the largest id is what `>` means.
+    const isNew = id === '>' || parseId(id, 0n, true) === MAX_ID
+    return { stream, group, isNew }
   })
   const found: [string, Reply][] = []
-  groups.forEach(({ stream, group }, i) => {
+  groups.forEach(({ stream, group, isNew }, i) => {
     const key = keys[i] as string
     const consumer = consumerOf(client, group, options.consumer, key)
     consumer.seenMs = client.now
-    if (ids[i] !== '>') {
+    const reader = { key, stream, group, consumer }
+    if (!isNew) {
       const from = idAfter(parseId(ids[i] as string, 0n, true))
-      if (from !== undefined) found.push([key, history(client, stream, consumer, from, count)])
+      if (from !== undefined) found.push([key, history(client, reader, from, count)])
       return
     }
-    const entries = deliver(client, key, stream, group, consumer, count, noAck)
+    const entries = deliver(client, reader, options)
     if (entries.length > 0) found.push([key, entries])
   })
   if (found.length > 0) return list(client, found)
-  return blockMs === undefined ? NULL_ARRAY : client.wait(keys, 'stream', blockMs, NULL_ARRAY, true)
+  if (blockMs === undefined) return NULL_ARRAY
+  return client.wait({ keys, kind: 'stream', timeoutMs: blockMs, untilGone: true })
 }
 
 export const streamReads: Family = { xread: readPlain, xreadgroup: readGroup }

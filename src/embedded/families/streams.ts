@@ -1,5 +1,5 @@
 import type { Client, Family } from '../contracts.ts'
-import { int } from '../numbers.ts'
+import { exactInt, type Int, int } from '../numbers.ts'
 import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
 import {
   formatId,
@@ -199,14 +199,14 @@ function remove(client: Client, args: readonly string[]): Reply {
 function setId(client: Client, args: readonly string[]): Reply {
   const key = args[1] as string
   const id = parseId(args[2] as string, 0n, true)
-  let added: number | undefined
+  let added: Int | undefined
   let deleted: StreamId | undefined
   for (let i = 3; i < args.length; i += 2) {
     const word = args[i]?.toUpperCase()
     const value = args[i + 1]
     if (value === undefined) fail(SYNTAX)
     if (word === 'ENTRIESADDED') {
-      added = int(value)
+      added = exactInt(value)
       if (added < 0) fail('ERR entries_added must be positive')
     } else if (word === 'MAXDELETEDID') {
       deleted = parseId(value as string, 0n, true)

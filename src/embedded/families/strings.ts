@@ -45,9 +45,8 @@ function readOptions(args: readonly string[], from: number, isGet: boolean): Set
   return options
 }
 
-function writeString(client: Client, key: string, value: string, endMs: number | undefined, keep = false): void {
-  if (keep) client.put(key, value)
-  else client.replace(key, value)
+function writeString(client: Client, key: string, value: string, endMs: number | undefined): void {
+  client.replace(key, value)
   if (endMs !== undefined) client.db.ends.set(key, endMs)
   client.changed(key, '$', 'set')
   if (endMs !== undefined) client.notify(key, 'g', 'expire')
@@ -68,7 +67,10 @@ function set(client: Client, args: readonly string[]): Reply {
   if ((nx && exists) || (xx && !exists)) return get ? (old as Reply) : null
   if (endMs !== undefined && endMs <= client.now) {
     if (client.remove(key)) client.changed(key, 'g', 'del')
-  } else writeString(client, key, value, endMs, keep)
+  } else if (keep) {
+    client.put(key, value)
+    client.changed(key, '$', 'set')
+  } else writeString(client, key, value, endMs)
   return get ? (old as Reply) : OK
 }
 

@@ -592,6 +592,12 @@ export const mutants: readonly Mutant[] = [
     'false; )\n      await within(settledOrTimeout(Promise.all(fillings)), limit)',
   ),
   write(
+    'also where a write before it has given up waiting for that',
+    '(guardsFills ? undefined : pendingFill(core, to)) ?? []',
+    '[]',
+    ['cache/unarrived.test.ts > is waited for by a write that comes after one which has given up waiting'],
+  ),
+  write(
     'a plain write detaches the loads that begin meanwhile',
     'fill of a load that has begun meanwhile.\n      detach()',
     'fill of a load that has begun meanwhile.',

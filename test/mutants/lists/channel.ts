@@ -32,5 +32,13 @@ export const mutants: readonly Mutant[] = [
     '              await close()\n              throw thrown',
     '              throw thrown',
   ),
+  channel('a channel has a name that comes back', '  checkKey(full, space.store.traits)\n', ''),
+  channel(
+    'no option of a subscription is dropped',
+    "checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])",
+    '',
+  ),
+  ways('a closed store takes no message', '      await store.ready(call)\n', ''),
+  ways('and no subscriber', '      await store.ready()\n', ''),
   ways('one that has left is not counted', 'listeners.delete(listener)', ''),
 ]

@@ -5,6 +5,7 @@ const options = of('src/counter/create-counter.ts', ['counter/counter.test.ts'])
 const TOKENS = ['counter/once-and-tokens.test.ts']
 const token = of('src/token/create-tokens.ts', TOKENS)
 const take = of('src/token/operations.ts', TOKENS)
+const digest = of('src/protocol/digest.ts', TOKENS)
 const once = of('src/once/operations.ts', TOKENS)
 const idempotency = of('src/idempotency/create-idempotency.ts', TOKENS)
 const record = of('src/idempotency/operations.ts', ['hono/idempotency.test.ts'])
@@ -16,6 +17,16 @@ const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 export const mutants: readonly Mutant[] = [
   session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
+  session(
+    'no option of the middleware is dropped',
+    'for (const name of Object.keys(others)) {',
+    'for (const name of [] as string[]) {',
+  ),
+  session(
+    'the middleware takes sessions',
+    "typeof sessions !== 'function' && typeof sessions?.open !== 'function'",
+    'false',
+  ),
   // Counters
   counter('a count does not pass its max', "if (max !== '' && by > 0 && next > Number(max)) return null", ''),
   counter('a count that is above its max can go down', "max !== '' && by > 0 &&", "max !== '' &&"),
@@ -34,12 +45,13 @@ export const mutants: readonly Mutant[] = [
   options('min is not above max', 'min !== undefined && min > max', 'false'),
   options('buckets need a window', '!windowMs && given !== undefined', 'false'),
   options('keys are a list', 'if (!Array.isArray(keys)) throw', 'if (false) throw'),
-  options('a count is a whole number', "checkWhole(by, 'a count')", ''),
+  options('a count is a whole number', "checkWhole(by, 'a count') * sign", 'by * sign'),
   options('a key is text', "if (typeof key === 'string' && key !== '')", 'if (true)'),
   argument('a store has operations', "if (typeof store?.run !== 'function')", 'if (false)'),
   argument('a whole number is within its bounds', ' && value >= least && value <= most', ''),
   argument('no option is dropped in silence', 'if (!known.includes(name)) throw', 'if (false) throw'),
   // Tokens and once
+  digest('what is hashed in one tick goes on in one', '  await run.done\n', ''),
   token(
     'only the hash of a token is stored',
     'const key = prefix + (await digest(token))',

@@ -5,6 +5,7 @@ const STEPS = ['lock/operations.test.ts']
 
 const step = of('src/lock/operations.ts', STEPS)
 const lock = of('src/lock/held-lock.ts', LOCKS)
+const replicas = of('src/lock/replicas.ts', LOCKS)
 const locks = of('src/lock/create-locks.ts', LOCKS)
 
 export const mutants: readonly Mutant[] = [
@@ -59,6 +60,11 @@ export const mutants: readonly Mutant[] = [
   lock('dispose hides no error', 'await this.release().catch(() => {})', 'await this.release()'),
   lock('a loss tells who listens', 'controller?.abort(lost)', ''),
   lock('a signal that comes late is aborted', 'if (isLost()) controller.abort(reason())', ''),
+  replicas(
+    'a server without scripts or WAIT is UNSUPPORTED',
+    'if (!/unknown command|NOPERM|without a Lua|scripting support/i.test(reply.message))',
+    '',
+  ),
   // Acquiring
   locks('a late reply is a failed try', 'reply > 0 && elapsedMs() < sentAt + ttlMs', 'reply > 0'),
   locks('a late lock is given back', 'await freeAs(id).catch(ignore)\n', ''),

@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['session/hostile.test.ts', 'session/session.test.ts']
 const cookie = of('src/session/cookie.ts', UNIT)
 const create = of('src/session/create-sessions.ts', UNIT)
+const entries = of('src/session/hashed-entries.ts', UNIT)
 const fields = of('src/session/fields.ts', UNIT)
 const operation = of('src/session/operations.ts', UNIT)
 const session = of('src/session/session.ts', UNIT)
@@ -16,6 +17,17 @@ export const mutants: readonly Mutant[] = [
   cookie('a secret is bytes, and no count of zeros', 'secret.BYTES_PER_ELEMENT === 1', 'true'),
   create('a cookie is given its prefix', '(?!__(host|secure)-)', ''),
   create('no option is dropped in silence', "checkNames('createSessions', options ?? null, Object.keys(KNOWN))", ''),
+  create(
+    'what is opened is a request, or has its headers',
+    "typeof headers?.get !== 'function'",
+    "headers && typeof headers.get !== 'function'",
+  ),
+  entries(
+    'no option of entries is dropped',
+    "checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec'])",
+    '',
+  ),
+  entries('entries need a store with operations', "if (typeof store?.run !== 'function')", 'if (!store)'),
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),
   create('a url that is a path names no host', 'url && URL.canParse(url)', 'url'),
@@ -58,6 +70,12 @@ export const mutants: readonly Mutant[] = [
     'rotate takes nothing that was ended',
     'if (!record || !kept) return',
     'if (!record || !kept) return void (state.stored = found?.fields ?? new Map())',
+  ),
+  session('an empty session is not stored for a rotation', 'state.rotated = hadId', 'state.rotated = true'),
+  session(
+    'a session that is rotated twice has an old id',
+    'state.place !== undefined || state.rotated',
+    'state.place !== undefined',
   ),
   save('what ended elsewhere is not saved', 'if (state.endedElsewhere) return undefined', ''),
   save(

@@ -6,15 +6,23 @@ const batch = of('src/structures/batch.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
 const stream = of('src/structures/stream.ts', UNIT)
 const hash = of('src/structures/hash.ts', UNIT)
+const list = of('src/structures/list.ts', UNIT)
+const geo = of('src/structures/geo.ts', UNIT)
+const sorted = of('src/structures/sorted-set.ts', UNIT)
+const argument = of('src/protocol/arguments.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   place('a change is never sent again', "const write = askAs('once')", "const write = askAs('repeat')"),
+  place('a store without commands is refused', "if (typeof space?.store?.command !== 'function')", 'if (!space)'),
+  place('no option of a space is dropped', "  checkNames('a space', space, ['store', 'namespace', 'codec'])\n", ''),
   place(
-    'a store without commands is refused',
-    "if (typeof space?.store?.command === 'function') return space",
-    'if (space) return space',
+    'an object of options has its own and those of a call',
+    '[...names, ...CALL])',
+    '[...Object.keys(options ?? {}), ...names, ...CALL])',
   ),
-  place('a field is stored under its own name', '    checkArgs(args as readonly Arg[], store.traits)\n', ''),
+  place('several values are an array', 'if (Array.isArray(values)) return values', 'if (values) return values'),
+  place('a call that waits has a key', '      checkKey(stored, store.traits)\n', ''),
+  place('a field is stored under its own name', '        checkArgs(checked, store.traits)\n', ''),
   place('waiting needs a connection of its own', 'if (!exclusive || collect) {', 'if (collect) {'),
   place('a connection that failed is given back broken', 'let broken = true', 'let broken = false'),
   place('a sum is one that a number holds', 'if (Number.isSafeInteger(Number(reply))) return', 'if (reply) return'),
@@ -31,7 +39,28 @@ export const mutants: readonly Mutant[] = [
   ),
   batch('a batch is bounded, its keys too', '  checkKeys(keys, space.store.traits)\n', ''),
   batch('a failed command says that the others have run', '{ cause, maybeExecuted: true }', '{ cause }'),
-  stream('no option of an entry is dropped', "checkNames('append', options, ['maxLength', ...CALL])", ''),
+  stream('no option of an entry is dropped', "checkOptions('append', options, ['maxLength'])", ''),
+  stream('no option of a read is dropped', "checkOptions('read', options, ['after', 'limit', 'wait'])", ''),
+  stream('no option of a range is dropped', "checkNames('range', range, ['from', 'to', 'reverse', 'limit'])", ''),
+  list('no option of a take is dropped', "checkOptions('take', options, ['wait'])", ''),
+  geo(
+    'no option of a search is dropped',
+    "checkNames('nearby', options ?? null, ['around', 'within', 'unit', 'limit'])",
+    '',
+  ),
+  sorted('no option of a score is dropped', "checkOptions('set', options, ['only', 'if'])", ''),
+  sorted('no option of a rank is dropped', "checkOptions('rank', options, ['reverse'])", ''),
+  sorted('no end of a count is dropped', "checkNames('count', range, ['from', 'to'])", ''),
+  sorted('no end of a range is dropped', "checkNames(what, range ?? null, ['by', 'from', 'to', ...further])", ''),
+  sorted('a range that is deleted is checked', "checkRange('deleteRange', range, [])", ''),
+  argument('a word is one of a few', 'if (words.includes(value)) return value', 'return value'),
+  group('no option of a group is dropped', "checkNames('group', options, ['from'])", ''),
+  group('no option of poison is dropped', "checkNames('poison', poison, ['after', 'to'])", ''),
+  group(
+    'poison does not go back where it was',
+    'if (group.place.keyOf(poison.to) === group.place.stored)',
+    'if (!group.place.keyOf(poison.to))',
+  ),
   group('no option of a consumer is dropped', "  checkNames('consume', options ?? null,", '  void (options ?? null,'),
   group('an entry that comes again is marked', 'deliveries: counts[i] as number', 'deliveries: 1'),
   group('poison is moved', 'row.deliveries <= after', 'true'),

@@ -286,6 +286,24 @@ describe('a write whose failure is an event', () => {
 })
 
 describe('a load of a plain key that begins while a write is on its way', () => {
+  it('is waited for by a write that comes after one which has given up waiting', async () => {
+    const { memory, next, plain } = two()
+    const cache = plain()
+    const { promise, resolve } = door()
+    next.set.push({ after: promise })
+    const loading = cache.getOrSet('k', () => 'loaded')
+    await expect.poll(() => next.set.length).toBe(0)
+    const leaves = new AbortController()
+    const deleting = cache.delete('k', { signal: leaves.signal })
+    await pause(1)
+    leaves.abort(new Error('gone'))
+    await expect(async () => await deleting).rejects.toThrow('gone')
+    const written = cache.set('k', 'new')
+    await pause(1)
+    resolve()
+    await Promise.all([written, loading])
+    expect([await cache.get('k'), await memory.get('k')]).toEqual(['new', '"new"'])
+  })
   it('does not replace what was written', async () => {
     const { memory, next, plain } = two()
     const cache = plain()

@@ -13,6 +13,20 @@ describe('channel', () => {
     await slow.close()
     expect(await slow.next()).toEqual({ done: true, value: undefined })
   })
+  it('takes no name that would come back as another, or not at all', () => {
+    const store = memoryStore()
+    for (const name of ['', '\ud800', 'x'.repeat(1025), 7 as never])
+      expect(() => channel({ store }, name)).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }))
+    expect(channel({ store }, '\0{}🔑 ,')).toBeDefined()
+  })
+  it('a store that was closed takes no message and no subscriber', async () => {
+    const store = memoryStore()
+    const news = channel<number>({ store }, 'news')
+    await expect(news.publish(1, { deadline: Date.now() - 1 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await store.close()
+    await expect(news.publish(1)).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(news.subscribe().ready).rejects.toMatchObject({ code: 'CLOSED' })
+  })
   it('stops counting a subscriber that has left', async () => {
     const news = channel<number>({ store: memoryStore() }, 'news')
     const subscription = news.subscribe()

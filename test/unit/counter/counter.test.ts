@@ -52,8 +52,10 @@ describe('a counter', () => {
       await expect(counter.increment(key as string)).rejects.toEqual(code('INVALID_KEY'))
       await expect(counter.get(key as string)).rejects.toEqual(code('INVALID_KEY'))
     }
-    for (const by of [0.5, Number.NaN, '1', 2 ** 53])
+    for (const by of [0.5, Number.NaN, '1', 2 ** 53, null]) {
       await expect(counter.increment('k', by as number)).rejects.toEqual(code('INVALID_ARGUMENT'))
+      await expect(counter.decrement('k', by as number)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
     for (const keys of ['ab', null, undefined, {}])
       await expect(counter.getMany(keys as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
   })

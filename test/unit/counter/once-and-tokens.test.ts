@@ -4,6 +4,7 @@ import { memoryStore } from 'hither/memory'
 import { createOnce } from 'hither/once'
 import { createTokens } from 'hither/token'
 import { describe, expect, it, vi } from 'vitest'
+import { upstashStore } from '../../../adapters/upstash/index.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
 const lost = new HitherError('STORE_UNAVAILABLE', 'lost', { maybeExecuted: true })
@@ -20,6 +21,29 @@ function watched(store = memoryStore()) {
   }
   return { store: { ...store, run, set }, keys }
 }
+
+describe('calls of one tick', () => {
+  it('leave in one request, though each is hashed by itself', async () => {
+    let requests = 0
+    const store = upstashStore({
+      url: 'https://example.com',
+      token: 'not-a-secret',
+      fetch: async (_, init) => {
+        requests++
+        const commands = JSON.parse(String(init?.body)) as unknown[]
+        const results = commands.map(() => ({ result: null }))
+        return Response.json(Array.isArray(commands[0]) ? results : results[0])
+      },
+    })
+    const tokens = createTokens({ store, name: 'n', ttl: '1m' })
+    const words = Array.from({ length: 300 }, (_, i) => `${i}`.padStart(43, 'x'))
+    await tokens.consume('x'.repeat(43))
+    requests = 0
+    await Promise.all(words.map((word) => tokens.consume(word)))
+    expect(requests).toBe(1)
+    await store.close()
+  })
+})
 
 describe('one-time tokens', () => {
   it('take no option that makes no sense', () => {

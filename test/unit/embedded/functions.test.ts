@@ -36,6 +36,41 @@ describe('libraries of functions', () => {
     expect(await send('FUNCTION', 'DELETE', 'a')).toBe('OK')
     expect(await send('FCALL', 'f', '0')).toBe('-ERR Function not found')
   })
+  it('are dumped and restored, all or none of them', async () => {
+    const send = open()
+    const wrong = '-ERR DUMP payload version or checksum are wrong'
+    const names = async (): Promise<unknown> => ((await send('FUNCTION', 'LIST')) as string[][]).map((row) => row[1])
+    const none = (await send('FUNCTION', 'DUMP')) as string
+    await send('FUNCTION', 'LOAD', code('a', 'f'))
+    await send('FUNCTION', 'LOAD', code('b', 'g'))
+    const both = (await send('FUNCTION', 'DUMP')) as string
+    expect(await send('FUNCTION', 'RESTORE', both)).toBe('-ERR Library a already exists')
+    expect(await send('FUNCTION', 'RESTORE', both, 'replace')).toBe('OK')
+    expect(await send('FUNCTION', 'RESTORE', both, 'nope')).toContain('Wrong restore policy given')
+    expect(await send('FUNCTION', 'RESTORE', `${both.slice(0, -1)}x`)).toBe(wrong)
+    expect(await send('FUNCTION', 'RESTORE', both.replace('f', 'h'), 'FLUSH')).toBe(wrong)
+    expect(await names()).toEqual(['a', 'b'])
+    await send('FUNCTION', 'FLUSH')
+    await send('FUNCTION', 'LOAD', code('c', 'x g'))
+    // Library b has a function of a name that c has: a is not restored either.
+    expect(await send('FUNCTION', 'RESTORE', both)).toBe('-ERR Function g already exists')
+    expect(await names()).toEqual(['c'])
+    expect(await send('FUNCTION', 'RESTORE', both, 'FLUSH')).toBe('OK')
+    expect(await names()).toEqual(['a', 'b'])
+    expect(await send('FCALL', 'f', '0')).toEqual([[], ['f']])
+    expect(await send('FUNCTION', 'RESTORE', none)).toBe('OK')
+    expect(await names()).toEqual(['a', 'b'])
+    expect(await send('FUNCTION', 'RESTORE', none, 'FLUSH')).toBe('OK')
+    expect(await names()).toEqual([])
+  })
+  it('and values have payloads of two kinds', async () => {
+    const send = open()
+    await send('SET', 'key', 'x')
+    const value = (await send('DUMP', 'key')) as string
+    const libraries = (await send('FUNCTION', 'DUMP')) as string
+    expect(await send('FUNCTION', 'RESTORE', value)).toBe('-ERR given type is not a function')
+    expect(await send('RESTORE', 'other', '0', libraries)).toBe('-ERR Bad data format')
+  })
   it('run with their keys and arguments, and only read by FCALL_RO', async () => {
     const send = open()
     await send('FUNCTION', 'LOAD', code('a', 'f g:no-writes'))

@@ -115,6 +115,14 @@ describe('the embedded engine', () => {
     expect(told).toContain('+PONG')
     expect(ask('CLIENT TRACKINGINFO')).toContain('on')
   })
+  it('takes no command on what is no key, and rejects with what it refuses', async () => {
+    const store = embeddedStore()
+    for (const key of ['', '\ud800', 'x'.repeat(5000)])
+      await expect(store.command([key], ['GET', key], 'read')).rejects.toMatchObject({ code: 'INVALID_KEY' })
+    await store.command(['k'], ['RPUSH', 'k', 'a'], 'once')
+    await expect(store.command(['k'], ['GET', 'k'], 'read')).rejects.toMatchObject({ reply: 'WRONGTYPE' })
+    await store.close()
+  })
   it('knows its options', () => {
     expect(() => embeddedStore({ maxByte: 1 } as never)).toThrow('no option maxByte')
     expect(() => embeddedStore({ maxBytes: 0 })).toThrow('maxBytes is a whole number above 0')

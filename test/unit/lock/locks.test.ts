@@ -607,6 +607,19 @@ describe('bad input', () => {
     expect(() => make({ timeout: 5 } as never)).toThrow(code('INVALID_ARGUMENT'))
     expect(() => createLocks(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
   })
+  it('replicas are asked for where the server has none', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    for (const refusal of [
+      "ERR unknown command 'EVAL'",
+      'NOPERM this user has no permissions',
+      'ERR this store was opened without a Lua runtime: scripts cannot run',
+      'ERR scripting support disabled: the Lua runtime cannot be opened',
+    ]) {
+      const own = { send: async () => new ReplyError(refusal), release: () => {} }
+      const locks = make({ store: { ...store, transport: { exclusive: async () => own } } as never, minReplicas: 1 })
+      await expect(locks.acquire('k')).rejects.toEqual(code('UNSUPPORTED'))
+    }
+  })
   it('is refused at a call, before the store is asked', async () => {
     const locks = make()
     for (const name of ['', undefined as never, 5 as never]) {

@@ -165,7 +165,25 @@ describe('an option', () => {
     [{ ...good, reads: 'some' }, 'INVALID_ARGUMENT'],
     [{ ...good, buckets: 1 }, 'INVALID_ARGUMENT'],
     [{ bucket: 'b', connection: Promise.resolve() }, 'INVALID_ARGUMENT'],
+    [{ ...good, servers: 4222 }, 'INVALID_ARGUMENT'],
+    [{ ...good, servers: [null] }, 'INVALID_URL'],
+    [{ ...good, servers: 'nats://' }, 'INVALID_URL'],
+    [{ ...good, servers: 'nats://127.0.0.1:99999' }, 'INVALID_URL'],
+    [{ ...good, servers: 'nats://127.0.0.1/bucket' }, 'INVALID_URL'],
+    [{ ...good, servers: 'ws://[' }, 'INVALID_URL'],
+    // The client would leave the password out without a word.
+    [{ ...good, servers: 'nats://user:password@127.0.0.1' }, 'INVALID_URL'],
+    [{ ...good, servers: ['127.0.0.1:4222', 'token@127.0.0.1'] }, 'INVALID_URL'],
+    [{ ...good, connect: 5 }, 'INVALID_ARGUMENT'],
+    [{ ...good, connect: null }, 'INVALID_ARGUMENT'],
+    [{ bucket: 'b', connection: { publish() {} }, connect: { user: 'u' } }, 'INVALID_ARGUMENT'],
   ])('that means nothing is refused: %j', (options, code) => {
     expect(() => checkOptions(options as never)).toThrow(expect.objectContaining({ code }))
   })
+  it.each(['127.0.0.1', 'host:4222', '[::1]:4222', 'nats://h', 'tls://h:1', 'ws://h/path', 'wss://h:443'])(
+    'takes %s as a server',
+    (servers) => {
+      expect(checkOptions({ ...good, servers }).servers).toEqual([servers])
+    },
+  )
 })

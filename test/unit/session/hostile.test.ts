@@ -114,6 +114,8 @@ describe('sessions: hostile input', () => {
     expect(() => make({ cookie: { domain: 'shop.example' } as never })).toThrow('cookie has no option domain')
     expect(() => createSessions(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
     expect(() => hashedEntries({ store: memoryStore(), ttl: '1d' } as never)).toThrow('hashedEntries has no option ttl')
+    expect(() => hashedEntries(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => hashedEntries({ store: {} } as never)).toThrow(code('UNSUPPORTED'))
     for (const name of ['__Host-session', '__secure-session']) {
       expect(() => make({ cookie: { name } })).toThrow('a token without a prefix')
     }

@@ -1,3 +1,4 @@
+import type { AtomicStore } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { createSessions, type SessionsOptions } from 'hither/session'
 import { manualClock } from 'hither/testing'
@@ -74,6 +75,27 @@ describe('createSessions', () => {
     expect((await sessions.open(request(rotated))).get('n')).toBe(1)
     clock.advance(10 * 60_000)
     expect((await sessions.open(request(rotated))).isNew).toBe(true)
+  })
+  it('stores nothing for a session that is rotated without a word in it, and has no old id', async () => {
+    const store = memoryStore()
+    const written: string[] = []
+    const run: AtomicStore['run'] = (operation, key, ...rest) => {
+      written.push(operation.name)
+      return store.run(operation, key, ...rest)
+    }
+    const sessions = createSessions<Record<string, unknown>>({ store: { ...store, run }, secrets })
+    const visitor = await sessions.open(request())
+    await visitor.rotate()
+    expect([visitor.isNew, await visitor.save(), written]).toEqual([true, undefined, []])
+    visitor.set('n', 1)
+    const cookie = cookieOf(await visitor.save())
+    const emptied = await sessions.open(request(cookie))
+    emptied.delete('n')
+    await emptied.save()
+    // Twice: the client holds the old id until it is sent the new one.
+    await emptied.rotate()
+    await emptied.rotate()
+    expect((await sessions.open(request(cookieOf(await emptied.save())))).isNew).toBe(false)
   })
   it('extends the idle time once a minute, or once a tenth of it', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })

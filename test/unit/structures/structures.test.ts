@@ -1,5 +1,17 @@
 import { HitherError } from 'hither'
-import { type Batch, batch, hash, list, type StructureSpace, sortedSet, stream, transaction } from 'hither/structures'
+import {
+  type Batch,
+  batch,
+  geo,
+  hash,
+  hyperLogLog,
+  list,
+  type StructureSpace,
+  set,
+  sortedSet,
+  stream,
+  transaction,
+} from 'hither/structures'
 import { describe, expect, it } from 'vitest'
 
 // Guards of the structures over a store that replies what a test says.
@@ -120,7 +132,53 @@ describe('structures', () => {
     expect(() => jobs.group('g', { start: 'now' } as never)).toThrow(code('INVALID_ARGUMENT'))
     const consuming = jobs.group('g').consume({ consumer: 'a', claim: '1m' } as never)
     await expect(consuming.next()).rejects.toEqual(code('INVALID_ARGUMENT'))
+    expect(() => hash({ ...space, namspace: 'x' } as never, 'k')).toThrow(code('INVALID_ARGUMENT'))
+    const scores = sortedSet<string>(space, 'k')
+    for (const call of [
+      () => jobs.range({ count: 5 } as never),
+      () => list(space, 'k').takeFirst({ wiat: '1s' } as never),
+      () => scores.set('m', 1, { onyl: 'new' } as never),
+      () => scores.rank('m', { revers: true } as never),
+      () => scores.count({ form: 1 } as never),
+      () => scores.range({ by: 'score', form: 1 } as never),
+      // Each of these would delete all of it.
+      () => scores.deleteRange({ by: 'score', until: 1 } as never),
+      () => scores.deleteRange({ by: 'scores', from: 9 } as never),
+      () => geo(space, 'k').nearby({ around: { member: 'm' }, within: { radius: 1 }, limt: 1 } as never),
+    ]) {
+      await expect(call()).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
     expect(sent).toEqual([])
+  })
+  it('takes no text for a list of its characters', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    for (const call of [
+      () => hash(space, 'k').getMany('ab' as never),
+      () => hash(space, 'k').delete(undefined as never),
+      () => set(space, 'k').add('ab' as never),
+      () => set(space, 'k').intersection('ab' as never),
+      () => hyperLogLog(space, 'k').merge('ab' as never),
+      () => stream(space, 'k').delete('1-1' as never),
+      () =>
+        stream(space, 'k')
+          .group('g')
+          .ack('1-1' as never),
+    ]) {
+      await expect(call()).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    expect(sent).toEqual([])
+  })
+  it('a key that is no key is INVALID_KEY, also where a call waits on the server', async () => {
+    let opened = 0
+    const { space, sent } = spaceOf(() => 1, { exclusive: async () => opened++ })
+    for (const key of ['\ud800', 'x'.repeat(1025)]) {
+      await expect(list(space, key).takeFirst({ wait: '1s' })).rejects.toEqual(code('INVALID_KEY'))
+      await expect(stream(space, key).read({ wait: '1s' })).rejects.toEqual(code('INVALID_KEY'))
+    }
+    expect([opened, sent]).toEqual([0, []])
+    // Of a call that does not wait the store checks it, before what follows the key.
+    await hash(space, '\ud800').size()
+    expect(sent).toHaveLength(1)
   })
   it('a call that needs no command is no reason to send none', async () => {
     const { space, sent } = spaceOf(() => 1)
@@ -191,6 +249,18 @@ describe('groups of a stream', () => {
     }
     const unread = made(group(1, '{rotten')).group.consume({ consumer: 'a' })
     await expect(unread.next()).rejects.toEqual(code('WRONG_TYPE'))
+  })
+  it('poison is told where to go, and that is another stream', async () => {
+    for (const poison of [
+      { after: 1, to: 'k' },
+      { after: 1, to: 'dead', keep: 1 },
+      { after: 0, to: 'dead' },
+    ]) {
+      const consuming = made(group(1, '{rotten')).group.consume({ consumer: 'a', poison })
+      await expect(consuming.next()).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    const nowhere = made(group(1, '7')).group.consume({ consumer: 'a', poison: { after: 1 } as never })
+    await expect(nowhere.next()).rejects.toEqual(code('INVALID_KEY'))
   })
   it('an outage while it moves one away is waited out, and the entry is not acknowledged', async () => {
     let times = 0
