@@ -239,10 +239,10 @@ function withHeaders({ url, method, signal }: Request, headers: Headers): Reques
 }
 
 /** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */
-function withRule({ hasLayers }: Engine, { rule, request }: Plan, response: Response): Headers {
+function withRule({ tagFields }: Engine, { rule, request }: Plan, response: Response): Headers {
   const headers = new Headers(response.headers)
   const names = listOf(headers.get('vary'))
   for (const name of rule?.vary ?? []) if (!names.includes(name.toLowerCase())) headers.append('vary', name)
-  if (hasLayers) addTags(headers, ruleTags(rule, request, response))
+  if (tagFields.length > 0) addTags(headers, ruleTags(rule, request, response), tagFields)
   return headers
 }

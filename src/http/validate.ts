@@ -61,7 +61,6 @@ const IN_304: ReadonlySet<string> = new Set([
   'cdn-cache-control',
   'hither-cache-control',
   'cache-tag',
-  'vercel-cache-tag',
   'cache-groups',
   'no-vary-search',
   'age',
@@ -70,7 +69,7 @@ const IN_304: ReadonlySet<string> = new Set([
 
 /** Removes what a 304 does not send. */
 export function trimTo304(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (!IN_304.has(name)) headers.delete(name)
+  for (const name of [...headers.keys()]) if (!IN_304.has(name) && !name.endsWith('-cache-tag')) headers.delete(name)
 }
 
 /** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */

@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   ),
   fetching(
     'a cache in front is told the tags of a rule',
-    'if (hasLayers) addTags(headers, ruleTags(rule, request, response))',
+    'if (tagFields.length > 0) addTags(headers, ruleTags(rule, request, response), tagFields)',
     '',
     ['http/layers.test.ts'],
   ),
