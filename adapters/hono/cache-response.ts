@@ -61,6 +61,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
   const prepare = (c: Context<E>): Response => {
+    // A switch to WebSocket holds a socket, and no `Response` can be made of it again.
+    if (c.res.status < 200) return c.res
     const response = new Response(c.res.body, c.res)
     const { headers } = response
     // A field that a 304 does not have stays as it is stored; one that it has takes its place.

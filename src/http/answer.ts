@@ -12,6 +12,12 @@ export type StatusName = string | false
 const ENCODED = { encodeBody: 'manual' } as ResponseInit
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
+/**
+ * Whether a response is an answer. A switch to WebSocket (101), which may hold a socket, and a network error (0) are passed on as
+ * they are: no `Response` can be made of them.
+ */
+export const isFinal = ({ status }: Response): boolean => status >= 200
+
 /** Adds what this cache did, after what others say they did. */
 export function tellStatus(headers: Headers, name: StatusName, story: Story): void {
   if (name) headers.append('cache-status', statusMember(name, story))

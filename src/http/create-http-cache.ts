@@ -75,7 +75,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
     name: cacheStatus,
     maxBodyBytes: checkWhole(maxBodyBytes, 'maxBodyBytes', 0),
-    hasLayers: layers.length > 0,
+    tagFields: layers.map(({ tagField = 'cache-tag' }) => tagField),
     staleDespiteSMaxage,
     collapseTimeoutMs: toMs(collapseTimeout, 'collapseTimeout'),
     background,

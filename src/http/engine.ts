@@ -41,8 +41,8 @@ export interface Engine {
   readonly hosts: ReadonlySet<string> | undefined
   readonly name: StatusName
   readonly maxBodyBytes: number
-  /** Caches in front are purged too: they are told all tags. */
-  readonly hasLayers: boolean
+  /** Where caches in front read tags: none where there is no such cache. */
+  readonly tagFields: readonly string[]
   readonly staleDespiteSMaxage: boolean
   readonly collapseTimeoutMs: number
   readonly background: Background

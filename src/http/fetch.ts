@@ -1,5 +1,5 @@
 import { now } from '../runtime/clock.ts'
-import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, tellStatus } from './answer.ts'
+import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
 import type { Engine } from './engine.ts'
@@ -77,6 +77,10 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     if (instead) return instead
     if (stored?.noStale) return gatewayTimeout()
     throw error
+  }
+  if (!isFinal(response)) {
+    done(undefined, true)
+    return response
   }
   const received: Received = {
     status: response.status,
@@ -185,7 +189,8 @@ async function passHead(task: FetchTask, received: Received, response: Response,
   const { engine, plan, stored, fetching, story } = task
   if (stored && fetching && response.status === 200) {
     const known = headersOf(stored.fields)
-    if (agreesWithHead(known, received.headers)) await (await freshen(task, stored, received, done)).body?.cancel()
+    if (agreesWithHead(known, received.headers, stored.length))
+      await (await freshen(task, stored, received, done)).body?.cancel()
     else await drop(engine, plan)
   }
   done(undefined, true)
@@ -234,10 +239,10 @@ function withHeaders({ url, method, signal }: Request, headers: Headers): Reques
 }
 
 /** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */
-function withRule({ hasLayers }: Engine, { rule, request }: Plan, response: Response): Headers {
+function withRule({ tagFields }: Engine, { rule, request }: Plan, response: Response): Headers {
   const headers = new Headers(response.headers)
   const names = listOf(headers.get('vary'))
   for (const name of rule?.vary ?? []) if (!names.includes(name.toLowerCase())) headers.append('vary', name)
-  if (hasLayers) addTags(headers, ruleTags(rule, request, response))
+  if (tagFields.length > 0) addTags(headers, ruleTags(rule, request, response), tagFields)
   return headers
 }

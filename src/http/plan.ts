@@ -45,12 +45,13 @@ export function bypassReason(
   request: Request,
   rule: HttpRule | undefined,
   hosts: ReadonlySet<string> | undefined,
-): 'rule' | 'host' | 'condition' | 'body' | undefined {
+): 'rule' | 'host' | 'condition' | 'body' | 'upgrade' | undefined {
   if (hosts && !hosts.has(new URL(request.url).host)) return 'host'
   if (rule?.bypass?.(request)) return 'rule'
   // A body that counts for nothing is the way to have one request's answer given to another. No `Request` has it by then.
   const length = request.headers.get('content-length')
   if (request.headers.has('transfer-encoding') || (length !== null && length !== '0')) return 'body'
+  if (/websocket/i.test(request.headers.get('upgrade') ?? '')) return 'upgrade'
   return needsOrigin(request.headers) ? 'condition' : undefined
 }
 

@@ -8,12 +8,11 @@ import { invalidateUrl } from './unsafe.ts'
 
 const SELECTORS: readonly (keyof PurgeSelection)[] = ['tags', 'url', 'path', 'prefix']
 
-const list = (value: string | readonly string[] | undefined): readonly string[] =>
-  value === undefined ? [] : typeof value === 'string' ? [value] : value
-
-/** Throws `INVALID_ARGUMENT` for what is no whole URL. */
-function parsed(text: string): URL {
-  if (typeof text === 'string' && URL.canParse(text)) return new URL(text)
+/** Throws `INVALID_ARGUMENT` for what is no whole URL, and no list of them. */
+function parsed(value: string | readonly string[] = []): URL[] {
+  const urls = typeof value === 'string' ? [value] : value
+  const isWhole = (url: unknown): boolean => typeof url === 'string' && /^https?:/i.test(url) && URL.canParse(url)
+  if (Array.isArray(urls) && urls.every(isWhole)) return urls.map((url) => new URL(url))
   throw invalid('purge takes whole URLs, such as https://example.com/a')
 }
 
@@ -22,9 +21,9 @@ export async function purge(engine: Engine, selection: PurgeSelection): Promise<
   checkNames('purge', selection, SELECTORS)
   const { keys, storage, rules } = engine
   const tags = checkTags(selection.tags ?? [])
-  const urls = list(selection.url).map(parsed)
-  const paths = list(selection.path).map(parsed)
-  const prefixes = list(selection.prefix).map(parsed)
+  const urls = parsed(selection.url)
+  const paths = parsed(selection.path)
+  const prefixes = parsed(selection.prefix)
   if (tags.length + urls.length + paths.length + prefixes.length === 0)
     throw invalid('purge takes tags, url, path or prefix')
   const last = prefixes.map(({ pathname }) => prefixesOf(`${pathname}/`).at(-1) as string)

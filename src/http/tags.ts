@@ -21,13 +21,10 @@ function tagsOf(text: string | null): string[] {
     .filter(Boolean)
 }
 
-/** Where caches in front read tags: most CDNs in the first field, Vercel's in the second. */
-const TAG_FIELDS = ['cache-tag', 'vercel-cache-tag'] as const
-
-/** Names to caches in front the tags that a response has by its Cache-Tag field, and `more`. */
-export function addTags(headers: Headers, more: readonly string[]): void {
+/** Names to caches in front, in the fields that they read, the tags that a response has by its Cache-Tag field, and `more`. */
+export function addTags(headers: Headers, more: readonly string[], fields: readonly string[]): void {
   const tags = new Set([...tagsOf(headers.get('cache-tag')), ...more])
-  for (const field of TAG_FIELDS) {
+  for (const field of fields) {
     const missing = [...tags].filter((tag) => !tagsOf(headers.get(field)).includes(tag))
     if (missing.length > 0) headers.append(field, missing.join(', '))
   }

@@ -64,7 +64,7 @@ export interface HttpCacheOptions {
   readonly collapseTimeout?: Duration
   /**
    * Caches in front of this one, such as Workers Cache: each purge of tags goes to them too, after this cache's own. Responses
-   * then name the tags of their rules, in Cache-Tag and Vercel-Cache-Tag.
+   * then name the tags of their rules to them.
    */
   readonly layers?: readonly PurgeLayer[]
   /** Told of what happens; what it throws is dropped. Carries no URL and no field. */
@@ -73,6 +73,8 @@ export interface HttpCacheOptions {
 
 /** A cache in front of this one that can be purged by tags, such as `cache` of `cloudflare:workers`. */
 export interface PurgeLayer {
+  /** The field in which it reads the tags of a response. @default 'cache-tag' */
+  readonly tagField?: string
   /** It has failed where it throws, rejects, or resolves to `{ success: false }`. */
   purge(selection: { readonly tags: string[] }): unknown
 }

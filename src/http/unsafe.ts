@@ -1,5 +1,5 @@
 import { now } from '../runtime/clock.ts'
-import { encodedInit, tellStatus } from './answer.ts'
+import { encodedInit, isFinal, tellStatus } from './answer.ts'
 import { controlOf } from './directives.ts'
 import type { Engine } from './engine.ts'
 import { lifetimeOf, type Received } from './freshness.ts'
@@ -18,6 +18,7 @@ export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Respon
   const { method } = request
   const requestMs = now()
   const response = await next(request)
+  if (!isFinal(response)) return response
   const headers = new Headers(response.headers)
   let stored: BodyInit | null | undefined
   if (!SAFE.has(method) && response.status >= 200 && response.status < 400) {

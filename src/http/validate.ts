@@ -61,7 +61,6 @@ const IN_304: ReadonlySet<string> = new Set([
   'cdn-cache-control',
   'hither-cache-control',
   'cache-tag',
-  'vercel-cache-tag',
   'cache-groups',
   'no-vary-search',
   'age',
@@ -70,13 +69,16 @@ const IN_304: ReadonlySet<string> = new Set([
 
 /** Removes what a 304 does not send. */
 export function trimTo304(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (!IN_304.has(name)) headers.delete(name)
+  for (const name of [...headers.keys()]) if (!IN_304.has(name) && !name.endsWith('-cache-tag')) headers.delete(name)
 }
 
 /** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */
-export function agreesWithHead(stored: Headers, head: Headers): boolean {
-  return ['etag', 'last-modified', 'content-length'].every(
-    (name) => !head.has(name) || !stored.has(name) || head.get(name) === stored.get(name),
+export function agreesWithHead(stored: Headers, head: Headers, storedLength: number): boolean {
+  const isSame = (name: string, known: string | null): boolean =>
+    known === null || !head.has(name) || head.get(name) === known
+  return (
+    isSame('content-length', `${storedLength}`) &&
+    ['etag', 'last-modified'].every((name) => isSame(name, stored.get(name)))
   )
 }
 

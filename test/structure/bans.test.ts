@@ -40,6 +40,7 @@ const excused: Readonly<Record<string, string>> = {
 /** A file of an adapter that names platforms all the same, with the reason. */
 const namesPlatforms: Readonly<Record<string, string>> = {
   'adapters/hono/address.ts': 'an application says which platform it trusts to tell addresses',
+  'adapters/hono/cache-response.ts': 'the field in which one platform reads tags has its name',
   'adapters/hono/rate-limit.ts': 'it says so in its error, and checks what it is told',
 }
 /** The field in which a CDN reads tags names no runtime: it is sent from anywhere. */

@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['http/cache.test.ts', 'http/security.test.ts', 'http/collapse.test.ts']
 const SECURITY = ['http/security.test.ts']
 const CACHE = ['http/cache.test.ts']
+const PASS = ['http/pass-through.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -91,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   ),
   fetching(
     'a cache in front is told the tags of a rule',
-    'if (hasLayers) addTags(headers, ruleTags(rule, request, response))',
+    'if (tagFields.length > 0) addTags(headers, ruleTags(rule, request, response), tagFields)',
     '',
     ['http/layers.test.ts'],
   ),
@@ -100,6 +101,10 @@ export const mutants: readonly Mutant[] = [
     "one.status === 'fulfilled' && (one.value as",
     '(true || one as any) && (one as any as',
   ),
+  fetching('an answer that is not final is passed on', 'if (!isFinal(response)) {', 'if (false) {', PASS),
+  handle('a switch of protocols is passed on', 'if (!isFinal(response)) return response', '', PASS),
+  plans('no stored answer is for a switch of protocols', "return 'upgrade'", 'return undefined', PASS),
+  validate('a HEAD of another length drops what is stored', "isSame('content-length',", 'Boolean(1 ||', PASS),
   looking('what was stored for all answers nobody in particular', 'if (mayBeOne && !one.shared) continue', ''),
   handle(
     'a flight’s answer is of the variant that is asked for',

@@ -66,7 +66,7 @@ describe('with a cache in front', () => {
       const { headers } = await get(cache, origin)
       return [headers.get('cache-tag'), headers.get('vercel-cache-tag')]
     }
-    for (const cache of [cacheOf({ rules, layers: [{ purge() {} }] })]) {
+    for (const cache of [cacheOf({ rules, layers: [{ purge() {} }, { purge() {}, tagField: 'Vercel-Cache-Tag' }] })]) {
       expect(await fields(cache)).toEqual(['t1, t2', 't1, t2'])
       expect(await fields(cache)).toEqual(['t1, t2', 't1, t2'])
     }

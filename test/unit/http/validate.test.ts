@@ -128,7 +128,7 @@ describe('the answer to a HEAD', () => {
     [{ ...stored, 'last-modified': date(NOW) }, false],
     [{ 'x-a': '1' }, true],
   ])('agrees with what is stored, or not: %j', (head, expected) =>
-    expect(agreesWithHead(new Headers(stored), new Headers(head))).toBe(expected),
+    expect(agreesWithHead(new Headers(stored), new Headers(head), 5)).toBe(expected),
   )
 })
 

@@ -1,0 +1,68 @@
+import { cacheResponse } from 'hither/hono'
+import { Hono } from 'hono'
+import { describe, expect, it } from 'vitest'
+import { cacheOf, createOrigin, get, isHit, URL_A } from './support.ts'
+
+/** What no `Response` may be made of again: a runtime gives it a socket, or says by it that there was no answer. */
+function switching(status: number): Response {
+  const response = new Response(null)
+  return Object.defineProperties(response, { status: { value: status }, webSocket: { value: 'a socket' } })
+}
+
+describe('an answer that is not final', () => {
+  it('is passed on as it is: a switch to WebSocket, and a network error', async () => {
+    for (const status of [101, 0]) {
+      for (const method of ['GET', 'HEAD', 'POST']) {
+        for (const headers of [{ upgrade: 'websocket' }, { upgrade: 'WebSocket' }, {}] as Record<string, string>[]) {
+          const cache = cacheOf()
+          const answer = switching(status)
+          const request = new Request(URL_A, { method, headers })
+          expect([status, method, (await cache(request, () => answer)) === answer]).toEqual([status, method, true])
+        }
+      }
+    }
+  })
+  it('of a handler behind cacheResponse too', async () => {
+    const answer = switching(101)
+    const app = new Hono()
+    app.use(cacheResponse({ cache: cacheOf(), cacheControl: 'max-age=60', vary: 'X-A', tags: ['t'] }))
+    app.get('/ws', () => answer)
+    expect((await app.request('https://a.example/ws', { headers: { upgrade: 'websocket' } })) === answer).toBe(true)
+  })
+  it('is not waited for, and what is stored answers no request for a switch', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    await get(cache, origin)
+    expect(isHit(await get(cache, origin))).toBe(true)
+    const { story, body } = await get(cache, origin, { headers: { upgrade: 'websocket' } })
+    expect([story, body]).toEqual(['hither; fwd=bypass; fwd-status=200; detail=upgrade', '2'])
+    expect(isHit(await get(cache, origin, { headers: { upgrade: 'h2c' } }))).toBe(true)
+  })
+})
+
+describe('a HEAD', () => {
+  it('that says another length than what is stored has drops it', async () => {
+    for (const [length, kept] of [
+      ['1', true],
+      ['999', false],
+    ] as const) {
+      const cache = cacheOf()
+      const origin = createOrigin({ 'cache-control': 'max-age=0, stale-while-revalidate=1', etag: '"e"' })
+      await get(cache, origin, { refresh: false })
+      origin.answers(
+        () => new Response(null, { headers: { etag: '"e"', 'cache-control': 'max-age=60', 'content-length': length } }),
+      )
+      await get(cache, origin, { method: 'HEAD', refresh: false, headers: { 'cache-control': 'max-stale=0' } })
+      origin.answers(() => new Response('new'))
+      expect([length, (await get(cache, origin, { refresh: false })).body]).toEqual([length, kept ? '1' : 'new'])
+    }
+  })
+})
+
+describe('a purge', () => {
+  it('refuses what is no list of whole URLs', async () => {
+    for (const field of ['url', 'path', 'prefix'])
+      for (const bad of [1, {}, [1], null, [null], '/a', 'javascript:1', 'data:,', 'a.example/a'] as unknown[])
+        await expect(cacheOf().purge({ [field]: bad })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
