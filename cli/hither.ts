@@ -1,10 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
-import { HELP as DEV_HELP, dev } from './dev.ts'
-import { DOCTOR_HELP, doctor } from './doctor.ts'
 import { explain, fail } from './fail.ts'
-import { gateway, HELP } from './gateway.ts'
-import { MIGRATE_HELP, migrateCommand } from './migrate.ts'
 
 /** Of the package: its manifest is one folder up from the source, two from what is built. */
 function version(): string {
@@ -13,15 +9,27 @@ function version(): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
+/** What the commands say of themselves. */
+async function help(): Promise<string> {
+  const [{ HELP }, { HELP: DEV_HELP }, { DOCTOR_HELP }, { MIGRATE_HELP }] = await Promise.all([
+    import('./gateway.ts'),
+    import('./dev.ts'),
+    import('./doctor.ts'),
+    import('./migrate.ts'),
+  ])
+  return `${HELP}\n${DEV_HELP}\n${DOCTOR_HELP}\n${MIGRATE_HELP}`
+}
+
+// Each command loads what it needs itself: a development server starts without the doctor's clients.
 const [command, ...rest] = process.argv.slice(2)
 try {
-  if (command === 'gateway') await gateway(rest)
-  else if (command === 'dev') await dev(rest)
-  else if (command === 'doctor') await doctor(rest)
-  else if (command === 'migrate') await migrateCommand(rest)
+  if (command === 'gateway') await (await import('./gateway.ts')).gateway(rest)
+  else if (command === 'dev') await (await import('./dev.ts')).dev(rest)
+  else if (command === 'doctor') await (await import('./doctor.ts')).doctor(rest)
+  else if (command === 'migrate') await (await import('./migrate.ts')).migrateCommand(rest)
   else if (command === '--version' || command === '-v') console.log(version())
   else if (command === undefined || command === '--help' || command === '-h' || command === 'help')
-    console.log(`${HELP}\n${DEV_HELP}\n${DOCTOR_HELP}\n${MIGRATE_HELP}`)
+    console.log(await help())
   else fail('no such command: try hither --help')
 } catch (error) {
   fail(explain(error))
