@@ -43,8 +43,7 @@ const namesPlatforms: Readonly<Record<string, string>> = {
   'adapters/hono/cache-response.ts': 'the field in which one platform reads tags has its name',
   'adapters/hono/rate-limit.ts': 'it says so in its error, and checks what it is told',
 }
-/** The field in which a CDN reads tags names no runtime: it is sent from anywhere. */
-const runtimes = /\b(cloudflare|workerd|edge-light|vercel(?!-cache-tag)|deno|bun)\b|\bnode:/i
+const runtimes = /\b(cloudflare|workerd|edge-light|vercel|deno|bun)\b|\bnode:/i
 
 /** `globalThis.Date.now` → `Date.now`; undefined for what is no plain path of names. */
 function dotted(node: Node): string | undefined {
