@@ -82,8 +82,9 @@ export function createLoaders(stage: Stage, { someTags, limits, early, checkKey 
       )
       const started = world.time
       await (many ? world.sleep(length, node.machine) : during([who], started, () => world.sleep(length, node.machine)))
-      // Another that still runs may be the one that has the lease: this one ran beside it.
-      if (!many && !running.get(who)?.size) load.ended()
+      // Another that still runs may be the one that has the lease: this one ran beside it. One that all have left has given its own back
+      // then, when the store may have been away.
+      if (!many && !signal?.aborted && !running.get(who)?.size) load.ended()
       ran?.()
       oracle.unarrived.touched(node.name, asking.names.key(key), 0)
       const late = !many && world.time - started > hardMs + 100 && node.life.isUp(world.time - started)
