@@ -176,6 +176,11 @@ export class EngineClient implements Client {
     this.engine.touched(this.db, key, this)
     this.engine.notify(this.db, key, kind, event)
   }
+  /** Reports a change of a stream beside its entries: its groups, or its last id. */
+  settled(key: string, event: string): void {
+    this.engine.settled(this.db, key)
+    this.engine.notify(this.db, key, 't', event)
+  }
   /** Reports an event without a change of its own. */
   notify(key: string, kind: string, event: string): void {
     this.engine.notify(this.db, key, kind, event)

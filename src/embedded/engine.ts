@@ -133,13 +133,17 @@ export class Engine implements EngineParts {
   }
   /** What every change of a key goes through; `by` is the client that made it. */
   touched(db: Database, key: string, by?: Client): void {
-    this.changes++
     if (this.#watchers.size > 0) {
       const all = this.#watchers.get(`${db.index}:${key}`)
       if (all) for (const client of all) client.dirty = true
     }
-    this.meter?.weigh(db, key)
     this.tracking.changed(key, by)
+    this.settled(db, key)
+  }
+  /** What a change that leaves the value goes through, such as one of a stream's groups: who watches or tracks the key hears nothing. */
+  settled(db: Database, key: string): void {
+    this.changes++
+    this.meter?.weigh(db, key)
     this.waiters.changed(db, key)
     if (db.ends.size > 0 || db.fieldEnds.size > 0) this.#plan()
   }

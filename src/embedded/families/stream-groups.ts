@@ -49,16 +49,17 @@ function readEntriesRead(
 function create(client: Client, args: readonly string[]): Reply {
   const [, , key = '', name = '', text = ''] = args
   const { make, read } = readEntriesRead(args, 5, true)
-  let stream = client.stream(key)
-  if (!stream && !make) fail(NO_KEY)
-  const id = lastIdOf(stream, text, true)
-  if (!stream) {
-    stream = new Stream()
+  const existing = client.stream(key)
+  if (!existing && !make) fail(NO_KEY)
+  const id = lastIdOf(existing, text, true)
+  const stream = existing ?? new Stream()
+  if (!existing) {
     client.put(key, stream)
+    client.engine.touched(client.db, key, client)
   }
   if (stream.groups.has(name)) fail('BUSYGROUP Consumer Group name already exists')
   stream.groups.set(name, createGroup(id, read))
-  client.changed(key, 't', 'xgroup-create')
+  client.settled(key, 'xgroup-create')
   return OK
 }
 
@@ -75,7 +76,7 @@ function acknowledge(client: Client, args: readonly string[]): Reply {
     pending.consumer.pending.delete(id)
     count++
   }
-  if (count > 0) client.engine.touched(client.db, key, client)
+  if (count > 0) client.engine.settled(client.db, key)
   return count
 }
 
@@ -265,12 +266,12 @@ export const streamGroups: Family = {
     const group = groupOf(stream, name, key)
     group.lastId = lastIdOf(stream, text, false)
     group.entriesRead = read
-    client.changed(key, 't', 'xgroup-setid')
+    client.settled(key, 'xgroup-setid')
     return OK
   },
   'xgroup|destroy'(client, [, , key = '', name = '']) {
     if (!streamOf(client, key).groups.delete(name)) return 0
-    client.changed(key, 't', 'xgroup-destroy')
+    client.settled(key, 'xgroup-destroy')
     return 1
   },
   'xgroup|createconsumer'(client, [, , key = '', name = '', consumer = '']) {
@@ -285,7 +286,7 @@ export const streamGroups: Family = {
     if (!gone) return 0
     for (const [id] of [...gone.pending.range(MIN_ID, MAX_ID)]) group.pending.delete(id)
     group.consumers.delete(consumer)
-    client.changed(key, 't', 'xgroup-delconsumer')
+    client.settled(key, 'xgroup-delconsumer')
     return gone.pending.size
   },
   xack: acknowledge,

@@ -22,7 +22,7 @@ export function consumerOf(client: Client, group: Group, name: string, key: stri
   if (known) return known
   const made: Consumer = { name, seenMs: client.now, activeMs: -1, pending: new SortedMap() }
   group.consumers.set(name, made)
-  client.changed(key, 't', 'xgroup-createconsumer')
+  client.settled(key, 'xgroup-createconsumer')
   return made
 }
 
@@ -153,15 +153,15 @@ function deliver(client: Client, { key, stream, group, consumer }: GroupReader, 
   }
   if (entries.length > 0) {
     consumer.activeMs = client.now
-    client.engine.touched(client.db, key, client)
+    client.engine.settled(client.db, key)
   }
   return entries
 }
 
-/** How many the group has read with this one; unknown where entries between were deleted. */
-function readSoFar(stream: Stream, group: Group, id: StreamId): Int | undefined {
-  if (group.entriesRead === undefined || hasGapsFrom(stream, group.lastId)) return addedUpTo(stream, id)
-  return addWrapped(group.entriesRead, 1)
+/** How many the group has read with this one: counted on from an entry of the stream where none was deleted since, else estimated. */
+function readSoFar(stream: Stream, { entriesRead, lastId }: Group, id: StreamId): Int | undefined {
+  const isKnown = lastId >= (stream.first() as StreamId) && !hasGapsFrom(stream, lastId)
+  return isKnown && entriesRead !== undefined ? addWrapped(entriesRead, 1) : addedUpTo(stream, id)
 }
 
 /** Entries that the consumer has had, and has not confirmed. */

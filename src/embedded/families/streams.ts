@@ -222,7 +222,7 @@ function setId(client: Client, args: readonly string[]): Reply {
   stream.lastId = id
   if (added !== undefined) stream.entriesAdded = added
   if (deleted !== undefined && deleted !== MIN_ID) stream.maxDeletedId = deleted
-  client.changed(key, 't', 'xsetid')
+  client.settled(key, 'xsetid')
   return OK
 }
 

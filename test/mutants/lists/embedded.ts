@@ -16,6 +16,10 @@ const dumps = of('src/embedded/families/dumps.ts', ['embedded/dumps.test.ts'])
 const lcs = of('src/embedded/families/lcs.ts', ['embedded/dumps.test.ts'])
 const functions = of('src/embedded/families/functions.ts', ['embedded/functions.test.ts'])
 
+const DIFFERENCES = ['embedded/differences.test.ts']
+const reads = of('src/embedded/families/stream-reads.ts', DIFFERENCES)
+const groups = of('src/embedded/families/stream-groups.ts', DIFFERENCES)
+
 const BOUNDS = ['embedded/bounds.test.ts']
 const room = of('src/embedded/memory-meter.ts', BOUNDS)
 const leaving = of('src/embedded/engine.ts', BOUNDS)
@@ -36,6 +40,22 @@ export const mutants: readonly Mutant[] = [
   ),
   engine('a key ends at its time', 'if (endMs === undefined || endMs > this.nowMs) return false', 'return false'),
   engine('a sweep ends keys', 'if (endMs <= this.nowMs) {', 'if (false) {'),
+  reads(
+    'what a group has read is counted on from an entry that is there',
+    'lastId >= (stream.first() as StreamId) && !hasGapsFrom',
+    '!hasGapsFrom',
+  ),
+  groups(
+    'a stream that its first group makes is a change',
+    'client.put(key, stream)\n    client.engine.touched(client.db, key, client)',
+    'client.put(key, stream)',
+  ),
+  client(
+    'no change of groups fails a transaction',
+    'this.engine.settled(this.db, key)',
+    'this.engine.touched(this.db, key)',
+    DIFFERENCES,
+  ),
   transactions('a watched key that changed ends a transaction', 'if (client.dirty) return true', ''),
   transactions('so does one that ended', 'if (!expired && endMs !== undefined', 'if (false && endMs !== undefined'),
   meter('what is used goes last', 'if (!this.#byUse) return', 'return'),
