@@ -68,10 +68,11 @@ function elementsOf(
 
 const compareBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** As `strtod` reads it, up to the first NUL: nothing at all is 0. */
+/** Up to the first NUL, in decimal, with nothing before it: nothing at all is 0. */
 function scoreOf(weight = ''): number {
   const digits = weight.split('\0', 1)[0] as string
-  return digits === '' ? 0 : (parseFloat64(digits.trimStart()) ?? Number.NaN)
+  if (digits === '') return 0
+  return /^\s|x/i.test(digits) ? Number.NaN : (parseFloat64(digits) ?? Number.NaN)
 }
 
 function sortElements(client: Client, elements: readonly string[], options: SortOptions): string[] {
