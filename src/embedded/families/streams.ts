@@ -75,9 +75,12 @@ function readOptions(args: readonly string[], from: number, isAdd: boolean): Opt
     else if (isAdd) break
     else fail(SYNTAX)
   }
-  if (!isAdd && !hasTrim) fail('ERR syntax error, XTRIM must be called with MAXLEN or MINID')
-  if (options.limit !== undefined && !options.isNear)
-    options.fault = `ERR syntax error, LIMIT cannot be used without ${hasTrim ? 'the special ~ option' : 'specifying a trimming strategy'}`
+  const { limit } = options
+  if (!isAdd && !hasTrim && !limit) fail('ERR syntax error, XTRIM must be called with a trimming strategy')
+  if (limit !== undefined && !options.isNear) {
+    const missing = hasTrim || limit === 0 ? 'the special ~ option' : 'specifying a trimming strategy'
+    options.fault = `ERR syntax error, LIMIT cannot be used without ${missing}`
+  }
   if (options.fault && !isAdd) fail(options.fault)
   options.at = i
   return options

@@ -234,7 +234,7 @@ function waitLittle(args: string[]): void {
   // How much a step of a scan hands over is each server's own.
   if (name === 'SCAN' && Number(args[1]) >= 0) args[1] = '0'
   if (name === 'SCAN' && args.length > 1 && !args.some((arg) => /^COUNT$/i.test(arg))) args.push('COUNT', '1000')
-  if (name === 'SCAN')
+  if (/^[HSZ]?SCAN$/.test(name))
     for (let i = 1; i < args.length; i++)
       if (/^COUNT$/i.test(args[i - 1] as string) && Number(args[i]) > 0) args[i] = '1000'
   // An id of the clock's would be another on each.
