@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
+import module from 'node:module'
 import { explain, fail } from './fail.ts'
 
 /** Of the package: its manifest is one folder up from the source, two from what is built. */
@@ -19,7 +20,8 @@ async function help(): Promise<string> {
   ])
   return `${HELP}\n${DEV_HELP}\n${DOCTOR_HELP}\n${MIGRATE_HELP}`
 }
-
+// Node keeps what it has compiled for the next start, from 22.1 on, unless NODE_DISABLE_COMPILE_CACHE is set.
+;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 // Each command loads what it needs itself: a development server starts without the doctor's clients.
 const [command, ...rest] = process.argv.slice(2)
 try {
