@@ -8,8 +8,8 @@ import { conform, type Schema } from './schema.ts'
 import { bounded } from './store-calls.ts'
 import type { Coded, Decoded, Life } from './value-form.ts'
 
-/** For what a value is given out: where it comes from, and what its caller asks of it. */
-export interface Use {
+/** How a decoded value is counted, kept near and checked. */
+export interface OpenContext {
   /** The caller's key. */
   readonly key: string
   /** As what it is counted and reported; undefined: it is not. */
@@ -19,8 +19,8 @@ export interface Use {
   readonly settings?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
 }
 
-/** For what an entry is opened. */
-export interface OpenContext extends Use {
+/** And what it takes to decode an entry. */
+export interface DecodeContext extends OpenContext {
   readonly storedKey: string
   readonly limit: Limit
 }
@@ -43,7 +43,7 @@ export function countMiss({ core: { stats }, emit }: View, key: string): void {
 export function openEntry(
   view: View,
   entry: Entry,
-  context: OpenContext,
+  context: DecodeContext,
 ): Decoded | undefined | Promise<Decoded | undefined> {
   const { key, storedKey, limit, settings } = context
   try {
@@ -59,13 +59,13 @@ export function openEntry(
 }
 
 /** Keeps a decoded value near, by what it was found with, counts it, and boxes it. */
-export function openDecoded(view: View, value: unknown, entry: Entry, use: Use): Decoded {
-  keepNear(view, value, entry, use)
-  if (use.as) countHit(view, use.as, use.key)
+export function openDecoded(view: View, value: unknown, entry: Entry, context: OpenContext): Decoded {
+  keepNear(view, value, entry, context)
+  if (context.as) countHit(view, context.as, context.key)
   return { value }
 }
 
-function keepNear(view: View, value: unknown, entry: Entry, { key, reading, settings }: Use): void {
+function keepNear(view: View, value: unknown, entry: Entry, { key, reading, settings }: OpenContext): void {
   const { ticket = -1, atMs = 0, status } = reading ?? {}
   if (ticket < 0) return
   const { core, space, request, nearKey } = view

@@ -12,7 +12,7 @@ import { loadSettings } from './load/settings.ts'
 import type { LoadSettings } from './load/types.ts'
 import type { LoadCall, View } from './model.ts'
 import { isFresh, nearEntry } from './near-entry.ts'
-import { countHit, countMiss, openDecoded, openEntry, type Use } from './open.ts'
+import { countHit, countMiss, type OpenContext, openDecoded, openEntry } from './open.ts'
 import { invalid, LOAD, limitOf, READ, wantsMore } from './options.ts'
 import { type PendingReads, readEntry, sendReads } from './reading.ts'
 import { onAnswer } from './store-calls.ts'
@@ -199,7 +199,7 @@ function openUsual(
   view: View,
   pending: PendingReads,
   entry: Entry | undefined,
-  { key, settings }: Pick<Use, 'key' | 'settings'>,
+  { key, settings }: Pick<OpenContext, 'key' | 'settings'>,
 ): Decoded | undefined {
   if (!entry || entry.mark < 'a') return undefined
   const { core } = view
