@@ -3,7 +3,7 @@
  * the JSON commands, which that server lacks; and `src/embedded/help-texts.ts`: what its commands with subcommands say to
  * HELP.
  *
- *   node scripts/embedded-table.ts          asks a server of its own, and writes the files
+ *   node scripts/embedded-table.ts          starts a server, asks it, and writes the files
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -17,7 +17,7 @@ export interface Question {
 export interface Requests {
   /** Rejects `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or with the signal's reason. */
   ask(question: Question, limits: CallLimits): Promise<Msg>
-  /** The error of a request that nobody answers: the bucket is gone and must be opened again. */
+  /** The error of a request that gets no reply: the bucket is gone and must be opened again. */
   gone(): HitherError
   /** Settles all that wait, and every later one. */
   end(error: HitherError): void

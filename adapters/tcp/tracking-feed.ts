@@ -94,7 +94,7 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
   }
   /** Has one link to each server. */
   const spread = async (): Promise<void> => {
-    // Where no node answers, those known so far stay, and are asked again below.
+    // Where no node replies, the known ones remain, and are asked again below.
     if (isCluster) await nodes.refresh().catch(() => {})
     if (isOver) return
     const all = isCluster ? nodes.primaries() : [nodes.any()]

@@ -177,8 +177,8 @@ export class EngineClient implements Client {
     this.engine.notify(this.db, key, kind, event)
   }
   /** Reports a change of a stream beside its entries: its groups, or its last id. */
-  settled(key: string, event: string): void {
-    this.engine.settled(this.db, key)
+  metadataChanged(key: string, event: string): void {
+    this.engine.metadataChanged(this.db, key)
     this.engine.notify(this.db, key, 't', event)
   }
   /** Reports an event without a change of its own. */

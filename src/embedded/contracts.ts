@@ -182,7 +182,7 @@ export interface Client {
   remove(key: string): boolean
   removeIfEmpty(key: string, value: { readonly size: number }): void
   changed(key: string, kind: string, event: string): void
-  settled(key: string, event: string): void
+  metadataChanged(key: string, event: string): void
   notify(key: string, kind: string, event: string): void
   wait(wait: Wait): Outcome
   describe(): string
@@ -252,7 +252,7 @@ export interface Engine {
   unwatch(client: Client): void
   changed(db: Database, key: string, kind: string, event: string): void
   touched(db: Database, key: string, by?: Client): void
-  settled(db: Database, key: string): void
+  metadataChanged(db: Database, key: string): void
   appeared(db: Database, key: string): void
   cleared(db: Database): void
   notify(db: Database, key: string, kind: string, event: string): void

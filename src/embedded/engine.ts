@@ -138,10 +138,10 @@ export class Engine implements EngineParts {
       if (all) for (const client of all) client.dirty = true
     }
     this.tracking.changed(key, by)
-    this.settled(db, key)
+    this.metadataChanged(db, key)
   }
   /** What a change that leaves the value goes through, such as one of a stream's groups: who watches or tracks the key hears nothing. */
-  settled(db: Database, key: string): void {
+  metadataChanged(db: Database, key: string): void {
     this.changes++
     this.meter?.weigh(db, key)
     this.waiters.changed(db, key)

@@ -147,7 +147,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
       const client = engine.connect({ reply: hand, push: hand })
       client.resp = 3
       client.user = engine.users.get('default')
-      // The engine answers at once: its caller has to be ready for what it says.
+      // The engine replies before this call returns: the caller must be able to take the reply by then.
       await undefined
       client.submit(words(command.args))
       return {

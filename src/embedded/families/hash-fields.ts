@@ -130,7 +130,7 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
   return options
 }
 
-/** Returns what gives a field its end, or takes the field away where that is over; the caller reports the change. */
+/** Returns a function that sets the end of a field, or deletes the field where that is past. The caller reports the change. */
 function fieldEnder(client: Client, key: string, hash: Hash, endMs: number): (field: string) => void {
   return endMs <= client.now
     ? (field) => void dropField(client, key, hash, field)

@@ -66,7 +66,7 @@ function claim(client: Client, args: readonly string[]): Reply {
     hand(group, id, { consumer, deliveredMs: deliveredMs ?? client.now, count: deliveries })
     consumer.activeMs = client.now
     found.push(justId ? formatId(id) : entry(id, fields))
-    client.engine.settled(client.db, key)
+    client.engine.metadataChanged(client.db, key)
   }
   return found
 }
@@ -111,7 +111,7 @@ function autoClaim(client: Client, args: readonly string[]): Reply {
     consumer.activeMs = client.now
     found.push(justId ? formatId(id) : entry(id, fields))
     count--
-    client.engine.settled(client.db, key)
+    client.engine.metadataChanged(client.db, key)
   }
   return [formatId(next), found, deleted]
 }

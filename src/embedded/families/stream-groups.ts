@@ -59,7 +59,7 @@ function create(client: Client, args: readonly string[]): Reply {
   }
   if (stream.groups.has(name)) fail('BUSYGROUP Consumer Group name already exists')
   stream.groups.set(name, createGroup(id, read))
-  client.settled(key, 'xgroup-create')
+  client.metadataChanged(key, 'xgroup-create')
   return OK
 }
 
@@ -76,7 +76,7 @@ function acknowledge(client: Client, args: readonly string[]): Reply {
     pending.consumer.pending.delete(id)
     count++
   }
-  if (count > 0) client.engine.settled(client.db, key)
+  if (count > 0) client.engine.metadataChanged(client.db, key)
   return count
 }
 
@@ -266,12 +266,12 @@ export const streamGroups: Family = {
     const group = groupOf(stream, name, key)
     group.lastId = lastIdOf(stream, text, false)
     group.entriesRead = read
-    client.settled(key, 'xgroup-setid')
+    client.metadataChanged(key, 'xgroup-setid')
     return OK
   },
   'xgroup|destroy'(client, [, , key = '', name = '']) {
     if (!streamOf(client, key).groups.delete(name)) return 0
-    client.settled(key, 'xgroup-destroy')
+    client.metadataChanged(key, 'xgroup-destroy')
     return 1
   },
   'xgroup|createconsumer'(client, [, , key = '', name = '', consumer = '']) {
@@ -286,7 +286,7 @@ export const streamGroups: Family = {
     if (!gone) return 0
     for (const [id] of [...gone.pending.range(MIN_ID, MAX_ID)]) group.pending.delete(id)
     group.consumers.delete(consumer)
-    client.settled(key, 'xgroup-delconsumer')
+    client.metadataChanged(key, 'xgroup-delconsumer')
     return gone.pending.size
   },
   xack: acknowledge,

@@ -22,7 +22,7 @@ export function consumerOf(client: Client, group: Group, name: string, key: stri
   if (known) return known
   const made: Consumer = { name, seenMs: client.now, activeMs: -1, pending: new SortedMap() }
   group.consumers.set(name, made)
-  client.settled(key, 'xgroup-createconsumer')
+  client.metadataChanged(key, 'xgroup-createconsumer')
   return made
 }
 
@@ -153,7 +153,7 @@ function deliver(client: Client, { key, stream, group, consumer }: GroupReader, 
   }
   if (entries.length > 0) {
     consumer.activeMs = client.now
-    client.engine.settled(client.db, key)
+    client.engine.metadataChanged(client.db, key)
   }
   return entries
 }

@@ -225,7 +225,7 @@ function setId(client: Client, args: readonly string[]): Reply {
   stream.lastId = id
   if (added !== undefined) stream.entriesAdded = added
   if (deleted !== undefined && deleted !== MIN_ID) stream.maxDeletedId = deleted
-  client.settled(key, 'xsetid')
+  client.metadataChanged(key, 'xsetid')
   return OK
 }
 

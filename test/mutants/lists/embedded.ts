@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
   ),
   client(
     'no change of groups fails a transaction',
-    'this.engine.settled(this.db, key)',
+    'this.engine.metadataChanged(this.db, key)',
     'this.engine.touched(this.db, key)',
     DIFFERENCES,
   ),
