@@ -76,6 +76,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   locks('an aborted signal sends nothing', 'signal?.throwIfAborted()', ''),
   locks('the store hears of the signal', 'signal && { signal }', 'undefined'),
+  locks('who gives up leaves no claim', '|| (claims && !(left > 0))', '', ['lock/giving-up.test.ts']),
   locks('run releases', 'await lock[Symbol.asyncDispose]()', ''),
   locks('a store without operations is refused', "if (typeof store?.run !== 'function')", 'if (!store)'),
   locks('options of locks are known', "checkNames('createLocks', options ?? null, OPTIONS)", ''),
