@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
   // Acquiring
   locks('a late reply is a failed try', 'reply > 0 && elapsedMs() < sentAt + ttlMs', 'reply > 0'),
   locks('a late lock is given back', 'await freeAs(id).catch(ignore)\n', ''),
-  locks('a try after a give-back has its own id', 'id = randomId()\n        }', '}'),
+  locks('a try after a give-back has its own id', 'id = randomId()\n          left', 'left'),
   locks('what a lost call took is given back', 'background.add(freeAs(id).catch(ignore), undefined, ignore)', ''),
   locks('without a wait there is one try', 'if (!(left > 0)) return undefined', 'if (!(left > -99)) return undefined'),
   locks('a crowd tries more rarely', 'reply < 0 ? 1 : Math.max(1, waiting / CROWD)', '1', [
