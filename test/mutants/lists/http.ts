@@ -4,6 +4,7 @@ const UNIT = ['http/cache.test.ts', 'http/security.test.ts', 'http/collapse.test
 const SECURITY = ['http/security.test.ts']
 const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
+const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -126,8 +127,16 @@ export const mutants: readonly Mutant[] = [
   unsafe('an origin invalidates no other', 'if (other.origin === target.origin) urls.add', 'urls.add'),
   storage(
     'what was ended while it was fetched is not stored',
-    'if (captured.some((text) => Number(text.slice(VERSION_LENGTH)) >= startUs)) return undefined',
+    'if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined',
     '',
+  ),
+  storage('nor what was ended in the same moment', 'endOf(text) >= startUs', 'endOf(text) > startUs', SAME_MOMENT),
+  storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
+  operations(
+    'an end comes after what began since the last one',
+    'Math.max(nowUs, record.invalidatedUs + 1)\n    const next = format',
+    'Math.max(nowUs, record.invalidatedUs)\n    const next = format',
+    SAME_MOMENT,
   ),
   operations(
     'what was invalidated while it was fetched is not stored',
