@@ -73,8 +73,7 @@ const step = (id: StreamId, by: bigint): StreamId | undefined => {
 export function idAfter(id: StreamId): StreamId | undefined {
   const ms = unpack(id, 0)
   const sequence = unpack(id, 8)
-  const isSmall = typeof ms === 'number' && typeof sequence === 'number' && sequence < Number.MAX_SAFE_INTEGER
-  return isSmall ? packSmall(ms, sequence + 1) : step(id, 1n)
+  return typeof ms === 'number' && typeof sequence === 'number' ? packSmall(ms, sequence + 1) : step(id, 1n)
 }
 export const idBefore = (id: StreamId): StreamId | undefined => step(id, -1n)
 

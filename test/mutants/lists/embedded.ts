@@ -31,7 +31,6 @@ const rights = of('src/embedded/dispatch.ts', BOUNDS)
 const loading = of('src/embedded/dump.ts', BOUNDS)
 const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
 const sorted = of('src/embedded/sorted-map.ts', ['embedded/sorted-map.test.ts'])
-const ids = of('src/embedded/stream.ts', ['embedded/sorted-map.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   sorted('a name that was removed and is set again counts', 'if (this.#values[place] === undefined) this.#size++', ''),
@@ -41,7 +40,6 @@ export const mutants: readonly Mutant[] = [
     'while (false)',
   ),
   sorted('a name is removed once', '|| this.#values[place] === undefined) return false', ') return false'),
-  ids('an id steps exactly past 53 bits', 'sequence < Number.MAX_SAFE_INTEGER', 'true'),
   store('the keys of a command are keys', '      checkKeys(keys, traits)\n      const reply', '      const reply'),
   store(
     'a refused command rejects',

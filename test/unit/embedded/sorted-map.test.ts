@@ -7,6 +7,7 @@ const names = fc.integer({ min: 0, max: 60 }).map((n) => String(n).padStart(2, '
 const steps = fc.array(fc.tuple(fc.constantFrom('set', 'set', 'delete', 'first'), names, fc.nat()), {
   minLength: 1,
   maxLength: 300,
+  size: 'max',
 })
 
 it('holds what a plain map holds, in the order of its names', () => {
