@@ -4,6 +4,7 @@ import { checkNames } from '../../src/protocol/arguments.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { endsInTime } from '../../src/store/ends-in-time.ts'
 import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
@@ -58,7 +59,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     onEvent,
   })
   const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })
-  return {
+  return endsInTime({
     ...store,
     transport: pool ? { ...transport, exclusive: (call = {}) => pool.acquire(call) } : transport,
     scan,
@@ -69,7 +70,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
       await store.close()
       await pool?.close()
     },
-  }
+  })
 }
 
 /** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */
