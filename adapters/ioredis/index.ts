@@ -4,6 +4,7 @@ import { checkNames } from '../../src/protocol/arguments.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { endsInTime } from '../../src/store/ends-in-time.ts'
 import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
@@ -62,7 +63,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     onEvent,
   })
   const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })
-  return {
+  return endsInTime({
     ...store,
     transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
     scan,
@@ -73,7 +74,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
       await store.close()
       await Promise.all([pool?.close(), waiting?.close()])
     },
-  }
+  })
 }
 
 /** One that is given back broken ends at once: a command that waits would take what nobody waits for any more. */
