@@ -14,6 +14,7 @@ const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
+const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
 const storage = of('src/http/storage.ts', CACHE)
@@ -124,6 +125,7 @@ export const mutants: readonly Mutant[] = [
     '    } catch (error) {\n      await end()\n      throw error',
   ),
   body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('no error is told to last', '(mayStore ?? isGood)(response)', '(mayStore ?? (() => true))(response)'),
   unsafe('an origin invalidates no other', 'if (other.origin === target.origin) urls.add', 'urls.add'),
   storage(
     'what was ended while it was fetched is not stored',
