@@ -739,19 +739,24 @@ describe('bad input', () => {
   })
   it.each<[string, unknown]>([
     ['no options', undefined],
-    ['no store', { algorithm, outage: 'open' }],
-    ['a store without operations', { store: { ...store, run: undefined }, algorithm, outage: 'open' }],
     ['no algorithm', { store, outage: 'open' }],
     ['an algorithm that is none', { store, algorithm: 'fixedWindow', outage: 'open' }],
     ['no outage policy', { store, algorithm }],
     ['an outage policy that is none', { store, algorithm, outage: 'maybe' }],
     ['a local share that is none', { store, algorithm, outage: { local: 0 } }],
     ['an option that does not exist', { store, algorithm, outage: 'open', prefix: 'x' }],
-    ['the promise of a client', { store: Promise.resolve(store), algorithm, outage: 'open' }],
     ['a namespace too long for a key', { store, algorithm, outage: 'open', namespace: 'n'.repeat(1000) }],
     ['a listener that is none', { store, algorithm, outage: 'open', onEvent: 5 }],
   ])('createRateLimiter refuses %s', (_, options) => {
     expect(() => createRateLimiter(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it.each<[string, unknown]>([
+    ['no store', undefined],
+    ['a store without operations', { ...store, run: undefined }],
+    ['the promise of a client', Promise.resolve(store)],
+  ])('createRateLimiter is not supported over %s', (_, store) => {
+    const make = () => createRateLimiter({ store: store as never, algorithm, outage: 'open' })
+    expect(make).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }))
   })
   it('createRateLimiter refuses a timeout and a namespace that are none', () => {
     expect(() => createRateLimiter({ store, algorithm, outage: 'open', timeout: 0 })).toThrow(/timeout/)
