@@ -4,6 +4,7 @@ import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Schema } from '../protocol/schema.ts'
+import { limitOf, within } from '../runtime/deadline.ts'
 import { checkKey } from '../store/checks.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createInbox } from './inbox.ts'
@@ -103,7 +104,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
         void close()
       }
       signal?.addEventListener('abort', onAbort)
-      const ready = listening.then(() => {})
+      const opened = listening.then(() => {})
+      const ready = within(opened, limitOf({ signal }))
       ready.catch(() => {})
       const next = async (): Promise<IteratorResult<ChannelItem<T>>> => {
         for (;;) {

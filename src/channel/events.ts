@@ -1,6 +1,7 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { jittered } from '../runtime/backoff.ts'
-import { sleep } from '../runtime/clock.ts'
+import { NEVER, now, sleep } from '../runtime/clock.ts'
+import { onLimit } from '../runtime/deadline.ts'
 
 /** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
 export type Listen = (
@@ -12,6 +13,8 @@ export type Listen = (
 
 /** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
 const MAX_LINE = 16_000_000
+/** How long an endpoint may take until it says that it has subscribed. */
+const OPENING_MS = 5000
 const FIRST_PAUSE_MS = 100
 const LAST_PAUSE_MS = 5000
 
@@ -28,22 +31,36 @@ export function listenToEvents(
     const { signal } = stop
     const subscribed = Promise.withResolvers<void>()
     let times = 0
+    let attempt = new AbortController()
+    let callOff = (): void => {}
+    /** Ends the attempt when the subscription ends, or so much later. */
+    const endIn = (ms: number): void => {
+      callOff()
+      const late = () => new HitherError('TIMEOUT', 'the endpoint did not subscribe in time', { retryable: true })
+      const current = attempt
+      callOff = onLimit({ signals: [signal], deadline: now() + ms }, late, (reason) => current.abort(reason))
+    }
     const onData = (data: string): void => {
       const [kind = ''] = data.split(',', 1)
       if (kind === 'subscribe') {
         subscribed.resolve()
         if (times++ > 0) onGap()
+        endIn(NEVER)
       } else if (kind === 'message') onMessage(data.slice(kind.length + channel.length + 2))
     }
     const loop = async (): Promise<void> => {
       for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; ) {
         const before = times
+        attempt = new AbortController()
+        endIn(OPENING_MS)
         try {
-          for await (const data of eventsOf(await open(channel, signal))) onData(data)
+          for await (const data of eventsOf(await open(channel, attempt.signal))) onData(data)
         } catch (error) {
           if (signal.aborted) return
           // A token that was refused, say, is refused again.
           if (times === 0 || (isHitherError(error) && !error.retryable)) throw error
+        } finally {
+          callOff()
         }
         pauseMs = times > before ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
         await sleep(jittered(pauseMs), signal)

@@ -4,8 +4,15 @@ const UNIT = ['channel/hostile.test.ts', 'channel/channel.test.ts']
 const channel = of('src/channel/channel.ts', UNIT)
 const inbox = of('src/channel/inbox.ts', UNIT)
 const ways = of('src/channel/ways.ts', UNIT)
+const events = of('src/channel/events.ts', ['channel/opening.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  events('an endpoint that is silent is given up', '        endIn(OPENING_MS)\n', '        endIn(NEVER)\n'),
+  events('one that has subscribed is not', '        endIn(NEVER)\n', ''),
+  events('an attempt leaves no timer', '          callOff()\n', ''),
+  channel('an abort is heard before it is ready', 'limitOf({ signal })', 'limitOf(undefined)', [
+    'channel/opening.test.ts',
+  ]),
   inbox('a slow reader is bounded', 'if (items.length >= maxQueued) {', 'if (false) {'),
   inbox(
     'the smallest inbox has a gap too',

@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { memoryStore } from '../../../adapters/memory/index.ts'
+import { listenToEvents } from '../../../src/channel/events.ts'
+import { channel } from '../../../src/channel/index.ts'
+import type { AtomicStore } from '../../../src/index.ts'
+
+type Body = ReadableStream<Uint8Array>
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const subscribed = bytes('data: subscribe,a,1\n\n')
+const message = (text: string): Uint8Array => bytes(`data: message,a,${text}\n\n`)
+
+/** A body that says so much and then no more, until `signal` aborts. */
+const bodyOf = (signal: AbortSignal, ...parts: Uint8Array[]): Body =>
+  new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(part)
+      signal.addEventListener('abort', () => controller.error(signal.reason))
+    },
+  })
+const silent = (signal: AbortSignal): Promise<Body> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+
+const gaps: string[] = []
+const listen = (open: (signal: AbortSignal) => Promise<Body>) =>
+  listenToEvents((_, signal) => open(signal))(
+    'a',
+    (text) => void gaps.push(text),
+    () => void gaps.push('gap'),
+    (error) => void gaps.push(String(error)),
+  )
+
+describe('a subscription over an endpoint that is silent', () => {
+  beforeEach(() => {
+    gaps.length = 0
+    vi.useFakeTimers()
+  })
+  afterEach(() => void vi.useRealTimers())
+
+  it.each([
+    ['before its head', silent],
+    ['after its head', async (signal: AbortSignal) => bodyOf(signal)],
+    ['after some other event', async (signal: AbortSignal) => bodyOf(signal, bytes(': hello\n\n'), message('early'))],
+  ])('rejects in time: %s', async (_, open) => {
+    const listening = expect(listen(open)).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true })
+    await vi.advanceTimersByTimeAsync(6000)
+    await listening
+    expect(vi.getTimerCount()).toBe(0)
+  })
+  it('one that refuses leaves no timer behind', async () => {
+    await expect(listen(() => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+  it('rejects with the reason of its signal at once', async () => {
+    const traits = { ...memoryStore().traits, shared: true }
+    const transport = { events: (_: string, signal: AbortSignal) => silent(signal) }
+    const store = { ...memoryStore(), traits, transport, command: () => {} } as unknown as AtomicStore
+    const stop = new AbortController()
+    const subscription = channel({ store }, 'a').subscribe({ signal: stop.signal })
+    stop.abort(new Error('left'))
+    await expect(subscription.ready).rejects.toThrow('left')
+    await expect(subscription.next()).rejects.toThrow('left')
+  })
+  it('waits for messages without an end once it has subscribed', async () => {
+    const signals: AbortSignal[] = []
+    const stop = await listen(async (signal) => {
+      signals.push(signal)
+      return bodyOf(signal, subscribed)
+    })
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect([signals.length, signals[0]?.aborted, gaps]).toEqual([1, false, []])
+    await stop()
+    expect(signals[0]?.aborted).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+  it('tries again where it was silent after a cut, and tells the gap', async () => {
+    let attempts = 0
+    const stop = await listen(async (signal) => {
+      attempts++
+      if (attempts === 1) return new Response('data: subscribe,a,1\n\n').body as Body
+      return attempts < 4 ? silent(signal) : bodyOf(signal, subscribed, message('late'))
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([attempts, gaps]).toEqual([4, ['gap', 'late']])
+    await stop()
+  })
+})
