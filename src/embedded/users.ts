@@ -117,14 +117,25 @@ const isAllowed = (user: User, command: Command): boolean => {
   return allowed
 }
 
+/** What a command does with its keys. Of SET and BITFIELD that is up to their words. */
+function accessOf(
+  { name, keys }: Command,
+  args: readonly string[],
+): { readonly reads: boolean; readonly writes: boolean } {
+  const has = (from: number, words: RegExp): boolean => args.slice(from).some((word) => words.test(word))
+  if (name === 'set') return { reads: has(3, /^get$/i), writes: true }
+  if (name === 'bitfield') return { reads: true, writes: has(2, /^(set|incrby)$/i) }
+  const flags = new Set(keys.flatMap((spec) => spec.flags).map((flag) => flag.toLowerCase()))
+  return { reads: flags.has('access'), writes: flags.has('insert') || flags.has('delete') || flags.has('update') }
+}
+
 /** Whether a pattern of keys allows what a command does with a key: `%R~a` reads, `%W~a` writes, `~a` both. */
-function isOpenTo(pattern: string, key: string, { keys }: Command): boolean {
+function isOpenTo(pattern: string, key: string, command: Command, args: readonly string[]): boolean {
   const at = pattern.indexOf('~')
   if (!matchGlob(pattern.slice(at + 1), key)) return false
   if (at === 0) return true
-  const flags = new Set(keys.flatMap((spec) => spec.flags).map((flag) => flag.toLowerCase()))
-  const writes = flags.has('insert') || flags.has('delete') || flags.has('update')
-  return pattern[1] === 'R' ? !writes : !flags.has('access')
+  const { reads, writes } = accessOf(command, args)
+  return pattern[1] === 'R' ? !writes : !reads
 }
 
 const OPEN = /^(auth|hello|quit|reset)$/
@@ -139,7 +150,7 @@ export function refusedOf(
   if (!isAllowed(user, command)) return ['command', command.name]
   for (const at of keyPositions(command, args) ?? []) {
     const key = args[at] as string
-    if (!user.keys.some((pattern) => isOpenTo(pattern, key, command))) return ['key', key]
+    if (!user.keys.some((pattern) => isOpenTo(pattern, key, command, args))) return ['key', key]
   }
   const isChannel = /^(s?publish|[ps]?subscribe)$/.test(command.name)
   const channels = !isChannel ? [] : command.name.endsWith('publish') ? args.slice(1, 2) : args.slice(1)

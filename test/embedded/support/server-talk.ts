@@ -43,13 +43,16 @@ const RULES = [
   ...['resetchannels', '+get', '-get', '+config|get', '-config|get', '+config', '+nosuch', '-nosuch', '+@read'],
   ...['-@read', '+@nosuch', '-@all', '+@all', 'allcommands', 'nocommands', '+get|x', '+config|nosuch', 'reset'],
   ...['clearselectors', '(+get', 'sanitize-payload', 'skip-sanitize-payload', 'nonsense', '', '-@write', '+set'],
-  ...['+@string', '-set', '+select|0', '+publish', '+subscribe', '+copy'],
+  ...['+@string', '-set', '+select|0', '+publish', '+subscribe', '+copy', '+bitfield'],
 ]
 const TRIED: readonly Words[] = [
   ['get', 'k:1'],
   ['get', 'r:1'],
   ['set', 'w:1', 'x'],
   ['set', 'r:1', 'x'],
+  ['set', 'w:1', 'x', 'GET'],
+  ['bitfield', 'r:1', 'GET', 'u8', '0'],
+  ['bitfield', 'r:1', 'SET', 'u8', '0', '1'],
   ['config', 'get', 'x'],
   ['config', 'set', 'x', 'y'],
   ['publish', 'c:1', 'x'],
