@@ -48,8 +48,8 @@ export interface StartedDev {
 
 const SAVE_MS = 5000
 
-/** Runs the lines of a seed. Throws `INVALID_ARGUMENT` with the number of the first line that is refused. */
-function plant(engine: Engine, file: string): void {
+/** Runs the lines of a seed. Rejects with `INVALID_ARGUMENT` and the number of the first line that is refused. */
+async function plant(engine: Engine, file: string): Promise<void> {
   let text: string
   try {
     text = readFileSync(file, 'latin1')
@@ -57,24 +57,36 @@ function plant(engine: Engine, file: string): void {
     throw new HitherError('INVALID_ARGUMENT', 'the seed cannot be read')
   }
   let replies = ''
+  let onReply = (): void => {}
   const connection = createConnection(engine, {
     write(part) {
       replies += part
+      onReply()
     },
     end() {},
   })
-  text.split(/\r?\n/).forEach((line, i) => {
-    if (!line.trim() || line.startsWith('#')) return
+  const { client } = connection
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (!line.trim() || line.startsWith('#')) continue
     replies = ''
+    const answered = new Promise<void>((resolve) => {
+      onReply = resolve
+    })
     connection.feed(Buffer.from(`${line}\r\n`, 'latin1'))
+    // A line that waits for a key has nobody to wait for. The first script is answered once the Lua runtime is open.
+    if (client.waiting) engine.waiters.unblock(client, undefined)
+    if (client.busy) await answered
     if (replies.startsWith('-'))
       throw new HitherError(
         'INVALID_ARGUMENT',
         `line ${i + 1} of the seed was refused: ${replies.slice(1, 40).split(' ', 3).join(' ').trim()}`,
       )
-  })
+  }
   connection.close()
 }
+
+const isEmpty = ({ databases, scripts }: Engine): boolean =>
+  scripts.libraries.size === 0 && databases.every((db) => db.entries.size === 0)
 
 function keepSnapshots(engine: Engine, { snapshot, onError }: StartDevOptions): () => void {
   if (!snapshot) return () => {}
@@ -113,7 +125,7 @@ export async function startDev(options: StartDevOptions = {}): Promise<StartedDe
     ...(evictionPolicy ? { evictionPolicy } : {}),
   })
   if (options.snapshot) loadSnapshot(engine, options.snapshot)
-  if (options.seed && engine.databases.every((db) => db.entries.size === 0)) plant(engine, options.seed)
+  if (options.seed && isEmpty(engine)) await plant(engine, options.seed)
   const { onCommand } = options
   if (onCommand) {
     const monitor = engine.connect({ reply() {}, push: ({ items }) => onCommand(String(items[0])) })

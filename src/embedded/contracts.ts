@@ -165,6 +165,8 @@ export interface Client {
   lastMs: number
   readonly now: number
   readonly pending: number
+  /** A command of it is under way that is answered later. */
+  readonly busy: boolean
   submit(args: readonly string[]): void
   deliver(reply: Outcome): void
   answer(outcome: Outcome): void

@@ -1,4 +1,5 @@
 import type { Engine } from './contracts.ts'
+import { type Library, libraryText, readLibrary, readRows } from './function-library.ts'
 import { dumpJson, loadJson } from './json-text.ts'
 import { type Int, parseInt64 } from './numbers.ts'
 import { SortedMap } from './sorted-map.ts'
@@ -8,7 +9,10 @@ import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 
 /** A value as JSON can hold it; strings hold one byte a unit. */
 export type Dumped = readonly [type: string, ...parts: unknown[]]
+/** A library of functions is a row too, of no database: who reads no libraries leaves it out. */
 export type EngineDump = readonly (readonly [database: number, key: string, endMs: number | null, value: Dumped])[]
+
+const LIBRARIES = -1
 
 /** JSON reads no more than 53 bits of a number: beyond them it is a text. */
 const whole = (value: Int): number | string => (typeof value === 'number' ? value : `${value}`)
@@ -139,20 +143,34 @@ export function isDumped(dumped: unknown): dumped is Dumped {
   return type === 'h' && isList(part, (row) => isRow(row, isText, isText, (end) => end === null || isCount(end)))
 }
 
-/** All keys of an engine, to be kept. */
+const dumpLibrary = ({ name, code, functions }: Library): EngineDump[number] => {
+  const rows = [...functions.values()].map((one) => [one.name, one.description ?? null, ...one.flags])
+  return [LIBRARIES, name, null, ['f', code, rows]]
+}
+
+/** The functions are kept beside the code, so that no Lua runs at a start. */
+function loadLibrary(engine: Engine, [, code, rows]: Dumped): void {
+  const { name, body } = readLibrary(code as string)
+  const library = { name, code: code as string, text: libraryText(body), functions: readRows(rows) }
+  engine.scripts.libraries.set(name, library)
+}
+
+/** All keys of an engine and its libraries of functions, to be kept. */
 export function dumpEngine(engine: Engine): EngineDump {
   engine.sweep()
-  return engine.databases.flatMap((db) =>
+  const keys = engine.databases.flatMap((db) =>
     db.entries.names.map(
       (key, i) => [db.index, key, db.ends.get(key) ?? null, dumpValue(db.entries.values[i] as Value)] as const,
     ),
   )
+  return [...[...engine.scripts.libraries.values()].map(dumpLibrary), ...keys]
 }
 
-/** Puts keys in place that were kept; those whose time is over by now are left out. */
+/** Puts in place what was kept; keys whose time is over by now are left out. */
 export function loadEngine(engine: Engine, dump: EngineDump): void {
   engine.nowMs = engine.clock()
   for (const [index, key, endMs, dumped] of dump) {
+    if (index === LIBRARIES) loadLibrary(engine, dumped)
     const db = engine.databases[index]
     if (!db || (endMs !== null && endMs <= engine.nowMs)) continue
     const value = loadValue(dumped)

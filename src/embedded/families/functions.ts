@@ -24,6 +24,7 @@ function load(client: Client, args: readonly string[]): Outcome {
     others.delete(library.name)
     checkNames([library], others)
     libraries.set(library.name, library)
+    client.engine.changes++
     return library.name
   })
 }
@@ -70,6 +71,7 @@ function restore(client: Client, args: readonly string[]): Outcome {
     checkNames(added, kept)
     libraries.clear()
     for (const library of [...kept.values(), ...added]) libraries.set(library.name, library)
+    client.engine.changes++
     return OK
   })
 }
@@ -136,13 +138,16 @@ export const functions: Family = {
   'function|dump': dump,
   'function|restore': restore,
   'function|delete'(client, args) {
-    return librariesOf(client).delete(args[2] as string) ? OK : fail('ERR Library not found')
+    if (!librariesOf(client).delete(args[2] as string)) fail('ERR Library not found')
+    client.engine.changes++
+    return OK
   },
   'function|flush'(client, args) {
     if (args.length > 3 || (args[2] !== undefined && !/^a?sync$/i.test(args[2]))) {
       fail('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
     }
     librariesOf(client).clear()
+    client.engine.changes++
     return OK
   },
   'function|stats'(client) {

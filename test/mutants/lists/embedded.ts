@@ -30,6 +30,7 @@ const scripts = of('src/embedded/script-host.ts', BOUNDS)
 const rights = of('src/embedded/dispatch.ts', BOUNDS)
 const loading = of('src/embedded/dump.ts', BOUNDS)
 const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
+const LIBRARIES = ['embedded/functions.test.ts']
 const sorted = of('src/embedded/sorted-map.ts', ['embedded/sorted-map.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -92,6 +93,22 @@ export const mutants: readonly Mutant[] = [
     "return fail('ERR the script needed",
   ),
   rights('a script runs no other script', "client.isScript && command.flags.has('noscript')", 'false'),
+  loading(
+    'libraries of functions are kept',
+    '...[...engine.scripts.libraries.values()].map(dumpLibrary), ',
+    '',
+    LIBRARIES,
+  ),
+  functions(
+    'a library that was loaded is a change',
+    'others)\n    libraries.set(library.name, library)\n    client.engine.changes++',
+    'others)\n    libraries.set(library.name, library)',
+  ),
+  functions(
+    'libraries that were flushed are a change',
+    'librariesOf(client).clear()\n    client.engine.changes++',
+    'librariesOf(client).clear()',
+  ),
   loading('what ended is not loaded', '(endMs !== null && endMs <= engine.nowMs)', 'false'),
   snapshot(
     'a torn snapshot is refused',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { embeddedStore } from '../../../src/embedded/index.ts'
+import { createTransport, dumpEngine, Engine, loadEngine } from '../../../src/embedded/index.ts'
 import type { LuaRuntime } from '../../../src/embedded/script-host.ts'
 import { ReplyError } from '../../../src/store/transport.ts'
 
@@ -16,13 +16,16 @@ const runtime: LuaRuntime = {
   },
 }
 
-function open() {
-  const { transport } = embeddedStore({ lua: async () => runtime })
-  return async (...args: string[]): Promise<unknown> => {
+function openStore() {
+  const engine = new Engine({ lua: async () => runtime })
+  const transport = createTransport(engine)
+  const send = async (...args: string[]): Promise<unknown> => {
     const reply = await transport.send({ args, effect: 'once' })
     return reply instanceof ReplyError ? `-${reply.message}` : reply
   }
+  return { engine, send }
 }
+const open = () => openStore().send
 const code = (name: string, functions: string): string => `#!lua name=${name}\n-- ${functions}`
 
 describe('libraries of functions', () => {
@@ -35,6 +38,34 @@ describe('libraries of functions', () => {
     expect(await send('FUNCTION', 'LOAD', code('b', 'g'))).toBe('b')
     expect(await send('FUNCTION', 'DELETE', 'a')).toBe('OK')
     expect(await send('FCALL', 'f', '0')).toBe('-ERR Function not found')
+  })
+  it('are kept with the keys, flags and all, and loaded without a runtime', async () => {
+    const { engine, send } = openStore()
+    const count = engine.changes
+    await send('FUNCTION', 'LOAD', code('a', 'f g:no-writes'))
+    await send('FUNCTION', 'LOAD', code('b', 'h'))
+    expect(engine.changes).toBeGreaterThan(count)
+    await send('SET', 'k', 'v')
+    const kept = JSON.parse(JSON.stringify(dumpEngine(engine)))
+    const other = openStore()
+    loadEngine(other.engine, kept)
+    expect(await other.send('FUNCTION', 'LIST', 'WITHCODE')).toEqual(await send('FUNCTION', 'LIST', 'WITHCODE'))
+    expect(await other.send('GET', 'k')).toBe('v')
+    expect(await other.send('FCALL_RO', 'f', '0')).toContain('Can not execute a script with write flag')
+    expect(await other.send('FCALL_RO', 'g', '0')).toEqual([[], ['g']])
+  })
+  it.each([
+    ['FUNCTION', 'DELETE', 'a'],
+    ['FUNCTION', 'FLUSH'],
+  ])('are a change to keep when they go by %s %s', async (...args) => {
+    const { engine, send } = openStore()
+    await send('FUNCTION', 'LOAD', code('a', 'f'))
+    const both = (await send('FUNCTION', 'DUMP')) as string
+    for (const words of [args, ['FUNCTION', 'RESTORE', both]]) {
+      const count = engine.changes
+      expect(await send(...words)).toBe('OK')
+      expect(engine.changes).toBe(count + 1)
+    }
   })
   it('are dumped and restored, all or none of them', async () => {
     const send = open()
