@@ -111,6 +111,7 @@ const env = {
 const config: ViteUserConfig = defineConfig({
   test: {
     maxWorkers,
+    globalSetup: ['test/support/shared-package.ts'],
     sequence: { sequencer: LongestFirst },
     reporters: [
       'default',

@@ -4,19 +4,25 @@
  * a ratio, too: that one holds on a machine that has other work to do. Linux only.
  *
  *   npm run bench:embedded-resp -- [ROUNDS] [REQUESTS]
+ *   npm run bench:embedded-resp -- --only start
  */
 import { execFile, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { find } from '../scripts/servers/find.ts'
 import { ask, freePort, startServer } from '../scripts/servers.ts'
 
-const rounds = Number(process.argv[2] ?? 3)
-const requests = process.argv[3] ?? '20000'
+const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true })
+const rounds = Number(positionals[0] ?? 3)
+const requests = positionals[1] ?? '20000'
 const run = promisify(execFile)
 const TESTS = ['GET', 'SET', 'INCR', 'LPUSH', 'HSET', 'ZADD', 'XADD']
+const cli = fileURLToPath(new URL('../dist/cli/hither.js', import.meta.url))
+const devArgs = (port: number): string[] => [cli, 'dev', '--port', '0', '--redis-port', `${port}`]
+/** The least that a program of Node can be: what is above its time is the command's own. */
+const PONG = `require('net').createServer((s) => s.on('error', () => {}).on('data', () => s.write('+PONG\\r\\n'))).listen(+process.argv[1])`
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
 const { command = [] } = (await find('redis8')) ?? {}
@@ -38,28 +44,43 @@ async function measure(port: number, pid: number, pipeline: string, name: string
   return [rate, Number(requests) / Math.max(1, ticks(pid) - start)]
 }
 
-/** Starts the command; resolves with the milliseconds to its first answer over RESP. */
-async function startDev(): Promise<{ port: number; pid: number; ms: number; cpuMs: number; stop(): void }> {
-  const port = await freePort()
-  const cli = fileURLToPath(new URL('../dist/cli/hither.js', import.meta.url))
-  const start = performance.now()
-  const child = spawn(process.execPath, [cli, 'dev', '--port', '0', '--redis-port', `${port}`], { stdio: 'ignore' })
-  while ((await ask(port, 'PING').catch(() => '')) !== '+PONG') await new Promise((resolve) => setTimeout(resolve, 2))
-  const pid = child.pid as number
-  return { port, pid, ms: performance.now() - start, cpuMs: 10 * ticks(pid), stop: () => child.kill() }
+/** Processor time that the threads of a process have had, in milliseconds: ticks are too coarse for a start. */
+function cpuMs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const times = threads.map((id) => readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ', 1)[0])
+  return times.reduce((sum, ns) => sum + Number(ns) / 1e6, 0)
 }
 
-const starts: number[] = []
-const cpu: number[] = []
-for (let i = 0; i < 2 * rounds; i++) {
-  const dev = await startDev()
-  starts.push(dev.ms)
-  cpu.push(dev.cpuMs)
-  dev.stop()
+/** Starts the command, or another program that takes a port; resolves with the milliseconds to its first answer over RESP. */
+async function startDev(
+  argsFor: (port: number) => string[] = devArgs,
+): Promise<{ port: number; pid: number; ms: number; cpuMs: number; stop(): void }> {
+  const port = await freePort()
+  const start = performance.now()
+  const child = spawn(process.execPath, argsFor(port), { stdio: 'ignore' })
+  while ((await ask(port, 'PING').catch(() => '')) !== '+PONG') await new Promise((resolve) => setTimeout(resolve, 2))
+  const pid = child.pid as number
+  return { port, pid, ms: performance.now() - start, cpuMs: cpuMs(pid), stop: () => child.kill() }
 }
-console.log(
-  `first answer after ${Math.min(...starts).toFixed(0)} ms at best, ${median(starts).toFixed(0)} ms in the middle; ${median(cpu)} ms of processor time`,
-)
+
+/** Prints how long a program takes to its first answer. */
+async function measureStart(name: string, argsFor: (port: number) => string[]): Promise<void> {
+  const starts: number[] = []
+  const work: number[] = []
+  for (let i = 0; i < 4 * rounds; i++) {
+    const started = await startDev(argsFor)
+    starts.push(started.ms)
+    work.push(started.cpuMs)
+    started.stop()
+  }
+  const [best, middle] = [Math.min(...starts), median(starts)].map((ms) => ms.toFixed(0))
+  console.log(
+    `${name}: first answer after ${best} ms at best, ${middle} ms in the middle; ${median(work).toFixed(0)} ms of processor time`,
+  )
+}
+await measureStart('hither dev', devArgs)
+await measureStart('a server of Node that says PONG', (port) => ['-e', PONG, `${port}`])
+if (values.only === 'start') process.exit(0)
 
 const server = await startServer('redis8')
 const dev = await startDev()

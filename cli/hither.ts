@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
 import module from 'node:module'
-import { explain, fail } from './fail.ts'
 
 /** Of the package: its manifest is one folder up from the source, two from what is built. */
 function version(): string {
@@ -32,7 +31,8 @@ try {
   else if (command === '--version' || command === '-v') console.log(version())
   else if (command === undefined || command === '--help' || command === '-h' || command === 'help')
     console.log(await help())
-  else fail('no such command: try hither --help')
+  else (await import('./fail.ts')).fail('no such command: try hither --help')
 } catch (error) {
+  const { explain, fail } = await import('./fail.ts')
   fail(explain(error))
 }

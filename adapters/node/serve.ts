@@ -1,4 +1,4 @@
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { HitherError } from 'hither'
 import type { Gateway } from 'hither/gateway'
@@ -36,6 +36,13 @@ const REQUEST_MS = 60_000
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
 
 /**
+ * node:http, without an `import` of it where Node gives it otherwise (from 20.16 on): an import reads each of its exports,
+ * and the one named WebSocket loads a whole client of HTTP, which takes longer than all else at a start.
+ */
+const nodeHttp = async (): Promise<typeof import('node:http')> =>
+  process.getBuiltinModule?.('node:http') ?? (await import('node:http'))
+
+/**
  * Serves a gateway over node:http with keep-alive. Large answers and streams are sent as fast as their clients read.
  * Rejects when the port cannot be had, and with `INVALID_ARGUMENT` for a number that makes no sense.
  */
@@ -47,6 +54,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   const connections = new Set<Socket>()
   const eventStreams = new Set<() => void>()
   const state = { isStopping: () => stopping, eventStreams, hosts }
+  const { createServer } = await nodeHttp()
   const server = createServer(
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 2000, noDelay: true },
     (incoming, outgoing) => {
@@ -109,15 +117,18 @@ function answerBadRequests(server: Server): void {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable || answering.get(socket as Socket)) return void socket.destroy()
-    const [status, reason] = BAD_REQUESTS[error.code ?? ''] ?? [400, 'the request is no HTTP/1.1']
+    const [status, reason] = BAD_REQUESTS[error.code ?? ''] ?? ['400 Bad Request', 'the request is no HTTP/1.1']
     const body = JSON.stringify({ error: `ERR ${reason}` })
-    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n`
+    const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\n`
     socket.end(`${head}connection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
   })
 }
 
 /** By Node's code. */
-const BAD_REQUESTS: Readonly<Record<string, readonly [status: number, reason: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'the request line and headers are too large: send a long command by body'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long'],
+const BAD_REQUESTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'the request line and headers are too large: send a long command by body',
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request took too long'],
 }

@@ -192,6 +192,8 @@ export interface Client {
 export interface Engine {
   readonly databases: Database[]
   readonly table: Map<string, Command>
+  /** As `table`, by names in lower and in upper case. */
+  readonly byName: ReadonlyMap<string, Command>
   readonly clients: Map<number, Client>
   readonly users: Map<string, User>
   readonly config: EngineConfig

@@ -33,7 +33,7 @@ function unknown(args: readonly string[]): string {
 /** Finds the command and checks how many words it has. Throws error replies. */
 export function resolve(engine: Engine, args: readonly string[]): Command {
   const name = args[0] as string
-  let command = engine.table.get(name) ?? engine.table.get(name.toLowerCase()) ?? fail(unknown(args))
+  let command = engine.byName.get(name) ?? engine.table.get(name.toLowerCase()) ?? fail(unknown(args))
   if (command.subcommands.size > 0 && args.length > 1) {
     const sub = args[1] as string
     const child = command.subcommands.get(sub.toLowerCase())

@@ -36,6 +36,12 @@ const SWEPT = 200
 export class Engine implements EngineParts {
   readonly databases: Database[] = []
   readonly table: Map<string, Command> = createTable(families)
+  readonly byName: ReadonlyMap<string, Command> = new Map(
+    [...this.table].flatMap(([name, command]) => [
+      [name, command],
+      [name.toUpperCase(), command],
+    ]),
+  )
   readonly clients: Map<number, Client> = new Map()
   readonly channels: Channels = new Channels()
   readonly tracking: TrackingTable

@@ -9,6 +9,7 @@ const MAX_WORDS_UNKNOWN = 10
 const MAX_BULK_UNKNOWN = 16_384
 const CR = 13
 const LF = 10
+const NEAR = 16
 
 /** What a client sent is no request; the connection is of no use then. */
 export class ProtocolError {
@@ -45,7 +46,10 @@ export function createRequestReader({ onRequest, isKnown, decode = fromBytes }: 
 
   /** The end of the line that begins at `from`, or −1. */
   const lineEnd = (bytes: Uint8Array, from: number, length: number, what: string): number => {
-    const at = bytes.indexOf(LF, from)
+    // The line of a length is short: to look at its bytes here takes less than a call that searches.
+    const near = Math.min(length, from + NEAR)
+    for (let at = from; at < near; at++) if (bytes[at] === LF) return at
+    const at = bytes.indexOf(LF, near)
     if (at >= 0 && at < length) return at
     if (length - from > MAX_INLINE) throw new ProtocolError(what)
     return -1

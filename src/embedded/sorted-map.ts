@@ -1,83 +1,107 @@
 /**
- * A map in the order of its names, which are mostly added at the end and removed at the beginning. A name that is
- * removed elsewhere leaves its place until half of all places are empty.
+ * A map in the order of its names, which are mostly added at the end and removed at the beginning. Names and values stand
+ * in two arrays by their order: a name is found by halves, one at an end at once. A name that is removed elsewhere leaves
+ * its place, without a value, until half of all places are empty.
  */
 export class SortedMap<V> {
-  readonly #values: Map<string, V> = new Map()
-  #order: string[] = []
+  #names: string[] = []
+  #values: (V | undefined)[] = []
+  /** The first place that has a value. */
   #first = 0
+  #size = 0
 
   get size(): number {
-    return this.#values.size
+    return this.#size
   }
   get(name: string): V | undefined {
-    return this.#values.get(name)
+    const place = this.#place(name)
+    return this.#names[place] === name ? this.#values[place] : undefined
   }
   has(name: string): boolean {
-    return this.#values.has(name)
+    return this.get(name) !== undefined
   }
   set(name: string, value: V): void {
-    const order = this.#order
-    if (!this.#values.has(name)) {
-      if (order.length === this.#first || (order.at(-1) as string) < name) order.push(name)
-      else {
-        const place = this.#place(name)
-        if (order[place] !== name) order.splice(place, 0, name)
-      }
+    const names = this.#names
+    if (names.length === 0 || (names[names.length - 1] as string) < name) {
+      names.push(name)
+      this.#values.push(value)
+      this.#size++
+      return
     }
-    this.#values.set(name, value)
+    const place = this.#place(name)
+    if (names[place] === name) {
+      if (this.#values[place] === undefined) this.#size++
+      this.#values[place] = value
+    } else if (place > 0 && place === this.#first) {
+      // Before all others, where names that were removed have left their places.
+      this.#first--
+      names[place - 1] = name
+      this.#values[place - 1] = value
+      this.#size++
+    } else {
+      names.splice(place, 0, name)
+      this.#values.splice(place, 0, value)
+      this.#size++
+    }
   }
   delete(name: string): boolean {
-    if (!this.#values.delete(name)) return false
-    if (this.#values.size === 0) {
-      this.#order = []
+    const place = this.#place(name)
+    if (this.#names[place] !== name || this.#values[place] === undefined) return false
+    this.#values[place] = undefined
+    this.#size--
+    if (this.#size === 0) {
+      this.#names = []
+      this.#values = []
       this.#first = 0
-    } else if (this.#order[this.#first] === name) {
-      this.#first++
-      while (!this.#values.has(this.#order[this.#first] as string)) this.#first++
+    } else if (place === this.#first) {
+      while (this.#values[this.#first] === undefined) this.#first++
     }
-    if (this.#order.length > 2 * this.#values.size + 32) {
-      this.#order = this.#order.filter((one, place) => place >= this.#first && this.#values.has(one))
-      this.#first = 0
-    }
+    if (this.#names.length > 2 * this.#size + 32) this.#pack()
     return true
+  }
+  /** Takes the empty places out. */
+  #pack(): void {
+    const values = this.#values
+    this.#names = this.#names.filter((_, place) => values[place] !== undefined)
+    this.#values = values.filter((value) => value !== undefined)
+    this.#first = 0
   }
   /** The place of the first name that is not below `name`. */
   #place(name: string): number {
+    const names = this.#names
     let low = this.#first
-    let high = this.#order.length
+    let high = names.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#order[middle] as string) < name) low = middle + 1
+      if ((names[middle] as string) < name) low = middle + 1
       else high = middle
     }
     return low
   }
   first(): string | undefined {
-    return this.#order[this.#first]
+    return this.#names[this.#first]
   }
   last(): string | undefined {
-    for (let place = this.#order.length - 1; place >= this.#first; place--) {
-      const name = this.#order[place] as string
-      if (this.#values.has(name)) return name
+    for (let place = this.#names.length - 1; place >= this.#first; place--) {
+      if (this.#values[place] !== undefined) return this.#names[place]
     }
     return undefined
   }
   /** Names and values from `from` to `to`, both included. */
   *range(from: string, to: string): Generator<readonly [string, V]> {
-    for (let place = this.#place(from); place < this.#order.length; place++) {
-      const name = this.#order[place] as string
+    for (let place = this.#place(from); place < this.#names.length; place++) {
+      const name = this.#names[place] as string
       if (name > to) return
-      const value = this.#values.get(name)
+      const value = this.#values[place]
       if (value !== undefined) yield [name, value]
     }
   }
   /** As `range`, from the last to the first. */
   *rangeBackwards(from: string, to: string): Generator<readonly [string, V]> {
     for (let place = this.#place(`${to}\0`) - 1; place >= this.#first; place--) {
-      const name = this.#order[place] as string
+      const name = this.#names[place] as string
       if (name < from) return
-      const value = this.#values.get(name)
+      const value = this.#values[place]
       if (value !== undefined) yield [name, value]
     }
   }

@@ -15,23 +15,35 @@ function packNumber(value: bigint): string {
   for (let shift = 56n; shift >= 0n; shift -= 8n) text += String.fromCharCode(Number((value >> shift) & 255n))
   return text
 }
-function packSmall(value: number): string {
-  const high = Math.floor(value / 2 ** 32)
-  const low = value >>> 0
+/** Both halves in one call: the text is one piece then, not two that are joined when they are first compared. */
+function packSmall(ms: number, sequence: number): StreamId {
+  const msHigh = Math.floor(ms / 2 ** 32)
+  const sequenceHigh = Math.floor(sequence / 2 ** 32)
   return String.fromCharCode(
     0,
-    (high >> 16) & 255,
-    (high >> 8) & 255,
-    high & 255,
-    low >>> 24,
-    (low >> 16) & 255,
-    (low >> 8) & 255,
-    low & 255,
+    (msHigh >> 16) & 255,
+    (msHigh >> 8) & 255,
+    msHigh & 255,
+    (ms >>> 24) & 255,
+    (ms >>> 16) & 255,
+    (ms >>> 8) & 255,
+    ms & 255,
+    0,
+    (sequenceHigh >> 16) & 255,
+    (sequenceHigh >> 8) & 255,
+    sequenceHigh & 255,
+    (sequence >>> 24) & 255,
+    (sequence >>> 16) & 255,
+    (sequence >>> 8) & 255,
+    sequence & 255,
   )
 }
-const pack = (value: number | bigint): string => (typeof value === 'number' ? packSmall(value) : packNumber(value))
 
-export const makeId = (ms: number | bigint, sequence: number | bigint): StreamId => pack(ms) + pack(sequence)
+export function makeId(ms: number | bigint, sequence: number | bigint): StreamId {
+  return ms <= Number.MAX_SAFE_INTEGER && sequence <= Number.MAX_SAFE_INTEGER
+    ? packSmall(Number(ms), Number(sequence))
+    : packNumber(BigInt(ms)) + packNumber(BigInt(sequence))
+}
 
 function unpack(text: string, at: number): bigint | number {
   let high = 0
@@ -58,7 +70,11 @@ const step = (id: StreamId, by: bigint): StreamId | undefined => {
   if (value < 0n || value >= 1n << 128n) return undefined
   return makeId(value >> 64n, value & MAX_64)
 }
-export const idAfter = (id: StreamId): StreamId | undefined => step(id, 1n)
+export function idAfter(id: StreamId): StreamId | undefined {
+  const ms = unpack(id, 0)
+  const sequence = unpack(id, 8)
+  return typeof ms === 'number' && typeof sequence === 'number' ? packSmall(ms, sequence + 1) : step(id, 1n)
+}
 export const idBefore = (id: StreamId): StreamId | undefined => step(id, -1n)
 
 /** An entry that a consumer has, and has not confirmed. */

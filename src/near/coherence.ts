@@ -156,7 +156,7 @@ const CLOCKS_DIFFER_MS = 5000
 
 /**
  * Deletes what was written before `sinceMs`, give or take what clocks differ, while it is due, and nothing that comes
- * after. Resolves to whether it was. Rejects when the store is down.
+ * after. Resolves to false where it was not, or something else had come by then. Rejects when the store is down.
  */
 async function removeOld(host: NearHost, key: string, sinceMs: number, isDue: () => boolean): Promise<boolean> {
   if (host.plain) {
@@ -166,7 +166,8 @@ async function removeOld(host: NearHost, key: string, sinceMs: number, isDue: ()
   const entry = parseEntry((await host.get(key)) ?? '')
   if (!isDue()) return false
   if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
-  // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then.
-  await host.end(key, entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0])
-  return true
+  // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then. That may be
+  // what a load has stored that began before the delete, so it is looked at in its turn.
+  const ended = await host.end(key, entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0])
+  return ended !== 0
 }

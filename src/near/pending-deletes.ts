@@ -34,7 +34,7 @@ export interface PendingDelete {
 }
 
 interface Host {
-  /** Resolves to whether nothing is left to delete; false: it was not due any more. */
+  /** Resolves to whether nothing is left to delete; false: it was not due any more, or something else was there by then. */
   remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
   track(work: Promise<unknown>): void
 }

@@ -13,7 +13,7 @@ let endpoint: Awaited<ReturnType<typeof startEndpoint>>
 beforeAll(async () => {
   endpoint = await startEndpoint()
   outside = await installOutside()
-}, 180_000)
+}, 300_000)
 afterAll(() => {
   endpoint?.stop()
   outside?.remove()
@@ -83,6 +83,19 @@ describe('the command, with nothing else installed', () => {
       console.log(JSON.stringify(await ask(['GET', 'k'])))
       process.kill(-child.pid, 'SIGTERM')`
     expect(await outside.run(program)).toBe('{"result":"[\\"OK\\",1]"}\n{"result":"v"}')
+  })
+  it('hither dev is one file, and starts without a client of HTTP', async () => {
+    const program = `
+      import { readFileSync } from 'node:fs'
+      const built = readFileSync('node_modules/hither/dist/cli/dev.js', 'utf8')
+      const imported = [...built.matchAll(/(?:^import .*from |import\\()"([^"]+)"/gm)].map(([, name]) => name)
+      const { dev } = await import(new URL('node_modules/hither/dist/cli/dev.js', import.meta.url))
+      console.log = (line) => { if (!line.includes('redis-cli')) return; console.info(JSON.stringify({
+        outside: [...new Set(imported)].filter((name) => !name.startsWith('node:')),
+        loaded: process.moduleLoadList.filter((name) => name.includes('undici/undici')),
+      })); process.exit(0) }
+      await dev(['--port', '0', '--redis-port', '0'])`
+    expect(JSON.parse(await outside.run(program))).toEqual({ outside: ['#lua-runtime'], loaded: [] })
   })
   it('hither/lua opens the runtime in a program', async () => {
     const program = `

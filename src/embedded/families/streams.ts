@@ -52,9 +52,9 @@ function readOptions(args: readonly string[], from: number, isAdd: boolean): Opt
   let hasTrim = false
   let i = from
   for (; i < args.length; i++) {
+    if (isAdd && args[i] === '*') break
     const word = (args[i] as string).toUpperCase()
     const more = args.length - 1 - i
-    if (isAdd && word === '*') break
     if ((word === 'MAXLEN' || word === 'MINID') && more > 0) {
       if (hasTrim) fail('ERR syntax error, MAXLEN and MINID options at the same time are not compatible')
       hasTrim = true
@@ -103,11 +103,12 @@ function trim(stream: Stream, { length, minId, isNear, limit }: Trim): number {
 
 function nextId(client: Client, stream: Stream | undefined, text: string): StreamId {
   const last = stream?.lastId ?? MIN_ID
-  const now = makeId(client.now, 0)
-  if (text === '*')
-    return now > last
-      ? now
+  if (text === '*') {
+    const now = Math.floor(client.now)
+    return now > millisecondsOf(last)
+      ? makeId(now, 0)
       : (idAfter(last) ?? fail('ERR The stream has exhausted the last possible ID, unable to add more items'))
+  }
   const [, ms] = /^(\d+)-\*$/.exec(text) ?? []
   if (ms === undefined) {
     if (text === '-' || text === '+') fail(INVALID_ID)

@@ -543,6 +543,9 @@ export const mutants: readonly Mutant[] = [
     "['bury', entry.id, 0]",
     ['cache/unarrived.test.ts > gives a lease back, of a load that began before'],
   ),
+  near('what came before it ended is ended as well', 'return ended !== 0', 'return true', [
+    'cache/unarrived.test.ts > looks once more where that load came first',
+  ]),
   pendingDelete(
     'nor while a write is on its way',
     'failed.get(key) === pending && !pending.writing',

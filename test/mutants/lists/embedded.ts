@@ -30,8 +30,16 @@ const scripts = of('src/embedded/script-host.ts', BOUNDS)
 const rights = of('src/embedded/dispatch.ts', BOUNDS)
 const loading = of('src/embedded/dump.ts', BOUNDS)
 const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
+const sorted = of('src/embedded/sorted-map.ts', ['embedded/sorted-map.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  sorted('a name that was removed and is set again counts', 'if (this.#values[place] === undefined) this.#size++', ''),
+  sorted(
+    'the first place of a map in order has a value',
+    'while (this.#values[this.#first] === undefined)',
+    'while (false)',
+  ),
+  sorted('a name is removed once', '|| this.#values[place] === undefined) return false', ') return false'),
   store('the keys of a command are keys', '      checkKeys(keys, traits)\n      const reply', '      const reply'),
   store(
     'a refused command rejects',
