@@ -41,15 +41,16 @@ export interface RoundOptions {
 }
 
 /**
- * What a figure counts: time by the wall, or with `BENCH_BY=cpu` the processor time of this process, which other programs
- * of the machine disturb less. What a server or another process of the case takes is not in it.
+ * What a figure counts: time by the wall, or processor time, which other programs of the machine disturb less: of this process
+ * with `BENCH_BY=cpu`, of its main thread with `BENCH_BY=thread`, for a case whose server is another thread. What another
+ * process takes is not in it.
  */
-const BY_CPU = process.env.BENCH_BY === 'cpu'
+const BY = process.env.BENCH_BY
 
 /** Milliseconds since some instant, by what a figure counts. */
 function elapsedMs(): number {
-  if (!BY_CPU) return performance.now()
-  const { user, system } = process.cpuUsage()
+  if (BY !== 'cpu' && BY !== 'thread') return performance.now()
+  const { user, system } = BY === 'cpu' ? process.cpuUsage() : process.threadCpuUsage()
   return (user + system) / 1000
 }
 
@@ -119,7 +120,7 @@ export function report(title: string, rows: readonly Row[]): void {
     atLeast === undefined ? '' : `≥ ${atLeast}`,
     passed === undefined ? '' : passed ? 'pass' : 'FAIL',
   ])
-  const head = ['case', 'against', BY_CPU ? 'per second of CPU' : 'per second', 'ratio', '95 % interval', 'gate', '']
+  const head = ['case', 'against', BY ? 'per second of CPU' : 'per second', 'ratio', '95 % interval', 'gate', '']
   const widths = head.map((text, i) => Math.max(3, text.length, ...cells.map((row) => (row[i] as string).length)))
   const line = (row: readonly string[]): string =>
     `| ${row.map((text, i) => text.padEnd(widths[i] as number)).join(' | ')} |`

@@ -91,7 +91,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 82_900 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 84_500 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },
@@ -108,7 +108,7 @@ const entries: readonly Entry[] = [
     target: 2500,
     budget: 7_660,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_810 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_850 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {

@@ -99,9 +99,13 @@ export interface User {
   enabled: boolean
   /** Any password will do. */
   nopass: boolean
+  /** Kept, for who asks: every payload is checked. */
+  sanitizes: boolean
+  /** Their SHA-256, in hexadecimal digits. */
   readonly passwords: Set<string>
   /** `+get`, `-@all` and the like, in the order in which they were given. */
   commands: string[]
+  /** `~a*`, `%R~b*` and `%W~c*`. */
   keys: string[]
   channels: string[]
   /** May do everything: nothing has to be asked. */

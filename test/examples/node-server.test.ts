@@ -6,7 +6,7 @@ import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import { expectNames, expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, openBuiltWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 300_000 }) // programs start slowly on a busy machine
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 }) // programs start slowly on a busy machine
 
 const HIT = /^hither; hit; ttl=(59\d|600)$/
 const MISS = 'hither; fwd=miss; stored'

@@ -1,35 +1,40 @@
 import { randomBytes } from '../../runtime/random.ts'
 import type { Client, Family, User } from '../contracts.ts'
-import { sha256 } from '../digest.ts'
 import { resolve } from '../dispatch.ts'
-import { intBetween } from '../numbers.ts'
+import { int, intBetween } from '../numbers.ts'
 import { fail, MapReply, OK, quoting, type Reply } from '../reply.ts'
-import { applyRule, createUser, mayRun } from '../users.ts'
+import { applyRule, createUser, refusedOf } from '../users.ts'
+
+const channelsOf = ({ channels }: User): string[] => channels.map((channel) => `&${channel}`)
+
+const flagsOf = ({ enabled, nopass, sanitizes }: User): string[] => [
+  enabled ? 'on' : 'off',
+  ...(nopass ? ['nopass'] : []),
+  `${sanitizes ? '' : 'skip-'}sanitize-payload`,
+]
 
 const describe = (user: User): string => {
-  const passwords = [...user.passwords].map((text) => `#${sha256(text)}`)
-  const state = user.enabled ? 'on' : 'off'
-  const words = [state, ...(user.nopass ? ['nopass'] : []), 'sanitize-payload', ...passwords]
-  words.push(user.keys.map((key) => `~${key}`).join(' ') || 'resetkeys')
-  words.push(user.channels.map((channel) => `&${channel}`).join(' ') || 'resetchannels')
-  return `user ${user.name} ${words.join(' ')} ${user.commands.join(' ')}`
+  const { name, passwords, keys, commands } = user
+  const words = flagsOf(user)
+  words.push(...[...passwords].map((hash) => `#${hash}`), ...keys)
+  if (!user.channels.includes('*')) words.push('resetchannels')
+  return ['user', name, ...words, ...channelsOf(user), ...commands].join(' ')
 }
 
 function getUser(client: Client, args: readonly string[]): Reply {
   const user = client.engine.users.get(args[2] as string)
   if (!user) return null
-  const flags = [user.enabled ? 'on' : 'off', ...(user.nopass ? ['nopass'] : []), 'sanitize-payload']
   return new MapReply([
     'flags',
-    flags,
+    flagsOf(user),
     'passwords',
-    [...user.passwords].map(sha256),
+    [...user.passwords],
     'commands',
     user.commands.join(' '),
     'keys',
-    user.keys.map((key) => `~${key}`).join(' '),
+    user.keys.join(' '),
     'channels',
-    user.channels.map((channel) => `&${channel}`).join(' '),
+    channelsOf(user).join(' '),
     'selectors',
     [],
   ])
@@ -45,8 +50,11 @@ export const acl: Family = {
     if (/[\s\0]/.test(name)) fail("ERR Usernames can't contain spaces or null characters")
     const old = client.engine.users.get(name)
     const user = old ? structuredClone(old) : createUser(name)
+    const open = args.slice(3).find((rule) => rule.startsWith('(') && !rule.endsWith(')'))
+    if (open) fail(quoting`ERR Unmatched parenthesis in acl selector starting at '${open}'.`)
     for (const rule of args.slice(3)) {
-      if (!applyRule(user, rule)) fail(quoting`ERR Error in ACL SETUSER modifier '${rule}': Syntax error`)
+      const fault = applyRule(user, rule, client.engine.table)
+      if (fault) fail(quoting`ERR Error in ACL SETUSER modifier '${rule}': ${fault}`)
     }
     if (old) Object.assign(old, user)
     else client.engine.users.set(name, user)
@@ -87,13 +95,17 @@ export const acl: Family = {
   'acl|dryrun'(client, args) {
     const user = client.engine.users.get(args[2] as string) ?? fail(quoting`ERR User '${args[2]}' not found`)
     const words = args.slice(3)
-    try {
-      mayRun(user, resolve(client.engine, words), words)
-    } catch (error) {
-      const { message } = error as { message: string }
-      return /^NOPERM /.test(message) ? message.slice(7) : fail(message)
-    }
-    return OK
+    if (!client.engine.table.has((words[0] as string).toLowerCase())) fail(quoting`ERR Command '${words[0]}' not found`)
+    const refused = refusedOf(user, resolve(client.engine, words), words)
+    if (!refused) return OK
+    const [what, name] = refused
+    return what === 'command'
+      ? `User ${user.name} has no permissions to run the '${name}' command`
+      : `User ${user.name} has no permissions to access the '${name}' ${what}`
   },
-  'acl|log': (_client, args) => (args[2]?.toUpperCase() === 'RESET' ? OK : []),
+  'acl|log'(_client, args) {
+    if (args[2]?.toUpperCase() === 'RESET') return OK
+    if (args[2] !== undefined) int(args[2])
+    return []
+  },
 }

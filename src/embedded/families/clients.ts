@@ -5,6 +5,20 @@ import { fail, MapReply, OK, quoting, type Reply, SetReply, Verbatim } from '../
 import { checkName } from './connection.ts'
 import { SYNTAX } from './strings.ts'
 
+const overlap = (a: string, b: string): boolean => a.startsWith(b) || b.startsWith(a)
+
+/** Each change is told of once: no prefix may begin with another. Throws error replies. */
+function checkPrefixes(prefixes: readonly string[], existing: readonly string[]): void {
+  const tail = 'Prefixes for a single client must not overlap.'
+  prefixes.forEach((prefix, i) => {
+    const old = existing.find((one) => overlap(one, prefix))
+    if (old !== undefined) fail(quoting`ERR Prefix '${prefix}' overlaps with an existing prefix '${old}'. ${tail}`)
+    const other = prefixes.slice(i + 1).find((one) => overlap(one, prefix))
+    if (other !== undefined)
+      fail(quoting`ERR Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${tail}`)
+  })
+}
+
 function tracking(client: Client, args: readonly string[]): Reply {
   const { engine } = client
   const state = args[2]?.toLowerCase()
@@ -16,7 +30,7 @@ function tracking(client: Client, args: readonly string[]): Reply {
     if (word in flags) flags[word as keyof typeof flags] = true
     else if (word === 'redirect' && i + 1 < args.length) {
       if (redirect) fail('ERR A client can only redirect to a single other client')
-      redirect = int(args[++i], 'ERR Invalid client ID')
+      redirect = int(args[++i])
       if (!engine.clients.has(redirect)) fail('ERR The client ID you want redirect to does not exist')
     } else if (word === 'prefix' && i + 1 < args.length) prefixes.push(args[++i] as string)
     else fail(SYNTAX)
@@ -29,6 +43,14 @@ function tracking(client: Client, args: readonly string[]): Reply {
         "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
       )
     }
+    const { optIn = false, optOut = false } = client.tracking ?? {}
+    const isSwitched = (optIn && flags.optout) || (optOut && flags.optin)
+    if (isSwitched && !(flags.optin && flags.optout)) {
+      fail(
+        "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
+      )
+    }
+    checkPrefixes(prefixes, client.tracking?.prefixes ?? [])
     if (flags.bcast && (flags.optin || flags.optout)) fail('ERR OPTIN and OPTOUT are not compatible with BCAST')
     if (flags.optin && flags.optout) fail("ERR You can't specify both OPTIN mode and OPTOUT mode")
     client.tracking = {
@@ -140,8 +162,7 @@ export const clients: Family = {
   'client|setinfo'(client, args) {
     const [, , attribute = '', value = ''] = args
     if (!/^lib-(name|ver)$/i.test(attribute)) fail(`ERR Unrecognized option '${attribute}'`)
-    if (/[^!-~]/.test(value))
-      fail(`ERR ${attribute.toLowerCase()} cannot contain spaces, newlines or special characters.`)
+    if (/[^!-~]/.test(value)) fail(`ERR ${attribute} cannot contain spaces, newlines or special characters.`)
     const [name, version] = client.library
     client.library = attribute.toLowerCase() === 'lib-name' ? [value, version] : [name, value]
     return OK
@@ -196,7 +217,8 @@ export const clients: Family = {
     return OK
   },
   'client|pause'(_client, args) {
-    int(args[2], 'ERR timeout is not an integer or out of range')
+    if (args[3] !== undefined && !/^(write|all)$/i.test(args[3])) fail('ERR CLIENT PAUSE mode must be WRITE or ALL')
+    if (int(args[2], 'ERR timeout is not an integer or out of range') < 0) fail('ERR timeout is negative')
     return OK
   },
   'client|unpause': () => OK,

@@ -1,4 +1,5 @@
 import { type Client, type Family, SENT } from '../contracts.ts'
+import { sha256 } from '../digest.ts'
 import { int, parseInt64 } from '../numbers.ts'
 import { fail, MapReply, OK, quoting, type Reply, Simple } from '../reply.ts'
 import { VERSION } from '../version.ts'
@@ -8,7 +9,7 @@ const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled
 
 function authenticate(client: Client, name: string, password: string): void {
   const user = client.engine.users.get(name)
-  if (!user?.enabled || !(user.nopass || user.passwords.has(password))) fail(WRONG_PASS)
+  if (!user?.enabled || !(user.nopass || user.passwords.has(sha256(password)))) fail(WRONG_PASS)
   client.user = user
 }
 

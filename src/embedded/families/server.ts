@@ -2,7 +2,7 @@ import { setTimer } from '../../runtime/clock.ts'
 import { type Client, type Family, LATER, type Outcome, SENT } from '../contracts.ts'
 import { matchGlob } from '../glob.ts'
 import { info } from '../info.ts'
-import { float } from '../numbers.ts'
+import { float, int, intBetween } from '../numbers.ts'
 import { fail, MapReply, OK, quoting, type Reply, Simple, Verbatim } from '../reply.ts'
 import { sizeOf } from '../values.ts'
 import { SYNTAX } from './strings.ts'
@@ -11,7 +11,10 @@ function configGet(client: Client, args: readonly string[]): Reply {
   const { values } = client.engine.config
   const found = new Map<string, string>()
   for (const pattern of args.slice(2)) {
-    for (const [name, value] of values) if (matchGlob(pattern, name, true)) found.set(name, value)
+    // A name that is no pattern is answered as it was written.
+    const value = /[*?[]/.test(pattern) ? undefined : values.get(pattern.toLowerCase())
+    if (value !== undefined) found.set(pattern, value)
+    else for (const [name, value] of values) if (matchGlob(pattern, name, true)) found.set(name, value)
   }
   return new MapReply([...found].flat())
 }
@@ -27,8 +30,20 @@ function configSet(client: Client, args: readonly string[]): Reply {
       fail(quoting`ERR CONFIG SET failed (possibly related to argument '${args[i]}') - duplicate parameter`)
     names.add(name)
   }
-  for (let i = 2; i < args.length; i += 2)
-    client.engine.config.set((args[i] as string).toLowerCase(), args[i + 1] as string)
+  // All of them are set, or none.
+  const { config } = client.engine
+  const before: (readonly [name: string, value: string])[] = []
+  try {
+    for (let i = 2; i < args.length; i += 2) {
+      const name = (args[i] as string).toLowerCase()
+      const old = config.values.get(name) as string
+      config.set(name, args[i + 1] as string)
+      before.push([name, old])
+    }
+  } catch (error) {
+    for (const [name, old] of before) config.set(name, old)
+    throw error
+  }
   return OK
 }
 
@@ -39,6 +54,10 @@ function sleepFor(client: Client, seconds: number): Outcome {
 }
 
 function memoryOf(client: Client, args: readonly string[]): Reply {
+  for (let i = 3; i < args.length; i += 2) {
+    if (args[i]?.toUpperCase() !== 'SAMPLES' || args[i + 1] === undefined) fail(SYNTAX)
+    if (int(args[i + 1]) < 0) fail(SYNTAX)
+  }
   const value = client.find(args[2] as string)
   return value === undefined ? null : sizeOf(args[2] as string, value)
 }
@@ -78,11 +97,18 @@ export const server: Family = {
   },
   lastsave: (client) => Math.floor(client.engine.startedMs / 1000),
   save: () => OK,
-  bgsave: () => new Simple('Background saving started'),
+  bgsave: (_client, args) =>
+    args.length > 1 && args[1]?.toUpperCase() !== 'SCHEDULE' ? fail(SYNTAX) : new Simple('Background saving started'),
   bgrewriteaof: () => new Simple('Background append only file rewriting started'),
   role: () => ['master', 0, []],
   wait: () => 0,
-  waitaof: () => [0, 0],
+  waitaof(_client, args) {
+    int(args[1])
+    const local = intBetween(args[1], 0, 1, 'ERR value is out of range, value must between 0 and 1')
+    intBetween(args[2], 0, 2 ** 63, 'ERR value is out of range, must be positive')
+    int(args[3])
+    return local > 0 ? fail('ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.') : [0, 0]
+  },
   readonly: () => fail('ERR This instance has cluster support disabled'),
   readwrite: () => fail('ERR This instance has cluster support disabled'),
   asking: () => fail('ERR This instance has cluster support disabled'),
@@ -97,7 +123,10 @@ export const server: Family = {
   'memory|purge': () => OK,
   'memory|stats': (client) =>
     new MapReply(['keys.count', client.engine.databases.reduce((sum, db) => sum + db.entries.size, 0)]),
-  'slowlog|get': () => [],
+  'slowlog|get'(_client, args) {
+    if (args[2] !== undefined) intBetween(args[2], -1, 2 ** 63, 'ERR count should be greater than or equal to -1')
+    return []
+  },
   'slowlog|len': () => 0,
   'slowlog|reset': () => OK,
   'latency|latest': () => [],

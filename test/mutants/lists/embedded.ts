@@ -31,9 +31,23 @@ const rights = of('src/embedded/dispatch.ts', BOUNDS)
 const loading = of('src/embedded/dump.ts', BOUNDS)
 const snapshot = of('adapters/node/snapshot.ts', BOUNDS)
 const LIBRARIES = ['embedded/functions.test.ts']
+const USERS = ['embedded/users.test.ts']
+const users = of('src/embedded/users.ts', USERS)
+const config = of('src/embedded/config.ts', USERS)
+const servers = of('src/embedded/families/server.ts', USERS)
+const tracking = of('src/embedded/families/clients.ts', USERS)
 const sorted = of('src/embedded/sorted-map.ts', ['embedded/sorted-map.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  users('a pattern that reads writes nothing', "pattern[1] === 'R' ? !writes", "pattern[1] === 'R' ? true"),
+  users('a pattern that writes reads nothing', ': !reads', ': true'),
+  users('a hash of a password is one', 'if (isHash && !/^[0-9a-f]{64}$/.test(text)) return NO_HASH', ''),
+  users('a password is kept as its hash alone', 'isHash ? text : sha256(text)', 'text'),
+  users('a rule names a command that there is', "if (!isKnown) return 'Unknown command or category name in ACL'", ''),
+  config('a parameter has bounds', 'if (number < least || number > most)', 'if (false)'),
+  config('two names of a parameter have one value', 'if (alias) values.set(alias, kept)', ''),
+  servers('parameters are set all or none', 'for (const [name, old] of before) config.set(name, old)', ''),
+  tracking('no prefix begins with another', 'a.startsWith(b) || b.startsWith(a)', 'false'),
   sorted('a name that was removed and is set again counts', 'if (this.#values[place] === undefined) this.#size++', ''),
   sorted(
     'the first place of a map in order has a value',
