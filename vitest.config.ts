@@ -75,14 +75,24 @@ const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 const readsClock = (path: string): boolean =>
   /performance\.now|Date\.now\(\)(?! \+)|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
 /**
+ * Of those, what waits more than it computes, under bounds that are wide: they held, none of them at a second try, with ten
+ * programs to each processor. They run beside other files.
+ */
+const timedBeside = ['test/faults/{dead-leader,http-parsers,lock-times,memcached-nats,own-cluster,restarts}.test.ts']
+/**
  * Run one at a time after all others, so that no other file slows what they measure. So are those that ask workerd many things at
  * once: its stores have a second for each answer, and then each caller computes for itself.
  */
-const timed = [
-  ...globSync('test/faults/**/*.test.ts', { cwd: at('.') }).filter(readsClock),
+const timedAlone = [
+  ...globSync('test/faults/**/*.test.ts', { cwd: at('.'), exclude: timedBeside }).filter(readsClock),
   'test/runtimes/requests/requests.test.ts',
   'test/examples/{worker,edge}.test.ts',
 ]
+/**
+ * A bound in milliseconds that was missed is measured up to four times more: the machine may have had something else to do. What is
+ * wrong, not late, fails at once.
+ */
+const retry = { count: 4, condition: /to be less than or equal to/ }
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */
 const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
@@ -90,12 +100,9 @@ const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
 /** They end a test that hangs. They bound no duration: files run side by side, and a machine may have more to do. */
 const hangs = { testTimeout: 60_000, hookTimeout: 60_000 }
 
+const servers = 'test/support/global-setup.ts'
 /** Each worker of these projects has its own servers. */
-const withServers = {
-  ...hangs,
-  globalSetup: ['test/support/global-setup.ts'],
-  setupFiles: ['test/support/worker-servers.ts'],
-}
+const withServers = { ...hangs, setupFiles: ['test/support/worker-servers.ts'] }
 
 // The day may end while the tests run: every process takes the seed from here.
 process.env.HITHER_SEED = `${seedOfTheDay()}`
@@ -111,6 +118,7 @@ const env = {
 const config: ViteUserConfig = defineConfig({
   test: {
     maxWorkers,
+    globalSetup: ['test/support/shared-package.ts', servers],
     sequence: { sequencer: LongestFirst },
     reporters: [
       'default',
@@ -124,22 +132,25 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/runtimes/{workerd,edge}/**', ...offline, ...timed],
+          exclude: ['test/runtimes/{workerd,edge}/**', ...offline, ...timedAlone, ...timedBeside],
           ...withServers,
         },
       },
       {
         resolve: resolve('node'),
+        test: { name: 'timed-beside', include: timedBeside, maxConcurrency: 2, retry, ...withServers },
+      },
+      {
+        resolve: resolve('node'),
         test: {
           name: 'timed',
-          include: timed,
+          include: timedAlone,
           maxWorkers: 1,
           maxConcurrency: 2,
-          // A bound in milliseconds that was missed is measured up to four times more: the machine may have had something else to do. What is
-          // wrong, not late, fails at once.
-          retry: { count: 4, condition: /to be less than or equal to/ },
+          retry,
           sequence: { groupOrder: 1 },
           ...withServers,
+          globalSetup: [servers], // new ones, in which no other file has left anything
         },
       },
       { test: { name: 'repository', include: offline, ...hangs } },

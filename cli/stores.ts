@@ -42,17 +42,19 @@ export interface NatsParts {
   readonly connect: { readonly user?: string; readonly pass?: string }
 }
 
-/** Parts of `nats://user:password@host:port/bucket`. Throws `INVALID_URL`. */
+const BUCKET = 'hither'
+
+/** Parts of `nats://user:password@host:port/bucket`; the bucket is `hither` where none is named. Throws `INVALID_URL`. */
 export function partsOfNats(url: string): NatsParts {
   try {
     const { username, password, host, pathname } = new URL(url)
-    const bucket = /^\/([\w-]+)$/.exec(pathname)?.[1]
+    const bucket = /^\/?$/.test(pathname) ? BUCKET : /^\/([\w-]+)$/.exec(pathname)?.[1]
     const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
     if (host && bucket) return { servers: `nats://${host}`, bucket, connect }
   } catch {
     // Its message would quote the url.
   }
-  throw new HitherError('INVALID_URL', 'a url of NATS names its bucket: nats://host:4222/bucket')
+  throw new HitherError('INVALID_URL', 'a url of NATS is nats://host:4222, or names a bucket: nats://host:4222/bucket')
 }
 
 const nats: Open = async (url) => {

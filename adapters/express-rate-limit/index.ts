@@ -47,7 +47,9 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`rateLimitStore has no option ${unknown}`)
   if (typeof prefix !== 'string') throw invalid('prefix is text')
-  if (typeof store?.run !== 'function') throw invalid('rateLimitStore needs a store with operations')
+  if (typeof store?.run !== 'function') {
+    throw new HitherError('UNSUPPORTED', 'rateLimitStore needs a store with operations')
+  }
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs > 0)) throw invalid('timeoutMs is a whole number above 0')
   let windowMs: number | undefined
   const call = (): { deadline: number } => ({ deadline: Date.now() + timeoutMs })

@@ -6,7 +6,10 @@ import { waitUntilOf } from './wait-until.ts'
 export interface CacheResponseOptions<E extends Env = Env> {
   /** Made by `createHttpCache`, or how to come by it for a request, such as from `c.env`. */
   readonly cache: HttpCache | { readonly for: (c: Context<E>) => HttpCache | Promise<HttpCache> }
-  /** Directives for Cache-Control, such as `'max-age=60'`: those that a response does not have itself are added. */
+  /**
+   * Directives for Cache-Control, such as `'max-age=60'`: those that a response does not have itself are added. Not to errors
+   * other than 404 and 410, unless `cacheableStatusCodes` names them.
+   */
   readonly cacheControl?: string
   /** As `cacheControl`, for caches between this one and the browser, and this one: CDN-Cache-Control (RFC 9213). */
   readonly cdnCacheControl?: string
@@ -67,8 +70,10 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const { headers } = response
     // A field that a 304 does not have stays as it is stored; one that it has takes its place.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
-    if (cacheControl !== undefined && isAdded('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
-    if (cdnCacheControl !== undefined && isAdded('cdn-cache-control'))
+    const lasts = response.status === 304 || (mayStore ?? isGood)(response)
+    const mayLast = (field: string): boolean => lasts && isAdded(field)
+    if (cacheControl !== undefined && mayLast('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
+    if (cdnCacheControl !== undefined && mayLast('cdn-cache-control'))
       addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
     if (isAdded('vary')) for (const name of vary) headers.append('vary', name.trim())
     const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
@@ -126,6 +131,11 @@ class RequestContext implements HttpCacheContext {
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
+}
+
+/** A browser would keep an error that is told to last: 401 after a login, or 500 after an outage. */
+function isGood({ status }: Response): boolean {
+  return status < 400 || status === 404 || status === 410
 }
 
 /** Adds directives whose names a field does not have. */

@@ -4,14 +4,16 @@ import { checkNames } from '../../src/protocol/arguments.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
-import { createExclusivePool } from '../../src/store/exclusive-pool.ts'
+import { endsInTime } from '../../src/store/ends-in-time.ts'
+import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
-import type { IoredisLike } from './client.ts'
+import { waitOn } from '../../src/store/wait-on.ts'
+import type { IoredisLike, Peer } from './client.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
 
 export type { IoredisLike } from './client.ts'
@@ -29,6 +31,9 @@ export interface IoredisStoreOptions extends IoredisTransportOptions {
   readonly onEvent?: (event: StoreEvent) => void
 }
 
+/** Most connections that wait for the server at a time (BLPOP and its kin). */
+const MAX_WAITING = 64
+
 /**
  * A store over a client of ioredis 5 or 6 or iovalkey, single, Cluster or Sentinel. Throws `UNSAFE_CLIENT` for a
  * client whose settings could hang a caller or run a command twice: `connect()` makes one with the right ones.
@@ -40,9 +45,9 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const cluster = client?.isCluster === true
   const { transport, untimed, sendEach, scan, part } = openClient(client, options)
-  const pool = cluster
-    ? undefined
-    : createExclusivePool(() => openClient(client.duplicate(), { owned: true }, true).transport)
+  const openOwn = (): Lendable => ownOf(client.duplicate() as Peer)
+  const pool = cluster ? undefined : createExclusivePool(openOwn)
+  const waiting = cluster ? undefined : createExclusivePool(openOwn, MAX_WAITING)
   const guard = createScriptGuard(transport.send, pool?.acquire)
   const scripted = createCommandStore({
     name: 'ioredis',
@@ -58,18 +63,31 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     onEvent,
   })
   const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })
-  return {
+  return endsInTime({
     ...store,
-    transport: pool ? { ...transport, exclusive: (call = {}) => pool.acquire(call) } : transport,
+    transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
     scan,
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
     publish: (channel, message, call) => publish(transport.send, channel, message, call),
     async close() {
       await store.close()
-      await pool?.close()
+      await Promise.all([pool?.close(), waiting?.close()])
     },
+  })
+}
+
+/** One that is given back broken ends at once: a command that waits would take what nobody waits for any more. */
+function ownOf(client: Peer): Lendable {
+  const { transport } = openClient(client, { owned: true }, true)
+  const close = (broken?: boolean): Promise<void> => {
+    if (broken) {
+      client.disconnect()
+      client.stream?.destroy?.()
+    }
+    return transport.close()
   }
+  return { ...transport, close }
 }
 
 /** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
@@ -67,8 +68,9 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       enter(call)
       const made = targetOf(await open(key))
       return {
-        send: (command, options) => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>,
-        transaction: (list, options) => exec(made, list, options?.bytes === true),
+        send: (command, options) =>
+          inTime(options, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
+        transaction: (list, options) => inTime(options, () => exec(made, list, options?.bytes === true)),
         release: () => end(made.client),
       }
     },
@@ -91,6 +93,18 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       for (const made of own) end(made)
     },
   }
+}
+
+/** On a connection of one's own: no store above it counts the time of a call. */
+async function inTime<T>(call: Call | undefined, run: () => Promise<T>): Promise<T> {
+  const limit = limitOf(call)
+  checkLimit(limit)
+  return new Promise((resolve, reject) => {
+    const late = (): HitherError =>
+      new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted: true })
+    const callOff = onLimit(limit, late, reject)
+    run().then(resolve, reject).finally(callOff)
+  })
 }
 
 /** What commands are written to. */

@@ -155,7 +155,7 @@ function add(on: Wiring, entry: Entry, signal: AbortSignal | undefined): void {
 }
 
 function leave(on: Wiring, graceMs: number): Promise<void> {
-  if (on.state === 'opening' || on.load === 0) on.end(closed())
+  if (on.state === 'opening' || on.load === 0 || graceMs === 0) on.end(closed())
   if (on.state === 'ended') return Promise.resolve()
   const cancel = setTimer(() => on.end(closed()), graceMs)
   return new Promise((resolve) => {

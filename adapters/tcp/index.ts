@@ -3,6 +3,7 @@ import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
+import { endsInTime } from '../../src/store/ends-in-time.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
@@ -59,11 +60,11 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     guard,
     onEvent,
   })
-  return {
+  return endsInTime({
     ...withWatch(scripted, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
     scan,
     ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,
     publish: (channel, message, call) => publish(transport.send, channel, message, call),
-  }
+  })
 }

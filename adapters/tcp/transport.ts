@@ -67,6 +67,7 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
       check()
       return router.exclusive(call, key)
     },
+    wait: router.send,
     async subscribe(channel, onMessage, onGap) {
       check()
       return subscriber.subscribe(channel, onMessage, onGap)

@@ -21,7 +21,7 @@ export type UpstashRedis = MultiRegionRatelimitConfig['redis'][number]
  */
 export function toUpstashRedis(store: AtomicStore): UpstashRedis {
   if (typeof store?.run !== 'function') {
-    throw new HitherError('INVALID_ARGUMENT', 'toUpstashRedis takes a store with operations, such as memoryStore()')
+    throw new HitherError('UNSUPPORTED', 'toUpstashRedis takes a store with operations, such as memoryStore()')
   }
   return createClient(store.transport ? overTransport(store.transport) : overOperations(store)) as UpstashRedis
 }

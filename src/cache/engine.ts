@@ -41,7 +41,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const calls = {
     store,
     breaker: createStoreBreaker(store.part?.bind(store), storeTimeoutMs, reportChange),
-    lastResort: createLastResort(storeTimeoutMs),
+    lastResort: createLastResort(store, storeTimeoutMs),
   }
   const core: { -readonly [K in keyof Core]: Core[K] } = {
     ...calls,

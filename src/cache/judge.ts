@@ -71,15 +71,14 @@ export function judge(
   const dead = stands === 'valid' && !isForeign ? '' : entry.id
   if (stands === 'valid') advance(clock, entry)
   const isLive = stands === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
-  const hasGrace = entry.freshUntilMs !== entry.expiresMs
-  const isStale = !isLive && stands !== 'dead' && hasGrace && isKept(entry, clock.now())
+  const isStale = !isLive && stands !== 'dead' && entry.hasGrace && isKept(entry, clock.now())
   if (isForeign) return { status: 'absent', dead, foreign: isLive || isStale }
   return { status: isLive ? 'fresh' : isStale ? 'stale' : 'absent', dead }
 }
 
 /** The store's clock is at least where an entry under grace was written. */
 function advance(clock: StoreClock, entry: Entry): void {
-  if (entry.freshUntilMs !== entry.expiresMs) clock.passed(entry.writtenMs)
+  if (entry.hasGrace) clock.passed(entry.writtenMs)
 }
 
 function isFreshBy(clock: StoreClock, entry: Entry): boolean {

@@ -5,6 +5,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
 import { tell } from '../runtime/listener.ts'
 import { randomId } from '../runtime/random.ts'
+import type { CallScope } from '../store/last-resort.ts'
 import { isOutage } from '../store/outage.ts'
 import type { Call as StoreCall } from '../store/store.ts'
 import type { Core, Emit, EntryWrite } from './model.ts'
@@ -58,10 +59,12 @@ export function ask<T>(
   { breaker, lastResort }: Pick<Core, 'breaker' | 'lastResort'>,
   keys: readonly string[],
   call: (nowMs: number) => Promise<T>,
-  { signal, isAwaited = true }: { readonly signal?: AbortSignal | undefined; readonly isAwaited?: boolean } = {},
+  scope: CallScope = AWAITED,
 ): Promise<T> {
-  return breaker(keys, (nowMs) => lastResort(() => call(nowMs), signal, isAwaited))
+  return breaker(keys, (nowMs) => lastResort(call, nowMs, scope))
 }
+
+const AWAITED: CallScope = {}
 
 /** An operation on a stored key. */
 interface Work<A extends readonly Arg[], R extends Reply> {

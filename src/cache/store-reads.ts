@@ -23,19 +23,23 @@ export function readText(core: Core, key: string, queued = false): Promise<strin
   if (before) return before.then(() => readText(core, key, true))
   let reading = core.reads.get(key)
   if (!reading) {
-    const { store, storeTimeoutMs } = core
-    reading = ask(core, [key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs, patient: false }))
+    reading = read(core, key)
     core.reads.set(key, reading)
   }
   return reading
 }
 
-/** The version under a stored key, which is then remembered. Shared as `readText`. */
+function read(core: Core, key: string): Promise<string | undefined> {
+  const { store, storeTimeoutMs } = core
+  return ask(core, [key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs, patient: false }))
+}
+
+/** The version under a stored key, which is then remembered. Calls of one tick share one read. No write of an entry concerns it. */
 export function readVersion(core: Core, key: string): Promise<string | undefined> {
   let reading = core.versionReads.get(key)
   if (!reading) {
     const { epoch } = core.versions
-    reading = readText(core, key)
+    reading = read(core, key)
     // Before anybody who waits for it. Its failure is reported to those, once its entry has been read.
     reading.then((version) => core.versions.note(key, version, epoch), nothing)
     core.versionReads.set(key, reading)
@@ -53,7 +57,7 @@ export function trackFill({ fills }: Core, key: string, written: Promise<unknown
 
 /** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
 export function pendingFill({ fills, storeTimeoutMs }: Core, key: string): Promise<void> | undefined {
-  const written = fills.get(key)
+  const written = fills.size > 0 ? fills.get(key) : undefined
   if (!written) return undefined
   const forget = (): void => {
     if (fills.get(key) === written) fills.delete(key)
@@ -84,8 +88,7 @@ export function fade(core: Core, key: string, { id, generation }: Entry, generat
 }
 
 /** Drops what is remembered of a version. */
-export function forgetVersion({ reads, versionReads, versions }: Core, key: string): void {
-  reads.delete(key)
+export function forgetVersion({ versionReads, versions }: Core, key: string): void {
   versionReads.delete(key)
   versions.forget(key)
 }

@@ -176,14 +176,14 @@ export const invalidateUrl: Operation<readonly [], number> = {
   lua: `${PARSE}
 if not known then return 0 end
 local count = #lines
-token, lease, invalidated, lines = ('-'):rep(16), 0, math.max(now_us, invalidated), {}
+token, lease, invalidated, lines = ('-'):rep(16), 0, math.max(now_us, invalidated + 1), {}
 write(${UNDER_WAY_MS})
 return count`,
   apply(current, _, { nowUs, leftMs }): Transition<number> {
     const record = parseRecord(current)
     // Where nothing is known nothing is stored, and no request is under way.
     if (!record) return { next: current, ttl: 'keep', reply: 0 }
-    const invalidatedUs = Math.max(nowUs, record.invalidatedUs)
+    const invalidatedUs = Math.max(nowUs, record.invalidatedUs + 1)
     const next = format({ token: NOBODY, leaseUs: 0, invalidatedUs, lines: [] })
     return { next, ttl: lifetime(leftMs, UNDER_WAY_MS), reply: record.lines.length }
   },

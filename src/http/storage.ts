@@ -27,6 +27,8 @@ export interface Fetching {
   readonly startUs: number
   /** `leads`: no other request of any process fetches the same. `waits`: one does. `alone`: its answer is nobody else's. */
   readonly role: 'leads' | 'waits' | 'alone'
+  /** Versions that had been ended when it began, as they were read before. */
+  readonly ended: ReadonlySet<string> | undefined
 }
 
 export interface Found {
@@ -74,6 +76,9 @@ const VERSION_LENGTH = 16
 const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
+/** When a version was ended, in microseconds by the store's clock; 0 for never. */
+const endOf = (version: string): number => Number(version.slice(VERSION_LENGTH))
+
 export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants, track }: StorageOptions): Storage {
   const call = (): Call => ({ deadline: now() + timeoutMs })
   const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, () => {})
@@ -85,7 +90,16 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
   /** Versions that the responses of a record had beside its place's, so that they are read with it. */
   const hints = new Map<string, readonly string[]>()
+  /** Of a record: the versions that had been ended when it was last read. A clock of milliseconds does not tell what came first. */
+  const ends = new Map<string, ReadonlySet<string>>()
 
+  const noteEnds = (record: string, versions: readonly (string | undefined)[]): void => {
+    const ended = versions.filter((text) => text !== undefined && endOf(text) > 0) as string[]
+    ends.delete(record)
+    if (ended.length === 0) return
+    if (ends.size >= MAX_HINTS) ends.clear()
+    ends.set(record, new Set(ended))
+  }
   const read = async (place: Place): Promise<Found> => {
     const failed = near?.retryPendingDelete(place.record)
     if (failed && (await failed)) return { responses: [] }
@@ -110,6 +124,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       if (hints.size >= MAX_HINTS) hints.clear()
       hints.set(place.record, [...extra, ...unread])
     }
+    noteEnds(place.record, [...versions.values()])
     const responses = all.filter((one) =>
       one.versions.every(([key, version]) => versions.get(key)?.slice(0, VERSION_LENGTH) === version),
     )
@@ -140,15 +155,16 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     read,
     async begin(place, lease) {
       const token = randomId()
+      const ended = ends.get(place.record)
       const [startUs, granted] = await run(beginFetch, place.record, [token, lease ? 1 : 0])
-      return { token, startUs, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
+      return { token, startUs, ended, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs }, { response, versionKeys, replaces, lifeMs }) {
+    async put(place, { token, startUs, ended }, { response, versionKeys, replaces, lifeMs }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // Ended after this request began: what it brings may be older than that.
-      if (captured.some((text) => Number(text.slice(VERSION_LENGTH)) >= startUs)) return undefined
+      if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined
       const versions = all.map((key, i) => [key, (captured[i] as string).slice(0, VERSION_LENGTH)] as const)
       const stored = { ...response, versions, startUs }
       const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const

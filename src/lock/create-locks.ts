@@ -54,6 +54,7 @@ export function createLocks(options: LocksOptions): Locks {
     const ttlMs = toMs(ttl, 'ttl')
     const end = elapsedMs() + toMs(wait, 'wait', 0)
     let id = randomId()
+    let claims = false
     const freeAs = (id: string): Promise<number> => store.run(lockStep, key, ['free', id, 0])
     signal?.throwIfAborted()
     try {
@@ -71,12 +72,15 @@ export function createLocks(options: LocksOptions): Locks {
             free: () => freeAs(id),
           })
         }
-        if (reply > 0 || reply === UNMET) {
-          // Too late, or on too few replicas. Under the old id a release that is sent again could end the next lease.
+        claims ||= reply < 0
+        let left = end - elapsedMs()
+        if (reply > 0 || reply === UNMET || (claims && !(left > 0))) {
+          // Too late, on too few replicas, or with a claim that would keep others out after this call has given up.
+          // Under the old id a release that is sent again could end the next lease.
           await freeAs(id).catch(ignore)
           id = randomId()
+          left = end - elapsedMs()
         }
-        const left = end - elapsedMs()
         if (!(left > 0)) return undefined
         const crowd = reply < 0 ? 1 : Math.max(1, waiting / CROWD)
         await pauseFor(Math.min(left, jittered(pollMs) * crowd), signal)

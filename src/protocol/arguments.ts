@@ -14,12 +14,16 @@ export function checkNames(what: string, given: object | undefined | null, known
   for (const name of Object.keys(given ?? {})) if (!known.includes(name)) throw invalid(`${what} has no option ${name}`)
 }
 
+const NONE = { __proto__: null } as unknown as Readonly<Record<string, never>>
+
 /**
  * Its own properties alone: a name that somebody has put on `Object.prototype` is no option. What this has returned before is
  * returned as it is.
  */
 export function ownOf<T extends object>(options: T | undefined): Partial<T> {
-  if (options && Object.getPrototypeOf(options) === null) return options
+  // Made once: an object without a prototype costs a call without options as much as what it asks for.
+  if (!options) return NONE as Partial<T>
+  if (Object.getPrototypeOf(options) === null) return options
   return { __proto__: null, ...options } as unknown as Partial<T>
 }
 

@@ -26,6 +26,8 @@ export interface Entry {
   /** Epoch ms; `Infinity` without an end. */
   readonly freshUntilMs: number
   readonly expiresMs: number
+  /** It is kept past its freshness. Without grace its presence in the store says that it is fresh. */
+  readonly hasGrace: boolean
   readonly lease: string
   readonly generation: string
   /** The tag block. */
@@ -39,6 +41,8 @@ export const NO_VALUE = '-'
 export const NONE: string = NO_VALUE.repeat(16)
 /** In place of a lease token: the last load ended without a value. */
 export const FAILED = 'failed----------'
+/** The length of a tag block that is not there. */
+const NO_TAGS: string = '0'.repeat(8)
 /** The instant of a lifetime without an end. */
 export const NO_END: string = '9'.repeat(15)
 
@@ -61,7 +65,7 @@ export function parseCurrent(text: string, generation: string, tags: string): En
   return text[0] === 'h' &&
     generation.length === NONE.length &&
     text.startsWith(generation, 104) &&
-    text.slice(120, 128) === String(tags.length).padStart(8, '0') &&
+    text.startsWith(tags ? String(tags.length).padStart(8, '0') : NO_TAGS, 120) &&
     text.startsWith(tags, 128)
     ? new TextEntry(text)
     : undefined
@@ -90,6 +94,10 @@ class TextEntry implements Entry {
   }
   get expiresMs(): number {
     return instant(this.text.slice(58, 73))
+  }
+  get hasGrace(): boolean {
+    // As text: nearly every reader asks for this alone.
+    return this.text.slice(43, 58) !== this.text.slice(58, 73)
   }
   get lease(): string {
     return this.text.slice(73, 89)
@@ -120,5 +128,5 @@ export function isKept(entry: Entry, nowMs: number): boolean {
 
 /** Whether the entry holds a value that counts as fresh by `clock`. Without grace its presence in the store says so. */
 export function isFresh(entry: Entry, clock: () => number): boolean {
-  return entry.mark !== NO_VALUE && (entry.freshUntilMs === entry.expiresMs || entry.freshUntilMs > clock())
+  return entry.mark !== NO_VALUE && (!entry.hasGrace || entry.freshUntilMs > clock())
 }

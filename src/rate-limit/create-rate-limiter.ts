@@ -1,4 +1,4 @@
-import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { keyUnder } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -23,15 +23,12 @@ const RETRY_MS = 1000
 
 /**
  * A limiter over a store. Throws `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense,
- * and for a store without operations.
+ * and `UNSUPPORTED` for a store without operations.
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
-  checkNames('createRateLimiter', options, OPTIONS)
-  const { store, algorithm, outage, namespace = 'limit', timeout = 250, onEvent } = options ?? {}
-  if (typeof store?.run !== 'function') {
-    const { then } = (store ?? {}) as { then?: unknown }
-    throw invalid(`createRateLimiter needs a store with operations${then ? ', not the promise of a client' : ''}`)
-  }
+  checkNames('createRateLimiter', options ?? null, OPTIONS)
+  const { store, algorithm, outage, namespace = 'limit', timeout = 250, onEvent } = options
+  checkOperations('createRateLimiter', store)
   if (typeof algorithm?.args !== 'function')
     throw invalid('algorithm is made by fixedWindow(…), slidingLog(…) or another')
   const local =

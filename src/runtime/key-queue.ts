@@ -34,7 +34,7 @@ export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): Ke
       return turn
     },
     before(key) {
-      const tail = tails.get(key)
+      const tail = tails.size > 0 ? tails.get(key) : undefined
       // On Workers the request that was to end it may have ended without a word: nobody waits for it twice.
       return (
         tail &&

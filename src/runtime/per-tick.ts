@@ -19,26 +19,38 @@ export function soon(run: () => void): void {
 }
 
 export function perTick<V>(): PerTick<V> {
+  let isHolding = false
+  /** What a lone call asks for has no Map. */
+  let first: { readonly key: string; readonly value: V } | undefined
   // Made anew each time. A Map that is cleared goes on in a new table, to which V8 links the old one with all that it held: once
   // one of these tables is old, no young collection frees what came after it.
-  let held: Map<string, V> | undefined
+  let others: Map<string, V> | undefined
   const forget = (): void => {
-    held = undefined
+    isHolding = false
+    first = others = undefined
   }
   let sinceMs = 0
   return {
     get(key) {
-      if (REQUEST_SCOPED && held && now() - sinceMs > TICK_LIMIT_MS) forget()
-      return held?.get(key)
+      if (!isHolding) return undefined
+      if (REQUEST_SCOPED && now() - sinceMs > TICK_LIMIT_MS) forget()
+      return first?.key === key ? first.value : others?.get(key)
     },
     set(key, value) {
-      if (!held) {
-        held = new Map()
+      if (!isHolding) {
+        isHolding = true
         if (REQUEST_SCOPED) sinceMs = now()
         soon(forget)
       }
-      held.set(key, value)
+      if (first ? first.key === key : !others) first = { key, value }
+      else {
+        others ??= new Map()
+        others.set(key, value)
+      }
     },
-    delete: (key) => void held?.delete(key),
+    delete(key) {
+      if (first?.key === key) first = undefined
+      else others?.delete(key)
+    },
   }
 }

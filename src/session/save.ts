@@ -40,7 +40,7 @@ const WRITTEN = 1
 const BOUND_OTHERWISE = 2
 const TOO_LARGE = 3
 
-/** Sends what changed. Resolves to the cookie, where it changes. */
+/** Sends what changed. Resolves to the cookie, or to undefined where nothing changed. */
 export async function save(
   maker: SessionMaker,
   device: string,
@@ -119,7 +119,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   return maker.cookies.write({ id, subject })
 }
 
-/** Changes a session that is stored. The cookie changes with its subject alone. */
+/** Changes a session that is stored. Its cookie is signed anew, by the current secret. */
 async function change(saving: Saving, place: NonNullable<State['place']>): Promise<string | undefined> {
   const { maker, state, call } = saving
   const { key, handle, id } = place
@@ -143,7 +143,7 @@ async function change(saving: Saving, place: NonNullable<State['place']>): Promi
     return undefined
   }
   noteSaved(saving, { ...place, seenMs: now() }, bound ?? state)
-  return bound ? maker.cookies.write({ id, subject }) : undefined
+  return maker.cookies.write({ id, subject: state.subject })
 }
 
 /**

@@ -52,8 +52,8 @@ export interface Session<T> {
   /** Ends the session on every server. */
   destroy(call?: Call): Promise<void>
   /**
-   * Sends what changed, or extends the idle time where that is due. Resolves to a `Set-Cookie` value, or `undefined` when the
-   * cookie is right as it is. Changes to a session that another request has ended are dropped.
+   * Sends what changed, or extends the idle time where that is due. Resolves to a `Set-Cookie` value, or `undefined` when
+   * nothing changed. Changes to a session that another request has ended are dropped.
    */
   save(call?: Call): Promise<string | undefined>
 }

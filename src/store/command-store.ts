@@ -107,14 +107,21 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       checkKeys(keys, traits)
       return remove(keys, call)
     },
-    async run(operation, key, args, call) {
-      checkArgs(args, traits)
-      const { effect } = operation
-      const size = args.join().length + 256
-      return add({ keys: [key], args: [1, key, ...args], effect, size, script: operation }, call)
+    run(operation, key, args, call) {
+      try {
+        checkArgs(args, traits)
+        const { effect } = operation
+        return add({ keys: [key], args: [1, key, ...args], effect, size: sizeOf(args) + 256, script: operation }, call)
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
-    async command(keys, args, effect, call) {
-      return add({ keys, args, effect, size: sizeOf(args) }, call)
+    command(keys, args, effect, call) {
+      try {
+        return add({ keys, args, effect, size: sizeOf(args) }, call)
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     async ready(call) {
       if ((await add({ keys: [], args: [0], effect: 'read', size: 64, script: PING }, call)) !== 1)
@@ -138,5 +145,7 @@ const PING = { lua: 'return 1' }
 
 /** Bytes on the wire, roughly. */
 function sizeOf(args: Command['args']): number {
-  return args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 16 : arg.length + 16), 0)
+  let size = 16 * args.length
+  for (const arg of args) if (typeof arg !== 'number') size += arg.length
+  return size
 }

@@ -1,13 +1,24 @@
 import { HitherError, isHitherError } from '../errors.ts'
+import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { setDeadline } from '../runtime/clock.ts'
 import { perTick } from '../runtime/per-tick.ts'
+import { hasMark } from './ends-in-time.ts'
+import { foreign } from './foreign-error.ts'
+import type { Store } from './store.ts'
 
 /**
  * Settles every call of a store, whatever the store does. A store ends its own calls at their deadline and rejects with a
  * `HitherError`; one that does neither, such as a double in a test, must not hang its callers or pass for a loader's error.
  * A call that is not awaited has no timer: it may hang.
  */
-export type LastResort = <T>(call: () => Promise<T>, signal?: AbortSignal, isAwaited?: boolean) => Promise<T>
+export type LastResort = <T>(call: (nowMs: number) => Promise<T>, nowMs: number, how: CallScope) => Promise<T>
+
+/** How a call ends by itself. */
+export interface CallScope {
+  readonly signal?: AbortSignal | undefined
+  /** A caller may wait for it. @default true */
+  readonly isAwaited?: boolean
+}
 
 /** How much longer a store is given to end its call itself, in milliseconds: it knows whether the call may have run. */
 export const LATE_MS = 100
@@ -18,8 +29,8 @@ interface Batch {
   readonly cancel: () => void
 }
 
-/** For calls that are given `timeoutMs` milliseconds. */
-export function createLastResort(timeoutMs: number): LastResort {
+/** For calls of `store`, which are given `timeoutMs` milliseconds. */
+export function createLastResort(store: Store, timeoutMs: number): LastResort {
   const batches = perTick<Batch>()
   const batchOfTick = (): Batch => {
     let batch = batches.get('')
@@ -33,8 +44,9 @@ export function createLastResort(timeoutMs: number): LastResort {
     }
     return batch
   }
-  return (call, signal, isAwaited = true) =>
-    new Promise((resolve, reject) => {
+  return (call, nowMs, { signal, isAwaited = true }) => {
+    if (!REQUEST_SCOPED && hasMark(store)) return call(nowMs)
+    return new Promise((resolve, reject) => {
       const batch = isAwaited ? batchOfTick() : undefined
       batch?.waiting.add(reject)
       const end = (): void => {
@@ -48,7 +60,7 @@ export function createLastResort(timeoutMs: number): LastResort {
         reject(isHitherError(error) || signal?.aborted ? error : foreign(error))
       }
       try {
-        call().then((value) => {
+        call(nowMs).then((value) => {
           end()
           resolve(value)
         }, fail)
@@ -56,18 +68,11 @@ export function createLastResort(timeoutMs: number): LastResort {
         fail(error)
       }
     })
+  }
 }
 
 function late(): HitherError {
   return new HitherError('TIMEOUT', 'the store did not end the call at its deadline', {
-    retryable: true,
-    maybeExecuted: true,
-  })
-}
-
-function foreign(cause: unknown): HitherError {
-  return new HitherError('STORE_UNAVAILABLE', 'the store failed with an error that is none of hither, see cause', {
-    cause,
     retryable: true,
     maybeExecuted: true,
   })

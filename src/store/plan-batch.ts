@@ -104,6 +104,12 @@ export function createPlanner(
     loaded[slot] ??= new Set()
     loaded[slot].add(script)
   }
+  /** Of a call that is alone in its tick: no later one would overtake a script that the server does not find. */
+  const requestOf = (call: PendingCall): Request => {
+    const { script, args, effect } = call
+    if (!script) return asItIs(call)
+    return { calls: [call], args: scripts.commandFor(script, args, true), effect, script, canMiss: true }
+  }
   return {
     planBatch(queue, toCome) {
       const plan: Plan = { requests: [], openReads: [], loaded: [] }
@@ -134,7 +140,7 @@ export function createPlanner(
     },
     planSimple(calls) {
       const [first, second] = calls as [PendingCall, PendingCall?]
-      if (!second) return first.script || first.settled ? undefined : sending(asItIs(first))
+      if (!second) return first.settled ? undefined : sending(requestOf(first))
       if (!ordered || placement.hasSlots || isApart() || calls.length > MAX_COMMANDS) return undefined
       const args: Request['args'] = ['MGET']
       let bytes = 0

@@ -13,6 +13,13 @@ import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 /** For so long a server that has refused scripts is not asked again, in milliseconds. */
 const ASK_AGAIN_MS = 10_000
 
+/** A call as a script, and under WATCH. */
+interface EitherWay<T> {
+  readonly call: Call | undefined
+  readonly scripted: () => Promise<T>
+  readonly watched: () => Promise<T>
+}
+
 type Acquire = (call: Call, key: string) => Promise<Exclusive>
 
 export interface WatchOptions {
@@ -49,29 +56,42 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     guard.isRefused = false
     return true
   }
-  const orWatch = async <T>(
-    call: Call | undefined,
-    scripted: () => Promise<T>,
-    watched: () => Promise<T>,
-  ): Promise<T> => {
-    if (!scriptless || now() >= askAtMs) {
-      if (scriptless) askAtMs = now() + ASK_AGAIN_MS
-      try {
-        const result = await scripted()
-        scriptless = false
-        return result
-      } catch (error) {
-        if (!isUnsupported(error)) throw error
-        if (await isProven(call)) return orWatch(call, scripted, watched)
-        if (!acquire) throw error
-        if (!scriptless) {
-          askAtMs = now() + ASK_AGAIN_MS
-          tell(onEvent, { type: 'no-scripts', command: 'EVAL' })
-        }
-        scriptless = true
-      }
+  const orWatch = async <T>(work: EitherWay<T>): Promise<T> => {
+    if (!scriptless) return work.scripted().catch((error) => watchIfRefused(error, work))
+    if (now() < askAtMs) return work.watched()
+    askAtMs = now() + ASK_AGAIN_MS
+    try {
+      const result = await work.scripted()
+      scriptless = false
+      return result
+    } catch (error) {
+      return watchIfRefused(error, work)
     }
-    return watched()
+  }
+  const watchIfRefused = async <T>(error: unknown, work: EitherWay<T>): Promise<T> => {
+    if (!isUnsupported(error)) throw error
+    if (await isProven(work.call)) return orWatch(work)
+    if (!acquire) throw error
+    if (!scriptless) {
+      askAtMs = now() + ASK_AGAIN_MS
+      tell(onEvent, { type: 'no-scripts', command: 'EVAL' })
+    }
+    scriptless = true
+    return work.watched()
+  }
+  const run: CommandStore['run'] = (operation, key, args, call) => {
+    const scripted = () => store.run(operation, key, args, call)
+    const watched = async () => {
+      checkKey(key, store.traits)
+      checkArgs(args, store.traits)
+      if (closed) throw new HitherError('CLOSED', 'the store is closed')
+      const work = { operation, key, args }
+      return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
+    }
+    const work = { call, scripted, watched }
+    return mustWait()
+      ? inOrder([key], call, () => orWatch(work))
+      : scripted().catch((error) => watchIfRefused(error, work))
   }
   const { getBytes, setBytes } = store
   return {
@@ -86,30 +106,13 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
       ? { setBytes: (key, value, ttlMs, call) => inOrder([key], call, () => setBytes(key, value, ttlMs, call)) }
       : {}),
     command: (keys, args, effect, call) => inOrder(keys, call, () => store.command(keys, args, effect, call)),
-    run: (operation, key, args, call) =>
-      inOrder([key], call, () =>
-        orWatch(
-          call,
-          () => store.run(operation, key, args, call),
-          async () => {
-            checkKey(key, store.traits)
-            checkArgs(args, store.traits)
-            if (closed) throw new HitherError('CLOSED', 'the store is closed')
-            const work = { operation, key, args }
-            return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
-          },
-        ),
-      ),
+    run,
     close() {
       closed = true
       return store.close()
     },
     ready: (call) =>
-      orWatch(
-        call,
-        () => store.ready(call),
-        async () => void (await store.get('hither', call)),
-      ),
+      orWatch({ call, scripted: () => store.ready(call), watched: async () => void (await store.get('hither', call)) }),
   }
 }
 

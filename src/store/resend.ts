@@ -1,6 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { jittered } from '../runtime/backoff.ts'
 import { setTimer } from '../runtime/clock.ts'
+import { foreign } from './foreign-error.ts'
 import { type PendingCall, settle } from './tick.ts'
 
 /** Of a call whose reply was lost: about a second, longer than a client takes to connect again. */
@@ -39,9 +40,13 @@ export function createResend(onResend: () => void): Resend {
         const lost = known?.maybeExecuted || call.attempts > 0
         const mayRepeat = lost && call.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
         if (mayRepeat && ++call.attempts < MAX_ATTEMPTS) return true
+        if (!known) {
+          settle(call, 'reject', foreign(error))
+          return false
+        }
         // A read changed nothing, whatever was lost; anything else may have run at an earlier attempt.
         const maybeExecuted = lost && call.effect !== 'read'
-        const isSame = !known || known.maybeExecuted === maybeExecuted
+        const isSame = known.maybeExecuted === maybeExecuted
         const options = { cause: error, retryable: true, maybeExecuted }
         settle(call, 'reject', isSame ? error : new HitherError(known.code, known.message, options))
         return false
@@ -59,6 +64,6 @@ export function createResend(onResend: () => void): Resend {
 }
 
 /** Whether all of them wait where the endpoint asks for fewer requests. */
-export function isPatient(calls: readonly PendingCall[]): boolean {
+function isPatient(calls: readonly PendingCall[]): boolean {
   return calls.every(({ patient }) => patient)
 }

@@ -2,7 +2,7 @@ import { now } from '../runtime/clock.ts'
 import type { Answer } from './answer.ts'
 import type { CallsToCome, Planner } from './plan-batch.ts'
 import type { Request } from './request.ts'
-import { isPatient, type Resend } from './resend.ts'
+import type { Resend } from './resend.ts'
 import type { PendingCall } from './tick.ts'
 import type { SendEach, Transport, Wire } from './transport.ts'
 
@@ -96,11 +96,15 @@ function callOf(requests: readonly Request[]): { deadline: number; bytes: boolea
   const [{ calls }, second] = requests as [Request, Request?]
   const [first, other] = calls as [PendingCall, PendingCall?]
   if (!second && !other) return first
-  return {
-    deadline: Math.max(...requests.map((request) => latest(request.calls))),
-    bytes: first.bytes,
-    patient: requests.every((request) => isPatient(request.calls)),
+  let deadline = 0
+  let patient = true
+  for (const { calls } of requests) {
+    for (const call of calls) {
+      if (call.deadline > deadline) deadline = call.deadline
+      patient &&= call.patient
+    }
   }
+  return { deadline, bytes: first.bytes, patient }
 }
 
 function latest(calls: readonly PendingCall[]): number {

@@ -89,6 +89,11 @@ export interface Transport {
    * Cluster, a key of what is to be done.
    */
   exclusive?(call?: Call, key?: string): Promise<Exclusive>
+  /**
+   * A command that waits on the server (BLPOP, XREAD BLOCK), on a connection that no other command shares; where it is
+   * aborted, that connection ends at once. Absent: it goes on an `exclusive` connection.
+   */
+  wait?(command: Command, call?: Call): Promise<Wire>
   /** Ends what this transport opened; leaves a borrowed client alone. */
   close(): Promise<void>
 }

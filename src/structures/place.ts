@@ -9,6 +9,7 @@ import { NEVER, now } from '../runtime/clock.ts'
 import { checkArgs, checkKey } from '../store/checks.ts'
 import type { Call, CommandStore } from '../store/store.ts'
 import { type Command, ReplyError, type Wire } from '../store/transport.ts'
+import { waitOn } from '../store/wait-on.ts'
 
 /** Where structures live: what a cache takes, over a store that speaks Redis commands. */
 export interface StructureSpace {
@@ -128,8 +129,8 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       return all.some(isPromise) ? Promise.all(all) : (all as T[])
     },
     async wait({ waitMs, verb, parts }, open, call) {
-      const { exclusive } = store.transport
-      if (!exclusive || collect) {
+      const { exclusive, wait = exclusive && waitOn(exclusive, stored) } = store.transport
+      if (!wait || collect) {
         throw new HitherError(
           'UNSUPPORTED',
           'waiting needs a connection of its own, over TCP: read without `wait`, again',
@@ -137,15 +138,8 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       }
       checkKey(stored, store.traits)
       const limits = { ...call, deadline: Math.min(call?.deadline ?? NEVER, now() + waitMs + WAIT_MARGIN_MS) }
-      const connection = await exclusive(limits)
-      let broken = true
-      try {
-        const reply = await connection.send({ args: [...verb, stored, ...parts], effect: 'once' }, limits)
-        broken = false
-        return await open(checkReply(String(verb[0]), reply))
-      } finally {
-        connection.release(broken)
-      }
+      const reply = await wait({ args: [...verb, stored, ...parts], effect: 'once' }, limits)
+      return open(checkReply(String(verb[0]), reply))
     },
     checkNumeric() {
       if (codec) throw new HitherError('WRONG_TYPE', 'the server cannot add to what a codec has encoded')

@@ -125,6 +125,9 @@ describe('hither doctor', { timeout: 120_000 }, () => {
     expect([code, report.system, names(report, false), report.acl]).toEqual([0, 'NATS', [], null])
     expect(report.version).toMatch(/^2\.\d+\.\d+/)
     expect((await bucketOf('fresh')).config).toBe(undefined)
+    // A url without a bucket means one that is named as this package is.
+    expect((await examine(server.url)).code).toBe(0)
+    expect((await bucketOf('hither')).config).toBe(undefined)
     // A bucket that was there stays, with what is in it.
     const store = natsStore({ servers: server.url, bucket: 'used' })
     await store.set('a', 'b', undefined)
@@ -267,7 +270,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       [`redis://:${SECRET}@127.0.0.1:99999`],
       [`redis://a:${SECRET}@h/x`],
       ['memcached://'],
-      ['nats://127.0.0.1:4222'],
+      ['nats://127.0.0.1:4222/a b'],
       ['nats://127.0.0.1:99999/bucket'],
       ['nats://127.0.0.1/a/bucket'],
       [`nats://u:${SECRET}%zz@127.0.0.1/bucket`],

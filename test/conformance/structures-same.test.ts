@@ -25,7 +25,7 @@ import { rounds } from '../support/rounds.ts'
 
 // The same random histories, and what a stranger's programs leave in a key, give the same over every transport.
 
-const RUNS = rounds({ quick: 60, soak: 500 })
+const RUNS = rounds({ quick: 30, soak: 500 })
 const env = (name: string): string => process.env[name] as string
 const code = (code: string) => expect.objectContaining({ code })
 

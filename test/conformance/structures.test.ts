@@ -516,6 +516,10 @@ describeStructures('ioredis Cluster, Redis 8', { waits: false, fieldLifetimes: t
   const nodes = (process.env.CLUSTER_NODES as string).split(',')
   return ioredisStore(await connect(nodes.map((node) => `redis://${node}`)))
 })
+describeStructures('hither/tcp Cluster, Redis 8', { waits: true, fieldLifetimes: true }, async () => {
+  const nodes = (process.env.CLUSTER_NODES as string).split(',')
+  return tcpStore(nodes.map((node) => `redis://${node}`))
+})
 
 describe('structures without Redis commands', () => {
   it('are refused at construction', () => {

@@ -4,9 +4,9 @@ import { type StartedGateway, startGateway } from 'hither/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePort, type Server, startServer } from '../../scripts/servers.ts'
 import { expectNames, expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
-import { killAll, npmRun, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
+import { killAll, openBuiltWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 }) // programs start slowly on a busy machine
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 }) // programs start slowly on a busy machine
 
 const HIT = /^hither; hit; ttl=(59\d|600)$/
 const MISS = 'hither; fwd=miss; stored'
@@ -17,9 +17,7 @@ let gateway: StartedGateway
 const running: Running[] = []
 
 beforeAll(async () => {
-  work = await openWorkspace()
-  await npmRun(work.folder, 'build')
-  await npmRun(work.folder, 'data')
+  work = await openBuiltWorkspace()
   redis = await startServer('redis7')
   gateway = await startGateway({ redis: redis.url })
 })
@@ -79,7 +77,8 @@ describe('npm start', () => {
     expect(await cacheStatus(question)).toBe(MISS)
   })
   it('ends with its server on SIGTERM', async () => {
-    const { stop, output, url } = await serve({}, ['npm', 'start'])
+    // Built already: `--ignore-scripts` leaves out `prestart`.
+    const { stop, output, url } = await serve({}, ['npm', 'start', '--ignore-scripts'])
     await expectSearches(url, false)
     const listening = await fetch(`${url}/api/feed`)
     await stop('SIGTERM')

@@ -7,9 +7,9 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startServer } from '../../scripts/servers.ts'
 import { type StartedBrowser, startBrowser } from './chromium.ts'
-import { killAll, npmRun, openWorkspace, start, type Workspace } from './workspace.ts'
+import { killAll, openBuiltWorkspace, start, type Workspace } from './workspace.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 180_000 }) // a browser starts slowly on a busy machine
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 300_000 }) // a browser starts slowly on a busy machine
 
 let work: Workspace
 let chromium: StartedBrowser
@@ -17,9 +17,7 @@ let url: string
 const complaints: string[] = []
 
 beforeAll(async () => {
-  work = await openWorkspace()
-  await npmRun(work.folder, 'build')
-  await npmRun(work.folder, 'data')
+  work = await openBuiltWorkspace()
   const server = start(work.folder, ['node', 'examples/node-server/index.ts'], { PORT: '0' })
   url = (await server.printed(/http:\/\/127\.0\.0\.1:\d+/))[0]
   chromium = await startBrowser()

@@ -103,7 +103,8 @@ describe('npm run dev:worker', () => {
 describe('npm run dev:worker without a Redis', () => {
   it('runs on the development server, scripts included', async () => {
     const env = { REDIS_URL: '', PORT: `${await freePort()}` }
-    const dev = start(work.folder, ['npm', 'run', 'dev:worker'], env)
+    // Built above.
+    const dev = start(work.folder, ['npm', 'run', '--ignore-scripts', 'dev:worker'], env)
     const [, url = ''] = await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/)
     const question = `${url}/api/near?lat=35.02&lon=135.75&limit=2`
     const statuses: (string | null)[] = []

@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { packedPackage } from '../support/packed-package.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const parts = ['src', 'adapters', 'cli', 'examples', 'scripts', 'package.json', 'wrangler.toml', 'tsconfig.json']
 
-/** A copy of this checkout, so that building it disturbs nothing and nothing built before is in the way. */
+/** A copy of this checkout, so that nothing of it is disturbed, and nothing built before is in the way. */
 export interface Workspace {
   readonly folder: string
   remove(): Promise<void>
 }
 
+/** A copy where nothing was built, as in a fresh clone. */
 export async function openWorkspace(): Promise<Workspace> {
   const folder = await mkdtemp(join(tmpdir(), 'hither-examples-'))
   const filter = (path: string): boolean => basename(path) !== 'data'
@@ -24,8 +26,17 @@ export async function openWorkspace(): Promise<Workspace> {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
 }
 
+/** A copy after `npm run build` and `npm run data`. */
+export async function openBuiltWorkspace(): Promise<Workspace> {
+  const { source } = await packedPackage()
+  const work = await openWorkspace()
+  await cp(join(source, 'dist'), join(work.folder, 'dist'), { recursive: true })
+  await npmRun(work.folder, 'data')
+  return work
+}
+
 /** Runs a command of package.json to its end. Rejects with its output when it fails. */
-export async function npmRun(folder: string, ...args: string[]): Promise<void> {
+async function npmRun(folder: string, ...args: string[]): Promise<void> {
   await promisify(execFile)('npm', ['run', '--silent', ...args], { cwd: folder, shell: process.platform === 'win32' })
 }
 

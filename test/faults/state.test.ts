@@ -7,7 +7,7 @@ import { inLanes, pause, sentOnce, startWay, type Way, type WayName } from './su
 
 // Sessions and structures whose replies are lost after the server ran the command, and whose servers are killed.
 
-const ROUNDS = rounds({ quick: 100, soak: 2000 })
+const ROUNDS = rounds({ quick: 50, soak: 2000 })
 const LANES = 10
 const secrets = [crypto.getRandomValues(new Uint8Array(32))]
 const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''

@@ -11,9 +11,9 @@ import { sharedWays } from './support/ways.ts'
 // A value is made to go by one process while another loads it. What came before may be given to those that were there,
 // and to nobody who comes after, in either process.
 
-const ROUNDS = rounds({ quick: 600, soak: 2500 })
+const ROUNDS = rounds({ quick: 200, soak: 2500 })
 /** Over other systems, and ways of our own: more processes, and more rounds. */
-const MORE = { processes: 4, rounds: rounds({ quick: 300, soak: 10_000 }) }
+const MORE = { processes: 4, rounds: rounds({ quick: 100, soak: 10_000 }) }
 const withMore: readonly string[] = ['Memcached', 'Memcached, three servers', 'NATS', 'Cluster, own TCP', 'Garnet']
 const noGarnet = await whyNoGarnet()
 const LANES = 50

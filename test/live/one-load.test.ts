@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { whyNoGarnet } from '../support/garnet.ts'
-import { rounds } from '../support/rounds.ts'
+import { isSoak } from '../support/rounds.ts'
+import { seedOfTheDay } from '../support/seed.ts'
 import type { Stampede } from './support/agent.ts'
 import { type Child, startChild } from './support/children.ts'
 import { type SharedWay, sharedWays } from './support/ways.ts'
@@ -13,12 +14,14 @@ const STORE_MS = 5000
 /** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
 const SLOW_MS = STORE_MS + 500
 
-/** Over these fewer loads and processes in `npm test`, and all of them in a soak. */
-const SHORT: readonly string[] = rounds({ quick: 1, soak: 0 }) === 1 ? ['Cluster, own TCP', 'Garnet'] : []
+const OFTEN = ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS'] as const
+/** Over two of those that are used most, which the day chooses, all loads and processes; over the others fewer. In a soak all. */
+const whole = (name: string): boolean =>
+  isSoak || [0, 2].some((more) => OFTEN[(seedOfTheDay() + more) % OFTEN.length] === name)
 const noGarnet = await whyNoGarnet()
 
-for (const name of ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS', 'Cluster, own TCP', 'Garnet'] as const) {
-  const isShort = SHORT.includes(name)
+for (const name of [...OFTEN, 'Cluster, own TCP', 'Garnet'] as const) {
+  const isShort = !whole(name)
   const most = isShort ? 4 : 8
   describe.skipIf(name === 'Garnet' && noGarnet !== undefined)(`one load, ${name}`, () => {
     let way: SharedWay

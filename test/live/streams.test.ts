@@ -8,8 +8,8 @@ import { sharedWays } from './support/ways.ts'
 
 // Consumers in processes of their own, killed in the middle of their work: nothing is lost, what comes again says so.
 
-const MESSAGES = rounds({ quick: 400, soak: 20_000 })
-const KILLS = rounds({ quick: 8, soak: 200 })
+const MESSAGES = rounds({ quick: 200, soak: 20_000 })
+const KILLS = rounds({ quick: 4, soak: 200 })
 const CONSUMERS = 3
 
 for (const name of ['TCP', 'REST'] as const) {

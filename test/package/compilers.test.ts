@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { packedPackage } from '../support/packed-package.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -18,17 +19,18 @@ const run = (version: Version, cwd: string, args: readonly string[]): string => 
 }
 
 let folder: string
-beforeAll(() => {
+beforeAll(async () => {
+  const { source } = await packedPackage()
   folder = mkdtempSync(join(tmpdir(), 'hither-compilers-'))
   const home = join(folder, 'node_modules/hither')
   mkdirSync(home, { recursive: true })
   cpSync(join(root, 'package.json'), join(home, 'package.json'))
-  expect(run('7.0', root, ['-p', 'tsconfig.build.json', '--outDir', join(home, 'dist')])).toBe('')
+  cpSync(join(source, 'dist'), join(home, 'dist'), { recursive: true })
   for (const name of ['type-fest', 'tagged-tag', 'zod'])
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   cpSync(join(root, 'test/types/consumer/consumer.ts'), join(folder, 'consumer.ts'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-}, 180_000)
+}, 300_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Every entry by its name: what a resolution cannot find is an error. */

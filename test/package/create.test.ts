@@ -30,7 +30,7 @@ beforeAll(async () => {
     cwd: join(home, 'installed'),
   })
   command = join(home, 'installed/node_modules/.bin/create-hither')
-}, 180_000)
+}, 300_000)
 afterAll(() => {
   for (const child of running) child.kill('SIGKILL')
   outside?.remove()

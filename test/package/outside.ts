@@ -1,13 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { packedPackage } from '../support/packed-package.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 
 /** A project outside the repository that has installed the packed tarball and nothing else. */
@@ -24,19 +23,11 @@ export interface Outside {
   remove(): void
 }
 
-/** Copies the tracked files, builds and packs them there as a release would, and installs the tarball elsewhere. */
+/** Installs the tarball, as a release would pack it, in a folder of its own. */
 export async function installOutside(): Promise<Outside> {
   const home = mkdtempSync(join(tmpdir(), 'hither-package-'))
-  const source = join(home, 'source')
   const folder = join(home, 'outside')
-  const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
-  for (const path of tracked) {
-    mkdirSync(dirname(join(source, path)), { recursive: true })
-    cpSync(join(root, path), join(source, path))
-  }
-  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'))
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', home], { cwd: source })
-  const packed = JSON.parse(stdout.slice(stdout.indexOf('['))) as { files: { path: string }[] }[]
+  const { source, tarball, files } = await packedPackage()
   mkdirSync(folder)
   const write = (name: string, text: string): string => {
     const path = join(folder, name)
@@ -44,16 +35,13 @@ export async function installOutside(): Promise<Outside> {
     return path
   }
   write('package.json', JSON.stringify({ name: 'outside', private: true, type: 'module' }))
-  const tarball = readdirSync(home).find((name) => name.endsWith('.tgz')) as string
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(home, tarball)], { cwd: folder })
-  const manifest = JSON.parse(
-    execFileSync('npm', ['pkg', 'get', 'exports'], { cwd: source, encoding: 'utf8' }),
-  ) as object
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], { cwd: folder })
+  const { exports } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as { exports: object }
   let programs = 0
   return {
     folder,
-    files: (packed[0]?.files ?? []).map(({ path }) => path).sort(),
-    entries: Object.keys(manifest)
+    files,
+    entries: Object.keys(exports)
       .filter((name) => name !== './package.json')
       .map((name) => name.replace(/^\./, 'hither')),
     async run(text, node = process.execPath) {

@@ -13,7 +13,7 @@ let endpoint: Awaited<ReturnType<typeof startEndpoint>>
 beforeAll(async () => {
   endpoint = await startEndpoint()
   outside = await installOutside()
-}, 180_000)
+}, 300_000)
 afterAll(() => {
   endpoint?.stop()
   outside?.remove()

@@ -22,7 +22,7 @@ export function makeTrouble(stage: Stage): void {
     })
   } else if (kind < 0.55) {
     const ms = plan.between(20, 3000)
-    machine.pausedUntil = world.time + ms
+    machine.pausedUntil = Math.max(machine.pausedUntil, world.time + ms)
     tell(node.name, () => `stands still for ${ms.toFixed(0)} ms`)
   } else if (kind < 0.75) {
     machine.dead = true

@@ -8,6 +8,7 @@ const LONGEST = [
   'test/wire/gateway-answers.test.ts',
   'test/runtimes/requests/requests.test.ts',
   'test/conformance/lock.test.ts',
+  'test/faults/memcached-nats.test.ts',
   'test/examples/docs.test.ts',
   'test/unit/cli.test.ts',
   'test/conformance/migrate-cli.test.ts',

@@ -457,6 +457,22 @@ describe('deadlines, aborts and odd replies', () => {
     const { store } = scripted(() => [['v']])
     expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })
   })
+  it('an error of another kind is an outage with its cause', async () => {
+    const cause = new TypeError('not a function')
+    const { store } = scripted(() => {
+      throw cause
+    })
+    const outage = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true, cause }
+    expect(await failure(store.set('a', 'x'))).toMatchObject(outage)
+    expect(await failure(Promise.all([store.get('a'), store.set('b', 'x')]))).toMatchObject(outage)
+  })
+  it('an argument that the store does not take rejects, and throws nothing', async () => {
+    const { store, requests } = scripted()
+    const operation = { name: 'x', effect: 'once', lua: 'return 1', apply: () => ({ ttl: 'keep', reply: 1 }) } as never
+    expect(await failure(store.run(operation, 'k', [0.5]))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await failure(store.command(['k'], ['GET', undefined as never], 'read'))).toBeInstanceOf(TypeError)
+    expect(requests).toEqual([])
+  })
   it('an error reply shows its first words, up to where an argument may follow', async () => {
     const { store } = scripted(() => [new ReplyError('OOM command not allowed for key secret-key')])
     const error = await failure(store.set('secret-key', 'secret-value'))

@@ -31,7 +31,7 @@ export async function serveStale({ caller, near, reading, stale }: Round): Promi
     return near
   }
   if (!stale || !reading) return undefined
-  const isUsable = stale.freshUntilMs === stale.expiresMs || isKept(stale, view.core.clock.now())
+  const isUsable = !stale.hasGrace || isKept(stale, view.core.clock.now())
   const context = { key, as: 'stale', reading, settings, storedKey, limit: { ...limit, deadline: NEVER } } as const
   return isUsable ? openEntry(view, stale, context) : undefined
 }

@@ -61,6 +61,7 @@ const ENTRY = {
   writtenMs: NEVER,
   loadMs: 0,
   freshUntilMs: NEVER,
+  hasGrace: false,
   expiresMs: NEVER,
   lease: NONE,
   generation: NONE,

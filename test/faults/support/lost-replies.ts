@@ -6,7 +6,7 @@ import { type FaultyStore, inLanes, pause, sentOnce, startWay, type Way, type Wa
 
 // Every reply marked `lost` is dropped after the server ran the command, by a proxy between the store and the server.
 
-const ROUNDS = rounds({ quick: 150, soak: 1000 })
+const ROUNDS = rounds({ quick: 75, soak: 1000 })
 const LANES = 25
 
 /** Stores a text: run again, it leaves what it left before. */

@@ -41,6 +41,7 @@ const perTick = of('src/runtime/per-tick.ts')
 const recent = of('src/cache/recent.ts')
 
 const lastResort = of('src/store/last-resort.ts', ['cache/foreign-store.test.ts'])
+const marks = of('src/store/ends-in-time.ts', ['cache/foreign-store.test.ts'])
 
 const inEvents = ['cache/events.test.ts']
 const engine = of('src/cache/engine.ts', inEvents)
@@ -95,6 +96,9 @@ export const mutants: readonly Mutant[] = [
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
   lastResort('so is what a store throws at once', 'fail(error)\n      }\n    })', 'throw error\n      }\n    })'),
+  lastResort('a store that ends its own calls gets no timer', '!REQUEST_SCOPED && hasMark(store)', 'false'),
+  marks('until a method of it is replaced', 'store.get === own.get &&', ''),
+  marks('or another', '&& store.run === own.run', ''),
   // The steps on one entry
   value('a fill needs its lease', 'entry.leaseToken === args[4] ?', 'true ?'),
   value(
@@ -311,10 +315,14 @@ export const mutants: readonly Mutant[] = [
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
   judge('what is not valid is dead', "stands === 'valid' && !isForeign ? ''", "stands !== 'dead' && !isForeign ? ''"),
-  judge('what is dead is not stale', "stands !== 'dead' && hasGrace", 'hasGrace'),
+  judge('what is dead is not stale', "stands !== 'dead' && entry.hasGrace", 'entry.hasGrace'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
   entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),
-  entry('a usual hit bears no other tag', "text.slice(120, 128) === String(tags.length).padStart(8, '0') &&", ''),
+  entry(
+    'a usual hit bears no other tag',
+    "text.startsWith(tags ? String(tags.length).padStart(8, '0') : NO_TAGS, 120) &&",
+    '',
+  ),
   entry('a usual hit bears these versions', 'text.startsWith(tags, 128)', 'true'),
   reading(
     'a look sent at once waits for what is being written',

@@ -4,6 +4,7 @@ const UNIT = ['http/cache.test.ts', 'http/security.test.ts', 'http/collapse.test
 const SECURITY = ['http/security.test.ts']
 const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
+const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -13,6 +14,7 @@ const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
+const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
 const storage = of('src/http/storage.ts', CACHE)
@@ -123,11 +125,20 @@ export const mutants: readonly Mutant[] = [
     '    } catch (error) {\n      await end()\n      throw error',
   ),
   body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('no error is told to last', '(mayStore ?? isGood)(response)', '(mayStore ?? (() => true))(response)'),
   unsafe('an origin invalidates no other', 'if (other.origin === target.origin) urls.add', 'urls.add'),
   storage(
     'what was ended while it was fetched is not stored',
-    'if (captured.some((text) => Number(text.slice(VERSION_LENGTH)) >= startUs)) return undefined',
+    'if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined',
     '',
+  ),
+  storage('nor what was ended in the same moment', 'endOf(text) >= startUs', 'endOf(text) > startUs', SAME_MOMENT),
+  storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
+  operations(
+    'an end comes after what began since the last one',
+    'Math.max(nowUs, record.invalidatedUs + 1)\n    const next = format',
+    'Math.max(nowUs, record.invalidatedUs)\n    const next = format',
+    SAME_MOMENT,
   ),
   operations(
     'what was invalidated while it was fetched is not stored',

@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
   // Acquiring
   locks('a late reply is a failed try', 'reply > 0 && elapsedMs() < sentAt + ttlMs', 'reply > 0'),
   locks('a late lock is given back', 'await freeAs(id).catch(ignore)\n', ''),
-  locks('a try after a give-back has its own id', 'id = randomId()\n        }', '}'),
+  locks('a try after a give-back has its own id', 'id = randomId()\n          left', 'left'),
   locks('what a lost call took is given back', 'background.add(freeAs(id).catch(ignore), undefined, ignore)', ''),
   locks('without a wait there is one try', 'if (!(left > 0)) return undefined', 'if (!(left > -99)) return undefined'),
   locks('a crowd tries more rarely', 'reply < 0 ? 1 : Math.max(1, waiting / CROWD)', '1', [
@@ -76,6 +76,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   locks('an aborted signal sends nothing', 'signal?.throwIfAborted()', ''),
   locks('the store hears of the signal', 'signal && { signal }', 'undefined'),
+  locks('who gives up leaves no claim', '|| (claims && !(left > 0))', '', ['lock/giving-up.test.ts']),
   locks('run releases', 'await lock[Symbol.asyncDispose]()', ''),
   locks('a store without operations is refused', "if (typeof store?.run !== 'function')", 'if (!store)'),
   locks('options of locks are known', "checkNames('createLocks', options ?? null, OPTIONS)", ''),

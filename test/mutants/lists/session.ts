@@ -77,6 +77,8 @@ export const mutants: readonly Mutant[] = [
     'state.place !== undefined || state.rotated',
     'state.place !== undefined',
   ),
+  save('a change renews the cookie', 'return maker.cookies.write({ id, subject: state.subject })', 'return undefined'),
+  save('a renewed cookie names the subject', 'write({ id, subject: state.subject })', "write({ id, subject: '' })"),
   save('what ended elsewhere is not saved', 'if (state.endedElsewhere) return undefined', ''),
   save(
     'binding anew does not revive what destroyAll ended',

@@ -2,6 +2,7 @@ import { type Mutant, of } from '../mutants.ts'
 
 const UNIT = ['structures/structures.test.ts']
 const place = of('src/structures/place.ts', UNIT)
+const waiting = of('src/store/wait-on.ts', UNIT)
 const batch = of('src/structures/batch.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
 const stream = of('src/structures/stream.ts', UNIT)
@@ -23,8 +24,9 @@ export const mutants: readonly Mutant[] = [
   place('several values are an array', 'if (Array.isArray(values)) return values', 'if (values) return values'),
   place('a call that waits has a key', '      checkKey(stored, store.traits)\n', ''),
   place('a field is stored under its own name', '        checkArgs(checked, store.traits)\n', ''),
-  place('waiting needs a connection of its own', 'if (!exclusive || collect) {', 'if (collect) {'),
-  place('a connection that failed is given back broken', 'let broken = true', 'let broken = false'),
+  place('waiting needs a connection of its own', 'if (!wait || collect) {', 'if (collect) {'),
+  waiting('a connection that failed is given back broken', 'let broken = true', 'let broken = false'),
+  waiting('a call that waits goes to the node of its key', 'await acquire(call, key)', 'await acquire(call)'),
   place('a sum is one that a number holds', 'if (Number.isSafeInteger(Number(reply))) return', 'if (reply) return'),
   place('a score is no NaN', '|| Number.isNaN(score)', ''),
   place('an infinite score is written as the server reads it', "score === NEVER ? '+inf' :", ''),

@@ -52,13 +52,16 @@ export const mutants: readonly Mutant[] = [
     'const part = isWhole ? reply[0] : reply',
   ),
 
+  resend('an error of another kind is an outage', 'if (!known) {', 'if (false) {'),
+  plan(
+    'a script alone in its tick goes by digest',
+    'scripts.commandFor(script, args, true), effect',
+    'scripts.commandFor(script, args, false), effect',
+  ),
+
   // Too many requests, and the end
   resend('a call that would wait is asked for again', 'if (hurried && call.patient) return true', ''),
-  sender(
-    'a request with a call that would not wait does not wait',
-    'requests.every((request) => isPatient(request.calls))',
-    'true',
-  ),
+  sender('a request with a call that would not wait does not wait', 'patient &&= call.patient', ''),
   resend('a pause before a resend ends with the store', 'for (const end of pauses) end()', ''),
 
   answer('a key that is refused says nothing of scripts', '(?!ACL).*\\beval(sha)?\\b', ''),

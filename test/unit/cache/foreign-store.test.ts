@@ -2,7 +2,8 @@ import { type AtomicStore, type Cache, createCache } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { nearTier } from 'hither/near'
 import { plain } from 'hither/plain'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { endsInTime } from '../../../src/store/ends-in-time.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
 
@@ -83,5 +84,34 @@ describe.each(Object.entries(caches))('%s, over a store that', (name, open) => {
     const calls = [cache.get('k', { signal: stop.signal }), cache.set('k', 1, { signal: stop.signal })]
     stop.abort(new Error('left'))
     await Promise.all(calls.map((call) => expect(call).rejects.toThrow('left')))
+  })
+})
+
+describe('over a store that ends its own calls', () => {
+  it('a read sets no timer', async () => {
+    const caches = [memoryStore(), endsInTime(memoryStore())].map((store) => createCache({ store, ttl: '1m' }))
+    for (const cache of caches) await cache.set('k', 1)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      for (const [i, cache] of caches.entries()) {
+        const reading = cache.get('k')
+        expect(vi.getTimerCount()).toBe(1 - i)
+        expect(await reading).toBe(1)
+      }
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+  it.each(['get', 'set', 'delete', 'run'])('a double in the place of %s is ended all the same', async (verb) => {
+    const store = endsInTime(memoryStore())
+    const [entries, plainly] = [caches.entry, caches.plain].map((open) => open?.(store)) as [Cache, Cache]
+    Object.assign(store, { [verb]: doubles['never settles'] })
+    const calls: Record<string, () => Promise<unknown>> = {
+      get: () => entries.get('k'),
+      set: () => plainly.set('k', 1),
+      delete: () => entries.delete('k'),
+      run: () => entries.set('k', 1),
+    }
+    await expect(calls[verb]?.()).rejects.toEqual(code('TIMEOUT'))
   })
 })

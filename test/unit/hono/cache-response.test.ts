@@ -110,6 +110,24 @@ describe('cacheResponse', () => {
     expect([validated.status, await validated.text(), calls]).toEqual([200, 'same', 2])
     expect(storyOf(validated)).toBe('hither; fwd=stale; fwd-status=304; stored; ttl=60')
   })
+  it.each([
+    [{}, [200, 301, 404, 410]],
+    [{ cacheableStatusCodes: [200, 500] }, [200, 500]],
+  ] as const)('tells no error to last, but those that may be stored: %j', async (options, lasting) => {
+    const app = new Hono().use(
+      cacheResponse({ cache: make(), cacheControl: 'max-age=60', cdnCacheControl: 'max-age=90', ...options }),
+    )
+    app.get('/:status', (c) => c.text('x', Number(c.req.param('status')) as 200, { location: '/x' }))
+    app.onError((error, c) => c.text(error.message, 500))
+    const told: number[] = []
+    for (const status of [200, 301, 400, 401, 403, 404, 405, 410, 429, 500, 503]) {
+      const { headers } = await app.request(`/${status}`)
+      const fields = [headers.get('cache-control'), headers.get('cdn-cache-control')]
+      if (fields.some(Boolean)) told.push(status)
+      expect(fields).toEqual(told.includes(status) ? ['max-age=60', 'max-age=90'] : [null, null])
+    }
+    expect(told).toEqual(lasting)
+  })
   it('leaves what is stored as it is where a handler’s own 304 says nothing of it', async () => {
     const app = new Hono()
     let calls = 0

@@ -73,9 +73,17 @@ describe('structures', () => {
   it('waits on a connection of its own alone, which is given back broken where it failed', async () => {
     const released: boolean[] = []
     const failing = { send: () => Promise.reject(outage), release: (broken: boolean) => released.push(broken) }
-    const { space } = spaceOf(() => null, { exclusive: async () => failing })
+    const keys: unknown[] = []
+    const exclusive = async (_call?: unknown, key?: string) => {
+      keys.push(key)
+      return failing
+    }
+    const { space } = spaceOf(() => null, { exclusive })
     await expect(list(space, 'k').takeFirst({ wait: '1s' })).rejects.toBe(outage)
-    expect(released).toEqual([true])
+    expect([released, keys]).toEqual([[true], ['hither:k']])
+    const { space: own } = spaceOf(() => null, { exclusive, wait: async () => ['hither:k', '5'] })
+    expect(await list(own, 'k').takeFirst({ wait: '1s' })).toBe(5)
+    expect(released).toHaveLength(1)
     await expect(list(spaceOf(() => null).space, 'k').takeFirst({ wait: '1s' })).rejects.toEqual(code('UNSUPPORTED'))
   })
   it('a batch that was sent takes no more calls', async () => {

@@ -1,0 +1,59 @@
+import { nearTier } from 'hither/near'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { cacheOf, createOrigin, get } from './support.ts'
+
+// A clock of milliseconds, such as that of memory, Memcached and NATS, does not tell what came first within one.
+
+const url = 'https://a.example/shop/page'
+const fields = { 'cache-control': 'max-age=60', 'cache-tag': 't', 'cache-groups': '"g"' }
+const purges = [
+  { tags: ['t'] },
+  { tags: ['g'] },
+  { path: url },
+  { prefix: 'https://a.example/' },
+  { prefix: 'https://a.example/shop' },
+  { url },
+]
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+afterEach(() => void vi.useRealTimers())
+
+describe.each([['the store alone', {}] as const, ['a near tier', undefined] as const])('over %s', (_, given) => {
+  const options = () => given ?? { near: nearTier({ maxAge: '5s' }) }
+
+  it.each(purges)('what is fetched in the moment of a purge and after it is stored: %j', async (selection) => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    await get(cache, origin, { url })
+    for (let i = 0; i < 3; i++) {
+      await cache.purge(selection)
+      expect((await get(cache, origin, { url })).story).toContain('fwd=uri-miss')
+      expect((await get(cache, origin, { url })).story).toContain('hit;')
+    }
+  })
+  it.each(purges)('what is being fetched then is not: %j', async (selection) => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    await get(cache, origin, { url })
+    await cache.purge(selection)
+    let purged = false
+    origin.answers(async () => {
+      if (!purged) await cache.purge(selection)
+      purged = true
+      return new Response('old', { headers: fields })
+    })
+    await get(cache, origin, { url })
+    origin.answers(() => new Response('new', { headers: fields }))
+    expect((await get(cache, origin, { url })).body).toBe('new')
+    expect((await get(cache, origin, { url })).story).toContain('hit;')
+  })
+  it('a group that a POST has ended in the moment is stored anew', async () => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    await get(cache, origin, { url })
+    origin.answers(() => new Response('', { headers: { ...fields, 'cache-group-invalidation': '"g"' } }))
+    await get(cache, origin, { url: 'https://a.example/post', method: 'POST', body: 'x' })
+    origin.answers(() => new Response('new', { headers: fields }))
+    expect((await get(cache, origin, { url })).body).toBe('new')
+    expect((await get(cache, origin, { url })).story).toContain('hit;')
+  })
+})
