@@ -1,7 +1,16 @@
 import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
-import { type Lifetime, numberOrAbsent, type Place, placeOf, type StructureSpace, toList, toNumber } from './place.ts'
+import {
+  type Lifetime,
+  numberOrAbsent,
+  type Place,
+  pairsOf,
+  placeOf,
+  type StructureSpace,
+  toList,
+  toNumber,
+} from './place.ts'
 
 /** Degrees: `longitude` from -180 to 180, `latitude` from -85.05112878 to 85.05112878 (EPSG:3857). */
 export interface Position {
@@ -53,7 +62,7 @@ export function geo<T = unknown>(space: StructureSpace, key: string): Geo<T> {
 export function geoAt<T>(place: Place<T>): Geo<T> {
   const { read, write, text, texts, lifetime } = place
   const setMany: Geo<T>['setMany'] = async (entries, call) => {
-    const parts = [...entries].flatMap(([member, position]) => [...degrees(position), text(member)])
+    const parts = pairsOf(entries).flatMap(([member, position]) => [...degrees(position), text(member)])
     return parts.length === 0 ? 0 : write('GEOADD', parts, toNumber, call)
   }
   /** Each row is the member, its distance, and its coordinates. */

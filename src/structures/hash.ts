@@ -8,6 +8,7 @@ import {
   type Lifetime,
   millisecondsLeft,
   type Place,
+  pairsOf,
   placeOf,
   type StructureSpace,
   scanPages,
@@ -73,7 +74,7 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
     getAll: (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
     set: (field, value, call) => write('HSET', () => [field, text(value)], isOne, call),
     async setMany(entries, call) {
-      const pairs = [...entries]
+      const pairs = pairsOf(entries)
       const parts = pairs.flatMap(([field, value]) => [field, text(value)])
       return pairs.length === 0 ? 0 : write('HSET', parts, toNumber, call)
     },

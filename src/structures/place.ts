@@ -177,6 +177,13 @@ export function checkList<V>(values: readonly V[]): readonly V[] {
   throw invalid('several of them are an array')
 }
 
+/** Throws `INVALID_ARGUMENT` for what holds no pairs, such as a plain object or a text. */
+export function pairsOf<P extends readonly unknown[]>(entries: Iterable<P>): readonly P[] {
+  const pairs = typeof entries?.[Symbol.iterator] === 'function' ? [...entries] : undefined
+  if (pairs?.every((pair) => Array.isArray(pair))) return pairs
+  throw invalid('several of them are pairs, in an array or a Map')
+}
+
 const sendTo =
   (store: CommandStore): Send =>
   (keys, args, effect, call) =>

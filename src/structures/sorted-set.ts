@@ -6,6 +6,7 @@ import {
   type Lifetime,
   numberOrAbsent,
   type Place,
+  pairsOf,
   placeOf,
   type StructureSpace,
   scanPages,
@@ -90,7 +91,7 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
   const setMany: SortedSet<T>['setMany'] = async (entries, options) => {
     checkOptions('set', options, ['only', 'if'])
     const { only, if: condition, ...call } = options ?? {}
-    const parts = [...entries].flatMap(([member, score]) => [scoreText(score), text(member)])
+    const parts = pairsOf(entries).flatMap(([member, score]) => [scoreText(score), text(member)])
     return parts.length === 0 ? 0 : write('ZADD', [...flagsOf(only, condition), ...parts], toNumber, call)
   }
   const ends = ({ from, to }: { readonly from?: ScoreBound; readonly to?: ScoreBound }): string[] => [

@@ -15,6 +15,7 @@ const argument = of('src/protocol/arguments.ts', UNIT)
 export const mutants: readonly Mutant[] = [
   place('a change is never sent again', "const write = askAs('once')", "const write = askAs('repeat')"),
   place('a store without commands is refused', "if (typeof space?.store?.command !== 'function')", 'if (!space)'),
+  place('pairs are pairs', 'if (pairs?.every((pair) => Array.isArray(pair))) return pairs', 'if (pairs) return pairs'),
   place('no option of a space is dropped', "  checkNames('a space', space, ['store', 'namespace', 'codec'])\n", ''),
   place(
     'an object of options has its own and those of a call',

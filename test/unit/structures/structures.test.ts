@@ -193,6 +193,17 @@ describe('structures', () => {
     expect(await batch(space, (all) => [all.hash('k').setMany([]), all.hash('k').size()])).toEqual([0, 1])
     expect(sent.map(({ args }) => args[0])).toEqual(['HLEN'])
   })
+  it('what holds no pairs is refused', async () => {
+    const { space, sent } = spaceOf(() => 1)
+    for (const wrong of [{ apple: 2 }, 'ab', ['ab'], [undefined], 7, undefined, null] as never[]) {
+      await expect(hash(space, 'k').setMany(wrong)).rejects.toEqual(code('INVALID_ARGUMENT'))
+      await expect(sortedSet(space, 'k').setMany(wrong)).rejects.toEqual(code('INVALID_ARGUMENT'))
+      await expect(geo(space, 'k').setMany(wrong)).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    expect(sent).toEqual([])
+    await hash<number>(space, 'k').setMany(new Map([['apple', 2]]))
+    expect(sent.map(({ args }) => args.slice(2))).toEqual([['apple', '2']])
+  })
   it('a batch has at most 10,000 keys', async () => {
     const { space, sent } = spaceOf(() => 1)
     const sizes = (count: number) => (all: Batch) => Array.from({ length: count }, () => all.hash('k').size())
