@@ -6,6 +6,7 @@ import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { endsInTime } from '../../src/store/ends-in-time.ts'
 import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
+import { foreign } from '../../src/store/foreign-error.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
@@ -60,6 +61,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
     joinScripts,
     ...(cluster ? { slotOf } : {}),
     guard,
+    toOutage: foreign,
     onEvent,
   })
   const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })

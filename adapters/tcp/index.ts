@@ -4,6 +4,7 @@ import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { oneTimer } from '../../src/store/deadline-timer.ts'
 import { endsInTime } from '../../src/store/ends-in-time.ts'
+import { foreign } from '../../src/store/foreign-error.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { publish } from '../../src/store/over-redis.ts'
@@ -58,6 +59,7 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
     watch: oneTimer(setQuietTimer),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     guard,
+    toOutage: foreign,
     onEvent,
   })
   return endsInTime({

@@ -30,6 +30,11 @@ export interface CommandStoreOptions {
   readonly prelude?: string
   /** Refuses scripts where a server may run several on one key at once. @default none */
   readonly guard?: ScriptGuard
+  /**
+   * What a call rejects with for an error of the transport that is none of hither. @default the error: the reason of a signal that
+   * the transport has from elsewhere
+   */
+  readonly toOutage?: (error: unknown) => unknown
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
 }
 
@@ -54,7 +59,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const scripts = createScripts(prelude, options.guard)
   const planner = createPlanner(placement, scripts, ordered, slotOf ? undefined : options.joinScripts)
   const answer = createAnswer(placement, scripts, (verb) => emit('foreign-type', verb))
-  const resend = createResend(() => emit('resend', 'batch'))
+  const resend = createResend(() => emit('resend', 'batch'), options.toOutage)
   const sendCalls = createSender({ transport, sendEach, ordered, planner, answer, resend })
   const { add, close } = createTick(traits, timeoutMs, sendCalls, options.watch)
 

@@ -1,7 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { jittered } from '../runtime/backoff.ts'
 import { setTimer } from '../runtime/clock.ts'
-import { foreign } from './foreign-error.ts'
 import { type PendingCall, settle } from './tick.ts'
 
 /** Of a call whose reply was lost: about a second, longer than a client takes to connect again. */
@@ -16,9 +15,10 @@ export interface Resend {
 
 /**
  * What is sent again is decided by its effect alone: after a lost reply, reads, deletes and operations marked `repeat`,
- * up to five times before their deadline, with jittered back-off; nothing else.
+ * up to five times before their deadline, with jittered back-off; nothing else. `toOutage`: what a call rejects with for an error that is none
+ * of hither.
  */
-export function createResend(onResend: () => void): Resend {
+export function createResend(onResend: () => void, toOutage: (error: unknown) => unknown = itself): Resend {
   const pauses = new Set<() => void>()
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
@@ -41,7 +41,7 @@ export function createResend(onResend: () => void): Resend {
         const mayRepeat = lost && call.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
         if (mayRepeat && ++call.attempts < MAX_ATTEMPTS) return true
         if (!known) {
-          settle(call, 'reject', foreign(error))
+          settle(call, 'reject', toOutage(error))
           return false
         }
         // A read changed nothing, whatever was lost; anything else may have run at an earlier attempt.
@@ -62,6 +62,8 @@ export function createResend(onResend: () => void): Resend {
     },
   }
 }
+
+const itself = (error: unknown): unknown => error
 
 /** Whether all of them wait where the endpoint asks for fewer requests. */
 function isPatient(calls: readonly PendingCall[]): boolean {

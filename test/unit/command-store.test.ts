@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { type CommandStoreOptions, createCommandStore } from '../../src/store/command-store.ts'
+import { foreign } from '../../src/store/foreign-error.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { AtomicStore, Call, StoreEvent } from '../../src/store/store.ts'
@@ -360,17 +361,26 @@ describe('deadlines, aborts and odd replies', () => {
     expect([set.code, set.maybeExecuted, get.code, get.maybeExecuted]).toEqual(['TIMEOUT', true, 'TIMEOUT', false])
   })
   it('each call of a batch ends by its own deadline', async () => {
-    const { store } = scripted(never)
-    const order: string[] = []
-    const at = Date.now()
-    await Promise.all(
-      [90, 30, 60].map((ms) =>
-        failure(store.get(`k${ms}`, { deadline: at + ms })).then(() => {
-          order.push(`${ms}`)
-        }),
-      ),
-    )
-    expect(order).toEqual(['30', '60', '90'])
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    try {
+      const { store } = scripted(never)
+      const order: string[] = []
+      const at = Date.now()
+      const ended = Promise.all(
+        [90, 30, 60].map((ms) =>
+          failure(store.get(`k${ms}`, { deadline: at + ms })).then(() => {
+            order.push(`${ms}`)
+          }),
+        ),
+      )
+      await vi.advanceTimersByTimeAsync(45)
+      expect(order).toEqual(['30'])
+      await vi.advanceTimersByTimeAsync(100)
+      await ended
+      expect(order).toEqual(['30', '60', '90'])
+    } finally {
+      vi.useRealTimers()
+    }
   })
   it('leaves no listener on a shared signal', async () => {
     let held = 0
@@ -457,11 +467,14 @@ describe('deadlines, aborts and odd replies', () => {
     const { store } = scripted(() => [['v']])
     expect(await failure(store.getMany(['a', 'b']))).toMatchObject({ code: 'BAD_REPLY' })
   })
-  it('an error of another kind is an outage with its cause', async () => {
+  it('an error of another kind is what it is, or what the options make of it', async () => {
     const cause = new TypeError('not a function')
-    const { store } = scripted(() => {
+    const fail = (): never => {
       throw cause
-    })
+    }
+    const plain = scripted(fail).store
+    expect(await failure(plain.set('a', 'x'))).toBe(cause)
+    const { store } = scripted(fail, { toOutage: foreign })
     const outage = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true, cause }
     expect(await failure(store.set('a', 'x'))).toMatchObject(outage)
     expect(await failure(Promise.all([store.get('a'), store.set('b', 'x')]))).toMatchObject(outage)

@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
     'const part = isWhole ? reply[0] : reply',
   ),
 
-  resend('an error of another kind is an outage', 'if (!known) {', 'if (false) {'),
+  resend('an error of another kind is what the options make of it', 'toOutage(error)', 'error'),
   plan(
     'a script alone in its tick goes by digest',
     'scripts.commandFor(script, args, true), effect',
