@@ -49,7 +49,7 @@ const subscribing = of('src/embedded/families/pubsub.ts', SEVERAL)
 const setting = of('src/embedded/families/bits.ts', SEVERAL)
 
 export const mutants: readonly Mutant[] = [
-  keeping('one message tells of all keys of a prefix', 'if (keys) keys.add(key)\n', ''),
+  keeping('one message tells of all keys of a prefix', 'if (keys) keys.add(key)', 'if (keys) keys.add(prefix)'),
   keeping('who tracks hears that its redirection is broken', 'tracking.isBroken = true\n', ''),
   speaking('what a command causes comes behind its reply', 'if (this.#running) this.#held', 'if (false) this.#held'),
   speaking('a read that finds nothing is an event', "config.events.has('m') &&", 'false &&'),
