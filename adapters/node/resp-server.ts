@@ -26,6 +26,14 @@ const MAX_UNREAD = 256 * 1024 * 1024
 const SHORT = 12
 const WINDOW = 4096
 
+/** The reader joins the parts of a request that came in two into an array that is no Buffer: its `toString` writes numbers. */
+const latin1 = (bytes: Uint8Array, from: number, to: number): string =>
+  (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
+    'latin1',
+    from,
+    to,
+  )
+
 /**
  * Turns words of requests into strings. Short words are cut from a string of the bytes around them, since a call of
  * `toString` for each costs more than the command does.
@@ -35,11 +43,11 @@ function createDecoder(): (bytes: Uint8Array, from: number, to: number) => strin
   let start = 0
   let text = ''
   return (bytes, from, to) => {
-    if (to - from > SHORT) return (bytes as Buffer).toString('latin1', from, to)
+    if (to - from > SHORT) return latin1(bytes, from, to)
     if (bytes !== window || from < start || to > start + text.length) {
       window = bytes
       start = from
-      text = (bytes as Buffer).toString('latin1', from, Math.min(bytes.length, from + WINDOW))
+      text = latin1(bytes, from, Math.min(bytes.length, from + WINDOW))
     }
     return text.slice(from - start, to - start)
   }

@@ -55,11 +55,18 @@ export class EngineClient implements Client {
   noTouch = false
   closed = false
   isScript = false
+  /** Whose script runs as this client. */
+  caller: Client | undefined
+  /** Where confirmations of subscriptions go while EXEC puts its replies together. */
+  collected: Reply[] | undefined
   lastCommand = 'NULL'
   lastMs = 0
   /** Set while a command of it is under way that is answered later. */
   busy = false
   readonly #pending: (readonly string[])[] = []
+  #running = false
+  /** What came while a command of its own ran: it goes out behind that command's reply. */
+  #held: Push[] = []
 
   constructor(engine: Engine, outlet: Outlet) {
     this.engine = engine
@@ -83,9 +90,20 @@ export class EngineClient implements Client {
     return this.#pending.length
   }
   #run(args: readonly string[]): void {
-    const outcome = this.engine.execute(this, args)
-    if (outcome === LATER) this.busy = true
-    else this.answer(outcome)
+    this.#running = true
+    try {
+      const outcome = this.engine.execute(this, args)
+      if (outcome === LATER) this.busy = true
+      else this.answer(outcome)
+    } finally {
+      this.#running = false
+      if (this.#held.length > 0) this.#release()
+    }
+  }
+  #release(): void {
+    const held = this.#held
+    this.#held = []
+    for (const message of held) this.push(message)
   }
   /** Answers the command that is under way, and goes on with those behind it. */
   deliver(reply: Outcome): void {
@@ -99,26 +117,39 @@ export class EngineClient implements Client {
   }
   answer(outcome: Outcome): void {
     if (typeof outcome === 'object' && outcome !== null && ('sent' in outcome || 'later' in outcome)) return
+    if (this.collected) return void this.collected.push(outcome as Reply)
     const { replies } = this
     if (replies === 'skip-next') this.replies = 'skip'
     else if (replies === 'skip') this.replies = 'on'
     if (replies === 'on') this.outlet.reply(outcome as Reply)
   }
   push(message: Push): void {
-    if (!this.closed) this.outlet.push(message)
+    if (this.#running) this.#held.push(message)
+    else if (!this.closed) this.outlet.push(message)
   }
 
   /** The value of a key, whatever its type; undefined when there is none. */
   find(key: string): Value | undefined {
     const { db } = this
     const value = db.entries.get(key)
-    if (value === undefined) return undefined
-    if (db.ends.size > 0 && this.engine.hasEnded(db, key)) return undefined
+    if (value === undefined) return this.#miss(key)
+    if (db.ends.size > 0 && this.engine.hasEnded(db, key)) return this.#miss(key)
     if (value instanceof Hash && value.nextEndMs <= this.engine.nowMs) {
       if (this.engine.endFields(db, key, value)) return undefined
     }
     this.engine.meter?.used(db, key)
     return value
+  }
+  /** A read has found nothing: keyspace events of the class `m` say so. */
+  #miss(key: string): undefined {
+    const { config, current } = this.engine
+    if (
+      config.events.has('m') &&
+      current?.command.flags.has('readonly') &&
+      !/^(object|memory)\|/.test(current.command.name)
+    )
+      this.engine.notify(this.db, key, 'm', 'keymiss')
+    return undefined
   }
   string(key: string): string | undefined {
     const value = this.find(key)

@@ -82,6 +82,8 @@ export interface Tracking {
   readonly redirect: number
   /** What CLIENT CACHING said of the next command. */
   caching: boolean | undefined
+  /** The client that messages go to has left. */
+  isBroken: boolean
 }
 
 /** Where a client's replies go. */
@@ -165,6 +167,8 @@ export interface Client {
   noTouch: boolean
   closed: boolean
   isScript: boolean
+  readonly caller: Client | undefined
+  collected: Reply[] | undefined
   lastCommand: string
   lastMs: number
   readonly now: number
@@ -232,6 +236,8 @@ export interface Engine {
     enter(client: Client): void
     leave(client: Client): void
     remember(client: Client, keys: readonly string[]): void
+    clearedAll(): void
+    flush(): void
   }
   readonly waiters: {
     readonly count: number
@@ -268,5 +274,5 @@ export interface Engine {
   endFields(db: Database, key: string, hash: Hash): boolean
   sweep(most?: number): number
   bound(maxBytes: number, policy: string): void
-  toMonitors(client: Client, args: readonly string[]): void
+  toMonitors(client: Client, command: Command, args: readonly string[]): void
 }

@@ -1,5 +1,5 @@
 import { ReplyError } from '../store/transport.ts'
-import type { Client, Command, Engine, Outcome } from './contracts.ts'
+import { type Client, type Command, type Engine, type Outcome, SENT } from './contracts.ts'
 import { fail, QUEUED, quoting } from './reply.ts'
 import { keyPositions } from './table.ts'
 import { mayRun } from './users.ts'
@@ -83,6 +83,11 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
     return run(engine, client, command, args)
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error
+    // A browser that was made to send a request here: none of its lines may run.
+    if (!command && client.outlet.close && /^(post|host:)$/i.test(args[0] as string)) {
+      client.outlet.close()
+      return SENT
+    }
     // What is refused before it runs spoils a transaction; a MULTI or WATCH within one runs, and does not.
     if (isAllowed) return error
     if ((args[0] as string).toLowerCase() === 'exec') {
@@ -104,22 +109,25 @@ export function run(engine: Engine, client: Client, command: Command, args: read
   command.calls++
   client.lastCommand = command.name
   client.lastMs = engine.nowMs
-  if (engine.monitors.size > 0 && !command.flags.has('skip_monitor')) engine.toMonitors(client, args)
+  if (engine.monitors.size > 0) engine.toMonitors(client, command, args)
   const before = engine.current
   engine.current = { command, args }
   try {
     const outcome = (command.run as NonNullable<Command['run']>)(client, args)
-    if (client.tracking && !command.isWrite && command.flags.has('readonly')) {
+    // What a script reads, its caller may keep.
+    const reader = client.caller ?? client
+    if (reader.tracking && !command.isWrite && command.flags.has('readonly')) {
       engine.tracking.remember(
-        client,
+        reader,
         (keyPositions(command, args) ?? []).map((at) => args[at] as string),
       )
     }
     return outcome
   } finally {
     engine.current = before
-    if (client.tracking)
-      client.tracking.caching = command.name === 'client|caching' ? client.tracking.caching : undefined
+    // CLIENT CACHING is for the next command that is not of CLIENT, or for the whole transaction that comes next.
+    if (client.tracking && !client.queue && engine.depth === 0 && !command.name.startsWith('client|'))
+      client.tracking.caching = undefined
   }
 }
 

@@ -29,6 +29,18 @@ export interface EngineOptions {
   readonly databases?: number
 }
 
+const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x07': '\\a', '\b': '\\b' }
+const quote = (text: string): string =>
+  `"${text
+    .replace(/[\\"]/g, '\\$&')
+    .replace(/[^\x20-\x7e]/g, (c) => ESCAPES[c] ?? `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`
+
+/** The words of a command as others may see them: names and passwords of AUTH and HELLO are no one else's business. */
+function withoutSecrets(name: string, args: readonly string[]): readonly string[] {
+  const from = name === 'auth' ? 1 : name === 'hello' ? args.findIndex((arg) => /^auth$/i.test(arg)) + 1 : 0
+  return from === 0 ? args : args.map((arg, i) => (i >= from && i < from + 2 ? '(redacted)' : arg))
+}
+
 const SWEEP_MS = 100
 const SWEPT = 200
 
@@ -157,7 +169,7 @@ export class Engine implements EngineParts {
   appeared(db: Database, key: string): void {
     if (this.config.events.has('n')) this.notify(db, key, 'n', 'new')
   }
-  /** All keys of a database went at once. */
+  /** All keys of a database went at once. Who tracks keys is told by the command: once, of however many databases. */
   cleared(db: Database): void {
     this.changes++
     for (const [id, all] of this.#watchers) {
@@ -168,7 +180,6 @@ export class Engine implements EngineParts {
     this.waiters.cleared(db)
     db.clear()
     this.meter?.cleared(db)
-    this.tracking.clearedAll()
   }
   notify(db: Database, key: string, kind: string, event: string): void {
     const { events } = this.config
@@ -251,14 +262,14 @@ export class Engine implements EngineParts {
   }
 
   /** Says to all that a client's command is run. */
-  toMonitors(client: Client, args: readonly string[]): void {
-    const quoted = args.map(
-      (arg) =>
-        `"${arg.replace(/[\\"]/g, '\\$&').replace(/[^\x20-\x7e]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`,
-    )
+  toMonitors(client: Client, command: Command, args: readonly string[]): void {
+    if (command.flags.has('admin')) return
+    const quoted = withoutSecrets(command.name, args).map(quote)
     const seconds = (this.nowMs / 1000).toFixed(6)
     const from = client.isScript ? 'lua' : client.address
     for (const monitor of this.monitors) {
+      // It monitors no more when it hears of it.
+      if (monitor === client && command.name === 'reset') continue
       monitor.push(new Push([`${seconds} [${client.db.index} ${from}] ${quoted.join(' ')}`]))
     }
   }

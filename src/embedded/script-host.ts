@@ -180,6 +180,7 @@ export class ScriptHost {
     const engine = this.#engine
     const inner = new EngineClient(engine, { reply() {}, push() {} })
     inner.isScript = true
+    inner.caller = caller
     inner.mayWait = false
     inner.db = caller.db
     inner.user = caller.user

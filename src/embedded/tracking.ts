@@ -6,6 +6,8 @@ export class TrackingTable {
   readonly #engine: Engine
   readonly #byKey: Map<string, Set<Client>> = new Map()
   readonly #all: Set<Client> = new Set()
+  /** What clients that track by prefixes hear of once the command or transaction is over: one message a prefix. */
+  readonly #gathered: Map<Client, Map<string, Set<string>>> = new Map()
   constructor(engine: Engine) {
     this.#engine = engine
   }
@@ -21,6 +23,7 @@ export class TrackingTable {
   leave(client: Client): void {
     if (!this.#all.delete(client)) return
     client.tracking = undefined
+    this.#gathered.delete(client)
     for (const [key, clients] of this.#byKey) {
       clients.delete(client)
       if (clients.size === 0) this.#byKey.delete(key)
@@ -43,19 +46,44 @@ export class TrackingTable {
     this.#byKey.delete(key)
     for (const client of this.#all) {
       const { tracking } = client
-      const isTold = tracking?.prefixes ? tracking.prefixes.some((prefix) => key.startsWith(prefix)) : told.has(client)
-      if (isTold && !(tracking?.noLoop && client === by)) this.#send(client, [key])
+      if (tracking?.noLoop && client === by) continue
+      if (!tracking?.prefixes) {
+        if (told.has(client)) this.#send(client, [key])
+        continue
+      }
+      const prefix = tracking.prefixes.find((one) => key.startsWith(one))
+      if (prefix !== undefined) this.#gather(client, prefix, key)
+    }
+  }
+  #gather(client: Client, prefix: string, key: string): void {
+    const byPrefix = this.#gathered.get(client) ?? new Map<string, Set<string>>()
+    this.#gathered.set(client, byPrefix)
+    const keys = byPrefix.get(prefix)
+    if (keys) keys.add(key)
+    else byPrefix.set(prefix, new Set([key]))
+  }
+  /** Tells those who track by prefixes what has changed since the last call. */
+  flush(): void {
+    if (this.#gathered.size === 0) return
+    const all = [...this.#gathered]
+    this.#gathered.clear()
+    for (const [client, byPrefix] of all) {
+      for (const prefix of [...byPrefix.keys()].sort()) this.#send(client, [...(byPrefix.get(prefix) ?? [])].sort())
     }
   }
   clearedAll(): void {
     this.#byKey.clear()
     for (const client of this.#all) this.#send(client, null)
   }
-  /** After the reply of the command that made the change, when it is the client's own. */
   #send(client: Client, keys: readonly string[] | null): void {
-    const { redirect } = client.tracking as NonNullable<Client['tracking']>
+    const tracking = client.tracking as NonNullable<Client['tracking']>
+    const { redirect } = tracking
     const target = redirect > 0 ? this.#engine.clients.get(redirect) : client
-    if (!target) return
+    if (!target) {
+      tracking.isBroken = true
+      if (client.resp === 3) client.push(new Push(['tracking-redir-broken', redirect]))
+      return
+    }
     const message =
       target.resp === 3
         ? new Push(['invalidate', keys])

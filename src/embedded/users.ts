@@ -140,6 +140,19 @@ function isOpenTo(pattern: string, key: string, command: Command, args: readonly
 
 const OPEN = /^(auth|hello|quit|reset)$/
 
+/** Where SORT keeps what it found: the one key that has no place in the table. */
+function storeOfSort(part: Command, args: readonly string[]): number[] {
+  const isStore = part.name === 'sort' && part.keys.every((spec) => spec.flags.includes('update'))
+  let found: number[] = []
+  for (let i = 2; isStore && i < args.length; i++) {
+    const word = args[i]?.toLowerCase()
+    if (word === 'store') found = i + 1 < args.length ? [i + 1] : []
+    if (word === 'limit') i += 2
+    else if (word === 'store' || word === 'by' || word === 'get') i++
+  }
+  return found
+}
+
 /** What of a command a user may not do, and with which command, key or channel; undefined where it may. */
 export function refusedOf(
   user: User,
@@ -148,9 +161,13 @@ export function refusedOf(
 ): readonly [what: 'command' | 'key' | 'channel', name: string] | undefined {
   if (OPEN.test(command.name)) return undefined
   if (!isAllowed(user, command)) return ['command', command.name]
-  for (const at of keyPositions(command, args) ?? []) {
-    const key = args[at] as string
-    if (!user.keys.some((pattern) => isOpenTo(pattern, key, command, args))) return ['key', key]
+  // Each key by what the command does with it: COPY reads its first and writes its second.
+  for (const spec of command.keys) {
+    const part = { ...command, keys: [spec] }
+    for (const at of spec.begin === undefined ? storeOfSort(part, args) : (keyPositions(part, args) ?? [])) {
+      const key = args[at] as string
+      if (!user.keys.some((pattern) => isOpenTo(pattern, key, part, args))) return ['key', key]
+    }
   }
   const isChannel = /^(s?publish|[ps]?subscribe)$/.test(command.name)
   const channels = !isChannel ? [] : command.name.endsWith('publish') ? args.slice(1, 2) : args.slice(1)

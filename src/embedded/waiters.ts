@@ -74,9 +74,16 @@ export class Waiters {
     }
   }
 
-  /** Runs again what waited for keys that have changed, first come first served, until nothing changes any more. */
+  /**
+   * Runs again what waited for keys that have changed, first come first served, until nothing changes any more. Then who
+   * tracks by prefixes hears of all of it.
+   */
   serve(): void {
-    if (this.#ready.size === 0 || this.#serving) return
+    if (this.#serving) return
+    if (this.#ready.size > 0) this.#serveReady()
+    this.#engine.tracking.flush()
+  }
+  #serveReady(): void {
     this.#serving = true
     try {
       while (this.#ready.size > 0) {

@@ -23,6 +23,7 @@ function setBit(client: Client, args: readonly string[]): Reply {
   const padded = old.padEnd(place + 1, '\0')
   const mask = 128 >> (at % 8)
   const byte = bit ? padded.charCodeAt(place) | mask : padded.charCodeAt(place) & ~mask
+  if (before === bit && padded === old) return before
   client.put(key, padded.slice(0, place) + String.fromCharCode(byte) + padded.slice(place + 1))
   client.changed(key, '$', 'setbit')
   return before

@@ -19,6 +19,10 @@ function checkPrefixes(prefixes: readonly string[], existing: readonly string[])
   })
 }
 
+/** All that a client has asked for; none is all keys. */
+const prefixesOf = (added: readonly string[], existing: readonly string[]): string[] =>
+  [...existing, ...(added.length + existing.length > 0 ? added : [''])].sort()
+
 function tracking(client: Client, args: readonly string[]): Reply {
   const { engine } = client
   const state = args[2]?.toLowerCase()
@@ -54,12 +58,13 @@ function tracking(client: Client, args: readonly string[]): Reply {
     if (flags.bcast && (flags.optin || flags.optout)) fail('ERR OPTIN and OPTOUT are not compatible with BCAST')
     if (flags.optin && flags.optout) fail("ERR You can't specify both OPTIN mode and OPTOUT mode")
     client.tracking = {
-      prefixes: flags.bcast ? (prefixes.length > 0 ? prefixes : ['']) : undefined,
+      prefixes: flags.bcast ? prefixesOf(prefixes, client.tracking?.prefixes ?? []) : undefined,
       optIn: flags.optin,
       optOut: flags.optout,
       noLoop: flags.noloop,
       redirect,
       caching: undefined,
+      isBroken: false,
     }
     engine.tracking.enter(client)
   } else fail(SYNTAX)
@@ -74,6 +79,7 @@ function trackingInfo(client: Client): Reply {
   if (state.optIn) flags.push('optin', ...(state.caching === true ? ['caching-yes'] : []))
   if (state.optOut) flags.push('optout', ...(state.caching === false ? ['caching-no'] : []))
   if (state.noLoop) flags.push('noloop')
+  if (state.isBroken) flags.push('broken_redirect')
   return new MapReply([
     'flags',
     new SetReply(flags),

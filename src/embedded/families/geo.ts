@@ -150,8 +150,9 @@ function find(set: SortedSet, center: Point, search: Search): Hit[] {
 
 function run(client: Client, search: Search): Reply {
   const { set, store, member } = search
+  const event = client.engine.current?.command.name.startsWith('georadius') ? 'georadiusstore' : 'geosearchstore'
   if (!set) {
-    return store === undefined ? [] : storeMembers(client, store, [], 'geosearchstore')
+    return store === undefined ? [] : storeMembers(client, store, [], event)
   }
   const own = member === undefined ? undefined : (set.get(member) ?? fail('ERR could not decode requested zset member'))
   const center = own === undefined ? (search.from as Point) : decodeGeo(own)
@@ -161,7 +162,7 @@ function run(client: Client, search: Search): Reply {
       member: name,
       score: search.storeDistance ? meters / search.unit : score,
     }))
-    return storeMembers(client, store, scored, 'geosearchstore')
+    return storeMembers(client, store, scored, event)
   }
   const { dist, hash, coord } = search.with
   return hits.map(({ member: name, score, point, meters }): Reply => {

@@ -134,6 +134,12 @@ function swap(client: Client, [, first, second]: readonly string[]): Reply {
   return OK
 }
 
+const SWITCHING =
+  'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.'
+/** The numbers that a Redis holds once for all keys, and how often it then says that one is in use. */
+const SHARED = /^[0-9]{1,4}$/
+const SHARED_COUNT = 2_147_483_647
+
 export const keys: Family = {
   del: remove,
   unlink: remove,
@@ -158,11 +164,13 @@ export const keys: Family = {
   flushdb(client, args) {
     checkFlush(args)
     client.engine.cleared(client.db)
+    client.engine.tracking.clearedAll()
     return OK
   },
   flushall(client, args) {
     checkFlush(args)
     for (const db of client.engine.databases) client.engine.cleared(db)
+    client.engine.tracking.clearedAll()
     return OK
   },
   swapdb: swap,
@@ -170,12 +178,19 @@ export const keys: Family = {
     const value = client.find(args[2] as string)
     return value === undefined ? null : encodingOf(value)
   },
-  'object|refcount': (client, args) => (client.find(args[2] as string) === undefined ? null : 1),
-  'object|idletime': (client, args) => (client.find(args[2] as string) === undefined ? null : 0),
+  'object|refcount'(client, args) {
+    const value = client.find(args[2] as string)
+    if (value === undefined) return null
+    return typeof value === 'string' && SHARED.test(value) && encodingOf(value) === 'int' ? SHARED_COUNT : 1
+  },
+  'object|idletime'(client, args) {
+    if (client.find(args[2] as string) === undefined) return null
+    if (client.engine.config.values.get('maxmemory-policy')?.endsWith('lfu'))
+      fail(`ERR An LFU maxmemory policy is selected, idle time not tracked. ${SWITCHING}`)
+    return 0
+  },
   'object|freq'(client, args) {
     if (client.find(args[2] as string) === undefined) return null
-    return fail(
-      'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
-    )
+    return fail(`ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${SWITCHING}`)
   },
 }

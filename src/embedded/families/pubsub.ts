@@ -14,6 +14,7 @@ function subscribe(kind: Kind, word: string): Run {
   return (client, args): Outcome => {
     if (!client.mayWait && client.resp === 2 && client.isScript)
       fail('ERR This Redis command is not allowed from script')
+    if (!client.mayWait && kind === 'shardChannels') fail("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
     for (const name of args.slice(1)) {
       client[kind].add(name)
       Channels.join(client.engine.channels[MAPS[kind]], name, client)

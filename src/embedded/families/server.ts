@@ -114,6 +114,7 @@ export const server: Family = {
   asking: () => fail('ERR This instance has cluster support disabled'),
   cluster: () => fail('ERR This instance has cluster support disabled'),
   monitor(client) {
+    if (!client.mayWait) fail("ERR MONITOR isn't allowed for DENY BLOCKING client")
     client.monitors = true
     client.engine.monitors.add(client)
     return OK

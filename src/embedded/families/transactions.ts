@@ -33,7 +33,10 @@ function exec(client: Client): Outcome {
   try {
     for (const { command, args } of queue) {
       try {
-        replies.push(run(engine, client, command, args) as Reply)
+        client.collected = []
+        const outcome = run(engine, client, command, args)
+        if (client.collected.length > 0) replies.push(...client.collected)
+        else replies.push(outcome as Reply)
       } catch (error) {
         if (!(error instanceof ReplyError)) throw error
         replies.push(error)
@@ -42,6 +45,7 @@ function exec(client: Client): Outcome {
   } finally {
     engine.depth--
     client.mayWait = mayWait
+    client.collected = undefined
   }
   return replies.map((reply) => ((reply as unknown) === LATER ? null : reply))
 }

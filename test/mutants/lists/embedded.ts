@@ -38,7 +38,40 @@ const servers = of('src/embedded/families/server.ts', USERS)
 const tracking = of('src/embedded/families/clients.ts', USERS)
 const sorted = of('src/embedded/sorted-map.ts', ['embedded/sorted-map.test.ts'])
 
+const SEVERAL = ['embedded/several-clients.test.ts']
+const keeping = of('src/embedded/tracking.ts', SEVERAL)
+const speaking = of('src/embedded/client.ts', SEVERAL)
+const prefixed = of('src/embedded/families/clients.ts', SEVERAL)
+const hanging = of('src/embedded/dispatch.ts', SEVERAL)
+const watching = of('src/embedded/engine.ts', SEVERAL)
+const access = of('src/embedded/users.ts', SEVERAL)
+const subscribing = of('src/embedded/families/pubsub.ts', SEVERAL)
+const setting = of('src/embedded/families/bits.ts', SEVERAL)
+
 export const mutants: readonly Mutant[] = [
+  keeping('one message tells of all keys of a prefix', 'if (keys) keys.add(key)', 'if (keys) keys.add(prefix)'),
+  keeping('who tracks hears that its redirection is broken', 'tracking.isBroken = true\n', ''),
+  speaking('what a command causes comes behind its reply', 'if (this.#running) this.#held', 'if (false) this.#held'),
+  speaking('a read that finds nothing is an event', "config.events.has('m') &&", 'false &&'),
+  speaking('a confirmation stands among the replies of EXEC', 'if (this.collected) return', 'if (false) return'),
+  prefixed('prefixes are added to those there are', '[...existing, ...(added', '[...(added'),
+  hanging(
+    'CLIENT CACHING lasts past commands of CLIENT',
+    "!command.name.startsWith('client|'))\n",
+    "command.name !== 'client|caching')\n",
+  ),
+  hanging('CLIENT CACHING lasts for a whole transaction', '&& !client.queue && engine.depth === 0', ''),
+  hanging(
+    'a request of a browser is hung up on',
+    'if (!command && client.outlet.close',
+    'if (false && client.outlet.close',
+  ),
+  watching('monitors see no secrets', 'withoutSecrets(command.name, args).map', 'args.map'),
+  watching('monitors see nothing of administrators', "if (command.flags.has('admin')) return\n", ''),
+  watching('who resets monitors no more', "if (monitor === client && command.name === 'reset') continue\n", ''),
+  access('each key is judged by its own use', 'const part = { ...command, keys: [spec] }', 'const part = command'),
+  subscribing('no transaction subscribes to a shard', "if (!client.mayWait && kind === 'shardChannels')", 'if (false)'),
+  setting('a bit that stays is no change', 'if (before === bit && padded === old) return before\n', ''),
   users('a pattern that reads writes nothing', "pattern[1] === 'R' ? !writes", "pattern[1] === 'R' ? true"),
   users('a pattern that writes reads nothing', ': !reads', ': true'),
   users('a hash of a password is one', 'if (isHash && !/^[0-9a-f]{64}$/.test(text)) return NO_HASH', ''),
