@@ -178,8 +178,9 @@ function judge(
     if (rule.left < count.most) {
       rule.allFreeUs = meter.wait(count, count.most)
       // A count that another limit has made lives as long as that one has said.
-      const spareUs = Math.min(count.windowUs, SPARE_US)
-      lifeUs = Math.max(lifeUs, rule.allFreeUs + spareUs, withoutPlan ? Math.floor(leftMs) * 1000 : 0)
+      const keptUs = withoutPlan ? Math.floor(leftMs) * 1000 : 0
+      const spareUs = rule.allFreeUs > 0 ? Math.min(count.windowUs, SPARE_US) : 0
+      lifeUs = Math.max(lifeUs, rule.allFreeUs + spareUs, keptUs)
     }
   }
   const ms = (timeUs: number): number => Math.min(MAX_MS, Math.max(timeUs, blockedUs) / 1000)
