@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { within } from '../../src/runtime/deadline.ts'
 import { type PendingCall, settle } from '../../src/store/tick.ts'
 import { code, handMade, turn } from './hand-made-tick.ts'
@@ -6,9 +6,9 @@ import { code, handMade, turn } from './hand-made-tick.ts'
 // The clock of a Worker stands still while it computes: a stall of the event loop is for Node alone.
 
 describe('a process that was held up', () => {
-  const block = (ms: number): void => {
-    for (const end = Date.now() + ms; Date.now() < end; );
-  }
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+  afterEach(() => void vi.useRealTimers())
+  const block = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
   it('sends what came due meanwhile, and waits for its reply', async () => {
     const { flushed, fire, read, tick } = handMade()
     const answer = read('a', Date.now() + 10)
