@@ -133,7 +133,7 @@ class RequestContext implements HttpCacheContext {
   }
 }
 
-/** A browser would keep an error that is told to last: 401 after a login, or 500 after an outage. */
+/** A browser would keep an error with a max-age: 401 after a login, or 500 after an outage. */
 function isGood({ status }: Response): boolean {
   return status < 400 || status === 404 || status === 410
 }

@@ -65,7 +65,7 @@ export class EngineClient implements Client {
   busy = false
   readonly #pending: (readonly string[])[] = []
   #running = false
-  /** What came while a command of its own ran: it goes out behind that command's reply. */
+  /** Messages that came while this client's command ran: they are sent after its reply. */
   #held: Push[] = []
 
   constructor(engine: Engine, outlet: Outlet) {

@@ -39,7 +39,7 @@ function compress(at: number, k: Words): void {
     const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
     w[i] = (w[i - 16] as number) + s0 + (w[i - 7] as number) + s1
   }
-  // One by one: destructured from an array literal they made V8 take three times as long for a block.
+  // One by one: V8 takes far longer for a block where they are destructured from an array literal.
   let a = state[0] as number
   let b = state[1] as number
   let c = state[2] as number

@@ -9,7 +9,7 @@ interface Marked extends Partial<AtomicStore> {
 
 /**
  * Marks a store that settles each call by its deadline and rejects with a `HitherError` or the reason of an abort: a cache then
- * sets no timer of its own for its calls. Returns the store.
+ * sets no timer for its calls. Returns the store.
  */
 export function endsInTime<S extends AtomicStore>(store: S): S {
   return Object.assign(store, { [OWN]: { ...store } })

@@ -15,8 +15,8 @@ export interface Resend {
 
 /**
  * What is sent again is decided by its effect alone: after a lost reply, reads, deletes and operations marked `repeat`,
- * up to five times before their deadline, with jittered back-off; nothing else. `toOutage`: what a call rejects with for an error that is none
- * of hither.
+ * up to five times before their deadline, with jittered back-off; nothing else. `toOutage`: what a call rejects with for an
+ * error that is none of hither.
  */
 export function createResend(onResend: () => void, toOutage: (error: unknown) => unknown = itself): Resend {
   const pauses = new Set<() => void>()

@@ -106,8 +106,8 @@ for (const [name, open] of Object.entries(ways)) {
       await here.close()
       await expect(waiting).rejects.toMatchObject({ code: 'CLOSED' })
       // Those of the load that runs and of the one that waits are gone.
-      // Not by `vi.waitFor`, which has timers of its own.
-      for (let i = 0; i < 200 && timers() > before - 2; i++) await pause(10)
+      // Not by `vi.waitFor`, whose timers would be counted.
+      for (let i = 0; i < 100 && timers() > before - 2; i++) await pause(10)
       expect(timers()).toBeLessThanOrEqual(before - 2)
       resolve('value')
       expect(await Promise.all([running, other])).toEqual(['value', 'value'])

@@ -23,7 +23,7 @@ export interface Outside {
   remove(): void
 }
 
-/** Installs the tarball, as a release would pack it, in a folder of its own. */
+/** Installs the tarball, as a release would pack it, in an empty folder. */
 export async function installOutside(): Promise<Outside> {
   const home = mkdtempSync(join(tmpdir(), 'hither-package-'))
   const folder = join(home, 'outside')

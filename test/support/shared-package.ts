@@ -64,7 +64,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     desk.close()
     desk.closeAllConnections()
-    await packing?.catch(() => {})
+    // Who asked has been told of a failure.
+    await Promise.allSettled([packing])
     if (home) await rm(home, { recursive: true, force: true })
   }
 }

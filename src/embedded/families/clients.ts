@@ -7,7 +7,7 @@ import { SYNTAX } from './strings.ts'
 
 const overlap = (a: string, b: string): boolean => a.startsWith(b) || b.startsWith(a)
 
-/** Each change is told of once: no prefix may begin with another. Throws error replies. */
+/** No prefix may begin with another, since a change would then be sent twice. Throws error replies. */
 function checkPrefixes(prefixes: readonly string[], existing: readonly string[]): void {
   const tail = 'Prefixes for a single client must not overlap.'
   prefixes.forEach((prefix, i) => {
