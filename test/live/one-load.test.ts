@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { whyNoGarnet } from '../support/garnet.ts'
-import { isSoak } from '../support/rounds.ts'
+import { isSoak, rounds } from '../support/rounds.ts'
 import { seedOfTheDay } from '../support/seed.ts'
 import type { Stampede } from './support/agent.ts'
 import { type Child, startChild } from './support/children.ts'
@@ -9,6 +9,8 @@ import { type SharedWay, sharedWays } from './support/ways.ts'
 // Real processes, each with a cache and a connection of its own.
 
 const CALLERS = 1000
+/** Keys that four processes ask for, each 64 of them in another order. */
+const KEYS = rounds({ quick: 192, soak: 10_240 })
 const START_MS = 300
 const STORE_MS = 5000
 /** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
@@ -57,6 +59,16 @@ for (const name of [...OFTEN, 'Cluster, own TCP', 'Garnet'] as const) {
         }
       }, 60_000)
     }
+    it(`of each of ${KEYS} keys, by 4 processes`, async () => {
+      const atMs = Date.now() + START_MS
+      const sweeps = children.slice(0, 4).map(({ agent }, i) => agent.sweep('sweep', KEYS, atMs, 16 * i))
+      const swept = await Promise.all(sweeps)
+      const runs = swept.map((each) => each.runs)
+      console.log(`${name}: ${KEYS} keys, loads by process: ${runs.join(', ')}`)
+      expect(runs.reduce((a, b) => a + b)).toBe(KEYS)
+      expect(swept.map(({ wrong }) => wrong)).toEqual([0, 0, 0, 0])
+      expect(runs.filter((own) => own > 0).length).toBeGreaterThan(1)
+    }, 600_000)
     if (isShort) return
     it('by a loader that is slower than every guard, and its value is stored', async () => {
       expectOne('slow', await slow)
