@@ -74,7 +74,7 @@ async function load(engine: Engine, forwarded: Forwarded): Promise<Response> {
   const shares = mayShare(plan, story)
   const flight = shares && !REQUEST_SCOPED ? engine.flights.get(key) : undefined
   if (flight) {
-    flight.isAwaited = true
+    flight.join()
     const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
@@ -102,8 +102,8 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
-    const isAwaited = (): boolean => flight.isAwaited
-    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone: flight.settle, isAwaited })
+    const { awaited, settle: onDone } = flight
+    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone, awaited })
   } catch (error) {
     flight.settle(undefined)
     throw error
@@ -152,7 +152,7 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     if (begun.role === 'waits' || begun.role === 'behind') return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
-    const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, isAwaited: () => true }
+    const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }
     const response = await fetchAndKeep(task)
     // Read to its end: it is stored on its way.
     await response.body?.pipeTo(new WritableStream())

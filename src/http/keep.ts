@@ -98,8 +98,8 @@ export interface Passing extends Accepted {
   readonly response: Response
   /** Told what was stored; undefined: nothing. */
   onStored(stored: StoredResponse | undefined, error?: unknown): void
-  /** Whether others wait for it. */
-  isAwaited(): boolean
+  /** Resolves once others wait for it. */
+  readonly awaited: Promise<void>
 }
 
 /**
@@ -149,7 +149,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
       await put(body, bytes)
     },
     onLost: (error) => onStored(undefined, error),
-    mayReadOn: passing.isAwaited,
+    awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })
 }

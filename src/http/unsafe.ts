@@ -107,6 +107,6 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
     control,
     verdict,
     onStored() {},
-    isAwaited: () => false,
+    awaited: new Promise(() => {}),
   })
 }

@@ -134,6 +134,8 @@ export const mutants: readonly Mutant[] = [
   ),
   storage('nor what was ended in the same moment', 'endOf(text) >= startUs', 'endOf(text) > startUs', SAME_MOMENT),
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
+  body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
+  body('not without bound', '< AWAITED_BYTES', '< Infinity'),
   body('a small body is read ahead of its client', '{ highWaterMark: INLINE_BYTES,', '{ highWaterMark: 0,'),
   body(
     'which has what came before it was cut',

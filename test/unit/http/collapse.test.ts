@@ -34,18 +34,21 @@ describe('requests for the same at once', () => {
     expect([origin.asked.length, new Set(seen.map(({ body }) => body)).size]).toEqual([1, 1])
     expect(seen.filter(({ story }) => story.includes('collapsed')).length).toBe(19)
   })
-  it.each([1, 2])('ask the origin once where no client has read its body yet, in %i processes', async (processes) => {
-    const { origin, open } = held(fresh)
+  it.each([
+    ['a small one, in 1 process', 10, 1],
+    ['a small one, in 2 processes', 10, 2],
+    ['a large one', 300_000, 1],
+  ])('ask the origin once where no client has read its body yet: %s', async (_, length, processes) => {
+    const origin = createOrigin()
+    const body = 'x'.repeat(length)
+    origin.answers((_, count) => new Response(`${count} ${body}`, { headers: fresh }))
     const store = memoryStore()
     const caches = Array.from({ length: processes }, () => cacheOf({ store }))
-    const all = Array.from({ length: 10 }, (_, i) =>
-      (caches[i % processes] as (typeof caches)[0])(new Request(URL_A), origin),
-    )
-    await tick()
-    open()
-    const responses = await Promise.all(all)
+    const ask = (i: number): Promise<Response> =>
+      (caches[i % processes] as (typeof caches)[0])(new Request(URL_A), origin)
+    const responses = await Promise.all(Array.from({ length: 10 }, (_, i) => ask(i)))
     expect(origin.asked.length).toBe(1)
-    expect(new Set(await Promise.all(responses.map((each) => each.text())))).toEqual(new Set(['1 ']))
+    expect(new Set(await Promise.all(responses.map((each) => each.text())))).toEqual(new Set([`1 ${body}`]))
   })
   it('of two processes ask the origin once', async () => {
     const { origin, open } = held(fresh)
@@ -136,24 +139,39 @@ describe('requests for the same at once', () => {
     const [first, second] = await Promise.allSettled([get(cache, origin), get(cache, origin)])
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled'])
   })
+  const inPieces = (text: string, pieces: number, last: string): Response => {
+    let left = pieces
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left < 0) controller.close()
+        else controller.enqueue(new TextEncoder().encode(left > 0 ? text : last))
+        left--
+      },
+    })
+    return new Response(body, { headers: fresh })
+  }
+  it('have a body that its first client does not read, or reads no further', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    const piece = 'x'.repeat(40_000)
+    origin.answers((_, count) => inPieces(piece, 5, `${count}`))
+    const first = await cache(new Request(URL_A), origin)
+    const others = [get(cache, origin), get(cache, origin)]
+    await tick()
+    const reader = (first.body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await reader.cancel()
+    for (const { body } of await Promise.all(others)) expect(body).toBe(`${piece.repeat(5)}1`)
+    expect(origin.asked.length).toBe(1)
+  })
   it('do not hang when the first client does not read what is too large to be read ahead', async () => {
     const cache = cacheOf({ collapseTimeout: '50ms' })
     const origin = createOrigin()
-    const piece = 'x'.repeat(40_000)
-    origin.answers((_, count) => {
-      const pieces = [piece, piece, `${count}`].map((each) => new TextEncoder().encode(each)).values()
-      const body = new ReadableStream<Uint8Array>({
-        pull(controller) {
-          const { done, value } = pieces.next()
-          if (done) controller.close()
-          else controller.enqueue(value)
-        },
-      })
-      return new Response(body, { headers: fresh })
-    })
+    const piece = 'x'.repeat(400_000)
+    origin.answers((_, count) => inPieces(piece, 4, `${count}`))
     const first = await cache(new Request(URL_A), origin)
-    expect((await get(cache, origin)).body).toBe(`${piece}${piece}2`)
-    expect((await see(first)).body).toBe(`${piece}${piece}1`)
+    expect((await get(cache, origin)).body).toBe(`${piece.repeat(4)}2`)
+    expect((await see(first)).body).toBe(`${piece.repeat(4)}1`)
   })
   it('have what came of a body before it was cut, also of one that is read ahead', async () => {
     const origin = createOrigin()
