@@ -8,7 +8,8 @@ const MOST = 10_000
 /**
  * One sorted set for all limits: a member for each call that was allowed, the total before it and its cost, scored by its
  * moment; and `b`, scored by the end of a block, less than 0. A key of another type, a newest member of another form and a
- * set too large to be a log count as absent, and go when something is taken.
+ * set too large to be a log count as absent, and go when something is taken. The size is asked for only where the totals of
+ * oldest and newest do not bound it: each entry costs 1 at the least.
  *
  * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
  */
@@ -43,18 +44,19 @@ local function add(limit, cost)
    local ended_us = now_us - limit.kept_us
    put(cost)
    if is_blocked or oldest_us <= ended_us then redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(ended_us)) end
+  elseif cost < 0 then
+   local gone = {}
+   while cost < 0 and member and #gone <= ${MOST} do
+    gone[#gone + 1] = member
+    cost = cost + taken
+    if cost > 0 then
+     taken = cost
+     put(cost)
+    else newest_us, before, taken, member = entry(-1 - #gone) end
+    if not newest_us then newest_us, before, taken = 0, 0, 0 end
+   end
+   for _, each in ipairs(gone) do redis.call('ZREM', key, each) end
   end
-  local gone = {}
-  while cost < 0 and member and #gone <= ${MOST} do
-   gone[#gone + 1] = member
-   cost = cost + taken
-   if cost > 0 then
-    taken = cost
-    put(cost)
-   else newest_us, before, taken, member = entry(-1 - #gone) end
-   if not newest_us then newest_us, before, taken = 0, 0, 0 end
-  end
-  for _, each in ipairs(gone) do redis.call('ZREM', key, each) end
  end
  local total = before + taken
  if counted < 0 or not limit.total_before then
@@ -83,11 +85,13 @@ local lowest = redis.pcall('ZRANGE', key, '0', '0', 'WITHSCORES')
 foreign = lowest.err and is_foreign(lowest)
 if lowest.err and not foreign then return lowest end
 is_blocked = lowest[1] == 'b'
-unsound = foreign or is_blocked and lowest[2] + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
+unsound = foreign or is_blocked and lowest[2] + 0 > 0
 blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
 oldest_us, oldest, counted = (lowest[2] or 0) + 0, lowest[1], 0
 newest_us, before, taken, member = 0, 0, 0
 if not unsound then newest_us, before, taken, member = entry('-1') end
+local held = newest_us and oldest and before + taken - (oldest:match('^%d+') or 1 / 0) or 0
+if (held < 0 or held > ${MOST}) and redis.call('ZCARD', key) > ${MOST + 1} then newest_us = nil end
 if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
 ${EACH}
  limit.total_before = nil
