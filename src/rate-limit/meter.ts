@@ -89,7 +89,7 @@ local deciding, deciding_left, deciding_wait_us, all_free_us`
 
 /** `read` and `text_of` where a limit has two numbers. Text can be no longer than `text_end` says. */
 export const TWO_NUMBERS = `
-local text_end = whole(18 + #limits * 35)
+local text_end = ('%.0f'):format(18 + #limits * 35)
 local function read(limit, text, position)
  local first, second, next_position = text:match('^(%d+) (%d+) ?;()', position)
  if not first or #first > 16 or #second > 16 then return end
@@ -99,7 +99,7 @@ end
 local function text_of(limit) return whole(limit[1]) .. ' ' .. whole(limit[2]) .. ' ;' end`
 
 export const THREE_NUMBERS = `
-local text_end = whole(18 + #limits * 52)
+local text_end = ('%.0f'):format(18 + #limits * 52)
 local function read(limit, text, position)
  local first, second, third, next_position = text:match('^(%d+) (%d+) (%d+) ?;()', position)
  if not first or #first > 16 or #second > 16 or #third > 16 then return end

@@ -10,7 +10,7 @@ const MOST_NUMBERS = 66
 const lua = `${START}
  limits[#limits + 1] = { most = most, window_us = window_us, bucket_us = window_us / extra }
 end
-local text_end = whole(18 + #limits * 1123)
+local text_end = ('%.0f'):format(18 + #limits * 1123)
 local function read(limit, text, position)
  local numbers, next_position = text:match('^([%d ]*);()', position)
  if not numbers then return end
