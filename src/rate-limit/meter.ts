@@ -163,9 +163,9 @@ if changed and life_us == 0 then redis.call('DEL', key) elseif changed then`
 
 /** Writes text, and answers. */
 export const SAVE_TEXT = `
- local state = ''
+ local state = 'r' .. whole(blocked_until_us) .. ';'
  for i = 1, #limits do state = state .. text_of(limits[i]) end
- redis.call('SET', key, 'r' .. whole(blocked_until_us) .. ';' .. state, 'PX', whole(life_ms))
+ redis.call('SET', key, state, 'PX', whole(life_ms))
 end
 return reply`
 
