@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { checkCodec, checkFunction, checkNames, checkSchema, checkSignal, checkWhole } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
@@ -65,6 +65,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   checkNames('channel', options, ['schema'])
   const { codec, namespace = 'hither' } = space
   const { schema } = options
+  checkCodec(codec)
+  checkSchema(schema)
   const full = storedKey(checkNamespace(namespace), name)
   const { publish, listen } = wayOf(space.store)
   // UTF-8 makes another name of half a surrogate pair: no message, and no word that it has subscribed, would come back.
@@ -88,7 +90,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])
       const { signal, maxQueued = 1000, onInvalid } = options
       checkWhole(maxQueued, 'maxQueued', 1)
-      signal?.throwIfAborted()
+      checkFunction(onInvalid, 'onInvalid')
+      checkSignal(signal)
       const inbox = createInbox<string>(maxQueued)
       const listening = listen(full, inbox.add, inbox.lose, inbox.fail)
       // Whoever awaits `ready`, or the next item, gets the error.
