@@ -145,6 +145,13 @@ describe('an option that makes no sense is refused by a code:', () => {
     expect(accepted.join(' ')).toBe([...ODD.keys()].filter((name) => sense.split(' ').includes(name)).join(' '))
     for (const code of said.values()) expect(code).toMatch(/^(accepted|INVALID_[A-Z]+|UNSUPPORTED)$/)
   })
+  it('a codec without a method', () => {
+    for (const codec of [
+      { mark: 'A', encode: String },
+      { mark: 'A', decode: String },
+    ] as never[])
+      expect(() => hash({ ...space, codec }, 'a')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
   it('a codec without a mark, whose text nobody could read again', () => {
     const codec = { encode: String, decode: String } as never
     const code = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
