@@ -154,7 +154,13 @@ async function collect<P extends readonly unknown[]>(
   } as Batch)
   isOpen = false
   if (!Array.isArray(built)) throw notCalls()
-  const results = Promise.all(built as readonly unknown[])
+  // The first error by the order of the calls, not by the time at which each has rejected.
+  const results = Promise.allSettled(built as readonly unknown[]).then((all) =>
+    all.map((one) => {
+      if (one.status === 'rejected') throw one.reason
+      return one.value
+    }),
+  )
   // They are awaited once everything is sent.
   results.catch(() => {})
   const ready = Promise.all(collected.map(({ args }) => args))

@@ -48,6 +48,11 @@ export const mutants: readonly Mutant[] = [
   place('an infinite score is written as the server reads it', "score === NEVER ? '+inf' :", ''),
   place('and is read so', "reply === '-inf' ? -NEVER :", ''),
   hash('a codec of one’s own hides numbers', '      place.checkNumeric()\n', ''),
+  batch(
+    'the first error of a batch is that of its first call',
+    'Promise.allSettled(built as readonly unknown[]).then((all) =>',
+    'Promise.all((built as readonly Promise<unknown>[]).map(async (one) => ({ status: "fulfilled", value: await one }) as PromiseSettledResult<unknown>)).then((all) =>',
+  ),
   batch('a batch that was sent takes no call', '  isOpen = false\n', ''),
   batch('a call that is refused keeps the others from being sent', 'Promise.all([ready, ...unsent])', 'ready'),
   batch(

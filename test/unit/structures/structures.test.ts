@@ -218,6 +218,14 @@ describe('structures', () => {
     await hash(space, '\ud800').size()
     expect(sent).toHaveLength(1)
   })
+  it('of several errors the first by the order of the calls is thrown, however late it comes', async () => {
+    const { space } = spaceOf((args) => {
+      throw new StoreRejectedError(`${args[0]}`, 'ERR')
+    })
+    /** `incrementBy` rejects some microtasks after `has`. */
+    const call = batch(space, (all) => [all.hash('k').incrementBy('f', 1), all.set('k').has(1)])
+    await expect(call).rejects.toMatchObject({ command: 'HINCRBY' })
+  })
   it('a call that needs no command is no reason to send none', async () => {
     const { space, sent } = spaceOf(() => 1)
     expect(await batch(space, (all) => [all.hash('k').setMany([]), all.hash('k').size()])).toEqual([0, 1])
