@@ -58,6 +58,7 @@ export function durableObjectStore(
     maxValueBytes: MAX_VALUE,
     clock: 'client',
     consistency: 'strong',
+    readsApart: true,
   }
   let closed = false
   const check = (keys: readonly string[]): void => {

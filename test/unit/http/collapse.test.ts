@@ -1,5 +1,5 @@
 import { memoryStore } from 'hither/memory'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, type Fields, get, see, URL_A } from './support.ts'
 
 const fresh = { 'cache-control': 'max-age=60' }
@@ -18,6 +18,10 @@ function held(fields: Fields) {
   })
   return { origin, open: () => open() }
 }
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 describe('requests for the same at once', () => {
   it('ask the origin once', async () => {
@@ -39,6 +43,37 @@ describe('requests for the same at once', () => {
     const seen = await Promise.all(all)
     expect([origin.asked.length, seen[0]?.body]).toEqual([1, seen[1]?.body])
   })
+  it.each(['cold', 'stale'])(
+    'ask once where one is stored between the look of another and its question: %s',
+    async (what) => {
+      const store = memoryStore()
+      const { promise: free, resolve: go } = Promise.withResolvers<void>()
+      const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+      const slow: typeof store = {
+        ...store,
+        async run(...args) {
+          if (args[0].name === 'http.begin') {
+            ask()
+            await free
+          }
+          return store.run(...args)
+        },
+      }
+      const origin = createOrigin()
+      origin.answers((_, count) => new Response(`${count}`, { headers: fresh }))
+      const first = cacheOf({ store })
+      if (what === 'stale') {
+        await get(first, origin)
+        vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ['Date'] })
+      }
+      const late = get(cacheOf({ store: slow }), origin)
+      await asked
+      const { body } = await get(first, origin)
+      go()
+      expect([(await late).body, (await late).story.includes('collapsed')]).toEqual([body, true])
+      expect(origin.asked.length).toBe(what === 'stale' ? 2 : 1)
+    },
+  )
   it.each([
     ['private', { 'cache-control': 'private, max-age=60' }],
     ['not stored', { 'cache-control': 'no-store' }],
