@@ -127,7 +127,6 @@ const cases: readonly Case[] = [
     takes: (onInvalid) => channel({ store }, 'a').subscribe({ onInvalid }),
     sense: `${NONE} function`,
   },
-  { what: 'clock of a store in memory', takes: (now) => memoryStore({ now }), sense: `${NONE} function` },
   { what: 'an embedded store', takes: (options) => embeddedStore(options), sense: '{} promise' },
   { what: 'its clock', takes: (now) => embeddedStore({ now }), sense: `${NONE} function` },
   { what: 'its Lua', takes: (lua) => embeddedStore({ lua }), sense: `${NONE} function` },

@@ -15,7 +15,6 @@ const sorted = of('src/structures/sorted-set.ts', UNIT)
 const stream = of('src/structures/stream.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
 const http = of('src/http/create-http-cache.ts', UNIT)
-const memory = of('adapters/memory/index.ts', UNIT)
 const embedded = of('src/embedded/index.ts', UNIT)
 const config = of('src/embedded/config.ts', UNIT)
 const idempotency = of('adapters/hono/idempotency.ts', UNIT)
@@ -71,7 +70,6 @@ export const mutants: readonly Mutant[] = [
     "onError !== undefined && typeof onError !== 'function'",
     '!scope',
   ),
-  memory('a clock is a function', "  checkFunction(options.now, 'now')\n", ''),
   embedded('a clock of the engine is a function', 'checkFunction(options[name], name)', 'void name'),
   embedded('a bound of the engine is a number', 'if (value !== undefined) checkWhole', 'if (value === 0.5) checkWhole'),
   config(
