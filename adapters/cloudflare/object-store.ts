@@ -1,4 +1,12 @@
-import { type Arg, type AtomicStore, HitherError, type Operation, type Reply, type StoreTraits } from 'hither'
+import {
+  type Arg,
+  type AtomicStore,
+  HitherError,
+  type Operation,
+  type Reply,
+  type StoreTraits,
+  type WithoutChannels,
+} from 'hither'
 import type { HitherObject, StoredEntry } from './hither-object.ts'
 import { checkNames } from './options.ts'
 
@@ -28,7 +36,10 @@ const ATTEMPTS = 100
  * reads, decides, and writes if nothing has changed, by this isolate's clock. Throws `INVALID_ARGUMENT`. Rejects
  * `STORE_UNAVAILABLE` for what the platform says, with `maybeExecuted` for a write.
  */
-export function durableObjectStore(namespace: ObjectNamespace, options: DurableObjectStoreOptions = {}): AtomicStore {
+export function durableObjectStore(
+  namespace: ObjectNamespace,
+  options: DurableObjectStoreOptions = {},
+): AtomicStore & WithoutChannels {
   checkNames('durableObjectStore', options, ['shards'])
   const { shards = 1 } = options
   if (typeof namespace?.idFromName !== 'function') {

@@ -4,7 +4,7 @@ import { utf8Length } from '../../src/protocol/text.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
-import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 import { type Client, createClient, isHashedName, type Place } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
@@ -16,7 +16,8 @@ import { deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
 
 export type { MemcachedStoreOptions } from './options.ts'
 
-export interface MemcachedStore extends AtomicStore {
+export interface MemcachedStore extends AtomicStore, WithoutChannels {
+  readonly traits: WithoutChannels['traits']
   readonly getBytes: NonNullable<AtomicStore['getBytes']>
   readonly setBytes: NonNullable<AtomicStore['setBytes']>
   readonly part: NonNullable<AtomicStore['part']>

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFunction, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground } from '../runtime/background.ts'
@@ -56,6 +56,10 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
   if (cacheStatus !== false && !/^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus))
     throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
   checkRules(rules)
+  if (near !== undefined && typeof near?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
+  if (hosts !== undefined && !isNames(hosts)) throw invalid('hosts is a list of host names')
+  if (!Array.isArray(layers)) throw invalid('layers is a list')
+  checkFunction(onEvent, 'onEvent')
   const keys = createKeys(checkNamespace(namespace))
   const background = createBackground()
   const storage = createStorage({
@@ -114,6 +118,10 @@ async function purgeLayers(layers: readonly PurgeLayer[], tags: readonly string[
     const cause = one.status === 'fulfilled' ? one.value : one.reason
     if (!isDone) throw new HitherError('STORE_REJECTED', 'a cache in front was not purged', { cause, retryable: true })
   }
+}
+
+function isNames(hosts: unknown): boolean {
+  return Array.isArray(hosts) && hosts.every((host) => typeof host === 'string')
 }
 
 function checkRules(rules: readonly HttpRule[]): void {
