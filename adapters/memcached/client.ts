@@ -2,6 +2,7 @@ import { HitherError } from '../../src/errors.ts'
 import { toBase64Url } from '../../src/protocol/digest.ts'
 import { now } from '../../src/runtime/clock.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
+import { bytesOf } from './bytes.ts'
 import { call } from './calls.ts'
 import { createLink, type Link } from './link.ts'
 import type { Checked } from './options.ts'
@@ -50,5 +51,5 @@ export const isHashedName = (name: string): boolean => name.startsWith(HASHED) &
 
 /** Under what a key is stored that is too long for a command. The key itself is kept beside the value. */
 async function hashedName(key: string): Promise<string> {
-  return `${HASHED}${toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key))))}`
+  return `${HASHED}${toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(key))))}`
 }

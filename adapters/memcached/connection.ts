@@ -2,7 +2,7 @@ import { openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
-import type { MemcachedAddress } from './address.ts'
+import { loginOf, type MemcachedAddress } from './address.ts'
 import { createPipeline } from './pipeline.ts'
 import { createReplyReader } from './replies.ts'
 import { type Request, unauthorized, unavailable } from './request.ts'
@@ -124,8 +124,7 @@ export function openConnection(
       onOpen() {
         if (!address.username) return begin()
         // Alone: what is written behind a password that is refused makes some servers reset the connection, and that word is lost.
-        const secret = new TextEncoder().encode(`${address.username} ${address.password}`)
-        socket.write([`set login 0 0 ${secret.length}\r\n`, secret, '\r\n'])
+        socket.write(loginOf(address))
       },
       onData(bytes) {
         on.heardAt = now()

@@ -21,12 +21,6 @@ export function frame(endMs: number, hashedKey: string): string {
   return `${endMs.toString(36)} ${utf8Length(hashedKey)} ${hashedKey}`
 }
 
-const encoder = new TextEncoder()
-/** The bytes of a text in UTF-8. */
-export function bytesOf(text: string): Uint8Array {
-  return encoder.encode(text)
-}
-
 /** The whole key of a framed item; empty where it was not hashed. */
 export function hashedKeyOf(bytes: Uint8Array, from: number, to: number): string {
   const first = bytes.indexOf(0x20, from)

@@ -7,8 +7,9 @@ import { soon } from '../../src/runtime/per-tick.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
+import { bytesOf, joined } from './bytes.ts'
 import { type Client, createClient, isHashedName } from './client.ts'
-import { bytesOf, FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
+import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
 import type { Reply as Line } from './replies.ts'
 import { type Command, late, type Place } from './request.ts'
@@ -79,7 +80,9 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     at(key, limits, false, (place) => {
       const nowMs = now()
       const { hashedKey } = place
-      const body = hashedKey ? joined(frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey), value) : value
+      const body = hashedKey
+        ? joined([bytesOf(frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey)), value])
+        : value
       const stored = { ttl: wireTtl(ttlMs, nowMs), flags: hashedKey ? FRAMED : 0, only: undefined }
       const flags = setFlags(body.length, stored)
       return client.ask(place, { verb: 'ms', flags, body, effect: 'once', read: checkStored }, limits)
@@ -203,12 +206,4 @@ function wholeName(client: Client, name: string, server: number, limits: CallLim
   const read: Command<string>['read'] = ({ code, flags, bytes, from, to }) =>
     (code === 'VA' && flags === FRAMED && hashedKeyOf(bytes, from, to)) || name
   return client.ask(placeAt(name, server), { ...READ, read }, limits)
-}
-
-function joined(text: string, value: Uint8Array): Uint8Array {
-  const start = bytesOf(text)
-  const whole = new Uint8Array(start.length + value.length)
-  whole.set(start)
-  whole.set(value, start.length)
-  return whole
 }

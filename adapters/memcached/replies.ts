@@ -1,5 +1,6 @@
 import { decodeText } from '#socket'
 import { HitherError } from '../../src/errors.ts'
+import { joined } from './bytes.ts'
 import { OPAQUE_DIGITS } from './encoder.ts'
 import type { WireKey } from './wire.ts'
 
@@ -106,6 +107,8 @@ function readLine(reply: Reading, start: number, { place: { text, flag }, opaque
   reply.code = 'VA'
   reply.size = 0
   reply.flags = -1
+  reply.seconds = -1
+  reply.cas = ''
   if (isValue) {
     const from = at + 1
     at = pastDigits(bytes, from)
@@ -167,16 +170,6 @@ function number(bytes: Uint8Array, from: number, to: number): number {
   let value = 0
   for (let at = from; at < to; at++) value = value * 10 + (bytes[at] as number) - ZERO
   return value
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function bad(what: string): HitherError {

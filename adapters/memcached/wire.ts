@@ -1,5 +1,6 @@
 import { HitherError } from '../../src/errors.ts'
 import { toBase64 } from '../../src/protocol/base64.ts'
+import { bytesOf } from './bytes.ts'
 
 // Every argument of a command is checked here: no key, value or number becomes another command, or another flag.
 
@@ -19,7 +20,7 @@ export interface WireKey {
 export function wireKey(key: string): WireKey | undefined {
   if (key.length <= MAX_WIRE_KEY && /^[!-~]+$/.test(key)) return { text: key, flag: '' }
   if (key === '' || key.length > MAX_WIRE_KEY) return undefined
-  const text = toBase64(new TextEncoder().encode(key))
+  const text = toBase64(bytesOf(key))
   return text.length <= MAX_WIRE_KEY ? { text, flag: ' b' } : undefined
 }
 
