@@ -47,6 +47,7 @@ export function durableObjectStore(namespace: ObjectNamespace, options: DurableO
     maxValueBytes: MAX_VALUE,
     clock: 'client',
     consistency: 'strong',
+    readsApart: true,
   }
   let closed = false
   const check = (keys: readonly string[]): void => {

@@ -2,7 +2,7 @@ import { randomId } from '../runtime/random.ts'
 import type { Chunks } from './chunks.ts'
 import { inlineBody, type StoredBody } from './entry.ts'
 
-/** Largest body that is kept with its response. */
+/** Largest body that is kept with its response, and how far a body is read ahead of its client. */
 const INLINE_BYTES = 32_768
 
 export interface Keeping {
@@ -81,8 +81,9 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
 }
 
 /**
- * Passes a body on while it is collected, at the client's pace. It is stored before the client sees its end, so that what the
- * client asks next finds it. A body that is cut, too long or too short is never stored; the client sees it as it came.
+ * Passes a body on while it is collected, at the client's pace: others wait for its end, so that a small one is read at once,
+ * whatever its client does. It is stored before the client sees its end, so that what the client asks next finds it. A body
+ * that is cut, too long or too short is never stored; the client sees it as it came.
  */
 export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): ReadableStream<Uint8Array> {
   const reader = source.getReader()
@@ -138,12 +139,19 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
       throw error
     }
   }
+  let failure: { readonly error: unknown } | undefined
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const bytes = await step()
-        if (bytes) controller.enqueue(bytes)
-        if (!bytes || whole) controller.close()
+        try {
+          const bytes = failure ? undefined : await step()
+          if (bytes) controller.enqueue(bytes)
+          if (!failure && (!bytes || whole)) controller.close()
+        } catch (error) {
+          failure = { error }
+        }
+        // Not before the client has what came before it.
+        if (failure && controller.desiredSize === INLINE_BYTES) throw failure.error
       },
       async cancel(reason) {
         if (lost || whole || !keeping.mayReadOn()) {
@@ -158,6 +166,6 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
         keeping.background(drain().catch(() => {}))
       },
     },
-    { highWaterMark: 0 },
+    { highWaterMark: INLINE_BYTES, size: ({ byteLength }) => byteLength },
   )
 }

@@ -110,7 +110,10 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
   }
 }
 
-/** Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored. */
+/**
+ * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
+ * where it did both between this one's look and its question.
+ */
 async function begin(
   engine: Engine,
   plan: Plan,
@@ -118,12 +121,14 @@ async function begin(
 ): Promise<StoredResponse | { readonly fetching: Fetching | undefined }> {
   const endMs = elapsedMs() + engine.collapseTimeoutMs
   try {
+    let { seenUs } = plan
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
-      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs)
-      if (fetching.role !== 'waits') return { fetching }
-      await sleep(pauseMs * (0.5 + random()))
-      const { stored } = await look(engine, plan)
+      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs ? seenUs : undefined)
+      if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching }
+      if (fetching.role === 'waits') await sleep(pauseMs * (0.5 + random()))
+      const { stored, plan: found } = await look(engine, plan)
       if (stored && isUsable(engine, stored, plan)) return stored
+      seenUs = found.seenUs
     }
   } catch (error) {
     engine.tell({ type: 'store-error', error })
@@ -143,8 +148,8 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const again = new Request(request.url, { headers, redirect: 'manual' })
     const next = context.refresh || plan.next
     const inner: Plan = { ...plan, request: again, next }
-    const begun = await engine.storage.begin(plan.place, true)
-    if (begun.role === 'waits') return
+    const begun = await engine.storage.begin(plan.place, plan.seenUs)
+    if (begun.role === 'waits' || begun.role === 'behind') return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
     const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, isAwaited: () => true }

@@ -84,7 +84,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
     await storage.setQueryRule(place, field, lifeMs)
     if (search !== place.search) {
       place = await engine.placeOf(place.origin + place.path + search, place.extra)
-      await storage.begin(place, false)
+      await storage.begin(place)
       // It is stored elsewhere: nobody is to wait for it here.
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
