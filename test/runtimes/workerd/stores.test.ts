@@ -6,9 +6,10 @@ import {
   kvStore,
   type ObjectNamespace,
 } from '../../../adapters/cloudflare/index.ts'
+import { createCache as createMiniCache } from '../../../src/cache/mini.ts'
 import { createCache } from '../../../src/index.ts'
 import { createLocks } from '../../../src/lock/index.ts'
-import { testCounter } from '../../../src/testing/index.ts'
+import { describeStore, testCounter } from '../../../src/testing/index.ts'
 
 const { KV, HITHER } = env as { readonly KV: KvNamespace; readonly HITHER: ObjectNamespace }
 
@@ -44,6 +45,21 @@ describe('a Durable Object as a store', () => {
     expect(await locks.acquire('a', { wait: 0 })).toBe(undefined)
     expect(await lock?.release()).toBe(true)
   })
+  it('keeps a cache of few verbs, whose steps are left to the store', async () => {
+    const cache = createMiniCache({ store, namespace: 'mini', ttl: '1m', storeTimeout: '20s' })
+    expect(await cache.getOrSet('k', () => 1)).toBe(1)
+    expect(await cache.getOrSet('k', () => 2)).toBe(1)
+  })
+})
+
+describeStore({ describe, it, afterAll }, 'Durable Objects', {
+  open: () => durableObjectStore(HITHER, { shards: 2, timeoutMs: 20_000 }),
+  elapse: (ms) => new Promise((done) => setTimeout(done, ms)),
+  skip: {
+    'carries bytes whole': 'it keeps text alone',
+    'reads a foreign type as absent, alone and in a batch': 'it has values of one type',
+    'writes 10,000 in one tick': 'each is a call of its own, and workerd takes 20 s for so many',
+  },
 })
 
 describe("Workers' KV as a store", () => {
