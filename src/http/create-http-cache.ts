@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
-import { toMs } from '../protocol/duration.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground } from '../runtime/background.ts'
 import type { Engine } from './engine.ts'
@@ -56,6 +56,9 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
   if (cacheStatus !== false && !/^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus))
     throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
   checkRules(rules)
+  const hasLayers = Array.isArray(layers) && layers.every((layer) => typeof layer?.purge === 'function')
+  if (!hasLayers || !isTexts(hosts) || !/^(undefined|function)$/.test(typeof onEvent))
+    throw invalid('hosts is a list of names, layers one of caches with purge, onEvent a function')
   const keys = createKeys(checkNamespace(namespace))
   const background = createBackground()
   const storage = createStorage({
@@ -116,13 +119,22 @@ async function purgeLayers(layers: readonly PurgeLayer[], tags: readonly string[
   }
 }
 
+const isTexts = (list: unknown): boolean =>
+  list === undefined || (Array.isArray(list) && list.every((one) => one && typeof one === 'string'))
+
 function checkRules(rules: readonly HttpRule[]): void {
   if (!Array.isArray(rules)) throw invalid('rules is a list')
   for (const rule of rules) {
     checkNames('a rule', rule, RULE)
     const { ttlMs } = timesOf(rule)
     if (ttlMs !== undefined && ttlMs < 1) throw invalid('ttl is more than 0')
-    const { match, key, bypass } = rule
+    const { match, key, bypass, vary, tags, ignoreQuery, cookies, negative = {} } = rule
+    for (const list of [vary, ignoreQuery, cookies, typeof tags === 'function' ? [] : tags])
+      if (!isTexts(list)) throw invalid('vary, tags, ignoreQuery and cookies are lists of names')
+    for (const [status, duration] of Object.entries<Duration>(negative)) {
+      if (!(Number(status) >= 400)) throw invalid('negative has lifetimes by the status of an error')
+      toMs(duration, 'negative')
+    }
     const isMatch =
       match === undefined || typeof match === 'function' || (typeof match === 'string' && match[0] === '/')
     if (!isMatch) throw invalid('match is a path, or a function')

@@ -29,6 +29,8 @@ export interface Fetching {
   readonly role: 'leads' | 'waits' | 'alone'
   /** Versions that had been ended when it began, as they were read before. */
   readonly ended: ReadonlySet<string> | undefined
+  /** How many this process had ended itself by then. */
+  readonly endCount: number
 }
 
 export interface Found {
@@ -78,6 +80,7 @@ const MAX_HINTS = 10_000
 
 /** When a version was ended, in microseconds by the store's clock; 0 for never. */
 const endOf = (version: string): number => Number(version.slice(VERSION_LENGTH))
+const idOf = (version: string): string => version.slice(0, VERSION_LENGTH)
 
 export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants, track }: StorageOptions): Storage {
   const call = (): Call => ({ deadline: now() + timeoutMs })
@@ -92,6 +95,10 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   const hints = new Map<string, readonly string[]>()
   /** Of a record: the versions that had been ended when it was last read. A clock of milliseconds does not tell what came first. */
   const ends = new Map<string, ReadonlySet<string>>()
+
+  /** What this process has ended itself, in which order. */
+  const ownEnds = new Map<string, number>()
+  let endCount = 0
 
   const noteEnds = (record: string, versions: readonly (string | undefined)[]): void => {
     const ended = versions.filter((text) => text !== undefined && endOf(text) > 0) as string[]
@@ -147,6 +154,12 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       return store.delete([key], call())
     }
   }
+  const endOne = async (key: string): Promise<void> => {
+    const made = randomId()
+    await orDelete(key, run(endVersion, key, [made]))
+    if (ownEnds.size >= MAX_HINTS) ownEnds.clear()
+    ownEnds.set(made, ++endCount)
+  }
   const withInvalidation = async (stored: readonly string[], write: () => Promise<unknown>): Promise<unknown> =>
     near ? near.withInvalidation(stored, 'deletes', write) : write()
 
@@ -155,17 +168,19 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     read,
     async begin(place, lease) {
       const token = randomId()
-      const ended = ends.get(place.record)
+      const before = { token, ended: ends.get(place.record), endCount }
       const [startUs, granted] = await run(beginFetch, place.record, [token, lease ? 1 : 0])
-      return { token, startUs, ended, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
+      return { ...before, startUs, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs, ended }, { response, versionKeys, replaces, lifeMs }) {
+    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // Ended after this request began: what it brings may be older than that.
-      if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined
-      const versions = all.map((key, i) => [key, (captured[i] as string).slice(0, VERSION_LENGTH)] as const)
+      const isLate = (text: string): boolean =>
+        endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
+      if (captured.some(isLate)) return undefined
+      const versions = all.map((key, i) => [key, idOf(captured[i] as string)] as const)
       const stored = { ...response, versions, startUs }
       const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const
       const write = (): Promise<number> => run(putResponse, place.record, args)
@@ -174,10 +189,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     },
     invalidate: (place) =>
       withInvalidation([place.record], () => orDelete(place.record, run(invalidateUrl, place.record, []))),
-    end: (versionKeys) =>
-      withInvalidation(versionKeys, () =>
-        Promise.all(versionKeys.map((key) => orDelete(key, run(endVersion, key, [randomId()])))),
-      ),
+    end: (versionKeys) => withInvalidation(versionKeys, () => Promise.all(versionKeys.map(endOne))),
     setQueryRule: (place, rule, lifeMs) =>
       place.queryRule ? store.set(place.queryRule, rule, lifeMs, call()) : Promise.resolve(),
     hasQueryRule: async (place) => place.queryRule !== undefined && (await getMany([place.queryRule]))[0] !== undefined,
