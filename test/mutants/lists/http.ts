@@ -215,6 +215,11 @@ export const mutants: readonly Mutant[] = [
     ".split('=', 1)[0] as string).trim())",
     ".split('=', 1)[0] as string).trim().toLowerCase())",
   ),
+  responses(
+    'options of another kind are refused',
+    'if (given !== undefined && !kinds',
+    'if (given === check && !kinds',
+  ),
   status('a hit was not forwarded', 'else if (story.fwd) {', 'if (story.fwd) {'),
   fetching('what stands in for an error was forwarded', '{ ...task.story, ...why }', '{ hit: true, ...why }'),
   handle(
