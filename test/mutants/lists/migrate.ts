@@ -9,6 +9,7 @@ const dual = of('src/migrate/dual-store.ts', TESTS)
 const memory = of('adapters/memory/index.ts', TESTS)
 
 export const mutants: readonly Mutant[] = [
+  keys('a namespace has its HTTP cache', '*!?:`)', '*:`)'),
   copy('a key is read again after it was copied', 'if (isSame(before, after)) {', 'if (before || after) {'),
   copy('a lifetime that changed is copied again', 'Math.abs(before.endsAt - after.endsAt) <= SAME_END_MS', 'true'),
   copy(
@@ -19,7 +20,7 @@ export const mutants: readonly Mutant[] = [
   copy('no older value of what is too large stays', '(gone|value-too-large|bytes)', '(gone|bytes)'),
   copy('bytes that are no text are copied as bytes', '!String(text).includes(REPLACED)', 'true'),
   copy('a digest without its name is named', 'if (/^~sha256:', 'if (/^~never:'),
-  keys('a namespace takes no other that begins alike', '(\\\\.[\\\\w-]+)*:`', '.*:`'),
+  keys('a namespace takes no other that begins alike', '(\\\\.[\\\\w-]+)*!?:`', '.*:`'),
   keys('a namespace is no pattern', "typeof namespace !== 'string' || !/^", "typeof namespace !== 'string' || !/"),
   run('what was left half done is copied first', 'if (at.pending.length > 0)', 'if (at.pending.length < 0)'),
   run(
