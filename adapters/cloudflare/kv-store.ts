@@ -26,7 +26,8 @@ const MIN_TTL_S = 60
  * value stays in KV for 60. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what KV says.
  */
 export function kvStore(namespace: KvNamespace, options: KvStoreOptions = {}): Store {
-  if (typeof namespace?.put !== 'function') throw invalid('kvStore takes a KV namespace, such as env.CACHE')
+  if (!(['get', 'put', 'delete'] as const).every((name) => typeof namespace?.[name] === 'function'))
+    throw invalid('kvStore takes a KV namespace, such as env.CACHE')
   checkNames('kvStore', options, ['cacheTtl', 'timeoutMs'])
   const { cacheTtl, timeoutMs } = options
   if (cacheTtl !== undefined) checkWhole(cacheTtl, 'cacheTtl', 30)

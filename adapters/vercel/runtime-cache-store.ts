@@ -15,7 +15,7 @@ export interface RuntimeCache {
  * `getCache()` of `@vercel/functions` returned. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what it says.
  */
 export function runtimeCacheStore(cache: RuntimeCache): Store {
-  if (typeof cache?.get !== 'function' || typeof cache.set !== 'function')
+  if (!(['get', 'set', 'delete'] as const).every((name) => typeof cache?.[name] === 'function'))
     throw invalid('runtimeCacheStore takes what getCache() of @vercel/functions returns')
   return createTextStore({
     name: 'runtime-cache',

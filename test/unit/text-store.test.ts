@@ -109,6 +109,12 @@ describe.each(kinds)('%s', (_, open) => {
     const [count, , value] = await Promise.all([store.delete(['a', 'a']), store.set('a', 'new'), store.get('a')])
     expect([count, value, await store.get('a')]).toEqual([1, 'new', 'new'])
   })
+  it('is not made of what has not all that it needs', () => {
+    for (const name of ['get', 'set', 'put', 'delete'])
+      expect(() =>
+        open({ ...client, [name]: undefined, ...(/set|put/.test(name) ? { set: 1, put: 1 } : {}) } as never),
+      ).toThrow(code('INVALID_ARGUMENT'))
+  })
   it('rejects after its end, and ends twice', async () => {
     await store.close()
     await store.close()
