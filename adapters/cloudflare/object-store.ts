@@ -34,6 +34,7 @@ const TRAITS: StoreTraits = {
   maxValueBytes: 1_900_000,
   clock: 'client',
   consistency: 'strong',
+  readsApart: true,
 }
 const message = 'the Durable Object did not answer, see cause'
 

@@ -50,7 +50,10 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
   const guard = createScriptGuard(transport.send, transport.exclusive)
   const scripted = createCommandStore({
     name: 'tcp',
-    traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency },
+    traits: {
+      ...{ shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency },
+      readsApart: connections > 1,
+    },
     transport,
     sendEach,
     joinScripts,

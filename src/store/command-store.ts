@@ -43,19 +43,15 @@ export interface CommandStoreOptions {
  * reads as one MGET and scripts by digest (`plan-batch.ts`), and resends by effect alone (`resend.ts`).
  */
 export function createCommandStore(options: CommandStoreOptions): CommandStore {
-  const {
-    name,
-    traits,
-    transport,
-    slotOf,
-    sendEach,
-    ordered = false,
-    onEvent,
-    timeoutMs = 5000,
-    prelude = '',
-  } = options
+  const { name, transport, slotOf, sendEach, ordered = false, onEvent, timeoutMs = 5000, prelude = '' } = options
   const emit = (type: StoreEvent['type'], command: string): void => tell(onEvent, { type, command })
   const placement = createPlacement(transport, slotOf)
+  const traits: StoreTraits = {
+    ...options.traits,
+    get readsApart() {
+      return options.traits.readsApart === true || placement.hasSlots || placement.isApart()
+    },
+  }
   const scripts = createScripts(prelude, options.guard)
   const planner = createPlanner(placement, scripts, ordered, slotOf ? undefined : options.joinScripts)
   const answer = createAnswer(placement, scripts, (verb) => emit('foreign-type', verb))

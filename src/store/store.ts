@@ -22,7 +22,7 @@ export interface StoreTraits {
   readonly consistency: Consistency
   /**
    * Whether reads of one tick may be answered at different instants: one may then show what was written after another of
-   * them. Omitted: they are answered together.
+   * them. A store over commands says so by itself where keys have nodes of their own. Omitted: they are answered together.
    */
   readonly readsApart?: boolean
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { whyNoGarnet } from '../support/garnet.ts'
-import { isSoak } from '../support/rounds.ts'
+import { isSoak, rounds } from '../support/rounds.ts'
 import { seedOfTheDay } from '../support/seed.ts'
 import type { Stampede } from './support/agent.ts'
 import { type Child, startChild } from './support/children.ts'
@@ -9,6 +9,9 @@ import { type SharedWay, sharedWays } from './support/ways.ts'
 // Real processes, each with a cache and a connection of its own.
 
 const CALLERS = 1000
+/** Keys that four processes ask for, each 64 of them in another order, once they are cold and after each of `ENDS`. */
+const KEYS = rounds({ quick: 64, soak: 2560 })
+const ENDS = ['invalidateTags', 'clear', 'keepStale'] as const
 const START_MS = 300
 const STORE_MS = 5000
 /** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
@@ -57,6 +60,22 @@ for (const name of [...OFTEN, 'Cluster, own TCP', 'Garnet'] as const) {
         }
       }, 60_000)
     }
+    it(`of each of ${KEYS} keys, by 4 processes, and once more after each that ends them`, async () => {
+      const asked = children.slice(0, 4).map(({ agent }) => agent)
+      const loads = asked.map(() => 0)
+      for (const act of [undefined, ...ENDS]) {
+        if (act) await asked[0]?.act({ namespace: '', key: 'sweep', act, prior: false })
+        const atMs = Date.now() + START_MS
+        const swept = await Promise.all(asked.map((agent, i) => agent.sweep('sweep', KEYS, atMs, 16 * i)))
+        expect([act, swept.reduce((all, { runs }) => all + runs, 0)]).toEqual([act, KEYS])
+        expect(swept.map(({ wrong }) => wrong)).toEqual([0, 0, 0, 0])
+        swept.forEach(({ runs }, i) => {
+          loads[i] = (loads[i] as number) + runs
+        })
+      }
+      console.log(`${name}: ${4 * KEYS} loads of ${KEYS} keys, by process ${loads.join(', ')}`)
+      expect(loads.filter((own) => own > 0).length).toBeGreaterThan(1)
+    }, 600_000)
     if (isShort) return
     it('by a loader that is slower than every guard, and its value is stored', async () => {
       expectOne('slow', await slow)

@@ -143,6 +143,16 @@ describe('a tick', () => {
     await Promise.all([take('a'), take('a'), take('b'), take('b')])
     expect(verbs().at(-1)).toBe('EVAL EVALSHA EVAL EVALSHA')
   })
+  it('says that reads are answered apart where keys have nodes of their own', async () => {
+    expect(scripted().store.traits.readsApart).toBe(false)
+    expect(scripted(plainAnswer, { traits: { ...traits, readsApart: true } }).store.traits.readsApart).toBe(true)
+    expect(scripted(plainAnswer, { slotOf: () => 0 }).store.traits.readsApart).toBe(true)
+    const refusing: Answer = (commands) =>
+      commands.map(({ args }) => (args[0] === 'MGET' ? new ReplyError('CROSSSLOT Keys') : 'v'))
+    const { store } = scripted(refusing)
+    await store.getMany(['a', 'b'])
+    expect(store.traits.readsApart).toBe(true)
+  })
   it('splits at 1,000 commands and at 1 MB', async () => {
     const many = scripted()
     await Promise.all(Array.from({ length: 2500 }, (_, i) => many.store.set(`k${i}`, 'x')))

@@ -29,10 +29,21 @@ export interface Stampede {
   readonly wallMs: number
 }
 
+/** What came of many keys: how often a loader ran, and how many answers were not what it gives. */
+export interface Swept {
+  readonly runs: number
+  readonly wrong: number
+}
+
 /** One process's cache, as a test drives it: here, or in a child process. Arguments and answers are plain data. */
 export interface Agent {
   /** So many callers of one key at one instant, in epoch milliseconds. */
   stampede(key: string, callers: number, loadMs: number, atMs: number): Promise<Stampede>
+  /**
+   * Two callers of each of so many keys, a multiple of 64, with the tags that `act` ends of a key named `prefix`, fifty keys at a time, from an instant in epoch milliseconds on. Every
+   * other load takes 2 ms. `order`, 0 to 63: of the keys within each 64.
+   */
+  sweep(prefix: string, keys: number, atMs: number, order: number): Promise<Swept>
   /** Three callers of one key, whose load answers `old:<key>`. Resolves once it runs. */
   begin(round: Round): Promise<void>
   /** Ends the load of a round. */
@@ -68,6 +79,25 @@ export function createAgent(cache: Cache): Agent {
       const started = performance.now()
       const answers = await Promise.all(Array.from({ length: callers }, () => cache.getOrSet(key, load)))
       return { runs, answers: [...new Set(answers)], wallMs: performance.now() - started }
+    },
+    async sweep(prefix, keys, atMs, order) {
+      await pause(atMs - Date.now())
+      const tags = [`${prefix}:a`, `${prefix}:b`]
+      let [runs, wrong, next] = [0, 0, 0]
+      const lane = async (): Promise<void> => {
+        while (next < keys) {
+          const key = `${prefix}:${next++ ^ order}`
+          const load = async (): Promise<string> => {
+            runs++
+            if (next % 2) await pause(2)
+            return `value of ${key}`
+          }
+          const answers = await Promise.all([cache.getOrSet(key, load, { tags }), cache.getOrSet(key, load, { tags })])
+          wrong += answers.filter((answer) => answer !== `value of ${key}`).length
+        }
+      }
+      await Promise.all(Array.from({ length: 50 }, lane))
+      return { runs, wrong }
     },
     async begin(round) {
       const { own, key, tags } = at(round)

@@ -11,8 +11,10 @@ const link = of('adapters/tcp/link.ts', UNIT)
 const greeting = of('adapters/tcp/greeting.ts', UNIT)
 const sentinel = of('adapters/tcp/sentinel.ts', UNIT)
 const options = of('adapters/tcp/options.ts', UNIT)
+const store = of('adapters/tcp/index.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
   courier(
     'redirects are followed a few times',
     'reply instanceof ReplyError && left > 0 &&',

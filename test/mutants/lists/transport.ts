@@ -33,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ),
   plan('only a whole HGET is joined', 'call.args.length !== 3 || first.args.length !== 3', 'false'),
   // A Cluster behind one url
+  store('its reads are answered apart', ' || placement.hasSlots || placement.isApart()', ''),
   answer('keys that were refused together are asked for again', "word === 'CROSSSLOT' && second", 'false'),
   store('a refused delete is done key by key', "error.reply !== 'CROSSSLOT' || !part[1]", 'true'),
   plan('a transport that says it is a Cluster is believed', '!slotOf && transport.cluster === true', 'false'),

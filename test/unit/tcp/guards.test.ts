@@ -235,3 +235,15 @@ describe('an option of tcpStore', () => {
     tcpStore({ url: urls, natMap: { 'a:1': { host: 'b', port: 65_535 } } })
   })
 })
+
+describe('reads of one tick', () => {
+  it('are answered apart over nodes, and over several connections', async () => {
+    const apart = (options: Parameters<typeof tcpStore>[0]): boolean | undefined => {
+      const store = tcpStore(options)
+      closing.push(() => store.close())
+      return store.traits.readsApart
+    }
+    const url = 'redis://127.0.0.1:1'
+    expect([url, { url, connections: 2 }, [url, 'redis://127.0.0.1:2']].map(apart)).toEqual([false, true, true])
+  })
+})
