@@ -2,9 +2,6 @@ import { randomId } from '../runtime/random.ts'
 import type { Chunks } from './chunks.ts'
 import { inlineBody, type StoredBody } from './entry.ts'
 
-/** Largest body that is kept with its response. */
-const INLINE_BYTES = 32_768
-
 export interface Keeping {
   readonly chunks: Chunks
   readonly maxBytes: number
@@ -67,7 +64,8 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
       return true
     },
     async finish(): Promise<StoredBody> {
-      if (count === 0 && pendingBytes <= INLINE_BYTES) return inlineBody(join())
+      // Up to 32 KB, or less where the store takes no large values.
+      if (count === 0 && pendingBytes * 8 <= chunks.size) return inlineBody(join())
       if (pendingBytes > 0) await writeChunk(join())
       await writing
       return { id, size: chunks.size, untilMs }

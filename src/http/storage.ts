@@ -3,9 +3,10 @@ import type { NearPart, NearTier } from '../near/index.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
+import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker } from '../store/outage.ts'
-import type { AtomicStore, Call } from '../store/store.ts'
-import { type Chunks, createChunks } from './chunks.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { type Ask, type Chunks, createChunks } from './chunks.ts'
 import { formatResponse, parseResponse, type StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { attachNear } from './near.ts'
@@ -51,7 +52,7 @@ export interface Storage {
   put(place: Place, fetching: Fetching, response: Putting): Promise<StoredResponse | undefined>
   invalidate(place: Place): Promise<unknown>
   end(versionKeys: readonly string[]): Promise<unknown>
-  setQueryRule(place: Place, rule: string, lifeMs: number): Promise<void>
+  setQueryRule(place: Place, rule: string, lifeMs: number): Promise<unknown>
   hasQueryRule(place: Place): Promise<boolean>
   readonly chunks: Chunks
   close(): Promise<void>
@@ -83,11 +84,12 @@ const endOf = (version: string): number => Number(version.slice(VERSION_LENGTH))
 const idOf = (version: string): string => version.slice(0, VERSION_LENGTH)
 
 export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants, track }: StorageOptions): Storage {
-  const call = (): Call => ({ deadline: now() + timeoutMs })
+  const lastResort = createLastResort(store, timeoutMs)
+  const ask: Ask = (work) => lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})
   const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, () => {})
   const run = <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A) =>
-    guarded([key], () => store.run(operation, key, args, call()))
-  const getMany = (stored: readonly string[]) => guarded(stored, () => store.getMany(stored, call()))
+    guarded([key], () => ask((call) => store.run(operation, key, args, call)))
+  const getMany = (stored: readonly string[]) => guarded(stored, () => ask((call) => store.getMany(stored, call)))
   const near: NearPart | undefined = tier && attachNear(tier, { store, space: keys.space, run, track })
   const nameOf = near?.names(keys.space) ?? ((key: string) => key)
   const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
@@ -151,7 +153,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       return await ended
     } catch (error) {
       if (!isHitherError(error) || error.code !== 'STORE_REJECTED') throw error
-      return store.delete([key], call())
+      return ask((call) => store.delete([key], call))
     }
   }
   const endOne = async (key: string): Promise<void> => {
@@ -191,9 +193,9 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       withInvalidation([place.record], () => orDelete(place.record, run(invalidateUrl, place.record, []))),
     end: (versionKeys) => withInvalidation(versionKeys, () => Promise.all(versionKeys.map(endOne))),
     setQueryRule: (place, rule, lifeMs) =>
-      place.queryRule ? store.set(place.queryRule, rule, lifeMs, call()) : Promise.resolve(),
+      ask(async (call) => place.queryRule && store.set(place.queryRule, rule, lifeMs, call)),
     hasQueryRule: async (place) => place.queryRule !== undefined && (await getMany([place.queryRule]))[0] !== undefined,
-    chunks: createChunks(store, keys, call),
+    chunks: createChunks(store, keys, ask),
     async close() {
       await near?.close()
     },

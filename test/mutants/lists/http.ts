@@ -220,6 +220,17 @@ export const mutants: readonly Mutant[] = [
     'if (given !== undefined && !kinds',
     'if (given === check && !kinds',
   ),
+  storage(
+    'a store that ends no call hangs no request',
+    'lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})',
+    'work({ deadline: now() + timeoutMs })',
+  ),
+  body(
+    'a body is in parts where the store takes small values',
+    'pendingBytes * 8 <= chunks.size',
+    'pendingBytes <= 32_768',
+    CACHE,
+  ),
   status('a hit was not forwarded', 'else if (story.fwd) {', 'if (story.fwd) {'),
   fetching('what stands in for an error was forwarded', '{ ...task.story, ...why }', '{ hit: true, ...why }'),
   handle(

@@ -563,6 +563,59 @@ describe('a store that does not answer', () => {
   })
 })
 
+describe('a store that ends no call at its deadline', () => {
+  /** A double of a store, as a test has it. */
+  const hangingStore = () => {
+    const inner = memoryStore()
+    let hangs = false
+    const store = new Proxy(inner, {
+      get(_, name: keyof typeof inner) {
+        const own = inner[name]
+        const isCall = typeof own === 'function' && name !== 'close'
+        return isCall ? (...args: never[]) => (hangs ? new Promise(() => {}) : Reflect.apply(own, inner, args)) : own
+      },
+    })
+    const hang = (): void => {
+      hangs = true
+    }
+    return { store, hang }
+  }
+  const large = () => new Response('x'.repeat(600_000), { headers: { 'cache-control': 'max-age=60' } })
+
+  it('hangs neither requests nor purges, nor a body that is stored on its way', async () => {
+    const { store, hang } = hangingStore()
+    const cache = cacheOf({ store, storeTimeout: '50ms' })
+    const origin = createOrigin()
+    origin.answers(large)
+    await get(cache, origin)
+    origin.answers(() => {
+      hang()
+      return large()
+    })
+    expect((await get(cache, origin, { url: 'https://a.example/other' })).body.length).toBe(600_000)
+    origin.answers(() => new Response('from the origin'))
+    expect((await get(cache, origin)).body).toBe('from the origin')
+    expect((await get(cache, origin, { method: 'POST', body: 'x' })).body).toBe('from the origin')
+    await expect(cache.purge({ tags: ['a'] })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(TIMEOUT|STORE_UN)/),
+    })
+    await cache.flush()
+  })
+})
+
+describe('a store of small values', () => {
+  it('has a body that is no small one in parts', async () => {
+    const [cache, origin] = [cacheOf({ store: memoryStore({ maxValueBytes: 2000 }) }), createOrigin()]
+    for (const length of [10, 500, 1400, 20_000]) {
+      const url = `https://a.example/${length}`
+      origin.answers(() => new Response('x'.repeat(length), { headers: { 'cache-control': 'max-age=60' } }))
+      await get(cache, origin, { url })
+      const { body, story } = await get(cache, origin, { url })
+      expect([length, body.length, story.includes('hit;')]).toEqual([length, length, true])
+    }
+  })
+})
+
 describe('see', () => {
   it('reads a response', async () => expect((await see(new Response('x'))).body).toBe('x'))
 })
