@@ -9,6 +9,13 @@ const dual = of('src/migrate/dual-store.ts', TESTS)
 const memory = of('adapters/memory/index.ts', TESTS)
 
 export const mutants: readonly Mutant[] = [
+  run('keys that are none are refused', "throw invalid('keys is a list, or an iterable, of keys')", 'void 0'),
+  run('so is progress that is told to nobody', "throw invalid('onProgress is a function')", 'void 0'),
+  dual(
+    'a dual store has a store to copy to',
+    "if (typeof to?.set !== 'function') throw invalid('dualStore needs a store to copy to')",
+    '',
+  ),
   keys('a namespace has its HTTP cache', '*!?:`)', '*:`)'),
   copy('a key is read again after it was copied', 'if (isSame(before, after)) {', 'if (before || after) {'),
   copy('a lifetime that changed is copied again', 'Math.abs(before.endsAt - after.endsAt) <= SAME_END_MS', 'true'),

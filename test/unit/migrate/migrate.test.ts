@@ -175,6 +175,8 @@ describe('migrate', () => {
       { patienceMs: -1 },
       { existing: 'skip' },
       { state: {} },
+      { keys: 5 },
+      { onProgress: 5 },
       { rate: 5 },
     ]
     for (const options of wrong)
@@ -335,6 +337,9 @@ describe('a dual store', () => {
     )
     expect(() => dualStore(from, plain as AtomicStore, { reads: 'to' })).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED' }),
+    )
+    expect(() => dualStore(from, undefined as unknown as AtomicStore)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     )
     expect(dualStore(from, plain).name).toBe('dual')
   })
