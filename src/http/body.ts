@@ -2,6 +2,11 @@ import { randomId } from '../runtime/random.ts'
 import type { Chunks } from './chunks.ts'
 import { inlineBody, type StoredBody } from './entry.ts'
 
+/** Largest body that is kept with its response, where the store takes large values, and how far a body is read ahead of its client. */
+const INLINE_BYTES = 32_768
+/** How far it is where others wait for its end. */
+const AWAITED_BYTES = 1_048_576
+
 export interface Keeping {
   readonly chunks: Chunks
   readonly maxBytes: number
@@ -14,8 +19,8 @@ export interface Keeping {
   onWhole(body: StoredBody, length: number): Promise<void>
   /** The body is not stored: it was cut, or too large, or the store failed. */
   onLost(error?: unknown): void
-  /** The client went away: whether to read on for others. */
-  mayReadOn(): boolean
+  /** Resolves once others wait for the body: it is then read on, though its client is slow or has gone. */
+  readonly awaited: Promise<void>
   /** Keeps work alive that reads on. */
   background(work: Promise<unknown>): void
 }
@@ -79,8 +84,9 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
 }
 
 /**
- * Passes a body on while it is collected, at the client's pace. It is stored before the client sees its end, so that what the
- * client asks next finds it. A body that is cut, too long or too short is never stored; the client sees it as it came.
+ * Passes a body on while it is collected: at the client's pace and a little ahead of it, so that a small one is whole whatever
+ * its client does; where others wait, far ahead. It is stored before the client sees its end, so that what the client asks next
+ * finds it. A body that is cut, too long or too short is never stored; the client sees it as it came.
  */
 export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): ReadableStream<Uint8Array> {
   const reader = source.getReader()
@@ -136,26 +142,59 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
       throw error
     }
   }
+  let isAwaited = false
+  let isOver = false
+  let isCancelled = false
+  let failure: { readonly error: unknown } | undefined
+  const forward = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    try {
+      const bytes = await step()
+      if (isCancelled) return
+      if (bytes) controller.enqueue(bytes)
+      isOver = !bytes || whole
+      if (isOver) controller.close()
+    } catch (error) {
+      failure = { error }
+      isOver = true
+    }
+  }
+  let forwarding: Promise<void> | undefined
+  /** Reads a part for the client, who asks for it, or for those who wait: one at a time. */
+  const advance: typeof forward = (controller) => {
+    forwarding ??= forward(controller).finally(() => {
+      forwarding = undefined
+    })
+    return forwarding
+  }
   return new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        const isNear = (): boolean => INLINE_BYTES - (controller.desiredSize ?? 0) < AWAITED_BYTES
+        void keeping.awaited.then(async () => {
+          isAwaited = true
+          while (!isOver && !isCancelled && !lost && isNear()) await advance(controller)
+        })
+      },
       async pull(controller) {
-        const bytes = await step()
-        if (bytes) controller.enqueue(bytes)
-        if (!bytes || whole) controller.close()
+        if (!isOver) await advance(controller)
+        // Not before the client has what came before it.
+        if (failure && controller.desiredSize === INLINE_BYTES) throw failure.error
       },
       async cancel(reason) {
-        if (lost || whole || !keeping.mayReadOn()) {
+        isCancelled = true
+        if (lost || whole || !isAwaited) {
           lose()
           await reader.cancel(reason)
           return
         }
         const drain = async (): Promise<void> => {
+          await forwarding
           while (!lost && !whole && (await step()));
           if (lost) await reader.cancel(reason)
         }
         keeping.background(drain().catch(() => {}))
       },
     },
-    { highWaterMark: 0 },
+    { highWaterMark: INLINE_BYTES, size: ({ byteLength }) => byteLength },
   )
 }

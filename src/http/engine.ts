@@ -11,17 +11,21 @@ import type { HttpCacheEvent, HttpRule } from './types.ts'
 export interface Flight {
   /** Undefined: what came may not be shared. */
   readonly answer: Promise<StoredResponse | undefined>
-  /** Somebody waits, so that the body is read to its end though the first client has gone. */
-  isAwaited: boolean
+  /** Resolves once somebody waits: the body is then read to its end, whatever the first client does. */
+  readonly awaited: Promise<void>
+  /** Somebody waits for the answer. */
+  join(): void
   settle(answer: StoredResponse | undefined): void
 }
 
 /** A flight that others find under `key` until it is settled; without one nobody does. */
 export function createFlight({ flights }: Engine, key?: string): Flight {
   const { promise, resolve } = Promise.withResolvers<StoredResponse | undefined>()
+  const { promise: awaited, resolve: join } = Promise.withResolvers<void>()
   const flight: Flight = {
     answer: promise,
-    isAwaited: false,
+    awaited,
+    join,
     settle(answer) {
       if (key !== undefined && flights.get(key) === flight) flights.delete(key)
       resolve(answer)

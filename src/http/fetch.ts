@@ -28,7 +28,8 @@ export interface FetchTask extends Forwarded {
   readonly fetching: Fetching | undefined
   /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
   onDone(stored: StoredResponse | undefined): void
-  isAwaited(): boolean
+  /** Resolves once others wait for it. */
+  readonly awaited: Promise<void>
 }
 
 /** Asks the origin, and answers with what came or with what is stored. Rejects as `next` does. */
@@ -132,7 +133,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       control,
       verdict,
       onStored,
-      isAwaited: task.isAwaited,
+      awaited: task.awaited,
     })
   } else {
     done(undefined)

@@ -75,7 +75,7 @@ async function load(engine: Engine, forwarded: Forwarded): Promise<Response> {
   const shares = mayShare(plan, story)
   const flight = shares && !REQUEST_SCOPED ? engine.flights.get(key) : undefined
   if (flight) {
-    flight.isAwaited = true
+    flight.join()
     const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
@@ -103,15 +103,18 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
-    const isAwaited = (): boolean => flight.isAwaited
-    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone: flight.settle, isAwaited })
+    const { awaited, settle: onDone } = flight
+    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone, awaited })
   } catch (error) {
     flight.settle(undefined)
     throw error
   }
 }
 
-/** Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored. */
+/**
+ * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
+ * where it did both between this one's look and its question.
+ */
 async function begin(
   engine: Engine,
   plan: Plan,
@@ -119,12 +122,14 @@ async function begin(
 ): Promise<StoredResponse | { readonly fetching: Fetching | undefined }> {
   const endMs = elapsedMs() + engine.collapseTimeoutMs
   try {
+    let { seenUs } = plan
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
-      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs)
-      if (fetching.role !== 'waits') return { fetching }
-      await sleep(pauseMs * (0.5 + random()))
-      const { stored } = await look(engine, plan)
+      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs ? seenUs : undefined)
+      if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching }
+      if (fetching.role === 'waits') await sleep(pauseMs * (0.5 + random()))
+      const { stored, plan: found } = await look(engine, plan)
       if (stored && isUsable(engine, stored, plan)) return stored
+      seenUs = found.seenUs
     }
   } catch (error) {
     engine.tell({ type: 'store-error', error })
@@ -144,11 +149,11 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const again = new Request(request.url, { headers, redirect: 'manual' })
     const next = context.refresh || plan.next
     const inner: Plan = { ...plan, request: again, next }
-    const begun = await engine.storage.begin(plan.place, true)
-    if (begun.role === 'waits') return
+    const begun = await engine.storage.begin(plan.place, plan.seenUs)
+    if (begun.role === 'waits' || begun.role === 'behind') return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
-    const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, isAwaited: () => true }
+    const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }
     const response = await fetchAndKeep(task)
     // Read to its end: it is stored on its way.
     await response.body?.pipeTo(new WritableStream())

@@ -84,7 +84,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
     await storage.setQueryRule(place, field, lifeMs)
     if (search !== place.search) {
       place = await engine.placeOf(place.origin + place.path + search, place.extra)
-      await storage.begin(place, false)
+      await storage.begin(place)
       // It is stored elsewhere: nobody is to wait for it here.
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
@@ -98,8 +98,8 @@ export interface Passing extends Accepted {
   readonly response: Response
   /** Told what was stored; undefined: nothing. */
   onStored(stored: StoredResponse | undefined, error?: unknown): void
-  /** Whether others wait for it. */
-  isAwaited(): boolean
+  /** Resolves once others wait for it. */
+  readonly awaited: Promise<void>
 }
 
 /**
@@ -149,7 +149,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
       await put(body, bytes)
     },
     onLost: (error) => onStored(undefined, error),
-    mayReadOn: passing.isAwaited,
+    awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })
 }

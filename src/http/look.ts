@@ -22,9 +22,10 @@ export function lookNear(engine: Engine, plan: Plan): StoredResponse | undefined
 }
 
 /** Finds in the store what a request selects: under its own query, then under the one that stands for it. */
-export async function look(engine: Engine, plan: Plan): Promise<Looked> {
+export async function look(engine: Engine, before: Plan): Promise<Looked> {
   const { storage } = engine
-  const found = await storage.read(plan.place)
+  const found = await storage.read(before.place)
+  const plan: Plan = { ...before, seenUs: found.seenUs }
   const stored = choose(engine, found, plan)
   if (stored || found.queryRule === undefined) return { plan, stored, others: found.responses.length > 0 }
   const { origin, path, extra } = plan.place
@@ -35,7 +36,11 @@ export async function look(engine: Engine, plan: Plan): Promise<Looked> {
 }
 
 /** The response that a request selects, of those that may answer it. */
-export function choose(engine: Engine, { responses }: Found, plan: Plan): StoredResponse | undefined {
+export function choose(
+  engine: Engine,
+  { responses }: Pick<Found, 'responses'>,
+  plan: Plan,
+): StoredResponse | undefined {
   const { headers } = plan.request
   const mayBeOne = plan.hasIdentity || (!engine.policy.personal && headers.has('authorization'))
   let best: StoredResponse | undefined

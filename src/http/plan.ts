@@ -18,6 +18,8 @@ export interface Plan extends Visit {
   readonly directives: Directives
   /** It has a cookie that says who asks. */
   readonly hasIdentity: boolean
+  /** As `Found` has it, once it has looked. */
+  readonly seenUs?: number
 }
 
 /** The first rule that matches. */

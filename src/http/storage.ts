@@ -26,8 +26,11 @@ export interface Fetching {
   readonly token: string
   /** When it began, by the store's clock. */
   readonly startUs: number
-  /** `leads`: no other request of any process fetches the same. `waits`: one does. `alone`: its answer is nobody else's. */
-  readonly role: 'leads' | 'waits' | 'alone'
+  /**
+   * `leads`: no other request of any process fetches the same. `waits`: one does. `behind`: one has stored a response since this
+   * one looked. `alone`: its answer is nobody else's.
+   */
+  readonly role: 'leads' | 'waits' | 'behind' | 'alone'
   /** Versions that had been ended when it began, as they were read before. */
   readonly ended: ReadonlySet<string> | undefined
   /** How many this process had ended itself by then. */
@@ -36,6 +39,8 @@ export interface Fetching {
 
 export interface Found {
   readonly responses: readonly StoredResponse[]
+  /** When the newest response began that is there, valid or not, by the store's clock; 0 where there is none. */
+  readonly seenUs: number
   /** The No-Vary-Search rule of the path. */
   readonly queryRule?: string | undefined
 }
@@ -45,7 +50,8 @@ export interface Storage {
   near(place: Place): Found | undefined
   /** The valid responses of a place. Rejects as the store does. */
   read(place: Place): Promise<Found>
-  begin(place: Place, lease: boolean): Promise<Fetching>
+  /** `seenUs`: of what the caller has read, where it asks to be the one that fetches. */
+  begin(place: Place, seenUs?: number): Promise<Fetching>
   /** `alone`: the answer may not be shared, so that nobody is to wait for the next one. */
   release(place: Place, fetching: Fetching, alone: boolean): Promise<unknown>
   /** Stores a response; false where it came too late. `versionKeys` are those beside the place's own. */
@@ -79,6 +85,9 @@ const VERSION_LENGTH = 16
 const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
+/** By what `beginFetch` replies. */
+const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
+
 /** When a version was ended, in microseconds by the store's clock; 0 for never. */
 const endOf = (version: string): number => Number(version.slice(VERSION_LENGTH))
 const idOf = (version: string): string => version.slice(0, VERSION_LENGTH)
@@ -111,7 +120,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   }
   const read = async (place: Place): Promise<Found> => {
     const failed = near?.retryPendingDelete(place.record)
-    if (failed && (await failed)) return { responses: [] }
+    if (failed && (await failed)) return { responses: [], seenUs: 0 }
     near?.beforeRead()
     const ticket = near?.begin()
     const atMs = now()
@@ -123,6 +132,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     const versions = new Map(versionKeys.map((key, i) => [key, values[i + 1]]))
     const queryRule = place.queryRule ? values.at(-1) : undefined
     const lines = parseRecord(values[0])?.lines ?? []
+    const seenUs = Math.max(0, ...lines.map(({ startUs }) => startUs))
     const all = lines.flatMap((line) => parseResponse(line.response, line.variant, line.startUs) ?? [])
     const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
       (key) => !versions.has(key),
@@ -141,10 +151,15 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     if (near && ticket !== undefined && responses.length > 0 && !responses.some((one) => 'id' in one.body)) {
       const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]
       const endMs = atMs + 86_400_000
-      const fill = { value: { responses, queryRule }, writtenMs: newest / 1000, freshUntilMs: endMs, expiresMs: endMs }
+      const fill = {
+        value: { responses, seenUs, queryRule },
+        writtenMs: newest / 1000,
+        freshUntilMs: endMs,
+        expiresMs: endMs,
+      }
       near.keep(nearName(place), { ...fill, extras: { tags } }, atMs, ticket)
     }
-    return { responses, queryRule }
+    return { responses, seenUs, queryRule }
   }
 
   /** A server that is full refuses to write what has ended, but not to delete what there is. */
@@ -168,11 +183,12 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   return {
     near: (place) => near?.get(nearName(place), now())?.value as Found | undefined,
     read,
-    async begin(place, lease) {
+    async begin(place, seenUs) {
       const token = randomId()
       const before = { token, ended: ends.get(place.record), endCount }
-      const [startUs, granted] = await run(beginFetch, place.record, [token, lease ? 1 : 0])
-      return { ...before, startUs, role: granted === 1 || !lease ? 'leads' : granted === 2 ? 'alone' : 'waits' }
+      const lease = seenUs === undefined ? 0 : 1
+      const [startUs, granted] = await run(beginFetch, place.record, [token, lease, seenUs ?? 0])
+      return { ...before, startUs, role: lease ? (ROLES[granted] as Fetching['role']) : 'leads' }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
     async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {

@@ -95,7 +95,7 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
   const plan: Plan = { ...post, place, directives: directivesOf(request), hasIdentity: false }
   const { verdict, control } = judge(engine, plan, received)
   if (!verdict.store) return undefined
-  const fetching = await engine.storage.begin(place, false)
+  const fetching = await engine.storage.begin(place)
   return passAndKeep(engine, {
     plan,
     fetching,
@@ -104,6 +104,6 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
     control,
     verdict,
     onStored() {},
-    isAwaited: () => false,
+    awaited: new Promise(() => {}),
   })
 }

@@ -121,7 +121,7 @@ const entries: readonly Write[] = [
   one('first', markFirst, [id, 60_000]),
   one('a request begun', idempotencyStep, ['begin', id, print, 1000, 60_000]),
   one('a request done', idempotencyStep, ['complete', id, 'response', 60_000], ['begin', id, print, 1000, 60_000]),
-  one('a request of the HTTP cache', beginFetch, [id, 1]),
+  one('a request of the HTTP cache', beginFetch, [id, 1, 0]),
   one('a version of the HTTP cache', httpVersion, [id, 60_000]),
   one('a version ended', endVersion, [id]),
   one('a hit', increment, [60_000]),
@@ -129,9 +129,9 @@ const entries: readonly Write[] = [
 ]
 /** Changes a value that another script has written. */
 const changes: readonly (readonly [Write, Script])[] = [
-  [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response'], [id, 1]), beginFetch],
-  [one('a request that ended', releaseFetch, [id, 1], [id, 1]), beginFetch],
-  [one('a URL invalidated', invalidateUrl, [], [id, 1]), beginFetch],
+  [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response'], [id, 1, 0]), beginFetch],
+  [one('a request that ended', releaseFetch, [id, 1], [id, 1, 0]), beginFetch],
+  [one('a URL invalidated', invalidateUrl, [], [id, 1, 0]), beginFetch],
   [one('a tag softened', softenVersion, [id], [`${id}${id}`, 60_000]), captureVersion],
   [one('an entry taken back', dropEntry, ['value'], ['value', 60_000]), addEntry],
   [one('a hit taken back', decrement, [], [60_000]), increment],

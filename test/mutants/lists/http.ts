@@ -132,6 +132,20 @@ export const mutants: readonly Mutant[] = [
   storage('what was ended while it was fetched is not stored', 'if (captured.some(isLate)) return undefined', ''),
   storage('nor what was ended in the same moment', 'endOf(text) >= startUs', 'endOf(text) > startUs', SAME_MOMENT),
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
+  body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
+  body('not without bound', '< AWAITED_BYTES', '< Infinity'),
+  body('a small body is read ahead of its client', '{ highWaterMark: INLINE_BYTES,', '{ highWaterMark: 0,'),
+  body(
+    'which has what came before it was cut',
+    'if (failure && controller.desiredSize === INLINE_BYTES)',
+    'if (failure)',
+  ),
+  operations(
+    'what another has stored since the look is answered with',
+    'lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)',
+    'false',
+    COLLAPSE,
+  ),
   operations(
     'an end comes after what began since the last one',
     'Math.max(nowUs, record.invalidatedUs + 1)\n    const next = format',

@@ -1,5 +1,5 @@
 import { memoryStore } from 'hither/memory'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, type Fields, get, see, URL_A } from './support.ts'
 
 const fresh = { 'cache-control': 'max-age=60' }
@@ -19,6 +19,10 @@ function held(fields: Fields) {
   return { origin, open: () => open() }
 }
 
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 describe('requests for the same at once', () => {
   it('ask the origin once', async () => {
     const { origin, open } = held(fresh)
@@ -30,6 +34,22 @@ describe('requests for the same at once', () => {
     expect([origin.asked.length, new Set(seen.map(({ body }) => body)).size]).toEqual([1, 1])
     expect(seen.filter(({ story }) => story.includes('collapsed')).length).toBe(19)
   })
+  it.each([
+    ['a small one, in 1 process', 10, 1],
+    ['a small one, in 2 processes', 10, 2],
+    ['a large one', 300_000, 1],
+  ])('ask the origin once where no client has read its body yet: %s', async (_, length, processes) => {
+    const origin = createOrigin()
+    const body = 'x'.repeat(length)
+    origin.answers((_, count) => new Response(`${count} ${body}`, { headers: fresh }))
+    const store = memoryStore()
+    const caches = Array.from({ length: processes }, () => cacheOf({ store }))
+    const ask = (i: number): Promise<Response> =>
+      (caches[i % processes] as (typeof caches)[0])(new Request(URL_A), origin)
+    const responses = await Promise.all(Array.from({ length: 10 }, (_, i) => ask(i)))
+    expect(origin.asked.length).toBe(1)
+    expect(new Set(await Promise.all(responses.map((each) => each.text())))).toEqual(new Set([`1 ${body}`]))
+  })
   it('of two processes ask the origin once', async () => {
     const { origin, open } = held(fresh)
     const store = memoryStore()
@@ -39,6 +59,37 @@ describe('requests for the same at once', () => {
     const seen = await Promise.all(all)
     expect([origin.asked.length, seen[0]?.body]).toEqual([1, seen[1]?.body])
   })
+  it.each(['cold', 'stale'])(
+    'ask once where one is stored between the look of another and its question: %s',
+    async (what) => {
+      const store = memoryStore()
+      const { promise: free, resolve: go } = Promise.withResolvers<void>()
+      const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+      const slow: typeof store = {
+        ...store,
+        async run(...args) {
+          if (args[0].name === 'http.begin') {
+            ask()
+            await free
+          }
+          return store.run(...args)
+        },
+      }
+      const origin = createOrigin()
+      origin.answers((_, count) => new Response(`${count}`, { headers: fresh }))
+      const first = cacheOf({ store })
+      if (what === 'stale') {
+        await get(first, origin)
+        vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ['Date'] })
+      }
+      const late = get(cacheOf({ store: slow }), origin)
+      await asked
+      const { body } = await get(first, origin)
+      go()
+      expect([(await late).body, (await late).story.includes('collapsed')]).toEqual([body, true])
+      expect(origin.asked.length).toBe(what === 'stale' ? 2 : 1)
+    },
+  )
   it.each([
     ['private', { 'cache-control': 'private, max-age=60' }],
     ['not stored', { 'cache-control': 'no-store' }],
@@ -88,12 +139,65 @@ describe('requests for the same at once', () => {
     const [first, second] = await Promise.allSettled([get(cache, origin), get(cache, origin)])
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled'])
   })
-  it('do not hang when the first client does not read', async () => {
+  const inPieces = (text: string, pieces: number, last: string): Response => {
+    let left = pieces
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left < 0) controller.close()
+        else controller.enqueue(new TextEncoder().encode(left > 0 ? text : last))
+        left--
+      },
+    })
+    return new Response(body, { headers: fresh })
+  }
+  it('have a body that its first client does not read, or reads no further', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    const piece = 'x'.repeat(40_000)
+    origin.answers((_, count) => inPieces(piece, 5, `${count}`))
+    const first = await cache(new Request(URL_A), origin)
+    const others = [get(cache, origin), get(cache, origin)]
+    await tick()
+    const reader = (first.body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await reader.cancel()
+    for (const { body } of await Promise.all(others)) expect(body).toBe(`${piece.repeat(5)}1`)
+    expect(origin.asked.length).toBe(1)
+  })
+  it('do not hang when the first client does not read what is too large to be read ahead', async () => {
     const cache = cacheOf({ collapseTimeout: '50ms' })
     const origin = createOrigin()
+    const piece = 'x'.repeat(400_000)
+    origin.answers((_, count) => inPieces(piece, 4, `${count}`))
     const first = await cache(new Request(URL_A), origin)
-    expect((await get(cache, origin)).body).toBe('2')
-    expect((await see(first)).body).toBe('1')
+    expect((await get(cache, origin)).body).toBe(`${piece.repeat(4)}2`)
+    expect((await see(first)).body).toBe(`${piece.repeat(4)}1`)
+  })
+  it('have what came of a body before it was cut, also of one that is read ahead', async () => {
+    const origin = createOrigin()
+    origin.answers(() => {
+      let left = 3
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (left-- > 0) controller.enqueue(new TextEncoder().encode(`part ${left}`))
+          else controller.error(new Error('cut'))
+        },
+      })
+      return new Response(body, { headers: fresh })
+    })
+    const cache = cacheOf()
+    const { body } = await cache(new Request(URL_A), origin)
+    // Until the body has been read ahead, and was cut.
+    await cache.flush()
+    await tick()
+    const reader = (body as ReadableStream<Uint8Array>).getReader()
+    const parts: string[] = []
+    const read = async (): Promise<void> => {
+      for (let part = await reader.read(); !part.done; part = await reader.read())
+        parts.push(new TextDecoder().decode(part.value))
+    }
+    await expect(read()).rejects.toThrow('cut')
+    expect(parts).toEqual(['part 2', 'part 1', 'part 0'])
   })
 })
 

@@ -63,7 +63,7 @@ describe(`${STREAMS} large bodies at once`, () => {
     expect(short).toBeLessThan(2 * CHUNK_BYTES * STREAMS)
     expect(long).toBe(short)
   })
-  it('are asked of the origin no faster than clients read', async () => {
+  it('are asked of the origin a part ahead of what clients read, and no faster', async () => {
     const cache = createHttpCache({ store: countingStore().store })
     let sent = 0
     const next = (): Response => {
@@ -79,11 +79,12 @@ describe(`${STREAMS} large bodies at once`, () => {
       return new Response(body, { headers: { 'cache-control': 'max-age=60' } })
     }
     const response = await cache(new Request('https://a.example/'), next)
-    expect(sent).toBe(0)
+    await cache.flush()
+    expect(sent).toBe(1)
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     for (let i = 1; i <= 10; i++) {
       await reader.read()
-      expect(sent).toBe(i)
+      expect(sent).toBeLessThanOrEqual(i + 1)
     }
     await reader.cancel()
     await cache.flush()
