@@ -2,8 +2,9 @@
  * Rate limits beside what people use today: `npm run bench:limits`.
  *
  * Decisions at 64 callers on 1,000 ids, each limiter on an ioredis connection of its own to one Redis on loopback; how many
- * commands a decision costs, counted by a proxy on the wire; and the most that was certainly admitted in a second, at 100 a
- * second, under four hostile loads.
+ * commands a decision costs, counted by a proxy on the wire; what a decision costs the server by its own count; and the most
+ * that was certainly admitted in a second, at 100 a second, under four hostile loads. `--only server`, `speed` or `accuracy`
+ * is one part; `--server redis8` or `valkey` another server.
  */
 import { parseArgs } from 'node:util'
 import { Ratelimit } from '@upstash/ratelimit'
@@ -13,7 +14,7 @@ import { RedisStore as ExpressStore } from 'rate-limit-redis'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { connect, ioredisStore } from '../adapters/ioredis/index.ts'
 import { toUpstashRedis } from '../adapters/upstash-ratelimit/index.ts'
-import { startServer } from '../scripts/servers.ts'
+import { type ServerName, startServer } from '../scripts/servers.ts'
 import { scriptOf } from '../src/protocol/operation.ts'
 import {
   type Algorithm,
@@ -26,9 +27,13 @@ import {
   tokenBucket,
 } from '../src/rate-limit/index.ts'
 import { createTcpProxy } from '../test/support/tcp-proxy.ts'
+import { EXACT_LOG, serverCost } from './rate-limit-server.ts'
 import { callers, type Gate, measure, type Row, report } from './support.ts'
 
-const { values: flags } = parseArgs({ options: { only: { type: 'string' } } })
+const { values: flags } = parseArgs({
+  options: { only: { type: 'string' }, server: { type: 'string', default: 'redis7' } },
+})
+const does = (part: string): boolean => flags.only === undefined || flags.only === part
 const IDS = 1000
 const CALLERS = 64
 
@@ -89,7 +94,14 @@ const own: Readonly<Record<string, Make>> = {
   gcra: ours(gcra),
 }
 
-const server = await startServer('redis7')
+const exactLog: Make = async (client, limit, windowMs) => {
+  const sha = (await client.script('LOAD', EXACT_LOG)) as string
+  let count = 0
+  return async (id) => ((await client.evalsha(sha, 1, `exact:${id}`, limit, windowMs, count++)) as number[])[0] === 1
+}
+
+const algorithms = { fixedWindow, slidingWindow, slidingLog, slidingBuckets, tokenBucket, gcra }
+const server = await startServer(flags.server as Exclude<ServerName, 'cluster'>)
 const open: Redis[] = []
 const client = async (url = server.url): Promise<Redis> => {
   const made = await connect(url)
@@ -104,7 +116,7 @@ async function speed(): Promise<Row[]> {
   const cases = []
   const gates: Gate[] = []
   for (const [name, make] of Object.entries(own)) {
-    const algorithm = { fixedWindow, slidingWindow, slidingLog, slidingBuckets, tokenBucket, gcra }[name] as typeof gcra
+    const algorithm = algorithms[name as keyof typeof algorithms] as typeof gcra
     const limits = { limit: 10_000, window: 60_000 }
     const { steps, args } = algorithm(limits)
     const bare = await client()
@@ -118,11 +130,13 @@ async function speed(): Promise<Row[]> {
     cases.push(callers(name, CALLERS, 1600, (i) => take(ids[i % IDS] as string)))
     gates.push({ name, against, atLeast: 0.9 })
   }
-  for (const [name, make] of Object.entries(peers)) {
+  for (const [name, make] of Object.entries({ ...peers, 'exact log, five commands': exactLog })) {
     const take = await make(await client(), 10_000, 60_000)
     cases.push(callers(name, CALLERS, 1600, (i) => take(ids[i % IDS] as string)))
-    gates.push({ name, against: 'fixedWindow, bare EVALSHA' })
+    if (name in peers) gates.push({ name, against: 'fixedWindow, bare EVALSHA' })
   }
+  gates.push({ name: 'fixedWindow', against: 'hono-rate-limiter', atLeast: 1 })
+  gates.push({ name: 'slidingLog', against: 'exact log, five commands', atLeast: 0.9 })
   const rounds = Number(process.env.BENCH_ROUNDS ?? 41)
   return measure(cases, gates, { rounds })
 }
@@ -203,13 +217,21 @@ async function worst(make: Make): Promise<number[]> {
 }
 
 try {
-  if (flags.only !== 'accuracy') {
-    report('Decisions at 64 callers, each over its own ioredis connection, one Redis 7 on loopback', await speed())
+  if (does('server')) {
+    const all = Object.values(algorithms).map((make) => make({ limit: 10_000, window: 60_000 }))
+    console.log(`Microseconds of ${flags.server} for an allowed decision\n\n| script | µs |\n|---|--:|`)
+    console.log((await serverCost(await client(), all)).join('\n'))
+  }
+  if (does('speed')) {
+    report(
+      `Decisions at 64 callers, each over its own ioredis connection, one ${flags.server} on loopback`,
+      await speed(),
+    )
     console.log('\n| limiter | commands a decision |\n|---|--:|')
     for (const [name, make] of Object.entries({ ...own, ...peers }))
       console.log(`| ${name} | ${await commands(name, make)} |`)
   }
-  if (flags.only !== 'speed') {
+  if (does('accuracy')) {
     console.log(
       `\nThe most certainly admitted in a second, at 100 a second:\n\n| limiter | ${Object.keys(loads).join(' | ')} |\n|---|--:|--:|--:|--:|`,
     )

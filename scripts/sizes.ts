@@ -106,9 +106,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 7_660,
+    budget: 7_840,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 9_850 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 10_240 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {
@@ -122,7 +122,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/lock/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 1600,
-    budget: 3_140,
+    budget: 3_250,
   },
   ...['counter', 'token', 'once', 'idempotency'].map(
     (name): Entry => ({
@@ -161,23 +161,23 @@ const entries: readonly Entry[] = [
     takes: { 'src/structures/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 3500,
-    budget: 7_260,
+    budget: 7_680,
   },
   {
     name: 'one structure (hash) beside createCache + upstashStore',
     takes: { 'src/structures/hash.ts': 'hash' },
     beside: { ...cache, ...upstash },
     target: 800,
-    budget: 1_940,
+    budget: 2_070,
   },
   {
     name: 'createSessions beside createCache + upstashStore',
     takes: { 'src/session/create-sessions.ts': 'createSessions' },
     beside: { ...cache, ...upstash },
     target: 2600,
-    budget: 7_370,
+    budget: 7_420,
   },
-  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_480 },
+  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_600 },
   { name: 'createCache', takes: cache, budget: 31_390 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },

@@ -36,5 +36,14 @@ export { type ErrorCode, HitherError, type HitherErrorOptions, isHitherError, St
 export type { Codec } from './protocol/codec.ts'
 export type { Duration } from './protocol/duration.ts'
 export type { Arg, Effect, Moment, Operation, Reply, Transition } from './protocol/operation.ts'
-export type { AtomicStore, Call, CommandStore, Consistency, Store, StoreEvent, StoreTraits } from './store/store.ts'
+export type {
+  AtomicStore,
+  Call,
+  CommandStore,
+  Consistency,
+  Store,
+  StoreEvent,
+  StoreTraits,
+  WithoutChannels,
+} from './store/store.ts'
 export { type Command, ReplyError, type Transport, type Wire } from './store/transport.ts'

@@ -4,7 +4,7 @@ import { now } from '../../src/runtime/clock.ts'
 import type { Limit } from '../../src/runtime/deadline.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import { createCalls, limitedCall } from '../../src/store/limited-call.ts'
-import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
 import { runBySwap } from '../../src/store/swap.ts'
 import type { HitherObject, StoredEntry } from './hither-object.ts'
 
@@ -43,7 +43,10 @@ const message = 'the Durable Object did not answer, see cause'
  * reads, decides, and writes if nothing has changed, by this isolate's clock. Throws `INVALID_ARGUMENT`. Rejects
  * `STORE_UNAVAILABLE` for what the platform says, with `maybeExecuted` for a write.
  */
-export function durableObjectStore(namespace: ObjectNamespace, options: DurableObjectStoreOptions = {}): AtomicStore {
+export function durableObjectStore(
+  namespace: ObjectNamespace,
+  options: DurableObjectStoreOptions = {},
+): AtomicStore & WithoutChannels {
   checkNames('durableObjectStore', options, ['shards', 'timeoutMs'])
   const { shards = 1, timeoutMs = 5000 } = options
   if (typeof namespace?.idFromName !== 'function')

@@ -1,4 +1,12 @@
-import { type Call, type Command, type CommandStore, HitherError, type Transport, type Wire } from 'hither'
+import {
+  type Call,
+  type Command,
+  type CommandStore,
+  HitherError,
+  type Transport,
+  type Wire,
+  type WithoutChannels,
+} from 'hither'
 import { type TransportStoreOptions, transportStore } from 'hither/tcp'
 import type { ObjectNamespace } from './object-store.ts'
 import { checkNames } from './options.ts'
@@ -25,7 +33,10 @@ type Remote = Pick<RedisObject, 'exchange'>
  * `INVALID_ARGUMENT`. Rejects as `tcpStore`; a message that an object did not answer is `STORE_UNAVAILABLE`, with
  * `maybeExecuted`.
  */
-export function redisObjectStore(namespace: ObjectNamespace, options: RedisObjectStoreOptions = {}): CommandStore {
+export function redisObjectStore(
+  namespace: ObjectNamespace,
+  options: RedisObjectStoreOptions = {},
+): CommandStore & WithoutChannels {
   checkNames('redisObjectStore', options, KNOWN)
   const { objects = 1, locationHint, ...rest } = options
   if (typeof namespace?.idFromName !== 'function') {

@@ -14,13 +14,14 @@ type Done<T> = (error?: unknown, value?: T) => void
  * SHA-256. A session lives as long as its cookie; reading it does not extend it, `touch` does, and makes none. Errors of the
  * store go to the callback: Express's error handler gets them. There is no `all`, `length` or `clear`: nothing is listed.
  */
-export function sessionStore({ ttl = '1d', ...options }: SessionStoreOptions): session.Store {
-  const entries = hashedEntries(options)
-  const lifetimeOf = ({ cookie }: session.SessionData): Duration => {
+export function sessionStore(options: SessionStoreOptions): session.Store {
+  const entries = hashedEntries({ ttl: '1d', ...options })
+  /** Undefined: that of the store. */
+  const lifetimeOf = ({ cookie }: session.SessionData): number | undefined => {
     const { expires } = cookie ?? {}
-    return expires ? new Date(expires).getTime() - Date.now() : ttl
+    return expires ? new Date(expires).getTime() - Date.now() : undefined
   }
-  const isOver = (life: Duration): boolean => typeof life === 'number' && life <= 0
+  const isOver = (life = 1): boolean => life <= 0
 
   class HitherSessionStore extends session.Store {
     override get(id: string, done: Done<session.SessionData | null>): void {

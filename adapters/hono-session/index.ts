@@ -12,11 +12,10 @@ export interface SessionStorageOptions extends HashedEntriesOptions {
  * Middleware in place of `useSessionStorage`: `app.use(sessionStorage({ store }), useSession())`. Ids are stored only as
  * SHA-256. `@hono/session` does not wait for what it stores: this does, before the response leaves, and throws what failed.
  */
-export function sessionStorage<Data extends Record<string, unknown> = Record<string, unknown>>({
-  ttl = '1d',
-  ...options
-}: SessionStorageOptions): MiddlewareHandler<{ Variables: { sessionStorage?: Storage<Data> } }> {
-  const entries = hashedEntries(options)
+export function sessionStorage<Data extends Record<string, unknown> = Record<string, unknown>>(
+  options: SessionStorageOptions,
+): MiddlewareHandler<{ Variables: { sessionStorage?: Storage<Data> } }> {
+  const entries = hashedEntries({ ttl: '1d', ...options })
   return async (c, next) => {
     const writes: Promise<unknown>[] = []
     /** Changes of one request run in call order. */
@@ -32,7 +31,7 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
         const text = await entries.get(id)
         return text === undefined ? null : (JSON.parse(text) as Data)
       },
-      set: (id, data) => write(() => entries.set(id, textOf(data), ttl)),
+      set: (id, data) => write(() => entries.set(id, textOf(data))),
       delete: (id) => write(() => entries.delete(id)),
     })
     await next()

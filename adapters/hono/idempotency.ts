@@ -42,6 +42,8 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     throw invalid('idempotency is made by createIdempotency, or a function that returns one')
   if (typeof scope !== 'function') throw invalid('scope is a function that returns whose key it is')
   if (!(Number.isSafeInteger(maxBytes) && maxBytes >= 0)) throw invalid('maxBytes is a whole number')
+  if (typeof required !== 'boolean') throw invalid('required is true or false')
+  if (onError !== undefined && typeof onError !== 'function') throw invalid('onError is a function')
 
   return async (c, next) => {
     if (SAFE.test(c.req.method)) return next()

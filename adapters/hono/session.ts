@@ -29,6 +29,9 @@ export function session<T extends object, E extends Env = Env>(
   if (typeof sessions !== 'function' && typeof sessions?.open !== 'function') {
     throw new HitherError('INVALID_ARGUMENT', 'session takes { sessions }, what createSessions made')
   }
+  if (deadline !== undefined && typeof deadline !== 'function') {
+    throw new HitherError('INVALID_ARGUMENT', 'deadline is a function that returns an instant in epoch milliseconds')
+  }
   return async (c, next) => {
     const all = typeof sessions === 'function' ? await sessions(c as unknown as Context<E>) : sessions
     const call = deadline && { deadline: deadline(c as unknown as Context<E>) }

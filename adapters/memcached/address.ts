@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { bytesOf } from './bytes.ts'
 
 /** What a url of a memcached says. */
 export interface MemcachedAddress {
@@ -30,4 +31,10 @@ export function parseMemcachedUrl(text: string): MemcachedAddress {
     // Said below, without the text: it may hold a password.
   }
   throw new HitherError('INVALID_URL', 'a memcached url looks like memcached://host:11211, or memcacheds:// for TLS')
+}
+
+/** The command by which a user logs in. */
+export function loginOf({ username, password }: MemcachedAddress): readonly (string | Uint8Array)[] {
+  const secret = bytesOf(`${username} ${password}`)
+  return [`set login 0 0 ${secret.length}\r\n`, secret, '\r\n']
 }

@@ -2,7 +2,7 @@ import { openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
-import type { MemcachedAddress } from './address.ts'
+import { loginOf, type MemcachedAddress } from './address.ts'
 import { createPipeline } from './pipeline.ts'
 import { createReplyReader } from './replies.ts'
 import { type Request, unauthorized, unavailable } from './request.ts'
@@ -19,7 +19,7 @@ export interface Settings {
 
 export interface Connection {
   readonly state: 'opening' | 'ready' | 'ended'
-  readonly isIdle: boolean
+  isIdle(): boolean
   /** When the server was last heard, in epoch milliseconds. */
   readonly heardAt: number
   /** Throws `OVERLOADED`. */
@@ -45,49 +45,68 @@ export function openConnection(
 ): Connection {
   const { address, linkTimeoutMs, connectTimeoutMs, maxQueue, maxReplyBytes, tls } = settings
   const pipeline = createPipeline()
-  let state: Connection['state'] = 'opening'
   let isBlocked = false
   let isScheduled = false
-  let heardAt = now()
   /** The `heardAt` since which the connection seemed dead. */
   let doubtedAt = 0
 
+  const on = {
+    state: 'opening' as Connection['state'],
+    heardAt: now(),
+    isIdle: () => pipeline.size() === 0,
+    add(request: Request) {
+      if (pipeline.size() >= maxQueue) {
+        throw new HitherError('OVERLOADED', `${maxQueue} commands wait already`, { retryable: true })
+      }
+      pipeline.add(request)
+      alarm.arm(request.limits.deadline)
+      if (isScheduled || on.state !== 'ready') return
+      isScheduled = true
+      soon(flush)
+    },
+    end: (error: HitherError) => finish(error),
+  }
   /** Ends requests at their deadlines, and the connection when it is silent for too long. */
   const sweep = (): void => {
     const at = now()
     const next = pipeline.expire(at)
-    if (!pipeline.isAwaited) return void alarm.arm(next)
-    const silentAt = heardAt + linkTimeoutMs
+    if (!pipeline.isAwaited()) return void alarm.arm(next)
+    const silentAt = on.heardAt + linkTimeoutMs
     if (silentAt > at) return void alarm.arm(Math.min(next, silentAt))
     // A process that was held up itself has not read yet what came meanwhile: it looks once more.
-    if (doubtedAt === heardAt) return void finish(unavailable(`no reply for ${linkTimeoutMs} ms`))
-    doubtedAt = heardAt
+    if (doubtedAt === on.heardAt) return void finish(unavailable(`no reply for ${linkTimeoutMs} ms`))
+    doubtedAt = on.heardAt
     alarm.arm(Math.min(next, at + LOOK_AGAIN_MS))
   }
   const alarm = createAlarm(sweep)
   const flush = (): void => {
     isScheduled = false
-    if (state !== 'ready' || isBlocked) return
-    if (!pipeline.isAwaited) heardAt = now()
-    const chunks = pipeline.take()
+    if (on.state !== 'ready' || isBlocked) return
+    const at = now()
+    if (!pipeline.isAwaited()) on.heardAt = at
+    const chunks = pipeline.take(at)
     if (chunks.length === 0) return
     isBlocked = !socket.write(chunks)
-    alarm.arm(heardAt + linkTimeoutMs)
+    alarm.arm(on.heardAt + linkTimeoutMs)
   }
   const finish = (error: HitherError): void => {
-    if (state === 'ended') return
-    const hasOpened = state === 'ready'
-    state = 'ended'
+    if (on.state === 'ended') return
+    const hasOpened = on.state === 'ready'
+    on.state = 'ended'
     cancelOpening()
     alarm.cancel()
     socket?.destroy()
     onEnd(error, hasOpened)
     pipeline.end(error)
   }
-  const read = createReplyReader(maxReplyBytes, (reply) => {
-    if (state === 'opening') return reply.code === 'STORED' ? begin() : finish(unauthorized())
-    const error = pipeline.onReply(reply)
-    if (error) finish(error)
+  const read = createReplyReader(maxReplyBytes, {
+    awaited: pipeline.awaited,
+    onReply: pipeline.onReply,
+    onLine(line) {
+      if (on.state === 'opening') return line === 'STORED' ? begin() : finish(unauthorized())
+      const error = pipeline.onLine(line)
+      if (error) finish(error)
+    },
   })
   const cancelOpening = setDeadline(
     () => finish(unavailable(`no connection within ${connectTimeoutMs} ms`)),
@@ -95,7 +114,7 @@ export function openConnection(
   )
   const begin = (): void => {
     cancelOpening()
-    state = 'ready'
+    on.state = 'ready'
     flush()
   }
   const { host, port } = address
@@ -105,11 +124,10 @@ export function openConnection(
       onOpen() {
         if (!address.username) return begin()
         // Alone: what is written behind a password that is refused makes some servers reset the connection, and that word is lost.
-        const secret = new TextEncoder().encode(`${address.username} ${address.password}`)
-        socket.write([`set login 0 0 ${secret.length}\r\n`, secret, '\r\n'])
+        socket.write(loginOf(address))
       },
       onData(bytes) {
-        heardAt = now()
+        on.heardAt = now()
         try {
           read(bytes)
         } catch (error) {
@@ -122,34 +140,12 @@ export function openConnection(
       },
       onEnd(cause) {
         const { code, name } = (cause ?? {}) as { readonly code?: string; readonly name?: string }
-        const what = state === 'opening' ? 'not connected' : 'the connection ended'
+        const what = on.state === 'opening' ? 'not connected' : 'the connection ended'
         finish(unavailable(`${what} (${code ?? name ?? 'closed by the server'})`, cause))
       },
     },
   )
-
-  return {
-    get state() {
-      return state
-    },
-    get isIdle() {
-      return pipeline.size === 0
-    },
-    get heardAt() {
-      return heardAt
-    },
-    add(request) {
-      if (pipeline.size >= maxQueue) {
-        throw new HitherError('OVERLOADED', `${maxQueue} commands wait already`, { retryable: true })
-      }
-      pipeline.add(request)
-      alarm.arm(request.deadline)
-      if (isScheduled || state !== 'ready') return
-      isScheduled = true
-      soon(flush)
-    },
-    end: finish,
-  }
+  return on
 }
 
 function createAlarm(fn: () => void): Alarm {

@@ -1,4 +1,5 @@
 import { decodeText } from '#socket'
+import { utf8Length } from '../../src/protocol/text.ts'
 
 /**
  * Client flags of a value that has a frame before it: `<end> <bytes> <key>`, the end of its lifetime in milliseconds since
@@ -16,8 +17,8 @@ export interface Item {
   readonly endMs: number
 }
 
-export function frame(endMs: number, hashedKey: string, keyBytes: number): string {
-  return `${endMs.toString(36)} ${keyBytes} ${hashedKey}`
+export function frame(endMs: number, hashedKey: string): string {
+  return `${endMs.toString(36)} ${utf8Length(hashedKey)} ${hashedKey}`
 }
 
 /** The whole key of a framed item; empty where it was not hashed. */

@@ -1,22 +1,26 @@
 import { HitherError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
-import { utf8Length } from '../../src/protocol/text.ts'
+import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { createKeyQueue } from '../../src/runtime/key-queue.ts'
+import { soon } from '../../src/runtime/per-tick.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
-import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
-import { type Client, createClient, isHashedName, type Place } from './client.ts'
+import { bytesOf, joined } from './bytes.ts'
+import { type Client, createClient, isHashedName } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
-import { flagsOf, type Reply as Line } from './replies.ts'
+import type { Reply as Line } from './replies.ts'
+import { type Command, late, type Place } from './request.ts'
 import { globOf, listKeys } from './scan.ts'
 import { runStep } from './steps.ts'
-import { deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
+import { setFlags, wireTtl } from './wire.ts'
 
 export type { MemcachedStoreOptions } from './options.ts'
 
-export interface MemcachedStore extends AtomicStore {
+export interface MemcachedStore extends AtomicStore, WithoutChannels {
+  readonly traits: WithoutChannels['traits']
   readonly getBytes: NonNullable<AtomicStore['getBytes']>
   readonly setBytes: NonNullable<AtomicStore['setBytes']>
   readonly part: NonNullable<AtomicStore['part']>
@@ -39,13 +43,29 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes }
   let closed = false
 
-  const limitsOf = (call: Call | undefined): CallLimits => ({
-    deadline: call?.deadline ?? now() + timeoutMs,
-    signal: call?.signal,
-  })
+  /** Those of this run of microtasks that name none: to read the clock for each would cost as much as to write it. */
+  let shared: CallLimits | undefined
+  /** Throws the signal's reason, or `TIMEOUT` past the deadline. */
+  const limitsOf = ({ deadline, signal }: Call = {}): CallLimits => {
+    if (signal?.aborted) throw signal.reason
+    if (deadline !== undefined || signal || REQUEST_SCOPED) {
+      const at = now()
+      const limits = { deadline: deadline ?? at + timeoutMs, signal }
+      if (limits.deadline > at) return limits
+      throw late(false)
+    }
+    if (shared) return shared
+    const limits = { deadline: now() + timeoutMs, signal }
+    soon(() => {
+      shared = undefined
+      // The last of them counts from here, however long the first held it up.
+      limits.deadline = now() + timeoutMs
+    })
+    shared = limits
+    return limits
+  }
   /** Runs `work` on the key's place after the slower calls on the key that came first. */
   const at = <T>(key: string, limits: CallLimits, isSlow: boolean, work: (place: Place) => Promise<T>): Promise<T> => {
-    if (limits.signal?.aborted) throw limits.signal.reason
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     const place = client.placeOf(key)
     const isHashed = place instanceof Promise
@@ -55,44 +75,18 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       isHashed ? place.then(work) : work(place),
     )
   }
-  const read = <T>(key: string, limits: CallLimits, open: (reply: Line, place: Place) => T): Promise<T> =>
-    at(key, limits, false, (place) => readAt(client, place, limits, open))
-  const write = (
-    key: string,
-    value: string | Uint8Array,
-    ttlMs: number | undefined,
-    limits: CallLimits,
-  ): Promise<void> =>
+  const ask = <T>(key: string, limits: CallLimits, command: Command<T>): Promise<T> =>
+    at(key, limits, false, (place) => client.ask(place, command, limits))
+  const write = (key: string, value: Uint8Array, ttlMs: number | undefined, limits: CallLimits): Promise<void> =>
     at(key, limits, false, (place) => {
       const nowMs = now()
-      const { wire, hashedKey, hashedBytes } = place
-      const before = hashedKey ? frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey, hashedBytes) : ''
-      const isText = typeof value === 'string'
-      const bytes = utf8Length(before) + (isText ? utf8Length(value) : value.length)
+      const { hashedKey } = place
+      const body = hashedKey
+        ? joined([bytesOf(frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey)), value])
+        : value
       const stored = { ttl: wireTtl(ttlMs, nowMs), flags: hashedKey ? FRAMED : 0, only: undefined }
-      const opaque = client.nextOpaque()
-      const head = setLine(wire, bytes, stored, opaque) + before
-      return client.ask({
-        place,
-        limits,
-        effect: 'once',
-        opaque,
-        head: isText ? `${head}${value}\r\n` : head,
-        body: isText ? undefined : value,
-        read: checkStored,
-      })
-    })
-  const remove = (key: string, limits: CallLimits): Promise<number> =>
-    at(key, limits, false, (place) => {
-      const opaque = client.nextOpaque()
-      return client.ask({
-        place,
-        limits,
-        effect: 'repeat',
-        opaque,
-        head: deleteCommand(place.wire, undefined, opaque),
-        read: ({ code }) => (code === 'HD' ? 1 : 0),
-      })
+      const flags = setFlags(body.length, stored)
+      return client.ask(place, { verb: 'ms', flags, body, effect: 'once', read: checkStored }, limits)
     })
 
   async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
@@ -117,7 +111,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     get(key, call) {
       try {
         checkKey(key, traits)
-        return read(key, limitsOf(call), textOfReply)
+        return ask(key, limitsOf(call), GET)
       } catch (error) {
         return Promise.reject(error)
       }
@@ -125,18 +119,18 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     async getMany(keys, call) {
       checkKeys(keys, traits)
       const limits = limitsOf(call)
-      return Promise.all(keys.map((key) => read(key, limits, textOfReply)))
+      return Promise.all(keys.map((key) => ask(key, limits, GET)))
     },
     async set(key, value, ttlMs, call) {
       checkKey(key, traits)
       checkValue(value, traits)
       checkTtl(ttlMs)
-      return write(key, value, ttlMs, limitsOf(call))
+      return write(key, bytesOf(value), ttlMs, limitsOf(call))
     },
     async delete(keys, call) {
       checkKeys(keys, traits)
       const limits = limitsOf(call)
-      const counts = await Promise.all([...new Set(keys)].map((key) => remove(key, limits)))
+      const counts = await Promise.all([...new Set(keys)].map((key) => ask(key, limits, DELETE)))
       return counts.reduce((sum, count) => sum + count, 0)
     },
     async run<A extends readonly Arg[], R extends Reply>(
@@ -148,12 +142,11 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       checkKey(key, traits)
       checkArgs(args, traits)
       const limits = limitsOf(call)
-      if (!(limits.deadline > now())) throw new HitherError('TIMEOUT', 'the deadline had passed', { retryable: true })
       return at(key, limits, true, (place) => runStep({ client, traits, place, operation, args, limits }))
     },
     async getBytes(key, call) {
       checkKey(key, traits)
-      return read(key, limitsOf(call), bytesOfReply)
+      return ask(key, limitsOf(call), GET_BYTES)
     },
     async setBytes(key, value, ttlMs, call) {
       checkKey(key, traits)
@@ -164,9 +157,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     async ready(call) {
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
       const limits = limitsOf(call)
-      const place = { wire: { text: '', flag: '' }, hashedKey: '', hashedBytes: 0 } as const
-      const ask = { limits, effect: 'read', opaque: undefined, head: 'mn\r\n', read: () => undefined } as const
-      await Promise.all(client.servers.map((_, server) => client.ask({ ...ask, place: { ...place, server } })))
+      await Promise.all(client.servers.map((_, server) => client.ask(placeAt('', server), NOOP, limits)))
     },
     async close() {
       closed = true
@@ -175,20 +166,25 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   }
 }
 
-function readAt<T>(
-  client: Client,
-  place: Place,
-  limits: CallLimits,
-  read: (reply: Line, place: Place) => T,
-): Promise<T> {
-  const opaque = client.nextOpaque()
-  return client.ask({ place, limits, effect: 'read', opaque, head: getCommand(place.wire, ' v f', opaque), read })
+const NOTHING = { flags: '', body: undefined } as const
+const READ = { verb: 'mg', flags: ' v f', body: undefined, effect: 'read' } as const
+const GET: Command<string | undefined> = { ...READ, read: textOfReply }
+const GET_BYTES: Command<Uint8Array | undefined> = { ...READ, read: bytesOfReply }
+const DELETE: Command<number> = {
+  verb: 'md',
+  ...NOTHING,
+  effect: 'repeat',
+  read: ({ code }) => (code === 'HD' ? 1 : 0),
+}
+const NOOP: Command<void> = { verb: 'mn', ...NOTHING, effect: 'read', read: () => undefined }
+
+function placeAt(text: string, server: number): Place {
+  return { text, flag: '', server, hashedKey: '' }
 }
 
 /** What a reply to ` v f` holds, as it lies there; undefined: nothing that is alive, or another key's. */
 function itemOfReply(reply: Line, { hashedKey }: Place): Item | undefined {
-  if (reply.code !== 'VA') return undefined
-  const item = itemOf(reply, flagsOf(reply), hashedKey)
+  const item = reply.code === 'VA' ? itemOf(reply, reply.flags, hashedKey) : undefined
   return item && (item.endMs === 0 || item.endMs > now()) ? item : undefined
 }
 
@@ -208,9 +204,7 @@ function checkStored({ code }: Line): void {
 
 /** The whole key of an item that is stored under a digest; the digest where the item does not say. */
 function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string> {
-  const place = { wire: { text: name, flag: '' }, server, hashedKey: '', hashedBytes: 0 } as const
-  return readAt(client, place, limits, (reply) => {
-    const { code, bytes, from, to } = reply
-    return (code === 'VA' && flagsOf(reply) === FRAMED && hashedKeyOf(bytes, from, to)) || name
-  })
+  const read: Command<string>['read'] = ({ code, flags, bytes, from, to }) =>
+    (code === 'VA' && flags === FRAMED && hashedKeyOf(bytes, from, to)) || name
+  return client.ask(placeAt(name, server), { ...READ, read }, limits)
 }

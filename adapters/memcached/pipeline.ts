@@ -1,96 +1,110 @@
 import type { HitherError } from '../../src/errors.ts'
 import { NEVER } from '../../src/runtime/clock.ts'
-import { endsWith, lineOf, type Reply } from './replies.ts'
-import { fail, late, lost, outOfStep, type Request, unauthorized } from './request.ts'
+import { random } from '../../src/runtime/random.ts'
+import { answer, fail, refuse } from './calls.ts'
+import { createEncoder, nextOpaque } from './encoder.ts'
+import type { Reply } from './replies.ts'
+import { late, lost, outOfStep, type Request, unauthorized } from './request.ts'
 
 /**
+ * Here as in its connection and link no object has a getter: V8 would look each of its properties up by hash.
+ *
  * The requests of one connection, unsent and sent. They are written in the order in which they were added, and answered in
  * that order: a reply that does not name its request says that the two sides are out of step.
  */
 export interface Pipeline {
   /** Requests without a reply. */
-  readonly size: number
-  readonly isAwaited: boolean
+  size(): number
+  isAwaited(): boolean
   add(request: Request): void
-  /** What is to be written next; empty: nothing. Strings as UTF-8. */
-  take(): readonly (string | Uint8Array)[]
-  /** Gives a reply to its request. Returns why nothing after it can be trusted; undefined: it can. */
-  onReply(reply: Reply): HitherError | undefined
+  /** What is to be written next; empty: nothing. Requests past their deadlines fail and are left out. */
+  take(at: number): readonly Uint8Array[]
+  /** The request that is answered next. */
+  awaited(): Request | undefined
+  onReply(reply: Reply): void
+  /** Gives a line that is no reply to the request that is answered next. Returns why nothing after it can be trusted. */
+  onLine(line: string): HitherError | undefined
   /** Fails requests past their deadlines. Returns the next deadline. */
   expire(at: number): number
   /** Fails all requests. */
   end(error: HitherError): void
 }
 
-/** Sent requests with a reply that are kept before they are cut off. */
+/** Requests with a reply whose places are kept before they are cut off. */
 const MAX_ANSWERED = 4096
 
 export function createPipeline(): Pipeline {
-  let unsent: Request[] = []
-  let sent: Request[] = []
-  /** Place in `sent` of the request that is answered next. */
+  const encoder = createEncoder()
+  /** Answered ones (undefined) up to `head`, then sent ones up to `unsent`, then those to be written. */
+  let requests: (Request | undefined)[] = []
   let head = 0
+  let unsent = 0
+  // Not the numbers of the connection before it: a proxy may keep a reply for longer than a connection lasts.
+  let opaque = 100_000 + Math.floor(random() * 900_000)
+
+  const cutOff = (): void => {
+    requests = requests.slice(head)
+    unsent -= head
+    head = 0
+  }
+  const awaited = (): Request | undefined => (head < unsent ? requests[head] : undefined)
+  /** Takes out the one that is answered next. */
+  const next = (): Request => {
+    const request = requests[head] as Request
+    requests[head++] = undefined
+    if (head === requests.length || head === MAX_ANSWERED) cutOff()
+    return request
+  }
   return {
-    get size() {
-      return sent.length - head + unsent.length
-    },
-    get isAwaited() {
-      return sent.length > head
-    },
-    add: (request) => void unsent.push(request),
-    take() {
-      const chunks: (string | Uint8Array)[] = []
-      let text = ''
-      for (const request of unsent) {
-        if (request.isOver) continue
-        request.isSent = true
-        request.mayHaveRun ||= request.writes
-        sent.push(request)
-        text += request.head
-        if (request.body) {
-          chunks.push(text, request.body)
-          text = '\r\n'
+    size: () => requests.length - head,
+    isAwaited: () => unsent > head,
+    add: (request) => void requests.push(request),
+    take(at) {
+      for (let i = unsent; i < requests.length; i++) {
+        const request = requests[i] as Request
+        const { place, command, limits, isOver } = request
+        if (isOver) continue
+        if (limits.deadline <= at) {
+          fail(request, late(request.mayHaveRun))
+          continue
         }
+        opaque = request.opaque = nextOpaque(opaque)
+        request.isSent = true
+        request.mayHaveRun ||= command.effect !== 'read'
+        encoder.add(command, place, opaque)
+        requests[unsent++] = request
       }
-      unsent = []
-      if (text) chunks.push(text)
-      return chunks
+      requests.length = unsent
+      return encoder.take()
     },
-    onReply(reply) {
-      const request = sent[head]
-      if (!request) return outOfStep()
-      const { code } = reply
-      const isError = code.endsWith('ERROR')
-      if (!isError && !endsWith(reply, request.tail)) return outOfStep()
-      head++
-      if (head === sent.length || head === MAX_ANSWERED) {
-        sent = sent.slice(head)
-        head = 0
-      }
-      if (!request.isOver) {
-        request.isOver = true
-        request.owner.onReply(request, reply)
-      }
-      // What the server did not understand it may have read otherwise than it was meant: nothing after it can be trusted.
-      if (code === 'ERROR') return outOfStep()
-      const line = code === 'CLIENT_ERROR' ? lineOf(reply) : ''
-      if (line.includes('unauthenticated')) return unauthorized()
-      return line && !line.includes('non-numeric') ? outOfStep() : undefined
+    awaited,
+    onReply: (reply) => answer(next(), reply),
+    onLine(line) {
+      if (!awaited() || !/^\w*ERROR\b/.test(line)) return outOfStep()
+      refuse(next(), line)
+      return doubtOf(line)
     },
     expire(at) {
-      let next = NEVER
-      for (const request of [...sent.slice(head), ...unsent]) {
+      let earliest = NEVER
+      for (const request of requests.slice(head) as Request[]) {
         if (request.isOver) continue
-        if (request.deadline <= at) fail(request, late(request.mayHaveRun))
-        else if (request.deadline < next) next = request.deadline
+        const { deadline } = request.limits
+        if (deadline <= at) fail(request, late(request.mayHaveRun))
+        else if (deadline < earliest) earliest = deadline
       }
-      return next
+      return earliest
     },
     end(error) {
-      const left = [...sent.slice(head), ...unsent]
-      sent = unsent = []
-      head = 0
-      for (const request of left) fail(request, lost(request, error))
+      const left = requests.slice(head) as Request[]
+      requests = []
+      head = unsent = 0
+      for (const request of left) if (!request.isOver) fail(request, lost(request, error))
     },
   }
+}
+
+/** What the server did not understand it may have read otherwise than it was meant: nothing after it can be trusted. */
+function doubtOf(line: string): HitherError | undefined {
+  if (line.includes('unauthenticated')) return unauthorized()
+  return /^SERVER_|non-numeric/.test(line) ? undefined : outOfStep()
 }

@@ -1,118 +1,175 @@
 import { decodeText } from '#socket'
 import { HitherError } from '../../src/errors.ts'
+import { joined } from './bytes.ts'
+import { OPAQUE_DIGITS } from './encoder.ts'
+import type { WireKey } from './wire.ts'
 
-/** One reply; what it points to is valid until the reader is given more, and itself until the next reply. */
+/** One reply that is no error; what it points to is valid until the reader is given more, and itself until the next reply. */
 export interface Reply {
-  /** Its first word, such as `HD`, `VA` or `CLIENT_ERROR`. */
+  /** Its first word, such as `HD` or `VA`. */
   readonly code: string
   readonly bytes: Uint8Array
-  /** Where its line lies. */
-  readonly start: number
-  readonly end: number
   /** Where the value lies, for `VA`; else both are behind the line. */
   readonly from: number
   readonly to: number
+  /** Of a value that was asked for by `f`, `t` or `c`: its client flags, seconds that it has left (-1: no end), CAS number. */
+  readonly flags: number
+  readonly seconds: number
+  readonly cas: string
+}
+
+/** A reply while it is read. */
+type Reading = { -readonly [K in keyof Reply]: Reply[K] } & {
+  /** Length of the value. */
+  size: number
+}
+
+/** What the next reply has to name. */
+export interface Awaited {
+  readonly place: WireKey
+  readonly opaque: number
+}
+
+export interface ReplyEvents {
+  /** The request that is answered next. */
+  awaited(): Awaited | undefined
+  onReply(reply: Reply): void
+  /** A line that is no reply to it. */
+  onLine(line: string): void
 }
 
 /** Far above the longest line of the meta protocol: a key of 250 bytes and some numbers. */
 const MAX_LINE = 2048
 const NOTHING = new Uint8Array(0)
-const V = 86
-const A = 65
+const LF = 10
 const SPACE = 32
+const MINUS = 45
 const ZERO = 48
 const NINE = 57
+const A = 65
+const V = 86
+const C = 99
+const F = 102
+const K = 107
+const T = 116
 
 /** Cuts what comes from the server into replies. The reader throws `BAD_REPLY` for what is none. */
-export function createReplyReader(maxBytes: number, onReply: (reply: Reply) => void): (chunk: Uint8Array) => void {
+export function createReplyReader(maxBytes: number, on: ReplyEvents): (chunk: Uint8Array) => void {
   let buffer: Uint8Array = NOTHING
   /** Of the value that is being awaited: how many bytes have to be there before it is worth another look. */
   let wanted = 0
   let pending: Uint8Array[] = []
   let pendingBytes = 0
-  const reply = { code: '', bytes: buffer, start: 0, end: 0, from: 0, to: 0 }
+  const reply: Reading = { code: '', bytes: NOTHING, from: 0, to: 0, flags: -1, seconds: -1, cas: '', size: 0 }
   return (chunk) => {
     pending.push(chunk)
     pendingBytes += chunk.length
     if (buffer.length + pendingBytes < wanted) return
-    if (buffer.length === 0 && pending.length === 1) buffer = chunk
-    else buffer = joined([buffer, ...pending], buffer.length + pendingBytes)
+    buffer = buffer.length === 0 && pending.length === 1 ? chunk : joined([buffer, ...pending])
     pending = []
     pendingBytes = wanted = 0
-    let at = 0
-    while (at < buffer.length) {
-      const end = buffer.indexOf(10, at)
-      if (end < 0) {
-        if (buffer.length - at > MAX_LINE) throw bad('its line does not end')
-        break
-      }
-      const isValue = buffer[at] === V && buffer[at + 1] === A && buffer[at + 2] === SPACE
-      let next = end + 1
-      reply.bytes = buffer
-      reply.start = at
-      reply.end = end - 1
-      reply.from = reply.to = next
-      if (isValue) {
-        const size = numberAt(buffer, at + 3)
-        if (!(size >= 0 && size <= maxBytes)) throw bad('its value has no length, or too large a one')
-        next += size + 2
-        if (next > buffer.length) {
-          wanted = next - at
+    reply.bytes = buffer
+    let start = 0
+    while (start < buffer.length) {
+      const request = on.awaited()
+      if (!request || !readLine(reply, start, request)) {
+        const end = buffer.indexOf(LF, start)
+        if (end < 0) {
+          if (buffer.length - start > MAX_LINE) throw bad('its line does not end')
           break
         }
-        reply.to += size
+        on.onLine(decodeText(buffer, start, end - 1))
+        start = end + 1
+        continue
       }
-      reply.code = isValue ? 'VA' : wordOf(reply)
-      onReply(reply)
-      at = next
+      let next = reply.from
+      reply.to = next + reply.size
+      if (reply.code === 'VA') {
+        if (reply.size > maxBytes) throw bad('its value is too large')
+        next = reply.to + 2
+        if (next > buffer.length) {
+          wanted = next - start
+          break
+        }
+      }
+      on.onReply(reply)
+      start = next
     }
-    buffer = at === buffer.length ? NOTHING : buffer.subarray(at)
+    buffer = start === buffer.length ? NOTHING : buffer.subarray(start)
   }
 }
 
-/** The line of a reply, without its end. */
-export function lineOf({ bytes, start, end }: Reply): string {
-  return decodeText(bytes, start, end)
+/** Reads the line of a reply; false: it is not whole, or it does not name the request by key and number. */
+function readLine(reply: Reading, start: number, { place: { text, flag }, opaque }: Awaited): boolean {
+  const { bytes } = reply
+  const isValue = bytes[start] === V && bytes[start + 1] === A
+  let at = start + 2
+  reply.code = 'VA'
+  reply.size = 0
+  reply.flags = -1
+  reply.seconds = -1
+  reply.cas = ''
+  if (isValue) {
+    const from = at + 1
+    at = pastDigits(bytes, from)
+    if (bytes[from - 1] !== SPACE || at === from) return false
+    reply.size = number(bytes, from, at)
+  } else reply.code = String.fromCharCode(bytes[start] as number, bytes[start + 1] as number)
+  if (bytes[at] === SPACE && bytes[at + 1] !== K) at = readFlags(reply, at)
+  if (text) {
+    const keyAt = at + 2
+    const flagAt = keyAt + text.length
+    const numberAt = flagAt + flag.length + 2
+    if (!isAt(bytes, at, ' k') || !isAt(bytes, keyAt, text) || !isAt(bytes, flagAt, flag)) return false
+    if (!isAt(bytes, numberAt - 2, ' O') || !isDigits(bytes, numberAt, opaque)) return false
+    at = numberAt + OPAQUE_DIGITS
+  }
+  reply.from = at + 2
+  return isAt(bytes, at, '\r\n')
 }
 
-/** Whether the line ends so; `tail` is ASCII. */
-export function endsWith({ bytes, start, end }: Reply, tail: string): boolean {
-  let at = end - tail.length
-  if (at < start) return false
-  for (let i = 0; i < tail.length; i++) if (bytes[at++] !== tail.charCodeAt(i)) return false
+/** Reads what was asked for by `f`, `t` and `c`, and returns where the rest of the line is. */
+function readFlags(reply: Reading, from: number): number {
+  const { bytes } = reply
+  let at = from
+  while (bytes[at] === SPACE && bytes[at + 1] !== K) {
+    const letter = bytes[at + 1]
+    const start = at + 2
+    const isNegative = bytes[start] === MINUS
+    at = pastDigits(bytes, isNegative ? start + 1 : start)
+    if (letter === F) reply.flags = number(bytes, start, at)
+    else if (letter === T) reply.seconds = isNegative ? -1 : number(bytes, start, at)
+    else if (letter === C) reply.cas = decodeText(bytes, start, at)
+    else break
+  }
+  return at
+}
+
+/** Whether `text`, which is ASCII, is there. */
+function isAt(bytes: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
   return true
 }
 
-/** The client flags of a value that was asked for by ` v f`; -1: it names none. */
-export function flagsOf({ bytes, start, end }: Reply): number {
-  const at = bytes.indexOf(SPACE, start + 3) + 2
-  return at > 1 && at < end && bytes[at - 1] === 102 ? numberAt(bytes, at) : -1
+function isDigits(bytes: Uint8Array, from: number, value: number): boolean {
+  let rest = value
+  for (let at = from + OPAQUE_DIGITS - 1; at >= from; at--) {
+    if (bytes[at] !== ZERO + (rest % 10)) return false
+    rest = (rest / 10) | 0
+  }
+  return true
 }
 
-/** The digits from here on as a number; -1: there are none. */
-function numberAt(bytes: Uint8Array, from: number): number {
-  let number = 0
+function pastDigits(bytes: Uint8Array, from: number): number {
   let at = from
-  for (; (bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE; at++) {
-    number = number * 10 + (bytes[at] as number) - ZERO
-  }
-  return at > from ? number : -1
+  while ((bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE) at++
+  return at
 }
 
-function wordOf(reply: Reply): string {
-  const line = lineOf(reply)
-  const space = line.indexOf(' ')
-  return space < 0 ? line : line.slice(0, space)
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+function number(bytes: Uint8Array, from: number, to: number): number {
+  let value = 0
+  for (let at = from; at < to; at++) value = value * 10 + (bytes[at] as number) - ZERO
+  return value
 }
 
 function bad(what: string): HitherError {

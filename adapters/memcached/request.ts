@@ -1,36 +1,53 @@
 import { HitherError } from '../../src/errors.ts'
+import type { Effect } from '../../src/protocol/operation.ts'
+import type { CallLimits } from '../../src/store/swap.ts'
+import type { Written } from './encoder.ts'
 import type { Reply } from './replies.ts'
+import type { WireKey } from './wire.ts'
 
-/** One command and what becomes of its reply. */
+/** A key and where it lies. */
+export interface Place extends WireKey {
+  /** The server's place among the servers. */
+  readonly server: number
+  /** The whole key, of one that is stored under its digest; else empty. */
+  readonly hashedKey: string
+}
+
+/** What is asked of a key. */
+export interface Command<T> extends Written {
+  /** `repeat` and `read` are sent again where a reply was lost. */
+  readonly effect: Effect
+  /** Of a reply that is no error, during this call only; throws what rejects the request. */
+  read(reply: Reply, place: Place): T
+}
+
+/** The way to a server. */
+export interface Route {
+  /** The connection, opened where there is none; throws while the next attempt is not due. */
+  pick(): { add(request: Request): void }
+  isClosed(): boolean
+}
+
+/** One command on its way, which its connection, its retries and its promise share. */
 export interface Request {
-  readonly head: string
-  /** A value that is no text, which follows; the end of its line is written after it. */
-  readonly body: Uint8Array | undefined
-  /** What its reply ends with; empty: any line is its reply. */
-  readonly tail: string
-  readonly deadline: number
-  /** Whether it changes something. */
-  readonly writes: boolean
-  readonly owner: Owner
+  readonly place: Place
+  readonly command: Command<unknown>
+  readonly limits: CallLimits
+  readonly link: Route
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  /** The number by which its reply names it. */
+  opaque: number
+  attempts: number
   /** Whether it was written on this connection. */
   isSent: boolean
   /** It changes something and was written, on this connection or an earlier one. */
   mayHaveRun: boolean
   /** Its caller has been answered; a reply that comes later still takes its place. */
   isOver: boolean
-}
-
-/** Called once for each request, unless `isOver`. */
-export interface Owner {
-  /** What the reply points to is valid during the call only. */
-  onReply(request: Request, reply: Reply): void
-  onError(request: Request, error: unknown): void
-}
-
-export function fail(request: Request, error: unknown): void {
-  if (request.isOver) return
-  request.isOver = true
-  request.owner.onError(request, error)
+  cancelTimer: (() => void) | undefined
+  /** Takes the listener off the caller's signal. */
+  forget: (() => void) | undefined
 }
 
 /** The error, which says whether the request may have run although no reply came. */

@@ -2,6 +2,8 @@ import { decodeText, openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { setDeadline } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/call.ts'
+import { loginOf } from './address.ts'
+import { joined } from './bytes.ts'
 import type { Settings } from './connection.ts'
 
 const LINE = /^key=(\S+) /
@@ -46,20 +48,19 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
       fallback = undefined
     } else end(new HitherError('UNSUPPORTED', 'this memcached does not list its keys: its crawler is switched off'))
   }
-  const { host, port, username, password } = address
+  const { host, port, username } = address
   const socket = openSocket(
     { host, port, ...(tls ? { tls } : {}) },
     {
       onOpen() {
         if (!username) return void socket.write([ask])
         // It lists nothing behind another command: the login is answered first.
-        const secret = new TextEncoder().encode(`${username} ${password}`)
-        socket.write([`set login 0 0 ${secret.length}\r\n`, secret, '\r\n'])
+        socket.write(loginOf(address))
       },
       onData(bytes) {
         cancel()
         cancel = setDeadline(() => end(unavailable()), linkTimeoutMs)
-        rest = eachLine(joined(rest, bytes), onLine)
+        rest = eachLine(joined([rest, bytes]), onLine)
         if (isOver) cancel()
         wake()
       },
@@ -85,13 +86,6 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
     cancel()
     socket.destroy()
   }
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length)
-  whole.set(first)
-  whole.set(second, first.length)
-  return whole
 }
 
 /** Returns what follows the last line. */

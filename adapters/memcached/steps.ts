@@ -1,15 +1,15 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { StoreRejectedError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
-import { utf8Length } from '../../src/protocol/text.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { checkValue } from '../../src/store/checks.ts'
 import type { StoreTraits } from '../../src/store/store.ts'
 import { type CallLimits, type Held, runBySwap } from '../../src/store/swap.ts'
-import type { Client, Place } from './client.ts'
+import { bytesOf } from './bytes.ts'
+import type { Client } from './client.ts'
 import { FRAMED, frame, itemOf, textOf } from './frame.ts'
-import { type Reply as Line, lineOf } from './replies.ts'
-import { addCommand, type Condition, deleteCommand, getCommand, setLine, wireTtl } from './wire.ts'
+import type { Command, Place } from './request.ts'
+import { addFlags, type Condition, condition, setFlags, wireTtl } from './wire.ts'
 
 interface Current extends Held {
   /** Under which condition it may be replaced. */
@@ -34,7 +34,7 @@ export interface Step<A extends readonly Arg[], R extends Reply> extends Target 
 
 /** Runs an operation: by memcached's own command where there is one that does the same, else by compare-and-swap. */
 export async function runStep<A extends readonly Arg[], R extends Reply>(step: Step<A, R>): Promise<R> {
-  const { place, operation, args, limits } = step
+  const { client, place, operation, args, limits } = step
   const own = place.hashedKey ? undefined : countingOf(operation.name, args)
   if (own && own.by > 0) {
     const counted = await count(step, own)
@@ -42,7 +42,7 @@ export async function runStep<A extends readonly Arg[], R extends Reply>(step: S
   }
   return runBySwap(operation, args, limits, {
     table: entryTable,
-    read: () => read(step),
+    read: () => client.ask(place, READ, limits),
     swap: async (current, next, endMs) =>
       own && /^\d+$/.test(current.text ?? '') && current.isBare && Number(next) >= 0
         ? (await add(step, own.by, 'exists', current.only)) !== false
@@ -50,32 +50,22 @@ export async function runStep<A extends readonly Arg[], R extends Reply>(step: S
   })
 }
 
-function read({ client, place, limits }: Target): Promise<Current> {
-  const opaque = client.nextOpaque()
-  return client.ask({
-    limits,
-    place,
-    effect: 'read',
-    opaque,
-    head: getCommand(place.wire, ' v f t c', opaque),
-    read(reply) {
-      const { code } = reply
-      if (code !== 'VA') return ABSENT
-      const [, flags, seconds, cas] = / f(\d+) t(-?\d+) c(\d+) /.exec(lineOf(reply)) ?? []
-      const item = itemOf(reply, Number(flags), place.hashedKey)
-      const endMs = item?.endMs || (Number(seconds) < 0 ? undefined : now() + Number(seconds) * 1000)
-      // Past its end, though the server still has it: absent, and to be replaced under its number.
-      const isDead = !item || (item.endMs > 0 && item.endMs <= now())
-      const isBare = Number(flags) !== FRAMED
-      if (isDead) return { text: undefined, only: cas as string, endMs: undefined, isBare }
-      return {
-        text: textOf(item.bytes, item.from, item.to),
-        only: cas as string,
-        endMs: Number(flags) === FRAMED && !item.endMs ? undefined : endMs,
-        isBare,
-      }
-    },
-  })
+const READ: Command<Current> = {
+  verb: 'mg',
+  flags: ' v f t c',
+  body: undefined,
+  effect: 'read',
+  read(reply, { hashedKey }) {
+    const { code, flags, seconds, cas } = reply
+    if (code !== 'VA') return ABSENT
+    const item = itemOf(reply, flags, hashedKey)
+    const isBare = flags !== FRAMED
+    const found = { only: cas, isBare }
+    // Past its end, though the server still has it: absent, and to be replaced under its number.
+    if (!item || (item.endMs > 0 && item.endMs <= now())) return { ...found, text: undefined, endMs: undefined }
+    const ownMs = isBare && seconds >= 0 ? now() + seconds * 1000 : undefined
+    return { ...found, text: textOf(item.bytes, item.from, item.to), endMs: item.endMs || ownMs }
+  },
 }
 
 /** Resolves to false where the item has changed since it was read. */
@@ -91,22 +81,19 @@ async function write<A extends readonly Arg[], R extends Reply>(
   if (!isGone) checkValue(next, traits)
   // A plain value is shared with other programs, which know no frame: the server alone ends its lifetime.
   const isFramed = place.hashedKey !== '' || (endMs !== undefined && !operation.name.startsWith('plain.'))
-  const body = isFramed ? frame(endMs ?? 0, place.hashedKey, place.hashedBytes) + next : (next ?? '')
   const ttl = endMs === undefined ? 0 : wireTtl(endMs - nowMs, nowMs)
+  const body = bytesOf((isFramed ? frame(endMs ?? 0, place.hashedKey) : '') + (next ?? ''))
   const settings = { ttl, flags: isFramed ? FRAMED : 0, only }
-  const opaque = client.nextOpaque()
-  return client.ask({
-    limits,
-    place,
+  const command: Command<boolean> = {
+    verb: isGone ? 'md' : 'ms',
+    flags: isGone ? condition(only) : setFlags(body.length, settings),
+    body: isGone ? undefined : body,
     // Under a condition it changes nothing that it may not, but its own effect may have been seen and undone by another.
     effect: 'once',
-    opaque,
-    head: isGone
-      ? deleteCommand(place.wire, only, opaque)
-      : `${setLine(place.wire, utf8Length(body), settings, opaque)}${body}\r\n`,
     // Also where another deleted what this was to delete: whoever took it has it.
     read: ({ code }) => code === 'HD',
-  })
+  }
+  return client.ask(place, command, limits)
 }
 
 /** A step that memcached has a command for: it counts in a number of digits, and keeps its lifetime. */
@@ -145,13 +132,12 @@ function add(
   ttl: number | 'exists',
   only: Condition,
 ): Promise<string | false> {
-  const opaque = client.nextOpaque()
-  return client.ask({
-    limits,
-    place,
+  const command: Command<string | false> = {
+    verb: 'ma',
+    flags: addFlags(by, ttl, only),
+    body: undefined,
     effect: 'once',
-    opaque,
-    head: addCommand(place.wire, by, { ttl, only }, opaque),
-    read: ({ code, bytes, from, to }: Line) => code === 'VA' && textOf(bytes, from, to),
-  })
+    read: ({ code, bytes, from, to }) => code === 'VA' && textOf(bytes, from, to),
+  }
+  return client.ask(place, command, limits)
 }

@@ -1,7 +1,8 @@
 import { HitherError } from '../../src/errors.ts'
 import { toBase64 } from '../../src/protocol/base64.ts'
+import { bytesOf } from './bytes.ts'
 
-// Every byte that is sent is made here, and every argument is checked here: no key, value or number becomes a command.
+// Every argument of a command is checked here: no key, value or number becomes another command, or another flag.
 
 /** Most bytes of a key in a command. */
 const MAX_WIRE_KEY = 250
@@ -19,7 +20,7 @@ export interface WireKey {
 export function wireKey(key: string): WireKey | undefined {
   if (key.length <= MAX_WIRE_KEY && /^[!-~]+$/.test(key)) return { text: key, flag: '' }
   if (key === '' || key.length > MAX_WIRE_KEY) return undefined
-  const text = toBase64(new TextEncoder().encode(key))
+  const text = toBase64(bytesOf(key))
   return text.length <= MAX_WIRE_KEY ? { text, flag: ' b' } : undefined
 }
 
@@ -38,50 +39,33 @@ export function wireTtl(ttlMs: number | undefined, nowMs: number): number {
   return end < 2 ** 31 ? end : 0
 }
 
-/** What is checked of every reply: the server repeats the key and a number that only this request has. */
-export function tailOf({ text, flag }: WireKey, opaque: number): string {
-  return ` k${text}${flag} O${opaque}`
-}
-
-/** `flags`: of what the reply tells, such as `' v f'`; each begins with a space. */
-export function getCommand({ text, flag }: WireKey, flags: '' | ' v f' | ' v f t c' | ' f', opaque: number): string {
-  return `mg ${text}${flags} k${flag} O${opaque}\r\n`
-}
-
 /** Only while the item is unchanged (its CAS number), only where there is none (`absent`), or in any case. */
 export type Condition = string | 'absent' | undefined
 
-function condition(value: Condition): string {
+/** The flags of `md`, and of others: under which condition they change something. */
+export function condition(value: Condition): string {
   if (value === undefined) return ''
   if (value === 'absent') return ' ME'
   if (/^\d{1,20}$/.test(value)) return ` C${value}`
   throw new HitherError('INVALID_ARGUMENT', 'a CAS number is digits')
 }
 
-/** The line before a value; the value and `\r\n` follow it. */
-export function setLine(
-  { text, flag }: WireKey,
+/** The flags of `ms` for a value of so many bytes. */
+export function setFlags(
   bytes: number,
   { ttl, flags, only }: { readonly ttl: number; readonly flags: number; readonly only: Condition },
-  opaque: number,
 ): string {
   const lifetime = ttl === 0 ? '' : ` T${integer(ttl, 2 ** 31 - 1)}`
   const client = flags === 0 ? '' : ` F${integer(flags, 2 ** 32 - 1)}`
-  return `ms ${text} ${integer(bytes, 2 ** 31 - 1)}${lifetime}${client}${condition(only)} k${flag} O${opaque}\r\n`
+  return ` ${integer(bytes, 2 ** 31 - 1)}${lifetime}${client}${condition(only)}`
 }
 
-export function deleteCommand({ text, flag }: WireKey, only: Condition, opaque: number): string {
-  return `md ${text}${condition(only)} k${flag} O${opaque}\r\n`
-}
-
-/** Adds `by` to a number, or puts `by` where there is none, to live as long as `ttl` says; below 0 it subtracts, down to 0. */
-export function addCommand(
-  { text, flag }: WireKey,
-  by: number,
-  { ttl, only }: { readonly ttl: number | 'exists'; readonly only: Condition },
-  opaque: number,
-): string {
+/**
+ * The flags of `ma`, which adds `by` to a number, or puts `by` where there is none, to live as long as `ttl` says; below 0
+ * it subtracts, down to 0.
+ */
+export function addFlags(by: number, ttl: number | 'exists', only: Condition): string {
   const amount = integer(Math.abs(by), Number.MAX_SAFE_INTEGER)
   const create = ttl === 'exists' ? '' : ` N${integer(ttl, 2 ** 31 - 1)} J${amount}`
-  return `ma ${text}${create}${by < 0 ? ' MD' : ''} D${amount}${condition(only)} v k${flag} O${opaque}\r\n`
+  return `${create}${by < 0 ? ' MD' : ''} D${amount}${condition(only)} v`
 }

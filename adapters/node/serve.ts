@@ -49,6 +49,9 @@ const nodeHttp = async (): Promise<typeof import('node:http')> =>
 export async function serve(gateway: Gateway, options: ServeOptions = {}): Promise<Served> {
   const { port = 0, host = '127.0.0.1', maxConnections = 10_000, idleMs = 30_000, keepAliveMs = 60_000 } = options
   checkNumbers({ maxConnections, idleMs, keepAliveMs })
+  if (options.hosts !== undefined && !Array.isArray(options.hosts)) {
+    throw new HitherError('INVALID_ARGUMENT', 'hosts is a list of host names')
+  }
   const hosts = options.hosts && new Set(options.hosts.map((name) => name.toLowerCase()))
   let stopping = false
   const connections = new Set<Socket>()

@@ -1,9 +1,10 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { checkCodec, checkFunction, checkNames, checkSchema, checkSignal, checkWhole } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Schema } from '../protocol/schema.ts'
+import { setQuietTimer } from '../runtime/clock.ts'
 import { limitOf, within } from '../runtime/deadline.ts'
 import { checkKey } from '../store/checks.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
@@ -12,7 +13,8 @@ import { wayOf } from './ways.ts'
 
 /** Where channels are: what a cache takes. */
 export interface ChannelSpace {
-  readonly store: AtomicStore
+  /** One that publishes and subscribes, or one in memory. Any other does not compile, and throws `UNSUPPORTED`. */
+  readonly store: AtomicStore & { readonly traits: { readonly channels?: true } }
   /** The channel's name on the server is `<namespace>:<name>`. @default 'hither' */
   readonly namespace?: string
   /** @default JSON that keeps Date, BigInt, Map, Set and bytes */
@@ -56,6 +58,9 @@ export interface Channel<T> {
   subscribe(options?: SubscribeOptions): Subscription<T>
 }
 
+/** How often a subscription looks whether its store was closed, in milliseconds. */
+const LOOK_MS = 500
+
 /**
  * A channel of messages over TCP, over REST (server-sent events), or in this process for a store in memory. Throws
  * `INVALID_KEY` for a name that makes no key, `UNSUPPORTED` for a store that has no channels.
@@ -63,12 +68,14 @@ export interface Channel<T> {
 export function channel<T = unknown>(space: ChannelSpace, name: string, options: ChannelOptions<T> = {}): Channel<T> {
   checkNames('channel', space ?? null, ['store', 'namespace', 'codec'])
   checkNames('channel', options, ['schema'])
-  const { codec, namespace = 'hither' } = space
+  const { store, codec, namespace = 'hither' } = space
   const { schema } = options
+  checkCodec(codec)
+  checkSchema(schema)
   const full = storedKey(checkNamespace(namespace), name)
-  const { publish, listen } = wayOf(space.store)
+  const { publish, listen } = wayOf(store)
   // UTF-8 makes another name of half a surrogate pair: no message, and no word that it has subscribed, would come back.
-  checkKey(full, space.store.traits)
+  checkKey(full, store.traits)
 
   const conform = async (value: unknown): Promise<T> => {
     if (!schema) return value as T
@@ -88,21 +95,30 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])
       const { signal, maxQueued = 1000, onInvalid } = options
       checkWhole(maxQueued, 'maxQueued', 1)
-      signal?.throwIfAborted()
+      checkFunction(onInvalid, 'onInvalid')
+      checkSignal(signal)
       const inbox = createInbox<string>(maxQueued)
-      const listening = listen(full, inbox.add, inbox.lose, inbox.fail)
-      // Whoever awaits `ready`, or the next item, gets the error.
-      listening.catch(inbox.fail)
       const close = async (): Promise<void> => {
         inbox.end()
+        cancelLook()
         signal?.removeEventListener('abort', onAbort)
         const stop = await listening.catch(() => undefined)
         await stop?.()
       }
-      const onAbort = (): void => {
-        inbox.fail(signal?.reason)
+      const fail = (reason: unknown): void => {
+        inbox.fail(reason)
         void close()
       }
+      const onAbort = (): void => fail(signal?.reason)
+      // A store that is closed tells no subscriber. A call whose deadline has passed sends nothing, and rejects by `CLOSED` then.
+      const look = (): void => {
+        cancelLook = setQuietTimer(look, LOOK_MS)
+        store.get(full, { deadline: 0 }).catch((error) => error?.code === 'CLOSED' && fail(error))
+      }
+      let cancelLook = setQuietTimer(look, LOOK_MS)
+      const listening = listen(full, inbox.add, inbox.lose, fail)
+      // Whoever awaits `ready`, or the next item, gets the error.
+      listening.catch(fail)
       signal?.addEventListener('abort', onAbort)
       const opened = listening.then(() => {})
       const ready = within(opened, limitOf({ signal }))

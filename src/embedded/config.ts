@@ -1,3 +1,4 @@
+import { checkOneOf } from '../protocol/arguments.ts'
 import type { Engine, EngineConfig } from './contracts.ts'
 import { sha256 } from './digest.ts'
 import { parseInt64 } from './numbers.ts'
@@ -147,7 +148,8 @@ export function createConfig(engine: Engine, options: ConfigOptions): EngineConf
       if (value) user.passwords.add(sha256(value))
     },
   }
-  const policy = options.evictionPolicy ?? 'noeviction'
+  const policies = ENUMS['maxmemory-policy'] as readonly string[]
+  const policy = checkOneOf(options.evictionPolicy ?? 'noeviction', 'evictionPolicy', policies)
   values.set('maxmemory-policy', policy)
   if (options.maxBytes) {
     values.set('maxmemory', `${options.maxBytes}`)

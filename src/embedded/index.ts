@@ -1,4 +1,4 @@
-import { HitherError } from '../errors.ts'
+import { checkFunction, checkNames, checkWhole } from '../protocol/arguments.ts'
 import type { CommandStore } from '../store/store.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import type { LuaLoader } from './script-host.ts'
@@ -37,15 +37,12 @@ const KNOWN: readonly string[] = ['maxBytes', 'evictionPolicy', 'maxValueBytes',
  * does not know. A write beyond `maxBytes` rejects with `STORE_REJECTED`, unless the policy makes room.
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): CommandStore {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) throw new HitherError('INVALID_ARGUMENT', `embeddedStore has no option ${name}`)
-  }
+  checkNames('embeddedStore', options, KNOWN)
   for (const name of ['maxBytes', 'maxValueBytes', 'maxKeyBytes'] as const) {
     const value = options[name]
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
-      throw new HitherError('INVALID_ARGUMENT', `${name} is a whole number above 0`)
-    }
+    if (value !== undefined) checkWhole(value, name, 1)
   }
+  for (const name of ['now', 'lua'] as const) checkFunction(options[name], name)
   const { maxBytes = 67_108_864, maxValueBytes, maxKeyBytes, ...rest } = options
   const engine = new Engine({ ...rest, maxBytes })
   return storeOver(engine, {

@@ -17,7 +17,8 @@ interface Caller {
   send(args: readonly string[], call: Call | undefined): Promise<Reply>
 }
 
-function createCaller(engine: Engine): Caller {
+/** `waits`: what ends each call that the engine has not answered yet. */
+function createCaller(engine: Engine, waits: Set<(reason: unknown) => void>): Caller {
   const waiting: ((reply: Reply) => void)[] = []
   const client = engine.connect({
     reply: (reply) => waiting.shift()?.(reply),
@@ -36,23 +37,24 @@ function createCaller(engine: Engine): Caller {
         const finish = (): boolean => {
           if (isDone) return false
           isDone = true
+          waits.delete(end)
           forget?.()
           cancel?.()
           return true
+        }
+        const end = (reason: unknown): void => {
+          if (finish()) reject(reason)
         }
         waiting.push((reply) => {
           if (finish()) settle(reply)
         })
         client.submit(args)
         if (isDone) return
-        const late = (): void => {
-          if (finish()) reject(timedOut())
-        }
+        waits.add(end)
+        const late = (): void => end(timedOut())
         const { signal, deadline } = call ?? {}
         if (signal) {
-          forget = onAbort(signal, () => {
-            if (finish()) reject(signal.reason)
-          })
+          forget = onAbort(signal, () => end(signal.reason))
         }
         if (deadline !== undefined) cancel = setDeadline(late, deadline - now())
       })
@@ -63,6 +65,9 @@ function createCaller(engine: Engine): Caller {
 const timedOut = (): HitherError =>
   new HitherError('TIMEOUT', 'the command did not end before its deadline', { retryable: true, maybeExecuted: true })
 
+const storeClosed = (maybeExecuted = false): HitherError =>
+  new HitherError('CLOSED', 'the store is closed', { maybeExecuted })
+
 const check = (call: Call | undefined): void => {
   if (call?.signal?.aborted) throw call.signal.reason
   if (call?.deadline !== undefined && !(call.deadline > now())) {
@@ -72,10 +77,11 @@ const check = (call: Call | undefined): void => {
 
 /** The engine as a server that is called without a network: a command runs when it is sent. */
 export function createTransport(engine: Engine): Transport & { close(): Promise<void> } {
-  const shared = createCaller(engine)
+  const waits = new Set<(reason: unknown) => void>()
+  const shared = createCaller(engine, waits)
   let closed = false
   const enter = (call: Call | undefined): void => {
-    if (closed) throw new HitherError('CLOSED', 'the store is closed')
+    if (closed) throw storeClosed()
     check(call)
   }
   /** Whether a command must have a client of its own: it may wait, or leaves something behind on its connection. */
@@ -86,7 +92,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
   const sendRaw = async (command: Command, call: Call | undefined): Promise<Reply> => {
     const args = words(command.args)
     if (!needsOwn(args)) return shared.send(args, call)
-    const own = createCaller(engine)
+    const own = createCaller(engine, waits)
     try {
       return await own.send(args, call)
     } finally {
@@ -111,7 +117,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     )
   }
   const own = <T>(work: (caller: Caller) => Promise<T>): Promise<T> => {
-    const caller = createCaller(engine)
+    const caller = createCaller(engine, waits)
     return work(caller).finally(() => engine.disconnect(caller.client))
   }
   return {
@@ -157,7 +163,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     },
     async exclusive(call): Promise<Exclusive> {
       enter(call)
-      const caller = createCaller(engine)
+      const caller = createCaller(engine, waits)
       return {
         async send(command, callOf) {
           enter(callOf)
@@ -170,6 +176,8 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     async close() {
       closed = true
       engine.disconnect(shared.client)
+      // A command that waits for an element would keep its caller waiting.
+      for (const end of waits) end(storeClosed(true))
     },
   }
 }

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFunction, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground } from '../runtime/background.ts'
@@ -56,9 +56,11 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
   if (cacheStatus !== false && !/^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus))
     throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
   checkRules(rules)
-  const hasLayers = Array.isArray(layers) && layers.every((layer) => typeof layer?.purge === 'function')
-  if (!hasLayers || !isTexts(hosts) || !/^(undefined|function)$/.test(typeof onEvent))
-    throw invalid('hosts is a list of names, layers one of caches with purge, onEvent a function')
+  if (near !== undefined && typeof near?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
+  if (!isTexts(hosts)) throw invalid('hosts is a list of host names')
+  if (!Array.isArray(layers) || !layers.every((layer) => typeof layer?.purge === 'function'))
+    throw invalid('layers is a list of caches with a purge')
+  checkFunction(onEvent, 'onEvent')
   const keys = createKeys(checkNamespace(namespace))
   const background = createBackground()
   const storage = createStorage({

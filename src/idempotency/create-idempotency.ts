@@ -1,4 +1,4 @@
-import { checkNames, checkOperations, invalid } from '../protocol/arguments.ts'
+import { checkNames, checkOperations, checkSignal, invalid } from '../protocol/arguments.ts'
 import { digest } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -82,6 +82,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
     async begin(key, options) {
       checkNames('begin', options, ['scope', 'fingerprint', 'signal'])
       const { scope = '', fingerprint = '', signal } = options ?? {}
+      checkSignal(signal)
       for (const text of [scope, fingerprint])
         if (typeof text !== 'string') throw invalid('a scope or fingerprint is text')
       if (typeof key !== 'string' || key === '') {

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkWhole } from '../protocol/arguments.ts'
+import { checkFlag, checkNames, checkSignal, checkWhole, invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
@@ -56,7 +56,8 @@ export function createLocks(options: LocksOptions): Locks {
     let id = randomId()
     let claims = false
     const freeAs = (id: string): Promise<number> => store.run(lockStep, key, ['free', id, 0])
-    signal?.throwIfAborted()
+    checkFlag(renew, 'renew')
+    checkSignal(signal)
     try {
       for (;;) {
         const sentAt = elapsedMs()
@@ -93,6 +94,7 @@ export function createLocks(options: LocksOptions): Locks {
   }
 
   const run: RunAs = async (place, work, options) => {
+    if (typeof work !== 'function') throw invalid('run takes the work, a function')
     const lock = await acquire(place, options)
     if (!lock) return { acquired: false }
     try {

@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import type { Codec } from './codec.ts'
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 
@@ -33,6 +34,37 @@ export function checkWhole(value: number, name: string, least: number = -MAX_SAF
   const range =
     most < MAX_SAFE ? ` from ${least} to ${most}` : least === 1 ? ' above 0' : least > 1 ? ` from ${least} up` : ''
   throw invalid(`${name} is a whole number${range}`)
+}
+
+/** Throws `INVALID_ARGUMENT` for what is given and is no function. */
+export function checkFunction(given: unknown, name: string): void {
+  if (typeof (given ?? invalid) !== 'function') throw invalid(`${name} is a function`)
+}
+
+/** Throws `INVALID_ARGUMENT` for what is given and is no codec, such as `encrypted({ keys })`. */
+export function checkCodec(codec: Partial<Codec> | null | undefined): void {
+  if (codec === undefined || codec === null) return
+  const isForm = typeof codec.encode === 'function' && typeof codec.decode === 'function'
+  if (!isForm || !/^[A-Z]$/.test(`${codec.mark}`))
+    throw invalid('a codec has encode, decode and one letter from A to Z as its mark')
+}
+
+/** Throws `INVALID_ARGUMENT` for what is given and is no Standard Schema. */
+export function checkSchema(schema: { readonly '~standard'?: { readonly validate: unknown } } | undefined): void {
+  if (schema === undefined || schema === null) return
+  if (typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
+}
+
+/** Throws `INVALID_ARGUMENT` for what is given and is no AbortSignal, or its reason where it has aborted. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal === null) return
+  if (typeof signal.throwIfAborted !== 'function') throw invalid('signal is an AbortSignal')
+  signal.throwIfAborted()
+}
+
+/** Throws `INVALID_ARGUMENT` for what is no boolean: a text such as 'false', of an environment, would count as true. */
+export function checkFlag(given: boolean, name: string): void {
+  if (typeof given !== 'boolean') throw invalid(`${name} is true or false`)
 }
 
 /** Throws `INVALID_ARGUMENT` unless it is one of these words. */

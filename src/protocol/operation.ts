@@ -31,7 +31,8 @@ export interface Transition<R extends Reply> {
  *
  * `lua` sees the key as `KEYS[1]` and the arguments, as strings, in `ARGV`. It reads time only through the local
  * `now()` (microseconds, a number), which the store puts before the body together with nothing else. `cjson`,
- * `tostring` and `..` on numbers are banned: numbers are formatted by `string.format('%.0f', n)`.
+ * `tostring` and `..` on numbers are banned: numbers are formatted by `string.format('%.0f', n)`. A line `KEY_LINE` may part
+ * what asks for nothing of the key from the rest.
  */
 export interface Operation<A extends readonly Arg[], R extends Reply> {
   /** Such as `entry.fill`; unique in the package. */
@@ -47,6 +48,12 @@ export interface Operation<A extends readonly Arg[], R extends Reply> {
  */
 export type ApplyTable = Readonly<Record<string, Operation<readonly Arg[], Reply>['apply']>>
 
+/**
+ * What stands before this line in an operation's `lua` reads arguments and the clock alone, and runs once for all keys that
+ * are joined. What comes after leaves nothing in its locals that the step of the next key reads: that may follow an error.
+ */
+export const KEY_LINE: string = '-- each key'
+
 /** Puts the one line before an operation's body through which it reads the server's clock. */
 export function scriptOf(operation: { readonly lua: string }): string {
   return `local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end\n${operation.lua}`
@@ -56,16 +63,19 @@ export function scriptOf(operation: { readonly lua: string }): string {
  * One operation on several keys with the same arguments, as a script for `scriptOf`: each key has its own reply, or its
  * own error. All happen at one moment.
  */
-export function joinedOperation(operation: { readonly lua: string }): { readonly lua: string } {
+export function joinedOperation({ lua }: { readonly lua: string }): { readonly lua: string } {
+  const [step, once = ''] = lua.split(KEY_LINE).reverse() as [string, string?]
   return {
     lua: `local now_us = now()
 local function now() return now_us end
-local function step(KEYS, ARGV)
-${operation.lua}
+${once}
+local function step(KEYS)
+${step}
 end
-local replies = {}
-for i, key in ipairs(KEYS) do
- local is_done, reply = pcall(step, { key }, ARGV)
+local replies, own = {}, {}
+for i = 1, #KEYS do
+ own[1] = KEYS[i]
+ local is_done, reply = pcall(step, own)
  if not is_done and type(reply) ~= 'table' then reply = { err = reply } end
  replies[i] = reply == nil and false or reply
 end

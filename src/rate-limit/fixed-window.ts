@@ -1,5 +1,5 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { EACH, JUDGE, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
+import { EACH, EACH_KEY, JUDGE, type Meter, READ_TEXT, SAVE_TEXT, START, steps, TWO_NUMBERS } from './meter.ts'
 
 /** Numbers: of the window, since the epoch; what was taken in it. */
 const meter: Meter = {
@@ -14,17 +14,16 @@ const meter: Meter = {
 }
 
 const lua = `${START}
-local limit_form, limit_length = '%d+ %d+ ?;', 35${TEXT}
+ limits[#limits + 1] = { 0, 0, most = most, window_us = window_us, current = math.floor(now_us / window_us) }
+end${TWO_NUMBERS}
 local function add(limit, cost)
- limit[2] = math.max(0, limit[2] + cost)
+ local taken = limit[2] + cost
+ limit[2] = taken > 0 and taken or 0
  return limit.most - limit[2]
 end
 local function wait(limit) return (limit[1] + 1) * limit.window_us - now_us end
-${EACH}
- local current, window, taken, next_position = math.floor(now_us / window_us), text:match('^(%d+) (%d+) ?;()', position)
- if not window or window - current < 0 then window, taken = current, 0 end
- limit = { window + 0, taken + 0, most = most, window_us = window_us, previous = limit }
- position = next_position
+${EACH_KEY}${READ_TEXT}${EACH}
+ if not is_read or limit[1] < limit.current then limit[1], limit[2] = limit.current, 0 end
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -1,6 +1,18 @@
 import { invalid } from '../protocol/arguments.ts'
 import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type CheckedLimit, type Limits } from './algorithm.ts'
-import { type Count, EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
+import {
+  type Count,
+  EACH,
+  EACH_KEY,
+  JUDGE,
+  MAX_MS,
+  type Meter,
+  READ_TEXT,
+  SAVE_TEXT,
+  START,
+  steps,
+  THREE_NUMBERS,
+} from './meter.ts'
 
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b)
@@ -33,24 +45,24 @@ const meter: Meter = {
 }
 
 const lua = `${START}
-local limit_form, limit_length = '%d+ %d+ %d+ ?;', 52${TEXT}
-local function add(limit, cost)
- limit[1] = math.max(0, limit[1] + cost * limit[3])
- return limit.most - math.ceil(limit[1] / limit[3])
-end
-local function wait(limit, cost)
- return math.ceil((limit[1] + (cost - limit.most) * limit[3]) / limit.drain) + limit[2] - now_us
-end
-${EACH}
- local level, since_us, weighed, next_position = text:match('^(%d+) (%d+) (%d+) ?;()', position)
  local divisor, rest = window_us, extra
  while rest > 0 do divisor, rest = rest, divisor % rest end
- local token, drain = window_us / divisor, extra / divisor
- local passed_us = without_plan and 0 or math.max(0, now_us - (since_us or now_us))
- if weighed and weighed - token ~= 0 then level = math.ceil(level * token / math.max(1, weighed)) end
- limit = { math.max(0, (level or 0) - passed_us * drain), (since_us or now_us) + passed_us, token,
-  most = most, window_us = window_us, drain = drain, previous = limit }
- position = next_position
+ limits[#limits + 1] = { 0, 0, 0, most = most, window_us = window_us, token = window_us / divisor, drain = extra / divisor }
+end${THREE_NUMBERS}
+local function add(limit, cost)
+ local level, token = limit[1] + cost * limit.token, limit.token
+ limit[1] = level > 0 and level or 0
+ return limit.most - math.ceil(limit[1] / token)
+end
+local function wait(limit, cost)
+ return math.ceil((limit[1] + (cost - limit.most) * limit.token) / limit.drain) + limit[2] - now_us
+end
+${EACH_KEY}${READ_TEXT}${EACH}
+ if not is_read then limit[1], limit[2], limit[3] = 0, now_us, limit.token end
+ if limit[3] ~= limit.token then limit[1], limit[3] = math.ceil(limit[1] * limit.token / math.max(1, limit[3])), limit.token end
+ if not without_plan and now_us > limit[2] then
+  limit[1], limit[2] = math.max(0, limit[1] - (now_us - limit[2]) * limit.drain), now_us
+ end
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -1,4 +1,4 @@
-import type { Arg, Moment, Operation, Transition } from '../protocol/operation.ts'
+import { type Arg, KEY_LINE, type Moment, type Operation, type Transition } from '../protocol/operation.ts'
 import { NEVER } from '../runtime/clock.ts'
 
 /** The longest time a count can last, in milliseconds: 31 years. */
@@ -59,65 +59,113 @@ export interface Meter {
 }
 
 /**
- * A script is put together of these, in this order: `START`; of state in text, `limit_form` and `limit_length`, the pattern
- * and the most characters of one limit, then `TEXT`; the functions `add` and `wait`, as of a meter; `EACH`; how `limit` is
- * made; `JUDGE`; a form's own (`SAVE_TEXT`). `limit` holds the numbers brought to this moment, `most`, what else the
- * functions need, and in `previous` the limit before it.
+ * A script is put together of these, in this order: `START`; how a limit is put into `limits`; of state in text, the
+ * functions `read` and `text_of`; the functions `add` and `wait`, as of a meter; `EACH_KEY`; of state in text, `READ_TEXT`;
+ * `EACH`; how `limit` is brought to this moment; `JUDGE`; a form's own (`SAVE_TEXT`). A limit holds its numbers, `most`,
+ * `window_us`, and what else its functions need.
+ *
+ * What stands before `EACH_KEY` runs once for all keys of a joined script. Formatting costs a server most: `whole` formats a
+ * number once, and most are the same for all keys.
  */
 export const START = `
-local verb, amount, now_us, key = ARGV[1], ARGV[2] + 0, now(), KEYS[1]
+local verb, amount, now_us = ARGV[1], ARGV[2] + 0, now()
 local without_plan = verb == 'refund' or verb == 'block'
-local limit, deciding, deciding_left, deciding_wait_us, all_free_us
-local function is_foreign(reply) return type(reply) == 'table' and reply.err and reply.err:find('WRONGTYPE') end`
-
-/** Reads text: `blocked_until_us`, and `position`, where the numbers of the next limit begin. */
-export const TEXT = `
-local limits = math.floor((#ARGV - 2) / 3)
-local text = redis.pcall('GETRANGE', key, 0, 18 + limits * limit_length)
-if is_foreign(text) then text = '' elseif type(text) == 'table' then return text end
-local blocked_until_us, position = text:match('^r(%d+);()' .. limit_form:rep(limits) .. '$')
-if not position or text:find(('%d'):rep(17)) then blocked_until_us, text = 0, '' end`
-
-export const EACH = `
+local function is_foreign(reply) return reply.err and reply.err:find('WRONGTYPE') end
+local texts = { [0] = '0' }
+local function whole(number)
+ local text = texts[number] or ('%.0f'):format(number)
+ texts[number] = text
+ return text
+end
+local key
+local limits = {}
 for i = 3, #ARGV - 2, 3 do
  local most, window_us, extra = ARGV[i] + 0, ARGV[i + 1] * 1000, ARGV[i + 2] + 0`
 
-/** Decides and counts. `changed`: there is something to write, for `life_us` microseconds. */
+export const EACH_KEY: string = `
+${KEY_LINE}
+key = KEYS[1]
+local deciding, deciding_left, deciding_wait_us, all_free_us`
+
+/** `read` and `text_of` where a limit has two numbers. Text can be no longer than `text_end` says. */
+export const TWO_NUMBERS = `
+local text_end = ('%.0f'):format(18 + #limits * 35)
+local function read(limit, text, position)
+ local first, second, next_position = text:match('^(%d+) (%d+) ?;()', position)
+ if not first or #first > 16 or #second > 16 then return end
+ limit[1], limit[2] = first + 0, second + 0
+ return next_position
+end
+local function text_of(limit) return whole(limit[1]) .. ' ' .. whole(limit[2]) .. ' ;' end`
+
+export const THREE_NUMBERS = `
+local text_end = ('%.0f'):format(18 + #limits * 52)
+local function read(limit, text, position)
+ local first, second, third, next_position = text:match('^(%d+) (%d+) (%d+) ?;()', position)
+ if not first or #first > 16 or #second > 16 or #third > 16 then return end
+ limit[1], limit[2], limit[3] = first + 0, second + 0, third + 0
+ return next_position
+end
+local function text_of(limit) return whole(limit[1]) .. ' ' .. whole(limit[2]) .. ' ' .. whole(limit[3]) .. ' ;' end`
+
+/**
+ * `read` puts the numbers of a limit into it, and answers where the next one begins, or nothing where they are of another
+ * form. `is_read`: the text is that of these limits.
+ */
+export const READ_TEXT = `
+local text = redis.pcall('GETRANGE', key, '0', text_end)
+if type(text) == 'table' then
+ if not is_foreign(text) then return text end
+ text = ''
+end
+local blocked_until, position = text:match('^r(%d+);()')
+for i = 1, #limits do position = position and read(limits[i], text, position) end
+local is_read = position == #text + 1 and #blocked_until <= 16
+local blocked_until_us = is_read and blocked_until + 0 or 0`
+
+export const EACH = `
+for i = 1, #limits do
+ local limit = limits[i]
+ local most, window_us = limit.most, limit.window_us`
+
+/** Decides and counts. `changed`: there is something to write, for `life_ms` milliseconds. */
 export const JUDGE = `
- local left = add(limit, 0)
- local wait_us = amount > most and 1 / 0 or left < amount and wait(limit, amount) or 0
+ local left, wait_us = add(limit, 0), 0
+ if amount > most then wait_us = 1 / 0 elseif left < amount then wait_us = wait(limit, amount) end
  if not deciding or wait_us > deciding_wait_us or wait_us == deciding_wait_us and left < deciding_left then
   deciding, deciding_wait_us, deciding_left = limit, wait_us, left
  end
 end
-local blocked_us = math.max(0, blocked_until_us - now_us)
+local blocked_us = blocked_until_us > now_us and blocked_until_us - now_us or 0
 local kept_us = without_plan and redis.call('PTTL', key) * 1000 or 0
 local code = blocked_us > 0 and 2 or deciding_wait_us > 0 and 0 or 1
 local delta = verb == 'take' and code == 1 and amount or verb == 'refund' and -amount or 0
-if verb == 'block' then blocked_until_us = now_us + amount * 1000 end
-local life_us, changed, last = math.max(0, blocked_until_us - now_us), delta ~= 0 or verb == 'block', limit
-while limit do
- local left = add(limit, delta)
- local free_us = left < limit.most and wait(limit, limit.most) or 0
+local life_us, changed = blocked_us, delta ~= 0
+if verb == 'block' then life_us, changed, blocked_until_us = amount * 1000, true, now_us + amount * 1000 end
+for i = 1, #limits do
+ local limit = limits[i]
+ local left, free_us = add(limit, delta), 0
+ if left < limit.most then
+  free_us = wait(limit, limit.most)
+  local lasts_us = free_us > 0 and free_us + (limit.window_us < 5e6 and limit.window_us or 5e6) or 0
+  if lasts_us < kept_us then lasts_us = kept_us end
+  if lasts_us > life_us then life_us = lasts_us end
+ end
  if limit == deciding then deciding_left, all_free_us = left, free_us end
- life_us = math.max(life_us, free_us > 0 and free_us + math.min(limit.window_us, 5e6) or 0, left < limit.most and kept_us or 0)
- limit = limit.previous
 end
 local life_ms = math.min(1e12, math.ceil(life_us / 1000) + 1)
-local reply = { code, deciding.most, math.max(0, deciding_left),
- math.ceil(now_us / 1000 + math.min(1e12, math.max(all_free_us, blocked_us) / 1000)),
- code == 1 and 0 or deciding_wait_us == 1 / 0 and -1
- or math.ceil(math.min(1e12, math.max(deciding_wait_us, blocked_us) / 1000)) }
+if all_free_us < blocked_us then all_free_us = blocked_us end
+if deciding_wait_us < blocked_us then deciding_wait_us = blocked_us end
+local reply = { code, deciding.most, deciding_left > 0 and deciding_left or 0,
+ math.ceil(now_us / 1000 + math.min(1e12, all_free_us / 1000)),
+ code == 1 and 0 or deciding_wait_us == 1 / 0 and -1 or math.ceil(math.min(1e12, deciding_wait_us / 1000)) }
 if changed and life_us == 0 then redis.call('DEL', key) elseif changed then`
 
 /** Writes text, and answers. */
 export const SAVE_TEXT = `
- local state = ''
- while last do
-  state = ('%.0f '):rep(#last):format(unpack(last)) .. ';' .. state
-  last = last.previous
- end
- redis.call('SET', key, ('r%.0f;%s'):format(blocked_until_us, state), 'PX', life_ms)
+ local state = 'r' .. whole(blocked_until_us) .. ';'
+ for i = 1, #limits do state = state .. text_of(limits[i]) end
+ redis.call('SET', key, state, 'PX', whole(life_ms))
 end
 return reply`
 

@@ -1,6 +1,6 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
-import { EACH, JUDGE, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
+import { EACH, EACH_KEY, JUDGE, READ_TEXT, SAVE_TEXT, START, steps } from './meter.ts'
 
 /** Buckets of a window: 33 are touched by what is in it. */
 const BUCKETS = 32
@@ -8,7 +8,29 @@ const MOST_NUMBERS = 66
 
 /** Of pairs that are not in order, or more than 33, nothing counts. */
 const lua = `${START}
-local limit_form, limit_length = '[%d ]*;', 1123${TEXT}
+ limits[#limits + 1] = { most = most, window_us = window_us, bucket_us = window_us / extra }
+end
+local text_end = ('%.0f'):format(18 + #limits * 1123)
+local function read(limit, text, position)
+ local numbers, next_position = text:match('^([%d ]*);()', position)
+ if not numbers then return end
+ local count, newest_us, is_sound = 0, 0, not numbers:find('^ ') and not numbers:find('  ', 1, true)
+ for number in numbers:gmatch('%d+') do
+  if #number > 16 then return end
+  count = count + 1
+  limit[count] = number + 0
+  if count % 2 == 1 then is_sound, newest_us = is_sound and newest_us <= limit[count], limit[count] end
+ end
+ if count % 2 == 1 or count > ${MOST_NUMBERS} or not is_sound then count = 0 end
+ for i = #limit, count + 1, -1 do limit[i] = nil end
+ return next_position
+end
+local function text_of(limit)
+ local parts = {}
+ for i = 1, #limit do parts[i] = whole(limit[i]) end
+ parts[#limit + 1] = ';'
+ return table.concat(parts, ' ')
+end
 local function add(limit, cost)
  local gone = 0
  while limit[gone + 1] and limit[gone + 1] + limit.window_us <= now_us do gone = gone + 2 end
@@ -33,17 +55,8 @@ local function wait(limit, cost)
  while left < cost and limit[i] do left, i = left + limit[i + 1], i + 2 end
  return limit[i - 2] + limit.window_us - now_us
 end
-${EACH}
- local numbers, next_position = text:match('^([%d ]*);()', position)
- limit = { most = most, window_us = window_us, bucket_us = window_us / extra, previous = limit }
- local count, newest_us, sound = 0, 0, numbers and not (' ' .. numbers):find('  ')
- for number in (sound and numbers or ''):gmatch('%d+') do
-  count = count + 1
-  limit[count] = number + 0
-  if count % 2 == 1 then sound, newest_us = sound and newest_us <= limit[count], limit[count] end
- end
- if count % 2 == 1 or count > ${MOST_NUMBERS} or not sound then for i = count, 1, -1 do limit[i] = nil end end
- position = next_position
+${EACH_KEY}${READ_TEXT}${EACH}
+ if not is_read then for i = #limit, 1, -1 do limit[i] = nil end end
 ${JUDGE}
 ${SAVE_TEXT}`
 

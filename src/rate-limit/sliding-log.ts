@@ -1,6 +1,6 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
-import { EACH, JUDGE, START, steps } from './meter.ts'
+import { EACH, EACH_KEY, JUDGE, START, steps } from './meter.ts'
 
 /** The largest limit, and so the most that a log can hold. */
 const MOST = 10_000
@@ -8,58 +8,55 @@ const MOST = 10_000
 /**
  * One sorted set for all limits: a member for each call that was allowed, the total before it and its cost, scored by its
  * moment; and `b`, scored by the end of a block, less than 0. A key of another type, a newest member of another form and a
- * set too large to be a log count as absent, and go when something is taken.
+ * set too large to be a log count as absent, and go when something is taken. The size is asked for only where the totals of
+ * oldest and newest do not bound it: each entry costs 1 at the least.
  *
  * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
  */
 const lua = `${START}
-local lowest = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
-local foreign = is_foreign(lowest)
-if lowest.err and not foreign then return lowest end
-local is_blocked = lowest[1] == 'b'
-local unsound = foreign or is_blocked and lowest[2] + 0 > 0 or redis.call('ZCARD', key) > ${MOST + 1}
-local blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
-local oldest_us, oldest = (lowest[2] or 0) + 0, lowest[1]
+ limits[#limits + 1] = { most = most, window_us = window_us, kept_us = extra * 1000 }
+end
+local unsound, foreign, is_blocked, oldest_us, oldest, counted, blocked_until_us
+local newest_us, before, taken, member
 local function entry(rank)
  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
  local member = found[1]
  if not member or member == 'b' then return 0, 0, 0 end
- if #member > 32 or not member:find('^%d+:[1-9]%d*$') or member:sub(17, 17) ~= ':' then return end
- return found[2] + 0, member:sub(1, 16) + 0, member:sub(18) + 0, member
+ local before, taken = member:match('^(%d+):([1-9]%d*)$')
+ if not before or #before ~= 16 or #taken > 15 then return end
+ return found[2] + 0, before + 0, taken + 0, member
 end
-local newest_us, before, taken, member = 0, 0, 0
-if not unsound then newest_us, before, taken, member = entry(-1) end
-if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
 local function replace_unsound()
- if foreign then redis.call('SET', key, '') elseif unsound then redis.call('ZADD', key, 0, 'b') end
- if unsound then redis.call('UNLINK', key) end
+ if not unsound then return end
+ if foreign then redis.call('SET', key, '') else redis.call('ZADD', key, 0, 'b') end
+ redis.call('UNLINK', key)
  unsound = false
 end
 local function put(cost)
  replace_unsound()
- redis.call('ZADD', key, ('%.0f'):format(newest_us), ('%016.0f:%.0f'):format(before, cost))
+ redis.call('ZADD', key, whole(newest_us), ('%016.0f'):format(before) .. ':' .. whole(cost))
 end
-local counted = 0
 local function add(limit, cost)
  if cost ~= counted then
   counted = cost
   if cost > 0 then
-   newest_us, before, taken = math.max(now_us, newest_us), before + taken, cost
+   newest_us, before, taken = now_us > newest_us and now_us or newest_us, before + taken, cost
    local ended_us = now_us - limit.kept_us
    put(cost)
    if is_blocked or oldest_us <= ended_us then redis.call('ZREMRANGEBYSCORE', key, 0, ('%.0f'):format(ended_us)) end
+  elseif cost < 0 then
+   local gone = {}
+   while cost < 0 and member and #gone <= ${MOST} do
+    gone[#gone + 1] = member
+    cost = cost + taken
+    if cost > 0 then
+     taken = cost
+     put(cost)
+    else newest_us, before, taken, member = entry(-1 - #gone) end
+    if not newest_us then newest_us, before, taken = 0, 0, 0 end
+   end
+   for _, each in ipairs(gone) do redis.call('ZREM', key, each) end
   end
-  local gone = {}
-  while cost < 0 and member and #gone <= ${MOST} do
-   gone[#gone + 1] = member
-   cost = cost + taken
-   if cost > 0 then
-    taken = cost
-    put(cost)
-   else newest_us, before, taken, member = entry(-1 - #gone) end
-   if not newest_us then newest_us, before, taken = 0, 0, 0 end
-  end
-  for _, each in ipairs(gone) do redis.call('ZREM', key, each) end
  end
  local total = before + taken
  if counted < 0 or not limit.total_before then
@@ -69,7 +66,8 @@ local function add(limit, cost)
   end
   limit.total_before = (first_in_window and first_in_window:sub(1, 16):match('^%d+') or total) + 0
  end
- return limit.most - math.max(0, total - limit.total_before)
+ local used = total - limit.total_before
+ return limit.most - (used > 0 and used or 0)
 end
 local function wait(limit, cost)
  if cost == limit.most then return newest_us + limit.window_us - now_us end
@@ -82,14 +80,27 @@ local function wait(limit, cost)
  end
  return (entry(low) or now_us) + limit.window_us - now_us
 end
+${EACH_KEY}
+local lowest = redis.pcall('ZRANGE', key, '0', '0', 'WITHSCORES')
+foreign = lowest.err and is_foreign(lowest)
+if lowest.err and not foreign then return lowest end
+is_blocked = lowest[1] == 'b'
+unsound = foreign or is_blocked and lowest[2] + 0 > 0
+blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
+oldest_us, oldest, counted = (lowest[2] or 0) + 0, lowest[1], 0
+newest_us, before, taken, member = 0, 0, 0
+if not unsound then newest_us, before, taken, member = entry('-1') end
+local held = newest_us and oldest and before + taken - (oldest:match('^%d+') or 1 / 0) or 0
+if (held < 0 or held > ${MOST}) and redis.call('ZCARD', key) > ${MOST + 1} then newest_us = nil end
+if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
 ${EACH}
- limit = { most = most, window_us = window_us, kept_us = extra * 1000, previous = limit }
+ limit.total_before = nil
 ${JUDGE}
  if verb == 'block' then
   replace_unsound()
   redis.call('ZADD', key, ('-%.0f'):format(blocked_until_us), 'b')
  end
- redis.call('PEXPIRE', key, life_ms)
+ redis.call('PEXPIRE', key, whole(life_ms))
 end
 return reply`
 

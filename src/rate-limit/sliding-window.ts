@@ -1,5 +1,16 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
-import { type Count, EACH, JUDGE, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
+import {
+  type Count,
+  EACH,
+  EACH_KEY,
+  JUDGE,
+  type Meter,
+  READ_TEXT,
+  SAVE_TEXT,
+  START,
+  steps,
+  THREE_NUMBERS,
+} from './meter.ts'
 
 /** Microseconds of the window that have passed. */
 const passedUs = ({ numbers: [window = 0], windowUs, nowUs }: Count): number => nowUs - window * windowUs
@@ -29,24 +40,23 @@ const meter: Meter = {
 }
 
 const lua = `${START}
-local limit_form, limit_length = '%d+ %d+ %d+ ?;', 52${TEXT}
+ limits[#limits + 1] = { 0, 0, 0, most = most, window_us = window_us, current = math.floor(now_us / window_us) }
+end${THREE_NUMBERS}
 local function add(limit, cost)
- local taken, window_us = limit[2] + cost, limit.window_us
- limit[2], limit[3] = math.max(0, taken), math.max(0, limit[3] + math.min(0, taken))
- return limit.most - limit[2] - math.ceil(limit[3] * (window_us - math.max(0, now_us - limit[1] * window_us)) / window_us)
+ local taken, before, window_us = limit[2] + cost, limit[3], limit.window_us
+ if taken < 0 then taken, before = 0, math.max(0, before + taken) end
+ limit[2], limit[3] = taken, before
+ if before == 0 then return limit.most - taken end
+ return limit.most - taken - math.ceil(before * (window_us - math.max(0, now_us - limit[1] * window_us)) / window_us)
 end
 local function wait(limit, cost)
  local free, window_us = limit.most - cost - limit[2], limit.window_us
  local until_us = free < 0 and 2 * window_us - window_us * (limit.most - cost) / limit[2] or window_us - window_us * free / limit[3]
  return math.ceil(until_us) + 1 - (now_us - limit[1] * window_us)
 end
-${EACH}
- local current, window, taken, before, next_position = math.floor(now_us / window_us),
-  text:match('^(%d+) (%d+) (%d+) ?;()', position)
- local windows_passed = current - (window or -1)
- if windows_passed > 0 then window, taken, before = current, 0, windows_passed == 1 and taken or 0 end
- limit = { window + 0, taken + 0, before + 0, most = most, window_us = window_us, previous = limit }
- position = next_position
+${EACH_KEY}${READ_TEXT}${EACH}
+ local windows_passed = is_read and limit.current - limit[1] or 2
+ if windows_passed > 0 then limit[1], limit[2], limit[3] = limit.current, 0, windows_passed == 1 and limit[2] or 0 end
 ${JUDGE}
 ${SAVE_TEXT}`
 

@@ -1,6 +1,6 @@
 import { invalid } from '../protocol/arguments.ts'
 import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type CheckedLimit, type Limits } from './algorithm.ts'
-import { EACH, JUDGE, MAX_MS, type Meter, SAVE_TEXT, START, steps, TEXT } from './meter.ts'
+import { EACH, EACH_KEY, JUDGE, MAX_MS, type Meter, READ_TEXT, SAVE_TEXT, START, steps, TWO_NUMBERS } from './meter.ts'
 
 /** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
 const meter: Meter = {
@@ -19,22 +19,24 @@ const meter: Meter = {
 }
 
 const lua = `${START}
-local limit_form, limit_length = '%d+ %d+ ?;', 35${TEXT}
+ limits[#limits + 1] = { 0, 0, most = most, window_us = window_us, extra = extra }
+end${TWO_NUMBERS}
 local function add(limit, cost)
- limit[1] = math.max(0, limit[1] + cost)
+ local missing = limit[1] + cost
+ limit[1] = missing > 0 and missing or 0
  return limit.most - limit[1]
 end
 local function wait(limit, cost)
  return math.ceil((cost - limit.most + limit[1]) / limit.extra) * limit.window_us - (now_us - limit[2])
 end
-${EACH}
- local missing, since_us, next_position = text:match('^(%d+) (%d+) ?;()', position)
- since_us = since_us or now_us
- local windows = without_plan and 0 or math.max(0, math.floor((now_us - since_us) / window_us))
- missing = math.max(0, (missing or 0) - windows * extra)
- limit = { missing, missing == 0 and now_us or since_us + windows * window_us,
-  most = most, window_us = window_us, extra = extra, previous = limit }
- position = next_position
+${EACH_KEY}${READ_TEXT}${EACH}
+ if not is_read then limit[1], limit[2] = 0, now_us end
+ local passed_us = without_plan and 0 or now_us - limit[2]
+ if passed_us >= window_us then
+  local windows = math.floor(passed_us / window_us)
+  limit[1], limit[2] = math.max(0, limit[1] - windows * limit.extra), limit[2] + windows * window_us
+ end
+ if limit[1] == 0 then limit[2] = now_us end
 ${JUDGE}
 ${SAVE_TEXT}`
 

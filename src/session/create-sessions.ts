@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames } from '../protocol/arguments.ts'
+import { checkCodec, checkFlag, checkNames, checkSchema, invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
@@ -51,11 +51,14 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
   const { name = 'session', sameSite = 'Lax' } = cookie
-  if (!COOKIE_NAME.test(name))
-    throw new HitherError('INVALID_ARGUMENT', 'the name of a cookie is a token without a prefix, such as session')
+  if (typeof name !== 'string' || !COOKIE_NAME.test(name))
+    throw invalid('the name of a cookie is a token without a prefix, such as session')
   if (sameSite !== 'Lax' && sameSite !== 'Strict') {
-    throw new HitherError('INVALID_ARGUMENT', "sameSite is 'Lax' or 'Strict'")
+    throw invalid("sameSite is 'Lax' or 'Strict'")
   }
+  checkFlag(insecure, 'insecure')
+  checkCodec(options.codec)
+  checkSchema(options.schema)
   const space = checkNamespace(namespace)
   const idleMs = toMs(idle, 'idle')
   const absoluteMs = toMs(absolute, 'absolute')
@@ -89,7 +92,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     },
     list: async (subject, call) => list(maker, subjectRef(checkSubject(subject)), call),
     async destroy(handle, call) {
-      if (!HANDLE.test(handle)) throw new HitherError('INVALID_ARGUMENT', 'a handle is what list() gave')
+      if (typeof handle !== 'string' || !HANDLE.test(handle)) throw invalid('a handle is what list() gave')
       return (await store.delete([maker.sessionKey(handle)], call)) === 1
     },
   }
@@ -145,14 +148,14 @@ async function list(
 
 function checkSubject(subject: string): string {
   if (typeof subject === 'string' && subject !== '') return subject
-  throw new HitherError('INVALID_ARGUMENT', 'a subject is a string that is not empty, such as user:7')
+  throw invalid('a subject is a string that is not empty, such as user:7')
 }
 
 const DEVICE_LENGTH = 200
 
 function deviceOf(headers: Headers | undefined): string {
   if (typeof headers?.get !== 'function') {
-    throw new HitherError('INVALID_ARGUMENT', 'open takes a Request, or { headers }')
+    throw invalid('open takes a Request, or { headers }')
   }
   return encodeURIComponent((headers.get('user-agent') ?? '').toWellFormed().slice(0, DEVICE_LENGTH).toWellFormed())
 }

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames } from '../protocol/arguments.ts'
+import { checkCodec, checkNames } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -14,6 +14,8 @@ export interface HashedEntriesOptions {
   readonly namespace?: string
   /** Turns a text into what is stored, such as `encrypted({ keys })`; each text is bound to its entry. @default as it is */
   readonly codec?: Codec
+  /** Lifetime of an entry that is set without one. @default without end */
+  readonly ttl?: Duration
 }
 
 /**
@@ -23,10 +25,10 @@ export interface HashedEntriesOptions {
 export interface HashedEntries {
   /** Undefined when there is none, or the codec cannot read it. */
   get(id: string, call?: Call): Promise<string | undefined>
-  /** Replaces what there is. Without `ttl` it has no end. Never sent twice. */
+  /** Replaces what there is. Never sent twice. @param ttl @default that of `hashedEntries` */
   set(id: string, text: string, ttl?: Duration, call?: Call): Promise<void>
   /** Sets the lifetime of one that is there. Resolves to whether there was one; makes none. */
-  touch(id: string, ttl: Duration, call?: Call): Promise<boolean>
+  touch(id: string, ttl?: Duration, call?: Call): Promise<boolean>
   /** Removes it: of several callers at once one gets it. A lost reply rejects with `maybeExecuted`. */
   take(id: string, call?: Call): Promise<string | undefined>
   /** Resolves to whether there was one. */
@@ -35,13 +37,16 @@ export interface HashedEntries {
   count(id: string, ttl: Duration, call?: Call): Promise<number>
 }
 
-/** Throws `UNSUPPORTED` for a store without operations, `INVALID_KEY` for a namespace that is none. */
+/** Throws `UNSUPPORTED` for a store without operations, `INVALID_KEY`, `INVALID_ARGUMENT` or `INVALID_DURATION` for options that make no sense. */
 export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
-  checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec'])
-  const { store, namespace = 'hither', codec } = options
+  checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec', 'ttl'])
+  const { store, namespace = 'hither', codec, ttl: life } = options
   if (typeof store?.run !== 'function') {
     throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
   }
+  checkCodec(codec)
+  const toLife = (ttl: Duration | undefined): number | undefined => (ttl === undefined ? undefined : toMs(ttl, 'ttl'))
+  const lifeMs = toLife(life)
   const space = checkNamespace(namespace)
   const keyOf = (id: string): string => {
     if (typeof id === 'string' && id !== '') return `:${space}:h:${digestOf(id)}`
@@ -63,9 +68,10 @@ export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
     async set(id, text, ttl, call) {
       const key = keyOf(id)
       const stored = codec ? codec.mark + (await codec.encode(text, key)) : text
-      await store.set(key, stored, ttl === undefined ? undefined : toMs(ttl, 'ttl'), call)
+      await store.set(key, stored, toLife(ttl) ?? lifeMs, call)
     },
-    touch: async (id, ttl, call) => (await store.run(renewEntry, keyOf(id), [toMs(ttl, 'ttl')], call)) === 1,
+    touch: async (id, ttl = life as Duration, call) =>
+      (await store.run(renewEntry, keyOf(id), [toMs(ttl, 'ttl')], call)) === 1,
     async take(id, call) {
       const key = keyOf(id)
       return open(await store.run(takeSession, key, [], call), key)

@@ -76,6 +76,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     // Another request has ended it: what it held is gone, and its subject with it.
     forget(state)
     if (!record || !kept) return
+    state.rotated = true
     state.stored = kept
     state.subject = record.subject
     state.generation = record.generation
@@ -100,10 +101,8 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     },
     rotate: (call) =>
       queued(async () => {
-        // Of a session that was never stored there is no old id, and nothing to store for it.
-        const hadId = state.place !== undefined || state.rotated
+        // Of a session that was never stored, or that another has ended, there is no old id, and nothing to store for it.
         await takeOld(call)
-        state.rotated = hadId
         state.endedElsewhere = false
       }),
     destroy: (call) =>

@@ -86,6 +86,11 @@ export interface AtomicStore extends Store {
   ): Promise<R>
 }
 
+/** What the type of a store says that cannot subscribe, such as `memcachedStore`: a channel over it does not compile. */
+export interface WithoutChannels {
+  readonly traits: StoreTraits & { readonly channels?: false }
+}
+
 /** A store over a server that speaks Redis commands. */
 export interface CommandStore extends AtomicStore {
   readonly transport: Transport

@@ -13,11 +13,11 @@ import {
   type Args,
   checkReply,
   checkSpace,
+  ownErrorOf,
   type Place,
   placeOf,
   type Send,
   type StructureSpace,
-  wrongTypeOr,
 } from './place.ts'
 import { setAt, type ValueSet } from './set.ts'
 import { type SortedSet, sortedSetAt } from './sorted-set.ts'
@@ -62,7 +62,7 @@ export async function batch<const P extends readonly unknown[]>(
   for (const [i, one] of collected.entries()) {
     store
       .command(one.keys, ready[i] as Args, one.effect, one.call ?? call)
-      .then(one.resolve, (error: unknown) => one.reject(wrongTypeOr(error)))
+      .then(one.resolve, (error: unknown) => one.reject(ownErrorOf(error)))
   }
   return (await results) as unknown as Results<P>
 }
@@ -141,6 +141,7 @@ async function collect<P extends readonly unknown[]>(
     <T, S extends object>(kindAt: (place: Place<T>) => S) =>
     (key: string): S =>
       watched(kindAt(placeOf<T>(space, key, send)))
+  if (typeof build !== 'function') throw notCalls()
   const built = build({
     hash: made(hashAt),
     list: made(listAt),
@@ -152,10 +153,14 @@ async function collect<P extends readonly unknown[]>(
     geo: made(geoAt),
   } as Batch)
   isOpen = false
-  if (!Array.isArray(built)) {
-    throw invalid('a batch or transaction is a function that returns an array of calls, at once')
-  }
-  const results = Promise.all(built as readonly unknown[])
+  if (!Array.isArray(built)) throw notCalls()
+  // The first error by the order of the calls, not by the time at which each has rejected.
+  const results = Promise.allSettled(built as readonly unknown[]).then((all) =>
+    all.map((one) => {
+      if (one.status === 'rejected') throw one.reason
+      return one.value
+    }),
+  )
   // They are awaited once everything is sent.
   results.catch(() => {})
   const ready = Promise.all(collected.map(({ args }) => args))
@@ -163,4 +168,8 @@ async function collect<P extends readonly unknown[]>(
   const keys = collected.flatMap((one) => one.keys)
   checkKeys(keys, space.store.traits)
   return { collected, ready: await ready, results }
+}
+
+function notCalls(): HitherError {
+  return invalid('a batch or transaction is a function that returns an array of calls, at once')
 }

@@ -2,6 +2,7 @@ import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/argumen
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
+  isObject,
   type Lifetime,
   numberOrAbsent,
   type Place,
@@ -91,10 +92,12 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
       checkNames('nearby', options ?? null, ['around', 'within', 'unit', 'limit'])
       const { around, within, unit = 'm', limit } = options
       const parts = [
-        ...('member' in around ? ['FROMMEMBER', text(around.member)] : ['FROMLONLAT', ...degrees(around)]),
-        ...('radius' in within
+        ...(isObject(around) && 'member' in around
+          ? ['FROMMEMBER', text(around.member)]
+          : ['FROMLONLAT', ...degrees(around)]),
+        ...(isObject(within) && 'radius' in within
           ? ['BYRADIUS', checkLength(within.radius)]
-          : ['BYBOX', checkLength(within.width), checkLength(within.height)]),
+          : ['BYBOX', checkLength(within?.width), checkLength(within?.height)]),
         checkUnit(unit),
         'ASC',
         ...(limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]),
@@ -116,11 +119,16 @@ function toPosition(reply: Wire): Position {
   return { longitude: Number(longitude), latitude: Number(latitude) }
 }
 
-function degrees({ longitude, latitude }: Position): string[] {
-  if (!(Math.abs(longitude) <= 180 && Math.abs(latitude) <= 85.05112878)) {
+function degrees(position: Position): string[] {
+  const { longitude, latitude } = position ?? {}
+  if (!(isDegrees(longitude, 180) && isDegrees(latitude, 85.05112878))) {
     throw invalid('longitude is -180 to 180, latitude -85.05112878 to 85.05112878')
   }
   return [String(longitude), String(latitude)]
+}
+
+function isDegrees(value: number, most: number): boolean {
+  return typeof value === 'number' && Math.abs(value) <= most
 }
 
 function checkLength(length: number): string {

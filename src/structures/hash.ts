@@ -39,10 +39,10 @@ export interface Hash<T> extends Lifetime, AsyncIterable<[field: string, value: 
   size(call?: Call): Promise<number>
   /**
    * Adds a whole number; an absent field starts at 0. Resolves to the sum; past 2^53 - 1 it is
-   * stored and rejects `OVERFLOW`. Rejects `WRONG_TYPE` over a codec of your own.
+   * stored and rejects `OVERFLOW`. Rejects `WRONG_TYPE` for a field that holds no whole number, and over a codec of your own.
    */
   incrementBy(field: string, by: number, call?: Call): Promise<number>
-  /** Ends one field after `ttl`; Redis 7.4, Valkey 9 and Upstash. Resolves to false where there is none. */
+  /** Ends one field after `ttl`; Redis 7.4, Valkey 9 and Upstash, elsewhere `UNSUPPORTED`. Resolves to false where there is none. */
   expireField(field: string, ttl: Duration, call?: Call): Promise<boolean>
   /** Milliseconds left of one field; `Infinity` without an end, `undefined` when absent. Redis 7.4, Valkey 9 and Upstash. */
   fieldExpiresIn(field: string, call?: Call): Promise<number | undefined>

@@ -1,5 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import { checkNames, invalid } from '../protocol/arguments.ts'
+import { checkCodec, checkNames, invalid } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
@@ -107,7 +107,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       try {
         return open(await send(keys, args, effect, call))
       } catch (error) {
-        throw wrongTypeOr(error)
+        throw ownErrorOf(error)
       }
     }
   const read = askAs('read')
@@ -153,6 +153,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   }
 }
 
+export const isObject = (given: unknown): given is object => typeof given === 'object' && given !== null
 const isPromise = (part: unknown): boolean => part instanceof Promise
 
 /** Throws `UNSUPPORTED` unless the store speaks Redis commands, `INVALID_ARGUMENT` for an option that does not exist. */
@@ -161,6 +162,7 @@ export function checkSpace(space: StructureSpace): StructureSpace {
     throw new HitherError('UNSUPPORTED', 'structures need a store of Redis commands, such as tcpStore or upstashStore')
   }
   checkNames('a space', space, ['store', 'namespace', 'codec'])
+  checkCodec(space.codec)
   return space
 }
 
@@ -191,16 +193,24 @@ const sendTo =
       ? args.then((whole) => store.command(keys, whole, effect, call))
       : store.command(keys, args, effect, call)
 
-/** The server's WRONGTYPE by this package's own code; any other error as it is. */
-export function wrongTypeOr(error: unknown): unknown {
-  return error instanceof StoreRejectedError && error.reply === 'WRONGTYPE'
-    ? new HitherError('WRONG_TYPE', 'the key holds another kind of structure', { cause: error })
-    : error
+/** What the server refuses, by this package's own code where there is one; any other error as it is. */
+export function ownErrorOf(cause: unknown): unknown {
+  if (!(cause instanceof StoreRejectedError)) return cause
+  const { command, reply, message } = cause
+  const isText = command === 'HINCRBY' && message.includes('not an integer')
+  if (reply === 'WRONGTYPE' || isText)
+    return new HitherError(
+      'WRONG_TYPE',
+      `the ${isText ? 'field holds no whole number' : 'key holds another kind of structure'}`,
+      { cause },
+    )
+  if (!/ERR unknown command/i.test(message)) return cause
+  return new HitherError('UNSUPPORTED', `this server has no ${command}`, { cause })
 }
 
 /** Throws what an error reply means; returns any other reply. */
 export function checkReply(verb: string, reply: Wire): Wire {
-  if (reply instanceof ReplyError) throw wrongTypeOr(new StoreRejectedError(verb, reply.word))
+  if (reply instanceof ReplyError) throw ownErrorOf(new StoreRejectedError(verb, reply))
   return reply
 }
 

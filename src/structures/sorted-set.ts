@@ -3,6 +3,7 @@ import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
   checkOptions,
+  isObject,
   type Lifetime,
   numberOrAbsent,
   type Place,
@@ -162,7 +163,7 @@ function checkRange(what: string, range: SortedRange, further: readonly string[]
 
 function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
   if (bound === undefined) return none
-  if (typeof bound === 'number') return scoreText(bound, 'an end of a range')
+  if (!isObject(bound)) return scoreText(bound, 'an end of a range')
   return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
 }
 

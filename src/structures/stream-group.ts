@@ -1,5 +1,5 @@
 import { isHitherError, StoreRejectedError } from '../errors.ts'
-import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFunction, checkNames, checkOneOf, checkSignal, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { now, sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
@@ -57,6 +57,7 @@ export interface StreamGroup<T> {
    * from 50 ms to 2 s while nothing comes. An outage of the store is waited out.
    */
   consume(options: ConsumeOptions): AsyncIterableIterator<GroupEntry<T>>
+  /** Nothing where there is no such group. */
   pending(call?: Call): Promise<PendingSummary>
   /** How many entries the group has not been given yet; `undefined` where the server cannot tell, or there is no such group. */
   lag(call?: Call): Promise<number | undefined>
@@ -93,7 +94,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
     ack,
     consume: (options) => consume({ place, name, create, ack }, options),
     async pending(call) {
-      const [count, oldest, newest, consumers] = await read('XPENDING', [name], toList, call)
+      const [count = 0, oldest, newest, consumers] = await orAbsent(read('XPENDING', [name], toList, call), [])
       return {
         count: Number(count),
         oldestId: oldest ? String(oldest) : undefined,
@@ -102,7 +103,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
       }
     },
     async lag(call) {
-      const groups = await read(['XINFO', 'GROUPS'], [], toList, call)
+      const groups = await orAbsent(read(['XINFO', 'GROUPS'], [], toList, call), [])
       for (const row of groups) {
         const facts = new Map(toPairs(row).map(([fact, value]) => [String(fact), value]))
         if (String(facts.get('name')) === name) {
@@ -112,9 +113,20 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
       }
       return undefined
     },
-    destroy: (call) => write(['XGROUP', 'DESTROY'], () => [name], isOne, call),
+    destroy: (call) => orAbsent(write(['XGROUP', 'DESTROY'], [name], isOne, call), false),
   }
   return group
+}
+
+/** What a server asks of a group that is not there is `absent`: of its stream it has no key. */
+async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof StoreRejectedError && /: (NOGROUP|ERR no such|ERR The XGROUP)/.test(error.message))
+      return absent
+    throw error
+  }
 }
 
 interface Group<T> extends Pick<StreamGroup<T>, 'create' | 'ack'> {
@@ -133,13 +145,15 @@ interface Consumer {
 async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGenerator<GroupEntry<T>, void, undefined> {
   checkNames('consume', options ?? null, ['consumer', 'claimAfter', 'batch', 'signal', 'poison', 'onError'])
   const { signal, poison, onError } = options
+  checkFunction(onError, 'onError')
+  checkSignal(signal)
   const settings: Consumer = {
     consumer: checkName(options.consumer, 'a consumer'),
     claimMs: options.claimAfter === undefined ? undefined : toMs(options.claimAfter, 'claimAfter'),
     count: checkWhole(options.batch ?? 16, 'batch', 1),
     call: signal ? { signal } : {},
   }
-  if (poison) {
+  if (poison !== undefined) {
     checkNames('poison', poison, ['after', 'to'])
     checkWhole(poison.after, 'poison.after', 1)
     // What cannot be read would come again at once, for ever.

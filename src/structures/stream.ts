@@ -98,6 +98,8 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
     },
     delete: async (ids, call) => (checkList(ids).length === 0 ? 0 : write('XDEL', ids.map(checkId), toNumber, call)),
     async trim(to, call) {
+      checkNames('trim', to ?? null, ['maxLength', 'fromId'])
+      if ('maxLength' in to && 'fromId' in to) throw invalid('trim takes maxLength or fromId, not both')
       const bound =
         'maxLength' in to
           ? ['MAXLEN', '=', checkWhole(to.maxLength, 'maxLength', 0)]
@@ -119,6 +121,6 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
 }
 
 function checkId(id: string): string {
-  if (ID.test(id)) return id
+  if (typeof id === 'string' && ID.test(id)) return id
   throw invalid('an id of a stream is <milliseconds>-<number>')
 }

@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkNames, checkOperations } from '../protocol/arguments.ts'
+import { checkCodec, checkNames, checkOperations } from '../protocol/arguments.ts'
 import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
 import { digest, toBase64Url } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
@@ -54,6 +54,7 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
   checkNames('createTokens', options, OPTIONS)
   const { store, namespace = 'token', name, ttl, codec } = options ?? {}
   checkOperations('createTokens', store)
+  checkCodec(codec)
   const ttlMs = toMs(ttl, 'ttl')
   const prefix = `:${checkNamespace(namespace)}:token:${checkNamespace(name)}:`
   /** Undefined for what `issue` cannot have returned. */

@@ -49,6 +49,14 @@ function describeChannel(name: string, open: () => Promise<AtomicStore>, close?:
         expect(seen).toEqual(values)
       }
     })
+    test('a store that is closed ends its subscriptions', async (space) => {
+      const own = await open()
+      const subscription = channel({ ...space, store: own }, 'news').subscribe()
+      await subscription.ready
+      const next = subscription.next()
+      await own.close()
+      await expect(next).rejects.toEqual(code('CLOSED'))
+    })
     test('another channel and another namespace hear nothing of it', async (space) => {
       await using here = channel<number>(space, 'a').subscribe()
       await here.ready
@@ -117,7 +125,7 @@ let gateway: StartedGateway | undefined
 describeChannel(
   'REST',
   async () => {
-    gateway = await startGateway({ redis: env('REDIS8_URL') })
+    gateway ??= await startGateway({ redis: env('REDIS8_URL') })
     return upstashStore(gateway)
   },
   async () => gateway?.stop(),

@@ -1,7 +1,8 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEncoder, type Written } from '../../adapters/memcached/encoder.ts'
 import { memcachedStore } from '../../adapters/memcached/index.ts'
-import { addCommand, deleteCommand, getCommand, setLine, wireKey, wireTtl } from '../../adapters/memcached/wire.ts'
+import { addFlags, condition, setFlags, wireKey, wireTtl } from '../../adapters/memcached/wire.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { isHitherError } from '../../src/errors.ts'
 import { checkKey, checkTtl, checkValue } from '../../src/store/checks.ts'
@@ -90,39 +91,43 @@ describe('no input becomes a command', () => {
     const text = (most: number): string =>
       Array.from({ length: below(most) }, () => PARTS[below(PARTS.length)] as string).join('')
     const number = (): number => NUMBERS[below(NUMBERS.length)] as number
+    const encoder = createEncoder()
     let sent = 0
     let refused = 0
     let extra = 0
     for (let i = 0; i < CALLS; i++) {
       const verb = below(4)
       const key = text(6)
-      let command = ''
+      let command: Written = { verb: 'mg', flags: ' v f', body: undefined }
+      const wire = wireKey(key)
       try {
         checkKey(key, TRAITS)
-        const wire = wireKey(key)
         if (!wire) {
           refused++
           continue
         }
         const only = [undefined, 'absent', `${below(1e6)}`, text(3)][below(4)]
-        if (verb === 0) command = getCommand(wire, ' v f', i)
-        else if (verb === 1) {
+        if (verb === 1) {
           const value = text(5)
           const ttlMs = below(2) ? number() : 60_000
           checkValue(value, TRAITS)
           checkTtl(ttlMs)
           const flags = below(8) ? 0 : number()
           const settings = { ttl: below(8) ? wireTtl(ttlMs, 1_795_000_000_000) : number(), flags, only }
-          command = `${setLine(wire, bytesOf(value).length, settings, i)}${value}\r\n`
-        } else if (verb === 2) command = deleteCommand(wire, only, i)
-        else command = addCommand(wire, number(), { ttl: below(2) ? number() : 'exists', only }, i)
+          const body = bytesOf(value)
+          command = { verb: 'ms', flags: setFlags(body.length, settings), body }
+        } else if (verb === 2) command = { ...command, verb: 'md', flags: condition(only) }
+        else if (verb === 3) {
+          command = { ...command, verb: 'ma', flags: addFlags(number(), below(2) ? number() : 'exists', only) }
+        }
       } catch (error) {
         if (!isHitherError(error)) throw error
         refused++
         continue
       }
       sent++
-      const found = commandsIn(bytesOf(command))
+      encoder.add(command, wire, 100_000 + (i % 900_000))
+      const found = commandsIn(Buffer.concat(encoder.take()))
       if (found.length !== 1 || found[0] !== ['mg', 'ms', 'md', 'ma'][verb]) extra++
     }
     expect({ extra, all: sent + refused }).toEqual({ extra: 0, all: CALLS })

@@ -230,6 +230,10 @@ function describeLibraries(name: string, open: () => Promise<AtomicStore>, close
       await expect(entries.get('')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
       await expect(entries.set('one', 'x', '0s')).rejects.toMatchObject({ code: 'INVALID_DURATION' })
       expect(() => hashedEntries({ store: {} as never })).toThrow('operations')
+      expect(() => sessionStore(null as never)).toThrow('operations')
+      expect(() => sessionStore({ store, ttl: 'x' as never })).toThrow('ttl takes')
+      await hashedEntries({ store: watched, namespace, ttl: '1m' }).set('three', 'x')
+      expect(await hashedEntries({ store, namespace, ttl: '1m' }).touch('three')).toBe(true)
     })
   })
 }

@@ -95,7 +95,9 @@ function describeStructures(
       const cart = hash<number>(space, 'cart')
       await cart.set('apple', 1)
       if (!fieldLifetimes) {
-        await expect(cart.expireField('apple', '1m')).rejects.toEqual(code('STORE_REJECTED'))
+        await expect(cart.expireField('apple', '1m')).rejects.toEqual(code('UNSUPPORTED'))
+        await expect(cart.fieldExpiresIn('apple')).rejects.toEqual(code('UNSUPPORTED'))
+        await expect(batch(space, (b) => [b.hash('cart').expireField('apple', 1)])).rejects.toEqual(code('UNSUPPORTED'))
         return
       }
       expect(await cart.fieldExpiresIn('apple')).toBe(Number.POSITIVE_INFINITY)
@@ -103,6 +105,17 @@ function describeStructures(
       expect(await cart.expireField('apple', '1m')).toBe(true)
       expect(await cart.expireField('gone', '1m')).toBe(false)
       expect(await cart.fieldExpiresIn('apple')).toBeGreaterThan(50_000)
+    })
+    test('a field that holds no whole number is not added to', async (space) => {
+      const cart = hash(space, 'cart')
+      for (const value of ['apple', '7', 1.5, true, null, { a: 1 }]) {
+        await cart.set('f', value)
+        await expect(cart.incrementBy('f', 1)).rejects.toEqual(code('WRONG_TYPE'))
+        expect(await cart.get('f')).toEqual(value)
+      }
+      await expect(batch(space, (b) => [b.hash('cart').incrementBy('f', 1)])).rejects.toEqual(code('WRONG_TYPE'))
+      const together = transaction(space, (b) => [b.hash('cart').set('g', 1), b.hash('cart').incrementBy('f', 1)])
+      await expect(together).rejects.toEqual(code('WRONG_TYPE'))
     })
     test('a key has a lifetime', async (space) => {
       const cart = hash<number>(space, 'cart')
@@ -271,6 +284,22 @@ function describeStructures(
       expect((await mail.pending()).count).toBe(0)
       expect(await mail.destroy()).toBe(true)
       expect(await mail.destroy()).toBe(false)
+    })
+    test('of a group that is not there nothing is pending, and it cannot be destroyed', async (space) => {
+      const [absent, made] = [stream(space, 'absent'), stream(space, 'made')]
+      await made.append(1)
+      for (const group of [absent.group('g'), made.group('g')]) {
+        expect(await group.pending()).toEqual({
+          count: 0,
+          oldestId: undefined,
+          newestId: undefined,
+          consumers: new Map(),
+        })
+        expect([await group.lag(), await group.ack(['1-1']), await group.destroy()]).toEqual([undefined, 0, false])
+      }
+      expect(await absent.expiresIn()).toBe(undefined)
+      await hash(space, 'h').set('f', 1)
+      await expect(stream(space, 'h').group('g').pending()).rejects.toEqual(code('WRONG_TYPE'))
     })
     test('a consumer that comes back gets first what it left, marked', async (space) => {
       const jobs = stream<string>(space, 'jobs')

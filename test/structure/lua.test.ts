@@ -116,6 +116,12 @@ describe('the Lua of operations', () => {
     "local t = {1, 2} return 'a' .. t[1]",
     "return 'a' .. ('x'):len()",
     "return 'a' .. (ARGV[1] + 1)",
+    "local t = {'x'} t[2] = 5 return 'a' .. t[2]",
+    "local t = {} t[1] = ARGV[1] + 1 return 'a' .. t[1]",
+    "local t = {} t[1] = 5 local function text() return table.concat(t) end return 'a' .. text()",
+    "local t = { x = 5 } return 'a' .. t['x']",
+    "local t, n = {} n, t[1] = 1, 2 return 'a' .. t[1]",
+    "local t, n = {} t[1], n = 1, 2 return 'a' .. t[1]",
   ])('is refused: %s', (script) => {
     expect(luaFaults(script).length).toBeGreaterThan(0)
   })
@@ -129,6 +135,8 @@ describe('the Lua of operations', () => {
     "-- cjson and tostring, 1 .. 2\nreturn 'tostring cjson 1 .. 2'",
     "local none, a = ('-'):rep(16), 'b' local function at(n) return n == '0' and ('9'):rep(2) or 'x' end return none .. at(5):rep(2) .. a",
     'local id = (redis.call("GET", KEYS[1]) or "") .. "x" return id',
+    "local t = { [0] = '0' } local function text(n) local s = t[n] or ('%.0f'):format(n) t[n] = s return s end return text(1) .. 'x'",
+    "local t = {} t[1] = ARGV[1] t[2] = 'x' return 'a' .. table.concat(t, ' ')",
   ])('is allowed: %s', (script) => {
     expect(luaFaults(script)).toEqual([])
   })

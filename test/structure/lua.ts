@@ -126,15 +126,43 @@ function isText(tokens: readonly string[], expression: readonly string[], seen: 
   if (first === 'nil' || first === 'false') return true
   if (!isPlain(first)) return false
   if (first === 'string') return textMethods.has(third ?? '')
+  if (first === 'table') return third === 'concat' && isText(tokens, [expression[4] ?? '', '[', ']'], seen)
   if (first === 'ARGV' || first === 'KEYS') return second === '[' && expression.at(-1) === ']'
   if (first === 'redis') return textCommands.test(expression[4] ?? '')
   if (seen.includes(first)) return true
   const trail = [...seen, first]
   if (second === '(') return returnsOf(tokens, first)?.every((one) => isText(tokens, one, trail)) ?? false
   const given = valuesOf(tokens, first)
-  if (second === '[')
-    return given.length > 0 && given.every((one) => one[0] === 'redis' && listCommands.test(one[4] ?? ''))
+  if (second === '[') {
+    const isList = (one: readonly string[]): boolean =>
+      one[0] === 'redis'
+        ? listCommands.test(one[4] ?? '')
+        : itemsOf(one)?.every((item) => isText(tokens, item, trail)) === true
+    return (
+      given.length > 0 &&
+      given.every(isList) &&
+      elementsOf(tokens, first).every((element) => isText(tokens, element, trail))
+    )
+  }
   return second === undefined && given.length > 0 && given.every((one) => isText(tokens, one, trail))
+}
+
+/** What a table is made of; undefined when it is none, or has a field by name. */
+function itemsOf(expression: readonly string[]): string[][] | undefined {
+  if (expression[0] !== '{' || expression.at(-1) !== '}') return undefined
+  const items = split(expression.slice(1, -1), ',').filter((item) => item.length > 0)
+  const values = items.map((item) => (item[0] === '[' ? item.slice(item.indexOf('=') + 1) : item))
+  return values.some((value) => value[1] === '=') ? undefined : values
+}
+
+/** Every expression that is assigned to an element of a table; nothing, which is no text, where it is one of several. */
+function elementsOf(tokens: readonly string[], name: string): string[][] {
+  return tokens.flatMap((token, i) => {
+    if (token !== name || tokens[i + 1] !== '[') return []
+    const end = tokens.indexOf(']', i)
+    if (tokens[end + 1] === ',' || tokens[i - 1] === ',') return [[]]
+    return tokens[end + 1] === '=' ? [expressions(tokens, end + 2)[0] ?? []] : []
+  })
 }
 
 /** Every expression that is assigned to a name, or given to the parameter it is. */

@@ -7,6 +7,9 @@ const ways = of('src/channel/ways.ts', UNIT)
 const events = of('src/channel/events.ts', ['channel/opening.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  channel('a store that is closed ends its subscriptions', " => error?.code === 'CLOSED' && fail(error)", ' => error'),
+  channel('a store that is open is asked for nothing', 'store.get(full, { deadline: 0 })', 'store.get(full)'),
+  channel('a subscription that has ended looks no more', '        cancelLook()\n', ''),
   events('an endpoint that is silent is given up', '        endIn(OPENING_MS)\n', '        endIn(NEVER)\n'),
   events('one that has subscribed is not', '        endIn(NEVER)\n', ''),
   events('an attempt leaves no timer', '          callOff()\n', ''),
@@ -39,7 +42,7 @@ export const mutants: readonly Mutant[] = [
     '              await close()\n              throw thrown',
     '              throw thrown',
   ),
-  channel('a channel has a name that comes back', '  checkKey(full, space.store.traits)\n', ''),
+  channel('a channel has a name that comes back', '  checkKey(full, store.traits)\n', ''),
   channel(
     'no option of a subscription is dropped',
     "checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])",

@@ -48,7 +48,14 @@ const access = of('src/embedded/users.ts', SEVERAL)
 const subscribing = of('src/embedded/families/pubsub.ts', SEVERAL)
 const setting = of('src/embedded/families/bits.ts', SEVERAL)
 
+const embeddedTransport = of('src/embedded/transport.ts', ['embedded/closing.test.ts'])
+
 export const mutants: readonly Mutant[] = [
+  embeddedTransport(
+    'a store that is closed ends the calls that wait',
+    '      for (const end of waits) end(storeClosed(true))\n',
+    '',
+  ),
   keeping('one message tells of all keys of a prefix', 'if (keys) keys.add(key)', 'if (keys) keys.add(prefix)'),
   keeping('who tracks hears that its redirection is broken', 'tracking.isBroken = true\n', ''),
   speaking('what a command causes comes behind its reply', 'if (this.#running) this.#held', 'if (false) this.#held'),

@@ -293,5 +293,5 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   options('negative has lifetimes', "toMs(duration, 'negative')", ''),
-  options('hosts, layers and a listener are what they are', '!hasLayers || !isTexts(hosts) || ', ''),
+  options('layers have a purge', "layer?.purge === 'function'", "layer?.purge !== 'x'"),
 ]

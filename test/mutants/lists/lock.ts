@@ -74,7 +74,7 @@ export const mutants: readonly Mutant[] = [
   locks('a crowd tries more rarely', 'reply < 0 ? 1 : Math.max(1, waiting / CROWD)', '1', [
     'lock/crowd.test.ts > of very many callers loads the store no more than that of some',
   ]),
-  locks('an aborted signal sends nothing', 'signal?.throwIfAborted()', ''),
+  locks('an aborted signal sends nothing', '    checkSignal(signal)\n', ''),
   locks('the store hears of the signal', 'signal && { signal }', 'undefined'),
   locks('who gives up leaves no claim', '|| (claims && !(left > 0))', '', ['lock/giving-up.test.ts']),
   locks('run releases', 'await lock[Symbol.asyncDispose]()', ''),

@@ -1,11 +1,13 @@
 import { type Mutant, of } from '../mutants.ts'
 
-const UNIT = ['memcached/guards.test.ts']
+const UNIT = ['memcached/guards.test.ts', 'memcached/replies.test.ts']
 
 const pipeline = of('adapters/memcached/pipeline.ts', UNIT)
 const replies = of('adapters/memcached/replies.ts', UNIT)
 const connection = of('adapters/memcached/connection.ts', UNIT)
 const client = of('adapters/memcached/client.ts', UNIT)
+const calls = of('adapters/memcached/calls.ts', UNIT)
+const encoder = of('adapters/memcached/encoder.ts', ['memcached/encoder.test.ts'])
 const store = of('adapters/memcached/index.ts', UNIT)
 const steps = of('adapters/memcached/steps.ts', UNIT)
 const frame = of('adapters/memcached/frame.ts', UNIT)
@@ -13,38 +15,41 @@ const wire = of('adapters/memcached/wire.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   // A reply is its request's
-  pipeline('a reply names its request', '!isError && !endsWith(reply, request.tail)', 'false'),
-  wire(
-    'and its key',
-    'export function tailOf({ text, flag }: WireKey, opaque: number): string {',
-    "export function tailOf({ text, flag }: WireKey, opaque: number): string {\n  return ' O' + opaque",
-  ),
+  replies('a reply names its request', ' || !isDigits(bytes, numberAt, opaque)', ''),
+  replies('and its key', ' || !isAt(bytes, keyAt, text)', ''),
+  replies('whether that is base64 included', ' || !isAt(bytes, flagAt, flag)', ''),
+  replies('with nothing behind it', "return isAt(bytes, at, '\\r\\n')", 'return true'),
+  replies('it has no flags of the reply before it', '  reply.flags = -1\n', ''),
   pipeline(
-    'a reply that nobody awaits ends the connection',
-    'if (!request) return outOfStep()',
-    'if (!request) return',
+    'a reply that nobody awaits, or that does not name its request, ends the connection',
+    '.test(line)) return outOfStep()',
+    '.test(line)) return undefined',
   ),
-  pipeline('an error of the protocol ends the connection', "if (code === 'ERROR') return outOfStep()", ''),
-  pipeline(
-    'so does a line that the server did not understand',
-    "return line && !line.includes('non-numeric') ? outOfStep() : undefined",
-    'return undefined',
-  ),
-  replies('a value is no larger than any may be', 'size <= maxBytes)', 'true)'),
-  replies('a line ends', 'if (buffer.length - at > MAX_LINE)', 'if (false)'),
+  pipeline('an error of the protocol ends the connection', '/^SERVER_|non', '/^SERVER_|^ERROR|non'),
+  pipeline('so does a line that the server did not understand', '/^SERVER_|non', '/^SERVER_|^CLIENT_|non'),
+  replies('a value is no larger than any may be', 'if (reply.size > maxBytes)', 'if (false)'),
+  replies('a line ends', 'if (buffer.length - start > MAX_LINE)', 'if (false)'),
   replies('a value that came in part is awaited', 'if (next > buffer.length) {', 'if (false) {'),
+  // Bytes
+  encoder('a command has room', 'if (at + size > block.length) {', 'if (false) {'),
+  encoder('a value that is copied has room', ' + (isCopied ? body.length : 0)', ''),
+  encoder('what was taken is not written over', '    from = at\n', '    from = at = 0\n'),
   // Calls
-  client('resends are bounded', 'pending.attempts === MAX_ATTEMPTS ||', ''),
-  client("what is 'once' is sent once", "effect === 'once' ||", ''),
-  pipeline('a write that was sent may have run', 'request.mayHaveRun ||= request.writes', ''),
+  calls('resends are bounded', ' || ++request.attempts === MAX_ATTEMPTS', ' || ++request.attempts < 0'),
+  calls("what is 'once' is sent once", "command.effect !== 'once' && ", ''),
+  pipeline('a write that was sent may have run', "request.mayHaveRun ||= command.effect !== 'read'", ''),
+  pipeline('nothing is sent past its deadline', 'if (limits.deadline <= at) {', 'if (false) {'),
+  store('a deadline that has passed is refused', 'if (limits.deadline > at) return limits', 'return limits'),
+  store('calls share one reading of the clock in one run of microtasks only', '      shared = undefined\n', ''),
+  store('the last of them has its time', 'limits.deadline = now() + timeoutMs', ''),
   store(
     'a text that is too large is not sent',
-    '      checkValue(value, traits)\n      checkTtl(ttlMs)\n      return write(key, value, ttlMs',
-    '      checkTtl(ttlMs)\n      return write(key, value, ttlMs',
+    '      checkValue(value, traits)\n      checkTtl(ttlMs)\n      return write(key, bytesOf(value), ttlMs',
+    '      checkTtl(ttlMs)\n      return write(key, bytesOf(value), ttlMs',
   ),
   store('nor are bytes', 'checkValue(value, traits, true)', ''),
   steps('nor the result of an operation', 'if (!isGone) checkValue(next, traits)', ''),
-  connection('a queue is bounded', 'if (pipeline.size >= maxQueue)', 'if (false)'),
+  connection('a queue is bounded', 'if (pipeline.size() >= maxQueue)', 'if (false)'),
   connection('a silent connection is given up', 'if (silentAt > at)', 'if (true)'),
   connection(
     'nothing is sent before the login is answered',

@@ -24,7 +24,7 @@ export const mutants: readonly Mutant[] = [
   ),
   entries(
     'no option of entries is dropped',
-    "checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec'])",
+    "checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec', 'ttl'])",
     '',
   ),
   entries('entries need a store with operations', "if (typeof store?.run !== 'function')", 'if (!store)'),
@@ -71,11 +71,20 @@ export const mutants: readonly Mutant[] = [
     'if (!record || !kept) return',
     'if (!record || !kept) return void (state.stored = found?.fields ?? new Map())',
   ),
-  session('an empty session is not stored for a rotation', 'state.rotated = hadId', 'state.rotated = true'),
+  session(
+    'an empty session is not stored for a rotation of what another has ended',
+    'if (!record || !kept) return\n    state.rotated = true',
+    'state.rotated = true\n    if (!record || !kept) return',
+  ),
+  session(
+    'an empty session is not stored for a rotation',
+    'const { place } = state\n    if (!place) return\n',
+    'const { place } = state\n    if (!place) state.rotated = true\n    if (!place) return\n',
+  ),
   session(
     'a session that is rotated twice has an old id',
-    'state.place !== undefined || state.rotated',
-    'state.place !== undefined',
+    'const { place } = state\n    if (!place) return\n',
+    'const { place } = state\n    if (!place) state.rotated = false\n    if (!place) return\n',
   ),
   save('a change renews the cookie', 'return maker.cookies.write({ id, subject: state.subject })', 'return undefined'),
   save('a renewed cookie names the subject', 'write({ id, subject: state.subject })', "write({ id, subject: '' })"),

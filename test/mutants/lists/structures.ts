@@ -1,6 +1,7 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const UNIT = ['structures/structures.test.ts']
+const OPTIONS = ['senseless-options.test.ts']
 const place = of('src/structures/place.ts', UNIT)
 const waiting = of('src/store/wait-on.ts', UNIT)
 const batch = of('src/structures/batch.ts', UNIT)
@@ -28,11 +29,30 @@ export const mutants: readonly Mutant[] = [
   place('waiting needs a connection of its own', 'if (!wait || collect) {', 'if (collect) {'),
   waiting('a connection that failed is given back broken', 'let broken = true', 'let broken = false'),
   waiting('a call that waits goes to the node of its key', 'await acquire(call, key)', 'await acquire(call)'),
+  place('a field that is no number is a wrong type', "command === 'HINCRBY' && ", '!command && '),
+  place('and only of a sum', "command === 'HINCRBY' && ", ''),
+  place('a command that the server lacks is unsupported', '!/ERR unknown command/i.test(message)', 'message'),
+  group(
+    'a group that is not there has nothing pending',
+    "read('XPENDING', [name], toList, call), []",
+    "read('XPENDING', [name], toList, call), [7]",
+  ),
+  group(
+    'another refusal of a group is passed on',
+    ' && /: (NOGROUP|ERR no such|ERR The XGROUP)/.test(error.message)',
+    '',
+  ),
+  group('poison of no sense is refused', 'if (poison !== undefined) {', 'if (poison) {', OPTIONS),
   place('a sum is one that a number holds', 'if (Number.isSafeInteger(Number(reply))) return', 'if (reply) return'),
   place('a score is no NaN', '|| Number.isNaN(score)', ''),
   place('an infinite score is written as the server reads it', "score === NEVER ? '+inf' :", ''),
   place('and is read so', "reply === '-inf' ? -NEVER :", ''),
   hash('a codec of one’s own hides numbers', '      place.checkNumeric()\n', ''),
+  batch(
+    'the first error of a batch is that of its first call',
+    'Promise.allSettled(built as readonly unknown[]).then((all) =>',
+    'Promise.all((built as readonly Promise<unknown>[]).map(async (one) => ({ status: "fulfilled", value: await one }) as PromiseSettledResult<unknown>)).then((all) =>',
+  ),
   batch('a batch that was sent takes no call', '  isOpen = false\n', ''),
   batch('a call that is refused keeps the others from being sent', 'Promise.all([ready, ...unsent])', 'ready'),
   batch(

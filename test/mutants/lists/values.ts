@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const codec = of('src/protocol/codec.ts', ['protocol/codec.test.ts'])
 const plainJson = of('src/protocol/plain-json.ts', ['protocol/codec.test.ts'])
 const plain = of('src/protocol/plain-json.ts', ['protocol/plain-json.test.ts'])
+const operation = of('src/protocol/operation.ts', ['protocol/operation.test.ts'])
 const refused = of('src/protocol/refused.ts', ['protocol/codec.test.ts'])
 const plainKind = of('src/protocol/plain-kind.ts', ['protocol/codec.test.ts', 'protocol/kind.test.ts'])
 const bounds = of('src/protocol/bounds.ts', ['protocol/codec.test.ts'])
@@ -14,6 +15,7 @@ const judge = of('src/cache/judge.ts', ['codec/another-mark.test.ts'])
 const read = of('src/cache/read.ts', ['codec/another-mark.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  operation('what asks for nothing of a key runs once', 'lua.split(KEY_LINE)', '[lua]'),
   plainKind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
   plainKind('the prototype of arrays is an array', '(Array.isArray(base) && isRoot', '(base && isRoot'),
   kind('a class over bytes is none', 'base === bytesBase || isRoot', 'true || isRoot'),

@@ -1,6 +1,6 @@
 import { channel } from 'hither/channel'
 import { memoryStore } from 'hither/memory'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 describe('channel', () => {
   it('tells a reader that is behind of a gap', async () => {
@@ -26,6 +26,40 @@ describe('channel', () => {
     await store.close()
     await expect(news.publish(1)).rejects.toMatchObject({ code: 'CLOSED' })
     await expect(news.subscribe().ready).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+  it('a store that is closed ends its subscriptions, after what has come', async () => {
+    const store = memoryStore()
+    const news = channel<number>({ store }, 'news')
+    const [waiting, behind] = [news.subscribe(), news.subscribe()]
+    await Promise.all([waiting.ready, behind.ready])
+    await news.publish(1)
+    await waiting.next()
+    const next = waiting.next()
+    await store.close()
+    await expect(next).rejects.toMatchObject({ code: 'CLOSED' })
+    expect((await behind.next()).value).toEqual({ type: 'message', value: 1 })
+    await expect(behind.next()).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+  it('asks a store that is open for nothing', async () => {
+    vi.useFakeTimers()
+    try {
+      const store = memoryStore()
+      const asked: unknown[] = []
+      const get: typeof store.get = (key, call) => {
+        asked.push(call)
+        return store.get(key, call)
+      }
+      const subscription = channel({ store: { ...store, get } }, 'news').subscribe()
+      await subscription.ready
+      await vi.advanceTimersByTimeAsync(1000)
+      // Past its deadline: such a call sends nothing.
+      expect(asked).toEqual([{ deadline: 0 }, { deadline: 0 }])
+      await subscription.close()
+      await vi.advanceTimersByTimeAsync(10_000)
+      expect([asked.length, vi.getTimerCount()]).toEqual([2, 0])
+    } finally {
+      vi.useRealTimers()
+    }
   })
   it('stops counting a subscriber that has left', async () => {
     const news = channel<number>({ store: memoryStore() }, 'news')

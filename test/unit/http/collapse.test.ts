@@ -1,5 +1,6 @@
 import { memoryStore } from 'hither/memory'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
 import { cacheOf, createOrigin, type Fields, get, see, URL_A } from './support.ts'
 
 const fresh = { 'cache-control': 'max-age=60' }
@@ -34,11 +35,13 @@ describe('requests for the same at once', () => {
     expect([origin.asked.length, new Set(seen.map(({ body }) => body)).size]).toEqual([1, 1])
     expect(seen.filter(({ story }) => story.includes('collapsed')).length).toBe(19)
   })
-  it.each([
+  const unread: [string, number, number][] = [
     ['a small one, in 1 process', 10, 1],
     ['a small one, in 2 processes', 10, 2],
-    ['a large one', 300_000, 1],
-  ])('ask the origin once where no client has read its body yet: %s', async (_, length, processes) => {
+  ]
+  // Where a request's work ends with it, others wait by the lease, which does not tell that they do.
+  if (!REQUEST_SCOPED) unread.push(['a large one', 300_000, 1])
+  it.each(unread)('ask the origin once where no client has read its body yet: %s', async (_, length, processes) => {
     const origin = createOrigin()
     const body = 'x'.repeat(length)
     origin.answers((_, count) => new Response(`${count} ${body}`, { headers: fresh }))
@@ -150,20 +153,23 @@ describe('requests for the same at once', () => {
     })
     return new Response(body, { headers: fresh })
   }
-  it('have a body that its first client does not read, or reads no further', async () => {
-    const cache = cacheOf()
-    const origin = createOrigin()
-    const piece = 'x'.repeat(40_000)
-    origin.answers((_, count) => inPieces(piece, 5, `${count}`))
-    const first = await cache(new Request(URL_A), origin)
-    const others = [get(cache, origin), get(cache, origin)]
-    await tick()
-    const reader = (first.body as ReadableStream<Uint8Array>).getReader()
-    await reader.read()
-    await reader.cancel()
-    for (const { body } of await Promise.all(others)) expect(body).toBe(`${piece.repeat(5)}1`)
-    expect(origin.asked.length).toBe(1)
-  })
+  it.skipIf(REQUEST_SCOPED)(
+    'have a body that its first client reads no further, where work outlives a request',
+    async () => {
+      const cache = cacheOf()
+      const origin = createOrigin()
+      const piece = 'x'.repeat(40_000)
+      origin.answers((_, count) => inPieces(piece, 5, `${count}`))
+      const first = await cache(new Request(URL_A), origin)
+      const others = [get(cache, origin), get(cache, origin)]
+      await tick()
+      const reader = (first.body as ReadableStream<Uint8Array>).getReader()
+      await reader.read()
+      await reader.cancel()
+      for (const { body } of await Promise.all(others)) expect(body).toBe(`${piece.repeat(5)}1`)
+      expect(origin.asked.length).toBe(1)
+    },
+  )
   it('do not hang when the first client does not read what is too large to be read ahead', async () => {
     const cache = cacheOf({ collapseTimeout: '50ms' })
     const origin = createOrigin()

@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { MemcachedStore } from '../../../adapters/memcached/index.ts'
 import { type MemcachedStoreOptions, memcachedStore } from '../../../adapters/memcached/index.ts'
 import { createRing } from '../../../adapters/memcached/ring.ts'
-import { addCommand, deleteCommand, setLine, wireKey } from '../../../adapters/memcached/wire.ts'
+import { addFlags, condition, setFlags, wireKey } from '../../../adapters/memcached/wire.ts'
 import type { Operation } from '../../../src/index.ts'
 
 // What the store guards itself by, against a server that a test plays.
@@ -13,6 +13,7 @@ type Play = (line: string, socket: Socket) => string | undefined
 
 const open: (() => Promise<void>)[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const close of open.splice(0)) await close()
 })
 
@@ -87,6 +88,20 @@ describe('a reply', () => {
     expect(await store.get('k')).toBe('v')
     expect(connections()).toBe(2)
   })
+  it('that names another key only by its form is nobody’s', async () => {
+    const { store } = await serve((line) => hit(line, 'v').replace(' b ', ' c '))
+    await expect(store.get('é')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+  })
+  it('with more behind its number is nobody’s', async () => {
+    const { store } = await serve((line) => `EN${tail(line)}1\r\n`)
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
+  })
+  it('without flags does not have those of the one before', async () => {
+    const { store } = await serve((line) =>
+      line.startsWith('mg framed') ? hit(line, '0 0 v', FRAMED) : `VA 1${tail(line)}\r\nv\r\n`,
+    )
+    expect(await store.getMany(['framed', 'plain'])).toEqual(['v', 'v'])
+  })
   it('that says the command was not understood ends the connection', async () => {
     for (const error of ['ERROR\r\n', 'CLIENT_ERROR bad command line format\r\n']) {
       let first = true
@@ -145,6 +160,36 @@ describe('a call', () => {
     const grow = { ...append, apply: () => ({ next: 'x'.repeat(1001), ttl: 'none', reply: '' }) } as typeof append
     await expect(store.run(grow, 'k', ['v'])).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
     expect(lines.filter((line) => line.startsWith('ms'))).toEqual([])
+  })
+  it('whose deadline passes before it is written is not sent', async () => {
+    const { store, lines } = await serve((line) => hit(line, 'v'))
+    await store.get('before')
+    let aheadMs = 0
+    const start = Date.now()
+    vi.spyOn(Date, 'now').mockImplementation(() => start + aheadMs)
+    const late = store.get('late', { deadline: start + 1000 }).catch((error: unknown) => error)
+    aheadMs = 1001
+    expect(await late).toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+    expect(lines.filter((line) => line.includes(' late '))).toEqual([])
+  })
+  it('whose deadline has passed takes no place in the queue', async () => {
+    const { store } = await serve((line) => hit(line, 'v'), { maxQueue: 1 })
+    const first = store.get('k')
+    await expect(store.get('k', { deadline: Date.now() })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect(await first).toBe('v')
+  })
+  it('counts its time from when the run of microtasks that it was made in ends', async () => {
+    const { store } = await serve((line) => hit(line, 'v'), { timeoutMs: 5000 })
+    await store.get('before')
+    let aheadMs = 0
+    const start = Date.now()
+    vi.spyOn(Date, 'now').mockImplementation(() => start + aheadMs)
+    // A callback that blocks between two calls, and time that passes between others.
+    const first = store.get('first')
+    aheadMs = 6000
+    expect(await Promise.all([first, store.get('second')])).toEqual(['v', 'v'])
+    aheadMs = 12_000
+    expect(await store.get('third')).toBe('v')
   })
   it('beyond the queue is refused', async () => {
     const { store } = await serve(() => undefined, { maxQueue: 3, timeoutMs: 300 })
@@ -243,19 +288,18 @@ describe('a key that is too long', () => {
 })
 
 describe('an argument', () => {
-  const wire = wireKey('k') as NonNullable<ReturnType<typeof wireKey>>
   const bad = [1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '1\r\nflush_all' as never, 2 ** 54]
   it('that is no whole number in its bounds becomes no command', () => {
     for (const number of bad) {
-      expect(() => setLine(wire, number, { ttl: 0, flags: 0, only: undefined }, 1)).toThrow('in its bounds')
-      expect(() => setLine(wire, 1, { ttl: number, flags: 0, only: undefined }, 1)).toThrow('in its bounds')
-      expect(() => setLine(wire, 1, { ttl: 0, flags: number, only: undefined }, 1)).toThrow('in its bounds')
-      expect(() => addCommand(wire, 1, { ttl: number, only: undefined }, 1)).toThrow('in its bounds')
+      expect(() => setFlags(number, { ttl: 0, flags: 0, only: undefined })).toThrow('in its bounds')
+      expect(() => setFlags(1, { ttl: number, flags: 0, only: undefined })).toThrow('in its bounds')
+      expect(() => setFlags(1, { ttl: 0, flags: number, only: undefined })).toThrow('in its bounds')
+      expect(() => addFlags(1, number, undefined)).toThrow('in its bounds')
     }
   })
   it('that is no CAS number becomes no command', () => {
     for (const only of ['', 'x', '1 T0', '1\r\nflush_all', '1'.repeat(21)]) {
-      expect(() => deleteCommand(wire, only, 1)).toThrow('digits')
+      expect(() => condition(only)).toThrow('digits')
     }
   })
   it('that is a key with a space, a control character or none goes in base64', () => {

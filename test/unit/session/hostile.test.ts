@@ -113,7 +113,9 @@ describe('sessions: hostile input', () => {
   it('drops no option in silence', () => {
     expect(() => make({ cookie: { domain: 'shop.example' } as never })).toThrow('cookie has no option domain')
     expect(() => createSessions(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
-    expect(() => hashedEntries({ store: memoryStore(), ttl: '1d' } as never)).toThrow('hashedEntries has no option ttl')
+    expect(() => hashedEntries({ store: memoryStore(), life: '1d' } as never)).toThrow(
+      'hashedEntries has no option life',
+    )
     expect(() => hashedEntries(undefined as never)).toThrow(code('INVALID_ARGUMENT'))
     expect(() => hashedEntries({ store: {} } as never)).toThrow(code('UNSUPPORTED'))
     for (const name of ['__Host-session', '__secure-session']) {
@@ -382,6 +384,15 @@ describe('sessions: one request among others', () => {
     late.set('mine', 1)
     const own = await sessions.open(request(cookieOf(await late.save())))
     expect([own.get('user'), own.get('mine')]).toEqual([undefined, 1])
+  })
+  it('rotate of what another has rotated sends no empty session over its cookie', async () => {
+    const sessions = make()
+    const cookie = await begin(sessions, { user: 1 })
+    const [first, second] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    await Promise.all([first.rotate(), second.rotate()])
+    const sent = [await first.save(), await second.save()]
+    expect(sent[1]).toBe(undefined)
+    expect((await sessions.open(request(cookieOf(sent[0])))).get('user')).toBe(1)
   })
   it('what another has ended is neither saved nor extended, and its cookie is not touched', async () => {
     const store = memoryStore()

@@ -1,4 +1,4 @@
-import { HitherError } from 'hither'
+import { HitherError, StoreRejectedError } from 'hither'
 import {
   type Batch,
   batch,
@@ -63,6 +63,36 @@ describe('structures', () => {
     const codec = { mark: 'X', encode: String, decode: (text: string) => text }
     await expect(hash<string>({ ...space, codec }, 'k').incrementBy('f', 1)).rejects.toEqual(code('WRONG_TYPE'))
     await expect(hash(space, 'k').incrementBy('f', 1)).rejects.toMatchObject({ code: 'OVERFLOW', maybeExecuted: true })
+  })
+  it('gives what a server refuses its own code, and leaves every other refusal as it is', async () => {
+    /** The words of a server, over each transport. */
+    const refusing = (command: string, message: string): StructureSpace =>
+      spaceOf(() => {
+        throw new StoreRejectedError(command, { word: message.split(' ')[0] as string, message })
+      }).space
+    const lacking = refusing('HPEXPIRE', "ERR unknown command 'HPEXPIRE', with args beginning with: 'k' ")
+    await expect(hash(lacking, 'k').expireField('f', 1)).rejects.toEqual(code('UNSUPPORTED'))
+    for (const words of ['ERR hash value is not an integer', 'ERR value is not an integer or out of range']) {
+      const counting = hash(refusing('HINCRBY', words), 'k')
+      await expect(counting.incrementBy('f', 1)).rejects.toEqual(code('WRONG_TYPE'))
+    }
+    const other = refusing('HSET', 'ERR value is not an integer or out of range')
+    await expect(hash(other, 'k').set('f', 1)).rejects.toEqual(code('STORE_REJECTED'))
+    await expect(hash(refusing('HGET', 'ERR syntax error'), 'k').get('f')).rejects.toEqual(code('STORE_REJECTED'))
+  })
+  it('of a group that is not there nothing is pending; what is refused otherwise rejects', async () => {
+    const group = (command: string, message: string) =>
+      stream(
+        spaceOf(() => {
+          throw new StoreRejectedError(command, { word: message.split(' ')[0] as string, message })
+        }).space,
+        'k',
+      ).group('g')
+    expect((await group('XPENDING', "NOGROUP No such key 'k' or consumer group 'g'").pending()).count).toBe(0)
+    expect(await group('XINFO', 'ERR no such key').lag()).toBe(undefined)
+    expect(await group('XGROUP', 'ERR The XGROUP subcommand requires the key to exist.').destroy()).toBe(false)
+    await expect(group('XPENDING', 'ERR syntax error').pending()).rejects.toEqual(code('STORE_REJECTED'))
+    await expect(group('XGROUP', 'ERR syntax error').destroy()).rejects.toEqual(code('STORE_REJECTED'))
   })
   it('knows infinite scores', async () => {
     const { space, sent } = spaceOf(() => '-inf')
@@ -187,6 +217,14 @@ describe('structures', () => {
     // Of a call that does not wait the store checks it, before what follows the key.
     await hash(space, '\ud800').size()
     expect(sent).toHaveLength(1)
+  })
+  it('of several errors the first by the order of the calls is thrown, however late it comes', async () => {
+    const { space } = spaceOf((args) => {
+      throw new StoreRejectedError(`${args[0]}`, 'ERR')
+    })
+    /** `incrementBy` rejects some microtasks after `has`. */
+    const call = batch(space, (all) => [all.hash('k').incrementBy('f', 1), all.set('k').has(1)])
+    await expect(call).rejects.toMatchObject({ command: 'HINCRBY' })
   })
   it('a call that needs no command is no reason to send none', async () => {
     const { space, sent } = spaceOf(() => 1)

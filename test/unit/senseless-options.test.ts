@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest'
+import { idempotency, session } from '../../adapters/hono/index.ts'
+import { sessionStorage } from '../../adapters/hono-session/index.ts'
+import { memoryStore } from '../../adapters/memory/index.ts'
+import { channel } from '../../src/channel/index.ts'
+import { createCounter } from '../../src/counter/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
+import { createHttpCache } from '../../src/http/index.ts'
+import { createIdempotency } from '../../src/idempotency/index.ts'
+import { isHitherError } from '../../src/index.ts'
+import { createLocks } from '../../src/lock/index.ts'
+import { createOnce } from '../../src/once/index.ts'
+import { createSessions, hashedEntries } from '../../src/session/index.ts'
+import { batch, geo, hash, sortedSet, stream, transaction } from '../../src/structures/index.ts'
+import { createTokens } from '../../src/token/index.ts'
+
+// Each option of each feature is given what makes no sense there. It is refused by a code, never by a bare TypeError, and
+// never taken in silence.
+
+const ODD = new Map<string, unknown>([
+  ['null', null],
+  ['{}', {}],
+  ['[]', []],
+  ["''", ''],
+  ["'x'", 'x'],
+  ['-1', -1],
+  ['0', 0],
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['true', true],
+  ['function', () => 1],
+  ['promise', Promise.resolve(1)],
+  ['symbol', Symbol('x')],
+])
+/** What counts as left out, where a value is an object or a function, beside undefined. */
+const NONE = 'null'
+
+/** Code of what it throws or rejects with; 'accepted', or the error where it is none of ours. */
+async function saidTo(run: () => unknown): Promise<string> {
+  try {
+    await run()
+    return 'accepted'
+  } catch (error) {
+    return isHitherError(error) ? error.code : String(error)
+  }
+}
+
+interface Case {
+  readonly what: string
+  readonly takes: (value: never) => unknown
+  /** Names of the odd values that make sense there. */
+  readonly sense?: string
+}
+
+const store = memoryStore()
+const commands = embeddedStore()
+const space = { store: commands, namespace: 'odd' }
+const secrets = [new Uint8Array(32)]
+const locks = createLocks({ store })
+const sessions = createSessions({ store, secrets })
+const keys = createIdempotency({ store, wait: 0 })
+const jobs = stream(space, 'jobs')
+const group = jobs.group('g')
+const places = geo(space, 'places')
+const top = sortedSet(space, 'top')
+const around = { longitude: 1, latitude: 1 }
+const within = { radius: 1 }
+let names = 0
+
+const consumed = async (options: object): Promise<void> => {
+  await jobs.append(1)
+  const entries = group.consume({ consumer: 'c', ...options })
+  await entries.next()
+  await entries.return?.()
+}
+
+const cases: readonly Case[] = [
+  { what: 'signal of acquire', takes: (signal) => locks.acquire(`${++names}`, { signal }), sense: NONE },
+  { what: 'renew of acquire', takes: (renew) => locks.acquire(`${++names}`, { renew }), sense: 'true' },
+  { what: 'work of run', takes: (work) => locks.run('a', work), sense: 'function' },
+  { what: 'codec of sessions', takes: (codec) => createSessions({ store, secrets, codec }), sense: NONE },
+  { what: 'schema of sessions', takes: (schema) => createSessions({ store, secrets, schema }), sense: NONE },
+  { what: 'insecure of sessions', takes: (insecure) => createSessions({ store, secrets, insecure }), sense: 'true' },
+  { what: 'cookie', takes: (name) => createSessions({ store, secrets, cookie: { name } }), sense: "'x'" },
+  { what: 'a handle', takes: (handle) => sessions.destroy(handle) },
+  { what: 'codec of hashed entries', takes: (codec) => hashedEntries({ store, codec }), sense: NONE },
+  { what: 'ttl of hashed entries', takes: (ttl) => hashedEntries({ store, ttl }) },
+  { what: '@hono/session', takes: (options) => sessionStorage(options) },
+  { what: 'ttl of @hono/session', takes: (ttl) => sessionStorage({ store, ttl }) },
+  { what: 'deadline of session()', takes: (deadline) => session({ sessions, deadline }), sense: 'function' },
+  { what: 'codec of tokens', takes: (codec) => createTokens({ store, name: 'a', ttl: 1, codec }), sense: NONE },
+  { what: 'max of a counter', takes: (max) => createCounter({ store, name: 'a', max }), sense: '-1 0' },
+  { what: 'key of once', takes: (key) => createOnce({ store, ttl: 1 }).first(key), sense: "'x'" },
+  { what: 'signal of begin', takes: (signal) => keys.begin(`${++names}`, { signal }), sense: NONE },
+  {
+    what: 'required of idempotency()',
+    takes: (required) => idempotency({ idempotency: keys, scope: () => 'u', required }),
+    sense: 'true',
+  },
+  {
+    what: 'onError of idempotency()',
+    takes: (onError) => idempotency({ idempotency: keys, scope: () => 'u', onError }),
+    sense: 'function',
+  },
+  { what: 'codec of a structure', takes: (codec) => hash({ ...space, codec }, 'a'), sense: NONE },
+  { what: 'what a batch builds', takes: (build) => batch(space, build) },
+  { what: 'what a transaction builds', takes: (build) => transaction(space, build) },
+  { what: 'what is trimmed', takes: (to) => jobs.trim(to) },
+  { what: 'maxLength of trim', takes: (maxLength) => jobs.trim({ maxLength }), sense: '0' },
+  { what: 'fromId of trim', takes: (fromId) => jobs.trim({ fromId }) },
+  { what: 'both ways to trim', takes: () => jobs.trim({ maxLength: 1, fromId: '1-1' }) },
+  { what: 'first id', takes: (from) => jobs.range({ from }) },
+  { what: 'signal of consume', takes: (signal) => consumed({ signal }), sense: NONE },
+  { what: 'onError of consume', takes: (onError) => consumed({ onError }), sense: `${NONE} function` },
+  { what: 'poison', takes: (poison) => consumed({ poison }) },
+  { what: 'a position', takes: (position) => places.set('a', position) },
+  { what: 'a latitude', takes: (latitude) => places.set('a', { longitude: 1, latitude }), sense: '-1 0' },
+  { what: 'around', takes: (around) => places.nearby({ around, within }) },
+  { what: 'within', takes: (within) => places.nearby({ around, within }) },
+  { what: 'an end of a range', takes: (from) => top.count({ from }), sense: '-1 0 Infinity' },
+  { what: 'the end of a range', takes: (to) => top.range({ by: 'score', to }), sense: '-1 0 Infinity' },
+  { what: 'codec of a channel', takes: (codec) => channel({ store, codec }, 'a'), sense: NONE },
+  { what: 'schema of a channel', takes: (schema) => channel({ store }, 'a', { schema }), sense: NONE },
+  { what: 'signal of subscribe', takes: (signal) => channel({ store }, 'a').subscribe({ signal }), sense: NONE },
+  {
+    what: 'onInvalid of subscribe',
+    takes: (onInvalid) => channel({ store }, 'a').subscribe({ onInvalid }),
+    sense: `${NONE} function`,
+  },
+  { what: 'an embedded store', takes: (options) => embeddedStore(options), sense: '{} promise' },
+  { what: 'its clock', takes: (now) => embeddedStore({ now }), sense: `${NONE} function` },
+  { what: 'its Lua', takes: (lua) => embeddedStore({ lua }), sense: `${NONE} function` },
+  { what: 'its bound', takes: (maxBytes) => embeddedStore({ maxBytes }) },
+  { what: 'its policy', takes: (evictionPolicy) => embeddedStore({ evictionPolicy }), sense: NONE },
+  { what: 'near of an HTTP cache', takes: (near) => createHttpCache({ store, near }) },
+  { what: 'hosts of an HTTP cache', takes: (hosts) => createHttpCache({ store, hosts }), sense: '[]' },
+  { what: 'layers of an HTTP cache', takes: (layers) => createHttpCache({ store, layers }), sense: '[]' },
+  {
+    what: 'onEvent of an HTTP cache',
+    takes: (onEvent) => createHttpCache({ store, onEvent }),
+    sense: `${NONE} function`,
+  },
+]
+
+describe('an option that makes no sense is refused by a code:', () => {
+  it.each(cases)('$what', async ({ takes, sense = '' }) => {
+    const said = new Map<string, string>()
+    for (const [name, value] of ODD) said.set(name, await saidTo(() => takes(value as never)))
+    const accepted = [...said.keys()].filter((name) => said.get(name) === 'accepted')
+    expect(accepted.join(' ')).toBe([...ODD.keys()].filter((name) => sense.split(' ').includes(name)).join(' '))
+    for (const code of said.values()) expect(code).toMatch(/^(accepted|INVALID_[A-Z]+|UNSUPPORTED)$/)
+  })
+  it('a codec without a method', () => {
+    for (const codec of [
+      { mark: 'A', encode: String },
+      { mark: 'A', decode: String },
+    ] as never[])
+      expect(() => hash({ ...space, codec }, 'a')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it('a codec without a mark, whose text nobody could read again', () => {
+    const codec = { encode: String, decode: String } as never
+    const code = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
+    expect(() => hash({ ...space, codec }, 'a')).toThrow(code)
+    expect(() => createTokens({ store, name: 'a', ttl: 1, codec })).toThrow(code)
+    expect(() => createSessions({ store, secrets, codec })).toThrow(code)
+    expect(() => channel({ store, codec }, 'a')).toThrow(code)
+  })
+})
