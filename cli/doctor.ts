@@ -199,6 +199,7 @@ async function measure(
     delete: () => store.delete([key]),
   }
   const latency: Record<string, Latency> = {}
+  const all: number[] = []
   for (const [name, call] of Object.entries(calls)) {
     const samples: number[] = []
     const endAt = performance.now() + SAMPLING_MS
@@ -209,10 +210,11 @@ async function measure(
         samples.push(performance.now() - from)
       }
       latency[name] = latencyOf(samples)
+      all.push(...samples)
       say(`measured ${name}`)
     } catch (error) {
       if (!isHitherError(error)) throw error
     }
   }
-  return latency
+  return all.length > 0 ? { ...latency, call: latencyOf(all) } : latency
 }

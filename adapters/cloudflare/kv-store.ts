@@ -1,5 +1,7 @@
-import { HitherError, type Store, type StoreTraits } from 'hither'
-import { checkNames } from './options.ts'
+import { HitherError } from '../../src/errors.ts'
+import { checkNames, checkWhole, invalid } from '../../src/protocol/arguments.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createTextStore } from '../../src/store/text-store.ts'
 
 /** What is used of a KV namespace. */
 export interface KvNamespace {
@@ -11,11 +13,12 @@ export interface KvNamespace {
 export interface KvStoreOptions {
   /** How long a place may serve what it has read, in seconds, at least 30. @default the platform's own, 60 */
   readonly cacheTtl?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
 }
 
 /** KV ends no lifetime earlier. */
 const MIN_TTL_S = 60
-const MAX_BATCH = 10_000
 
 /**
  * A store over Workers' KV, for `createCache` alone: it runs no operations, and a read may be about a minute behind a write
@@ -23,66 +26,36 @@ const MAX_BATCH = 10_000
  * value stays in KV for 60. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what KV says.
  */
 export function kvStore(namespace: KvNamespace, options: KvStoreOptions = {}): Store {
-  if (typeof namespace?.put !== 'function') {
-    throw new HitherError('INVALID_ARGUMENT', 'kvStore takes a KV namespace, such as env.CACHE')
-  }
-  checkNames('kvStore', options, ['cacheTtl'])
-  const { cacheTtl } = options
-  if (cacheTtl !== undefined && !(Number.isInteger(cacheTtl) && cacheTtl >= 30)) {
-    throw new HitherError('INVALID_ARGUMENT', 'cacheTtl is whole seconds, at least 30')
-  }
-  const traits: StoreTraits = {
-    shared: true,
-    ttlStepMs: MIN_TTL_S * 1000,
-    maxKeyBytes: 512,
-    maxValueBytes: 25 * 1024 * 1024,
-    clock: 'client',
-    consistency: 'eventual',
-  }
-  let closed = false
-  const run = async <T>(keys: readonly string[], writes: boolean, work: () => Promise<T>): Promise<T> => {
-    if (keys.length > MAX_BATCH) throw new HitherError('BATCH_TOO_LARGE', `a batch has at most ${MAX_BATCH} keys`)
-    for (const key of keys) {
-      const bytes = typeof key === 'string' ? new TextEncoder().encode(key).length : 0
-      if (bytes === 0 || bytes > traits.maxKeyBytes || key === '.' || key === '..' || !key.isWellFormed()) {
-        throw new HitherError('INVALID_KEY', 'a key of KV is well-formed text of 1 to 512 bytes, and neither . nor ..')
-      }
-    }
-    if (closed) throw new HitherError('CLOSED', 'the store is closed')
-    try {
-      return await work()
-    } catch (cause) {
-      const settings = { cause, retryable: true, maybeExecuted: writes }
-      throw new HitherError('STORE_UNAVAILABLE', 'KV did not do it, see cause', settings)
-    }
-  }
-  const read = async (key: string): Promise<string | undefined> =>
-    (await namespace.get(key, { type: 'text', ...(cacheTtl === undefined ? {} : { cacheTtl }) })) ?? undefined
-  return {
+  if (!(['get', 'put', 'delete'] as const).every((name) => typeof namespace?.[name] === 'function'))
+    throw invalid('kvStore takes a KV namespace, such as env.CACHE')
+  checkNames('kvStore', options, ['cacheTtl', 'timeoutMs'])
+  const { cacheTtl, timeoutMs } = options
+  if (cacheTtl !== undefined) checkWhole(cacheTtl, 'cacheTtl', 30)
+  return createTextStore({
     name: 'kv',
-    traits,
-    get: (key) => run([key], false, () => read(key)),
-    getMany: (keys) => run(keys, false, () => Promise.all(keys.map(read))),
-    async set(key, value, ttlMs) {
-      if (typeof value !== 'string' || !value.isWellFormed()) {
-        throw new HitherError('INVALID_VALUE', 'a value is well-formed text')
-      }
-      if (value.length * 3 > traits.maxValueBytes && new TextEncoder().encode(value).length > traits.maxValueBytes) {
-        throw new HitherError('VALUE_TOO_LARGE', `a value has at most ${traits.maxValueBytes} bytes`)
-      }
-      const expirationTtl = ttlMs === undefined ? undefined : Math.max(MIN_TTL_S, Math.ceil(ttlMs / 1000))
-      await run([key], true, () => namespace.put(key, value, expirationTtl === undefined ? {} : { expirationTtl }))
+    traits: {
+      shared: true,
+      ttlStepMs: MIN_TTL_S * 1000,
+      maxKeyBytes: 512,
+      maxValueBytes: 25 * 1024 * 1024,
+      clock: 'client',
+      consistency: 'eventual',
     },
-    delete: (keys) =>
-      run(keys, true, async () => {
-        const each = [...new Set(keys)]
-        const found = await Promise.all(each.map(read))
-        await Promise.all(each.map((key) => namespace.delete(key)))
-        return found.filter((value) => value !== undefined).length
-      }),
-    ready: () => run([], false, () => read('hither').then(() => {})),
-    async close() {
-      closed = true
+    message: 'KV did not do it, see cause',
+    timeoutMs,
+    refuse(key) {
+      if (key === '.' || key === '..') throw new HitherError('INVALID_KEY', 'a key of KV is neither . nor ..')
     },
-  }
+    client: {
+      read: async (key) =>
+        (await namespace.get(key, { type: 'text', ...(cacheTtl === undefined ? {} : { cacheTtl }) })) ?? undefined,
+      write: (key, value, ttlMs) =>
+        namespace.put(
+          key,
+          value,
+          ttlMs === undefined ? {} : { expirationTtl: Math.max(MIN_TTL_S, Math.ceil(ttlMs / 1000)) },
+        ),
+      remove: (key) => namespace.delete(key),
+    },
+  })
 }

@@ -1,14 +1,12 @@
-import {
-  type Arg,
-  type AtomicStore,
-  HitherError,
-  type Operation,
-  type Reply,
-  type StoreTraits,
-  type WithoutChannels,
-} from 'hither'
+import { entryTable } from '../../src/cache/steps/entry.ts'
+import { checkNames, checkWhole, invalid } from '../../src/protocol/arguments.ts'
+import { now } from '../../src/runtime/clock.ts'
+import type { Limit } from '../../src/runtime/deadline.ts'
+import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
+import { createCalls, limitedCall } from '../../src/store/limited-call.ts'
+import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
+import { runBySwap } from '../../src/store/swap.ts'
 import type { HitherObject, StoredEntry } from './hither-object.ts'
-import { checkNames } from './options.ts'
 
 /** What is used of a Durable Object's namespace. */
 export interface ObjectNamespace {
@@ -23,13 +21,22 @@ export interface DurableObjectStoreOptions {
    * nothing of what is there. @default 1
    */
   readonly shards?: number
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
 }
 
 type Remote = Pick<HitherObject, 'read' | 'put' | 'remove' | 'swap'>
 
-const MAX_BATCH = 10_000
-const MAX_VALUE = 1_900_000
-const ATTEMPTS = 100
+const TRAITS: StoreTraits = {
+  shared: true,
+  ttlStepMs: 1,
+  maxKeyBytes: 1024,
+  maxValueBytes: 1_900_000,
+  clock: 'client',
+  consistency: 'strong',
+  readsApart: true,
+}
+const message = 'the Durable Object did not answer, see cause'
 
 /**
  * A store in the SQLite of Durable Objects, of the class `HitherObject`: strongly consistent from anywhere. An operation
@@ -40,57 +47,20 @@ export function durableObjectStore(
   namespace: ObjectNamespace,
   options: DurableObjectStoreOptions = {},
 ): AtomicStore & WithoutChannels {
-  checkNames('durableObjectStore', options, ['shards'])
-  const { shards = 1 } = options
-  if (typeof namespace?.idFromName !== 'function') {
-    throw new HitherError(
-      'INVALID_ARGUMENT',
-      'durableObjectStore takes a namespace of Durable Objects, such as env.HITHER',
+  checkNames('durableObjectStore', options, ['shards', 'timeoutMs'])
+  const { shards = 1, timeoutMs = 5000 } = options
+  if (typeof namespace?.idFromName !== 'function')
+    throw invalid('durableObjectStore takes a namespace of Durable Objects, such as env.HITHER')
+  checkWhole(shards, 'shards', 1, 1000)
+  const calls = createCalls(checkWhole(timeoutMs, 'timeoutMs', 1))
+  const ask = <T>(shard: number, limit: Limit, writes: boolean, work: (remote: Remote) => Promise<T>): Promise<T> =>
+    limitedCall(limit, { writes, retryable: !writes, message }, async () =>
+      work(namespace.get(namespace.idFromName(`hither:${shard}/${shards}`) as never) as Remote),
     )
-  }
-  if (!(Number.isInteger(shards) && shards > 0 && shards <= 1000)) {
-    throw new HitherError('INVALID_ARGUMENT', 'shards is a whole number from 1 to 1000')
-  }
-  const traits: StoreTraits = {
-    shared: true,
-    ttlStepMs: 1,
-    maxKeyBytes: 1024,
-    maxValueBytes: MAX_VALUE,
-    clock: 'client',
-    consistency: 'strong',
-    readsApart: true,
-  }
-  let closed = false
-  const check = (keys: readonly string[]): void => {
-    if (keys.length > MAX_BATCH) throw new HitherError('BATCH_TOO_LARGE', `a batch has at most ${MAX_BATCH} keys`)
-    for (const key of keys) {
-      if (typeof key !== 'string' || key === '' || !key.isWellFormed() || new TextEncoder().encode(key).length > 1024) {
-        throw new HitherError('INVALID_KEY', 'a key is well-formed text of 1 to 1024 bytes')
-      }
-    }
-    if (closed) throw new HitherError('CLOSED', 'the store is closed')
-  }
-  const checkValue = (value: unknown): void => {
-    if (typeof value !== 'string' || !value.isWellFormed()) {
-      throw new HitherError('INVALID_VALUE', 'a value is well-formed text')
-    }
-    if (value.length * 3 > MAX_VALUE && new TextEncoder().encode(value).length > MAX_VALUE) {
-      throw new HitherError('VALUE_TOO_LARGE', `a value has at most ${MAX_VALUE} bytes`)
-    }
-  }
-  const ask = async <T>(shard: number, writes: boolean, work: (remote: Remote) => Promise<T>): Promise<T> => {
-    try {
-      const id = namespace.idFromName(`hither:${shard}/${shards}`)
-      return await work(namespace.get(id as never) as Remote)
-    } catch (cause) {
-      const settings = { cause, retryable: !writes, maybeExecuted: writes }
-      throw new HitherError('STORE_UNAVAILABLE', 'the Durable Object did not answer, see cause', settings)
-    }
-  }
-  /** Keys by their shard. */
+  /** Keys by their shard, each once. */
   const split = (keys: readonly string[]): Map<number, string[]> => {
     const parts = new Map<number, string[]>()
-    for (const key of keys) {
+    for (const key of new Set(keys)) {
       const shard = shardOf(key, shards)
       const part = parts.get(shard)
       if (part) part.push(key)
@@ -98,65 +68,74 @@ export function durableObjectStore(
     }
     return parts
   }
-  const readAll = async (keys: readonly string[]): Promise<Map<string, StoredEntry>> => {
-    const found = new Map<string, StoredEntry>()
-    const parts = [...split([...new Set(keys)])]
-    await Promise.all(
-      parts.map(async ([shard, part]) => {
-        const entries = await ask(shard, false, (remote) => remote.read(part))
-        entries.forEach((entry, i) => void (entry && found.set(part[i] as string, entry)))
-      }),
-    )
-    return found
-  }
+  const readAll = (keys: readonly string[], call: Call | undefined): Promise<(string | undefined)[]> =>
+    calls.run(keys, call, false, async (limit) => {
+      const found = new Map<string, StoredEntry>()
+      await Promise.all(
+        [...split(keys)].map(async ([shard, part]) => {
+          const entries = await ask(shard, limit, false, (remote) => remote.read(part))
+          entries.forEach((entry, i) => void (entry && found.set(part[i] as string, entry)))
+        }),
+      )
+      return keys.map((key) => found.get(key)?.value)
+    })
   return {
     name: 'durable-object',
-    traits,
-    async get(key) {
-      check([key])
-      return (await readAll([key])).get(key)?.value
+    traits: TRAITS,
+    async get(key, call) {
+      checkKey(key, TRAITS)
+      return (await readAll([key], call))[0]
     },
-    async getMany(keys) {
-      check(keys)
-      const found = await readAll(keys)
-      return keys.map((key) => found.get(key)?.value)
+    async getMany(keys, call) {
+      checkKeys(keys, TRAITS)
+      return readAll(keys, call)
     },
-    async set(key, value, ttlMs) {
-      check([key])
-      checkValue(value)
-      if (ttlMs !== undefined && !(Number.isInteger(ttlMs) && ttlMs > 0 && ttlMs <= 1e14)) {
-        throw new HitherError('INVALID_DURATION', 'ttlMs is whole milliseconds, at least 1')
-      }
-      await ask(shardOf(key, shards), true, (remote) => remote.put(key, value, ttlMs ? Date.now() + ttlMs : 0))
+    async set(key, value, ttlMs, call) {
+      checkKey(key, TRAITS)
+      checkValue(value, TRAITS)
+      checkTtl(ttlMs)
+      await calls.run([key], call, false, (limit) =>
+        ask(shardOf(key, shards), limit, true, (remote) => remote.put(key, value, ttlMs ? now() + ttlMs : 0)),
+      )
     },
-    async delete(keys) {
-      check(keys)
-      const parts = [...split([...new Set(keys)])]
-      const counts = await Promise.all(parts.map(([shard, part]) => ask(shard, true, (remote) => remote.remove(part))))
-      return counts.reduce((sum, count) => sum + count, 0)
+    async delete(keys, call) {
+      checkKeys(keys, TRAITS)
+      return calls.run(keys, call, false, async (limit) => {
+        const parts = [...split(keys)]
+        const counts = await Promise.all(
+          parts.map(([shard, part]) => ask(shard, limit, true, (remote) => remote.remove(part))),
+        )
+        return counts.reduce((sum, count) => sum + count, 0)
+      })
     },
-    async run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R> {
-      check([key])
+    async run(operation, key, args, call) {
+      checkKey(key, TRAITS)
+      checkArgs(args, TRAITS)
       const shard = shardOf(key, shards)
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const [held] = await ask(shard, false, (remote) => remote.read([key]))
-        const nowMs = Date.now()
-        const leftMs = held?.endMs ? held.endMs - nowMs : undefined
-        const { next, ttl, reply } = operation.apply(held?.value, args, { nowUs: nowMs * 1000, leftMs })
-        if (next === held?.value && (next === undefined || ttl === 'keep')) return reply
-        if (next !== undefined) checkValue(next)
-        const endMs = ttl === 'keep' ? (held?.endMs ?? 0) : ttl === 'none' ? 0 : nowMs + ttl.ms
-        const swap = { key, version: held?.version ?? 0, value: next, endMs }
-        if (await ask(shard, true, (remote) => remote.swap(swap))) return reply
-      }
-      throw new HitherError('TIMEOUT', `${operation.name}: the key kept changing`, { retryable: true })
+      return calls.run([key], call, true, (limit) =>
+        runBySwap(
+          operation,
+          args,
+          { deadline: limit.deadline, signal: call?.signal },
+          {
+            table: entryTable,
+            async read() {
+              const [held] = await ask(shard, limit, false, (remote) => remote.read([key]))
+              return { text: held?.value, endMs: held?.endMs || undefined, version: held?.version ?? 0 }
+            },
+            async swap({ version }, value, endMs = 0) {
+              if (value !== undefined) checkValue(value, TRAITS)
+              return ask(shard, limit, true, (remote) => remote.swap({ key, version, value, endMs }))
+            },
+          },
+        ),
+      )
     },
-    async ready() {
-      check([])
-      await ask(0, false, (remote) => remote.read(['hither']))
+    async ready(call) {
+      await readAll(['hither'], call)
     },
     async close() {
-      closed = true
+      calls.close()
     },
   }
 }

@@ -58,6 +58,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const { cache: source, cacheControl, cdnCacheControl, tags, keyGenerator, cacheableStatusCodes, refresh } = options
   const hasCache = typeof source === 'function' ? 'purge' in source : typeof source?.for === 'function'
   if (!hasCache) throw invalid('cache is made by createHttpCache, or { for } returns one for a request')
+  checkKinds(options)
   const vary = typeof options.vary === 'string' ? options.vary.split(',') : (options.vary ?? [])
   if (vary.some((name) => name.trim() === '*')) throw invalid('vary names request fields: nothing is stored under *')
 
@@ -131,6 +132,24 @@ class RequestContext implements HttpCacheContext {
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
+}
+
+/** What would fail at each request, and not here. */
+function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
+  const { cacheControl, cdnCacheControl, vary, tags, keyGenerator, cacheableStatusCodes, refresh } = options
+  const isText = (one: unknown): boolean => typeof one === 'string'
+  const isFunction = (one: unknown): boolean => typeof one === 'function'
+  const isListOf = (is: (one: unknown) => boolean) => (list: unknown) => Array.isArray(list) && list.every(is)
+  const check = (name: string, given: unknown, ...kinds: ((one: unknown) => boolean)[]): void => {
+    if (given !== undefined && !kinds.some((is) => is(given))) throw invalid(`${name} is of another kind`)
+  }
+  check('cacheControl', cacheControl, isText)
+  check('cdnCacheControl', cdnCacheControl, isText)
+  check('vary', vary, isText, isListOf(isText))
+  check('tags', tags, isFunction, isListOf(isText))
+  check('keyGenerator', keyGenerator, isFunction)
+  check('cacheableStatusCodes', cacheableStatusCodes, isListOf(Number.isInteger))
+  check('refresh', refresh, isFunction)
 }
 
 /** A browser would keep an error with a max-age: 401 after a login, or 500 after an outage. */

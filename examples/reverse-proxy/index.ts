@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { type AtomicStore, isHitherError } from 'hither'
-import { createHttpCache, type HttpProfile } from 'hither/http'
+import { createHttpCache } from 'hither/http'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { memoryStore } from 'hither/memory'
 import { fromEnv } from 'hither/upstash'
@@ -14,8 +14,12 @@ function fail(message: string): never {
   process.exit(1)
 }
 
-/** `STORE`: `memory`, the url of a Redis server, or `rest` for UPSTASH_REDIS_REST_URL and its token. */
-async function storeFrom({ STORE = 'memory', ...env }: NodeJS.ProcessEnv): Promise<AtomicStore> {
+/**
+ * `STORE`: `memory`, the url of a Redis server, or `rest` for UPSTASH_REDIS_REST_URL and its token, which counts where those are
+ * there and nothing else is said.
+ */
+async function storeFrom(env: NodeJS.ProcessEnv): Promise<AtomicStore> {
+  const STORE = env.STORE || (env.UPSTASH_REDIS_REST_URL ? 'rest' : 'memory')
   if (STORE === 'memory') return memoryStore({ maxBytes: 256_000_000 })
   if (STORE === 'rest') return fromEnv(env)
   if (/^rediss?:/.test(STORE)) return ioredisStore(await connect(STORE))
@@ -23,8 +27,9 @@ async function storeFrom({ STORE = 'memory', ...env }: NodeJS.ProcessEnv): Promi
 }
 
 const { PORT = '8080', ORIGIN, PROFILE = 'safe' } = process.env
-if (!ORIGIN || !URL.canParse(ORIGIN))
-  fail('ORIGIN is the url of the server behind this one, such as http://127.0.0.1:3000')
+if (!ORIGIN || !URL.canParse(ORIGIN) || new URL(ORIGIN).protocol !== 'http:')
+  fail('ORIGIN is the http: url of the server behind this one, such as http://127.0.0.1:3000')
+if (PROFILE !== 'safe' && PROFILE !== 'full') fail('PROFILE is safe or full')
 const origin = ORIGIN
 const store = await storeFrom(process.env)
 await store
@@ -32,7 +37,7 @@ await store
   .catch((error: unknown) => fail(isHitherError(error) ? `${error.code}: ${error.message}` : `${error}`))
 const cache = createHttpCache({
   store,
-  profile: PROFILE as HttpProfile,
+  profile: PROFILE,
   onEvent(event) {
     if ('error' in event) console.error(event.type, isHitherError(event.error) ? event.error.code : event.error)
   },

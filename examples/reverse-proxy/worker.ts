@@ -22,7 +22,8 @@ interface ExecutionContext {
 // One per isolate. It holds data only: what does I/O belongs to a request.
 let cache: HttpCache | undefined
 
-const storeOf = (env: Bindings): AtomicStore => (env.STORE === 'memory' ? memoryStore() : fromEnv(env))
+const storeOf = (env: Bindings): AtomicStore =>
+  env.STORE === 'memory' || (!env.STORE && !env.UPSTASH_REDIS_REST_URL) ? memoryStore() : fromEnv(env)
 
 function cacheOf(env: Bindings): HttpCache {
   cache ??= createHttpCache({ store: storeOf(env), ...(env.PROFILE ? { profile: env.PROFILE } : {}) })

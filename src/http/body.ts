@@ -2,7 +2,7 @@ import { randomId } from '../runtime/random.ts'
 import type { Chunks } from './chunks.ts'
 import { inlineBody, type StoredBody } from './entry.ts'
 
-/** Largest body that is kept with its response, and how far a body is read ahead of its client. */
+/** Largest body that is kept with its response, where the store takes large values, and how far a body is read ahead of its client. */
 const INLINE_BYTES = 32_768
 /** How far it is where others wait for its end. */
 const AWAITED_BYTES = 1_048_576
@@ -69,7 +69,8 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
       return true
     },
     async finish(): Promise<StoredBody> {
-      if (count === 0 && pendingBytes <= INLINE_BYTES) return inlineBody(join())
+      // Up to 32 KB, or less where the store takes no large values.
+      if (count === 0 && pendingBytes * 8 <= chunks.size) return inlineBody(join())
       if (pendingBytes > 0) await writeChunk(join())
       await writing
       return { id, size: chunks.size, untilMs }

@@ -12,27 +12,30 @@ export interface Chunks {
   drop(id: string, count: number): Promise<unknown>
 }
 
+/** Makes a call of the store, with its deadline. */
+export type Ask = <T>(work: (call: Call) => Promise<T>) => Promise<T>
+
 const CHUNK_BYTES = 262_144
 
-export function createChunks(store: AtomicStore, keys: Keys, call: () => Call): Chunks {
+export function createChunks(store: AtomicStore, keys: Keys, ask: Ask): Chunks {
   const { getBytes, setBytes } = store
   return {
     size: Math.min(CHUNK_BYTES, Math.floor((store.traits.maxValueBytes * 3) / 4)),
     write: (id, index, bytes, lifeMs) =>
-      setBytes
-        ? setBytes.call(store, keys.chunk(id, index), bytes, lifeMs, call())
-        : store.set(keys.chunk(id, index), toBase64(bytes), lifeMs, call()),
-    async read(id, index) {
-      if (getBytes) return getBytes.call(store, keys.chunk(id, index), call())
-      const text = await store.get(keys.chunk(id, index), call())
-      return text === undefined ? undefined : fromBase64(text)
+      ask((call) =>
+        setBytes
+          ? setBytes.call(store, keys.chunk(id, index), bytes, lifeMs, call)
+          : store.set(keys.chunk(id, index), toBase64(bytes), lifeMs, call),
+      ),
+    read: (id, index) =>
+      ask(async (call) => {
+        if (getBytes) return getBytes.call(store, keys.chunk(id, index), call)
+        const text = await store.get(keys.chunk(id, index), call)
+        return text === undefined ? undefined : fromBase64(text)
+      }),
+    async drop(id, count) {
+      const chunks = [...Array(count).keys()].map((index) => keys.chunk(id, index))
+      if (count > 0) await ask((call) => store.delete(chunks, call))
     },
-    drop: (id, count) =>
-      count > 0
-        ? store.delete(
-            [...Array(count).keys()].map((index) => keys.chunk(id, index)),
-            call(),
-          )
-        : Promise.resolve(),
   }
 }

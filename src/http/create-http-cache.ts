@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { checkFunction, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
-import { toMs } from '../protocol/duration.ts'
+import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground } from '../runtime/background.ts'
 import type { Engine } from './engine.ts'
@@ -57,8 +57,9 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
   checkRules(rules)
   if (near !== undefined && typeof near?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
-  if (hosts !== undefined && !isNames(hosts)) throw invalid('hosts is a list of host names')
-  if (!Array.isArray(layers)) throw invalid('layers is a list')
+  if (!isTexts(hosts)) throw invalid('hosts is a list of host names')
+  if (!Array.isArray(layers) || !layers.every((layer) => typeof layer?.purge === 'function'))
+    throw invalid('layers is a list of caches with a purge')
   checkFunction(onEvent, 'onEvent')
   const keys = createKeys(checkNamespace(namespace))
   const background = createBackground()
@@ -120,9 +121,8 @@ async function purgeLayers(layers: readonly PurgeLayer[], tags: readonly string[
   }
 }
 
-function isNames(hosts: unknown): boolean {
-  return Array.isArray(hosts) && hosts.every((host) => typeof host === 'string')
-}
+const isTexts = (list: unknown): boolean =>
+  list === undefined || (Array.isArray(list) && list.every((one) => one && typeof one === 'string'))
 
 function checkRules(rules: readonly HttpRule[]): void {
   if (!Array.isArray(rules)) throw invalid('rules is a list')
@@ -130,7 +130,13 @@ function checkRules(rules: readonly HttpRule[]): void {
     checkNames('a rule', rule, RULE)
     const { ttlMs } = timesOf(rule)
     if (ttlMs !== undefined && ttlMs < 1) throw invalid('ttl is more than 0')
-    const { match, key, bypass } = rule
+    const { match, key, bypass, vary, tags, ignoreQuery, cookies, negative = {} } = rule
+    for (const list of [vary, ignoreQuery, cookies, typeof tags === 'function' ? [] : tags])
+      if (!isTexts(list)) throw invalid('vary, tags, ignoreQuery and cookies are lists of names')
+    for (const [status, duration] of Object.entries<Duration>(negative)) {
+      if (!(Number(status) >= 400)) throw invalid('negative has lifetimes by the status of an error')
+      toMs(duration, 'negative')
+    }
     const isMatch =
       match === undefined || typeof match === 'function' || (typeof match === 'string' && match[0] === '/')
     if (!isMatch) throw invalid('match is a path, or a function')

@@ -66,8 +66,10 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   const requestMs = now()
   const standIn = async (answer: number | 'none'): Promise<Response | undefined> => {
     // A client that asked for no stored answer gets none.
-    if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now())) return undefined
-    return respond(engine, plan, stored, { hit: true, detail: answer === 'none' ? 'disconnected' : 'error' })
+    if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now(), plan.directives))
+      return undefined
+    const why = answer === 'none' ? { detail: 'disconnected' } : { fwdStatus: answer, detail: 'error' }
+    return respond(engine, plan, stored, { ...task.story, ...why })
   }
   let response: Response
   try {

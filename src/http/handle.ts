@@ -48,6 +48,7 @@ export async function handle(
     looked = await look(engine, plan)
   } catch (error) {
     engine.tell({ type: 'store-error', error })
+    if (plan.directives.has('only-if-cached')) return gatewayTimeout()
     return passThrough(engine, request, next, { fwd: 'miss', detail: 'store' })
   }
   const { stored, plan: found } = looked

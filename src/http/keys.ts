@@ -4,6 +4,8 @@ import { digest } from '../protocol/digest.ts'
 export const MAX_SEGMENTS = 8
 /** Most results of `digest` that are remembered. */
 const MAX_KNOWN = 10_000
+/** Longer names are hashed each time: requests choose how long they are. */
+export const MAX_KNOWN_LENGTH = 2048
 
 /** Where a namespace keeps what. Every name is hashed with its kind, so that keys have one length and no two names share one. */
 export interface Keys {
@@ -34,7 +36,7 @@ export function createKeys(namespace: string): Keys {
     if (!found) {
       if (known.size >= MAX_KNOWN) known.clear()
       found = digest(name)
-      known.set(name, found)
+      if (name.length < MAX_KNOWN_LENGTH) known.set(name, found)
     }
     return found
   }

@@ -1,4 +1,5 @@
-import type { Keys } from './keys.ts'
+import { invalid } from '../protocol/arguments.ts'
+import { type Keys, MAX_KNOWN_LENGTH } from './keys.ts'
 
 /** Where the responses to a URL are: its parts, and the stored keys that tell whether they are valid. */
 export interface Place {
@@ -29,7 +30,7 @@ export function createPlaces(keys: Keys): PlaceOf {
     if (found) return found
     return findPlace(keys, { url, extra, ignore, key }).then((place) => {
       if (known.size >= MAX_PLACES) known.clear()
-      known.set(name, place)
+      if (name.length < MAX_KNOWN_LENGTH) known.set(name, place)
       return place
     })
   }
@@ -44,8 +45,12 @@ interface PlaceName {
 
 async function findPlace(keys: Keys, name: PlaceName): Promise<Place> {
   const { url, ignore, key } = name
-  const { origin, pathname: path, search: asked } = new URL(url)
+  const { origin, pathname: path, search: query } = new URL(url)
+  // An origin may answer `/a?` otherwise than `/a`.
+  const asked = query || (/^[^#?]*\?/.test(url) ? '?' : '')
   const hasKey = key !== undefined
+  // Two promises, for one, are the same text: two tenants would share a key.
+  if (typeof name.extra !== 'string' || (hasKey && typeof key !== 'string')) throw invalid('a key is text')
   const extra = hasKey ? JSON.stringify([name.extra, key]) : name.extra
   const search = hasKey ? '' : ignore.length > 0 ? withoutParameters(asked, ignore) : asked
   const [record, pathVersion, prefixes, queryRule] = await Promise.all([

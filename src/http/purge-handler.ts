@@ -20,7 +20,7 @@ export function purgeHandler(
   options: PurgeHandlerOptions,
 ): (request: Request) => Promise<Response> {
   checkNames('purgeHandler', options, ['tokens'])
-  const { tokens } = options
+  const { tokens } = options ?? {}
   const isToken = (token: unknown): boolean => typeof token === 'string' && token.length >= LEAST_TOKEN
   if (!Array.isArray(tokens) || tokens.length === 0 || !tokens.every(isToken))
     throw invalid(`tokens are of ${LEAST_TOKEN} characters at least`)

@@ -1,7 +1,6 @@
 import { checkNames, invalid } from '../protocol/arguments.ts'
 import type { Engine } from './engine.ts'
 import { MAX_SEGMENTS, prefixesOf } from './keys.ts'
-import { ruleFor } from './plan.ts'
 import { checkTags } from './tags.ts'
 import type { PurgeSelection } from './types.ts'
 import { invalidateUrl } from './unsafe.ts'
@@ -19,11 +18,12 @@ function parsed(value: string | readonly string[] = []): URL[] {
 /** Drops what a selection names. Checks all of it before anything is dropped. */
 export async function purge(engine: Engine, selection: PurgeSelection): Promise<void> {
   checkNames('purge', selection, SELECTORS)
-  const { keys, storage, rules } = engine
-  const tags = checkTags(selection.tags ?? [])
-  const urls = parsed(selection.url)
-  const paths = parsed(selection.path)
-  const prefixes = parsed(selection.prefix)
+  const { keys, storage } = engine
+  const { tags: named, url, path, prefix } = selection ?? {}
+  const tags = checkTags(named ?? [])
+  const urls = parsed(url)
+  const paths = parsed(path)
+  const prefixes = parsed(prefix)
   if (tags.length + urls.length + paths.length + prefixes.length === 0)
     throw invalid('purge takes tags, url, path or prefix')
   const last = prefixes.map(({ pathname }) => prefixesOf(`${pathname}/`).at(-1) as string)
@@ -39,9 +39,6 @@ export async function purge(engine: Engine, selection: PurgeSelection): Promise<
   ])
   await Promise.all([
     ...(versions.length > 0 ? [storage.end(versions)] : []),
-    ...urls.map(({ href }) => {
-      const rule = ruleFor(rules, new Request(href))
-      return invalidateUrl(engine, href, { rule, extra: '', hasOtherKeys: false })
-    }),
+    ...urls.map(({ href }) => invalidateUrl(engine, href)),
   ])
 }

@@ -17,7 +17,7 @@ export function partOf(request: Headers, stored: Headers, length: number): Part 
     const isStrong = (parseDate(known, 0) ?? Number.POSITIVE_INFINITY) < (parseDate(stored.get('date'), 0) ?? 0)
     if (!isTag && !isStrong) return 'whole'
   }
-  const found = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec((request.get('range') ?? '').trim())
+  const found = /^bytes=(\d*)-(\d*)$/i.exec((request.get('range') ?? '').trim())
   const [, first = '', last = ''] = found ?? []
   if (!found || (first === '' && last === '')) return 'whole'
   if (first === '') {

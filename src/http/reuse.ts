@@ -51,12 +51,22 @@ export function judgeUse(stored: Aged & Terms, asked: Directives, nowMs: number)
 /** Longest time after its end that a response is used when its origin cannot be reached and nothing else is said. */
 export const DISCONNECTED_MS = 86_400_000
 
-/** Whether a stored response may stand in when its origin cannot be reached (`'none'`) or answers with an error. */
-export function mayReplaceError(stored: Aged & Terms, answer: number | 'none', nowMs: number): boolean {
+/**
+ * Whether a stored response may stand in when its origin cannot be reached (`'none'`) or answers with an error. `asked`: a client
+ * may allow it too, for longer than the origin does.
+ */
+export function mayReplaceError(
+  stored: Aged & Terms,
+  answer: number | 'none',
+  nowMs: number,
+  asked?: Directives,
+): boolean {
   if (stored.noCache || stored.noStale) return false
   if (answer !== 'none' && ![500, 502, 503, 504].includes(answer)) return false
   const pastMs = ageAt(stored, nowMs) - stored.lifetimeMs
   // What was never fresh stands in for nothing, unless its origin says so.
-  const windowMs = stored.sieMs ?? (answer === 'none' && stored.lifetimeMs > 0 ? DISCONNECTED_MS : undefined)
-  return windowMs !== undefined && pastMs <= windowMs
+  const wasFresh = stored.lifetimeMs > 0
+  const windowMs = stored.sieMs ?? (answer === 'none' && wasFresh ? DISCONNECTED_MS : undefined)
+  const askedMs = ((wasFresh && seconds(asked?.get('stale-if-error'))) || 0) * 1000
+  return (windowMs !== undefined && pastMs <= windowMs) || (pastMs > 0 && pastMs <= askedMs)
 }

@@ -3,9 +3,10 @@ import type { NearPart, NearTier } from '../near/index.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
+import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker } from '../store/outage.ts'
-import type { AtomicStore, Call } from '../store/store.ts'
-import { type Chunks, createChunks } from './chunks.ts'
+import type { AtomicStore } from '../store/store.ts'
+import { type Ask, type Chunks, createChunks } from './chunks.ts'
 import { formatResponse, parseResponse, type StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { attachNear } from './near.ts'
@@ -32,6 +33,8 @@ export interface Fetching {
   readonly role: 'leads' | 'waits' | 'behind' | 'alone'
   /** Versions that had been ended when it began, as they were read before. */
   readonly ended: ReadonlySet<string> | undefined
+  /** How many this process had ended itself by then. */
+  readonly endCount: number
 }
 
 export interface Found {
@@ -55,7 +58,7 @@ export interface Storage {
   put(place: Place, fetching: Fetching, response: Putting): Promise<StoredResponse | undefined>
   invalidate(place: Place): Promise<unknown>
   end(versionKeys: readonly string[]): Promise<unknown>
-  setQueryRule(place: Place, rule: string, lifeMs: number): Promise<void>
+  setQueryRule(place: Place, rule: string, lifeMs: number): Promise<unknown>
   hasQueryRule(place: Place): Promise<boolean>
   readonly chunks: Chunks
   close(): Promise<void>
@@ -87,13 +90,15 @@ const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 
 /** When a version was ended, in microseconds by the store's clock; 0 for never. */
 const endOf = (version: string): number => Number(version.slice(VERSION_LENGTH))
+const idOf = (version: string): string => version.slice(0, VERSION_LENGTH)
 
 export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants, track }: StorageOptions): Storage {
-  const call = (): Call => ({ deadline: now() + timeoutMs })
+  const lastResort = createLastResort(store, timeoutMs)
+  const ask: Ask = (work) => lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})
   const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, () => {})
   const run = <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A) =>
-    guarded([key], () => store.run(operation, key, args, call()))
-  const getMany = (stored: readonly string[]) => guarded(stored, () => store.getMany(stored, call()))
+    guarded([key], () => ask((call) => store.run(operation, key, args, call)))
+  const getMany = (stored: readonly string[]) => guarded(stored, () => ask((call) => store.getMany(stored, call)))
   const near: NearPart | undefined = tier && attachNear(tier, { store, space: keys.space, run, track })
   const nameOf = near?.names(keys.space) ?? ((key: string) => key)
   const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
@@ -101,6 +106,10 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   const hints = new Map<string, readonly string[]>()
   /** Of a record: the versions that had been ended when it was last read. A clock of milliseconds does not tell what came first. */
   const ends = new Map<string, ReadonlySet<string>>()
+
+  /** What this process has ended itself, in which order. */
+  const ownEnds = new Map<string, number>()
+  let endCount = 0
 
   const noteEnds = (record: string, versions: readonly (string | undefined)[]): void => {
     const ended = versions.filter((text) => text !== undefined && endOf(text) > 0) as string[]
@@ -159,8 +168,14 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       return await ended
     } catch (error) {
       if (!isHitherError(error) || error.code !== 'STORE_REJECTED') throw error
-      return store.delete([key], call())
+      return ask((call) => store.delete([key], call))
     }
+  }
+  const endOne = async (key: string): Promise<void> => {
+    const made = randomId()
+    await orDelete(key, run(endVersion, key, [made]))
+    if (ownEnds.size >= MAX_HINTS) ownEnds.clear()
+    ownEnds.set(made, ++endCount)
   }
   const withInvalidation = async (stored: readonly string[], write: () => Promise<unknown>): Promise<unknown> =>
     near ? near.withInvalidation(stored, 'deletes', write) : write()
@@ -170,18 +185,20 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     read,
     async begin(place, seenUs) {
       const token = randomId()
-      const ended = ends.get(place.record)
+      const before = { token, ended: ends.get(place.record), endCount }
       const lease = seenUs === undefined ? 0 : 1
       const [startUs, granted] = await run(beginFetch, place.record, [token, lease, seenUs ?? 0])
-      return { token, startUs, ended, role: lease ? (ROLES[granted] as Fetching['role']) : 'leads' }
+      return { ...before, startUs, role: lease ? (ROLES[granted] as Fetching['role']) : 'leads' }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs, ended }, { response, versionKeys, replaces, lifeMs }) {
+    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // Ended after this request began: what it brings may be older than that.
-      if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined
-      const versions = all.map((key, i) => [key, (captured[i] as string).slice(0, VERSION_LENGTH)] as const)
+      const isLate = (text: string): boolean =>
+        endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
+      if (captured.some(isLate)) return undefined
+      const versions = all.map((key, i) => [key, idOf(captured[i] as string)] as const)
       const stored = { ...response, versions, startUs }
       const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const
       const write = (): Promise<number> => run(putResponse, place.record, args)
@@ -190,14 +207,11 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     },
     invalidate: (place) =>
       withInvalidation([place.record], () => orDelete(place.record, run(invalidateUrl, place.record, []))),
-    end: (versionKeys) =>
-      withInvalidation(versionKeys, () =>
-        Promise.all(versionKeys.map((key) => orDelete(key, run(endVersion, key, [randomId()])))),
-      ),
+    end: (versionKeys) => withInvalidation(versionKeys, () => Promise.all(versionKeys.map(endOne))),
     setQueryRule: (place, rule, lifeMs) =>
-      place.queryRule ? store.set(place.queryRule, rule, lifeMs, call()) : Promise.resolve(),
+      ask(async (call) => place.queryRule && store.set(place.queryRule, rule, lifeMs, call)),
     hasQueryRule: async (place) => place.queryRule !== undefined && (await getMany([place.queryRule]))[0] !== undefined,
-    chunks: createChunks(store, keys, call),
+    chunks: createChunks(store, keys, ask),
     async close() {
       await near?.close()
     },

@@ -4,9 +4,8 @@ import { controlOf } from './directives.ts'
 import type { Engine } from './engine.ts'
 import { lifetimeOf, type Received } from './freshness.ts'
 import { judge, passAndKeep } from './keep.ts'
-import { directivesOf, type Plan, type Visit } from './plan.ts'
+import { directivesOf, type Plan, ruleFor, type Visit } from './plan.ts'
 import { endedGroups } from './tags.ts'
-import type { HttpRule } from './types.ts'
 
 /** Methods that change nothing; their answers are not stored here. */
 const SAFE: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
@@ -41,7 +40,7 @@ export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Respon
 }
 
 /** Drops the URL, those of Location and Content-Location, and the groups that are named: all of one origin. */
-async function invalidateAfter(engine: Engine, { request, rule, context }: Visit, headers: Headers): Promise<void> {
+async function invalidateAfter(engine: Engine, { request, context }: Visit, headers: Headers): Promise<void> {
   const { url } = request
   const target = new URL(url)
   const urls = new Set([target.href])
@@ -51,27 +50,25 @@ async function invalidateAfter(engine: Engine, { request, rule, context }: Visit
     const other = new URL(value, url)
     if (other.origin === target.origin) urls.add(other.href)
   }
-  const named = { rule, extra: rule?.key?.(request) ?? '', hasOtherKeys: context.key !== undefined }
-  const work = [...urls].map((one) => invalidateUrl(engine, one, named))
+  const work = [...urls].map((one) => invalidateUrl(engine, one, request.headers, context.key !== undefined))
   const groups = await endedGroups(engine.keys, target.origin, headers)
   if (groups.length > 0) work.push(engine.storage.end(groups).then(() => {}))
   await Promise.all(work)
 }
 
-/** How requests for a URL are keyed. */
-interface UrlNaming {
-  readonly rule: HttpRule | undefined
-  /** What the rule's `key` returned; '' where it is not known. */
-  readonly extra: string
-  /** Something else stands for path and query. */
-  readonly hasOtherKeys: boolean
-}
-
-/** Drops a URL; with its path's other queries and keys where a rule makes one of several. */
-export async function invalidateUrl(engine: Engine, url: string, naming: UrlNaming): Promise<void> {
-  const { rule, extra, hasOtherKeys } = naming
-  const place = await engine.placeOf(url.split('#', 1)[0] as string, extra, rule?.ignoreQuery)
-  const isShared = hasOtherKeys || rule?.key !== undefined || (await engine.storage.hasQueryRule(place))
+/**
+ * Drops a URL; with its path's other queries and keys where a rule makes one of several. `headers`: of a request that might ask for
+ * it. `hasOtherKeys`: something else stands for path and query.
+ */
+export async function invalidateUrl(
+  engine: Engine,
+  url: string,
+  headers?: Headers,
+  hasOtherKeys?: boolean,
+): Promise<void> {
+  const rule = ruleFor(engine.rules, new Request(url, headers && { headers }))
+  const place = await engine.placeOf(url.split('#', 1)[0] as string, '', rule?.ignoreQuery)
+  const isShared = hasOtherKeys || rule?.key || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
   await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])
 }

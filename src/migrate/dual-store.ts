@@ -38,6 +38,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
   const { reads = 'from', onEvent } = options
   if (reads !== 'from' && reads !== 'to') throw invalid("reads is 'from' or 'to'")
   if ((from as Store) === to) throw invalid('from and to are one store')
+  if (typeof to?.set !== 'function') throw invalid('dualStore needs a store to copy to')
   const isStrict = reads === 'to'
   checkOperations('dualStore', from)
   if (isStrict) checkOperations("dualStore with reads: 'to'", to as AtomicStore)

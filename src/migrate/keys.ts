@@ -24,7 +24,8 @@ export function selectionOf(namespace: string | undefined): Selection {
   if (typeof namespace !== 'string' || !/^[\w-]+(\.[\w-]+)*$/.test(namespace)) {
     throw new HitherError('INVALID_ARGUMENT', 'a namespace is letters, digits, _ and -, nested ones joined by a dot')
   }
-  const own = new RegExp(`^:?${namespace.replaceAll('.', '\\.')}(\\.[\\w-]+)*:`)
+  // An HTTP cache marks its namespace with `!`.
+  const own = new RegExp(`^:?${namespace.replaceAll('.', '\\.')}(\\.[\\w-]+)*!?:`)
   return { pattern: `*${namespace}*`, includes: (key) => own.test(key) }
 }
 

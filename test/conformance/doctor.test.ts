@@ -66,7 +66,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       const { code, report, err } = await examine(url)
       expect([code, names(report, true), report.system]).toEqual([0, ALL, system])
       expect(report.version).toMatch(/^\d+\.\d+\.\d+/)
-      expect(Object.keys(report.latency)).toEqual(['get', 'getMany', 'set', 'run', 'delete'])
+      expect(Object.keys(report.latency)).toEqual(['get', 'getMany', 'set', 'run', 'delete', 'call'])
       for (const { p50, p99 } of Object.values(report.latency)) expect(p50 > 0 && p99 >= p50).toBe(true)
       expect(err).toContain('ok locks')
       expect(await send(url, 'DBSIZE')).toBe(0)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -34,6 +35,23 @@ afterAll(async () => {
   origin.closeAllConnections()
   origin.close()
   await redis?.stop()
+})
+
+it.each([
+  [{ ORIGIN: 'https://127.0.0.1' }, /^ORIGIN is/],
+  [
+    { ORIGIN: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 't' },
+    /^STORE_UNAVAILABLE/,
+  ],
+] as const)('the reverse proxy says what is wrong with its environment, and ends: %j', (env, message) => {
+  const program = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
+  const { PATH = '' } = process.env
+  const { status, stderr } = spawnSync(process.execPath, program, {
+    env: { PATH, PORT: '0', ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  expect([status, stderr]).toEqual([1, expect.stringMatching(message)])
 })
 
 /** What the proxy sends on a connection of its own until it closes it. */

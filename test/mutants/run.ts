@@ -70,7 +70,16 @@ const FILES: Readonly<Record<string, string>> = {
 const ADAPTERS = ['/memory', '/hono']
 const COPIED = [
   'src',
-  ...['memory', 'upstash', 'memcached', 'nats', 'tcp', 'node/socket.ts'].map((name) => `adapters/${name}`),
+  ...[
+    'memory',
+    'upstash',
+    'memcached',
+    'nats',
+    'tcp',
+    'cloudflare/kv-store.ts',
+    'vercel/runtime-cache-store.ts',
+    'node/socket.ts',
+  ].map((name) => `adapters/${name}`),
 ]
 /** What unit tests share with others. */
 const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)

@@ -5,6 +5,12 @@ import { type Files, type Module, parse, readFiles, root, target } from './sourc
 
 const below = ['errors', 'runtime']
 const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats', 'node-redis']
+/** Stores that stand in a folder with what a platform has besides. */
+const storeFiles = [
+  'adapters/cloudflare/kv-store.ts',
+  'adapters/cloudflare/object-store.ts',
+  'adapters/vercel/runtime-cache-store.ts',
+]
 const features = [
   'cache',
   'channel',
@@ -52,6 +58,7 @@ function brokenArrows(modules: readonly Module[]): string[] {
   const wrong: string[] = []
   for (const { path, imports } of modules) {
     const [top, folder] = folderOf(path)
+    const isStore = top === 'adapters' && (stores.includes(folder) || storeFiles.includes(path))
     for (const { specifier, types } of imports) {
       const to = target(path, specifier)
       const say = (why: string): unknown => wrong.push(`${path} imports ${specifier}: ${why}`)
@@ -71,10 +78,10 @@ function brokenArrows(modules: readonly Module[]): string[] {
           } else if (!allowed.includes(toFolder)) say(`src/${folder} may import ${allowed.join(', ')}`)
         } else if (top === 'examples' && toTop === 'examples' && toFolder === 'app') continue
         else if (toTop !== 'src') say('a folder imports no other adapter, command or example')
-        else if (top !== 'adapters' || !stores.includes(folder)) say('only public entries')
+        else if (!isStore) say('only public entries')
         else if (to.startsWith(entrySteps)) continue
         else if (!forStores.includes(toFolder)) say(`a store's adapter may import ${forStores.join(', ')}`)
-      } else if (top === 'adapters' && stores.includes(folder) && isPublic(specifier)) {
+      } else if (isStore && isPublic(specifier)) {
         say("a store's adapter imports the parts of src, not the entries")
       } else if (specifier === '(computed)') say('the name of an import must be written out')
     }
@@ -142,6 +149,8 @@ describe('import arrows', () => {
     ['adapters/memory/a.ts', `import { upstashStore } from '../upstash/index.ts'`],
     ['adapters/memory/a.ts', `import { isHitherError } from 'hither'`],
     ['adapters/hono/a.ts', `import { HitherError } from '../../src/errors.ts'`],
+    ['adapters/cloudflare/a.ts', `import { HitherError } from '../../src/errors.ts'`],
+    ['adapters/cloudflare/kv-store.ts', `import { HitherError } from 'hither'`],
     ['adapters/node/a.ts', `await import(name)`],
     ['cli/a.ts', `import { HitherError } from '../src/errors.ts'`],
     ['examples/app/a.ts', `import { createCache } from '../../src/index.ts'`],

@@ -35,6 +35,8 @@ const tags = policy('tags')
 const queries = policy('no-vary-search')
 const plans = policy('plan')
 const status = policy('cache-status')
+const place = of('src/http/place.ts', ['http/keys.test.ts'])
+const options = of('src/http/create-http-cache.ts', CACHE)
 
 export const mutants: readonly Mutant[] = [
   storable('no-store is not stored', ": directives.has('no-store')) return", ': false) return'),
@@ -68,7 +70,7 @@ export const mutants: readonly Mutant[] = [
   reuse('a stale-while-revalidate window ends', '-leftMs <= stored.swrMs && stored.swrMs > 0', 'stored.swrMs > 0'),
   reuse(
     'a stale-if-error window ends',
-    'return windowMs !== undefined && pastMs <= windowMs',
+    'return (windowMs !== undefined && pastMs <= windowMs)',
     'return windowMs !== undefined',
   ),
   reuse('no-cache is validated', "if (stored.noCache) return 'stale'", ''),
@@ -127,11 +129,7 @@ export const mutants: readonly Mutant[] = [
   body('a body has a bound', 'if (length > maxBytes) return false', ''),
   responses('no error is told to last', '(mayStore ?? isGood)(response)', '(mayStore ?? (() => true))(response)'),
   unsafe('an origin invalidates no other', 'if (other.origin === target.origin) urls.add', 'urls.add'),
-  storage(
-    'what was ended while it was fetched is not stored',
-    'if (captured.some((text) => endOf(text) >= startUs && !ended?.has(text))) return undefined',
-    '',
-  ),
+  storage('what was ended while it was fetched is not stored', 'if (captured.some(isLate)) return undefined', ''),
   storage('nor what was ended in the same moment', 'endOf(text) >= startUs', 'endOf(text) > startUs', SAME_MOMENT),
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
   body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
@@ -198,11 +196,7 @@ export const mutants: readonly Mutant[] = [
   ranges('a weak tag cuts no range', "|| ifRange.startsWith('W/')", ''),
   ranges('a date that is not strong cuts no range', "if (!isTag && !isStrong) return 'whole'", ''),
   ranges('a part is not the whole', 'Number(first) === 0 && ', ''),
-  terms(
-    'what was never fresh stands in for nothing',
-    "(answer === 'none' && stored.lifetimeMs > 0 ?",
-    "(answer === 'none' ?",
-  ),
+  terms('what was never fresh stands in for nothing', "(answer === 'none' && wasFresh ?", "(answer === 'none' ?"),
   terms(
     'what was never fresh is not used stale for a client’s asking',
     "stored.lifetimeMs > 0 ? asked.get('max-stale') : undefined",
@@ -235,5 +229,69 @@ export const mutants: readonly Mutant[] = [
     ".split('=', 1)[0] as string).trim())",
     ".split('=', 1)[0] as string).trim().toLowerCase())",
   ),
+  responses(
+    'options of another kind are refused',
+    'if (given !== undefined && !kinds',
+    'if (given === check && !kinds',
+  ),
+  storage(
+    'a store that ends no call hangs no request',
+    'lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})',
+    'work({ deadline: now() + timeoutMs })',
+  ),
+  body(
+    'a body is in parts where the store takes small values',
+    'pendingBytes * 8 <= chunks.size',
+    'pendingBytes <= 32_768',
+    CACHE,
+  ),
   status('a hit was not forwarded', 'else if (story.fwd) {', 'if (story.fwd) {'),
+  fetching('what stands in for an error was forwarded', '{ ...task.story, ...why }', '{ hit: true, ...why }'),
+  handle(
+    'a client that wants what is stored alone is not forwarded where the store is down',
+    "error })\n    if (plan.directives.has('only-if-cached')) return gatewayTimeout()",
+    'error })',
+    CACHE,
+  ),
+  ranges('a range has a number of any length', '(\\d*)-(\\d*)', '(\\d{0,15})-(\\d{0,15})'),
+  terms('a client allows only what was fresh', 'wasFresh && seconds(asked', 'seconds(asked'),
+  terms('and what is stale', '(pastMs > 0 && pastMs <= askedMs)', 'pastMs <= askedMs'),
+  storage(
+    'what this process ended before counts as before',
+    ' && !((ownEnds.get(idOf(text)) as number) <= known)',
+    '',
+    SAME_MOMENT,
+  ),
+  storage(
+    'and what it ended since does not',
+    '((ownEnds.get(idOf(text)) as number) <= known)',
+    'ownEnds.has(idOf(text))',
+    SAME_MOMENT,
+  ),
+  unsafe(
+    'a URL is dropped by its own rule',
+    'engine.rules, new Request(url, headers && { headers })',
+    '[], new Request(url)',
+    CACHE,
+  ),
+  place('an empty query is another URL than none', "(/^[^#?]*\\?/.test(url) ? '?' : '')", "''", SECURITY),
+  place(
+    'a key is text',
+    "if (typeof name.extra !== 'string' || (hasKey && typeof key !== 'string')) throw invalid('a key is text')",
+    '',
+    SECURITY,
+  ),
+  place('a long URL is not remembered', 'if (name.length < MAX_KNOWN_LENGTH) known', 'known'),
+  options(
+    'names are lists of text',
+    "if (!isTexts(list)) throw invalid('vary, tags, ignoreQuery and cookies are lists of names')",
+    '',
+  ),
+  options(
+    'negative is of errors',
+    "if (!(Number(status) >= 400)) throw invalid('negative has lifetimes by the status of an error')",
+    '',
+  ),
+  options('negative has lifetimes', "toMs(duration, 'negative')", ''),
+  options('layers have a purge', "layer?.purge === 'function'", "layer?.purge !== 'x'"),
 ]

@@ -9,6 +9,14 @@ const dual = of('src/migrate/dual-store.ts', TESTS)
 const memory = of('adapters/memory/index.ts', TESTS)
 
 export const mutants: readonly Mutant[] = [
+  run('keys that are none are refused', "throw invalid('keys is a list, or an iterable, of keys')", 'void 0'),
+  run('so is progress that is told to nobody', "throw invalid('onProgress is a function')", 'void 0'),
+  dual(
+    'a dual store has a store to copy to',
+    "if (typeof to?.set !== 'function') throw invalid('dualStore needs a store to copy to')",
+    '',
+  ),
+  keys('a namespace has its HTTP cache', '*!?:`)', '*:`)'),
   copy('a key is read again after it was copied', 'if (isSame(before, after)) {', 'if (before || after) {'),
   copy('a lifetime that changed is copied again', 'Math.abs(before.endsAt - after.endsAt) <= SAME_END_MS', 'true'),
   copy(
@@ -19,7 +27,7 @@ export const mutants: readonly Mutant[] = [
   copy('no older value of what is too large stays', '(gone|value-too-large|bytes)', '(gone|bytes)'),
   copy('bytes that are no text are copied as bytes', '!String(text).includes(REPLACED)', 'true'),
   copy('a digest without its name is named', 'if (/^~sha256:', 'if (/^~never:'),
-  keys('a namespace takes no other that begins alike', '(\\\\.[\\\\w-]+)*:`', '.*:`'),
+  keys('a namespace takes no other that begins alike', '(\\\\.[\\\\w-]+)*!?:`', '.*:`'),
   keys('a namespace is no pattern', "typeof namespace !== 'string' || !/^", "typeof namespace !== 'string' || !/"),
   run('what was left half done is copied first', 'if (at.pending.length > 0)', 'if (at.pending.length < 0)'),
   run(

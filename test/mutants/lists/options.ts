@@ -62,8 +62,8 @@ export const mutants: readonly Mutant[] = [
   group('who is told of an outage is a function', "  checkFunction(onError, 'onError')\n", ''),
   group('a signal of consume is one', '  checkSignal(signal)\n', ''),
   http('near is a tier', "near !== undefined && typeof near?.attach !== 'function'", '!store'),
-  http('hosts are a list of names', 'hosts !== undefined && !isNames(hosts)', '!store'),
-  http('layers are a list', 'if (!Array.isArray(layers))', 'if (!store)'),
+  http('hosts are a list of names', 'if (!isTexts(hosts))', 'if (!store)'),
+  http('layers are a list', 'if (!Array.isArray(layers) || ', 'if ('),
   idempotency('required is a flag', "if (typeof required !== 'boolean')", 'if (!scope)'),
   idempotency(
     'who is told of what was not stored is a function',

@@ -187,6 +187,26 @@ describe('cacheResponse', () => {
     expect(() => cacheResponse({ cache, cacheName: 'x' } as never)).toThrow(/no option cacheName/)
     expect(() => cacheResponse({ cache: (() => {}) as never })).toThrow(/createHttpCache/)
     expect(() => cacheResponse(undefined as never)).toThrow(/object/)
+    for (const [name, kinds] of Object.entries({
+      cacheControl: [5, ['max-age=60']],
+      cdnCacheControl: [{}],
+      vary: [5, [5], null],
+      tags: ['t', [5], null],
+      keyGenerator: ['key'],
+      cacheableStatusCodes: [200, ['200']],
+      refresh: [true],
+    }))
+      for (const kind of kinds)
+        expect(() => cacheResponse({ cache, [name]: kind })).toThrow(
+          expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+        )
+    cacheResponse({
+      cache,
+      vary: 'Accept, X-A',
+      tags: () => ['t'],
+      cacheableStatusCodes: [200],
+      keyGenerator: () => 'k',
+    })
   })
 })
 

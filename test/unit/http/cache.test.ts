@@ -231,9 +231,18 @@ describe('stale responses', () => {
     }
     origin.answers(() => new Response('broken', { status: 501 }))
     expect((await get(cache, origin)).body).toBe('broken')
+    const told = await get(cache, origin, { headers: { 'cache-control': 'stale-if-error=1' } })
+    expect([told.body, told.story]).toEqual(['broken', 'hither; fwd=stale; fwd-status=501; detail=no-freshness'])
     origin.answers(() => Promise.reject(new TypeError('gone')))
-    expect((await get(cache, origin)).body).toBe('1')
+    const { body, story } = await get(cache, origin)
+    // It was forwarded: that is no hit, as RFC 9211 has it.
+    expect([body, story]).toEqual(['1', 'hither; fwd=stale; ttl=-10; detail=disconnected'])
     wait(11_000)
+    origin.answers(() => new Response('broken', { status: 503 }))
+    expect((await get(cache, origin)).body).toBe('broken')
+    const asked = await get(cache, origin, { headers: { 'cache-control': 'stale-if-error=60' } })
+    expect([asked.body, asked.story]).toEqual(['1', 'hither; fwd=stale; fwd-status=503; ttl=-21; detail=error'])
+    origin.answers(() => Promise.reject(new TypeError('gone')))
     await expect(get(cache, origin)).rejects.toThrow('gone')
   })
   it('without a window stand in for an origin that cannot be reached, not for its errors', async () => {
@@ -462,6 +471,40 @@ describe('rules', () => {
     expect(make({ ttl: '1w' })).toThrow(/ttl/)
     expect(make({ match: 'page' })).toThrow(/match/)
     expect(make({ key: 'x' })).toThrow(/key/)
+    for (const name of ['vary', 'tags', 'ignoreQuery', 'cookies'])
+      for (const list of ['accept', 5, [1], [''], [null]])
+        expect(make({ [name]: list })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    expect(make({ negative: { 404: 'soon' } })).toThrow(/negative/)
+    for (const status of [200, 399, 'not-found']) expect(make({ negative: { [status]: '1s' } })).toThrow(/negative/)
+    make({ vary: [], tags: ['t'], ignoreQuery: ['utm'], cookies: ['s'], negative: { 404: '1m', 503: '1s' } })()
+  })
+  it('and so are the other options', () => {
+    for (const options of [
+      { hosts: 'a' },
+      { hosts: [1] },
+      { layers: {} },
+      { layers: [{}] },
+      { layers: [null] },
+      { onEvent: 5 },
+    ])
+      expect(() => cacheOf(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it('of a URL decide what an unsafe method drops that names it, not those of its own URL', async () => {
+    const key = (request: Request) => request.headers.get('x-tenant') ?? ''
+    const rules = [
+      { match: '/keyed', key },
+      { match: '/tracked', ignoreQuery: ['utm'] },
+    ]
+    const [cache, origin] = [cacheOf({ rules }), createOrigin()]
+    for (const url of ['https://a.example/keyed', 'https://a.example/tracked?utm=1']) {
+      const ask = () => get(cache, origin, { url, headers: { 'x-tenant': 't' } })
+      await ask()
+      expect(isHit(await ask())).toBe(true)
+      origin.answers(() => new Response(null, { status: 201, headers: { location: url } }))
+      await get(cache, origin, { url: 'https://a.example/form', method: 'POST' })
+      origin.answers(() => new Response('new', { headers: { 'cache-control': 'max-age=60' } }))
+      expect((await ask()).body).toBe('new')
+    }
   })
 })
 
@@ -509,11 +552,67 @@ describe('a store that does not answer', () => {
     await get(cache, origin)
     await store.close()
     expect((await get(cache, origin)).story).toBe('hither; fwd=miss; fwd-status=200; detail=store')
+    const count = origin.asked.length
+    expect((await get(cache, origin, { headers: { 'cache-control': 'only-if-cached' } })).status).toBe(504)
+    expect(origin.asked.length).toBe(count)
     await get(cache, origin, { method: 'DELETE' })
     expect(events).toContain('store-error')
     await expect(cache.purge({ tags: ['a'] })).rejects.toThrow()
     await expect(cache.purge({})).rejects.toThrow(/tags, url, path or prefix/)
     await expect(cache.purge({ url: '/a' })).rejects.toThrow(/whole URLs/)
+  })
+})
+
+describe('a store that ends no call at its deadline', () => {
+  /** A double of a store, as a test has it. */
+  const hangingStore = () => {
+    const inner = memoryStore()
+    let hangs = false
+    const store = new Proxy(inner, {
+      get(_, name: keyof typeof inner) {
+        const own = inner[name]
+        const isCall = typeof own === 'function' && name !== 'close'
+        return isCall ? (...args: never[]) => (hangs ? new Promise(() => {}) : Reflect.apply(own, inner, args)) : own
+      },
+    })
+    const hang = (): void => {
+      hangs = true
+    }
+    return { store, hang }
+  }
+  const large = () => new Response('x'.repeat(600_000), { headers: { 'cache-control': 'max-age=60' } })
+
+  it('hangs neither requests nor purges, nor a body that is stored on its way', async () => {
+    const { store, hang } = hangingStore()
+    const cache = cacheOf({ store, storeTimeout: '50ms' })
+    const origin = createOrigin()
+    origin.answers(large)
+    await get(cache, origin)
+    origin.answers(() => {
+      hang()
+      return large()
+    })
+    expect((await get(cache, origin, { url: 'https://a.example/other' })).body.length).toBe(600_000)
+    origin.answers(() => new Response('from the origin'))
+    expect((await get(cache, origin)).body).toBe('from the origin')
+    expect((await get(cache, origin, { method: 'POST', body: 'x' })).body).toBe('from the origin')
+    await expect(cache.purge({ tags: ['a'] })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(TIMEOUT|STORE_UN)/),
+    })
+    await cache.flush()
+  })
+})
+
+describe('a store of small values', () => {
+  it('has a body that is no small one in parts', async () => {
+    const [cache, origin] = [cacheOf({ store: memoryStore({ maxValueBytes: 2000 }) }), createOrigin()]
+    for (const length of [10, 500, 1400, 20_000]) {
+      const url = `https://a.example/${length}`
+      origin.answers(() => new Response('x'.repeat(length), { headers: { 'cache-control': 'max-age=60' } }))
+      await get(cache, origin, { url })
+      const { body, story } = await get(cache, origin, { url })
+      expect([length, body.length, story.includes('hit;')]).toEqual([length, length, true])
+    }
   })
 })
 

@@ -5,6 +5,14 @@ import { createPlaces } from '../../../src/http/place.ts'
 const keys = createKeys('t')
 const placeOf = createPlaces(keys)
 
+it('of a long URL is remembered nowhere: requests choose how long they are', async () => {
+  const url = (length: number) => `https://a.example/${'x'.repeat(length)}`
+  await placeOf(url(10), '')
+  expect(placeOf(url(10), '')).not.toBeInstanceOf(Promise)
+  await placeOf(url(3000), '')
+  expect(placeOf(url(3000), '')).toBeInstanceOf(Promise)
+})
+
 describe('the key of a URL', () => {
   const record = async (url: string, ignore?: readonly string[]) => (await placeOf(url, '', ignore)).record
   it('has no parameter of the query left out but those named, by their whole names', async () => {

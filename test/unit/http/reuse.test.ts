@@ -62,6 +62,22 @@ describe('in place of an error', () => {
     expect(judgeUse(never, parseDirectives('max-stale'), 1000)).toBe('stale')
     expect(judgeUse({ ...never, swrMs: 5000 }, parseDirectives('max-stale'), 1000)).toBe('refresh')
   })
+  it('it stands as long as the client allows, too, where it was fresh once and its origin does not forbid it', () => {
+    const may = (control: string, pastMs: number, asked = 'stale-if-error=5', more = {}) =>
+      mayReplaceError({ ...stored(control), ...more }, 503, 10_000 + pastMs, parseDirectives(asked))
+    expect([may('', 5000), may('', 5001), may('stale-if-error=9', 9000), may('stale-if-error=1', 5000)]).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ])
+    for (const asked of ['stale-if-error', 'stale-if-error=x', 'stale-if-error=0'])
+      expect(may('', 1, asked)).toBe(false)
+    expect(may('must-revalidate', 1)).toBe(false)
+    expect(may('', -9000, undefined, { lifetimeMs: 0 })).toBe(false)
+    // It is fresh: the client wants a younger one, and is not to be refused the answer that there is.
+    expect(may('', -1)).toBe(false)
+  })
   const may = (control: string, answer: number | 'none', pastMs: number) =>
     mayReplaceError(stored(control), answer, 10_000 + pastMs)
   it.each<[string, number | 'none', number, boolean]>([

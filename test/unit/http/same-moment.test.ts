@@ -46,6 +46,21 @@ describe.each([['the store alone', {}] as const, ['a near tier', undefined] as c
     expect((await get(cache, origin, { url })).body).toBe('new')
     expect((await get(cache, origin, { url })).story).toContain('hit;')
   })
+  it.each([{ tags: ['t'] }, { tags: ['g'] }])('and no page had the tag before: %j', async (selection) => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    await cache.purge(selection)
+    await get(cache, origin, { url })
+    expect((await get(cache, origin, { url })).story).toContain('hit;')
+    origin.answers(async () => {
+      await cache.purge(selection)
+      return new Response('old', { headers: fields })
+    })
+    const other = 'https://a.example/other'
+    await get(cache, origin, { url: other })
+    origin.answers(() => new Response('new', { headers: fields }))
+    expect((await get(cache, origin, { url: other })).body).toBe('new')
+  })
   it('a group that a POST has ended in the moment is stored anew', async () => {
     const cache = cacheOf(options())
     const origin = createOrigin(fields)

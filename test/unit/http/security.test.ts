@@ -235,11 +235,23 @@ describe('the key', () => {
     ]
     for (const [i, url] of urls.entries()) {
       const { body, story } = await get(cache, origin, { url })
-      // A query that is empty is none to the URL parser.
-      if (url.endsWith('?')) expect(story).toContain('hit')
-      else expect([url, body, i]).toEqual([url, `${origin.asked.length}`, i])
+      expect([url, body, i, story.includes('hit;')]).toEqual([url, `${i + 1}`, i, false])
     }
     expect(isHit(await get(cache, origin, { url: 'https://A.Example:443/x/../p#fragment' }))).toBe(true)
+    expect((await get(cache, origin, { url: 'https://a.example/p?#fragment' })).body).toBe('8')
+    expect((await get(cache, origin, { url: 'https://a.example/p#a?' })).body).toBe('1')
+    await cache.purge({ url: 'https://a.example/p?' })
+    expect((await get(cache, origin, { url: 'https://a.example/p?' })).story).toContain('fwd=uri-miss')
+    expect(isHit(await get(cache, origin, { url: 'https://a.example/p' }))).toBe(true)
+  })
+  it('has text for its further part, or no answer is given: two promises would be one key', async () => {
+    const cache = cacheOf({ rules: [{ key: (async () => 'tenant') as never }] })
+    const origin = createOrigin()
+    await expect(get(cache, origin)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const byContext = cacheOf()
+    const ask = byContext(new Request(URL_A), origin, { key: Promise.resolve('tenant') as never })
+    await expect(ask).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(origin.asked).toEqual([])
   })
   it('cannot be forged: two different names never share one, and all have one length', async () => {
     const keys = createKeys('t')

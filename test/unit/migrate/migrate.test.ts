@@ -78,10 +78,12 @@ describe('migrate', () => {
 
   it('takes a namespace with those nested in it, and no other', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
-    const wanted = ['shop:a', 'shop.eu:a', ':shop:g', ':shop.eu:t:x']
-    const others = ['shopping:a', 'workshop:a', 'other:shop:a', ':shopping:g', 'shop']
+    const ofHttp = ['shop!:a', 'shop.eu!:b:x:0', ':shop!:g', ':shop!:t:x']
+    const wanted = ['shop:a', 'shop.eu:a', ':shop:g', ':shop.eu:t:x', ...ofHttp]
+    const others = ['shopping:a', 'workshop:a', 'other:shop:a', ':shopping:g', 'shop', 'shopping!:a', 'shop!!:a']
     for (const key of [...wanted, ...others]) await from.set(key, '1')
-    expect(await migrate(from, to, { keys: [...wanted, ...others], namespace: 'shop' })).toMatchObject({ copied: 4 })
+    const result = await migrate(from, to, { keys: [...wanted, ...others], namespace: 'shop' })
+    expect(result).toMatchObject({ copied: wanted.length })
     expect(await to.getMany(others)).toEqual(others.map(() => undefined))
   })
 
@@ -173,6 +175,8 @@ describe('migrate', () => {
       { patienceMs: -1 },
       { existing: 'skip' },
       { state: {} },
+      { keys: 5 },
+      { onProgress: 5 },
       { rate: 5 },
     ]
     for (const options of wrong)
@@ -333,6 +337,9 @@ describe('a dual store', () => {
     )
     expect(() => dualStore(from, plain as AtomicStore, { reads: 'to' })).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED' }),
+    )
+    expect(() => dualStore(from, undefined as unknown as AtomicStore)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     )
     expect(dualStore(from, plain).name).toBe('dual')
   })

@@ -1,0 +1,59 @@
+import { HitherError } from '../errors.ts'
+import { now } from '../runtime/clock.ts'
+import { checkLimit, type Limit, limitOf, onLimit } from '../runtime/deadline.ts'
+import { createKeyQueue } from '../runtime/key-queue.ts'
+import type { Call } from './call.ts'
+
+/** What a call does where its client fails or is too late. */
+export interface CallKind {
+  readonly writes: boolean
+  /** Whether it may be sent again after it may have run. */
+  readonly retryable: boolean
+  /** Of the error where the client rejects: `STORE_UNAVAILABLE`. */
+  readonly message: string
+}
+
+/**
+ * Runs a call of a client that knows neither deadline nor signal. At the limit it rejects, as `checkLimit` does before it has
+ * begun; the client's call goes on.
+ */
+export function limitedCall<T>(limit: Limit, kind: CallKind, work: () => Promise<T>): Promise<T> {
+  const { writes, retryable, message } = kind
+  const late = (): HitherError =>
+    new HitherError('TIMEOUT', 'no answer before the deadline', { retryable, maybeExecuted: writes })
+  return new Promise((resolve, reject) => {
+    checkLimit(limit)
+    const callOff = onLimit(limit, late, reject)
+    work()
+      .then(resolve, (cause: unknown) =>
+        reject(new HitherError('STORE_UNAVAILABLE', message, { cause, retryable, maybeExecuted: writes })),
+      )
+      .finally(callOff)
+  })
+}
+
+/** Calls of a store, in call order on each key. */
+export interface Calls {
+  /**
+   * Runs `work` after the slower calls on these keys that came first; `slow`: it is more than one command. Rejects with
+   * `CLOSED` before it has begun.
+   */
+  run<T>(keys: readonly string[], call: Call | undefined, slow: boolean, work: (limit: Limit) => Promise<T>): Promise<T>
+  close(): void
+}
+
+/** `timeoutMs`: the deadline of a call that names none. */
+export function createCalls(timeoutMs: number): Calls {
+  const queue = createKeyQueue()
+  let closed = false
+  return {
+    async run(keys, call, slow, work) {
+      if (closed) throw new HitherError('CLOSED', 'the store is closed')
+      const limit = { ...limitOf(call), deadline: call?.deadline ?? now() + timeoutMs }
+      return queue.run(keys, slow, limit, () => work(limit))
+    },
+    close() {
+      closed = true
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import { type Mutant, of } from '../mutants.ts'
+
+const UNIT = ['text-store.test.ts']
+
+const calls = of('src/store/limited-call.ts', UNIT)
+const store = of('src/store/text-store.ts', UNIT)
+
+export const mutants: readonly Mutant[] = [
+  calls(
+    'a call of another client ends at its limit',
+    'const callOff = onLimit(limit, late, reject)',
+    'const callOff = late',
+  ),
+  calls(
+    'a write that is too late may have run',
+    '{ retryable, maybeExecuted: writes })\n  return',
+    '{ retryable })\n  return',
+  ),
+  calls('so may one that failed', '{ cause, retryable, maybeExecuted: writes }', '{ cause, retryable }'),
+  calls('a call that is too late sends nothing', '    checkLimit(limit)\n', ''),
+  calls('a closed store sends nothing', "if (closed) throw new HitherError('CLOSED', 'the store is closed')", ''),
+  store('a key that no store takes is refused', 'checkKeys(keys, traits)', ''),
+  store('so is one that the client does not take', 'keys.forEach(refuse)', ''),
+  store('and a value', 'checkValue(value, traits)', ''),
+  store('and a lifetime', 'checkTtl(ttlMs)', ''),
+  store('what is written after a delete stays', 'calls.run(each, call, true', 'calls.run(each, call, false'),
+]
