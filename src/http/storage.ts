@@ -137,16 +137,21 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
       (key) => !versions.has(key),
     )
+    const readVersions = async (wanted: readonly string[]): Promise<void> => {
+      const texts = await getMany(wanted)
+      for (const [i, key] of wanted.entries()) versions.set(key, texts[i])
+    }
     if (unread.length > 0) {
-      const more = await getMany(unread)
-      for (const [i, key] of unread.entries()) versions.set(key, more[i])
+      await readVersions(unread)
       if (hints.size >= MAX_HINTS) hints.clear()
       hints.set(place.record, [...extra, ...unread])
     }
+    const isValid = (one: StoredResponse): boolean =>
+      one.versions.every(([key, version]) => idOf(versions.get(key) ?? '') === version)
+    // Answered apart, a response may be newer than the versions beside it: those that are read again are newer than the response.
+    if (store.traits.readsApart && !all.every(isValid)) await readVersions([...versions.keys()])
     noteEnds(place.record, [...versions.values()])
-    const responses = all.filter((one) =>
-      one.versions.every(([key, version]) => versions.get(key)?.slice(0, VERSION_LENGTH) === version),
-    )
+    const responses = all.filter(isValid)
     const newest = Math.max(...responses.map((one) => one.startUs))
     if (near && ticket !== undefined && responses.length > 0 && !responses.some((one) => 'id' in one.body)) {
       const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]

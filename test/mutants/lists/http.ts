@@ -235,6 +235,12 @@ export const mutants: readonly Mutant[] = [
     'if (given === check && !kinds',
   ),
   storage(
+    'a response that is newer than the versions beside it stands',
+    'if (store.traits.readsApart && ',
+    'if (false && ',
+    COLLAPSE,
+  ),
+  storage(
     'a store that ends no call hangs no request',
     'lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})',
     'work({ deadline: now() + timeoutMs })',

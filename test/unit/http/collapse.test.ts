@@ -93,6 +93,28 @@ describe('requests for the same at once', () => {
       expect(origin.asked.length).toBe(what === 'stale' ? 2 : 1)
     },
   )
+  it('ask once where a store answers reads apart, the versions of a response before it', async () => {
+    const store = memoryStore()
+    const { promise: free, resolve: go } = Promise.withResolvers<void>()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const apart: typeof store = {
+      ...store,
+      traits: { ...store.traits, readsApart: true },
+      async getMany([own, ...versions], call) {
+        const before = await store.getMany(versions, call)
+        ask()
+        await free
+        return [...(await store.getMany([own as string], call)), ...before]
+      },
+    }
+    const origin = createOrigin()
+    const late = get(cacheOf({ store: apart }), origin)
+    await asked
+    const { body } = await get(cacheOf({ store }), origin)
+    go()
+    expect([(await late).body, (await late).story.includes('hit;')]).toEqual([body, true])
+    expect(origin.asked.length).toBe(1)
+  })
   it.each([
     ['private', { 'cache-control': 'private, max-age=60' }],
     ['not stored', { 'cache-control': 'no-store' }],
