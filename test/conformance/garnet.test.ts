@@ -125,7 +125,7 @@ for (const [name, args] of [
     it('knows no streams', async () => {
       const store = open()
       const jobs = stream({ store, namespace: 'garnet' }, 'jobs')
-      await expect(jobs.append({ a: 1 })).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+      await expect(jobs.append({ a: 1 })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
       await store.close()
     })
     it('drops its oldest keys past its memory, which the doctor says', async () => {
