@@ -64,7 +64,7 @@ for (const name of [...OFTEN, 'Cluster, own TCP', 'Garnet'] as const) {
       const asked = children.slice(0, 4).map(({ agent }) => agent)
       const loads = asked.map(() => 0)
       for (const act of [undefined, ...ENDS]) {
-        if (act) await asked[0]?.act({ namespace: '', key: 'sweep', act, prior: false })
+        if (act) await asked[0]?.act({ namespace: 'sweep', key: 'sweep', act, prior: false })
         const atMs = Date.now() + START_MS
         const swept = await Promise.all(asked.map((agent, i) => agent.sweep('sweep', KEYS, atMs, 16 * i)))
         expect([act, swept.reduce((all, { runs }) => all + runs, 0)]).toEqual([act, KEYS])

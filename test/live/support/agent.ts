@@ -40,8 +40,9 @@ export interface Agent {
   /** So many callers of one key at one instant, in epoch milliseconds. */
   stampede(key: string, callers: number, loadMs: number, atMs: number): Promise<Stampede>
   /**
-   * Two callers of each of so many keys, a multiple of 64, with the tags that `act` ends of a key named `prefix`, fifty keys at a time, from an instant in epoch milliseconds on. Every
-   * other load takes 2 ms. `order`, 0 to 63: of the keys within each 64.
+   * Two callers of each of so many keys, a multiple of 64, fifty keys at a time, from an instant in epoch milliseconds on. They are
+   * in the namespace `prefix`, and have the tags that `act` ends of a key of that name. Every other load takes 2 ms. `order`, 0 to
+   * 63: of the keys within each 64.
    */
   sweep(prefix: string, keys: number, atMs: number, order: number): Promise<Swept>
   /** Three callers of one key, whose load answers `old:<key>`. Resolves once it runs. */
@@ -82,6 +83,7 @@ export function createAgent(cache: Cache): Agent {
     },
     async sweep(prefix, keys, atMs, order) {
       await pause(atMs - Date.now())
+      const own = cache.namespace(prefix)
       const tags = [`${prefix}:a`, `${prefix}:b`]
       let [runs, wrong, next] = [0, 0, 0]
       const lane = async (): Promise<void> => {
@@ -92,7 +94,7 @@ export function createAgent(cache: Cache): Agent {
             if (next % 2) await pause(2)
             return `value of ${key}`
           }
-          const answers = await Promise.all([cache.getOrSet(key, load, { tags }), cache.getOrSet(key, load, { tags })])
+          const answers = await Promise.all([own.getOrSet(key, load, { tags }), own.getOrSet(key, load, { tags })])
           wrong += answers.filter((answer) => answer !== `value of ${key}`).length
         }
       }
