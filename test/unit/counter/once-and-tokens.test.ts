@@ -183,6 +183,11 @@ describe('idempotency', () => {
     const { store, keys } = watched()
     const idempotency = createIdempotency({ store, wait: '1h' })
     await expect(idempotency.begin('k', { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before')
+    // While the key is hashed.
+    const early = new AbortController()
+    const hashing = idempotency.begin('k', { signal: early.signal })
+    early.abort(new Error('meanwhile'))
+    await expect(hashing).rejects.toThrow('meanwhile')
     expect(keys).toEqual([])
     await idempotency.begin('k')
     const controller = new AbortController()

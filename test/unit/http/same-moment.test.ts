@@ -1,3 +1,4 @@
+import { memoryStore } from 'hither/memory'
 import { nearTier } from 'hither/near'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get } from './support.ts'
@@ -72,3 +73,16 @@ describe.each([['the store alone', {}] as const, ['a near tier', undefined] as c
     expect((await get(cache, origin, { url })).story).toContain('hit;')
   })
 })
+
+it.each(purges)(
+  'what is fetched in the moment of a purge by another process, and after it, is stored: %j',
+  async (selection) => {
+    const store = memoryStore()
+    const [cache, other] = [cacheOf({ store }), cacheOf({ store })]
+    const origin = createOrigin(fields)
+    await get(cache, origin, { url })
+    await other.purge(selection)
+    expect((await get(cache, origin, { url })).story).toContain('fwd=uri-miss')
+    expect((await get(cache, origin, { url })).story).toContain('hit;')
+  },
+)
