@@ -4,14 +4,3 @@ const encoder = new TextEncoder()
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text)
 }
-
-/** The same bytes in one piece. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}

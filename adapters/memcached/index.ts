@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { concat } from '../../src/protocol/bytes.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { now } from '../../src/runtime/clock.ts'
@@ -7,7 +8,7 @@ import { soon } from '../../src/runtime/per-tick.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
-import { bytesOf, joined } from './bytes.ts'
+import { bytesOf } from './bytes.ts'
 import { type Client, createClient, isHashedName } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
@@ -82,7 +83,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       const nowMs = now()
       const { hashedKey } = place
       const body = hashedKey
-        ? joined([bytesOf(frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey)), value])
+        ? concat([bytesOf(frame(ttlMs === undefined ? 0 : nowMs + ttlMs, hashedKey)), value])
         : value
       const stored = { ttl: wireTtl(ttlMs, nowMs), flags: hashedKey ? FRAMED : 0, only: undefined }
       const flags = setFlags(body.length, stored)

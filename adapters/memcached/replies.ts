@@ -1,6 +1,6 @@
 import { decodeText } from '#socket'
 import { HitherError } from '../../src/errors.ts'
-import { joined } from './bytes.ts'
+import { concat } from '../../src/protocol/bytes.ts'
 import { OPAQUE_DIGITS } from './encoder.ts'
 import type { WireKey } from './wire.ts'
 
@@ -65,7 +65,7 @@ export function createReplyReader(maxBytes: number, on: ReplyEvents): (chunk: Ui
     pending.push(chunk)
     pendingBytes += chunk.length
     if (buffer.length + pendingBytes < wanted) return
-    buffer = buffer.length === 0 && pending.length === 1 ? chunk : joined([buffer, ...pending])
+    buffer = buffer.length === 0 && pending.length === 1 ? chunk : concat([buffer, ...pending])
     pending = []
     pendingBytes = wanted = 0
     reply.bytes = buffer

@@ -1,9 +1,9 @@
 import { decodeText, openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
+import { concat } from '../../src/protocol/bytes.ts'
 import { setDeadline } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/call.ts'
 import { loginOf } from './address.ts'
-import { joined } from './bytes.ts'
 import type { Settings } from './connection.ts'
 
 const LINE = /^key=(\S+) /
@@ -60,7 +60,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
       onData(bytes) {
         cancel()
         cancel = setDeadline(() => end(unavailable()), linkTimeoutMs)
-        rest = eachLine(joined([rest, bytes]), onLine)
+        rest = eachLine(concat([rest, bytes]), onLine)
         if (isOver) cancel()
         wake()
       },

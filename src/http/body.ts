@@ -1,3 +1,4 @@
+import { concat } from '../protocol/bytes.ts'
 import { randomId } from '../runtime/random.ts'
 import type { Chunks } from './chunks.ts'
 import { inlineBody, type StoredBody } from './entry.ts'
@@ -34,12 +35,7 @@ function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Keeping) {
   let count = 0
   let writing: Promise<unknown> = Promise.resolve()
   const join = (): Uint8Array<ArrayBuffer> => {
-    const bytes = new Uint8Array(pendingBytes)
-    let at = 0
-    for (const part of pending) {
-      bytes.set(part, at)
-      at += part.length
-    }
+    const bytes = concat(pending)
     pending = []
     pendingBytes = 0
     return bytes

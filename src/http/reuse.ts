@@ -52,7 +52,7 @@ export function judgeUse(stored: Aged & Terms, asked: Directives, nowMs: number)
 export const DISCONNECTED_MS = 86_400_000
 
 /**
- * Whether a stored response may stand in when its origin cannot be reached (`'none'`) or answers with an error. `asked`: a client
+ * Whether a stored response may stand in when its origin cannot be reached (`'none'`) or fails with a status. `asked`: a client
  * may allow it too, for longer than the origin does.
  */
 export function mayReplaceError(

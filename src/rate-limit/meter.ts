@@ -109,7 +109,7 @@ end
 local function text_of(limit) return whole(limit[1]) .. ' ' .. whole(limit[2]) .. ' ' .. whole(limit[3]) .. ' ;' end`
 
 /**
- * `read` puts the numbers of a limit into it, and answers where the next one begins, or nothing where they are of another
+ * `read` puts the numbers of a limit into it, and returns where the next one begins, or nothing where they are of another
  * form. `is_read`: the text is that of these limits.
  */
 export const READ_TEXT = `

@@ -6,7 +6,7 @@ import { openStore } from './support/store.ts'
 import { type SharedWay, sharedWays } from './support/ways.ts'
 
 // Four caches, each on connections of its own, asked for the same URLs at once: of each URL one asks the origin, also where its
-// answer is stored between the look of another and that one's question.
+// response is stored between the look of another and that one's question.
 
 /** A multiple of 64: the four ask for each 64 in orders of their own. */
 const URLS = rounds({ quick: 64, soak: 2560 })
@@ -37,7 +37,7 @@ for (const name of ['TCP', 'Cluster', 'Cluster, own TCP', 'REST', 'Memcached', '
       const headers = { 'cache-control': 's-maxage=600', 'cache-tag': 'a, b' }
       return new Response(`of ${request.url}`, { headers })
     }
-    /** How many answers were wrong. */
+    /** Resolves to how many bodies were wrong. */
     const sweep = async (cache: HttpCache, order: number): Promise<number> => {
       let [asked, wrong] = [0, 0]
       const lane = async (): Promise<void> => {

@@ -64,7 +64,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     desk.close()
     desk.closeAllConnections()
-    // Who asked has been told of a failure.
+    // A failure has rejected the caller's promise.
     await Promise.allSettled([packing])
     if (home) await rm(home, { recursive: true, force: true })
   }

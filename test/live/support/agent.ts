@@ -29,7 +29,7 @@ export interface Stampede {
   readonly wallMs: number
 }
 
-/** What came of many keys: how often a loader ran, and how many answers were not what it gives. */
+/** What came of many keys: how often a loader ran, and how many values were not what it returns. */
 export interface Swept {
   readonly runs: number
   readonly wrong: number

@@ -175,23 +175,23 @@ describe('requests for the same at once', () => {
     })
     return new Response(body, { headers: fresh })
   }
-  it.skipIf(REQUEST_SCOPED)(
-    'have a body that its first client reads no further, where work outlives a request',
-    async () => {
-      const cache = cacheOf()
-      const origin = createOrigin()
-      const piece = 'x'.repeat(40_000)
-      origin.answers((_, count) => inPieces(piece, 5, `${count}`))
-      const first = await cache(new Request(URL_A), origin)
-      const others = [get(cache, origin), get(cache, origin)]
-      await tick()
-      const reader = (first.body as ReadableStream<Uint8Array>).getReader()
-      await reader.read()
-      await reader.cancel()
-      for (const { body } of await Promise.all(others)) expect(body).toBe(`${piece.repeat(5)}1`)
-      expect(origin.asked.length).toBe(1)
-    },
-  )
+  it('have a body that its first client reads no further, where work outlives a request', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin()
+    const piece = 'x'.repeat(40_000)
+    origin.answers((_, count) => inPieces(piece, 5, `${count}`))
+    const first = await cache(new Request(URL_A), origin)
+    const others = [get(cache, origin), get(cache, origin)]
+    await tick()
+    const reader = (first.body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await reader.cancel()
+    const bodies = (await Promise.all(others)).map(({ body }) => body)
+    // Elsewhere it is lost with its client, and one of the others fetches it.
+    const count = REQUEST_SCOPED ? '2' : '1'
+    expect(bodies).toEqual([piece.repeat(5) + count, piece.repeat(5) + count])
+    expect(origin.asked.length).toBe(Number(count))
+  })
   it('do not hang when the first client does not read what is too large to be read ahead', async () => {
     const cache = cacheOf({ collapseTimeout: '50ms' })
     const origin = createOrigin()
