@@ -12,25 +12,28 @@ export interface Control {
 
 /** The largest delta-seconds: more counts as this. */
 const MOST_SECONDS = 2 ** 31
-const [EQUALS, COMMA] = [0x3d, 0x2c]
+const [EQUALS, COMMA, QUOTE] = [0x3d, 0x2c, 0x22]
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
+/** Most directives of a field that are read. No origin means more, and reading them would cost more than the answer. */
+const MOST_DIRECTIVES = 1024
 /** Directives that only ever forbid something. */
 const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy-revalidate)(?![\w-])/gi
 
 /**
  * The list of a Cache-Control field, in one pass. Nothing inside a quoted string is a directive. A directive that is
  * malformed keeps its name with the argument as it is, so that it does not count as absent. Where one is, all that the text may
- * have been meant to forbid is forbidden: `private; max-age=60` is private.
+ * have been meant to forbid is forbidden: `private; max-age=60` is private. What has more than 1024 members is not stored.
  */
 export function parseDirectives(text: string | null): Directives {
   const directives = new Map<string, string | true>()
   if (!text) return directives
   let at = 0
   let isMalformed = false
-  while (at < text.length) {
+  for (let count = 1; at < text.length; count++) {
+    if (count > MOST_DIRECTIVES) return directives.set('no-store', true)
     const start = at
     for (let code = 0; at < text.length; at++) {
       code = text.charCodeAt(at)
@@ -38,13 +41,12 @@ export function parseDirectives(text: string | null): Directives {
     }
     const name = trimmed(text, start, at).toLowerCase()
     let value: string | true = true
-    if (text[at] === '=') {
-      at++
-      const from = at
-      if (text[at] === '"') [value, at] = quoted(text, at)
+    if (text.charCodeAt(at) === EQUALS) {
+      const from = ++at
+      if (text.charCodeAt(at) === QUOTE) [value, at] = quoted(text, at)
       // What stands between the argument and the comma makes it invalid.
       const rest = at
-      while (at < text.length && text[at] !== ',') at++
+      while (at < text.length && text.charCodeAt(at) !== COMMA) at++
       if (value === true) {
         value = text.slice(from, at).trimEnd()
         isMalformed ||= !TOKEN.test(value)

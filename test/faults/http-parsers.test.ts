@@ -11,10 +11,16 @@ import { isNewer, selectorsOf } from '../../src/http/vary.ts'
 
 /** Longest for one field of 64 KB. */
 const MOST_MS = 5
-/** What this thread has computed, in milliseconds: other programs do not count. `performance.now()` where it is not told. */
+/** What this thread has computed, in milliseconds, in steps of up to 4; the time where that is not told. */
 const computedMs = (): number => {
   const usage = (process as { threadCpuUsage?: () => { user: number } }).threadCpuUsage?.()
   return usage ? usage.user / 1000 : performance.now()
+}
+/** How long `task` computes, in milliseconds, at the most: other programs hardly count. */
+const timeMs = (task: () => unknown): number => {
+  const [start, startMs] = [performance.now(), computedMs()]
+  task()
+  return Math.min(performance.now() - start, computedMs() - startMs)
 }
 const LENGTH = 65_536
 const pieces = [
@@ -126,9 +132,10 @@ describe('a field of 64 KB of anything', () => {
       // The best of five: memory is collected now and then.
       let bestMs = Number.POSITIVE_INFINITY
       for (let i = 0; i < 5 && bestMs >= MOST_MS; i++) {
-        const startMs = computedMs()
-        parse(text)
-        bestMs = Math.min(bestMs, computedMs() - startMs)
+        bestMs = Math.min(
+          bestMs,
+          timeMs(() => parse(text)),
+        )
       }
       if (bestMs >= MOST_MS) slow.push([text.slice(0, 20), bestMs])
     }

@@ -159,7 +159,12 @@ export const mutants: readonly Mutant[] = [
   ),
   dates('a day is one that its month has', '&& new Date(ms).getUTCDate() === day', ''),
   dates('long text is no date', '|| text.length > LONGEST', '|| text.length > 28'),
-  directives('nothing in quotes is a directive', `if (text[at] === '"') [value, at] = quoted(text, at)`, ''),
+  directives(
+    'nothing in quotes is a directive',
+    `if (text.charCodeAt(at) === QUOTE) [value, at] = quoted(text, at)`,
+    '',
+  ),
+  directives('a list has an end', "if (count > MOST_DIRECTIVES) return directives.set('no-store', true)", ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
   directives('what malformed text may forbid is forbidden', 'if (isMalformed) for', 'if (false) for'),

@@ -62,6 +62,10 @@ describe('Cache-Control', () => {
       expect([named, isUnqualified(parseDirectives(`private${named}`), 'private')]).toEqual([named, true])
     expect(isUnqualified(parseDirectives('public'), 'private')).toBe(false)
   })
+  it('forbid storing where they are more than any parser has to take', () => {
+    expect(parseDirectives('max-age=9,'.repeat(1024)).has('no-store')).toBe(false)
+    expect(parseDirectives('max-age=9,'.repeat(1025)).has('no-store')).toBe(true)
+  })
 })
 
 describe('delta-seconds', () => {
