@@ -1,7 +1,7 @@
 /**
  * Runs the example Worker on this machine: what `hither dev` runs, or a gateway before REDIS_URL where that is set, and
  * wrangler dev with its url and token as variables, and a secret for sessions.
- * PORT says where; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
+ * PORT says where, 0 for any that is free; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,7 +10,6 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { startDevGateway } from './dev-gateway.ts'
-import { freePort } from './servers.ts'
 
 const stops: (() => Promise<unknown>)[] = []
 let stopping = false
@@ -31,12 +30,12 @@ function isFree(port: number): Promise<boolean> {
 }
 
 async function main(): Promise<void> {
-  const port = process.env.PORT || ((await isFree(8787)) ? 8787 : await freePort())
+  const port = process.env.PORT || ((await isFree(8787)) ? 8787 : 0)
   const gateway = await startDevGateway()
   stops.push(() => gateway.stop())
 
   const wrangler = join(createRequire(import.meta.url).resolve('wrangler/package.json'), '../bin/wrangler.js')
-  const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
+  const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', '0']
   const secret = process.env.SESSION_SECRET || randomBytes(32).toString('base64')
   const vars = [
     `UPSTASH_REDIS_REST_URL:${gateway.url}`,

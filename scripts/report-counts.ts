@@ -21,6 +21,6 @@ for (const { name, status, assertionResults } of report.testResults) {
   const file = name.slice(name.lastIndexOf('/test/') + 1)
   const bad = assertionResults.filter((test) => test.status === 'failed')
   for (const { fullName, failureMessages } of bad)
-    console.log(`${file}: ${fullName}: ${failureMessages[0]?.split('\n', 1)[0]?.slice(0, 200)}`)
+    console.log(`${file}: ${fullName}: ${failureMessages[0]?.split('\n', 1)[0]?.slice(0, 500)}`)
   if (status === 'failed' && bad.length === 0) console.log(`${file}: the file itself`)
 }

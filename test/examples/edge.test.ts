@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { ask, freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { ask, type Server, startServer } from '../../scripts/servers.ts'
 import { expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
@@ -14,7 +14,7 @@ let url: string
 beforeAll(async () => {
   work = await openWorkspace()
   redis = await startServer('redis8')
-  dev = start(work.folder, ['npm', 'run', 'dev:edge'], { REDIS_URL: redis.url, PORT: `${await freePort()}` })
+  dev = start(work.folder, ['npm', 'run', 'dev:edge'], { REDIS_URL: redis.url, PORT: '0' })
   url = (await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? ''
 })
 afterAll(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { ask, freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { ask, type Server, startServer } from '../../scripts/servers.ts'
 import { expectNames, expectOneRecomputes, expectSearches, expectSignIn } from './features.ts'
 import { killAll, openWorkspace, type Running, start, type Workspace } from './workspace.ts'
 
@@ -53,7 +53,7 @@ describe('npm run dev:worker', () => {
 
   beforeAll(async () => {
     redis = await startServer('redis8')
-    const env = { REDIS_URL: redis.url, PORT: `${await freePort()}` }
+    const env = { REDIS_URL: redis.url, PORT: '0' }
     dev = start(work.folder, ['npm', 'run', 'dev:worker'], env)
     url = (await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? ''
   })
@@ -102,7 +102,7 @@ describe('npm run dev:worker', () => {
 
 describe('npm run dev:worker without a Redis', () => {
   it('runs on the development server, scripts included', async () => {
-    const env = { REDIS_URL: '', PORT: `${await freePort()}` }
+    const env = { REDIS_URL: '', PORT: '0' }
     // Built above.
     const dev = start(work.folder, ['npm', 'run', '--ignore-scripts', 'dev:worker'], env)
     const [, url = ''] = await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/)
@@ -123,8 +123,7 @@ describe('npm run dev:worker without a Redis', () => {
 
 describe('without its credentials', () => {
   it('the Worker serves the page and says what is missing', async () => {
-    const port = await freePort()
-    const options = ['--local', '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
+    const options = ['--local', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0']
     const env = { CI: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
     const offline = { ...env, CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
     const dev = start(work.folder, ['node', 'node_modules/wrangler/bin/wrangler.js', 'dev', ...options], offline)

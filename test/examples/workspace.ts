@@ -58,6 +58,9 @@ export function killAll(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
+/** The last of what was printed, on one line: a report may show no more than that. */
+const lastLines = (text: string): string => JSON.stringify(text.trim().slice(-300))
+
 /** Starts a program in `folder`, with nothing of this process's environment that chooses a store or a port. */
 export function start(folder: string, command: readonly string[], env: Record<string, string> = {}): Running {
   const kept = Object.entries(process.env).filter(
@@ -95,7 +98,7 @@ export function start(folder: string, command: readonly string[], env: Record<st
         look = () => {
           const match = pattern.exec(text)
           if (match) resolve(match)
-          else if (over) reject(new Error(`it ended before it printed ${pattern}:\n${text}`))
+          else if (over) reject(new Error(`it ended before it printed ${pattern}, with ${lastLines(text)}\n${text}`))
         }
         look()
       }),
