@@ -15,6 +15,8 @@ const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.
 const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  response('a response without a body is sent again without one', " && !(base64 && body === '')", ''),
+  response('a body that is empty is one', "  if (!response.body) return stored('', 1)\n", ''),
   session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
   session(
