@@ -19,6 +19,7 @@ const embedded = of('src/embedded/index.ts', UNIT)
 const config = of('src/embedded/config.ts', UNIT)
 const idempotency = of('adapters/hono/idempotency.ts', UNIT)
 const session = of('adapters/hono/session.ts', UNIT)
+const broken = of('src/testing/broken-store.ts', ['testing/testing.test.ts'])
 const SIGNALS = ['senseless-signal.test.ts']
 const tick = of('src/store/tick.ts', SIGNALS)
 const limited = of('src/store/limited-call.ts', SIGNALS)
@@ -28,6 +29,8 @@ const memcached = of('adapters/memcached/index.ts', SIGNALS)
 const nats = of('adapters/nats/index.ts', SIGNALS)
 
 export const mutants: readonly Mutant[] = [
+  broken('a store that hangs ends its calls', 'limits?.deadline ?? now() + timeoutMs', 'limits?.deadline ?? NEVER'),
+  broken('how long it hangs is a time', "  checkWhole(timeoutMs, 'timeoutMs', 1)\n", ''),
   tick('a signal of a call over commands is one', '        checkSignal(signal)\n', ''),
   limited('a signal of a call over text is one', '      checkSignal(call?.signal)\n', ''),
   overEngine('a signal of a call over the engine is one', '    checkSignal(call?.signal)\n', ''),
