@@ -4,6 +4,7 @@ import { checkNames, checkSignal, checkWhole, ownOf } from '../../src/protocol/a
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
+import { passed } from '../../src/runtime/deadline.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 
@@ -103,9 +104,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   const enter = (call: Call | undefined): void => {
     checkSignal(call?.signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
-    if (call?.deadline !== undefined && !(call.deadline > wallClock())) {
-      throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
-    }
+    if (call?.deadline !== undefined && !(call.deadline > wallClock())) throw passed()
   }
   const text = (slot: Slot | undefined): string | undefined =>
     slot && (typeof slot.value === 'string' ? slot.value : new TextDecoder().decode(slot.value))

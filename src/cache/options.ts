@@ -1,4 +1,4 @@
-import { invalid, ownOf } from '../protocol/arguments.ts'
+import { checkSignal, invalid, ownOf } from '../protocol/arguments.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { checkLimit, type Limit, NO_LIMIT } from '../runtime/deadline.ts'
 import type {
@@ -97,8 +97,8 @@ export function limitOf(
   const limits = options && (options.signal !== undefined || options.deadline !== undefined)
   if (!limits && !request.signal && request.deadline === undefined) return NO_LIMIT
   const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
-  for (const signal of signals)
-    if (typeof signal?.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
+  // A feature takes null for none; a cache refuses it.
+  for (const signal of signals) checkSignal(signal ?? ({} as AbortSignal))
   const deadline = Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER)
   if (Number.isNaN(deadline)) throw invalid('deadline is an instant in epoch milliseconds, such as Date.now() + 1000')
   const limit = { signals, deadline }

@@ -17,7 +17,7 @@ export function checkLimit({ signals, deadline }: Limit): void {
   if (!(deadline > now())) throw passed()
 }
 
-function passed(): HitherError {
+export function passed(): HitherError {
   return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 

@@ -132,10 +132,7 @@ export function createTick(
           attempts: 0,
         }
         if (closed || !(deadline > at)) throw ended(pending, closed ? 'CLOSED' : 'TIMEOUT')
-        if (signal) {
-          const abort = (): void => settle(pending, 'reject', signal.reason)
-          pending.end = onAbort(signal, abort)
-        }
+        if (signal) pending.end = onAbort(signal, () => settle(pending, 'reject', signal.reason))
         if (filling) filling.calls.push(pending)
         else {
           filling = { calls: [pending], sinceMs: at, before: ring.before, after: ring }
