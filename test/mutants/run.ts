@@ -75,6 +75,7 @@ const COPIED = [
     'upstash',
     'memcached',
     'nats',
+    'ioredis',
     'tcp',
     'cloudflare/kv-store.ts',
     'vercel/runtime-cache-store.ts',
