@@ -3,9 +3,9 @@ import type { Peer } from '../../adapters/ioredis/client.ts'
 import { createRouting } from '../../adapters/ioredis/routing.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
-/** A Cluster client whose table of nodes is being read already, as one that has just lost a connection: it tells of no node for now. */
+/** A Cluster client whose table is being read already, as one that has just lost a connection: for now it tells of one node only. */
 function clientWithout(address: string): Peer {
-  const nodes: Peer[] = []
+  const nodes = [{ status: 'ready', options: { host: '10.0.0.1', port: 7001 } } as unknown as Peer]
   const client = {
     options: {},
     slots: [],
