@@ -76,6 +76,8 @@ const COPIED = [
     'memcached',
     'nats',
     'tcp',
+    'ioredis',
+    'node-redis',
     'cloudflare/kv-store.ts',
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',
