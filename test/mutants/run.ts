@@ -75,6 +75,7 @@ const COPIED = [
     'upstash',
     'memcached',
     'nats',
+    'ioredis',
     'tcp',
     'ioredis',
     'node-redis',
