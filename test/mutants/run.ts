@@ -77,6 +77,8 @@ const COPIED = [
     'nats',
     'ioredis',
     'tcp',
+    'ioredis',
+    'node-redis',
     'cloudflare/kv-store.ts',
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',
