@@ -268,6 +268,11 @@ export const mutants: readonly Mutant[] = [
     'error })',
     CACHE,
   ),
+  of('src/http/answer.ts', CACHE)(
+    'what is stored without Content-Type has none',
+    "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
+    'body',
+  ),
   of('src/http/fetch.ts', CACHE)('an answer that nobody may give says so', '  tellStatus(headers, name, story)', ''),
   of('src/http/look.ts', CACHE)(
     'what is stored under a query of its own has variants',

@@ -48,6 +48,19 @@ describe.each([
     expect([hit.status, hit.headers.getSetCookie(), hit.headers.get('x-own')]).toEqual([203, ['a=1', 'b=2, c'], 'z'])
     expect(origin.asked.length).toBe(1)
   })
+  it('adds no Content-Type to a response that has none: whole, a part, of any length', async () => {
+    for (const body of ['', 'text', 'x'.repeat(40_000)])
+      for (const near of [undefined, nearTier()]) {
+        const [cache, origin] = [cacheOf(near && { near }), createOrigin()]
+        const bytes = new TextEncoder().encode(body)
+        origin.answers(() => new Response(bytes, { headers: { 'cache-control': 'max-age=60' } }))
+        for (const headers of [{}, {}, {}, { range: 'bytes=0-' }, { range: 'bytes=1-2' }]) {
+          const seen = await get(cache, origin, { headers })
+          expect([body.length, headers, seen.headers.get('content-type')]).toEqual([body.length, headers, null])
+        }
+        expect(origin.asked.length).toBe(1)
+      }
+  })
   it('invalidates a URL by an unsafe method that succeeds, and by no other', async () => {
     const [cache, origin] = [make(), createOrigin()]
     await get(cache, origin)
