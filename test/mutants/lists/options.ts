@@ -15,6 +15,11 @@ const sorted = of('src/structures/sorted-set.ts', UNIT)
 const stream = of('src/structures/stream.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
 const http = of('src/http/create-http-cache.ts', UNIT)
+const purge = of('src/http/purge-handler.ts', UNIT)
+const load = of('src/cache/load/settings.ts', UNIT)
+const mini = of('src/cache/mini.ts', UNIT)
+const limiter = of('src/rate-limit/create-rate-limiter.ts', UNIT)
+const limits = of('adapters/hono/rate-limit.ts', UNIT)
 const embedded = of('src/embedded/index.ts', UNIT)
 const config = of('src/embedded/config.ts', UNIT)
 const idempotency = of('adapters/hono/idempotency.ts', UNIT)
@@ -37,6 +42,29 @@ export const mutants: readonly Mutant[] = [
   memory('a signal of a call in memory is one', '    checkSignal(call?.signal)\n', ''),
   memcached('a signal of a call over memcached is one', '    checkSignal(signal)\n', ''),
   nats('a signal of a call over NATS is one', '    checkSignal(signal)\n', ''),
+  http('the name in Cache-Status is text', "typeof cacheStatus === 'string' && ", ''),
+  http('a flag of an HTTP cache is no text', "checkFlag(staleDespiteSMaxage, 'staleDespiteSMaxage')", ''),
+  http('lifetimes of errors are in an object', "checkNames('negative', negative, Object.keys(negative ?? {}))", ''),
+  http('a layer names its field by text', "typeof (layer.tagField ?? '') === 'string' && ", ''),
+  http('the field of a layer has a name', " && layer.tagField !== ''", ''),
+  purge('what is purged can be', "if (typeof cache?.purge !== 'function')", 'if (!cache && !options)'),
+  load(
+    'a flag of a load is no text',
+    "if (![bypass, forceFresh, finish].every((flag) => typeof flag === 'boolean'))",
+    'if (!own)',
+  ),
+  mini('tags of a small cache are a part', "if (typeof tags?.check !== 'function')", 'if (!options)'),
+  limiter('the namespace of a limiter is text', "if (typeof namespace !== 'string')", 'if (!store)'),
+  limiter('a listener of a limiter is a function', "checkFunction(onEvent, 'onEvent')", ''),
+  limiter('the signal of a decision is one', '    checkSignal(signal)\n', ''),
+  limits(
+    'an option of rateLimit() that is a function is one',
+    "rest[name] !== undefined && typeof rest[name] !== 'function'",
+    'false',
+  ),
+  limits('so is that of one of several limits', 'of [options, ...given] as', 'of [options] as'),
+  limits('a cost is a number', 'if (!isCost) throw', 'if (!cost && !isCost) throw'),
+  limits('a name of a limit is text', "typeof name !== 'string' || ", ''),
   argument('a function is one', "if (typeof (given ?? invalid) !== 'function')", 'if (!name)'),
   argument('a codec has its methods', 'if (!isForm ||', 'if (!codec ||'),
   argument('a codec has a mark', ' || !/^[A-Z]$/.test(`${' + 'codec.mark}`)', ''),
