@@ -3,6 +3,7 @@ import { checkCodec, checkFlag, checkNames, checkSchema, invalid } from '../prot
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
+import { checkStore } from './check-store.ts'
 import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
 import { createFields } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
@@ -33,7 +34,8 @@ const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
  * Sessions over any store with operations. Ids are random, stored only as SHA-256, and never adopted from a client. Throws
- * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations) at once.
+ * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store
+ * without operations, or whose reads may be behind) at once.
  */
 export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
   checkNames('createSessions', options ?? null, Object.keys(KNOWN))
@@ -47,9 +49,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     insecure = false,
   } = options
   checkNames('cookie', cookie, Object.keys(KNOWN_OF_COOKIE))
-  if (typeof store?.run !== 'function') {
-    throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
-  }
+  checkStore(store)
   const { name = 'session', sameSite = 'Lax' } = cookie
   if (typeof name !== 'string' || !COOKIE_NAME.test(name))
     throw invalid('the name of a cookie is a token without a prefix, such as session')

@@ -5,6 +5,7 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import type { Operation } from '../protocol/operation.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
+import { checkStore } from './check-store.ts'
 import { digestOf } from './cookie.ts'
 import { takeSession } from './operations.ts'
 
@@ -37,13 +38,11 @@ export interface HashedEntries {
   count(id: string, ttl: Duration, call?: Call): Promise<number>
 }
 
-/** Throws `UNSUPPORTED` for a store without operations, `INVALID_KEY`, `INVALID_ARGUMENT` or `INVALID_DURATION` for options that make no sense. */
+/** Throws `UNSUPPORTED` for a store without operations or whose reads may be behind, `INVALID_KEY`, `INVALID_ARGUMENT` or `INVALID_DURATION` for options that make no sense. */
 export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
   checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec', 'ttl'])
   const { store, namespace = 'hither', codec, ttl: life } = options
-  if (typeof store?.run !== 'function') {
-    throw new HitherError('UNSUPPORTED', 'sessions need a store with operations, such as memoryStore()')
-  }
+  checkStore(store)
   checkCodec(codec)
   const toLife = (ttl: Duration | undefined): number | undefined => (ttl === undefined ? undefined : toMs(ttl, 'ttl'))
   const lifeMs = toLife(life)

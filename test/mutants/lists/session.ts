@@ -2,6 +2,7 @@ import { type Mutant, of } from '../mutants.ts'
 
 const UNIT = ['session/hostile.test.ts', 'session/session.test.ts']
 const cookie = of('src/session/cookie.ts', UNIT)
+const stores = of('src/session/check-store.ts', UNIT)
 const create = of('src/session/create-sessions.ts', UNIT)
 const entries = of('src/session/hashed-entries.ts', UNIT)
 const fields = of('src/session/fields.ts', UNIT)
@@ -28,7 +29,10 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   entries('text that is no count counts as none', '/^[1-9]\\d{0,14}$/.test(current) ?', 'current ?'),
-  entries('entries need a store with operations', "if (typeof store?.run !== 'function')", 'if (!store)'),
+  stores('sessions need a store with operations', "if (typeof store?.run !== 'function')", 'if (!store)'),
+  stores('and one whose reads see every write', "if (store.traits?.consistency === 'eventual')", 'if (false)'),
+  create('a store of sessions is one', '  checkStore(store)\n', ''),
+  entries('a store of entries is one', '  checkStore(store)\n', ''),
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),
   create('a url that is a path names no host', 'url && URL.canParse(url)', 'url'),

@@ -1,6 +1,6 @@
 import type { AtomicStore } from 'hither'
 import { memoryStore } from 'hither/memory'
-import { createSessions, type SessionsOptions } from 'hither/session'
+import { createSessions, hashedEntries, type SessionsOptions } from 'hither/session'
 import { manualClock } from 'hither/testing'
 import { describe, expect, it, vi } from 'vitest'
 
@@ -23,6 +23,17 @@ describe('createSessions', () => {
     expect(bad({ cookie: { name: 'a b' } })).toThrow(code('INVALID_ARGUMENT'))
     expect(bad({ cookie: { sameSite: 'None' as never } })).toThrow(code('INVALID_ARGUMENT'))
     expect(bad({ ttl: '1m' } as never)).toThrow('createSessions has no option ttl')
+  })
+  it('refuses a store whose reads may be behind: a session that has ended would be opened there', () => {
+    const store = memoryStore()
+    const behind = { ...store, traits: { ...store.traits, consistency: 'eventual' as const } }
+    for (const store of [behind, {} as never]) {
+      expect(() => createSessions({ store, secrets })).toThrow(code('UNSUPPORTED'))
+      expect(() => hashedEntries({ store })).toThrow(code('UNSUPPORTED'))
+    }
+    // Upstash's own replicas: a store sees its own writes.
+    const own = { ...store, traits: { ...store.traits, consistency: 'session' as const } }
+    expect(createSessions({ store: own, secrets })).toBeDefined()
   })
   it('sends a cookie without Secure on this machine alone', async () => {
     const sessions = createSessions({ store: memoryStore(), secrets, insecure: true })

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
 // Over servers that a test plays: each does one thing that a real one does seldom.
@@ -234,6 +235,12 @@ describe('an option of tcpStore', () => {
   it('takes a NAT map of a Cluster', () => {
     tcpStore({ url: urls, natMap: { 'a:1': { host: 'b', port: 65_535 } } })
   })
+})
+
+it('reads of replicas are no place for sessions', () => {
+  const store = tcpStore({ url: ['redis://127.0.0.1:1'], reads: 'replica' })
+  closing.push(() => store.close())
+  expect(() => createSessions({ store, secrets: [new Uint8Array(32)] })).toThrow(code('UNSUPPORTED'))
 })
 
 describe('reads of one tick', () => {
