@@ -109,9 +109,12 @@ function isSame(a: string, b: string): boolean {
   return difference === 0
 }
 
-/** SHA-256 as 43 characters of base64url: what is stored in place of an id. */
+/**
+ * SHA-256 as 43 characters of base64url: what is stored in place of an id. Text with lone surrogates, which UTF-8 does not tell
+ * apart, has a digest of its own.
+ */
 export function digestOf(text: string): string {
-  return sha256(text)
+  return sha256(text.isWellFormed() ? text : JSON.stringify(text))
 }
 
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */

@@ -11,6 +11,7 @@ const session = of('src/session/session.ts', UNIT)
 const save = of('src/session/save.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  cookie('lone surrogates have a digest of their own', 'text.isWellFormed() ? text : JSON.stringify(text)', 'text'),
   cookie('a cookie is signed', 'if (id && hashes.some(', 'if (id || hashes.some('),
   cookie('every character of a signature counts', 'i < a.length; i++', 'i < a.length - 1; i++'),
   cookie('a namespace’s cookies are its own', 'ession $' + '{namespace} $', 'ession $'),
