@@ -52,6 +52,20 @@ s.delete('name')
 // @ts-expect-error a field may be absent
 typed<string[]>()(s.get('cart'))
 
+// A schema types them
+declare const schema: {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => { readonly value: { at: Date } } | { readonly issues: readonly { message: string }[] }
+    readonly types?: { readonly input: { at: string }; readonly output: { at: Date } }
+  }
+}
+const dated = await createSessions({ store, secrets, schema }).open(new Request('https://shop.example/'))
+typed<Date | undefined>()(dated.get('at'))
+// @ts-expect-error a field that the schema does not have
+dated.get('user')
+
 // The libraries that keep their sessions here
 hashedEntries({ store, ttl: '1d' })
 // @ts-expect-error a store without operations
