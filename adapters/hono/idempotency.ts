@@ -1,4 +1,4 @@
-import { HitherError } from 'hither'
+import { HitherError, isHitherError } from 'hither'
 import type { Attempt, Idempotency } from 'hither/idempotency'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { fromStored, keptBody, toStored } from './stored-response.ts'
@@ -81,7 +81,20 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     })
     c.res = undefined
     c.res = response
-    await settle(attempt.complete(toStored(response, body)))
+    await settle(keep(attempt, response, body))
+  }
+}
+
+type First = Extract<Attempt, { outcome: 'first' }>
+
+/** Stores a response; where it is larger than the store takes, that it was one, and rejects. */
+async function keep(attempt: First, response: Response, body: Uint8Array | undefined): Promise<void> {
+  try {
+    await attempt.complete(toStored(response, body))
+  } catch (error) {
+    // Otherwise its duplicates would be told that it is at work still.
+    if (isHitherError(error) && error.code === 'VALUE_TOO_LARGE') await attempt.complete(toStored(response, undefined))
+    throw error
   }
 }
 

@@ -15,6 +15,7 @@ const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.
 const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  middleware('a response too large for the store was one', "error.code === 'VALUE_TOO_LARGE'", 'false'),
   idempotency(
     'a wait does not follow the wall clock',
     'import { elapsedMs, sleep }',

@@ -352,6 +352,19 @@ describe('the middleware idempotency', () => {
     expect((await send()).status).toBe(409)
     expect(runs.count).toBe(2)
   })
+  it('says that a response was too large for the store: the request was carried out', async () => {
+    const told: unknown[] = []
+    const options = { maxBytes: 10_000, onError: (error: unknown) => void told.push((error as HitherError).code) }
+    const { runs, send } = appWith(options, memoryStore({ maxValueBytes: 1000 }))
+    const first = await send('/size/2000')
+    expect([first.status, (await first.text()).length]).toEqual([200, 2000])
+    const second = await send('/size/2000')
+    expect([second.status, await second.json()]).toEqual([
+      409,
+      expect.objectContaining({ title: expect.stringMatching(/carried out/) }),
+    ])
+    expect([runs.count, told]).toEqual([1, ['VALUE_TOO_LARGE']])
+  })
   it('takes no option that makes no sense', () => {
     const good = { idempotency: createIdempotency({ store: memoryStore() }), scope: () => 'x' }
     for (const bad of [
