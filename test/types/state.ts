@@ -57,7 +57,9 @@ declare const schema: {
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string
-    readonly validate: (value: unknown) => { readonly value: { at: Date } } | { readonly issues: readonly { message: string }[] }
+    readonly validate: (
+      value: unknown,
+    ) => { readonly value: { at: Date } } | { readonly issues: readonly { message: string }[] }
     readonly types?: { readonly input: { at: string }; readonly output: { at: Date } }
   }
 }
