@@ -54,6 +54,7 @@ const onlyNode = [
   'test/unit/nats/**',
   'test/unit/support/**',
   'test/unit/codec/codec.test.ts',
+  'test/unit/session/libraries.test.ts',
   'test/unit/protocol/kind.test.ts',
   'test/unit/near/weight.test.ts',
   'test/unit/cache/bounds.test.ts',

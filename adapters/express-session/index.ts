@@ -25,10 +25,7 @@ export function sessionStore(options: SessionStoreOptions): session.Store {
 
   class HitherSessionStore extends session.Store {
     override get(id: string, done: Done<session.SessionData | null>): void {
-      settle(async () => {
-        const text = await entries.get(id)
-        return text === undefined ? null : (JSON.parse(text) as session.SessionData)
-      }, done)
+      settle(async () => sessionOf(await entries.get(id)), done)
     }
     override set(id: string, data: session.SessionData, done?: Done<void>): void {
       settle(async () => {
@@ -49,6 +46,16 @@ export function sessionStore(options: SessionStoreOptions): session.Store {
     }
   }
   return new HitherSessionStore()
+}
+
+/** Null for what is no session, such as text of another codec: express-session would answer each of its requests with an error. */
+function sessionOf(text = ''): session.SessionData | null {
+  try {
+    const data = JSON.parse(text) as session.SessionData | null
+    return data?.cookie ? data : null
+  } catch {
+    return null
+  }
 }
 
 /** A callback that throws is not called a second time. */

@@ -27,16 +27,23 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
       writes.push(writing)
     }
     c.set('sessionStorage', {
-      async get(id) {
-        const text = await entries.get(id)
-        return text === undefined ? null : (JSON.parse(text) as Data)
-      },
+      get: async (id) => dataOf<Data>(await entries.get(id)),
       set: (id, data) => write(() => entries.set(id, textOf(data))),
       delete: (id) => write(() => entries.delete(id)),
     })
     await next()
     const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected')
     if (failed) throw (failed as PromiseRejectedResult).reason
+  }
+}
+
+/** Null for what is no data of a session, such as text of another codec: each request of its visitor would fail. */
+function dataOf<Data>(text = ''): Data | null {
+  try {
+    const data = JSON.parse(text) as Data
+    return typeof data === 'object' && !Array.isArray(data) ? data : null
+  } catch {
+    return null
   }
 }
 

@@ -3,6 +3,8 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['session/hostile.test.ts', 'session/session.test.ts']
 const cookie = of('src/session/cookie.ts', UNIT)
 const stores = of('src/session/check-store.ts', UNIT)
+const expressSession = of('adapters/express-session/index.ts', ['session/libraries.test.ts'])
+const honoSession = of('adapters/hono-session/index.ts', ['session/libraries.test.ts'])
 const create = of('src/session/create-sessions.ts', UNIT)
 const entries = of('src/session/hashed-entries.ts', UNIT)
 const fields = of('src/session/fields.ts', UNIT)
@@ -11,6 +13,18 @@ const session = of('src/session/session.ts', UNIT)
 const save = of('src/session/save.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  expressSession('what has no cookie is no session of express', 'data?.cookie ? data : null', 'data'),
+  expressSession(
+    'what is no JSON is no session of express',
+    '  } catch {\n    return null',
+    '  } catch (error) {\n    throw error',
+  ),
+  honoSession('what is no object is no session of Hono', "typeof data === 'object' && !Array.isArray(data)", 'data'),
+  honoSession(
+    'what is no JSON is no session of Hono',
+    '  } catch {\n    return null',
+    '  } catch (error) {\n    throw error',
+  ),
   cookie('lone surrogates have a digest of their own', 'text.isWellFormed() ? text : JSON.stringify(text)', 'text'),
   cookie('a cookie is signed', 'if (id && hashes.some(', 'if (id || hashes.some('),
   cookie('every character of a signature counts', 'i < a.length; i++', 'i < a.length - 1; i++'),

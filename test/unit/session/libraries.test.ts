@@ -1,0 +1,35 @@
+import { encrypted } from 'hither/codec'
+import { memoryStore } from 'hither/memory'
+import { hashedEntries } from 'hither/session'
+import { Hono } from 'hono'
+import { expect, it } from 'vitest'
+import { sessionStore } from '../../../adapters/express-session/index.ts'
+import { sessionStorage } from '../../../adapters/hono-session/index.ts'
+
+// What sessions of other libraries are read as. With the libraries themselves: test/conformance/session-libraries.test.ts.
+
+const store = memoryStore()
+const codec = encrypted({ keys: [{ id: 'a', secret: new Uint8Array(32).fill(7) }] })
+const entries = hashedEntries({ store })
+const sessions = sessionStore({ store })
+const express = (id: string): Promise<unknown> =>
+  new Promise((resolve, reject) => sessions.get(id, (error, data) => (error ? reject(error) : resolve(data))))
+const app = new Hono().use(sessionStorage({ store })).get('/:id', async (c) => {
+  return c.json({ data: await c.var.sessionStorage?.get(c.req.param('id')) })
+})
+const hono = async (id: string): Promise<unknown> =>
+  ((await (await app.request(`/${id}`)).json()) as { data: unknown }).data
+
+it('what another program, or another codec, has stored is no session', async () => {
+  const foreign = ['text', '{', '', 'null', '5', '"a"', '[]', 'true']
+  for (const [i, text] of foreign.entries()) await entries.set(`${i}`, text, '1m')
+  await hashedEntries({ store, codec }).set('encrypted', '{"cookie":{}}', '1m')
+  for (const id of [...foreign.keys(), 'encrypted', 'none'].map(String))
+    expect([id, await express(id), await hono(id)]).toEqual([id, null, null])
+  await entries.set('good', '{"cookie":{},"views":1}', '1m')
+  expect(await express('good')).toEqual({ cookie: {}, views: 1 })
+  expect(await hono('good')).toEqual({ cookie: {}, views: 1 })
+  // express-session would read its cookie.
+  await entries.set('other', '{"views":1}', '1m')
+  expect([await express('other'), await hono('other')]).toEqual([null, { views: 1 }])
+})
