@@ -79,20 +79,23 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     scriptless = true
     return work.watched()
   }
-  const run: CommandStore['run'] = (operation, key, args, call) => {
-    const scripted = () => store.run(operation, key, args, call)
-    const watched = async () => {
-      checkKey(key, store.traits)
-      checkArgs(args, store.traits)
+  const eitherWay = <A extends readonly Arg[], R extends Reply>(
+    work: { readonly operation: Operation<A, R>; readonly key: string; readonly args: A },
+    call: Call | undefined,
+  ): EitherWay<R> => ({
+    call,
+    scripted: () => store.run(work.operation, work.key, work.args, call),
+    async watched() {
+      checkKey(work.key, store.traits)
+      checkArgs(work.args, store.traits)
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
-      const work = { operation, key, args }
       return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
-    }
-    const work = { call, scripted, watched }
-    return mustWait()
-      ? inOrder([key], call, () => orWatch(work))
-      : scripted().catch((error) => watchIfRefused(error, work))
-  }
+    },
+  })
+  const run: CommandStore['run'] = (operation, key, args, call) =>
+    mustWait()
+      ? inOrder([key], call, () => orWatch(eitherWay({ operation, key, args }, call)))
+      : store.run(operation, key, args, call).catch((e) => watchIfRefused(e, eitherWay({ operation, key, args }, call)))
   const { getBytes, setBytes } = store
   return {
     ...store,
