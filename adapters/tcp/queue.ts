@@ -7,9 +7,8 @@ export interface Queue<T> extends Iterable<T> {
   keep(passes: (item: T) => boolean): void
 }
 
-const ROOM = 64
 /** So many places of items that are gone are kept at most. */
-const MOST_GONE = 4096
+const MOST_GONE = 1024
 
 /** First in, first out, each in constant time. */
 export function createQueue<T>(): Queue<T> {
@@ -26,7 +25,7 @@ export function createQueue<T>(): Queue<T> {
       if (head === items.length) return undefined
       items[head++] = undefined
       // Not as often as it is empty: the first item of a new array has room made for sixteen more.
-      if (head % ROOM === 0 && (head === items.length || head === MOST_GONE)) {
+      if (head === MOST_GONE) {
         items = items.slice(head)
         head = 0
       }

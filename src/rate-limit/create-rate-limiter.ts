@@ -54,7 +54,10 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
     return keyUnder(space, id)
   }
-  const call = (sentMs: number, signal?: AbortSignal): Call => ({ deadline: sentMs + timeoutMs, ...(signal && { signal }) })
+  const call = (sentMs: number, signal?: AbortSignal): Call => ({
+    deadline: sentMs + timeoutMs,
+    ...(signal && { signal }),
+  })
 
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)

@@ -62,8 +62,8 @@ local function add(limit, cost)
  if counted < 0 or not limit.total_before then
   local start_us, first_total = now_us - limit.window_us, not unsound and oldest_total
   if first_total and (is_blocked or counted < 0 or oldest_us <= start_us) then
-   local first = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)[1]
-   first_total = first and first:sub(1, 16):match('^%d+')
+   local first = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)
+   first_total = (first[1] or ''):sub(1, 16):match('^%d+')
   end
   limit.total_before = (first_total or total) + 0
  end

@@ -80,22 +80,27 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     return work.watched()
   }
   const eitherWay = <A extends readonly Arg[], R extends Reply>(
-    work: { readonly operation: Operation<A, R>; readonly key: string; readonly args: A },
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
     call: Call | undefined,
   ): EitherWay<R> => ({
     call,
-    scripted: () => store.run(work.operation, work.key, work.args, call),
+    scripted: () => store.run(operation, key, args, call),
     async watched() {
-      checkKey(work.key, store.traits)
-      checkArgs(work.args, store.traits)
+      checkKey(key, store.traits)
+      checkArgs(args, store.traits)
+      const work = { operation, key, args }
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
       return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
     },
   })
   const run: CommandStore['run'] = (operation, key, args, call) =>
     mustWait()
-      ? inOrder([key], call, () => orWatch(eitherWay({ operation, key, args }, call)))
-      : store.run(operation, key, args, call).catch((e) => watchIfRefused(e, eitherWay({ operation, key, args }, call)))
+      ? inOrder([key], call, () => orWatch(eitherWay(operation, key, args, call)))
+      : store
+          .run(operation, key, args, call)
+          .catch((error) => watchIfRefused(error, eitherWay(operation, key, args, call)))
   const { getBytes, setBytes } = store
   return {
     ...store,
