@@ -98,7 +98,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const epoch = refusals.epoch()
     try {
       const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(sentMs, signal))
-      const verdict = await guarded([key], ask, sentMs)
+      const verdict = await guarded([key], ask)
       const decision = toDecision(verdict)
       if (taking && !decision.success) refusals.keep(asked, decision, sentMs, epoch)
       return decision
