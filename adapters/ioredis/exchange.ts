@@ -11,18 +11,9 @@ import { toExact, toWire } from './replies.ts'
  * The names of the usual commands as the client's own tables have them. It looks into those five times a command, and makes another
  * string each time of a name in capitals. A command whose arguments or reply it would change is not among them.
  */
-const NAMES: Readonly<Record<string, string | undefined>> = {
-  EVALSHA: 'evalsha',
-  GET: 'get',
-  HGET: 'hget',
-  HMGET: 'hmget',
-  HSET: 'hset',
-  LRANGE: 'lrange',
-  MGET: 'mget',
-  SET: 'set',
-  UNLINK: 'unlink',
-  ZINCRBY: 'zincrby',
-}
+const NAMES = new Map(
+  'evalsha get hget hset lrange mget set zincrby'.split(' ').map((name) => [name.toUpperCase(), name]),
+)
 
 /** Commands over one connection of the client. */
 export interface Exchange {
@@ -52,7 +43,7 @@ export function createExchange(
     const name = args[0] as string
     // Its own method costs a client less than `call`, which shows where one caller waits for one key.
     if (name === 'GET' && !bytes && !exact && peer.get) return peer.get(args[1] as string).then(toWire, failed)
-    const own = NAMES[name] ?? name
+    const own = NAMES.get(name) ?? name
     const rest = args.slice(1)
     for (let i = 0; i < rest.length; i++) {
       const arg = rest[i]

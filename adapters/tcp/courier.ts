@@ -11,6 +11,7 @@ import { type NatMap, reach } from './topology.ts'
 
 /** How often one command follows a node to another. */
 export const REDIRECTS = 6
+const NEW_TRIP: Trip = { left: REDIRECTS }
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)$/
 export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 
@@ -63,7 +64,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
     await nodes.refresh().catch(() => {})
     return { left: left - 1 }
   }
-  const one: Courier['one'] = (command, call, onReply, onError, trip = { left: REDIRECTS }) => {
+  const one: Courier['one'] = (command, call, onReply, onError, trip = NEW_TRIP) => {
     try {
       const { node, slot } = trip.asking ? { node: trip.asking, slot: 0 } : nodes.route(command)
       const take = (reply: Wire): void => {

@@ -7,6 +7,9 @@ export interface Queue<T> extends Iterable<T> {
   keep(passes: (item: T) => boolean): void
 }
 
+/** So many places of items that are gone are kept at most. */
+const MOST_GONE = 1024
+
 /** First in, first out, each in constant time. */
 export function createQueue<T>(): Queue<T> {
   let items: (T | undefined)[] = []
@@ -21,10 +24,8 @@ export function createQueue<T>(): Queue<T> {
       const item = items[head]
       if (head === items.length) return undefined
       items[head++] = undefined
-      if (head === items.length) {
-        items = []
-        head = 0
-      } else if (head === 4096) {
+      // Not as often as it is empty: the first item of a new array has room made for sixteen more.
+      if (head === MOST_GONE) {
         items = items.slice(head)
         head = 0
       }

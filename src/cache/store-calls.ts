@@ -54,15 +54,14 @@ export function bounded<T>(core: Core, work: T | Promise<T>, { signals, deadline
   return within(work, { signals, deadline: Math.min(deadline, now() + core.hardTimeoutMs) })
 }
 
-/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. `nowMs`: as of `Breaker`. */
+/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. */
 export function ask<T>(
   { breaker, lastResort }: Pick<Core, 'breaker' | 'lastResort'>,
   keys: readonly string[],
   call: (nowMs: number) => Promise<T>,
   scope: CallScope = AWAITED,
-  nowMs?: number,
 ): Promise<T> {
-  return breaker(keys, (nowMs) => lastResort(call, nowMs, scope), nowMs)
+  return breaker(keys, (nowMs) => lastResort(call, nowMs, scope))
 }
 
 const AWAITED: CallScope = {}

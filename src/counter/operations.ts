@@ -26,7 +26,8 @@ if math.abs(next) > 9007199254740991 then return 'OVERFLOW' end`
 
 /**
  * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent. Where
- * there is no bound, none are given: each argument costs as much as reading the count.
+ * there is no bound, none are given: each argument costs as much as reading the count. INCRBY adds to a short count: it passes no
+ * bound of numbers. It refuses what is written in another way than it writes itself, such as `007`.
  */
 export const addToCount: Operation<readonly [by: number, lifeMs: number, ...([] | Bounds)], Reply> = {
   name: 'counter.add',
@@ -34,7 +35,6 @@ export const addToCount: Operation<readonly [by: number, lifeMs: number, ...([] 
   lua: `
 local key, by, life_ms, min, max = KEYS[1], ARGV[1] + 0, ARGV[2], ARGV[3] or '', ARGV[4] or ''
 local text = redis.call('GET', key) or ''
--- The usual count: with so few digits it passes no bound of numbers. INCRBY refuses what is written in another way.
 if #text < 16 and #text > 0 and #ARGV[1] < 10 and by ~= 0 and not ARGV[3] then
  local next = redis.pcall('INCRBY', key, ARGV[1])
  if type(next) == 'number' then return ('%.0f'):format(next) end

@@ -54,12 +54,15 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
     return keyUnder(space, id)
   }
-  const call = (signal?: AbortSignal): Call => ({ deadline: now() + timeoutMs, ...(signal && { signal }) })
+  const call = (sentMs: number, signal?: AbortSignal): Call => ({
+    deadline: sentMs + timeoutMs,
+    ...(signal && { signal }),
+  })
 
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)
     refusals.forget(key)
-    await guarded([key], () => store.run(steps[0], key, [verb, number, ...own], call()))
+    await guarded([key], () => store.run(steps[0], key, [verb, number, ...own], call(now())))
     refusals.forget(key)
   }
 
@@ -94,7 +97,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const sentMs = now()
     const epoch = refusals.epoch()
     try {
-      const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(signal))
+      const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(sentMs, signal))
       const verdict = await guarded([key], ask)
       const decision = toDecision(verdict)
       if (taking && !decision.success) refusals.keep(asked, decision, sentMs, epoch)
@@ -123,7 +126,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     async reset(id) {
       const key = await keyOf(id)
       refusals.forget(key)
-      await guarded([key], () => store.delete([key], call()))
+      await guarded([key], () => store.delete([key], call(now())))
       refusals.forget(key)
     },
     refund: async (id, cost = 1) => await change(id, 'refund', checkWhole(cost, 'cost', 0)),

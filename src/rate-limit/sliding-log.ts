@@ -16,7 +16,7 @@ const MOST = 10_000
 const lua = `${START}
  limits[#limits + 1] = { most = most, window_us = window_us, kept_us = extra * 1000 }
 end
-local unsound, foreign, is_blocked, oldest_us, oldest, counted, blocked_until_us
+local unsound, foreign, is_blocked, oldest_us, oldest_total, counted, blocked_until_us
 local newest_us, before, taken, member
 local function entry(rank)
  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
@@ -60,11 +60,12 @@ local function add(limit, cost)
  end
  local total = before + taken
  if counted < 0 or not limit.total_before then
-  local start_us, first_in_window = now_us - limit.window_us, not unsound and oldest
-  if first_in_window and (is_blocked or counted < 0 or oldest_us <= start_us) then
-   first_in_window = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)[1]
+  local start_us, first_total = now_us - limit.window_us, not unsound and oldest_total
+  if first_total and (is_blocked or counted < 0 or oldest_us <= start_us) then
+   local first = redis.call('ZRANGEBYSCORE', key, ('(%.0f'):format(start_us), '+inf', 'LIMIT', 0, 1)
+   first_total = (first[1] or ''):sub(1, 16):match('^%d+')
   end
-  limit.total_before = (first_in_window and first_in_window:sub(1, 16):match('^%d+') or total) + 0
+  limit.total_before = (first_total or total) + 0
  end
  local used = total - limit.total_before
  return limit.most - (used > 0 and used or 0)
@@ -87,10 +88,10 @@ if lowest.err and not foreign then return lowest end
 is_blocked = lowest[1] == 'b'
 unsound = foreign or is_blocked and lowest[2] + 0 > 0
 blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
-oldest_us, oldest, counted = (lowest[2] or 0) + 0, lowest[1], 0
+oldest_us, oldest_total, counted = (lowest[2] or 0) + 0, lowest[1] and (lowest[1]:match('^%d+') or 1 / 0), 0
 newest_us, before, taken, member = 0, 0, 0
 if not unsound then newest_us, before, taken, member = entry('-1') end
-local held = newest_us and oldest and before + taken - (oldest:match('^%d+') or 1 / 0) or 0
+local held = newest_us and oldest_total and before + taken - oldest_total or 0
 if (held < 0 or held > ${MOST}) and redis.call('ZCARD', key) > ${MOST + 1} then newest_us = nil end
 if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
 ${EACH}

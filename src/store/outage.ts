@@ -13,11 +13,7 @@ export function isOutage(error: unknown): error is HitherError {
 }
 
 /** Runs a call on these keys, or refuses it with `STORE_UNAVAILABLE` where what answers for them does not, lately. */
-export type StoreBreaker = <T>(
-  keys: readonly string[],
-  call: (nowMs: number) => Promise<T>,
-  nowMs?: number,
-) => Promise<T>
+export type StoreBreaker = <T>(keys: readonly string[], call: (nowMs: number) => Promise<T>) => Promise<T>
 
 /** More nodes than any Cluster has. */
 const MAX_PARTS = 10_000
@@ -48,19 +44,19 @@ export function createStoreBreaker(
     })
   if (!part) {
     const whole = make()
-    return (_keys, call, nowMs) => whole(call, nowMs)
+    return (_keys, call) => whole(call)
   }
   const parts = new Map<string, Breaker>()
-  return (keys, call, nowMs) => {
+  return (keys, call) => {
     const [name, other] = new Set(keys.map(part))
     // Of a call on several parts it is not known which has failed.
-    if (name === undefined || other !== undefined) return call(nowMs ?? now())
+    if (name === undefined || other !== undefined) return call(now())
     let own = parts.get(name)
     if (!own) {
       if (parts.size >= MAX_PARTS) parts.clear()
       own = make()
       parts.set(name, own)
     }
-    return own(call, nowMs)
+    return own(call)
   }
 }

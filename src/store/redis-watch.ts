@@ -79,20 +79,28 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     scriptless = true
     return work.watched()
   }
-  const run: CommandStore['run'] = (operation, key, args, call) => {
-    const scripted = () => store.run(operation, key, args, call)
-    const watched = async () => {
+  const eitherWay = <A extends readonly Arg[], R extends Reply>(
+    operation: Operation<A, R>,
+    key: string,
+    args: A,
+    call: Call | undefined,
+  ): EitherWay<R> => ({
+    call,
+    scripted: () => store.run(operation, key, args, call),
+    async watched() {
       checkKey(key, store.traits)
       checkArgs(args, store.traits)
-      if (closed) throw new HitherError('CLOSED', 'the store is closed')
       const work = { operation, key, args }
+      if (closed) throw new HitherError('CLOSED', 'the store is closed')
       return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
-    }
-    const work = { call, scripted, watched }
-    return mustWait()
-      ? inOrder([key], call, () => orWatch(work))
-      : scripted().catch((error) => watchIfRefused(error, work))
-  }
+    },
+  })
+  const run: CommandStore['run'] = (operation, key, args, call) =>
+    mustWait()
+      ? inOrder([key], call, () => orWatch(eitherWay(operation, key, args, call)))
+      : store
+          .run(operation, key, args, call)
+          .catch((error) => watchIfRefused(error, eitherWay(operation, key, args, call)))
   const { getBytes, setBytes } = store
   return {
     ...store,

@@ -4,6 +4,9 @@ import type { Command } from './transport.ts'
 /** Where a text of commands is closed and the next begun, in UTF-16 units. */
 const CHUNK = 1_000_000
 
+/** What stands before a short argument, by its length: made once. */
+const HEADS: readonly string[] = Array.from({ length: 64 }, (_, length) => `$${length}\r\n`)
+
 /** Commands on their way to the wire. */
 export interface Encoder {
   add(args: Command['args']): void
@@ -35,7 +38,7 @@ export function createEncoder(byteLength: (text: string) => number = utf8Length)
         const word = typeof arg === 'string' ? arg : String(arg)
         const length = byteLength(word)
         if (length !== word.length) ascii = false
-        text += `$${length}\r\n${word}\r\n`
+        text += `${HEADS[length] ?? `$${length}\r\n`}${word}\r\n`
         size += length
       }
       size += 16 * args.length

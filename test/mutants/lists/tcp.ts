@@ -8,6 +8,7 @@ const connection = of('adapters/tcp/connection.ts', UNIT)
 const patience = of('adapters/tcp/patience.ts', UNIT)
 const replies = of('adapters/tcp/replies.ts', UNIT)
 const link = of('adapters/tcp/link.ts', UNIT)
+const queue = of('adapters/tcp/queue.ts', ['tcp/queue.test.ts'])
 const greeting = of('adapters/tcp/greeting.ts', UNIT)
 const sentinel = of('adapters/tcp/sentinel.ts', UNIT)
 const options = of('adapters/tcp/options.ts', UNIT)
@@ -44,6 +45,8 @@ export const mutants: readonly Mutant[] = [
     "if (!role.onStray) throw fault('BAD_REPLY'",
     "if (!role.onStray) return; throw fault('BAD_REPLY'",
   ),
+  queue('places of items that are gone are cut off alone', 'items = items.slice(head)\n', ''),
+  queue('what is there comes in order', 'items[head++] = undefined', 'items[head] = undefined'),
   link('a connection that nobody used for long is replaced', 'at - current.heardAt() > idleMs', 'false'),
   greeting('only a primary is used', "reply[0] !== 'master'", 'false'),
   sentinel('a Sentinel that does not know is passed over', 'if (!found) continue', ''),
