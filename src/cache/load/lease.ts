@@ -1,3 +1,4 @@
+import { HitherError } from '../../errors.ts'
 import { REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now, setTimer, sleep } from '../../runtime/clock.ts'
 import { random, randomId } from '../../runtime/random.ts'
@@ -121,9 +122,11 @@ async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): 
   const readsFailure = Number(settings.shareMs > 0 && !early)
   const takenOver = (takesOver && holder) || ''
   const args = ['lease', deadId, token, leaseMs(request), Number(!!early), takenOver, readsFailure]
-  const asking = runStep(core, { operation: core.format.steps.once, key: storedKey, args }, call).then((reply) => {
-    core.clock.note(sentMs, (reply as LeaseReply)[1])
-    return reply as LeaseReply
+  const asking = runStep(core, { operation: core.format.steps.once, key: storedKey, args }, call).then((answer) => {
+    const reply = answer as LeaseReply
+    if (!/^(held|live|failed|busy)$/.test(reply?.[0])) throw new HitherError('BAD_REPLY', 'the store answers no lease')
+    core.clock.note(sentMs, reply[1])
+    return reply
   })
   // Longer than the load may run: the fill renews them for as long as its entry lives.
   const lifeMs = settings.life.lifeMs + request.hardMs

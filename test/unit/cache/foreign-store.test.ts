@@ -67,6 +67,14 @@ describe.each(Object.entries(caches))('%s, over a store that', (name, open) => {
     const outage = expect.objectContaining({ code: expect.stringMatching(/^(STORE_UNAVAILABLE|TIMEOUT)$/) })
     await Promise.all(Object.entries(calls).map(([verb, call]) => expect(call(), verb).rejects.toEqual(outage)))
   })
+  it.each(['OK', null, 7, [], ['OK'], [null, 1]])('answers no lease but %j: a read-through loads', async (answer) => {
+    const store = memoryStore()
+    const run: AtomicStore['run'] = (operation, key, args, call) =>
+      args[0] === 'lease' ? Promise.resolve(answer as never) : store.run(operation, key, args, call)
+    const cache = open({ ...store, run })
+    expect(await cache.getOrSet('k', () => 'loaded')).toBe('loaded')
+    await cache.close()
+  })
   it('never settles: a call ends by its own deadline', async () => {
     const store = double(doubles['never settles'])
     const cache = createCache({ store, ttl: '1m', storeTimeout: '1h' })
