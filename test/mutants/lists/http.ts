@@ -268,6 +268,11 @@ export const mutants: readonly Mutant[] = [
     'error })',
     CACHE,
   ),
+  of('src/http/unsafe.ts', CACHE)(
+    'a URL is dropped whatever name and password it has',
+    'target.username = target.password = target.hash',
+    'target.hash',
+  ),
   of('src/http/answer.ts', CACHE)(
     'what is stored without Content-Type has none',
     "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
