@@ -301,7 +301,7 @@ export const mutants: readonly Mutant[] = [
   ),
   unsafe(
     'a URL is dropped by its own rule',
-    'engine.rules, new Request(url, headers && { headers })',
+    'engine.rules, new Request(target, headers && { headers })',
     '[], new Request(url)',
     CACHE,
   ),
