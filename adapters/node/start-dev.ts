@@ -5,7 +5,7 @@ import { createGateway, type GatewayOptions } from 'hither/gateway'
 import { lua } from 'hither/lua'
 import { serveResp } from './resp-server.ts'
 import { serve } from './serve.ts'
-import { loadSnapshot, saveSnapshot } from './snapshot.ts'
+import { checkSnapshot, loadSnapshot, saveSnapshot } from './snapshot.ts'
 
 export interface StartDevOptions {
   /** Of Upstash's REST; 0 takes a free one. @default 0 */
@@ -114,7 +114,7 @@ const namePort =
 /**
  * A development server on the embedded engine: Upstash's REST and RESP on the same data, on free ports of this machine.
  * Rejects when a port cannot be had (`error.code` is Node's, `error.port` names the option), and with `INVALID_ARGUMENT`
- * for a snapshot or a seed that cannot be read.
+ * for a snapshot or a seed that cannot be read, and a snapshot that could not be written.
  */
 export async function startDev(options: StartDevOptions = {}): Promise<StartedDev> {
   const { host = '127.0.0.1', token = crypto.randomUUID(), password, maxBytes, evictionPolicy } = options
@@ -124,7 +124,10 @@ export async function startDev(options: StartDevOptions = {}): Promise<StartedDe
     ...(maxBytes ? { maxBytes } : {}),
     ...(evictionPolicy ? { evictionPolicy } : {}),
   })
-  if (options.snapshot) loadSnapshot(engine, options.snapshot)
+  if (options.snapshot) {
+    loadSnapshot(engine, options.snapshot)
+    checkSnapshot(options.snapshot)
+  }
   if (options.seed && isEmpty(engine)) await plant(engine, options.seed)
   const { onCommand } = options
   if (onCommand) {

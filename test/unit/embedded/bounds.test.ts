@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
+import { checkSnapshot, loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
 import { createConnection, Engine, type EngineOptions } from '../../../src/embedded/index.ts'
 import type { LuaHost, LuaRuntime, LuaValue } from '../../../src/embedded/script-host.ts'
 
@@ -200,6 +200,13 @@ describe('a snapshot', () => {
         expect(() => loadSnapshot(open().engine, file)).toThrow('the snapshot is torn')
         expect(readFileSync(file, 'utf8')).toBe(torn)
       }
+    })
+  })
+  it('that could not be written is told of before there is data, and trying leaves nothing', () => {
+    inFolder((file, folder) => {
+      checkSnapshot(file)
+      expect(readdirSync(folder)).toEqual([])
+      expect(() => checkSnapshot(join(folder, 'none', 'data'))).toThrow('cannot be written (ENOENT)')
     })
   })
   it('that cannot be written leaves the one before, and nothing beside it', () => {
