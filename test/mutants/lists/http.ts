@@ -127,6 +127,13 @@ export const mutants: readonly Mutant[] = [
     '    } catch (error) {\n      await end()\n      throw error',
   ),
   body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
+  responses(
+    'what has another key is not stored under this one',
+    'outer.limits.push(() => false)',
+    'outer.limits.push(() => true)',
+  ),
+  responses('a status that a later one does not store is not stored', 'if (limits.length > 0) {', 'if (!c) {'),
   responses('a CDN is not told to keep what a handler keeps from others', ' && !isClosed)', ')'),
   responses('a lifetime does not take the place of Expires', " && headers.has('expires')", ' && false'),
   responses('no answer but to GET and HEAD is told to last', 'const lasts = isRead && ', 'const lasts = '),
