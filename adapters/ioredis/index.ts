@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { entryTable } from '../../src/cache/steps/entry.ts'
+import { HitherError } from '../../src/errors.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
@@ -89,7 +90,28 @@ function ownOf(client: Peer): Lendable {
     }
     return transport.close()
   }
-  return { ...transport, close }
+  let hasEnded = false
+  client.on('close', () => {
+    hasEnded = true
+  })
+  /** The client opens it again, but its server has forgotten its WATCH: EXEC would run unguarded. */
+  const checkEnded = (): void => {
+    if (hasEnded) throw new HitherError('STORE_UNAVAILABLE', 'the connection ended', { retryable: true })
+  }
+  return {
+    async send(command, call) {
+      checkEnded()
+      return transport.send(command, call)
+    },
+    async transaction(commands, call) {
+      checkEnded()
+      return transport.transaction(commands, call)
+    },
+    get ended() {
+      return hasEnded
+    },
+    close,
+  }
 }
 
 /** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */

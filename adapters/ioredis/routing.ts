@@ -69,8 +69,8 @@ export function createRouting(
     const [word, slot, address] = error.message.split(' ')
     if (address) {
       const at = reach(address)
-      // A node that is given its first slot is in no table yet: only ASK names it.
-      const node = find(at) ?? (word === 'ASK' ? meet(at) : undefined)
+      // It may be in no table yet, as one that is given its first slot, or no more, as one whose connection was cut.
+      const node = find(at) ?? meet(at)
       // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
       if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
       if (word === 'MOVED' || !node) {

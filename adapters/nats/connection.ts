@@ -98,20 +98,20 @@ export function createConnector(options: Checked): Connector {
 async function connect(options: Checked, onGone: () => void): Promise<Parts> {
   const { connection: lent, servers, isWeb } = options
   const core = await import('@nats-io/nats-core')
+  const dial = lent || isWeb ? core.wsconnect : (await import('@nats-io/transport-node')).connect
+  const { reconnectTimeWait = 200, reconnectJitter = 200, reconnectDelayHandler } = options.connect
   const settings = {
-    ...{
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      reconnectJitter: 200,
-      pingInterval: PING_MS,
-      timeout: OPEN_MS,
-    },
+    ...{ maxReconnectAttempts: -1, pingInterval: PING_MS, timeout: OPEN_MS },
     ...options.connect,
     servers: [...servers],
+    reconnectDelayHandler() {
+      // The client has one kind of socket for all connections of a process: that of the last connect. Otherwise one over WebSocket
+      // would go on over TCP, and never get through. A connect that is refused for its options makes the kind ours again.
+      dial({ servers: 'none', port: 1 }).catch(() => {})
+      return reconnectDelayHandler?.() ?? reconnectTimeWait + Math.floor(random() * reconnectJitter)
+    },
   }
-  const open = async (): Promise<NatsConnection> =>
-    isWeb ? core.wsconnect(settings) : (await import('@nats-io/transport-node')).connect(settings)
-  const connection = lent ?? (await open())
+  const connection = lent ?? (await dial(settings))
   return {
     connection,
     headers: () => core.headers(),

@@ -19,7 +19,7 @@ export interface NodeRedisLike {
 export interface Peer {
   readonly isOpen: boolean
   readonly isReady: boolean
-  readonly options?: object | undefined
+  readonly options?: { readonly socket?: object } | undefined
   sendCommand(args: Words, options?: SendOptions): Promise<unknown>
   duplicate(overrides?: object): Peer
   connect(): Promise<unknown>
@@ -47,6 +47,7 @@ interface ClusterPeer {
 /** One server or a Cluster, as a transport uses it. */
 export interface Servers {
   readonly isCluster: boolean
+  readonly isOpen: boolean
   readonly isReady: boolean
   send(args: Words, options: SendOptions): Promise<unknown>
   /** The client for a key, or for any. */
@@ -86,6 +87,9 @@ export function serversOf(borrowed: NodeRedisLike): Servers {
 function ofOne(client: Peer): Servers {
   return {
     isCluster: false,
+    get isOpen() {
+      return client.isOpen
+    },
     get isReady() {
       return client.isReady
     },
@@ -114,6 +118,9 @@ function ofCluster(cluster: ClusterPeer): Servers {
   }
   return {
     isCluster: true,
+    get isOpen() {
+      return cluster.isOpen
+    },
     get isReady() {
       return cluster.isOpen
     },

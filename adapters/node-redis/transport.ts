@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
+import { now } from '../../src/runtime/clock.ts'
 import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys } from '../../src/store/over-redis.ts'
@@ -13,6 +14,9 @@ const BYTES: TypeMapping = { ...PLAIN, 36: Buffer, 43: String, 61: Buffer }
 
 /** Commands with which the connection is no longer what its other users expect. */
 const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|QUIT|MONITOR|[PS]?(UN)?SUBSCRIBE)$/
+
+/** Longest wait for a connection of a subscription, in milliseconds. */
+const OPEN_MS = 5000
 
 export interface NodeRedisTransport extends Transport {
   readonly exclusive: NonNullable<Transport['exclusive']>
@@ -34,16 +38,24 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
   }
-  /** A connection beside the client's, with the same options; on a Cluster to the node of the key. */
-  const open = async (key?: string): Promise<Peer> => {
-    const made = (await servers.clientFor(key)).duplicate()
+  /**
+   * A connection beside the client's, with the same options and `settings`; on a Cluster to the node of the key. Rejects at the
+   * limit of the call: the client would try for as long as its server is away.
+   */
+  const open = async (call: Call | undefined, key?: string, settings?: object): Promise<Peer> => {
+    const client = await servers.clientFor(key)
+    enter(call)
+    if (!client.isReady) throw lost(servers, undefined, false)
+    const made = client.duplicate(settings && { socket: { ...client.options?.socket, ...settings } })
     made.on('error', () => {})
     own.add(made)
-    await made.connect().catch((error: unknown) => {
-      own.delete(made)
-      throw lost(error)
-    })
-    return made
+    try {
+      await inTime(call, false, () => made.connect())
+      return made
+    } catch (error) {
+      end(made)
+      throw isHitherError(error) || call?.signal?.aborted ? error : lost(servers, error, false)
+    }
   }
   const end = (made: Peer): void => {
     if (own.delete(made) && made.isOpen) made.destroy()
@@ -66,17 +78,18 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async exclusive(call, key): Promise<Exclusive> {
       enter(call)
-      const made = targetOf(await open(key))
+      // Never opened again: the server would have forgotten its WATCH, and EXEC would run unguarded.
+      const made = targetOf(await open(call, key, { reconnectStrategy: false }), servers)
       return {
         send: (command, options) =>
-          inTime(options, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
-        transaction: (list, options) => inTime(options, () => exec(made, list, options?.bytes === true)),
+          inTime(options, true, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
+        transaction: (list, options) => inTime(options, true, () => exec(made, list, options?.bytes === true)),
         release: () => end(made.client),
       }
     },
     async subscribe(channel, onMessage, onGap) {
       enter()
-      const made = await open()
+      const made = await open({ deadline: now() + OPEN_MS })
       for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => onGap?.())
       await made.subscribe(channel, onMessage)
       return async () => end(made)
@@ -84,7 +97,8 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async *scan(pattern, call) {
       enter(call)
       for (const client of await servers.clients()) {
-        const send: Transport['send'] = (command) => write(targetOf(client), [command], false, true)[0] as Promise<Wire>
+        const target = targetOf(client, servers)
+        const send: Transport['send'] = (command) => write(target, [command], false, true)[0] as Promise<Wire>
         yield* scanKeys(send, pattern, call)
       }
     },
@@ -96,23 +110,26 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
 }
 
 /** On a connection of one's own: no store above it counts the time of a call. */
-async function inTime<T>(call: Call | undefined, run: () => Promise<T>): Promise<T> {
+async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)
   return new Promise((resolve, reject) => {
     const late = (): HitherError =>
-      new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted: true })
+      new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted })
     const callOff = onLimit(limit, late, reject)
     run().then(resolve, reject).finally(callOff)
   })
 }
 
 /** What commands are written to. */
-type Target = Pick<Servers, 'send' | 'isReady'>
+type Target = Pick<Servers, 'send' | 'isOpen' | 'isReady'>
 
-function targetOf(client: Peer): Target & { readonly client: Peer } {
+function targetOf(client: Peer, servers: Servers): Target & { readonly client: Peer } {
   return {
     client,
+    get isOpen() {
+      return servers.isOpen
+    },
     get isReady() {
       return client.isReady
     },
@@ -122,7 +139,7 @@ function targetOf(client: Peer): Target & { readonly client: Peer } {
 
 /** A transaction is that of one server: of a Cluster, of the one that has the key. */
 async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Promise<Target> {
-  return servers.isCluster ? targetOf(await servers.clientFor(key)) : servers
+  return servers.isCluster ? targetOf(await servers.clientFor(key), servers) : servers
 }
 
 /** Writes commands one after another, nothing between them. An error reply is a value. */
@@ -132,11 +149,11 @@ function write(to: Target, commands: readonly Command[], bytes: boolean, isShare
     if (isShared && NOT_SHARED.test(name)) {
       return Promise.reject(new HitherError('UNSUPPORTED', `${name} needs a connection of its own`))
     }
-    if (!to.isReady) return Promise.reject(lost(undefined, false))
+    if (!to.isReady) return Promise.reject(lost(to, undefined, false))
     const words = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
     return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
       if (isReply(error)) return new ReplyError(error.message)
-      throw lost(error)
+      throw lost(to, error)
     })
   })
 }
@@ -160,13 +177,15 @@ function isReply(error: unknown): error is Error {
   return false
 }
 
+/** One that its owner has closed does not come back. */
 function lost(
+  { isOpen }: Pick<Peer, 'isOpen'>,
   cause: unknown,
   maybeExecuted: boolean = !/^ClientOffline|^ClientClosed/.test(nameOf(cause)),
 ): HitherError {
   return new HitherError('STORE_UNAVAILABLE', 'the client is not connected, see cause', {
     cause,
-    retryable: !maybeExecuted,
+    retryable: isOpen,
     maybeExecuted,
   })
 }

@@ -135,10 +135,14 @@ function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: (
       const [one, other] = [here.semaphore('s', { permits: 3 }), there.semaphore('s', { permits: 3 })]
       let inside = 0
       let most = 0
+      // Nobody leaves before all permits were taken once.
+      const { promise: full, resolve: fill } = Promise.withResolvers<void>()
       const caller = async (_: unknown, i: number): Promise<void> => {
         const done = await (i % 2 ? one : other).run(
           async () => {
             most = Math.max(most, ++inside)
+            if (most >= 3) fill()
+            await full
             await pause(20)
             inside--
           },

@@ -1,9 +1,10 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { natsStore } from '../../adapters/nats/index.ts'
+import { type NatsStore, natsStore } from '../../adapters/nats/index.ts'
 import { decodeKey, encodeKey } from '../../adapters/nats/keys.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { describeStore } from '../../src/testing/index.ts'
+import { startNatsWithWebSocket } from '../support/nats-websocket.ts'
 
 describe('NATS', () => {
   let server: Server
@@ -81,4 +82,48 @@ describe('NATS', () => {
       expect(decodeKey(name)).toBe(key)
     }
   })
+})
+
+describe('NATS over WebSocket', () => {
+  let nats: Awaited<ReturnType<typeof startNatsWithWebSocket>>
+  let buckets = 0
+  beforeAll(async () => {
+    nats = await startNatsWithWebSocket()
+  })
+  afterAll(() => nats.stop())
+  describeStore({ describe, it, afterAll }, 'nats, WebSocket', {
+    open: () => natsStore({ servers: nats.webUrl, bucket: `b${++buckets}`, storage: 'memory' }),
+    elapse: (ms) => new Promise((done) => setTimeout(done, ms)),
+    skip: { 'reads a foreign type as absent, alone and in a batch': 'a bucket holds nothing but bytes' },
+  })
+
+  it('is used again after a restart of its server, beside a store over TCP, and hears messages again', async () => {
+    const [web, tcp] = [nats.webUrl, nats.server.url].map((servers) =>
+      natsStore({ servers, bucket: 'both', storage: 'memory' }),
+    ) as [NatsStore, NatsStore]
+    await web.set('k', 'before')
+    expect(await tcp.get('k')).toBe('before')
+    const heard: string[] = []
+    let gaps = 0
+    const ends = [web, tcp].map((store) =>
+      store.subscribe(
+        'c',
+        (message) => void heard.push(message),
+        () => void gaps++,
+      ),
+    )
+    await Promise.all(ends)
+    await nats.server.restart()
+    for (const store of [web, tcp]) {
+      await expect.poll(() => store.set('k', 'after').then(() => store.get('k')), { timeout: 10_000 }).toBe('after')
+    }
+    await expect.poll(() => gaps).toBeGreaterThan(1)
+    for (const [from, text] of [[web, 'from the web'] as const, [tcp, 'from tcp'] as const]) {
+      heard.length = 0
+      await from.publish('c', text)
+      await expect.poll(() => heard).toEqual([text, text])
+    }
+    for (const end of ends) await (await end)()
+    await Promise.all([web.close(), tcp.close()])
+  }, 30_000)
 })

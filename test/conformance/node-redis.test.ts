@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { createClient, createClientPool, createCluster } from 'redis'
 import { createClient as createClient5, createCluster as createCluster5 } from 'redis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
+import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
 
 /** What these tests use of a client. */
@@ -78,6 +80,54 @@ for (const [name, create, options] of [
       const pool = createClientPool({ url, disableOfflineQueue: true }) as never
       expect(() => nodeRedisStore(pool)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
       expect(() => nodeRedisStore({} as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    })
+    it('runs no transaction on a connection that was cut after WATCH', async () => {
+      const client = await open(create, options)
+      const { exclusive } = nodeRedisStore(client).transport
+      const own = await exclusive?.({})
+      const id = await own?.send({ args: ['CLIENT', 'ID'], effect: 'read' })
+      await own?.send({ args: ['WATCH', `w:${name}`], effect: 'read' })
+      await admin.sendCommand(['CLIENT', 'KILL', 'ID', String(id)])
+      const ids = async (): Promise<string> => String(await admin.sendCommand(['CLIENT', 'LIST']))
+      await expect.poll(ids).not.toContain(`id=${id} `)
+      const run = (): Promise<unknown> =>
+        own?.transaction([{ args: ['SET', `w:${name}`, 'unguarded'], effect: 'once' }]) ?? Promise.resolve()
+      // The client would be back within these tries.
+      for (let tries = 0; tries < 20; tries++) {
+        await expect(run()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+        await new Promise((done) => setTimeout(done, 10))
+      }
+      own?.release(true)
+    })
+    it('goes on to consume a stream when its connections are cut', async () => {
+      const client = await open(create, { ...options, name: `consumer-${randomUUID()}` })
+      const own = String(await client.sendCommand(['CLIENT', 'GETNAME']))
+      const store = nodeRedisStore(client)
+      const jobs = stream<number>({ store, namespace: own }, 'jobs')
+      const leaving = new AbortController()
+      const done = new Set<number>()
+      const errors: unknown[] = []
+      const loop = (async () => {
+        const settings = { consumer: 'c', signal: leaving.signal, onError: (error: unknown) => void errors.push(error) }
+        for await (const { value, ack } of jobs.group('g').consume(settings)) {
+          done.add(value)
+          await ack().catch(() => {})
+        }
+      })()
+      const cut = async (): Promise<void> => {
+        for (const line of String(await admin.sendCommand(['CLIENT', 'LIST'])).split('\n')) {
+          if (line.includes(own)) await admin.sendCommand(['CLIENT', 'KILL', 'ID', line.match(/id=(\d+)/)?.[1] ?? ''])
+        }
+      }
+      for (let n = 0; n < 5; n++) {
+        await expect.poll(() => jobs.append(n).catch(() => undefined), { timeout: 5000 }).toBeDefined()
+        await expect.poll(() => done.has(n), { timeout: 5000 }).toBe(true)
+        await cut()
+      }
+      expect(errors.length).toBeGreaterThan(0)
+      leaving.abort('done')
+      await expect(loop).rejects.toBe('done')
+      await store.close()
     })
     it('rejects at once while the client is not connected', async () => {
       const store = nodeRedisStore(create({ url, disableOfflineQueue: true }) as Client)

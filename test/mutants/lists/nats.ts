@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['nats/guards.test.ts']
 
 const requests = of('adapters/nats/requests.ts', UNIT)
+const connection = of('adapters/nats/connection.ts', UNIT)
 const turns = of('adapters/nats/turns.ts', UNIT)
 const keys = of('adapters/nats/keys.ts', UNIT)
 const options = of('adapters/nats/options.ts', UNIT)
@@ -24,6 +25,11 @@ export const mutants: readonly Mutant[] = [
   requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
   requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw late(false)', ''),
   requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
+  connection(
+    'a connection is opened again by the kind of socket that it had',
+    "dial({ servers: 'none', port: 1 })",
+    'Promise.resolve()',
+  ),
   turns('a write waits for all before it', 'writes ? [line.write, ...line.reads] : [line.write]', '[line.write]'),
   turns(
     'a read waits for the write before it',

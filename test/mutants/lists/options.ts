@@ -24,8 +24,24 @@ const embedded = of('src/embedded/index.ts', UNIT)
 const config = of('src/embedded/config.ts', UNIT)
 const idempotency = of('adapters/hono/idempotency.ts', UNIT)
 const session = of('adapters/hono/session.ts', UNIT)
+const broken = of('src/testing/broken-store.ts', ['testing/testing.test.ts'])
+const SIGNALS = ['senseless-signal.test.ts']
+const tick = of('src/store/tick.ts', SIGNALS)
+const limited = of('src/store/limited-call.ts', SIGNALS)
+const overEngine = of('src/embedded/store.ts', SIGNALS)
+const memory = of('adapters/memory/index.ts', SIGNALS)
+const memcached = of('adapters/memcached/index.ts', SIGNALS)
+const nats = of('adapters/nats/index.ts', SIGNALS)
 
 export const mutants: readonly Mutant[] = [
+  broken('a store that hangs ends its calls', 'limits?.deadline ?? now() + timeoutMs', 'limits?.deadline ?? NEVER'),
+  broken('how long it hangs is a time', "  checkWhole(timeoutMs, 'timeoutMs', 1)\n", ''),
+  tick('a signal of a call over commands is one', '        checkSignal(signal)\n', ''),
+  limited('a signal of a call over text is one', '      checkSignal(call?.signal)\n', ''),
+  overEngine('a signal of a call over the engine is one', '    checkSignal(call?.signal)\n', ''),
+  memory('a signal of a call in memory is one', '    checkSignal(call?.signal)\n', ''),
+  memcached('a signal of a call over memcached is one', '    checkSignal(signal)\n', ''),
+  nats('a signal of a call over NATS is one', '    checkSignal(signal)\n', ''),
   http('the name in Cache-Status is text', "typeof cacheStatus === 'string' && ", ''),
   http('a flag of an HTTP cache is no text', "checkFlag(staleDespiteSMaxage, 'staleDespiteSMaxage')", ''),
   http('lifetimes of errors are in an object', "checkNames('negative', negative, Object.keys(negative ?? {}))", ''),

@@ -166,9 +166,9 @@ describe('what is kept near', () => {
     await cache.set('k', 1)
     await cache.getOrSet('k', () => 2, { nearTtl: 0 })
     expect(cache.peek('k')).toBeUndefined()
-    await cache.getOrSet('k', () => 2, { nearTtl: 30 })
+    await cache.getOrSet('k', () => 2, { nearTtl: 300 })
     expect(cache.peek('k')).toBe(1)
-    await pause(40)
+    await pause(310)
     expect(cache.peek('k')).toBeUndefined()
     state.asked = 0
     expect(await cache.getOrSet('k', () => 2)).toBe(1)
@@ -303,8 +303,8 @@ describe('while the store is away', () => {
   })
   it('serves the copy in grace that is near when the loader fails', async () => {
     const { cache, state } = setUp({}, { grace: '1h' })
-    await warm(cache, 'k', 1, { ttl: 30 })
-    await pause(40)
+    await warm(cache, 'k', 1, { ttl: 300 })
+    await pause(310)
     state.away = true
     const fail = () => Promise.reject(new Error('down'))
     expect(await cache.getOrSet('k', fail)).toBe(1)
@@ -400,12 +400,12 @@ describe('after a delete that did not arrive', () => {
     expect([await cache.get('k'), await other.get('k')]).toEqual(['new', 'new'])
   })
   it('counts as absent for maxAge at the most', async () => {
-    const { cache, state } = setUp({ maxAge: 40 })
+    const { cache, state } = setUp({ maxAge: 400 })
     await warm(cache, 'k', 'old')
     state.away = true
     await cache.delete('k', { onWriteFailure: 'event' })
     expect(await cache.get('k')).toBeUndefined()
-    await pause(60)
+    await pause(420)
     await expect(async () => await cache.get('k')).rejects.toEqual(code('STORE_UNAVAILABLE'))
   })
 })
@@ -435,14 +435,14 @@ describe('messages between processes', () => {
     })
     return { over, state, listeners, cut: () => [...listeners].map(({ onGap }) => onGap?.()) }
   }
-  function two() {
+  function two(interval = 20) {
     const memory = memoryStore()
     const line = bus()
     const events: CacheEvent[] = []
     const make = () =>
       createCache({
         store: line.over(memory),
-        near: nearTier({ maxAge: '1m', feed: messageFeed({ interval: 20 }) }),
+        near: nearTier({ maxAge: '1m', feed: messageFeed({ interval }) }),
         ttl: '5m',
         onEvent: (event) => events.push(event),
       })
@@ -554,7 +554,7 @@ describe('messages between processes', () => {
     await a.close()
   })
   it('are done without when nobody can subscribe: an event, and another try later', async () => {
-    const { a, state, gaps } = two()
+    const { a, state, gaps } = two(200)
     state.refuse = true
     await a.set('k', 1)
     await a.get('k')
@@ -562,7 +562,7 @@ describe('messages between processes', () => {
     await a.get('k')
     expect([a.peek('k'), gaps()]).toEqual([1, 1])
     state.refuse = false
-    await pause(100)
+    await pause(810)
     await a.get('j')
     await a.set('j', 1)
     await a.get('j')

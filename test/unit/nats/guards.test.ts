@@ -1,5 +1,7 @@
-import type { NatsConnection } from '@nats-io/nats-core'
+import { createServer, type Server, type Socket } from 'node:net'
+import { type NatsConnection, wsconnect } from '@nats-io/nats-core'
 import { describe, expect, it } from 'vitest'
+import { natsStore } from '../../../adapters/nats/index.ts'
 import { decodeKey, encodeKey, glob } from '../../../adapters/nats/keys.ts'
 import { checkOptions } from '../../../adapters/nats/options.ts'
 import { createRequests } from '../../../adapters/nats/requests.ts'
@@ -186,4 +188,33 @@ describe('an option', () => {
       expect(checkOptions({ ...good, servers }).servers).toEqual([servers])
     },
   )
+})
+
+describe('a connection over TCP', () => {
+  it('is opened again over TCP, though the last connect of the process was one over WebSocket', async () => {
+    const heard: string[] = []
+    const sockets: Socket[] = []
+    const server: Server = createServer((socket) => {
+      sockets.push(socket)
+      const at = heard.push('') - 1
+      const info = { server_id: 'S', version: '2.15.0', max_payload: 1024, headers: true, proto: 1 }
+      socket.on('error', () => {}).write(`INFO ${JSON.stringify(info)}\r\n`)
+      socket.on('data', (data) => {
+        heard[at] += data.toString('latin1')
+        if (data.includes('PING')) socket.write('PONG\r\n')
+      })
+    })
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { readonly port: number }
+    const store = natsStore({ servers: `nats://127.0.0.1:${port}`, bucket: 'b' })
+    const asked = store.get('k').catch(() => {})
+    await expect.poll(() => heard[0], { timeout: 10_000 }).toContain('STREAM.INFO')
+    await wsconnect({ servers: 'ws://127.0.0.1:1', maxReconnectAttempts: 0 }).catch(() => {})
+    sockets[0]?.destroy()
+    await expect.poll(() => heard[1], { timeout: 10_000 }).toMatch(/^(CONNECT|GET)/)
+    expect(heard[1]).toMatch(/^CONNECT/)
+    await Promise.all([store.close(), asked])
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }, 30_000)
 })

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { nodeRedisTransport } from '../../adapters/node-redis/index.ts'
+
+interface Duplicate {
+  readonly options: { readonly socket?: object } | undefined
+  isOpen: boolean
+}
+
+/** A client that a test plays, connected; `connect` and `sendCommand` are those of its duplicates too. */
+function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unknown> = async () => 'OK') {
+  const duplicates: Duplicate[] = []
+  const peer = {
+    isOpen: true,
+    isReady: true,
+    options: { disableOfflineQueue: true, socket: { host: 'localhost' } },
+    on() {},
+    subscribe: async () => {},
+    sendCommand,
+    connect,
+    duplicate(options: Duplicate['options']) {
+      const made = {
+        ...peer,
+        options,
+        destroy() {
+          made.isOpen = made.isReady = false
+        },
+      }
+      duplicates.push(made)
+      return made
+    },
+  }
+  return { peer, duplicates, transport: nodeRedisTransport(peer) }
+}
+const never = (): Promise<never> => new Promise(() => {})
+
+describe('a connection beside the client of node-redis', () => {
+  it('is never opened again: EXEC would run without its WATCH', async () => {
+    const { transport, duplicates } = played(async () => {})
+    await transport.exclusive({})
+    expect(duplicates[0]?.options?.socket).toEqual({ host: 'localhost', reconnectStrategy: false })
+  })
+  it('is given up at the deadline, and when the caller leaves', async () => {
+    const { transport, duplicates } = played(never)
+    const late = transport.exclusive({ deadline: Date.now() + 20 })
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+    const leaving = new AbortController()
+    const left = transport.exclusive({ signal: leaving.signal })
+    await expect.poll(() => duplicates.length).toBe(2)
+    leaving.abort('left')
+    await expect(left).rejects.toBe('left')
+    expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
+  })
+  it('that could not be opened has run nothing', async () => {
+    const { transport } = played(async () => Promise.reject(new Error('refused')))
+    await expect(transport.exclusive({})).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+  it('is not asked for while the client is away', async () => {
+    const { peer, transport, duplicates } = played(never)
+    peer.isReady = false
+    const away = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: false }
+    await expect(transport.exclusive({})).rejects.toMatchObject(away)
+    await expect(transport.subscribe('c', () => {})).rejects.toMatchObject(away)
+    expect(duplicates).toEqual([])
+  })
+  it('that ends during a command may come back with the client, unless that was closed', async () => {
+    const { peer, transport } = played(
+      async () => {},
+      async () => Promise.reject(new Error('Socket closed unexpectedly')),
+    )
+    const own = await transport.exclusive({})
+    const send = () => own.send({ args: ['GET', 'k'], effect: 'read' })
+    await expect(send()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true })
+    peer.isOpen = false
+    await expect(send()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
+  })
+})
