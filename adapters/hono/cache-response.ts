@@ -104,7 +104,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
     if (isAdded('vary')) for (const name of vary) headers.append('vary', name.trim())
     const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
-    for (const field of TAG_FIELDS) if (names.length > 0 && isAdded(field)) headers.append(field, names.join(', '))
+    for (const field of TAG_FIELDS)
+      if (names.length > 0 && isAdded(field)) headers.append(field, names.map(fieldTag).join(', '))
     return response
   }
 
@@ -192,6 +193,13 @@ function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
   check('cacheableStatusCodes', cacheableStatusCodes, isListOf(Number.isInteger))
   check('refresh', refresh, isFunction)
 }
+
+/** As `purge` has it: what no field can carry, and a comma, is encoded as in a URL. */
+const fieldTag = (tag: string): string =>
+  `${tag}`
+    .trim()
+    .toWellFormed()
+    .replace(/[^ -+\--~]/gu, encodeURIComponent)
 
 /** A browser would keep an error with a max-age: 401 after a login, or 500 after an outage. */
 function isGood({ status }: Response): boolean {

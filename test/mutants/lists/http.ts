@@ -127,6 +127,17 @@ export const mutants: readonly Mutant[] = [
     '    } catch (error) {\n      await end()\n      throw error',
   ),
   body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('a tag of any text can be purged', "names.map(fieldTag).join(', ')", "names.join(', ')"),
+  layers(
+    'a layer is purged by what its field has',
+    'purgeLayers(layers, tags.map(fieldTag))',
+    'purgeLayers(layers, tags)',
+  ),
+  of('src/http/tags.ts', ['http/layers.test.ts'])(
+    'no tag of a rule breaks a field',
+    '...more.map(fieldTag)',
+    '...more',
+  ),
   responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
   responses(
     'what has another key is not stored under this one',

@@ -181,6 +181,21 @@ describe('cacheResponse', () => {
       ])
     }
   })
+  it('purges by tags of any text, which fields have as ASCII', async () => {
+    for (const tag of ['Smith, John', '日本 語', 'é', ' a ', '\ud800', 'a\nb', '50%']) {
+      const app = new Hono()
+      let calls = 0
+      const cache = make()
+      app.use(cacheResponse({ cache, cacheControl: 'max-age=60', tags: () => [tag, 'other'] }))
+      app.get('/a', (c) => c.text(`${++calls}`))
+      const first = await app.request(`${base}/a`)
+      expect(first.headers.get('cache-tag')).toMatch(/^[ -+\--~]+, other$/)
+      const text = async () => (await app.request(`${base}/a`)).text()
+      expect([tag, await first.text(), await text()]).toEqual([tag, '1', '1'])
+      await cache.purge({ tags: [tag] })
+      expect([tag, await text()]).toEqual([tag, '2'])
+    }
+  })
   it('asks a cache once for a request, however many of it are passed: each adds its fields and its tags', async () => {
     const app = new Hono()
     let calls = 0
