@@ -72,6 +72,11 @@ describe('with a cache in front', () => {
       expect([tag, origin.asked.length]).toEqual([tag, 2])
     }
   })
+  it('a layer is asked for a tag as its field had it', async () => {
+    const seen: unknown[] = []
+    await cacheOf({ layers: [{ purge: (selection) => seen.push(selection) }] }).purge({ tags: ['a, b', 'é', 'c'] })
+    expect(seen).toEqual([{ tags: ['a%2C b', '%C3%A9', 'c'] }])
+  })
   it('the fields that CDNs read have the tags of a rule, and without one in front no field has them', async () => {
     const origin = createOrigin({ 'cache-control': 'max-age=60', 'cache-tag': 't1' })
     const rules = [{ tags: ['t2'] }]
