@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { checkDevOptions } from '../../../adapters/node/dev-options.ts'
 import { checkSnapshot, loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
 import { createConnection, Engine, type EngineOptions } from '../../../src/embedded/index.ts'
 import type { LuaHost, LuaRuntime, LuaValue } from '../../../src/embedded/script-host.ts'
@@ -177,6 +178,33 @@ describe('a script', () => {
     await new Promise((resolve) => setTimeout(resolve, 0))
     expect(opened).toBe(2)
     expect(ask('EVAL x 0 ECHO a')).toBe('$1\r\na\r\n')
+  })
+})
+
+describe('an option of a development server', () => {
+  it.each([
+    'port',
+    'redisPort',
+    'host',
+    'token',
+    'password',
+    'maxBytes',
+    'evictionPolicy',
+    'snapshot',
+    'seed',
+    'hosts',
+  ])('is of its kind: %s', (name) => {
+    for (const value of [null, {}, -1, 0.5, Number.NaN, true, () => 1])
+      expect(() => checkDevOptions({ [name]: value })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it.each(['onCommand', 'onError', 'onEvent'])('is of its kind: %s', (name) => {
+    for (const value of [null, {}, 'x', 5])
+      expect(() => checkDevOptions({ [name]: value })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it('is known, and may be left out', () => {
+    for (const none of [null, 5, { toString: 'x' }, { nope: 1 }])
+      expect(() => checkDevOptions(none as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    checkDevOptions({ port: 0, redisPort: 65_535, maxBytes: 0, seed: undefined, hosts: ['a'], onEvent: () => {} })
   })
 })
 
