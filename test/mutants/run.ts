@@ -136,7 +136,12 @@ function testAll(list: readonly Mutant[]): void {
         writeFileSync(to, fromCopy(text, home))
       }
       const hono = readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`)
-      for (const file of [...hono, 'adapters/hono-session/index.ts', 'adapters/node/snapshot.ts']) {
+      for (const file of [
+        ...hono,
+        'adapters/hono-session/index.ts',
+        'adapters/node/snapshot.ts',
+        'adapters/node/dev-options.ts',
+      ]) {
         mkdirSync(dirname(join(home, file)), { recursive: true })
         writeFileSync(join(home, file), fromCopy(readFileSync(join(root, file), 'utf8'), home))
       }
