@@ -14,6 +14,8 @@ const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
+const record = of('src/http/record-body.ts', COLLAPSE)
+const collect = of('src/http/collect-body.ts', COLLAPSE)
 const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
@@ -116,17 +118,17 @@ export const mutants: readonly Mutant[] = [
     'if (answer) return respond',
     COLLAPSE,
   ),
-  body(
+  record(
     'a body has the length that it says',
-    'if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()',
+    'if (recording.length !== undefined && collector.length() !== recording.length) return lose()',
     '',
   ),
-  body(
+  record(
     'a body that was cut is not stored',
-    '    } catch (error) {\n      lose()\n      throw error',
-    '    } catch (error) {\n      await end()\n      throw error',
+    '      } catch (error) {\n        lose()\n        throw error',
+    '      } catch (error) {\n        await end()\n        throw error',
   ),
-  body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  collect('a body has a bound', 'if (length > maxBytes) return false', ''),
   responses('a tag of any text can be purged', "names.map(fieldTag).join(', ')", "names.join(', ')"),
   layers(
     'a layer is purged by what its field has',
@@ -156,10 +158,10 @@ export const mutants: readonly Mutant[] = [
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
   body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
   body('not without bound', '< AWAITED_BYTES', '< Infinity'),
-  body('a small body is read ahead of its client', '{ highWaterMark: INLINE_BYTES,', '{ highWaterMark: 0,'),
+  body('a small body is read ahead of its client', '{ highWaterMark: AHEAD_BYTES,', '{ highWaterMark: 0,'),
   body(
     'which has what came before it was cut',
-    'if (failure && controller.desiredSize === INLINE_BYTES)',
+    'if (failure && controller.desiredSize === AHEAD_BYTES)',
     'if (failure)',
   ),
   operations(
@@ -272,7 +274,7 @@ export const mutants: readonly Mutant[] = [
     'lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})',
     'work({ deadline: now() + timeoutMs })',
   ),
-  body(
+  collect(
     'a body is in parts where the store takes small values',
     'pendingBytes * 8 <= chunks.size',
     'pendingBytes <= 32_768',
