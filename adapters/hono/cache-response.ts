@@ -48,9 +48,29 @@ const TAG_FIELDS = ['cache-tag', 'vercel-cache-tag']
 /** Requests that `refresh` makes: they go to the handler, whatever is stored. */
 const refreshing = new WeakSet<Request>()
 
+type MayStore = (response: Response) => boolean
+
+/** A cache that has asked for a request's response, and the one before it that has. */
+interface Asking {
+  readonly cache: HttpCache
+  readonly before: Asking | undefined
+  /** What middleware of the same cache between it and the handler lets it store. */
+  readonly limits: MayStore[]
+}
+
+/** What has asked for a response, by request. A cache that asked for it twice would wait for itself. */
+const asking = new WeakMap<Context, Asking>()
+
+function findAsking(c: Context, cache: HttpCache): Asking | undefined {
+  let found = asking.get(c)
+  while (found && found.cache !== cache) found = found.before
+  return found
+}
+
 /**
  * Middleware that serves from a shared HTTP cache, and stores the responses of the handlers after it, as RFC 9111 and the cache's
- * profile allow. Unsafe methods pass, and drop what is stored of their URL.
+ * profile allow. Unsafe methods pass, and drop what is stored of their URL. Where several of one cache are passed, the first asks
+ * it; the others add their fields and tags, and what one of them gives a key is not stored.
  *
  * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down lets requests pass to their handlers.
  */
@@ -84,7 +104,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
     if (isAdded('vary')) for (const name of vary) headers.append('vary', name.trim())
     const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
-    for (const field of TAG_FIELDS) if (names.length > 0 && isAdded(field)) headers.append(field, names.join(', '))
+    for (const field of TAG_FIELDS)
+      if (names.length > 0 && isAdded(field)) headers.append(field, names.map(fieldTag).join(', '))
     return response
   }
 
@@ -99,6 +120,15 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       return
     }
     const cache = typeof source === 'function' ? source : await source.for(c)
+    const outer = findAsking(c, cache)
+    if (outer) {
+      // It has chosen the key: what is to have another one is not stored under that.
+      if (keyGenerator) outer.limits.push(() => false)
+      if (mayStore) outer.limits.push(mayStore)
+      await next()
+      replace(prepare(c))
+      return
+    }
     const again =
       refresh &&
       (async (request: Request): Promise<Response> => {
@@ -111,7 +141,13 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (asked) return again ? again(request) : new Response(null, { status: 502 })
       asked = true
       c.req.raw = request
+      const limits: MayStore[] = []
+      asking.set(c, { cache, before: asking.get(c), limits })
       await next()
+      if (limits.length > 0) {
+        if (mayStore) limits.push(mayStore)
+        context.mayStore = (response) => limits.every((limit) => limit(response))
+      }
       return prepare(c)
     }
     const context = new RequestContext(c, again ?? false)
@@ -128,7 +164,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 class RequestContext implements HttpCacheContext {
   readonly refresh: NonNullable<HttpCacheContext['refresh']>
   key?: string
-  mayStore?: (response: Response) => boolean
+  mayStore?: MayStore
   private readonly c: Context
   constructor(c: Context, refresh: NonNullable<HttpCacheContext['refresh']>) {
     this.c = c
@@ -157,6 +193,13 @@ function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
   check('cacheableStatusCodes', cacheableStatusCodes, isListOf(Number.isInteger))
   check('refresh', refresh, isFunction)
 }
+
+/** As `purge` has it: what no field can carry, and a comma, is encoded as in a URL. */
+const fieldTag = (tag: string): string =>
+  `${tag}`
+    .trim()
+    .toWellFormed()
+    .replace(/[^ -+\--~]/gu, encodeURIComponent)
 
 /** A browser would keep an error with a max-age: 401 after a login, or 500 after an outage. */
 function isGood({ status }: Response): boolean {

@@ -34,13 +34,32 @@ export function loadSnapshot(engine: Engine, file: string): void {
   loadEngine(engine, JSON.parse(body))
 }
 
+const besideOf = (file: string): string => `${file}.${process.pid}.tmp`
+
+function notWritten(cause: unknown): HitherError {
+  const { code = '' } = cause as NodeJS.ErrnoException
+  const why = code ? ` (${code})` : ''
+  return new HitherError('INVALID_ARGUMENT', `the snapshot cannot be written${why}: the one before was kept`, { cause })
+}
+
+/** Throws `INVALID_ARGUMENT` where a snapshot could not be written, before there is any data to lose. */
+export function checkSnapshot(file: string): void {
+  const beside = besideOf(file)
+  try {
+    closeSync(openSync(beside, 'w', 0o600))
+    rmSync(beside)
+  } catch (error) {
+    throw notWritten(error)
+  }
+}
+
 /**
  * Writes a snapshot beside the file, then puts it in its place, so that the file is always a whole one. Throws
  * `INVALID_ARGUMENT` where it cannot be written; the file is then the one before.
  */
 export function saveSnapshot(engine: Engine, file: string): void {
   const body = JSON.stringify(dumpEngine(engine))
-  const beside = `${file}.${process.pid}.tmp`
+  const beside = besideOf(file)
   try {
     const handle = openSync(beside, 'w', 0o600)
     try {
@@ -53,11 +72,6 @@ export function saveSnapshot(engine: Engine, file: string): void {
     renameSync(beside, file)
   } catch (error) {
     rmSync(beside, { force: true })
-    const { code = '' } = error as NodeJS.ErrnoException
-    throw new HitherError(
-      'INVALID_ARGUMENT',
-      `the snapshot cannot be written${code ? ` (${code})` : ''}: the one before was kept`,
-      { cause: error },
-    )
+    throw notWritten(error)
   }
 }

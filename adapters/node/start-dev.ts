@@ -3,9 +3,10 @@ import { HitherError } from 'hither'
 import { createConnection, createTransport, Engine } from 'hither/embedded'
 import { createGateway, type GatewayOptions } from 'hither/gateway'
 import { lua } from 'hither/lua'
+import { checkDevOptions } from './dev-options.ts'
 import { serveResp } from './resp-server.ts'
 import { serve } from './serve.ts'
-import { loadSnapshot, saveSnapshot } from './snapshot.ts'
+import { checkSnapshot, loadSnapshot, saveSnapshot } from './snapshot.ts'
 
 export interface StartDevOptions {
   /** Of Upstash's REST; 0 takes a free one. @default 0 */
@@ -114,9 +115,10 @@ const namePort =
 /**
  * A development server on the embedded engine: Upstash's REST and RESP on the same data, on free ports of this machine.
  * Rejects when a port cannot be had (`error.code` is Node's, `error.port` names the option), and with `INVALID_ARGUMENT`
- * for a snapshot or a seed that cannot be read.
+ * for options that make no sense, a snapshot or a seed that cannot be read, and a snapshot that could not be written.
  */
 export async function startDev(options: StartDevOptions = {}): Promise<StartedDev> {
+  checkDevOptions(options)
   const { host = '127.0.0.1', token = crypto.randomUUID(), password, maxBytes, evictionPolicy } = options
   const engine = new Engine({
     lua,
@@ -124,7 +126,10 @@ export async function startDev(options: StartDevOptions = {}): Promise<StartedDe
     ...(maxBytes ? { maxBytes } : {}),
     ...(evictionPolicy ? { evictionPolicy } : {}),
   })
-  if (options.snapshot) loadSnapshot(engine, options.snapshot)
+  if (options.snapshot) {
+    loadSnapshot(engine, options.snapshot)
+    checkSnapshot(options.snapshot)
+  }
   if (options.seed && isEmpty(engine)) await plant(engine, options.seed)
   const { onCommand } = options
   if (onCommand) {

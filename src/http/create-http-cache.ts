@@ -11,6 +11,7 @@ import { timesOf } from './plan.ts'
 import { purge } from './purge.ts'
 import { PROFILES } from './storable.ts'
 import { createStorage } from './storage.ts'
+import { fieldTag } from './tags.ts'
 import type { HttpCache, HttpCacheOptions, HttpRule, PurgeLayer } from './types.ts'
 
 const OPTIONS: readonly (keyof HttpCacheOptions)[] = [
@@ -101,7 +102,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     async purge(selection) {
       await purge(engine, selection)
       const { tags = [] } = selection
-      if (tags.length > 0) await purgeLayers(layers, tags)
+      if (tags.length > 0) await purgeLayers(layers, tags.map(fieldTag))
     },
     async clear() {
       await storage.end([keys.generation])

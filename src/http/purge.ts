@@ -1,7 +1,7 @@
 import { checkNames, invalid } from '../protocol/arguments.ts'
 import type { Engine } from './engine.ts'
 import { MAX_SEGMENTS, prefixesOf } from './keys.ts'
-import { checkTags } from './tags.ts'
+import { checkTags, fieldTag } from './tags.ts'
 import type { PurgeSelection } from './types.ts'
 import { invalidateUrl } from './unsafe.ts'
 
@@ -33,7 +33,7 @@ export async function purge(engine: Engine, selection: PurgeSelection): Promise<
     }
   }
   const versions = await Promise.all([
-    ...tags.map(keys.tag),
+    ...tags.map((tag) => keys.tag(fieldTag(tag))),
     ...paths.map(({ origin, pathname }) => keys.path(origin, pathname)),
     ...prefixes.map(({ origin }, i) => keys.prefix(origin, last[i] as string)),
   ])

@@ -8,6 +8,13 @@ import type { HttpRule } from './types.ts'
 const MAX_TAGS = 64
 const MAX_TAG_LENGTH = 512
 
+/** A tag as a field has it: what no field can carry, and the comma that is between two, is encoded as in a URL. */
+export const fieldTag = (tag: string): string =>
+  `${tag}`
+    .trim()
+    .toWellFormed()
+    .replace(/[^ -+\--~]/gu, encodeURIComponent)
+
 /** The groups of a field (RFC 9875): none where it is malformed. */
 function groupsOf(text: string | null): string[] {
   return (parseList(text) ?? []).filter((member): member is string => typeof member === 'string')
@@ -23,7 +30,7 @@ function tagsOf(text: string | null): string[] {
 
 /** Names to caches in front, in the fields that they read, the tags that a response has by its Cache-Tag field, and `more`. */
 export function addTags(headers: Headers, more: readonly string[], fields: readonly string[]): void {
-  const tags = new Set([...tagsOf(headers.get('cache-tag')), ...more])
+  const tags = new Set([...tagsOf(headers.get('cache-tag')), ...more.map(fieldTag)])
   for (const field of fields) {
     const missing = [...tags].filter((tag) => !tagsOf(headers.get(field)).includes(tag))
     if (missing.length > 0) headers.append(field, missing.join(', '))
@@ -44,8 +51,9 @@ export async function versionKeysOf(
   response: Response,
 ): Promise<readonly string[] | undefined> {
   const groups = groupsOf(response.headers.get('cache-groups'))
-  const tags = new Set([...ruleTags(rule, request, response), ...tagsOf(response.headers.get('cache-tag')), ...groups])
-  if (tags.size > MAX_TAGS || [...tags].some((tag) => tag.length > MAX_TAG_LENGTH)) return undefined
+  const named = [...ruleTags(rule, request, response), ...tagsOf(response.headers.get('cache-tag')), ...groups]
+  const tags = new Set(named.map(fieldTag))
+  if (tags.size > MAX_TAGS || named.some((tag) => tag.length > MAX_TAG_LENGTH)) return undefined
   return Promise.all([...[...tags].map(keys.tag), ...groups.map((group) => keys.group(place.origin, group))])
 }
 

@@ -66,8 +66,11 @@ export async function invalidateUrl(
   headers?: Headers,
   hasOtherKeys?: boolean,
 ): Promise<void> {
-  const rule = ruleFor(engine.rules, new Request(url, headers && { headers }))
-  const place = await engine.placeOf(url.split('#', 1)[0] as string, '', rule?.ignoreQuery)
+  const target = new URL(url)
+  // No `Request` can have a name and a password, nor has a key.
+  target.username = target.password = target.hash = ''
+  const rule = ruleFor(engine.rules, new Request(target, headers && { headers }))
+  const place = await engine.placeOf(target.href, '', rule?.ignoreQuery)
   const isShared = hasOtherKeys || rule?.key || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
   await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])

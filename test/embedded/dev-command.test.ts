@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -123,8 +123,17 @@ it('refuses a seed that a server would refuse', async () => {
 })
 
 it('ends with exit code 2 where the snapshot cannot be written', async () => {
-  const run = dev(...FREE, '--snapshot', join(folder, 'none', 'data'))
+  const none = dev(...FREE, '--snapshot', join(folder, 'none', 'data'))
+  expect(await none.ended).toBe(2)
+  expect(none.out()).toBe(
+    'hither: INVALID_ARGUMENT: the snapshot cannot be written (ENOENT): the one before was kept\n',
+  )
+  const gone = join(folder, 'gone')
+  mkdirSync(gone)
+  const run = dev(...FREE, '--snapshot', join(gone, 'data'))
   await run.until(/redis-cli -u/)
+  expect(readdirSync(gone)).toEqual([])
+  rmSync(gone, { recursive: true })
   run.child.kill('SIGTERM')
   expect(await run.ended).toBe(2)
   expect(run.out()).toMatch(/cannot be written \(ENOENT\): the one before was kept/)

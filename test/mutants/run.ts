@@ -141,6 +141,7 @@ function testAll(list: readonly Mutant[]): void {
         'adapters/hono-session/index.ts',
         'adapters/express-session/index.ts',
         'adapters/node/snapshot.ts',
+        'adapters/node/dev-options.ts',
       ]) {
         mkdirSync(dirname(join(home, file)), { recursive: true })
         writeFileSync(join(home, file), fromCopy(readFileSync(join(root, file), 'utf8'), home))

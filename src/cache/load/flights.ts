@@ -44,7 +44,8 @@ export function restorePredecessor(flight: Flight, holder: string): boolean {
   const { storedKey, view } = flight.request
   const { byKey } = view.core.flights
   const { predecessor } = flight.lease
-  if (!predecessor || predecessor.lease.token !== holder || predecessor.state === 'over' || predecessor.isDetached) return false
+  if (!predecessor || predecessor.lease.token !== holder || predecessor.state === 'over' || predecessor.isDetached)
+    return false
   if (predecessor.aliveUntilMs <= now() || byKey.get(storedKey) !== flight) return false
   byKey.set(storedKey, predecessor)
   return true

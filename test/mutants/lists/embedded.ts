@@ -170,6 +170,18 @@ export const mutants: readonly Mutant[] = [
     'if (false && text.slice(0, end) !==',
   ),
   snapshot('a snapshot is written beside the one before', '.tmp`\n', '.tmp`.slice(0, file.length)\n'),
+  of('adapters/node/dev-options.ts', BOUNDS)(
+    'an option of a development server is known',
+    'if (!check) throw',
+    'if (!check) return; if (!check) throw',
+  ),
+  of('adapters/node/dev-options.ts', BOUNDS)(
+    'an option of a development server has its kind',
+    'value !== undefined && !is(value)',
+    'false',
+  ),
+  snapshot('a folder that is not there is told of at once', "closeSync(openSync(beside, 'w', 0o600))", 'void besideOf'),
+  snapshot('trying whether it can be written leaves nothing', '    rmSync(beside)\n', ''),
   snapshot('a snapshot that failed leaves nothing', 'rmSync(beside, { force: true })', ''),
   dispatch('a password is asked for', "if (!client.user && !command.flags.has('no_auth')) fail(NO_AUTH)", ''),
   dispatch('a bound refuses', '!engine.meter.makeRoom()', 'false'),

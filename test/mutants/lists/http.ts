@@ -129,6 +129,24 @@ export const mutants: readonly Mutant[] = [
     '      } catch (error) {\n        await end()\n        throw error',
   ),
   collect('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('a tag of any text can be purged', "names.map(fieldTag).join(', ')", "names.join(', ')"),
+  layers(
+    'a layer is purged by what its field has',
+    'purgeLayers(layers, tags.map(fieldTag))',
+    'purgeLayers(layers, tags)',
+  ),
+  of('src/http/tags.ts', ['http/layers.test.ts'])(
+    'no tag of a rule breaks a field',
+    '...more.map(fieldTag)',
+    '...more',
+  ),
+  responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
+  responses(
+    'what has another key is not stored under this one',
+    'outer.limits.push(() => false)',
+    'outer.limits.push(() => true)',
+  ),
+  responses('a status that a later one does not store is not stored', 'if (limits.length > 0) {', 'if (!c) {'),
   responses('a CDN is not told to keep what a handler keeps from others', ' && !isClosed)', ')'),
   responses('a lifetime does not take the place of Expires', " && headers.has('expires')", ' && false'),
   responses('no answer but to GET and HEAD is told to last', 'const lasts = isRead && ', 'const lasts = '),
@@ -270,6 +288,11 @@ export const mutants: readonly Mutant[] = [
     'error })',
     CACHE,
   ),
+  of('src/http/unsafe.ts', CACHE)(
+    'a URL is dropped whatever name and password it has',
+    'target.username = target.password = target.hash',
+    'target.hash',
+  ),
   of('src/http/answer.ts', CACHE)(
     'what is stored without Content-Type has none',
     "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
@@ -298,7 +321,7 @@ export const mutants: readonly Mutant[] = [
   ),
   unsafe(
     'a URL is dropped by its own rule',
-    'engine.rules, new Request(url, headers && { headers })',
+    'engine.rules, new Request(target, headers && { headers })',
     '[], new Request(url)',
     CACHE,
   ),

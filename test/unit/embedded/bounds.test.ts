@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
+import { checkDevOptions } from '../../../adapters/node/dev-options.ts'
+import { checkSnapshot, loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
 import { createConnection, Engine, type EngineOptions } from '../../../src/embedded/index.ts'
 import type { LuaHost, LuaRuntime, LuaValue } from '../../../src/embedded/script-host.ts'
 
@@ -180,6 +181,33 @@ describe('a script', () => {
   })
 })
 
+describe('an option of a development server', () => {
+  it.each([
+    'port',
+    'redisPort',
+    'host',
+    'token',
+    'password',
+    'maxBytes',
+    'evictionPolicy',
+    'snapshot',
+    'seed',
+    'hosts',
+  ])('is of its kind: %s', (name) => {
+    for (const value of [null, {}, -1, 0.5, Number.NaN, true, () => 1])
+      expect(() => checkDevOptions({ [name]: value })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it.each(['onCommand', 'onError', 'onEvent'])('is of its kind: %s', (name) => {
+    for (const value of [null, {}, 'x', 5])
+      expect(() => checkDevOptions({ [name]: value })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+  it('is known, and may be left out', () => {
+    for (const none of [null, 5, { toString: 'x' }, { nope: 1 }])
+      expect(() => checkDevOptions(none as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    checkDevOptions({ port: 0, redisPort: 65_535, maxBytes: 0, seed: undefined, hosts: ['a'], onEvent: () => {} })
+  })
+})
+
 describe('a snapshot', () => {
   const inFolder = (work: (file: string, folder: string) => void): void => {
     const folder = mkdtempSync(join(tmpdir(), 'hither-snapshot-'))
@@ -200,6 +228,13 @@ describe('a snapshot', () => {
         expect(() => loadSnapshot(open().engine, file)).toThrow('the snapshot is torn')
         expect(readFileSync(file, 'utf8')).toBe(torn)
       }
+    })
+  })
+  it('that could not be written is told of before there is data, and trying leaves nothing', () => {
+    inFolder((file, folder) => {
+      checkSnapshot(file)
+      expect(readdirSync(folder)).toEqual([])
+      expect(() => checkSnapshot(join(folder, 'none', 'data'))).toThrow('cannot be written (ENOENT)')
     })
   })
   it('that cannot be written leaves the one before, and nothing beside it', () => {

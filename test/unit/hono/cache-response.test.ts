@@ -181,6 +181,59 @@ describe('cacheResponse', () => {
       ])
     }
   })
+  it('purges by tags of any text, which fields have as ASCII', async () => {
+    for (const tag of ['Smith, John', '日本 語', 'é', ' a ', '\ud800', 'a\nb', '50%']) {
+      const app = new Hono()
+      let calls = 0
+      const cache = make()
+      app.use(cacheResponse({ cache, cacheControl: 'max-age=60', tags: () => [tag, 'other'] }))
+      app.get('/a', (c) => c.text(`${++calls}`))
+      const first = await app.request(`${base}/a`)
+      expect(first.headers.get('cache-tag')).toMatch(/^[ -+\--~]+, other$/)
+      const text = async () => (await app.request(`${base}/a`)).text()
+      expect([tag, await first.text(), await text()]).toEqual([tag, '1', '1'])
+      await cache.purge({ tags: [tag] })
+      expect([tag, await text()]).toEqual([tag, '2'])
+    }
+  })
+  it('asks a cache once for a request, however many of it are passed: each adds its fields and its tags', async () => {
+    const app = new Hono()
+    let calls = 0
+    const cache = make({ collapseTimeout: '1h' })
+    const other = make({ namespace: 'other', cacheStatus: 'other' })
+    app.use(cacheResponse({ cache, tags: ['all'], vary: 'X-A' }))
+    app.use(cacheResponse({ cache: other }))
+    app.use('/a/*', cacheResponse({ cache, cacheControl: 'max-age=60', tags: ['a'], cacheableStatusCodes: [200] }))
+    app.get('/a/:status', (c) => c.text(`${++calls}`, Number(c.req.param('status')) as 200))
+    const ask = async (path: string): Promise<string> => {
+      const response = await app.request(`${base}${path}`)
+      return `${await response.text()} ${storyOf(response).replace(/^other[^,]*, /, '')}`
+    }
+    for (const tag of ['all', 'a']) {
+      const body = `${calls + 1}`
+      expect(await ask('/a/200')).toBe(`${body} hither; fwd=uri-miss; fwd-status=200; stored`)
+      expect(await ask('/a/200')).toBe(`${body} hither; hit; ttl=60`)
+      await Promise.all([other.clear(), cache.purge({ tags: [tag] })])
+    }
+    const before = calls
+    for (let i = 1; i < 3; i++) expect(await ask('/a/404')).toMatch(new RegExp(`^${before + i} `))
+  })
+  it('stores nothing under a key that another middleware of the cache gives otherwise', async () => {
+    const app = new Hono()
+    let calls = 0
+    const cache = make({ collapseTimeout: '1h' })
+    app.use(cacheResponse({ cache, cacheControl: 'max-age=60' }))
+    app.get('/a', cacheResponse({ cache, keyGenerator: (c) => c.req.header('x-tenant') ?? '' }), (c) =>
+      c.text(`${++calls} for ${c.req.header('x-tenant')}`),
+    )
+    for (const [tenant, body] of [
+      ['t', '1 for t'],
+      ['u', '2 for u'],
+    ]) {
+      const response = await app.request(`${base}/a`, { headers: { 'x-tenant': tenant as string } })
+      expect(await response.text()).toBe(body)
+    }
+  })
   it('leaves what is stored as it is where a handler’s own 304 says nothing of it', async () => {
     const app = new Hono()
     let calls = 0

@@ -99,6 +99,23 @@ describe.each([
       expect([selection, (await get(cache, origin)).body]).toEqual([selection, '4'])
     }
   })
+  it('purges a URL however it is spelled: with a name and a password, a port, a fragment', async () => {
+    for (const url of [
+      'https://user:pw@a.example/page?x=1',
+      'HTTPS://A.example:443/page?x=1#top',
+      'https://a.example/else/../page?x=1',
+    ]) {
+      const [cache, origin] = [make(), createOrigin()]
+      await get(cache, origin)
+      await cache.purge({ url })
+      expect([url, (await get(cache, origin)).body]).toEqual([url, '2'])
+      const fields = { location: url, 'content-location': 'https://:pw@a.example/other' }
+      origin.answers(() => new Response(null, { status: 201, headers: fields }))
+      await get(cache, origin, { method: 'POST', url: 'https://a.example/form' })
+      origin.answers((_, count) => new Response(`${count}`))
+      expect([url, (await get(cache, origin)).body]).toEqual([url, '4'])
+    }
+  })
   it('leaves what a purge does not name', async () => {
     const [cache, origin] = [make(), createOrigin({ 'cache-control': 'max-age=60', 'cache-tag': 't0' })]
     await get(cache, origin)

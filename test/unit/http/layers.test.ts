@@ -59,6 +59,24 @@ describe('with a cache in front', () => {
       ])
     }
   })
+  it('a tag may have any text: commas, other letters, spaces at its ends', async () => {
+    for (const tag of ['Smith, John', '日本 語', 'é', ' a ', '\ud800', 'a\nb', '50%', 'あ'.repeat(50)]) {
+      const origin = createOrigin({ 'cache-control': 'max-age=60' })
+      const { behind, ask } = stack(origin, { rules: [{ tags: [tag, 'other'] }] })
+      await ask()
+      for (const another of ['Smith', 'John', '日本', 'a', 'b'].filter((one) => one !== tag.trim()))
+        await behind.purge({ tags: [another] })
+      expect([tag, await ask()]).toEqual([tag, expect.stringContaining('cdn; hit')])
+      await behind.purge({ tags: [tag] })
+      await ask()
+      expect([tag, origin.asked.length]).toEqual([tag, 2])
+    }
+  })
+  it('a layer is asked for a tag as its field had it', async () => {
+    const seen: unknown[] = []
+    await cacheOf({ layers: [{ purge: (selection) => seen.push(selection) }] }).purge({ tags: ['a, b', 'é', 'c'] })
+    expect(seen).toEqual([{ tags: ['a%2C b', '%C3%A9', 'c'] }])
+  })
   it('the fields that CDNs read have the tags of a rule, and without one in front no field has them', async () => {
     const origin = createOrigin({ 'cache-control': 'max-age=60', 'cache-tag': 't1' })
     const rules = [{ tags: ['t2'] }]
