@@ -1,6 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError } from '../../src/errors.ts'
-import { checkNames, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
+import { checkFunction, checkNames, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -46,6 +46,7 @@ const SWEPT_PER_WRITE = 4
 export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   checkNames('memoryStore', given, Object.keys(KNOWN))
   const options: MemoryStoreOptions = ownOf(given)
+  checkFunction(options.now, 'now')
   const { now, wallMs } = lifetimeClock(options.now ?? wallClock)
   const maxEntries = checkWhole(options.maxEntries ?? 100_000, 'maxEntries', 1)
   const maxBytes = checkWhole(options.maxBytes ?? 67_108_864, 'maxBytes', 1)

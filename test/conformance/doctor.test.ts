@@ -286,7 +286,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
 
   it('prints a table for people, and its help', async () => {
     const { url } = await start('redis8')
-    const run = runCli(['doctor', url])
+    const run = runCli(['doctor', url.replace('redis', 'REDIS')])
     runs.push(run)
     expect([await run.ended, run.out()]).toEqual([
       0,

@@ -41,7 +41,7 @@ async function serve(play: Play, options: Partial<MemcachedStoreOptions> = {}, l
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
-  const store: MemcachedStore = memcachedStore({ servers: [`memcached://${login}127.0.0.1:${port}`], ...options })
+  const store: MemcachedStore = memcachedStore({ servers: [`Memcached://${login}127.0.0.1:${port}`], ...options })
   open.push(async () => {
     await store.close()
     for (const socket of sockets) socket.destroy()
