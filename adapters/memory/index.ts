@@ -46,7 +46,6 @@ const SWEPT_PER_WRITE = 4
 export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   checkNames('memoryStore', given, Object.keys(KNOWN))
   const options: MemoryStoreOptions = ownOf(given)
-  checkFunction(options.now, 'now')
   const { now, wallMs } = lifetimeClock(options.now ?? wallClock)
   const maxEntries = checkWhole(options.maxEntries ?? 100_000, 'maxEntries', 1)
   const maxBytes = checkWhole(options.maxBytes ?? 67_108_864, 'maxBytes', 1)
@@ -200,6 +199,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
  * is what the wall clock said when it was read last.
  */
 function lifetimeClock(wall: () => number): { now(): number; wallMs(): number } {
+  checkFunction(wall, 'now')
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = 0
   let backMs = 0

@@ -32,7 +32,7 @@ export const mutants: readonly Mutant[] = [
   sorted('the order of a range is a flag', "  checkFlag(reverse, 'reverse')\n  checkFlag", '  checkFlag'),
   sorted('to have scores is a flag', "  checkFlag(withScores, 'withScores')\n", ''),
   stream('the order of a stream is a flag', "      checkFlag(reverse, 'reverse')\n", ''),
-  of('adapters/memory/index.ts', UNIT)('a clock is a function', "  checkFunction(options.now, 'now')\n", ''),
+  of('adapters/memory/index.ts', UNIT)('a clock is a function', "  checkFunction(wall, 'now')\n", ''),
   locks('to renew is a flag', "    checkFlag(renew, 'renew')\n", ''),
   sessions('no Secure is a flag', "  checkFlag(insecure, 'insecure')\n", ''),
   sessions('a codec of sessions is one', '  checkCodec(options.codec)\n', ''),
