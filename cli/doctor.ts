@@ -149,9 +149,9 @@ async function examine(visit: Visit): Promise<Report> {
   return { system, version, latency, checks, acl }
 }
 
-/** A refusal is an answer: the server is there. */
+/** A read that is refused was answered, unless there is no such database: then each call is refused. */
 function orRefused(error: unknown): undefined {
-  if (isHitherError(error) && error.code === 'STORE_REJECTED') return undefined
+  if (isHitherError(error) && error.code === 'STORE_REJECTED' && !error.message.startsWith('SELECT ')) return undefined
   throw error
 }
 
