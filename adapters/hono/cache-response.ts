@@ -7,11 +7,14 @@ export interface CacheResponseOptions<E extends Env = Env> {
   /** Made by `createHttpCache`, or how to come by it for a request, such as from `c.env`. */
   readonly cache: HttpCache | { readonly for: (c: Context<E>) => HttpCache | Promise<HttpCache> }
   /**
-   * Directives for Cache-Control, such as `'max-age=60'`: those that a response does not have itself are added. Not to errors
-   * other than 404 and 410, unless `cacheableStatusCodes` names them.
+   * Directives for Cache-Control, such as `'max-age=60'`: those that a response to GET or HEAD does not have itself are added; no
+   * lifetime where it has Expires. Not to errors other than 404 and 410, unless `cacheableStatusCodes` names them.
    */
   readonly cacheControl?: string
-  /** As `cacheControl`, for caches between this one and the browser, and this one: CDN-Cache-Control (RFC 9213). */
+  /**
+   * As `cacheControl`, for caches between this one and the browser, and this one: CDN-Cache-Control (RFC 9213). Not where the
+   * handler's own Cache-Control says `private`, `no-store` or `no-cache`.
+   */
   readonly cdnCacheControl?: string
   /** Request fields that a response depends on: added to its Vary. `*` is refused. */
   readonly vary?: string | readonly string[]
@@ -71,10 +74,13 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const { headers } = response
     // A field that a 304 does not have stays as it is stored; one that it has takes its place.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
-    const lasts = response.status === 304 || (mayStore ?? isGood)(response)
+    const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+    const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
     const mayLast = (field: string): boolean => lasts && isAdded(field)
+    // CDN-Cache-Control decides in place of Cache-Control: it must not undo what the handler forbids there.
+    const isClosed = FORBIDDING.test(headers.get('cache-control') ?? '')
     if (cacheControl !== undefined && mayLast('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
-    if (cdnCacheControl !== undefined && mayLast('cdn-cache-control'))
+    if (cdnCacheControl !== undefined && mayLast('cdn-cache-control') && !isClosed)
       addDirectives(headers, 'cdn-cache-control', cdnCacheControl)
     if (isAdded('vary')) for (const name of vary) headers.append('vary', name.trim())
     const names = typeof tags === 'function' ? tags(c) : (tags ?? [])
@@ -157,10 +163,14 @@ function isGood({ status }: Response): boolean {
   return status < 400 || status === 404 || status === 410
 }
 
-/** Adds directives whose names a field does not have. */
+/** What a handler says of a response that is not for all, or not to be used without asking it. */
+const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private)(?![\w-])/i
+
+/** Adds directives whose names a field does not have. A lifetime beside Expires would take its place. */
 function addDirectives(headers: Headers, field: string, directives: string): void {
   const nameOf = (directive: string): string => (directive.split('=', 1)[0] as string).trim().toLowerCase()
   const known = (headers.get(field) ?? '').split(',').map(nameOf)
+  if (field === 'cache-control' && headers.has('expires')) known.push('max-age', 's-maxage')
   for (const directive of directives.split(',')) {
     if (directive.trim() && !known.includes(nameOf(directive))) headers.append(field, directive.trim())
   }

@@ -97,9 +97,10 @@ export function rateLimit<E extends Env = Env>(
     ? (limiter as readonly Limit<E>[])
     : [{ limiter: limiter as Limit<E>['limiter'] }]
   for (const limit of given) checkNames('a limit of rateLimit', limit, LIMIT)
+  for (const one of [options, ...given] as readonly Partial<RateLimitOptions<E>>[]) checkFunctions(one)
   const limits = given.map((limit): Limit<E> => ({ ...common, ...limit }))
   if (limits.length === 0) throw invalid('limiter names none')
-  if (!/^(standard|legacy|none)$/.test(headers)) throw invalid("headers is 'standard', 'legacy' or 'none'")
+  if (!['standard', 'legacy', 'none'].includes(headers)) throw invalid("headers is 'standard', 'legacy' or 'none'")
   const policies = limits.map(policyOf)
   if (new Set(policies.map(({ name }) => name)).size < limits.length)
     throw invalid('each of several limits needs a name')
@@ -231,10 +232,19 @@ function checkNames(what: string, given: object | undefined, known: object): voi
   for (const name of Object.keys(given)) if (!Object.hasOwn(known, name)) throw invalid(`${what} has no option ${name}`)
 }
 
+/** What would fail at each request, and not here. */
+function checkFunctions<E extends Env>({ cost, ...rest }: Partial<RateLimitOptions<E>>): void {
+  for (const name of ['key', 'limit', 'finalCost', 'skip', 'onLimited'] as const)
+    if (rest[name] !== undefined && typeof rest[name] !== 'function')
+      throw invalid(`${name} is a function of a request`)
+  const isCost = cost === undefined || typeof cost === 'function' || (Number.isSafeInteger(cost) && cost >= 0)
+  if (!isCost) throw invalid('cost is a whole number, or a function of a request')
+}
+
 function policyOf<E extends Env>({ limiter, name = 'default', windowSeconds }: Limit<E>): Policy {
   if (typeof limiter !== 'function' && typeof limiter?.limit !== 'function')
     throw invalid('limiter is made by createRateLimiter, or a function that answers one')
-  if (!/^[\w-]+$/.test(name)) throw invalid('name is of letters, digits, - and _')
+  if (typeof name !== 'string' || !/^[\w-]+$/.test(name)) throw invalid('name is of letters, digits, - and _')
   if (windowSeconds !== undefined && !(Number.isSafeInteger(windowSeconds) && windowSeconds > 0)) {
     throw invalid('windowSeconds is a whole number above 0')
   }
@@ -243,7 +253,7 @@ function policyOf<E extends Env>({ limiter, name = 'default', windowSeconds }: L
 
 function checkAddress(address: AddressSource): void {
   const hops = typeof address === 'object' ? address?.hops : 1
-  const known = typeof address === 'object' || /^(socket|cloudflare|vercel)$/.test(address)
+  const known = typeof address === 'object' || ['socket', 'cloudflare', 'vercel'].includes(address)
   if (!known || !(Number.isSafeInteger(hops) && hops > 0)) {
     throw invalid("address is 'socket', 'cloudflare', 'vercel' or { hops: n } with n above 0")
   }

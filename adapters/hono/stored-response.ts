@@ -2,7 +2,7 @@
 const LEFT_OUT =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|date|set-cookie|ratelimit.*|retry-after)$/
 
-/** A response as it is stored; a body in base64 where it is no text; null where the body was too large. */
+/** A response as it is stored; a body in base64 where it is no text, or none at all; null where the body was too large. */
 type Stored = readonly [status: number, headers: readonly [string, string][], body: string | null, base64: 0 | 1]
 
 /**
@@ -46,11 +46,14 @@ function restOf(chunks: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8A
   })
 }
 
-export function toStored({ status, headers }: Response, body: Uint8Array | undefined): string {
-  const kept = [...headers].filter(([name]) => !LEFT_OUT.test(name))
+export function toStored(response: Response, body: Uint8Array | undefined): string {
+  const { status } = response
+  const kept = [...response.headers].filter(([name]) => !LEFT_OUT.test(name))
   const stored = (text: string | null, base64: 0 | 1 = 0): string =>
     JSON.stringify([status, kept, text, base64] satisfies Stored)
   if (!body) return stored(null)
+  // A server adds a Content-Type to a body that is empty, and none to a redirect without one.
+  if (!response.body) return stored('', 1)
   try {
     return stored(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
   } catch {
@@ -65,7 +68,7 @@ export function fromStored(text: string): Response | undefined {
   const [status, headers, body, base64] = JSON.parse(text) as Stored
   if (body === null) return undefined
   const bytes = base64 ? Uint8Array.from(atob(body), (char) => char.charCodeAt(0)) : new TextEncoder().encode(body)
-  const hasBody = status !== 204 && status !== 205 && status !== 304
+  const hasBody = status !== 204 && status !== 205 && status !== 304 && !(base64 && body === '')
   const response = new Response(hasBody ? bytes : null, { status, headers: headers as [string, string][] })
   response.headers.set('Idempotency-Replayed', 'true')
   return response

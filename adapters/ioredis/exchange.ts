@@ -7,6 +7,23 @@ import { isReply, late, lost } from './errors.ts'
 import type { CommandOptions, Progress } from './progress.ts'
 import { toExact, toWire } from './replies.ts'
 
+/**
+ * The names of the usual commands as the client's own tables have them. It looks into those five times a command, and makes another
+ * string each time of a name in capitals. A command whose arguments or reply it would change is not among them.
+ */
+const NAMES: Readonly<Record<string, string | undefined>> = {
+  EVALSHA: 'evalsha',
+  GET: 'get',
+  HGET: 'hget',
+  HMGET: 'hmget',
+  HSET: 'hset',
+  LRANGE: 'lrange',
+  MGET: 'mget',
+  SET: 'set',
+  UNLINK: 'unlink',
+  ZINCRBY: 'zincrby',
+}
+
 /** Commands over one connection of the client. */
 export interface Exchange {
   /** Sends one command. An error reply is a value. */
@@ -35,13 +52,14 @@ export function createExchange(
     const name = args[0] as string
     // Its own method costs a client less than `call`, which shows where one caller waits for one key.
     if (name === 'GET' && !bytes && !exact && peer.get) return peer.get(args[1] as string).then(toWire, failed)
+    const own = NAMES[name] ?? name
     const rest = args.slice(1)
     for (let i = 0; i < rest.length; i++) {
       const arg = rest[i]
       if (arg instanceof Uint8Array) rest[i] = Buffer.from(arg.buffer as ArrayBuffer, arg.byteOffset, arg.byteLength)
     }
-    if (exact) return peer.callBuffer(name, rest as string[]).then((reply) => toExact(reply, bytes === true), failed)
-    const reply = bytes ? peer.callBuffer(name, rest as string[]) : peer.call(name, rest as string[])
+    if (exact) return peer.callBuffer(own, rest as string[]).then((reply) => toExact(reply, bytes === true), failed)
+    const reply = bytes ? peer.callBuffer(own, rest as string[]) : peer.call(own, rest as string[])
     return reply.then(toWire, failed)
   }
   return {

@@ -35,6 +35,9 @@ export function ioredisTransport(client: IoredisLike, options: IoredisTransportO
   return openClient(client, options).transport
 }
 
+/** `cluster` becomes true where its server turns out to be a node of one. */
+type OpenedTransport = { -readonly [K in keyof Transport]: Transport[K] }
+
 export interface OpenClient {
   readonly transport: Transport
   /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
@@ -70,6 +73,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       const joined = openClient(made, { owned: true })
       if (closed) void joined.transport.close()
       whole = joined
+      transport.cluster = untimed.cluster = true
       return joined
     })
     return joining
@@ -121,10 +125,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     }
   }
 
-  const transport: Transport = {
-    get cluster() {
-      return cluster || whole !== undefined
-    },
+  const transport: OpenedTransport = {
+    cluster,
     send: (command, call) => whole?.transport.send(command, call) ?? within(call, one(command)),
     sendMany: (commands, call) =>
       whole?.transport.sendMany(commands, call) ?? within(call, all(commands, call?.onReply)),
@@ -142,11 +144,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       readiness.forget()
     },
   }
-  const untimed: Transport = {
+  const untimed: OpenedTransport = {
     ...transport,
-    get cluster() {
-      return transport.cluster === true
-    },
     send(command, call) {
       if (whole) return whole.untimed.send(command, call)
       // Nearly every call goes this way, without what only the others need.

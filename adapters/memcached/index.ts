@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { checkSignal } from '../../src/protocol/arguments.ts'
 import { concat } from '../../src/protocol/bytes.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
@@ -48,7 +49,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   let shared: CallLimits | undefined
   /** Throws the signal's reason, or `TIMEOUT` past the deadline. */
   const limitsOf = ({ deadline, signal }: Call = {}): CallLimits => {
-    if (signal?.aborted) throw signal.reason
+    checkSignal(signal)
     if (deadline !== undefined || signal || REQUEST_SCOPED) {
       const at = now()
       const limits = { deadline: deadline ?? at + timeoutMs, signal }

@@ -104,7 +104,7 @@ interface Counting {
 
 function countingOf(name: string, args: readonly Arg[]): Counting | undefined {
   if (name === 'counter.add') {
-    const [by, , max, lifeMs] = args
+    const [by, lifeMs, , max = ''] = args
     return max === '' && Number(by) > 0 ? { by: Number(by), lifeMs: Number(lifeMs) } : undefined
   }
   if (name !== 'plain.once' || args[0] !== 'increment') return undefined

@@ -1,6 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError } from '../../src/errors.ts'
-import { checkFunction, checkNames, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
+import { checkFunction, checkNames, checkSignal, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -101,7 +101,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
     }
   }
   const enter = (call: Call | undefined): void => {
-    if (call?.signal?.aborted) throw call.signal.reason
+    checkSignal(call?.signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     if (call?.deadline !== undefined && !(call.deadline > wallClock())) {
       throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })

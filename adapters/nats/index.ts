@@ -1,5 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError, isHitherError } from '../../src/errors.ts'
+import { checkSignal } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { now, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
@@ -63,7 +64,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     signal: call?.signal,
   })
   const check = ({ signal, deadline }: CallLimits): void => {
-    if (signal?.aborted) throw signal.reason
+    checkSignal(signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     if (!(deadline > now())) throw new HitherError('TIMEOUT', 'the deadline had passed', { retryable: true })
   }

@@ -50,15 +50,9 @@ export function openConnection(settings: Settings, role: Role): Connection {
   if (locate) locate().then((found) => connect(on, found), on.end)
   else connect(on, address)
   return {
-    get state() {
-      return on.state
-    },
-    get idle() {
-      return on.load === 0
-    },
-    get heardAt() {
-      return on.heardAt
-    },
+    state: () => on.state,
+    isIdle: () => on.load === 0,
+    heardAt: () => on.heardAt,
     add: (entry, signal) => add(on, entry, signal),
     tell(args) {
       on.encoder.add(args)

@@ -45,7 +45,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
   const refresh = (): void => void nodes.refresh().catch(() => {})
   const suspect: Courier['suspect'] = (error) => {
     const gone = error instanceof HitherError && /^(STORE_UNAVAILABLE|TIMEOUT)$/.test(error.code)
-    if (gone && nodes.clustered) refresh()
+    if (gone && nodes.isClustered()) refresh()
   }
   const follow: Courier['follow'] = async (reply, asked, call, left) => {
     const [word, slot, address = ''] = reply.message.split(' ')

@@ -10,9 +10,9 @@ export interface Link {
   /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
   pick(at: number): Connection
   /** Whether a connection stands. */
-  readonly ready: boolean
+  isReady(): boolean
   /** When the server was last heard on it, in epoch milliseconds; 0 while there is none. */
-  readonly heardAt: number
+  heardAt(): number
   /** Lets what is under way be answered, for up to a second. */
   close(): Promise<void>
 }
@@ -45,18 +45,15 @@ export function createLink(settings: Settings, idleMs: number): Link {
   return {
     pick(at) {
       if (over) throw closed()
-      if (current?.state === 'ready' && current.idle && at - current.heardAt > idleMs) void current.leave(0)
-      if (current?.state === 'ready' || current?.state === 'opening') return current
+      if (current?.state() === 'ready' && current.isIdle() && at - current.heardAt() > idleMs) void current.leave(0)
+      const state = current?.state()
+      if (current && (state === 'ready' || state === 'opening')) return current
       if (at < retryAt && fault) throw fault
       current = open()
       return current
     },
-    get ready() {
-      return current?.state === 'ready'
-    },
-    get heardAt() {
-      return current?.state === 'ready' ? current.heardAt : 0
-    },
+    isReady: () => current?.state() === 'ready',
+    heardAt: () => (current?.state() === 'ready' ? current.heardAt() : 0),
     async close() {
       over = true
       await current?.leave(GRACE_MS)

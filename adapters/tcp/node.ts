@@ -19,9 +19,9 @@ export interface Node {
   readonly name: string
   readonly settings: Settings
   /** Whether a connection stands. */
-  readonly ready: boolean
+  isReady(): boolean
   /** When it was last heard on a connection that stands, in epoch milliseconds; 0 where none does. */
-  readonly heardAt: number
+  heardAt(): number
   /** The connection that all commands of a hash slot share, so that they keep their order. */
   calls(slot: number): Calls
   /** A connection of one's own. */
@@ -46,12 +46,8 @@ export function createNode(settings: Settings, idleMs: number, connections: numb
   return {
     name: path || nameOf(host, port),
     settings,
-    get ready() {
-      return links.some((link) => link.ready)
-    },
-    get heardAt() {
-      return Math.max(...links.map((link) => link.heardAt))
-    },
+    isReady: () => links.some((link) => link.isReady()),
+    heardAt: () => Math.max(...links.map((link) => link.heardAt())),
     calls: (slot) => calls[slot % connections] as Calls,
     exclusive: (call) => pool.acquire(call),
     patient: (call) => waiting.acquire(call),
@@ -77,7 +73,7 @@ function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable
   return {
     ...createCalls(pick, false),
     get ended() {
-      return connection.state !== 'ready' || now() - connection.heardAt > idleMs
+      return connection.state() !== 'ready' || now() - connection.heardAt() > idleMs
     },
     close: (broken) => connection.leave(broken ? 0 : GRACE_MS),
   }

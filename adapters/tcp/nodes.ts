@@ -29,7 +29,7 @@ export interface NodesOptions {
 }
 
 export interface Nodes {
-  readonly clustered: boolean
+  isClustered(): boolean
   /** Resolves once it is known which node serves which slot, or rejects; undefined: nothing is to be waited for. */
   learned(): Promise<void> | undefined
   /** The node for a command's first key, and its slot; throws where no node serves the slot. */
@@ -88,7 +88,7 @@ export function createNodes(options: NodesOptions): Nodes {
   const learn = async (): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
     // The one that was heard last first: another may have stopped.
-    for (const node of known.toSorted((a, b) => b.heardAt - a.heardAt)) {
+    for (const node of known.toSorted((a, b) => b.heardAt() - a.heardAt())) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
         const reply = await node.calls(0).send(slots, { deadline: now() + ASK_MS })
@@ -113,9 +113,9 @@ export function createNodes(options: NodesOptions): Nodes {
   }
 
   const any = (): Node => {
-    if (speaker?.ready) return speaker
+    if (speaker?.isReady()) return speaker
     const all = clustered ? primaries() : []
-    speaker = all.find((node) => node.ready) ?? all[Math.floor(random() * all.length)] ?? first
+    speaker = all.find((node) => node.isReady()) ?? all[Math.floor(random() * all.length)] ?? first
     return speaker
   }
   const primaries = (): Node[] => {
@@ -125,14 +125,12 @@ export function createNodes(options: NodesOptions): Nodes {
   /** A replica whose connection stands, or else any: one that cannot be reached is not asked again until it can. */
   const replica = (names: SlotNodes): Node | undefined => {
     const all = names.slice(1).map((name) => at(name, true))
-    const ready = all.filter((node) => node.ready)
+    const ready = all.filter((node) => node.isReady())
     const from = ready.length > 0 ? ready : all
     return from[Math.floor(random() * from.length)]
   }
   return {
-    get clustered() {
-      return clustered
-    },
+    isClustered: () => clustered,
     learned: () => (clustered && !table ? refresh() : undefined),
     route(command) {
       if (!clustered) return connections > 1 ? { node: first, slot: slotOf(firstKey(command.args)) } : only
@@ -151,6 +149,7 @@ export function createNodes(options: NodesOptions): Nodes {
     at: (name) => at(name),
     move(slot, name) {
       clustered = true
+      settings.onCluster()
       table ??= new Array(slot)
       table[slot] = [name]
     },

@@ -25,7 +25,7 @@ function sweep(on: Wiring): void {
       else if (entry.deadline < next) next = entry.deadline
     }
   }
-  if (sent.size > 0 && !role.patient) {
+  if (sent.size() > 0 && !role.patient) {
     let silentAt = on.heardAt + settings.linkTimeoutMs
     if (silentAt <= at) {
       // A process that was held up itself has not read yet what came meanwhile: it looks once more.
@@ -48,7 +48,7 @@ export function settle(on: Wiring, entry: Entry, error: unknown): void {
   entry.end?.()
   if (entry.replies) entry.replies.length = 0
   entry.reject(error)
-  if (entry.sent || ++on.deserted * 2 < unsent.size) return
+  if (entry.sent || ++on.deserted * 2 < unsent.size()) return
   unsent.keep((each) => {
     if (each.over) on.load -= each.commands.length
     return !each.over

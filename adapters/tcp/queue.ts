@@ -1,5 +1,5 @@
 export interface Queue<T> extends Iterable<T> {
-  readonly size: number
+  size(): number
   push(item: T): void
   peek(): T | undefined
   shift(): T | undefined
@@ -12,9 +12,7 @@ export function createQueue<T>(): Queue<T> {
   let items: (T | undefined)[] = []
   let head = 0
   return {
-    get size() {
-      return items.length - head
-    },
+    size: () => items.length - head,
     push(item) {
       items.push(item)
     },

@@ -18,7 +18,6 @@ import { createNodes, type NodesOptions } from './nodes.ts'
 
 /** Calls over one server, or over the nodes of a Cluster. */
 export interface Router {
-  readonly clustered: boolean
   send(command: Command, call?: Call): Promise<Wire>
   sendMany(commands: readonly Command[], call?: BatchCall): Promise<readonly Wire[]>
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
@@ -134,9 +133,6 @@ export function createRouter(options: NodesOptions): Router {
     }
   }
   return {
-    get clustered() {
-      return nodes.clustered
-    },
     send(command, call) {
       const waits = kindOf(command.args) === 'waits'
       return whenLearned(call, () => {
@@ -148,13 +144,13 @@ export function createRouter(options: NodesOptions): Router {
       whenLearned(call, () => {
         for (const command of commands) checkShared(command, true)
         if (!commands[0]) return Promise.resolve([])
-        return nodes.clustered || options.connections > 1 ? spread(commands, call) : together(commands, call)
+        return nodes.isClustered() || options.connections > 1 ? spread(commands, call) : together(commands, call)
       }),
     sendEach,
     transaction: (commands, call) => whenLearned(call, () => transact(commands, call)),
     exclusive: (call, key) =>
       whenLearned(call, () => {
-        const anyOne = nodes.clustered && key === undefined
+        const anyOne = nodes.isClustered() && key === undefined
         const node = anyOne ? nodes.any() : nodes.route({ args: ['GET', key ?? ''], effect: 'once' }).node
         return node.exclusive(call)
       }),

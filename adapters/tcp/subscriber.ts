@@ -50,7 +50,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
       if (others) others.push(done)
       else {
         waiting.set(channel, [done])
-        if (connection?.state === 'ready') ask(channel)
+        if (connection?.state() === 'ready') ask(channel)
       }
     })
   const heartbeat = createHeartbeat({
@@ -128,7 +128,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
         if (!listeners.remove(listener)) return
         confirmed.delete(channel)
         if (listeners.size === 0) drop()
-        else if (connection?.state === 'ready') connection.tell(['UNSUBSCRIBE', channel])
+        else if (connection?.state() === 'ready') connection.tell(['UNSUBSCRIBE', channel])
       }
       listeners.add(listener)
       try {

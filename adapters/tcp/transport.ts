@@ -41,11 +41,10 @@ export interface OpenTransport {
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {
   const plan = readOptions(options)
-  let told = false
   const settings: Settings = {
     ...located(plan),
     onCluster() {
-      told = true
+      transport.cluster = true
     },
   }
   const router = createRouter({ ...plan, settings })
@@ -56,10 +55,8 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   const check = (): void => {
     if (over) throw closed()
   }
-  const transport: TcpTransport = {
-    get cluster() {
-      return told || router.clustered
-    },
+  const transport: { -readonly [K in keyof TcpTransport]: TcpTransport[K] } = {
+    cluster: plan.clustered,
     send: router.send,
     sendMany: router.sendMany,
     transaction: router.transaction,

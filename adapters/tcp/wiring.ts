@@ -37,12 +37,14 @@ export interface Entry {
   over: boolean
 }
 
+export type State = 'opening' | 'ready' | 'leaving' | 'ended'
+
 export interface Connection {
-  readonly state: 'opening' | 'ready' | 'leaving' | 'ended'
+  state(): State
   /** Whether nothing is under way. */
-  readonly idle: boolean
+  isIdle(): boolean
   /** When the server was last heard, in epoch milliseconds. */
-  readonly heardAt: number
+  heardAt(): number
   /** Settles the entry by its replies, at its deadline, by its signal, or when the connection ends. Throws `OVERLOADED`. */
   add(entry: Entry, signal: AbortSignal | undefined): void
   /** Writes a command whose reply goes to `onStray`. */
@@ -59,7 +61,7 @@ export interface Wiring {
   readonly role: Role
   /** Absent until the address is known. */
   socket: OpenedSocket | undefined
-  state: Connection['state']
+  state: State
   /** Waiting to be written, and written: each in the order they were added. */
   readonly unsent: Queue<Entry>
   readonly sent: Queue<Entry>

@@ -18,9 +18,9 @@ export function schedule(on: Wiring): void {
 export function flush(on: Wiring): void {
   const { unsent, encoder } = on
   on.scheduled = false
-  while (!on.blocked && unsent.size > 0 && (on.state === 'ready' || on.state === 'leaving')) {
+  while (!on.blocked && unsent.size() > 0 && (on.state === 'ready' || on.state === 'leaving')) {
     let scripts = 0
-    while (unsent.size > 0 && encoder.size < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
+    while (unsent.size() > 0 && encoder.size() < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
       const entry = unsent.shift() as Entry
       if (entry.commands[0]?.args[0] === 'EVALSHA') scripts += Number(entry.commands[0].args[2])
       if (!entry.over) put(on, entry)
@@ -38,7 +38,7 @@ export function flush(on: Wiring): void {
 /** Has an entry's commands leave with the next write. */
 export function put(on: Wiring, entry: Entry): void {
   entry.sent = true
-  if (on.sent.size === 0) on.heardAt = now()
+  if (on.sent.size() === 0) on.heardAt = now()
   on.sent.push(entry)
   for (const { args } of entry.commands) on.encoder.add(args)
 }

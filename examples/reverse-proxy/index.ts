@@ -7,6 +7,7 @@ import { connect, ioredisStore } from 'hither/ioredis'
 import { memoryStore } from 'hither/memory'
 import { fromEnv } from 'hither/upstash'
 import { badGateway } from './proxy.ts'
+import { isPlain, send } from './send.ts'
 import { type OnInterim, upstream } from './upstream.ts'
 
 function fail(message: string): never {
@@ -48,8 +49,9 @@ const server = createAdaptorServer({
     const { incoming, outgoing } = env as HttpBindings
     // Which of them a server takes is what requests are smuggled by.
     if ((incoming.headersDistinct.host?.length ?? 0) > 1) return new Response(null, { status: 400 })
-    const { 'content-length': length = '0', 'transfer-encoding': coding } = incoming.headers
-    const body = request.body === null && (coding !== undefined || length !== '0') ? { body: incoming } : {}
+    const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers
+    const hasBody = coding !== undefined || length !== undefined
+    const body = hasBody ? (request.body === null && length !== '0' ? { body: incoming } : {}) : { body: null }
     // What the origin says before its answer goes to the client at once; no answer from the store has it.
     const onInterim: OnInterim = (status, headers) => {
       if (outgoing.headersSent || !('writeEarlyHints' in outgoing)) return
@@ -57,9 +59,10 @@ const server = createAdaptorServer({
       else if (status === 103) outgoing.writeEarlyHints(headers as Record<string, string | string[]>)
     }
     try {
-      return await cache(request, (asked) => upstream(asked, origin, { onInterim, ...body }), {
+      const response = await cache(request, (asked) => upstream(asked, origin, { onInterim, ...body }), {
         refresh: (asked) => upstream(asked, origin),
       })
+      return isPlain(response) ? response : await send(response, outgoing)
     } catch {
       return badGateway()
     }

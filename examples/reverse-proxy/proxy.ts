@@ -28,8 +28,10 @@ export function endToEnd(headers: Headers): Headers {
 
 /** The URL of a request at its origin: path and query as they came. */
 export function targetOf(request: Request, origin: string): string {
-  const { pathname, search } = new URL(request.url)
-  return origin.replace(/\/$/, '') + pathname + search
+  // With a `?` that nothing follows: an origin may answer it otherwise, and the cache's key has it too.
+  const { href, hash } = new URL(request.url)
+  const target = href.slice(0, href.length - hash.length).replace(/^[^:]+:\/\/[^/]*/, '')
+  return origin.replace(/\/$/, '') + target
 }
 
 export function badGateway(): Response {

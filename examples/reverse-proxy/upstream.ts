@@ -10,6 +10,12 @@ const NO_BODY = new Set([204, 205, 304])
 /** Receives what the origin says before its answer: 102, 103. */
 export type OnInterim = (status: number, headers: Readonly<Record<string, string | string[] | undefined>>) => void
 
+export interface UpstreamOptions {
+  readonly onInterim?: OnInterim
+  /** Of a GET, which no `Request` has; null: the request has none, and says so by no field. @default the request's */
+  readonly body?: Readable | null
+}
+
 /**
  * Sends a request to an `http:` origin, and resolves to its answer with the body as the origin sent it: `fetch` would decode
  * it, follow rules of its own for some fields, and refuse some methods. Rejects where there is no whole head of an answer.
@@ -17,24 +23,30 @@ export type OnInterim = (status: number, headers: Readonly<Record<string, string
 export function upstream(
   request: Request,
   origin: string,
-  {
-    onInterim,
-    body,
-  }: { readonly onInterim?: OnInterim /** Of a GET, which no `Request` has. */; readonly body?: Readable } = {},
+  { onInterim, body }: UpstreamOptions = {},
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const headers = endToEnd(request.headers)
     // The host that the cache has the answer under: the target of a request may name another one than its Host field.
     headers.set('host', new URL(request.url).host)
-    if (!request.body && !body) headers.delete('content-length')
+    const source = body === undefined && request.body ? Readable.fromWeb(request.body as NodeStream<Uint8Array>) : body
+    if (!source) headers.delete('content-length')
     else if (!headers.has('content-length')) headers.set('transfer-encoding', 'chunked')
-    const outgoing = ask(targetOf(request, origin), {
+    const target = targetOf(request, origin)
+    const outgoing = ask(target, {
+      // Of a URL Node would leave out a `?` that nothing follows.
+      path: target.replace(/^[^:]+:\/\/[^/]*/, ''),
       method: request.method,
       headers: Object.fromEntries(headers),
       agent,
       signal: request.signal,
     })
     outgoing.on('error', reject)
+    // Nobody has asked for another protocol: without this the request would have no end.
+    outgoing.on('upgrade', (_, socket) => {
+      socket.destroy()
+      reject(new Error('the origin has changed the protocol'))
+    })
     outgoing.on('information', (information) => onInterim?.(information.statusCode, information.headers))
     outgoing.on('response', (incoming) => {
       try {
@@ -44,7 +56,6 @@ export function upstream(
         reject(error)
       }
     })
-    const source = request.body ? Readable.fromWeb(request.body as NodeStream<Uint8Array>) : body
     if (source) source.on('error', (error) => outgoing.destroy(error)).pipe(outgoing)
     else outgoing.end()
   })

@@ -50,7 +50,8 @@ export function judgeUsual(
   clock: StoreClock,
 ): Entry | undefined {
   const entry = text && generation ? parseCurrent(text, generation, block) : undefined
-  if (!entry) return undefined
+  // Without grace its presence in the store says that it is fresh, unless it holds a lease alone: its mark tells.
+  if (!entry?.hasGrace) return entry
   advance(clock, entry)
   return isFreshBy(clock, entry) ? entry : undefined
 }

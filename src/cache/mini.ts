@@ -1,3 +1,4 @@
+import { invalid } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { close, openView, viewOfNamespace, viewWith } from './faces.ts'
 import { type AnyCache, type HasEntries, type HasTags, type Results, VIEW } from './handle.ts'
@@ -87,6 +88,7 @@ export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
 export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
 export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
   const { tags = noTags, ...rest } = options as MiniCacheOptions
+  if (typeof tags?.check !== 'function') throw invalid('tags is tags() of hither/mini')
   return faceOf(openView(rest, { tags, format: scriptedFormat, values: plainValues })) as MiniCache<never, never>
 }
 

@@ -1,11 +1,13 @@
 import type { NearEntry } from '../near/local-tier.ts'
 import { now } from '../runtime/clock.ts'
 import type { View } from './model.ts'
+import { noNear } from './parts/no-near.ts'
 import { conform, type Schema } from './schema.ts'
 
 /** What the near tier holds, fresh or in grace, of values that this schema has checked. */
 export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
-  const kept = typeof key === 'string' ? view.core.near.get(view.nearKey(key), now()) : undefined
+  const { near } = view.core
+  const kept = near !== noNear && typeof key === 'string' ? near.get(view.nearKey(key), now()) : undefined
   const entry = view.request.mutable && kept ? { ...kept, value: view.core.near.copyForCaller(kept.value) } : kept
   if (entry?.extras?.schema === schema || !entry?.extras?.unconfirmed || !schema) {
     return entry?.extras?.schema === schema ? entry : undefined

@@ -45,9 +45,10 @@ export function sendReads(view: View, storedKey: string, names: readonly string[
 function sendNow({ core, space }: View, storedKey: string, names: readonly string[]): PendingReads {
   const atMs = now()
   const ticket = core.near.begin()
-  const own = readText(core, storedKey, true)
-  const generation = readVersion(core, space.generation)
-  const tags = names.length > 0 ? new Map(names.map((name) => [name, readVersion(core, space.tag(name))])) : NO_READS
+  const own = readText(core, storedKey, true, atMs)
+  const generation = readVersion(core, space.generation, atMs)
+  const tags =
+    names.length > 0 ? new Map(names.map((name) => [name, readVersion(core, space.tag(name), atMs)])) : NO_READS
   return { key: storedKey, own, generation, tags, atMs, ticket }
 }
 

@@ -54,14 +54,15 @@ export function bounded<T>(core: Core, work: T | Promise<T>, { signals, deadline
   return within(work, { signals, deadline: Math.min(deadline, now() + core.hardTimeoutMs) })
 }
 
-/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. */
+/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. `nowMs`: as of `Breaker`. */
 export function ask<T>(
   { breaker, lastResort }: Pick<Core, 'breaker' | 'lastResort'>,
   keys: readonly string[],
   call: (nowMs: number) => Promise<T>,
   scope: CallScope = AWAITED,
+  nowMs?: number,
 ): Promise<T> {
-  return breaker(keys, (nowMs) => lastResort(call, nowMs, scope))
+  return breaker(keys, (nowMs) => lastResort(call, nowMs, scope), nowMs)
 }
 
 const AWAITED: CallScope = {}

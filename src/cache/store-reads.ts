@@ -17,29 +17,30 @@ export function beforeRead(core: Core, key: string, queued = false): Promise<voi
   return (queued ? undefined : core.queue.before(key)) ?? pendingFill(core, key)
 }
 
-/** The text under a stored key. Calls of one tick share one read. */
-export function readText(core: Core, key: string, queued = false): Promise<string | undefined> {
+/** The text under a stored key. Calls of one tick share one read. `nowMs`: as of `Breaker`. */
+export function readText(core: Core, key: string, queued = false, nowMs?: number): Promise<string | undefined> {
   const before = beforeRead(core, key, queued)
   if (before) return before.then(() => readText(core, key, true))
   let reading = core.reads.get(key)
   if (!reading) {
-    reading = read(core, key)
+    reading = read(core, key, nowMs)
     core.reads.set(key, reading)
   }
   return reading
 }
 
-function read(core: Core, key: string): Promise<string | undefined> {
+function read(core: Core, key: string, nowMs: number | undefined): Promise<string | undefined> {
   const { store, storeTimeoutMs } = core
-  return ask(core, [key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs, patient: false }))
+  const get = (atMs: number) => store.get(key, { deadline: atMs + storeTimeoutMs, patient: false })
+  return ask(core, [key], get, undefined, nowMs)
 }
 
 /** The version under a stored key, which is then remembered. Calls of one tick share one read. No write of an entry concerns it. */
-export function readVersion(core: Core, key: string): Promise<string | undefined> {
+export function readVersion(core: Core, key: string, nowMs?: number): Promise<string | undefined> {
   let reading = core.versionReads.get(key)
   if (!reading) {
     const { epoch } = core.versions
-    reading = read(core, key)
+    reading = read(core, key, nowMs)
     // Before anybody who waits for it. Its failure is reported to those, once its entry has been read.
     reading.then((version) => core.versions.note(key, version, epoch), nothing)
     core.versionReads.set(key, reading)

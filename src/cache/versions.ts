@@ -77,14 +77,11 @@ export function createVersions(run: AtomicStore['run']): VersionMemory {
   /** Of this run of microtasks: what many ask for is asked once. */
   const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
   const renewing: typeof asked = perTick()
-  let epoch = 0
-  const versions: VersionMemory = {
-    get epoch() {
-      return epoch
-    },
+  const versions: VersionMemory & { epoch: number } = {
+    epoch: 0,
     note(key, version, since) {
       if (version === undefined || !isVersion(version)) seen.delete(key)
-      else if (since === epoch) seen.set(key, version, REMEMBERED_MS)
+      else if (since === versions.epoch) seen.set(key, version, REMEMBERED_MS)
       else if (seen.get(key)?.value !== version) seen.delete(key)
     },
     recall(key, beforeMs = NEVER) {
@@ -101,7 +98,7 @@ export function createVersions(run: AtomicStore['run']): VersionMemory {
       return generation?.length === NONE.length && tags.size === names.length ? { generation, tags } : undefined
     },
     async capture(space, names, call, { lifeMs, generation: known }) {
-      const since = epoch
+      const since = versions.epoch
       const capture = (key: string, made: string, lifeMs: number): Promise<string> => {
         let asking = asked.get(key)
         if (!asking || asking.lifeMs < lifeMs) {
@@ -134,7 +131,7 @@ export function createVersions(run: AtomicStore['run']): VersionMemory {
       )
     },
     forget(key) {
-      epoch++
+      versions.epoch++
       asked.delete(key)
       seen.delete(key)
     },

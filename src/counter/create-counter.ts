@@ -77,6 +77,7 @@ export function createCounter(options: CounterOptions): Counter {
   const kind = windowMs ? `window:${what}-${windowMs}-${buckets}` : `counter:${what}`
   const prefix = `:${checkNamespace(namespace)}:${kind}`
   const bounds = [min ?? '', max ?? ''] as const
+  const givenBounds = min === undefined && max === undefined ? ([] as const) : bounds
 
   const keyOf = (key: string): string | Promise<string> => {
     if (typeof key === 'string' && key !== '') return keyUnder(prefix, key)
@@ -88,7 +89,7 @@ export function createCounter(options: CounterOptions): Counter {
     const stored = typeof at === 'string' ? at : await at
     const reply = await (windowMs
       ? store.run(addToWindow, stored, [change, ...bounds, bucketUs, buckets, lifeMs], call)
-      : store.run(addToCount, stored, [change, ...bounds, lifeMs], call))
+      : store.run(addToCount, stored, [change, lifeMs, ...givenBounds], call))
     if (reply === 'OVERFLOW') throw new HitherError('OVERFLOW', 'a count has at most 2^53 - 1')
     return reply === null ? undefined : Number(reply)
   }

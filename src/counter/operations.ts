@@ -6,52 +6,59 @@ import type { Arg, Operation, Transition } from '../protocol/operation.ts'
  */
 type Reply = string | null
 /** A bound that is not there is empty text. */
-type Bounds = readonly [by: number, min: Arg, max: Arg]
+type Bounds = readonly [min: Arg, max: Arg]
 
 /** The stored count; undefined for what no counter has written. */
 export function countOf(text: string | undefined): number | undefined {
   return text !== undefined && /^-?\d{1,16}$/.test(text) ? Number(text) : undefined
 }
 
-/** The end of a step that would make the count `next`, if it is to end there. */
-function refusal(next: number, [by, min, max]: Bounds): Reply | undefined {
+/** The end of a step that would make the count `next` by adding `by`, if it is to end there. */
+function refusal(next: number, by: number, [min, max]: Bounds): Reply | undefined {
   if (max !== '' && by > 0 && next > Number(max)) return null
   if (min !== '' && by < 0 && next < Number(min)) return null
   return Math.abs(next) > Number.MAX_SAFE_INTEGER ? 'OVERFLOW' : undefined
 }
 
 const refuse = `
-if ARGV[3] ~= '' and by > 0 and next - ARGV[3] > 0 or ARGV[2] ~= '' and by < 0 and next - ARGV[2] < 0 then return false end
+if max ~= '' and by > 0 and next - max > 0 or min ~= '' and by < 0 and next - min < 0 then return false end
 if math.abs(next) > 9007199254740991 then return 'OVERFLOW' end`
 
 /**
- * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent.
+ * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent. Where
+ * there is no bound, none are given: each argument costs as much as reading the count.
  */
-export const addToCount: Operation<readonly [...Bounds, lifeMs: number], Reply> = {
+export const addToCount: Operation<readonly [by: number, lifeMs: number, ...([] | Bounds)], Reply> = {
   name: 'counter.add',
   effect: 'once',
   lua: `
-local text, by = redis.call('GET', KEYS[1]) or '', ARGV[1] + 0
+local key, by, life_ms, min, max = KEYS[1], ARGV[1] + 0, ARGV[2], ARGV[3] or '', ARGV[4] or ''
+local text = redis.call('GET', key) or ''
+-- The usual count: with so few digits it passes no bound of numbers. INCRBY refuses what is written in another way.
+if #text < 16 and #text > 0 and #ARGV[1] < 10 and by ~= 0 and not ARGV[3] then
+ local next = redis.pcall('INCRBY', key, ARGV[1])
+ if type(next) == 'number' then return ('%.0f'):format(next) end
+end
 local count = #text < 18 and text:match('^-?%d+$')
 if count and count:find(('%d'):rep(17)) then count = nil end
 local next = (count or 0) + by${refuse}
 local digits = ('%.0f'):format(next)
 if by == 0 then return digits end
-if count then redis.call('SET', KEYS[1], digits, 'KEEPTTL')
-elseif ARGV[4] == '0' then redis.call('SET', KEYS[1], digits)
-else redis.call('SET', KEYS[1], digits, 'PX', ARGV[4]) end
+if count then redis.call('SET', key, digits, 'KEEPTTL')
+elseif life_ms == '0' then redis.call('SET', key, digits)
+else redis.call('SET', key, digits, 'PX', life_ms) end
 return digits`,
-  apply(current, [by, min, max, lifeMs]) {
+  apply(current, [by, lifeMs, min = '', max = '']) {
     const count = countOf(current)
     const next = (count ?? 0) + by
-    const refused = refusal(next, [by, min, max])
+    const refused = refusal(next, by, [min, max])
     if (refused !== undefined || by === 0)
       return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
     return { next: `${next}`, ttl: count !== undefined ? 'keep' : lifeMs ? { ms: lifeMs } : 'none', reply: `${next}` }
   },
 }
 
-type Window = readonly [...Bounds, bucketUs: number, buckets: number, lifeMs: number]
+type Window = readonly [by: number, ...Bounds, bucketUs: number, buckets: number, lifeMs: number]
 
 /**
  * Counts `by` in the bucket of this moment, and bounds the total of the window; 0 counts nothing and replies the total.
@@ -63,7 +70,7 @@ type Window = readonly [...Bounds, bucketUs: number, buckets: number, lifeMs: nu
 const window: Omit<Operation<Window, Reply>, 'effect'> = {
   name: 'counter.window',
   lua: `
-local now_us, by, bucket_us, buckets = now(), ARGV[1] + 0, ARGV[4] + 0, ARGV[5] + 0
+local now_us, by, min, max, bucket_us, buckets = now(), ARGV[1] + 0, ARGV[2], ARGV[3], ARGV[4] + 0, ARGV[5] + 0
 local text = redis.call('GETRANGE', KEYS[1], 0, 36 * (buckets + 2))
 local sound = #text <= 36 * (buckets + 1) and text:gsub('%d+ %-?%d+;', '') == '' and not text:find(('%d'):rep(17))
 local current, kept, total, newest, newest_count = math.floor(now_us / bucket_us), '', 0, 0, 0
@@ -86,7 +93,7 @@ return ('%.0f'):format(next)`,
     const bucket = Math.floor(nowUs / bucketUs)
     const kept = bucketsOf(current, buckets).filter(([other]) => other - bucket >= -buckets)
     const next = kept.reduce((sum, [, count]) => sum + count, 0) + by
-    const refused = refusal(next, [by, min, max])
+    const refused = refusal(next, by, [min, max])
     if (refused !== undefined || by === 0)
       return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
     const [newest = 0, newestCount = 0] = kept.at(-1) ?? []

@@ -1,5 +1,6 @@
 import { entryTable } from '../cache/steps/entry.ts'
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { checkSignal } from '../protocol/arguments.ts'
 import type { Arg, Operation, Reply as OperationReply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import type { Call } from '../store/call.ts'
@@ -36,7 +37,7 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
   let closed = false
 
   const enter = (call: Call | undefined): void => {
-    if (call?.signal?.aborted) throw call.signal.reason
+    checkSignal(call?.signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     if (call?.deadline !== undefined && !(call.deadline > now())) {
       throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })

@@ -69,7 +69,8 @@ export async function answerFrom(asked: AnswerRequest): Promise<Response | undef
   if (isPart) headers.set('content-range', `bytes ${from}-${to - 1}/${length}`)
   const body = await bodyOf(stored, from, to, chunks)
   if (body === undefined) return undefined
-  return new Response(body, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
+  const sent = headers.has('content-type') ? body : untyped(body)
+  return new Response(sent, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
 }
 
 /** A request with nothing to compare and nothing to cut. */
@@ -95,8 +96,15 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
   }
   const all = cookies.length > 0 ? [...Object.entries(headers), ...(cookies as [string, string][])] : headers
   const encoded = headers['content-encoding'] === undefined ? {} : ENCODED
-  return new Response(body, { status, headers: all, ...encoded })
+  return new Response(headers['content-type'] === undefined ? untyped(body) : body, {
+    status,
+    headers: all,
+    ...encoded,
+  })
 }
+
+/** A body that gives its response no Content-Type: text would, where the response has none. */
+const untyped = (body: BodyInit): BodyInit => (typeof body === 'string' ? new TextEncoder().encode(body) : body)
 
 /** workerd compresses a body with this field, unless it is told that it is compressed. */
 export function encodedInit(headers: Headers): ResponseInit {

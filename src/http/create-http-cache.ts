@@ -1,5 +1,5 @@
 import { HitherError } from '../errors.ts'
-import { checkFunction, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFlag, checkFunction, checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { createBackground } from '../runtime/background.ts'
@@ -53,13 +53,17 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
   const { maxBodyBytes = 33_554_432, maxVariants = 16, cacheStatus = 'hither' } = options
   const { storeTimeout = '1s', collapseTimeout = '5s', staleDespiteSMaxage = false } = options
   if (!Object.hasOwn(PROFILES, profile)) throw invalid("profile is 'safe' or 'full'")
-  if (cacheStatus !== false && !/^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus))
+  const isName = typeof cacheStatus === 'string' && /^[a-z*][\w!#$%&'*+.^`|~:/-]*$/i.test(cacheStatus)
+  if (cacheStatus !== false && !isName)
     throw invalid('cacheStatus is a name of letters, digits, dots and hyphens, or false')
+  checkFlag(staleDespiteSMaxage, 'staleDespiteSMaxage')
   checkRules(rules)
   if (near !== undefined && typeof near?.attach !== 'function') throw invalid('near is a tier, such as nearTier()')
   if (!isTexts(hosts)) throw invalid('hosts is a list of host names')
-  if (!Array.isArray(layers) || !layers.every((layer) => typeof layer?.purge === 'function'))
-    throw invalid('layers is a list of caches with a purge')
+  const isLayer = (layer: PurgeLayer): boolean =>
+    typeof layer?.purge === 'function' && typeof (layer.tagField ?? '') === 'string' && layer.tagField !== ''
+  if (!Array.isArray(layers) || !layers.every(isLayer))
+    throw invalid('layers is a list of caches with a purge, and the name of a field')
   checkFunction(onEvent, 'onEvent')
   const keys = createKeys(checkNamespace(namespace))
   const background = createBackground()
@@ -133,6 +137,7 @@ function checkRules(rules: readonly HttpRule[]): void {
     const { match, key, bypass, vary, tags, ignoreQuery, cookies, negative = {} } = rule
     for (const list of [vary, ignoreQuery, cookies, typeof tags === 'function' ? [] : tags])
       if (!isTexts(list)) throw invalid('vary, tags, ignoreQuery and cookies are lists of names')
+    checkNames('negative', negative, Object.keys(negative ?? {}))
     for (const [status, duration] of Object.entries<Duration>(negative)) {
       if (!(Number(status) >= 400)) throw invalid('negative has lifetimes by the status of an error')
       toMs(duration, 'negative')

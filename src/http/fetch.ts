@@ -78,7 +78,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     done(undefined, true)
     const instead = await standIn('none')
     if (instead) return instead
-    if (stored?.noStale) return gatewayTimeout()
+    if (stored?.noStale) return gatewayTimeout(engine, { ...task.story, detail: 'disconnected' })
     throw error
   }
   if (!isFinal(response)) {
@@ -233,8 +233,11 @@ async function drop({ storage, tell }: Engine, { place }: Plan): Promise<void> {
   await storage.invalidate(place).catch((error: unknown) => tell({ type: 'store-error', error }))
 }
 
-export function gatewayTimeout(): Response {
-  return new Response(null, { status: 504 })
+/** Neither the store nor the origin may or can answer. */
+export function gatewayTimeout({ name }: Engine, story: Story): Response {
+  const headers = new Headers()
+  tellStatus(headers, name, story)
+  return new Response(null, { status: 504, headers })
 }
 
 function withHeaders({ url, method, signal }: Request, headers: Headers): Request {

@@ -48,7 +48,7 @@ export async function handle(
     looked = await look(engine, plan)
   } catch (error) {
     engine.tell({ type: 'store-error', error })
-    if (plan.directives.has('only-if-cached')) return gatewayTimeout()
+    if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'store' })
     return passThrough(engine, request, next, { fwd: 'miss', detail: 'store' })
   }
   const { stored, plan: found } = looked
@@ -57,7 +57,7 @@ export async function handle(
     engine.tell({ type: use === 'fresh' ? 'hit' : 'stale' })
     return respond(engine, found, stored, HIT)
   }
-  if (plan.directives.has('only-if-cached')) return gatewayTimeout()
+  if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
   if (stored && use === 'refresh' && context.refresh !== false) {
     engine.tell({ type: 'stale' })
     refresh(engine, found, stored)

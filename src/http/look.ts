@@ -27,12 +27,13 @@ export async function look(engine: Engine, before: Plan): Promise<Looked> {
   const found = await storage.read(before.place)
   const plan: Plan = { ...before, seenUs: found.seenUs }
   const stored = choose(engine, found, plan)
-  if (stored || found.queryRule === undefined) return { plan, stored, others: found.responses.length > 0 }
+  const others = found.responses.length > 0
+  if (stored || found.queryRule === undefined) return { plan, stored, others }
   const { origin, path, extra } = plan.place
   const search = canonicalQuery(plan.place.search, found.queryRule)
-  if (search === plan.place.search) return { plan, stored, others: false }
+  if (search === plan.place.search) return { plan, stored, others }
   const elsewhere = await storage.read(await engine.placeOf(origin + path + search, extra))
-  return { plan, stored: choose(engine, elsewhere, plan), others: elsewhere.responses.length > 0 }
+  return { plan, stored: choose(engine, elsewhere, plan), others: others || elsewhere.responses.length > 0 }
 }
 
 /** The response that a request selects, of those that may answer it. */

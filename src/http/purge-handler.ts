@@ -19,6 +19,7 @@ export function purgeHandler(
   cache: Pick<HttpCache, 'purge'>,
   options: PurgeHandlerOptions,
 ): (request: Request) => Promise<Response> {
+  if (typeof cache?.purge !== 'function') throw invalid('purgeHandler takes a cache that can be purged')
   checkNames('purgeHandler', options, ['tokens'])
   const { tokens } = options ?? {}
   const isToken = (token: unknown): boolean => typeof token === 'string' && token.length >= LEAST_TOKEN

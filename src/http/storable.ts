@@ -24,7 +24,7 @@ export const PROFILES: { readonly safe: Policy; readonly full: Policy } = {
 
 /** What the rule of a request adds. */
 export interface RuleTimes {
-  /** Lifetime of a response that says none, in milliseconds. */
+  /** Lifetime of a response that says none, in milliseconds: of none with an error other than 404 and 410. */
   readonly ttlMs?: number | undefined
   /** Of an error with this status. */
   readonly negativeMs?: ((status: number) => number | undefined) | undefined
@@ -52,7 +52,8 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([302, 303, 307, 400, 500, 502, 5
 const LONGEST_NEGATIVE_MS = 300_000
 
 const no = (why: string): Verdict => ({ store: false, why })
-const isGone = (status: number): boolean => status === 404 || status === 410
+/** No error, but what is gone: that is an answer too. */
+const isGood = (status: number): boolean => status < 400 || status === 404 || status === 410
 
 /** Whether a response may be stored, by its fields (RFC 9111, section 3). Its body has the last word. */
 export function judgeStorable(asked: Asked, received: Received, control: Control, policy: Policy): Verdict {
@@ -71,12 +72,14 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   if (asked.headers.has('authorization') && !isGranted) return no('authorization')
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
   const negativeMs = asked.negativeMs?.(status)
-  const lifetime = lifetimeOf(received, control, negativeMs ?? asked.ttlMs, policy.heuristics)
+  // What a rule says of all its answers is not meant for a 401 or a 500: `negative` names errors.
+  const ruleMs = negativeMs ?? (isGood(status) ? asked.ttlMs : undefined)
+  const lifetime = lifetimeOf(received, control, ruleMs, policy.heuristics)
   if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')
   if (!policy.personal && (vary.includes('cookie') || vary.includes('authorization'))) return no('vary')
   if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')
   if (status === 206 && !policy.partial) return no('status')
-  if (status >= 400 && !isGone(status) && !policy.errors && negativeMs === undefined) return no('status')
+  if (!isGood(status) && !policy.errors && negativeMs === undefined) return no('status')
   const hasValidator = headers.has('etag') || headers.has('last-modified')
   const isWanted =
     lifetime.explicit || (policy.heuristics && hasValidator && (isHeuristic(status) || directives.has('public')))

@@ -13,7 +13,7 @@ export type HttpProfile = 'safe' | 'full'
 export interface HttpRule {
   /** A path, a path with `*` at its end for all that begin with it, or a function. @default every request */
   readonly match?: string | ((request: Request) => boolean)
-  /** Lifetime of a response that says nothing of its own, and is not forbidden to be stored. */
+  /** Lifetime of a response that says none itself, and is not forbidden to be stored; of errors, 404 and 410 alone. */
   readonly ttl?: Duration
   /** Lifetimes of errors by status, at most 5 minutes, where they say nothing of their own. */
   readonly negative?: Readonly<Record<number, Duration>>

@@ -3,7 +3,7 @@ import { digest } from '../protocol/digest.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { jittered } from '../runtime/backoff.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { elapsedMs, sleep } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore } from '../store/store.ts'
 import { idempotencyStep } from './operations.ts'
@@ -94,7 +94,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
       const step = (verb: string, ...args: (string | number)[]): Promise<number | string> =>
         store.run(idempotencyStep, at, [verb, holder, ...args])
       const release = async (): Promise<void> => void (await step('release'))
-      const end = now() + waitMs
+      const end = elapsedMs() + waitMs
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
         signal?.throwIfAborted()
         const reply = await step('begin', print, holdMs, lifeMs).catch((error: unknown) => {
@@ -110,7 +110,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
           }
         }
         if (typeof reply === 'string') return { outcome: 'replay', response: reply }
-        const left = end - now()
+        const left = end - elapsedMs()
         if (reply !== 3 || !(left > 0)) return { outcome: OUTCOMES[reply as 2] }
         await sleep(Math.min(left, jittered(pauseMs)), signal)
       }

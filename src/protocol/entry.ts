@@ -114,7 +114,7 @@ class TextEntry implements Entry {
 }
 
 function bodyOf(text: string): number {
-  return 128 + Number(text.slice(120, 128))
+  return text.startsWith(NO_TAGS, 120) ? 128 : 128 + Number(text.slice(120, 128))
 }
 
 function instant(digits: string): number {

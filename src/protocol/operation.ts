@@ -83,7 +83,7 @@ return replies`,
   }
 }
 
-/** As `scriptOf`, with the clock given as the last argument: for tests that replay a history at chosen moments. */
+/** As `scriptOf`, with the clock as one argument more, which the step does not see: for tests that replay a history at chosen moments. */
 export function scriptAt(operation: { readonly lua: string }): string {
-  return `local function now() return tonumber(ARGV[#ARGV]) end\n${operation.lua}`
+  return `local at_us = tonumber(table.remove(ARGV))\nlocal function now() return at_us end\n${operation.lua}`
 }

@@ -1,4 +1,4 @@
-import { checkNames, checkOperations, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFunction, checkNames, checkOperations, checkSignal, checkWhole, invalid } from '../protocol/arguments.ts'
 import { keyUnder } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
@@ -34,13 +34,14 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const local =
     typeof outage === 'object' && outage ? createLocalLimit(outage.local, algorithm.windowMs, RETRY_MS) : undefined
   if (!local && outage !== 'open' && outage !== 'closed') throw invalid("outage is 'open', 'closed' or { local: n }")
-  if (onEvent && typeof onEvent !== 'function') throw invalid('onEvent is a function')
+  checkFunction(onEvent, 'onEvent')
+  if (typeof namespace !== 'string') throw invalid('namespace is text')
   const timeoutMs = toMs(timeout, 'timeout')
   const text = !store.transport
   const { args, steps, tag, windowMs } = algorithm
   const own = args(undefined, text)
   // A limiter's are not nested: a dot is a character like any other.
-  const space = `:${String(namespace).split('.').map(checkNamespace).join('.')}:${tag}`
+  const space = `:${namespace.split('.').map(checkNamespace).join('.')}:${tag}`
   // As UTF-8.
   if (space.length + 1 + 3 * MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')
@@ -80,7 +81,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const decide = async (verb: 'take' | 'peek', id: string, given: LimitOptions, names = CALL): Promise<Decision> => {
     checkNames('a call', given, names)
     const { cost = 1, limit, signal } = given
-    if (signal && typeof signal.addEventListener !== 'function') throw invalid('signal is an AbortSignal')
+    checkSignal(signal)
     checkWhole(cost, 'cost', 0)
     const limits = limit === undefined ? own : args(limit, text)
     const named = keyOf(id)

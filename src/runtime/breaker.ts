@@ -3,9 +3,9 @@ import { perTick } from './per-tick.ts'
 
 /**
  * Runs a call, unless what it asks does not answer lately: then the calls of one run of microtasks at a time probe, since
- * they may travel together, and the others fail at once.
+ * they may travel together, and the others fail at once. `nowMs`: where the caller has just read the clock.
  */
-export type Breaker = <T>(call: (nowMs: number) => Promise<T>) => Promise<T>
+export type Breaker = <T>(call: (nowMs: number) => Promise<T>, nowMs?: number) => Promise<T>
 
 /** What an error says of whom was asked; `unknown`: nothing, such as a caller's own abort. */
 export type Meaning = 'failed' | 'answered' | 'unknown'
@@ -76,9 +76,8 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     if (!thisTick.get('probe') && probingMs !== undefined && Math.abs(now() - probingMs) < patienceMs) throw refusal()
     return await probe(call)
   }
-  return (call) => {
+  return (call, sentMs = now()) => {
     if (open) return probeOrRefuse(call)
-    const sentMs = now()
     const answer = ask(call, sentMs)
     // Beside the caller, who is not to wait a turn more for it.
     answer.then(answered, (error: unknown) => {

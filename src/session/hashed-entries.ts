@@ -93,16 +93,17 @@ export const renewEntry: Operation<readonly [ttlMs: number], number> = {
       : { next: current, ttl: { ms: ttlMs }, reply: 1 },
 }
 
-/** Adds one; the lifetime begins with the first. Replies the count. */
+/** Adds one; the lifetime begins with the first. Text that is no count counts as none. Replies the count. */
 export const countEntry: Operation<readonly [ttlMs: number], number> = {
   name: 'session.count',
   effect: 'once',
   lua: `
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return count`,
-  apply(current, [ttlMs]) {
-    const count = Number(current ?? 0) + 1
+local text = redis.call('GET', KEYS[1]) or ''
+if #text < 16 and text:find('^[1-9]%d*$') then return redis.call('INCR', KEYS[1]) end
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+return 1`,
+  apply(current = '', [ttlMs]) {
+    const count = /^[1-9]\d{0,14}$/.test(current) ? Number(current) + 1 : 1
     return { next: `${count}`, ttl: count === 1 ? { ms: ttlMs } : 'keep', reply: count }
   },
 }

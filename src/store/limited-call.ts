@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkSignal } from '../protocol/arguments.ts'
 import { now } from '../runtime/clock.ts'
 import { checkLimit, type Limit, limitOf, onLimit } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
@@ -48,6 +49,7 @@ export function createCalls(timeoutMs: number): Calls {
   let closed = false
   return {
     async run(keys, call, slow, work) {
+      checkSignal(call?.signal)
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
       const limit = { ...limitOf(call), deadline: call?.deadline ?? now() + timeoutMs }
       return queue.run(keys, slow, limit, () => work(limit))

@@ -13,7 +13,11 @@ export function isOutage(error: unknown): error is HitherError {
 }
 
 /** Runs a call on these keys, or refuses it with `STORE_UNAVAILABLE` where what answers for them does not, lately. */
-export type StoreBreaker = <T>(keys: readonly string[], call: (nowMs: number) => Promise<T>) => Promise<T>
+export type StoreBreaker = <T>(
+  keys: readonly string[],
+  call: (nowMs: number) => Promise<T>,
+  nowMs?: number,
+) => Promise<T>
 
 /** More nodes than any Cluster has. */
 const MAX_PARTS = 10_000
@@ -44,19 +48,19 @@ export function createStoreBreaker(
     })
   if (!part) {
     const whole = make()
-    return (_keys, call) => whole(call)
+    return (_keys, call, nowMs) => whole(call, nowMs)
   }
   const parts = new Map<string, Breaker>()
-  return (keys, call) => {
+  return (keys, call, nowMs) => {
     const [name, other] = new Set(keys.map(part))
     // Of a call on several parts it is not known which has failed.
-    if (name === undefined || other !== undefined) return call(now())
+    if (name === undefined || other !== undefined) return call(nowMs ?? now())
     let own = parts.get(name)
     if (!own) {
       if (parts.size >= MAX_PARTS) parts.clear()
       own = make()
       parts.set(name, own)
     }
-    return own(call)
+    return own(call, nowMs)
   }
 }

@@ -8,7 +8,7 @@ const CHUNK = 1_000_000
 export interface Encoder {
   add(args: Command['args']): void
   /** About how much was added since the last `take`, in bytes. */
-  readonly size: number
+  size(): number
   /** What was added since the last `take`, to be written in this order; whether its text is ASCII alone. */
   take(): { readonly chunks: readonly (string | Uint8Array)[]; readonly ascii: boolean }
 }
@@ -44,9 +44,7 @@ export function createEncoder(byteLength: (text: string) => number = utf8Length)
         text = ''
       }
     },
-    get size() {
-      return size
-    },
+    size: () => size,
     take() {
       if (text) chunks.push(text)
       const taken = { chunks, ascii }

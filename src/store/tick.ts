@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkSignal } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
 import { REQUEST_SCOPED } from '../runtime/background.ts'
@@ -107,7 +108,7 @@ export function createTick(
       new Promise((resolve, reject) => {
         for (const key of keys) checkKey(key, traits)
         const signal = call?.signal
-        if (signal?.aborted) throw signal.reason
+        checkSignal(signal)
         // The clock is read once a tick, but for calls with a deadline that no other had before.
         if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || REQUEST_SCOPED) at = now()
         // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.

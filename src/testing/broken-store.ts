@@ -1,4 +1,5 @@
 import { HitherError } from '../errors.ts'
+import { checkWhole } from '../protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { NEVER, now, setTimer } from '../runtime/clock.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
@@ -11,6 +12,8 @@ export interface BrokenStoreOptions {
   readonly store?: AtomicStore
   /** How long `slow` waits before each call, in milliseconds. @default 200 */
   readonly delayMs?: number
+  /** How long a call that names no deadline is given when it hangs, in milliseconds, as by any other store. @default 5000 */
+  readonly timeoutMs?: number
 }
 
 export interface BrokenStore extends AtomicStore {
@@ -29,14 +32,15 @@ const TRAITS: StoreTraits = {
 
 /**
  * A store that fails as a real one does, for a test of what a program does then: `STORE_UNAVAILABLE` when it is down,
- * `TIMEOUT` at the call's deadline when it hangs (a call without one never settles), or an answer that comes late. An
- * aborted call rejects with the signal's reason. Throws `INVALID_ARGUMENT` for another fault, or a delay that is no number.
+ * `TIMEOUT` at the call's deadline when it hangs (without one after `timeoutMs`), or an answer that comes late. An aborted
+ * call rejects with the signal's reason. Throws `INVALID_ARGUMENT` for another fault, or a time that is no number.
  */
 export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreOptions = {}): BrokenStore {
-  const { store, delayMs = 200 } = options
+  const { store, delayMs = 200, timeoutMs = 5000 } = options
   if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
     throw new HitherError('INVALID_ARGUMENT', 'delayMs is a number of milliseconds from 0 up')
   }
+  checkWhole(timeoutMs, 'timeoutMs', 1)
   let current = checkFault(fault)
   const unavailable = (): never => {
     throw new HitherError('STORE_UNAVAILABLE', 'this store is broken on purpose', { retryable: true })
@@ -45,7 +49,7 @@ export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreO
   const call = async <T>(limits: Call | undefined, answer: (store: AtomicStore) => Promise<T>): Promise<T> => {
     if (limits?.signal?.aborted) throw limits.signal.reason
     if (current === 'down') unavailable()
-    if (current === 'hangs') await waitUntil(NEVER, limits)
+    if (current === 'hangs') await waitUntil(NEVER, { ...limits, deadline: limits?.deadline ?? now() + timeoutMs })
     if (current === 'slow') await waitUntil(now() + delayMs, limits)
     return store ? answer(store) : unavailable()
   }

@@ -21,7 +21,7 @@ let histories = 0
 
 /** The script at a moment of the history's clock, the key having the lifetime left by it; then its text and its lifetime. */
 const timed = (operation: Any): string => `
-local kept = tonumber(ARGV[#ARGV - 1])
+local kept = tonumber(table.remove(ARGV, #ARGV - 1))
 if kept > 0 then redis.call('PEXPIRE', KEYS[1], kept) end
 local function step() ${scriptAt(operation)} end
 local reply, left = step(), redis.call('PTTL', KEYS[1])
@@ -76,11 +76,23 @@ const historyOf = (args: fc.Arbitrary<readonly Arg[]>): fc.Arbitrary<Step[]> =>
   fc.array(fc.record({ waitUs, args }), { minLength: 1, maxLength: 30 })
 
 const by = fc.oneof(
-  from(1, 1, 0, -1, 5, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER),
+  from(1, 1, 0, -1, 5, 999_999_999, -99_999_999, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER),
   fc.integer({ min: -9, max: 9 }),
 )
 const bound = from<Arg>('', '', -3, 0, 7)
-const digits = from('0', '5', '-5', '9007199254740991', '-9007199254740991', '9999999999999999')
+const lifeMs = from<Arg>(0, 60_000)
+const countArgs = fc.oneof(fc.tuple(by, lifeMs), fc.tuple(by, lifeMs, bound, bound))
+const digits = from(
+  '0',
+  '5',
+  '-5',
+  '007',
+  '999999999999999',
+  '-999999999999999',
+  '9007199254740991',
+  '-9007199254740991',
+  '9999999999999999',
+)
 const counts = fc.oneof(
   digits,
   from('', 'x', '1.5', '1e3', ' 5', '5 ', '-', '--5', '99999999999999999', '0x10', 'nan', '-0'),
@@ -126,7 +138,7 @@ const record: fc.Arbitrary<readonly Arg[]> = fc.oneof(
 )
 
 const cases: readonly (readonly [Any, fc.Arbitrary<string>, fc.Arbitrary<readonly Arg[]>])[] = [
-  [addToCount as Any, counts, fc.tuple(by, bound, bound, from<Arg>(0, 60_000))],
+  [addToCount as Any, counts, countArgs],
   [addToWindow as Any, windows, fc.tuple(by, bound, bound, from<Arg>(bucketUs), from<Arg>(6), from<Arg>(0, 120_000))],
   [totalOfWindow as Any, windows, from<readonly Arg[]>([0, '', '', bucketUs, 6, 0])],
   [takeToken as Any, from('', 'j{}'), from<readonly Arg[]>([])],

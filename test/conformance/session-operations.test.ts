@@ -114,19 +114,30 @@ const list = fc.array(
   { maxLength: 8 },
 )
 
+/** What another program may have written where a count is. */
+const putText: Operation<readonly [ttlMs: number, text: string], number> = {
+  name: 'test.put',
+  effect: 'once',
+  lua: `redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1]) return 1`,
+  apply: (_current, [ms, text]) => ({ next: text, ttl: { ms }, reply: 1 }),
+}
+const foreign = from('x', '', '0', '7', '007', '-1', '1.5', '1e3', ' 7', '9'.repeat(15), '9'.repeat(16), '9'.repeat(20))
 const life = from(10_000, 60_000, 90_000)
 const count = fc.array(
   fc
     .tuple(
-      from<[Step, boolean]>(
-        [countEntry as unknown as Step, true],
-        [renewEntry as unknown as Step, true],
-        [takeSession as unknown as Step, false],
+      from<[Step, number]>(
+        [countEntry as unknown as Step, 1],
+        [countEntry as unknown as Step, 1],
+        [renewEntry as unknown as Step, 1],
+        [takeSession as unknown as Step, 0],
+        [putText as unknown as Step, 2],
       ),
       life,
+      foreign,
       waitMs,
     )
-    .map(([[operation, timed], ms, waitMs]): Call => ({ operation, args: timed ? [ms] : [], waitMs })),
+    .map(([[operation, given], ms, text, waitMs]): Call => ({ operation, args: [ms, text].slice(0, given), waitMs })),
   { maxLength: 10 },
 )
 

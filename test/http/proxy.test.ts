@@ -7,6 +7,10 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 import { type Running, startProxy } from './suite/suite.ts'
 
 const asked: { readonly method: string; readonly url: string; readonly host: string; readonly body: string }[] = []
+/** What the fields of each say of its body. */
+const framing: (string | undefined)[] = []
+/** A field whose bytes are UTF-8, as Node reads and writes it. */
+const NAMED = Buffer.from('attachment; filename="café.txt"').toString('latin1')
 const origin = createServer((request, response) => {
   let body = ''
   request.on('data', (data) => {
@@ -15,7 +19,23 @@ const origin = createServer((request, response) => {
   request.on('end', () => {
     const { method = '', url = '', headers } = request
     asked.push({ method, url, host: headers.host ?? '', body })
+    framing.push(headers['transfer-encoding'] ?? headers['content-length'])
+    if (url === '/switch') {
+      request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')
+      return undefined
+    }
     response.setHeader('cache-control', 'max-age=60')
+    if (url === '/named') {
+      response.writeHead(
+        200,
+        [
+          ['content-disposition', NAMED],
+          ['set-cookie', 'a=1'],
+          ['set-cookie', 'b=2'],
+        ].flat(),
+      )
+      return response.end(Buffer.from('café'))
+    }
     if (!url.startsWith('/cut')) return response.end(`${method} ${url} ${headers.host} ${body}`)
     response.writeHead(200, { 'content-length': '100000' })
     response.write('x'.repeat(5000), () => response.destroy())
@@ -83,6 +103,43 @@ describe('the reverse proxy', () => {
       expect(asked.at(-1)).toEqual({ method, url: target, host: 'a.example', body: 'abc' })
     },
   )
+  it('keeps a question mark that no query follows, and drops a fragment', async () => {
+    for (const [target, url] of [
+      ['/mark?', '/mark?'],
+      ['/mark', '/mark'],
+      ['/hash?#x', '/hash?'],
+      ['http://a.example?', '/?'],
+    ]) {
+      await ask(`GET ${target} HTTP/1.1\nHost: a.example`)
+      expect([target, asked.at(-1)?.url]).toEqual([target, url])
+    }
+  })
+  it.each(['OPTIONS', 'DELETE', 'PROPFIND', 'POST', 'PUT', 'TRACE'])(
+    'gives a request no body that has none: %s',
+    async (method) => {
+      expect((await ask(`${method} /none HTTP/1.1\nHost: a.example`)).status).toBe('200')
+      expect([undefined, '0']).toContain(framing.at(-1))
+      const more = method === 'TRACE' ? [] : ['Transfer-Encoding: chunked', 'Content-Length: 0']
+      for (const field of more) {
+        const body = field.startsWith('T') ? '3\r\nabc\r\n0\r\n\r\n' : ''
+        expect((await ask(`${method} /none HTTP/1.1\nHost: a.example\n${field}`, body)).status).toBe('200')
+        expect([field, asked.at(-1)?.body, framing.at(-1)]).toEqual([field, body && 'abc', body ? 'chunked' : '0'])
+      }
+    },
+  )
+  it('answers 502 where its origin changes the protocol, and nobody has asked for it', async () => {
+    expect((await ask('GET /switch HTTP/1.1\nHost: a.example')).status).toBe('502')
+  })
+  it('sends fields as they came, from the origin and from the store: UTF-8 too, and no Content-Type where there is none', async () => {
+    for (const how of ['stored', 'hit', 'hit']) {
+      const answer = await raw('GET /named HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n')
+      expect(answer).toContain(`; ${how}`)
+      expect(answer).toContain('\r\ncontent-disposition: attachment; filename="café.txt"\r\n')
+      expect(answer).toContain('\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n')
+      expect(answer).not.toMatch(/content-type/i)
+      expect(answer).toMatch(/\r\n\r\n(?:\w\r\n)?café/)
+    }
+  })
   it('gives no answer for one host to another, whatever a request names beside its target', async () => {
     await ask('GET http://victim.example/ HTTP/1.1\nHost: evil.example')
     expect(asked.at(-1)?.host).toBe('victim.example')

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { idempotency, session } from '../../adapters/hono/index.ts'
+import { cacheResponse, idempotency, rateLimit, session } from '../../adapters/hono/index.ts'
 import { sessionStorage } from '../../adapters/hono-session/index.ts'
 import { memoryStore } from '../../adapters/memory/index.ts'
+import { createCache as createMini } from '../../src/cache/mini.ts'
 import { channel } from '../../src/channel/index.ts'
 import { createCounter } from '../../src/counter/index.ts'
 import { embeddedStore } from '../../src/embedded/index.ts'
-import { createHttpCache } from '../../src/http/index.ts'
+import { createHttpCache, purgeHandler } from '../../src/http/index.ts'
 import { createIdempotency } from '../../src/idempotency/index.ts'
-import { isHitherError } from '../../src/index.ts'
+import { createCache, isHitherError } from '../../src/index.ts'
 import { createLocks } from '../../src/lock/index.ts'
 import { createOnce } from '../../src/once/index.ts'
+import { createRateLimiter, slidingLog } from '../../src/rate-limit/index.ts'
 import { createSessions, hashedEntries } from '../../src/session/index.ts'
 import { batch, geo, hash, sortedSet, stream, transaction } from '../../src/structures/index.ts'
 import { createTokens } from '../../src/token/index.ts'
@@ -63,6 +65,10 @@ const jobs = stream(space, 'jobs')
 const group = jobs.group('g')
 const places = geo(space, 'places')
 const top = sortedSet(space, 'top')
+const pages = createHttpCache({ store })
+const cache = createCache({ store, ttl: 1000 })
+const limits = { store, algorithm: slidingLog({ limit: 1000, window: '1m' }), outage: 'open' } as const
+const limiter = createRateLimiter(limits)
 const around = { longitude: 1, latitude: 1 }
 const within = { radius: 1 }
 let names = 0
@@ -144,6 +150,54 @@ const cases: readonly Case[] = [
     what: 'onEvent of an HTTP cache',
     takes: (onEvent) => createHttpCache({ store, onEvent }),
     sense: `${NONE} function`,
+  },
+  {
+    what: 'field of a layer',
+    takes: (tagField) => createHttpCache({ store, layers: [{ tagField, purge() {} }] }),
+    sense: `${NONE} 'x'`,
+  },
+  { what: 'cacheStatus', takes: (cacheStatus) => createHttpCache({ store, cacheStatus }), sense: "'x'" },
+  {
+    what: 'staleDespiteSMaxage',
+    takes: (staleDespiteSMaxage) => createHttpCache({ store, staleDespiteSMaxage }),
+    sense: 'true',
+  },
+  {
+    what: 'negative of a rule',
+    takes: (negative) => createHttpCache({ store, rules: [{ negative }] }),
+    sense: '{} promise',
+  },
+  { what: 'a cache to purge', takes: (purged) => purgeHandler(purged, { tokens: ['x'.repeat(16)] }) },
+  { what: 'cache of cacheResponse()', takes: (given) => cacheResponse({ cache: given }) },
+  { what: 'tags of cacheResponse()', takes: (tags) => cacheResponse({ cache: pages, tags }), sense: '[] function' },
+  { what: 'tags of a small cache', takes: (tags) => createMini({ store, tags }) },
+  {
+    what: 'forceFresh',
+    takes: (forceFresh) => cache.getOrSet(`${++names}`, () => 1, { forceFresh }),
+    sense: 'true',
+  },
+  { what: 'bypass', takes: (bypass) => cache.getOrSet(`${++names}`, () => 1, { bypass }), sense: 'true' },
+  { what: 'namespace of a limiter', takes: (namespace) => createRateLimiter({ ...limits, namespace }), sense: "'x'" },
+  {
+    what: 'onEvent of a limiter',
+    takes: (onEvent) => createRateLimiter({ ...limits, onEvent }),
+    sense: `${NONE} function`,
+  },
+  { what: 'signal of limit', takes: (signal) => limiter.limit('a', { signal }), sense: NONE },
+  { what: 'signal of waitFor', takes: (signal) => limiter.waitFor('a', { signal }), sense: NONE },
+  { what: 'key of rateLimit()', takes: (key) => rateLimit({ limiter, key }), sense: 'function' },
+  { what: 'cost of rateLimit()', takes: (cost) => rateLimit({ limiter, cost }), sense: '0 function' },
+  { what: 'finalCost of rateLimit()', takes: (finalCost) => rateLimit({ limiter, finalCost }), sense: 'function' },
+  { what: 'limit of rateLimit()', takes: (limit) => rateLimit({ limiter, limit }), sense: 'function' },
+  { what: 'skip of rateLimit()', takes: (skip) => rateLimit({ limiter, skip }), sense: 'function' },
+  { what: 'onLimited of rateLimit()', takes: (onLimited) => rateLimit({ limiter, onLimited }), sense: 'function' },
+  { what: 'name of rateLimit()', takes: (name) => rateLimit({ limiter, name }), sense: "'x'" },
+  { what: 'headers of rateLimit()', takes: (headers) => rateLimit({ limiter, headers }) },
+  { what: 'address of rateLimit()', takes: (address) => rateLimit({ limiter, address }) },
+  {
+    what: 'key of one limit of rateLimit()',
+    takes: (key) => rateLimit({ limiter: [{ limiter, key }] }),
+    sense: 'function',
   },
 ]
 

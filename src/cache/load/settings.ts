@@ -34,7 +34,10 @@ export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings 
   if (schema && typeof schema['~standard']?.validate !== 'function') throw invalid('schema is a Standard Schema')
   if (migrate && !schema) throw invalid('migrate needs a schema')
   const nearMs = options.nearTtl === undefined ? NEVER : toMs(options.nearTtl, 'nearTtl', 0)
-  if (options.bypass && options.forceFresh) throw invalid('bypass or forceFresh, not both')
+  const { bypass = false, forceFresh = false, finish = false } = options
+  if (![bypass, forceFresh, finish].every((flag) => typeof flag === 'boolean'))
+    throw invalid('bypass, forceFresh and finish are true or false')
+  if (bypass && forceFresh) throw invalid('bypass or forceFresh, not both')
   // A default is for calls that have grace and time for it; a call may have neither.
   const isOwn = own.softTimeout !== undefined
   if (softMs < NEVER && softMs >= hardMs && (isOwn || hardTimeout === undefined)) {
@@ -43,6 +46,5 @@ export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings 
   if (isOwn && freshMs === lifeMs) throw invalid('softTimeout needs grace')
   const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
   const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
-  if (options.finish !== undefined && typeof options.finish !== 'boolean') throw invalid('finish is true or false')
   return { options, life, tags, hardMs, softMs, backoffMs, shareMs, nearMs, schema, migrate }
 }

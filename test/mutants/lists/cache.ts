@@ -342,9 +342,12 @@ export const mutants: readonly Mutant[] = [
     "if (now && !isSameTag(now, version)) return 'dead'",
   ),
   tags('a soft half that changed makes stale', 'stale ||= now !== version', ''),
-  version('what was forgotten is not noted again', 'else if (since === epoch) seen.set', 'else if (true) seen.set', [
-    'cache/versions.test.ts > is nothing that was read before it was forgotten',
-  ]),
+  version(
+    'what was forgotten is not noted again',
+    'else if (since === versions.epoch) seen.set',
+    'else if (true) seen.set',
+    ['cache/versions.test.ts > is nothing that was read before it was forgotten'],
+  ),
   versionStep(
     'a version is made, not replaced',
     'if (made && !(current?.length',

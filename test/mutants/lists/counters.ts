@@ -15,6 +15,13 @@ const response = of('adapters/hono/stored-response.ts', ['hono/idempotency.test.
 const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  idempotency(
+    'a wait does not follow the wall clock',
+    'import { elapsedMs, sleep }',
+    'import { now as elapsedMs, sleep }',
+  ),
+  response('a response without a body is sent again without one', " && !(base64 && body === '')", ''),
+  response('a body that is empty is one', "  if (!response.body) return stored('', 1)\n", ''),
   session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
   session(

@@ -14,6 +14,8 @@ const fetching = of('src/http/fetch.ts', CACHE)
 const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
+const record = of('src/http/record-body.ts', COLLAPSE)
+const collect = of('src/http/collect-body.ts', COLLAPSE)
 const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
@@ -116,17 +118,21 @@ export const mutants: readonly Mutant[] = [
     'if (answer) return respond',
     COLLAPSE,
   ),
-  body(
+  record(
     'a body has the length that it says',
-    'if (keeping.length !== undefined && collector.length() !== keeping.length) return lose()',
+    'if (recording.length !== undefined && collector.length() !== recording.length) return lose()',
     '',
   ),
-  body(
+  record(
     'a body that was cut is not stored',
-    '    } catch (error) {\n      lose()\n      throw error',
-    '    } catch (error) {\n      await end()\n      throw error',
+    '      } catch (error) {\n        lose()\n        throw error',
+    '      } catch (error) {\n        await end()\n        throw error',
   ),
-  body('a body has a bound', 'if (length > maxBytes) return false', ''),
+  collect('a body has a bound', 'if (length > maxBytes) return false', ''),
+  responses('a CDN is not told to keep what a handler keeps from others', ' && !isClosed)', ')'),
+  responses('a lifetime does not take the place of Expires', " && headers.has('expires')", ' && false'),
+  responses('no answer but to GET and HEAD is told to last', 'const lasts = isRead && ', 'const lasts = '),
+  verdicts('the ttl of a rule is for no error', '(isGood(status) ? asked.ttlMs : undefined)', 'asked.ttlMs'),
   responses('no error is told to last', '(mayStore ?? isGood)(response)', '(mayStore ?? (() => true))(response)'),
   unsafe('an origin invalidates no other', 'if (other.origin === target.origin) urls.add', 'urls.add'),
   storage('what was ended while it was fetched is not stored', 'if (captured.some(isLate)) return undefined', ''),
@@ -134,10 +140,10 @@ export const mutants: readonly Mutant[] = [
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
   body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
   body('not without bound', '< AWAITED_BYTES', '< Infinity'),
-  body('a small body is read ahead of its client', '{ highWaterMark: INLINE_BYTES,', '{ highWaterMark: 0,'),
+  body('a small body is read ahead of its client', '{ highWaterMark: AHEAD_BYTES,', '{ highWaterMark: 0,'),
   body(
     'which has what came before it was cut',
-    'if (failure && controller.desiredSize === INLINE_BYTES)',
+    'if (failure && controller.desiredSize === AHEAD_BYTES)',
     'if (failure)',
   ),
   operations(
@@ -250,7 +256,7 @@ export const mutants: readonly Mutant[] = [
     'lastResort((nowMs) => work({ deadline: nowMs + timeoutMs }), now(), {})',
     'work({ deadline: now() + timeoutMs })',
   ),
-  body(
+  collect(
     'a body is in parts where the store takes small values',
     'pendingBytes * 8 <= chunks.size',
     'pendingBytes <= 32_768',
@@ -260,9 +266,20 @@ export const mutants: readonly Mutant[] = [
   fetching('what stands in for an error was forwarded', '{ ...task.story, ...why }', '{ hit: true, ...why }'),
   handle(
     'a client that wants what is stored alone is not forwarded where the store is down',
-    "error })\n    if (plan.directives.has('only-if-cached')) return gatewayTimeout()",
+    "error })\n    if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'store' })",
     'error })',
     CACHE,
+  ),
+  of('src/http/answer.ts', CACHE)(
+    'what is stored without Content-Type has none',
+    "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
+    'body',
+  ),
+  of('src/http/fetch.ts', CACHE)('an answer that nobody may give says so', '  tellStatus(headers, name, story)', ''),
+  of('src/http/look.ts', CACHE)(
+    'what is stored under a query of its own has variants',
+    'return { plan, stored, others }\n  const else',
+    'return { plan, stored, others: false }\n  const else',
   ),
   ranges('a range has a number of any length', '(\\d*)-(\\d*)', '(\\d{0,15})-(\\d{0,15})'),
   terms('a client allows only what was fresh', 'wasFresh && seconds(asked', 'seconds(asked'),

@@ -15,12 +15,56 @@ const sorted = of('src/structures/sorted-set.ts', UNIT)
 const stream = of('src/structures/stream.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
 const http = of('src/http/create-http-cache.ts', UNIT)
+const purge = of('src/http/purge-handler.ts', UNIT)
+const load = of('src/cache/load/settings.ts', UNIT)
+const mini = of('src/cache/mini.ts', UNIT)
+const limiter = of('src/rate-limit/create-rate-limiter.ts', UNIT)
+const limits = of('adapters/hono/rate-limit.ts', UNIT)
 const embedded = of('src/embedded/index.ts', UNIT)
 const config = of('src/embedded/config.ts', UNIT)
 const idempotency = of('adapters/hono/idempotency.ts', UNIT)
 const session = of('adapters/hono/session.ts', UNIT)
+const broken = of('src/testing/broken-store.ts', ['testing/testing.test.ts'])
+const SIGNALS = ['senseless-signal.test.ts']
+const tick = of('src/store/tick.ts', SIGNALS)
+const limited = of('src/store/limited-call.ts', SIGNALS)
+const overEngine = of('src/embedded/store.ts', SIGNALS)
+const memory = of('adapters/memory/index.ts', SIGNALS)
+const memcached = of('adapters/memcached/index.ts', SIGNALS)
+const nats = of('adapters/nats/index.ts', SIGNALS)
 
 export const mutants: readonly Mutant[] = [
+  broken('a store that hangs ends its calls', 'limits?.deadline ?? now() + timeoutMs', 'limits?.deadline ?? NEVER'),
+  broken('how long it hangs is a time', "  checkWhole(timeoutMs, 'timeoutMs', 1)\n", ''),
+  tick('a signal of a call over commands is one', '        checkSignal(signal)\n', ''),
+  limited('a signal of a call over text is one', '      checkSignal(call?.signal)\n', ''),
+  overEngine('a signal of a call over the engine is one', '    checkSignal(call?.signal)\n', ''),
+  memory('a signal of a call in memory is one', '    checkSignal(call?.signal)\n', ''),
+  memcached('a signal of a call over memcached is one', '    checkSignal(signal)\n', ''),
+  nats('a signal of a call over NATS is one', '    checkSignal(signal)\n', ''),
+  http('the name in Cache-Status is text', "typeof cacheStatus === 'string' && ", ''),
+  http('a flag of an HTTP cache is no text', "checkFlag(staleDespiteSMaxage, 'staleDespiteSMaxage')", ''),
+  http('lifetimes of errors are in an object', "checkNames('negative', negative, Object.keys(negative ?? {}))", ''),
+  http('a layer names its field by text', "typeof (layer.tagField ?? '') === 'string' && ", ''),
+  http('the field of a layer has a name', " && layer.tagField !== ''", ''),
+  purge('what is purged can be', "if (typeof cache?.purge !== 'function')", 'if (!cache && !options)'),
+  load(
+    'a flag of a load is no text',
+    "if (![bypass, forceFresh, finish].every((flag) => typeof flag === 'boolean'))",
+    'if (!own)',
+  ),
+  mini('tags of a small cache are a part', "if (typeof tags?.check !== 'function')", 'if (!options)'),
+  limiter('the namespace of a limiter is text', "if (typeof namespace !== 'string')", 'if (!store)'),
+  limiter('a listener of a limiter is a function', "checkFunction(onEvent, 'onEvent')", ''),
+  limiter('the signal of a decision is one', '    checkSignal(signal)\n', ''),
+  limits(
+    'an option of rateLimit() that is a function is one',
+    "rest[name] !== undefined && typeof rest[name] !== 'function'",
+    'false',
+  ),
+  limits('so is that of one of several limits', 'of [options, ...given] as', 'of [options] as'),
+  limits('a cost is a number', 'if (!isCost) throw', 'if (!cost && !isCost) throw'),
+  limits('a name of a limit is text', "typeof name !== 'string' || ", ''),
   argument('a function is one', "if (typeof (given ?? invalid) !== 'function')", 'if (!name)'),
   argument('a codec has its methods', 'if (!isForm ||', 'if (!codec ||'),
   argument('a codec has a mark', ' || !/^[A-Z]$/.test(`${' + 'codec.mark}`)', ''),

@@ -27,6 +27,7 @@ export const mutants: readonly Mutant[] = [
     "checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec', 'ttl'])",
     '',
   ),
+  entries('text that is no count counts as none', '/^[1-9]\\d{0,14}$/.test(current) ?', 'current ?'),
   entries('entries need a store with operations', "if (typeof store?.run !== 'function')", 'if (!store)'),
   create('a subject that was ended ends its sessions', 'if (subject && current !== held) return undefined', ''),
   create('insecure is for this machine', 'if (!LOOPBACK.test(host))', 'if (false)'),

@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
     "if (!role.onStray) throw fault('BAD_REPLY'",
     "if (!role.onStray) return; throw fault('BAD_REPLY'",
   ),
-  link('a connection that nobody used for long is replaced', 'at - current.heardAt > idleMs', 'false'),
+  link('a connection that nobody used for long is replaced', 'at - current.heardAt() > idleMs', 'false'),
   greeting('only a primary is used', "reply[0] !== 'master'", 'false'),
   sentinel('a Sentinel that does not know is passed over', 'if (!found) continue', ''),
   options('a NAT map names hosts and ports', "if (typeof host !== 'string' || !host ||", 'if (false ||'),

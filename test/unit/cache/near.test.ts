@@ -435,14 +435,14 @@ describe('messages between processes', () => {
     })
     return { over, state, listeners, cut: () => [...listeners].map(({ onGap }) => onGap?.()) }
   }
-  function two() {
+  function two(interval = 20) {
     const memory = memoryStore()
     const line = bus()
     const events: CacheEvent[] = []
     const make = () =>
       createCache({
         store: line.over(memory),
-        near: nearTier({ maxAge: '1m', feed: messageFeed({ interval: 20 }) }),
+        near: nearTier({ maxAge: '1m', feed: messageFeed({ interval }) }),
         ttl: '5m',
         onEvent: (event) => events.push(event),
       })
@@ -554,7 +554,7 @@ describe('messages between processes', () => {
     await a.close()
   })
   it('are done without when nobody can subscribe: an event, and another try later', async () => {
-    const { a, state, gaps } = two()
+    const { a, state, gaps } = two(200)
     state.refuse = true
     await a.set('k', 1)
     await a.get('k')
@@ -562,7 +562,7 @@ describe('messages between processes', () => {
     await a.get('k')
     expect([a.peek('k'), gaps()]).toEqual([1, 1])
     state.refuse = false
-    await pause(100)
+    await pause(810)
     await a.get('j')
     await a.set('j', 1)
     await a.get('j')

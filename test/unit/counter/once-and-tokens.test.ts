@@ -195,6 +195,17 @@ describe('idempotency', () => {
     controller.abort(new Error('gone'))
     await expect(waiting).rejects.toThrow('gone')
   })
+  it('waits no longer where the clock is set back meanwhile', async () => {
+    const { store, keys } = watched()
+    const idempotency = createIdempotency({ store, wait: 100 })
+    await idempotency.begin('k')
+    const waiting = idempotency.begin('k')
+    await vi.waitFor(() => expect(keys.length).toBeGreaterThan(1))
+    const before = Date.now()
+    const now = vi.spyOn(Date, 'now').mockReturnValue(before - 3_600_000)
+    expect((await waiting).outcome).toBe('running')
+    now.mockRestore()
+  })
   it('forgets a key with its lifetime', async () => {
     const now = vi.spyOn(Date, 'now').mockReturnValue(1_795_000_000_000)
     const idempotency = createIdempotency({ store: memoryStore(), ttl: '1m', wait: 0 })

@@ -128,6 +128,59 @@ describe('cacheResponse', () => {
     }
     expect(told).toEqual(lasting)
   })
+  it.each(['safe', 'full'] as const)(
+    'tells no CDN, and not itself, to keep what a handler keeps from others, in %s',
+    async (profile) => {
+      const ask = async (control: string): Promise<string> => {
+        const app = new Hono()
+        let calls = 0
+        app.use(cacheResponse({ cache: make({ profile }), cacheControl: 'public', cdnCacheControl: 'max-age=90' }))
+        app.get('/a', (c) => c.text(`${++calls}`, 200, { 'Cache-Control': control }))
+        await (await app.request(`${base}/a`)).text()
+        const second = await app.request(`${base}/a`)
+        return `${await second.text()} ${second.headers.get('cdn-cache-control')}`
+      }
+      for (const control of [
+        'private',
+        'no-store',
+        'no-cache',
+        'PRIVATE, max-age=60',
+        'private="x-a"',
+        'private; max-age=60',
+        'max-age=60,no-cache="set-cookie"',
+      ])
+        expect([control, await ask(control)]).toEqual([control, expect.stringMatching(/ null$/)])
+      for (const control of ['private', 'no-store', 'no-cache', 'PRIVATE, max-age=60', 'private; max-age=60'])
+        expect([control, await ask(control)]).toEqual([control, '2 null'])
+      for (const control of ['max-age=0, must-revalidate', 'x-private', 'public'])
+        expect([control, await ask(control)]).toEqual([control, '1 max-age=90'])
+    },
+  )
+  it('may keep from browsers alone what it tells CDNs to keep', async () => {
+    const app = new Hono()
+    app.use(cacheResponse({ cache: make(), cacheControl: 'no-cache', cdnCacheControl: 'max-age=90' }))
+    app.get('/a', (c) => c.text('a'))
+    const { headers } = await app.request(`${base}/a`)
+    expect([headers.get('cache-control'), headers.get('cdn-cache-control')]).toEqual(['no-cache', 'max-age=90'])
+  })
+  it('gives no lifetime to what has Expires, nor to answers to other methods than GET and HEAD', async () => {
+    const app = new Hono()
+    app.use(
+      cacheResponse({ cache: make(), cacheControl: 'max-age=60, s-maxage=60, public', cdnCacheControl: 'max-age=9' }),
+    )
+    app.get('/old', (c) => c.text('old', 200, { Expires: '0' }))
+    app.all('/any', (c) => c.text('any'))
+    expect((await app.request(`${base}/old`)).headers.get('cache-control')).toBe('public')
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY']) {
+      const { headers } = await app.request(`${base}/any`, { method })
+      const fields = [headers.get('cache-control'), headers.get('cdn-cache-control')]
+      const isRead = method === 'GET' || method === 'HEAD'
+      expect([method, ...fields]).toEqual([
+        method,
+        ...(isRead ? ['max-age=60, s-maxage=60, public', 'max-age=9'] : [null, null]),
+      ])
+    }
+  })
   it('leaves what is stored as it is where a handler’s own 304 says nothing of it', async () => {
     const app = new Hono()
     let calls = 0

@@ -35,6 +35,10 @@ function appWith(options: Partial<IdempotencyOptions> = {}, store: AtomicStore =
       runs.count++
       throw new HTTPException(Number(c.req.param('status')) as 400, { message: `run ${runs.count}` })
     })
+    .post('/redirect', () => {
+      runs.count++
+      return Response.redirect('https://x.example/paid', 303)
+    })
     .post('/empty', (c) => {
       runs.count++
       return c.body(null, 204)
@@ -249,6 +253,19 @@ describe('the middleware idempotency', () => {
           expect.objectContaining({ title: expect.stringMatching(/carried out/) }),
         ])
       }
+    }
+  })
+  it('sends no body again where there was none: a server would add a Content-Type', async () => {
+    for (const [path, hasBody] of [
+      ['/redirect', false],
+      ['/empty', false],
+      ['/size/0', true],
+    ] as const) {
+      const { runs, send } = appWith()
+      const both = [await send(path), await send(path)]
+      expect([path, runs.count, ...both.map(({ body }) => body !== null)]).toEqual([path, 1, hasBody, hasBody])
+      const [first, again] = both.map(({ headers }) => [headers.get('Location'), headers.get('Content-Type')])
+      expect(again).toEqual(first)
     }
   })
   it('frees the key where the body of a response breaks off: the client gets an error', async () => {

@@ -48,6 +48,19 @@ describe.each([
     expect([hit.status, hit.headers.getSetCookie(), hit.headers.get('x-own')]).toEqual([203, ['a=1', 'b=2, c'], 'z'])
     expect(origin.asked.length).toBe(1)
   })
+  it('adds no Content-Type to a response that has none: whole, a part, of any length', async () => {
+    for (const body of ['', 'text', 'x'.repeat(40_000)])
+      for (const near of [undefined, nearTier()]) {
+        const [cache, origin] = [cacheOf(near && { near }), createOrigin()]
+        const bytes = new TextEncoder().encode(body)
+        origin.answers(() => new Response(bytes, { headers: { 'cache-control': 'max-age=60' } }))
+        for (const headers of [{}, {}, {}, { range: 'bytes=0-' }, { range: 'bytes=1-2' }]) {
+          const seen = await get(cache, origin, { headers })
+          expect([body.length, headers, seen.headers.get('content-type')]).toEqual([body.length, headers, null])
+        }
+        expect(origin.asked.length).toBe(1)
+      }
+  })
   it('invalidates a URL by an unsafe method that succeeds, and by no other', async () => {
     const [cache, origin] = [make(), createOrigin()]
     await get(cache, origin)
@@ -208,9 +221,9 @@ describe('stale responses', () => {
       wait(15_000)
       origin.answers(() => Promise.reject(new TypeError('gone')))
       const answer = await get(cache, origin).catch((error: Error) => error.message)
-      expect([more, typeof answer === 'string' ? answer : answer.status]).toEqual([
+      expect([more, typeof answer === 'string' ? answer : `${answer.status} ${answer.story}`]).toEqual([
         more,
-        more === 'no-cache' ? 'gone' : 504,
+        more === 'no-cache' ? 'gone' : '504 hither; fwd=stale; detail=disconnected',
       ])
     }
   })
@@ -266,7 +279,7 @@ describe('request directives', () => {
   it('ask for less or more than fresh', async () => {
     const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=60' })]
     const ask = (control: string) => get(cache, origin, { headers: { 'cache-control': control } })
-    expect((await ask('only-if-cached')).status).toBe(504)
+    expect(await ask('only-if-cached')).toMatchObject({ status: 504, story: 'hither; detail=only-if-cached' })
     await get(cache, origin)
     wait(30_000)
     expect(isHit(await ask('max-age=30'))).toBe(true)
@@ -418,6 +431,18 @@ describe('groups and queries', () => {
     await get(cache, origin, { url: 'https://a.example/p?b=2&a=1', method: 'DELETE' })
     expect(await ask('?a=1&utm=x&b=2')).not.toBe('1')
   })
+  it('Vary selects among what No-Vary-Search makes equal, and Cache-Status says which of them it was', async () => {
+    const fields = { 'cache-control': 'max-age=60', 'no-vary-search': 'params=("utm")', vary: 'X-A' }
+    const [cache, origin] = [cacheOf(), createOrigin(fields)]
+    const ask = (search: string, a: string) =>
+      get(cache, origin, { url: `https://a.example/p${search}`, headers: { 'x-a': a } })
+    expect((await ask('?a=1&utm=1', '1')).story).toContain('fwd=uri-miss')
+    for (const search of ['?a=1', '?a=1&utm=2']) {
+      expect((await ask(search, '1')).story).toContain('hit')
+      expect([search, (await ask(search, search)).story]).toEqual([search, expect.stringContaining('fwd=vary-miss')])
+      expect([search, (await ask('?a=1&utm=3', search)).body]).toEqual([search, `${origin.asked.length}`])
+    }
+  })
 })
 
 describe('rules', () => {
@@ -553,7 +578,8 @@ describe('a store that does not answer', () => {
     await store.close()
     expect((await get(cache, origin)).story).toBe('hither; fwd=miss; fwd-status=200; detail=store')
     const count = origin.asked.length
-    expect((await get(cache, origin, { headers: { 'cache-control': 'only-if-cached' } })).status).toBe(504)
+    const asked = await get(cache, origin, { headers: { 'cache-control': 'only-if-cached' } })
+    expect(asked).toMatchObject({ status: 504, story: 'hither; detail=store' })
     expect(origin.asked.length).toBe(count)
     await get(cache, origin, { method: 'DELETE' })
     expect(events).toContain('store-error')

@@ -130,7 +130,9 @@ describe('by a rule', () => {
     const rule = { ttlMs: 1000, negativeMs: (status: number) => (status === 503 ? 1000 : undefined) }
     expect(judge({}, { rule })).toEqual(['stored', 'stored'])
     expect(judge({}, { rule, status: 503 })).toEqual(['stored', 'stored'])
-    expect(judge({}, { rule, status: 500 })).toEqual(['status', 'stored'])
+    for (const status of [400, 401, 403, 405, 413, 429, 500, 502])
+      expect(judge({}, { rule, status })).toEqual(['status', 'no-freshness'])
+    for (const status of [302, 404, 410]) expect(judge({}, { rule, status })).toEqual(['stored', 'stored'])
     for (const control of ['private', 'no-store', 'PRIVATE, public'])
       for (const status of [200, 404, 503]) {
         const why = control === 'no-store' ? control : 'private'

@@ -441,3 +441,11 @@ describe('sessions: one request among others', () => {
     await expect(session.save()).rejects.toEqual(code('INVALID_VALUE'))
   })
 })
+
+it('a count by a hashed id begins anew over text that is none', async () => {
+  const entries = hashedEntries({ store: memoryStore() })
+  for (const text of ['x', '', '-1', '007', '1.5', '9'.repeat(16)]) {
+    await entries.set('a', text)
+    expect([text, await entries.count('a', '1m'), await entries.count('a', '1m')]).toEqual([text, 1, 2])
+  }
+})

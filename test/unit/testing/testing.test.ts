@@ -1,7 +1,13 @@
 import { createCache } from 'hither'
+import { createCounter } from 'hither/counter'
+import { createIdempotency } from 'hither/idempotency'
+import { createLocks } from 'hither/lock'
 import { memoryStore } from 'hither/memory'
+import { createOnce } from 'hither/once'
 import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
+import { createSessions } from 'hither/session'
 import { brokenStore, manualClock } from 'hither/testing'
+import { createTokens } from 'hither/token'
 import { describe, expect, it } from 'vitest'
 
 const code = (error: unknown): unknown => (error as { code?: unknown }).code
@@ -16,6 +22,24 @@ describe('brokenStore', () => {
     const cache = createCache({ store: brokenStore('hangs'), ttl: '1m', storeTimeout: 20 })
     expect(await cache.getOrSet('user:7', () => 'loaded')).toBe('loaded')
     expect(code(await cache.get('user:7').catch((error) => error))).toBe('TIMEOUT')
+  })
+  it('ends a call without a deadline when it hangs, as other stores do: those of locks, sessions and the like', async () => {
+    const store = brokenStore('hangs', { timeoutMs: 20 })
+    const sessions = createSessions({ store, secrets: [new Uint8Array(32)] })
+    const tokens = createTokens({ store, name: 'reset', ttl: '1m' })
+    const calls = [
+      createLocks({ store }).acquire('a'),
+      createLocks({ store }).run('a', () => 1, { wait: '1s' }),
+      createCounter({ store, name: 'a' }).increment('a'),
+      createOnce({ store, ttl: '1m' }).first('a'),
+      createIdempotency({ store }).begin('a'),
+      tokens.issue(1),
+      tokens.consume('a'.repeat(43)),
+      sessions.destroyAll('user:7'),
+      sessions.list('user:7'),
+      store.get('a', { deadline: undefined } as object),
+    ]
+    for (const call of calls.map((call) => call.catch(code))) expect(await call).toBe('TIMEOUT')
   })
   it('answers late when it is slow', async () => {
     const store = brokenStore('slow', { store: memoryStore(), delayMs: 5 })
@@ -44,6 +68,7 @@ describe('brokenStore', () => {
   it('refuses what is no fault and no delay', () => {
     expect(() => brokenStore('lost' as never)).toThrow("a store can be 'down', 'hangs' or 'slow'")
     expect(() => brokenStore('slow', { delayMs: Number.NaN })).toThrow('delayMs')
+    expect(() => brokenStore('hangs', { timeoutMs: 0 })).toThrow('timeoutMs')
   })
 })
 

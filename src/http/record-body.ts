@@ -1,0 +1,83 @@
+import { type Collecting, createCollector } from './collect-body.ts'
+import type { StoredBody } from './entry.ts'
+
+export interface Recording extends Collecting {
+  /** Bytes that the body must have; undefined: any. */
+  readonly length: number | undefined
+  /** Stores the response. What it throws counts as `onLost`. */
+  onWhole(body: StoredBody, length: number): Promise<void>
+  /** The body is not stored: it was cut, or too large, or the store failed. */
+  onLost(error?: unknown): void
+  /** Keeps work alive that goes on. */
+  background(work: Promise<unknown>): void
+}
+
+export interface Recorder {
+  /** The next part; undefined at the end. The part that completes a body of known length waits until it is stored. */
+  next(): Promise<Uint8Array | undefined>
+  /** Whether it will be stored: `open` until that is known. */
+  state(): 'open' | 'whole' | 'lost'
+  /** It is not read to its end. */
+  lose(): void
+  cancel(reason: unknown): Promise<void>
+}
+
+/** Reads a body and collects it. One that is cut, too long or too short is never stored, and is read all the same. */
+export function createRecorder(source: ReadableStream<Uint8Array>, recording: Recording): Recorder {
+  const reader = source.getReader()
+  const collector = createCollector(recording)
+  let state: ReturnType<Recorder['state']> = 'open'
+  const lose = (error?: unknown): void => {
+    if (state !== 'open') return
+    state = 'lost'
+    recording.onLost(error)
+    recording.background(collector.drop().catch(() => {}))
+  }
+  const collect = async (bytes: Uint8Array): Promise<void> => {
+    if (state === 'lost') return
+    try {
+      if (!(await collector.add(bytes))) lose()
+    } catch (error) {
+      lose(error)
+    }
+  }
+  const end = async (): Promise<void> => {
+    if (state !== 'open') return
+    if (recording.length !== undefined && collector.length() !== recording.length) return lose()
+    try {
+      const body = await collector.finish()
+      state = 'whole'
+      await recording.onWhole(body, collector.length())
+    } catch (error) {
+      state = 'open'
+      lose(error)
+    }
+  }
+  let ahead: Uint8Array | undefined
+  return {
+    state: () => state,
+    lose,
+    cancel: (reason) => reader.cancel(reason),
+    async next() {
+      try {
+        const { done, value } = ahead ? { done: false, value: ahead } : await reader.read()
+        ahead = undefined
+        if (done || !value) {
+          await end()
+          return undefined
+        }
+        await collect(value)
+        if (state !== 'lost' && collector.length() === recording.length) {
+          const after = await reader.read()
+          ahead = after.value
+          if (after.done) await end()
+          else lose()
+        }
+        return value
+      } catch (error) {
+        lose()
+        throw error
+      }
+    },
+  }
+}

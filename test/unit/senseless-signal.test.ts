@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { kvStore } from '../../adapters/cloudflare/kv-store.ts'
+import { memcachedStore } from '../../adapters/memcached/index.ts'
+import { memoryStore } from '../../adapters/memory/index.ts'
+import { natsStore } from '../../adapters/nats/index.ts'
+import { upstashStore } from '../../adapters/upstash/index.ts'
+import { createCounter } from '../../src/counter/index.ts'
+import { embeddedStore } from '../../src/embedded/index.ts'
+import { createOnce } from '../../src/once/index.ts'
+import { createSessions } from '../../src/session/index.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createTokens } from '../../src/token/index.ts'
+
+// A call's own signal is looked at before anything is sent, so that no server is needed here.
+
+const refusing = async (): Promise<never> => {
+  throw new Error('nothing may be sent')
+}
+const stores: readonly Store[] = [
+  memoryStore(),
+  embeddedStore(),
+  upstashStore({ url: 'http://127.0.0.1:1', token: 'none', fetch: refusing }),
+  memcachedStore({ servers: ['memcached://127.0.0.1:1'] }),
+  natsStore({ servers: ['nats://127.0.0.1:1'], bucket: 'none' }),
+  kvStore({ get: refusing, put: refusing, delete: refusing } as never),
+]
+const ODD: readonly unknown[] = ['x', 5, true, {}, [], () => 1, new AbortController()]
+const INVALID = { code: 'INVALID_ARGUMENT', message: 'signal is an AbortSignal' }
+
+describe.each(stores)('a signal of a call that is none, over $name', (store) => {
+  it.each(ODD)('%o is refused by its code', async (odd) => {
+    const call = { signal: odd as AbortSignal }
+    await expect(store.get('a', call)).rejects.toMatchObject(INVALID)
+    await expect(store.getMany(['a', 'b'], call)).rejects.toMatchObject(INVALID)
+    await expect(store.set('a', 'b', 1000, call)).rejects.toMatchObject(INVALID)
+    await expect(store.delete(['a'], call)).rejects.toMatchObject(INVALID)
+  })
+})
+
+it('is refused by each feature', async () => {
+  const store = memoryStore()
+  const call = { signal: 'x' as unknown as AbortSignal }
+  const counter = createCounter({ store, name: 'a' })
+  const tokens = createTokens({ store, name: 'a', ttl: 1000 })
+  const sessions = createSessions({ store, secrets: [new Uint8Array(32)] })
+  const session = await sessions.open({ headers: new Headers() })
+  session.set('a', 1)
+  for (const run of [
+    () => counter.increment('a', 1, call),
+    () => counter.get('a', call),
+    () => counter.reset('a', call),
+    () => tokens.issue(1, call),
+    () => tokens.consume('a'.repeat(43), call),
+    () => tokens.revoke('a'.repeat(43), call),
+    () => createOnce({ store, ttl: 1000 }).first('a', call),
+    () => session.save(call),
+    () => sessions.list('a', call),
+    () => sessions.destroyAll('a', call),
+  ])
+    await expect(run()).rejects.toMatchObject(INVALID)
+})
