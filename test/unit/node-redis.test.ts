@@ -47,7 +47,7 @@ describe('a connection beside the client of node-redis', () => {
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
     const leaving = new AbortController()
     const left = transport.exclusive({ signal: leaving.signal })
-    await expect.poll(() => duplicates.length).toBe(2)
+    await expect.poll(() => duplicates.length, { timeout: 10_000 }).toBe(2)
     leaving.abort('left')
     await expect(left).rejects.toBe('left')
     expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
