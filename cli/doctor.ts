@@ -60,8 +60,8 @@ function parse(args: string[]): { readonly url: string; readonly asked: readonly
 /** Checks a server, prints what it found and ends the process by it. */
 export async function doctor(args: string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return void console.log(DOCTOR_HELP)
-  const { url, asked, json } = parse(args)
-  checkUrl(url)
+  const { url: given, asked, json } = parse(args)
+  const url = checkUrl(given)
   const opened = await openStore(url, { names: TOKENS, env: process.env })
   const watch = watched(opened.store)
   const namespace = `hither-doctor-${randomBytes(6).toString('hex')}`
@@ -149,9 +149,9 @@ async function examine(visit: Visit): Promise<Report> {
   return { system, version, latency, checks, acl }
 }
 
-/** A refusal is an answer: the server is there. */
+/** A read that is refused was answered, unless there is no such database: then each call is refused. */
 function orRefused(error: unknown): undefined {
-  if (isHitherError(error) && error.code === 'STORE_REJECTED') return undefined
+  if (isHitherError(error) && error.code === 'STORE_REJECTED' && !error.message.startsWith('SELECT ')) return undefined
   throw error
 }
 

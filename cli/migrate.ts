@@ -38,10 +38,8 @@ function parse(args: string[]) {
       json: { type: 'boolean', default: false },
     },
   })
-  const [from, to] = positionals
-  if (!from || !to || positionals.length > 2) fail('migrate takes two urls: FROM and TO')
-  checkUrl(from)
-  checkUrl(to)
+  if (positionals.length !== 2) fail('migrate takes two urls: FROM and TO')
+  const [from, to] = positionals.map(checkUrl) as [string, string]
   if (targetOf(from) === targetOf(to)) fail('FROM and TO are one place')
   for (const name of ['rate', 'megabytes'] as const)
     if (!/^[1-9]\d{0,8}$/.test(values[name])) fail(`--${name} is a whole number above 0`)
@@ -97,20 +95,29 @@ const REDRAW_MS = 100
 function progressOn(stream: NodeJS.WriteStream): { show(progress: MigrateProgress): void; end(): void } {
   const everyMs = stream.isTTY ? REDRAW_MS : 20 * REDRAW_MS
   let shownAt = Number.NEGATIVE_INFINITY
+  let unshown: MigrateProgress | undefined
+  const draw = ({ copied, gone, kept, notMoved, bytes, total }: MigrateProgress): void => {
+    const done = copied + gone + kept + notMoved
+    const part = total ? Math.min(1, done / total) : undefined
+    const bar =
+      part === undefined
+        ? ''
+        : `[${'#'.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '.')}] ${Math.floor(part * 100)} % `
+    const line = `${bar}${copied} copied, ${notMoved} cannot be, ${(bytes / 1e6).toFixed(1)} MB`
+    stream.write(stream.isTTY ? `\r${line}\u001b[K` : `${line}\n`)
+  }
   return {
-    show({ copied, gone, kept, notMoved, bytes, total }) {
+    show(progress) {
+      unshown = progress
       if (performance.now() - shownAt < everyMs) return
       shownAt = performance.now()
-      const done = copied + gone + kept + notMoved
-      const part = total ? Math.min(1, done / total) : undefined
-      const bar =
-        part === undefined
-          ? ''
-          : `[${'#'.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '.')}] ${Math.floor(part * 100)} % `
-      const line = `${bar}${copied} copied, ${notMoved} cannot be, ${(bytes / 1e6).toFixed(1)} MB`
-      stream.write(stream.isTTY ? `\r${line}\u001b[K` : `${line}\n`)
+      draw(progress)
+      unshown = undefined
     },
-    end: () => void (stream.isTTY && stream.write('\n')),
+    end() {
+      if (unshown) draw(unshown)
+      if (stream.isTTY) stream.write('\n')
+    },
   }
 }
 

@@ -76,18 +76,20 @@ const SYSTEMS: Readonly<Record<string, Open>> = {
   nats,
 }
 
-/** Throws `INVALID_URL`, without the text, which may hold a password. */
-export function checkUrl(url: string): void {
+/** The url, its scheme in lower case. Throws `INVALID_URL`, without the text, which may hold a password. */
+export function checkUrl(given: string): string {
+  const url = given.replace(/(?<=^|,)[a-z]+(?=:\/\/)/gi, (scheme) => scheme.toLowerCase())
   const scheme = /^([a-z]+):\/\/./.exec(url)?.[1] ?? ''
   if (!Object.hasOwn(SYSTEMS, scheme)) {
     const known = Object.keys(SYSTEMS).join(', ')
     throw new HitherError('INVALID_URL', `a url begins with one of ${known}, and :// and a host`)
   }
+  return url
 }
 
 /** Opens nothing yet: a store connects at its first call. Throws for a url that makes no sense. */
-export async function openStore(url: string, tokens: Tokens): Promise<OpenedStore> {
-  checkUrl(url)
+export async function openStore(given: string, tokens: Tokens): Promise<OpenedStore> {
+  const url = checkUrl(given)
   const open = SYSTEMS[url.slice(0, url.indexOf(':'))] as Open
   return { ...(await open(url, tokens)), place: placeOf(url) }
 }

@@ -17,7 +17,7 @@ const DEFAULT_PORT = 11_211
 
 /** Reads `memcached://user:password@host:11211`, or `memcacheds:` for TLS. Throws `INVALID_URL`, without the text. */
 export function parseMemcachedUrl(text: string): MemcachedAddress {
-  const [, secure, rest] = /^memcached(s?):\/\/([^\s/?#]+)\/?$/.exec(typeof text === 'string' ? text.trim() : '') ?? []
+  const [, secure, rest] = /^memcached(s?):\/\/([^\s/?#]+)\/?$/i.exec(typeof text === 'string' ? text.trim() : '') ?? []
   try {
     // As a url that every runtime knows: some know no port of another kind.
     const url = new URL(`http://${rest ?? ''}`)
@@ -26,7 +26,7 @@ export function parseMemcachedUrl(text: string): MemcachedAddress {
     const username = decodeURIComponent(url.username)
     const password = decodeURIComponent(url.password)
     const name = port === DEFAULT_PORT ? host : `${host}:${port}`
-    if (rest && host && port > 0) return { host, port, tls: secure === 's', username, password, name }
+    if (rest && host && port > 0) return { host, port, tls: secure !== '', username, password, name }
   } catch {
     // Said below, without the text: it may hold a password.
   }

@@ -1,4 +1,4 @@
-import { HitherError } from '../../src/errors.ts'
+import { HitherError, isHitherError } from '../../src/errors.ts'
 import { toBase64Url } from '../../src/protocol/digest.ts'
 import { now } from '../../src/runtime/clock.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
@@ -30,14 +30,27 @@ export function createClient({ links: settings, failover, idleMs }: Checked): Cl
     const at = now()
     return ring.pick(key, (server) => links[server]?.isDown(at) === true)
   }
+  const ask: Client['ask'] = (place, command, limits) => {
+    const asked = call(place, command, limits, links[place.server] as Link)
+    return failover && place.ringKey !== undefined
+      ? asked.catch((error: unknown) => askNext(place, command, limits, error))
+      : asked
+  }
+  /** Of a call that found its server down and has run nothing. */
+  const askNext = <T>(place: Place, command: Command<T>, limits: CallLimits, error: unknown): Promise<T> => {
+    const server = serverOf(place.ringKey ?? '')
+    const hasRun = !isHitherError(error) || error.code !== 'STORE_UNAVAILABLE' || error.maybeExecuted
+    if (hasRun || server === place.server) throw error
+    return ask({ ...place, server }, command, limits)
+  }
   return {
     servers: names,
     serverOf,
-    ask: (place, command, limits) => call(place, command, limits, links[place.server] as Link),
+    ask,
     placeOf(key) {
       const wire = wireKey(key)
-      if (wire) return { text: wire.text, flag: wire.flag, server: serverOf(key), hashedKey: '' }
-      return hashedName(key).then((text) => ({ text, flag: '', server: serverOf(text), hashedKey: key }))
+      if (wire) return { text: wire.text, flag: wire.flag, server: serverOf(key), ringKey: key, hashedKey: '' }
+      return hashedName(key).then((text) => ({ text, flag: '', server: serverOf(text), ringKey: text, hashedKey: key }))
     },
     close() {
       for (const link of links) link.close(new HitherError('CLOSED', 'the store is closed'))

@@ -181,7 +181,7 @@ const DELETE: Command<number> = {
 const NOOP: Command<void> = { verb: 'mn', ...NOTHING, effect: 'read', read: () => undefined }
 
 function placeAt(text: string, server: number): Place {
-  return { text, flag: '', server, hashedKey: '' }
+  return { text, flag: '', server, ringKey: undefined, hashedKey: '' }
 }
 
 /** What a reply to ` v f` holds, as it lies there; undefined: nothing that is alive, or another key's. */

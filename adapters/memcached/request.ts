@@ -9,6 +9,8 @@ import type { WireKey } from './wire.ts'
 export interface Place extends WireKey {
   /** The server's place among the servers. */
   readonly server: number
+  /** By which it was placed; undefined where it stays on its server. */
+  readonly ringKey: string | undefined
   /** The whole key, of one that is stored under its digest; else empty. */
   readonly hashedKey: string
 }

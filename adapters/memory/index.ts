@@ -1,6 +1,6 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
 import { HitherError } from '../../src/errors.ts'
-import { checkNames, checkSignal, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
+import { checkFunction, checkNames, checkSignal, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
 import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
@@ -198,6 +198,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
  * is what the wall clock said when it was read last.
  */
 function lifetimeClock(wall: () => number): { now(): number; wallMs(): number } {
+  checkFunction(wall, 'now')
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = 0
   let backMs = 0

@@ -63,8 +63,8 @@ const KNOWN: { readonly [K in keyof NatsServersOptions | keyof NatsConnectionOpt
   connect: 1,
   connection: 1,
 }
-const WEB = /^wss?:\/\//
-const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/
+const WEB = /^wss?:\/\//i
+const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/i
 
 /** The client leaves out without a word what it does not use of a url. */
 function checkUrl(url: string, isWeb: boolean): void {

@@ -2,16 +2,21 @@ import { entryTable } from '../../src/cache/steps/entry.ts'
 import { checkNames } from '../../src/protocol/arguments.ts'
 import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
-import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
+import type { Call, CommandStore, StoreEvent } from '../../src/store/store.ts'
+import { waitOn } from '../../src/store/wait-on.ts'
 import { type NodeRedisLike, serversOf } from './peer.ts'
-import { nodeRedisTransport } from './transport.ts'
+import { type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
 
 export type { NodeRedisLike } from './peer.ts'
 export { type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
+
+/** Most connections that wait for the server at a time (BLPOP and its kin). */
+const MAX_WAITING = 64
 
 export interface NodeRedisStoreOptions {
   /** Longest key, in bytes of UTF-8. @default 1024 */
@@ -33,7 +38,11 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
   const transport = nodeRedisTransport(client)
   const { isCluster } = serversOf(client)
-  const guard = createScriptGuard(transport.send, transport.exclusive)
+  const openOwn = (): Lendable => lendableOf(transport)
+  const pool = isCluster ? undefined : createExclusivePool(openOwn)
+  const waiting = isCluster ? undefined : createExclusivePool(openOwn, MAX_WAITING)
+  const acquire = pool?.acquire ?? transport.exclusive
+  const guard = createScriptGuard(transport.send, acquire)
   const store = createCommandStore({
     name: 'node-redis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -45,9 +54,43 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
     onEvent,
   })
   return {
-    ...withWatch(store, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
+    ...withWatch(store, { acquire, timeoutMs, table: entryTable, guard, onEvent }),
+    transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
     scan: transport.scan,
     subscribe: transport.subscribe,
     publish: (channel, message, call) => publish(transport.send, channel, message, call),
+    async close() {
+      // Ends each connection beside the client, too.
+      await store.close()
+      await Promise.all([pool?.close(), waiting?.close()])
+    },
+  }
+}
+
+/** A connection beside the client, opened by its first call, within the limits of that. */
+function lendableOf({ exclusive }: NodeRedisTransport): Lendable {
+  let own: ReturnType<NodeRedisTransport['exclusive']> | undefined
+  let isBroken = (): boolean => false
+  const open = async (call?: Call): ReturnType<NodeRedisTransport['exclusive']> => {
+    if (!own) {
+      own = exclusive(call)
+      own.then(
+        (opened) => {
+          isBroken = () => opened.ended
+        },
+        () => {
+          isBroken = () => true
+        },
+      )
+    }
+    return own
+  }
+  return {
+    send: async (command, call) => (await open(call)).send(command, call),
+    transaction: async (commands, call) => (await open(call)).transaction(commands, call),
+    get ended() {
+      return isBroken()
+    },
+    close: async () => own?.then(({ release }) => release(false)).catch(() => {}),
   }
 }

@@ -19,7 +19,7 @@ const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|Q
 const OPEN_MS = 5000
 
 export interface NodeRedisTransport extends Transport {
-  readonly exclusive: NonNullable<Transport['exclusive']>
+  exclusive(call?: Call, key?: string): Promise<Exclusive & { readonly ended: boolean }>
   readonly subscribe: NonNullable<Transport['subscribe']>
   /** Keys that match a pattern, one server after another. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
@@ -76,7 +76,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       const keyed = commands.find(({ args }) => args.length > 1)
       return exec(await oneOf(servers, keyed && firstKey(keyed.args)), commands, call?.bytes === true)
     },
-    async exclusive(call, key): Promise<Exclusive> {
+    async exclusive(call, key) {
       enter(call)
       // Never opened again: the server would have forgotten its WATCH, and EXEC would run unguarded.
       const made = targetOf(await open(call, key, { reconnectStrategy: false }), servers)
@@ -84,6 +84,9 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
         send: (command, options) =>
           inTime(options, true, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
         transaction: (list, options) => inTime(options, true, () => exec(made, list, options?.bytes === true)),
+        get ended() {
+          return !made.client.isOpen
+        },
         release: () => end(made.client),
       }
     },

@@ -102,7 +102,7 @@ export function endpointOf(given?: UpstashOptions, prefix = ''): Endpoint {
     : { ...options, session: { upstashSyncToken: '' } }
   session.upstashSyncToken = checkHeader(syncToken, 'sync token') || session.upstashSyncToken
   return {
-    url: checkUrl(required(url, prefix, 'URL'), options.allowInsecure),
+    url: checkUrl(required(url, prefix, 'URL'), options.allowInsecure === true),
     token: checkHeader(required(token, prefix, 'TOKEN'), 'token'),
     session,
     timeoutMs,

@@ -1,4 +1,4 @@
-import { checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFlag, checkNames, checkOneOf, checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
 import {
@@ -111,7 +111,8 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
     },
     async rank(member, options) {
       checkOptions('rank', options, ['reverse'])
-      const { reverse, ...call } = options ?? {}
+      const { reverse = false, ...call } = options ?? {}
+      checkFlag(reverse, 'reverse')
       return read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call)
     },
     // The overloads say which of the two a call gets.
@@ -167,9 +168,11 @@ function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string
   return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
 }
 
-function rangeParts(options: RangeOptions): (string | number)[] {
+function rangeParts(options: RangeOptions & { readonly withScores?: boolean }): (string | number)[] {
   checkRange('range', options, ['reverse', 'offset', 'limit', 'withScores'])
-  const { reverse, offset, limit } = options
+  const { reverse = false, withScores = false, offset, limit } = options
+  checkFlag(reverse, 'reverse')
+  checkFlag(withScores, 'withScores')
   const parts: (string | number)[] = []
   if (options.by === 'rank') parts.push(...ranks(options))
   else {

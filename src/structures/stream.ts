@@ -1,4 +1,4 @@
-import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
+import { checkFlag, checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Call } from '../store/store.ts'
 import type { Wire } from '../store/transport.ts'
@@ -79,7 +79,8 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
     },
     async range(range, call) {
       checkNames('range', range, ['from', 'to', 'reverse', 'limit'])
-      const { from = '-', to = '+', reverse, limit } = range ?? {}
+      const { from = '-', to = '+', reverse = false, limit } = range ?? {}
+      checkFlag(reverse, 'reverse')
       const ends = [from === '-' ? from : checkId(from), to === '+' ? to : checkId(to)]
       const count = limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]
       return reverse

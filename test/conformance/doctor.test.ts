@@ -216,6 +216,13 @@ describe('hither doctor', { timeout: 120_000 }, () => {
     silent.close()
   })
 
+  it('says that there is no such database, and tries nothing else', async () => {
+    const { url } = await start('redis8')
+    const { code, report } = await examine(`${url}/99`)
+    expect([code, names(report, false), names(report, true)]).toEqual([1, ['reach'], []])
+    expect(costs(report, 'reach')).toContain('check the number of the database in the url')
+  })
+
   it('checks REST by its token, and says what it lacks', async () => {
     const { url } = await start('valkey')
     const gateway = await startGateway({ redis: url, token: SECRET, port: 0 })
@@ -286,7 +293,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
 
   it('prints a table for people, and its help', async () => {
     const { url } = await start('redis8')
-    const run = runCli(['doctor', url])
+    const run = runCli(['doctor', url.replace('redis', 'REDIS')])
     runs.push(run)
     expect([await run.ended, run.out()]).toEqual([
       0,

@@ -70,6 +70,7 @@ describe('hither migrate', { timeout: 180_000 }, () => {
     expect([counts.copied > KEYS / 4, cursor !== '']).toEqual([true, true])
     const last = run(args)
     expect([await last.ended, last.err()]).toEqual([0, expect.stringContaining(state)])
+    expect(last.err()).toMatch(/\n\[#{30}\] 100 % [^\n]+\n$/)
     const result = JSON.parse(last.out()) as { copied: number; notMoved: unknown[] }
     expect(await missing(to, KEYS)).toBe(0)
     // It did not begin anew: each key once, and a page for each time it was killed.

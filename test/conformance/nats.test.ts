@@ -92,7 +92,7 @@ describe('NATS over WebSocket', () => {
   })
   afterAll(() => nats.stop())
   describeStore({ describe, it, afterAll }, 'nats, WebSocket', {
-    open: () => natsStore({ servers: nats.webUrl, bucket: `b${++buckets}`, storage: 'memory' }),
+    open: () => natsStore({ servers: nats.webUrl, bucket: `b${++buckets}`, storage: 'memory', timeoutMs: 30_000 }),
     elapse: (ms) => new Promise((done) => setTimeout(done, ms)),
     skip: { 'reads a foreign type as absent, alone and in a batch': 'a bucket holds nothing but bytes' },
   })
@@ -117,11 +117,11 @@ describe('NATS over WebSocket', () => {
     for (const store of [web, tcp]) {
       await expect.poll(() => store.set('k', 'after').then(() => store.get('k')), { timeout: 10_000 }).toBe('after')
     }
-    await expect.poll(() => gaps).toBeGreaterThan(1)
+    await expect.poll(() => gaps, { timeout: 10_000 }).toBeGreaterThan(1)
     for (const [from, text] of [[web, 'from the web'] as const, [tcp, 'from tcp'] as const]) {
       heard.length = 0
       await from.publish('c', text)
-      await expect.poll(() => heard).toEqual([text, text])
+      await expect.poll(() => heard, { timeout: 10_000 }).toEqual([text, text])
     }
     for (const end of ends) await (await end)()
     await Promise.all([web.close(), tcp.close()])

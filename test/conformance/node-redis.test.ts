@@ -89,7 +89,7 @@ for (const [name, create, options] of [
       await own?.send({ args: ['WATCH', `w:${name}`], effect: 'read' })
       await admin.sendCommand(['CLIENT', 'KILL', 'ID', String(id)])
       const ids = async (): Promise<string> => String(await admin.sendCommand(['CLIENT', 'LIST']))
-      await expect.poll(ids).not.toContain(`id=${id} `)
+      await expect.poll(ids, { timeout: 10_000 }).not.toContain(`id=${id} `)
       const run = (): Promise<unknown> =>
         own?.transaction([{ args: ['SET', `w:${name}`, 'unguarded'], effect: 'once' }]) ?? Promise.resolve()
       // The client would be back within these tries.
@@ -120,8 +120,8 @@ for (const [name, create, options] of [
         }
       }
       for (let n = 0; n < 5; n++) {
-        await expect.poll(() => jobs.append(n).catch(() => undefined), { timeout: 5000 }).toBeDefined()
-        await expect.poll(() => done.has(n), { timeout: 5000 }).toBe(true)
+        await expect.poll(() => jobs.append(n).catch(() => undefined), { timeout: 10_000 }).toBeDefined()
+        await expect.poll(() => done.has(n), { timeout: 10_000 }).toBe(true)
         await cut()
       }
       expect(errors.length).toBeGreaterThan(0)

@@ -28,7 +28,7 @@ it('no transaction runs on a connection that was opened again: its WATCH is forg
   await own?.send({ args: ['WATCH', 'k'], effect: 'read' })
   const at = heard.findIndex((text) => text.includes('watch') || text.includes('WATCH'))
   sockets[at]?.destroy()
-  await expect.poll(() => sockets.length).toBe(3)
+  await expect.poll(() => sockets.length, { timeout: 10_000 }).toBe(3)
   for (let tries = 0; tries < 10; tries++) {
     const run = own?.transaction([{ args: ['SET', 'k', 'v'], effect: 'once' }])
     await expect(run).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: false })

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { nodeRedisTransport } from '../../adapters/node-redis/index.ts'
+import { nodeRedisStore, nodeRedisTransport } from '../../adapters/node-redis/index.ts'
+import type { Exclusive } from '../../src/store/transport.ts'
 
 interface Duplicate {
   readonly options: { readonly socket?: object } | undefined
   isOpen: boolean
+  isReady: boolean
 }
 
 /** A client that a test plays, connected; `connect` and `sendCommand` are those of its duplicates too. */
@@ -29,7 +31,7 @@ function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unkn
       return made
     },
   }
-  return { peer, duplicates, transport: nodeRedisTransport(peer) }
+  return { peer, duplicates, transport: nodeRedisTransport(peer), store: nodeRedisStore(peer) }
 }
 const never = (): Promise<never> => new Promise(() => {})
 
@@ -45,7 +47,7 @@ describe('a connection beside the client of node-redis', () => {
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
     const leaving = new AbortController()
     const left = transport.exclusive({ signal: leaving.signal })
-    await expect.poll(() => duplicates.length).toBe(2)
+    await expect.poll(() => duplicates.length, { timeout: 10_000 }).toBe(2)
     leaving.abort('left')
     await expect(left).rejects.toBe('left')
     expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
@@ -62,6 +64,35 @@ describe('a connection beside the client of node-redis', () => {
     await expect(transport.exclusive({})).rejects.toMatchObject(away)
     await expect(transport.subscribe('c', () => {})).rejects.toMatchObject(away)
     expect(duplicates).toEqual([])
+  })
+  it('is one of four that are lent in turn, while they last', async () => {
+    const { store, duplicates } = played(async () => {})
+    const get = { args: ['GET', 'k'], effect: 'read' } as const
+    const lend = async () => (await store.transport.exclusive?.({})) as Exclusive
+    const lent = await Promise.all([lend(), lend(), lend(), lend()])
+    await Promise.all(lent.map((own) => own.send(get)))
+    const fifth = lend()
+    lent[0]?.release(false)
+    expect(await (await fifth).send(get)).toBe('OK')
+    expect(duplicates).toHaveLength(4)
+    for (const own of [...lent, await fifth]) own.release(false)
+    for (const made of duplicates) made.isOpen = made.isReady = false
+    await (await lend()).send(get)
+    expect(duplicates).toHaveLength(5)
+    await store.close()
+    expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false, false, false, false])
+  })
+  it('that could not be opened is lent to nobody', async () => {
+    let isUp = false
+    const { store } = played(async () => isUp || Promise.reject(new Error('refused')))
+    const get = { args: ['GET', 'k'], effect: 'read' } as const
+    const first = await store.transport.exclusive?.({})
+    await expect(first?.send(get)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+    first?.release(false)
+    isUp = true
+    const second = await store.transport.exclusive?.({})
+    expect(await second?.send(get)).toBe('OK')
+    await store.close()
   })
   it('that ends during a command may come back with the client, unless that was closed', async () => {
     const { peer, transport } = played(

@@ -98,6 +98,8 @@ describe('url and token', () => {
       '[::2]',
     ]) {
       expect(refused({ url: `http://${host}`, token }).code, host).toBe('INSECURE_URL')
+      const said = { url: `http://${host}`, token, allowInsecure: 'false' as never }
+      expect(refused(said).code, host).toBe('INSECURE_URL')
       expect(() => upstashStore({ url: `http://${host}`, token, allowInsecure: true })).not.toThrow()
     }
     for (const host of ['localhost', 'localhost:8079', 'redis.localhost', '127.0.0.1:80', '127.8.9.10', '[::1]:8079']) {

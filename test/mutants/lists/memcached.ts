@@ -79,4 +79,7 @@ export const mutants: readonly Mutant[] = [
   ),
   wire('a CAS number is digits', '/^\\d{1,20}$/.test(value)', 'true'),
   client('a server that is down keeps its keys', 'if (!failover) return ring.pick(key)', ''),
+  client('a call that found its server down goes to the next', 'return failover && place', 'return false && place'),
+  client('a call that may have run goes to no other server', ' || error.maybeExecuted', ''),
+  client('the question whether a server is there stays on it', ' && place.ringKey !== undefined', ''),
 ]

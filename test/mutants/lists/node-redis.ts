@@ -1,6 +1,7 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const transport = of('adapters/node-redis/transport.ts', ['node-redis.test.ts'])
+const store = of('adapters/node-redis/index.ts', ['node-redis.test.ts'])
 const own = of('adapters/ioredis/index.ts', ['ioredis-watch.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -21,5 +22,12 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   transport('one whose owner closed it is not worth another try', 'retryable: isOpen', 'retryable: true'),
+  store(
+    'few connections are opened beside a client',
+    'createExclusivePool(openOwn)\n',
+    'createExclusivePool(openOwn, 50)\n',
+  ),
+  store('a connection that has ended is lent to nobody', 'isBroken = () => opened.ended', 'isBroken = () => false'),
+  store('one that could not be opened is lent to nobody', 'isBroken = () => true', 'isBroken = () => false'),
   own('EXEC runs with its WATCH or not at all, over ioredis', 'if (hasEnded) throw', 'if (false) throw'),
 ]

@@ -41,7 +41,7 @@ async function serve(play: Play, options: Partial<MemcachedStoreOptions> = {}, l
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
-  const store: MemcachedStore = memcachedStore({ servers: [`memcached://${login}127.0.0.1:${port}`], ...options })
+  const store: MemcachedStore = memcachedStore({ servers: [`Memcached://${login}127.0.0.1:${port}`], ...options })
   open.push(async () => {
     await store.close()
     for (const socket of sockets) socket.destroy()
@@ -309,6 +309,27 @@ describe('an argument', () => {
 })
 
 describe('several servers', () => {
+  it('with failover, say of a delete that may have run that it may have, and run it on no other', async () => {
+    const other = await serve(() => 'NF')
+    const sockets: Socket[] = []
+    const dying = createServer((socket) => {
+      sockets.push(socket)
+      socket
+        .on('error', () => {})
+        .on('data', () => {
+          dying.close()
+          socket.destroy()
+        })
+    })
+    await new Promise<void>((resolve) => void dying.listen(0, '127.0.0.1', resolve))
+    const name = `127.0.0.1:${(dying.address() as { port: number }).port}`
+    const servers = [`memcached://${name}`, `memcached://${other.store.part('k')}`]
+    const store = memcachedStore({ servers, failover: true, timeoutMs: 2000 })
+    const key = Array.from({ length: 200 }, (_, i) => `k${i}`).find((each) => store.part(each) === name) as string
+    await expect(store.delete([key])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    expect(other.lines).toEqual([])
+    await store.close()
+  })
   it('keep a key on its own server while that is down, unless failover is on', async () => {
     const live = await serve((line) => hit(line, 'v'))
     expect(await live.store.get('k')).toBe('v')
@@ -319,9 +340,10 @@ describe('several servers', () => {
     const key = Array.from({ length: 200 }, (_, i) => `k${i}`).find((each) => names[ring.pick(each)] === '127.0.0.1:1')
     for (const failover of [false, true]) {
       const store = memcachedStore({ servers: [url, dead], failover, timeoutMs: 2000 })
-      await store.get(key as string).catch(() => {})
-      const found = await store.get(key as string).catch((error: { code: string }) => error.code)
-      expect([failover, found]).toEqual([failover, failover ? 'v' : 'STORE_UNAVAILABLE'])
+      const found = () => store.get(key as string).catch((error: { code: string }) => error.code)
+      const wanted = failover ? 'v' : 'STORE_UNAVAILABLE'
+      expect([failover, await found(), await found()]).toEqual([failover, wanted, wanted])
+      await expect(store.ready()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       await store.close()
     }
   })

@@ -182,7 +182,7 @@ describe('an option', () => {
   ])('that means nothing is refused: %j', (options, code) => {
     expect(() => checkOptions(options as never)).toThrow(expect.objectContaining({ code }))
   })
-  it.each(['127.0.0.1', 'host:4222', '[::1]:4222', 'nats://h', 'tls://h:1', 'ws://h/path', 'wss://h:443'])(
+  it.each(['127.0.0.1', 'NATS://h', 'host:4222', '[::1]:4222', 'nats://h', 'tls://h:1', 'ws://h/path', 'wss://h:443'])(
     'takes %s as a server',
     (servers) => {
       expect(checkOptions({ ...good, servers }).servers).toEqual([servers])
