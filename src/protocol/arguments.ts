@@ -59,7 +59,7 @@ export function checkSchema(schema: { readonly '~standard'?: { readonly validate
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || signal === null) return
   if (typeof signal.throwIfAborted !== 'function') throw invalid('signal is an AbortSignal')
-  signal.throwIfAborted()
+  if (signal.aborted) throw signal.reason
 }
 
 /** Throws `INVALID_ARGUMENT` for what is no boolean: a text such as 'false', of an environment, would count as true. */
