@@ -1,7 +1,8 @@
 /**
  * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
  * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their
- * names, or in those of their files; `--pins` runs nothing, and only checks that the text of every mutant is in its file once.
+ * names, or in those of their files; `--pins` runs nothing, and only checks that the text of every mutant is in its file once, and
+ * leaves a program.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -15,6 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,11 +32,20 @@ const AT_ONCE = 2
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (process.argv[2] === '--pins') {
   const all = await allMutants()
-  const lost = all.filter((mutant) => {
-    const path = join(root, mutant.file)
-    return !existsSync(path) || readFileSync(path, 'utf8').split(mutant.find).length !== 2
+  const isProgram = (text: string): boolean => {
+    try {
+      return stripTypeScriptTypes(text) !== ''
+    } catch {
+      return false
+    }
+  }
+  const lost = all.filter(({ file, find, replace }) => {
+    const path = join(root, file)
+    const [before, after, ...more] = existsSync(path) ? readFileSync(path, 'utf8').split(find) : []
+    return after === undefined || more.length > 0 || !isProgram(before + replace + after)
   })
-  for (const { file, guard, find } of lost) console.log(`NOT ONCE ${file}: ${guard} — ${find}`)
+  for (const { file, guard, find } of lost)
+    console.log(`NOT ONCE, or no program without it: ${file}: ${guard} — ${find}`)
   console.log(`pins: ${all.length - lost.length} of ${all.length} are in their files`)
   process.exit(lost.length > 0 ? 1 : 0)
 }

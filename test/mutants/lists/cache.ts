@@ -355,7 +355,7 @@ export const mutants: readonly Mutant[] = [
   ),
   version(
     'what is invalidated is forgotten',
-    'epoch++\n      asked.delete(key)\n      seen.delete(key)',
+    'versions.epoch++\n      asked.delete(key)\n      seen.delete(key)',
     '',
     'simulation',
   ),

@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
   flight(
     'who is past its deadline shares',
     'if (flight) flight.pastDeadline = second',
-    '',
+    'if (flight) void second',
     by('runs one more load, however many callers are past their deadlines'),
   ),
   through(

@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
     'false',
   ),
   encrypted('an option that there is not is refused', "checkNames('encrypted', options, ['keys', 'codec'])", ''),
-  encrypted('nor has a key any', "checkNames('a key of encrypted', key, ['id', 'secret'])", ''),
+  encrypted('nor has a key any', "checkNames('a key of encrypted', key, ['id', 'secret'])", 'void key'),
   compressed('nor compressed()', "checkNames('compressed', options, ['above', 'maxBytes', 'codec'])", ''),
   compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),

@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
     'entry.generation !== generation && entry.expiresMs === NEVER',
     'false',
   ),
-  reads('unless its generation was read before it', 'if (current === generation) return', 'if (true)'),
+  reads('unless its generation was read before it', 'if (current === generation) return', ''),
   calls('a cache without a ttl says so once', 'if (lifeMs === 0 && !core.hasWarned)', 'if (lifeMs === 0)'),
   // What is malformed is a miss
   tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
