@@ -194,7 +194,10 @@ function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
   check('refresh', refresh, isFunction)
 }
 
-/** As `purge` has it: what no field can carry, and a comma, is encoded as in a URL. */
+/**
+ * As `fieldTag` of `src/http/tags.ts`: what no field can carry, and a comma, is encoded as in a URL. Not imported, since this entry
+ * would then load all of `hither/http`.
+ */
 const fieldTag = (tag: string): string =>
   `${tag}`
     .trim()

@@ -40,7 +40,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   }
   /**
    * A connection beside the client's, with the same options and `settings`; on a Cluster to the node of the key. Rejects at the
-   * limit of the call: the client would try for as long as its server is away.
+   * limit of the call: the client would try for as long as its server is down.
    */
   const open = async (call: Call | undefined, key?: string, settings?: object): Promise<Peer> => {
     const client = await servers.clientFor(key)

@@ -17,7 +17,7 @@ const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
-/** Most directives of a field that are read. No origin means more, and reading them would cost more than the answer. */
+/** Most directives of a field that are read, so that one of 64 KB costs no more than a short one. */
 const MOST_DIRECTIVES = 1024
 /** Directives that only ever forbid something. */
 const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy-revalidate)(?![\w-])/gi

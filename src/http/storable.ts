@@ -72,7 +72,7 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   if (asked.headers.has('authorization') && !isGranted) return no('authorization')
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
   const negativeMs = asked.negativeMs?.(status)
-  // What a rule says of all its answers is not meant for a 401 or a 500: `negative` names errors.
+  // The `ttl` of a rule is not meant for a 401 or a 500: `negative` names errors.
   const ruleMs = negativeMs ?? (isGood(status) ? asked.ttlMs : undefined)
   const lifetime = lifetimeOf(received, control, ruleMs, policy.heuristics)
   if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')

@@ -111,7 +111,7 @@ function isSame(a: string, b: string): boolean {
 
 /**
  * SHA-256 as 43 characters of base64url: what is stored in place of an id. Text with lone surrogates, which UTF-8 does not tell
- * apart, has a digest of its own.
+ * apart, gets a digest that no other text has.
  */
 export function digestOf(text: string): string {
   return sha256(text.isWellFormed() ? text : JSON.stringify(text))

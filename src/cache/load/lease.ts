@@ -124,7 +124,8 @@ async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): 
   const args = ['lease', deadId, token, leaseMs(request), Number(!!early), takenOver, readsFailure]
   const asking = runStep(core, { operation: core.format.steps.once, key: storedKey, args }, call).then((answer) => {
     const reply = answer as LeaseReply
-    if (!/^(held|live|failed|busy)$/.test(reply?.[0])) throw new HitherError('BAD_REPLY', 'the store answers no lease')
+    if (!/^(held|live|failed|busy)$/.test(reply?.[0]))
+      throw new HitherError('BAD_REPLY', 'the reply is not that of a lease')
     core.clock.note(sentMs, reply[1])
     return reply
   })
