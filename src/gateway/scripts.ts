@@ -3,6 +3,8 @@ import { KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../store/script-flags.ts
 import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 
 const MAX_SCRIPTS = 10_000
+/** Scripts whose digests are kept beside their text: a batch may send one a thousand times. */
+const MAX_TEXTS = 100
 
 type Args = Command['args']
 
@@ -24,6 +26,8 @@ export interface Translated {
 export function createScriptFlags(transport?: Transport): (args: Args) => Translated | Promise<Translated> {
   const knowsFlag = transport && createFlagCheck(transport)
   const sent = new Map<string, string>()
+  /** Text to the digests of the original and of what is sent. */
+  const digests = new Map<string, Promise<[string, string]>>()
   const digest = (arg: Args[number]): Args[number] => sent.get(String(arg).toLowerCase()) ?? arg
   const replaceScript = (args: Args, at: number): Translated | Promise<Translated> => {
     const script = args[at]
@@ -32,7 +36,13 @@ export function createScriptFlags(transport?: Transport): (args: Args) => Transl
   }
   const remember = async (args: Args, at: number, script: string, plain: string): Promise<Translated> => {
     if (await knowsFlag?.()) return { args }
-    const [original, stripped] = await Promise.all([sha1(script), sha1(plain)])
+    let known = digests.get(script)
+    if (!known) {
+      if (digests.size >= MAX_TEXTS) digests.clear()
+      known = Promise.all([sha1(script), sha1(plain)])
+      digests.set(script, known)
+    }
+    const [original, stripped] = await known
     if (sent.size >= MAX_SCRIPTS) {
       const [oldest] = sent.keys()
       sent.delete(oldest as string)

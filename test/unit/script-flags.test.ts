@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { createScriptFlags } from '../../src/gateway/scripts.ts'
 import { isUnexpectedFlag, KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../../src/store/script-flags.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
@@ -40,5 +41,28 @@ describe('isUnexpectedFlag', () => {
   it("knows a server's refusal of a flag from other errors", () => {
     expect(isUnexpectedFlag(new ReplyError('ERR Unexpected flag in script shebang: allow-key-locking'))).toBe(true)
     expect(isUnexpectedFlag(new ReplyError('ERR Error compiling script (new function)'))).toBe(false)
+  })
+})
+
+describe('createScriptFlags', () => {
+  const script = `${KEY_LOCKING_PRELUDE}return 1`
+
+  it('computes the digests of a script once, however often a batch sends it', async () => {
+    const digest = vi.spyOn(crypto.subtle, 'digest')
+    const translate = createScriptFlags()
+    for (let i = 0; i < 1000; i++)
+      expect(await translate(['EVAL', script, 0])).toMatchObject({ args: ['EVAL', '\nreturn 1', 0] })
+    expect(digest.mock.calls.length).toBe(2)
+    digest.mockRestore()
+  })
+
+  it('knows a script after SCRIPT FLUSH, and after more scripts than it keeps', async () => {
+    const translate = createScriptFlags()
+    const { loaded = '' } = await translate(['SCRIPT', 'LOAD', script])
+    await translate(['SCRIPT', 'FLUSH'])
+    expect(await translate(['EVALSHA', loaded, 0])).toEqual({ args: ['EVALSHA', loaded, 0] })
+    for (let i = 0; i < 250; i++) await translate(['EVAL', `${script}${i}`, 0])
+    expect(await translate(['EVAL', script, 0])).toMatchObject({ loaded })
+    expect(await translate(['EVALSHA', loaded, 0])).not.toEqual({ args: ['EVALSHA', loaded, 0] })
   })
 })

@@ -124,4 +124,9 @@ export const mutants: readonly Mutant[] = [
     'const BATCH = 1000',
     'const BATCH = 100_000',
   ),
+  of('src/gateway/scripts.ts', ['script-flags.test.ts'])(
+    'gateway: a script that a batch repeats is digested once',
+    '      digests.set(script, known)\n',
+    '',
+  ),
 ]
