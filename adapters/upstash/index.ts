@@ -1,4 +1,6 @@
+import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
+import { createPlaces } from '../../src/store/places.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { CommandStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
@@ -51,6 +53,9 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
   return storeAt(endpointOf(options), options)
 }
 
+/** Of each store, on runtimes that last: `fetch` opens a connection for each, and a process may have a thousand files open. */
+const MAX_REQUESTS = 64
+
 function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
   const store = createCommandStore({
     name: 'upstash',
@@ -65,6 +70,8 @@ function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
     transport: createTransport(endpoint),
     timeoutMs: endpoint.timeoutMs,
     prelude: KEY_LOCKING_PRELUDE,
+    // Elsewhere the reply to one request of a Worker would have to start the fetch of another.
+    places: REQUEST_SCOPED ? undefined : createPlaces(MAX_REQUESTS),
     onEvent,
   })
   return synced(store, endpoint.session)

@@ -1,5 +1,6 @@
 import { now } from '../runtime/clock.ts'
 import type { Answer } from './answer.ts'
+import { anyPlace, type Places } from './places.ts'
 import type { CallsToCome, Planner } from './plan-batch.ts'
 import type { Request } from './request.ts'
 import type { Resend } from './resend.ts'
@@ -16,22 +17,28 @@ export interface SenderParts {
   readonly planner: Planner
   readonly answer: Answer
   readonly resend: Resend
+  /** Bounds the requests under way. @default no bound */
+  readonly places: Places | undefined
 }
 
 /** Sends the calls of a tick, again where they may be; calls `done` when there is nothing more to send. Never throws. */
 export type SendCalls = (calls: readonly PendingCall[], done: () => void) => void
 
-export function createSender({ transport, sendEach, ordered, planner, answer, resend }: SenderParts): SendCalls {
+export function createSender(parts: SenderParts): SendCalls {
+  const { transport, sendEach, ordered, planner, answer, resend, places = anyPlace } = parts
   /** Sends requests together; `done` is given the calls that have to be sent again. */
   const exchange = (requests: readonly Request[], done: (again: PendingCall[]) => void): void => {
     const [first, second] = requests as [Request, Request?]
     const call = callOf(requests)
+    places.take()
     if (second && sendEach) {
       const again: PendingCall[][] = []
       let left = requests.length
       const end = (at: number, calls: PendingCall[]): void => {
         if (calls[0]) again[at] = calls
-        if (--left === 0) done(again.flat())
+        if (--left > 0) return
+        places.give()
+        done(again.flat())
       }
       sendEach(
         requests,
@@ -42,19 +49,29 @@ export function createSender({ transport, sendEach, ordered, planner, answer, re
       return
     }
     const fail = (error: unknown): void => {
+      places.give()
       const calls = second ? requests.flatMap((request) => request.calls) : first.calls
       void resend.settleOrKeep(calls, error).then(done)
     }
-    if (!second) transport.send(first, call).then((reply) => done(answer(first, reply)), fail)
-    else {
-      transport
-        .sendMany(requests, call)
-        .then((replies) => done(requests.flatMap((request, i) => answer(request, replies[i] as Wire))), fail)
+    if (!second) {
+      transport.send(first, call).then((reply) => {
+        places.give()
+        done(answer(first, reply))
+      }, fail)
+    } else {
+      transport.sendMany(requests, call).then((replies) => {
+        places.give()
+        done(requests.flatMap((request, i) => answer(request, replies[i] as Wire)))
+      }, fail)
     }
   }
 
   /** Sends all of `queue`, one batch after another unless the transport keeps their order itself. */
   const sendInOrder = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
+    if (queue[0]) places.enter(() => sendNext(queue, toCome, done))
+    else done()
+  }
+  const sendNext = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
     let requests: Request[] = []
     while (queue[0] && !requests[0]) requests = planner.planBatch(queue, toCome)
     if (!requests[0]) done()
@@ -66,7 +83,7 @@ export function createSender({ transport, sendEach, ordered, planner, answer, re
   }
 
   /** Sends apart what would hold up the others, or be held up by them; the rest in call order. */
-  return (calls, done) => {
+  const sendTick: SendCalls = (calls, done) => {
     const simple = planner.planSimple(calls)
     if (simple) return exchange([simple], (again) => sendInOrder(again, undefined, done))
     const at = now()
@@ -88,6 +105,25 @@ export function createSender({ transport, sendEach, ordered, planner, answer, re
     const end = afterAll(alone.length + 1, done)
     for (const call of alone) sendInOrder([call], toCome, end)
     sendInOrder(rest, toCome, end)
+  }
+
+  /** Ticks that wait for a place, which leave as one. */
+  let together: { readonly calls: PendingCall[]; readonly ends: (() => void)[] } | undefined
+  return (calls, done) => {
+    if (!places.isFull) return sendTick(calls, done)
+    if (together) {
+      for (const call of calls) together.calls.push(call)
+      together.ends.push(done)
+      return
+    }
+    const own = { calls: [...calls], ends: [done] }
+    together = own
+    places.enter(() => {
+      together = undefined
+      sendTick(own.calls, () => {
+        for (const end of own.ends) end()
+      })
+    })
   }
 }
 
