@@ -54,7 +54,7 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
 }
 
 /** Of each store, on runtimes that last: `fetch` opens a connection for each, and a process may have a thousand files open. */
-const MAX_REQUESTS = 64
+const MAX_REQUESTS = 32
 
 function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
   const store = createCommandStore({

@@ -150,7 +150,7 @@ describe('places', () => {
   })
 })
 
-it(`over REST there are 64, ${REQUEST_SCOPED ? 'but not where a request ends with its context' : 'each a connection'}`, async () => {
+it(`over REST there are 32, ${REQUEST_SCOPED ? 'but not where a request ends with its context' : 'each a connection'}`, async () => {
   let [underWay, most, requests] = [0, 0, 0]
   const store = upstashStore({
     url: 'https://name.upstash.io',
@@ -171,6 +171,6 @@ it(`over REST there are 64, ${REQUEST_SCOPED ? 'but not where a request ends wit
     await tick()
   }
   expect(await Promise.all(calls)).toEqual(keys)
-  expect([most, requests]).toEqual(REQUEST_SCOPED ? [1000, 1000] : [64, 65])
+  expect([most, requests]).toEqual(REQUEST_SCOPED ? [1000, 1000] : [32, 33])
   await store.close()
 })
