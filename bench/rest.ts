@@ -98,6 +98,7 @@ async function main(): Promise<void> {
     { name: '100 gets at once, @upstash/redis', against: '100 gets at once, bare batched fetch' },
     { name: '300 gets, each by itself', against: '300 gets, each by itself, bare fetch' },
     { name: '300 gets, each by itself', against: '300 gets, each by itself, @upstash/redis', atLeast: 2 },
+    { name: '300 gets, each by itself, @upstash/redis', against: '300 gets, each by itself, bare fetch' },
   ]
 
   const before = await requests()
