@@ -24,6 +24,10 @@ export const mutants: readonly Mutant[] = [
   response('a response without a body is sent again without one', " && !(base64 && body === '')", ''),
   response('a body that is empty is one', "  if (!response.body) return stored('', 1)\n", ''),
   session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
+  session('a request that passes two has one session', "if (openedBy.get(c.get('session')) === all) return next()", ''),
+  session('others of a request have their own', "(c.get('session')) === all", "(c.get('session'))"),
+  middleware('a request that passes two is carried out once', 'if (others.has(own)) return next()', ''),
+  middleware('each scope has its own', 'JSON.stringify([owner, key])', 'key'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
   session(
     'no option of the middleware is dropped',
