@@ -3,12 +3,13 @@ import { jittered } from '../runtime/backoff.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { onLimit } from '../runtime/deadline.ts'
 
-/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
+/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. `signal` ends it where it can before that. */
 export type Listen = (
   channel: string,
   onMessage: (message: string) => void,
   onGap: () => void,
   onEnd: (reason: unknown) => void,
+  signal?: AbortSignal,
 ) => Promise<() => Promise<void>>
 
 /** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
@@ -26,9 +27,10 @@ const LAST_PAUSE_MS = 5000
 export function listenToEvents(
   open: (channel: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
 ): Listen {
-  return async (channel, onMessage, onGap, onEnd) => {
+  return async (channel, onMessage, onGap, onEnd, ended) => {
     const stop = new AbortController()
     const { signal } = stop
+    ended?.addEventListener('abort', () => stop.abort())
     const subscribed = Promise.withResolvers<void>()
     let times = 0
     let attempt = new AbortController()
@@ -56,9 +58,8 @@ export function listenToEvents(
         try {
           for await (const data of eventsOf(await open(channel, attempt.signal))) onData(data)
         } catch (error) {
-          if (signal.aborted) return
           // A token that was refused, say, is refused again.
-          if (times === 0 || (isHitherError(error) && !error.retryable)) throw error
+          if (signal.aborted || times === 0 || (isHitherError(error) && !error.retryable)) throw error
         } finally {
           callOff()
         }
@@ -71,7 +72,7 @@ export function listenToEvents(
       if (!signal.aborted) onEnd(error)
     })
     await subscribed.promise
-    return async () => stop.abort(new HitherError('CLOSED', 'the subscription has ended'))
+    return async () => stop.abort()
   }
 }
 
