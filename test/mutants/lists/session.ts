@@ -20,6 +20,13 @@ export const mutants: readonly Mutant[] = [
     '  } catch {\n    return null',
     '  } catch (error) {\n    throw error',
   ),
+  expressSession(
+    'a lifetime that is undefined is the default',
+    "options?.ttl === undefined ? '1d' : options.ttl",
+    'options?.ttl',
+  ),
+  honoSession('as it is with Hono', "options?.ttl === undefined ? '1d' : options.ttl", 'options?.ttl'),
+  expressSession('a cookie may last for ever', ', LONGEST_MS)', ', 1 / 0)'),
   honoSession('what is no object is no session of Hono', "typeof data === 'object' && !Array.isArray(data)", 'data'),
   honoSession(
     'what is no JSON is no session of Hono',
