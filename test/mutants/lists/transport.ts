@@ -12,6 +12,7 @@ const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
+const rest = of('adapters/upstash/transport.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
@@ -22,6 +23,9 @@ export const mutants: readonly Mutant[] = [
     'ownOf(given) as UpstashOptions',
     '(given ?? {}) as UpstashOptions',
   ),
+  rest('nothing is sent past its deadline', '    checkLimit(limit)\n', ''),
+  rest('nor after close', '    checkOpen()\n    const limit', '    const limit'),
+  rest('nor is subscribed then', '      checkOpen()\n', ''),
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
