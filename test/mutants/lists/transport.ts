@@ -14,6 +14,7 @@ const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
 const rest = of('adapters/upstash/transport.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
+const pool = of('src/store/exclusive-pool.ts', ['exclusive-pool.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -23,6 +24,16 @@ export const mutants: readonly Mutant[] = [
     'ownOf(given) as UpstashOptions',
     '(given ?? {}) as UpstashOptions',
   ),
+  pool('a pool that is closed lends nothing', '      checkOpen()\n      const free', '      const free'),
+  pool('and opens nothing', '      checkOpen()\n      return', '      return'),
+  pool('nobody waits for it', 'for (const leave of waiting.splice(0)) leave(undefined)', ''),
+  pool('what it has cut was closed', "isClosed && error.code === 'STORE_UNAVAILABLE'", 'false'),
+  pool(
+    'what was cut before was not',
+    "isClosed && error.code === 'STORE_UNAVAILABLE'",
+    "error.code === 'STORE_UNAVAILABLE'",
+  ),
+  pool('a refusal is one after close too', "isClosed && error.code === 'STORE_UNAVAILABLE'", 'isClosed'),
   rest('nothing is sent past its deadline', '    checkLimit(limit)\n', ''),
   rest('nor after close', '    checkOpen()\n    const limit', '    const limit'),
   rest('nor is subscribed then', '      checkOpen()\n', ''),
