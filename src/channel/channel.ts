@@ -122,7 +122,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
         store.get(full, { deadline: 0 }).catch((error) => error?.code === 'CLOSED' && fail(error))
       }
       let cancelLook = setQuietTimer(look, LOOK_MS)
-      const listening = listen(full, inbox.add, inbox.lose, fail, ended.signal)
+      const listening = listen(full, inbox.add, inbox.lose, { onEnd: fail, signal: ended.signal })
       // Whoever awaits `ready`, or the next item, gets the error.
       listening.catch((error) => ended.signal.aborted || fail(error))
       signal?.addEventListener('abort', onAbort)

@@ -3,13 +3,20 @@ import { jittered } from '../runtime/backoff.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { onLimit } from '../runtime/deadline.ts'
 
-/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. `signal` ends it where it can before that. */
+/** How a subscription ends. */
+export interface Ending {
+  /** It will not come back. */
+  onEnd(reason: unknown): void
+  /** Ends it before it has subscribed, where that can be called off. */
+  readonly signal?: AbortSignal
+}
+
+/** Resolves once subscribed, to what ends it. */
 export type Listen = (
   channel: string,
   onMessage: (message: string) => void,
   onGap: () => void,
-  onEnd: (reason: unknown) => void,
-  signal?: AbortSignal,
+  ending: Ending,
 ) => Promise<() => Promise<void>>
 
 /** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
@@ -27,10 +34,10 @@ const LAST_PAUSE_MS = 5000
 export function listenToEvents(
   open: (channel: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
 ): Listen {
-  return async (channel, onMessage, onGap, onEnd, ended) => {
+  return async (channel, onMessage, onGap, ending) => {
     const stop = new AbortController()
     const { signal } = stop
-    ended?.addEventListener('abort', () => stop.abort())
+    ending.signal?.addEventListener('abort', () => stop.abort())
     const subscribed = Promise.withResolvers<void>()
     let times = 0
     let attempt = new AbortController()
@@ -69,7 +76,7 @@ export function listenToEvents(
     }
     loop().catch((error: unknown) => {
       subscribed.reject(error)
-      if (!signal.aborted) onEnd(error)
+      if (!signal.aborted) ending.onEnd(error)
     })
     await subscribed.promise
     return async () => stop.abort()

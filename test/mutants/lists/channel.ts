@@ -20,7 +20,7 @@ export const mutants: readonly Mutant[] = [
   channel('an abort has its own reason', '        ended.abort(reason)\n', '', ['channel/opening.test.ts']),
   events(
     'what is closed before it has subscribed is called off',
-    "ended?.addEventListener('abort', () => stop.abort())",
+    "ending.signal?.addEventListener('abort', () => stop.abort())",
     '',
   ),
   events(

@@ -26,7 +26,7 @@ const listen = (open: (signal: AbortSignal) => Promise<Body>) =>
     'a',
     (text) => void gaps.push(text),
     () => void gaps.push('gap'),
-    (error) => void gaps.push(String(error)),
+    { onEnd: (error) => void gaps.push(String(error)) },
   )
 
 describe('a subscription over an endpoint that is silent', () => {
