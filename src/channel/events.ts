@@ -2,6 +2,7 @@ import { HitherError, isHitherError } from '../errors.ts'
 import { jittered } from '../runtime/backoff.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { onLimit } from '../runtime/deadline.ts'
+import { createDeferred } from '../runtime/deferred.ts'
 
 /** How a subscription ends. */
 export interface Ending {
@@ -38,7 +39,7 @@ export function listenToEvents(
     const stop = new AbortController()
     const { signal } = stop
     ending.signal?.addEventListener('abort', () => stop.abort())
-    const subscribed = Promise.withResolvers<void>()
+    const subscribed = createDeferred<void>()
     let times = 0
     let attempt = new AbortController()
     let callOff = (): void => {}
