@@ -7,6 +7,9 @@ export interface SessionStoreOptions extends HashedEntriesOptions {
   readonly ttl?: Duration
 }
 
+/** The longest lifetime there is: a cookie may have an expiry after it, such as the year 9999. */
+const LONGEST_MS = 1e14
+
 type Done<T> = (error?: unknown, value?: T) => void
 
 /**
@@ -15,11 +18,11 @@ type Done<T> = (error?: unknown, value?: T) => void
  * store go to the callback: Express's error handler gets them. There is no `all`, `length` or `clear`: nothing is listed.
  */
 export function sessionStore(options: SessionStoreOptions): session.Store {
-  const entries = hashedEntries({ ttl: '1d', ...options })
+  const entries = hashedEntries({ ...options, ttl: options?.ttl === undefined ? '1d' : options.ttl })
   /** Undefined: that of the store. */
   const lifetimeOf = ({ cookie }: session.SessionData): number | undefined => {
     const { expires } = cookie ?? {}
-    return expires ? new Date(expires).getTime() - Date.now() : undefined
+    return expires ? Math.min(new Date(expires).getTime() - Date.now(), LONGEST_MS) : undefined
   }
   const isOver = (life = 1): boolean => life <= 0
 

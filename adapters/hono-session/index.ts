@@ -15,7 +15,7 @@ export interface SessionStorageOptions extends HashedEntriesOptions {
 export function sessionStorage<Data extends Record<string, unknown> = Record<string, unknown>>(
   options: SessionStorageOptions,
 ): MiddlewareHandler<{ Variables: { sessionStorage?: Storage<Data> } }> {
-  const entries = hashedEntries({ ttl: '1d', ...options })
+  const entries = hashedEntries({ ...options, ttl: options?.ttl === undefined ? '1d' : options.ttl })
   return async (c, next) => {
     const writes: Promise<unknown>[] = []
     /** Changes of one request run in call order. */

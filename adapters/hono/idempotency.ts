@@ -21,6 +21,8 @@ const MAX_KEY = 255
 /** RFC 8941, section 3.3.3: a string, its parameters left out. */
 const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)" *(?:;.*)?$/
 const BARE = /^[!#-+\--[\]-~]+$/
+/** Whose keys a request is carried out under, as scope and key. */
+const running = new WeakMap<Context, Set<string>>()
 /** They are safe to send again as they are (RFC 9110, section 9.2.1). */
 const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 
@@ -29,6 +31,8 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
  * (draft-ietf-httpapi-idempotency-key-header-07). The key is quoted or bare. A duplicate is answered with the stored
  * response and `Idempotency-Replayed: true`; with 409 while the first is at work, or when it is not known what became of
  * it; with 422 for another method, path, query or body. A handler that throws, or returns 5xx, frees the key.
+ *
+ * Where a request passes several, for one scope the first acts: the next would wait for it, and it for the next.
  *
  * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down sends the request to the application's
  * error handler before it is carried out.
@@ -56,6 +60,9 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     const owner = await scope(c)
     if (typeof owner !== 'string' || owner === '')
       throw invalid('scope(c) of idempotency returns text that is not empty')
+    const own = JSON.stringify([owner, key])
+    const others = running.get(c) ?? new Set()
+    if (others.has(own)) return next()
     const keys = typeof idempotency === 'function' ? idempotency(c) : idempotency
     const attempt = await keys.begin(key, {
       scope: owner,
@@ -63,6 +70,7 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
       signal: c.req.raw.signal,
     })
     if (attempt.outcome !== 'first') return answerDuplicate(attempt)
+    running.set(c, others.add(own))
     const settle = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => onError?.(error, c))
     try {
       await next()

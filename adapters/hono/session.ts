@@ -14,9 +14,12 @@ export interface SessionVariables<T extends object> {
   session: Session<T>
 }
 
+/** By what each session was opened. */
+const openedBy = new WeakMap<object, object>()
+
 /**
  * Middleware that opens the request's session as `c.var.session`, and saves it once, before the response leaves, also after a
- * handler that threw. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
+ * handler that threw. Where a request passes several for the same `sessions`, the first opens it and saves it. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
  * Where the store does not answer it throws: an outage is no logged-out visitor.
  */
 export function session<T extends object, E extends Env = Env>(
@@ -34,8 +37,10 @@ export function session<T extends object, E extends Env = Env>(
   }
   return async (c, next) => {
     const all = typeof sessions === 'function' ? await sessions(c as unknown as Context<E>) : sessions
+    if (openedBy.get(c.get('session')) === all) return next()
     const call = deadline && { deadline: deadline(c as unknown as Context<E>) }
     const opened = await all.open(c.req.raw, { signal: c.req.raw.signal, ...call })
+    openedBy.set(opened, all)
     c.set('session', opened)
     await next()
     const cookie = await opened.save(call)

@@ -1,6 +1,6 @@
 import { type ErrorCode, HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { now, sleep } from '../../src/runtime/clock.ts'
-import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
+import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -19,13 +19,19 @@ const SYNC_TOKEN = 'upstash-sync-token'
 export function createTransport(endpoint: Endpoint): Transport {
   const { url, token, session, timeoutMs, maxCallBytes, cache, fetch, signal: common } = endpoint
   const underWay = new Set<AbortController>()
+  let isClosed = false
+  const checkOpen = (): void => {
+    if (isClosed) throw ended()
+  }
   const post = async <T>(path: string, body: unknown, read: (body: unknown) => T, call: Call = {}): Promise<T> => {
     const { signal = common?.(), deadline = now() + timeoutMs, patient = true } = call
-    signal?.throwIfAborted()
+    checkOpen()
+    const limit = limitOf({ signal, deadline })
+    checkLimit(limit)
     const stop = new AbortController()
     underWay.add(stop)
     const late = () => lost('TIMEOUT', 'no reply before the deadline')
-    const callOff = onLimit(limitOf({ signal, deadline }), late, (reason) => stop.abort(reason))
+    const callOff = onLimit(limit, late, (reason) => stop.abort(reason))
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }
@@ -126,6 +132,7 @@ export function createTransport(endpoint: Endpoint): Transport {
       return reply
     },
     async events(channel, stop) {
+      checkOpen()
       const headers = {
         authorization: `Bearer ${token}`,
         accept: 'text/event-stream',
@@ -141,11 +148,14 @@ export function createTransport(endpoint: Endpoint): Transport {
       throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`, undefined, false)
     },
     async close() {
-      for (const each of underWay)
-        each.abort(new HitherError('CLOSED', 'the transport is closed', { maybeExecuted: true }))
+      isClosed = true
+      for (const each of underWay) each.abort(ended(true))
     },
   }
 }
+
+const ended = (maybeExecuted = false): HitherError =>
+  new HitherError('CLOSED', 'the transport is closed', { maybeExecuted })
 
 function lost(code: ErrorCode, message: string, cause?: unknown, maybeExecuted = true): HitherError {
   return new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })

@@ -43,7 +43,10 @@ export interface SubscribeOptions {
 
 /** Items as they come. Leaving the loop ends the subscription. */
 export interface Subscription<T> extends AsyncIterableIterator<ChannelItem<T>> {
-  /** Resolves once the server has subscribed: what is published from then on comes. Rejects when it could not. */
+  /**
+   * Resolves once the server has subscribed: what is published from then on comes. Rejects when it could not, and with
+   * `CLOSED` where the subscription was closed before.
+   */
   readonly ready: Promise<void>
   /** Ends the subscription, and a loop over it. */
   close(): Promise<void>
@@ -98,7 +101,9 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       checkFunction(onInvalid, 'onInvalid')
       checkSignal(signal)
       const inbox = createInbox<string>(maxQueued)
+      const ended = new AbortController()
       const close = async (): Promise<void> => {
+        ended.abort(new HitherError('CLOSED', 'the subscription ended'))
         inbox.end()
         cancelLook()
         signal?.removeEventListener('abort', onAbort)
@@ -107,6 +112,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       }
       const fail = (reason: unknown): void => {
         inbox.fail(reason)
+        ended.abort(reason)
         void close()
       }
       const onAbort = (): void => fail(signal?.reason)
@@ -116,12 +122,12 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
         store.get(full, { deadline: 0 }).catch((error) => error?.code === 'CLOSED' && fail(error))
       }
       let cancelLook = setQuietTimer(look, LOOK_MS)
-      const listening = listen(full, inbox.add, inbox.lose, fail)
+      const listening = listen(full, inbox.add, inbox.lose, { onEnd: fail, signal: ended.signal })
       // Whoever awaits `ready`, or the next item, gets the error.
-      listening.catch(fail)
+      listening.catch((error) => ended.signal.aborted || fail(error))
       signal?.addEventListener('abort', onAbort)
       const opened = listening.then(() => {})
-      const ready = within(opened, limitOf({ signal }))
+      const ready = within(opened, limitOf(ended))
       ready.catch(() => {})
       const next = async (): Promise<IteratorResult<ChannelItem<T>>> => {
         for (;;) {

@@ -2,13 +2,22 @@ import { HitherError, isHitherError } from '../errors.ts'
 import { jittered } from '../runtime/backoff.ts'
 import { NEVER, now, sleep } from '../runtime/clock.ts'
 import { onLimit } from '../runtime/deadline.ts'
+import { createDeferred } from '../runtime/deferred.ts'
 
-/** Resolves once subscribed, to what ends it. `onEnd`: it will not come back. */
+/** How a subscription ends. */
+export interface Ending {
+  /** It will not come back. */
+  onEnd(reason: unknown): void
+  /** Ends it before it has subscribed, where that can be called off. */
+  readonly signal?: AbortSignal
+}
+
+/** Resolves once subscribed, to what ends it. */
 export type Listen = (
   channel: string,
   onMessage: (message: string) => void,
   onGap: () => void,
-  onEnd: (reason: unknown) => void,
+  ending: Ending,
 ) => Promise<() => Promise<void>>
 
 /** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
@@ -26,10 +35,11 @@ const LAST_PAUSE_MS = 5000
 export function listenToEvents(
   open: (channel: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
 ): Listen {
-  return async (channel, onMessage, onGap, onEnd) => {
+  return async (channel, onMessage, onGap, ending) => {
     const stop = new AbortController()
     const { signal } = stop
-    const subscribed = Promise.withResolvers<void>()
+    ending.signal?.addEventListener('abort', () => stop.abort())
+    const subscribed = createDeferred<void>()
     let times = 0
     let attempt = new AbortController()
     let callOff = (): void => {}
@@ -56,9 +66,8 @@ export function listenToEvents(
         try {
           for await (const data of eventsOf(await open(channel, attempt.signal))) onData(data)
         } catch (error) {
-          if (signal.aborted) return
           // A token that was refused, say, is refused again.
-          if (times === 0 || (isHitherError(error) && !error.retryable)) throw error
+          if (signal.aborted || times === 0 || (isHitherError(error) && !error.retryable)) throw error
         } finally {
           callOff()
         }
@@ -68,10 +77,10 @@ export function listenToEvents(
     }
     loop().catch((error: unknown) => {
       subscribed.reject(error)
-      if (!signal.aborted) onEnd(error)
+      if (!signal.aborted) ending.onEnd(error)
     })
     await subscribed.promise
-    return async () => stop.abort(new HitherError('CLOSED', 'the subscription has ended'))
+    return async () => stop.abort()
   }
 }
 

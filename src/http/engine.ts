@@ -1,4 +1,5 @@
 import type { Background } from '../runtime/background.ts'
+import { createDeferred } from '../runtime/deferred.ts'
 import type { StatusName } from './answer.ts'
 import type { StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
@@ -20,8 +21,8 @@ export interface Flight {
 
 /** A flight that others find under `key` until it is settled; without one nobody does. */
 export function createFlight({ flights }: Engine, key?: string): Flight {
-  const { promise, resolve } = Promise.withResolvers<StoredResponse | undefined>()
-  const { promise: awaited, resolve: join } = Promise.withResolvers<void>()
+  const { promise, resolve } = createDeferred<StoredResponse | undefined>()
+  const { promise: awaited, resolve: join } = createDeferred<void>()
   const flight: Flight = {
     answer: promise,
     awaited,

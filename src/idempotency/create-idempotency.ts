@@ -4,6 +4,7 @@ import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
 import { jittered } from '../runtime/backoff.ts'
 import { elapsedMs, sleep } from '../runtime/clock.ts'
+import { limitOf, within } from '../runtime/deadline.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore } from '../store/store.ts'
 import { idempotencyStep } from './operations.ts'
@@ -29,7 +30,7 @@ export interface BeginOptions {
   readonly scope?: string
   /** What the request asks for, as text: the same key with another is a mismatch. Only its hash is stored. @default '' */
   readonly fingerprint?: string
-  /** Aborting ends the wait, and rejects with the signal's reason. */
+  /** Aborting rejects with its reason, at once; what was claimed meanwhile is released. */
   readonly signal?: AbortSignal
 }
 
@@ -97,9 +98,10 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
       const end = elapsedMs() + waitMs
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
         signal?.throwIfAborted()
-        const reply = await step('begin', print, holdMs, lifeMs).catch((error: unknown) => {
-          // It may have been claimed: nobody will work on it, so that it is not to stand as begun.
-          release().catch(() => {})
+        const asking = step('begin', print, holdMs, lifeMs)
+        const reply = await within(asking, limitOf({ signal })).catch((error: unknown) => {
+          // It may have been claimed, or be yet: nobody will work on it. A release that comes before would leave it claimed.
+          asking.then(release, release).catch(() => {})
           throw error
         })
         if (reply === 1) {

@@ -33,7 +33,7 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
   let released = false
   let lost: HitherError | undefined
   let controller: AbortController | undefined
-  let cancel: () => void
+  let cancel = (): void => {}
 
   const lose = (): void => {
     if (lost || released) return

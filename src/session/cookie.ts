@@ -1,6 +1,8 @@
 import { HitherError } from '../errors.ts'
 import { fromBase64 } from '../protocol/base64.ts'
+import { toBase64Url } from '../protocol/digest.ts'
 import { hmacSha256, sha256 } from '../protocol/sha256.ts'
+import { randomBytes } from '../runtime/random.ts'
 import { SUBJECT_LENGTH } from './record.ts'
 
 /** What a cookie of ours says. */
@@ -122,4 +124,7 @@ export function subjectRef(subject: string): string {
   return digestOf(subject).slice(0, SUBJECT_LENGTH)
 }
 
-export const ID_BYTES: number = (ID_LENGTH * 6) / 8
+/** A new id of a session, as it is in a cookie. */
+export function newId(): string {
+  return toBase64Url(randomBytes((ID_LENGTH * 6) / 8))
+}

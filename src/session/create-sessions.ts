@@ -5,6 +5,7 @@ import { checkNamespace } from '../protocol/keys.ts'
 import type { Call } from '../store/store.ts'
 import { checkStore } from './check-store.ts'
 import { type Claim, createCookies, digestOf, subjectRef } from './cookie.ts'
+import { endEverywhere } from './end.ts'
 import { createFields } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { parseRecord } from './record.ts'
@@ -93,7 +94,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
     list: async (subject, call) => list(maker, subjectRef(checkSubject(subject)), call),
     async destroy(handle, call) {
       if (typeof handle !== 'string' || !HANDLE.test(handle)) throw invalid('a handle is what list() gave')
-      return (await store.delete([maker.sessionKey(handle)], call)) === 1
+      return endEverywhere(maker, handle, call)
     },
   }
 }

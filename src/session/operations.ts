@@ -5,12 +5,12 @@ import { formatRecord, mergeFields, parseRecord, type SessionRecord } from './re
 export const MAX_SESSION_BYTES = 1_048_576
 
 /**
- * Writes some fields of a session, by name: fields that others write meanwhile are kept. `mode` is 1 to create it where there
- * is none, or 0 to change the one that is there: one that has ended is never made again. `changes`: lines of a name, a tab
- * and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept. Where they are
- * given, a session that is there must be under the generation `expected` ('' for none), or under the new one already.
- * Replies 1, or one of these where it was not written: 0, there is none (or, to create, there is one); 2, it is under another
- * generation; 3, it would be larger than `MAX_SESSION_BYTES`.
+ * Writes some fields of a session, by name: fields that others write meanwhile are kept. `mode` is 1 to create it, under an id
+ * that no client has, or 0 to change the one that is there: one that has ended is never made again. `changes`: lines of a
+ * name, a tab and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept.
+ * Where they are given, a session that is there must be under the generation `expected` ('' for none), or under the new one
+ * already. Replies 1, or one of these where it was not written: 0, there is none (or, to create, another has ended it); 2, it
+ * is under another generation; 3, it would be larger than `MAX_SESSION_BYTES`.
  */
 export const writeSession: Operation<
   readonly [
@@ -35,7 +35,7 @@ local now_ms = math.floor(now() / 1000)
 local text = redis.call('GET', KEYS[1])
 local ends, fields
 if mode == '1' then
- if text then return 0 end
+ if text and text:sub(1, 2) == 'r1' then return 0 end
  if created == 0 then created = now_ms end
  ends, fields = created + absolute, ''
  if subject == '' then subject = ('-'):rep(22) end
@@ -74,7 +74,7 @@ return 1`,
     const nowMs = Math.floor(nowUs / 1000)
     const kept = { next: current, ttl: 'keep', reply: 0 } as const
     const before = mode === 1 ? undefined : parseRecord(current)
-    if (mode === 1 ? current !== undefined : !before) return kept
+    if (mode === 1 ? isMark(current) : !before) return kept
     if (before && subject && before.generation !== expected && before.generation !== generation) {
       return { ...kept, reply: 2 }
     }
@@ -124,7 +124,34 @@ return 1`,
   },
 }
 
-/** Ends a session and takes what it held: of several callers one gets it. Replies its text, or null. */
+/**
+ * Ends a session, and replies what was there: its text, of several callers to one; '' where there is none; or `r1` and the
+ * handle under which it goes on, which stays. Where `markMs` is more than 0, `r1` and `next` are stored in its place for so
+ * many milliseconds: the handle under which it goes on, or '', so that none can be made here by a request that has rotated it
+ * and not saved it yet.
+ */
+export const endSession: Operation<readonly [next: string, markMs: number], string> = {
+  name: 'session.end',
+  effect: 'repeat',
+  lua: `
+local text = redis.call('GET', KEYS[1]) or ''
+if text:sub(1, 2) == 'r1' then return text end
+if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'r1' .. ARGV[1], 'PX', ARGV[2]) end
+return text`,
+  apply(current = '', [next, markMs]) {
+    if (isMark(current)) return { next: current, ttl: 'keep', reply: current }
+    return markMs
+      ? { next: `r1${next}`, ttl: { ms: markMs }, reply: current }
+      : { next: undefined, ttl: 'none', reply: current }
+  },
+}
+
+/** Whoever rotates a session twice has lost what the first reply held. */
+export const rotateSession: typeof endSession = { ...endSession, effect: 'once' }
+
+const isMark = (text: string | undefined): boolean => text?.startsWith('r1') === true
+
+/** Removes a text and replies it: of several callers one gets it. Null where there is none. */
 export const takeSession: Operation<readonly [], string | null> = {
   name: 'session.take',
   // Whoever takes it twice has lost what the first reply held.

@@ -1,9 +1,8 @@
 import { HitherError } from '../errors.ts'
-import { toBase64Url } from '../protocol/digest.ts'
 import { now } from '../runtime/clock.ts'
-import { randomBytes, randomId } from '../runtime/random.ts'
+import { randomId } from '../runtime/random.ts'
 import type { Call } from '../store/store.ts'
-import { digestOf, ID_BYTES, subjectRef } from './cookie.ts'
+import { digestOf, newId, subjectRef } from './cookie.ts'
 import { type Field, snapshotOf, storedOf } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
 import { captureGeneration, listSession, MAX_SESSION_BYTES, touchSession, writeSession } from './operations.ts'
@@ -55,11 +54,11 @@ export async function save(
       if (Math.abs(now() - place.seenMs) >= maker.touchAfterMs) await touch(maker, state, call)
       return undefined
     }
-    if (!state.rotated) return state.clearCookie ? maker.cookies.clear() : undefined
+    if (!state.nextId) return state.clearCookie ? maker.cookies.clear() : undefined
   }
   const saving = begin(maker, device, state, call)
   await maker.fields.check(saving.current)
-  if (!place && saving.current.size === 0 && newSubject === undefined && !state.rotated) return undefined
+  if (!place && saving.current.size === 0 && newSubject === undefined && !state.nextId) return undefined
   return place ? change(saving, place) : create(saving)
 }
 
@@ -96,7 +95,7 @@ async function touch({ store, idleMs }: SessionMaker, state: State, call?: Call)
 async function create(saving: Saving): Promise<string | undefined> {
   const { maker, state, call } = saving
   const { store, idleMs, absoluteMs } = maker
-  const id = toBase64Url(randomBytes(ID_BYTES))
+  const id = state.nextId || newId()
   const handle = digestOf(id)
   const key = maker.sessionKey(handle)
   const [allLines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.current), bind(saving)])

@@ -1,8 +1,10 @@
 import { HitherError } from '../errors.ts'
 import type { Call } from '../store/store.ts'
+import { digestOf, newId } from './cookie.ts'
+import { endEverywhere } from './end.ts'
 import { FIELD, FLASH, fieldName, type OpenField, snapshotOf } from './fields.ts'
 import type { SessionMaker } from './maker.ts'
-import { takeSession } from './operations.ts'
+import { rotateSession } from './operations.ts'
 import { parseRecord } from './record.ts'
 import { save } from './save.ts'
 import { forget, type State } from './state.ts'
@@ -41,7 +43,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     generation: found?.generation ?? '',
     newSubject: undefined,
     createdMs: 0,
-    rotated: false,
+    nextId: '',
     clearCookie: false,
     endedElsewhere: false,
   }
@@ -71,12 +73,14 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
   const takeOld = async (call?: Call): Promise<void> => {
     const { place } = state
     if (!place) return
-    const record = parseRecord(await store.run(takeSession, place.key, [], call))
+    const nextId = newId()
+    const args = [digestOf(nextId), maker.idleMs] as const
+    const record = parseRecord(await store.run(rotateSession, place.key, args, call))
     const kept = record && (await fields.open(place.key, record.fields))
     // Another request has ended it: what it held is gone, and its subject with it.
     forget(state)
     if (!record || !kept) return
-    state.rotated = true
+    state.nextId = nextId
     state.stored = kept
     state.subject = record.subject
     state.generation = record.generation
@@ -107,12 +111,12 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
       }),
     destroy: (call) =>
       queued(async () => {
-        const { place, rotated } = state
-        if (place) await store.delete([place.key], call)
+        const { place, nextId } = state
+        if (place) await endEverywhere(maker, place.handle, call)
         changed.clear()
         state.newSubject = undefined
         forget(state)
-        state.clearCookie = place !== undefined || rotated
+        state.clearCookie = place !== undefined || nextId !== ''
       }),
     save: (call) => queued(() => save(maker, device, state, call)),
   }
@@ -129,6 +133,6 @@ class Newness {
     this.#state = state
   }
   get isNew(): boolean {
-    return this.#state.place === undefined && !this.#state.rotated
+    return this.#state.place === undefined && !this.#state.nextId
   }
 }

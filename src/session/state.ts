@@ -16,8 +16,8 @@ export interface State {
   newSubject: string | undefined
   /** When the session began that goes on under a new id, in ms by the store's clock; 0: it begins when it is saved. */
   createdMs: number
-  /** It is stored though nothing was put into it: its old id has ended. */
-  rotated: boolean
+  /** The id under which it is stored, though nothing was put into it: its old one has ended. '' for one that was not rotated. */
+  nextId: string
   /** The client holds a cookie that opens nothing any more. */
   clearCookie: boolean
   /** Another request has ended it: nothing is stored, and no cookie is sent over that request's. */
@@ -32,5 +32,5 @@ export function forget(state: State): void {
   state.subject = ''
   state.generation = ''
   state.createdMs = 0
-  state.rotated = false
+  state.nextId = ''
 }

@@ -49,7 +49,7 @@ export interface Session<T> {
   bind(subject: string): void
   /** A new id, after a login or a change of rights. The old one is dead on every server once this resolves; `save` sends the new. */
   rotate(call?: Call): Promise<void>
-  /** Ends the session on every server. */
+  /** Ends the session on every server, also where another request rotates it meanwhile. */
   destroy(call?: Call): Promise<void>
   /**
    * Sends what changed, or extends the idle time where that is due. Resolves to a `Set-Cookie` value, or `undefined` when
@@ -80,6 +80,6 @@ export interface Sessions<T> {
   destroyAll(subject: string, call?: Call): Promise<void>
   /** The sessions of a subject, newest first, at most 100. It can miss one that was just bound. */
   list(subject: string, call?: Call): Promise<ListedSession[]>
-  /** Ends one session by its handle. Resolves to whether there was one. */
+  /** Ends one session by its handle, also where it was rotated since, less than `idle` ago. Resolves to whether there was one. */
   destroy(handle: string, call?: Call): Promise<boolean>
 }

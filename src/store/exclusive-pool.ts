@@ -16,9 +16,10 @@ export interface Lendable extends Pick<Transport, 'send' | 'transaction'> {
 export interface ExclusivePool {
   /**
    * A connection of one's own; waits for one to be given back. Rejects when aborted, with `TIMEOUT` at the deadline,
-   * or with `OVERLOADED` past 10,000 who wait.
+   * with `OVERLOADED` past 10,000 who wait, or with `CLOSED`.
    */
   acquire(call?: Call): Promise<Exclusive>
+  /** Ends all connections; what is under way on them then, and who waits for one, rejects with `CLOSED`. */
   close(): Promise<void>
 }
 
@@ -27,6 +28,14 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
   const idle: Lendable[] = []
   const all = new Set<Lendable>()
   const waiting: ((connection: Lendable | undefined) => void)[] = []
+  let isClosed = false
+  const checkOpen = (): void => {
+    if (isClosed) throw ended()
+  }
+  /** A connection does not know that it was cut by `close`. */
+  const cut = (error: Partial<HitherError>): never => {
+    throw isClosed && error.code === 'STORE_UNAVAILABLE' ? ended(error.maybeExecuted) : error
+  }
 
   const drop = (connection: Lendable): void => {
     all.delete(connection)
@@ -35,8 +44,8 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
   const lend = (connection: Lendable): Exclusive => {
     let given = false
     return {
-      send: connection.send,
-      transaction: connection.transaction,
+      send: (command, call) => connection.send(command, call).catch(cut),
+      transaction: (commands, call) => connection.transaction(commands, call).catch(cut),
       release(broken) {
         if (given) return
         given = true
@@ -63,6 +72,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
   return {
     async acquire(call) {
       call?.signal?.throwIfAborted()
+      checkOpen()
       const free = take()
       if (free) return lend(free)
       if (waiting.length >= MAX_WAITING) {
@@ -80,11 +90,18 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
         })
         waiting.push(take)
       })
+      checkOpen()
       return lend(next ?? make())
     },
     async close() {
+      isClosed = true
+      for (const leave of waiting.splice(0)) leave(undefined)
       await Promise.all([...all].map((connection) => connection.close()))
       all.clear()
     },
   }
+}
+
+function ended(maybeExecuted = false): HitherError {
+  return new HitherError('CLOSED', 'the transport is closed', { maybeExecuted })
 }

@@ -61,6 +61,8 @@ export interface Place<T> {
   readonly read: Ask
   /** Sends a command that is never sent again: a lost reply rejects with `maybeExecuted`. */
   readonly write: Ask
+  /** Whether `wait` can. */
+  readonly waits: boolean
   /** Sends a command that waits on the server, on a connection of its own; rejects `UNSUPPORTED` where there is none. */
   wait<R>(command: WaitingCommand, open: (reply: Wire) => R | Promise<R>, call?: Call): Promise<R>
   /** A value as the server keeps it. Throws `INVALID_VALUE` or `UNENCODABLE`; what is too large is refused when it is sent. */
@@ -93,6 +95,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
   const keyOf = (key: string): string => storedKey(namespace, key)
   const stored = keyOf(key)
   const send = collect ?? sendTo(store)
+  const { exclusive, wait = exclusive && waitOn(exclusive, stored) } = store.transport
   const askAs =
     (effect: Effect): Ask =>
     async (verb, rest, open, call) => {
@@ -128,8 +131,8 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
       const all = toList(texts).map(value)
       return all.some(isPromise) ? Promise.all(all) : (all as T[])
     },
+    waits: wait !== undefined,
     async wait({ waitMs, verb, parts }, open, call) {
-      const { exclusive, wait = exclusive && waitOn(exclusive, stored) } = store.transport
       if (!wait || collect) {
         throw new HitherError(
           'UNSUPPORTED',

@@ -204,8 +204,7 @@ interface Source<T> {
 
 function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
   const { place, name } = group
-  const { exclusive, wait } = place.space.store.transport
-  const waits = (wait ?? exclusive) !== undefined
+  const { waits } = place
   const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
   let made = false
   /** The id after which its own pending entries are read; undefined: there are no more. */

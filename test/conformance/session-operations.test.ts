@@ -5,6 +5,7 @@ import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protoc
 import { countEntry, renewEntry } from '../../src/session/hashed-entries.ts'
 import {
   captureGeneration,
+  endSession,
   listSession,
   MAX_SESSION_BYTES,
   takeSession,
@@ -79,10 +80,18 @@ const write = fc
   }))
 const touch = idle.map((ms) => ({ operation: touchSession as unknown as Step, args: [ms] }))
 const take = fc.constant({ operation: takeSession as unknown as Step, args: [] })
+const end = fc
+  .tuple(from('', '1'.repeat(43)), from(0, 20_000, 60_000))
+  .map((args) => ({ operation: endSession as unknown as Step, args }))
 const session = fc.array(
   fc
     .tuple(
-      fc.oneof({ weight: 6, arbitrary: write }, { weight: 3, arbitrary: touch }, { weight: 1, arbitrary: take }),
+      fc.oneof(
+        { weight: 6, arbitrary: write },
+        { weight: 3, arbitrary: touch },
+        { weight: 1, arbitrary: take },
+        { weight: 2, arbitrary: end },
+      ),
       waitMs,
     )
     .map(([call, waitMs]): Call => ({ ...call, waitMs })),

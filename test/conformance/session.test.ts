@@ -137,6 +137,56 @@ function describeSessions(name: string, open: () => Promise<AtomicStore>, close?
       const next = await here.open(request(cookieOf(await late.save())))
       expect([next.get('user'), next.get('cart')]).toEqual([undefined, ['mine']])
     })
+    test('destroy ends the session that another request has rotated meanwhile, stored yet or not', async () => {
+      const [here, there] = pair()
+      const first = await here.open(request())
+      first.set('user', 1)
+      first.bind('user:1')
+      let cookie = cookieOf(await first.save())
+      const before = [await there.open(request(cookie)), await there.open(request(cookie))]
+      const [{ handle } = { handle: '' }] = await here.list('user:1')
+      // Twice: the second rotation is of what the first has left.
+      for (let i = 0; i < 2; i++) {
+        const rotating = await here.open(request(cookie))
+        await rotating.rotate()
+        cookie = cookieOf(await rotating.save())
+      }
+      const late = await here.open(request(cookie))
+      expect(late.get('user')).toBe(1)
+      await before[0]?.destroy()
+      expect((await here.open(request(cookie))).isNew).toBe(true)
+      expect(await before[0]?.save()).toMatch(/^__Host-session=; Max-Age=0/)
+      late.set('cart', ['x'])
+      expect(await late.save()).toBe(undefined)
+      await before[1]?.destroy()
+      expect(await here.destroy(handle)).toBe(false)
+
+      const again = await here.open(request())
+      again.set('user', 2)
+      again.bind('user:2')
+      const old = cookieOf(await again.save())
+      const [leaving, rotating] = [await there.open(request(old)), await here.open(request(old))]
+      await rotating.rotate()
+      await leaving.destroy()
+      rotating.set('cart', ['x'])
+      const sent = await rotating.save()
+      expect(sent).toMatch(/^__Host-session=; Max-Age=0/)
+      expect(await here.list('user:2')).toEqual([])
+    })
+    test('a handle of before a rotation ends the session that goes on', async () => {
+      const [here, there] = pair()
+      const first = await here.open(request())
+      first.bind('user:1')
+      const old = cookieOf(await first.save())
+      const [{ handle } = { handle: '' }] = await here.list('user:1')
+      const rotating = await here.open(request(old))
+      await rotating.rotate()
+      const cookie = cookieOf(await rotating.save())
+      expect((await there.open(request(old))).isNew).toBe(true)
+      expect((await there.open(request(cookie))).isNew).toBe(false)
+      expect([await there.destroy(handle), await there.destroy(handle)]).toEqual([true, false])
+      expect((await here.open(request(cookie))).isNew).toBe(true)
+    })
     test('destroyAll ends every session of a subject and no other', async () => {
       const [here, there] = pair()
       const login = async (subject: string, device: string): Promise<string> => {

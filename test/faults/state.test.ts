@@ -108,7 +108,7 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
         const again = await here.open(request(await begin(round, round)))
         // The first time each key is deleted, its reply is lost.
         way.lose((text) => {
-          const key = /(?:UNLINK|DEL)\W+(:lost:\w:[\w-]+)/i.exec(text)?.[1]
+          const key = /(?:(?:UNLINK|DEL)\W+|EVAL.*?)(:lost:\w:[\w-]+)/is.exec(text)?.[1]
           if (!key || lost.has(key)) return false
           lost.add(key)
           return true

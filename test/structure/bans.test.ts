@@ -31,6 +31,7 @@ const foreign: Readonly<Record<string, string>> = {
   eval: 'nothing: Workers forbid it',
   'new Function()': 'nothing: Workers forbid it',
   'AbortSignal.any': 'a listener: the edge runtime lacks it',
+  'Promise.withResolvers': 'createDeferred() of src/runtime/deferred.ts: Node 20 lacks it',
   'Uint8Array.fromBase64': 'atob: Node 24 lacks it',
 }
 /** Files of a Node client's adapter that name a timer all the same, with the reason. */
@@ -160,6 +161,7 @@ describe('no runtime is named outside its adapter', () => {
     'const f = new Function("return 1")',
     'eval("1")',
     'const s = AbortSignal.any([a, b])',
+    'const { promise } = Promise.withResolvers<void>()',
     'const name = "cloudflare:workers"',
     'const name = `node:$' + '{part}`',
   ])('refused: %s', (text) => {

@@ -121,6 +121,34 @@ describe('url and token', () => {
   })
 })
 
+describe('what is not sent any more', () => {
+  const sent: string[] = []
+  const fetch = async (input: RequestInfo | URL): Promise<Response> => {
+    sent.push(String(input))
+    return Response.json([{ result: 1 }])
+  }
+  const commands = [{ args: ['INCR', 'a'], effect: 'once' }] as const
+  const transport = upstashTransport({ url, token, fetch })
+
+  it('past the deadline of a call', async () => {
+    const late = { deadline: Date.now() - 1 }
+    const unsent = { code: 'TIMEOUT', maybeExecuted: false }
+    await expect(transport.transaction(commands, late)).rejects.toMatchObject(unsent)
+    await expect(transport.sendMany(commands, late)).rejects.toMatchObject(unsent)
+    await expect(transport.send(commands[0], late)).rejects.toMatchObject(unsent)
+    await expect(transport.transaction(commands, { deadline: Number.NaN })).rejects.toMatchObject(unsent)
+    expect(sent).toEqual([])
+  })
+  it('after close', async () => {
+    await transport.close()
+    const closed = { code: 'CLOSED', maybeExecuted: false }
+    await expect(transport.transaction(commands)).rejects.toMatchObject(closed)
+    await expect(transport.send(commands[0])).rejects.toMatchObject(closed)
+    await expect(transport.events?.('a', new AbortController().signal)).rejects.toMatchObject(closed)
+    expect(sent).toEqual([])
+  })
+})
+
 describe('close', () => {
   it('ends the requests under way, and what is left of them is no timer', async () => {
     const signals: AbortSignal[] = []

@@ -13,9 +13,21 @@ export const mutants: readonly Mutant[] = [
   events('an endpoint that is silent is given up', '        endIn(OPENING_MS)\n', '        endIn(NEVER)\n'),
   events('one that has subscribed is not', '        endIn(NEVER)\n', ''),
   events('an attempt leaves no timer', '          callOff()\n', ''),
-  channel('an abort is heard before it is ready', 'limitOf({ signal })', 'limitOf(undefined)', [
+  channel('an abort is heard before it is ready', 'limitOf(ended)', 'limitOf(undefined)', ['channel/opening.test.ts']),
+  channel('what is closed fails no reader', 'ended.signal.aborted || fail(error)', 'fail(error)', [
     'channel/opening.test.ts',
   ]),
+  channel('an abort has its own reason', '        ended.abort(reason)\n', '', ['channel/opening.test.ts']),
+  events(
+    'what is closed before it has subscribed is called off',
+    "ending.signal?.addEventListener('abort', () => stop.abort())",
+    '',
+  ),
+  events(
+    'and settles',
+    'if (signal.aborted || times === 0 ||',
+    'if (signal.aborted) return\n          if (times === 0 ||',
+  ),
   inbox('a slow reader is bounded', 'if (items.length >= maxQueued) {', 'if (false) {'),
   inbox(
     'the smallest inbox has a gap too',

@@ -16,6 +16,8 @@ const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   middleware('a response too large for the store was one', "error.code === 'VALUE_TOO_LARGE'", 'false'),
+  idempotency('an abort does not wait for the store', 'limitOf({ signal })', 'limitOf({})'),
+  idempotency('and releases behind the claim', 'asking.then(release, release)', 'release()'),
   idempotency(
     'a wait does not follow the wall clock',
     'import { elapsedMs, sleep }',
@@ -24,6 +26,10 @@ export const mutants: readonly Mutant[] = [
   response('a response without a body is sent again without one', " && !(base64 && body === '')", ''),
   response('a body that is empty is one', "  if (!response.body) return stored('', 1)\n", ''),
   session('a session is opened by its deadline', 'signal: c.req.raw.signal, ...call', 'signal: c.req.raw.signal'),
+  session('a request that passes two has one session', "if (openedBy.get(c.get('session')) === all) return next()", ''),
+  session('others of a request have their own', "(c.get('session')) === all", "(c.get('session'))"),
+  middleware('a request that passes two is carried out once', 'if (others.has(own)) return next()', ''),
+  middleware('each scope has its own', 'JSON.stringify([owner, key])', 'key'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
   session(
     'no option of the middleware is dropped',
@@ -79,7 +85,7 @@ export const mutants: readonly Mutant[] = [
   ),
   idempotency('a scope is text', "if (typeof text !== 'string') throw", 'if (false) throw'),
   idempotency('scope and key are kept apart', 'JSON.stringify([scope, key])', 'scope + key'),
-  idempotency('a claim that may have run is given back', 'release().catch(() => {})', ''),
+  idempotency('a claim that may have run is given back', 'asking.then(release, release).catch(() => {})', ''),
   idempotency('what was aborted asks no store', 'signal?.throwIfAborted()', ''),
   record('another request with the key is a mismatch', 'if (text.slice(32, 75) !== fingerprint) return same(2)', ''),
   record(

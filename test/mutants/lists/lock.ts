@@ -36,6 +36,7 @@ export const mutants: readonly Mutant[] = [
     LOCKS,
   ),
   // One lock
+  lock('a lock is lost before it has a timer', 'let cancel = (): void => {}', 'let cancel: () => void'),
   lock('a lease counts from before the send', 'let deadline = sentAt + ttlMs', 'let deadline = elapsedMs() + ttlMs'),
   lock('the deadline is compared at each look', 'if (elapsedMs() >= deadline) lose()', ''),
   lock(

@@ -6,6 +6,7 @@ const stores = of('src/session/check-store.ts', UNIT)
 const expressSession = of('adapters/express-session/index.ts', ['session/libraries.test.ts'])
 const honoSession = of('adapters/hono-session/index.ts', ['session/libraries.test.ts'])
 const create = of('src/session/create-sessions.ts', UNIT)
+const end = of('src/session/end.ts', UNIT)
 const entries = of('src/session/hashed-entries.ts', UNIT)
 const fields = of('src/session/fields.ts', UNIT)
 const operation = of('src/session/operations.ts', UNIT)
@@ -19,6 +20,13 @@ export const mutants: readonly Mutant[] = [
     '  } catch {\n    return null',
     '  } catch (error) {\n    throw error',
   ),
+  expressSession(
+    'a lifetime that is undefined is the default',
+    "options?.ttl === undefined ? '1d' : options.ttl",
+    'options?.ttl',
+  ),
+  honoSession('as it is with Hono', "options?.ttl === undefined ? '1d' : options.ttl", 'options?.ttl'),
+  expressSession('a cookie may last for ever', ', LONGEST_MS)', ', 1 / 0)'),
   honoSession('what is no object is no session of Hono', "typeof data === 'object' && !Array.isArray(data)", 'data'),
   honoSession(
     'what is no JSON is no session of Hono',
@@ -65,8 +73,26 @@ export const mutants: readonly Mutant[] = [
   fields('a name is kept as it is', 'return kind + encodeURIComponent(name)', 'return kind + name'),
   operation(
     'a session that ended is not made again',
-    'if (mode === 1 ? current !== undefined : !before) return kept',
-    'if (mode === 1 && current !== undefined) return kept',
+    'if (mode === 1 ? isMark(current) : !before) return kept',
+    'if (mode === 1 && isMark(current)) return kept',
+  ),
+  operation(
+    'nor one that was rotated, by its save',
+    'if (mode === 1 ? isMark(current) : !before) return kept',
+    'if (mode !== 1 && !before) return kept',
+  ),
+  operation(
+    'a save whose reply was lost is made up for',
+    'mode === 1 ? isMark(current)',
+    'mode === 1 ? current !== undefined',
+  ),
+  operation('what keeps a session from being made stays', 'if (isMark(current)) return', 'if (current[2]) return'),
+  operation('where a session goes on stays', 'if (isMark(current)) return', "if (current === 'r1') return"),
+  end('destroy ends what another has rotated', 'while (/^r1./.test(text))', 'while (false)'),
+  end(
+    'destroy keeps what is rotated from being stored',
+    "sessionKey(text.slice(2)), ['', idleMs], call)",
+    "sessionKey(text.slice(2)), ['', 0], call)",
   ),
   operation(
     'a session that ended is not touched',
@@ -83,7 +109,7 @@ export const mutants: readonly Mutant[] = [
   operation('a generation’s life never gets shorter', 'Math.max(lifeMs, leftMs)', 'lifeMs'),
   session(
     'rotate ends the old id',
-    'parseRecord(await store.run(takeSession, place.key, [], call))',
+    'parseRecord(await store.run(rotateSession, place.key, args, call))',
     'parseRecord(await store.get(place.key, call))',
   ),
   session(
@@ -93,18 +119,18 @@ export const mutants: readonly Mutant[] = [
   ),
   session(
     'an empty session is not stored for a rotation of what another has ended',
-    'if (!record || !kept) return\n    state.rotated = true',
-    'state.rotated = true\n    if (!record || !kept) return',
+    'if (!record || !kept) return\n    state.nextId = nextId',
+    'state.nextId = nextId\n    if (!record || !kept) return',
   ),
   session(
     'an empty session is not stored for a rotation',
     'const { place } = state\n    if (!place) return\n',
-    'const { place } = state\n    if (!place) state.rotated = true\n    if (!place) return\n',
+    'const { place } = state\n    if (!place) state.nextId = newId()\n    if (!place) return\n',
   ),
   session(
     'a session that is rotated twice has an old id',
     'const { place } = state\n    if (!place) return\n',
-    'const { place } = state\n    if (!place) state.rotated = false\n    if (!place) return\n',
+    'const { place } = state\n    if (!place) state.nextId = String()\n    if (!place) return\n',
   ),
   save('a change renews the cookie', 'return maker.cookies.write({ id, subject: state.subject })', 'return undefined'),
   save('a renewed cookie names the subject', 'write({ id, subject: state.subject })', "write({ id, subject: '' })"),

@@ -13,7 +13,9 @@ const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
+const rest = of('adapters/upstash/transport.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
+const pool = of('src/store/exclusive-pool.ts', ['exclusive-pool.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
@@ -23,6 +25,19 @@ export const mutants: readonly Mutant[] = [
     'ownOf(given) as UpstashOptions',
     '(given ?? {}) as UpstashOptions',
   ),
+  pool('a pool that is closed lends nothing', '      checkOpen()\n      const free', '      const free'),
+  pool('and opens nothing', '      checkOpen()\n      return', '      return'),
+  pool('nobody waits for it', 'for (const leave of waiting.splice(0)) leave(undefined)', ''),
+  pool('what it has cut was closed', "isClosed && error.code === 'STORE_UNAVAILABLE'", 'false'),
+  pool(
+    'what was cut before was not',
+    "isClosed && error.code === 'STORE_UNAVAILABLE'",
+    "error.code === 'STORE_UNAVAILABLE'",
+  ),
+  pool('a refusal is one after close too', "isClosed && error.code === 'STORE_UNAVAILABLE'", 'isClosed'),
+  rest('nothing is sent past its deadline', '    checkLimit(limit)\n', ''),
+  rest('nor after close', '    checkOpen()\n    const limit', '    const limit'),
+  rest('nor is subscribed then', '      checkOpen()\n', ''),
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),

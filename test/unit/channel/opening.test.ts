@@ -26,7 +26,7 @@ const listen = (open: (signal: AbortSignal) => Promise<Body>) =>
     'a',
     (text) => void gaps.push(text),
     () => void gaps.push('gap'),
-    (error) => void gaps.push(String(error)),
+    { onEnd: (error) => void gaps.push(String(error)) },
   )
 
 describe('a subscription over an endpoint that is silent', () => {
@@ -59,6 +59,32 @@ describe('a subscription over an endpoint that is silent', () => {
     stop.abort(new Error('left'))
     await expect(subscription.ready).rejects.toThrow('left')
     await expect(subscription.next()).rejects.toThrow('left')
+  })
+  it('one that is closed before that ends at once, and is never ready', async () => {
+    const signals: AbortSignal[] = []
+    const traits = { ...memoryStore().traits, shared: true }
+    const events = (_: string, signal: AbortSignal) => {
+      signals.push(signal)
+      return silent(signal)
+    }
+    const store = { ...memoryStore(), traits, transport: { events }, command: () => {} } as unknown as AtomicStore
+    const subscription = channel({ store }, 'a').subscribe()
+    await subscription.close()
+    expect(signals[0]?.aborted).toBe(true)
+    await expect(subscription.ready).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(await subscription.next()).toEqual({ done: true, value: undefined })
+    expect(vi.getTimerCount()).toBe(0)
+
+    // A store that cannot call it off.
+    const subscribed = Promise.withResolvers<() => Promise<void>>()
+    let ended = 0
+    const late = { ...store, subscribe: () => subscribed.promise } as unknown as AtomicStore
+    const other = channel({ store: late }, 'a').subscribe()
+    const closing = other.close()
+    await expect(other.ready).rejects.toMatchObject({ code: 'CLOSED' })
+    subscribed.resolve(async () => void ended++)
+    await closing
+    expect([ended, await other.next()]).toEqual([1, { done: true, value: undefined }])
   })
   it('waits for messages without an end once it has subscribed', async () => {
     const signals: AbortSignal[] = []

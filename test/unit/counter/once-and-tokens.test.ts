@@ -179,6 +179,27 @@ describe('idempotency', () => {
     expect(verbs).toEqual(['begin', 'release'])
     expect((await idempotency.begin('k')).outcome).toBe('first')
   })
+  it('ends with its signal while the store is slow, and frees what it has claimed after all', async () => {
+    const store = memoryStore()
+    const gate = Promise.withResolvers<void>()
+    const verbs: unknown[] = []
+    const run: AtomicStore['run'] = async (operation, key, args, call) => {
+      verbs.push(args[0])
+      if (verbs.length === 1) await gate.promise
+      return store.run(operation, key, args, call)
+    }
+    const idempotency = createIdempotency({ store: { ...store, run }, wait: 0 })
+    const controller = new AbortController()
+    const slow = idempotency.begin('k', { signal: controller.signal })
+    await vi.waitFor(() => expect(verbs).toEqual(['begin']))
+    controller.abort(new Error('gone'))
+    await expect(slow).rejects.toThrow('gone')
+    // A release that came before would leave the key claimed.
+    expect(verbs).toEqual(['begin'])
+    gate.resolve()
+    await vi.waitFor(() => expect(verbs).toEqual(['begin', 'release']))
+    await vi.waitFor(async () => expect((await idempotency.begin('k')).outcome).toBe('first'))
+  })
   it('ends a wait with its signal', async () => {
     const { store, keys } = watched()
     const idempotency = createIdempotency({ store, wait: '1h' })

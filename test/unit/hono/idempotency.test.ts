@@ -2,7 +2,7 @@ import { type AtomicStore, HitherError } from 'hither'
 import { type IdempotencyOptions, idempotency } from 'hither/hono'
 import { createIdempotency } from 'hither/idempotency'
 import { memoryStore } from 'hither/memory'
-import { Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
 
@@ -94,6 +94,25 @@ describe('the middleware idempotency', () => {
     expect(again.headers.get('Content-Type')).toBe('application/json')
     expect(await told(again)).toEqual([201, '{"run":1,"got":"x"}', 'true'])
     expect(runs.count).toBe(1)
+  })
+  it('acts once for a scope where a request passes it several times', async () => {
+    const store = memoryStore()
+    let runs = 0
+    const scope = (c: Context): string => c.req.header('x-user') ?? 'guest'
+    const guard = (of = scope): MiddlewareHandler =>
+      idempotency({ idempotency: createIdempotency({ store, wait: 0 }), scope: of })
+    const app = new Hono()
+      .use(guard())
+      .use(guard())
+      .use(guard(() => 'tenant'))
+      .post('/pay', guard(), (c) => c.text(`run ${++runs}`))
+    const send = async (user: string): Promise<Response> =>
+      app.request('/pay', { method: 'POST', headers: { 'Idempotency-Key': 'k', 'x-user': user } })
+    expect(await told(await send('a'))).toEqual([200, 'run 1', null])
+    expect(await told(await send('a'))).toEqual([200, 'run 1', 'true'])
+    // Of another user, and of the same tenant.
+    expect(await told(await send('b'))).toEqual([200, 'run 1', 'true'])
+    expect(runs).toBe(1)
   })
   it('takes a key in quotes and a bare one for the same, and no key that is none', async () => {
     const { runs, send } = appWith()

@@ -53,6 +53,42 @@ describe('session of hither/hono', () => {
     const third = await app.request('https://a.example/', { headers: { cookie } })
     expect(await third.json()).toEqual({ user: null })
   })
+  it('opens one session for a request that passes it twice', async () => {
+    const store = memoryStore()
+    let reads = 0
+    const get: typeof store.get = (key, call) => {
+      reads++
+      return store.get(key, call)
+    }
+    const sessions = createSessions<Record<string, number>>({ store: { ...store, get }, secrets })
+    const others = createSessions<Record<string, number>>({ store, secrets, cookie: { name: 'other' } })
+    const api = new Hono()
+      .use(session({ sessions: () => sessions }))
+      .get('/', (c) => {
+        c.var.session.set('inner', 2)
+        return c.json([c.var.session.get('outer'), c.var.session.get('inner')])
+      })
+      .get('/other', session({ sessions: others }), (c) => {
+        c.var.session.set('other', 3)
+        return c.text('x')
+      })
+    const app = new Hono()
+      .use(session({ sessions }))
+      .use(async (c, next) => {
+        c.var.session.set('outer', 1)
+        await next()
+      })
+      .route('/api', api)
+    const first = await app.request('https://a.example/api')
+    const cookie = cookieOf(first)
+    expect([await first.json(), first.headers.getSetCookie().length]).toEqual([[1, 2], 1])
+    await app.request('https://a.example/api', { headers: { cookie } })
+    expect(reads).toBe(1)
+    const opened = await sessions.open({ headers: new Headers({ cookie }) })
+    expect([opened.get('outer'), opened.get('inner')]).toEqual([1, 2])
+    const other = await app.request('https://a.example/api/other')
+    expect(other.headers.getSetCookie().map((value) => value.split('=')[0])).toEqual(['__Host-other', '__Host-session'])
+  })
   it('opens and saves by the deadline of its request, asked for once', async () => {
     const store = memoryStore()
     const deadlines: unknown[] = []

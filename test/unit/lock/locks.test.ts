@@ -240,6 +240,20 @@ describe('validity', () => {
     expect([signal.aborted, signal.reason]).toEqual([true, code('LOCK_LOST')])
     expect(lock.signal).toBe(signal)
   })
+  it('a lease that ends just as its lock is made is a lock that is lost', async () => {
+    let readings = 0
+    store.after = () => {
+      const timed = vi.mocked(performance.now).getMockImplementation() as () => number
+      // The first reading after the reply is in time, and all others are past the lease.
+      vi.mocked(performance.now).mockImplementation(() => timed() + (readings++ > 0 ? TTL : 0))
+      store.after = () => {}
+    }
+    const lock = await held(make().acquire('a'))
+    expect(lock.signal.aborted).toBe(true)
+    expect(() => lock.assertHeld()).toThrow(code('LOCK_LOST'))
+    expect(await lock.release()).toBe(false)
+    expect(vi.getTimerCount()).toBe(0)
+  })
   it('a lock that is lost stays lost', async () => {
     const lock = await held(make().acquire('report', { renew: false }))
     block(TTL)

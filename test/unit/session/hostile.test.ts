@@ -396,6 +396,57 @@ describe('sessions: one request among others', () => {
     const own = await sessions.open(request(cookieOf(await late.save())))
     expect([own.get('user'), own.get('mine')]).toEqual([undefined, 1])
   })
+  it('destroy ends what another has rotated: before it is stored, and after, however often', async () => {
+    const sessions = make()
+    for (const rotations of [0, 1, 2]) {
+      let cookie = await begin(sessions, { user: 1 })
+      const leaving = await sessions.open(request(cookie))
+      for (let i = 0; i < rotations; i++) {
+        const rotating = await sessions.open(request(cookie))
+        await rotating.rotate()
+        cookie = cookieOf(await rotating.save())
+      }
+      const [late, other] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+      await late.rotate()
+      await other.rotate()
+      await leaving.destroy()
+      // Once more: what keeps the late one from being stored stays.
+      await leaving.destroy()
+      late.set('mine', 1)
+      const sent = cookieOf(await late.save())
+      expect([sent, late.isNew]).toEqual(['__Host-session=', true])
+      expect((await sessions.open(request(cookie))).isNew).toBe(true)
+    }
+    const cookie = await begin(sessions, { user: 1 })
+    const [leaving, rotating] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    await rotating.rotate()
+    const next = cookieOf(await rotating.save())
+    await leaving.destroy()
+    expect((await sessions.open(request(next))).isNew).toBe(true)
+    rotating.set('mine', 1)
+    expect(await rotating.save()).toBe(undefined)
+  })
+  it('a rotated session whose save has lost its reply is saved by the next one, unless another has ended it', async () => {
+    for (const isEnded of [false, true]) {
+      const store = memoryStore()
+      let losing = false
+      const run: typeof store.run = async (operation, ...rest) => {
+        const reply = await store.run(operation, ...rest)
+        if (losing && operation.name === 'session.write') throw new Error('lost')
+        return reply
+      }
+      const sessions = make({ store: { ...store, run } })
+      const cookie = await begin(sessions, { user: 1 })
+      const [leaving, session] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+      await session.rotate()
+      losing = true
+      await expect(session.save()).rejects.toThrow('lost')
+      losing = false
+      if (isEnded) await leaving.destroy()
+      const next = await sessions.open(request(cookieOf(await session.save())))
+      expect([next.isNew, next.get('user')]).toEqual(isEnded ? [true, undefined] : [false, 1])
+    }
+  })
   it('rotate of what another has rotated sends no empty session over its cookie', async () => {
     const sessions = make()
     const cookie = await begin(sessions, { user: 1 })

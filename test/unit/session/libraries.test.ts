@@ -33,3 +33,25 @@ it('what another program, or another codec, has stored is no session', async () 
   await entries.set('other', '{"views":1}', '1m')
   expect([await express('other'), await hono('other')]).toEqual([null, { views: 1 }])
 })
+
+it('a lifetime that is undefined is the default, and a cookie may last for ever', async () => {
+  const lives: unknown[] = []
+  const watched = {
+    ...store,
+    set: async (key: string, text: string, ttl?: number) => {
+      lives.push(ttl)
+      await store.set(key, text, ttl)
+    },
+  }
+  const timed = sessionStore({ store: watched, ttl: undefined as never })
+  const set = (data: unknown): Promise<unknown> =>
+    new Promise((resolve, reject) => timed.set('a', data as never, (error) => (error ? reject(error) : resolve(1))))
+  await set({ cookie: {} })
+  await set({ cookie: { expires: '9999-12-31T23:59:59.999Z' } })
+  const app = new Hono().use(sessionStorage({ store: watched, ttl: undefined as never })).get('/', async (c) => {
+    await c.var.sessionStorage?.set('a', {})
+    return c.text('x')
+  })
+  await app.request('/')
+  expect(lives).toEqual([86_400_000, 1e14, 86_400_000])
+})
