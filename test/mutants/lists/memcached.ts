@@ -5,6 +5,7 @@ const UNIT = ['memcached/guards.test.ts', 'memcached/replies.test.ts']
 const pipeline = of('adapters/memcached/pipeline.ts', UNIT)
 const replies = of('adapters/memcached/replies.ts', UNIT)
 const connection = of('adapters/memcached/connection.ts', UNIT)
+const link = of('adapters/memcached/link.ts', UNIT)
 const client = of('adapters/memcached/client.ts', UNIT)
 const calls = of('adapters/memcached/calls.ts', UNIT)
 const encoder = of('adapters/memcached/encoder.ts', ['memcached/encoder.test.ts'])
@@ -49,6 +50,7 @@ export const mutants: readonly Mutant[] = [
   ),
   store('nor are bytes', 'checkValue(value, traits, true)', ''),
   steps('nor the result of an operation', 'if (!isGone) checkValue(next, traits)', ''),
+  link('a connection that was not used for long is replaced', 'now() - current.heardAt > idleMs', 'false'),
   connection('a queue is bounded', 'if (pipeline.size() >= maxQueue)', 'if (false)'),
   connection('a silent connection is given up', 'if (silentAt > at)', 'if (true)'),
   connection(

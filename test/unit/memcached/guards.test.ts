@@ -210,6 +210,14 @@ describe('a call', () => {
     expect(await store.get('k')).toBe('v')
     expect(connections()).toBe(2)
   })
+  it('after a time without any goes on a new connection', async () => {
+    const { store, connections } = await serve((line) => hit(line, 'v'), { idleMs: 1 })
+    expect(await store.get('k')).toBe('v')
+    const usedAt = Date.now()
+    await expect.poll(() => Date.now() - usedAt).toBeGreaterThan(10)
+    expect(await store.get('k')).toBe('v')
+    expect(connections()).toBe(2)
+  })
   it('waits until the login is answered', async () => {
     let isIn = false
     const early: string[] = []
