@@ -2,7 +2,7 @@ import { digest } from '../protocol/digest.ts'
 import { keepBody } from './body.ts'
 import { parseDate } from './dates.ts'
 import { type Control, controlOf } from './directives.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Outcome } from './engine.ts'
 import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
 import { storableFields } from './fields.ts'
 import { initialAgeMs, type Received } from './freshness.ts'
@@ -97,7 +97,9 @@ export interface Passing extends Accepted {
   readonly fetching: Fetching
   readonly response: Response
   /** Told what was stored; undefined: nothing. */
-  onStored(stored: StoredResponse | undefined, error?: unknown): void
+  onStored(stored: Outcome, error?: unknown): void
+  /** Called before it is. */
+  readonly onStoring?: (() => void) | undefined
   /** Resolves once others wait for it. */
   readonly awaited: Promise<void>
 }
@@ -130,7 +132,10 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     draft = { ...draft, status: 200, fields }
   }
   const put = async (body: StoredBody, bytes: number): Promise<void> => {
-    onStored(await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' }))
+    passing.onStoring?.()
+    onStored(
+      (await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' })) ?? 'late',
+    )
   }
   if (!response.body) {
     await put(inlineBody(new Uint8Array(0)), 0).catch((error: unknown) => onStored(undefined, error))

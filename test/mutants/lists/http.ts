@@ -6,6 +6,7 @@ const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
 const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
+const FLIGHTS = ['http/flights.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
 const reuse = of('src/http/reuse.ts', CACHE)
@@ -41,6 +42,23 @@ const place = of('src/http/place.ts', ['http/keys.test.ts'])
 const options = of('src/http/create-http-cache.ts', CACHE)
 
 export const mutants: readonly Mutant[] = [
+  // What requests of one process wait for
+  of('src/http/engine.ts', FLIGHTS)(
+    'a flight lasts as long as its lease',
+    'elapsedMs() - flight.startMs < LEASE_MS',
+    'true',
+  ),
+  of('src/http/keep.ts', FLIGHTS)('nobody joins what is being stored', '    passing.onStoring?.()\n', ''),
+  of('src/http/handle.ts', FLIGHTS)(
+    'what was purged on its way is asked for together',
+    "if (answer === 'late') return",
+    "if (answer === 'late' && !answer) return",
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'and not validated',
+    "load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)",
+    'load(engine, forwarded, endMs)',
+  ),
   storable('no-store is not stored', ": directives.has('no-store')) return", ': false) return'),
   storable('private is not stored', "if (isUnqualified(directives, 'private')) return no('private')", ''),
   storable(
