@@ -201,6 +201,8 @@ async function passHead(task: FetchTask, received: Received, response: Response,
     else await drop(engine, plan)
   }
   done(undefined, true)
+  // A handler may make one, as of a GET; nobody reads it.
+  void response.body?.cancel().catch(() => {})
   const headers = new Headers(received.headers)
   tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
   return new Response(null, { status: response.status, statusText: response.statusText, headers })

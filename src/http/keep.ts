@@ -112,7 +112,8 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   const { plan, fetching, response, received, onStored } = passing
   const { maxBodyBytes, storage } = engine
   const stated = response.headers.get('content-length')
-  const length = stated !== null && /^\d+$/.test(stated) ? Number(stated) : undefined
+  // What is no number is no length that a body can have.
+  const length = stated === null ? undefined : /^\d+$/.test(stated) ? Number(stated) : Number.NaN
   const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
   if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused) {

@@ -42,6 +42,20 @@ const place = of('src/http/place.ts', ['http/keys.test.ts'])
 const options = of('src/http/create-http-cache.ts', CACHE)
 
 export const mutants: readonly Mutant[] = [
+  // Hosts, lengths and bodies that nobody reads
+  of('src/http/plan.ts', SECURITY)(
+    'a listed host may have the usual port',
+    '(!port && hosts.has(',
+    '(port && hosts.has(',
+  ),
+  of('src/http/plan.ts', SECURITY)(
+    'a host is spelled as a URL spells it',
+    'return new URL(url).hostname +',
+    'return host.replace(/:\\d+$/, "") +',
+  ),
+  of('src/http/plan.ts', CACHE)('a host is no URL', '/[\\s/?#@*\\\\]/.test(host) || ', ''),
+  of('src/http/keep.ts', COLLAPSE)('a length is a number', 'Number(stated) : Number.NaN', 'Number(stated) : undefined'),
+  of('src/http/fetch.ts', PASS)('the body of a HEAD is ended', '  void response.body?.cancel().catch(() => {})\n', ''),
   // What requests of one process wait for
   of('src/http/engine.ts', FLIGHTS)(
     'a flight lasts as long as its lease',
