@@ -36,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   encoder('a value that is copied has room', ' + (isCopied ? body.length : 0)', ''),
   encoder('what was taken is not written over', '    from = at\n', '    from = at = 0\n'),
   // Calls
+  calls('a full server is known by one word', "if (line.includes('out of memory'))", 'if (!line)'),
   calls('resends are bounded', ' || ++request.attempts === MAX_ATTEMPTS', ' || ++request.attempts < 0'),
   calls("what is 'once' is sent once", "command.effect !== 'once' && ", ''),
   pipeline('a write that was sent may have run', "request.mayHaveRun ||= command.effect !== 'read'", ''),
