@@ -9,8 +9,8 @@ import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
 
-/** What came of a flight. Undefined: it may not be shared; `late`: it was purged meanwhile, so that it is to be asked for anew. */
-export type Outcome = StoredResponse | 'late' | undefined
+/** What came of a flight. Undefined: it may not be shared; `again`: it was purged, or its client left, so that it is asked for anew. */
+export type Outcome = StoredResponse | 'again' | undefined
 
 /** A request to the origin whose answer others of this process wait for. */
 export interface Flight {

@@ -182,7 +182,7 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   const { body, length } = stored
   let renewed: Outcome
   try {
-    renewed = (await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })) ?? 'late'
+    renewed = (await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })) ?? 'again'
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }

@@ -80,8 +80,8 @@ async function load(
   if (flight) {
     flight.join()
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
-    // Nothing of it is stored any more: it is asked for anew, together with those that came since.
-    if (answer === 'late') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
+    // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
+    if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
   }

@@ -135,7 +135,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   const put = async (body: StoredBody, bytes: number): Promise<void> => {
     passing.onStoring?.()
     onStored(
-      (await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' })) ?? 'late',
+      (await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' })) ?? 'again',
     )
   }
   if (!response.body) {
@@ -154,7 +154,8 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
       if (bytes === 0 && !engine.policy.partial && received.status !== 204) return onStored(undefined)
       await put(body, bytes)
     },
-    onLost: (error) => onStored(undefined, error),
+    // Others are to ask again, one for all of them.
+    onLost: (error, isAbandoned) => onStored(isAbandoned ? 'again' : undefined, error),
     awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })

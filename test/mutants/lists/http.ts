@@ -57,6 +57,11 @@ export const mutants: readonly Mutant[] = [
   of('src/http/keep.ts', COLLAPSE)('a length is a number', 'Number(stated) : Number.NaN', 'Number(stated) : undefined'),
   of('src/http/fetch.ts', PASS)('the body of a HEAD is ended', '  void response.body?.cancel().catch(() => {})\n', ''),
   // What requests of one process wait for
+  of('src/http/keep.ts', FLIGHTS)(
+    'a client that leaves stops nobody from waiting',
+    "isAbandoned ? 'again' : undefined",
+    'undefined',
+  ),
   of('src/http/engine.ts', FLIGHTS)(
     'a flight lasts as long as its lease',
     'elapsedMs() - flight.startMs < LEASE_MS',
@@ -65,8 +70,8 @@ export const mutants: readonly Mutant[] = [
   of('src/http/keep.ts', FLIGHTS)('nobody joins what is being stored', '    passing.onStoring?.()\n', ''),
   of('src/http/handle.ts', FLIGHTS)(
     'what was purged on its way is asked for together',
-    "if (answer === 'late') return",
-    "if (answer === 'late' && !answer) return",
+    "if (answer === 'again') return",
+    "if (answer === 'again' && !answer) return",
   ),
   of('src/http/handle.ts', FLIGHTS)(
     'and not validated',

@@ -67,6 +67,28 @@ it.each(['cold', 'stale'])(
   },
 )
 
+it('of ten processes that wait one asks the origin when the client of the first has gone', async () => {
+  const store = memoryStore()
+  const origin = createOrigin()
+  const piece = new Uint8Array(40_000)
+  origin.answers(async (_, count) => {
+    if (count > 1) await new Promise((resolve) => setTimeout(resolve, 300))
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(piece)
+        if (count > 1) controller.close()
+      },
+    })
+    return new Response(body, { headers: fields })
+  })
+  const first = await cacheOf({ store })(new Request(URL_A), origin)
+  const others = Array.from({ length: 10 }, () => get(cacheOf({ store }), origin))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await first.body?.cancel()
+  await Promise.all(others)
+  expect(origin.asked.length).toBe(2)
+})
+
 if (!REQUEST_SCOPED) {
   it('a refresh that hangs keeps nobody from refreshing for longer than the lease lasts', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.UTC(2026, 0, 1) })
