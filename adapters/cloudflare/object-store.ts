@@ -73,8 +73,11 @@ export function durableObjectStore(
       const found = new Map<string, StoredEntry>()
       await Promise.all(
         [...split(keys)].map(async ([shard, part]) => {
-          const entries = await ask(shard, limit, false, (remote) => remote.read(part))
-          entries.forEach((entry, i) => void (entry && found.set(part[i] as string, entry)))
+          for (let left = part; left.length > 0; ) {
+            const entries = await ask(shard, limit, false, (remote) => remote.read(left))
+            entries.forEach((entry, i) => void (entry && found.set(left[i] as string, entry)))
+            left = left.slice(entries.length)
+          }
         }),
       )
       return keys.map((key) => found.get(key)?.value)

@@ -1,11 +1,14 @@
-import type { HitherError } from '../../src/errors.ts'
+import { type HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { ReplyError } from '../../src/store/transport.ts'
 import type { Peer } from './client.ts'
-import { lost, UNSENT } from './errors.ts'
+import { isReply, lost, UNSENT } from './errors.ts'
 
 /** What is known of whether a client, and each node of a Cluster, takes commands. */
 export interface Readiness {
   /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
   open(peer: Peer): Promise<void> | undefined
+  /** Whether the client takes commands now. */
+  isReady(): boolean
   /** Why `peer` takes none. */
   away(peer: Peer): HitherError
   /** Stops listening for readiness. An error is listened for until `forget`, so that none goes unheard. */
@@ -18,15 +21,26 @@ export function watchReadiness(client: Peer): Readiness {
   const opening = new WeakMap<object, Promise<void>>()
   let everReady = client.status === 'ready'
   let fault: unknown
+  /** The connection is in another database than the client asked for: ioredis reports it, and goes on there. */
+  let astray: HitherError | undefined
+  const onConnect = (): void => {
+    astray = undefined
+  }
   const onReady = (): void => {
     everReady = true
     fault = undefined
   }
   const onError = (error: unknown): void => {
-    const { lastNodeError = error } = error as { lastNodeError?: unknown }
+    const { lastNodeError = error, command } = error as {
+      readonly lastNodeError?: unknown
+      readonly command?: { readonly name?: unknown }
+    }
+    if (isReply(error) && command?.name === 'select')
+      astray = new StoreRejectedError('SELECT', new ReplyError(error.message))
     // ioredis 5 adds that its own INFO found no connection: the reason came before.
     if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
   }
+  client.on('connect', onConnect)
   client.on('ready', onReady)
   client.on('error', onError)
   client.on('node error', onError)
@@ -37,6 +51,7 @@ export function watchReadiness(client: Peer): Readiness {
   const away = (peer: Peer): HitherError => lost(fault, false, (client.isCluster ? client : peer).status, secure)
 
   const open = (peer: Peer): Promise<void> | undefined => {
+    if (astray) throw astray
     if (peer.status === 'ready') return undefined
     if (peer.status === 'wait') peer.connect().catch(() => {})
     const first = peer !== client || !everReady
@@ -48,7 +63,8 @@ export function watchReadiness(client: Peer): Readiness {
         const settle = (): void => {
           for (const event of events) peer.off(event, settle)
           opening.delete(peer)
-          if (peer.status === 'ready') resolve()
+          if (astray) reject(astray)
+          else if (peer.status === 'ready') resolve()
           else reject(away(peer))
         }
         for (const event of events) peer.on(event, settle)
@@ -59,8 +75,10 @@ export function watchReadiness(client: Peer): Readiness {
   }
   return {
     open,
+    isReady: () => client.status === 'ready' && !astray,
     away,
     stop() {
+      client.off('connect', onConnect)
       client.off('ready', onReady)
       client.off('node error', onError)
     },

@@ -150,7 +150,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       if (whole) return whole.untimed.send(command, call)
       // Nearly every call goes this way, without what only the others need.
       const deadline = call?.deadline ?? NEVER
-      const isReady = !cluster && !closed && client.status === 'ready' && deadline > now()
+      const isReady = !cluster && !closed && readiness.isReady() && deadline > now()
       if (!isReady) return run(one(command), start(call))
       try {
         return send(client, command.args, call)

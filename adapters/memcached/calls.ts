@@ -92,6 +92,7 @@ function settle(request: Request): Request {
 function rejected(line: string): HitherError {
   if (line.includes('too large')) return new HitherError('VALUE_TOO_LARGE', 'the value is larger than the server takes')
   if (line.includes('unauthenticated')) return unauthorized()
+  if (line.includes('out of memory')) return new StoreRejectedError('memcached', 'OOM')
   const [word = '', ...rest] = line.split(' ')
   return new StoreRejectedError('memcached', { word, message: rest.join(' ') || word })
 }

@@ -2,7 +2,7 @@ import type { HitherError } from '../../src/errors.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { backoff } from './calls.ts'
 import { type Connection, openConnection, type Settings } from './connection.ts'
-import type { Route } from './request.ts'
+import { type Route, unavailable } from './request.ts'
 
 /** The connection to one server. */
 export interface Link extends Route {
@@ -23,7 +23,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
     pick() {
       if (closed) throw closed
       if (current?.isIdle() && now() - current.heardAt > idleMs && current.state === 'ready') {
-        current.end(fault as HitherError)
+        current.end(unavailable('the connection was not used for long'))
         current = undefined
       }
       if (current && current.state !== 'ended') return current

@@ -95,6 +95,10 @@ export function checkOptions(options: NatsStoreOptions): Checked {
     throw invalid('connection is one that connect() of @nats-io/transport-node resolved to, not its promise')
   }
   const isWeb = servers.some((url) => WEB.test(url))
+  // No WebSocket takes any: the client would leave it out.
+  if (isWeb && (connect as { readonly tls?: unknown }).tls) {
+    throw invalid('connect.tls is not for ws:// and wss://: NODE_EXTRA_CA_CERTS names a further authority to Node')
+  }
   for (const url of servers) {
     if (typeof url !== 'string' || !(isWeb ? WEB : TCP).test(url)) {
       throw new HitherError('INVALID_URL', 'servers are all nats:// or tls://, or all ws:// or wss://')

@@ -11,7 +11,8 @@ export interface RuntimeCache {
 
 /**
  * A store over Vercel's Runtime Cache, for `createCache` alone: it runs no operations, lasts for one region and within a
- * budget, so that nothing counts, limits or locks here. Values are text; lifetimes are rounded up to seconds. `cache` is what
+ * budget, so that nothing counts, limits or locks here. Values are text, with their key before it: Vercel's client keeps keys by
+ * a hash of 32 bits, under which many are one. Lifetimes are rounded up to seconds. `cache` is what
  * `getCache()` of `@vercel/functions` returned. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what it says.
  */
 export function runtimeCacheStore(cache: RuntimeCache): Store {
@@ -23,7 +24,8 @@ export function runtimeCacheStore(cache: RuntimeCache): Store {
       shared: true,
       ttlStepMs: 1000,
       maxKeyBytes: 1024,
-      maxValueBytes: 2_000_000,
+      // Of 2 MB, with the key beside it.
+      maxValueBytes: 1_990_000,
       clock: 'client',
       consistency: 'eventual',
     },
@@ -31,9 +33,11 @@ export function runtimeCacheStore(cache: RuntimeCache): Store {
     client: {
       async read(key) {
         const value = await cache.get(key)
-        return typeof value === 'string' ? value : undefined
+        const mark = JSON.stringify(key)
+        return typeof value === 'string' && value.startsWith(mark) ? value.slice(mark.length) : undefined
       },
-      write: (key, value, ttlMs) => cache.set(key, value, ttlMs === undefined ? {} : { ttl: Math.ceil(ttlMs / 1000) }),
+      write: (key, value, ttlMs) =>
+        cache.set(key, JSON.stringify(key) + value, ttlMs === undefined ? {} : { ttl: Math.ceil(ttlMs / 1000) }),
       remove: (key) => cache.delete(key),
     },
   })

@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts'
 import { handle } from './handle.ts'
 import { createKeys } from './keys.ts'
 import { createPlaces } from './place.ts'
-import { timesOf } from './plan.ts'
+import { hostsOf, timesOf } from './plan.ts'
 import { purge } from './purge.ts'
 import { PROFILES } from './storable.ts'
 import { createStorage } from './storage.ts'
@@ -82,7 +82,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     placeOf: createPlaces(keys),
     policy: PROFILES[profile],
     rules,
-    hosts: hosts && new Set(hosts.map((host) => host.toLowerCase())),
+    hosts: hosts && hostsOf(hosts),
     name: cacheStatus,
     maxBodyBytes: checkWhole(maxBodyBytes, 'maxBodyBytes', 0),
     tagFields: layers.map(({ tagField = 'cache-tag' }) => tagField),

@@ -1,39 +1,57 @@
 import type { Background } from '../runtime/background.ts'
+import { elapsedMs } from '../runtime/clock.ts'
 import { createDeferred } from '../runtime/deferred.ts'
 import type { StatusName } from './answer.ts'
 import type { StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
+import { LEASE_MS } from './operations.ts'
 import type { PlaceOf } from './place.ts'
 import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
 
+/** What came of a flight. Undefined: it may not be shared; `again`: it was purged, or its client left, so that it is asked for anew. */
+export type Outcome = StoredResponse | 'again' | undefined
+
 /** A request to the origin whose answer others of this process wait for. */
 export interface Flight {
-  /** Undefined: what came may not be shared. */
-  readonly answer: Promise<StoredResponse | undefined>
+  readonly answer: Promise<Outcome>
   /** Resolves once somebody waits: the body is then read to its end, whatever the first client does. */
   readonly awaited: Promise<void>
+  /** By `elapsedMs`. */
+  readonly startMs: number
   /** Somebody waits for the answer. */
   join(): void
-  settle(answer: StoredResponse | undefined): void
+  /** Nobody joins any more: what is about to be stored may be purged, and that acknowledged, before it is known to be stored. */
+  leave(): void
+  settle(answer: Outcome): void
 }
 
 /** A flight that others find under `key` until it is settled; without one nobody does. */
 export function createFlight({ flights }: Engine, key?: string): Flight {
-  const { promise, resolve } = createDeferred<StoredResponse | undefined>()
+  const { promise, resolve } = createDeferred<Outcome>()
   const { promise: awaited, resolve: join } = createDeferred<void>()
   const flight: Flight = {
     answer: promise,
     awaited,
+    startMs: elapsedMs(),
     join,
-    settle(answer) {
+    leave() {
       if (key !== undefined && flights.get(key) === flight) flights.delete(key)
+    },
+    settle(answer) {
+      flight.leave()
       resolve(answer)
     },
   }
   if (key !== undefined) flights.set(key, flight)
   return flight
+}
+
+/** The flight that requests of this process may wait for: none that has taken longer than its lease in the store lasts. */
+export function flightOf({ flights }: Engine, key: string): Flight | undefined {
+  const flight = flights.get(key)
+  return flight && elapsedMs() - flight.startMs < LEASE_MS ? flight : undefined
 }
 
 /** What all requests of one cache share. */

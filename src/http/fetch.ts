@@ -2,7 +2,7 @@ import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
@@ -27,7 +27,9 @@ export interface FetchTask extends Forwarded {
   /** Undefined: the store does not answer, and nothing is stored. */
   readonly fetching: Fetching | undefined
   /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
-  onDone(stored: StoredResponse | undefined): void
+  onDone(stored: Outcome): void
+  /** A response is about to be stored. */
+  readonly onStoring?: () => void
   /** Resolves once others wait for it. */
   readonly awaited: Promise<void>
 }
@@ -35,11 +37,11 @@ export interface FetchTask extends Forwarded {
 /** Asks the origin, and answers with what came or with what is stored. Rejects as `next` does. */
 export async function fetchAndKeep(task: FetchTask): Promise<Response> {
   let isDone = false
-  const done = (stored: StoredResponse | undefined, isShareable = false): void => {
+  const done: Done = (stored, isShareable = stored !== undefined) => {
     if (isDone) return
     isDone = true
     const { engine, plan, fetching } = task
-    if (!stored && fetching?.role === 'leads') {
+    if (typeof stored !== 'object' && fetching?.role === 'leads') {
       const release = engine.storage.release(plan.place, fetching, !isShareable)
       engine.background.add(
         release.catch(() => {}),
@@ -57,7 +59,7 @@ export async function fetchAndKeep(task: FetchTask): Promise<Response> {
   }
 }
 
-type Done = (stored: StoredResponse | undefined, isShareable?: boolean) => void
+type Done = (stored: Outcome, isShareable?: boolean) => void
 
 async function ask(task: FetchTask, done: Done): Promise<Response> {
   const { engine, plan, stored } = task
@@ -121,7 +123,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
   const isWanted = plan.context.mayStore?.(response) ?? true
   if (fetching && verdict.store && !isWorse && isWanted) {
-    const onStored = (one: StoredResponse | undefined, error?: unknown): void => {
+    const onStored = (one: Outcome, error?: unknown): void => {
       if (error !== undefined) engine.tell({ type: 'store-error', error })
       done(one)
     }
@@ -133,6 +135,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       control,
       verdict,
       onStored,
+      onStoring: task.onStoring,
       awaited: task.awaited,
     })
   } else {
@@ -177,14 +180,15 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant
   const { body, length } = stored
-  let renewed: StoredResponse | undefined
+  let renewed: Outcome
   try {
-    renewed = await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })
+    renewed = (await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })) ?? 'again'
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }
   done(renewed)
-  return respond(engine, plan, { ...stored, ...draft }, { ...told, ...(renewed ? { stored: true } : {}) })
+  const isStored = typeof renewed === 'object'
+  return respond(engine, plan, { ...stored, ...draft }, { ...told, ...(isStored ? { stored: true } : {}) })
 }
 
 /** A HEAD's answer may renew what is stored of the GET, or show that it has changed (RFC 9111, section 4.3.5). */
@@ -197,6 +201,8 @@ async function passHead(task: FetchTask, received: Received, response: Response,
     else await drop(engine, plan)
   }
   done(undefined, true)
+  // A handler may make one, as of a GET; nobody reads it.
+  void response.body?.cancel().catch(() => {})
   const headers = new Headers(received.headers)
   tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
   return new Response(null, { status: response.status, statusText: response.statusText, headers })

@@ -3,13 +3,12 @@ import { elapsedMs, now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
-import { createFlight, type Engine } from './engine.ts'
+import { createFlight, type Engine, flightOf } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
-import { type Forwarded, fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
+import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
-import type { Fetching } from './storage.ts'
 import type { HttpCacheContext, NextHandler } from './types.ts'
 import { handleUnsafe } from './unsafe.ts'
 
@@ -68,15 +67,21 @@ export async function handle(
   return load(engine, { plan: found, stored, story: { fwd } })
 }
 
-/** Fetches a response, alone or for all that ask for the same meanwhile. */
-async function load(engine: Engine, forwarded: Forwarded): Promise<Response> {
+/** Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`. */
+async function load(
+  engine: Engine,
+  forwarded: Forwarded,
+  endMs: number = elapsedMs() + engine.collapseTimeoutMs,
+): Promise<Response> {
   const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${stored?.variant ?? ''}`
   const shares = mayShare(plan, story)
-  const flight = shares && !REQUEST_SCOPED ? engine.flights.get(key) : undefined
+  const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
-    const answer = await Promise.race([flight.answer, sleep(engine.collapseTimeoutMs)])
+    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
+    // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
+    if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
   }
@@ -98,13 +103,13 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
   const { plan, story } = forwarded
   const flight = createFlight(engine, key)
   try {
-    const begun = await begin(engine, plan, key !== undefined)
+    const begun = await begin(engine, forwarded, key !== undefined)
     if ('status' in begun) {
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
-    const { awaited, settle: onDone } = flight
-    return await fetchAndKeep({ ...forwarded, engine, fetching: begun.fetching, onDone, awaited })
+    const { awaited, settle: onDone, leave: onStoring } = flight
+    return await fetchAndKeep({ ...forwarded, ...begun, engine, onDone, onStoring, awaited })
   } catch (error) {
     flight.settle(undefined)
     throw error
@@ -113,27 +118,29 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
 
 /**
  * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
- * where it did both between this one's look and its question.
+ * where it did both between this one's look and its question. `stored`: what is there to be validated after that.
  */
 async function begin(
   engine: Engine,
-  plan: Plan,
+  { plan, stored }: Forwarded,
   lease: boolean,
-): Promise<StoredResponse | { readonly fetching: Fetching | undefined }> {
+): Promise<StoredResponse | Pick<FetchTask, 'fetching' | 'stored'>> {
   const endMs = elapsedMs() + engine.collapseTimeoutMs
+  let known = stored
   try {
     let { seenUs } = plan
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
       const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs ? seenUs : undefined)
-      if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching }
+      if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching, stored: known }
       if (fetching.role === 'waits') await sleep(pauseMs * (0.5 + random()))
-      const { stored, plan: found } = await look(engine, plan)
-      if (stored && isUsable(engine, stored, plan)) return stored
-      seenUs = found.seenUs
+      const found = await look(engine, plan)
+      known = found.stored
+      if (known && isUsable(engine, known, plan)) return known
+      seenUs = found.plan.seenUs
     }
   } catch (error) {
     engine.tell({ type: 'store-error', error })
-    return { fetching: undefined }
+    return { fetching: undefined, stored }
   }
 }
 
@@ -141,7 +148,7 @@ async function begin(
 function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
   const { request, context } = plan
   const key = `${plan.place.record} ${stored.variant}`
-  if (engine.flights.has(key) && !REQUEST_SCOPED) return
+  if (flightOf(engine, key) && !REQUEST_SCOPED) return
   const work = async (): Promise<void> => {
     // Not the client's signal, nor its conditions: it may be gone by then.
     const headers = new Headers(request.headers)

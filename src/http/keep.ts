@@ -2,7 +2,7 @@ import { digest } from '../protocol/digest.ts'
 import { keepBody } from './body.ts'
 import { parseDate } from './dates.ts'
 import { type Control, controlOf } from './directives.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Outcome } from './engine.ts'
 import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
 import { storableFields } from './fields.ts'
 import { initialAgeMs, type Received } from './freshness.ts'
@@ -97,7 +97,9 @@ export interface Passing extends Accepted {
   readonly fetching: Fetching
   readonly response: Response
   /** Told what was stored; undefined: nothing. */
-  onStored(stored: StoredResponse | undefined, error?: unknown): void
+  onStored(stored: Outcome, error?: unknown): void
+  /** Called before it is. */
+  readonly onStoring?: (() => void) | undefined
   /** Resolves once others wait for it. */
   readonly awaited: Promise<void>
 }
@@ -110,7 +112,8 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   const { plan, fetching, response, received, onStored } = passing
   const { maxBodyBytes, storage } = engine
   const stated = response.headers.get('content-length')
-  const length = stated !== null && /^\d+$/.test(stated) ? Number(stated) : undefined
+  // What is no number is no length that a body can have.
+  const length = stated === null ? undefined : /^\d+$/.test(stated) ? Number(stated) : Number.NaN
   const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
   if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused) {
@@ -130,7 +133,10 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     draft = { ...draft, status: 200, fields }
   }
   const put = async (body: StoredBody, bytes: number): Promise<void> => {
-    onStored(await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' }))
+    passing.onStoring?.()
+    onStored(
+      (await putDraft(engine, { plan, fetching, draft, body, length: bytes, versionKeys, replaces: '' })) ?? 'again',
+    )
   }
   if (!response.body) {
     await put(inlineBody(new Uint8Array(0)), 0).catch((error: unknown) => onStored(undefined, error))
@@ -148,7 +154,8 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
       if (bytes === 0 && !engine.policy.partial && received.status !== 204) return onStored(undefined)
       await put(body, bytes)
     },
-    onLost: (error) => onStored(undefined, error),
+    // Others are to ask again, one for all of them.
+    onLost: (error, isAbandoned) => onStored(isAbandoned ? 'again' : undefined, error),
     awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })

@@ -27,7 +27,7 @@ const LINE = /^([\w-]{43})(\d{16})(\d{16})(.*)$/
 /** How long it is remembered that a request is under way, and that a URL was invalidated: a longer download is not stored. */
 const UNDER_WAY_MS = 300_000
 /** How long a request keeps others from asking the origin for the same. */
-const LEASE_MS = 30_000
+export const LEASE_MS = 30_000
 /** How long requests do not wait for one another after an answer that may not be shared. */
 const ALONE_MS = 10_000
 

@@ -1,3 +1,4 @@
+import { invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
 import { type Directives, parseDirectives } from './directives.ts'
 import type { Place } from './place.ts'
@@ -42,13 +43,29 @@ export function hasIdentity(headers: Headers, rule: HttpRule | undefined, everyC
   return text.split(/[;,]/).some((pair) => names.includes((pair.split('=', 1)[0] as string).trim()))
 }
 
+/** Listed hosts as URLs spell them, with their ports where they have one. Throws `INVALID_ARGUMENT` for what is no host. */
+export function hostsOf(hosts: readonly string[]): ReadonlySet<string> {
+  return new Set(
+    hosts.map((host) => {
+      const url = `http://${host}`
+      if (/[\s/?#@*\\]/.test(host) || !URL.canParse(url)) throw invalid('hosts are such as a.example or a.example:8443')
+      const [, port] = /:(\d+)$/.exec(host) ?? []
+      return new URL(url).hostname + (port ? `:${Number(port)}` : '')
+    }),
+  )
+}
+
+/** A URL leaves out the port that is usual for its scheme; a list may have it. */
+const isListed = (hosts: ReadonlySet<string>, { host, port, protocol }: URL): boolean =>
+  hosts.has(host) || (!port && hosts.has(`${host}:${protocol === 'http:' ? 80 : 443}`))
+
 /** Why a request goes to the origin whatever is stored; undefined: it does not. */
 export function bypassReason(
   request: Request,
   rule: HttpRule | undefined,
   hosts: ReadonlySet<string> | undefined,
 ): 'rule' | 'host' | 'condition' | 'body' | 'upgrade' | undefined {
-  if (hosts && !hosts.has(new URL(request.url).host)) return 'host'
+  if (hosts && !isListed(hosts, new URL(request.url))) return 'host'
   if (rule?.bypass?.(request)) return 'rule'
   // A body that counts for nothing is the way to have one request's answer given to another. No `Request` has it by then.
   const length = request.headers.get('content-length')

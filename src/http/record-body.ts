@@ -6,8 +6,8 @@ export interface Recording extends Collecting {
   readonly length: number | undefined
   /** Stores the response. What it throws counts as `onLost`. */
   onWhole(body: StoredBody, length: number): Promise<void>
-  /** The body is not stored: it was cut, or too large, or the store failed. */
-  onLost(error?: unknown): void
+  /** The body is not stored: it was cut, or too large, or the store failed; or, `isAbandoned`, its client left. */
+  onLost(error: unknown, isAbandoned: boolean): void
   /** Keeps work alive that goes on. */
   background(work: Promise<unknown>): void
 }
@@ -27,10 +27,10 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
   const reader = source.getReader()
   const collector = createCollector(recording)
   let state: ReturnType<Recorder['state']> = 'open'
-  const lose = (error?: unknown): void => {
+  const lose = (error?: unknown, isAbandoned = false): void => {
     if (state !== 'open') return
     state = 'lost'
-    recording.onLost(error)
+    recording.onLost(error, isAbandoned)
     recording.background(collector.drop().catch(() => {}))
   }
   const collect = async (bytes: Uint8Array): Promise<void> => {
@@ -56,7 +56,7 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
   let ahead: Uint8Array | undefined
   return {
     state: () => state,
-    lose,
+    lose: () => lose(undefined, true),
     cancel: (reason) => reader.cancel(reason),
     async next() {
       try {

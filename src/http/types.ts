@@ -52,7 +52,7 @@ export interface HttpCacheOptions {
   readonly maxBodyBytes?: number
   /** Most responses stored of one URL; the oldest goes. @default 16 */
   readonly maxVariants?: number
-  /** Hosts whose responses are stored, with their ports where they have one; requests for others pass through. @default all */
+  /** Hosts whose responses are stored, with their ports where those are not the usual ones; requests for others pass through. @default all */
   readonly hosts?: readonly string[]
   /** How this cache names itself in Cache-Status; `false` leaves the field out. @default 'hither' */
   readonly cacheStatus?: string | false

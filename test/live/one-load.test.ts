@@ -33,7 +33,7 @@ for (const name of [...OFTEN, 'Cluster, own TCP', 'Garnet'] as const) {
     beforeAll(async () => {
       way = await sharedWays[name]()
       const namespace = `one-load-${Math.random().toString(36).slice(2)}`
-      const options = { namespace, ttl: '1m', storeTimeout: STORE_MS } as const
+      const options = { namespace, ttl: '10m', storeTimeout: STORE_MS } as const
       children = await Promise.all(Array.from({ length: most }, () => startChild(way.address, options)))
       if (!isShort) slow = rush(most, 'slow', 100, SLOW_MS)
       slow.catch(() => {})

@@ -91,6 +91,7 @@ const COPIED = [
     'ioredis',
     'node-redis',
     'cloudflare/kv-store.ts',
+    'cloudflare/object-store.ts',
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',
   ].map((name) => `adapters/${name}`),

@@ -6,7 +6,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connect, type IoredisLike, ioredisStore, ioredisTransport } from '../../adapters/ioredis/index.ts'
-import { startServer } from '../../scripts/servers.ts'
+import { ask, startServer } from '../../scripts/servers.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
@@ -37,6 +37,37 @@ describe('slotOf', () => {
     for (const key of ['', 'foo', '123456789', '{a}b', 'x{a}b', '{}b', '{a', 'a}', '{{a}}', 'x{}{a}', 'naïve€😀']) {
       expect([key, slotOf(key)]).toEqual([key, await client.call('CLUSTER', ['KEYSLOT', key])])
     }
+  })
+})
+
+describe('a client that was let into another database than it asked for', () => {
+  const refused = { code: 'STORE_REJECTED', command: 'SELECT' }
+  it('is refused at every call: nothing is read from that one, nor written to it', async () => {
+    const opens: (() => IoredisLike | Promise<IoredisLike>)[] = [
+      ...makes.map((Made) => () => new Made(url(), { ...safe, db: 4711 })),
+      () => connect(`${url()}/4711`),
+      () => connect(`${url()}?db=4711`),
+    ]
+    for (const open of opens) {
+      const store = ioredisStore(keep(await open()))
+      await expect(store.set('ioredis:astray', 'x', 1000)).rejects.toMatchObject(refused)
+      await expect(store.ready()).rejects.toMatchObject(refused)
+      await expect(store.transport?.transaction([{ args: ['PING'], effect: 'read' }])).rejects.toMatchObject(refused)
+      await expect(store.getMany(['ioredis:astray', 'b'])).rejects.toMatchObject(refused)
+    }
+  })
+  it('until a connection is let into its own', async () => {
+    const port = Number(new URL(url()).port)
+    await ask(port, 'ACL SETUSER astray on >secret ~* +@all -select')
+    const store = ioredisStore(keep(await connect(`redis://astray:secret@127.0.0.1:${port}/3`)))
+    await expect(store.get('a')).rejects.toMatchObject({
+      code: 'UNAUTHORIZED',
+      message: expect.stringContaining('SELECT'),
+    })
+    await ask(port, 'ACL SETUSER astray +select')
+    await ask(port, 'CLIENT KILL USER astray')
+    await expect.poll(() => store.get('ioredis:none').catch(({ code }) => code)).toBeUndefined()
+    await ask(port, 'ACL DELUSER astray')
   })
 })
 

@@ -132,3 +132,24 @@ it("Workers' KV keeps a value for a minute at least, and takes neither . nor .. 
   expect(client.sent).toEqual(['set a {"expirationTtl":60}', 'set a {"expirationTtl":61}', 'set a {}'])
   for (const key of ['.', '..']) await expect(store.get(key)).rejects.toEqual(code('INVALID_KEY'))
 })
+
+it("the Runtime Cache gives nothing of another key, though Vercel's client keeps both under one hash of 32 bits", async () => {
+  const values = new Map<string, unknown>()
+  /** As `getCache()` of `@vercel/functions` 3.9.9 does, unless it is given another `keyHashFunction`. */
+  const hash = (key: string): string => {
+    let sum = 5381
+    for (let i = 0; i < key.length; i++) sum = (sum * 33) ^ key.charCodeAt(i)
+    return (sum >>> 0).toString(16)
+  }
+  const store = runtimeCacheStore({
+    get: async (key) => values.get(hash(key)),
+    set: async (key, value) => void values.set(hash(key), value),
+    delete: async (key) => void values.delete(hash(key)),
+  })
+  const [mine, yours] = ['session:ABP', 'session:AA3']
+  expect(hash(mine)).toBe(hash(yours))
+  await store.set(yours, 'secret')
+  expect(await store.getMany([mine, yours])).toEqual([undefined, 'secret'])
+  await store.set(mine, 'own "')
+  expect(await store.getMany([mine, yours])).toEqual(['own "', undefined])
+})

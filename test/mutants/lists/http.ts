@@ -6,6 +6,7 @@ const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
 const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
+const FLIGHTS = ['http/flights.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
 const reuse = of('src/http/reuse.ts', CACHE)
@@ -41,6 +42,42 @@ const place = of('src/http/place.ts', ['http/keys.test.ts'])
 const options = of('src/http/create-http-cache.ts', CACHE)
 
 export const mutants: readonly Mutant[] = [
+  // Hosts, lengths and bodies that nobody reads
+  of('src/http/plan.ts', SECURITY)(
+    'a listed host may have the usual port',
+    '(!port && hosts.has(',
+    '(port && hosts.has(',
+  ),
+  of('src/http/plan.ts', SECURITY)(
+    'a host is spelled as a URL spells it',
+    'return new URL(url).hostname +',
+    'return host.replace(/:\\d+$/, "") +',
+  ),
+  of('src/http/plan.ts', CACHE)('a host is no URL', '/[\\s/?#@*\\\\]/.test(host) || ', ''),
+  of('src/http/keep.ts', COLLAPSE)('a length is a number', 'Number(stated) : Number.NaN', 'Number(stated) : undefined'),
+  of('src/http/fetch.ts', PASS)('the body of a HEAD is ended', '  void response.body?.cancel().catch(() => {})\n', ''),
+  // What requests of one process wait for
+  of('src/http/keep.ts', FLIGHTS)(
+    'a client that leaves stops nobody from waiting',
+    "isAbandoned ? 'again' : undefined",
+    'undefined',
+  ),
+  of('src/http/engine.ts', FLIGHTS)(
+    'a flight lasts as long as its lease',
+    'elapsedMs() - flight.startMs < LEASE_MS',
+    'true',
+  ),
+  of('src/http/keep.ts', FLIGHTS)('nobody joins what is being stored', '    passing.onStoring?.()\n', ''),
+  of('src/http/handle.ts', FLIGHTS)(
+    'what was purged on its way is asked for together',
+    "if (answer === 'again') return",
+    "if (answer === 'again' && !answer) return",
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'and not validated',
+    "load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)",
+    'load(engine, forwarded, endMs)',
+  ),
   storable('no-store is not stored', ": directives.has('no-store')) return", ': false) return'),
   storable('private is not stored', "if (isUnqualified(directives, 'private')) return no('private')", ''),
   storable(

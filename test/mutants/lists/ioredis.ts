@@ -2,7 +2,13 @@ import { type Mutant, of } from '../mutants.ts'
 
 const routing = of('adapters/ioredis/routing.ts', ['ioredis-routing.test.ts'])
 
+const readiness = of('adapters/ioredis/readiness.ts', ['ioredis-database.test.ts'])
+
 export const mutants: readonly Mutant[] = [
+  readiness('a client in a database that it did not ask for is refused', '    if (astray) throw astray\n', ''),
+  readiness('by the quick way too', "client.status === 'ready' && !astray", "client.status === 'ready'"),
+  readiness('also a first call, which waits for the connection', 'if (astray) reject(astray)\n          else if', 'if'),
+  readiness('until it is let into its own', '    astray = undefined\n', ''),
   routing(
     'a node that MOVED names is opened',
     'const node = find(at) ?? meet(at)',

@@ -5,6 +5,7 @@ const UNIT = ['memcached/guards.test.ts', 'memcached/replies.test.ts']
 const pipeline = of('adapters/memcached/pipeline.ts', UNIT)
 const replies = of('adapters/memcached/replies.ts', UNIT)
 const connection = of('adapters/memcached/connection.ts', UNIT)
+const link = of('adapters/memcached/link.ts', UNIT)
 const client = of('adapters/memcached/client.ts', UNIT)
 const calls = of('adapters/memcached/calls.ts', UNIT)
 const encoder = of('adapters/memcached/encoder.ts', ['memcached/encoder.test.ts'])
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   encoder('a value that is copied has room', ' + (isCopied ? body.length : 0)', ''),
   encoder('what was taken is not written over', '    from = at\n', '    from = at = 0\n'),
   // Calls
+  calls('a full server is known by one word', "if (line.includes('out of memory'))", 'if (!line)'),
   calls('resends are bounded', ' || ++request.attempts === MAX_ATTEMPTS', ' || ++request.attempts < 0'),
   calls("what is 'once' is sent once", "command.effect !== 'once' && ", ''),
   pipeline('a write that was sent may have run', "request.mayHaveRun ||= command.effect !== 'read'", ''),
@@ -49,6 +51,7 @@ export const mutants: readonly Mutant[] = [
   ),
   store('nor are bytes', 'checkValue(value, traits, true)', ''),
   steps('nor the result of an operation', 'if (!isGone) checkValue(next, traits)', ''),
+  link('a connection that was not used for long is replaced', 'now() - current.heardAt > idleMs', 'false'),
   connection('a queue is bounded', 'if (pipeline.size() >= maxQueue)', 'if (false)'),
   connection('a silent connection is given up', 'if (silentAt > at)', 'if (true)'),
   connection(

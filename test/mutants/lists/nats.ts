@@ -48,6 +48,7 @@ export const mutants: readonly Mutant[] = [
     "if (!Array.isArray(servers)) throw invalid('servers is",
     "if (false) throw invalid('servers is",
   ),
+  options('a WebSocket takes no tls', 'if (isWeb && (connect', 'if (!isWeb && (connect'),
   options('connect is an object', "typeof connect !== 'object' || connect === null ||", ''),
   options('a lent connection takes no options', '(connection && options.connect)', 'false'),
   options('numbers are in their bounds', 'value > 0 && value <= most', 'value > 0'),

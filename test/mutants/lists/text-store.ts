@@ -6,6 +6,12 @@ const calls = of('src/store/limited-call.ts', UNIT)
 const store = of('src/store/text-store.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
+  of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])(
+    'a Durable Object is asked for what it left out',
+    'left = left.slice(entries.length)',
+    'left = []',
+  ),
   calls(
     'a call of another client ends at its limit',
     'const callOff = onLimit(limit, late, reject)',

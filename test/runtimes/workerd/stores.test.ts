@@ -28,6 +28,14 @@ describe('a Durable Object as a store', () => {
     await expect(store.get('')).rejects.toMatchObject({ code: 'INVALID_KEY' })
     await expect(store.set('k', 'x'.repeat(2_000_000))).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
   })
+  it('reads more at once than one call of the platform carries, 32 MiB', async () => {
+    const keys = Array.from({ length: 18 }, (_, i) => `large:${i}`)
+    const one = durableObjectStore(HITHER, { timeoutMs: 30_000 })
+    await Promise.all(keys.map((key) => one.set(key, key.padEnd(1_899_000, ' '))))
+    const values = await one.getMany(['none', ...keys, 'large:0'])
+    expect(values.map((value) => value?.trimEnd())).toEqual([undefined, ...keys, 'large:0'])
+    expect(await one.delete(keys)).toBe(18)
+  })
   it('loses no increment of 50 callers, of five stores that know nothing of one another', async () => {
     const open = () => durableObjectStore(HITHER, { shards: 4, timeoutMs: 30_000 })
     const stores = [store, open(), open(), open(), open()]

@@ -524,6 +524,11 @@ describe('rules', () => {
     for (const options of [
       { hosts: 'a' },
       { hosts: [1] },
+      ...['', 'https://a.example', 'a.example/b', 'u@a.example', '*.example', 'a b', 'a.example:x', '::1'].map(
+        (host) => ({
+          hosts: [host],
+        }),
+      ),
       { layers: {} },
       { layers: [{}] },
       { layers: [null] },

@@ -1,6 +1,6 @@
 import { cacheResponse } from 'hither/hono'
 import { Hono } from 'hono'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get, isHit, URL_A } from './support.ts'
 
 /** What no `Response` may be made of again: a runtime gives it a socket, or says by it that there was no answer. */
@@ -41,6 +41,12 @@ describe('an answer that is not final', () => {
 })
 
 describe('a HEAD', () => {
+  it('whose handler makes a body ends it', async () => {
+    const cancel = vi.fn(() => Promise.reject(new Error('gone')))
+    const body = new ReadableStream({ cancel }, { highWaterMark: 0 })
+    const response = await cacheOf()(new Request(URL_A, { method: 'HEAD' }), () => new Response(body))
+    expect([response.status, response.body, cancel.mock.calls.length]).toEqual([200, null, 1])
+  })
   it('that says another length than what is stored has drops it', async () => {
     for (const [length, kept] of [
       ['1', true],

@@ -275,6 +275,18 @@ describe('the key', () => {
     ])
     expect(new Set(kinds).size).toBe(5)
   })
+  it.each([
+    ['a.example', ['https://a.example/', 'http://a.example/'], 'https://a.example:444/'],
+    ['A.Example:443', ['https://a.example/', 'https://a.example:443/'], 'http://a.example/'],
+    ['a.example:80', ['http://a.example/', 'http://a.example:80/'], 'https://a.example/'],
+    ['a.example:08443', ['https://a.example:8443/', 'http://a.example:8443/'], 'https://a.example/'],
+    ['münchen.example', ['https://xn--mnchen-3ya.example/', 'https://münchen.example/'], 'https://munchen.example/'],
+    ['[0:0::1]:8080', ['http://[::1]:8080/', 'https://[::1]:8080/'], 'http://[::1]/'],
+  ])('knows a listed host as a URL has it: %s', async (host, urls, another) => {
+    const [cache, origin] = [cacheOf({ hosts: [host] }), createOrigin()]
+    for (const url of urls) expect((await get(cache, origin, { url })).story).not.toContain('host')
+    expect((await get(cache, origin, { url: another })).story).toContain('detail=host')
+  })
   it('lets a GET with a body, and hosts that are not listed, pass', async () => {
     const cache = cacheOf({ hosts: ['a.example'] })
     const origin = createOrigin()

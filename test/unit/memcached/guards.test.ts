@@ -92,6 +92,11 @@ describe('a reply', () => {
     const { store } = await serve((line) => hit(line, 'v').replace(' b ', ' c '))
     await expect(store.get('é')).rejects.toMatchObject({ code: 'BAD_REPLY' })
   })
+  it('that the server is full says so by the word that Redis has for it', async () => {
+    const { store } = await serve(() => 'SERVER_ERROR out of memory storing object\r\n')
+    const full = { code: 'STORE_REJECTED', reply: 'OOM' }
+    await expect(store.set('k', 'v')).rejects.toMatchObject(full)
+  })
   it('with more behind its number is nobody’s', async () => {
     const { store } = await serve((line) => `EN${tail(line)}1\r\n`)
     await expect(store.get('k')).rejects.toMatchObject({ code: 'BAD_REPLY' })
@@ -207,6 +212,14 @@ describe('a call', () => {
       },
       { linkTimeoutMs: 100, timeoutMs: 5000 },
     )
+    expect(await store.get('k')).toBe('v')
+    expect(connections()).toBe(2)
+  })
+  it('after a time without any goes on a new connection', async () => {
+    const { store, connections } = await serve((line) => hit(line, 'v'), { idleMs: 1 })
+    expect(await store.get('k')).toBe('v')
+    const usedAt = Date.now()
+    await expect.poll(() => Date.now() - usedAt).toBeGreaterThan(10)
     expect(await store.get('k')).toBe('v')
     expect(connections()).toBe(2)
   })

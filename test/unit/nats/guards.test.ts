@@ -177,6 +177,7 @@ describe('an option', () => {
     [{ ...good, servers: 'nats://user:password@127.0.0.1' }, 'INVALID_URL'],
     [{ ...good, servers: ['127.0.0.1:4222', 'token@127.0.0.1'] }, 'INVALID_URL'],
     [{ ...good, connect: 5 }, 'INVALID_ARGUMENT'],
+    [{ ...good, servers: 'wss://localhost', connect: { tls: { ca: 'x' } } }, 'INVALID_ARGUMENT'],
     [{ ...good, connect: null }, 'INVALID_ARGUMENT'],
     [{ bucket: 'b', connection: { publish() {} }, connect: { user: 'u' } }, 'INVALID_ARGUMENT'],
   ])('that means nothing is refused: %j', (options, code) => {

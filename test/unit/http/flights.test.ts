@@ -1,0 +1,113 @@
+import { memoryStore } from 'hither/memory'
+import { afterEach, expect, it, vi } from 'vitest'
+import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
+import { cacheOf, createOrigin, get, see, URL_A } from './support.ts'
+
+// What requests of one process wait for: where a request's work ends with it, they wait for the store alone.
+
+const fields = { 'cache-control': 'max-age=60', 'cache-tag': 't' }
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const selections = [{ tags: ['t'] }, { path: 'https://a.example/page' }, { url: URL_A }]
+it.each(selections)('nobody is given what is purged while it is being stored: %j', async (selection) => {
+  const store = memoryStore()
+  const { promise: free, resolve: go } = Promise.withResolvers<void>()
+  const { promise: held, resolve: hold } = Promise.withResolvers<void>()
+  /** A response is stored, and the reply comes late. */
+  const slow: typeof store = {
+    ...store,
+    async run(operation, ...args) {
+      const reply = await store.run(operation, ...args)
+      if (operation.name === 'http.put') {
+        hold()
+        await free
+      }
+      return reply
+    },
+  }
+  const [cache, other] = [cacheOf({ store: slow }), cacheOf({ store })]
+  const origin = createOrigin(fields)
+  const first = get(cache, origin)
+  await held
+  await other.purge(selection)
+  const later = get(cache, origin)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  go()
+  expect([(await first).body, (await later).body]).toEqual(['1', '2'])
+})
+
+it.each(['cold', 'stale'])(
+  'what is purged while it is fetched is fetched once more, for all who wait: %s',
+  async (what) => {
+    const store = memoryStore()
+    const caches = [cacheOf({ store }), cacheOf({ store })] as const
+    const origin = createOrigin({ ...fields, 'cache-control': 'no-cache', etag: '"1"' })
+    if (what === 'stale') await get(caches[0], origin)
+    const before = origin.asked.length
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+    origin.answers(async (request, count) => {
+      await gates[count - before - 1]?.promise
+      const isSame = request.headers.get('if-none-match') === '"1"'
+      return new Response(isSame ? null : `new ${count}`, { status: isSame ? 304 : 200, headers: fields })
+    })
+    const all = Array.from({ length: 20 }, (_, i) => get(caches[i % 2 ? 1 : 0], origin))
+    await vi.waitFor(() => expect(origin.asked.length).toBe(before + 1))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await caches[1].purge({ tags: ['t'] })
+    gates[0].resolve()
+    await vi.waitFor(() => expect(origin.asked.length).toBe(before + 2))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    gates[1].resolve()
+    const bodies = (await Promise.all(all)).map(({ body }) => body)
+    expect(origin.asked.length).toBe(before + 2)
+    expect(bodies.filter((body) => body === `new ${before + 2}`).length).toBe(19)
+  },
+)
+
+it('of ten processes that wait one asks the origin when the client of the first has gone', async () => {
+  const store = memoryStore()
+  const origin = createOrigin()
+  const piece = new Uint8Array(40_000)
+  origin.answers(async (_, count) => {
+    if (count > 1) await new Promise((resolve) => setTimeout(resolve, 300))
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(piece)
+        if (count > 1) controller.close()
+      },
+    })
+    return new Response(body, { headers: fields })
+  })
+  const first = await cacheOf({ store })(new Request(URL_A), origin)
+  const others = Array.from({ length: 10 }, () => get(cacheOf({ store }), origin))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await first.body?.cancel()
+  await Promise.all(others)
+  expect(origin.asked.length).toBe(2)
+})
+
+if (!REQUEST_SCOPED) {
+  it('a refresh that hangs keeps nobody from refreshing for longer than the lease lasts', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.UTC(2026, 0, 1) })
+    const cache = cacheOf({ profile: 'safe' })
+    const origin = createOrigin()
+    const answer = (_: Request, count: number): Response =>
+      new Response(`${count}`, { headers: { 'cache-control': 'max-age=1, stale-while-revalidate=600' } })
+    origin.answers(answer)
+    await get(cache, origin)
+    vi.setSystemTime(Date.now() + 2000)
+    origin.answers(() => new Promise(() => {}))
+    expect((await get(cache, origin)).body).toBe('1')
+    await vi.waitFor(() => expect(origin.asked.length).toBe(2))
+    origin.answers(answer)
+    expect((await get(cache, origin)).body).toBe('1')
+    expect(origin.asked.length).toBe(2)
+    vi.advanceTimersByTime(31_000)
+    expect((await get(cache, origin)).body).toBe('1')
+    await vi.waitFor(() => expect(origin.asked.length).toBe(3))
+    await vi.waitFor(async () => expect((await see(await cache(new Request(URL_A), origin))).body).toBe('3'))
+  })
+}
