@@ -35,7 +35,7 @@ function admitted({ steps: [once], args }: Algorithm): number[] {
       leftMs: undefined,
     })
     text = next
-    return reply[0] === 1
+    return reply.startsWith('1 ')
   })
 }
 

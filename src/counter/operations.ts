@@ -1,10 +1,10 @@
-import type { Arg, Operation, Transition } from '../protocol/operation.ts'
+import { type Arg, KEY_LINE, type Operation, type Transition } from '../protocol/operation.ts'
 
 /**
- * The count in digits, since a client may round an integer near 2^53; `OVERFLOW`; or null: nothing was counted, since a
- * bound would be passed.
+ * The count; in digits where it has 16 of them, since a client may round an integer near 2^53; `OVERFLOW`; or null: nothing was
+ * counted, since a bound would be passed.
  */
-type Reply = string | null
+type Reply = string | number | null
 /** A bound that is not there is empty text. */
 type Bounds = readonly [min: Arg, max: Arg]
 
@@ -20,41 +20,50 @@ function refusal(next: number, by: number, [min, max]: Bounds): Reply | undefine
   return Math.abs(next) > Number.MAX_SAFE_INTEGER ? 'OVERFLOW' : undefined
 }
 
-const refuse = `
+const decide = `
 if max ~= '' and by > 0 and next - max > 0 or min ~= '' and by < 0 and next - min < 0 then return false end
-if math.abs(next) > 9007199254740991 then return 'OVERFLOW' end`
+if math.abs(next) > 9007199254740991 then return 'OVERFLOW' end
+local reply = math.abs(next) < 1e15 and next or ('%.0f'):format(next)
+if by == 0 then return reply end`
+
+const replyOf = (count: number): Reply => (Math.abs(count) < 1e15 ? count : `${count}`)
 
 /**
  * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent. Where
- * there is no bound, none are given: each argument costs as much as reading the count. INCRBY adds to a short count: it passes no
- * bound of numbers. It refuses what is written in another way than it writes itself, such as `007`.
+ * there is no bound, none are given: each argument costs as much as reading the count. INCRBY adds to a short count, of which only
+ * the length is read: it passes no bound of numbers. It refuses what is written in another way than it writes itself, such as `007`.
+ * A user who may not run these two counts by GET and SET.
  */
 export const addToCount: Operation<readonly [by: number, lifeMs: number, ...([] | Bounds)], Reply> = {
   name: 'counter.add',
   effect: 'once',
   lua: `
-local key, by, life_ms, min, max = KEYS[1], ARGV[1] + 0, ARGV[2], ARGV[3] or '', ARGV[4] or ''
-local text = redis.call('GET', key) or ''
-if #text < 16 and #text > 0 and #ARGV[1] < 10 and by ~= 0 and not ARGV[3] then
+local is_short = #ARGV[1] < 10 and ARGV[1] ~= '0' and not ARGV[3]
+${KEY_LINE}
+local key = KEYS[1]
+local size = is_short and redis.pcall('STRLEN', key)
+if type(size) == 'number' and size > 0 and size < 15 then
  local next = redis.pcall('INCRBY', key, ARGV[1])
- if type(next) == 'number' then return ('%.0f'):format(next) end
+ if type(next) == 'number' then return next end
 end
+local by, life_ms, min, max = ARGV[1] + 0, ARGV[2], ARGV[3] or '', ARGV[4] or ''
+local text = size ~= 0 and redis.call('GET', key) or ''
 local count = #text < 18 and text:match('^-?%d+$')
 if count and count:find(('%d'):rep(17)) then count = nil end
-local next = (count or 0) + by${refuse}
+local next = (count or 0) + by${decide}
 local digits = ('%.0f'):format(next)
-if by == 0 then return digits end
 if count then redis.call('SET', key, digits, 'KEEPTTL')
 elseif life_ms == '0' then redis.call('SET', key, digits)
 else redis.call('SET', key, digits, 'PX', life_ms) end
-return digits`,
+return reply`,
   apply(current, [by, lifeMs, min = '', max = '']) {
     const count = countOf(current)
     const next = (count ?? 0) + by
     const refused = refusal(next, by, [min, max])
     if (refused !== undefined || by === 0)
-      return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
-    return { next: `${next}`, ttl: count !== undefined ? 'keep' : lifeMs ? { ms: lifeMs } : 'none', reply: `${next}` }
+      return { next: current, ttl: 'keep', reply: refused === undefined ? replyOf(next) : refused }
+    const ttl = count !== undefined ? 'keep' : lifeMs ? { ms: lifeMs } : 'none'
+    return { next: `${next}`, ttl, reply: replyOf(next) }
   },
 }
 
@@ -80,29 +89,28 @@ for record, bucket, count in (sound and text or ''):gmatch('((%d+) (%-?%d+);)') 
   total, newest, newest_count = total + count, bucket + 0, count + 0
  end
 end
-local next = total + by${refuse}
-if by == 0 then return ('%.0f'):format(next) end
+local next = total + by${decide}
 if newest - current < 0 then
  if newest ~= 0 then kept = kept .. ('%.0f %.0f;'):format(newest, newest_count) end
  newest, newest_count = current, 0
 end
 local life_ms = math.max(ARGV[6] + 0, math.ceil(((newest + buckets + 1) * bucket_us - now_us) / 1000))
 redis.call('SET', KEYS[1], kept .. ('%.0f %.0f;'):format(newest, newest_count + by), 'PX', ('%.0f'):format(math.min(1e14, life_ms)))
-return ('%.0f'):format(next)`,
+return reply`,
   apply(current, [by, min, max, bucketUs, buckets, lifeMs], { nowUs }): Transition<Reply> {
     const bucket = Math.floor(nowUs / bucketUs)
     const kept = bucketsOf(current, buckets).filter(([other]) => other - bucket >= -buckets)
     const next = kept.reduce((sum, [, count]) => sum + count, 0) + by
     const refused = refusal(next, by, [min, max])
     if (refused !== undefined || by === 0)
-      return { next: current, ttl: 'keep', reply: refused === undefined ? `${next}` : refused }
+      return { next: current, ttl: 'keep', reply: refused === undefined ? replyOf(next) : refused }
     const [newest = 0, newestCount = 0] = kept.at(-1) ?? []
     const isSame = newest >= bucket
     if (isSame) kept.pop()
     kept.push(isSame ? [newest, newestCount + by] : [bucket, by])
     const needMs = Math.ceil(((Math.max(newest, bucket) + buckets + 1) * bucketUs - nowUs) / 1000)
     const text = kept.map(([other, count]) => `${other} ${count.toFixed(0)};`).join('')
-    return { next: text, ttl: { ms: Math.min(1e14, Math.max(lifeMs, needMs)) }, reply: `${next}` }
+    return { next: text, ttl: { ms: Math.min(1e14, Math.max(lifeMs, needMs)) }, reply: replyOf(next) }
   },
 }
 

@@ -8,7 +8,7 @@ import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { Call } from '../store/store.ts'
 import { checkTime } from './algorithm.ts'
 import { createLocalLimit } from './local-limit.ts'
-import type { LimitReply } from './meter.ts'
+import type { LimitNumbers, LimitReply } from './meter.ts'
 import { type Asked, createRefusals } from './refusals.ts'
 import type { Decision, LimitOptions, RateLimiter, RateLimiterOptions } from './types.ts'
 
@@ -54,10 +54,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     if (typeof id !== 'string' || id === '') throw invalid('an id is text that is not empty')
     return keyUnder(space, id)
   }
-  const call = (sentMs: number, signal?: AbortSignal): Call => ({
-    deadline: sentMs + timeoutMs,
-    ...(signal && { signal }),
-  })
+  const call = (sentMs: number, signal?: AbortSignal): Call => ({ deadline: sentMs + timeoutMs, signal }) as Call
 
   const change = async (id: string, verb: string, number: number): Promise<void> => {
     const key = await keyOf(id)
@@ -69,12 +66,11 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const degraded = (error: unknown, { key, cost, limits }: Asked, taking: boolean): Decision => {
     if (!isOutage(error)) throw error
     const reason = error.code === 'TIMEOUT' ? 'timeout' : 'unavailable'
-    const at = now()
     const decision = local?.(key, cost, taking) ?? {
       success: outage === 'open',
       limit: limits[0] as number,
       remaining: 0,
-      reset: at + windowMs,
+      reset: now() + windowMs,
       retryAfterMs: outage === 'open' ? 0 : RETRY_MS,
     }
     tell(onEvent, { type: 'degraded', namespace, reason, code: error.code, success: decision.success })
@@ -98,8 +94,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const epoch = refusals.epoch()
     try {
       const ask = () => store.run(steps[taking ? 0 : 1], key, [verb, cost, ...limits], call(sentMs, signal))
-      const verdict = await guarded([key], ask)
-      const decision = toDecision(verdict)
+      const decision = toDecision(await guarded([key], ask))
       if (taking && !decision.success) refusals.keep(asked, decision, sentMs, epoch)
       return decision
     } catch (error) {
@@ -129,12 +124,13 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
       await guarded([key], () => store.delete([key], call(now())))
       refusals.forget(key)
     },
-    refund: async (id, cost = 1) => await change(id, 'refund', checkWhole(cost, 'cost', 0)),
-    block: async (id, time) => await change(id, 'block', checkTime(time, 'the time of a block')),
+    refund: async (id, cost = 1) => change(id, 'refund', checkWhole(cost, 'cost', 0)),
+    block: async (id, time) => change(id, 'block', checkTime(time, 'the time of a block')),
   }
 }
 
-function toDecision([code, limit, remaining, reset, retryMs]: LimitReply): Decision {
+function toDecision(reply: LimitReply): Decision {
+  const [code, limit, remaining, reset, retryMs] = reply.split(' ').map(Number) as unknown as LimitNumbers
   return {
     success: code === 1,
     limit,

@@ -20,14 +20,16 @@ const SPARE_US = 5e6
  * `refund` and `block` are told of no plan: they leave alone what a limit decides, such as how much has drained.
  *
  * Reply: 1 allowed, 0 limited or 2 blocked; the most at once, what is left, when all of it is free (epoch ms), and after
- * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left.
+ * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left. They
+ * are text, with a space between them: a list of numbers costs the server and ioredis more.
  *
  * State in text: `r`, the end of a block in microseconds, then the numbers of each limit, all closed by `;`. Text of
  * another form counts as absent, and is read no further than the longest text that these limits can have. The key lives
  * until nothing of it matters, and a window longer, of 5 s at the most: a clock that goes back finds it there. 31 years in
  * all; the clock that ends it runs in milliseconds.
  */
-export type LimitReply = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
+export type LimitReply = string
+export type LimitNumbers = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
 /** The step: as `take`, `refund` and `block` send it, once; as `peek` does, which may be sent again. */
 export type Steps = readonly [once: Operation<readonly Arg[], LimitReply>, read: Operation<readonly Arg[], LimitReply>]
@@ -156,9 +158,9 @@ end
 local life_ms = math.min(1e12, math.ceil(life_us / 1000) + 1)
 if all_free_us < blocked_us then all_free_us = blocked_us end
 if deciding_wait_us < blocked_us then deciding_wait_us = blocked_us end
-local reply = { code, deciding.most, deciding_left > 0 and deciding_left or 0,
- math.ceil(now_us / 1000 + math.min(1e12, all_free_us / 1000)),
- code == 1 and 0 or deciding_wait_us == 1 / 0 and -1 or math.ceil(math.min(1e12, deciding_wait_us / 1000)) }
+local reply = whole(code) .. ' ' .. whole(deciding.most) .. ' ' .. whole(deciding_left > 0 and deciding_left or 0) .. ' '
+ .. whole(math.ceil(now_us / 1000 + math.min(1e12, all_free_us / 1000))) .. ' '
+ .. whole(deciding_wait_us == 1 / 0 and -1 or math.ceil(math.min(1e12, deciding_wait_us / 1000)))
 if changed and life_us == 0 then redis.call('DEL', key) elseif changed then`
 
 /** Writes text, and answers. */
@@ -232,9 +234,9 @@ function judge(
     }
   }
   const ms = (timeUs: number): number => Math.min(MAX_MS, Math.max(timeUs, blockedUs) / 1000)
-  const retry = code === 1 ? 0 : deciding.waitUs < NEVER ? Math.ceil(ms(deciding.waitUs)) : -1
+  const retry = deciding.waitUs < NEVER ? Math.ceil(ms(deciding.waitUs)) : -1
   const reset = Math.ceil(nowUs / 1000 + ms(deciding.allFreeUs))
-  const reply: LimitReply = [code, deciding.count.most, Math.max(0, deciding.left), reset, retry]
+  const reply: LimitReply = [code, deciding.count.most, Math.max(0, deciding.left), reset, retry].join(' ')
   if (delta === 0 && verb !== 'block') return { next: current, ttl: 'keep', reply }
   const next =
     lifeUs > 0 ? `r${[blockedUntilUs, ...rules.map(({ count }) => count.numbers.join(' '))].join(';')};` : undefined

@@ -83,17 +83,16 @@ local function wait(limit, cost)
 end
 ${EACH_KEY}
 local lowest = redis.pcall('ZRANGE', key, '0', '0', 'WITHSCORES')
-foreign = lowest.err and is_foreign(lowest)
+foreign = is_foreign(lowest)
 if lowest.err and not foreign then return lowest end
-is_blocked = lowest[1] == 'b'
-unsound = foreign or is_blocked and lowest[2] + 0 > 0
-blocked_until_us = is_blocked and not unsound and -lowest[2] or 0
-oldest_us, oldest_total, counted = (lowest[2] or 0) + 0, lowest[1] and (lowest[1]:match('^%d+') or 1 / 0), 0
-newest_us, before, taken, member = 0, 0, 0
+is_blocked, oldest_us, newest_us, counted = lowest[1] == 'b', (lowest[2] or 0) + 0, nil, 0
+oldest_total = lowest[1] and (lowest[1]:match('^%d+') or 1 / 0) + 0
+unsound = foreign or is_blocked and oldest_us > 0
+blocked_until_us = is_blocked and not unsound and -oldest_us or 0
 if not unsound then newest_us, before, taken, member = entry('-1') end
 local held = newest_us and oldest_total and before + taken - oldest_total or 0
 if (held < 0 or held > ${MOST}) and redis.call('ZCARD', key) > ${MOST + 1} then newest_us = nil end
-if not newest_us then unsound, newest_us, before, taken, blocked_until_us = true, 0, 0, 0, 0 end
+if not newest_us then unsound, newest_us, before, taken, blocked_until_us, member = true, 0, 0, 0, 0 end
 ${EACH}
  limit.total_before = nil
 ${JUDGE}

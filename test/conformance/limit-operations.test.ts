@@ -234,7 +234,7 @@ describe('lua and apply decide alike', () => {
               current = next
               const answer = await redis.eval(timed(operation), 1, key, ...all, 60_000, nowUs)
               expect(answer, JSON.stringify([text, verb, number])).toEqual([reply, expect.any(Number)])
-              for (const each of reply) expect(Number.isSafeInteger(each)).toBe(true)
+              for (const each of reply.split(' ')) expect(Number.isSafeInteger(Number(each)), reply).toBe(true)
             }
           }),
           { numRuns: 60 },
@@ -264,12 +264,12 @@ describe('lua and apply decide alike', () => {
       for (const [what, fill] of Object.entries(fillings)) {
         await redis.del(key)
         await fill()
-        expect([what, await run('peek', 3)]).toEqual([what, [expect.arrayContaining([1, 3, 3]), expect.any(Number)]])
+        expect([what, await run('peek', 3)]).toEqual([what, [expect.stringMatching(/^1 3 3 /), expect.any(Number)]])
         await run('refund', 1)
         await redis.del(key)
         await fill()
         const counts = []
-        for (let i = 0; i < 4; i++) counts.push(((await run('take', 1)) as [number[]])[0].slice(0, 3))
+        for (let i = 0; i < 4; i++) counts.push(((await run('take', 1)) as [string])[0].split(' ', 3).map(Number))
         expect([what, counts]).toEqual([
           what,
           [
@@ -283,7 +283,7 @@ describe('lua and apply decide alike', () => {
         await redis.del(key)
         await fill()
         await run('block', 60_000)
-        expect([what, await run('take', 1)]).toEqual([what, [expect.arrayContaining([2, 3, 3]), expect.any(Number)]])
+        expect([what, await run('take', 1)]).toEqual([what, [expect.stringMatching(/^2 3 3 /), expect.any(Number)]])
       }
     }, 30_000)
   }

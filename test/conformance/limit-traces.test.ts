@@ -8,7 +8,7 @@ import {
   slidingWindow,
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
-import type { LimitReply } from '../../src/rate-limit/meter.ts'
+import type { LimitNumbers } from '../../src/rate-limit/meter.ts'
 import { rounds } from '../support/rounds.ts'
 import { seedOfTheDay } from '../support/seed.ts'
 import { seeded } from '../unit/cache/slow-store.ts'
@@ -43,17 +43,18 @@ function createKey({ steps: [once], args }: Algorithm) {
   let held: { text: string; endsMs: number } | undefined
   const own = args(undefined, false)
   return {
-    run(verb: string, number: number, nowUs: number): LimitReply {
+    run(verb: string, number: number, nowUs: number): LimitNumbers {
       const nowMs = Math.floor(nowUs / 1000)
       const current = held && held.endsMs > nowMs ? held.text : undefined
       const { next, ttl, reply } = once.apply(current, [verb, number, ...own], { nowUs, leftMs: undefined })
-      if (verb === 'peek') return reply
+      const numbers = reply.split(' ').map(Number) as unknown as LimitNumbers
+      if (verb === 'peek') return numbers
       if (next === undefined) held = undefined
       else if (ttl !== 'keep') {
         if (ttl === 'none' || !(ttl.ms > 0)) throw new Error('a key without a lifetime')
         held = { text: next, endsMs: nowMs + ttl.ms }
       }
-      return reply
+      return numbers
     },
   }
 }
@@ -84,7 +85,7 @@ function model(
   windowUs: number,
   nowUs: number,
   cost: number,
-): LimitReply {
+): LimitNumbers {
   const inside = admitted.filter((one) => one.trueUs + windowUs > nowUs)
   const used = inside.reduce((sum, one) => sum + one.cost, 0)
   const taken = used + cost <= limit

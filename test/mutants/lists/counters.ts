@@ -48,6 +48,7 @@ export const mutants: readonly Mutant[] = [
   counter('a count stays exact', "Math.abs(next) > Number.MAX_SAFE_INTEGER ? 'OVERFLOW' : undefined", 'undefined', [
     'counter/counter.test.ts',
   ]),
+  counter('a long count is no number, which a client rounds', 'Math.abs(count) < 1e15 ? count', 'count < 1e17 ? count'),
   counter('text that is no count counts nothing', '/^-?\\d{1,16}$/.test(text)', 'true'),
   counter('a count keeps the end of its first', "count !== undefined ? 'keep'", "false ? 'keep'"),
   counter('a part of a window leaves it', 'other - bucket >= -buckets', 'true'),

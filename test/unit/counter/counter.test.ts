@@ -2,6 +2,7 @@ import { type AtomicStore, HitherError } from 'hither'
 import { createCounter } from 'hither/counter'
 import { memoryStore } from 'hither/memory'
 import { describe, expect, it } from 'vitest'
+import { addToCount, addToWindow } from '../../../src/counter/operations.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
 
@@ -19,6 +20,21 @@ function counterOf(options: Partial<Parameters<typeof createCounter>[0]>, startM
 }
 
 describe('a counter', () => {
+  it('is replied in digits from 16 of them on, which a client may round as a number', () => {
+    const at = { nowUs: 1_795_000_000_000_000, leftMs: undefined }
+    const window = `29916666 999999999999998;`
+    for (const [by, count] of [
+      [1, 999_999_999_999_999],
+      [2, '1000000000000000'],
+    ] as const) {
+      expect(addToCount.apply('999999999999998', [by, 0], at).reply).toBe(count)
+      expect(addToCount.apply('-999999999999998', [-by, 0], at).reply).toBe(
+        typeof count === 'number' ? -count : `-${count}`,
+      )
+      expect(addToWindow.apply(window, [by, '', '', 60_000_000, 60, 0], at).reply).toBe(count)
+    }
+  })
+
   it('takes no option that makes no sense', () => {
     const store = memoryStore()
     const good = { store, name: 'n' }
