@@ -169,7 +169,8 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
       if (poison) rows = await moveAway(group, rows, poison, settings.call)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
-      if (!(isHitherError(error) && error.retryable)) throw error
+      // A command that is never sent again says TIMEOUT without `retryable`. What it may have delivered is pending, and read first.
+      if (!(isHitherError(error) && (error.retryable || error.code === 'TIMEOUT'))) throw error
       onError?.(error)
       // A reply that was lost may have held entries: they are pending, and are read first.
       source.restart()

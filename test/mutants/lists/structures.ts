@@ -99,8 +99,10 @@ export const mutants: readonly Mutant[] = [
   ),
   group(
     'a move that met an outage is made again',
-    'if (!(isHitherError(error) && error.retryable)) throw error',
+    "if (!(isHitherError(error) && (error.retryable || error.code === 'TIMEOUT'))) throw error",
     'throw error',
   ),
+  group('a deadline is an outage', "(error.retryable || error.code === 'TIMEOUT')", 'error.retryable'),
+  group('close is none', "(error.retryable || error.code === 'TIMEOUT')", 'error.maybeExecuted'),
   group('after a lost reply what was given is read first', '      source.restart()\n', ''),
 ]

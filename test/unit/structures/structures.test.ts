@@ -338,6 +338,20 @@ describe('groups of a stream', () => {
     expect(errors).toEqual([[outage, 0]])
     expect(times).toBe(2)
   })
+  it('a deadline that it met by a command that is sent once is waited out, and close is not', async () => {
+    const late = new HitherError('TIMEOUT', 'no answer', { maybeExecuted: true })
+    const closed = new HitherError('CLOSED', 'the store is closed', { maybeExecuted: true })
+    const ends = [late, closed]
+    const fresh = (): never => {
+      throw ends.shift()
+    }
+    const errors: unknown[] = []
+    const { group: one } = made(group(2, '7', undefined, fresh))
+    const consuming = one.consume({ consumer: 'a', onError: (error) => void errors.push(error) })
+    const given = [await consuming.next(), await consuming.next()].map(({ value }) => value?.value)
+    expect([given, errors]).toEqual([[7, 7], [late]])
+    await expect(consuming.next()).rejects.toBe(closed)
+  })
   it('after a lost reply it first reads what it was given', async () => {
     let asked = 0
     const fresh = (): unknown => {
