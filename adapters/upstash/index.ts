@@ -1,6 +1,6 @@
 import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
-import { createPlaces } from '../../src/store/places.ts'
+import { createPermits } from '../../src/store/permits.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { CommandStore } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
@@ -71,7 +71,7 @@ function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
     timeoutMs: endpoint.timeoutMs,
     prelude: KEY_LOCKING_PRELUDE,
     // Elsewhere the reply to one request of a Worker would have to start the fetch of another.
-    places: REQUEST_SCOPED ? undefined : createPlaces(MAX_REQUESTS),
+    permits: REQUEST_SCOPED ? undefined : createPermits(MAX_REQUESTS),
     onEvent,
   })
   return synced(store, endpoint.session)

@@ -1,7 +1,7 @@
 import { tell } from '../runtime/listener.ts'
 import { badReply, createAnswer } from './answer.ts'
 import { checkArgs, checkKeys, checkTtl, checkValue } from './checks.ts'
-import type { Places } from './places.ts'
+import type { Permits } from './permits.ts'
 import { createPlacement, createPlanner, MAX_COMMANDS } from './plan-batch.ts'
 import type { JoinScripts } from './request.ts'
 import { createResend } from './resend.ts'
@@ -25,8 +25,8 @@ export interface CommandStoreOptions {
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
   readonly sendEach?: SendEach
-  /** Bounds the requests under way; calls that find no place leave together. @default no bound */
-  readonly places?: Places | undefined
+  /** Bounds the requests under way; calls that find no permit leave together. @default no bound */
+  readonly permits?: Permits | undefined
   /** Joins operations that differ in their keys alone: `joinScripts`, where all keys are on one server. @default none are joined */
   readonly joinScripts?: JoinScripts
   /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
@@ -63,7 +63,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const planner = createPlanner(placement, scripts, ordered, slotOf ? undefined : options.joinScripts)
   const answer = createAnswer(placement, scripts, (verb) => emit('foreign-type', verb))
   const resend = createResend(() => emit('resend', 'batch'), options.toOutage)
-  const sendCalls = createSender({ transport, sendEach, ordered, planner, answer, resend, places: options.places })
+  const sendCalls = createSender({ transport, sendEach, ordered, planner, answer, resend, permits: options.permits })
   const { add, close } = createTick(traits, timeoutMs, sendCalls, options.watch)
 
   const read = <T>(key: string, call?: Call): Promise<T> =>

@@ -1,6 +1,6 @@
 import { now } from '../runtime/clock.ts'
 import type { Answer } from './answer.ts'
-import { anyPlace, type Places } from './places.ts'
+import { type Permits, unlimited } from './permits.ts'
 import type { CallsToCome, Planner } from './plan-batch.ts'
 import type { Request } from './request.ts'
 import type { Resend } from './resend.ts'
@@ -18,26 +18,26 @@ export interface SenderParts {
   readonly answer: Answer
   readonly resend: Resend
   /** Bounds the requests under way. @default no bound */
-  readonly places: Places | undefined
+  readonly permits: Permits | undefined
 }
 
 /** Sends the calls of a tick, again where they may be; calls `done` when there is nothing more to send. Never throws. */
 export type SendCalls = (calls: readonly PendingCall[], done: () => void) => void
 
 export function createSender(parts: SenderParts): SendCalls {
-  const { transport, sendEach, ordered, planner, answer, resend, places = anyPlace } = parts
+  const { transport, sendEach, ordered, planner, answer, resend, permits = unlimited } = parts
   /** Sends requests together; `done` is given the calls that have to be sent again. */
   const exchange = (requests: readonly Request[], done: (again: PendingCall[]) => void): void => {
     const [first, second] = requests as [Request, Request?]
     const call = callOf(requests)
-    places.take()
+    permits.take()
     if (second && sendEach) {
       const again: PendingCall[][] = []
       let left = requests.length
       const end = (at: number, calls: PendingCall[]): void => {
         if (calls[0]) again[at] = calls
         if (--left > 0) return
-        places.give()
+        permits.give()
         done(again.flat())
       }
       sendEach(
@@ -49,18 +49,18 @@ export function createSender(parts: SenderParts): SendCalls {
       return
     }
     const fail = (error: unknown): void => {
-      places.give()
+      permits.give()
       const calls = second ? requests.flatMap((request) => request.calls) : first.calls
       void resend.settleOrKeep(calls, error).then(done)
     }
     if (!second) {
       transport.send(first, call).then((reply) => {
-        places.give()
+        permits.give()
         done(answer(first, reply))
       }, fail)
     } else {
       transport.sendMany(requests, call).then((replies) => {
-        places.give()
+        permits.give()
         done(requests.flatMap((request, i) => answer(request, replies[i] as Wire)))
       }, fail)
     }
@@ -68,7 +68,7 @@ export function createSender(parts: SenderParts): SendCalls {
 
   /** Sends all of `queue`, one batch after another unless the transport keeps their order itself. */
   const sendInOrder = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
-    if (queue[0]) places.enter(() => sendNext(queue, toCome, done))
+    if (queue[0]) permits.enter(() => sendNext(queue, toCome, done))
     else done()
   }
   const sendNext = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
@@ -107,10 +107,10 @@ export function createSender(parts: SenderParts): SendCalls {
     sendInOrder(rest, toCome, end)
   }
 
-  /** Ticks that wait for a place, which leave as one. */
+  /** Ticks that wait for a permit, which leave as one. */
   let together: { readonly calls: PendingCall[]; readonly ends: (() => void)[] } | undefined
   return (calls, done) => {
-    if (!places.isFull) return sendTick(calls, done)
+    if (!permits.isSpent) return sendTick(calls, done)
     if (together) {
       for (const call of calls) together.calls.push(call)
       together.ends.push(done)
@@ -118,7 +118,7 @@ export function createSender(parts: SenderParts): SendCalls {
     }
     const own = { calls: [...calls], ends: [done] }
     together = own
-    places.enter(() => {
+    permits.enter(() => {
       together = undefined
       sendTick(own.calls, () => {
         for (const end of own.ends) end()

@@ -7,7 +7,7 @@ const answer = of('src/store/answer.ts', BY)
 const resend = of('src/store/resend.ts', BY)
 const join = of('src/store/join-scripts.ts', BY)
 const sender = of('src/store/send-calls.ts', BY)
-const places = of('src/store/places.ts', ['places.test.ts'])
+const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
@@ -49,18 +49,18 @@ export const mutants: readonly Mutant[] = [
   ),
   plan('only a whole HGET is joined', 'call.args.length !== 3 || first.args.length !== 3', 'false'),
   // Requests under way over REST
-  places('what finds no place waits for one', 'if (taken < most) start()', 'if (taken >= 0) start()'),
-  places('where all are silent one more leaves', '        taken--\n        lent++', '        lent += 0'),
-  places('a place that was lent is given back', 'if (lent > 0) lent--', 'if (lent < 0) lent--'),
+  permits('what finds no permit waits for one', 'if (taken < most) start()', 'if (taken >= 0) start()'),
+  permits('where all are silent one more leaves', '        taken--\n        lent++', '        lent += 0'),
+  permits('a permit that was lent is given back', 'if (lent > 0) lent--', 'if (lent < 0) lent--'),
   sender('ticks that wait leave together', '    if (together) {', '    if (together && calls.length < 0) {', [
-    'places.test.ts',
+    'permits.test.ts',
   ]),
-  sender('a tick waits for a place', 'if (!places.isFull) return', 'if (places) return', ['places.test.ts']),
+  sender('a tick waits for a permit', 'if (!permits.isSpent) return', 'if (permits) return', ['permits.test.ts']),
   sender(
-    'a lost request gives its place back before its calls wait',
-    '    const fail = (error: unknown): void => {\n      places.give()',
-    '    const fail = (error: unknown): void => {\n      setTimeout(() => places.give(), 3000)',
-    ['places.test.ts'],
+    'a lost request gives its permit back before its calls wait',
+    '    const fail = (error: unknown): void => {\n      permits.give()',
+    '    const fail = (error: unknown): void => {\n      setTimeout(() => permits.give(), 3000)',
+    ['permits.test.ts'],
   ),
   // A Cluster behind one url
   store('its reads are answered apart', ' || placement.hasSlots || placement.isApart()', ''),

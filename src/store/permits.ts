@@ -1,26 +1,26 @@
 import { setQuietTimer } from '../runtime/clock.ts'
 
-/** How long all places may be taken without an answer before one more request leaves, in milliseconds. */
+/** How long every request may be silent before one more leaves, in milliseconds. */
 const SILENT_MS = 100
 
 /** Bounds how many requests are under way at a time. */
-export interface Places {
-  /** Calls `start` when there is a place, in call order; what it sends takes the place by `take`. */
+export interface Permits {
+  /** Calls `start` once a permit is free, in call order; what it sends takes the permit by `take`. */
   enter(start: () => void): void
-  readonly isFull: boolean
+  readonly isSpent: boolean
   take(): void
   /** To be called once for each `take`, when the request has ended. */
   give(): void
 }
 
 /**
- * Of `most` places. Where every request is silent, as on connections that a network has lost, those that wait are not: one
+ * `most` permits. Where every request is silent, as on connections that a network has lost, those that wait are not held up: one
  * more leaves every 100 ms, until one of the silent ends.
  */
-export function createPlaces(most: number): Places {
+export function createPermits(most: number): Permits {
   const waiting: (() => void)[] = []
   let taken = 0
-  /** Left beyond `most`; the next requests to end free no place. */
+  /** Left beyond `most`; the next requests to end free no permit. */
   let lent = 0
   let hasMoved = false
   let isWatched = false
@@ -47,7 +47,7 @@ export function createPlaces(most: number): Places {
         startNext()
       }
     },
-    get isFull() {
+    get isSpent() {
       return taken >= most
     },
     take() {
@@ -63,4 +63,4 @@ export function createPlaces(most: number): Places {
 }
 
 /** Without a bound. */
-export const anyPlace: Places = { enter: (start) => start(), isFull: false, take() {}, give() {} }
+export const unlimited: Permits = { enter: (start) => start(), isSpent: false, take() {}, give() {} }

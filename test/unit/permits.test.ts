@@ -3,7 +3,7 @@ import { upstashStore } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
 import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
-import { createPlaces } from '../../src/store/places.ts'
+import { createPermits } from '../../src/store/permits.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
 
 const traits = {
@@ -15,7 +15,7 @@ const traits = {
   consistency: 'strong',
 } as const
 
-/** A store of `most` places whose requests are answered by hand, in any order. */
+/** A store of `most` permits whose requests are answered by hand, in any order. */
 function byHand(most: number) {
   const requests: { readonly texts: string[]; answer(): void; lose(): void }[] = []
   const sendMany = (commands: readonly Command[]): Promise<Wire[]> =>
@@ -35,7 +35,7 @@ function byHand(most: number) {
       transaction: sendMany,
       close: async () => {},
     },
-    places: createPlaces(most),
+    permits: createPermits(most),
   })
   const sent = (): string[] => requests.map(({ texts }) => texts.join(', '))
   const answer = async (nth: number): Promise<void> => {
@@ -50,7 +50,7 @@ const tick = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await null
 }
 
-describe('places', () => {
+describe('permits', () => {
   it('bound the requests under way, and what waits for one leaves together, in call order', async () => {
     const { store, sent, answer } = byHand(2)
     const calls: Promise<unknown>[] = []
