@@ -174,7 +174,7 @@ function memory(): Line[] {
   return Object.keys(holders).map((name) => {
     const file = fileURLToPath(import.meta.url)
     const bytes = JSON.parse(
-      execFileSync(process.execPath, ['--expose-gc', file, '--held', name], { encoding: 'utf8' }),
+      execFileSync(process.execPath, [...process.execArgv, '--expose-gc', file, '--held', name], { encoding: 'utf8' }),
     ) as number
     const judged = name.startsWith('bounded map') ? { gate: '≤ 66', passed: bytes <= 66 } : {}
     return { what: `bytes per entry: ${name}`, figure: bytes.toFixed(1), ...judged }

@@ -8,13 +8,18 @@ export interface Metrics {
   text(gauges: Readonly<Record<string, number>>): string
 }
 
+interface Outcomes {
+  ok: number
+  error: number
+}
+
 /**
  * Counts by route, status and command, which are few and known; no label holds what a request brought.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 export function createMetrics(): Metrics {
   const requests = new Map<string, number>()
-  const commands = new Map<string, number>()
+  const commands = new Map<string, Outcomes>()
   const buckets = BUCKETS.map(() => 0)
   let count = 0
   let seconds = 0
@@ -33,12 +38,17 @@ export function createMetrics(): Metrics {
         if (ms / 1000 <= bound) buckets[i] = (buckets[i] as number) + 1
       })
     },
-    command: (name, failed) => add(commands, `command="${name}",outcome="${failed ? 'error' : 'ok'}"`),
+    command(name, failed) {
+      const known = commands.get(name)
+      const outcomes = known ?? { ok: 0, error: 0 }
+      if (!known) commands.set(name, outcomes)
+      outcomes[failed ? 'error' : 'ok']++
+    },
     text(gauges) {
       const duration = 'hither_gateway_request_duration_seconds'
       const lines = [
         ...counter('hither_gateway_requests_total', 'Requests answered.', requests),
-        ...counter('hither_gateway_commands_total', 'Commands sent to Redis.', commands),
+        ...counter('hither_gateway_commands_total', 'Commands sent to Redis.', byOutcome(commands)),
         `# HELP ${duration} Time from a request to its answer.`,
         `# TYPE ${duration} histogram`,
         ...BUCKETS.map((bound, i) => `${duration}_bucket{le="${bound}"} ${buckets[i]}`),
@@ -53,4 +63,15 @@ export function createMetrics(): Metrics {
       return `${lines.join('\n')}\n`
     },
   }
+}
+
+/** Counts by labels; an outcome that never was has none. */
+function byOutcome(commands: ReadonlyMap<string, Outcomes>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const [name, outcomes] of commands) {
+    for (const [outcome, count] of Object.entries(outcomes)) {
+      if (count > 0) counts.set(`command="${name}",outcome="${outcome}"`, count)
+    }
+  }
+  return counts
 }

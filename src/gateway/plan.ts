@@ -1,6 +1,6 @@
 import { type Command, ReplyError } from '../store/transport.ts'
 import type { Answer } from './answer.ts'
-import { commandOf, effectOf, formOf, mayPass } from './commands.ts'
+import { commandOf, effectOf, formOf, type KnownCommand, mayPass } from './commands.ts'
 import { emulate } from './emulate.ts'
 import { Refusal } from './refusal.ts'
 import type { Translated } from './scripts.ts'
@@ -64,7 +64,7 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
   const places: Place[] = []
   for (const [at, given] of request.lines.entries()) {
     const command = commandOf(given)
-    let error = refusalOf(given, request, options)
+    let error = refusalOf(command, given, request, options)
     if (command?.kind === 'script' && error === undefined && !(await options.scriptsAreAtomic())) error = NOT_ATOMIC
     if (error !== undefined || !command) {
       if (request.path !== '/pipeline') throw new Refusal(400, error as string)
@@ -76,18 +76,22 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
       request.answer.put(at, reply)
       continue
     }
-    const { args, loaded } = await options.translate(meant)
-    const isLoad = command.name === 'SCRIPT LOAD'
-    const split = await splitOf(args, request.path, options.slots)
+    const translated = options.translate(meant)
+    // Most are known at once, and a list has up to a thousand.
+    const { args, loaded } = translated instanceof Promise ? await translated : translated
+    const { name } = command
+    // A transaction stays as it is: by key, it would not be one.
+    const byKey = request.path === '/multi-exec' ? undefined : splitByKey(name, args)
+    const split = byKey && (await options.slots.known()) ? byKey : undefined
     const place = {
       at,
-      name: command.name,
+      name,
       args,
-      loaded: isLoad ? loaded : undefined,
+      loaded: name === 'SCRIPT LOAD' ? loaded : undefined,
       withTypes,
       split,
       from: commands.length,
-      mayGoByKey: request.path !== '/multi-exec' && splitByKey(args) !== undefined,
+      mayGoByKey: byKey !== undefined,
     }
     for (const each of split?.commands ?? [args]) {
       commands.push({ args: each, effect: effectOf(command) })
@@ -102,8 +106,12 @@ const NOT_ATOMIC =
   'ERR This instance has Lua scripting support disabled: the server runs several scripts on one key at once. Garnet needs --lua-transaction-mode'
 
 /** Why a command may not run; undefined where it may. */
-function refusalOf(args: Args, { grant, readsOnly }: RunRequest, { cluster }: PlanOptions): string | undefined {
-  const command = commandOf(args)
+function refusalOf(
+  command: KnownCommand | undefined,
+  args: Args,
+  { grant, readsOnly }: RunRequest,
+  { cluster }: PlanOptions,
+): string | undefined {
   if (!mayPass(command, args)) return notAvailable(args)
   const refused = grant.refusal(command, args) ?? (cluster ? refusalOfNode(command.name) : undefined)
   if (refused !== undefined) return refused
@@ -113,10 +121,4 @@ function refusalOf(args: Args, { grant, readsOnly }: RunRequest, { cluster }: Pl
 
 export function notAvailable(args: Args): string {
   return `ERR Command is not available: '${formOf(commandOf(args), args)}'. See the gateway's documentation, What is refused`
-}
-
-/** A transaction stays as it is: by key, it would not be one. */
-async function splitOf(args: Args, path: BatchPath, slots: Slots): Promise<Split | undefined> {
-  const split = path === '/multi-exec' ? undefined : splitByKey(args)
-  return split && (await slots.known()) ? split : undefined
 }

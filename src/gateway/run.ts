@@ -81,7 +81,7 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
     const [reply = null] = replies
     if (place.withTypes) return addTypes(transport, reply, call, typesLeft)
     slots.learn()
-    const split = splitByKey(place.args) as NonNullable<Place['split']>
+    const split = splitByKey(place.name, place.args) as NonNullable<Place['split']>
     const effect = place.name === 'DEL' || place.name === 'UNLINK' ? 'once' : 'read'
     const commands = split.commands.map((args): Command => ({ args, effect }))
     let left = maxAnswerBytes

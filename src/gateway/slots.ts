@@ -18,11 +18,11 @@ const BY_KEY: Readonly<Record<string, string>> = {
 }
 
 /** By key, where that means the same; undefined for any other command, and for a single key. */
-export function splitByKey(args: Args): Split | undefined {
-  const name = BY_KEY[args[0] as string]
-  if (name === undefined || args.length < 3) return undefined
-  const commands = args.slice(1).map((key): Args => [name, key])
-  return { commands, merge: name === 'GET' ? mergeValues : mergeCounts }
+export function splitByKey(name: string, args: Args): Split | undefined {
+  const each = BY_KEY[name]
+  if (each === undefined || args.length < 3) return undefined
+  const commands = args.slice(1).map((key): Args => [each, key])
+  return { commands, merge: each === 'GET' ? mergeValues : mergeCounts }
 }
 
 /** Of MGET: a key of another type is absent there. */
