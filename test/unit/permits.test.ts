@@ -66,9 +66,11 @@ describe('permits', () => {
     await answer(0)
     await answer(2)
     expect(await Promise.all(calls)).toEqual(['a', 'b', 'c', 'd', 'e', undefined])
-    void store.get('g')
+    const last = store.get('g')
     await tick()
     expect(sent().length).toBe(4)
+    await answer(3)
+    expect(await last).toBe('g')
   })
 
   it('are one for each request of a tick that leaves in several', async () => {
@@ -85,7 +87,7 @@ describe('permits', () => {
 
   it('are waited for no longer than a call has, and what has ended is not sent', async () => {
     const { store, sent, answer } = byHand(1)
-    void store.get('a')
+    const first = store.get('a')
     await tick()
     const signal = AbortSignal.abort(new Error('gone'))
     const stop = new AbortController()
@@ -96,10 +98,13 @@ describe('permits', () => {
     await expect(aborted).rejects.toThrow('gone')
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false, retryable: true })
     await answer(0)
+    expect(await first).toBe('a')
     expect(sent()).toEqual(['GET a'])
-    void store.get('b')
+    const next = store.get('b')
     await tick()
     expect(sent()).toEqual(['GET a', 'GET b'])
+    await answer(1)
+    expect(await next).toBe('b')
   })
 
   it('are given back by a request that is lost, while its calls wait to be sent again', async () => {
