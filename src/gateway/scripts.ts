@@ -5,6 +5,8 @@ import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 const MAX_SCRIPTS = 10_000
 /** Scripts whose digests are kept beside their text: a batch may send one a thousand times. */
 const MAX_TEXTS = 100
+/** Longer ones are digested each time: a client chooses how long they are. */
+const MAX_TEXT_LENGTH = 32_768
 
 type Args = Command['args']
 
@@ -40,7 +42,7 @@ export function createScriptFlags(transport?: Transport): (args: Args) => Transl
     if (!known) {
       if (digests.size >= MAX_TEXTS) digests.clear()
       known = Promise.all([sha1(script), sha1(plain)])
-      digests.set(script, known)
+      if (script.length <= MAX_TEXT_LENGTH) digests.set(script, known)
     }
     const [original, stripped] = await known
     if (sent.size >= MAX_SCRIPTS) {

@@ -56,6 +56,15 @@ describe('createScriptFlags', () => {
     digest.mockRestore()
   })
 
+  it('holds no long script for that', async () => {
+    const digest = vi.spyOn(crypto.subtle, 'digest')
+    const translate = createScriptFlags()
+    const long = `${script} --${'x'.repeat(40_000)}`
+    for (let i = 0; i < 3; i++) await translate(['EVAL', long, 0])
+    expect(digest.mock.calls.length).toBe(6)
+    digest.mockRestore()
+  })
+
   it('knows a script after SCRIPT FLUSH, and after more scripts than it keeps', async () => {
     const translate = createScriptFlags()
     const { loaded = '' } = await translate(['SCRIPT', 'LOAD', script])

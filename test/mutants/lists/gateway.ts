@@ -126,7 +126,12 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/gateway/scripts.ts', ['script-flags.test.ts'])(
     'gateway: a script that a batch repeats is digested once',
-    '      digests.set(script, known)\n',
+    '      if (script.length <= MAX_TEXT_LENGTH) digests.set(script, known)\n',
     '',
+  ),
+  of('src/gateway/scripts.ts', ['script-flags.test.ts'])(
+    'gateway: no long script is held for its digest',
+    'if (script.length <= MAX_TEXT_LENGTH) digests',
+    'digests',
   ),
 ]
