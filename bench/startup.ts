@@ -67,7 +67,7 @@ try {
   /** Milliseconds over those of an empty module, by round. */
   const over: Record<Program, number[]> = { empty: [], full: [], mini: [], upstash: [] }
   for (let round = -2; round < rounds; round++) {
-    // Each begins a round in turn.
+    // Each is the first of as many rounds.
     const order = names.map((_, i) => names[(i + round + names.length) % names.length] as Program)
     const ms: Partial<Record<Program, number>> = {}
     for (const name of order) ms[name] = await cpuMs(name)

@@ -19,7 +19,8 @@ const openedBy = new WeakMap<object, object>()
 
 /**
  * Middleware that opens the request's session as `c.var.session`, and saves it once, before the response leaves, also after a
- * handler that threw. Where a request passes several for the same `sessions`, the first opens it and saves it. A response that sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
+ * handler that threw. Where a request passes several for the same `sessions`, the first opens it and saves it. A response that
+ * sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
  * Where the store does not answer it throws: an outage is no logged-out visitor.
  */
 export function session<T extends object, E extends Env = Env>(

@@ -29,6 +29,7 @@ const SPARE_US = 5e6
  * all; the clock that ends it runs in milliseconds.
  */
 export type LimitReply = string
+/** What a reply's text says. */
 export type LimitNumbers = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
 /** The step: as `take`, `refund` and `block` send it, once; as `peek` does, which may be sent again. */

@@ -1,19 +1,11 @@
 import { describe, expect, it, vi } from 'vitest'
+import { memoryStore } from '../../adapters/memory/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
 import { REQUEST_SCOPED } from '../../src/runtime/background.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { createPermits } from '../../src/store/permits.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
-
-const traits = {
-  shared: true,
-  ttlStepMs: 1,
-  maxKeyBytes: 1024,
-  maxValueBytes: 8_388_608,
-  clock: 'server',
-  consistency: 'strong',
-} as const
 
 /** A store of `most` permits whose requests are answered by hand, in any order. */
 function byHand(most: number) {
@@ -28,7 +20,7 @@ function byHand(most: number) {
     })
   const store = createCommandStore({
     name: 'by hand',
-    traits,
+    traits: memoryStore().traits,
     transport: {
       send: async (command) => (await sendMany([command]))[0] as Wire,
       sendMany,
