@@ -12,8 +12,8 @@ export interface Control {
 
 /** The largest delta-seconds: more counts as this. */
 const MOST_SECONDS = 2 ** 31
-const [EQUALS, COMMA, QUOTE] = [0x3d, 0x2c, 0x22]
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
+/** A quoted string, up to the end of the text when it is not closed. It never goes back, so that it takes linear time. */
+const QUOTED = /"((?:[^"\\]+|\\.?)*)"?/sy
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
@@ -30,32 +30,25 @@ const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy
 export function parseDirectives(text: string | null): Directives {
   const directives = new Map<string, string | true>()
   if (!text) return directives
-  let at = 0
   let isMalformed = false
+  let [at, comma, equals] = [0, -1, -1]
   for (let count = 1; at < text.length; count++) {
     if (count > MOST_DIRECTIVES) return directives.set('no-store', true)
-    const start = at
-    for (let code = 0; at < text.length; at++) {
-      code = text.charCodeAt(at)
-      if (code === EQUALS || code === COMMA) break
-    }
-    const name = trimmed(text, start, at).toLowerCase()
+    comma = next(text, ',', comma, at)
+    equals = next(text, '=', equals, at)
+    const name = text.slice(at, Math.min(comma, equals)).trim().toLowerCase()
     let value: string | true = true
-    if (text.charCodeAt(at) === EQUALS) {
-      const from = ++at
-      if (text.charCodeAt(at) === QUOTE) [value, at] = quoted(text, at)
-      // What stands between the argument and the comma makes it invalid.
-      const rest = at
-      while (at < text.length && text.charCodeAt(at) !== COMMA) at++
-      if (value === true) {
-        value = text.slice(from, at).trimEnd()
-        isMalformed ||= !TOKEN.test(value)
-      } else if (trimmed(text, rest, at)) {
-        value = `"${value}`
-        isMalformed = true
-      }
+    if (equals < comma) {
+      QUOTED.lastIndex = equals + 1
+      const quoted = text[equals + 1] === '"' ? QUOTED.exec(text) : null
+      const from = quoted ? QUOTED.lastIndex : equals + 1
+      comma = next(text, ',', comma, from)
+      // What stands between a quoted argument and the comma makes it invalid.
+      const rest = text.slice(from, comma).trimEnd()
+      value = quoted ? (rest && '"') + (quoted[1] as string).replace(/\\(.?)/gs, '$1') : rest
+      isMalformed ||= quoted ? rest !== '' : !TOKEN.test(rest)
     }
-    at++
+    at = comma + 1
     if (!TOKEN.test(name)) isMalformed = true
     else if (name) directives.set(name, stricter(directives.get(name), value))
   }
@@ -63,23 +56,11 @@ export function parseDirectives(text: string | null): Directives {
   return directives
 }
 
-function trimmed(text: string, from: number, to: number): string {
-  while (from < to && isSpace(text.charCodeAt(from))) from++
-  while (to > from && isSpace(text.charCodeAt(to - 1))) to--
-  return text.slice(from, to)
-}
-
-/** The string in quotes that begins at `at`, and where it ends: at the end of the text when it is not closed. */
-function quoted(text: string, at: number): [value: string, end: number] {
-  const parts: string[] = []
-  let from = ++at
-  for (; at < text.length && text[at] !== '"'; at++) {
-    if (text[at] !== '\\') continue
-    parts.push(text.slice(from, at))
-    from = ++at
-  }
-  parts.push(text.slice(from, at))
-  return [parts.join(''), at + 1]
+/** Where `char` stands at or after `from`, else the end. `known`: what this returned before. */
+function next(text: string, char: string, known: number, from: number): number {
+  if (known >= from) return known
+  const at = text.indexOf(char, from)
+  return at < 0 ? text.length : at
 }
 
 /** Longest list of fields that a directive is limited to; one that is longer covers the whole response. */
@@ -124,12 +105,11 @@ export function listOf(text: string | null | undefined): string[] {
   const members = new Set<string>()
   if (text) {
     const lower = text.toLowerCase()
-    for (let from = 0; from <= lower.length; ) {
-      const comma = lower.indexOf(',', from)
-      const to = comma < 0 ? lower.length : comma
-      const name = to > from ? trimmed(lower, from, to) : ''
+    for (let from = 0; from < lower.length; from++) {
+      const comma = next(lower, ',', -1, from)
+      const name = comma > from && lower.slice(from, comma).trim()
       if (name) members.add(name)
-      from = to + 1
+      from = comma
     }
   }
   return [...members]

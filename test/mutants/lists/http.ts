@@ -222,9 +222,10 @@ export const mutants: readonly Mutant[] = [
   dates('long text is no date', '|| text.length > LONGEST', '|| text.length > 28'),
   directives(
     'nothing in quotes is a directive',
-    `if (text.charCodeAt(at) === QUOTE) [value, at] = quoted(text, at)`,
-    '',
+    `text[equals + 1] === '"' ? QUOTED.exec(text) : null`,
+    'null as RegExpExecArray | null',
   ),
+  directives('what stands behind a quoted argument makes it invalid', "quoted ? rest !== '' : !", '!quoted && !'),
   directives('a list has an end', "if (count > MOST_DIRECTIVES) return directives.set('no-store', true)", ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
