@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { now } from '../../src/runtime/clock.ts'
-import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { COMMANDS_AT_ONCE, SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Peer } from './client.ts'
 import { isReply, late, lost } from './errors.ts'
@@ -61,12 +61,13 @@ export function createExchange(
       const stream = commands.length > 1 ? peer.stream : undefined
       stream?.cork?.()
       try {
-        let scripts = 0
+        const atOnce = Math.max(COMMANDS_AT_ONCE, commands.length / 2)
+        let [count, scripts] = [0, 0]
         return commands.map(({ args }) => {
           const reply = send(peer, args, progress)
           if (args[0] === 'EVALSHA') scripts += args[2] as number
-          if (scripts >= SCRIPTS_AT_ONCE) {
-            scripts = 0
+          if (++count >= atOnce || scripts >= SCRIPTS_AT_ONCE) {
+            count = scripts = 0
             stream?.uncork?.()
             stream?.cork?.()
           }

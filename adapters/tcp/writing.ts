@@ -1,6 +1,6 @@
 import { now } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
-import { SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { COMMANDS_AT_ONCE, SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
 import { closed } from './errors.ts'
 import { arm } from './patience.ts'
 import type { Entry, Wiring } from './wiring.ts'
@@ -18,9 +18,10 @@ export function schedule(on: Wiring): void {
 export function flush(on: Wiring): void {
   const { unsent, encoder } = on
   on.scheduled = false
+  const atOnce = Math.max(COMMANDS_AT_ONCE, unsent.size() / 2)
   while (!on.blocked && unsent.size() > 0 && (on.state === 'ready' || on.state === 'leaving')) {
     let scripts = 0
-    while (unsent.size() > 0 && encoder.size() < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE) {
+    for (let i = 0; i < atOnce && unsent.size() > 0 && encoder.size() < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE; i++) {
       const entry = unsent.shift() as Entry
       if (entry.commands[0]?.args[0] === 'EVALSHA') scripts += Number(entry.commands[0].args[2])
       if (!entry.over) put(on, entry)
