@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { joinedOperation, scriptOf } from '../src/protocol/operation.ts'
 import type { Algorithm } from '../src/rate-limit/algorithm.ts'
-import { SCRIPTS_AT_ONCE } from '../src/store/tick.ts'
+import { COMMANDS_AT_ONCE } from '../src/store/tick.ts'
 
 /** A log as it is mostly written: five commands, for one limit, with a reply that says no more than who is let in. */
 export const EXACT_LOG: string = `
@@ -46,9 +46,9 @@ export async function serverCost(client: Redis, algorithms: readonly Algorithm[]
   for (const { name, steps, args } of algorithms) {
     const all = ['take', 1, ...args(undefined, false)]
     scripts[name] = { lua: scriptOf(steps[0]), keys: 1, args: () => all }
-    scripts[`${name}, ${SCRIPTS_AT_ONCE} keys`] = {
+    scripts[`${name}, ${COMMANDS_AT_ONCE} keys`] = {
       lua: scriptOf(joinedOperation(steps[0])),
-      keys: SCRIPTS_AT_ONCE,
+      keys: COMMANDS_AT_ONCE,
       args: () => all,
     }
   }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { now } from '../../src/runtime/clock.ts'
-import { COMMANDS_AT_ONCE, SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { COMMANDS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Peer } from './client.ts'
 import { isReply, late, lost } from './errors.ts'
@@ -62,12 +62,12 @@ export function createExchange(
       stream?.cork?.()
       try {
         const atOnce = Math.max(COMMANDS_AT_ONCE, commands.length / 2)
-        let [count, scripts] = [0, 0]
+        let room = 1
         return commands.map(({ args }) => {
           const reply = send(peer, args, progress)
-          if (args[0] === 'EVALSHA') scripts += args[2] as number
-          if (++count >= atOnce || scripts >= SCRIPTS_AT_ONCE) {
-            count = scripts = 0
+          room -= args[0] === 'EVALSHA' ? (args[2] as number) / COMMANDS_AT_ONCE : 1 / atOnce
+          if (room <= 0) {
+            room = 1
             stream?.uncork?.()
             stream?.cork?.()
           }

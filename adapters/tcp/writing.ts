@@ -1,6 +1,6 @@
 import { now } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
-import { COMMANDS_AT_ONCE, SCRIPTS_AT_ONCE } from '../../src/store/tick.ts'
+import { COMMANDS_AT_ONCE } from '../../src/store/tick.ts'
 import { closed } from './errors.ts'
 import { arm } from './patience.ts'
 import type { Entry, Wiring } from './wiring.ts'
@@ -20,10 +20,11 @@ export function flush(on: Wiring): void {
   on.scheduled = false
   const atOnce = Math.max(COMMANDS_AT_ONCE, unsent.size() / 2)
   while (!on.blocked && unsent.size() > 0 && (on.state === 'ready' || on.state === 'leaving')) {
-    let scripts = 0
-    for (let i = 0; i < atOnce && unsent.size() > 0 && encoder.size() < WRITE_BYTES && scripts < SCRIPTS_AT_ONCE; i++) {
+    let room = 1
+    while (room > 0 && unsent.size() > 0 && encoder.size() < WRITE_BYTES) {
       const entry = unsent.shift() as Entry
-      if (entry.commands[0]?.args[0] === 'EVALSHA') scripts += Number(entry.commands[0].args[2])
+      const args = entry.commands[0]?.args
+      room -= args?.[0] === 'EVALSHA' ? Number(args[2]) / COMMANDS_AT_ONCE : 1 / atOnce
       if (!entry.over) put(on, entry)
       else {
         on.load -= entry.commands.length

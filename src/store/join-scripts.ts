@@ -1,13 +1,13 @@
 import { joinedOperation } from '../protocol/operation.ts'
 import type { JoinScripts } from './request.ts'
 import type { Script } from './scripts.ts'
-import { type PendingCall, SCRIPTS_AT_ONCE } from './tick.ts'
+import { COMMANDS_AT_ONCE, type PendingCall } from './tick.ts'
 
 export const joinScripts: JoinScripts = (last, call, canMiss, run) => {
   const first = last.calls[0] as PendingCall
   const count = last.calls.length
   // A call that is sent again goes by itself: its company may be what was refused.
-  if (first.script !== call.script || last.isResend || call.sent || count === SCRIPTS_AT_ONCE) return false
+  if (first.script !== call.script || last.isResend || call.sent || count === COMMANDS_AT_ONCE) return false
   if (!call.keys[0] || !haveSameArgs(first, call)) return false
   if (count > 1 && last.args[0] !== 'EVAL' && !canMiss) return false
   if (count === 1) {

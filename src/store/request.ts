@@ -17,7 +17,7 @@ export interface Request {
 
 /**
  * Adds an operation to the request before it, and returns true, where both run the same with the same arguments: one
- * script then runs for up to 16 keys of one server, and client and server save most of what a command costs beside its
+ * script then runs for up to 32 keys of one server, and client and server save most of what a command costs beside its
  * work. `run` puts the joined script into the request, with the arguments of its first call.
  */
 export type JoinScripts = (

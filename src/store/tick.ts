@@ -42,9 +42,10 @@ export interface Tick {
   close(): void
 }
 
-/** Scripts in one write: the server runs these while the client writes the next, and neither waits for the other. */
-export const SCRIPTS_AT_ONCE = 16
-/** Likewise the most other commands in the first of the two writes of a small batch; of a larger one it is half. */
+/**
+ * Scripts in one write, and the fewest other commands of a batch in each of its two: the server runs these while the client
+ * makes the next, and neither waits for the other.
+ */
 export const COMMANDS_AT_ONCE = 32
 
 /** A tick that is sent later than this after its first call was held up. */

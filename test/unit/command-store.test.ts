@@ -515,14 +515,14 @@ describe('operations that differ in their keys alone', () => {
     requests.map((commands) => commands.map(({ args }) => args.slice(3, 3 + Number(args[2])).join(' ')))
   const counts: Answer = (commands) => commands.map(({ args }) => (args[2] === 1 ? 1 : Array(Number(args[2])).fill(1)))
 
-  it('go as one script, 16 at the most, and each is answered by its part', async () => {
+  it('go as one script, 32 at the most, and each is answered by its part', async () => {
     const { store, requests } = joining((commands) =>
       commands.map(({ args }) => args.slice(3, 3 + Number(args[2])).map((key) => Number(String(key).slice(1)))),
     )
-    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`)
     const replies = await Promise.all(keys.map((key) => store.run(testCounter, key, [1, 0])))
     expect(replies).toEqual(keys.map((_, i) => i))
-    expect(keysOf(requests)).toEqual([[keys.slice(0, 16).join(' '), keys.slice(16).join(' ')]])
+    expect(keysOf(requests)).toEqual([[keys.slice(0, 32).join(' '), keys.slice(32).join(' ')]])
   })
   it('go apart where an argument differs, and where another call comes between', async () => {
     const { store, requests } = joining(counts)

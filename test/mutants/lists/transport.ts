@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
 
   // Operations that are joined
   join('only operations with the same arguments are joined', 'if (args[i] !== others[i]) return false', ''),
-  join('joined operations are few', ' || count === SCRIPTS_AT_ONCE', ''),
+  join('joined operations are few', ' || count === COMMANDS_AT_ONCE', ''),
   answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
   answer(
     'a reply is each key’s own',
