@@ -29,7 +29,7 @@ type Remote = Pick<RedisObject, 'exchange'>
 
 /**
  * A store over the connection that Durable Objects of the class `RedisObject` keep open: a Worker pays no connection a request.
- * Calls of one tick are one message to the object, and one write to the server. It cannot subscribe or scan. Throws
+ * Calls of one tick are one message to the object, which writes them together. It cannot subscribe or scan. Throws
  * `INVALID_ARGUMENT`. Rejects as `tcpStore`; a message that an object did not answer is `STORE_UNAVAILABLE`, with
  * `maybeExecuted`.
  */
