@@ -149,13 +149,11 @@ const parsers: Readonly<Record<string, (text: string) => () => unknown>> = {
 describe('a field of 64 KB of anything', () => {
   it.each(Object.entries(parsers))('is read in less than 5 ms: %s', (_, parse) => {
     for (const text of texts) parse(text.slice(0, 512))()
-    const slow: [string, number][] = []
     for (const text of texts) {
       // The best of twenty: memory is collected now and then, and code that is new runs slowly.
       let bestMs = Number.POSITIVE_INFINITY
-      for (let i = 0; i < 20 && bestMs >= MOST_MS; i++) bestMs = Math.min(bestMs, timeMs(parse(text)))
-      if (bestMs >= MOST_MS) slow.push([text.slice(0, 20), bestMs])
+      for (let i = 0; i < 20 && bestMs > MOST_MS; i++) bestMs = Math.min(bestMs, timeMs(parse(text)))
+      expect(bestMs, text.slice(0, 20)).toBeLessThanOrEqual(MOST_MS)
     }
-    expect(slow).toEqual([])
   })
 })
