@@ -11,16 +11,10 @@ import { isNewer, selectorsOf } from '../../src/http/vary.ts'
 
 /** Longest for one field of 64 KB. */
 const MOST_MS = 5
-/** What this thread has computed, in milliseconds, in steps of up to 4; the time where that is not told. */
-const computedMs = (): number => {
-  const usage = (process as { threadCpuUsage?: () => { user: number } }).threadCpuUsage?.()
-  return usage ? usage.user / 1000 : performance.now()
-}
-/** How long `task` computes, in milliseconds, at the most: other programs hardly count. */
 const timeMs = (task: () => unknown): number => {
-  const [start, startMs] = [performance.now(), computedMs()]
+  const start = performance.now()
   task()
-  return Math.min(performance.now() - start, computedMs() - startMs)
+  return performance.now() - start
 }
 const LENGTH = 65_536
 const pieces = [
@@ -150,7 +144,7 @@ describe('a field of 64 KB of anything', () => {
   it.each(Object.entries(parsers))('is read in less than 5 ms: %s', (_, parse) => {
     for (const text of texts) parse(text.slice(0, 512))()
     for (const text of texts) {
-      // The best of twenty: memory is collected now and then, and code that is new runs slowly.
+      // The best of twenty: memory is collected now and then, code that is new runs slowly, and the machine has more to do.
       let bestMs = Number.POSITIVE_INFINITY
       for (let i = 0; i < 20 && bestMs > MOST_MS; i++) bestMs = Math.min(bestMs, timeMs(parse(text)))
       expect(bestMs, text.slice(0, 20)).toBeLessThanOrEqual(MOST_MS)
