@@ -2,7 +2,7 @@ import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
-import type { Engine, Outcome } from './engine.ts'
+import { type Engine, failureOf, type Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
@@ -77,7 +77,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   try {
     response = await next(known ? withHeaders(request, conditional(request.headers, known)) : request)
   } catch (error) {
-    done(undefined, true)
+    done(failureOf(request), true)
     const instead = await standIn('none')
     if (instead) return instead
     if (stored?.noStale) return gatewayTimeout(engine, { ...task.story, detail: 'disconnected' })

@@ -59,8 +59,23 @@ export const mutants: readonly Mutant[] = [
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
-    "isAbandoned ? 'again' : undefined",
-    'undefined',
+    "isAbandoned ? 'left' : failureOf(plan.request)",
+    'failureOf(plan.request)',
+  ),
+  of('src/http/keep.ts', FLIGHTS)(
+    'nor one whose fetch ends amid its body',
+    "isAbandoned ? 'left' : failureOf(plan.request)",
+    "isAbandoned ? 'left' : undefined",
+  ),
+  of('src/http/fetch.ts', FLIGHTS)(
+    'nor one whose fetch ends before there is an answer',
+    'done(failureOf(request), true)',
+    'done(undefined, true)',
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'who waited for it asks together',
+    "if (answer === 'left') return",
+    "if (answer === 'left' && !answer) return",
   ),
   of('src/http/engine.ts', FLIGHTS)(
     'a flight lasts as long as its lease',
