@@ -17,6 +17,7 @@ const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
 const record = of('src/http/record-body.ts', COLLAPSE)
 const collect = of('src/http/collect-body.ts', COLLAPSE)
+const inFront = of('adapters/hono/cache-response.ts', ['hono/fields-in-front.test.ts'])
 const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
@@ -191,6 +192,21 @@ export const mutants: readonly Mutant[] = [
     'no tag of a rule breaks a field',
     '...more.map(fieldTag)',
     '...more',
+  ),
+  inFront('what middleware in front sets is not stored', 'headers.get(name) === value', 'false'),
+  inFront('but for what holds for all', '.filter(([name]) => !SHARED.test(name))', ''),
+  inFront(
+    'nor taken from what keeps a response from being stored',
+    "if (name !== 'set-cookie' && headers",
+    'if (headers',
+  ),
+  inFront('each request has its own', 'headers.append(name, value)', "headers.has('')"),
+  inFront('a field of the handler wins', ': !headers.has(name)', ': true'),
+  inFront('a cookie is sent once', '!headers.getSetCookie().includes(value)', 'true'),
+  inFront(
+    'a refresh stores none of it',
+    'await next()\n      replace(prepare(c, before))',
+    'await next()\n      replace(prepare(c, []))',
   ),
   responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
   responses(
