@@ -223,7 +223,9 @@ export function respond(
 
 async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
   const { request } = plan
-  const answer = await answerFrom(asked).catch((error: unknown) => {
+  // Without it each request would find the same body, and be cut at the same place.
+  const onGone = (): unknown => engine.background.add(drop(engine, plan), plan.context.waitUntil, () => {})
+  const answer = await answerFrom(asked, onGone).catch((error: unknown) => {
     engine.tell({ type: 'store-error', error })
     return undefined
   })

@@ -6,6 +6,7 @@ const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
 const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
+const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -57,6 +58,13 @@ export const mutants: readonly Mutant[] = [
   of('src/http/plan.ts', CACHE)('a host is no URL', '/[\\s/?#@*\\\\]/.test(host) || ', ''),
   of('src/http/keep.ts', COLLAPSE)('a length is a number', 'Number(stated) : Number.NaN', 'Number(stated) : undefined'),
   of('src/http/fetch.ts', PASS)('the body of a HEAD is ended', '  void response.body?.cancel().catch(() => {})\n', ''),
+  // A body whose part was evicted
+  of('src/http/answer.ts', EVICTED)(
+    'a response is dropped whose body is gone',
+    '    onGone()\n    return undefined',
+    '    return undefined',
+  ),
+  of('src/http/answer.ts', EVICTED)('or a part of it', '          onGone()\n          throw', '          throw'),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
