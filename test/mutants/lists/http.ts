@@ -71,6 +71,11 @@ export const mutants: readonly Mutant[] = [
     "isAbandoned ? 'left' : failureOf(plan.request)",
     'failureOf(plan.request)',
   ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'who has left as well does not',
+    '      plan.request.signal.throwIfAborted()\n',
+    '',
+  ),
   of('src/http/keep.ts', FLIGHTS)(
     'nor one whose fetch ends amid its body',
     "isAbandoned ? 'left' : failureOf(plan.request)",
@@ -83,8 +88,8 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/handle.ts', FLIGHTS)(
     'who waited for it asks together',
-    "if (answer === 'left') return",
-    "if (answer === 'left' && !answer) return",
+    "if (answer === 'left') {",
+    "if (answer === 'left' && !answer) {",
   ),
   of('src/http/engine.ts', FLIGHTS)(
     'a flight lasts as long as its lease',

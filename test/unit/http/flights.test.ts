@@ -137,6 +137,26 @@ it.each([
 )
 
 if (!REQUEST_SCOPED) {
+  it('who has left together with the first client asks for nothing', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin(fields)
+    origin.answers(({ signal }, count) =>
+      count > 1
+        ? new Response('for all', { headers: fields })
+        : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    )
+    const clients = new AbortController()
+    const { signal } = clients
+    const ask = (): Promise<string> => cache(new Request(URL_A, { signal }), origin).then((response) => response.text())
+    const gone = [ask()]
+    await vi.waitFor(() => expect(origin.asked.length).toBe(1))
+    gone.push(...Array.from({ length: 5 }, ask))
+    const here = get(cache, origin)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    clients.abort()
+    for (const { status } of await Promise.allSettled(gone)) expect(status).toBe('rejected')
+    expect([(await here).body, origin.asked.length]).toEqual(['for all', 2])
+  })
   it('a refresh that hangs keeps nobody from refreshing for longer than the lease lasts', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.UTC(2026, 0, 1) })
     const cache = cacheOf({ profile: 'safe' })
