@@ -36,7 +36,7 @@ const entries: readonly Entry[] = [
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
     target: 5000,
-    budget: 32_910,
+    budget: 32_920,
   },
   { name: 'mini + upstashStore', takes: { ...mini, ...upstash }, target: 13_000, budget: 31_590 },
   {

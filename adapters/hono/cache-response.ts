@@ -87,11 +87,12 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
-  const prepare = (c: Context<E>): Response => {
+  const prepare = (c: Context<E>, before: Fields): Response => {
     // A switch to WebSocket holds a socket, and no `Response` can be made of it again.
     if (c.res.status < 200) return c.res
     const response = new Response(c.res.body, c.res)
     const { headers } = response
+    for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
     // A field that a 304 does not have stays as it is stored; one that it has takes its place.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
@@ -114,9 +115,10 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       c.res = undefined
       c.res = response
     }
+    const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
       await next()
-      replace(prepare(c))
+      replace(prepare(c, before))
       return
     }
     const cache = typeof source === 'function' ? source : await source.for(c)
@@ -126,7 +128,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
-      replace(prepare(c))
+      replace(prepare(c, []))
       return
     }
     const again =
@@ -148,12 +150,12 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
         if (mayStore) limits.push(mayStore)
         context.mayStore = (response) => limits.every((limit) => limit(response))
       }
-      return prepare(c)
+      return prepare(c, before)
     }
     const context = new RequestContext(c, again ?? false)
     if (keyGenerator) context.key = await keyGenerator(c)
     if (mayStore) context.mayStore = mayStore
-    replace(await cache(c.req.raw, handler, context))
+    replace(withFields(await cache(c.req.raw, handler, context), before))
   }
 }
 
@@ -174,6 +176,29 @@ class RequestContext implements HttpCacheContext {
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
+}
+
+type Fields = readonly (readonly [string, string])[]
+
+/** What decides over a response for all who ask for it, or describes its body: stored whoever has set it. */
+const SHARED =
+  /^(?:cache-|cdn-|hither-|vercel-|content-|no-vary-|(?:vary|expires|etag|last-modified|date|age|location)$)/
+
+/**
+ * What middleware in front has set for this request, such as its id, its limits or an allowed origin. Hono puts that into what
+ * the handler makes: stored with it, another client would get it.
+ */
+const fieldsBefore = (c: Context): Fields => [...c.body(null, 200).headers].filter(([name]) => !SHARED.test(name))
+
+/** A response to this request with its own fields. */
+function withFields(response: Response, fields: Fields): Response {
+  if (response.status < 200) return response
+  const { headers } = response
+  for (const [name, value] of fields) {
+    if (name === 'set-cookie' ? !headers.getSetCookie().includes(value) : !headers.has(name))
+      headers.append(name, value)
+  }
+  return response
 }
 
 /** What would fail at each request, and not here. */

@@ -102,7 +102,9 @@ export function limitOf(
   const deadline = Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER)
   if (Number.isNaN(deadline)) throw invalid('deadline is an instant in epoch milliseconds, such as Date.now() + 1000')
   const limit = { signals, deadline }
-  checkLimit(limit)
+  const { onDeadline, bypass }: GetOrSetOptions = options ?? {}
+  // Past it such a call loads, as one does that reaches it on its way.
+  if (onDeadline !== 'load' || bypass) checkLimit(limit)
   return limit
 }
 

@@ -39,9 +39,12 @@ export function answerAtOnce(asked: AnswerRequest): Response | undefined {
   return inline === undefined ? undefined : answerWhole(asked, inline)
 }
 
-/** A response from the store: whole, a part, or 304. Undefined where its body is gone. */
-export async function answerFrom(asked: AnswerRequest): Promise<Response | undefined> {
-  const { request, stored, story, nowMs, name, chunks } = asked
+/**
+ * A response from the store: whole, a part, or 304. Undefined where its body is gone. `onGone` is called for that, and where a
+ * part of the body turns out to be gone later.
+ */
+export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): Promise<Response | undefined> {
+  const { request, stored, story, nowMs, name } = asked
   const headers = headersOf(stored.fields)
   const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)
   headers.set('age', `${Math.floor(ageMs / 1000)}`)
@@ -67,7 +70,7 @@ export async function answerFrom(asked: AnswerRequest): Promise<Response | undef
   if (isHead) return new Response(null, { status: stored.status, headers })
   const isPart = part !== 'whole'
   if (isPart) headers.set('content-range', `bytes ${from}-${to - 1}/${length}`)
-  const body = await bodyOf(stored, from, to, chunks)
+  const body = await bodyOf(asked, [from, to], onGone)
   if (body === undefined) return undefined
   const sent = headers.has('content-type') ? body : untyped(body)
   return new Response(sent, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
@@ -112,10 +115,9 @@ export function encodedInit(headers: Headers): ResponseInit {
 }
 
 async function bodyOf(
-  { body, length }: StoredResponse,
-  from: number,
-  to: number,
-  chunks: Chunks,
+  { stored: { body, length }, chunks }: AnswerRequest,
+  [from, to]: readonly [number, number],
+  onGone: () => unknown,
 ): Promise<BodyInit | undefined> {
   const inline = bytesInline(body)
   if (inline !== undefined) {
@@ -128,7 +130,10 @@ async function bodyOf(
   let index = Math.floor(from / size)
   // The first is read before there is an answer: when it is gone, so is the response.
   let first = await chunks.read(id, index)
-  if (!first) return undefined
+  if (!first) {
+    onGone()
+    return undefined
+  }
   let at = index * size
   return new ReadableStream<Uint8Array>(
     {
@@ -136,7 +141,10 @@ async function bodyOf(
         const bytes = first ?? (await chunks.read(id, index))
         first = undefined
         // The client sees a body that is cut, not one that ends.
-        if (!bytes) throw new Error('a part of the stored body is gone')
+        if (!bytes) {
+          onGone()
+          throw new Error('a part of the stored body is gone')
+        }
         const piece = bytes.subarray(Math.max(0, from - at), Math.min(bytes.length, to - at))
         at += bytes.length
         index++

@@ -10,8 +10,11 @@ import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
 
-/** What came of a flight. Undefined: it may not be shared; `again`: it was purged, or its client left, so that it is asked for anew. */
-export type Outcome = StoredResponse | 'again' | undefined
+/** What came of a flight. Undefined: it may not be shared; `again`: it was purged; `left`: its client left. Both are asked for anew. */
+export type Outcome = StoredResponse | 'again' | 'left' | undefined
+
+/** What comes of a request that failed: with its client, who has aborted it, or by itself. */
+export const failureOf = ({ signal }: Request): Outcome => (signal.aborted ? 'left' : undefined)
 
 /** A request to the origin whose answer others of this process wait for. */
 export interface Flight {

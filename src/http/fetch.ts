@@ -2,7 +2,7 @@ import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
-import type { Engine, Outcome } from './engine.ts'
+import { type Engine, failureOf, type Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
@@ -77,7 +77,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   try {
     response = await next(known ? withHeaders(request, conditional(request.headers, known)) : request)
   } catch (error) {
-    done(undefined, true)
+    done(failureOf(request), true)
     const instead = await standIn('none')
     if (instead) return instead
     if (stored?.noStale) return gatewayTimeout(engine, { ...task.story, detail: 'disconnected' })
@@ -223,7 +223,9 @@ export function respond(
 
 async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
   const { request } = plan
-  const answer = await answerFrom(asked).catch((error: unknown) => {
+  // Without it each request would find the same body, and be cut at the same place.
+  const onGone = (): unknown => engine.background.add(drop(engine, plan), plan.context.waitUntil, () => {})
+  const answer = await answerFrom(asked, onGone).catch((error: unknown) => {
     engine.tell({ type: 'store-error', error })
     return undefined
   })

@@ -82,6 +82,11 @@ async function load(
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
     // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
+    if (answer === 'left') {
+      // Clients often leave together: of a thousand that have gone none is to lead, and to wake the others for nothing.
+      plan.request.signal.throwIfAborted()
+      return load(engine, forwarded, endMs)
+    }
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
   }

@@ -2,7 +2,7 @@ import { digest } from '../protocol/digest.ts'
 import { keepBody } from './body.ts'
 import { parseDate } from './dates.ts'
 import { type Control, controlOf } from './directives.ts'
-import type { Engine, Outcome } from './engine.ts'
+import { type Engine, failureOf, type Outcome } from './engine.ts'
 import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
 import { storableFields } from './fields.ts'
 import { initialAgeMs, type Received } from './freshness.ts'
@@ -155,7 +155,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
       await put(body, bytes)
     },
     // Others are to ask again, one for all of them.
-    onLost: (error, isAbandoned) => onStored(isAbandoned ? 'again' : undefined, error),
+    onLost: (error, isAbandoned) => onStored(isAbandoned ? 'left' : failureOf(plan.request), error),
     awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })

@@ -47,7 +47,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
   }
   namedKey('define', name, '')
 
-  const get: Definition<P, T, 'frozen'>['get'] = (params, own) =>
+  const get: Definition<P, T, 'frozen'>['get'] = async (params, own) =>
     getOrSet<T>(view, keyOf(params), (context) => load(params, context) as T, withTags(params, own))
   return {
     get,
@@ -77,6 +77,6 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
       await set(view, keyOf(params), checked, { ...life, ...own, ...(names && { tags: names }) })
     },
     delete: async (params, own) => (await remove(view, keyOf(params), own)) === 1,
-    invalidate: (params, own) => expire(defined, keyOf(params), own),
+    invalidate: async (params, own) => expire(defined, keyOf(params), own),
   }
 }

@@ -54,7 +54,22 @@ const runLoader = of('src/cache/load/run-loader.ts', inEvents)
 /** A name on `Object.prototype` is no option. */
 const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
 
+const past = of('src/cache/options.ts', [
+  'cache/bounds.test.ts > is given a load also where the deadline had passed before: an earlier call of its request has waited',
+])
+
 export const mutants: readonly Mutant[] = [
+  // A deadline that has passed before the call
+  past(
+    'who asks for a load past its deadline gets one',
+    "if (onDeadline !== 'load' || bypass) checkLimit",
+    'checkLimit',
+  ),
+  past(
+    'but for one that neither reads nor stores',
+    "if (onDeadline !== 'load' || bypass)",
+    "if (onDeadline !== 'load')",
+  ),
   // What an event tells, and what waitUntil is
   calls(
     'the key of an event is told on demand only',

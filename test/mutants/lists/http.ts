@@ -6,6 +6,7 @@ const CACHE = ['http/cache.test.ts']
 const PASS = ['http/pass-through.test.ts']
 const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
+const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -17,6 +18,7 @@ const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
 const record = of('src/http/record-body.ts', COLLAPSE)
 const collect = of('src/http/collect-body.ts', COLLAPSE)
+const inFront = of('adapters/hono/cache-response.ts', ['hono/fields-in-front.test.ts'])
 const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
 const layers = of('src/http/create-http-cache.ts', ['http/layers.test.ts'])
 const unsafe = of('src/http/unsafe.ts', SECURITY)
@@ -56,11 +58,38 @@ export const mutants: readonly Mutant[] = [
   of('src/http/plan.ts', CACHE)('a host is no URL', '/[\\s/?#@*\\\\]/.test(host) || ', ''),
   of('src/http/keep.ts', COLLAPSE)('a length is a number', 'Number(stated) : Number.NaN', 'Number(stated) : undefined'),
   of('src/http/fetch.ts', PASS)('the body of a HEAD is ended', '  void response.body?.cancel().catch(() => {})\n', ''),
+  // A body whose part was evicted
+  of('src/http/answer.ts', EVICTED)(
+    'a response is dropped whose body is gone',
+    '    onGone()\n    return undefined',
+    '    return undefined',
+  ),
+  of('src/http/answer.ts', EVICTED)('or a part of it', '          onGone()\n          throw', '          throw'),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
-    "isAbandoned ? 'again' : undefined",
-    'undefined',
+    "isAbandoned ? 'left' : failureOf(plan.request)",
+    'failureOf(plan.request)',
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'who has left as well does not',
+    '      plan.request.signal.throwIfAborted()\n',
+    '',
+  ),
+  of('src/http/keep.ts', FLIGHTS)(
+    'nor one whose fetch ends amid its body',
+    "isAbandoned ? 'left' : failureOf(plan.request)",
+    "isAbandoned ? 'left' : undefined",
+  ),
+  of('src/http/fetch.ts', FLIGHTS)(
+    'nor one whose fetch ends before there is an answer',
+    'done(failureOf(request), true)',
+    'done(undefined, true)',
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'who waited for it asks together',
+    "if (answer === 'left') {",
+    "if (answer === 'left' && !answer) {",
   ),
   of('src/http/engine.ts', FLIGHTS)(
     'a flight lasts as long as its lease',
@@ -176,6 +205,21 @@ export const mutants: readonly Mutant[] = [
     'no tag of a rule breaks a field',
     '...more.map(fieldTag)',
     '...more',
+  ),
+  inFront('what middleware in front sets is not stored', 'headers.get(name) === value', 'false'),
+  inFront('but for what holds for all', '.filter(([name]) => !SHARED.test(name))', ''),
+  inFront(
+    'nor taken from what keeps a response from being stored',
+    "if (name !== 'set-cookie' && headers",
+    'if (headers',
+  ),
+  inFront('each request has its own', 'headers.append(name, value)', "headers.has('')"),
+  inFront('a field of the handler wins', ': !headers.has(name)', ': true'),
+  inFront('a cookie is sent once', '!headers.getSetCookie().includes(value)', 'true'),
+  inFront(
+    'a refresh stores none of it',
+    'await next()\n      replace(prepare(c, before))',
+    'await next()\n      replace(prepare(c, []))',
   ),
   responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
   responses(

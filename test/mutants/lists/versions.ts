@@ -117,6 +117,10 @@ export const mutants: readonly Mutant[] = [
   define('define has keys of its own', 'viewOfKind(viewOf(cache), { mark: DEFINED, name })', 'viewOf(cache)', [
     'cache/keys.test.ts',
   ]),
+  define('a kind rejects, and throws nothing', "['get'] = async (params", "['get'] = (params", [
+    'cache/define.test.ts',
+  ]),
+  define('nor where it invalidates', 'invalidate: async (params', 'invalidate: (params', ['cache/define.test.ts']),
   wrap('wrap has keys of its own', 'viewOfKind(view, { mark: WRAPPED, name })', 'view', ['cache/keys.test.ts']),
   wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
     'cache/keys.test.ts',

@@ -113,6 +113,29 @@ describe('a caller with less patience than the store is given', () => {
     await expect(cache.getOrSet('k', () => 'own', soon())).rejects.toEqual(late)
   })
 
+  it('is given a load also where the deadline had passed before: an earlier call of its request has waited', async () => {
+    const { cache, state } = open()
+    state.hangs = true
+    const view = cache.with({ deadline: Date.now() + 20 })
+    const onDeadline = 'load'
+    for (const key of ['a', 'b'])
+      expect(await view.getOrSet(key, () => `${key} loaded`, { onDeadline })).toBe(`${key} loaded`)
+    const many = await view.getOrSetMany(['c', 'd'], (keys) => new Map(keys.map((key) => [key, key])), { onDeadline })
+    expect([...many.keys()]).toEqual(['c', 'd'])
+    const kind = view.define({ name: 'kind', load: (id: number) => id, onDeadline })
+    expect([await kind.get(1), await kind.getMany([2, 3])]).toEqual([1, [2, 3]])
+    await expect(view.getOrSet('k', () => 'own')).rejects.toEqual(late)
+    let loads = 0
+    await expect(view.getOrSet('k', () => ++loads, { onDeadline, bypass: true })).rejects.toEqual(late)
+    expect(loads).toBe(0)
+    const signal = AbortSignal.abort(new Error('left'))
+    await expect(view.getOrSet('k', () => 'own', { signal, onDeadline })).rejects.toThrow('left')
+    const { cache: near } = open({ near: nearTier({ maxAge: '1m' }) })
+    await near.set('k', 'near')
+    await near.get('k')
+    await expect(near.getOrSet('k', () => 'own', { signal, onDeadline })).rejects.toThrow('left')
+  })
+
   it('gets the stale copy that is near', async () => {
     const { cache, state } = open({ near: nearTier({ maxAge: '1m' }), grace: '1h' })
     await cache.set('k', 'old', { ttl: 500 })

@@ -119,4 +119,19 @@ describe('define', () => {
     const unplain = cache.define({ name: 'unplain', load: (_: unknown) => 1 })
     await expect(async () => await unplain.get(() => 1)).rejects.toEqual(code('UNENCODABLE'))
   })
+  it('rejects, and throws nothing, where parameters have no key and no tags', async () => {
+    const fail = (): never => {
+      throw new Error('of the caller')
+    }
+    const cache = open()
+    const kinds = [
+      cache.define({ name: 'keyless', key: fail, load: (_: number) => 1 }),
+      cache.define({ name: 'tagless', tags: fail, load: (_: number) => 1 }),
+    ]
+    for (const kind of kinds) {
+      const calls: Promise<unknown>[] = [kind.get(1), kind.getMany([1]), kind.set(1, 1)]
+      if (kind === kinds[0]) calls.push(kind.delete(1), kind.invalidate(1))
+      for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+    }
+  })
 })

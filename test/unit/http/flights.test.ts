@@ -89,7 +89,74 @@ it('of ten processes that wait one asks the origin when the client of the first 
   expect(origin.asked.length).toBe(2)
 })
 
+it.each([
+  ['head', 'one process'],
+  ['body', 'one process'],
+  ['head', 'ten processes'],
+  ['body', 'ten processes'],
+])(
+  'of ten that wait one asks the origin when its fetch is aborted with the first client: amid the %s, in %s',
+  async (where, whose) => {
+    const store = memoryStore()
+    const cacheFor =
+      whose === 'one process'
+        ? (
+            (one) => () =>
+              one
+          )(cacheOf({ store }))
+        : () => cacheOf({ store })
+    const origin = createOrigin()
+    origin.answers(async ({ signal }, count) => {
+      if (count > 1) await new Promise((resolve) => setTimeout(resolve, 300))
+      const gone = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+      if (count === 1 && where === 'head') return gone
+      gone.catch(() => {})
+      let left = 2
+      const body = new ReadableStream({
+        async pull(controller) {
+          if (count === 1 && left === 0) await gone
+          if (left-- > 0) controller.enqueue(new Uint8Array(1000))
+          else controller.close()
+        },
+      })
+      return new Response(body, { headers: fields })
+    })
+    const client = new AbortController()
+    const first = cacheFor()(new Request(URL_A, { signal: client.signal }), origin).then(see)
+    first.catch(() => {})
+    await vi.waitFor(() => expect(origin.asked.length).toBe(1))
+    const others = Array.from({ length: 10 }, () => get(cacheFor(), origin))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    client.abort()
+    await expect(first).rejects.toThrow()
+    expect((await Promise.all(others)).map(({ body }) => body.length)).toEqual(Array(10).fill(2000))
+    expect(origin.asked.length).toBe(2)
+  },
+)
+
 if (!REQUEST_SCOPED) {
+  it('who has left together with the first client asks for nothing', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin(fields)
+    origin.answers(({ signal }, count) =>
+      count > 1
+        ? new Response('for all', { headers: fields })
+        : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    )
+    const clients = new AbortController()
+    const { signal } = clients
+    const ask = (): Promise<string> => cache(new Request(URL_A, { signal }), origin).then((response) => response.text())
+    const gone = [ask()]
+    await vi.waitFor(() => expect(origin.asked.length).toBe(1))
+    gone.push(...Array.from({ length: 5 }, ask))
+    const here = get(cache, origin)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    clients.abort()
+    for (const { status } of await Promise.allSettled(gone)) expect(status).toBe('rejected')
+    expect([(await here).body, origin.asked.length]).toEqual(['for all', 2])
+  })
   it('a refresh that hangs keeps nobody from refreshing for longer than the lease lasts', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.UTC(2026, 0, 1) })
     const cache = cacheOf({ profile: 'safe' })

@@ -1,0 +1,43 @@
+import { memoryStore } from 'hither/memory'
+import { expect, it } from 'vitest'
+import { cacheOf, createOrigin, URL_A } from './support.ts'
+
+const LENGTH = 900_000
+
+/** Resolves to how a body ended: its length, or that it was cut. */
+const lengthOf = async (response: Response): Promise<number | 'cut'> =>
+  response.arrayBuffer().then(
+    ({ byteLength }) => byteLength,
+    () => 'cut',
+  )
+
+// As a server that is full does: it evicts one key, and not those that belong to it.
+it.each([
+  ['first', 0, LENGTH],
+  ['third', 2, 'cut'],
+] as const)('a body whose %s part was evicted is fetched again, and stored', async (_, part, found) => {
+  const parts: string[] = []
+  const memory = memoryStore()
+  const store: typeof memory = {
+    ...memory,
+    async setBytes(key, ...rest) {
+      parts.push(key)
+      await memory.setBytes?.(key, ...rest)
+    },
+  }
+  const cache = cacheOf({ store })
+  const origin = createOrigin()
+  origin.answers(() => new Response(new Uint8Array(LENGTH), { headers: { 'cache-control': 'max-age=3600' } }))
+  const ask = async (): Promise<[number | 'cut', number]> => {
+    const length = await lengthOf(await cache(new Request(URL_A), origin))
+    await cache.flush()
+    return [length, origin.asked.length]
+  }
+  expect(await ask()).toEqual([LENGTH, 1])
+  expect(parts.length).toBe(4)
+  await memory.delete([parts[part] as string])
+  const asked = found === 'cut' ? 1 : 2
+  expect(await ask()).toEqual([found, asked])
+  expect(await ask()).toEqual([LENGTH, asked + 1])
+  expect(await ask()).toEqual([LENGTH, asked + 1])
+})
