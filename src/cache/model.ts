@@ -142,8 +142,11 @@ export interface View {
   /** From a caller's key to the near tier's. */
   readonly nearKey: (key: string) => string
   readonly emit: Emit
-  /** A near hit may be returned at once: there is a tier, no limit of the request to check and no refresh ahead of time. */
-  readonly canPeek: boolean
+  /**
+   * The fresh value that the near tier holds and that may be returned at once. Undefined: none, or the view has no tier, a
+   * limit of the request to check, or a refresh ahead of time.
+   */
+  readonly peekNear: (key: string) => unknown
   /** The settings of a load without options, once one was asked for. */
   defaultSettings?: LoadSettings
 }

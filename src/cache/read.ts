@@ -1,7 +1,6 @@
 import type { NearEntry } from '../near/local-tier.ts'
 import { ownOf } from '../protocol/arguments.ts'
 import type { Entry } from '../protocol/entry.ts'
-import { coarseNow } from '../runtime/coarse-clock.ts'
 import { type Limit, NO_LIMIT, within } from '../runtime/deadline.ts'
 import { answerOf } from './answer.ts'
 import { judgeUsual, type Reading } from './judge.ts'
@@ -122,9 +121,7 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
 
 /** The fresh value that the near tier holds; undefined: it holds none, or the call wants a closer look. */
 function peekNear(view: View, key: string, options?: GetOrSetOptions): unknown {
-  if (!view.canPeek || typeof key !== 'string' || (options && wantsMore(options))) return undefined
-  const value = view.core.near.peek(view.nearKey(key), coarseNow())
-  return view.request.mutable ? view.core.near.copyForCaller(value) : value
+  return typeof key === 'string' && !(options && wantsMore(options)) ? view.peekNear(key) : undefined
 }
 
 /** What the near tier holds fresh, though it takes a closer look. */

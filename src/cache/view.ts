@@ -1,12 +1,13 @@
 import { ownOf } from '../protocol/arguments.ts'
 import { generationKey, tagKey } from '../protocol/keys.ts'
+import { coarseNow } from '../runtime/coarse-clock.ts'
 import { checkKeys } from '../store/checks.ts'
 import { type AnyCache, VIEW } from './handle.ts'
 import { keySpace } from './key-space.ts'
 import type { Core, View } from './model.ts'
 import { invalid } from './options.ts'
 import { noNear } from './parts/no-near.ts'
-import { emitterOf } from './store-calls.ts'
+import { emitterOf, nothing } from './store-calls.ts'
 import type { ViewOptions } from './types.ts'
 import type { NamespaceKeys } from './versions.ts'
 
@@ -25,9 +26,16 @@ export function createView(core: Core, namespace: string, options: ViewOptions, 
     generation: generationKey(namespace),
     tag: (tag) => tagKey(namespace, tag),
   }
+  const peekNear = peekOf(core, request, names)
+  return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), peekNear }
+}
+
+/** Made once for a view: what it does not need, no near hit looks up. */
+function peekOf({ near, loadDefaults }: Core, request: ViewOptions, nearKey: View['nearKey']): View['peekNear'] {
   const isHurried = request.signal !== undefined || request.deadline !== undefined
-  const canPeek = core.near !== noNear && !isHurried && !core.loadDefaults.refresh
-  return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), canPeek }
+  if (near === noNear || isHurried || loadDefaults.refresh) return nothing
+  const peek = (key: string): unknown => near.peek(nearKey(key), coarseNow())
+  return request.mutable ? (key) => near.copyForCaller(peek(key)) : peek
 }
 
 /** What a cache's functions work over. `key`: of a call about one. Throws `INVALID_ARGUMENT` for what is no cache. */

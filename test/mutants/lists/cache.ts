@@ -317,10 +317,10 @@ export const mutants: readonly Mutant[] = [
     '? kept :',
     ['cache/near.test.ts'],
   ),
-  read(
+  view(
     'and by the quick way',
-    'return view.request.mutable ? view.core.near.copyForCaller(value) : value',
-    'return value',
+    'return request.mutable ? (key) => near.copyForCaller(peek(key)) : peek',
+    'return peek',
     ['cache/near.test.ts'],
   ),
   judge('an entry of another generation is dead', 'entry.generation === generation ? tags.judge', 'true ? tags.judge'),

@@ -38,7 +38,7 @@ export const mutants: readonly Mutant[] = [
     inDefaults,
   ),
   settings('and one with less time', '(isOwn || hardTimeout === undefined)', 'true', inDefaults),
-  view('a default refresh is asked at a near hit', ' && !core.loadDefaults.refresh', '', inDefaults),
+  view('a default refresh is asked at a near hit', ' || loadDefaults.refresh', '', inDefaults),
   faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
     'cache/options.test.ts',
   ]),
