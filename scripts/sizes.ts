@@ -177,7 +177,7 @@ const entries: readonly Entry[] = [
     target: 2600,
     budget: 7_660,
   },
-  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_650 },
+  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_680 },
   { name: 'createCache', takes: cache, budget: 31_550 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },

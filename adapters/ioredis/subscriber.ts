@@ -1,9 +1,11 @@
-import { HitherError } from '../../src/errors.ts'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setQuietTimer } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import { createHeartbeat, createListeners, type Listener, MAX_SILENT, PING_MS } from '../../src/store/subscriptions.ts'
+import { ReplyError } from '../../src/store/transport.ts'
 import { nameOf, type Peer } from './client.ts'
+import { isReply } from './errors.ts'
 
 interface Subscriber {
   subscribe(channel: string, onMessage: Listener['onMessage'], onGap?: () => void): Promise<() => Promise<void>>
@@ -147,10 +149,10 @@ export function createSubscriber(client: Peer): Subscriber {
           await peer.subscribe(channel)
           confirmed.add(channel)
           return end
-        } catch {
+        } catch (error) {
           if (left > 1 && listeners.has(listener)) continue
           await end()
-          throw lost()
+          throw isReply(error) ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message)) : lost()
         }
       }
     },

@@ -140,8 +140,9 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       subscriber.close()
       await whole?.transport.close()
       readiness.stop()
+      // One that ends while it connects reports that later: ioredis would print it.
       if (owned) await end(client)
-      readiness.forget()
+      else readiness.forget()
     },
   }
   const untimed: OpenedTransport = {

@@ -35,7 +35,8 @@ export interface Step<A extends readonly Arg[], R extends Reply> extends Target 
 /** Runs an operation: by memcached's own command where there is one that does the same, else by compare-and-swap. */
 export async function runStep<A extends readonly Arg[], R extends Reply>(step: Step<A, R>): Promise<R> {
   const { client, place, operation, args, limits } = step
-  const own = place.hashedKey ? undefined : countingOf(operation.name, args)
+  // Under a key in base64 `ma` makes an item that `mg` then names by its bytes, which may be a line of their own.
+  const own = place.hashedKey || place.flag ? undefined : countingOf(operation.name, args)
   if (own && own.by > 0) {
     const counted = await count(step, own)
     if (counted !== undefined) return counted as R

@@ -8,10 +8,11 @@ import { type Bucket, openBucket } from './bucket.ts'
 import type { Checked } from './options.ts'
 import { createRequests, type Requests, unauthorized, unavailable } from './requests.ts'
 
-/** A connection that is open, and the bucket on it. */
+/** A connection that is open, the bucket on it, and how messages go out. */
 export interface Opened {
   readonly connection: NatsConnection
   readonly bucket: Bucket
+  readonly publish: Requests['publish']
 }
 
 export interface Connector {
@@ -53,7 +54,7 @@ export function createConnector(options: Checked): Connector {
       requests = made.requests
       if (closed) throw closed
       const bucket = await openBucket(options, made, limits)
-      opened = { connection, bucket }
+      opened = { connection, bucket, publish: made.requests.publish }
       return opened
     } catch (error) {
       fault = isHitherError(error) ? error : translated(error)

@@ -169,15 +169,15 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     async publish(channel, message, call) {
       const limits = limitsOf(call)
       check(limits)
-      const { connection } = await connector.open(limits)
-      connection.publish(subjectOf(settings.bucket, channel), message)
+      const { publish } = await connector.open(limits)
+      await publish(subjectOf(settings.bucket, channel), message, limits)
       return 0
     },
     async subscribe(channel, onMessage, onGap) {
       const limits = limitsOf(undefined)
       check(limits)
       const { connection } = await connector.open(limits)
-      return subscriptions.add(connection, subjectOf(settings.bucket, channel), onMessage, onGap)
+      return subscriptions.add(connection, subjectOf(settings.bucket, channel), { onMessage, onGap, limits })
     },
     async ready(call) {
       const limits = limitsOf(call)

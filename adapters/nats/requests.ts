@@ -2,6 +2,7 @@ import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core'
 import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { onLimit } from '../../src/runtime/deadline.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 
 /** One request and its reply. */
@@ -17,6 +18,8 @@ export interface Question {
 export interface Requests {
   /** Rejects `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or with the signal's reason. */
   ask(question: Question, limits: CallLimits): Promise<Msg>
+  /** Sends a message that nobody replies to; resolves once the server has it. Rejects as `ask` does. */
+  publish(subject: string, message: string, limits: CallLimits): Promise<void>
   /** The error of a request that gets no reply: the bucket is gone and must be opened again. */
   gone(): HitherError
   /** Settles all that wait, and every later one. */
@@ -89,14 +92,19 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   }
   void watch()
 
+  const check = ({ deadline, signal }: CallLimits): void => {
+    if (signal?.aborted) throw signal.reason
+    if (ended) throw ended
+    if (!(deadline > now())) throw late(false)
+    // What the client keeps for a server that is away would be sent when nobody waits for it any more.
+    if (isDown || connection.isClosed()) throw unavailable('it is not connected')
+  }
+
   return {
-    ask: (question, { deadline, signal }) =>
+    ask: (question, limits) =>
       new Promise((resolve, reject) => {
-        if (signal?.aborted) throw signal.reason
-        if (ended) throw ended
-        if (!(deadline > now())) throw late(false)
-        // What the client keeps for a server that is away would be sent when nobody waits for it any more.
-        if (isDown || connection.isClosed()) throw unavailable('it is not connected')
+        check(limits)
+        const { deadline, signal } = limits
         number = (number + 1) % 1e9
         const token = number.toString(36)
         const forget = signal && onAbort(signal, () => settle(undefined, signal.reason))
@@ -115,6 +123,11 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
         }
         arm(deadline)
       }),
+    async publish(subject, message, limits) {
+      check(limits)
+      connection.publish(subject, message)
+      await flushed(connection, limits, true)
+    },
     gone,
     end(error) {
       ended ??= error
@@ -123,6 +136,19 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
       subscription.unsubscribe()
     },
   }
+}
+
+/** Resolves once the server has what was sent before: it answers a PING behind that. `writes`: that may have had an effect. */
+export function flushed(connection: NatsConnection, { deadline, signal }: CallLimits, writes: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const limit = { deadline, signals: signal ? [signal] : [] }
+    const callOff = onLimit(limit, () => late(writes), reject)
+    const fail = (cause: unknown): void => {
+      const message = 'NATS: the connection ended before the reply'
+      reject(new HitherError('STORE_UNAVAILABLE', message, { cause, retryable: true, maybeExecuted: writes }))
+    }
+    connection.flush().then(resolve, fail).finally(callOff)
+  })
 }
 
 export function unavailable(what: string, cause?: unknown): HitherError {

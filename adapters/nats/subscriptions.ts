@@ -1,18 +1,22 @@
 import type { NatsConnection } from '@nats-io/nats-core'
 import { now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import type { CallLimits } from '../../src/store/swap.ts'
+import { flushed, unauthorized } from './requests.ts'
+
+interface Listener {
+  readonly onMessage: (message: string) => void
+  readonly onGap: (() => void) | undefined
+  /** How long the server may take to have it. */
+  readonly limits: CallLimits
+}
 
 /** Subscriptions of one store. */
 export interface Subscriptions {
   /**
-   * Resolves once the server has it. `onGap` is called when messages may be missing: the connection ended, is back, or has
+   * Resolves once the server has it; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is called when messages may be missing: the connection ended, is back, or has
    * not answered three PINGs.
    */
-  add(
-    connection: NatsConnection,
-    subject: string,
-    onMessage: (message: string) => void,
-    onGap: (() => void) | undefined,
-  ): Promise<() => Promise<void>>
+  add(connection: NatsConnection, subject: string, listener: Listener): Promise<() => Promise<void>>
   close(): void
 }
 
@@ -56,11 +60,13 @@ export function createSubscriptions(): Subscriptions {
     for (const gap of gaps) gap()
   }
   return {
-    async add(connection, subject, onMessage, onGap) {
+    async add(connection, subject, { onMessage, onGap, limits }) {
       if (!watched.has(connection)) void watch(connection)
+      let refused: unknown
       const subscription = connection.subscribe(subject, {
         callback(error, message) {
-          if (!error) onMessage(message.string())
+          if (error) refused = error
+          else onMessage(message.string())
         },
       })
       const gap = (): void => onGap?.()
@@ -72,7 +78,13 @@ export function createSubscriptions(): Subscriptions {
       }
       ends.add(end)
       startPings(connection)
-      await connection.flush()
+      try {
+        await flushed(connection, limits, false)
+        if (refused) throw unauthorized(refused)
+      } catch (error) {
+        end()
+        throw error
+      }
       return async () => end()
     },
     close() {

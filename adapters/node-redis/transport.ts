@@ -94,7 +94,14 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       enter()
       const made = await open({ deadline: now() + OPEN_MS })
       for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => onGap?.())
-      await made.subscribe(channel, onMessage)
+      try {
+        await made.subscribe(channel, onMessage)
+      } catch (error) {
+        end(made)
+        throw isReply(error)
+          ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
+          : lost(servers, error, false)
+      }
       return async () => end(made)
     },
     async *scan(pattern, call) {

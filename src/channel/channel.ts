@@ -117,12 +117,21 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
       }
       const onAbort = (): void => fail(signal?.reason)
       // A store that is closed tells no subscriber. A call whose deadline has passed sends nothing, and rejects by `CLOSED` then.
+      const orClosed = (error?: unknown): Promise<unknown> =>
+        store.get(full, { deadline: 0 }).then(
+          () => error,
+          (closed) => (closed?.code === 'CLOSED' ? closed : error),
+        )
       const look = (): void => {
         cancelLook = setQuietTimer(look, LOOK_MS)
-        store.get(full, { deadline: 0 }).catch((error) => error?.code === 'CLOSED' && fail(error))
+        void orClosed().then((closed) => closed && fail(closed))
       }
       let cancelLook = setQuietTimer(look, LOOK_MS)
-      const listening = listen(full, inbox.add, inbox.lose, { onEnd: fail, signal: ended.signal })
+      const listening = listen(full, inbox.add, inbox.lose, { onEnd: fail, signal: ended.signal }).catch(
+        async (error) => {
+          throw await orClosed(error)
+        },
+      )
       // Whoever awaits `ready`, or the next item, gets the error.
       listening.catch((error) => ended.signal.aborted || fail(error))
       signal?.addEventListener('abort', onAbort)

@@ -4,7 +4,10 @@ import { createEncoder, type Written } from '../../adapters/memcached/encoder.ts
 import { memcachedStore } from '../../adapters/memcached/index.ts'
 import { addFlags, condition, setFlags, wireKey, wireTtl } from '../../adapters/memcached/wire.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
+import { plain } from '../../src/cache/parts/format-plain.ts'
+import { createCounter } from '../../src/counter/index.ts'
 import { isHitherError } from '../../src/errors.ts'
+import { createCache } from '../../src/index.ts'
 import { checkKey, checkTtl, checkValue } from '../../src/store/checks.ts'
 import { testCounter } from '../../src/testing/index.ts'
 import { rounds } from '../support/rounds.ts'
@@ -176,6 +179,28 @@ describe('no input becomes a command', () => {
     expect(Number(stats.curr_connections)).toBeLessThanOrEqual(4)
     await store.close()
   }, 120_000)
+})
+
+describe.each(['memcached16', 'memcached'] as const)('over %s, a count', (program) => {
+  it('under a key with spaces, line ends or emoji is read again, and counted down', async () => {
+    const server = await startServer(program)
+    const store = memcachedStore({ servers: [server.url] })
+    const cache = createCache({ store, format: plain() })
+    for (const key of ['a b', 'a\r\nEN', 'n\0l', '😀']) {
+      const counter = createCounter({ store, name: 'hits' })
+      expect([await counter.increment(key, 9), await counter.increment(key), await counter.get(key)]).toEqual([
+        9, 10, 10,
+      ])
+      expect([await cache.increment(key, 9), await cache.increment(key), await cache.get(key)]).toEqual([9, 10, 10])
+      expect([await cache.increment(key, -12), await cache.take(key), await cache.get(key)]).toEqual([
+        -2,
+        -2,
+        undefined,
+      ])
+    }
+    await store.close()
+    await server.stop()
+  })
 })
 
 /** What the server counts. */

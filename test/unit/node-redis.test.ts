@@ -57,6 +57,19 @@ describe('a connection beside the client of node-redis', () => {
     await expect(transport.exclusive({})).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
     await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
+  it('of a subscription that is refused, or that ends, is ended, and the error is one of ours', async () => {
+    class ErrorReply extends Error {}
+    const refused = new ErrorReply('NOPERM No permissions to access a channel')
+    const { peer, transport, duplicates } = played(async () => {})
+    peer.subscribe = async () => Promise.reject(refused)
+    await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    peer.subscribe = async () => Promise.reject(new Error('Disconnects client'))
+    await expect(transport.subscribe('c', () => {})).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      retryable: true,
+    })
+    expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
+  })
   it('is not asked for while the client is away', async () => {
     const { peer, transport, duplicates } = played(never)
     peer.isReady = false

@@ -7,7 +7,11 @@ const ways = of('src/channel/ways.ts', UNIT)
 const events = of('src/channel/events.ts', ['channel/opening.test.ts'])
 
 export const mutants: readonly Mutant[] = [
-  channel('a store that is closed ends its subscriptions', " => error?.code === 'CLOSED' && fail(error)", ' => error'),
+  channel('a store that is closed ends its subscriptions', 'closed && fail(closed)', 'closed'),
+  channel('one that is open does not', "closed?.code === 'CLOSED' ? closed : error", 'closed'),
+  channel('one that is closed before it has subscribed is the reason', 'throw await orClosed(error)', 'throw error', [
+    'channel/opening.test.ts',
+  ]),
   channel('a store that is open is asked for nothing', 'store.get(full, { deadline: 0 })', 'store.get(full)'),
   channel('a subscription that has ended looks no more', '        cancelLook()\n', ''),
   events('an endpoint that is silent is given up', '        endIn(OPENING_MS)\n', '        endIn(NEVER)\n'),

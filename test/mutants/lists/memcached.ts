@@ -51,6 +51,7 @@ export const mutants: readonly Mutant[] = [
   ),
   store('nor are bytes', 'checkValue(value, traits, true)', ''),
   steps('nor the result of an operation', 'if (!isGone) checkValue(next, traits)', ''),
+  steps('a key in base64 is not counted by the server', 'place.hashedKey || place.flag ?', 'place.hashedKey ?'),
   link('a connection that was not used for long is replaced', 'now() - current.heardAt > idleMs', 'false'),
   connection('a queue is bounded', 'if (pipeline.size() >= maxQueue)', 'if (false)'),
   connection('a silent connection is given up', 'if (silentAt > at)', 'if (true)'),

@@ -9,7 +9,26 @@ const keys = of('adapters/nats/keys.ts', UNIT)
 const options = of('adapters/nats/options.ts', UNIT)
 const swap = of('src/store/swap.ts', ['swap.test.ts'])
 
+const subscriptions = of('adapters/nats/subscriptions.ts', UNIT)
+
 export const mutants: readonly Mutant[] = [
+  requests('a message is published once the server has it', '      await flushed(connection, limits, true)\n', ''),
+  requests(
+    'and is not kept for one that is away',
+    '      check(limits)\n      connection.publish(',
+    '      connection.publish(',
+  ),
+  requests(
+    'a confirmation ends at its deadline',
+    'const callOff = onLimit(limit, () => late(writes), reject)',
+    'const callOff = () => late(writes) && limit',
+  ),
+  subscriptions(
+    'a subscription that was refused is not ready',
+    'if (refused) throw unauthorized(refused)',
+    'void (refused && unauthorized)',
+  ),
+  subscriptions('one that failed is ended', '        end()\n        throw error', '        throw error'),
   requests('a request that nobody answers has the bucket opened anew', '    onGone()\n', ''),
   requests('a write that was sent may have run', 'question.writes ? new HitherError', 'false ? new HitherError'),
   requests(

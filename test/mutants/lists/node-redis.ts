@@ -17,6 +17,12 @@ export const mutants: readonly Mutant[] = [
     '      throw isHitherError',
   ),
   transport(
+    'so is that of a subscription that was refused',
+    '        end(made)\n        throw isReply(error)',
+    '        throw isReply(error)',
+  ),
+  transport('a refused subscription is no outage', 'throw isReply(error)\n          ?', 'throw !isReply\n          ?'),
+  transport(
     'no connection is opened beside a client that is away',
     'if (!client.isReady) throw lost(servers, undefined, false)',
     '',

@@ -86,6 +86,21 @@ describe('a subscription over an endpoint that is silent', () => {
     await closing
     expect([ended, await other.next()]).toEqual([1, { done: true, value: undefined }])
   })
+  it('one whose store is closed before that rejects with that, however the attempt ends', async () => {
+    const memory = memoryStore()
+    const subscribe = async () => Promise.reject(new Error('the connection ended'))
+    const store = {
+      ...memory,
+      traits: { ...memory.traits, shared: true },
+      subscribe,
+      publish: async () => 0,
+    } as unknown as AtomicStore
+    await expect(channel({ store }, 'a').subscribe().ready).rejects.toThrow('the connection ended')
+    const subscription = channel({ store }, 'a').subscribe()
+    await memory.close()
+    await expect(subscription.ready).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(subscription.next()).rejects.toMatchObject({ code: 'CLOSED' })
+  })
   it('waits for messages without an end once it has subscribed', async () => {
     const signals: AbortSignal[] = []
     const stop = await listen(async (signal) => {

@@ -264,6 +264,16 @@ describe('an operation', () => {
     expect(await store.run(append, 'k', ['x'])).toBe('x')
     expect(lines.find((line) => line.startsWith('ms'))).toContain(' ME ')
   })
+  it('counts under a key in base64 as under compare-and-swap: the server would keep the key otherwise', async () => {
+    const { store, lines } = await serve((line) => `${line.startsWith('mg') ? 'EN' : 'HD'}${tail(line)}\r\n`)
+    const count: Operation<readonly [by: number, lifeMs: number], number> = {
+      ...append,
+      name: 'counter.add',
+      apply: (_, [by]) => ({ next: `${by}`, ttl: 'none', reply: by }),
+    }
+    expect(await store.run(count, 'a b', [1, 0])).toBe(1)
+    expect(lines.filter((line) => line.startsWith('ma'))).toEqual([])
+  })
 })
 
 describe('a key that is too long', () => {

@@ -5,6 +5,7 @@ import { natsStore } from '../../../adapters/nats/index.ts'
 import { decodeKey, encodeKey, glob } from '../../../adapters/nats/keys.ts'
 import { checkOptions } from '../../../adapters/nats/options.ts'
 import { createRequests } from '../../../adapters/nats/requests.ts'
+import { createSubscriptions } from '../../../adapters/nats/subscriptions.ts'
 import { createTurns } from '../../../adapters/nats/turns.ts'
 
 /** A connection that a test plays: what is published waits for `answer`. */
@@ -20,8 +21,10 @@ function played() {
       callback = options.callback
       return { unsubscribe() {} }
     },
-    publish: (subject: string, _: unknown, { reply }: { reply: string }) => void published.push({ subject, reply }),
+    publish: (subject: string, _: unknown, { reply = '' }: { reply?: string } = {}) =>
+      void published.push({ subject, reply }),
     isClosed: () => false,
+    flush: () => flush,
     async *status() {
       for (;;) {
         const status = await next
@@ -34,7 +37,13 @@ function played() {
     },
   } as unknown as NatsConnection
   let gone = 0
+  let flush: Promise<void> = new Promise(() => {})
   return {
+    connection,
+    flush(outcome: Promise<void>) {
+      flush = outcome
+    },
+    refuse: (error: unknown) => callback(error, {}),
     requests: createRequests(connection, '_INBOX.x', () => gone++),
     published,
     gone: () => gone,
@@ -97,6 +106,50 @@ describe('a request', () => {
     const reason = new Error('left')
     abort.abort(reason)
     await expect(asked).rejects.toBe(reason)
+  })
+})
+
+describe('a message', () => {
+  it('is not kept for a server that is away', async () => {
+    const { requests, published, status } = played()
+    await status({ type: 'disconnect' })
+    await expect(requests.publish('s', '', limits())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(published).toEqual([])
+  })
+  it('is published once the server has it, and may have been where it does not say so', async () => {
+    const { requests, flush, published } = played()
+    await expect(requests.publish('s', '', limits(20))).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: true })
+    flush(Promise.reject(new Error('connection disconnected')))
+    const lost = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: true }
+    await expect(requests.publish('s', '', limits())).rejects.toMatchObject(lost)
+    flush(Promise.resolve())
+    await requests.publish('s', '', limits())
+    expect(published.map(({ subject }) => subject)).toEqual(['s', 's', 's'])
+  })
+})
+
+describe('a subscription', () => {
+  const open = (connection: NatsConnection, gaps: string[] = []) =>
+    createSubscriptions().add(connection, 's', {
+      onMessage() {},
+      onGap: () => void gaps.push('gap'),
+      limits: limits(100),
+    })
+  it('that the server does not confirm rejects in time, and hears of no gap any more', async () => {
+    const { connection, flush, status } = played()
+    const gaps: string[] = []
+    await expect(open(connection, gaps)).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+    await status({ type: 'disconnect' })
+    expect(gaps).toEqual([])
+    flush(Promise.reject(new Error('connection disconnected')))
+    await expect(open(connection)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+  })
+  it('that the server refuses is not ready', async () => {
+    const { connection, flush, refuse } = played()
+    flush(new Promise((resolve) => setTimeout(resolve, 10)))
+    const opened = open(connection)
+    refuse(new Error('Permissions Violation'))
+    await expect(opened).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
   })
 })
 
