@@ -45,7 +45,7 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
 const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
 /** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm; workerd allows 10,000 timers a request. */
 const onlyNode = [
-  'test/unit/{ioredis,ioredis-database,ioredis-watch,node-redis}.test.ts',
+  'test/unit/{ioredis,ioredis-database,ioredis-ends,ioredis-watch,node-redis}.test.ts',
   'test/unit/{tcp.test,tcp/guards.test,store-options.test}.ts',
   'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',

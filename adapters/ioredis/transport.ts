@@ -25,9 +25,9 @@ export interface IoredisTransportOptions {
 export const made: WeakSet<object> = new WeakSet()
 
 /**
- * The raw way to a server through a borrowed client. Commands of one call are written together, as two writes
- * of each connection where they are many. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`:
- * then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
+ * The raw way to a server through a borrowed client. Commands of one call are written together, in two writes of each
+ * connection where they are many. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and
+ * `protocol: 2`: then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
  * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there. A single
  * client whose server answers MOVED is given a Cluster client with the same options beside it, for all later commands.
  */

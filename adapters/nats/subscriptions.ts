@@ -13,8 +13,8 @@ interface Listener {
 /** Subscriptions of one store. */
 export interface Subscriptions {
   /**
-   * Resolves once the server has it; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is called when messages may be missing: the connection ended, is back, or has
-   * not answered three PINGs.
+   * Resolves once the server has it; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is called when
+   * messages may be missing: the connection ended, is back, or has not answered three PINGs.
    */
   add(connection: NatsConnection, subject: string, listener: Listener): Promise<() => Promise<void>>
   close(): void
