@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { joinedOperation, scriptOf } from '../src/protocol/operation.ts'
 import type { Algorithm } from '../src/rate-limit/algorithm.ts'
-import { COMMANDS_AT_ONCE } from '../src/store/tick.ts'
+import { COMMANDS_AT_ONCE } from '../src/store/writes.ts'
 
 /** A log as it is mostly written: five commands, for one limit, with a reply that says no more than who is let in. */
 export const EXACT_LOG: string = `

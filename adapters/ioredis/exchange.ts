@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { now } from '../../src/runtime/clock.ts'
-import { COMMANDS_AT_ONCE } from '../../src/store/tick.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import { divideIntoWrites } from '../../src/store/writes.ts'
 import type { Peer } from './client.ts'
 import { isReply, late, lost } from './errors.ts'
 import type { CommandOptions, Progress } from './progress.ts'
@@ -61,13 +61,10 @@ export function createExchange(
       const stream = commands.length > 1 ? peer.stream : undefined
       stream?.cork?.()
       try {
-        const atOnce = Math.max(COMMANDS_AT_ONCE, commands.length / 2)
-        let room = 1
+        const isFull = divideIntoWrites(commands.length)
         return commands.map(({ args }) => {
           const reply = send(peer, args, progress)
-          room -= args[0] === 'EVALSHA' ? (args[2] as number) / COMMANDS_AT_ONCE : 1 / atOnce
-          if (room <= 0) {
-            room = 1
+          if (isFull(args)) {
             stream?.uncork?.()
             stream?.cork?.()
           }

@@ -1,6 +1,6 @@
 import { now } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
-import { COMMANDS_AT_ONCE } from '../../src/store/tick.ts'
+import { divideIntoWrites } from '../../src/store/writes.ts'
 import { closed } from './errors.ts'
 import { arm } from './patience.ts'
 import type { Entry, Wiring } from './wiring.ts'
@@ -18,13 +18,12 @@ export function schedule(on: Wiring): void {
 export function flush(on: Wiring): void {
   const { unsent, encoder } = on
   on.scheduled = false
-  const atOnce = Math.max(COMMANDS_AT_ONCE, unsent.size() / 2)
+  const isFull = divideIntoWrites(unsent.size())
   while (!on.blocked && unsent.size() > 0 && (on.state === 'ready' || on.state === 'leaving')) {
-    let room = 1
-    while (room > 0 && unsent.size() > 0 && encoder.size() < WRITE_BYTES) {
+    let hasRoom = true
+    while (hasRoom && unsent.size() > 0 && encoder.size() < WRITE_BYTES) {
       const entry = unsent.shift() as Entry
-      const args = entry.commands[0]?.args
-      room -= args?.[0] === 'EVALSHA' ? Number(args[2]) / COMMANDS_AT_ONCE : 1 / atOnce
+      hasRoom = !isFull(entry.commands[0]?.args ?? [])
       if (!entry.over) put(on, entry)
       else {
         on.load -= entry.commands.length

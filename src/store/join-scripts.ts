@@ -1,7 +1,8 @@
 import { joinedOperation } from '../protocol/operation.ts'
 import type { JoinScripts } from './request.ts'
 import type { Script } from './scripts.ts'
-import { COMMANDS_AT_ONCE, type PendingCall } from './tick.ts'
+import type { PendingCall } from './tick.ts'
+import { COMMANDS_AT_ONCE } from './writes.ts'
 
 export const joinScripts: JoinScripts = (last, call, canMiss, run) => {
   const first = last.calls[0] as PendingCall

@@ -42,12 +42,6 @@ export interface Tick {
   close(): void
 }
 
-/**
- * Scripts in one write, and the fewest other commands of a batch in each of its two: the server runs these while the client
- * makes the next, and neither waits for the other.
- */
-export const COMMANDS_AT_ONCE = 32
-
 /** A tick that is sent later than this after its first call was held up. */
 const HELD_UP_MS = 5
 

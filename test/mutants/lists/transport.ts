@@ -6,6 +6,7 @@ const plan = of('src/store/plan-batch.ts', BY)
 const answer = of('src/store/answer.ts', BY)
 const resend = of('src/store/resend.ts', BY)
 const join = of('src/store/join-scripts.ts', BY)
+const writes = of('src/store/writes.ts', ['writes.test.ts'])
 const sender = of('src/store/send-calls.ts', BY)
 const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
@@ -75,6 +76,9 @@ export const mutants: readonly Mutant[] = [
 
   // Operations that are joined
   join('only operations with the same arguments are joined', 'if (args[i] !== others[i]) return false', ''),
+  writes('the first write of a large batch is half of it', 'count / 2', '0'),
+  writes('and of scripts for 32 keys', "verb === 'EVALSHA' ? Number(keys) / COMMANDS_AT_ONCE : share", 'share'),
+  writes('a write that is full has room again', '  room = 1\n    return true', '  return true'),
   join('joined operations are few', ' || count === COMMANDS_AT_ONCE', ''),
   answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
   answer(
