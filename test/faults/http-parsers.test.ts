@@ -88,55 +88,37 @@ const headers = (name: string, value: string): Headers => {
   return made
 }
 const none = new Headers({ etag: '"a"', 'last-modified': 'Thu, 01 Jan 2015 00:00:00 GMT' })
+const varies = new Headers({ vary: 'accept-language' })
 const noControl = { directives: new Map(), targeted: false }
 
-/** Of each field what is timed; the message is made before, for Node checks each character of a field that is set. */
-const parsers: Readonly<Record<string, (text: string) => () => unknown>> = {
+type Timed = (text: string) => () => unknown
+/** Of a field of a message: that is made before, for Node checks each character of a field that is set. */
+const field =
+  (name: string, read: (message: Headers) => unknown): Timed =>
+  (text) => {
+    const message = headers(name, text)
+    return () => read(message)
+  }
+
+const parsers: Readonly<Record<string, Timed>> = {
   'Cache-Control': (text) => () => parseDirectives(text),
-  'CDN-Cache-Control': (text) => {
-    const response = headers('cdn-cache-control', text)
-    return () => controlOf(response)
-  },
+  'CDN-Cache-Control': field('cdn-cache-control', controlOf),
   'a dictionary': (text) => () => parseDictionary(text),
   'a list of items': (text) => () => parseList(text),
   'a list of names': (text) => () => listOf(text),
   'a date': (text) => () => parseDate(text, 0),
-  Vary: (text) => {
-    const response = headers('vary', text)
-    return () => varyNames(response)
-  },
-  'a field that Vary names': (text) => {
-    const [request, response] = [headers('accept-language', text), headers('vary', 'accept-language')]
-    return () => isNewer({ selectors: selectorsOf(request, response, true) ?? [], dateMs: 0 }, undefined, request, true)
-  },
-  Range: (text) => {
-    const request = headers('range', text)
-    return () => partOf(request, none, 100)
-  },
-  'If-Range': (text) => {
-    const request = headers('if-range', text)
-    return () => partOf(request, none, 100)
-  },
-  'Content-Range': (text) => {
-    const response = headers('content-range', text)
-    return () => wholeOf206(response)
-  },
-  'If-None-Match': (text) => {
-    const request = headers('if-none-match', text)
-    return () => isNotModified(request, none, 0)
-  },
-  'If-Modified-Since': (text) => {
-    const request = headers('if-modified-since', text)
-    return () => isNotModified(request, none, 0)
-  },
-  'a condition': (text) => {
-    const [condition, expectation] = [headers('if-none-match', text), headers('expect', text)]
-    return () => [conditional(condition, none), needsOrigin(expectation)]
-  },
-  Connection: (text) => {
-    const response = headers('connection', text)
-    return () => storableFields(response, noControl, 0)
-  },
+  Vary: field('vary', varyNames),
+  'a field that Vary names': field('accept-language', (request) =>
+    isNewer({ selectors: selectorsOf(request, varies, true) ?? [], dateMs: 0 }, undefined, request, true),
+  ),
+  Range: field('range', (request) => partOf(request, none, 100)),
+  'If-Range': field('if-range', (request) => partOf(request, none, 100)),
+  'Content-Range': field('content-range', wholeOf206),
+  'If-None-Match': field('if-none-match', (request) => isNotModified(request, none, 0)),
+  'If-Modified-Since': field('if-modified-since', (request) => isNotModified(request, none, 0)),
+  'a condition': field('if-none-match', (request) => conditional(request, none)),
+  Expect: field('expect', needsOrigin),
+  Connection: field('connection', (response) => storableFields(response, noControl, 0)),
   'No-Vary-Search': (text) => () => canonicalQuery('?a=1&b=2', text),
 }
 
