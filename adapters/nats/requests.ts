@@ -96,7 +96,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
     if (signal?.aborted) throw signal.reason
     if (ended) throw ended
     if (!(deadline > now())) throw late(false)
-    // What the client keeps for a server that is away would be sent when nobody waits for it any more.
+    // What the client keeps for a server that is down would be sent when nobody waits for it any more.
     if (isDown || connection.isClosed()) throw unavailable('it is not connected')
   }
 
@@ -138,7 +138,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   }
 }
 
-/** Resolves once the server has what was sent before: it answers a PING behind that. `writes`: that may have had an effect. */
+/** Resolves once the server has what was sent before, by its reply to a PING. `writes`: that may have had an effect. */
 export function flushed(connection: NatsConnection, { deadline, signal }: CallLimits, writes: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const limit = { deadline, signals: signal ? [signal] : [] }
