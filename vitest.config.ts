@@ -69,6 +69,13 @@ const onlyNode = [
  */
 const withBindings = ['test/runtimes/workerd/stores.test.ts']
 
+/**
+ * What takes a global for itself, a clock or a timer, would see what other files have left under way: each has a worker to itself.
+ * All else of workerd shares one, since a worker takes a second of processor time to start.
+ */
+const takesGlobals = (path: string): boolean =>
+  /useFakeTimers|useClock|spyOn|globalThis|Object\.prototype/.test(readFileSync(at(`./${path}`), 'utf8'))
+
 /** Of the repository itself: they need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 
@@ -116,6 +123,16 @@ const env = {
   ...(process.env.HITHER_SOAK_SHARE && { HITHER_SOAK_SHARE: process.env.HITHER_SOAK_SHARE }),
 }
 
+const inWorkerd = globSync([...everywhere, 'test/runtimes/workerd/*.test.ts'], {
+  cwd: at('.'),
+  exclude: [...onlyNode, ...withBindings],
+})
+const workerd = (test: { name: string; include: string[]; isolate?: boolean }) => ({
+  resolve: resolve('cloudflare'),
+  plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
+  test: { ...hangs, env, setupFiles: ['./test/runtimes/workerd/rejections.ts'], ...test },
+})
+
 const config: ViteUserConfig = defineConfig({
   test: {
     maxWorkers,
@@ -155,18 +172,8 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       { test: { name: 'repository', include: offline, ...hangs } },
-      {
-        resolve: resolve('cloudflare'),
-        plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.jsonc' } })],
-        test: {
-          name: 'workers',
-          ...hangs,
-          env,
-          include: [...everywhere, 'test/runtimes/workerd/*.test.ts'],
-          setupFiles: ['./test/runtimes/workerd/rejections.ts'],
-          exclude: [...onlyNode, ...withBindings],
-        },
-      },
+      workerd({ name: 'workers', include: inWorkerd.filter(takesGlobals) }),
+      workerd({ name: 'workers-shared', include: inWorkerd.filter((path) => !takesGlobals(path)), isolate: false }),
       {
         resolve: resolve('cloudflare'),
         plugins: [cloudflareTest({ wrangler: { configPath: './test/runtimes/workerd/wrangler.stores.jsonc' } })],
