@@ -83,8 +83,8 @@ function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: (
       expect(await here.run('k', () => 5)).toEqual({ acquired: true, value: 5 })
     })
     test('are renewed for as long as they are held', async ({ here, there }) => {
-      const lock = await held(here.acquire('k', { ttl: SHORT * 2 }))
-      await pause(SHORT * 3)
+      const lock = await held(here.acquire('k', { ttl: SHORT * 5 }))
+      await pause(SHORT * 6)
       lock.assertHeld()
       expect(await there.acquire('k')).toBeUndefined()
       expect(await lock.release()).toBe(true)
