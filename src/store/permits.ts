@@ -7,7 +7,7 @@ const SILENT_MS = 100
 export interface Permits {
   /** Calls `start` once a permit is free, in call order; what it sends takes the permit by `take`. */
   enter(start: () => void): void
-  readonly isSpent: boolean
+  isSpent(): boolean
   take(): void
   /** To be called once for each `take`, when the request has ended. */
   give(): void
@@ -47,9 +47,7 @@ export function createPermits(most: number): Permits {
         startNext()
       }
     },
-    get isSpent() {
-      return taken >= most
-    },
+    isSpent: () => taken >= most,
     take() {
       taken++
     },
@@ -63,4 +61,4 @@ export function createPermits(most: number): Permits {
 }
 
 /** Without a bound. */
-export const unlimited: Permits = { enter: (start) => start(), isSpent: false, take() {}, give() {} }
+export const unlimited: Permits = { enter: (start) => start(), isSpent: () => false, take() {}, give() {} }

@@ -110,7 +110,7 @@ export function createSender(parts: SenderParts): SendCalls {
   /** Ticks that wait for a permit, which leave as one. */
   let together: { readonly calls: PendingCall[]; readonly ends: (() => void)[] } | undefined
   return (calls, done) => {
-    if (!permits.isSpent) return sendTick(calls, done)
+    if (!permits.isSpent()) return sendTick(calls, done)
     if (together) {
       for (const call of calls) together.calls.push(call)
       together.ends.push(done)

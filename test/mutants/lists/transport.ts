@@ -56,7 +56,7 @@ export const mutants: readonly Mutant[] = [
   sender('ticks that wait leave together', '    if (together) {', '    if (together && calls.length < 0) {', [
     'permits.test.ts',
   ]),
-  sender('a tick waits for a permit', 'if (!permits.isSpent) return', 'if (permits) return', ['permits.test.ts']),
+  sender('a tick waits for a permit', 'if (!permits.isSpent()) return', 'if (permits) return', ['permits.test.ts']),
   sender(
     'a lost request gives its permit back before its calls wait',
     '    const fail = (error: unknown): void => {\n      permits.give()',
