@@ -22,20 +22,20 @@ import { mostSearched, noteSearch, streamSearches } from './searches.ts'
 import { parseName, rememberSearch, searchOf, shownOf, signIn, type Visitor } from './sign-in.ts'
 
 export interface AppOptions<B extends object> {
-  /** The cache, or how to come by it for a request. */
+  /** The cache, or a function that returns it for a request. */
   readonly cache: Cache | ((c: Context<AppEnv<B>>) => Cache)
-  /** What of the store it uses beside the cache, or how to come by it for a request. */
+  /** The other features, or a function that returns them for a request. */
   readonly features: Features | ((c: Context<AppEnv<B>>) => Features)
-  /** Keeps whole responses of `/api/places`. */
+  /** Caches whole responses of `/api/places`. */
   readonly httpCache: CacheResponseOptions<AppEnv<B>>['cache']
   readonly places: Places
   /** The page at `/`, as HTML. */
   readonly page: string
-  /** Ends the live feeds, which would otherwise keep a server from closing. */
+  /** Ends the live feeds, which otherwise keep a server from closing. */
   readonly stopping?: AbortSignal
-  /** What `/api/stats` calls the store. */
+  /** The name of the store in `/api/stats`. */
   readonly store: string
-  /** How much one address may ask, and where addresses are read. @default as much as it likes */
+  /** The limit of one address, and where addresses are read. @default no limit */
   readonly limit?: {
     readonly limiter: RateLimiter | ((c: Context<AppEnv<B>>) => RateLimiter)
     readonly address: AddressSource
@@ -45,7 +45,7 @@ export interface AppOptions<B extends object> {
 
 export interface AppEnv<B extends object> {
   Bindings: B
-  /** `deadline`: epoch ms by which this request has asked the store whatever it wants to ask. */
+  /** `deadline`: epoch ms at which every call of this request to the store ends. */
   Variables: CacheVariables<Cache> & SessionVariables<Partial<Visitor>> & { deadline: number }
 }
 
@@ -54,26 +54,26 @@ const securityPolicy = [
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ')
 
-/** What a store that hangs may cost a request, whatever the request asks of it. */
+/** The longest that a store that hangs delays a request, however many calls the request makes. */
 export const STORE_LIMIT_MS = 1000
-/** What remembering a search may take where the answer took long. */
+/** Time for recording a search where the answer took long. */
 const NOTE_LIMIT_MS = 250
 /** Recomputing the index takes a few seconds. */
 const RECOMPUTE_LIMIT_MS = 30_000
-/** Between two slices of recomputing the index. */
+/** The pause between two slices of recomputing the index. */
 const PAUSE_MS = 100
 
-/** What the page reads by itself is not counted as a question. */
+/** Requests that the page makes by itself are not limited. */
 const FREE = ['/api/stats', '/api/index', '/api/session', '/api/searches', '/api/feed']
 const isFree = (c: Context): boolean => c.req.method === 'GET' && FREE.includes(c.req.path)
 
-/** The page shows that the store is away, and goes on. */
+/** The page shows that the store is down, and goes on. */
 function away(error: unknown): { readonly away: string } {
   if (isHitherError(error)) return { away: error.code }
   throw error
 }
 
-/** The application: which places are near a point, kept near itself. The same on every runtime. */
+/** The application: which places are near a point. The same on every runtime. */
 export function createApp<B extends object>({
   cache,
   features,
@@ -91,7 +91,7 @@ export function createApp<B extends object>({
   app.get('/', (c) => c.html(page, 200, { 'Content-Security-Policy': securityPolicy, 'Cache-Control': 'no-cache' }))
   app.get('/healthz', (c) => c.json({ ok: true }))
 
-  // One deadline for all that a request asks of the store, the limiter's question included.
+  // One deadline for all calls of a request to the store, the limiter's included.
   const hurried = (c: Context<AppEnv<B>>): Cache => {
     c.set('deadline', Date.now() + STORE_LIMIT_MS)
     return (typeof cache === 'function' ? cache(c) : cache).with({ deadline: c.var.deadline })
@@ -101,7 +101,7 @@ export function createApp<B extends object>({
   app.get('/api/near', async (c) => {
     const query = parseNear((name) => c.req.query(name))
     const asked = await ask(c.var.cache, nearKey(query), () => nearest(places, query.point, query.limit))
-    // What does not answer now need not be asked again.
+    // The store has just failed: another call would fail too.
     if (asked.status !== 'bypass') await remember(c, featuresOf(c), asked.value)
     return answerOf(c, asked)
   })
@@ -109,7 +109,7 @@ export function createApp<B extends object>({
     const query = parseNear((name) => c.req.query(name))
     return c.json({ point: query.point, deleted: await c.var.cache.delete(nearKey(query)) })
   })
-  // Whole responses are kept, for ten minutes, in the store. A browser asks each time, so that the page can show Cache-Status.
+  // The store keeps whole responses for ten minutes. The browser asks each time, so that the page can show Cache-Status.
   const named = (c: Context) => parseFind((name) => c.req.query(name))
   app.get(
     '/api/places',
@@ -117,7 +117,7 @@ export function createApp<B extends object>({
       cache: httpCache,
       cacheControl: 'no-cache',
       cdnCacheControl: 'max-age=600',
-      keyGenerator: (c) => findKey(named(c)), // `São` and `sao` are one question
+      keyGenerator: (c) => findKey(named(c)), // `São` and `sao` are the same search
     }),
     (c) => {
       const { prefix, limit } = named(c)
@@ -177,11 +177,11 @@ export function createApp<B extends object>({
   return app
 }
 
-/** Remembers what was asked. A store that fails here does not spoil the answer. */
+/** Records the search. A store that fails here does not fail the request. */
 async function remember<B extends object>(c: Context<AppEnv<B>>, features: Features, answer: Nearest): Promise<void> {
   const search = searchOf(answer)
   const sessions = features.sessionsFor?.(c.req.raw)
-  // The store has just answered; computing may have taken the request's own time.
+  // The store replied a moment ago; the computation may have used up the request's deadline.
   const deadline = Math.max(c.var.deadline, Date.now() + NOTE_LIMIT_MS)
   if (!search) return
   const [cookie] = await Promise.all([
@@ -196,7 +196,7 @@ function answerOf<B extends object, T extends object>(c: Context<AppEnv<B>>, ask
   return c.json({ ...asked.value, cache: { status, ageMs, ttlMs, tookMs } }, 200, headersOf(asked))
 }
 
-/** Aborts at the request's deadline, for what takes a signal alone. */
+/** A signal that aborts at the request's deadline, for calls that take no deadline. */
 function until({ deadline }: { readonly deadline: number }): AbortSignal {
   const stop = new AbortController()
   const tooLate = new HitherError('TIMEOUT', 'the store did not answer in time', { retryable: true })
@@ -204,7 +204,7 @@ function until({ deadline }: { readonly deadline: number }): AbortSignal {
   return stop.signal
 }
 
-/** An error as RFC 9457 has it. */
+/** An error in the form of RFC 9457. */
 function problem(status: number, title: string, detail: string): Response {
   return Response.json(
     { type: 'about:blank', title, status, detail },

@@ -1,22 +1,22 @@
 import { type Cache, isHitherError, type Loader } from 'hither'
 
-/** How an answer came about. */
+/** Where an answer came from. */
 export interface Asked<T> {
   readonly value: T
-  /** `miss`: computed for this call. `joined`: another call was computing it. `bypass`: the store is away. */
+  /** `miss`: computed for this call. `joined`: another call was computing it. `bypass`: the store is down. */
   readonly status: 'hit' | 'miss' | 'joined' | 'bypass'
-  /** Since it was stored; 0 unless it is a hit. */
+  /** Time since it was stored; 0 unless it is a hit. */
   readonly ageMs: number
-  /** How long it stays fresh; 0 when unknown. */
+  /** Remaining lifetime; 0 when unknown. */
   readonly ttlMs: number
   readonly tookMs: number
-  /** Why the store was left out. */
+  /** Why the store was not used. */
   readonly code: string | undefined
 }
 
 /**
- * `cache.getOrSet`, and how it went. Both reads are made in one tick, so that they travel in one request: the entry
- * tells age and rest of life, and whether the loader ran tells hit from miss.
+ * `cache.getOrSet`, and where its value came from. Both reads are made in one tick, so that they share one request. The entry
+ * gives the age and the remaining lifetime; whether the loader ran distinguishes a hit from a miss.
  */
 export async function ask<T>(cache: Cache, key: string, loader: Loader<T>): Promise<Asked<T>> {
   const startedAt = performance.now()
@@ -26,7 +26,7 @@ export async function ask<T>(cache: Cache, key: string, loader: Loader<T>): Prom
     return loader(context)
   }
   const [value, entry] = await Promise.all([
-    // A store that hangs costs the request its deadline, and no answer.
+    // A store that hangs delays the request until its deadline; the request still gets an answer.
     cache.getOrSet(key, counted, { onDeadline: 'load' }),
     cache.getEntry(key).catch((error: unknown) => (isHitherError(error) ? error : Promise.reject(error))),
   ])

@@ -14,11 +14,11 @@ export interface CountryIndex {
   readonly madeMs: number
   readonly countries: number
   readonly places: number
-  /** Those with the most people on file, most first. */
+  /** The countries with the largest population on file, largest first. */
   readonly largest: readonly Country[]
 }
 
-/** How far the one who recomputes is. */
+/** Progress of the recomputation under way. */
 export interface Progress {
   readonly done: number
   readonly of: number
@@ -26,7 +26,7 @@ export interface Progress {
 
 export interface IndexState {
   readonly index: CountryIndex | undefined
-  /** Somebody recomputes it now, here or on another server. */
+  /** The index is being recomputed, here or on another server. */
   readonly running: Progress | undefined
 }
 
@@ -50,15 +50,15 @@ export interface Recompute {
 }
 
 /**
- * Recomputes the index under a lock: of all who ask at once, on every server of the store, one computes, and the others get
- * how far it is. It pauses after each slice, so that a server of one thread answers others meanwhile.
+ * Recomputes the index under a lock: of all callers at once, on all servers that share the store, one computes, and the others
+ * get its progress. It pauses after each slice, so that a server with one thread can handle other requests meanwhile.
  */
 export async function recompute({ cache, locks, places, pause, signal }: Recompute): Promise<Recomputed> {
   const work = async (lock: Lock): Promise<CountryIndex> => {
     const counts = new Map<number, { places: number; people: number }>()
     for (let slice = 0; slice < SLICES; slice++) {
       lock.assertHeld() // another may be the holder by now: leave its progress alone
-      // It ends by itself where this process dies.
+      // The lifetime ends the progress of a process that died.
       await cache.set('index:progress', { done: slice, of: SLICES } satisfies Progress, { ttl: '5s' })
       addSlice(counts, places, slice)
       await pause()

@@ -9,7 +9,7 @@ export interface FeaturesOptions {
   readonly secret?: string | Uint8Array | undefined
 }
 
-/** What the application uses of the store beside its cache. Data only: one of it may serve every request of an isolate. */
+/** What the application builds on the store beside its cache. Holds data only, so that all requests of an isolate may share it. */
 export interface Features {
   readonly locks: Locks
   /** Undefined without a secret. */

@@ -1,6 +1,6 @@
 import { type Place, type Places, placeAt } from './places.ts'
 
-/** Letters that have no decomposition of their own. */
+/** Letters that Unicode does not decompose. */
 const plain: Readonly<Record<string, string>> = {
   ł: 'l',
   đ: 'd',
@@ -32,7 +32,7 @@ export function fold(text: string): string {
 
 export type Find = (prefix: string, limit: number) => readonly Place[]
 
-/** Finds places whose name begins with a folded text, largest first. What it searches is made at the first call. */
+/** Finds places whose name begins with a folded text, largest first. The index is built at the first call. */
 export function createFind(places: Places): Find {
   let names: readonly string[] | undefined
   return (prefix, limit) => {

@@ -7,7 +7,7 @@ export interface Point {
 
 export interface NearbyPlace extends Place {
   readonly km: number
-  /** Where it lies from the point, in degrees clockwise from north. */
+  /** Direction from the point, in degrees clockwise from north. */
   readonly bearing: number
 }
 
@@ -15,9 +15,9 @@ export interface Nearest {
   readonly point: Point
   /** Nearest first. */
   readonly places: readonly NearbyPlace[]
-  /** How many people live in the places within so many kilometres. */
+  /** Population of the places within so many kilometres. */
   readonly people: { readonly within10km: number; readonly within50km: number; readonly within250km: number }
-  /** How many places were looked at. */
+  /** Number of places examined. */
   readonly scanned: number
 }
 
@@ -26,8 +26,8 @@ const EQUATOR_KM = 6378.137
 const FLATTENING = 1 / 298.257223563
 
 /**
- * The places nearest to a point, and how many people live around it. Looks at every place: no index, on purpose, so
- * that there is something worth keeping near.
+ * The places nearest to a point, and the population around it. Examines every place, on purpose without an index, so that
+ * the result is worth caching.
  */
 export function nearest(places: Places, point: Point, limit: number): Nearest {
   const distanceTo = distanceFrom(point)

@@ -22,7 +22,7 @@ export interface Place {
 
 const MAGIC = 0x31_4c_50_48
 
-/** One run of bytes for a set of places: a header, the columns, then country codes and names, a line each. */
+/** Encodes a set of places as bytes: a header, the columns, then country codes and names, a line each. */
 export function packPlaces(list: readonly Place[]): Uint8Array {
   const sorted = [...list].sort((a, b) => b.population - a.population)
   const countries = [...new Set(sorted.map((place) => place.country))].sort()

@@ -6,7 +6,7 @@ export interface Until {
   readonly deadline: number
 }
 
-/** Input that cannot be answered. The message says what to send instead. */
+/** Invalid input. The message says what to send instead. */
 export class BadQuery extends Error {}
 
 export interface NearQuery {

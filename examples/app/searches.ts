@@ -10,7 +10,7 @@ type Place = Pick<Search, 'name' | 'country'>
 export interface Searches {
   /** How often each place was searched; undefined on a store that speaks no Redis commands. */
   readonly most: SortedSet<Place> | undefined
-  /** Each search as it is made. */
+  /** Publishes each search. */
   readonly feed: Channel<Search>
 }
 
@@ -65,7 +65,7 @@ export async function streamSearches({ feed }: Searches, signals: readonly Abort
   }
   const encoder = new TextEncoder()
   const body = new ReadableStream<Uint8Array>({
-    // A line at once, so that the client knows that it listens.
+    // A first line at once, so that the client knows that the feed is open.
     start: (controller) => controller.enqueue(encoder.encode('retry: 2000\n\n')),
     async pull(controller) {
       const { done, value: item } = await subscription.next()

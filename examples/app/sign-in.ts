@@ -3,7 +3,7 @@ import { createSessions, type Session, type Sessions } from 'hither/session'
 import type { Nearest } from './nearest.ts'
 import { BadQuery, type Until } from './query.ts'
 
-/** A question that was answered, named by the place nearest to it: no text of a visitor is ever shown to another. */
+/** A search, named by the place it found: the text that a visitor typed is never shown to another. */
 export interface Search {
   readonly name: string
   readonly country: string
@@ -11,7 +11,7 @@ export interface Search {
   readonly lon: number
 }
 
-/** What the session of a visitor holds. */
+/** The data of a visitor's session. */
 export interface Visitor {
   name: string
   /** Latest first. */
@@ -32,12 +32,12 @@ export function createSignIn(store: AtomicStore, secret: string | Uint8Array): S
   const local = createSessions<Partial<Visitor>>({ ...options, insecure: true })
   return ({ url }) => {
     const { protocol, hostname } = new URL(url)
-    // A browser keeps no Secure cookie of plain http. That is for this machine only: the other sessions need https.
+    // A browser stores no Secure cookie over plain http. Insecure cookies are for this machine only: all others need https.
     return protocol === 'http:' && LOOPBACK.includes(hostname) ? local : secure
   }
 }
 
-/** What the page shows of a session. */
+/** The part of a session that the page shows. */
 export function shownOf(session: VisitorSession): { readonly name?: string; readonly searches: readonly Search[] } {
   const name = session.get('name')
   return name === undefined ? { searches: [] } : { name, searches: session.get('searches') ?? [] }
@@ -63,7 +63,7 @@ export function searchOf({ point, places: [first] }: Nearest): Search | undefine
   return first && { name: first.name, country: first.country, ...point }
 }
 
-/** Puts a search into the session of a visitor who has signed in. Resolves to a `Set-Cookie` value where there is one to send. */
+/** Adds a search to the session of a visitor who has signed in. Resolves to a `Set-Cookie` value, or undefined for none. */
 export async function rememberSearch(
   sessions: Sessions<Partial<Visitor>>,
   request: Request,

@@ -15,7 +15,7 @@ interface Bindings {
   readonly SESSION_SECRET?: string
 }
 
-// One of each per isolate, made by the first request, which brings the credentials. They hold data only: every call to
+// One of each per isolate, made by the first request, which has the credentials. They hold data only: every call to
 // the cache goes through the view of its own request, which cacheContext makes.
 let store: AtomicStore | undefined
 let cache: Cache | undefined

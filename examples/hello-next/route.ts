@@ -1,4 +1,4 @@
-/** A route handler of Next.js: `app/api/now/route.ts`. One cache, kept over hot reloads. */
+/** A route handler of Next.js: `app/api/now/route.ts`. One cache, which survives hot reloads. */
 import { type Cache, createCache } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { tcpStore } from 'hither/tcp'

@@ -29,7 +29,7 @@ const server = createServer(async (request, response) => {
     if (!id) return send(404, { error: 'try /users/7' })
     const { success, retryAfterMs } = await limiter.limit(request.socket.remoteAddress ?? 'unknown')
     if (!success) return send(429, { error: 'too many requests', retryAfterMs })
-    // Redis may hang: past this the request finds its user without it.
+    // Redis may hang: after this time the user is loaded without it.
     const view = cache.with({ deadline: Date.now() + 800 })
     send(200, await view.getOrSet(`user:${id}`, () => findUser(id), { onDeadline: 'load' }))
   } catch (error) {

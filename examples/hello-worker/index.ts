@@ -8,7 +8,7 @@ interface Env {
   readonly UPSTASH_REDIS_REST_TOKEN: string
 }
 
-/** Made once an isolate: they hold no connection, and nothing of a request. */
+/** Made once per isolate: they hold no connection and no data of a request. */
 let made: { readonly cache: Cache; readonly limiter: RateLimiter } | undefined
 
 function make(env: Env): NonNullable<typeof made> {

@@ -1,4 +1,4 @@
-/** What was ioredis with an `lru-cache` before it: the client stays, through `connect` with settings that cannot hang. */
+/** In place of ioredis with an `lru-cache` before it. The client stays: `connect` gives it settings that cannot hang. */
 import { createCache } from 'hither'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { nearTier } from 'hither/near'

@@ -1,4 +1,4 @@
-/** What was `@upstash/redis` and `@upstash/ratelimit`: the same environment, one store for both. */
+/** In place of `@upstash/redis` and `@upstash/ratelimit`: the same environment, one store for both. */
 import { createCache } from 'hither'
 import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { fromEnv } from 'hither/upstash'

@@ -12,7 +12,7 @@ import { storeFrom } from './store.ts'
 
 const DEFAULT_PORT = 3000
 const DRAIN_MS = 10_000
-/** Questions from one address in any minute; while the store is away, as this process alone counts them. */
+/** Requests from one address in any minute. While the store is down, this process counts alone. */
 const LIMIT = 120
 const LOCAL_LIMIT = 40
 
@@ -21,7 +21,7 @@ function fail(message: string): never {
   process.exit(1)
 }
 
-/** Without a secret one is made: sessions then end with this process, and no other server knows them. */
+/** Without a secret a random one is used: sessions then end with this process, and other servers reject them. */
 function featuresFrom(secret: string | undefined): Features {
   try {
     return createFeatures({ store, secret: secret || crypto.getRandomValues(new Uint8Array(32)) })
@@ -31,7 +31,7 @@ function featuresFrom(secret: string | undefined): Features {
   }
 }
 
-/** Resolves to whether the port could be had. */
+/** Resolves to whether the port was free. */
 function listen(server: Server, port: number, host: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const refused = (error: NodeJS.ErrnoException): void =>
@@ -44,7 +44,7 @@ function listen(server: Server, port: number, host: string): Promise<boolean> {
   })
 }
 
-/** Takes no new connection, lets requests under way be answered, then resolves. */
+/** Accepts no new connection, waits for requests under way, then resolves. */
 async function drain(server: Server): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), 50)
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS)

@@ -6,14 +6,14 @@ import { STORE_LIMIT_MS } from '../app/app.ts'
 
 export interface ChosenStore {
   readonly store: AtomicStore
-  /** What it is and where the choice came from, for a person to read. No address: it may hold a password. */
+  /** What the store is and which variable chose it, for a person to read. No address, which may contain a password. */
   readonly label: string
 }
 
-/** Of a call that names no deadline. */
+/** Timeout of a call without a deadline. */
 const options = { timeoutMs: STORE_LIMIT_MS }
 
-/** The store an environment names: `REDIS_URL`, or `UPSTASH_REDIS_REST_URL` or `KV_REST_API_URL` with its token, or memory. */
+/** The store that an environment names: `REDIS_URL`, or `UPSTASH_REDIS_REST_URL` or `KV_REST_API_URL` with its token, or memory. */
 export async function storeFrom(env: Readonly<Record<string, string | undefined>>): Promise<ChosenStore> {
   if (env.REDIS_URL)
     return { store: ioredisStore(await connect(env.REDIS_URL), options), label: 'Redis over TCP, by REDIS_URL' }

@@ -1,4 +1,4 @@
-/** A Hono application that lets each key ask five times in any ten seconds. */
+/** A Hono application that allows each key five requests in any ten seconds. */
 import { rateLimit } from 'hither/hono'
 import { memoryStore } from 'hither/memory'
 import { createRateLimiter, slidingLog } from 'hither/rate-limit'

@@ -16,8 +16,8 @@ function fail(message: string): never {
 }
 
 /**
- * `STORE`: `memory`, the url of a Redis server, or `rest` for UPSTASH_REDIS_REST_URL and its token, which counts where those are
- * there and nothing else is said.
+ * `STORE`: `memory`, the url of a Redis server, or `rest` for UPSTASH_REDIS_REST_URL and its token. @default `rest` where those
+ * are set, else `memory`.
  */
 async function storeFrom(env: NodeJS.ProcessEnv): Promise<AtomicStore> {
   const STORE = env.STORE || (env.UPSTASH_REDIS_REST_URL ? 'rest' : 'memory')
@@ -47,12 +47,12 @@ const cache = createHttpCache({
 const server = createAdaptorServer({
   async fetch(request, env) {
     const { incoming, outgoing } = env as HttpBindings
-    // Which of them a server takes is what requests are smuggled by.
+    // Servers differ in which of the two they take: requests are smuggled that way.
     if ((incoming.headersDistinct.host?.length ?? 0) > 1) return new Response(null, { status: 400 })
     const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers
     const hasBody = coding !== undefined || length !== undefined
     const body = hasBody ? (request.body === null && length !== '0' ? { body: incoming } : {}) : { body: null }
-    // What the origin says before its answer goes to the client at once; no answer from the store has it.
+    // Interim responses of the origin go to the client at once; a stored response has none.
     const onInterim: OnInterim = (status, headers) => {
       if (outgoing.headersSent || !('writeEarlyHints' in outgoing)) return
       if (status === 102) outgoing.writeProcessing()

@@ -12,7 +12,7 @@ const HOP_BY_HOP = [
   'upgrade',
 ]
 
-/** The fields of a message that go on to the next hop. */
+/** The fields of a message that are forwarded to the next hop. */
 export function endToEnd(headers: Headers): Headers {
   const kept = new Headers(headers)
   const named = (headers.get('connection') ?? '').split(',').map((name) => name.trim())
@@ -20,7 +20,7 @@ export function endToEnd(headers: Headers): Headers {
     try {
       kept.delete(name)
     } catch {
-      // No field has such a name.
+      // Not a field name.
     }
   }
   return kept
@@ -28,7 +28,7 @@ export function endToEnd(headers: Headers): Headers {
 
 /** The URL of a request at its origin: path and query as they came. */
 export function targetOf(request: Request, origin: string): string {
-  // With a `?` that nothing follows: an origin may answer it otherwise, and the cache's key has it too.
+  // A trailing `?` is kept: an origin may treat it differently, and the cache's key contains it.
   const { href, hash } = new URL(request.url)
   const target = href.slice(0, href.length - hash.length).replace(/^[^:]+:\/\/[^/]*/, '')
   return origin.replace(/\/$/, '') + target

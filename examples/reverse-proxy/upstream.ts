@@ -3,22 +3,22 @@ import { Readable } from 'node:stream'
 import type { ReadableStream as NodeStream } from 'node:stream/web'
 import { endToEnd, targetOf } from './proxy.ts'
 
-/** A connection is used again within a second: an origin may close an idle one at the moment that a request is sent. */
+/** An idle connection is reused for one second only: the origin may close it just when a request is sent. */
 const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 1000 })
 const NO_BODY = new Set([204, 205, 304])
 
-/** Receives what the origin says before its answer: 102, 103. */
+/** Receives interim responses of the origin: 102, 103. */
 export type OnInterim = (status: number, headers: Readonly<Record<string, string | string[] | undefined>>) => void
 
 export interface UpstreamOptions {
   readonly onInterim?: OnInterim
-  /** Of a GET, which no `Request` has; null: the request has none, and says so by no field. @default the request's */
+  /** A body for a GET, which a `Request` cannot have; null: the request has no body and no field that announces one. @default the request's */
   readonly body?: Readable | null
 }
 
 /**
- * Sends a request to an `http:` origin, and resolves to its answer with the body as the origin sent it: `fetch` would decode
- * it, follow rules of its own for some fields, and refuse some methods. Rejects where there is no whole head of an answer.
+ * Sends a request to an `http:` origin and resolves to the response with its body as the origin sent it. `fetch` would decode
+ * the body, change some fields and refuse some methods. Rejects where the head of the response does not arrive whole.
  */
 export function upstream(
   request: Request,
@@ -27,14 +27,14 @@ export function upstream(
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const headers = endToEnd(request.headers)
-    // The host that the cache has the answer under: the target of a request may name another one than its Host field.
+    // The host of the cache's key: the target of a request may name another host than its Host field.
     headers.set('host', new URL(request.url).host)
     const source = body === undefined && request.body ? Readable.fromWeb(request.body as NodeStream<Uint8Array>) : body
     if (!source) headers.delete('content-length')
     else if (!headers.has('content-length')) headers.set('transfer-encoding', 'chunked')
     const target = targetOf(request, origin)
     const outgoing = ask(target, {
-      // Of a URL Node would leave out a `?` that nothing follows.
+      // Given a URL, Node would leave out a trailing `?`.
       path: target.replace(/^[^:]+:\/\/[^/]*/, ''),
       method: request.method,
       headers: Object.fromEntries(headers),
@@ -42,7 +42,7 @@ export function upstream(
       signal: request.signal,
     })
     outgoing.on('error', reject)
-    // Nobody has asked for another protocol: without this the request would have no end.
+    // The client did not ask to switch protocols: without this the request would never end.
     outgoing.on('upgrade', (_, socket) => {
       socket.destroy()
       reject(new Error('the origin has changed the protocol'))

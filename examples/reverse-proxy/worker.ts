@@ -12,14 +12,14 @@ interface Bindings {
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 
-/** The runtime's: a stream of a body whose length is known. */
+/** A stream of the Workers runtime for a body of known length. */
 declare const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>
 
 interface ExecutionContext {
   waitUntil(work: Promise<unknown>): void
 }
 
-// One per isolate. It holds data only: what does I/O belongs to a request.
+// One per isolate. It holds data only: on Workers, whatever does I/O belongs to a request.
 let cache: HttpCache | undefined
 
 const storeOf = (env: Bindings): AtomicStore =>
@@ -30,7 +30,7 @@ function cacheOf(env: Bindings): HttpCache {
   return cache
 }
 
-/** What the origin answers. `fetch` decodes a compressed body, so that its fields are not true any more. */
+/** The origin's response. `fetch` decodes a compressed body, so that the fields about its encoding no longer apply. */
 async function upstream(request: Request, origin: string): Promise<Response> {
   const { method, body } = request
   const headers = endToEnd(request.headers)
@@ -41,7 +41,7 @@ async function upstream(request: Request, origin: string): Promise<Response> {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers: kept })
 }
 
-/** With a body of the length that it says: workerd sends Content-Length for no other stream. */
+/** Gives the response a body of known length: workerd sends Content-Length for no other stream. */
 function withLength(response: Response): Response {
   const { body, headers, status, statusText } = response
   const length = headers.get('content-length')

@@ -1,4 +1,4 @@
-/** A slow loader that nobody waits for twice: the stale value at once, while one refresh runs. */
+/** A slow loader: after the first call, callers get the stale value at once while one refresh runs. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createCache } from 'hither'
 import { memoryStore } from 'hither/memory'

@@ -11,8 +11,8 @@ export const config = { runtime: 'edge' }
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> }
 
-// One application and one cache per isolate: data only. The places are a static file beside the function, which may not
-// be as large as they are; the first request fetches them. A promise would not do: who made it may be gone.
+// One application and one cache per isolate: data only. The places are a static file beside the function, since a function may
+// not be that large; the first request fetches them. No promise is shared: the request that made it may have ended.
 let app: Hono<AppEnv<object>> | undefined
 
 async function open(origin: string): Promise<Hono<AppEnv<object>>> {

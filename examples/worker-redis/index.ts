@@ -1,5 +1,5 @@
 /**
- * A Worker over a Redis of one's own. The connection is that of a Durable Object, which keeps it open between requests.
+ * A Worker over your own Redis. A Durable Object holds the connection and keeps it open between requests.
  * See wrangler.toml, and `npx wrangler secret put REDIS_URL`.
  */
 import { type Cache, createCache } from 'hither'
@@ -12,7 +12,7 @@ interface Env {
   readonly REDIS_OBJECT: ObjectNamespace
 }
 
-/** Made once an isolate: they hold no connection, and nothing of a request. */
+/** Made once per isolate: they hold no connection and no data of a request. */
 let made: { readonly cache: Cache; readonly limiter: RateLimiter } | undefined
 
 function make(env: Env): NonNullable<typeof made> {
