@@ -11,13 +11,13 @@ export type Act = (node: Node, space: Space, key: string) => void
 /** A kind of call, and how often it is made. */
 export interface Action {
   readonly weight: number
-  /** Plain values do not have it. */
+  /** Left out for plain values. */
   readonly ofEntries?: boolean
   readonly act: Act
 }
 
 export interface Actions extends Calls, Loaders {
-  /** Makes a call by chance, on any node. */
+  /** Makes a random call on a random node. */
   act(): void
 }
 

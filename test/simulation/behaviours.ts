@@ -1,23 +1,23 @@
 import { type Chance, createChance } from './chance.ts'
 
-/** What a seed has beside its calls. */
+/** What a seed adds to its calls. */
 export interface Behaviours {
-  /** Some writes are events when they fail, and the store is away for longer. */
+  /** Failures of some writes are events, and the store is down for longer. */
   readonly events: boolean
   /** The near tier reads a log of changes. */
   readonly pulls: boolean
   /** Values are shared with other programs: no leases, tags or grace. */
   readonly plain: boolean
-  /** Some loads go on when their callers have left; some failures are shared. */
+  /** `finishes`: some loads continue after their callers left. `shares`: some failures are shared. */
   readonly finishes: boolean
   readonly shares: boolean
-  /** For those two. */
+  /** Decides `finishes` and `shares`. */
   readonly loads: Chance
-  /** For what these bring along. */
+  /** Decides what these behaviours bring along. */
   readonly chance: Chance
 }
 
-/** By chance, from a stream of its own: a seed that has none of them plays what it always has. */
+/** Draws from a separate stream, so that a seed without these behaviours plays the same history as before them. */
 export function behavioursOf(seed: number): Behaviours {
   const chance = createChance(seed ^ 0x1f3d5b79)
   const loads = createChance(seed ^ 0x4b1d9e37)

@@ -4,7 +4,7 @@ import { build } from 'esbuild'
 import type * as hither from './node-entry.ts'
 import type { Machine } from './world.ts'
 
-/** A change to one source file: the text must be there once. */
+/** A change to one source file, in which `find` must occur exactly once. */
 export interface Change {
   /** From the root of the repository. */
   readonly file: string
@@ -12,23 +12,23 @@ export interface Change {
   readonly replace: string
 }
 
-/** The package as one machine has it: its modules, with their state, made anew by each call. */
+/** Returns a fresh instance of the package for one machine: its modules with their own state. */
 export type Boot = (machine: Machine) => typeof hither
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What the core may see of the platform that has to do with time and chance. Anything else of that kind is undefined. */
+/** The globals of time and chance that the core may use. All others of that kind are undefined. */
 const GIVEN = ['Date', 'Math', 'crypto', 'setTimeout', 'clearTimeout']
 const WITHHELD = ['performance', 'setInterval', 'clearInterval', 'setImmediate', 'process', 'fetch']
 
-/** The source with a change, if any. Throws where its text is not there exactly once. */
+/** Returns the source with a change, if any. Throws where `find` does not occur exactly once. */
 export function changed(source: string, { file, find, replace }: Change): string {
   if (source.split(find).length !== 2 || find === replace)
     throw new Error(`${file} does not have this text once: ${find}`)
   return source.replace(find, () => replace)
 }
 
-/** Bundles the source as one function of the platform's clock, timers and randomness. */
+/** Bundles the source as one function that takes the platform's clock, timers and randomness. */
 export async function bundle(change?: Change): Promise<string> {
   let applied = !change
   const result = await build({

@@ -9,15 +9,15 @@ export interface Made {
   /** For the trace. */
   readonly what: string
   readonly call: (asking: Asking) => Promise<unknown>
-  /** Judges its answer. */
+  /** Judges the result. */
   readonly settled: (asking: Asking, answer: unknown) => void
-  /** Whether it may reject like this. @default never */
+  /** Whether the call may reject with this error. @default never */
   readonly mayReject?: (asking: Asking, error: unknown) => boolean
-  /** An outage of the store does not fail it. */
+  /** The call must not reject when the store is down. */
   readonly survives?: boolean
 }
 
-/** How the answer of a read is judged, where it differs from that of `get`. */
+/** How the result of a read is judged, where it differs from `get`. */
 export interface HowRead {
   readonly exact?: boolean
   readonly taken?: boolean
@@ -27,29 +27,29 @@ export interface HowRead {
 
 export type Limits = { signal?: AbortSignal; deadline?: number }
 
-/** Makes calls, and has the oracle judge what becomes of them. */
+/** Makes calls, and has the oracle judge their results. */
 export interface Calls {
   make(node: Node, space: Space, made: Made): void
   someTags(): string[]
-  /** Options of a write whose failure is an event, now and then. */
+  /** Returns options of a write; by chance, its failure is reported as an event. */
   asEvent(): { readonly onWriteFailure?: 'event' }
-  /** Whether a write may have ended as an event. */
+  /** Whether a write may have failed and been reported as an event. */
   isDropped(asking: Asking, options: WriteOptions): boolean
-  /** What may drop these keys from the near tier goes on until `work` has settled. */
+  /** Runs `work`. Until it has settled, these keys may be dropped from the near tier. */
   touching<T>(asking: Asking, keys: readonly string[], work: () => Promise<T>, id?: number): Promise<T>
-  /** How a call may end early. */
+  /** Returns, by chance, a signal or a deadline that ends the call early. */
   limits(node: Node): Limits
-  /** Whether a call may reject since it has ended early. */
+  /** Whether a call may reject because its signal or deadline ended it early. */
   early(limit: CallOptions): (asking: Asking, error: unknown) => boolean
-  /** The store has answered a call of this node. */
+  /** Records that the store replied to a call of this node. */
   heard(asking: Asking): void
-  /** Judges the answer of a read. */
+  /** Judges the result of a read. */
   read(asking: Asking, key: string, answer: unknown, how?: HowRead): void
   checkKey(asking: Asking, key: string, answer: unknown): void
   readOptions(node: Node): Limits & { tags?: string[] }
-  /** What did not arrive shows in what its process reads next. */
+  /** Reads a key soon after a write, since a lost write shows in what its own process reads next. */
   readSoon(node: Node, space: Space, key: string): void
-  /** Judges what ends an explicit write: an event, when it was to be one and the store has failed. */
+  /** Judges the end of an explicit write, which may be an event where the options ask for one and the store failed. */
   arrived(options: WriteOptions, key: string, verb: string): (asking: Asking) => void
 }
 
@@ -93,13 +93,13 @@ export function createCalls(stage: Stage): Calls {
     )
   }
   const someTags = (): string[] => (plan.hit(0.5) || plain ? [] : TAGS.filter(() => plan.hit(0.4)))
-  /** Whose failure is an event, now and then. */
+  /** Returns options of a write; by chance, its failure is reported as an event. */
   const asEvent = (): { readonly onWriteFailure?: 'event' } =>
     events && extra.hit(0.6) ? { onWriteFailure: 'event' } : {}
-  /** Whether a write may have ended as an event. */
+  /** Whether a write may have failed and been reported as an event. */
   const isDropped = (asking: Asking, { onWriteFailure, deadline }: WriteOptions): boolean =>
     onWriteFailure === 'event' && (deadline !== undefined || hasFailed(lives.get(asking.node) as Life, asking))
-  /** What may drop these keys from the near tier goes on until it has settled. */
+  /** Runs `work`. Until it has settled, these keys may be dropped from the near tier. */
   const touching = async <T>(
     asking: Asking,
     keys: readonly string[],
@@ -116,7 +116,7 @@ export function createCalls(stage: Stage): Calls {
       touch(-1)
     }
   }
-  /** How a call may end early. */
+  /** Returns, by chance, a signal or a deadline that ends the call early. */
   const limits = (node: Node): { signal?: AbortSignal; deadline?: number } => {
     const limit: { signal?: AbortSignal; deadline?: number } = {}
     if (plan.hit(0.1)) {
@@ -144,7 +144,7 @@ export function createCalls(stage: Stage): Calls {
     oracle.answered(asking, key, idOf(answer), { exact: true, near: true, maybeStale: false, ...how })
   }
   const readOptions = (node: Node) => (plan.hit(0.5) || plain ? limits(node) : { tags: someTags(), ...limits(node) })
-  /** What did not arrive shows in what its process reads next. */
+  /** Reads a key soon after a write, since a lost write shows in what its own process reads next. */
   const readSoon = (node: Node, space: Space, key: string): void => {
     if (!events || key === COUNTER || extra.hit(0.3)) return
     const get = (): void =>
@@ -155,7 +155,7 @@ export function createCalls(stage: Stage): Calls {
       })
     world.after(extra.about(extra.pick([5, maxAge / 4])), get, node.machine)
   }
-  /** What ends an explicit write: an event, when it was to be one and the store has failed. */
+  /** Judges the end of an explicit write, which may be an event where the options ask for one and the store failed. */
   const arrived =
     (options: WriteOptions, key: string, verb: string) =>
     (asking: Asking): void => {

@@ -2,42 +2,42 @@ import type { Asking, Barrier, Birth, Life, Names, Value } from './facts.ts'
 import type { History } from './history.ts'
 import { parse, type Stored, tagsOf } from './stored.ts'
 
-/** Between which moments in history an end is looked for, and what does not count as one. */
+/** Where to look for a barrier: between two moments of history, and which barriers to skip. */
 interface Span {
   readonly after: number
   readonly before: number
-  /** What leaves a stale copy does not count. */
+  /** Skips barriers that leave a stale copy. */
   readonly hard?: boolean
-  /** For a caller that joined the load: what the store forgets does not count. */
+  /** Of a caller that joined the load: skips evictions by the store. */
   readonly joined?: boolean
-  /** The write of this value does not count. */
+  /** Skips the write of the value with this number. */
   readonly except?: number
-  /** What this caller was not to know of yet does not count. */
+  /** Skips barriers that this caller need not know of yet. */
   readonly asking?: Asking
 }
 
-/** What has ended values, and which of them a caller had to know of. */
+/** Records what ended values (barriers), and which barriers a caller had to know of. */
 export interface Endings {
-  /** Something ends now what is at a key. */
+  /** Records a barrier: the value of a key ends now. */
   add(key: string, barrier: { what: string; from: string; soft?: boolean; writes?: number | undefined }): void
-  /** The last barrier of a key in a span. */
+  /** Returns the last barrier of a key in a span. */
   since(key: string, span: Span): Barrier | undefined
-  /** What ended the last birth of a value before the call began; undefined when one is still good. */
+  /** Returns the barrier that ended the last birth of a value before the call began; undefined when a birth is still valid. */
   endOf(
     value: Value,
     id: number,
     asking: Asking,
     how: { readonly hard: boolean; readonly joined: boolean },
   ): Barrier | undefined
-  /** Whether what a value was written under may have ended before: since its load began, or while it was remembered. */
+  /** Whether the versions a value was written under may have ended before: since its load began, or while they were remembered. */
   wasCut(value: Value, key: string, text: string | undefined): boolean
-  /** What ended the versions of an entry since a moment in history. */
+  /** Returns the barrier that ended a version of an entry since a moment in history. */
   cutSince(names: Names, tags: readonly string[], at: number): Barrier | undefined
 }
 
-/** How long after a write the log of changes has it, where nothing is lost. */
+/** Longest delay until the log of changes has a write, where nothing is lost. */
 const PULLED_MS = 500
-/** A version seen is taken for the current one for this long. */
+/** How long a node takes a version it has read for the current one. */
 const REMEMBERED_MS = 5000
 
 const NOTHING: Barrier = {
@@ -52,12 +52,12 @@ const NOTHING: Barrier = {
 
 export function createEndings(history: History, { namesOf }: Stored): Endings {
   const { world, lives, plain, barriers, counts } = history
-  /** Whether a caller must know of what has ended: its own node's doing, or what was long enough ago. */
+  /** Whether a caller must know of a barrier: its own node made it, or it is old enough. */
   const binds = ({ from, acknowledged, time }: Barrier, asking: Asking | undefined): boolean => {
     const life = asking && lives.get(asking.node)
     if (!asking || !life?.lateMs) return true
     if (from === asking.node) return acknowledged < asking.from
-    // A near tier measures age by the wall clock: one that was set back makes it older than it knows.
+    // A near tier measures age by the wall clock: after the clock was set back, an entry is older than the tier measures.
     if (life.jumps !== 0) return false
     if (time < asking.since - life.lateMs) return true
     return acknowledged < Number.POSITIVE_INFINITY && time < asking.pulledMs - PULLED_MS
@@ -81,7 +81,7 @@ export function createEndings(history: History, { namesOf }: Stored): Endings {
     else barriers.set(key, [made])
   }
 
-  /** What must not have been in the way of a plain value: in its own process what came after its load's beginning. */
+  /** Returns the barrier that forbids a plain value: in the process that loaded it, a barrier since the load began. */
   const endOfPlain = (value: Value, id: number, asking: Asking, joined: boolean): Barrier | undefined => {
     const { node, key, births, lost, storedAt } = value
     const began = births.at(-1)?.atKey ?? 0
@@ -94,7 +94,7 @@ export function createEndings(history: History, { namesOf }: Stored): Endings {
     if (joined) return undefined
     return since(key, { after: Math.max(storedAt, began), before: asking.from, except: id, asking })
   }
-  /** What ended the last birth of a value before `from`; undefined when one is still good. */
+  /** Returns the barrier that ended the last birth of a value before `from`; undefined when a birth is still valid. */
   const endOf: Endings['endOf'] = (value, id, asking, { hard, joined }) => {
     let end: Barrier | undefined
     if (plain && value.loaded) return endOfPlain(value, id, asking, joined)
@@ -107,7 +107,7 @@ export function createEndings(history: History, { namesOf }: Stored): Endings {
     }
     return end ?? NOTHING
   }
-  /** Whether what a value was written under may have ended before: since its load began, or while it was remembered. */
+  /** Whether the versions a value was written under may have ended before: since its load began, or while they were remembered. */
   const wasCut = ({ births, from: called, node }: Value, key: string, text: string | undefined): boolean => {
     const names = namesOf(key)
     const { atKey, atTags, late, time: born } = births.at(-1) as Birth
@@ -115,13 +115,13 @@ export function createEndings(history: History, { namesOf }: Stored): Endings {
     const from = Math.min(atKey, atTags)
     return [names.generation, ...tagsOf(parse(text)).map(names.tag)].some((each) =>
       barriers.get(each)?.some(({ at, time, from: by, acknowledged }) => {
-        // A node forgets at once what it has ended itself.
+        // A node forgets a version at once when it has ended it itself.
         if (by === node && acknowledged < called) return false
         return at > from || time > Math.min(born, world.time) - 2 * REMEMBERED_MS
       }),
     )
   }
-  /** What ended the versions of an entry since a moment in history. */
+  /** Returns the barrier that ended a version of an entry since a moment in history. */
   const cutSince: Endings['cutSince'] = (names, tags, at) =>
     [names.generation, ...tags.map(names.tag)].flatMap((each) => barriers.get(each) ?? []).find((each) => each.at > at)
 

@@ -1,6 +1,6 @@
 /** What the simulation knows of its nodes, calls and values: the words that the parts of the oracle share. */
 
-/** Where a namespace keeps what. */
+/** The stored keys of a namespace. */
 export interface Names {
   readonly namespace: string
   readonly generation: string
@@ -8,62 +8,62 @@ export interface Names {
   tag(tag: string): string
 }
 
-/** One way a value has come to be. What ends a value ends each birth that came before. */
+/** One time that a value came into being: a load, or a write. A barrier ends every earlier birth. */
 export interface Birth {
-  /** For what is done to its key. */
+  /** Moment of history that counts against barriers of the key. */
   readonly atKey: number
-  /** For what is done to its tags and its namespace. */
+  /** Moment of history that counts against barriers of the tags and the namespace. */
   readonly atTags: number
   readonly tags: readonly string[]
-  /** Tags its loader named at its end: who joined the load was not to know. */
+  /** Tags that the loader named at its end, which callers that joined the load could not know. */
   readonly late: readonly string[]
-  /** The virtual instant of its load's beginning. */
+  /** When the load began, on the virtual clock. */
   readonly time: number
 }
 
 export interface Value {
   readonly key: string
   readonly births: Birth[]
-  /** By a loader. */
+  /** Whether a loader made it. */
   readonly loaded: boolean
-  /** When the call began that made it. */
+  /** When the call that made it began, in history. */
   readonly from: number
   readonly node: string
-  /** A load that may have run without a lease, since the store did not answer. */
+  /** The load may have run without a lease, since the store did not reply. */
   leaseless: boolean
-  /** When a caller of its load was answered: before, others may have joined it. */
+  /** When the load resolved for a caller: until then, other callers may have joined it. */
   ended: number
-  /** When the store last took it: in history, and on the virtual clock. */
+  /** When the store last took it: `storedAt` in history, `storedMs` on the virtual clock. */
   storedAt: number
   storedMs: number
-  /** When its life ends in the store. */
+  /** End of its lifetime in the store. */
   endsMs: number
   sentAt: number
-  /** A load whose plain value may reach the store at any later moment. */
+  /** The plain value of a load may reach the store at any later moment. */
   lost: boolean
-  /** Its node alone gives it out, since the store did not take it. */
+  /** Only its node serves it, since the store did not take it. */
   kept: boolean
   acknowledged: boolean
-  /** It was removed though it was written after the delete that was made good. */
+  /** The retry of a failed delete removed it, although it was written after that delete. */
   removed: boolean
   writes: number
   taken: number
-  /** Why the store may not have it. */
+  /** Why the store must not take it. */
   readonly unstored: string | undefined
 }
 
-/** Something that ended what was there before. */
+/** An event that ended the value of a key: a write, a delete, an invalidation or an eviction. */
 export interface Barrier {
   readonly at: number
   /** On the virtual clock. */
   readonly time: number
   readonly what: string
-  /** The value that was written by it. */
+  /** Number of the value that it wrote. */
   readonly writes: number | undefined
-  /** What was there may still be served stale. */
+  /** The ended value may still be served stale. */
   readonly soft: boolean
   readonly from: string
-  /** When its node was told that it was done. */
+  /** When its node got the acknowledgement. */
   acknowledged: number
 }
 
@@ -75,39 +75,39 @@ export interface Asking {
   readonly from: number
   /** When it began, on the virtual clock. */
   readonly since: number
-  /** The node's count of failed store calls then. */
+  /** The node's count of failed store calls at that moment. */
   readonly failures: number
-  /** When the store had last answered one of its calls. */
+  /** When the store last replied to a call of the node. */
   readonly heardAt: number
-  /** The node's count of clock jumps then. */
+  /** The node's count of clock jumps at that moment. */
   readonly jumps: number
   /** By the node's clock. */
   readonly clockMs: number
-  /** Since when on the virtual clock the log of changes may have changed unread; 0: it is not certain to tell everything. */
+  /** When the node last read the log of changes, on the virtual clock; 0: the log may be incomplete. */
   readonly pulledMs: number
 }
 
-/** What a node has lived through. */
+/** The state of a node that the oracle judges by. */
 export interface Life {
   failures: number
-  /** Its breaker asks no more. */
+  /** Its breaker is open. */
   open: boolean
-  /** How long it may not hear of what another node has ended, in milliseconds; 0: it asks the store each time. */
+  /** Longest delay until the node learns of a barrier of another node, in milliseconds; 0: it reads the store each time. */
   readonly lateMs: number
-  /** When the store last answered a call of this node. */
+  /** When the store last replied to a call of this node. */
   heardAt: number
   jumps: number
-  /** What its near tier bounds staleness by, in milliseconds; 0: it has none. */
+  /** `maxAge` of its near tier, in milliseconds; 0: no near tier. */
   readonly maxAgeMs: number
-  /** Nothing but its own doing drops what its near tier keeps. */
+  /** Only its own calls drop entries from its near tier: there is no feed. */
   readonly feedless: boolean
   pulledMs: number
   now(): number
-  /** Whether it lives, and has not stood still for this long. */
+  /** Whether it is alive and was not paused during the last `ms` milliseconds. */
   isUp(ms: number): boolean
 }
 
-/** The number of a value, as its payload carries it. */
+/** Returns the number in a value. */
 export function idOf(value: unknown): number | undefined {
   const id = (value as { id?: unknown } | undefined | null)?.id
   return typeof id === 'number' ? id : undefined

@@ -3,7 +3,7 @@ import type { Server } from './server.ts'
 import { createUnarrived, type Unarrived } from './unarrived.ts'
 import type { World } from './world.ts'
 
-/** What the oracle is told of a simulation. */
+/** What the oracle knows of a simulation before it begins. */
 export interface Setting {
   readonly world: World
   readonly server: () => Server
@@ -14,42 +14,42 @@ export interface Setting {
   readonly plain: boolean
 }
 
-/** All that has happened, as data: what the parts of the oracle write down, and judge by. */
+/** All that has happened, as data. The parts of the oracle record it and judge by it. */
 export interface History extends Setting {
   readonly unarrived: Unarrived
-  /** How often what has been met and checked. */
+  /** How often each situation occurred and was checked. */
   readonly counts: Record<
     'deletesFailed' | 'madeGood' | 'hidden' | 'kept' | 'owed' | 'pulled' | 'comebacks' | 'written' | 'rewritten',
     number
   >
-  /** By number. */
+  /** Values by number. */
   readonly values: Map<number, Value>
-  /** The same of explicit writes, by their calls. */
+  /** Values of explicit writes, by the call that writes them. */
   readonly written: Map<number, Value>
   readonly barriers: Map<string, Barrier[]>
-  /** When each key last changed in more than its lease. */
+  /** When each key last changed, changes of its lease alone left out. */
   readonly changes: Map<string, number>
-  /** What last changed each key, in more than its lease or what that has left behind, and the value it has put there. */
+  /** The verb that last changed each key, leases left out, and the number of the value it wrote. */
   readonly lastChanges: Map<string, { readonly verb: string; readonly id: number | undefined }>
-  /** By node, verb and key, when the store last did it. */
+  /** When the store last ran a verb, by node, verb and key. */
   readonly done: Map<string, number>
-  /** By node and key, when leases were granted. */
+  /** When leases were granted, by node and key. */
   readonly grants: Map<string, number[]>
-  /** The node that holds a lease, by the name of the lease. */
+  /** The node that holds a lease, by the lease's id. */
   readonly holders: Map<string, string>
-  /** By node and key, when its last load began. */
+  /** When the last load began, by node and key. */
   readonly begun: Map<string, number>
-  /** By key, when a load last left word that it ended without a value. */
+  /** When a load last marked the key as ended without a value, by key. */
   readonly words: Map<string, number>
-  /** What was added to each counter. */
+  /** The increments of each counter. */
   readonly sums: Map<string, { at: number; by: number }[]>
   checks: number
-  /** The first thing that must not happen, if any. */
+  /** The first violation, if any. */
   fault: string | undefined
   fail(what: string): void
 }
 
-/** What is known of a value before the store has it. */
+/** The state of a value that the store has not taken yet. */
 export const UNSEEN: Omit<Value, 'key' | 'births' | 'loaded' | 'from' | 'node'> = {
   sentAt: Number.POSITIVE_INFINITY,
   storedAt: 0,
@@ -102,8 +102,7 @@ export function createHistory(setting: Setting): History {
 }
 
 /**
- * The births of a value as a reader counts them: a plain value that another node has loaded is as old as its arrival in the
- * store.
+ * The births of a value as they count for a reader. A plain value that another node loaded counts from its arrival in the store.
  */
 export function birthsFor(
   { births, loaded, storedAt, node, lost }: Value,

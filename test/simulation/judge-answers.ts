@@ -3,9 +3,9 @@ import { type Asking, hasFailed, type Life, type Value } from './facts.ts'
 import { birthsFor, type History } from './history.ts'
 import { type Stored, tagsOf } from './stored.ts'
 
-/** Judges what callers are answered. */
+/** Judges the results of calls. */
 export interface AnswerJudge {
-  /** An answer of a read: `exact` when nothing but the store may have answered, `maybeStale` when a stale copy will do. */
+  /** Judges the result of a read. `exact`: it must come from the store; `maybeStale`: a stale copy is allowed. */
   answered(
     asking: Asking,
     key: string,
@@ -15,13 +15,13 @@ export interface AnswerJudge {
       readonly maybeStale: boolean
       readonly joins?: boolean
       readonly taken?: boolean
-      /** The near tier is asked first. */
+      /** The call looks into the near tier first. */
       readonly near?: boolean
-      /** Nothing was written for longer than any tier keeps it. */
+      /** Nothing was written for longer than any tier keeps an entry. */
       readonly settled?: boolean
     },
   ): void
-  /** A write that was to be an event has ended, and may not have arrived. */
+  /** Records a write that failed as an event, and may not have reached the store. */
   dropped(
     asking: Asking,
     key: string,
@@ -30,7 +30,7 @@ export interface AnswerJudge {
     capturedAt: number | undefined,
     lifeMs: number,
   ): void
-  /** A write was acknowledged. */
+  /** Records an acknowledged write. */
   acknowledged(asking: Asking, key: string, verbs: readonly string[]): void
   counted(asking: Asking, key: string, sum: number): void
 }
@@ -40,11 +40,11 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
   const { counts, fail } = history
   const { truth, isStable, alive, idIn } = stored
 
-  /** A write that was acknowledged is there, unless something has ended it since its call began. */
+  /** An acknowledged write is stored, unless a barrier has ended it since its call began. */
   const checkWritten = (asking: Asking, value: Value): void => {
     const { key, births, endsMs } = value
     const { names, node, from } = asking
-    // Also those of before a load that has found it not modified: what that has asked for may never have been stored.
+    // Includes the tags from before a load that found the value not modified: the load's own tags may never have been stored.
     const tags = births.flatMap((birth) => birth.tags)
     const { id } = lastChanges.get(key) ?? {}
     if (id === undefined || values.get(id) !== value || world.time > endsMs - 1) return
@@ -54,7 +54,7 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
     if (idIn(entry) !== id) fail(`${node} was told that #${id} was written to ${key}, and nobody can read it`)
     else checkTags(asking, key)
   }
-  /** Tags outlive what bears them. */
+  /** A tag version lives longer than each entry that has the tag. */
   const checkTags = ({ names, node }: Asking, key: string): void => {
     for (const tag of tagsOf(alive(key, names))) {
       if (server().leftMs(names.tag(tag)) < server().leftMs(key))
@@ -71,7 +71,7 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
       const at = world.tick()
       value.births.push({ atKey: at, atTags: capturedAt ?? at, tags, late: [], time: world.time })
       const stored = (done.get(`${asking.node} set ${to}`) ?? 0) > asking.from
-      // What was captured may have ended since: it is then not kept.
+      // Captured versions may have ended since; then the value is not kept.
       if (!stored && capturedAt === undefined) unarrived.kept(asking, to, id, lifeMs)
     },
     answered(asking, key, id, { exact, maybeStale, joins = false, taken = false, near = false, settled = false }) {
@@ -112,7 +112,7 @@ export function createAnswerJudge(history: History, stored: Stored, endings: End
       if (failedDelete)
         return fail(`${node} got #${id} for ${to}, after a delete that failed (call ${failedDelete.from})`)
       if (joins && value.node === node) value.ended = Math.min(value.ended, world.tick())
-      // What was loaded without a lease answers from the near tier while the store is away.
+      // A value that was loaded without a lease is served from the near tier while the store is down.
       counts.hidden += Number(!!unarrived.lastFailed(node, to))
       const unheard = value.leaseless && asking.heardAt < (value.births[0]?.atKey ?? 0)
       if (unheard && life.lateMs > 0 && value.node === node) return

@@ -3,19 +3,19 @@ import { type Asking, hasFailed, type Life, type Value } from './facts.ts'
 import { type History, UNSEEN } from './history.ts'
 import { parse } from './stored.ts'
 
-/** One run of a loader: when it began, in history and on the virtual clock. */
+/** One run of a loader. `began` is a moment of history, `time` is on the virtual clock. */
 export interface LoadRun {
   readonly began: number
   readonly time: number
-  /** It may have run without a lease. */
+  /** The loader may have run without a lease. */
   readonly leaseless: boolean
 }
 
-/** Judges the beginnings of loads, and writes down where values come from. */
+/** Judges the beginning of each load, and records where values come from. */
 export interface LoadJudge {
-  /** Who is going to write the value with this number, by a `set` or an `add`. */
+  /** Records which call writes the value with this number, by a `set` or an `add`. */
   writing(id: number, asking: Asking, key: string, tags: readonly string[], capturedAt?: number): void
-  /** `ended` is called when the loader has. */
+  /** Call `ended` when the loader has ended. */
   loading(asking: Asking, key: string, excused: boolean): LoadRun & { ended(): void }
   loaded(
     id: number,
@@ -28,14 +28,14 @@ export interface LoadJudge {
   ): void
 }
 
-/** A lease is given back within this time after its load, where the store answers. */
+/** A lease is released within this time after its load, if the store replies. */
 const RELEASED_MS = 600
 
 export function createLoadJudge(history: History): LoadJudge {
   const { world, server, lives, hardMs, plain, values, written, grants, holders, begun, words, fail } = history
   return {
     writing(id, asking, key, tags, capturedAt) {
-      // Its birth is when the store takes it; only what was captured is older.
+      // The value is born when the store takes it; only its captured versions are older.
       const atTags = capturedAt ?? Number.POSITIVE_INFINITY
       const value: Value = {
         key: asking.names.key(key),
@@ -57,7 +57,7 @@ export function createLoadJudge(history: History): LoadJudge {
       const failed = hasFailed(lives.get(node) as Life, asking)
       const own = (grants.get(`${node} ${to}`) ?? []).filter((each) => each > from)
       const granted = own.length > 0
-      // Nobody waits for two loads of others: the first ended without a value, or took longer than any may.
+      // A caller does not wait for a second load of others. The first one ended without a value, or took longer than a load may.
       const waited = (words.get(to) ?? 0) > from || world.time - asking.since > hardMs
       if (!granted && !excused && !failed && !waited)
         fail(`${node} began a load of ${to} without its lease, with the store at hand`)
@@ -67,10 +67,10 @@ export function createLoadJudge(history: History): LoadJudge {
       return {
         began: at,
         time: world.time,
-        // Granted, though the answer may have been lost.
+        // The lease was granted, but the reply may have been lost.
         leaseless: !granted || failed,
         ended() {
-          // Of several it is not known which was its own.
+          // With several leases it is unknown which one this load had.
           if (own.length !== 1 || excused || lease === undefined || lease === NONE || lease === FAILED || failed) return
           const after = life.failures
           world.after(RELEASED_MS, () => {

@@ -6,11 +6,11 @@ import type { Effect, Late } from './server.ts'
 import { parse, type Stored } from './stored.ts'
 import { CLOCKS_DIFFER_MS } from './unarrived.ts'
 
-/** Judges what the store is made to do, and writes down what it changes. */
+/** Judges each step that the store runs, and records what it changes. */
 export interface StoreJudge {
-  /** The store has carried out one step on one key. */
+  /** To be called after the store ran one step on one key. */
   effect(effect: Effect): void
-  /** Fails for what a failed delete has left in the store, though its node has heard of it since. */
+  /** Fails where a value is still stored that a node failed to delete and has had time to delete again. */
   checkMadeGood(isAlive: (node: string) => boolean): void
 }
 
@@ -23,7 +23,7 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
   const { idInText, isLive, valid, namesOf } = stored
   const { add, since, wasCut } = endings
 
-  /** A delete that makes a failed one good must leave what was written since. */
+  /** The retry of a failed delete must not remove a value that was written after the failure. */
   const madeGood = (node: string, key: string, before: string | undefined, { sentAt }: Late): void => {
     const failedDelete = unarrived.lastFailed(node, key)
     if (!failedDelete) {
@@ -76,9 +76,9 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
       fail(`a lease of ${key} was granted while another stood`)
   }
 
-  /** The store has a value, or has it once more. */
+  /** Records that the store took a value, for the first time or again. */
   const noteStored = (value: Value, id: number, verb: string, key: string, at: number): void => {
-    // Once more is no other value to take.
+    // A rewrite stores the same value again, which `take` may return only once.
     if (verb === 'rewrite') counts.rewritten++
     else value.writes++
     value.storedAt = at
@@ -108,11 +108,11 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
     add(key, { what: verb, from, writes: id })
   }
 
-  /** Writes down which keys have changed, and by what. */
+  /** Records which keys changed, and by which verb. */
   const noteChange = (verb: string, { key, before, after, reply }: Effect, at: number): void => {
     const isOther = withoutLease(before) !== withoutLease(after)
     if (isOther) changes.set(key, at)
-    // What was written may end earlier from then on.
+    // After a touch the value may end earlier.
     if (verb === 'touch' && (isOther || reply === 1)) lastChanges.set(key, { verb, id: undefined })
     else if (isOther && !plain && verb !== 'lease' && verb !== 'release')
       lastChanges.set(key, { verb, id: idInText(after) })
@@ -130,7 +130,7 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
       const ends = (soft = false): void => add(key, { what: verb, from, soft })
       switch (verb) {
         case 'evict':
-          // What was forgotten is not wrong. A version that was lost ends what has it, all the same.
+          // An eviction is no violation. An evicted version ends the entries that have it.
           if (key.startsWith(':')) ends()
           break
         case 'delete':
@@ -150,7 +150,7 @@ export function createStoreJudge(history: History, stored: Stored, endings: Endi
           if (reply !== 1) break
           if (parse(before)?.lease !== args[2]) fail(`${from} left word at ${key} of a lease that another holds`)
           words.set(key, at)
-          // What is there no more because its source has none is no wrong.
+          // The source has no value any more: its removal is no violation.
           if (verb === 'gone') ends()
           break
         case 'version.soften':

@@ -8,20 +8,20 @@ import { isCode } from './wording.ts'
 
 type Loader = (context: Partial<LoadContext>) => Promise<unknown>
 
-/** Loaders that take their time, fail and change their minds, and what their callers may be answered. */
+/** Loaders that take time, fail, or decide late, and what their callers may get. */
 export interface Loaders {
-  /** What a loader does is decided when its call is made. */
+  /** Returns a loader whose behaviour is drawn when its call is made. */
   loaderOf(
     node: Node,
     asking: Asking,
     load: { readonly key: string; readonly options: GetOrSetOptions; readonly many: boolean },
   ): Loader
-  /** Loads of these nodes and keys run from `since` until `work` has settled. */
+  /** Records that loads of these nodes and keys run from `since` until `work` has settled. */
   during<T>(whose: readonly string[], since: number, work: () => Promise<T>): Promise<T>
   loadOptions(node: Node, many: boolean): GetOrSetOptions
-  /** Whether a call that reads through may reject like this. */
+  /** Whether a call that reads through may reject with this error. */
   mayFail(key: string | readonly string[], options: GetOrSetOptions): (asking: Asking, error: unknown) => boolean
-  /** Judges the answer of a call that reads through. */
+  /** Judges the result of a call that reads through. */
   readThrough(asking: Asking, key: string, answer: unknown, options: GetOrSetOptions): void
 }
 
@@ -32,10 +32,10 @@ export function createLoaders(stage: Stage, { someTags, limits, early, checkKey 
   const { plan, loads } = chances
   const { hardMs, long, plain, backs, grace, finishes, shares } = scenario
 
-  /** By node and key, when a load last failed. */
+  /** When a load last failed, by node and key. */
   const failures = new Map<string, number>()
   const begins = oneAtATime(world, oracle, hardMs)
-  /** By node and key, since which virtual instants loads have been running. */
+  /** Loads under way and the virtual instants at which they began, by node and key. */
   const running = new Map<string, Set<{ readonly since: number }>>()
   const during = async <T>(whose: readonly string[], since: number, work: () => Promise<T>): Promise<T> => {
     const run = { since }
@@ -82,8 +82,8 @@ export function createLoaders(stage: Stage, { someTags, limits, early, checkKey 
       )
       const started = world.time
       await (many ? world.sleep(length, node.machine) : during([who], started, () => world.sleep(length, node.machine)))
-      // Another that still runs may be the one that has the lease: this one ran beside it. One that all have left has given its own back
-      // then, when the store may have been away.
+      // Judged only where this load certainly held the lease. Another load that still runs may hold it. A load that all callers left
+      // released it at that moment, when the store may have been down.
       if (!many && !signal?.aborted && !running.get(who)?.size) load.ended()
       ran?.()
       oracle.unarrived.touched(node.name, asking.names.key(key), 0)
@@ -133,7 +133,7 @@ export function createLoaders(stage: Stage, { someTags, limits, early, checkKey 
         entry.nowMs >= entry.writtenMs + (entry.freshUntilMs - entry.writtenMs) / 2
     return options
   }
-  /** Whether a stale answer may have been due. */
+  /** Whether a stale value is allowed. */
   const wasTrouble = (asking: Asking, key: string, options: GetOrSetOptions): boolean => {
     const who = `${asking.node} ${asking.names.key(key)}`
     const at = failures.get(who) ?? 0
@@ -162,7 +162,7 @@ export function createLoaders(stage: Stage, { someTags, limits, early, checkKey 
         }))
   const readThrough = (asking: Asking, key: string, answer: unknown, options: GetOrSetOptions): void => {
     checkKey(asking, key, answer)
-    // Whose deadline has passed before the store answered may have loaded for itself.
+    // A call whose deadline passed before the store replied may have run an unshared load.
     const alone = options.onDeadline === 'load' && options.deadline !== undefined
     const exact = !options.forceFresh && !options.bypass && !alone
     const near = exact && !options.refresh

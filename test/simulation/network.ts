@@ -6,23 +6,23 @@ import type { Machine, World } from './world.ts'
 
 type HitherErrorClass = typeof import('../../src/errors.ts').HitherError
 
-/** How a node reaches the server. What fails can be changed while it runs. */
+/** How a node reaches the server. Its faults can be changed while the simulation runs. */
 export interface Link {
-  /** One way, in milliseconds: the mean of what is mostly short. */
+  /** Mean delay of one way, in milliseconds, exponentially distributed. */
   delayMs: number
-  /** Of a request, and of a reply. */
+  /** Probability that a request, or a reply, is lost. */
   loss: number
-  /** Of a message that takes seconds. */
+  /** Probability of a message that takes seconds. */
   stall: number
-  /** Of a step that may run again at any later moment: it does. */
+  /** Probability that a step that may run again does, at some later moment. */
   ghost: number
   /** `lost`: messages vanish. `refused`: they fail at once. */
   cut: 'no' | 'lost' | 'refused'
-  /** One connection, where nothing overtakes; else each request on its own. */
+  /** One connection, which keeps the order; else each request travels alone. */
   readonly inOrder: boolean
 }
 
-/** Who has subscribed: messages reach them at most once, late, and out of order. */
+/** The subscribers. Messages reach them at most once, late, and out of order. */
 export interface Bus {
   readonly subscribers: Set<Subscriber>
   publish(channel: string, message: string): number
@@ -54,19 +54,19 @@ export function createBus(world: World, chance: Chance): Bus {
 }
 
 export interface Watch {
-  /** A call of the store, as it was sent. */
+  /** A call of the store was sent. */
   sent(what: string): void
   /** A change of these keys is sent (1), or its call ends (-1). */
   changing(keys: readonly string[], by: 1 | -1, text: string): void
-  /** Of a delete that no call of the cache has asked for; undefined: one has. */
+  /** For a delete that no call of the cache made: the retry of a failed one; undefined: a call made it. */
   late(keys: readonly string[]): Late | undefined
-  /** The log of changes was read; when that was asked. */
+  /** The log of changes was read; the argument is when the request was sent. */
   pulled(sentMs: number): void
-  /** A plain value was sent, and it is not known whether it arrives. */
+  /** A plain value was sent, and its arrival is unknown. */
   lost(value: string): void
   /** The store failed one call of this node. */
   failed(): void
-  /** A message is lost or late: whoever has less time than the call that sent it gives up before that fails. */
+  /** A message is lost or late: a caller with less time than the call that sent it gives up before the call fails. */
   silent(): void
 }
 
@@ -99,7 +99,7 @@ export function connect(
     const stallMs = chance.hit(link.stall) ? chance.between(100, 3000) : 0
     if (stallMs > 0) watch.silent()
     const ms = usualMs + stallMs
-    // Nothing overtakes on a connection.
+    // A connection keeps the order.
     return link.inOrder ? Math.max(world.time + ms, last + 0.001) : world.time + ms
   }
   const isLost = (): boolean => {
@@ -117,7 +117,7 @@ export function connect(
       world.after(0.1, refuse, machine)
       return
     }
-    /** The connection breaks: what may be sent again is. */
+    /** The connection breaks: commands that may be sent again are sent again. */
     const breaks = (): void => {
       if (chance.hit(0.5)) return
       world.after(

@@ -5,14 +5,14 @@ import type { Stage } from './stage.ts'
 import { brief } from './wording.ts'
 import type { Machine } from './world.ts'
 
-/** One process with a cache, and what is known of it. */
+/** One process with a cache, and its state. */
 export interface Node {
   readonly name: string
   readonly machine: Machine
   readonly cache: Cache<'frozen'>
   readonly link: Link
   readonly life: Life
-  /** Calls that delete, and whether they have sent it. */
+  /** Delete calls under way, and whether each has sent its command. */
   readonly deletes: Set<Deleting>
 }
 
@@ -38,7 +38,7 @@ function createLife({ world, scenario: { lateMs, tier, maxAge } }: Stage, machin
   }
 }
 
-/** What the oracle is told of what a node sends and hears. */
+/** Reports to the oracle what a node sends and receives. */
 function watchOf({ world, scenario, oracle, tell }: Stage, name: string, life: Life, deletes: Set<Deleting>): Watch {
   return {
     sent: (what) => tell(name, () => `       sends ${what}`),
@@ -55,7 +55,7 @@ function watchOf({ world, scenario, oracle, tell }: Stage, name: string, life: L
     late([key = '']) {
       // A version.
       if (key.startsWith(':')) return undefined
-      // Which of them has sent it, or whether another one has, cannot be told.
+      // It is unknown which of these calls sent the command, or whether another one did.
       const open = [...deletes].filter((one) => one.key === key)
       for (const one of open) one.sent = true
       if (open.length > 0) return undefined
@@ -68,7 +68,7 @@ function watchOf({ world, scenario, oracle, tell }: Stage, name: string, life: L
   }
 }
 
-/** Starts the node of a place, anew where the one before has died. */
+/** Starts the node of a place, also after the previous one has died. */
 export function startNode(stage: Stage, place: number): void {
   const { boot, world, network, server, bus, lives, nodes, tell, chances, scenario } = stage
   const { plan, extra } = chances

@@ -10,8 +10,8 @@ interface Run {
 }
 
 /**
- * Of plain keys, whose loads no lease holds apart: a load of a stored key begins. Fails where another of it runs in this
- * process, and no write has parted them. To be called at its end: the answer.
+ * Records that a load of a plain key begins; no lease keeps such loads apart. Fails where another load of the key runs in the
+ * same process and no write came between them. Call the returned function when the load has ended.
  */
 export type Begins = (asking: Asking, key: string, life: Life, signal: AbortSignal | undefined) => () => void
 
@@ -22,7 +22,7 @@ export function oneAtATime(world: World, { fail, unarrived }: Oracle, hardMs: nu
     const others = running.get(who) ?? new Set()
     const run = { from: world.tick(), since: world.time, jumps, signal }
     for (const other of others) {
-      // What nobody waits for, or has run too long, has been given up; a clock that jumps may make it seem so.
+      // The cache gives up a load that nobody waits for or that took too long. A clock that jumps may make a load seem too long.
       const stands = !other.signal?.aborted && world.time - other.since < hardMs - 2 && other.jumps === jumps
       if (stands && unarrived.isQuiet(node, key, other.from))
         fail(`${node} loads ${key} twice at a time (at ${other.from} and at ${run.from})`)

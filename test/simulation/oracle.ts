@@ -7,30 +7,30 @@ import { createStoreJudge, type StoreJudge } from './judge-store.ts'
 import { createStored } from './stored.ts'
 import type { Unarrived } from './unarrived.ts'
 
-// The oracle knows all that happens, in one order, and fails at the first thing that must not. Its parts:
+// The oracle sees every event in one order, and fails at the first violation. Its parts:
 //
-//   facts.ts          the words: a value and its births, what ends it (a barrier), a call that asks, the life of a node
+//   facts.ts          the terms: a value and its births, a barrier that ends it, a call under way, the state of a node
 //   history.ts        what has happened, as data that the parts share
 //   stored.ts         what the store holds now, as a reader would find it
-//   endings.ts        what has ended a value, and whether a caller had to know of it
+//   endings.ts        which barrier ended a value, and whether a caller had to know of it
 //   judge-store.ts    each step of the store: leases, fills, deletes, counters
-//   judge-loads.ts    each load: by its lease, and where its value came from
-//   judge-answers.ts  each answer: nothing that had ended, nothing missing that is certain to be there
-//   unarrived.ts      deletes and writes that did not reach the store, and what their nodes owe for them
+//   judge-loads.ts    each load: whether it had its lease, and where its value came from
+//   judge-answers.ts  each result of a call: no value that had ended, no missing value that is certain to be stored
+//   unarrived.ts      deletes and writes that did not reach the store, and what their nodes must serve or hide
 //
-// simulate.ts tells it what its calls do; server.ts what the store does.
+// simulate.ts reports the calls to it, server.ts the steps of the store.
 
 export interface Oracle extends StoreJudge, LoadJudge, AnswerJudge {
-  /** The first thing that must not happen, if any. */
+  /** The first violation, if any. */
   readonly fault: string | undefined
   readonly checks: number
   fail(what: string): void
   readonly unarrived: Unarrived
-  /** How often what has been met and checked. */
+  /** How often each situation occurred and was checked. */
   readonly counts: Readonly<Record<string, number>>
-  /** A value is sent to the store. */
+  /** Records that a value is sent to the store. */
   sent(id: number): void
-  /** A plain value may reach the store at any later moment. */
+  /** Records that a plain value may reach the store at any later moment. */
   lost(value: unknown): void
 }
 

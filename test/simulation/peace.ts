@@ -5,8 +5,8 @@ import { COARSE_MS } from './scenario.ts'
 import { KEYS, LONG_MS, type Space, type Stage, TAGS } from './stage.ts'
 
 /**
- * The network is mended and time passes: every call has settled, no lease is held, no timer is left. Then everybody sees the
- * same, and every key can be loaded and written.
+ * Mends the network and lets time pass. Then every call must have settled, with no lease held and no timer left; all nodes must
+ * see the same values, and every key can be loaded and written.
  */
 export async function playPeace(stage: Stage, actions: Actions): Promise<void> {
   const { world, oracle, nodes, open, tell, scenario } = stage
@@ -23,7 +23,7 @@ export async function playPeace(stage: Stage, actions: Actions): Promise<void> {
     for (let ms = 0; open.size > 0 && ms < LONG_MS; ms += 20) await world.run(world.time + 20)
     for (const { what } of open) oracle.fail(`${what} never settles, in peace`)
     for (const { name, machine } of nodes) {
-      // A feed says its last number twice more.
+      // A feed repeats its last number twice.
       if (machine.timers.size > (scenario.tier === 'feed' ? 1 : 0))
         oracle.fail(`${name} has ${machine.timers.size} timers left, though it does nothing`)
     }

@@ -10,7 +10,7 @@ export interface Played {
   readonly checks: number
   readonly virtualMinutes: number
   readonly ms: number
-  /** How often what was met and checked. */
+  /** How often each situation occurred and was checked. */
   readonly counts: Readonly<Record<string, number>>
 }
 
@@ -51,7 +51,7 @@ export async function play(
   return { ...sum, counts, failures, ms: performance.now() - began }
 }
 
-/** The same failure with as few calls as can be found, told event by event. */
+/** Finds the same failure with as few calls as possible, and returns its events. */
 export async function explain(seed: number): Promise<string> {
   const boot = bootOf(await bundle())
   let worst = await simulate(seed, boot)

@@ -44,7 +44,7 @@ export function readActions(stage: Stage, calls: Calls, loaders: Loaders): reado
             },
             options,
           )
-        // Its loads begin before its loader does.
+        // Its loads begin before its loader is called.
         const keys = options.forceFresh ? KEYS.map(asking.names.key) : []
         return during(whose, since, () => touching(asking, keys, call))
       },
@@ -71,7 +71,7 @@ export function readActions(stage: Stage, calls: Calls, loaders: Loaders): reado
       call: () => space.of(node).getEntry(key, options),
       settled: (asking, answer) => {
         const { status, value } = answer as { status: string; value: unknown }
-        // Of a plain entry the store is always asked.
+        // A plain entry is always read from the store.
         if (status !== 'stale') return read(asking, key, value, { near: !scenario.plain })
         heard(asking)
         oracle.answered(asking, key, idOf(value), { exact: true, maybeStale: true })

@@ -1,6 +1,6 @@
 /**
- * `npm run simulate -- --seeds 1000 --from 1`: plays seeds, those that failed before first, and tells the first failure
- * event by event. `--seed 7` tells that one. A seed that fails belongs into `seeds.json`.
+ * `npm run simulate -- --seeds 1000 --from 1`: plays seeds, those that failed before first, and prints the first failure
+ * event by event. `--seed 7` prints that seed. Add a seed that fails to `seeds.json`.
  */
 import { parseArgs } from 'node:util'
 import { explain, play } from './play.ts'

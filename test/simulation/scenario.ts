@@ -1,59 +1,58 @@
 import { behavioursOf } from './behaviours.ts'
 import type { Chance } from './chance.ts'
 
-/** What is decided for a whole history, from its seed. */
+/** What the seed decides for the whole history. */
 export interface Scenario {
-  /** Some writes are events when they fail, and the store is away for longer. */
+  /** Failures of some writes are events, and the store is down for longer. */
   readonly events: boolean
   /** The near tier reads a log of changes. */
   readonly pulls: boolean
   /** Values are shared with other programs: no leases, tags or grace. */
   readonly plain: boolean
-  /** Some loads go on when their callers have left; some failures are shared. */
+  /** `finishes`: some loads continue after their callers left. `shares`: some failures are shared. */
   readonly finishes: boolean
   readonly shares: boolean
-  /** Loads are now and then longer than a lease, which is then renewed. */
+  /** Some loads take longer than a lease, which is then renewed. */
   readonly long: boolean
-  /** How long a loader may run. */
+  /** Longest run of a loader, in milliseconds. */
   readonly hardMs: number
   /** How bad the network is; 0: nothing is lost. */
   readonly harsh: number
-  /** How many nodes there are at a time. */
+  /** Number of nodes at a time. */
   readonly count: number
   readonly ttl: number
   readonly grace: number
   /** Clocks differ. */
   readonly skews: boolean
-  /** Whether a load that failed is let rest: the stale copy may then answer any later call. */
+  /** Loads have a backoff: after a failure the stale copy may serve any later call. */
   readonly backs: boolean
-  /** One connection a node, where nothing overtakes. */
+  /** One connection per node, which keeps the order of messages. */
   readonly inOrder: boolean
   readonly tier: 'none' | 'near' | 'feed' | 'pull'
   readonly maxAge: number
-  /** How long a node may not hear of what another has ended. */
+  /** Longest delay until a node learns of a barrier of another node, in milliseconds. */
   readonly lateMs: number
 }
 
-/** Streams of chance: what happens is drawn from `plan`, what the behaviours of a seed add from the others. */
+/** Streams of chance. The history is drawn from `plan`, what the behaviours of a seed add to it from the others. */
 export interface Chances {
   readonly plan: Chance
   readonly extra: Chance
   readonly loads: Chance
 }
 
-/** How long a message takes to arrive and be told, where none is lost. */
+/** Longest delay of a message of the feed, where none is lost. */
 const FEED_MS = 500
-/** How late the near tier may look at the clock. */
+/** How old the near tier's reading of the clock may be. */
 export const COARSE_MS = 1100
 
-/** The order of what is drawn is part of every seed. */
+/** The order of the draws is part of every seed. */
 export function scenarioOf(seed: number, plan: Chance): { readonly scenario: Scenario; readonly chances: Chances } {
   const long = seed % 6 === 0
   const hardMs = long ? 9000 : 1500
   const { events, pulls, plain, chance: extra, finishes, shares, loads } = behavioursOf(seed)
   const weather = plan.pick([0, 0.3, 1, 2])
-  // What does not arrive needs a store that fails.
-  // What the log of changes brings in time shows where nothing is lost.
+  // Lost writes need a store that fails. Whether the log of changes is in time shows where nothing is lost.
   const calm = pulls && !events && extra.hit(0.6)
   const harsh = calm ? 0 : events ? Math.max(weather, 0.3) : weather
   const count = 1 + plan.below(4)
@@ -67,7 +66,7 @@ export function scenarioOf(seed: number, plan: Chance): { readonly scenario: Sce
   const tier = pulls ? 'pull' : events && anyTier === 'none' ? 'near' : anyTier
   const anyAge = plan.pick([300, 2000])
   const maxAge = events ? extra.pick([anyAge, anyAge, 8000]) : anyAge
-  /** With nothing lost, what another node has ended is known soon. */
+  /** Where nothing is lost, a node learns of barriers of other nodes soon. */
   const lateMs = tier === 'none' ? 0 : tier === 'feed' && harsh === 0 ? FEED_MS : maxAge + COARSE_MS
   const decided = { events, pulls, plain, finishes, shares, long, hardMs, harsh, count, ttl, grace, skews, backs }
   return { scenario: { ...decided, inOrder, tier, maxAge, lateMs }, chances: { plan, extra, loads } }

@@ -5,7 +5,7 @@ import type { World } from './world.ts'
 export type Command =
   | { readonly kind: 'get'; readonly key: string }
   | { readonly kind: 'set'; readonly key: string; readonly value: string; readonly ttlMs: number | undefined }
-  /** `late`: it makes a failed delete good. */
+  /** `late`: it is the retry of a failed delete. */
   | { readonly kind: 'delete'; readonly keys: readonly string[]; readonly late?: Late | undefined }
   | { readonly kind: 'publish'; readonly channel: string; readonly message: string }
   | {
@@ -16,35 +16,35 @@ export type Command =
       readonly late?: Late | undefined
     }
 
-/** When a delete that makes a failed one good was sent, in history. */
+/** When the retry of a failed delete was sent, in history. */
 export interface Late {
   readonly sentAt: number
 }
 
-/** What a command did to one key. */
+/** The effect of a command on one key. */
 export interface Effect {
   readonly key: string
-  /** The name of an operation, or the kind of a command; `evict`, for what the server did by itself. */
+  /** The name of an operation, or the kind of a command; `evict` for an eviction by the server. */
   readonly name: string
   readonly args: readonly Arg[]
   readonly before: string | undefined
   readonly after: string | undefined
   readonly reply: Reply
-  /** Who sent it; `''`: the server itself. */
+  /** The node that sent it; `''`: the server itself. */
   readonly from: string
-  /** Of a delete that makes a failed one good. */
+  /** Set for the retry of a failed delete. */
   readonly late?: Late | undefined
 }
 
-/** A single-threaded store on the world's time: the one place where everything has an order. */
+/** A single-threaded store on the world's clock, which puts all effects into one order. */
 export interface Server {
   execute(command: Command, from: string): unknown
-  /** What is stored under a key, unless its life is over. */
+  /** Returns the stored text of a key, unless its lifetime is over. */
   peek(key: string): string | undefined
-  /** Milliseconds of life left; `Infinity` without an end, 0 when absent. */
+  /** Returns the rest of the lifetime in milliseconds; `Infinity` without an end, 0 when absent. */
   leftMs(key: string): number
   keys(): string[]
-  /** Loses a key, as under memory pressure. */
+  /** Evicts a key, as under memory pressure. */
   evict(key: string): void
 }
 

@@ -10,8 +10,8 @@ import { makeTrouble } from './trouble.ts'
 //   scenario.ts       what the seed decides for the whole history, such as the near tier and how bad the network is
 //   stage.ts          what the parts share: the world, the server, the oracle, the nodes, the trace
 //   nodes.ts          one process with a cache, started anew where it has died
-//   calls.ts          makes a call, and has its answer judged; options that calls have in common
-//   loaders.ts        what loaders do, and what those who wait for them may be answered
+//   calls.ts          makes a call, and has its result judged; options that calls have in common
+//   loaders.ts        what loaders do, and what their callers may get
 //   actions.ts        draws the next call: read-actions.ts and write-actions.ts say which there are, and how often
 //   trouble.ts        what happens to nodes: cut off, stopped, killed, a clock that jumps
 //   peace.ts          what must be true once the network is mended
@@ -22,29 +22,29 @@ import { makeTrouble } from './trouble.ts'
 
 export interface Outcome {
   readonly seed: number
-  /** What must not have happened; undefined: all is well. */
+  /** The first violation; undefined: none. */
   readonly fault: string | undefined
-  /** What happened, the last of it, where it was asked for. */
+  /** The last lines of the trace, if tracing was on. */
   readonly trace: readonly string[]
   readonly calls: number
   readonly events: number
   readonly checks: number
   /** Virtual milliseconds. */
   readonly spanMs: number
-  /** How often what was met and checked. */
+  /** How often each situation occurred and was checked. */
   readonly counts: Readonly<Record<string, number>>
 }
 
 export interface SimulateOptions {
-  /** Writes down what happens. @default false */
+  /** Records a trace. @default false */
   readonly tracing?: boolean
-  /** The most calls before peace. @default 160 */
+  /** Most calls before the network is mended. @default 160 */
   readonly most?: number
   /** Lines of the trace that are kept. @default 50 */
   readonly keep?: number
 }
 
-/** Plays one seed, and tells whether all is well. */
+/** Plays one seed, and resolves to its outcome. */
 export async function simulate(
   seed: number,
   boot: Boot,

@@ -26,7 +26,7 @@ export interface Stage {
   readonly boot: Boot
   readonly scenario: Scenario
   readonly chances: Chances
-  /** What becomes of messages. */
+  /** Decides what happens to messages. */
   readonly network: Chance
   readonly world: World
   readonly server: Server
@@ -34,19 +34,19 @@ export interface Stage {
   readonly oracle: Oracle
   readonly lives: Map<string, Life>
   readonly spaces: readonly Space[]
-  /** The node of each place that is alive. */
+  /** The live node of each place. */
   readonly nodes: Node[]
-  /** How many nodes have been started. */
+  /** Number of nodes started so far. */
   started: number
   readonly open: Set<Open>
-  /** How many calls have been made. */
+  /** Number of calls made so far. */
   calls: number
-  /** The number of the next value. */
+  /** Returns the number of the next value. */
   nextId(): number
-  /** Adds a line to the trace, where one is asked for. */
+  /** Adds a line to the trace, if tracing is on. */
   tell(who: string, what: () => string): void
   readonly trace: readonly string[]
-  /** When it began, on the virtual clock. */
+  /** The beginning of the simulation, on the virtual clock. */
   readonly begin: number
 }
 
@@ -72,7 +72,7 @@ export function createStage(seed: number, boot: Boot, tracing: boolean): Stage {
   const names = plain ? [PLAIN_NAMES] : [namesOf('sim'), namesOf('sim.sub')]
   const oracle = createOracle({ world, server: () => server, lives, spaces: names, hardMs, plain })
   const tell: Stage['tell'] = (who, what) => {
-    // What comes after a fault does not explain it.
+    // Events after a fault do not explain it.
     if (!tracing || oracle.fault) return
     trace.push(`${(world.time - begin).toFixed(2).padStart(10)} ${who.padEnd(4)} ${what()}`)
     if (trace.length > 4000) trace.splice(0, 2000)

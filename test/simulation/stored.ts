@@ -2,33 +2,32 @@ import { type Entry, NO_VALUE, parseEntry } from '../../src/protocol/entry.ts'
 import { idOf, type Names } from './facts.ts'
 import type { History } from './history.ts'
 
-/** Reads what the store holds now, as a reader of the package would. */
+/** Reads what the store holds now, by the rules of the package. */
 export interface Stored {
-  /** The namespace that a stored key is of. */
+  /** Returns the namespace of a stored key. */
   namesOf(key: string): Names
-  /** The number of the value in a stored text, if it has one. */
+  /** Returns the number of the value in a stored text, if there is one. */
   idInText(text: string | undefined): number | undefined
   idIn(entry: Entry | undefined): number | undefined
-  /** An entry under whose generation and tags it is still valid. */
+  /** Returns the entry if its generation and its tag versions are current. */
   valid(text: string | undefined, names: Names): Entry | undefined
-  /** The same of what is at a key now. */
+  /** As `valid`, for the entry that is stored at a key now. */
   alive(key: string, names: Names): Entry | undefined
-  /** Whether an entry is there to everybody, by the store's clock. */
+  /** Whether every reader sees the entry as fresh, by the store's clock. */
   isLive(text: string | undefined, key: string): boolean
   /**
-   * The value that a read would find at this time of its node's clock; undefined where that is not certain. A node whose
-   * clock has jumped, `hasJumped`, misjudges the store's by as much until a reply tells it better: it is not certain of
-   * what is in grace.
+   * Returns the number of the value that a read would find at `nowMs` of its node's clock; undefined where that is uncertain. A
+   * node whose clock jumped (`hasJumped`) misjudges the store's clock until the next reply: then a value with grace is uncertain.
    */
   truth(key: string, names: Names, nowMs: number, hasJumped: boolean): number | undefined
-  /** Whether nothing has changed what a read of the key depends on since this moment in history. */
+  /** Whether the entry and the versions that a read of the key depends on are unchanged since this moment in history. */
   isStable(key: string, names: Names, from: number): boolean
 }
 
 export const parse = (text: string | undefined): Entry | undefined =>
   text === undefined ? undefined : parseEntry(text)
 
-/** The names of the tags that an entry has. */
+/** Returns the names of an entry's tags. */
 export function tagsOf(entry: Entry | undefined): string[] {
   return entry?.tags ? entry.tags.split(',').map((part) => decodeURIComponent(part.split('=')[0] ?? '')) : []
 }
@@ -41,7 +40,7 @@ export function createStored({ world, server, spaces, plain, changes }: History)
   }
   const idInText = (text: string | undefined): number | undefined =>
     plain ? idOf(JSON.parse(text ?? 'null')) : idIn(parse(text))
-  /** An entry under whose generation and tags it is still valid. */
+  /** Returns the entry if its generation and its tag versions are current. */
   const valid = (text: string | undefined, names: Names): Entry | undefined => {
     const entry = parse(text)
     if (!entry || entry.mark === NO_VALUE || entry.generation !== server().peek(names.generation)) return undefined
@@ -54,7 +53,7 @@ export function createStored({ world, server, spaces, plain, changes }: History)
     return entry
   }
   const alive = (key: string, names: Names): Entry | undefined => valid(server().peek(key), names)
-  /** Whether an entry is there to everybody, by the store's clock. */
+  /** Whether every reader sees the entry as fresh, by the store's clock. */
   const isLive = (text: string | undefined, key: string): boolean => {
     const entry = valid(text, namesOf(key))
     if (!entry) return false

@@ -1,7 +1,7 @@
 import { startNode } from './nodes.ts'
 import type { Stage } from './stage.ts'
 
-/** Something happens to one node: it is cut off, stands still, dies, or its clock jumps; or the server forgets a key. */
+/** Makes trouble for one node: it is cut off, is paused, dies, or its clock jumps; or the server evicts a key. */
 export function makeTrouble(stage: Stage): void {
   const { world, server, bus, nodes, open, tell, chances, scenario } = stage
   const { plan, extra } = chances

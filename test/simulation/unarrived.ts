@@ -1,9 +1,9 @@
 import type { Asking, Birth, Life } from './facts.ts'
 import type { World } from './world.ts'
 
-/** A delete that failed: its node takes the key for absent, and deletes it once more. */
+/** A failed delete: its node treats the key as absent, and retries the delete. */
 interface FailedDelete {
-  /** When the call began, and when it was told to have failed, in history. */
+  /** When the call began, and when it failed, in history. */
   readonly from: number
   readonly failedAt: number
   /** The same by the clock of its node. */
@@ -12,63 +12,63 @@ interface FailedDelete {
   readonly jumps: number
 }
 
-/** A value that its node alone gives out. */
+/** A value that only its node serves. */
 interface Kept {
   readonly id: number
   readonly at: number
-  /** By the clock of its node. */
+  /** End of its lifetime, by the clock of its node. */
   readonly untilMs: number
   readonly jumps: number
 }
 
 interface Touch {
-  /** The last one, in history. */
+  /** The last touch, in history. */
   readonly at: number
-  /** How many have begun and not ended. */
+  /** Number of touches that have begun and not ended. */
   readonly open: number
   readonly times: number
 }
 
-/** Writes that did not reach the store, and what their nodes owe for them. */
+/** Writes and deletes that did not reach the store, and what their nodes must serve or hide because of them. */
 export interface Unarrived {
-  /** `certain`: it was tried. */
+  /** Records a failed delete. `certain`: it is certain that the node tried it. */
   deleteFailed(asking: Asking, key: string, certain: boolean): void
-  /** The call that ends now has left this value near; where something else is being done to its key, nothing is known. */
+  /** Records that the call that ends now kept this value in the near tier, unless something else touches the key meanwhile. */
   kept(asking: Asking, key: string, id: number, lifeMs: number): void
   /**
-   * A node has begun or ended (`by` 1 or -1, 0: both) what may drop this key, or this namespace, from its near tier. `id`:
-   * in order to write that value.
+   * Records that a node began or ended (`by` 1 or -1, 0: both) a call that may drop this key, or this namespace, from its near
+   * tier. `id`: the number of the value that the call writes.
    */
   touched(node: string, key: string, by: 1 | 0 | -1, id?: number): void
-  /** Whether nothing has touched a key since. */
+  /** Whether nothing has touched the key since this moment in history. */
   isQuiet(node: string, key: string, since: number): boolean
-  /** The failed delete by which a value may not be given out to this caller, if any. */
+  /** Returns the failed delete that forbids serving a value to this caller, if any. */
   hiddenBy(asking: Asking, key: string, births: readonly Birth[], storedMs: number): FailedDelete | undefined
-  /** The value that this caller must be given; undefined: none is certain. */
+  /** Returns the number of the value that this caller must get; undefined where none is certain. */
   owed(asking: Asking, key: string): number | undefined
   lastFailed(node: string, key: string): FailedDelete | undefined
-  /** What is left of failed deletes, by the key they were of. */
+  /** The failed deletes, by node and key. */
   failedDeletes(): Iterable<readonly [node: string, key: string, failedDelete: FailedDelete]>
 }
 
-/** A delete that is made good later leaves what was written this much after it, by the clock of its node. */
+/** The retry of a failed delete spares a value written this much later than the delete, by the clock of its node. */
 export const CLOCKS_DIFFER_MS = 5000
 
 export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>): Unarrived {
   const failedDeletes = new Map<string, FailedDelete[]>()
   const keeps = new Map<string, Kept>()
-  /** By node and key, then by the value that is written, if any. */
+  /** By node and key, then by the number of the value that is written, if any. */
   const touches = new Map<string, Map<number | undefined, Touch>>()
   let instant = { time: 0, at: 0 }
   const lifeOf = ({ node }: Asking): Life => lives.get(node) as Life
-  /** Whether nothing but the write of one value has touched a key since. */
+  /** Whether nothing but the write of the value `except` has touched the key since. */
   const isQuiet = (node: string, key: string, since: number, except?: number): boolean =>
     [...(touches.get(`${node} ${key}`) ?? [])].every(
       ([id, { at, open }]) => (except !== undefined && id === except) || (open === 0 && at <= since),
     )
   const isOwn = ({ node, names }: Asking, key: string, since: number, id: number): boolean =>
     isQuiet(node, key, since, id) && isQuiet(node, names.generation, since)
-  /** When the last instant was over, in history. */
+  /** The moment of history at which the previous instant of the virtual clock ended. */
   const beforeNow = (): number => {
     if (instant.time < world.time) instant = { time: world.time, at: world.tick() }
     return instant.at
@@ -84,7 +84,7 @@ export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>):
         {
           from: asking.from,
           failedAt: world.tick(),
-          // A clock that jumped meanwhile says nothing of when it was sent.
+          // After a clock jump, the clock no longer shows when the delete was sent.
           sinceMs: certain && jumps === asking.jumps ? asking.clockMs : Number.NEGATIVE_INFINITY,
           failedMs: Math.max(now(), asking.clockMs),
           jumps,
@@ -94,7 +94,7 @@ export function createUnarrived(world: World, lives: ReadonlyMap<string, Life>):
     kept(asking, key, id, lifeMs) {
       const { jumps, now, maxAgeMs, feedless } = lifeOf(asking)
       const at = world.tick()
-      // What ended while it was on its way has dropped nothing of it.
+      // A barrier that ended while the value was under way dropped nothing of it.
       const sent = (touches.get(`${asking.node} ${key}`)?.get(id)?.times ?? 0) > 2
       const since = sent ? beforeNow() : asking.from
       if (!feedless || jumps !== asking.jumps || !isOwn(asking, key, since, id)) return

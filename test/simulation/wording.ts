@@ -23,14 +23,14 @@ export function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes((error as { code?: string } | null)?.code ?? '')
 }
 
-/** What is stored, for a person. */
+/** A stored text in a readable form. */
 export function short(text: string | undefined): string {
   if (!text?.startsWith('h')) return text ?? 'nothing'
   const cut = (from: number, to?: number): string => text.slice(from, to)
   return `${cut(128) || 'no value'} lease ${cut(73, 79)} gen ${cut(104, 110)}`
 }
 
-/** An answer or options, for a person. */
+/** A result or options in a readable form. */
 export function brief(value: unknown): string {
   if (value instanceof Map) return `{${[...value].map(([key, part]) => `${key}: ${brief(part)}`).join(', ')}}`
   return JSON.stringify(value) ?? 'nothing'

@@ -1,9 +1,9 @@
-/** A thread of `play`: takes the seeds it is sent, one after another, some at a time, and answers each outcome. */
+/** A thread of `play`: plays the seeds it is sent, several at a time, and posts each outcome. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { bootOf } from './build.ts'
 import { simulate } from './simulate.ts'
 
-/** Their events share the turns of the event loop. */
+/** Seeds played at a time. Their events share the turns of the event loop. */
 const AT_ONCE = 8
 
 const { code, seeds } = workerData as { readonly code: string; readonly seeds: readonly number[] }

@@ -1,39 +1,39 @@
 import { type Chance, createChance } from './chance.ts'
 
-/** One process or server: its own clock, timers and randomness, on the world's time. */
+/** One process or server, with its own clock, timers and randomness on the world's time. */
 export interface Machine {
   readonly name: string
-  /** What its code sees of the platform, by global name. */
+  /** The platform as its code sees it, by global name. */
   readonly globals: Readonly<Record<string, unknown>>
-  /** How far its wall clock is off, in milliseconds. */
+  /** Error of its wall clock, in milliseconds. */
   skewMs: number
-  /** Nothing of it happens before this instant: a stopped process, a suspended virtual machine. */
+  /** It is paused until this instant, as a stopped process or a suspended virtual machine. */
   pausedUntil: number
   dead: boolean
   now(): number
-  /** Timers that are set. */
+  /** Its pending timers. */
   readonly timers: ReadonlySet<number>
 }
 
-/** Everything that happens, one event after another, on one virtual clock. */
+/** Runs all events, one after another, on one virtual clock. */
 export interface World {
   /** Milliseconds since the epoch, with fractions. */
   readonly time: number
-  /** Events so far. */
+  /** Number of events so far. */
   readonly events: number
-  /** The place in history of what happens now: each answer is greater than the last. */
+  /** Returns the moment of history that is now. Each result is greater than the last. */
   tick(): number
   machine(name: string): Machine
-  /** Runs `fn` after `ms`; on a machine not while it is paused, and never once it is dead. */
+  /** Runs `fn` after `ms`. With a machine: not while it is paused, and never once it is dead. */
   after(ms: number, fn: () => void, machine?: Machine): void
-  /** Resolves when the clock has reached `until` or nothing is left to happen. */
+  /** Resolves when the clock has reached `until` or no event is left. */
   run(until: number): Promise<void>
   sleep(ms: number, machine?: Machine): Promise<void>
 }
 
 interface Event {
   at: number
-  /** When it should have been. */
+  /** When the event was due. */
   readonly due: number
   readonly order: number
   fn: (() => void) | undefined
@@ -42,7 +42,7 @@ interface Event {
 
 /** 2026-01-01T00:00:00Z */
 const START = 1_767_225_600_000
-/** A run that does not come to an end. */
+/** More events than this mean that a run does not end. */
 const MOST_EVENTS = 400_000
 
 export function createWorld(seed: number): World {
@@ -119,7 +119,7 @@ export function createWorld(seed: number): World {
           setTimeout(fn: () => void, ms: number) {
             const id = ++ids
             timers.add(id)
-            // Late by some chance, as timers are.
+            // Timers are late by chance.
             const late = chance.hit(0.1) ? chance.about(2) : 0
             const fire = (): void => {
               set.delete(id)
@@ -157,14 +157,14 @@ export function createWorld(seed: number): World {
           time = Math.max(time, event.at)
           const { machine, fn } = event
           if (machine && machine.pausedUntil > time) {
-            // In the old order once it goes on.
+            // Runs in the old order once the machine continues.
             event.at = machine.pausedUntil
             push(event)
           } else if (++events > MOST_EVENTS) {
             reject(new Error(`no end to it: ${MOST_EVENTS} events`))
             return
           } else fn?.()
-          // Microtasks run before the next event.
+          // Lets microtasks run before the next event.
           setImmediate(step)
         }
         setImmediate(step)

@@ -6,7 +6,7 @@ import type { Deleting, Node } from './nodes.ts'
 import { COUNTER, type Space, type Stage, TAGS } from './stage.ts'
 import { isCode } from './wording.ts'
 
-/** Calls that write a value, prolong its life, or make it go. */
+/** Calls that write a value, extend its lifetime, or remove it. */
 export function writeActions(stage: Stage, calls: Calls): readonly Action[] {
   const { oracle, chances, spaces } = stage
   const { plan } = chances
@@ -45,7 +45,7 @@ export function writeActions(stage: Stage, calls: Calls): readonly Action[] {
         node.deletes.add(deleting)
         const call = (): Promise<unknown> => space.of(node).delete(key, options)
         return touching(asking, [to], call).catch((error: unknown) => {
-          // What was never sent, since its own limit had passed, was not tried.
+          // A call whose own limit had passed before it was sent was not tried.
           const tried = deleting.sent || !isCode(error, 'TIMEOUT')
           if (isCode(error, 'TIMEOUT', 'STORE_UNAVAILABLE')) oracle.unarrived.deleteFailed(asking, to, tried)
           readSoon(node, space, key)
@@ -89,7 +89,7 @@ export function writeActions(stage: Stage, calls: Calls): readonly Action[] {
     make(node, space, {
       what: 'clear',
       call: (asking) => {
-        // It empties the near tier.
+        // `clear` empties the near tier.
         const all = spaces.map(({ names }) => names.generation)
         return touching(asking, all, () => space.of(node).clear(options))
       },
@@ -125,7 +125,7 @@ export function writeActions(stage: Stage, calls: Calls): readonly Action[] {
   ]
 }
 
-/** A set or an add; with what was captured before it was read, now and then. */
+/** A set or an add; by chance, with versions that were captured before the value was read. */
 function storeAction(stage: Stage, calls: Calls, verb: 'set' | 'add'): Act {
   const { world, oracle, chances, scenario } = stage
   const { plan } = chances
