@@ -73,7 +73,7 @@ export function openConnection(
     if (!pipeline.isAwaited()) return void alarm.arm(next)
     const silentAt = on.heardAt + linkTimeoutMs
     if (silentAt > at) return void alarm.arm(Math.min(next, silentAt))
-    // A process that was itself held up has not read what arrived meanwhile. So it looks once more before it gives up.
+    // A process that was itself held up has not yet read the bytes that arrived. So the silence is checked once more.
     if (doubtedAt === on.heardAt) return void finish(unavailable(`no reply for ${linkTimeoutMs} ms`))
     doubtedAt = on.heardAt
     alarm.arm(Math.min(next, at + LOOK_AGAIN_MS))

@@ -30,7 +30,7 @@ export function hashedKeyOf(bytes: Uint8Array, from: number, to: number): string
   return end <= to ? decodeText(bytes, second + 1, end) : ''
 }
 
-/** The value behind its frame; undefined where the frame has another key, or is broken. */
+/** The value behind its frame; undefined where the frame is another key's, or broken. */
 function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string): Item | undefined {
   const first = bytes.indexOf(0x20, from)
   const second = bytes.indexOf(0x20, first + 1)
@@ -42,7 +42,7 @@ function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string)
   return { bytes, from: value, to, endMs }
 }
 
-/** The value of a reply, at `from` to `to` of its bytes, whose client flags are `flags`. Undefined as `unframe`. */
+/** The value at `from` to `to` of a reply, by its client flags. Undefined where it is another key's, or its frame is broken. */
 export function itemOf(
   { bytes, from, to }: Pick<Item, 'bytes' | 'from' | 'to'>,
   flags: number,

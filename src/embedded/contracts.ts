@@ -41,7 +41,7 @@ export interface Command {
   readonly summary: string
   readonly subcommands: Map<string, Command>
   run: Run | undefined
-  /** Whether it has the flag `write`; kept, as `denyOom`, because each call checks it. */
+  /** Whether `flags` has `write`. A separate field, as is `denyOom`, because each call checks it. */
   readonly isWrite: boolean
   readonly denyOom: boolean
   calls: number

@@ -36,8 +36,8 @@ export function readLibrary(code: string): { readonly name: string; readonly bod
 }
 
 /**
- * Put before a library's code, in its first line. It makes `redis` what it is while a library registers its functions, and
- * afterwards what it is while one of them runs.
+ * Put before a library's code, in its first line. It replaces `redis`: while the library loads, `redis` can register functions
+ * and log, but call no commands; while one of its functions runs, it is as in any script.
  */
 const OPENING = [
   'local KEYS,ARGV,__k,__a=nil,nil,KEYS,ARGV',

@@ -35,8 +35,8 @@ export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=lo
 export const NIL = '\0nil'
 
 /**
- * Put before a script that may use RESP3. There a null must be nil in Lua, which cannot be given to the runtime, so this code
- * replaces `NIL` by nil. An error of `redis.call` then names this line.
+ * Put before a script that may use RESP3, whose null must be nil in Lua. The runtime cannot be given a nil, so the host gives
+ * it `NIL`, and this code replaces that by nil. An error of `redis.call` then names this line.
  */
 export const NIL_GUARD: string = [
   'local redis=(function(real)',

@@ -18,7 +18,10 @@ export interface Selection {
   includes(key: string): boolean
 }
 
-/** Throws `INVALID_ARGUMENT` for a name that no namespace can have. Such names have no character with a meaning in a pattern. */
+/**
+ * Throws `INVALID_ARGUMENT` for a name that no namespace can have. The characters of a namespace have no other meaning in a
+ * glob pattern.
+ */
 export function selectionOf(namespace: string | undefined): Selection {
   if (namespace === undefined) return { pattern: ALL, includes: () => true }
   if (typeof namespace !== 'string' || !/^[\w-]+(\.[\w-]+)*$/.test(namespace)) {
