@@ -43,7 +43,7 @@ export interface GatewayOptions extends Partial<Caps> {
   readonly transport: Transport
   /**
    * The tokens, at least one, with their rights. A text is a token with the role `full`. A function is called at every request
-   * and must return the same list until the tokens change. If a new list makes no sense, an event reports it and the last one stays.
+   * and must return the same list until the tokens change. If a new list makes no sense, an event reports it and the last stays.
    */
   readonly tokens: GatewayTokens | (() => GatewayTokens)
   /**
