@@ -11,7 +11,7 @@ import type { DualStore, DualStoreOptions } from './types.ts'
 const KNOWN: { readonly [K in keyof DualStoreOptions]-?: 1 } = { reads: 1, mirrorTimeoutMs: 1, onEvent: 1 }
 /** Most keys that are remembered while the other store is down. */
 const MAX_PENDING = 10_000
-/** How long no call goes to the other store after it failed, in milliseconds. */
+/** How long writes are only remembered after the other store failed, in milliseconds; never with `reads: 'to'`. */
 const REST_MS = 1000
 /** Pending keys that one write copies besides its own. */
 const CATCH_UP = 50
