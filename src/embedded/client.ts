@@ -22,7 +22,8 @@ const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of 
  * One connection's state in the engine: its database, protocol, transaction, subscriptions, and the command it waits for.
  *
  * `submit` runs a command at once, or queues it while an earlier command is `busy`. A command whose reply comes later returns
- * `LATER`: a script while the Lua runtime opens, or a blocking command, which is `waiting` until `Waiters` runs it again.
+ * `LATER`: DEBUG SLEEP, a script while the Lua runtime opens, or a blocking command, for which the client is `waiting` until
+ * `Waiters` runs it again.
  * `deliver` then sends the reply, ends `busy`, and runs the queued commands. Messages that arrive while a command runs are
  * held, and sent after its reply.
  */

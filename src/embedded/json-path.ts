@@ -15,7 +15,7 @@ interface Step {
   readonly only: string | number | undefined
 }
 export interface JsonPath {
-  /** Whether the path has the legacy syntax, without `$`. Most commands then reply for the first value only. */
+  /** Whether the path has the legacy syntax, without `$`. Commands then reply for one value only. */
   readonly isLegacy: boolean
   readonly given: string
   /** The path with `$`, as errors quote it. */
