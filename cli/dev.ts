@@ -74,7 +74,7 @@ function announce({ url, redisUrl, token, engine }: StartedDev, isTokenOurs: boo
   console.log(`  redis-cli -u ${redisUrl} get hello`)
 }
 
-/** Runs the development server until a signal ends it. Throws what keeps it from starting. */
+/** Runs the development server until a signal ends it. Rejects with the error that keeps it from starting. */
 export async function dev(args: string[]): Promise<void> {
   const values = parse(args)
   if (values.help) return void console.log(HELP)

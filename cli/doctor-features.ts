@@ -4,18 +4,18 @@ import { createLocks } from 'hither/lock'
 import { createRateLimiter, slidingLog, slidingWindow } from 'hither/rate-limit'
 import { createSessions } from 'hither/session'
 
-/** What a feature is tried with. */
+/** What a check of a feature works on. */
 export interface Trial {
   readonly store: AtomicStore
   readonly namespace: string
 }
 
 export interface Feature {
-  /** Commands it sends or its scripts call, beside those of every store. */
+  /** Commands that the feature sends or its scripts call, beside those of every store. */
   readonly commands: readonly string[]
-  /** Whether it listens to channels. */
+  /** Whether the feature listens to channels. */
   readonly channels?: true
-  /** Rejects where it does not work. */
+  /** Rejects if the feature does not work. */
   run(trial: Trial): Promise<void>
 }
 
@@ -25,7 +25,7 @@ function expectSame(what: string, found: unknown, expected: unknown): void {
   if (JSON.stringify(found) !== JSON.stringify(expected)) throw new WrongResult(`${what} did not do what it says`)
 }
 
-/** A call resolved to something else than it promises: a feature that goes on without its store does. */
+/** A call resolved to something else than promised. Features that go on without their store fail in this way. */
 export class WrongResult extends Error {}
 
 async function cache({ store, namespace }: Trial): Promise<void> {
@@ -50,7 +50,7 @@ async function limits({ store, namespace }: Trial): Promise<void> {
   for (const algorithm of [slidingLog({ limit: 2, window: '1m' }), slidingWindow({ limit: 2, window: '1m' })]) {
     const limiter = createRateLimiter({ store, namespace, algorithm, outage: 'closed', timeout: '5s' })
     const decisions = [await limiter.limit('a'), await limiter.limit('a'), await limiter.limit('a')]
-    // What the store did not answer is decided by `outage`: such a limiter limits nothing.
+    // When the store does not reply, `outage` decides. `ready` then rejects with the reason.
     const lost = decisions.find(({ reason }) => reason === 'unavailable' || reason === 'timeout')
     if (lost) await store.ready()
     expectSame(
@@ -103,7 +103,7 @@ async function near({ store, namespace }: Trial): Promise<void> {
   }
 }
 
-/** No message arrives: `near.maxAge` alone bounds how stale a value near may be. */
+/** No message arrives, so that only `near.maxAge` bounds how stale a near tier entry may be. */
 export class NoFeed extends Error {}
 
 const words = (text: string): string[] => text.split(' ')
@@ -123,11 +123,11 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 }
 const EVERYWHERE = words('PING HELLO SELECT GET MGET SET UNLINK')
 
-/** What every user of a Cluster needs to find the node of a key, also while a slot moves. */
+/** Commands that every user of a Cluster needs to find the node of a key, also while a slot moves. */
 const OF_CLUSTER = words('ASKING CLUSTER|SLOTS')
 
 interface Server {
-  /** It runs scripts; otherwise operations run by WATCH. */
+  /** Whether the server runs scripts. Otherwise operations run under WATCH. */
   readonly scripts: boolean
   readonly cluster: boolean
 }
@@ -143,7 +143,7 @@ export function aclOf(features: readonly string[], { scripts, cluster }: Server)
   return `ACL SETUSER app on >PASSWORD resetkeys ~* resetchannels${channels} -@all ${all.sort().join(' ')}`
 }
 
-/** Writes, and says that it did. */
+/** Writes a value, and replies 1. */
 export const write: Operation<readonly [value: string, lifeMs: number], number> = {
   name: 'doctor.write',
   effect: 'repeat',

@@ -1,9 +1,9 @@
 import type { NatsConnection } from '@nats-io/nats-core'
 import { partsOfNats } from './stores.ts'
 
-/** A bucket as it was before the checks. */
+/** The state of a bucket before the checks. */
 export interface VisitedBucket {
-  /** `unknown` where the server was not reached. */
+  /** `unknown` if the server was not reached. */
   readonly version: string
   /** Deletes a bucket that was absent before, unless another program has written to it meanwhile. */
   leave(): Promise<void>
@@ -17,7 +17,7 @@ interface StreamReply {
 
 const OPEN_MS = 5000
 
-/** Looks whether the bucket of `nats://user:password@host:port/bucket` is there: a store makes one that is not. */
+/** Checks whether the bucket of `nats://user:password@host:port/bucket` exists, since a store creates one that does not. */
 export async function visitBucket(url: string, namespace: string): Promise<VisitedBucket> {
   const { servers, bucket, connect: login } = partsOfNats(url)
   const withConnection = async <T>(work: (connection: NatsConnection) => Promise<T>): Promise<T> => {

@@ -4,7 +4,7 @@ import { NoFeed, WrongResult } from './doctor-features.ts'
 export interface Check {
   readonly name: string
   readonly ok: boolean
-  /** What it costs that it is so; empty: nothing. */
+  /** What the user loses by this result; empty: nothing. */
   readonly costs: string
 }
 
@@ -20,7 +20,7 @@ export interface Report {
   readonly version: string
   readonly latency: Readonly<Record<string, Latency>>
   readonly checks: readonly Check[]
-  /** The least rights of a user for what was asked; null for a system without users of that kind. */
+  /** The least rights of a user for the features asked for; null for a system without users of that kind. */
   readonly acl: string | null
 }
 
@@ -42,7 +42,7 @@ const REPLIES: Readonly<Record<string, string>> = {
   MASTERDOWN: 'the server is a replica without its primary',
 }
 
-/** Why something does not work, without anything that a server quoted. */
+/** Why something does not work, without any text that a server quoted. */
 export function reasonOf(error: unknown): string {
   if (error instanceof NoFeed) return 'no messages arrive: near.maxAge alone bounds how stale a near value is'
   if (!isHitherError(error))
@@ -53,7 +53,7 @@ export function reasonOf(error: unknown): string {
   return REPLIES[reply] ?? `${error.code}: ${error.message}`
 }
 
-/** For people. */
+/** The report as text for people. */
 export function textOf({ system, version, latency, checks, acl }: Report): string {
   const width = Math.max(...[...checks, { name: 'version' }].map(({ name }) => name.length))
   const rows = checks.map(({ name, ok, costs }) => `  ${ok ? 'ok  ' : 'no  '}${name.padEnd(width)}  ${costs}`.trimEnd())

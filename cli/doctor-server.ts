@@ -3,7 +3,7 @@ import type { VisitedBucket } from './doctor-nats.ts'
 import type { Check } from './doctor-report.ts'
 import { askServer, type OpenedStore } from './stores.ts'
 
-/** What a server says of itself. */
+/** What a server reports about itself. */
 export interface Identity {
   readonly system: string
   readonly version: string
@@ -11,7 +11,7 @@ export interface Identity {
   readonly info: ReadonlyMap<string, string>
 }
 
-/** How servers that speak Redis commands name themselves; the last is what all of them call their level. */
+/** Fields of INFO by which servers name themselves. The last is the level of Redis that all of them report. */
 const NAMES: readonly (readonly [field: string, system: string])[] = [
   ['valkey_version', 'Valkey'],
   ['redict_version', 'Redict'],
@@ -36,7 +36,7 @@ export async function identify({ store, kind, place }: OpenedStore, bucket?: Vis
   return { system: `${name}${cluster}${way}`, version: info.get(field) ?? 'unknown', info }
 }
 
-/** Over TLS, or where a password comes first, it is unknown. */
+/** Resolves to `unknown` over TLS, or if the server wants a password first. */
 function memcachedVersion(place: string): Promise<string> {
   const first = place.split(', ')[0] ?? ''
   const [, host = '', port = '11211'] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(first) ?? []
@@ -52,13 +52,13 @@ function memcachedVersion(place: string): Promise<string> {
   })
 }
 
-/** Whether keys may vanish before their time. */
+/** Whether keys may be evicted before their lifetime ends. */
 export async function evictionOf({ store, kind }: OpenedStore, info: Identity['info']): Promise<Check> {
   const name = 'eviction'
   const danger = 'a lock may be lost while it is held, a limit may forget, a session may end'
   if (kind === 'memcached') return { name, ok: false, costs: `Memcached drops what it has no room for: ${danger}` }
   if (kind === 'nats') return { name, ok: true, costs: '' }
-  // It has no policy to ask for.
+  // Garnet has no policy to ask for.
   if (info.has('garnet_version'))
     return { name, ok: false, costs: `Garnet drops its oldest keys past --memory: ${danger}` }
   let policy = info.get('maxmemory_policy')

@@ -1,19 +1,19 @@
 import type { Arg, AtomicStore, Call, Operation, Reply } from 'hither'
 
-/** A store that remembers which keys were written, so that they can be deleted again. */
+/** A store that remembers which keys were written, so that they can be deleted at the end. */
 export interface Watched {
   readonly store: AtomicStore
-  /** Waits for the calls under way, deletes every key, and rejects as the store does. */
+  /** Waits up to 5 s for the calls under way, then deletes every key. Rejects as the store does. */
   clean(): Promise<void>
-  /** What the last call that failed rejected with, once; undefined: none failed since. */
+  /** Returns the error of the last call that failed, and forgets it; undefined: no call has failed since. */
   takeFault(): unknown
-  /** From now on every call rejects with the reason. */
+  /** From now on every call rejects with `reason`. */
   stop(reason: unknown): void
 }
 
 const PATIENCE_MS = 5000
 
-/** `store` with a list of its keys. What a feature does in the background goes through it as well. */
+/** `store` with a list of its keys. Calls that a feature makes in the background are counted as well. */
 export function watched(store: AtomicStore): Watched {
   const keys = new Set<string>()
   const running = new Set<Promise<unknown>>()

@@ -30,13 +30,13 @@ const SAMPLES = 50
 const SAMPLING_MS = 2000
 const LIFE_MS = 60_000
 
-/** What one run shares. */
+/** What the parts of one run share. */
 interface Visit extends OpenedStore {
   readonly watch: Watched
   readonly namespace: string
   readonly asked: readonly string[]
   readonly stopped: Promise<never>
-  /** Of NATS. */
+  /** For NATS: the bucket. */
   readonly bucket: VisitedBucket | undefined
 }
 
@@ -57,7 +57,7 @@ function parse(args: string[]): { readonly url: string; readonly asked: readonly
   return { url, asked: [...new Set(asked)], json: values.json }
 }
 
-/** Checks a server, prints what it found and ends the process by it. */
+/** Checks a server, prints the result, and ends the process with its exit code. */
 export async function doctor(args: string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return void console.log(DOCTOR_HELP)
   const { url: given, asked, json } = parse(args)
@@ -112,7 +112,7 @@ async function examine(visit: Visit): Promise<Report> {
   const { store, kind, watch, namespace, asked, stopped } = visit
   const orStop = <T>(work: Promise<T>): Promise<T> => Promise.race([work, stopped])
   const checks: Check[] = []
-  // A read is the least that every user may do. What it rejects with says why nothing else would work.
+  // A read is the least right that every user has. Its error says why nothing else would work either.
   await orStop(store.get(`${namespace}:reach`).catch(orRefused))
   checks.push({ name: 'reach', ok: true, costs: '' })
   const { system, version, info } = await orStop(identify(visit, visit.bucket))
@@ -134,7 +134,7 @@ async function examine(visit: Visit): Promise<Report> {
     await check(name, async () => {
       watch.takeFault()
       await feature.run({ store: watch.store, namespace }).catch((error: unknown) => {
-        // What the store refused says more.
+        // The error of the store says more than the wrong result.
         throw (error instanceof WrongResult && watch.takeFault()) || error
       })
       return undefined
@@ -142,14 +142,17 @@ async function examine(visit: Visit): Promise<Report> {
   }
   checks.push(await orStop(evictionOf(visit, info)))
   const latency = await measure(visit, orStop)
-  // A user without either way is offered the cheaper one.
+  // A user who can run neither scripts nor WATCH is shown the rights for scripts, which are cheaper.
   const runs = scripts !== false || !checks.some(({ name, ok }) => name === 'operations' && ok)
   const cluster = store.transport?.cluster === true
   const acl = kind === 'redis' ? aclOf(asked, { scripts: runs, cluster }) : null
   return { system, version, latency, checks, acl }
 }
 
-/** A read that is refused was answered, unless there is no such database: then each call is refused. */
+/**
+ * A read that the server refuses shows that it can be reached. Only a refused SELECT is thrown: without the database every call
+ * would be refused.
+ */
 function orRefused(error: unknown): undefined {
   if (isHitherError(error) && error.code === 'STORE_REJECTED' && !error.message.startsWith('SELECT ')) return undefined
   throw error
@@ -183,7 +186,7 @@ async function tryOperations(
   return `${why}, so that they run under WATCH: five round trips each, four connections at most${mend}`
 }
 
-/** Milliseconds of each kind of call, one after another. A call that does not work is left out. */
+/** Latency of each kind of call, made one after another, in milliseconds. A kind of call that fails is left out. */
 async function measure(
   { watch, namespace }: Visit,
   orStop: <T>(work: Promise<T>) => Promise<T>,

@@ -86,7 +86,7 @@ function parse(args: string[]) {
   }).values
 }
 
-/** What `hither dev` is given where `--dev` is asked for and no Redis is; undefined otherwise. */
+/** The arguments for `hither dev` if `--dev` is given and no Redis is; undefined otherwise. */
 function argsOfDev(args: string[]): string[] | undefined {
   const options = {
     redis: { type: 'string' },
@@ -106,7 +106,7 @@ function argsOfDev(args: string[]): string[] | undefined {
 
 type Values = ReturnType<typeof parse>
 
-/** What a number of seconds is in milliseconds. */
+/** A number of seconds in milliseconds. */
 function toMs(name: string, text: string): number {
   if (!/^\d{1,6}$/.test(text)) fail(`${name} is a number of seconds`)
   return Number(text) * 1000
@@ -117,7 +117,7 @@ function waitMs({ wait }: Values): number {
   return wait === '' ? Number.POSITIVE_INFINITY : toMs('--wait', wait)
 }
 
-/** What the server is called by; undefined: by any name. */
+/** Host names that the server accepts; undefined: any name. */
 function hostsOf({ 'allow-host': allowed, dev, host }: Values): readonly string[] | undefined {
   if (allowed) return allowed
   const isLoopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
@@ -153,7 +153,7 @@ function toOptions(values: Values, tokens: StartGatewayOptions['tokens']): Start
   }
 }
 
-/** Names the host and the port that did not answer, without what else the url holds. */
+/** Adds to the message the host and the port that did not reply, and no other part of the url. */
 function withAddress(error: HitherError, redis: string): HitherError {
   if (!/^(STORE_UNAVAILABLE|TIMEOUT|BAD_REPLY|UNSUPPORTED)$/.test(error.code)) return error
   if (!URL.canParse(redis)) return error
@@ -164,7 +164,7 @@ function withAddress(error: HitherError, redis: string): HitherError {
   return new HitherError(error.code, `${error.message} (${where})`, { cause: error })
 }
 
-/** Runs the gateway until a signal ends it. Throws what keeps it from starting. */
+/** Runs the gateway until a signal ends it. Rejects with the error that keeps it from starting. */
 export async function gateway(args: string[]): Promise<void> {
   const forDev = argsOfDev(args)
   if (forDev) return runDev(forDev)

@@ -2,14 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import module from 'node:module'
 
-/** Of the package: its manifest is one folder up from the source, two from what is built. */
+/** Version of the package. Its manifest is one folder up from the source, two from the built file. */
 function version(): string {
   const places = ['../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url))
   const manifest = places.find((place) => existsSync(place)) as URL
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
-/** What the commands say of themselves. */
+/** The help of all commands. */
 async function help(): Promise<string> {
   const [{ HELP }, { HELP: DEV_HELP }, { DOCTOR_HELP }, { MIGRATE_HELP }] = await Promise.all([
     import('./gateway.ts'),
@@ -19,9 +19,9 @@ async function help(): Promise<string> {
   ])
   return `${HELP}\n${DEV_HELP}\n${DOCTOR_HELP}\n${MIGRATE_HELP}`
 }
-// Node keeps what it has compiled for the next start, from 22.1 on, unless NODE_DISABLE_COMPILE_CACHE is set.
+// Node keeps its compiled code for the next start, from Node 22.1 on, unless NODE_DISABLE_COMPILE_CACHE is set.
 ;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
-// Each command loads what it needs itself: a development server starts without the doctor's clients.
+// Each command imports only what it needs: a development server starts without the doctor's clients.
 const [command, ...rest] = process.argv.slice(2)
 try {
   if (command === 'gateway') await (await import('./gateway.ts')).gateway(rest)

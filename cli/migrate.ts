@@ -47,14 +47,14 @@ function parse(args: string[]) {
   return { ...values, from, to }
 }
 
-/** Where a url leads: hosts, ports, and the database, the bucket or the socket. Nothing of it comes from a password. */
+/** The target of a url: hosts, ports, and the database, the bucket or the socket. It contains no part of a password. */
 function targetOf(url: string): string {
   const scheme = url.slice(0, url.indexOf(':')).replace('valkey', 'redis')
   const path = scheme === 'unix' ? url.replace(/^.*@/, '') : (/^[^/?#]*:\/\/[^/?#]*([^#]*)$/.exec(url)?.[1] ?? '')
   return `${scheme} ${placeOf(url)} ${path.replace(/^\/0?$/, '')}`
 }
 
-/** Which run it is: a state that another one wrote would have this one skip what its target lacks. */
+/** Identifies the run. With the state of another run, this one would skip keys that its target lacks. */
 function runOf({ from, to, namespace, keep }: ReturnType<typeof parse>): string {
   const parts = [targetOf(from), targetOf(to), namespace ?? '*', keep]
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)
@@ -78,7 +78,7 @@ function stateIn(file: string, run: string): MigrateState {
     async save(text) {
       if (text === undefined) return rmSync(file, { force: true })
       try {
-        // Whole or not at all, also where the process is killed meanwhile.
+        // Written to another file and renamed, so that the state is whole or unchanged even if the process is killed meanwhile.
         writeFileSync(`${file}.new`, JSON.stringify({ run, ...JSON.parse(text) }), { mode: 0o600 })
         renameSync(`${file}.new`, file)
       } catch {
@@ -91,7 +91,7 @@ function stateIn(file: string, run: string): MigrateState {
 const WIDTH = 30
 const REDRAW_MS = 100
 
-/** A bar on a terminal; a line every few seconds anywhere else. */
+/** Shows a bar on a terminal, and prints a line every two seconds anywhere else. */
 function progressOn(stream: NodeJS.WriteStream): { show(progress: MigrateProgress): void; end(): void } {
   const everyMs = stream.isTTY ? REDRAW_MS : 20 * REDRAW_MS
   let shownAt = Number.NEGATIVE_INFINITY
@@ -145,7 +145,7 @@ function textOf({ copied, bytes, gone, kept, notMoved }: MigrateResult): string 
   return lines.join('\n')
 }
 
-/** Copies, prints what became of it, and ends the process by it. */
+/** Copies the keys, prints the result, and ends the process with its exit code. */
 export async function migrateCommand(args: string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return void console.log(MIGRATE_HELP)
   const given = parse(args)

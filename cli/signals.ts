@@ -1,6 +1,6 @@
 import { explain, fail } from './fail.ts'
 
-/** The first signal stops it gently, a second at once. What keeps it from stopping well is said, with exit code 2. */
+/** The first signal calls `stop`; a second ends the process at once. If `stop` rejects, prints why and exits with code 2. */
 export function stopOnSignals(stop: () => Promise<void>): void {
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,18 +1,18 @@
 import { type AtomicStore, HitherError, type Store, type StoreEvent } from 'hither'
 
-/** Where a token for REST is looked for, in this order. */
+/** Names of the variables that may hold a token for REST, in the order in which they are tried. */
 export interface Tokens {
   readonly names: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** A store of a url, and what is asked of its server besides. */
+/** The store of a url, and what the commands must know about its server. */
 export interface OpenedStore {
   readonly store: AtomicStore
-  /** Such as `127.0.0.1:6379`: what may be shown of the url. */
+  /** The part of the url that may be shown, such as `127.0.0.1:6379`. */
   readonly place: string
   readonly kind: 'redis' | 'rest' | 'memcached' | 'nats'
-  /** Whether operations have run under WATCH, since scripts are refused or not atomic. */
+  /** Whether operations have run under WATCH, because scripts are refused or not atomic. */
   usesWatch?(): boolean
 }
 
@@ -52,7 +52,7 @@ export function partsOfNats(url: string): NatsParts {
     const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
     if (host && bucket) return { servers: `nats://${host}`, bucket, connect }
   } catch {
-    // Its message would quote the url.
+    // The error below is thrown instead: that of `URL` would quote the url.
   }
   throw new HitherError('INVALID_URL', 'a url of NATS is nats://host:4222, or names a bucket: nats://host:4222/bucket')
 }
@@ -62,7 +62,7 @@ const nats: Open = async (url) => {
   return { store: natsStore({ ...partsOfNats(url), timeoutMs: 10_000 }), kind: 'nats' }
 }
 
-/** By the scheme of a url. An adapter is loaded when a url asks for it. */
+/** How to open a store, by the scheme of its url. An adapter is loaded only when a url asks for it. */
 const SYSTEMS: Readonly<Record<string, Open>> = {
   redis,
   rediss: redis,
@@ -76,7 +76,7 @@ const SYSTEMS: Readonly<Record<string, Open>> = {
   nats,
 }
 
-/** The url, its scheme in lower case. Throws `INVALID_URL`, without the text, which may hold a password. */
+/** Returns the url with its scheme in lower case. Throws `INVALID_URL`, without the text, which may hold a password. */
 export function checkUrl(given: string): string {
   const url = given.replace(/(?<=^|,)[a-z]+(?=:\/\/)/gi, (scheme) => scheme.toLowerCase())
   const scheme = /^([a-z]+):\/\/./.exec(url)?.[1] ?? ''
@@ -87,14 +87,14 @@ export function checkUrl(given: string): string {
   return url
 }
 
-/** Opens nothing yet: a store connects at its first call. Throws for a url that makes no sense. */
+/** Makes the store of a url; it connects at its first call. Rejects for a url that makes no sense. */
 export async function openStore(given: string, tokens: Tokens): Promise<OpenedStore> {
   const url = checkUrl(given)
   const open = SYSTEMS[url.slice(0, url.indexOf(':'))] as Open
   return { ...(await open(url, tokens)), place: placeOf(url) }
 }
 
-/** Hosts and ports of a url, or several: nothing that may be secret. */
+/** Hosts and ports of one or several urls, without anything that may be secret. */
 export function placeOf(urls: string): string {
   const hosts = urls.split(',').map((url) => {
     const rest = url.replace(/^[a-z]+:\/\//, '')
@@ -103,7 +103,7 @@ export function placeOf(urls: string): string {
   return hosts.join(', ')
 }
 
-/** Asks by the raw way of a store that speaks Redis commands. Undefined where there is none, or the server refuses. */
+/** Sends a read command to a server of Redis commands. Undefined if the store cannot do so, or the server refuses. */
 export async function askServer({ transport }: Store, ...args: (string | number)[]): Promise<unknown> {
   if (!transport) return undefined
   const reply = await transport.send({ args, effect: 'read' }).catch(() => undefined)

@@ -1,20 +1,20 @@
 import { DurableObject } from 'cloudflare:workers'
 
-/** What a key holds. `endMs`: the end of its lifetime in epoch milliseconds, 0: none. */
+/** The value of a key. `endMs` is the end of its lifetime in epoch milliseconds; 0 means that it has no end. */
 export interface StoredEntry {
   readonly value: string
   readonly endMs: number
-  /** Never the same again, for whatever is stored under the key. */
+  /** A new number for each write. No number is used twice, whatever is stored under the key. */
   readonly version: number
 }
 
 const SWEPT_PER_WRITE = 8
-/** Of UTF-16, after which `read` takes no further value: a call carries 32 MiB, and a value may add 1,900,000 more. */
+/** UTF-16 units after which `read` takes no further value. A call carries 32 MiB, and one more value may add 1,900,000 units. */
 const MAX_UNITS = 12_000_000
 
 /**
  * The Durable Object behind `durableObjectStore`. Export it from the Worker, and name it in `wrangler.toml` as a class with
- * SQLite (`new_sqlite_classes`). One call at a time: no method waits between its reads and its writes.
+ * SQLite (`new_sqlite_classes`). Calls run one at a time, because no method waits between its reads and its writes.
  */
 export class HitherObject extends DurableObject {
   readonly #sql: SqlStorage
@@ -25,7 +25,7 @@ export class HitherObject extends DurableObject {
       (version INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, end INTEGER NOT NULL)`)
     this.#sql.exec('CREATE INDEX IF NOT EXISTS ends ON entries (end) WHERE end > 0')
   }
-  /** Resolves to what the first of the keys hold: of as many as the platform carries in one call, one at the least. */
+  /** Resolves to the values of the first keys: as many as the platform carries in one call, at least one. */
   async read(keys: readonly string[]): Promise<(StoredEntry | undefined)[]> {
     const found: (StoredEntry | undefined)[] = []
     for (let units = 0; found.length < keys.length && units < MAX_UNITS; ) {
@@ -38,13 +38,13 @@ export class HitherObject extends DurableObject {
   async put(key: string, value: string, endMs: number): Promise<void> {
     this.#store(key, value, endMs)
   }
-  /** Resolves to how many of them were there. */
+  /** Resolves to the number of keys that had a value. */
   async remove(keys: readonly string[]): Promise<number> {
     const found = keys.filter((key) => this.#find(key) !== undefined)
     for (const key of keys) this.#sql.exec('DELETE FROM entries WHERE key = ?', key)
     return found.length
   }
-  /** Replaces the value if its version is still this one, 0: if there is none. Resolves to whether it did. */
+  /** Replaces the value if `version` is still its version; 0 means that there is none. Resolves to whether it was replaced. */
   async swap(next: {
     readonly key: string
     readonly version: number

@@ -2,8 +2,8 @@ import type { WaitUntil } from 'hither'
 import { waitUntil as find } from './background.ts'
 
 /**
- * `createCache({ waitUntil })` where a bundler does not know the condition `workerd`; where it does, hither finds this by
- * itself. Can be imported in Workers only.
+ * For `createCache({ waitUntil })` with a bundler that does not know the condition `workerd`. With one that does, hither finds
+ * this function by itself. Can be imported in Workers only.
  */
 export const waitUntil: WaitUntil = (work) => find()(work)
 

@@ -3,7 +3,7 @@ import { checkNames, checkWhole, invalid } from '../../src/protocol/arguments.ts
 import type { Store } from '../../src/store/store.ts'
 import { createTextStore } from '../../src/store/text-store.ts'
 
-/** What is used of a KV namespace. */
+/** The part of a KV namespace that the store uses. */
 export interface KvNamespace {
   get(key: string, options: { readonly type: 'text'; readonly cacheTtl?: number }): Promise<string | null>
   put(key: string, value: string, options?: { readonly expirationTtl?: number }): Promise<void>
@@ -11,19 +11,19 @@ export interface KvNamespace {
 }
 
 export interface KvStoreOptions {
-  /** How long a place may serve what it has read, in seconds, at least 30. @default the platform's own, 60 */
+  /** How long a location may serve a value that it has read from KV, in seconds, at least 30. @default KV's own, 60 */
   readonly cacheTtl?: number
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
 }
 
-/** KV ends no lifetime earlier. */
+/** KV ends no lifetime earlier than this, in seconds. */
 const MIN_TTL_S = 60
 
 /**
- * A store over Workers' KV, for `createCache` alone: it runs no operations, and a read may be about a minute behind a write
- * in another place, so that nothing counts, limits or locks here. A lifetime below 60 s is kept by the cache itself, and the
- * value stays in KV for 60. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what KV says.
+ * A store over Workers KV, for `createCache` alone. It runs no operations, and a read may lag about a minute behind a write
+ * in another location, so counters, limiters and locks cannot use it. The cache itself ends lifetimes below 60 s; KV keeps
+ * the value for 60 s. Throws `INVALID_ARGUMENT`. Rejects with `STORE_UNAVAILABLE` for an error of KV.
  */
 export function kvStore(namespace: KvNamespace, options: KvStoreOptions = {}): Store {
   if (!(['get', 'put', 'delete'] as const).every((name) => typeof namespace?.[name] === 'function'))

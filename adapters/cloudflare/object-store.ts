@@ -8,7 +8,7 @@ import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/
 import { runBySwap } from '../../src/store/swap.ts'
 import type { HitherObject, StoredEntry } from './hither-object.ts'
 
-/** What is used of a Durable Object's namespace. */
+/** The part of a Durable Object namespace that the store uses. */
 export interface ObjectNamespace {
   idFromName(name: string): unknown
   get(id: never, options?: { readonly locationHint?: string } | undefined): unknown
@@ -16,9 +16,9 @@ export interface ObjectNamespace {
 
 export interface DurableObjectStoreOptions {
   /**
-   * Objects that the keys are spread over: one takes about 1,000 requests a second, as the platform's documentation says
-   * (https://developers.cloudflare.com/durable-objects/platform/limits/). A store made with another number than before finds
-   * nothing of what is there. @default 1
+   * Number of objects that the keys are spread over. One object takes about 1,000 requests a second
+   * (https://developers.cloudflare.com/durable-objects/platform/limits/). After a change of this number the store finds none of
+   * the values written before. @default 1
    */
   readonly shards?: number
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
@@ -39,9 +39,9 @@ const TRAITS: StoreTraits = {
 const message = 'the Durable Object did not answer, see cause'
 
 /**
- * A store in the SQLite of Durable Objects, of the class `HitherObject`: strongly consistent from anywhere. An operation
- * reads, decides, and writes if nothing has changed, by this isolate's clock. Throws `INVALID_ARGUMENT`. Rejects
- * `STORE_UNAVAILABLE` for what the platform says, with `maybeExecuted` for a write.
+ * A store in the SQLite of Durable Objects of the class `HitherObject`, strongly consistent from anywhere. An operation reads
+ * the entry, decides by this isolate's clock, and writes if the entry has not changed. Throws `INVALID_ARGUMENT`. Rejects with
+ * `STORE_UNAVAILABLE` for an error of the platform, with `maybeExecuted` for a write.
  */
 export function durableObjectStore(
   namespace: ObjectNamespace,
@@ -57,7 +57,7 @@ export function durableObjectStore(
     limitedCall(limit, { writes, retryable: !writes, message }, async () =>
       work(namespace.get(namespace.idFromName(`hither:${shard}/${shards}`) as never) as Remote),
     )
-  /** Keys by their shard, each once. */
+  /** The keys by their shard, each key once. */
   const split = (keys: readonly string[]): Map<number, string[]> => {
     const parts = new Map<number, string[]>()
     for (const key of new Set(keys)) {
@@ -143,7 +143,7 @@ export function durableObjectStore(
   }
 }
 
-/** FNV-1a over UTF-16 units: any spread will do, as long as it is the same everywhere. */
+/** FNV-1a over UTF-16 units. Any hash that spreads keys would do, but all programs must use the same one. */
 function shardOf(key: string, shards: number): number {
   let hash = 0x811c9dc5
   for (let i = 0; shards > 1 && i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)

@@ -1,6 +1,6 @@
 import { HitherError } from 'hither'
 
-/** Throws `INVALID_ARGUMENT` for what is no object, and for an option that does not exist. */
+/** Throws `INVALID_ARGUMENT` if `options` is not an object, or has an option that does not exist. */
 export function checkNames(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new HitherError('INVALID_ARGUMENT', `${what} takes an object`)

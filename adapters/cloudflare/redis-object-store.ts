@@ -19,7 +19,7 @@ export interface RedisObjectStoreOptions extends TransportStoreOptions {
    * (https://developers.cloudflare.com/durable-objects/platform/limits/). The number may change at any time. @default 1
    */
   readonly objects?: number
-  /** Where a new object is to run, such as `'weur'`: near the Redis. @default near the first Worker that asks */
+  /** Region for a new object, such as `'weur'`: choose one near the Redis. @default near the first Worker that calls it */
   readonly locationHint?: string
 }
 
@@ -28,10 +28,10 @@ const KNOWN = ['objects', 'locationHint', 'maxKeyBytes', 'maxValueBytes', 'timeo
 type Remote = Pick<RedisObject, 'exchange'>
 
 /**
- * A store over the connection that Durable Objects of the class `RedisObject` keep open: a Worker pays no connection a request.
- * Calls of one tick are one message to the object, which writes them together. It cannot subscribe or scan. Throws
- * `INVALID_ARGUMENT`. Rejects as `tcpStore`; a message that an object did not answer is `STORE_UNAVAILABLE`, with
- * `maybeExecuted`.
+ * A store over the connection that Durable Objects of the class `RedisObject` keep open, so that a Worker opens no connection
+ * for a request. Calls of one tick go to the object in one message, and the object writes them together. It cannot subscribe or
+ * scan. Throws `INVALID_ARGUMENT`. Rejects as `tcpStore` does; a message that the object did not answer rejects with
+ * `STORE_UNAVAILABLE` and `maybeExecuted`.
  */
 export function redisObjectStore(
   namespace: ObjectNamespace,
@@ -51,7 +51,7 @@ export function redisObjectStore(
   if (locationHint !== undefined && typeof locationHint !== 'string') {
     throw new HitherError('INVALID_ARGUMENT', "locationHint is a name, such as 'weur'")
   }
-  // Chance is not to be had before the first request.
+  // The name is chosen at the first request: Workers give no random numbers before it.
   let name: string | undefined
   const ask = async (call: RedisCall): Promise<RedisAnswer> => {
     try {
@@ -70,7 +70,7 @@ export function redisObjectStore(
   return { ...transportStore(createTransport(ask), rest), name: 'redis-object' }
 }
 
-/** Lets a caller go at its deadline, and when it aborts. What was sent goes on. */
+/** A caller stops waiting at its deadline or when its signal aborts. The message already sent to the object runs on. */
 function createTransport(ask: (call: RedisCall) => Promise<RedisAnswer>): Transport {
   let closed = false
   const exchange = async (

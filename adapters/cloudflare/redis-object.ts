@@ -3,13 +3,16 @@ import { HitherError, type Wire } from 'hither'
 import { type TcpTransport, type TcpTransportOptions, tcpTransport } from 'hither/tcp'
 import { type RedisAnswer, type RedisCall, toFault, toPlain } from './redis-reply.ts'
 
-/** Of the replies to one call, which have to fit one message of the platform: 32 MiB, where text may take two bytes a character. */
+/**
+ * Most bytes of the replies to one call. They must fit one message of the platform, 32 MiB, in which text may take two bytes
+ * a character.
+ */
 const MAX_CALL_BYTES = 14_000_000
 
 /**
- * The Durable Object behind `redisObjectStore`: it keeps a connection to a Redis, Valkey or Cluster open between the requests of
- * Workers, and shares it among them. Export it from the Worker and name it in `wrangler.toml`. It connects at the first call
- * to `env.REDIS_URL`, a secret. For another name or other options, extend it and pass them to `super`.
+ * The Durable Object behind `redisObjectStore`. It keeps a connection to a Redis, Valkey or Cluster open between the requests of
+ * Workers, and shares it among them. Export it from the Worker and name it in `wrangler.toml`. At the first call it connects
+ * to `env.REDIS_URL`, a secret. For another name or other options, extend the class and pass them to `super`.
  */
 export class RedisObject extends DurableObject {
   readonly #redis: TcpTransportOptions
@@ -22,7 +25,7 @@ export class RedisObject extends DurableObject {
     super(state, env)
     this.#redis = redis
   }
-  /** For `redisObjectStore` alone. Resolves to what went wrong, too. */
+  /** For `redisObjectStore` alone. Errors of hither come as data in the resolved answer, see `toFault`. */
   async exchange(call: RedisCall): Promise<RedisAnswer> {
     const { way, commands, bytes, patienceMs } = call
     try {

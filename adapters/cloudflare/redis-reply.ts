@@ -1,13 +1,13 @@
 import { type Command, HitherError, isHitherError, ReplyError, StoreRejectedError, type Wire } from 'hither'
 
-// What a Durable Object and a Worker say to each other: only plain data may pass between them.
+// The messages between a Worker and a Durable Object. Only plain data can pass between them.
 
 /** A call of a Worker. */
 export interface RedisCall {
   readonly way: 'send' | 'sendMany' | 'transaction'
   readonly commands: readonly Command[]
   readonly bytes: boolean
-  /** How long its caller waits, in milliseconds; absent: as long as it takes. */
+  /** How long the caller waits, in milliseconds; absent: without a limit. */
   readonly patienceMs?: number
 }
 
@@ -25,7 +25,7 @@ export type RedisAnswer =
   | { readonly replies: readonly PlainReply[] }
   | {
       readonly fault: Pick<HitherError, 'code' | 'message' | 'retryable' | 'maybeExecuted'>
-      /** Of a transaction that was refused: the command, and the first word of its reply. */
+      /** For a transaction that was refused: the command, and the first word of its reply. */
       readonly rejected?: readonly [command: string, reply: string]
     }
 
@@ -41,7 +41,7 @@ function fromPlain(reply: PlainReply): Wire {
     : (reply as Wire)
 }
 
-/** Rethrows what is no error of hither. */
+/** The error as plain data. Rethrows an error that is not hither's. */
 export function toFault(error: unknown): RedisAnswer {
   if (!isHitherError(error)) throw error
   const { code, message, retryable, maybeExecuted } = error
@@ -49,7 +49,7 @@ export function toFault(error: unknown): RedisAnswer {
   return { fault: { code, message, retryable, maybeExecuted }, ...(rejected ? { rejected } : {}) }
 }
 
-/** The replies, or the error that the object met. */
+/** Returns the replies, or throws the error that the object met. */
 export function repliesOf(answer: RedisAnswer): readonly Wire[] {
   if ('replies' in answer) return answer.replies.map(fromPlain)
   const { fault, rejected } = answer

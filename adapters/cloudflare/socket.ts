@@ -19,12 +19,12 @@ interface OpenedSocket {
   destroy(): void
 }
 
-/** Bytes that may wait in the socket before its user is asked to hold back. */
+/** Bytes that may wait in the socket before `write` returns false, which asks the caller to pause. */
 const MAX_WAITING = 1_048_576
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** A socket of Workers. It belongs to the request that opened it, trusts public authorities only, and has no Unix form. */
+/** A socket of Workers. It belongs to the request that opened it, trusts only public authorities, and has no Unix form. */
 export function openSocket({ host, port, path, tls }: SocketTarget, events: SocketEvents): OpenedSocket {
   if (path) throw new TypeError('Workers have no Unix sockets')
   if (tls && Object.keys(tls).length > 0)

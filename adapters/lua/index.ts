@@ -1,18 +1,18 @@
 import type { LuaHost, LuaLoader, LuaRuntime, LuaValue } from 'hither/embedded'
 import type { ReplyValue } from 'lua-redis-wasm'
 
-/** Steps of Lua that a script may take, about a second's worth. */
+/** Most steps of Lua in one script, about a second's worth. */
 const MAX_STEPS = 200_000_000
 const MAX_REPLY_BYTES = 512 * 1024 * 1024
 
 const MAX_INT = 2n ** 63n - 1n
 const MIN_INT = -(2n ** 63n)
 
-/** One unit a byte. */
+/** Bytes as a string with one UTF-16 unit a byte. */
 const text = (bytes: Uint8Array): string => (bytes as Buffer).toString('latin1')
 const bytes = (binary: string): Buffer => Buffer.from(binary, 'latin1')
 
-/** What the runtime is given for what a command answered. */
+/** A reply of a command as the Lua runtime takes it. */
 function give(value: LuaValue): ReplyValue {
   if (typeof value === 'string') return bytes(value)
   if (value === null || typeof value !== 'object') return value
@@ -29,9 +29,9 @@ function give(value: LuaValue): ReplyValue {
   return { map: pairs }
 }
 
-/** What a script returned. */
+/** A result of a script, from the form of the Lua runtime. */
 function take(value: ReplyValue): LuaValue {
-  // A number of Lua past 64 bits becomes their least on a server, their greatest in wasm.
+  // Redis turns a Lua number beyond 64 bits into their least integer; wasm turns it into their greatest.
   if (value === MAX_INT) return MIN_INT
   if (value === null || typeof value !== 'object') return value
   if (Buffer.isBuffer(value)) return text(value)
@@ -69,8 +69,8 @@ const CONSTANTS = {
 
 /**
  * Redis's own Lua 5.1 with `cjson`, `cmsgpack`, `struct` and `bit`, by the package `lua-redis-wasm`: 205 kB of wasm,
- * loaded when the first script runs. In Node it comes with this package; elsewhere it has to be installed, and this rejects
- * where it is not. A script has 16 MB of memory, and ends after `MAX_STEPS` steps.
+ * loaded when the first script runs. In Node it comes with this package. Elsewhere it must be installed, and this function
+ * rejects if it is not. A script has 16 MB of memory, and ends after `MAX_STEPS` steps.
  */
 export const lua: LuaLoader = async (): Promise<LuaRuntime> => {
   const { LuaWasmEngine } = await import('#lua-runtime')

@@ -1,2 +1,2 @@
-/** The package, where a program brings it. In Node `#lua-runtime` leads to the copy that the build put into `dist`. */
+/** The package, where a program installs it. In Node `#lua-runtime` resolves to the copy that the build put into `dist`. */
 export { LuaWasmEngine } from 'lua-redis-wasm'

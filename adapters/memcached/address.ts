@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import { bytesOf } from './bytes.ts'
 
-/** What a url of a memcached says. */
+/** The parts of a memcached url. */
 export interface MemcachedAddress {
   readonly host: string
   readonly port: number
@@ -9,7 +9,7 @@ export interface MemcachedAddress {
   /** Empty where the url names none. */
   readonly username: string
   readonly password: string
-  /** As other clients name the server when they place keys: without the default port. */
+  /** The name by which other clients of memcached place keys on the server: the host, and the port unless it is the default. */
   readonly name: string
 }
 
@@ -19,7 +19,7 @@ const DEFAULT_PORT = 11_211
 export function parseMemcachedUrl(text: string): MemcachedAddress {
   const [, secure, rest] = /^memcached(s?):\/\/([^\s/?#]+)\/?$/i.exec(typeof text === 'string' ? text.trim() : '') ?? []
   try {
-    // As a url that every runtime knows: some know no port of another kind.
+    // Parsed as an http url, because some runtimes parse no port in a scheme they do not know.
     const url = new URL(`http://${rest ?? ''}`)
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const port = /:\d+$/.test(rest as string) ? Number(url.port || 80) : DEFAULT_PORT
@@ -28,12 +28,12 @@ export function parseMemcachedUrl(text: string): MemcachedAddress {
     const name = port === DEFAULT_PORT ? host : `${host}:${port}`
     if (rest && host && port > 0) return { host, port, tls: secure !== '', username, password, name }
   } catch {
-    // Said below, without the text: it may hold a password.
+    // The error below leaves out the text, which may hold a password.
   }
   throw new HitherError('INVALID_URL', 'a memcached url looks like memcached://host:11211, or memcacheds:// for TLS')
 }
 
-/** The command by which a user logs in. */
+/** The command that logs a user in. */
 export function loginOf({ username, password }: MemcachedAddress): readonly (string | Uint8Array)[] {
   const secret = bytesOf(`${username} ${password}`)
   return [`set login 0 0 ${secret.length}\r\n`, secret, '\r\n']

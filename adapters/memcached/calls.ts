@@ -6,17 +6,17 @@ import type { CallLimits } from '../../src/store/swap.ts'
 import type { Reply } from './replies.ts'
 import { type Command, lost, type Place, type Request, type Route, unauthorized } from './request.ts'
 
-/** Resends of a call whose reply was lost: about a second, longer than a connection takes to open again. */
+/** Most sends of a call whose reply is lost. The waits between them come to about a second, longer than a reconnect takes. */
 const MAX_ATTEMPTS = 6
-/** Longest wait between two attempts, in milliseconds: a server that is back is used again within half a second. */
+/** Longest wait between two attempts, in milliseconds, so that a server that is up again is used within half a second. */
 const MAX_BACKOFF_MS = 400
 
-/** Milliseconds to wait after so many failures in a row: doubling, and by half a matter of chance so that clients spread. */
+/** Milliseconds to wait after `failures` in a row. The wait doubles, and up to half of it is random so that clients spread. */
 export function backoff(failures: number): number {
   return Math.ceil((0.5 + random() / 2) * Math.min(50 * 2 ** failures, MAX_BACKOFF_MS))
 }
 
-/** Rejects `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`, with the signal's reason, or what the reply says. */
+/** Rejects with `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`, the signal's reason, or the error of the reply. */
 export function call<T>(place: Place, command: Command<T>, limits: CallLimits, link: Route): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const { signal } = limits
@@ -41,7 +41,7 @@ export function call<T>(place: Place, command: Command<T>, limits: CallLimits, l
   })
 }
 
-// Not within `call`, whose requests would then each have a closure's context.
+// A separate function, because a closure within `call` would give every request a closure's context.
 function leaveOnAbort(request: Request, signal: AbortSignal): void {
   request.forget = onAbort(signal, () => settle(request).reject(signal.reason))
 }
@@ -66,12 +66,12 @@ export function answer(request: Request, reply: Reply): void {
   }
 }
 
-/** Rejects a request by the line of an error. */
+/** Rejects a request with the error line of its reply. */
 export function refuse(request: Request, line: string): void {
   if (!request.isOver) settle(request).reject(rejected(line))
 }
 
-/** Settles a request that got no reply, or has it sent again. */
+/** Handles a request that got no reply: sends it again after a wait, or rejects it. */
 export function fail(request: Request, error: unknown): void {
   const { command, limits, isSent, link } = request
   const waitMs = backoff(request.attempts)

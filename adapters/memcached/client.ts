@@ -12,9 +12,9 @@ import { wireKey } from './wire.ts'
 
 export interface Client {
   readonly servers: readonly string[]
-  /** Rejects as `call` does. */
+  /** Rejects as `call` of `calls.ts` does. */
   ask<T>(place: Place, command: Command<T>, limits: CallLimits): Promise<T>
-  /** Place among `servers` of the one that holds the key. */
+  /** Index in `servers` of the server that holds the key. */
   serverOf(key: string): number
   placeOf(key: string): Place | Promise<Place>
   close(): void
@@ -36,7 +36,7 @@ export function createClient({ links: settings, failover, idleMs }: Checked): Cl
       ? asked.catch((error: unknown) => askNext(place, command, limits, error))
       : asked
   }
-  /** Of a call that found its server down and has run nothing. */
+  /** Sends a call to the next server if its own was down and the call has certainly not run. Otherwise throws `error`. */
   const askNext = <T>(place: Place, command: Command<T>, limits: CallLimits, error: unknown): Promise<T> => {
     const server = serverOf(place.ringKey ?? '')
     const hasRun = !isHitherError(error) || error.code !== 'STORE_UNAVAILABLE' || error.maybeExecuted
@@ -59,10 +59,10 @@ export function createClient({ links: settings, failover, idleMs }: Checked): Cl
 }
 
 const HASHED = '~sha256:'
-/** Whether it may be the digest of a key. */
+/** Whether the name may be the digest of a key. */
 export const isHashedName = (name: string): boolean => name.startsWith(HASHED) && name.length === HASHED.length + 43
 
-/** Under what a key is stored that is too long for a command. The key itself is kept beside the value. */
+/** The name under which a key is stored that is too long for a command. The key itself is stored beside the value. */
 async function hashedName(key: string): Promise<string> {
   return `${HASHED}${toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(key))))}`
 }

@@ -20,14 +20,14 @@ export interface Settings {
 export interface Connection {
   readonly state: 'opening' | 'ready' | 'ended'
   isIdle(): boolean
-  /** When the server was last heard, in epoch milliseconds. */
+  /** When the server last sent anything, in epoch milliseconds; or when a write began while no reply was awaited. */
   readonly heardAt: number
   /** Throws `OVERLOADED`. */
   add(request: Request): void
   end(error: HitherError): void
 }
 
-/** Calls `fn` at the earliest of the instants that it was armed for. */
+/** Calls `fn` at the earliest of the times that it was armed for. */
 interface Alarm {
   arm(at: number): void
   cancel(): void
@@ -36,8 +36,8 @@ interface Alarm {
 const LOOK_AGAIN_MS = 20
 
 /**
- * One connection from its opening to its end. It writes the requests of one run of microtasks in one write, and ends when
- * a reply does not name its request, or when the server is silent for too long.
+ * One connection from its opening to its end: `opening`, `ready` once it is open and logged in, `ended`. It writes the requests
+ * of one run of microtasks together. It ends when a reply does not name its request, or when the server is silent too long.
  */
 export function openConnection(
   settings: Settings,
@@ -47,7 +47,7 @@ export function openConnection(
   const pipeline = createPipeline()
   let isBlocked = false
   let isScheduled = false
-  /** The `heardAt` since which the connection seemed dead. */
+  /** Value of `heardAt` when the connection first seemed dead. */
   let doubtedAt = 0
 
   const on = {
@@ -66,14 +66,14 @@ export function openConnection(
     },
     end: (error: HitherError) => finish(error),
   }
-  /** Ends requests at their deadlines, and the connection when it is silent for too long. */
+  /** Ends requests at their deadlines, and ends the connection when the server is silent too long. */
   const sweep = (): void => {
     const at = now()
     const next = pipeline.expire(at)
     if (!pipeline.isAwaited()) return void alarm.arm(next)
     const silentAt = on.heardAt + linkTimeoutMs
     if (silentAt > at) return void alarm.arm(Math.min(next, silentAt))
-    // A process that was held up itself has not read yet what came meanwhile: it looks once more.
+    // A process that was itself held up has not yet read the bytes that arrived. So the silence is checked once more.
     if (doubtedAt === on.heardAt) return void finish(unavailable(`no reply for ${linkTimeoutMs} ms`))
     doubtedAt = on.heardAt
     alarm.arm(Math.min(next, at + LOOK_AGAIN_MS))
@@ -123,7 +123,7 @@ export function openConnection(
     {
       onOpen() {
         if (!address.username) return begin()
-        // Alone: what is written behind a password that is refused makes some servers reset the connection, and that word is lost.
+        // The login goes alone: if bytes follow a refused password, some servers reset the connection, and the refusal is lost.
         socket.write(loginOf(address))
       },
       onData(bytes) {

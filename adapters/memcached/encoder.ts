@@ -1,41 +1,41 @@
 import type { WireKey } from './wire.ts'
 
-/** What is written of a command, beside its key and number. */
+/** A command without its key and number. */
 export interface Written {
   readonly verb: 'mg' | 'ms' | 'md' | 'ma' | 'mn'
-  /** What follows the key; each word after a space. */
+  /** The text after the key, each word after a space. */
   readonly flags: string
   /** The value, for `ms`. */
   readonly body: Uint8Array | undefined
 }
 
-/** Makes commands into bytes. */
+/** Encodes commands as bytes. */
 export interface Encoder {
   /** `opaque` has six digits: see `nextOpaque`. */
   add(command: Written, key: WireKey, opaque: number): void
-  /** What was added since the last call, one after another. Nothing changes these bytes any more. */
+  /** Returns the bytes added since the last call, in order. They are never changed afterwards. */
   take(): readonly Uint8Array[]
 }
 
 const NOTHING = new Uint8Array(0)
 const BLOCK_BYTES = 16_384
-/** Largest value that is copied to the bytes of its command; a larger one is written from where it lies. */
+/** Largest value that is copied into the bytes of its command. A larger one is written from its own buffer. */
 const MAX_COPIED = 4096
-/** Of a command, at the most, what is neither its key nor its flags nor its value. */
+/** Most bytes of a command that are neither key nor flags nor value. */
 const OTHER_BYTES = 24
 
-/** Digits of the number of each command. */
+/** Digits of each command's number. */
 export const OPAQUE_DIGITS = 6
-/** The number after this one, which is used again after 900,000 others. */
+/** The number after `opaque`. A number is used again after 900,000 commands. */
 export function nextOpaque(opaque: number): number {
   return opaque === 999_999 ? 100_000 : opaque + 1
 }
 
-/** On Node, to put text byte by byte costs a quarter of what it costs to join texts and to have the socket encode them. */
+/** On Node, writing text byte by byte costs a quarter of joining strings and letting the socket encode them. */
 export function createEncoder(): Encoder {
   let chunks: Uint8Array[] = []
   let block = NOTHING
-  /** What was not taken yet lies from `from` to `at`. */
+  /** The bytes not yet taken are those from `from` to `at`. */
   let from = 0
   let at = 0
   const cut = (): void => {
@@ -69,7 +69,7 @@ export function createEncoder(): Encoder {
     },
     take() {
       cut()
-      // A tick's commands lie in one block: two would be two buffers of one write, which takes Node much longer.
+      // The next tick starts a new block, so that its commands lie in one: a write of two buffers takes Node much longer.
       if (block.length - at < BLOCK_BYTES / 4) block = NOTHING
       const taken = chunks
       chunks = []
@@ -78,13 +78,13 @@ export function createEncoder(): Encoder {
   }
 }
 
-/** Puts `text`, which is ASCII, and returns where it ends. */
+/** Writes `text`, which is ASCII, and returns the offset after it. */
 function put(bytes: Uint8Array, from: number, text: string): number {
   for (let i = 0; i < text.length; i++) bytes[from + i] = text.charCodeAt(i)
   return from + text.length
 }
 
-/** Puts a number, and returns where it ends. */
+/** Writes `number` in six digits, and returns the offset after it. */
 function putDigits(bytes: Uint8Array, from: number, number: number): number {
   let rest = number
   for (let at = from + OPAQUE_DIGITS - 1; at >= from; at--) {

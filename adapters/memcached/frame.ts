@@ -2,18 +2,18 @@ import { decodeText } from '#socket'
 import { utf8Length } from '../../src/protocol/text.ts'
 
 /**
- * Client flags of a value that has a frame before it: `<end> <bytes> <key>`, the end of its lifetime in milliseconds since
- * the epoch (base 36, 0: the server alone ends it) and, for a key that was hashed, its length and itself. The number is
- * none that another client sets.
+ * Client flags of a value with a frame before it: `<end> <bytes> <key>`. `end` is the end of the lifetime in epoch
+ * milliseconds, in base 36; 0 means that only the server ends it. `bytes` and `key` are the length and text of a key that was
+ * stored under its digest, else 0 and empty. No other client sets this number.
  */
 export const FRAMED = 0x68697468
 
-/** A value as it lies on the server. */
+/** A value within the bytes of a reply. */
 export interface Item {
   readonly bytes: Uint8Array
   readonly from: number
   readonly to: number
-  /** When its lifetime ends by its frame, in epoch milliseconds; 0: it says nothing. */
+  /** End of the lifetime by the frame, in epoch milliseconds; 0 where there is no frame, or the frame names no end. */
   readonly endMs: number
 }
 
@@ -21,7 +21,7 @@ export function frame(endMs: number, hashedKey: string): string {
   return `${endMs.toString(36)} ${utf8Length(hashedKey)} ${hashedKey}`
 }
 
-/** The whole key of a framed item; empty where it was not hashed. */
+/** The whole key of a framed item; empty where it was not stored under a digest. */
 export function hashedKeyOf(bytes: Uint8Array, from: number, to: number): string {
   const first = bytes.indexOf(0x20, from)
   const second = bytes.indexOf(0x20, first + 1)
@@ -30,7 +30,7 @@ export function hashedKeyOf(bytes: Uint8Array, from: number, to: number): string
   return end <= to ? decodeText(bytes, second + 1, end) : ''
 }
 
-/** The value within its frame; undefined where the frame is another key's, or broken. */
+/** The value behind its frame; undefined where the frame is another key's, or broken. */
 function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string): Item | undefined {
   const first = bytes.indexOf(0x20, from)
   const second = bytes.indexOf(0x20, first + 1)
@@ -42,7 +42,7 @@ function unframe(bytes: Uint8Array, from: number, to: number, hashedKey: string)
   return { bytes, from: value, to, endMs }
 }
 
-/** The value of a reply, which lies at `from` to `to` of its bytes, with these client flags. */
+/** The value at `from` to `to` of a reply, by its client flags. Undefined where it is another key's, or its frame is broken. */
 export function itemOf(
   { bytes, from, to }: Pick<Item, 'bytes' | 'from' | 'to'>,
   flags: number,
@@ -52,7 +52,7 @@ export function itemOf(
   return hashedKey ? undefined : { bytes, from, to, endMs: 0 }
 }
 
-/** Text of a value. A number that another client has decremented is padded with spaces by the server. */
+/** Text of a value. The server pads a number with spaces when another client decrements it; these are cut off. */
 export function textOf(bytes: Uint8Array, from: number, to: number): string {
   const text = decodeText(bytes, from, to)
   return bytes[to - 1] === 0x20 && /^\d{1,20} +$/.test(text) ? text.trimEnd() : text

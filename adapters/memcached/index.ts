@@ -26,16 +26,16 @@ export interface MemcachedStore extends AtomicStore, WithoutChannels {
   readonly getBytes: NonNullable<AtomicStore['getBytes']>
   readonly setBytes: NonNullable<AtomicStore['setBytes']>
   readonly part: NonNullable<AtomicStore['part']>
-  /** As `Store.scan`. A key that was hashed has its whole name again, where this package wrote it. */
+  /** As `Store.scan`. A key stored under its digest is returned whole if this package wrote it. */
   readonly scan: NonNullable<AtomicStore['scan']>
 }
 
 const TRAITS = { shared: true, ttlStepMs: 1000, clock: 'client', consistency: 'strong', readsApart: true } as const
 
 /**
- * A store over memcached 1.6 or later, by its meta protocol, on sockets of our own. It connects at the first call;
- * `await store.ready()` asks at once. Operations run by compare-and-swap, on this process's clock; lifetimes that `set`
- * gives are rounded up to the next second and may last one more. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ * A store over memcached 1.6 or later, by its meta protocol, on the package's own sockets. It connects at the first call;
+ * `await store.ready()` connects at once. Operations run by compare-and-swap, on this process's clock. Lifetimes that `set`
+ * gives are rounded up to the next second and may last one second more. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   const settings = checkOptions(options)
@@ -45,7 +45,10 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes }
   let closed = false
 
-  /** Those of this run of microtasks that name none: to read the clock for each would cost as much as to write it. */
+  /**
+   * Limits of the calls in this run of microtasks that have neither deadline nor signal. To read the clock for each call would
+   * cost as much as to write the call.
+   */
   let shared: CallLimits | undefined
   /** Throws the signal's reason, or `TIMEOUT` past the deadline. */
   const limitsOf = ({ deadline, signal }: Call = {}): CallLimits => {
@@ -60,13 +63,13 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     const limits = { deadline: now() + timeoutMs, signal }
     soon(() => {
       shared = undefined
-      // The last of them counts from here, however long the first held it up.
+      // The deadline counts from here, so that a slow first call does not shorten the time of the last one.
       limits.deadline = now() + timeoutMs
     })
     shared = limits
     return limits
   }
-  /** Runs `work` on the key's place after the slower calls on the key that came first. */
+  /** Runs `work` on the key's place, after the slower calls on the same key that were made before. */
   const at = <T>(key: string, limits: CallLimits, isSlow: boolean, work: (place: Place) => Promise<T>): Promise<T> => {
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     const place = client.placeOf(key)
@@ -109,7 +112,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     traits,
     scan,
     part: (key) => client.servers[client.serverOf(key)] as string,
-    // No async function, which would make two promises more of a hit.
+    // Not an async function: it would make two more promises for each hit.
     get(key, call) {
       try {
         checkKey(key, traits)
@@ -184,7 +187,7 @@ function placeAt(text: string, server: number): Place {
   return { text, flag: '', server, ringKey: undefined, hashedKey: '' }
 }
 
-/** What a reply to ` v f` holds, as it lies there; undefined: nothing that is alive, or another key's. */
+/** The item in a reply to ` v f`. Undefined where there is none, its lifetime is over, or it is another key's. */
 function itemOfReply(reply: Line, { hashedKey }: Place): Item | undefined {
   const item = reply.code === 'VA' ? itemOf(reply, reply.flags, hashedKey) : undefined
   return item && (item.endMs === 0 || item.endMs > now()) ? item : undefined
@@ -204,7 +207,7 @@ function checkStored({ code }: Line): void {
   if (code !== 'HD') throw new HitherError('BAD_REPLY', 'memcached did not store a value, and does not say why')
 }
 
-/** The whole key of an item that is stored under a digest; the digest where the item does not say. */
+/** The whole key of an item that is stored under a digest, or the digest where the item does not hold the key. */
 function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string> {
   const read: Command<string>['read'] = ({ code, flags, bytes, from, to }) =>
     (code === 'VA' && flags === FRAMED && hashedKeyOf(bytes, from, to)) || name

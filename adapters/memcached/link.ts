@@ -6,13 +6,13 @@ import { type Route, unavailable } from './request.ts'
 
 /** The connection to one server. */
 export interface Link extends Route {
-  /** Whether the last attempt failed, and the next is not due. */
+  /** Whether the last attempt to connect failed and the next is not due yet. */
   isDown(at: number): boolean
-  /** Ends the connection; no other is opened, and `pick` throws this error. */
+  /** Ends the connection. No other is opened, and `pick` throws `error`. */
   close(error: HitherError): void
 }
 
-/** One that nobody used for `idleMs` is replaced first, since nothing tells when the other side forgot it. */
+/** A connection unused for `idleMs` is replaced before it is used: nothing reports that the other side has dropped it. */
 export function createLink(settings: Settings, idleMs: number): Link {
   let current: Connection | undefined
   let failures = 0
@@ -30,7 +30,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (fault && now() < retryAt) throw fault
       const opened: Connection = openConnection(settings, (error, hasOpened) => {
         if (current === opened) current = undefined
-        // Who is not let in is not let in a moment later.
+        // A refused login is a failure too: the next attempt a moment later would be refused as well.
         const isGood = hasOpened && error.code !== 'UNAUTHORIZED'
         failures = isGood ? 0 : failures + 1
         fault = error

@@ -4,30 +4,30 @@ import type { Settings } from './connection.ts'
 
 export interface MemcachedStoreOptions {
   /**
-   * `memcached://host:11211`, `memcacheds:` for TLS, with `user:password@` before the host where the server wants them
-   * (`memcached -Y`). Several: keys are placed by consistent hashing (ketama), in whatever order they are named.
+   * `memcached://host:11211`, or `memcacheds:` for TLS, with `user:password@` before the host if the server requires them
+   * (`memcached -Y`). With several servers, keys are placed by consistent hashing (ketama), whatever the order of the urls.
    */
   readonly servers: readonly string[]
   /** For `memcacheds:` urls: `ca`, `cert`, `key`, `servername`, … as `node:tls` takes them. @default the system's authorities */
   readonly tls?: object
   /**
-   * Uses the next server for keys whose own cannot be reached. What a server held when it was lost is served again when
-   * it comes back, deleted or not: leave it off where that matters. @default false
+   * Uses the next server for keys whose own server is unreachable. When that server is reachable again, it serves the values it
+   * held before, even those deleted meanwhile; leave this off where that matters. @default false
    */
   readonly failover?: boolean
-  /** Longest key in bytes of UTF-8. One above 250 bytes is stored under its SHA-256. @default 1024 */
+  /** Longest key in bytes of UTF-8. A key above 250 bytes is stored under its SHA-256. @default 1024 */
   readonly maxKeyBytes?: number
-  /** Largest value in bytes of UTF-8; more than the server's `-I` less 2 KiB makes no sense. @default 1046528 */
+  /** Largest value in bytes of UTF-8. A value above the server's `-I` less 2 KiB is refused anyway. @default 1046528 */
   readonly maxValueBytes?: number
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
   /** Longest wait for an open connection, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number
-  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
+  /** Longest silence while a reply is awaited, in milliseconds. The connection is then ended. @default 10000 */
   readonly linkTimeoutMs?: number
-  /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
+  /** A connection that was unused for this long, in milliseconds, is replaced before its next use. @default 60000 */
   readonly idleMs?: number
-  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. @default 100000 */
+  /** Most commands that wait for a reply on one connection. One more rejects with `OVERLOADED`. @default 100000 */
   readonly maxQueue?: number
 }
 
@@ -43,7 +43,7 @@ const KNOWN: { readonly [K in keyof MemcachedStoreOptions]-?: 1 } = {
   idleMs: 1,
   maxQueue: 1,
 }
-/** memcached's own limit of an item, less its header, the key and the frame of a value. */
+/** memcached's default limit of an item, less its header, the key and the frame of a value. */
 const MAX_VALUE = 1024 * 1024 - 2048
 
 export interface Checked {
@@ -68,7 +68,7 @@ export function checkOptions(options: MemcachedStoreOptions): Checked {
   }
   const maxValueBytes = number('maxValueBytes', MAX_VALUE)
   const addresses: MemcachedAddress[] = servers.map(parseMemcachedUrl)
-  // The same servers in another order are the same ring.
+  // Sorted, so that the same servers in another order make the same ring.
   addresses.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   addresses.forEach(({ name }, i) => {
     if (name === addresses[i + 1]?.name) throw invalid('servers names one server twice')
@@ -81,7 +81,7 @@ export function checkOptions(options: MemcachedStoreOptions): Checked {
       connectTimeoutMs: number('connectTimeoutMs', 5000),
       linkTimeoutMs: number('linkTimeoutMs', 10_000),
       maxQueue: number('maxQueue', 100_000),
-      // What a server with a larger limit holds of another program is still read.
+      // A server with a larger limit may hold larger values of other programs. They are read, too.
       maxReplyBytes: Math.max(64 * 1024 * 1024, maxValueBytes + 2048),
     })),
     failover,

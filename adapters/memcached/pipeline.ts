@@ -7,22 +7,22 @@ import type { Reply } from './replies.ts'
 import { late, lost, outOfStep, type Request, unauthorized } from './request.ts'
 
 /**
- * Here as in its connection and link no object has a getter: V8 would look each of its properties up by hash.
+ * The requests of one connection, unsent and sent. They are written in the order in which they were added, and the server
+ * replies in that order. A reply that does not name its request shows that the two sides are out of step.
  *
- * The requests of one connection, unsent and sent. They are written in the order in which they were added, and answered in
- * that order: a reply that does not name its request says that the two sides are out of step.
+ * No object here, in the connection or in the link has a getter: V8 would then look up each of its properties by hash.
  */
 export interface Pipeline {
   /** Requests without a reply. */
   size(): number
   isAwaited(): boolean
   add(request: Request): void
-  /** What is to be written next; empty: nothing. Requests past their deadlines fail and are left out. */
+  /** Returns the bytes to write next; empty: none. Requests past their deadlines fail and are left out. */
   take(at: number): readonly Uint8Array[]
-  /** The request that is answered next. */
+  /** The request that the next reply is for. */
   awaited(): Request | undefined
   onReply(reply: Reply): void
-  /** Gives a line that is no reply to the request that is answered next. Returns why nothing after it can be trusted. */
+  /** Gives a line that is no reply to the awaited request. Returns an error if nothing after the line can be trusted. */
   onLine(line: string): HitherError | undefined
   /** Fails requests past their deadlines. Returns the next deadline. */
   expire(at: number): number
@@ -30,16 +30,16 @@ export interface Pipeline {
   end(error: HitherError): void
 }
 
-/** Requests with a reply whose places are kept before they are cut off. */
+/** Replied requests whose places in the array are kept before they are cut off. */
 const MAX_ANSWERED = 4096
 
 export function createPipeline(): Pipeline {
   const encoder = createEncoder()
-  /** Answered ones (undefined) up to `head`, then sent ones up to `unsent`, then those to be written. */
+  /** Replied requests (undefined) up to `head`, then sent ones up to `unsent`, then those still to be written. */
   let requests: (Request | undefined)[] = []
   let head = 0
   let unsent = 0
-  // Not the numbers of the connection before it: a proxy may keep a reply for longer than a connection lasts.
+  // Starts at random, so that it differs from the connection before: a proxy may hold a reply for longer than that lasted.
   let opaque = 100_000 + Math.floor(random() * 900_000)
 
   const cutOff = (): void => {
@@ -48,7 +48,7 @@ export function createPipeline(): Pipeline {
     head = 0
   }
   const awaited = (): Request | undefined => (head < unsent ? requests[head] : undefined)
-  /** Takes out the one that is answered next. */
+  /** Removes and returns the request that the next reply is for. */
   const next = (): Request => {
     const request = requests[head] as Request
     requests[head++] = undefined
@@ -103,7 +103,7 @@ export function createPipeline(): Pipeline {
   }
 }
 
-/** What the server did not understand it may have read otherwise than it was meant: nothing after it can be trusted. */
+/** A line that the server did not understand may have been cut elsewhere than meant. Then nothing after it can be trusted. */
 function doubtOf(line: string): HitherError | undefined {
   if (line.includes('unauthenticated')) return unauthorized()
   return /^SERVER_|non-numeric/.test(line) ? undefined : outOfStep()

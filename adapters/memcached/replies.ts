@@ -4,37 +4,37 @@ import { concat } from '../../src/protocol/bytes.ts'
 import { OPAQUE_DIGITS } from './encoder.ts'
 import type { WireKey } from './wire.ts'
 
-/** One reply that is no error; what it points to is valid until the reader is given more, and itself until the next reply. */
+/** A reply without error. The object is valid until the next reply, its bytes until the reader gets the next chunk. */
 export interface Reply {
-  /** Its first word, such as `HD` or `VA`. */
+  /** First word of the reply, such as `HD` or `VA`. */
   readonly code: string
   readonly bytes: Uint8Array
-  /** Where the value lies, for `VA`; else both are behind the line. */
+  /** Where the value lies, for `VA`. For other codes both are the offset after the line. */
   readonly from: number
   readonly to: number
-  /** Of a value that was asked for by `f`, `t` or `c`: its client flags, seconds that it has left (-1: no end), CAS number. */
+  /** What `f`, `t` and `c` ask for: client flags, seconds left (-1: no end), CAS number. */
   readonly flags: number
   readonly seconds: number
   readonly cas: string
 }
 
-/** A reply while it is read. */
+/** A reply while it is being read. */
 type Reading = { -readonly [K in keyof Reply]: Reply[K] } & {
   /** Length of the value. */
   size: number
 }
 
-/** What the next reply has to name. */
+/** The key and number that the next reply must name. */
 export interface Awaited {
   readonly place: WireKey
   readonly opaque: number
 }
 
 export interface ReplyEvents {
-  /** The request that is answered next. */
+  /** The request that the next reply is for. */
   awaited(): Awaited | undefined
   onReply(reply: Reply): void
-  /** A line that is no reply to it. */
+  /** Called with a line that is no reply to the awaited request. */
   onLine(line: string): void
 }
 
@@ -53,10 +53,10 @@ const F = 102
 const K = 107
 const T = 116
 
-/** Cuts what comes from the server into replies. The reader throws `BAD_REPLY` for what is none. */
+/** Cuts the server's bytes into replies. The reader throws `BAD_REPLY` for bytes that cannot be a reply. */
 export function createReplyReader(maxBytes: number, on: ReplyEvents): (chunk: Uint8Array) => void {
   let buffer: Uint8Array = NOTHING
-  /** Of the value that is being awaited: how many bytes have to be there before it is worth another look. */
+  /** While a value is awaited: bytes that must have arrived before the reader looks again. */
   let wanted = 0
   let pending: Uint8Array[] = []
   let pendingBytes = 0
@@ -99,7 +99,7 @@ export function createReplyReader(maxBytes: number, on: ReplyEvents): (chunk: Ui
   }
 }
 
-/** Reads the line of a reply; false: it is not whole, or it does not name the request by key and number. */
+/** Reads the line of a reply. False if the line is not complete, or does not name the request by key and number. */
 function readLine(reply: Reading, start: number, { place: { text, flag }, opaque }: Awaited): boolean {
   const { bytes } = reply
   const isValue = bytes[start] === V && bytes[start + 1] === A
@@ -128,7 +128,7 @@ function readLine(reply: Reading, start: number, { place: { text, flag }, opaque
   return isAt(bytes, at, '\r\n')
 }
 
-/** Reads what was asked for by `f`, `t` and `c`, and returns where the rest of the line is. */
+/** Reads the values that `f`, `t` and `c` asked for, and returns the offset after them. */
 function readFlags(reply: Reading, from: number): number {
   const { bytes } = reply
   let at = from
@@ -145,7 +145,7 @@ function readFlags(reply: Reading, from: number): number {
   return at
 }
 
-/** Whether `text`, which is ASCII, is there. */
+/** Whether `text`, which is ASCII, is at `at`. */
 function isAt(bytes: Uint8Array, at: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
   return true

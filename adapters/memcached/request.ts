@@ -5,32 +5,32 @@ import type { Written } from './encoder.ts'
 import type { Reply } from './replies.ts'
 import type { WireKey } from './wire.ts'
 
-/** A key and where it lies. */
+/** A key and where it is stored. */
 export interface Place extends WireKey {
-  /** The server's place among the servers. */
+  /** Index of the server among the servers. */
   readonly server: number
-  /** By which it was placed; undefined where it stays on its server. */
+  /** The key by which the server was chosen; undefined for a call that is for this server only. */
   readonly ringKey: string | undefined
-  /** The whole key, of one that is stored under its digest; else empty. */
+  /** The whole key where it is stored under its digest; else empty. */
   readonly hashedKey: string
 }
 
-/** What is asked of a key. */
+/** A command for a key. */
 export interface Command<T> extends Written {
-  /** `repeat` and `read` are sent again where a reply was lost. */
+  /** `repeat` and `read` are sent again when a reply was lost. */
   readonly effect: Effect
-  /** Of a reply that is no error, during this call only; throws what rejects the request. */
+  /** Reads the result from a reply without error, which is valid during this call only. What it throws rejects the request. */
   read(reply: Reply, place: Place): T
 }
 
-/** The way to a server. */
+/** How to reach a server. */
 export interface Route {
-  /** The connection, opened where there is none; throws while the next attempt is not due. */
+  /** Returns the connection, and opens one if there is none. Throws while the next attempt is not due. */
   pick(): { add(request: Request): void }
   isClosed(): boolean
 }
 
-/** One command on its way, which its connection, its retries and its promise share. */
+/** A command on its way: shared by its connection, its retries and its promise. */
 export interface Request {
   readonly place: Place
   readonly command: Command<unknown>
@@ -38,21 +38,21 @@ export interface Request {
   readonly link: Route
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
-  /** The number by which its reply names it. */
+  /** The number by which the reply names the request. */
   opaque: number
   attempts: number
-  /** Whether it was written on this connection. */
+  /** Whether it was written on the current connection. */
   isSent: boolean
-  /** It changes something and was written, on this connection or an earlier one. */
+  /** Whether it changes something and was written, on this connection or an earlier one. */
   mayHaveRun: boolean
-  /** Its caller has been answered; a reply that comes later still takes its place. */
+  /** Whether it is settled, or waits to be sent again. A reply that arrives later still takes its place in the order. */
   isOver: boolean
   cancelTimer: (() => void) | undefined
-  /** Takes the listener off the caller's signal. */
+  /** Removes the listener from the caller's signal. */
   forget: (() => void) | undefined
 }
 
-/** The error, which says whether the request may have run although no reply came. */
+/** Returns the error, with `maybeExecuted` if the request may have run although no reply came. */
 export function lost({ mayHaveRun }: Request, error: HitherError): HitherError {
   if (!mayHaveRun) return error
   const { code, message, cause } = error

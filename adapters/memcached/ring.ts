@@ -2,7 +2,7 @@ import { md5 } from './md5.ts'
 
 /** Places keys on servers. */
 export interface Ring {
-  /** Place of the key's server; with `isDown`, of the first server after it on the ring that is not down. */
+  /** Index of the key's server; with `isDown`, of the first server after it on the ring that is not down. */
   pick(key: string, isDown?: (server: number) => boolean): number
 }
 
@@ -10,8 +10,8 @@ const HASHES_PER_SERVER = 40
 const POINTS_PER_HASH = 4
 
 /**
- * Consistent hashing as ketama does it: 160 points a server, so that another server moves as few keys as can be, and any
- * client that places keys by ketama finds them. `names` are `host`, or `host:port` for a port other than 11211.
+ * Consistent hashing as ketama does it, with 160 points a server. An added server moves as few keys as possible, and any client
+ * that places keys by ketama finds them. `names` are `host`, or `host:port` for a port other than 11211.
  */
 export function createRing(names: readonly string[]): Ring {
   if (names.length === 1) return { pick: () => 0 }

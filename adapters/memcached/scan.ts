@@ -13,8 +13,8 @@ const unavailable = (cause?: unknown): HitherError =>
   new HitherError('STORE_UNAVAILABLE', 'memcached ended the list of its keys', { cause, retryable: true })
 
 /**
- * What a server lists of its keys (`lru_crawler metadump`), on a connection for it alone, in portions. Rejects with
- * `STORE_UNAVAILABLE`, and with `UNSUPPORTED` for a server whose crawler is switched off.
+ * The keys that a server lists (`lru_crawler metadump`), in portions, over a separate connection. Rejects with
+ * `STORE_UNAVAILABLE` or `UNAUTHORIZED`, and with `UNSUPPORTED` if the server's crawler is switched off.
  */
 export async function* listKeys(settings: Settings, { signal }: Call = {}): AsyncGenerator<readonly string[]> {
   const { address, tls, connectTimeoutMs, linkTimeoutMs } = settings
@@ -25,7 +25,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
   let wake = (): void => {}
   let cancel = setDeadline(() => end(unavailable()), connectTimeoutMs)
   const ask = 'lru_crawler metadump hash\r\n'
-  /** `hash` walks every key; a server that does not know it walks its lists. */
+  /** `hash` lists every key. A server that does not know `hash` is asked for `all`, which walks its LRU lists. */
   let fallback: string | undefined = 'lru_crawler metadump all\r\n'
 
   const end = (error: unknown): void => {
@@ -54,7 +54,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
     {
       onOpen() {
         if (!username) return void socket.write([ask])
-        // It lists nothing behind another command: the login is answered first.
+        // The server lists nothing behind another command, so the reply to the login comes first.
         socket.write(loginOf(address))
       },
       onData(bytes) {
@@ -88,7 +88,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
   }
 }
 
-/** Returns what follows the last line. */
+/** Calls `onLine` for each whole line, and returns the bytes after the last one. */
 function eachLine(bytes: Uint8Array, onLine: (line: string) => void): Uint8Array {
   let at = 0
   for (let end = bytes.indexOf(10, at); end >= 0; end = bytes.indexOf(10, at)) {
@@ -98,7 +98,7 @@ function eachLine(bytes: Uint8Array, onLine: (line: string) => void): Uint8Array
   return bytes.slice(at)
 }
 
-/** The list escapes what is no letter, digit or mark of a url. */
+/** Decodes a listed key: the server escapes all but letters, digits and the marks of a url. */
 function nameOf(escaped: string): string {
   const bytes = Uint8Array.from(
     escaped.replace(/%([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
@@ -107,7 +107,7 @@ function nameOf(escaped: string): string {
   return decodeText(bytes, 0, bytes.length)
 }
 
-/** The keys that a glob pattern of Redis matches: `*`, `?`, `[abc]`, `[^a-c]`, and `\` before any other. */
+/** A regular expression for a glob pattern of Redis: `*`, `?`, `[abc]`, `[^a-c]`, and `\` before a literal character. */
 export function globOf(pattern: string): RegExp {
   let source = ''
   for (let i = 0; i < pattern.length; i++) {

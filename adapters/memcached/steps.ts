@@ -12,9 +12,9 @@ import type { Command, Place } from './request.ts'
 import { addFlags, type Condition, condition, setFlags, wireTtl } from './wire.ts'
 
 interface Current extends Held {
-  /** Under which condition it may be replaced. */
+  /** Condition under which the item may be replaced. */
   readonly only: Condition
-  /** Its value is the whole item, as other programs read it. */
+  /** Whether the value is the whole item, without a frame, as other programs read it. */
   readonly isBare: boolean
 }
 
@@ -32,10 +32,11 @@ export interface Step<A extends readonly Arg[], R extends Reply> extends Target 
   readonly args: A
 }
 
-/** Runs an operation: by memcached's own command where there is one that does the same, else by compare-and-swap. */
+/** Runs an operation by memcached's own command if one does the same, else by compare-and-swap. */
 export async function runStep<A extends readonly Arg[], R extends Reply>(step: Step<A, R>): Promise<R> {
   const { client, place, operation, args, limits } = step
-  // Under a key in base64 `ma` makes an item that `mg` then names by its bytes, which may be a line of their own.
+  // Not for a key in base64: after `ma` has created an item under it, `mg` names the item by its raw bytes, which may
+  // contain a line break.
   const own = place.hashedKey || place.flag ? undefined : countingOf(operation.name, args)
   if (own && own.by > 0) {
     const counted = await count(step, own)
@@ -62,14 +63,14 @@ const READ: Command<Current> = {
     const item = itemOf(reply, flags, hashedKey)
     const isBare = flags !== FRAMED
     const found = { only: cas, isBare }
-    // Past its end, though the server still has it: absent, and to be replaced under its number.
+    // The lifetime is over, though the server still has the item. So it is absent, and may be replaced by its CAS number.
     if (!item || (item.endMs > 0 && item.endMs <= now())) return { ...found, text: undefined, endMs: undefined }
     const ownMs = isBare && seconds >= 0 ? now() + seconds * 1000 : undefined
     return { ...found, text: textOf(item.bytes, item.from, item.to), endMs: item.endMs || ownMs }
   },
 }
 
-/** Resolves to false where the item has changed since it was read. */
+/** Resolves to false if the item has changed since it was read. */
 async function write<A extends readonly Arg[], R extends Reply>(
   { client, traits, place, operation, limits }: Step<A, R>,
   only: Condition,
@@ -80,7 +81,7 @@ async function write<A extends readonly Arg[], R extends Reply>(
   const isGone = next === undefined || (endMs !== undefined && endMs <= nowMs)
   if (isGone && only === 'absent') return true
   if (!isGone) checkValue(next, traits)
-  // A plain value is shared with other programs, which know no frame: the server alone ends its lifetime.
+  // Other programs read a plain value and know no frame, so it gets none. Only the server ends its lifetime.
   const isFramed = place.hashedKey !== '' || (endMs !== undefined && !operation.name.startsWith('plain.'))
   const ttl = endMs === undefined ? 0 : wireTtl(endMs - nowMs, nowMs)
   const body = bytesOf((isFramed ? frame(endMs ?? 0, place.hashedKey) : '') + (next ?? ''))
@@ -89,15 +90,16 @@ async function write<A extends readonly Arg[], R extends Reply>(
     verb: isGone ? 'md' : 'ms',
     flags: isGone ? condition(only) : setFlags(body.length, settings),
     body: isGone ? undefined : body,
-    // Under a condition it changes nothing that it may not, but its own effect may have been seen and undone by another.
+    // Not resent. The condition would fail if the first send had taken effect, but that says nothing: another client may have
+    // seen that effect and undone it meanwhile.
     effect: 'once',
-    // Also where another deleted what this was to delete: whoever took it has it.
+    // Also false if another client deleted the item first: then that client took the value, and this one did not.
     read: ({ code }) => code === 'HD',
   }
   return client.ask(place, command, limits)
 }
 
-/** A step that memcached has a command for: it counts in a number of digits, and keeps its lifetime. */
+/** An operation that memcached has a command for: it adds to a decimal number and keeps the item's lifetime. */
 interface Counting {
   readonly by: number
   readonly lifeMs: number
@@ -113,7 +115,7 @@ function countingOf(name: string, args: readonly Arg[]): Counting | undefined {
   return by === 0 || !Number.isSafeInteger(by) ? undefined : { by, lifeMs: Number(args[3]) }
 }
 
-/** Undefined where the key holds no number that the server can count in. */
+/** Resolves to the new total, to `OVERFLOW`, or to undefined if the key holds no number that the server can add to. */
 async function count(target: Target, { by, lifeMs }: Counting): Promise<string | undefined> {
   const ttl = wireTtl(lifeMs || undefined, now())
   const total = await add(target, by, ttl, undefined).catch((error: unknown): false => {
@@ -126,7 +128,7 @@ async function count(target: Target, { by, lifeMs }: Counting): Promise<string |
   return 'OVERFLOW'
 }
 
-/** Resolves to the digits, or false where the condition does not hold. */
+/** Resolves to the digits of the total, or to false if the condition does not hold. */
 function add(
   { client, place, limits }: Target,
   by: number,

@@ -2,21 +2,21 @@ import { HitherError } from '../../src/errors.ts'
 import { toBase64 } from '../../src/protocol/base64.ts'
 import { bytesOf } from './bytes.ts'
 
-// Every argument of a command is checked here: no key, value or number becomes another command, or another flag.
+// Checks every argument of a command, so that no key, value or number can become another command or another flag.
 
-/** Most bytes of a key in a command. */
+/** Longest key in a command, in bytes. */
 const MAX_WIRE_KEY = 250
-/** Past it memcached takes a lifetime for an instant in seconds since the epoch. */
+/** Longest lifetime in seconds. memcached takes a larger number for a time in seconds since the epoch. */
 const MAX_RELATIVE_S = 2_592_000
 
-/** A key as a command names it: as it is, or base64 of its UTF-8, which the server stores decoded. */
+/** A key as a command names it: the key itself, or base64 of its UTF-8, which the server decodes before it stores the key. */
 export interface WireKey {
   readonly text: string
-  /** ` b` where `text` is base64. */
+  /** ` b` if `text` is base64. */
   readonly flag: '' | ' b'
 }
 
-/** Undefined for a key that is too long for the wire and has to be hashed. */
+/** Undefined for a key that is too long for a command and must be stored under its digest. */
 export function wireKey(key: string): WireKey | undefined {
   if (key.length <= MAX_WIRE_KEY && /^[!-~]+$/.test(key)) return { text: key, flag: '' }
   if (key === '' || key.length > MAX_WIRE_KEY) return undefined
@@ -29,20 +29,20 @@ function integer(value: number, most: number): number {
   throw new HitherError('INVALID_ARGUMENT', 'a number of a memcached command is a whole one in its bounds')
 }
 
-/** The lifetime `ttlMs` as memcached takes it. Its seconds end on a shared tick, so that one is added: none ends early. */
+/** `ttlMs` as memcached takes it. The server counts seconds by a shared tick, so one is added: no lifetime ends early. */
 export function wireTtl(ttlMs: number | undefined, nowMs: number): number {
   if (ttlMs === undefined) return 0
   const seconds = Math.ceil(ttlMs / 1000) + 1
   if (seconds <= MAX_RELATIVE_S) return seconds
-  // Of 32 bits; past that it is as good as forever.
+  // The server takes 32 bits. A later end is as good as none.
   const end = Math.ceil(nowMs / 1000) + seconds
   return end < 2 ** 31 ? end : 0
 }
 
-/** Only while the item is unchanged (its CAS number), only where there is none (`absent`), or in any case. */
+/** Change the item only if its CAS number is this one, only if there is no item (`absent`), or in any case (undefined). */
 export type Condition = string | 'absent' | undefined
 
-/** The flags of `md`, and of others: under which condition they change something. */
+/** The flags that make a command conditional, alone for `md` or added to others. */
 export function condition(value: Condition): string {
   if (value === undefined) return ''
   if (value === 'absent') return ' ME'
@@ -50,7 +50,7 @@ export function condition(value: Condition): string {
   throw new HitherError('INVALID_ARGUMENT', 'a CAS number is digits')
 }
 
-/** The flags of `ms` for a value of so many bytes. */
+/** The flags of `ms` for a value of `bytes` bytes. */
 export function setFlags(
   bytes: number,
   { ttl, flags, only }: { readonly ttl: number; readonly flags: number; readonly only: Condition },
@@ -61,8 +61,8 @@ export function setFlags(
 }
 
 /**
- * The flags of `ma`, which adds `by` to a number, or puts `by` where there is none, to live as long as `ttl` says; below 0
- * it subtracts, down to 0.
+ * The flags of `ma`, which adds `by` to a number. Where there is no item, it stores `by` with the lifetime `ttl`, unless that
+ * is `exists`. A negative `by` subtracts, down to 0.
  */
 export function addFlags(by: number, ttl: number | 'exists', only: Condition): string {
   const amount = integer(Math.abs(by), Number.MAX_SAFE_INTEGER)

@@ -6,23 +6,23 @@ import { encodeKey } from './keys.ts'
 import type { Checked } from './options.ts'
 import type { Requests } from './requests.ts'
 
-/** What a key holds, and under which revision; 0: nothing, not even word that it was deleted. */
+/** Value and revision of a key. Revision 0: the bucket has nothing for it, not even a delete marker. */
 export interface Entry extends Held {
   readonly bytes: Uint8Array | undefined
   readonly revision: number
 }
 
-/** A bucket that is there. */
+/** A bucket that exists. */
 export interface Bucket {
   read(key: string, limits: CallLimits): Promise<Entry>
-  /** `value` undefined: deletes. `revision`: only while it is the key's. Resolves to false where it is not. */
+  /** `value` undefined: deletes. `revision`: writes only if it is the key's revision; resolves to false if it is not. */
   write(
     key: string,
     value: string | Uint8Array | undefined,
     settings: WriteSettings,
     limits: CallLimits,
   ): Promise<boolean>
-  /** Names of all keys that something is known of, the deleted included, by pages. */
+  /** Names of all keys that the bucket knows, the deleted ones included, page by page. */
   names(limits: CallLimits): AsyncIterable<string>
 }
 
@@ -32,13 +32,13 @@ interface WriteSettings {
   readonly revision?: number
 }
 
-/** The end of a lifetime in milliseconds since the epoch, beside the server's own, which counts in seconds. */
+/** Header with the end of a lifetime in epoch milliseconds. The server's own lifetime counts in seconds. */
 const END = 'Hither-End'
 const WRONG_LAST_SEQUENCE = 10_071
 const NO_STREAM = 10_059
-/** Longest lifetime in seconds that the server reads: of 64 bits of nanoseconds. */
+/** Longest lifetime in seconds that the server reads: it holds lifetimes as nanoseconds in 64 bits. */
 const MAX_TTL_S = 9_000_000_000
-/** How long word of a delete stays, for those who watch the bucket. */
+/** How long a delete marker stays, for programs that watch the bucket. */
 const MARKER_TTL = '1s'
 const ABSENT: Entry = { text: undefined, endMs: undefined, bytes: undefined, revision: 0 }
 
@@ -59,11 +59,11 @@ interface StreamReply {
 interface BucketParts {
   readonly connection: NatsConnection
   readonly requests: Requests
-  /** Makes an empty set of them. */
+  /** Makes an empty set of headers. */
   readonly headers: () => MsgHdrs
 }
 
-/** Finds the bucket, or makes it. */
+/** Finds the bucket, or creates it. */
 export async function openBucket(
   { bucket, replicas, storage, maxBytes, reads }: Checked,
   { connection: { info }, requests, headers }: BucketParts,
@@ -84,7 +84,7 @@ export async function openBucket(
   }
   let found = await api('INFO', undefined, false, limits)
   if (found.error?.err_code === NO_STREAM) {
-    // As every client of NATS makes a bucket, so that others read it as one.
+    // The settings with which every client of NATS makes a bucket, so that others can read it as one.
     const made = {
       name: stream,
       subjects: [`$KV.${bucket}.>`],
@@ -100,7 +100,7 @@ export async function openBucket(
       ...(knowsTtl ? { allow_msg_ttl: true, subject_delete_marker_ttl: 1_000_000_000 } : {}),
     }
     const created = await api('CREATE', made, true, limits)
-    // Another client was quicker.
+    // The create fails if another client created the bucket first.
     found = created.error ? await api('INFO', undefined, false, limits) : created
   }
   if (found.error || !found.config) throw refused('the bucket', found.error?.description ?? '')
@@ -178,7 +178,7 @@ function entryOf(field: (name: string) => string, bytes: Uint8Array, revision: n
   return { text: new TextDecoder().decode(bytes), bytes, endMs, revision }
 }
 
-/** By our own stamp, else by what another program has asked the server for: `5s`, `1h30m`, or seconds. */
+/** End by our own header, else by the lifetime another program asked the server for: `5s`, `1h30m`, or seconds. */
 function endOf(field: (name: string) => string): number | undefined {
   if (field(END)) return Number(field(END))
   const ttl = field('Nats-TTL')

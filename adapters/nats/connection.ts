@@ -8,7 +8,7 @@ import { type Bucket, openBucket } from './bucket.ts'
 import type { Checked } from './options.ts'
 import { createRequests, type Requests, unauthorized, unavailable } from './requests.ts'
 
-/** A connection that is open, the bucket on it, and how messages go out. */
+/** An open connection, the bucket on it, and its function for messages. */
 export interface Opened {
   readonly connection: NatsConnection
   readonly bucket: Bucket
@@ -16,13 +16,13 @@ export interface Opened {
 }
 
 export interface Connector {
-  /** What is open, else the attempt at hand: calls share it. */
+  /** Returns the open connection, else the attempt under way, which calls share. */
   open(limits: CallLimits): Opened | Promise<Opened>
-  /** Closes what it opened; leaves a lent connection open. */
+  /** Closes the connection if this connector opened it; a connection that the user passed stays open. */
   close(): Promise<void>
 }
 
-/** How long a server may not answer before its connection counts as dead, in milliseconds: three pings. */
+/** Interval of the client's pings, in milliseconds. The connection counts as dead after three without a reply. */
 const PING_MS = 2000
 const MAX_BACKOFF_MS = 400
 const OPEN_MS = 5000
@@ -33,7 +33,7 @@ interface Parts {
   readonly requests: Requests
 }
 
-/** Opens at the first call, and again at the next call after an attempt that failed or a connection that was closed. */
+/** Connects at the first call, and again at the next call after a failed attempt or a closed connection. */
 export function createConnector(options: Checked): Connector {
   let parts: Promise<Parts> | undefined
   let opened: Opened | undefined
@@ -58,7 +58,7 @@ export function createConnector(options: Checked): Connector {
       return opened
     } catch (error) {
       fault = isHitherError(error) ? error : translated(error)
-      // One that is open and waits for its server is not opened twice.
+      // A connection that is open and waits for its server is kept; a second one is not opened.
       if (
         !requests ||
         (await parts?.then(
@@ -106,8 +106,8 @@ async function connect(options: Checked, onGone: () => void): Promise<Parts> {
     ...options.connect,
     servers: [...servers],
     reconnectDelayHandler() {
-      // The client has one kind of socket for all connections of a process: that of the last connect. Otherwise one over WebSocket
-      // would go on over TCP, and never get through. A connect that is refused for its options makes the kind ours again.
+      // The client has one kind of socket for all connections of a process: that of the last connect. So a connection over
+      // WebSocket would reconnect over TCP and never succeed. A connect that fails for its options sets the kind back to ours.
       dial({ servers: 'none', port: 1 }).catch(() => {})
       return reconnectDelayHandler?.() ?? reconnectTimeWait + Math.floor(random() * reconnectJitter)
     },
@@ -133,6 +133,6 @@ function translated(error: unknown): HitherError {
     const packages = '@nats-io/nats-core, and for nats:// urls @nats-io/transport-node'
     return new HitherError('UNSUPPORTED', `hither/nats needs ${packages}: npm install them`, { cause: error })
   }
-  // Only a code or a name: a message may quote what was sent.
+  // Names only a code or an error name: a message may quote what was sent.
   return unavailable(`not connected (${code || cause?.code || name})`, error)
 }

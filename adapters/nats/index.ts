@@ -24,7 +24,7 @@ export interface NatsStore extends AtomicStore {
   readonly subscribe: NonNullable<AtomicStore['subscribe']>
 }
 
-/** A delete replies whether there was an entry, which the server does not say. */
+/** Deletes by compare-and-swap, because the server does not say whether there was an entry. */
 const removal: Operation<readonly [], number> = {
   name: 'delete',
   effect: 'repeat',
@@ -32,14 +32,14 @@ const removal: Operation<readonly [], number> = {
   apply: (current) => ({ next: undefined, ttl: 'none', reply: current === undefined ? 0 : 1 }),
 }
 
-/** Resends of a call whose reply was lost: about a second, longer than a connection takes to open again. */
+/** Most attempts of a read whose reply is lost. The waits between them come to about a second, longer than a reconnect takes. */
 const MAX_ATTEMPTS = 6
 const MAX_BACKOFF_MS = 400
 
 /**
  * A store over a bucket of NATS JetStream, by the packages of `@nats-io`. It connects at the first call;
- * `await store.ready()` asks at once. Operations run by compare-and-swap on the key's revision, on this process's clock,
- * which also ends lifetimes to the millisecond; the server removes what has ended up to two seconds later. Throws
+ * `await store.ready()` connects at once. Operations run by compare-and-swap on the key's revision, on this process's clock.
+ * That clock also ends lifetimes, to the millisecond; the server removes an ended entry up to two seconds later. Throws
  * `INVALID_ARGUMENT`, `INVALID_URL` or `INVALID_KEY`.
  */
 export function natsStore(options: NatsStoreOptions): NatsStore {
@@ -76,7 +76,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
       return Promise.reject(error)
     }
   }
-  /** Runs `work` after the calls on the key that came first. */
+  /** Runs `work` after the earlier calls on the key. */
   const at = <T>(key: string, writes: boolean, limits: CallLimits, work: () => Promise<T>): Promise<T> => {
     check(limits)
     const { deadline, signal } = limits
@@ -147,7 +147,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
     async getBytes(key, call) {
       checkKey(key, traits)
       const { bytes } = await get(key, limitsOf(call))
-      // A copy: of a Buffer `slice` is a view.
+      // Copied by a constructor: `slice` of a Buffer is a view.
       return bytes && new Uint8Array(bytes)
     },
     async setBytes(key, value, ttlMs, call) {
@@ -192,7 +192,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
   }
 }
 
-/** Reads once more where the connection ended before the reply came. */
+/** Repeats a read that failed because the connection ended before the reply came. */
 async function readAgain(read: () => Promise<Entry>, limits: CallLimits, fault: unknown): Promise<Entry> {
   let last = fault
   for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
@@ -208,7 +208,7 @@ async function readAgain(read: () => Promise<Entry>, limits: CallLimits, fault: 
   throw last
 }
 
-/** Messages of a bucket's users, beside the bucket. */
+/** The subject of a channel. Each bucket has its own subjects, which lie outside the bucket. */
 function subjectOf(bucket: string, channel: string): string {
   return `hither.${bucket}.${encodeKey(channel)}`
 }

@@ -1,4 +1,4 @@
-/** Letters, digits, `_`, `-` and `/` stand for themselves, and so does a dot within; every other byte of UTF-8 is `=XX`. */
+/** Encodes a key as a name. Letters, digits, `_`, `-`, `/` and inner dots stay; every other byte of UTF-8 becomes `=XX`. */
 export function encodeKey(key: string): string {
   if (/^[\w/-]+$/.test(key)) return key
   let text = ''
@@ -6,7 +6,7 @@ export function encodeKey(key: string): string {
     const char = String.fromCharCode(byte)
     text += /[\w/-]/.test(char) || (char === '.' && text !== '' && !text.endsWith('.')) ? char : hex(byte)
   }
-  // A subject neither ends in a dot nor has an empty part.
+  // A subject must not end in a dot or have an empty part.
   return text.endsWith('.') ? `${text.slice(0, -1)}=2E` : text
 }
 
@@ -14,7 +14,7 @@ function hex(byte: number): string {
   return `=${byte.toString(16).toUpperCase().padStart(2, '0')}`
 }
 
-/** The key of a name that `encodeKey` has made; another program's name of the same form stands for itself. */
+/** Decodes a name that `encodeKey` made. A name of the same form by another program is decoded, too; others stay as they are. */
 export function decodeKey(name: string): string {
   if (!name.includes('=')) return name
   const bytes: number[] = []
@@ -29,7 +29,7 @@ export function decodeKey(name: string): string {
   return new TextDecoder().decode(Uint8Array.from(bytes))
 }
 
-/** A pattern as Redis has them: `*`, `?`, `[a-z]`, `\\` before a character that stands for itself. */
+/** A regular expression for a glob pattern of Redis: `*`, `?`, `[a-z]`, and `\\` before a literal character. */
 export function glob(pattern: string): RegExp {
   const source = pattern.replace(/\\[^]|\[\^?[^\]]*\]|[^]/g, (part) => {
     if (part === '*') return '[^]*'

@@ -3,22 +3,22 @@ import { HitherError } from '../../src/errors.ts'
 import { checkNames, invalid } from '../../src/protocol/arguments.ts'
 
 interface BucketOptions {
-  /** Name of the bucket: letters, digits, `_` and `-`. It is made where there is none. */
+  /** Name of the bucket: letters, digits, `_` and `-`. The store creates it if it does not exist. */
   readonly bucket: string
-  /** Of a bucket that is made: copies of it, 1 to 5. @default 1 */
+  /** Number of copies of a bucket that the store creates, 1 to 5. @default 1 */
   readonly replicas?: number
-  /** Of a bucket that is made: where it lies. @default 'file' */
+  /** Where a bucket that the store creates is kept. @default 'file' */
   readonly storage?: 'file' | 'memory'
-  /** Of a bucket that is made: most bytes in all; a write beyond them is refused. @default none */
+  /** Most bytes in a bucket that the store creates; a write beyond them is refused. @default none */
   readonly maxBytes?: number
   /**
-   * Which server reads go to. `leader`: the server that takes the writes, so that a read sees every acknowledged one. `any`: a
-   * copy, too, which may lag behind. @default 'leader'
+   * Which server reads go to. `leader`: the server that takes the writes, so that a read sees every acknowledged write.
+   * `any`: also a copy, which may lag behind. @default 'leader'
    */
   readonly reads?: 'leader' | 'any'
-  /** Longest key in bytes of UTF-8, 1200 at most. @default 1024 */
+  /** Longest key in bytes of UTF-8, at most 1200. @default 1024 */
   readonly maxKeyBytes?: number
-  /** Largest value in bytes of UTF-8; more than the server's `max_payload` less 2 KiB makes no sense. @default 1046528 */
+  /** Largest value in bytes of UTF-8. One above the server's `max_payload` less 2 KiB is refused anyway. @default 1046528 */
   readonly maxValueBytes?: number
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
@@ -33,7 +33,7 @@ export interface NatsServersOptions extends BucketOptions {
   readonly connection?: never
 }
 
-/** Uses a connection that is left open. */
+/** Uses a connection of the caller, which `close` leaves open. */
 export interface NatsConnectionOptions extends BucketOptions {
   readonly connection: NatsConnection
   readonly servers?: never
@@ -66,7 +66,7 @@ const KNOWN: { readonly [K in keyof NatsServersOptions | keyof NatsConnectionOpt
 const WEB = /^wss?:\/\//i
 const TCP = /^(?:nats|tls):\/\/|^[\w.[\]:-]+$/i
 
-/** The client leaves out without a word what it does not use of a url. */
+/** Throws for a url with parts that the client would ignore silently. */
 function checkUrl(url: string, isWeb: boolean): void {
   const whole = url.includes('://') ? url : `nats://${url}`
   const malformed = new HitherError('INVALID_URL', 'a url of NATS looks like nats://host:4222')
@@ -95,7 +95,7 @@ export function checkOptions(options: NatsStoreOptions): Checked {
     throw invalid('connection is one that connect() of @nats-io/transport-node resolved to, not its promise')
   }
   const isWeb = servers.some((url) => WEB.test(url))
-  // No WebSocket takes any: the client would leave it out.
+  // No WebSocket takes TLS options; the client would ignore them.
   if (isWeb && (connect as { readonly tls?: unknown }).tls) {
     throw invalid('connect.tls is not for ws:// and wss://: NODE_EXTRA_CA_CERTS names a further authority to Node')
   }

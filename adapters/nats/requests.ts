@@ -5,7 +5,7 @@ import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.
 import { onLimit } from '../../src/runtime/deadline.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 
-/** One request and its reply. */
+/** One request. */
 export interface Question {
   readonly subject: string
   readonly payload: string | Uint8Array
@@ -14,15 +14,15 @@ export interface Question {
   readonly writes: boolean
 }
 
-/** Requests over one connection, all answered on one subscription. */
+/** Requests over one connection. All replies arrive on one subscription. */
 export interface Requests {
-  /** Rejects `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or with the signal's reason. */
+  /** Rejects with `TIMEOUT`, `STORE_UNAVAILABLE`, `UNAUTHORIZED`, or the signal's reason. */
   ask(question: Question, limits: CallLimits): Promise<Msg>
-  /** Sends a message that nobody replies to; resolves once the server has it. Rejects as `ask` does. */
+  /** Sends a message without a reply. Resolves once the server has it. Rejects as `ask` does. */
   publish(subject: string, message: string, limits: CallLimits): Promise<void>
-  /** The error of a request that gets no reply: the bucket is gone and must be opened again. */
+  /** The error of a request that no server handles. Calls `onGone`: the bucket no longer exists and must be opened again. */
   gone(): HitherError
-  /** Settles all that wait, and every later one. */
+  /** Rejects all waiting requests and every later one with `error`. */
   end(error: HitherError): void
 }
 
@@ -32,7 +32,7 @@ interface Waiting {
   settle(outcome: Msg | undefined, error?: unknown): void
 }
 
-/** `onGone` is called when the bucket is there no more, as after a restart of a server that held it in memory. */
+/** `onGone` is called when the bucket no longer exists, as after a restart of a server that held it in memory. */
 export function createRequests(connection: NatsConnection, inbox: string, onGone: () => void): Requests {
   const waiting = new Map<string, Waiting>()
   let number = 0
@@ -70,7 +70,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
     callback(error, message) {
       const found = error ? undefined : waiting.get(message.subject.slice(inbox.length + 1))
       if (!found) return
-      // Nobody listens: the bucket is gone or has no leader yet, or JetStream is off.
+      // No server handles the subject: the bucket is gone or has no leader yet, or JetStream is off.
       if (message.headers?.code === 503) found.settle(undefined, gone())
       else found.settle(message)
     },
@@ -96,7 +96,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
     if (signal?.aborted) throw signal.reason
     if (ended) throw ended
     if (!(deadline > now())) throw late(false)
-    // What the client keeps for a server that is down would be sent when nobody waits for it any more.
+    // The client queues requests for a server that is down. They would be sent when nobody waits for them any more.
     if (isDown || connection.isClosed()) throw unavailable('it is not connected')
   }
 
@@ -138,7 +138,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   }
 }
 
-/** Resolves once the server has what was sent before, by its reply to a PING. `writes`: that may have had an effect. */
+/** Resolves once the server has all messages sent before, by its reply to a PING. `writes`: they may have had an effect. */
 export function flushed(connection: NatsConnection, { deadline, signal }: CallLimits, writes: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const limit = { deadline, signals: signal ? [signal] : [] }

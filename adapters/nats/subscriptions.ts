@@ -6,27 +6,28 @@ import { flushed, unauthorized } from './requests.ts'
 interface Listener {
   readonly onMessage: (message: string) => void
   readonly onGap: (() => void) | undefined
-  /** How long the server may take to have it. */
+  /** When the server must have the subscription at the latest. */
   readonly limits: CallLimits
 }
 
 /** Subscriptions of one store. */
 export interface Subscriptions {
   /**
-   * Resolves once the server has it; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is called when
-   * messages may be missing: the connection ended, is back, or has not answered three PINGs.
+   * Resolves once the server has the subscription; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is
+   * called when messages may be missing: the connection ended, was reopened, was too slow to read, or has had no reply to a PING
+   * for a second.
    */
   add(connection: NatsConnection, subject: string, listener: Listener): Promise<() => Promise<void>>
   close(): void
 }
 
-/** How often a connection with subscriptions is asked whether it is alive, in milliseconds, and how long it may be silent. */
+/** Interval of the PINGs on a connection with subscriptions, in milliseconds, and how long the server may be silent. */
 const PING_MS = 500
 const SILENT_MS = 1500
 
 export function createSubscriptions(): Subscriptions {
   const gaps = new Set<() => void>()
-  /** By connection, what ends its PINGs. */
+  /** For each connection, the function that ends its PINGs. */
   const pings = new Map<NatsConnection, () => void>()
   const endPings = (): void => {
     for (const end of pings.values()) end()

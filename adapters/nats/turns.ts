@@ -1,15 +1,18 @@
 import { type Limit, within } from '../../src/runtime/deadline.ts'
 
-/** Keeps calls on a key in call order where the server does not: reads side by side, a write after all before it. */
+/**
+ * Keeps the calls on a key in call order, which the server does not. Reads run side by side; a write runs after all calls
+ * before it.
+ */
 export interface Turns {
-  /** Rejects at the limit while it waits; `work` is then not run. */
+  /** Rejects if the limit is reached while the call waits; `work` is then not run. */
   run<T>(key: string, writes: boolean, limit: Limit, work: () => Promise<T>): Promise<T>
 }
 
 interface Line {
-  /** The end of the last write. */
+  /** The end of the last write, if it has not ended. */
   write: Promise<unknown> | undefined
-  /** Ends of the reads since. */
+  /** Ends of the reads since that write. */
   readonly reads: Set<Promise<unknown>>
 }
 
@@ -22,7 +25,7 @@ export function createTurns(): Turns {
       const isFirst = before.every((each) => each === undefined)
       const waited = isFirst ? undefined : Promise.all(before)
       const turn = waited ? within(waited, limit).then(work) : work()
-      // One that gives up must not let later calls overtake what it was waiting for.
+      // A caller that gives up must not let later calls overtake the calls it was waiting for.
       const end: Promise<unknown> = Promise.all([waited, turn.then(ignore, ignore)]).then(() => {
         line.reads.delete(end)
         if (line.write === end) line.write = undefined

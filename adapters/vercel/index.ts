@@ -2,8 +2,8 @@ import { HitherError, type WaitUntil } from 'hither'
 import { waitUntil as find } from './background.ts'
 
 /**
- * `createCache({ waitUntil })` where a bundler does not know the condition `edge-light`; where it does, and on Vercel's
- * Node, hither finds this by itself. Throws `UNSUPPORTED` where there is no request of Vercel's.
+ * For `createCache({ waitUntil })` with a bundler that does not know the condition `edge-light`. With one that does, and on
+ * Vercel's Node, hither finds this function by itself. Throws `UNSUPPORTED` outside a request of Vercel.
  */
 export const waitUntil: WaitUntil = (work) => {
   const extend = find()

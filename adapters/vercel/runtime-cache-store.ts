@@ -2,7 +2,7 @@ import { invalid } from '../../src/protocol/arguments.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createTextStore } from '../../src/store/text-store.ts'
 
-/** What is used of Vercel's Runtime Cache: what `getCache()` of `@vercel/functions` returns. */
+/** The part of Vercel's Runtime Cache that the store uses: what `getCache()` of `@vercel/functions` returns. */
 export interface RuntimeCache {
   get(key: string): Promise<unknown>
   set(key: string, value: unknown, options?: { readonly ttl?: number }): Promise<void>
@@ -10,10 +10,10 @@ export interface RuntimeCache {
 }
 
 /**
- * A store over Vercel's Runtime Cache, for `createCache` alone: it runs no operations, lasts for one region and within a
- * budget, so that nothing counts, limits or locks here. Values are text, with their key before it: Vercel's client keeps keys by
- * a hash of 32 bits, under which many are one. Lifetimes are rounded up to seconds. `cache` is what
- * `getCache()` of `@vercel/functions` returned. Throws `INVALID_ARGUMENT`. Rejects `STORE_UNAVAILABLE` for what it says.
+ * A store over Vercel's Runtime Cache, for `createCache` alone. It runs no operations, its data belongs to one region and has a
+ * size budget, so counters, limiters and locks cannot use it. Each value is text that begins with its key: Vercel's client
+ * stores keys under a hash of 32 bits, which many keys share. Lifetimes are rounded up to seconds. `cache` is what `getCache()`
+ * of `@vercel/functions` returned. Throws `INVALID_ARGUMENT`. Rejects with `STORE_UNAVAILABLE` for an error of the Runtime Cache.
  */
 export function runtimeCacheStore(cache: RuntimeCache): Store {
   if (!(['get', 'set', 'delete'] as const).every((name) => typeof cache?.[name] === 'function'))
@@ -24,7 +24,7 @@ export function runtimeCacheStore(cache: RuntimeCache): Store {
       shared: true,
       ttlStepMs: 1000,
       maxKeyBytes: 1024,
-      // Of 2 MB, with the key beside it.
+      // Vercel takes 2 MB, with the key included.
       maxValueBytes: 1_990_000,
       clock: 'client',
       consistency: 'eventual',

@@ -1,6 +1,6 @@
 /**
  * Inside the engine a string holds bytes: each UTF-16 unit is one byte, 0 to 255. Such strings compare, hash and join as
- * bytes do, and JavaScript stores them one byte a unit. Here they are made of text and turned back into it.
+ * bytes do, and JavaScript stores them with one byte a unit. These functions convert between text and such strings.
  */
 
 const encoder = new TextEncoder()
@@ -10,12 +10,12 @@ const PIECE = 8192
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is that of ASCII
 const beyondAscii = /[^\x00-\x7f]/
 
-/** The bytes of `text` in UTF-8; a lone surrogate becomes U+FFFD. */
+/** The bytes of `text` in UTF-8, one unit a byte. A lone surrogate becomes U+FFFD. */
 export function fromText(text: string): string {
   return beyondAscii.test(text) ? fromBytes(encoder.encode(text)) : text
 }
 
-/** One unit a byte. */
+/** Bytes as a string with one unit a byte. */
 export function fromBytes(bytes: Uint8Array, from: number = 0, to: number = bytes.length): string {
   if (to - from <= PIECE) return String.fromCharCode.apply(null, bytes.subarray(from, to) as unknown as number[])
   let text = ''
@@ -29,7 +29,7 @@ export function toBytes(binary: string): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
-/** The text that these bytes are in UTF-8; what is no UTF-8 becomes U+FFFD. */
+/** Decodes bytes of UTF-8 as text. Invalid bytes become U+FFFD. */
 export function toText(binary: string): string {
   return beyondAscii.test(binary) ? decoder.decode(toBytes(binary)) : binary
 }

@@ -2,7 +2,7 @@ import type { Client } from './contracts.ts'
 import { matchGlob } from './glob.ts'
 import { Push } from './reply.ts'
 
-/** Who has subscribed to what. */
+/** The clients that have subscribed to each channel, pattern and shard channel. */
 export class Channels {
   readonly byName: Map<string, Set<Client>> = new Map()
   readonly byPattern: Map<string, Set<Client>> = new Map()
@@ -26,7 +26,7 @@ export class Channels {
     client.patterns.clear()
     client.shardChannels.clear()
   }
-  /** How many heard it. */
+  /** Returns how many subscriptions received the message. */
   publish(channel: string, message: string): number {
     const all = this.byName.get(channel)
     let count = all?.size ?? 0

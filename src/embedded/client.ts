@@ -18,7 +18,15 @@ import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 
-/** What one connection is to the engine: its database, protocol, transaction, subscriptions and what it waits for. */
+/**
+ * One connection's state in the engine: its database, protocol, transaction, subscriptions, and the command it waits for.
+ *
+ * `submit` runs a command at once, or queues it while an earlier command is `busy`. A command whose reply comes later returns
+ * `LATER`: DEBUG SLEEP, a script while the Lua runtime opens, or a blocking command, for which the client is `waiting` until
+ * `Waiters` runs it again.
+ * `deliver` then sends the reply, ends `busy`, and runs the queued commands. Messages that arrive while a command runs are
+ * held, and sent after its reply.
+ */
 export class EngineClient implements Client {
   readonly engine: Engine
   readonly id: number
@@ -30,11 +38,11 @@ export class EngineClient implements Client {
   library: readonly [name: string, version: string] = ['', '']
   readonly sinceMs: number
   user: User | undefined
-  /** The commands of a transaction that is being written. */
+  /** The commands queued since MULTI; undefined outside a transaction. */
   queue: Queued[] | undefined
-  /** A command of the transaction was refused: EXEC refuses it whole. */
+  /** A command of the transaction was refused, so that EXEC refuses the whole transaction. */
   aborted = false
-  /** A key it watches has changed. */
+  /** A watched key has changed. */
   dirty = false
   readonly watched: Map<string, { readonly db: Database; readonly key: string; readonly expired: boolean }> = new Map()
   readonly channels: Set<string> = new Set()
@@ -43,29 +51,29 @@ export class EngineClient implements Client {
   monitors = false
   tracking: Tracking | undefined
   waiting: Waiting | undefined
-  /** What it runs may not wait: a transaction or a script. */
+  /** False in a transaction or a script, where commands may not wait. */
   mayWait = true
-  /** Last ids of the streams that XREAD waits for. */
+  /** Last ids of the streams that XREAD waits for, taken when the wait began. */
   lastIds: ReadonlyMap<string, string> | undefined
-  /** A command that waited is tried again. */
+  /** A command that waited is being tried again. */
   retrying = false
-  /** Of the script that runs as this client: what it may do. */
+  /** Whether the script that runs as this client may not write. */
   readOnly = false
   replies: 'on' | 'off' | 'skip' | 'skip-next' = 'on'
   noTouch = false
   closed = false
   isScript = false
-  /** Whose script runs as this client. */
+  /** The client whose script runs as this client. */
   caller: Client | undefined
-  /** Where confirmations of subscriptions go while EXEC puts its replies together. */
+  /** Receives the confirmations of subscriptions while EXEC collects its replies. */
   collected: Reply[] | undefined
   lastCommand = 'NULL'
   lastMs = 0
-  /** Set while a command of it is under way that is answered later. */
+  /** Whether a command is under way whose reply comes later. */
   busy = false
   readonly #pending: (readonly string[])[] = []
   #running = false
-  /** Messages that came while this client's command ran: they are sent after its reply. */
+  /** Messages that arrived while a command of this client ran. They are sent after its reply. */
   #held: Push[] = []
 
   constructor(engine: Engine, outlet: Outlet) {
@@ -81,7 +89,7 @@ export class EngineClient implements Client {
     return this.engine.nowMs
   }
 
-  /** Runs a command, after those before it. */
+  /** Runs a command, after those submitted before it. */
   submit(args: readonly string[]): void {
     if (this.busy) return void this.#pending.push(args)
     this.#run(args)
@@ -105,7 +113,7 @@ export class EngineClient implements Client {
     this.#held = []
     for (const message of held) this.push(message)
   }
-  /** Answers the command that is under way, and goes on with those behind it. */
+  /** Sends the reply of the command under way, and runs those queued behind it. */
   deliver(reply: Outcome): void {
     this.busy = false
     this.answer(reply)
@@ -128,7 +136,7 @@ export class EngineClient implements Client {
     else if (!this.closed) this.outlet.push(message)
   }
 
-  /** The value of a key, whatever its type; undefined when there is none. */
+  /** The value of a key, whatever its type; undefined if there is none. */
   find(key: string): Value | undefined {
     const { db } = this
     const value = db.entries.get(key)
@@ -140,7 +148,7 @@ export class EngineClient implements Client {
     this.engine.meter?.used(db, key)
     return value
   }
-  /** A read has found nothing: keyspace events of the class `m` say so. */
+  /** Publishes a keyspace event of the class `m`: a read found no key. */
   #miss(key: string): undefined {
     const { config, current } = this.engine
     if (
@@ -180,44 +188,44 @@ export class EngineClient implements Client {
     return value === undefined || value instanceof Json ? value : fail('Existing key has wrong Redis type')
   }
 
-  /** Puts a value in place; the key's end stays. Report it with `changed`. */
+  /** Stores a value, and keeps the key's end. Report the change with `changed`. */
   put(key: string, value: Value): void {
     if (this.db.entries.set(key, value)) this.engine.appeared(this.db, key)
   }
-  /** As `put`, and the key has no end any more. */
+  /** As `put`, and removes the key's end. */
   replace(key: string, value: Value): void {
     this.db.ends.delete(key)
     this.db.fieldEnds.delete(key)
     this.put(key, value)
   }
-  /** Whether the key was there. Reports nothing. */
+  /** Removes a key without a report. Returns whether the key existed. */
   remove(key: string): boolean {
     if (this.find(key) === undefined) return false
     this.db.delete(key)
     return true
   }
-  /** Removes a collection that has nothing in it any more, and reports that. */
+  /** Removes a collection that has become empty, and reports the removal. */
   removeIfEmpty(key: string, value: { readonly size: number }): void {
     if (value.size > 0) return
     this.db.delete(key)
     this.changed(key, 'g', 'del')
   }
-  /** Reports a change: to who watches, waits, tracks, or hears keyspace events of the class `kind`. */
+  /** Reports a change to clients that watch, wait for or track the key, and as a keyspace event of the class `kind`. */
   changed(key: string, kind: string, event: string): void {
     this.engine.touched(this.db, key, this)
     this.engine.notify(this.db, key, kind, event)
   }
-  /** Reports a change of a stream beside its entries: its groups, or its last id. */
+  /** Reports a change of a stream that is not one of its entries: of its groups, or its last id. */
   metadataChanged(key: string, event: string): void {
     this.engine.metadataChanged(this.db, key)
     this.engine.notify(this.db, key, 't', event)
   }
-  /** Reports an event without a change of its own. */
+  /** Publishes a keyspace event without reporting a change. */
   notify(key: string, kind: string, event: string): void {
     this.engine.notify(this.db, key, kind, event)
   }
 
-  /** Waits until one of `keys` has a value of `kind`, then the command is run again. */
+  /** Waits until one of `keys` has a value of `kind`. The command is then run again. */
   wait(wait: Wait): Outcome {
     if (!this.mayWait) return NULL_ARRAY
     if (this.retrying) return LATER
@@ -225,7 +233,7 @@ export class EngineClient implements Client {
     return LATER
   }
 
-  /** What a client is called where it stands in a list. */
+  /** The client's line in CLIENT LIST. */
   describe(): string {
     const flags = `${this.monitors ? 'O' : ''}${this.channels.size + this.patterns.size + this.shardChannels.size > 0 ? 'P' : ''}${this.queue ? 'x' : ''}${this.waiting ? 'b' : ''}${this.tracking ? 't' : ''}${this.dirty ? 'd' : ''}`
     const [libName, libVersion] = this.library

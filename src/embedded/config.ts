@@ -30,7 +30,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 }
 const IMMUTABLE = /^(databases|port|bind|cluster-enabled|dir|io-threads|supervised|tcp-backlog|logfile)$/
-/** Two names of one parameter. */
+/** Parameters with two names. */
 const ALIASES: Readonly<Record<string, string>> = {
   'hash-max-listpack-entries': 'hash-max-ziplist-entries',
   'hash-max-listpack-value': 'hash-max-ziplist-value',
@@ -58,17 +58,17 @@ const RANGES: Readonly<Record<string, readonly [least: bigint, most: bigint]>> =
   'proto-max-bulk-len': [1_048_576n, MAX_LONG],
   'client-query-buffer-limit': [1_048_576n, MAX_LONG],
 }
-/** These are of 31 bits; other numbers are of 63. */
+/** Parameters of 31 bits. Other numbers have 63. */
 const INTS = /^(hz|timeout|tcp-keepalive|list-compress-depth|lfu-.*|min-replicas-to-write|maxmemory-eviction-tenacity)$/
 
-/** `64mb` in bytes, nothing as 0; undefined for what is no amount of memory. */
+/** An amount such as `64mb` in bytes; empty text is 0. Undefined for a text that is not an amount of memory. */
 function parseMemory(text: string): bigint | undefined {
   const [, digits = '', unit = ''] = /^(\d*)([a-z]*)$/i.exec(text) ?? [undefined, undefined, '-']
   const factor = UNITS[unit.toLowerCase()]
   return factor === undefined ? undefined : BigInt(digits || 0) * BigInt(factor)
 }
 
-/** How a value is kept, by what its parameter is by default. Throws error replies; `bad` throws with a reason. */
+/** The form in which a value is stored, by its parameter's default value. Throws error replies; `bad` throws with a reason. */
 function normalise(name: string, value: string, usual: string, bad: (why: string) => never): string {
   const lower = value.toLowerCase()
   if (/^(yes|no)$/.test(usual) && !(name in ENUMS))
@@ -90,11 +90,11 @@ function normalise(name: string, value: string, usual: string, bad: (why: string
   if (name === 'maxmemory') return `${BigInt(number) < 2n ** 64n ? number : 2n ** 64n - 1n}`
   const [least, most] = RANGES[name] ?? [0n, INTS.test(name) ? MAX_INT : MAX_LONG]
   if (number < least || number > most) bad(`argument must be between ${least} and ${most} inclusive`)
-  // So often a server looks after its keys, at most and at least.
+  // Redis limits hz to 1 to 500.
   return name === 'hz' ? `${Math.min(500, Math.max(1, Number(number)))}` : `${number}`
 }
 
-/** `KEA` with each class by its own letter, in Redis's order; undefined for an unknown letter. */
+/** Lists each class of `KEA` by its letter, in Redis's order. Undefined for an unknown letter. */
 function parseEvents(text: string): string | undefined {
   if (!/^[KEg$lshzxetdmnA]*$/.test(text)) return undefined
   const all = new Set(text.replaceAll('A', 'g$lshzxetd'))

@@ -2,31 +2,31 @@ import type { Client, Engine } from './contracts.ts'
 import { encode } from './reply.ts'
 import { createRequestReader, ProtocolError } from './request-reader.ts'
 
-/** Where a connection's bytes go. */
+/** The side of a connection that the engine writes to. */
 export interface Socket {
-  /** One unit a byte. */
+  /** Writes a string with one unit a byte. */
   write(bytes: string): void
-  /** Closes once what was written has left. */
+  /** Closes the connection once all bytes have been sent. */
   end(): void
   readonly address?: string
-  /** How bytes become text of one unit a byte. @default by the platform's means */
+  /** Decodes bytes as text with one unit a byte. @default `fromBytes` */
   decode?(bytes: Uint8Array, from: number, to: number): string
 }
 
-/** One connection that speaks RESP. */
+/** A connection that speaks RESP. */
 export interface Connection {
   readonly client: Client
   feed(chunk: Uint8Array): void
-  /** The other side is gone. */
+  /** Call when the other side has disconnected. */
   close(): void
-  /** Commands that wait for the one under way. */
+  /** Number of commands that wait for the one under way. */
   readonly pending: number
 }
 
-/** Longest text of replies that is held before it is written, in bytes. */
+/** Replies are written once they have this many bytes, or when the chunk of requests is done. */
 const FLUSH = 262_144
 
-/** Lets a connection speak RESP with an engine: bytes in, bytes out, replies in the order of the requests. */
+/** Connects a socket to an engine by RESP. Replies are sent in the order of the requests. */
 export function createConnection(engine: Engine, socket: Socket): Connection {
   let text = ''
   let feeding = false

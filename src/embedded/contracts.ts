@@ -1,6 +1,6 @@
 /**
- * What the parts of the engine know of one another. The classes behind these interfaces are in client.ts, engine.ts and the
- * files that they are named for; families and parts import this file alone, so that nothing goes round in a circle.
+ * The interfaces between the parts of the engine. Their classes are in client.ts, engine.ts and the files that are named for
+ * them. Command families and parts import only this file, so that there is no import cycle.
  */
 import type { Database } from './database.ts'
 import type { Library } from './function-library.ts'
@@ -9,28 +9,28 @@ import type { SortedSet } from './sorted-set.ts'
 import type { Stream } from './stream.ts'
 import type { Hash, Json, List, MemberSet, Value } from './values.ts'
 
-/** Says that the reply comes later, by `client.deliver`. */
+/** Returned by a command whose reply comes later, by `client.deliver`. */
 export const LATER: { readonly later: true } = { later: true }
-/** Says that the command has written what it had to. */
+/** Returned by a command that has already sent its replies. */
 export const SENT: { readonly sent: true } = { sent: true }
 export type Outcome = Reply | typeof LATER | typeof SENT
 
 export type Run = (client: Client, args: readonly string[]) => Outcome
 export type Family = Readonly<Record<string, Run>>
 
-/** One place where keys stand. */
+/** Where a group of keys is among the words of a command. */
 export interface KeySpec {
   readonly flags: readonly string[]
-  /** Index of the first, a word that stands before it with where the search begins, or unknown. */
+  /** Index of the first key; or the keyword before it and the index where the search for it begins; or unknown. */
   readonly begin: number | { readonly keyword: string; readonly from: number } | undefined
   readonly range: { readonly last: number; readonly step: number; readonly limit: number } | undefined
   readonly count: { readonly at: number; readonly first: number; readonly step: number } | undefined
 }
 
 export interface Command {
-  /** In lower case; of a subcommand `config|get`. */
+  /** Name in lower case; of a subcommand with its parent: `config|get`. */
   readonly name: string
-  /** Words it takes, its name included; negative: at least so many. */
+  /** Number of words, the name included. Negative: at least that many. */
   readonly arity: number
   readonly flags: ReadonlySet<string>
   readonly categories: readonly string[]
@@ -41,7 +41,7 @@ export interface Command {
   readonly summary: string
   readonly subcommands: Map<string, Command>
   run: Run | undefined
-  /** What the dispatcher asks each time. */
+  /** Whether `flags` has `write`. A separate field, as is `denyOom`, because each call checks it. */
   readonly isWrite: boolean
   readonly denyOom: boolean
   calls: number
@@ -55,21 +55,21 @@ export interface Queued {
 /** What a blocking command waits for. */
 export interface Wait {
   readonly keys: readonly string[]
-  /** The type of value that ends it. */
+  /** The type of value that ends the wait. */
   readonly kind: 'list' | 'zset' | 'stream'
   /** 0 waits without an end. */
   readonly timeoutMs: number
-  /** It is tried again, too, when its key is deleted. @default false */
+  /** Whether the command is also tried again when its key is deleted. @default false */
   readonly untilGone?: boolean
 }
 
-/** Of a client that waits for a key. */
+/** The state of a client that waits for keys. */
 export interface Waiting {
   readonly args: readonly string[]
   readonly command: Command
   readonly keys: readonly string[]
   readonly kind: string
-  /** It is tried again, too, when its key is deleted. */
+  /** Whether the command is also tried again when its key is deleted. */
   readonly untilGone: boolean
   cancelTimer: () => void
 }
@@ -80,54 +80,54 @@ export interface Tracking {
   readonly optOut: boolean
   readonly noLoop: boolean
   readonly redirect: number
-  /** What CLIENT CACHING said of the next command. */
+  /** What CLIENT CACHING has set for the next command. */
   caching: boolean | undefined
-  /** The client that messages go to has left. */
+  /** Whether the client that receives the messages has disconnected. */
   isBroken: boolean
 }
 
-/** Where a client's replies go. */
+/** Receives a client's replies. */
 export interface Outlet {
   reply(reply: Reply): void
-  /** Out of turn: messages and invalidations. */
+  /** Receives messages and invalidations, which come apart from the order of replies. */
   push(message: Push): void
-  /** Closes the connection once what was written has left. */
+  /** Closes the connection once all bytes have been sent. */
   close?(): void
 }
 
-/** A user of AUTH and ACL. */
+/** A user for AUTH and ACL. */
 export interface User {
   readonly name: string
   enabled: boolean
-  /** Any password will do. */
+  /** Whether any password is accepted. */
   nopass: boolean
-  /** Kept, for who asks: every payload is checked. */
+  /** Only stored and returned: the engine checks every payload. */
   sanitizes: boolean
-  /** Their SHA-256, in hexadecimal digits. */
+  /** SHA-256 of each password, in hexadecimal digits. */
   readonly passwords: Set<string>
-  /** `+get`, `-@all` and the like, in the order in which they were given. */
+  /** Rules such as `+get` and `-@all`, in the order in which they were set. */
   commands: string[]
-  /** `~a*`, `%R~b*` and `%W~c*`. */
+  /** Patterns such as `~a*`, `%R~b*` and `%W~c*`. */
   keys: string[]
   channels: string[]
-  /** May do everything: nothing has to be asked. */
+  /** Whether the user may do everything, so that nothing need be checked. */
   isAll: boolean
 }
 
-/** What CONFIG GET and SET know. Most of it is only kept, for clients that ask. */
+/** The parameters of CONFIG GET and SET. Most are only stored, for clients that ask. */
 export interface EngineConfig {
   readonly values: Map<string, string>
-  /** Classes of keyspace events that are published; empty for none. */
+  /** Classes of keyspace events that are published; empty: none. */
   events: ReadonlySet<string>
   set(name: string, value: string): void
 }
 
-/** How a script is called. */
+/** The arguments of a call of a script. */
 export interface ScriptCall {
   readonly keys: readonly string[]
   readonly args: readonly string[]
   readonly readOnly: boolean
-  /** What its errors call it. @default '@user_script' */
+  /** Name of the script in error messages. @default '@user_script' */
   readonly on?: string
 }
 
@@ -137,7 +137,7 @@ export interface Script {
   readonly flags: ReadonlySet<string> | undefined
 }
 
-/** One connection, as commands see it. */
+/** One connection, as the commands see it. The fields are described in client.ts. */
 export interface Client {
   readonly engine: Engine
   readonly id: number
@@ -173,7 +173,7 @@ export interface Client {
   lastMs: number
   readonly now: number
   readonly pending: number
-  /** A command of it is under way that is answered later. */
+  /** Whether a command is under way whose reply comes later. */
   readonly busy: boolean
   submit(args: readonly string[]): void
   deliver(reply: Outcome): void
@@ -198,11 +198,11 @@ export interface Client {
   describe(): string
 }
 
-/** The engine, as its parts and commands see it. */
+/** The engine, as its parts and the commands see it. */
 export interface Engine {
   readonly databases: Database[]
   readonly table: Map<string, Command>
-  /** As `table`, by names in lower and in upper case. */
+  /** As `table`, with names in lower and in upper case. */
   readonly byName: ReadonlyMap<string, Command>
   readonly clients: Map<number, Client>
   readonly users: Map<string, User>

@@ -2,14 +2,14 @@ import { IndexedMap } from './indexed-map.ts'
 import type { Value } from './values.ts'
 import { Hash } from './values.ts'
 
-/** One of the numbered databases: keys, their values and when they end. It knows no client and reports nothing. */
+/** One of the numbered databases: keys, their values and their ends. It knows no clients and reports nothing. */
 export class Database {
-  /** Changes by SWAPDB. */
+  /** Changed by SWAPDB. */
   index: number
   entries: IndexedMap<Value> = new IndexedMap()
-  /** When keys end, in epoch milliseconds. */
+  /** Ends of keys, in epoch milliseconds. */
   ends: Map<string, number> = new Map()
-  /** Keys of hashes with a field that ends. */
+  /** Keys of hashes that have a field with an end. */
   readonly fieldEnds: Set<string> = new Set()
   constructor(index: number) {
     this.index = index
@@ -24,7 +24,7 @@ export class Database {
     this.ends = new Map()
     this.fieldEnds.clear()
   }
-  /** Ends one field, or keeps it; `undefined` takes its end away. */
+  /** Sets the end of a field; `undefined` removes it. */
   setFieldEnd(key: string, hash: Hash, field: string, endMs: number | undefined): void {
     if (endMs === undefined) {
       hash.ends?.delete(field)

@@ -1,11 +1,11 @@
-/** SHA-1 and SHA-256 at once: the platform's own digests come too late for a command's reply. One unit a byte. */
+/** Synchronous SHA-1 and SHA-256 over strings with one unit a byte. The platform's digests resolve too late for a reply. */
 
 const rotateLeft = (value: number, by: number): number => (value << by) | (value >>> (32 - by))
 const rotateRight = (value: number, by: number): number => (value >>> by) | (value << (32 - by))
 const hex = (words: readonly number[]): string =>
   words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 
-/** The message in words of 32 bits, with its length at the end. */
+/** The message as words of 32 bits, with padding and its length at the end. */
 function padded(message: string): Int32Array {
   const words = new Int32Array(((message.length + 8) >> 6) * 16 + 16)
   for (let i = 0; i < message.length; i++) {
@@ -51,7 +51,7 @@ export function sha1(message: string): string {
   return hex(state)
 }
 
-/** The first 32 bits behind the point of a root of each of the first primes. */
+/** The first 32 bits of the fractional part of a root of each of the first `count` primes. */
 const roots = (count: number, power: number): number[] => {
   const found: number[] = []
   for (let n = 2; found.length < count; n++) {

@@ -30,7 +30,7 @@ function unknown(args: readonly string[]): string {
   )
 }
 
-/** Finds the command and checks how many words it has. Throws error replies. */
+/** Finds the command and checks its number of words. Throws error replies. */
 export function resolve(engine: Engine, args: readonly string[]): Command {
   const name = args[0] as string
   let command = engine.byName.get(name) ?? engine.table.get(name.toLowerCase()) ?? fail(unknown(args))
@@ -51,7 +51,7 @@ export function resolve(engine: Engine, args: readonly string[]): Command {
   return command
 }
 
-/** What a client may not do now. Throws error replies. */
+/** Throws an error reply if the client may not run the command now. */
 function check(engine: Engine, client: Client, command: Command, args: readonly string[]): void {
   if (!client.user && !command.flags.has('no_auth')) fail(NO_AUTH)
   if (client.user && !client.user.isAll) mayRun(client.user, command, args)
@@ -66,7 +66,7 @@ function check(engine: Engine, client: Client, command: Command, args: readonly 
   }
 }
 
-/** Runs one command of a client: an error is a reply too. Afterwards who waited for what it changed is served. */
+/** Runs one command of a client, and returns errors as replies. Afterwards it serves the clients that waited for its changes. */
 export function execute(engine: Engine, client: Client, args: readonly string[]): Outcome {
   if (engine.depth === 0) engine.nowMs = engine.clock()
   let command: Command | undefined
@@ -83,12 +83,12 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
     return run(engine, client, command, args)
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error
-    // A browser that was made to send a request here: none of its lines may run.
+    // A web page may make a browser send an HTTP request here. Close the connection, so that none of its lines runs.
     if (!command && client.outlet.close && /^(post|host:)$/i.test(args[0] as string)) {
       client.outlet.close()
       return SENT
     }
-    // What is refused before it runs spoils a transaction; a MULTI or WATCH within one runs, and does not.
+    // A refused command makes EXEC refuse the transaction. An error of a command that ran, such as a nested MULTI, does not.
     if (isAllowed) return error
     if ((args[0] as string).toLowerCase() === 'exec') {
       client.queue = undefined
@@ -103,7 +103,7 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
   }
 }
 
-/** Runs a command that was found and checked; whoever watches the server hears of it. */
+/** Runs a command that was found and checked, and reports it to monitors and to key tracking. */
 export function run(engine: Engine, client: Client, command: Command, args: readonly string[]): Outcome {
   engine.commandsRun++
   command.calls++
@@ -114,7 +114,7 @@ export function run(engine: Engine, client: Client, command: Command, args: read
   engine.current = { command, args }
   try {
     const outcome = (command.run as NonNullable<Command['run']>)(client, args)
-    // What a script reads, its caller may keep.
+    // The caller of a script may keep what the script reads.
     const reader = client.caller ?? client
     if (reader.tracking && !command.isWrite && command.flags.has('readonly')) {
       engine.tracking.remember(
@@ -125,13 +125,13 @@ export function run(engine: Engine, client: Client, command: Command, args: read
     return outcome
   } finally {
     engine.current = before
-    // CLIENT CACHING is for the next command that is not of CLIENT, or for the whole transaction that comes next.
+    // CLIENT CACHING holds for the next command outside CLIENT, or for the whole transaction that follows.
     if (client.tracking && !client.queue && engine.depth === 0 && !command.name.startsWith('client|'))
       client.tracking.caching = undefined
   }
 }
 
-/** Runs a command again whose client waits. */
+/** Runs the command of a waiting client again. */
 export function rerun(engine: Engine, client: Client, command: Command, args: readonly string[]): Outcome {
   client.retrying = true
   engine.current = { command, args }

@@ -7,14 +7,14 @@ import { SortedSet } from './sorted-set.ts'
 import { createGroup, formatId, MAX_ID, MIN_ID, parseId, Stream } from './stream.ts'
 import { Hash, Json, List, MemberSet, type Value } from './values.ts'
 
-/** A value as JSON can hold it; strings hold one byte a unit. */
+/** A value in a form that JSON can hold. Strings have one unit a byte. */
 export type Dumped = readonly [type: string, ...parts: unknown[]]
-/** A library of functions is a row too, of no database: who reads no libraries leaves it out. */
+/** Rows of keys and of libraries of functions. Libraries have the database −1, so that a reader without them skips those rows. */
 export type EngineDump = readonly (readonly [database: number, key: string, endMs: number | null, value: Dumped])[]
 
 const LIBRARIES = -1
 
-/** JSON reads no more than 53 bits of a number: beyond them it is a text. */
+/** JSON numbers are exact up to 53 bits. Larger ones are written as text. */
 const whole = (value: Int): number | string => (typeof value === 'number' ? value : `${value}`)
 const number = (value: number): number | string => (Number.isFinite(value) ? value : `${value}`)
 
@@ -128,7 +128,7 @@ const isGroup = (part: unknown): boolean => {
   )
 }
 
-/** Whether something that came from outside is what `dumpValue` returns: what else it is would break its readers later. */
+/** Whether foreign data has the form that `dumpValue` returns. Any other form would break its readers later. */
 export function isDumped(dumped: unknown): dumped is Dumped {
   if (!Array.isArray(dumped)) return false
   const [type, part, last, deleted, added, groups] = dumped as unknown[]
@@ -148,14 +148,14 @@ const dumpLibrary = ({ name, code, functions }: Library): EngineDump[number] => 
   return [LIBRARIES, name, null, ['f', code, rows]]
 }
 
-/** The functions are kept beside the code, so that no Lua runs at a start. */
+/** Loads a library. Its list of functions is in the dump, so that no Lua runs at the start. */
 function loadLibrary(engine: Engine, [, code, rows]: Dumped): void {
   const { name, body } = readLibrary(code as string)
   const library = { name, code: code as string, text: libraryText(body), functions: readRows(rows) }
   engine.scripts.libraries.set(name, library)
 }
 
-/** All keys of an engine and its libraries of functions, to be kept. */
+/** All keys and libraries of functions of an engine, for a snapshot. */
 export function dumpEngine(engine: Engine): EngineDump {
   engine.sweep()
   const keys = engine.databases.flatMap((db) =>
@@ -166,7 +166,7 @@ export function dumpEngine(engine: Engine): EngineDump {
   return [...[...engine.scripts.libraries.values()].map(dumpLibrary), ...keys]
 }
 
-/** Puts in place what was kept; keys whose time is over by now are left out. */
+/** Loads a snapshot into an engine. Keys whose end has passed are left out. */
 export function loadEngine(engine: Engine, dump: EngineDump): void {
   engine.nowMs = engine.clock()
   for (const [index, key, endMs, dumped] of dump) {

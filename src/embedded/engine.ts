@@ -16,15 +16,15 @@ import type { Hash } from './values.ts'
 import { Waiters } from './waiters.ts'
 
 export interface EngineOptions {
-  /** Bytes that keys and values may take, about; 0 is without a bound. @default 0 */
+  /** About how many bytes keys and values may take; 0: without a bound. @default 0 */
   readonly maxBytes?: number
-  /** What a write does where they are taken. @default 'noeviction' */
+  /** The policy of Redis for a write beyond the bound. @default 'noeviction' */
   readonly evictionPolicy?: string
-  /** Epoch milliseconds; a test passes its own. @default the wall clock */
+  /** Epoch milliseconds; for tests. @default the wall clock */
   readonly now?: () => number
-  /** Opens the Lua runtime, when the first script runs. @default none: scripts are refused */
+  /** Opens the Lua runtime when the first script runs. @default none: scripts are refused */
   readonly lua?: LuaLoader
-  /** What clients of the server have to say before anything else. @default none */
+  /** Password that clients of the server must send first. @default none */
   readonly password?: string
   readonly databases?: number
 }
@@ -35,7 +35,7 @@ const quote = (text: string): string =>
     .replace(/[\\"]/g, '\\$&')
     .replace(/[^\x20-\x7e]/g, (c) => ESCAPES[c] ?? `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`
 
-/** The words of a command as others may see them: names and passwords of AUTH and HELLO are no one else's business. */
+/** The words of a command without the names and passwords of AUTH and HELLO, which other clients must not see. */
 function withoutSecrets(name: string, args: readonly string[]): readonly string[] {
   const from = name === 'auth' ? 1 : name === 'hello' ? args.findIndex((arg) => /^auth$/i.test(arg)) + 1 : 0
   return from === 0 ? args : args.map((arg, i) => (i >= from && i < from + 2 ? '(redacted)' : arg))
@@ -44,7 +44,16 @@ function withoutSecrets(name: string, args: readonly string[]): readonly string[
 const SWEEP_MS = 100
 const SWEPT = 200
 
-/** A Redis in this process: one thread, no sockets, no files. Commands come in through its clients. */
+/**
+ * A Redis in this process: one thread, no sockets, no files. Commands come in through its clients.
+ *
+ * A command takes this way: `EngineClient.submit` queues it behind earlier ones; `execute` (dispatch.ts) finds it in the table,
+ * checks rights, and runs the function of its family. The function reads and writes `client.db`, and reports each change with
+ * `client.changed`. That marks transactions that watch the key as dirty, collects invalidations of tracked keys, weighs the
+ * key, marks it ready for waiting clients, and publishes a keyspace event. After the outermost command, `Waiters.serve` runs
+ * the commands of waiting clients again. Keys past their end are deleted when a command finds them, and by a sweep every 100 ms
+ * while any key or field has an end.
+ */
 export class Engine implements EngineParts {
   readonly databases: Database[] = []
   readonly table: Map<string, Command> = createTable(families)
@@ -64,11 +73,11 @@ export class Engine implements EngineParts {
   readonly startedMs: number
   readonly clock: () => number
   readonly monitors: Set<Client> = new Set()
-  /** Ends the server; absent where there is none. */
+  /** Called by SHUTDOWN; undefined where there is no server to end. */
   onShutdown: (() => void) | undefined
-  /** Kept where a bound is set. */
+  /** Counts bytes; undefined without a bound. */
   meter: MemoryMeter | undefined
-  /** The moment at which the command that runs began. */
+  /** Time at which the current command began, in epoch milliseconds. */
   nowMs: number
   lastClientId = 0
   commandsRun = 0
@@ -77,13 +86,13 @@ export class Engine implements EngineParts {
   evicted = 0
   hits = 0
   misses = 0
-  /** Changes since the start: what a snapshot goes by. */
+  /** Number of changes since the start, by which a snapshot knows that it is out of date. */
   changes = 0
-  /** Clients wait for CLIENT UNPAUSE, or for this moment. */
+  /** Not used: CLIENT PAUSE only checks its arguments. */
   pausedUntilMs = 0
-  /** The command that runs. */
+  /** The command that is running. */
   current: { readonly command: Command; readonly args: readonly string[] } | undefined
-  /** How deep transactions and scripts are within one another: who waits is served once they are over. */
+  /** Nesting of transactions and scripts. Waiting clients are served when it is 0 again. */
   depth = 0
   readonly #watchers: Map<string, Set<Client>> = new Map()
   #cancelSweep: (() => void) | undefined
@@ -144,12 +153,12 @@ export class Engine implements EngineParts {
     client.dirty = false
   }
 
-  /** What a change that no client made goes through. */
+  /** Reports a change that no client made. */
   changed(db: Database, key: string, kind: string, event: string): void {
     this.touched(db, key)
     this.notify(db, key, kind, event)
   }
-  /** What every change of a key goes through; `by` is the client that made it. */
+  /** Every change of a key calls this. `by` is the client that made it. */
   touched(db: Database, key: string, by?: Client): void {
     if (this.#watchers.size > 0) {
       const all = this.#watchers.get(`${db.index}:${key}`)
@@ -158,18 +167,23 @@ export class Engine implements EngineParts {
     this.tracking.changed(key, by)
     this.metadataChanged(db, key)
   }
-  /** What a change that leaves the value goes through, such as one of a stream's groups: who watches or tracks the key hears nothing. */
+  /**
+   * Reports a change that leaves the value as it is, such as one of a stream's groups. Clients that watch or track the key are
+   * not notified.
+   */
   metadataChanged(db: Database, key: string): void {
     this.changes++
     this.meter?.weigh(db, key)
     this.waiters.changed(db, key)
     if (db.ends.size > 0 || db.fieldEnds.size > 0) this.#plan()
   }
-  /** A key is there that was not. */
+  /** Reports that a key exists that did not exist before. */
   appeared(db: Database, key: string): void {
     if (this.config.events.has('n')) this.notify(db, key, 'n', 'new')
   }
-  /** All keys of a database went at once. Who tracks keys is told by the command: once, of however many databases. */
+  /**
+   * Deletes all keys of a database at once. The command itself notifies the clients that track keys, once for all databases.
+   */
   cleared(db: Database): void {
     this.changes++
     for (const [id, all] of this.#watchers) {
@@ -188,7 +202,7 @@ export class Engine implements EngineParts {
     if (events.has('E')) this.channels.publish(`__keyevent@${db.index}__:${event}`, key)
   }
 
-  /** Whether a key's time is over; it is deleted then. */
+  /** Whether a key's end has passed. If so, the key is deleted. */
   hasEnded(db: Database, key: string): boolean {
     const endMs = db.ends.get(key)
     if (endMs === undefined || endMs > this.nowMs) return false
@@ -197,7 +211,7 @@ export class Engine implements EngineParts {
     this.changed(db, key, 'x', 'expired')
     return true
   }
-  /** Ends the fields whose time is over; whether the hash is gone with them. */
+  /** Deletes the fields whose end has passed. Returns whether the hash is deleted with them. */
   endFields(db: Database, key: string, hash: Hash): boolean {
     let next = Number.POSITIVE_INFINITY
     let ended = 0
@@ -218,7 +232,10 @@ export class Engine implements EngineParts {
     return true
   }
 
-  /** Ends up to `most` keys and hashes whose time is over, beginning where the last call stopped looking. */
+  /**
+   * Deletes keys and fields whose end has passed. In each database it looks at up to `most` keys, from where the last sweep
+   * stopped, and at up to `most` hashes. Returns how many keys and hashes had ended.
+   */
   sweep(most: number = Number.POSITIVE_INFINITY): number {
     this.nowMs = this.clock()
     let ended = 0
@@ -229,7 +246,7 @@ export class Engine implements EngineParts {
         if (endMs <= this.nowMs) {
           if (this.hasEnded(db, key)) ended++
         } else if (most !== Number.POSITIVE_INFINITY) {
-          // To the end of the order, so that the next sweep looks at others.
+          // Moved to the end of the order, so that the next sweep looks at other keys.
           db.ends.delete(key)
           db.ends.set(key, endMs)
         }
@@ -245,30 +262,30 @@ export class Engine implements EngineParts {
     if (ended > 0) this.waiters.serve()
     return ended
   }
-  /** One timer for all keys, and only while a key has an end. */
+  /** Plans a sweep: one timer for all keys, which runs only while a key has an end. */
   #plan(): void {
     if (this.#cancelSweep || this.#closed) return
     this.#cancelSweep = setQuietTimer(() => {
       this.#cancelSweep = undefined
-      // Where much has ended there is more: sweep on at once, within bounds.
+      // If more than a quarter of a sweep had ended, sweep again at once, up to 20 times.
       for (let round = 0; round < 20 && this.sweep(SWEPT) > SWEPT / 4; round++);
       if (this.databases.some((db) => db.ends.size > 0 || db.fieldEnds.size > 0)) this.#plan()
     }, SWEEP_MS)
   }
 
-  /** Sets or takes away the bound of bytes. */
+  /** Sets the bound in bytes; 0 removes it. */
   bound(maxBytes: number, policy: string): void {
     this.meter = maxBytes > 0 ? new MemoryMeter(this, maxBytes, policy) : undefined
   }
 
-  /** Says to all that a client's command is run. */
+  /** Sends a command that a client runs to all monitors. */
   toMonitors(client: Client, command: Command, args: readonly string[]): void {
     if (command.flags.has('admin')) return
     const quoted = withoutSecrets(command.name, args).map(quote)
     const seconds = (this.nowMs / 1000).toFixed(6)
     const from = client.isScript ? 'lua' : client.address
     for (const monitor of this.monitors) {
-      // It monitors no more when it hears of it.
+      // RESET ends the client's own MONITOR, so that it does not see this command.
       if (monitor === client && command.name === 'reset') continue
       monitor.push(new Push([`${seconds} [${client.db.index} ${from}] ${quoted.join(' ')}`]))
     }

@@ -1,7 +1,7 @@
 import { fail } from './reply.ts'
 import { GUARD } from './script-guard.ts'
 
-/** A function of a library, by FUNCTION LOAD. */
+/** A function that FUNCTION LOAD has registered. */
 export interface LibraryFunction {
   readonly name: string
   readonly description: string | undefined
@@ -9,9 +9,9 @@ export interface LibraryFunction {
 }
 export interface Library {
   readonly name: string
-  /** As it was loaded. */
+  /** The code as it was loaded. */
   readonly code: string
-  /** What FCALL runs. */
+  /** The script that FCALL runs. */
   readonly text: string
   readonly functions: ReadonlyMap<string, LibraryFunction>
 }
@@ -19,7 +19,7 @@ export interface Library {
 const NAME_RULE =
   'Library names can only contain letters, numbers, or underscores(_) and must be at least one character long'
 
-/** The name of a library's first line, and its text from the end of that line on. Throws error replies. */
+/** The library's name from its first line, and its code from the end of that line on. Throws error replies. */
 export function readLibrary(code: string): { readonly name: string; readonly body: string } {
   const end = code.indexOf('\n')
   if (!code.startsWith('#!') || end < 0) fail('ERR Missing library metadata')
@@ -36,14 +36,14 @@ export function readLibrary(code: string): { readonly name: string; readonly bod
 }
 
 /**
- * Before a library's code, in its first line: `redis` as it is while a library registers its functions, and as it is when
- * one of them runs.
+ * Put before a library's code, in its first line. It replaces `redis`: while the library loads, `redis` can register functions
+ * and log, but call no commands; while one of its functions runs, it is as in any script.
  */
 const OPENING = [
   'local KEYS,ARGV,__k,__a=nil,nil,KEYS,ARGV',
   'local __f,__rows,__loading={},{},true',
   `local function __bad(text) error('ERR '..text,0) end`,
-  // A number is a text to Lua's own check.
+  // Redis's Lua takes a number for a string here.
   'local function __text(v) if type(v)=="number" then v=tostring(v) end return type(v)=="string" and v end',
   'local __flags={["no-writes"]=1,["allow-oom"]=1,["allow-stale"]=1,["no-cluster"]=1,["allow-cross-slot-keys"]=1}',
   'local function __register(...)',
@@ -76,7 +76,7 @@ const OPENING = [
   ';(function() ',
 ].join(' ')
 
-/** After it: without a name of a function the list of them is answered, otherwise that function runs. */
+/** Put after a library's code. Without the name of a function it returns the list of functions, else it runs that function. */
 const CLOSING = [
   '\nend)() __loading=false',
   'if not __a[1] then return __rows end',
@@ -88,7 +88,7 @@ const CLOSING = [
 
 export const libraryText = (body: string): string => GUARD + OPENING + body + CLOSING
 
-/** What a library answered of its functions. */
+/** The functions in the list that a library's script returned. */
 export function readRows(rows: unknown): Map<string, LibraryFunction> {
   const functions = new Map<string, LibraryFunction>()
   for (const [name, description, ...flags] of rows as [string, string | null, ...string[]][]) {

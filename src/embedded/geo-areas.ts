@@ -1,6 +1,6 @@
 import { cellAt, cellOf, type Point, rad, scoreOfCell } from './geo-math.ts'
 
-/** A stretch of scores, the last one not included. */
+/** A range of scores; `to` is not included. */
 export type ScoreRange = readonly [from: number, to: number]
 
 interface Box {
@@ -14,7 +14,7 @@ const EARTH_M = 6_372_797.560856
 const MERCATOR_M = 20_037_726.37
 const FINEST = 26
 
-/** What a search of this height and width covers. A degree of longitude is shorter the nearer a pole is. */
+/** The box that a search covers. Toward a pole a degree of longitude gets shorter, so the box takes more of them. */
 function boxAround([longitude, latitude]: Point, halfWidthM: number, halfHeightM: number): Box {
   const high = halfHeightM / EARTH_M / rad
   const wideAt = (parallel: number): number => halfWidthM / EARTH_M / Math.cos(parallel * rad) / rad
@@ -22,7 +22,7 @@ function boxAround([longitude, latitude]: Point, halfWidthM: number, halfHeightM
   return { west: longitude - wide, south: latitude - high, east: longitude + wide, north: latitude + high }
 }
 
-/** How fine the grid may be for the nine cells around a point to hold a circle. */
+/** The finest level of the grid whose nine cells around a point hold a circle. */
 function levelFor(radiusM: number, latitude: number): number {
   if (radiusM === 0) return FINEST
   let level = -1
@@ -32,7 +32,7 @@ function levelFor(radiusM: number, latitude: number): number {
   return Math.max(1, Math.min(FINEST, level))
 }
 
-/** A cell of the grid of a level. On the edge of the earth a number may be one too high, as in Redis. */
+/** A cell of a level's grid. At the edge of the earth a number may be one too high, as in Redis. */
 interface Cell {
   readonly x: number
   readonly y: number
@@ -44,14 +44,14 @@ const edges = ({ x, y }: Cell, level: number): Box => {
   return { west, south, east, north }
 }
 
-/** The grid has no edge: the neighbor of its last cell is its first. */
+/** A neighboring cell. The grid wraps around: the neighbor of its last cell is its first. */
 function neighbor({ x, y }: Cell, right: number, up: number, level: number): Cell {
   const size = 2 ** level
   const move = (at: number, by: number): number => (by === 0 ? at : (at + by + size) % size)
   return { x: move(x, right), y: move(y, up) }
 }
 
-/** In the order in which Redis looks through them, which is the order of places where none is asked for. */
+/** The order in which Redis searches the cells. Without a sort, results come in this order. */
 const AROUND = [
   [0, 0],
   [0, 1],
@@ -70,8 +70,8 @@ const centerCell = ([longitude, latitude]: Point, level: number): Cell => {
 }
 
 /**
- * The scores among which the places of a search are: of the cell of its center and of the eight around it, without those
- * that it does not reach. Near a pole and across the date line Redis misses places, and so does this.
+ * Ranges of scores that contain the places of a search: those of the center's cell and of the eight cells around it, without
+ * the cells that the search does not reach. Near a pole and across the date line Redis misses places, and so does this.
  */
 export function areasAround(center: Point, halfWidthM: number, halfHeightM: number, radiusM: number): ScoreRange[] {
   const box = boxAround(center, halfWidthM, halfHeightM)
@@ -99,7 +99,7 @@ export function areasAround(center: Point, halfWidthM: number, halfHeightM: numb
     if (!reaches(right, up)) return
     const { x, y } = neighbor(cell, right, up, level)
     const from = scoreOfCell(x, y, level)
-    // Neighbors are the same cell where the grid is coarse. The center is not compared with, as in Redis.
+    // On a coarse grid two neighbors may be the same cell. As in Redis, they are not compared with the center.
     if (last > 0 && ranges.at(-1)?.[0] === from) return
     ranges.push([from, from + 4 ** (FINEST - level)])
     last = i

@@ -1,4 +1,4 @@
-/** Places on the earth as Redis has them: 26 bits of each coordinate, by turns, as a score of 52 bits. */
+/** Places on the earth as Redis stores them: 26 bits of each coordinate, interleaved into a score of 52 bits. */
 
 export const LAT_MAX = 85.05112878
 const STEPS = 2 ** 26
@@ -7,11 +7,11 @@ const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz'
 
 export type Point = readonly [longitude: number, latitude: number]
 
-/** A degree. */
+/** One degree in radians. */
 export const rad: number = Math.PI / 180
 const radians = (degrees: number): number => degrees * rad
 
-/** The bits of a coordinate and of the other by turns; `odd` has the higher of each pair. */
+/** Interleaves the bits of two coordinates. `odd` gets the higher bit of each pair. */
 function interleave(even: number, odd: number): number {
   let score = 0
   let weight = 1
@@ -41,19 +41,19 @@ function encodeWithin(longitude: number, latitude: number, latMax: number): numb
   return interleave(y, x)
 }
 
-/** The corner of a cell of the grid that has `2 ** level` of them in each direction. */
+/** The south-west corner of a cell in the grid of `2 ** level` cells in each direction. */
 export function cellOf(x: number, y: number, level: number): Point {
   const cells = 2 ** level
   return [-180 + (x / cells) * 360, -LAT_MAX + (y / cells) * 2 * LAT_MAX]
 }
 
-/** The cell that holds a point. */
+/** The cell that contains a point. */
 export function cellAt(longitude: number, latitude: number, level: number): readonly [x: number, y: number] {
   const cells = 2 ** level
   return [Math.floor(((longitude + 180) / 360) * cells), Math.floor(((latitude + LAT_MAX) / (2 * LAT_MAX)) * cells)]
 }
 
-/** The least score of the places in a cell. */
+/** The lowest score in a cell. */
 export const scoreOfCell = (x: number, y: number, level: number): number => interleave(y, x) * 4 ** (26 - level)
 
 export const encodeGeo = (longitude: number, latitude: number): number => encodeWithin(longitude, latitude, LAT_MAX)
@@ -79,13 +79,13 @@ export function distanceM([lon1, lat1]: Point, [lon2, lat2]: Point): number {
   return 2 * EARTH_M * Math.asin(Math.sqrt(a))
 }
 
-/** Whether a box around a center holds a point. */
+/** Whether the box around a center contains a point. */
 export function boxHolds(center: Point, point: Point, widthM: number, heightM: number): boolean {
   if (latitudeDistanceM(point[1], center[1]) > heightM / 2) return false
   return distanceM([point[0], point[1]], [center[0], point[1]]) <= widthM / 2
 }
 
-/** Eleven signs of the common geohash, which counts latitudes to 90°. */
+/** The common geohash with eleven characters, for which latitudes reach to 90°. */
 export function geoHash(score: number): string {
   const bits = BigInt(encodeWithin(...decodeGeo(score), 90))
   let text = ''

@@ -1,4 +1,4 @@
-/** Whether the class that begins at `pattern[at]` (after `[`) holds `unit`; and where it ends. */
+/** Whether the class that begins at `start` (after `[`) contains `unit`, and the index at which the class ends. */
 function inClass(pattern: string, start: number, unit: number): readonly [holds: boolean, end: number] {
   let at = start
   const not = pattern[at] === '^'
@@ -19,7 +19,7 @@ function inClass(pattern: string, start: number, unit: number): readonly [holds:
   }
 }
 
-/** Whether `text` matches a glob of Redis. Its time is at most the product of both lengths, whatever the pattern. */
+/** Whether `text` matches a glob of Redis. Takes at most time in proportion to the product of both lengths. */
 export function matchGlob(pattern: string, text: string, ignoreCase = false): boolean {
   if (ignoreCase) return matchGlob(pattern.toLowerCase(), text.toLowerCase())
   let p = 0

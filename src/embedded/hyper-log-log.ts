@@ -1,6 +1,6 @@
 import { fromBytes, toBytes } from './bytes.ts'
 
-/** HyperLogLog as Redis has it: 16,384 registers of 6 bits, MurmurHash64A, and the estimator of Ertl. */
+/** HyperLogLog as in Redis: 16,384 registers of 6 bits, MurmurHash64A, and Ertl's estimator. */
 
 const REGISTERS = 16_384
 const BITS = 14
@@ -31,7 +31,7 @@ function murmur64(text: string): bigint {
   return h ^ (h >> 47n)
 }
 
-/** The register of an element, and the rank that it sets there. */
+/** The register of an element, and the rank that the element gives it. */
 function placeOf(element: string): readonly [register: number, rank: number] {
   const hash = murmur64(element)
   let rest = (hash >> BigInt(BITS)) | (1n << BigInt(MAX_RANK))
@@ -43,7 +43,7 @@ function placeOf(element: string): readonly [register: number, rank: number] {
   return [Number(hash & BigInt(REGISTERS - 1)), rank]
 }
 
-/** The registers of a string; undefined for one that is no HyperLogLog. */
+/** The registers in a string; undefined if it is not a HyperLogLog. */
 export function readRegisters(value: string): Uint8Array | undefined {
   if (!value.startsWith('HYLL') || value.length < HEADER) return undefined
   const encoding = value.charCodeAt(4)
@@ -80,7 +80,7 @@ function readSparse(value: string): Uint8Array | undefined {
   return register === REGISTERS ? registers : undefined
 }
 
-/** Always in the dense form. */
+/** Always writes the dense form. */
 export function writeRegisters(registers: Uint8Array): string {
   const bytes = new Uint8Array(DENSE_BYTES)
   bytes.set(toBytes('HYLL'))
@@ -96,7 +96,7 @@ export function writeRegisters(registers: Uint8Array): string {
 
 export const emptyRegisters = (): Uint8Array => new Uint8Array(REGISTERS)
 
-/** Whether a register grew. */
+/** Adds an element. Returns whether a register grew. */
 export function addElement(registers: Uint8Array, element: string): boolean {
   const [register, rank] = placeOf(element)
   if ((registers[register] as number) >= rank) return false
@@ -136,7 +136,7 @@ function tau(start: number): number {
   return z / 3
 }
 
-/** About how many different elements were added. */
+/** Estimates how many different elements were added. */
 export function estimate(registers: Uint8Array): number {
   const counts = new Array<number>(64).fill(0)
   for (const rank of registers) counts[rank] = (counts[rank] as number) + 1

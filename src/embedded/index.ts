@@ -12,29 +12,29 @@ export { createTransport } from './transport.ts'
 export { Engine, type EngineOptions }
 
 export interface EmbeddedStoreOptions {
-  /** Bytes that keys and values may take, about. @default 67108864 */
+  /** About how many bytes keys and values may take. @default 67108864 */
   readonly maxBytes?: number
   /**
-   * What a write does where they are taken: `noeviction` refuses it, `allkeys-lru` and the other policies of Redis
-   * delete keys. @default 'noeviction'
+   * The policy of Redis for a write beyond `maxBytes`: `noeviction` refuses it; `allkeys-lru` and the other policies delete
+   * keys. @default 'noeviction'
    */
   readonly evictionPolicy?: string
   /** Largest value in bytes of UTF-8. @default 8 MiB */
   readonly maxValueBytes?: number
   /** Longest key in bytes of UTF-8. @default 1024 */
   readonly maxKeyBytes?: number
-  /** Epoch milliseconds; a test passes its own. @default the wall clock */
+  /** Epoch milliseconds; for tests. @default the wall clock */
   readonly now?: () => number
-  /** Opens the Lua runtime, when the first script runs: `lua` of `hither/lua`. @default none: EVAL is refused */
+  /** Opens the Lua runtime when the first script runs: `lua` of `hither/lua`. @default none: EVAL is refused */
   readonly lua?: LuaLoader
 }
 
 const KNOWN: readonly string[] = ['maxBytes', 'evictionPolicy', 'maxValueBytes', 'maxKeyBytes', 'now', 'lua']
 
 /**
- * A Redis-compatible store in this process: nothing to install, nothing shared. Structures, channels and, with `lua`,
- * scripts work on it as on a server. Calls act at once, in call order. Throws `INVALID_ARGUMENT` for options that it
- * does not know. A write beyond `maxBytes` rejects with `STORE_REJECTED`, unless the policy makes room.
+ * A Redis-compatible store in this process: nothing to install, nothing shared. Data structures, channels and, with `lua`,
+ * scripts work as on a server. Calls act at once, in call order. Throws `INVALID_ARGUMENT` for an unknown option or a value
+ * that makes no sense. A write beyond `maxBytes` rejects with `STORE_REJECTED`, unless the policy makes room.
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): CommandStore {
   checkNames('embeddedStore', options, KNOWN)

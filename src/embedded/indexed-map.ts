@@ -1,12 +1,13 @@
 /**
- * A map whose entries have places: one at random and the next of a scan are found in O(1). An entry that is deleted has
- * its place taken by the last, so that a scan from the last place to the first misses none that was there throughout.
+ * A map whose entries have indexes, so that a random entry and the next entry of a scan are found in O(1). When an entry is
+ * deleted, the last one takes its index. A scan from the last index to the first therefore misses no entry that exists
+ * throughout.
  */
 export class IndexedMap<V> {
   readonly names: string[] = []
   readonly values: V[] = []
   readonly #places: Map<string, number> = new Map()
-  /** Bytes of names and of values that are strings. */
+  /** Bytes of all names, and of those values that are strings. */
   bytes = 0
   get size(): number {
     return this.names.length
@@ -18,7 +19,7 @@ export class IndexedMap<V> {
     const place = this.#places.get(name)
     return place === undefined ? undefined : this.values[place]
   }
-  /** Whether the name is new. */
+  /** Sets a value. Returns whether the name is new. */
   set(name: string, value: V): boolean {
     const place = this.#places.get(name)
     if (place !== undefined) {

@@ -2,7 +2,10 @@ import type { Engine } from './contracts.ts'
 import { sizeOf } from './values.ts'
 import { VERSION } from './version.ts'
 
-/** Bytes of all keys and values: counted where a bound is set, otherwise added up, up to some thousands of keys exactly. */
+/**
+ * Bytes of all keys and values. Counted exactly with a bound; otherwise the first 1000 keys of each database are added up, and
+ * the rest is estimated from them.
+ */
 function usedBytes(engine: Engine): number {
   if (engine.meter) return engine.meter.bytes
   let bytes = 0
@@ -129,7 +132,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
 
 const USUAL = Object.keys(SECTIONS).filter((name) => name !== 'Commandstats')
 
-/** What INFO says of the sections that are asked for. */
+/** The text of INFO for the sections asked for. */
 export function info(engine: Engine, asked: readonly string[]): string {
   const wanted = new Set(asked.map((name) => name.toLowerCase()))
   const isAll = wanted.has('all') || wanted.has('everything')

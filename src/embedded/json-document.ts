@@ -10,7 +10,7 @@ const GONE = "ERR could not perform this operation on a key that doesn't exist"
 
 export const documentAt = (client: Client, key: string): Json => client.json(key) ?? fail(GONE)
 
-/** As `dumpJson`; throws an error reply where JavaScript has no string so long. */
+/** As `dumpJson`. Throws an error reply if the text would exceed JavaScript's longest string. */
 export function writeJson(data: JsonData, layout?: Layout): string {
   try {
     return dumpJson(data, layout)
@@ -27,15 +27,15 @@ const depthOf = (data: JsonData): number => {
   return deepest
 }
 
-/** Whether a value may be written to each of these places. Throws an error reply before the first is. */
+/** Checks that a value may be written to each of these places, before any is written. Throws an error reply. */
 export function checkRoom(places: readonly Place[], data: JsonData): void {
   const depth = places.reduce((most, place) => Math.max(most, place.length), 0) + depthOf(data)
-  // What is nested deeper could be written, and never be read again: reading it would need more stack than there is.
+  // A value nested deeper could be written but never read again, because reading it would overflow the stack.
   if (depth > MAX_DEPTH) fail('ERR recursion limit exceeded')
   if (places.length * sizeOfJson(data) > MAX_BYTES) fail('ERR the path finds more values than a command may work on')
 }
 
-/** Puts a value in its place, which is there, or is a new name of an object. */
+/** Writes a value to a place, which exists or is a new name of an object. */
 export function putAt(doc: Json, place: Place, value: JsonData): void {
   const key = place.at(-1)
   const parent = key === undefined ? undefined : valueAt(doc.root, place.slice(0, -1))
@@ -59,7 +59,7 @@ const inOrder = (a: Place, b: Place): number => {
 }
 const isWithin = (place: Place, other: Place): boolean => other.every((key, i) => place[i] === key)
 
-/** In order, without those that are within another. */
+/** The places in order, without those inside another. */
 export function outermost(places: readonly Place[]): Place[] {
   const tops: Place[] = []
   for (const place of [...places].sort(inOrder)) {
@@ -69,10 +69,10 @@ export function outermost(places: readonly Place[]): Place[] {
   return tops
 }
 
-/** Takes values out; one that is within another counts with it. How many there were. */
+/** Removes the values at these places. Returns how many were removed; a value inside another one counts with that one. */
 export function removeAt(doc: Json, places: readonly Place[]): number {
   const tops = outermost(places)
-  // From the last to the first, so that the indexes of those before stay what they are.
+  // From the last to the first, so that the indexes of earlier places stay valid.
   for (const place of tops.reverse()) {
     const key = place.at(-1) as string | number
     const parent = valueAt(doc.root, place.slice(0, -1)) as JsonData[] | Map<string, JsonData>
@@ -89,16 +89,16 @@ export function removeAt(doc: Json, places: readonly Place[]): number {
 interface Visit {
   readonly key: string
   readonly path: string
-  /** What an error says of a path of the older dialect that leads to no such value: `not an array`. */
+  /** How the error message ends when a legacy path finds no value of the right type: `not an array`. */
   readonly otherwise: string
-  /** The reply for one value; undefined where the value is of another type. */
+  /** Returns the reply for one value; undefined if the value has another type. */
   readonly reply: (value: JsonData, doc: Json, place: Place) => Reply | undefined
 }
 
 const noSuch = (path: JsonPath, otherwise: string): never =>
   fail(`ERR Path '${path.text}' does not exist or ${otherwise}`)
 
-/** Changes each value that a path finds: an array of replies, or in the older dialect the last of them. */
+/** Changes each value that a path finds. Returns an array of replies, or for a legacy path the last reply. */
 export function changeEach(client: Client, event: string, { key, path: text, otherwise, reply }: Visit): Reply {
   const path = parsePath(text)
   const doc = documentAt(client, key)
@@ -112,7 +112,7 @@ export function changeEach(client: Client, event: string, { key, path: text, oth
       replies.push(one)
     }
   } finally {
-    // One value may be changed before the next is refused.
+    // In `finally`, because one value may have been changed before the next is refused.
     if (isChanged) client.changed(key, 'd', event)
   }
   if (!path.isLegacy) return replies.map((one) => one ?? null)
@@ -120,7 +120,7 @@ export function changeEach(client: Client, event: string, { key, path: text, oth
   return found.length > 0 ? (found.at(-1) as Reply) : noSuch(path, otherwise)
 }
 
-/** Asks each value that a path finds; the older dialect asks the first, and has null for a key that is not there. */
+/** Reads each value that a path finds. A legacy path reads the first value, and returns null if the key does not exist. */
 export function askEach(client: Client, { key, path: text, otherwise, reply }: Visit): Reply {
   const path = parsePath(text)
   const doc = client.json(key)

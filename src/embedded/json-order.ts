@@ -1,7 +1,7 @@
 import { Fraction } from './json-text.ts'
 import type { JsonData } from './values.ts'
 
-/** The number that a value is; undefined for what is none. */
+/** The value as a number; undefined if it is not a number. */
 export function numberOf(value: JsonData): number | bigint | undefined {
   if (value instanceof Fraction) return value.value
   return typeof value === 'number' || typeof value === 'bigint' ? value : undefined
@@ -9,7 +9,7 @@ export function numberOf(value: JsonData): number | bigint | undefined {
 export const isWhole = (value: JsonData): boolean =>
   typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
 
-/** What JSON.TYPE says. */
+/** The reply of JSON.TYPE. */
 export function typeOfJson(value: JsonData): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
@@ -18,7 +18,7 @@ export function typeOfJson(value: JsonData): string {
   return typeof value
 }
 
-/** 1 and 1.0 are the same number; names of objects have no order. */
+/** Whether two values are equal. 1 equals 1.0, and the order of an object's names does not count. */
 export function equalJson(a: JsonData, b: JsonData): boolean {
   const [left, right] = [numberOf(a), numberOf(b)]
   // biome-ignore lint/suspicious/noDoubleEquals: a number and a bigint may be the same
@@ -36,7 +36,7 @@ export function equalJson(a: JsonData, b: JsonData): boolean {
   return a === b
 }
 
-/** Below 0, 0, or above it; undefined for two values that have no order, such as a text and a number. */
+/** Negative, 0 or positive; undefined for two values that cannot be compared, such as a text and a number. */
 export function compareJson(a: JsonData, b: JsonData): number | undefined {
   const [left, right] = [numberOf(a) ?? a, numberOf(b) ?? b]
   const areNumbers = numberOf(a) !== undefined && numberOf(b) !== undefined

@@ -3,22 +3,22 @@ import { loadJson } from './json-text.ts'
 import { fail } from './reply.ts'
 import type { JsonData } from './values.ts'
 
-/** Names and indexes from the root of a document down to one of its values. */
+/** The names and indexes that lead from the root of a document to one of its values. */
 export type Place = readonly (string | number)[]
-/** The children of a value that a step goes to. */
+/** Returns the keys of those children of a value that a step selects. */
 type Pick = (value: JsonData, root: JsonData) => readonly (string | number)[]
 interface Step {
-  /** At any depth below, too. */
+  /** Whether the step also applies at any depth below. */
   readonly deep: boolean
   readonly pick: Pick
-  /** The one name or index that it can be. */
+  /** The only name or index that the step can select; undefined if it can select others. */
   readonly only: string | number | undefined
 }
 export interface JsonPath {
-  /** Of the older dialect: without `$`, and about the first value that it finds. */
+  /** Whether the path has the legacy syntax, without `$`. Commands then reply for one value only. */
   readonly isLegacy: boolean
   readonly given: string
-  /** With its `$`, as errors quote it. */
+  /** The path with `$`, as errors quote it. */
   readonly text: string
   readonly steps: readonly Step[]
 }
@@ -61,7 +61,12 @@ const pickSlice =
     return keys
   }
 
-/** Reads one path; each method takes what stands next. Throws error replies. */
+/**
+ * A recursive-descent parser of one path. Each method reads what comes next, and returns it or throws an error reply.
+ * `steps` reads `.name`, `..name` and `[…]`. `#bracket` reads `*`, quoted names, indexes, a slice, or a filter `?…`.
+ * A filter nests `#either` (`||`), `#both` (`&&`), `#one` (`!`, parentheses or a comparison) and `#operand` (`@`, `$` or a
+ * constant), up to `MAX_DEPTH` levels. `findPlaces` then applies the steps to a document.
+ */
 class Reader {
   readonly #text: string
   #at = 0
@@ -94,7 +99,7 @@ class Reader {
     if (!this.#take(word)) this.bad()
   }
 
-  /** Steps for as long as there are some: to the end of the path, or of the operand of a filter. */
+  /** Reads steps up to the end of the path, or of the operand of a filter. */
   steps(): Step[] {
     const steps: Step[] = []
     for (;;) {
@@ -229,7 +234,7 @@ function holds(sign: string, left: JsonData | undefined, right: JsonData | undef
   return (order === 0 && sign.endsWith('=')) || (sign[0] === '<' ? order < 0 : order > 0)
 }
 
-/** A path of either dialect. Throws an error reply. */
+/** Parses a path of either syntax. Throws an error reply. */
 export function parsePath(text: string): JsonPath {
   const isLegacy = !/^\$($|[.[])/.test(text)
   let full = text
@@ -245,7 +250,7 @@ export function valueAt(root: JsonData, place: Place): JsonData | undefined {
   return value
 }
 
-/** Where the values are that a path finds, in the document's order. Throws an error reply beyond a million. */
+/** The places of the values that a path finds, in the document's order. Throws an error reply beyond a million. */
 export function findPlaces(from: JsonData, steps: readonly Step[], root: JsonData = from): Place[] {
   let places: Place[] = [[]]
   for (const { deep, pick } of steps) {

@@ -1,7 +1,7 @@
 import { fail } from './reply.ts'
 import type { JsonData } from './values.ts'
 
-/** A number of JSON keeps whether it was whole; a whole one is exact to 64 bits. */
+/** A double whose value is whole, such as 1.0 or 1e3, so that it stays a double. Integers are exact to 64 bits instead. */
 export class Fraction {
   readonly value: number
   constructor(value: number) {
@@ -9,7 +9,7 @@ export class Fraction {
   }
 }
 
-/** A number that is no whole one, whatever its value. `bad` is told of what JSON has no text for. */
+/** A double, which stays one even if its value is whole. Calls `bad` for a number that JSON cannot write. */
 export function realNumber(value: number, bad: () => never): JsonData {
   if (!Number.isFinite(value)) bad()
   return Number.isInteger(value) ? (new Fraction(value) as unknown as JsonData) : value
@@ -21,7 +21,7 @@ const BAD = 'ERR expected value at line 1 column 1'
 const number = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 const MAX_DEPTH = 128
 
-/** Reads JSON; bytes beyond ASCII stay as they are. Throws an error reply. */
+/** Reads JSON. Bytes beyond ASCII stay as they are. Throws an error reply. */
 export function loadJson(text: string): JsonData {
   let at = 0
   const bad = (): never => fail(BAD)
@@ -134,7 +134,7 @@ const quote = (text: string): string =>
     return char === '\x7f' ? char : simple ? `\\${simple}` : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   })}"`
 
-/** As RedisJSON writes a double: with a point or an exponent, always. */
+/** Writes a double as RedisJSON does: always with a point or an exponent. */
 function dumpReal(value: number): string {
   const [mantissa = '', power = '0'] = Math.abs(value).toExponential().split('e')
   const exponent = Number(power)
@@ -146,7 +146,7 @@ function dumpReal(value: number): string {
   return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`
 }
 
-/** Writes JSON, as RedisJSON lays it out. */
+/** Writes JSON in RedisJSON's layout. */
 export function dumpJson(data: JsonData, layout: Layout = TIGHT, level = 0): string {
   if (data instanceof Fraction) return dumpReal(data.value)
   if (typeof data === 'number') return Number.isInteger(data) ? `${data}` : dumpReal(data)

@@ -4,7 +4,7 @@ import { SortedSet } from './sorted-set.ts'
 import { createGroup, Stream } from './stream.ts'
 import { Hash, Json, type JsonData, List, MemberSet, type Value } from './values.ts'
 
-/** What TYPE says. */
+/** The reply of TYPE. */
 export function typeOf(value: Value): string {
   if (typeof value === 'string') return 'string'
   if (value instanceof Hash) return 'hash'
@@ -17,7 +17,7 @@ export function typeOf(value: Value): string {
 
 const isShort = (text: string): boolean => text.length <= 64
 
-/** What OBJECT ENCODING says: what Redis would have chosen for the same contents, mostly. */
+/** The reply of OBJECT ENCODING: in most cases what Redis would choose for the same contents. */
 export function encodingOf(value: Value): string {
   if (typeof value === 'string') {
     if (parseInt64(value) !== undefined) return 'int'
@@ -64,7 +64,7 @@ function copyStream(value: Stream): Stream {
   return stream
 }
 
-/** A value of its own with the same contents. */
+/** An independent copy of a value. */
 export function copyOf(value: Value): Value {
   if (typeof value === 'string') return value
   if (value instanceof List) {

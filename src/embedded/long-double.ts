@@ -1,6 +1,6 @@
 /**
- * INCRBYFLOAT and HINCRBYFLOAT add numbers of 80 bits: a mantissa of 64 and an exponent of its own. Here such a number
- * is `mantissa × 2^exponent`, exact, rounded to 64 bits as the hardware does (half to even).
+ * INCRBYFLOAT and HINCRBYFLOAT add numbers of 80 bits, with a mantissa of 64 bits and an exponent. This is such a number: exactly
+ * `mantissa × 2^exponent`, rounded to 64 bits as the hardware does (half to even).
  */
 export interface LongDouble {
   readonly mantissa: bigint
@@ -36,7 +36,7 @@ function round(numerator: bigint, denominator: bigint): LongDouble {
 
 const hexadecimal = /^([+-]?)0x([\da-f]*)\.?([\da-f]*)(?:p([+-]?\d+))?$/i
 
-/** Of sixteen digits, as `strtold` reads one: `0x1.8p3` is 12. */
+/** Parses a hexadecimal number as `strtold` does: `0x1.8p3` is 12. */
 function parseHexadecimal(text: string): LongDouble | undefined {
   const [found, sign, whole = '', fraction = '', power = '0'] = hexadecimal.exec(text) ?? []
   if (found === undefined || whole + fraction === '' || text.length > 5000) return undefined
@@ -46,7 +46,7 @@ function parseHexadecimal(text: string): LongDouble | undefined {
   return shift >= 0 ? round(digits << BigInt(shift), 1n) : round(digits, 1n << BigInt(-shift))
 }
 
-/** Undefined for what is no finite number. */
+/** Undefined for a text that is not a finite number. */
 export function parseLongDouble(text: string): LongDouble | undefined {
   if (/^[+-]?0x/i.test(text)) return parseHexadecimal(text)
   const parts = shape.exec(text)
@@ -65,7 +65,7 @@ export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble {
   return exponent >= 0 ? round(sum << BigInt(exponent), 1n) : round(sum, 1n << BigInt(-exponent))
 }
 
-/** With 17 places, without the zeros at their end. */
+/** Writes 17 decimal places, without trailing zeros. */
 export function formatLongDouble({ mantissa, exponent }: LongDouble): string {
   const negative = mantissa < 0n
   const scaled = (negative ? -mantissa : mantissa) * 10n ** 17n

@@ -5,13 +5,13 @@ import { sizeOf } from './values.ts'
 
 const SAMPLES = 10
 
-/** Counts what keys and values take where a bound is set, and makes room by the policy that is named. */
+/** Counts the bytes of keys and values against a bound, and makes room by an eviction policy. */
 export class MemoryMeter {
   readonly #engine: Engine
   readonly maxBytes: number
   readonly policy: string
   total = 0
-  /** Sizes by database and key, least recently used first where the policy asks for that. */
+  /** Sizes by database and key. If the policy goes by use, the least recently used key comes first. */
   readonly #sizes: Map<Database, Map<string, number>> = new Map()
   readonly #byUse: boolean
   constructor(engine: Engine, maxBytes: number, policy: string) {
@@ -50,7 +50,7 @@ export class MemoryMeter {
     for (const size of sizes.values()) this.total -= size
     sizes.clear()
   }
-  /** Deletes keys until there is room; false where the policy finds none to delete. */
+  /** Deletes keys until there is room. Returns false if the policy finds no key to delete. */
   makeRoom(): boolean {
     while (this.total > this.maxBytes) {
       const victim = this.#victim()

@@ -1,6 +1,6 @@
 import { fail } from './reply.ts'
 
-/** A whole number of 64 bits: a `number` where that is exact, otherwise a `bigint`. */
+/** An integer of 64 bits: a `number` where that is exact, otherwise a `bigint`. */
 export type Int = number | bigint
 
 const MAX = 2n ** 63n - 1n
@@ -9,7 +9,7 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
 const NOT_A_FLOAT = 'ERR value is not a valid float'
 const shape = /^(0|-?[1-9]\d{0,18})$/
 
-/** A whole number as Redis reads one: no sign but a minus, no blanks, no leading zero. Undefined for what is none. */
+/** Parses an integer as Redis does: no plus sign, no blanks, no leading zero. Undefined for any other text. */
 export function parseInt64(text: string): Int | undefined {
   if (text.length === 0 || text.length > 20 || !shape.test(text)) return undefined
   if (text.length < 16) return Number(text)
@@ -23,7 +23,7 @@ function shrink(value: bigint): Int | undefined {
   return Number.isSafeInteger(small) ? small : value
 }
 
-/** The sum of two; undefined when it needs more than 64 bits. */
+/** The sum; undefined if it needs more than 64 bits. */
 export function add(a: Int, b: Int): Int | undefined {
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b
@@ -32,22 +32,22 @@ export function add(a: Int, b: Int): Int | undefined {
   return shrink(BigInt(a) + BigInt(b))
 }
 
-/** The sum of two as a counter of 64 bits has it: past the largest it goes on at the smallest. */
+/** The sum in a counter of 64 bits: past the largest number it continues at the smallest. */
 export function addWrapped(a: Int, b: Int): Int {
   return add(a, b) ?? (shrink(BigInt.asIntN(64, BigInt(a) + BigInt(b))) as Int)
 }
 
-/** Exact; throws an error reply for what is no whole number of 64 bits. */
+/** An exact integer. Throws an error reply for a text that is not an integer of 64 bits. */
 export function exactInt(text: string | undefined, message: string = NOT_AN_INTEGER): Int {
   return parseInt64(text ?? '') ?? fail(message)
 }
 
-/** As `exactInt`, for indexes and counts: beyond 2^53 it is only near. */
+/** As `exactInt`, for indexes and counts. Beyond 2^53 the number is only approximate. */
 export function int(text: string | undefined, message: string = NOT_AN_INTEGER): number {
   return Number(parseInt64(text ?? '') ?? fail(message))
 }
 
-/** A whole number without a sign as `strtoull` reads one, of 64 bits; undefined for what is none. */
+/** Parses an unsigned integer of 64 bits as `strtoull` does; undefined for any other text. */
 export function parseUint64(text: string): bigint | undefined {
   const [, sign, digits = ''] = /^[\t\n\v\f\r ]*([+-]?)(\d+)$/.exec(text) ?? []
   if (digits === '' || digits.length > 40 || (sign === '-' && /[1-9]/.test(digits))) return undefined
@@ -55,7 +55,7 @@ export function parseUint64(text: string): bigint | undefined {
   return value < 2n ** 64n ? value : undefined
 }
 
-/** As `int`, of 32 bits. */
+/** As `int`, for 32 bits. */
 export function int32(text: string | undefined, message: string = NOT_AN_INTEGER): number {
   const value = int(text, message)
   if (value >= -(2 ** 31) && value < 2 ** 31) return value
@@ -64,7 +64,7 @@ export function int32(text: string | undefined, message: string = NOT_AN_INTEGER
   )
 }
 
-/** Of a range, its ends included. */
+/** As `int`, for a range with both ends included. */
 export function intBetween(text: string | undefined, least: number, most: number, message: string): number {
   const value = int(text, message)
   return value < least || value > most ? fail(message) : value
@@ -73,7 +73,7 @@ export function intBetween(text: string | undefined, least: number, most: number
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 const hexadecimal = /^([+-]?)0x([0-9a-f]+)$/i
 
-/** A double as `strtod` reads one, without blanks around it; undefined for what is none. */
+/** Parses a double as `strtod` does, without blanks around it; undefined for any other text. */
 export function parseFloat64(text: string): number | undefined {
   if (decimal.test(text)) return Number(text)
   const hex = hexadecimal.exec(text)

@@ -1,7 +1,7 @@
 import { ReplyError, type Wire } from '../store/transport.ts'
 import { toBytes, toText } from './bytes.ts'
 
-/** What a command answers, before it is written in RESP2, RESP3 or JavaScript. A plain string is a bulk string. */
+/** The reply of a command, before it is written in RESP2, RESP3 or JavaScript. A plain string is a bulk string. */
 export type Reply =
   | null
   | string
@@ -28,14 +28,14 @@ export class Simple {
 }
 export class Double {
   readonly value: number
-  /** How it is written; `inf`, `-inf` and `nan` among others. */
+  /** Its text in a reply. */
   readonly text: string
   constructor(value: number, text: string = formatDouble(value)) {
     this.value = value
     this.text = text
   }
 }
-/** Names and values by turns. */
+/** Names and values alternate. */
 export class MapReply {
   readonly items: readonly Reply[]
   constructor(items: readonly Reply[]) {
@@ -48,7 +48,7 @@ export class SetReply {
     this.items = items
   }
 }
-/** Out of turn in RESP3, an array in RESP2. */
+/** A message apart from the order of replies in RESP3, an array in RESP2. */
 export class Push {
   readonly items: readonly Reply[]
   constructor(items: readonly Reply[]) {
@@ -81,20 +81,23 @@ export const NULL_ARRAY: { readonly absent: 'array' } = { absent: 'array' }
 export const OK: Simple = new Simple('OK')
 export const QUEUED: Simple = new Simple('QUEUED')
 
-/** The text of an error that quotes arguments: Redis ends each of them at its first NUL. */
+/** Text of an error that quotes arguments. As in Redis, each argument ends at its first NUL. */
 export function quoting(parts: TemplateStringsArray, ...values: readonly (string | undefined)[]): string {
   return parts.reduce((text, part, i) => text + (values[i - 1] ?? '').split('\0', 1)[0] + part)
 }
 
-/** Throws an error reply. Its text is Redis's own. */
+/** Throws an error reply. The text is Redis's own. */
 export function fail(message: string): never {
   throw new ReplyError(message)
 }
 
-/** A whole number up to here has all of its digits. */
+/** Integers up to this size are written with all their digits. */
 const MOST_EXACT = 2 ** 62
 
-/** Whether the shortest digits of a large number stand just between it and the next: Redis takes one digit more then. */
+/**
+ * Whether the shortest digits of a large number are exactly halfway between it and the next double. Redis then writes one
+ * digit more.
+ */
 function isBetween(value: number, shortest: string): boolean {
   if (value < MOST_EXACT || value > 1e25) return false
   const [mantissa = '', power = '0'] = shortest.split('e')
@@ -104,13 +107,13 @@ function isBetween(value: number, shortest: string): boolean {
   return off !== 0n && (off < 0n ? -off : off) * 2n === BigInt(2 ** (Math.floor(Math.log2(value)) - 52))
 }
 
-/** With 16 digits, or with 17 where the last of them is no digit more. */
+/** The number with 16 digits, or with 17 if the sixteenth is 0. */
 const longer = (value: number): string => {
   const text = value.toExponential(15)
   return text.includes('0e') ? value.toExponential(16) : text
 }
 
-/** As Redis writes a double: the fewest digits that read back as the same number. */
+/** Writes a double as Redis does: with the fewest digits that are read as the same number. */
 function formatDouble(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (value === Number.POSITIVE_INFINITY) return 'inf'
@@ -140,17 +143,17 @@ const list = (mark: string, items: readonly Reply[], count: number, resp: 2 | 3)
   return text
 }
 
-/** An error is one line. */
+/** Joins an error message into one line. */
 export const errorLine = (message: string): string => message.replace(/^[\r\n]+|[\r\n]+$/g, '').replace(/[\r\n]/g, ' ')
 
-/** A reply on the wire, one unit a byte. */
+/** A reply in RESP, one unit a byte. */
 export function encode(reply: Reply, resp: 2 | 3): string {
   if (typeof reply === 'string') return `$${reply.length}\r\n${reply}\r\n`
   if (typeof reply === 'number' || typeof reply === 'bigint') return `:${reply}\r\n`
   if (reply === null) return resp === 3 ? '_\r\n' : '$-1\r\n'
   if (reply instanceof Simple) return `+${reply.text}\r\n`
   if (Array.isArray(reply)) return list('*', reply, reply.length, resp)
-  // An error may quote what a client sent, and is one line.
+  // Joined into one line, because an error may quote text with line breaks from a client.
   if (reply instanceof ReplyError) return `-${errorLine(reply.message)}\r\n`
   if (reply instanceof Double) return resp === 3 ? `,${reply.text}\r\n` : `$${reply.text.length}\r\n${reply.text}\r\n`
   if (reply instanceof MapReply) {
@@ -172,7 +175,7 @@ export function encode(reply: Reply, resp: 2 | 3): string {
   return resp === 3 ? '_\r\n' : '*-1\r\n'
 }
 
-/** A reply as a transport hands it over: flat maps, doubles as text, statuses as strings. */
+/** A reply as a transport returns it: flat maps, doubles as text, statuses as strings. */
 export function toWire(reply: Reply, bytes: boolean): Wire {
   if (typeof reply === 'string') return bytes ? toBytes(reply) : toText(reply)
   if (typeof reply === 'number' || reply === null) return reply

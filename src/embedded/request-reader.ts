@@ -1,17 +1,17 @@
 import { fromBytes } from './bytes.ts'
 
-/** Longest inline request and longest line of a length, in bytes. */
+/** Longest inline request, and longest line with a length, in bytes. */
 const MAX_INLINE = 65_536
 const MAX_WORDS = 1_048_576
 const MAX_BULK = 536_870_912
-/** Before AUTH a client may send no more, as at a server. */
+/** Limits before AUTH, as on a server. */
 const MAX_WORDS_UNKNOWN = 10
 const MAX_BULK_UNKNOWN = 16_384
 const CR = 13
 const LF = 10
 const NEAR = 16
 
-/** What a client sent is no request; the connection is of no use then. */
+/** The client sent bytes that are not a request. The connection cannot be used any more. */
 export class ProtocolError {
   readonly message: string
   constructor(message: string) {
@@ -20,33 +20,36 @@ export class ProtocolError {
 }
 
 export interface RequestReader {
-  /** Reads on; calls `onRequest` with each whole request. Throws a `ProtocolError`. */
+  /** Reads a chunk, and calls `onRequest` for each whole request. Throws a `ProtocolError`. */
   feed(chunk: Uint8Array): void
 }
 
 export interface ReaderOptions {
   onRequest(args: readonly string[]): void
   isKnown(): boolean
-  /** The bytes from `from` to before `to`, one unit a byte. */
+  /** Decodes the bytes from `from` up to, but not including, `to`, with one unit a byte. */
   decode?(bytes: Uint8Array, from: number, to: number): string
 }
 
-/** Reads the requests of one connection, multi-bulk and inline, in pieces of any size. It allocates only for what arrived. */
+/**
+ * Reads the requests of one connection, multi-bulk and inline, from chunks of any size. It allocates memory only for bytes that
+ * have arrived.
+ */
 export function createRequestReader({ onRequest, isKnown, decode = fromBytes }: ReaderOptions): RequestReader {
   let rest: Uint8Array = new Uint8Array(0)
   let restLength = 0
   let args: string[] = []
-  /** Words that the request still lacks; 0 between requests. */
+  /** Words that are still missing from the request; 0 between requests. */
   let missing = 0
-  /** Bytes of the word that is read; −1: its length comes first. */
+  /** Bytes of the current word; −1: its length has not been read yet. */
   let bulk = -1
-  /** Pieces of a long word, and how much they are. */
+  /** The parts of a long word, and their bytes in all. */
   let pieces: string[] = []
   let got = 0
 
-  /** The end of the line that begins at `from`, or −1. */
+  /** Offset of the line feed that ends the line at `from`, or −1. */
   const lineEnd = (bytes: Uint8Array, from: number, length: number, what: string): number => {
-    // The line of a length is short: to look at its bytes here takes less than a call that searches.
+    // Lines with a length are short. A loop over the first bytes is faster than a call that searches.
     const near = Math.min(length, from + NEAR)
     for (let at = from; at < near; at++) if (bytes[at] === LF) return at
     const at = bytes.indexOf(LF, near)
@@ -74,7 +77,7 @@ export function createRequestReader({ onRequest, isKnown, decode = fromBytes }: 
     onRequest(request)
   }
 
-  /** Reads what it can of `bytes`; returns where it stopped. */
+  /** Reads as much of `bytes` as it can. Returns the offset at which it stopped. */
   const read = (bytes: Uint8Array, length: number): number => {
     let at = 0
     while (at < length) {
@@ -143,9 +146,9 @@ export function createRequestReader({ onRequest, isKnown, decode = fromBytes }: 
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' }
 
-/** The words of an inline request, quotes and escapes as redis-cli writes them. Throws a `ProtocolError`. */
+/** The words of an inline request, with quotes and escapes as redis-cli writes them. Throws a `ProtocolError`. */
 function splitInline(text: string): string[] {
-  // As at a server, where a line is a string that ends at its first NUL.
+  // As on a server, where a line ends at its first NUL.
   const line = text.split('\0', 1)[0] as string
   const words: string[] = []
   let at = 0

@@ -35,15 +35,15 @@ export function readScanOptions(args: readonly string[], from: number, allows: '
   return { count, pattern, type, noValues }
 }
 
-/** Throws for what is no cursor. */
+/** Throws an error reply for a text that is not a cursor. */
 export function readCursor(text: string): number {
   return Number(parseUint64(text) ?? fail('ERR invalid cursor'))
 }
 
-/** Redis keeps collections of so few in one piece, and hands that over whole. */
+/** Redis stores collections up to this size in one piece, and returns them whole. */
 const SMALL = 128
 
-/** The next places of a scan, from the last to the first, and the cursor after them. */
+/** The names of the next entries of a scan, which goes from the last index to the first, and the cursor after them. */
 export function scanPlaces<V>(
   map: IndexedMap<V>,
   cursor: number,

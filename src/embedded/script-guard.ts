@@ -1,8 +1,8 @@
 /**
- * A script that ran past its bound ends with an error of the runtime, and no `pcall` may catch that one: a loop of such
- * calls would never end. The globals cannot be changed, so that a script gets its own of each way to one that is not
- * guarded: of what catches (`pcall`, `xpcall`, `coroutine.resume`, `load`), of what compiles code that would see the
- * globals (`load`, `loadstring`), and of `_G`. The text is one line, and puts itself before what is compiled later.
+ * A script past its step limit ends with an error of the runtime. No `pcall` may catch that error, or a loop of such calls would
+ * never end. The globals cannot be changed, so each script gets guarded local versions of all functions that lead around the
+ * guard: those that catch errors (`pcall`, `xpcall`, `coroutine.resume`, `load`), those that compile code with access to the
+ * globals (`load`, `loadstring`), and `_G`. The text is one line, and puts itself before any code that is compiled later.
  */
 const SOURCE = [
   'local src=...',
@@ -10,12 +10,12 @@ const SOURCE = [
   'local real,compile,read,co=_G,loadstring,load,coroutine',
   "local function check(ok,...) if not ok and type((...))=='string' and find((...),'killed by fuel limit',1,true) then error((...),0) end return ok,... end",
   'local function p(...) return check(pcall(...)) end',
-  // The handler runs after the error, not within it: an end within a handler would be reported as another error.
+  // The handler runs after the error, not within it: the step limit reached inside a handler would show as another error.
   'local function handled(h,ok,...) if ok then return ok,... end return false,select(2,p(h,...)) end',
   'local function x(f,h) return handled(h,p(f)) end',
   "local before='local pcall,xpcall,loadstring,load,coroutine,_G=loadstring('..string.format('%q',src)..')('..string.format('%q',src)..') '",
   "local function l(text,name) return compile(before..tostring(text),name or '=string') end",
-  // It catches the errors of its reader.
+  // `load` itself catches the errors of its reader.
   'local function loaded(f,...) if not f then check(false,...) end return f,... end',
   "local function r(reader,name) local first=true return loaded(read(function() if first then first=false return before end return reader() end,name or '=(load)')) end",
   'local c={} for k,v in pairs(co) do c[k]=v end',
@@ -31,12 +31,12 @@ const quoted = `"${SOURCE.replace(/[\\"]/g, '\\$&')}"`
 /** Put before the first line of a script. */
 export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=loadstring(${quoted})(${quoted}) `
 
-/** The status that stands for a null of RESP3 on its way into Lua. */
+/** The status that stands for a null of RESP3 in values given to Lua. */
 export const NIL = '\0nil'
 
 /**
- * Put before a script that may speak RESP3: a null is nil in Lua then, which the runtime cannot be given. The line that an
- * error of `redis.call` names is this one.
+ * Put before a script that may use RESP3, whose null must be nil in Lua. The runtime cannot be given a nil, so the host gives
+ * it `NIL`, and this code replaces that by nil. An error of `redis.call` then names this line.
  */
 export const NIL_GUARD: string = [
   'local redis=(function(real)',

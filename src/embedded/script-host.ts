@@ -19,7 +19,7 @@ import {
 } from './reply.ts'
 import { GUARD, NIL, NIL_GUARD } from './script-guard.ts'
 
-/** What passes between a script and the engine; strings hold one byte a unit. */
+/** A value that passes between a script and the engine. Strings have one unit a byte. */
 export type LuaValue =
   | null
   | boolean
@@ -43,7 +43,10 @@ export interface LuaHost {
 
 /** A Lua 5.1 with the libraries that Redis gives to scripts. */
 export interface LuaRuntime {
-  /** Runs a script to its end. Throws when the runtime itself is broken, for lack of memory: it is opened anew then. */
+  /**
+   * Runs a script to its end. Throws if the runtime itself is broken because memory ran out. The next script then opens a new
+   * one.
+   */
   run(script: string, keys: readonly string[], args: readonly string[], host: LuaHost): LuaValue
 }
 export type LuaLoader = () => Promise<LuaRuntime>
@@ -54,7 +57,7 @@ const PAST_BOUND =
 type LuaError = { readonly err: string; readonly line?: number; readonly kind?: string; readonly name?: string }
 const FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'])
 
-/** The flags of a script's first line, and its text without it. Throws error replies. */
+/** The flags in a script's first line, and its text without that line. Throws error replies. */
 function readShebang(text: string): {
   readonly flags: ReadonlySet<string> | undefined
   readonly name: string
@@ -79,7 +82,14 @@ function readShebang(text: string): {
   return { flags, name, body: text.slice(end) }
 }
 
-/** Keeps scripts, opens the Lua runtime when the first is run, and carries values over. */
+/**
+ * Stores scripts, opens the Lua runtime for the first one, and converts values.
+ *
+ * A command that needs the runtime calls `openThen` while it is not open: the client is busy until the runtime is open or has
+ * failed to open, and then the command runs. `load` checks a script and stores it under its digest. `run` executes it as an
+ * inner client without a connection, which calls commands through the dispatcher. If the runtime runs out of memory it is
+ * dropped, and opened again for the next script.
+ */
 export class ScriptHost {
   readonly #engine: Engine
   readonly #loader: LuaLoader | undefined
@@ -87,7 +97,7 @@ export class ScriptHost {
   #opening: Promise<void> | undefined
   #openError = ''
   readonly scripts: Map<string, Script> = new Map()
-  /** Of FUNCTION LOAD, by name. */
+  /** The libraries of FUNCTION LOAD, by name. */
   readonly libraries: Map<string, Library> = new Map()
 
   constructor(engine: Engine, loader: LuaLoader | undefined) {
@@ -95,7 +105,7 @@ export class ScriptHost {
     this.#loader = loader
   }
 
-  /** Whether one of these commands needs the runtime, which is not open yet. */
+  /** Whether one of these commands needs the runtime, and it is not open yet. */
   needs(queue: readonly Queued[]): boolean {
     return (
       !this.#runtime &&
@@ -107,7 +117,7 @@ export class ScriptHost {
   get isOpen(): boolean {
     return this.#runtime !== undefined || this.#loader === undefined || this.#openError !== ''
   }
-  /** Answers with what `again` returns, once the runtime is open. */
+  /** Calls `again` once the runtime is open, and delivers its outcome. */
   openThen(client: Client, again: () => Outcome): Outcome {
     this.#opening ??= (this.#loader as LuaLoader)().then(
       (runtime) => {
@@ -115,7 +125,7 @@ export class ScriptHost {
         this.#opening = undefined
       },
       () => {
-        // In the words of a server without scripts, so that a store over TCP goes on by WATCH.
+        // In the words of a server without scripts, so that a store over TCP uses WATCH instead.
         this.#openError = 'ERR scripting support disabled: the Lua runtime cannot be opened, npm install lua-redis-wasm'
         this.#opening = undefined
       },
@@ -136,7 +146,7 @@ export class ScriptHost {
     return LATER
   }
 
-  /** Checks a script and keeps it under its digest. Throws error replies. */
+  /** Checks a script and stores it under its digest. Throws error replies. */
   load(text: string): Script {
     const sha = sha1(text)
     const known = this.scripts.get(sha)
@@ -147,7 +157,7 @@ export class ScriptHost {
     this.scripts.set(sha, script)
     return script
   }
-  /** Checks a library and asks it for its functions; it is not kept. Throws error replies. */
+  /** Checks a library and reads its functions; does not store it. Throws error replies. */
   loadLibrary(code: string): Library {
     const { name, body } = readLibrary(code)
     this.compile(body, 'user_function', 'ERR Error compiling function: ')
@@ -175,7 +185,7 @@ export class ScriptHost {
     }
   }
 
-  /** Runs a script as a client of its own, which has its caller's rights and database. */
+  /** Runs a script as an inner client that has its caller's rights and database. */
   run(caller: Client, script: Script, { keys, args, readOnly, on = '@user_script' }: ScriptCall): Reply {
     const engine = this.#engine
     const inner = new EngineClient(engine, { reply() {}, push() {} })
@@ -213,7 +223,7 @@ export class ScriptHost {
     }
     return outcome
   }
-  /** Some commands refuse a number of words that their arity allows, in words of their own. */
+  /** Whether the number of words fits the arity. Some commands refuse other numbers, too, with their own message. */
   #hasArity(words: readonly string[]): boolean {
     const command = this.#engine.table.get((words[0] as string).toLowerCase())
     const { arity = 0 } = command?.subcommands.get(words[1]?.toLowerCase() ?? '') ?? command ?? {}

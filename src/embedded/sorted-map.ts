@@ -1,12 +1,12 @@
 /**
- * A map in the order of its names, which are mostly added at the end and removed at the beginning. Names and values stand
- * in two arrays by their order: a name is found by halves, one at an end at once. A name that is removed elsewhere leaves
- * its place, without a value, until half of all places are empty.
+ * A map in the order of its names. Names are mostly added at the end and removed at the beginning. Two arrays hold names and
+ * values in order: a name is found by binary search, the first and the last directly. A name that is removed elsewhere leaves
+ * its place without a value, until more than about half of all places are empty.
  */
 export class SortedMap<V> {
   #names: string[] = []
   #values: (V | undefined)[] = []
-  /** The first place that has a value. */
+  /** Index of the first place with a value. */
   #first = 0
   #size = 0
 
@@ -33,7 +33,7 @@ export class SortedMap<V> {
       if (this.#values[place] === undefined) this.#size++
       this.#values[place] = value
     } else if (place > 0 && place === this.#first) {
-      // Before all others, where names that were removed have left their places.
+      // Before all others: uses a place that a removed name has left.
       this.#first--
       names[place - 1] = name
       this.#values[place - 1] = value
@@ -59,14 +59,14 @@ export class SortedMap<V> {
     if (this.#names.length > 2 * this.#size + 32) this.#pack()
     return true
   }
-  /** Takes the empty places out. */
+  /** Removes the empty places. */
   #pack(): void {
     const values = this.#values
     this.#names = this.#names.filter((_, place) => values[place] !== undefined)
     this.#values = values.filter((value) => value !== undefined)
     this.#first = 0
   }
-  /** The place of the first name that is not below `name`. */
+  /** Index of the first name that is not below `name`. */
   #place(name: string): number {
     const names = this.#names
     let low = this.#first

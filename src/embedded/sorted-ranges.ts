@@ -2,7 +2,7 @@ import { parseFloat64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import type { SortedNode, SortedSet } from './sorted-set.ts'
 
-/** A part of a sorted set, from a rank to before another. */
+/** The part of a sorted set with the ranks from `from` up to, but not including, `to`. */
 export interface Ranks {
   readonly from: number
   readonly to: number
@@ -18,14 +18,14 @@ interface ScoreBound {
 
 function scoreBound(text: string): ScoreBound {
   const isOpen = text.startsWith('(')
-  // As `strtod` reads it: nothing at all is 0.
+  // As `strtod` reads it: empty text is 0.
   const digits = (isOpen ? text.slice(1) : text).split('\0', 1)[0] as string
-  // As everywhere, but for numbers of sixteen.
+  // Hexadecimal numbers are refused here.
   const value = (digits === '' ? 0 : /^[+-]?0x/i.test(digits) ? undefined : parseFloat64(digits)) ?? fail(NOT_FLOAT)
   return { value, isOpen }
 }
 
-/** `1`, `(1`, `-inf`. Throws error replies; the result finds the ranks in a set. */
+/** Parses bounds such as `1`, `(1`, `-inf`. Throws error replies. The function that it returns finds the ranks in a set. */
 export function readScores(min: string, max: string): (set: SortedSet) => Ranks {
   const low = scoreBound(min)
   const high = scoreBound(max)
@@ -43,7 +43,7 @@ function lexBound(text: string): LexBound {
   return { member: text.slice(1), isOpen: text[0] === '(' }
 }
 
-/** `[a`, `(a`, `-` and `+`, among members of one score. */
+/** Parses bounds such as `[a`, `(a`, `-` and `+`, for members with one score. */
 export function readLex(min: string, max: string): (set: SortedSet) => Ranks {
   const low = lexBound(min)
   const high = lexBound(max)
@@ -59,7 +59,7 @@ export function readLex(min: string, max: string): (set: SortedSet) => Ranks {
   })
 }
 
-/** Ranks from `first` to `last`, both included; negative ones count from the end. */
+/** Ranks from `first` to `last`, both included. Negative ranks count from the end. */
 export function readRanks(first: number, last: number): (set: SortedSet) => Ranks {
   return ({ size }) => ({
     from: Math.max(0, first < 0 ? size + first : first),
@@ -67,7 +67,7 @@ export function readRanks(first: number, last: number): (set: SortedSet) => Rank
   })
 }
 
-/** Which nodes of a part are wanted: from its end where `backwards`, and of those `count` after the first `offset`. */
+/** Which nodes of a part are wanted: from its end if `backwards`, and then `count` nodes after the first `offset`. */
 export interface Pick {
   readonly backwards: boolean
   readonly limit: readonly [offset: number, count: number] | undefined

@@ -1,14 +1,14 @@
 import { random } from '../runtime/random.ts'
 import { IndexedMap } from './indexed-map.ts'
 
-/** A member in order. */
+/** A node of the skip list. */
 export interface SortedNode {
   readonly member: string
   readonly score: number
   previous: SortedNode | undefined
-  /** The next one, level by level. */
+  /** The next node on each level. */
   readonly next: (SortedNode | undefined)[]
-  /** How many places further the next one of a level is. */
+  /** For each level, how many ranks further the next node is. */
   readonly spans: number[]
 }
 
@@ -23,14 +23,14 @@ const node = (member: string, score: number, levels: number): SortedNode => ({
 })
 
 /**
- * Members by score, then by their bytes: a skip list that counts places, so that adding, deleting, and finding by rank,
- * score or member are O(log n), and a map from members to scores.
+ * Members in the order of their scores, then of their bytes. A skip list that counts ranks makes adding, deleting, and finding
+ * by rank, score or member O(log n). A map leads from members to scores.
  */
 export class SortedSet extends IndexedMap<number> {
   readonly #head: SortedNode = node('', Number.NEGATIVE_INFINITY, LEVELS)
   #levels = 1
 
-  /** Adds a member or moves it; whether it is new. */
+  /** Adds or moves a member. Returns whether it is new. */
   put(member: string, score: number): boolean {
     const old = this.get(member)
     if (old === score) return false
@@ -102,7 +102,7 @@ export class SortedSet extends IndexedMap<number> {
     while (this.#levels > 1 && !this.#head.next[this.#levels - 1]) this.#levels--
   }
 
-  /** How many members are before the first for which `isBefore` is false; it is true up to some place, false from there. */
+  /** Number of members for which `isBefore` is true. It must be true up to some rank, and false from there on. */
   countBefore(isBefore: (node: SortedNode) => boolean): number {
     let at = this.#head
     let place = 0
@@ -114,7 +114,7 @@ export class SortedSet extends IndexedMap<number> {
     }
     return place
   }
-  /** From 0; undefined for who is no member. */
+  /** The rank, from 0; undefined for a name that is not a member. */
   rank(member: string): number | undefined {
     const score = this.get(member)
     return score === undefined ? undefined : this.countBefore((one) => precedes(one, score, member))

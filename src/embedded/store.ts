@@ -18,15 +18,15 @@ export interface EngineStoreOptions {
   readonly maxKeyBytes?: number
   /** Largest value, in bytes of UTF-8. @default 8388608 */
   readonly maxValueBytes?: number
-  /** What a value may hold; ended with the store. @default the engine is closed with it */
+  /** Called once when the store is closed. @default none: the engine stays open */
   readonly onClose?: () => void
 }
 
 const TRAITS = { shared: false, ttlStepMs: 1, clock: 'server', consistency: 'strong' } as const
 
 /**
- * The `Store` contract over an engine in this process. Calls act at once, in call order. An operation runs its `apply`:
- * no script is needed, and none is run.
+ * The `Store` contract over an engine in this process. Calls act at once, in call order. Operations run by their `apply`, without
+ * a script.
  */
 export function storeOver(engine: Engine, options: EngineStoreOptions = {}): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8_388_608 } = options

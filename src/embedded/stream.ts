@@ -2,7 +2,7 @@ import { addWrapped, type Int, parseUint64 } from './numbers.ts'
 import { fail } from './reply.ts'
 import { SortedMap } from './sorted-map.ts'
 
-/** A stream's id: 16 bytes, the milliseconds and the sequence number from the highest byte to the lowest. */
+/** The id of an entry as 16 bytes: milliseconds and sequence number, highest byte first. */
 export type StreamId = string
 
 const MAX_64 = 2n ** 64n - 1n
@@ -15,7 +15,7 @@ function packNumber(value: bigint): string {
   for (let shift = 56n; shift >= 0n; shift -= 8n) text += String.fromCharCode(Number((value >> shift) & 255n))
   return text
 }
-/** Both halves in one call: the text is one piece then, not two that are joined when they are first compared. */
+/** Packs both halves in one call. Two texts would be joined only when they are first compared, which costs more. */
 function packSmall(ms: number, sequence: number): StreamId {
   const msHigh = Math.floor(ms / 2 ** 32)
   const sequenceHigh = Math.floor(sequence / 2 ** 32)
@@ -55,7 +55,7 @@ function unpack(text: string, at: number): bigint | number {
 export const millisecondsOf = (id: StreamId): number | bigint => unpack(id, 0)
 export const formatId = (id: StreamId): string => `${unpack(id, 0)}-${unpack(id, 8)}`
 
-/** `5`, `5-1`, `-` and `+`; `sequence` is that of an id without one. Throws an error reply. */
+/** Parses `5`, `5-1`, `-` and `+`. `sequence` is used for an id without one. Throws an error reply. */
 export function parseId(text: string, sequence: bigint = 0n, strict = false): StreamId {
   if (!strict && text === '-') return MIN_ID
   if (!strict && text === '+') return MAX_ID
@@ -77,7 +77,7 @@ export function idAfter(id: StreamId): StreamId | undefined {
 }
 export const idBefore = (id: StreamId): StreamId | undefined => step(id, -1n)
 
-/** An entry that a consumer has, and has not confirmed. */
+/** An entry that was delivered to a consumer and not acknowledged yet. */
 export interface Pending {
   consumer: Consumer
   deliveredMs: number
@@ -91,7 +91,7 @@ export interface Consumer {
 }
 export interface Group {
   lastId: StreamId
-  /** How many entries it has read; undefined where that cannot be known. */
+  /** Number of entries that the group has read; undefined if that cannot be known. */
   entriesRead: Int | undefined
   readonly pending: SortedMap<Pending>
   readonly consumers: Map<string, Consumer>
@@ -104,7 +104,7 @@ export const createGroup = (lastId: StreamId, entriesRead: Int | undefined): Gro
   consumers: new Map(),
 })
 
-/** Entries by their ids; each is names and values by turns. */
+/** Entries by their ids. In each, names and values alternate. */
 export class Stream extends SortedMap<readonly string[]> {
   lastId: StreamId = MIN_ID
   maxDeletedId: StreamId = MIN_ID
@@ -118,14 +118,14 @@ export class Stream extends SortedMap<readonly string[]> {
     this.entriesAdded = addWrapped(this.entriesAdded, 1)
     for (const field of fields) this.bytes += field.length
   }
-  /** Deletes an entry, or trims it. */
+  /** Removes an entry, for a delete or a trim. */
   drop(id: StreamId): boolean {
     const fields = this.get(id)
     if (!fields) return false
     for (const field of fields) this.bytes -= field.length
     return this.delete(id)
   }
-  /** Drops from the first on while there are more than `length`, or ids below `minId`; at most `limit`. */
+  /** Drops entries from the first on while there are more than `length`, or ids are below `minId`; at most `limit`. */
   trim(length: number | undefined, minId: StreamId | undefined, limit: number): number {
     let dropped = 0
     for (let id = this.first(); id !== undefined && dropped < limit; id = this.first()) {
@@ -137,7 +137,7 @@ export class Stream extends SortedMap<readonly string[]> {
   }
 }
 
-/** How many entries were added up to an id; undefined where that cannot be known. */
+/** Number of entries that were added up to an id; undefined if that cannot be known. */
 export function addedUpTo(stream: Stream, id: StreamId): Int | undefined {
   const { entriesAdded, size, lastId, maxDeletedId } = stream
   if (entriesAdded === 0) return 0
@@ -150,7 +150,7 @@ export function addedUpTo(stream: Stream, id: StreamId): Int | undefined {
   return addWrapped(entriesAdded, (id < first ? 0 : 1) - size)
 }
 
-/** Whether an entry from an id on was deleted, while one before it is still there. */
+/** Whether an entry was deleted at or after an id, while an entry before the deleted one still exists. */
 export function hasGapsFrom(stream: Stream, id: StreamId): boolean {
   const { size, maxDeletedId } = stream
   return size > 0 && maxDeletedId !== MIN_ID && (stream.first() ?? MIN_ID) <= maxDeletedId && id <= maxDeletedId

@@ -1,15 +1,15 @@
 /**
- * The one table of commands. A row of `table-rows.ts` says what a command is called, how many words it takes, its flags,
- * where its keys stand, its group and since when Redis has it. From it come the dispatcher's checks, COMMAND and its
- * subcommands, ACL categories, the docs' compatibility table and the random histories of the tests.
+ * The only table of commands. A row of `table-rows.ts` has a command's name, number of words, flags, places of keys, group, and
+ * the version of Redis that added it. The dispatcher's checks, COMMAND and its subcommands, ACL categories, the docs'
+ * compatibility table and the random histories of the tests all come from it.
  *
  * To add a command:
  *  1. its row: `node scripts/embedded-table.ts` writes those that Redis 8 has;
- *  2. its function, under its name in lower case, in the file of its family (`families/*.ts`): `(client, args) => Reply`,
+ *  2. its function, under its name in lower case, in the file of its family (`families/*.ts`): `(client, args) => Outcome`,
  *     where `args[0]` is the name as it was sent; a subcommand is named `config|get`. It throws an error reply with
- *     `fail`, reads and writes by `client.db`, and reports each change with `client.changed(key, event)`;
- *  3. a family that is new goes into `families/index.ts`.
- * A row without a function is unknown to the engine, as on a server that lacks the command.
+ *     `fail`, reads and writes by `client`, and reports each change with `client.changed(key, kind, event)`;
+ *  3. a new family goes into `families/index.ts`.
+ * A command with a row but no function is unknown to the engine, as on a server that lacks it.
  */
 import type { Command, Family, KeySpec } from './contracts.ts'
 import { TABLE_ROWS } from './table-rows.ts'
@@ -39,7 +39,7 @@ function readKeySpec(text: string): KeySpec {
 
 function readRow(row: string, runs: Family): Command {
   const cells = row.split('|')
-  // A subcommand's name has the sign that parts the cells.
+  // The name of a subcommand contains the sign that separates the cells.
   const isChild = !/^-?\d+$/.test(cells[1] as string)
   const [arity, flags = '', categories = '', tips = '', keys = '', group = '', since = '', summary = ''] = cells.slice(
     isChild ? 2 : 1,
@@ -64,7 +64,7 @@ function readRow(row: string, runs: Family): Command {
   }
 }
 
-/** The commands that `runs` has functions for, by name; each engine has its own, since they count calls. */
+/** The commands that have functions in `runs`, by name. Each engine has its own table, because commands count their calls. */
 export function createTable(runs: Family): Map<string, Command> {
   const table = new Map<string, Command>()
   for (const row of TABLE_ROWS.trim().split('\n')) {
@@ -77,7 +77,7 @@ export function createTable(runs: Family): Map<string, Command> {
   return table
 }
 
-/** Where the keys of a command stand in its words. Undefined: it has them wrong. */
+/** Indexes of a command's keys among its words; undefined if its count of keys is wrong. */
 export function keyPositions(command: Command, args: readonly string[]): number[] | undefined {
   const found: number[] = []
   for (const { begin, range, count } of command.keys) {

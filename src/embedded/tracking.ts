@@ -1,12 +1,12 @@
 import type { Client, Engine } from './contracts.ts'
 import { Push } from './reply.ts'
 
-/** CLIENT TRACKING: which clients keep which keys, and what they have to hear of. */
+/** CLIENT TRACKING: which clients keep which keys, and the invalidations that they receive. */
 export class TrackingTable {
   readonly #engine: Engine
   readonly #byKey: Map<string, Set<Client>> = new Map()
   readonly #all: Set<Client> = new Set()
-  /** What clients that track by prefixes hear of once the command or transaction is over: one message a prefix. */
+  /** Changed keys for clients that track by prefixes, sent after the command or transaction: one message a prefix. */
   readonly #gathered: Map<Client, Map<string, Set<string>>> = new Map()
   constructor(engine: Engine) {
     this.#engine = engine
@@ -29,7 +29,7 @@ export class TrackingTable {
       if (clients.size === 0) this.#byKey.delete(key)
     }
   }
-  /** A client has read these keys, and may keep them. */
+  /** Notes that a client has read these keys and may keep them. */
   remember(client: Client, keys: readonly string[]): void {
     const { tracking } = client
     if (!tracking || tracking.prefixes || (tracking.optIn && tracking.caching !== true)) return
@@ -62,7 +62,7 @@ export class TrackingTable {
     if (keys) keys.add(key)
     else byPrefix.set(prefix, new Set([key]))
   }
-  /** Tells those who track by prefixes what has changed since the last call. */
+  /** Sends the keys changed since the last call to clients that track by prefixes. */
   flush(): void {
     if (this.#gathered.size === 0) return
     const all = [...this.#gathered]

@@ -7,7 +7,7 @@ import { fromBytes, fromText } from './bytes.ts'
 import type { Client, Engine } from './contracts.ts'
 import { type Push, type Reply, toWire } from './reply.ts'
 
-/** The words of a command as the engine reads them. */
+/** The words of a command as strings with one unit a byte. */
 const words = (args: Command['args']): string[] =>
   args.map((arg) => (typeof arg === 'string' ? fromText(arg) : typeof arg === 'number' ? `${arg}` : fromBytes(arg)))
 
@@ -17,14 +17,14 @@ interface Caller {
   send(args: readonly string[], call: Call | undefined): Promise<Reply>
 }
 
-/** `waits`: what ends each call that the engine has not answered yet. */
+/** `waits` has, for each call without a reply yet, a function that ends it. */
 function createCaller(engine: Engine, waits: Set<(reason: unknown) => void>): Caller {
   const waiting: ((reply: Reply) => void)[] = []
   const client = engine.connect({
     reply: (reply) => waiting.shift()?.(reply),
     push() {},
   })
-  // Who has the engine in hand needs no password.
+  // Code that holds the engine itself needs no password.
   client.user = engine.users.get('default')
   return {
     client,
@@ -33,7 +33,7 @@ function createCaller(engine: Engine, waits: Set<(reason: unknown) => void>): Ca
         let isDone = false
         let forget: (() => void) | undefined
         let cancel: (() => void) | undefined
-        /** Whether it is the first outcome. */
+        /** Whether this is the first outcome. */
         const finish = (): boolean => {
           if (isDone) return false
           isDone = true
@@ -75,7 +75,7 @@ const check = (call: Call | undefined): void => {
   }
 }
 
-/** The engine as a server that is called without a network: a command runs when it is sent. */
+/** The engine as a server that is called without a network. A command runs when it is sent. */
 export function createTransport(engine: Engine): Transport & { close(): Promise<void> } {
   const waits = new Set<(reason: unknown) => void>()
   const shared = createCaller(engine, waits)
@@ -84,7 +84,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     if (closed) throw storeClosed()
     check(call)
   }
-  /** Whether a command must have a client of its own: it may wait, or leaves something behind on its connection. */
+  /** Whether a command needs a separate client, because it may wait or changes the state of its connection. */
   const needsOwn = (args: readonly string[]): boolean => {
     const command = engine.table.get((args[0] as string).toLowerCase())
     return !!command && (command.flags.has('blocking') || command.group === 'connection' || command.group === 'pubsub')
@@ -153,7 +153,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
       const client = engine.connect({ reply: hand, push: hand })
       client.resp = 3
       client.user = engine.users.get('default')
-      // The engine replies before this call returns: the caller must be able to take the reply by then.
+      // The engine replies before this call returns. Waits a tick, so that the caller can take the reply.
       await undefined
       client.submit(words(command.args))
       return {
@@ -176,7 +176,7 @@ export function createTransport(engine: Engine): Transport & { close(): Promise<
     async close() {
       closed = true
       engine.disconnect(shared.client)
-      // A command that waits for an element would keep its caller waiting.
+      // A blocking command would otherwise keep its caller waiting.
       for (const end of waits) end(storeClosed(true))
     },
   }

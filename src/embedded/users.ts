@@ -53,7 +53,7 @@ function addPattern(patterns: string[], pattern: string, fault: string): string 
   return ''
 }
 
-/** A rule of commands takes the place of those that it makes idle: `+config` that of `-config|get`. */
+/** Adds a rule about commands, and removes the rules that it overrides: `+config` removes `-config|get`. */
 function applyCommand(user: User, rule: string, table: ReadonlyMap<string, Command>): string {
   const name = rule.slice(1)
   const [parent = '', child] = name.split('|')
@@ -70,7 +70,7 @@ function applyCommand(user: User, rule: string, table: ReadonlyMap<string, Comma
   return ''
 }
 
-/** Applies one word of ACL SETUSER; returns what is wrong with it, or nothing. */
+/** Applies one word of ACL SETUSER. Returns what is wrong with it, or an empty text. */
 export function applyRule(user: User, rule: string, table: ReadonlyMap<string, Command>): string {
   const lower = rule.toLowerCase()
   let fault = ''
@@ -117,7 +117,7 @@ const isAllowed = (user: User, command: Command): boolean => {
   return allowed
 }
 
-/** What a command does with its keys. Of SET and BITFIELD that is up to their words. */
+/** Whether a command reads or writes its keys. For SET and BITFIELD that depends on their words. */
 function accessOf(
   { name, keys }: Command,
   args: readonly string[],
@@ -129,7 +129,7 @@ function accessOf(
   return { reads: flags.has('access'), writes: flags.has('insert') || flags.has('delete') || flags.has('update') }
 }
 
-/** Whether a pattern of keys allows what a command does with a key: `%R~a` reads, `%W~a` writes, `~a` both. */
+/** Whether a pattern allows what a command does with a key: `%R~a` allows reads, `%W~a` writes, `~a` both. */
 function isOpenTo(pattern: string, key: string, command: Command, args: readonly string[]): boolean {
   const at = pattern.indexOf('~')
   if (!matchGlob(pattern.slice(at + 1), key)) return false
@@ -140,7 +140,7 @@ function isOpenTo(pattern: string, key: string, command: Command, args: readonly
 
 const OPEN = /^(auth|hello|quit|reset)$/
 
-/** Where SORT keeps what it found: the one key that has no place in the table. */
+/** Index of the key in which SORT stores its result. It is the only key without a place in the table. */
 function storeOfSort(part: Command, args: readonly string[]): number[] {
   const isStore = part.name === 'sort' && part.keys.every((spec) => spec.flags.includes('update'))
   let found: number[] = []
@@ -153,7 +153,7 @@ function storeOfSort(part: Command, args: readonly string[]): number[] {
   return found
 }
 
-/** What of a command a user may not do, and with which command, key or channel; undefined where it may. */
+/** The command, key or channel that a user may not use; undefined if the user may run the command. */
 export function refusedOf(
   user: User,
   command: Command,
@@ -161,7 +161,7 @@ export function refusedOf(
 ): readonly [what: 'command' | 'key' | 'channel', name: string] | undefined {
   if (OPEN.test(command.name)) return undefined
   if (!isAllowed(user, command)) return ['command', command.name]
-  // Each key by what the command does with it: COPY reads its first and writes its second.
+  // Each group of keys is checked by what the command does with it: COPY reads its first key and writes its second.
   for (const spec of command.keys) {
     const part = { ...command, keys: [spec] }
     for (const at of spec.begin === undefined ? storeOfSort(part, args) : (keyPositions(part, args) ?? [])) {
@@ -177,7 +177,7 @@ export function refusedOf(
   return channel === undefined ? undefined : ['channel', channel]
 }
 
-/** Throws NOPERM for what a user may not do. */
+/** Throws NOPERM if the user may not run the command. */
 export function mayRun(user: User, command: Command, args: readonly string[]): void {
   const refused = refusedOf(user, command, args)
   if (!refused) return

@@ -2,13 +2,13 @@ import { IndexedMap } from './indexed-map.ts'
 import type { SortedSet } from './sorted-set.ts'
 import type { Stream } from './stream.ts'
 
-/** What a name and a value take besides their own bytes, about. */
+/** About how many bytes a name and a value take besides their own. */
 const ENTRY_BYTES = 64
 
 export class Hash extends IndexedMap<string> {
-  /** When fields end, in epoch milliseconds. */
+  /** Ends of fields, in epoch milliseconds. */
   ends: Map<string, number> | undefined
-  /** No field ends before it. */
+  /** No field ends before this time. */
   nextEndMs: number = Number.POSITIVE_INFINITY
 }
 
@@ -16,7 +16,7 @@ export class MemberSet extends IndexedMap<true> {
   readonly kind = 'set'
 }
 
-/** A double-ended queue: both ends, and any place by its index, in O(1). */
+/** A double-ended queue. Both ends, and any item by its index, are reached in O(1). */
 export class List {
   #ring: (string | undefined)[] = new Array(8)
   #first = 0
@@ -32,7 +32,7 @@ export class List {
     this.#ring = ring
     this.#first = 0
   }
-  /** Undefined beyond its ends; a negative index counts from the last. */
+  /** Undefined beyond either end. A negative index counts from the last item. */
   get(index: number): string | undefined {
     const at = index < 0 ? this.size + index : index
     return at < 0 || at >= this.size ? undefined : this.#ring[this.#at(at)]
@@ -79,7 +79,7 @@ export class List {
   toArray(): string[] {
     return this.slice(0, this.size)
   }
-  /** Holds these from now on. */
+  /** Replaces all items. */
   replace(items: readonly string[]): void {
     let length = 8
     while (length < items.length) length *= 2
@@ -92,7 +92,7 @@ export class List {
 }
 
 export type JsonData = null | boolean | number | bigint | string | JsonData[] | Map<string, JsonData>
-/** About what a value of a JSON document takes, in bytes. */
+/** Roughly how many bytes a value of a JSON document takes. */
 export function sizeOfJson(data: JsonData): number {
   if (typeof data === 'string') return data.length + 16
   let size = 16
@@ -113,7 +113,7 @@ export class Json {
 
 export type Value = string | Hash | List | MemberSet | SortedSet | Stream | Json
 
-/** About what a key and its value take, in bytes. */
+/** Roughly how many bytes a key and its value take. */
 export function sizeOf(key: string, value: Value): number {
   if (typeof value === 'string') return key.length + value.length + ENTRY_BYTES
   const count = value instanceof Json ? 1 : value.size

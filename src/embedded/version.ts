@@ -1,2 +1,2 @@
-/** A version that clients know, and whose replies are meant. */
+/** The version that the engine reports, and whose replies it gives. */
 export const VERSION = '8.0.6'

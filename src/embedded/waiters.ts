@@ -10,11 +10,14 @@ import { List, type Value } from './values.ts'
 const kindOf = (value: Value | undefined): string =>
   value instanceof List ? 'list' : value instanceof SortedSet ? 'zset' : value instanceof Stream ? 'stream' : ''
 
-/** Clients that wait for keys, in the order in which they came. */
+/**
+ * Clients that wait for keys, in the order in which they came. `add` begins a wait; a timeout, CLIENT UNBLOCK, a disconnect or
+ * a reply ends it. A change only notes the key. `serve`, after the outermost command, runs the waiting commands again.
+ */
 export class Waiters {
   readonly #engine: Engine
   readonly #byKey: Map<string, Set<Client>> = new Map()
-  /** Keys that changed since who waits was served last. */
+  /** Keys that have changed since waiting clients were last served. */
   #ready: Map<string, { readonly db: Database; readonly key: string }> = new Map()
   #serving = false
   count = 0
@@ -36,7 +39,7 @@ export class Waiters {
     this.count++
   }
 
-  /** Ends the wait; who left leaves nothing behind. */
+  /** Ends a client's wait, and removes all traces of it. Returns whether the client was waiting. */
   leave(client: Client): boolean {
     const { waiting } = client
     if (!waiting) return false
@@ -54,7 +57,7 @@ export class Waiters {
   #timeOut(client: Client): void {
     if (this.leave(client)) client.deliver(NULL_ARRAY)
   }
-  /** CLIENT UNBLOCK: as if its time were over, or with an error. */
+  /** CLIENT UNBLOCK: ends the wait as a timeout does, or with an error. */
   unblock(client: Client, error: Reply | undefined): boolean {
     if (!this.leave(client)) return false
     client.deliver(error ?? NULL_ARRAY)
@@ -75,8 +78,8 @@ export class Waiters {
   }
 
   /**
-   * Runs again what waited for keys that have changed, first come first served, until nothing changes any more. Then who
-   * tracks by prefixes hears of all of it.
+   * Runs the commands again that wait for changed keys, in the order of the waits, until nothing changes any more. Then sends all
+   * changes to clients that track by prefixes.
    */
   serve(): void {
     if (this.#serving) return

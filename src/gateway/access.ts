@@ -4,22 +4,22 @@ import type { GatewayEvent, GatewayOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { createGrants, type Grant } from './tokens.ts'
 
-/** Who made a request. */
+/** Who sent a request. */
 export interface Caller {
   readonly token: string
   readonly grant: Grant
-  /** A page of another site made it, with the token in its url. */
+  /** Whether a page of another site sent the request, with the token in its url. Such a request may only read. */
   readonly readsOnly: boolean
 }
 
 export interface Access {
-  /** What a token may do, by the tokens as they are now: the same function until they change. */
+  /** Returns the rights by token, for the tokens as they are now. It is the same function until the tokens change. */
   grants(): (token: string) => Grant | undefined
-  /** Throws a `Refusal` with 401. */
+  /** Throws a `Refusal` with status 401. */
   callerOf(request: GatewayRequest, query: string): Caller
 }
 
-/** Throws `INVALID_ARGUMENT` for tokens that make no sense at first; later that is an event, and the last ones stay. */
+/** Throws `INVALID_ARGUMENT` if the first tokens make no sense. Later bad lists are events, and the last good list stays. */
 export function createAccess({ tokens, queryToken = false, onEvent }: GatewayOptions): Access {
   const read = typeof tokens === 'function' ? tokens : () => tokens
   let list = read()
@@ -48,16 +48,16 @@ export function createAccess({ tokens, queryToken = false, onEvent }: GatewayOpt
   }
 }
 
-/** How many of something each token has, of a bound that all share. */
+/** Counts how much each token holds of a bound that all tokens share. */
 export interface Shares {
-  /** How many there are of all tokens. */
+  /** How much all tokens hold together. */
   readonly used: number
-  /** False: there is no room, or the token has its share. `most` is what it may have; by default its share. */
+  /** Returns false if there is no room, or the token would hold more than `most`. By default `most` is the token's share. */
   take(caller: { readonly token: string; readonly grant: Grant }, amount: number, most: number | undefined): boolean
   give(token: string, amount: number): void
 }
 
-/** A token that is alone may have all; one of several half of it, so that none shuts out the others. */
+/** The share of a single token is the whole bound; of several, each may have half, so that none shuts out the others. */
 export function createShares(all: number): Shares {
   const byToken = new Map<string, number>()
   let used = 0

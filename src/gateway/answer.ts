@@ -8,28 +8,28 @@ import type { Format } from './target.ts'
 
 export interface AnswerOptions {
   readonly format: Format
-  /** Whether it is the list of the replies of a pipeline or a transaction. */
+  /** Whether the response is the list of replies of a pipeline or a transaction. */
   readonly isBatch: boolean
-  /** Most bytes of this answer. */
+  /** Most bytes of this response. */
   readonly maxBytes: number
-  /** What all answers may hold. */
+  /** Bytes that all responses may hold together. */
   readonly budget: Budget
-  /** How long it waits for its reader to take the next piece, in milliseconds. */
+  /** How long the response waits for its reader to take the next piece, in milliseconds. */
   readonly timeoutMs: number
 }
 
-/** The answer to one request, collected reply by reply as they come. */
+/** The response to one request. It collects replies as they arrive. */
 export interface Answer {
-  /** Keeps a reply in its place; one that does not fit is `TOOLARGE` there. Never throws. */
+  /** Stores a reply in its place. A reply that does not fit becomes `TOOLARGE` there. Never throws. */
   put(at: number, reply: Wire): void
-  /** Counts bytes that are held for this answer beside what was put. False: there is no room. */
+  /** Counts bytes that are held for this response besides the stored replies. Returns false if there is no room. */
   hold(bytes: number): boolean
   unhold(bytes: number): void
-  /** What all answers hold has reached its bound: this one keeps nothing any more. */
+  /** Whether all responses together have reached their bound. This response then drops its replies and takes no more. */
   overflowed(): boolean
-  /** The answer; nothing can be put any more. */
+  /** Returns the response. Later replies are ignored. */
   finish(): GatewayAnswer
-  /** Lets go of everything: nobody waits for it. */
+  /** Drops all replies, because nobody waits for the response. */
   drop(): void
 }
 
@@ -79,7 +79,7 @@ export function createAnswer({ format, isBatch, maxBytes, budget, timeoutMs }: A
       if (!isBatch) status = reply instanceof ReplyError ? 400 : 200
       if (keep(at, encodeReply(reply, format, maxBytes - bytes)) || over) return
       if (!isBatch) status = 400
-      // It is as short as what any request may hold beside its answer.
+      // Not counted: this error is as short as the bytes that any request may hold besides its response.
       places[at] = encodeReply(tooLarge(maxBytes), format, Number.POSITIVE_INFINITY) as Encoded
     },
     finish() {
@@ -122,7 +122,7 @@ function whole(pieces: readonly Piece[], format: Format): string | Uint8Array<Ar
   return chunks.length === 1 ? (chunks[0] as Uint8Array<ArrayBuffer>) : concat(chunks)
 }
 
-/** Bytes, neighbouring texts together. */
+/** The pieces as bytes, with neighbouring texts joined. */
 function toChunks(pieces: readonly Piece[]): Uint8Array<ArrayBuffer>[] {
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let text = ''
@@ -140,8 +140,8 @@ function toChunks(pieces: readonly Piece[]): Uint8Array<ArrayBuffer>[] {
 }
 
 /**
- * Hands the chunks over as they are read. `release` is called once: after the last, when the reader cancels, or when it
- * takes nothing for `timeoutMs`, which is an error of the stream.
+ * A stream that gives the chunks as they are read. `release` is called once: after the last chunk, when the reader cancels, or
+ * when the reader takes nothing for `timeoutMs`, which fails the stream.
  */
 function streamOf(
   chunks: Uint8Array<ArrayBuffer>[],

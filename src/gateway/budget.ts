@@ -1,7 +1,7 @@
-/** How much of something may be held at a time. */
+/** Counts an amount that is held, up to a bound. */
 export interface Budget {
   readonly held: number
-  /** Adds to what is held, unless that would be past the bound: then it returns false and adds nothing. */
+  /** Adds to the amount held. If that would exceed the bound, returns false and adds nothing. */
   take(amount: number): boolean
   give(amount: number): void
 }

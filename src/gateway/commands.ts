@@ -18,20 +18,20 @@ const KINDS = {
 } as const
 
 export interface KnownCommand {
-  /** In upper case, a subcommand after a space: `SCRIPT LOAD`. */
+  /** In upper case. A subcommand follows after a space: `SCRIPT LOAD`. */
   readonly name: string
   readonly kind: (typeof KINDS)[keyof typeof KINDS]
-  /** Where its keys stand; empty where it has none. */
+  /** Where the keys are among the arguments; empty for a command without keys. */
   readonly keys: readonly KeySpec[]
 }
 
-/** `COMMAND`'s key specification of Redis 7. https://redis.io/docs/latest/develop/reference/key-specs/ */
+/** A key specification of `COMMAND` of Redis 7. https://redis.io/docs/latest/develop/reference/key-specs/ */
 interface KeySpec {
-  /** Where the search begins: a place, or after each of these words from a place on. */
+  /** Where the keys begin: at index `start`, or after each occurrence of `word` from index `start` on. */
   readonly start: number
   readonly word: string
   readonly counted: boolean
-  /** Range: last (from the start, or from the end), step, limit. Counted: place of the count, first key, step. */
+  /** A range: last key (from the start, or from the end), step, limit. Counted: index of the count, first key, step. */
   readonly a: number
   readonly b: number
   readonly c: number
@@ -52,23 +52,23 @@ function parseSpec(spec: string): KeySpec {
   return { start: Number(at), word, counted: spec.includes('#'), a, b, c }
 }
 
-/** All commands that the gateway has a kind for. */
+/** All commands that the gateway knows. */
 export const knownCommands: Iterable<KnownCommand> = { [Symbol.iterator]: () => table.values() }
 
-/** By its name, such as `GET` or `SCRIPT LOAD`. */
+/** Finds a command by its name, such as `GET` or `SCRIPT LOAD`. */
 export function commandNamed(name: string): KnownCommand | undefined {
   return table.get(name)
 }
 
-/** The command that `args` call, its name first and in upper case; undefined for one that nobody has classified. */
+/** The command that `args` call, with its name first and in upper case; undefined for an unknown command. */
 export function commandOf(args: Args): KnownCommand | undefined {
   const name = args[0] as string
   return table.get(name) ?? (args.length > 1 ? table.get(`${name} ${String(args[1]).toUpperCase()}`) : undefined)
 }
 
 /**
- * Whether a command may pass at all. One that is not listed may not, nor those that wait, subscribe, keep state on
- * their connection, choose a database or a host, or endanger the server; nor may an option that would do so.
+ * Whether a command may pass at all. Refused are unknown commands, and those that block, subscribe, keep state on their
+ * connection, choose a database or a host, or endanger the server; also any option that would do so.
  */
 export function mayPass(command: KnownCommand | undefined, args: Args): command is KnownCommand {
   if (!command || !/^(read|write|script|administration)$/.test(command.kind) || command.name === 'MONITOR') return false
@@ -77,7 +77,7 @@ export function mayPass(command: KnownCommand | undefined, args: Args): command 
   return true
 }
 
-/** What a message calls a command that may not pass: with the word that keeps it from passing, without its arguments. */
+/** How a message names a command that may not pass: without its arguments, but with the option that is refused. */
 export function formOf(command: KnownCommand | undefined, args: Args): string {
   if (!command) return String(args[0]).slice(0, 32)
   const { name } = command
@@ -85,12 +85,12 @@ export function formOf(command: KnownCommand | undefined, args: Args): string {
   return name === 'XREAD' || name === 'XREADGROUP' ? `${name} … BLOCK` : name
 }
 
-/** `once` unless the command is known to change nothing: the gateway sends nothing twice by itself. */
+/** `once`, unless the command is known to change nothing, because the gateway itself sends no write twice. */
 export function effectOf({ name, kind }: KnownCommand): Effect {
   return kind === 'read' || name.endsWith('_RO') ? 'read' : 'once'
 }
 
-/** The places of a command's keys among `args`; undefined where they cannot be told. */
+/** Indexes of a command's keys among `args`; undefined if they cannot be found out. */
 export function keyPlaces({ keys }: KnownCommand, args: Args): readonly number[] | undefined {
   const places: number[] = []
   for (const spec of keys) {
@@ -113,7 +113,7 @@ export function keyPlaces({ keys }: KnownCommand, args: Args): readonly number[]
   return places
 }
 
-/** Every place where the word stands counts: which of several the server means is its own affair. */
+/** Every occurrence of the word counts, because it is not known which of them the server would use. */
 function startsOf({ start, word }: KeySpec, args: Args): number[] {
   if (!word) return [start]
   const starts: number[] = []
@@ -121,7 +121,7 @@ function startsOf({ start, word }: KeySpec, args: Args): number[] {
   return starts
 }
 
-/** BLOCK among the options of XREAD, which end at STREAMS; names of a group and a consumer are no options. */
+/** Whether BLOCK is among the options of XREAD. They end at STREAMS; the names of a group and a consumer are skipped. */
 function waits(args: Args): boolean {
   for (let i = 1; i < args.length; i++) {
     const option = String(args[i]).toUpperCase()

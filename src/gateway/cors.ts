@@ -4,9 +4,9 @@ import { Refusal } from './refusal.ts'
 import type { Grant } from './tokens.ts'
 
 export interface Cors {
-  /** The answer to a preflight request of a page that may read; undefined for any other request. */
+  /** The response to a preflight request of a page that may read; undefined for any other request. */
   preflight(request: GatewayRequest): GatewayAnswer | undefined
-  /** Headers of an answer; `grant` is undefined where no token was recognized. */
+  /** CORS headers of a response. `grant` is undefined if the request had no known token. */
   headers(request: GatewayRequest, grant: Grant | undefined): Readonly<Record<string, string>>
   /** Throws a `Refusal` for a page of another origin whose token may do more than read. */
   check(request: GatewayRequest, grant: Grant): void
@@ -16,7 +16,7 @@ const MAX_AGE_S = '7200'
 const ALLOWED_HEADERS =
   'authorization, content-type, upstash-encoding, upstash-response-format, upstash-sync-token, upstash-telemetry-platform, upstash-telemetry-retry, upstash-telemetry-runtime, upstash-telemetry-sdk'
 
-/** Throws `INVALID_ARGUMENT` for what is neither `*` nor an origin as browsers send it. */
+/** Throws `INVALID_ARGUMENT` for a text that is neither `*` nor an origin as browsers send it. */
 export function checkOrigins(origins: readonly string[] | undefined): void {
   if (origins === undefined) return
   const isList = Array.isArray(origins) && origins.length > 0
@@ -37,13 +37,13 @@ function isOrigin(text: unknown): boolean {
 }
 
 /**
- * Lets pages of the listed origins read answers, with read-only tokens: whoever has the page has its token.
+ * Lets pages of the listed origins read responses, with read-only tokens only: whoever can open the page has its token.
  * https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export function createCors(origins: readonly string[] = []): Cors {
   const any = origins.includes('*')
   const list = new Set(origins)
-  /** What `Access-Control-Allow-Origin` says; undefined for a request that no listed page of another origin made. */
+  /** Value of `Access-Control-Allow-Origin`; undefined unless a listed page of another origin sent the request. */
   const allowedOrigin = (request: GatewayRequest): string | undefined => {
     const origin = request.header('origin')
     if (!origin || !(any || list.has(origin)) || isSameOrigin(request, origin)) return undefined

@@ -2,20 +2,20 @@ import type { Command, Wire } from '../store/transport.ts'
 
 type Args = Command['args']
 
-/** Most keys that one `SCAN … WITHTYPE` asks for, about. */
+/** About the most keys that one `SCAN … WITHTYPE` asks for. */
 const MAX_TYPED = 1000
 
 export interface Emulated {
   readonly args: Args
-  /** The answer, where nothing needs to be asked. */
+  /** The reply, if the server need not be asked. */
   readonly reply?: Wire
-  /** Each key of the reply gets its type behind it. */
+  /** Whether each key of the reply is followed by its type. */
   readonly withTypes?: boolean
 }
 
 /**
- * What Upstash answers otherwise than Redis: `COPY k k` is 0 and no error, `SCAN … WITHTYPE` names the types, and
- * XTRIM and XADD with `~` trim to about an entry, where Redis may leave a hundred.
+ * Where Upstash differs from Redis: `COPY k k` replies 0 and not an error, `SCAN … WITHTYPE` adds the types, and XTRIM and XADD
+ * with `~` trim to about one entry more, where Redis may leave a hundred.
  */
 export function emulate(args: Args): Emulated {
   const [name, key, second, option] = args
@@ -32,20 +32,20 @@ export function emulate(args: Args): Emulated {
   return { args }
 }
 
-/** Where WITHTYPE stands among the options of SCAN, each of which has one value. */
+/** Index of WITHTYPE among the options of SCAN; each other option has one value. -1: not there. */
 function optionAt(args: Args): number {
   for (let i = 2; i < args.length; i += 2) if (isWord(args[i], 'WITHTYPE')) return i
   return -1
 }
 
-/** Each key costs a command more: COUNT is a hint, of which a server may take less. */
+/** Lowers COUNT, since each key costs one more command. COUNT is a hint, so the server may return fewer keys. */
 function withFewerKeys(args: Args): Args {
   return args.map((arg, i) =>
     isWord(args[i - 1], 'COUNT') && i % 2 === 1 && Number(arg) > MAX_TYPED ? MAX_TYPED : arg,
   )
 }
 
-/** LIMIT needs the `~` before it. */
+/** Replaces `~` by `=`. Not before LIMIT, which needs `~`. */
 function trimExactly(args: Args, at: number): Args {
   const about = /^(MAXLEN|MINID)$/i.test(String(args[at])) && args[at + 1] === '~' && !isWord(args[at + 3], 'LIMIT')
   return about ? args.with(at + 1, '=') : args

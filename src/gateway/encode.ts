@@ -4,26 +4,26 @@ import { isText, toItem, toJson } from './reply.ts'
 import { toResp2, writeResp2 } from './resp2.ts'
 import type { Format } from './target.ts'
 
-/** A part of an answer: text where it is short. */
+/** A part of a response: text if it is short. */
 export type Piece = string | Uint8Array<ArrayBuffer>
 
-/** One reply as it goes out. */
+/** One reply in the form in which it is sent. */
 export interface Encoded {
   readonly pieces: readonly Piece[]
-  /** About how much they hold. */
+  /** Roughly the bytes of the pieces. */
   readonly bytes: number
 }
 
-/** Up to so many bytes a reply is written in one go, and an answer is one text. */
+/** Up to this many bytes a reply is encoded in one step, and a response is one text. */
 export const SMALL = 65_536
-/** UTF-16 units of a string that are escaped at a time. */
+/** UTF-16 units of a string that are escaped in one step. */
 const SLICE = 32_768
-/** Bytes that are turned into base64 at a time: a multiple of three. */
+/** Bytes that are turned into base64 in one step: a multiple of three. */
 const BASE64_SLICE = 49_152
 
 const utf8 = new TextEncoder()
 
-/** A reply in its format, or undefined for one that would hold more than `room` bytes: that is found before it is held. */
+/** Encodes a reply. Undefined if it would hold more than `room` bytes, which is found before that memory is used. */
 export function encodeReply(reply: Wire, format: Format, room: number): Encoded | undefined {
   const least = weightOf(reply, room)
   if (least > room) return undefined
@@ -37,7 +37,7 @@ export function encodeReply(reply: Wire, format: Format, room: number): Encoded 
   return writer.end()
 }
 
-/** The bytes that a reply has at least, in any format; counts no further than past `most`. */
+/** Least number of bytes of a reply in any format. Stops counting once it is past `most`. */
 export function weightOf(reply: Wire, most: number): number {
   if (reply === null || typeof reply === 'number') return 4
   if (typeof reply === 'bigint') return 20
@@ -53,12 +53,12 @@ export function weightOf(reply: Wire, most: number): number {
 
 interface Writer {
   add(piece: string | Uint8Array): void
-  /** Whether there is no room for more. */
+  /** Whether there is no room for more pieces. */
   isFull(): boolean
   end(): Encoded | undefined
 }
 
-/** Collects pieces of about 64 KiB as bytes, up to `room` of them. */
+/** Collects pieces of about 64 KiB as bytes, up to `room` bytes in all. */
 function createWriter(room: number): Writer {
   let pieces: Piece[] = []
   let bytes = 0
@@ -93,7 +93,7 @@ function createWriter(room: number): Writer {
   }
 }
 
-/** As `toItem`, of a reply that is too large for one text. */
+/** As `toItem`, for a reply that is too large for one text. */
 function writeItem(reply: Wire, base64: boolean, writer: Writer): void {
   const isError = reply instanceof ReplyError
   writer.add(isError ? '{"error":' : '{"result":')
@@ -119,13 +119,13 @@ function writeList(list: readonly Wire[], base64: boolean, writer: Writer): void
   writer.add(']')
 }
 
-/** A string of JSON, by slices: escaped as a whole, one of 100 MB may be longer than any string can be. */
+/** Writes a JSON string in slices. If 100 MB were escaped in one step, the result might exceed the longest string. */
 function writeText(text: string, writer: Writer): void {
   writer.add('"')
   for (let at = 0; at < text.length && !writer.isFull(); ) {
     let to = Math.min(at + SLICE, text.length)
     const last = text.charCodeAt(to - 1)
-    // The two halves of a character stay together.
+    // Keeps the two halves of a surrogate pair together.
     if (to < text.length && last >= 0xd800 && last < 0xdc00) to--
     writer.add(JSON.stringify(text.slice(at, to)).slice(1, -1))
     at = to

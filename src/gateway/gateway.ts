@@ -23,18 +23,18 @@ import type { Grant } from './tokens.ts'
 
 export interface Gateway {
   (request: Request): Promise<Response>
-  /** The same without the objects of fetch, which cost a server more than the gateway does. */
+  /** The same without fetch's Request and Response, which cost a server more than the gateway itself. */
   handle(request: GatewayRequest): Promise<GatewayAnswer>
 }
 
-/** What is known of a request by the time it is answered. */
+/** What is known about a request when its response is logged. */
 interface Trace {
   readonly route: string
   commands: number
   caller?: Caller
 }
 
-/** A request on its way through. */
+/** A request with its target and its caller. */
 interface Visit {
   readonly request: GatewayRequest
   readonly path: string
@@ -46,13 +46,13 @@ interface Visit {
 /**
  * Upstash's REST protocol in front of any Redis, as a fetch handler: a command by body or by path, `/pipeline`,
  * `/multi-exec`, `/subscribe`, `/psubscribe` and `/monitor` as server-sent events; and `/healthz`, `/metrics`.
- * A transaction is contiguous on its connection; a request that its client gives up runs to its end, so the connection
- * behind stays in step. Nothing in a request selects a host, port or database; a script may do what the Redis user
- * behind may.
+ * The commands of a transaction follow each other on their connection. If a client gives up its request, the commands still run
+ * to their end, so that the connection to Redis stays in step. Nothing in a request can select a host, a port or a database;
+ * a script may do all that the Redis user of the connection may.
  *
- * It answers every request and never rejects: 400, 401, 405, 413 as Upstash; 408 for a body that does not come; 503
- * without an answer from Redis or past a bound, with `Retry-After` where nothing ran. Throws `INVALID_ARGUMENT` for
- * options that make no sense.
+ * The handler responds to every request and never rejects. 400, 401, 405 and 413 are as Upstash; 408: the body did not arrive
+ * in time; 503: no reply from Redis, or a bound was reached, with `Retry-After` if nothing ran. Throws `INVALID_ARGUMENT`
+ * for options that make no sense.
  * https://upstash.com/docs/redis/features/restapi
  */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -138,7 +138,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return Object.assign(toFetchHandler(handle), { handle })
 }
 
-/** A command whose name is in the path is refused before its body is read. Throws a `Refusal`. */
+/** Refuses a command by the name in its path, before its body is read. Throws a `Refusal`. */
 function checkName(path: string, grant: Grant): void {
   const [name = '', ...rest] = segments(path)
   const args = [name.toUpperCase(), ...rest]
@@ -175,18 +175,18 @@ async function startStream(path: string, caller: Caller, access: Access, streams
   return { status: 200, headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }, body }
 }
 
-/** Whether Redis answers: one PING for all that ask meanwhile. */
+/** Asks Redis for its health. Requests that arrive while a PING is under way share it. */
 function createHealth(transport: Transport, timeoutMs: number): () => Promise<GatewayAnswer> {
   let asking: Promise<GatewayAnswer> | undefined
   const ask = async (): Promise<GatewayAnswer> => {
     try {
       const reply = await transport.send({ args: ['PING'], effect: 'read' }, { deadline: now() + timeoutMs })
       const word = reply instanceof ReplyError ? reply.word : ''
-      // It answers what reads: that it cannot save, or that its user lacks PING, is no reason to take it out of service.
+      // Redis serves reads. It stays in service although it cannot save, or its user may not PING.
       if (word === 'MISCONF') return json(200, { status: 'ok', writes: 'refused: Redis cannot save (MISCONF)' })
       if (word === '' || word === 'NOPERM') return json(200, { status: 'ok' })
     } catch {
-      // said below
+      // the response below reports it
     } finally {
       asking = undefined
     }
@@ -207,7 +207,7 @@ function toFetchHandler(handle: Gateway['handle']): (request: Request) => Promis
       header: (name) => request.headers.get(name),
       body: request.body && toBody(request.body),
     })
-    // Nobody is left to read or to cancel it.
+    // The client is gone, so nobody would read or cancel the stream.
     if (!(request.signal.aborted && body instanceof ReadableStream)) return new Response(body, init)
     await body.cancel()
     return new Response(null, init)
@@ -224,7 +224,7 @@ function toBody(stream: ReadableStream<Uint8Array>): GatewayBody {
   }
 }
 
-/** Each one is new: a random start of this process, and a count. */
+/** Returns a new token at each call: a random prefix for this process, and a count. */
 function createSyncTokens(): () => string {
   let start: string | undefined
   let count = 0

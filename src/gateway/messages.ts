@@ -1,19 +1,19 @@
-/** A body as it arrives. */
+/** A request body as it arrives. */
 export interface GatewayBody {
-  /** The next piece; undefined after the last. Rejects when the client went away. */
+  /** The next piece; undefined after the last. Rejects if the client has disconnected. */
   next(): Promise<Uint8Array | undefined>
-  /** Reads no more of it. */
+  /** Stops reading. */
   cancel(): Promise<void>
 }
 
-/** A request without the objects of fetch, for a server that has none. */
+/** A request in place of fetch's Request, for a server that has none. */
 export interface GatewayRequest {
   readonly method: string
-  /** As it was sent: `/set/key?EX=100`. */
+  /** Path and query as they were sent: `/set/key?EX=100`. */
   readonly target: string
-  /** By its name in lower case. */
+  /** A header by its name in lower case. */
   header(name: string): string | null | undefined
-  /** `null`: it has none. */
+  /** `null`: the request has no body. */
   readonly body: GatewayBody | null
 }
 
@@ -21,8 +21,8 @@ export interface GatewayAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /**
-   * A large answer, and one of server-sent events, is a stream: read it at the client's pace, and cancel it when the
-   * client goes away. The bytes of a large answer count as held until then.
+   * A large response, and one of server-sent events, is a stream. Read it at the client's pace, and cancel it when the client
+   * disconnects. The bytes of a large response count as held until then.
    */
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null
 }

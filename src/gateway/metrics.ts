@@ -4,7 +4,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export interface Metrics {
   request(route: string, status: number, ms: number): void
   command(name: string, failed: boolean): void
-  /** The text that Prometheus reads; `gauges` are measured now. */
+  /** The text that Prometheus reads. `gauges` are values of this moment. */
   text(gauges: Readonly<Record<string, number>>): string
 }
 
@@ -14,7 +14,7 @@ interface Outcomes {
 }
 
 /**
- * Counts by route, status and command, which are few and known; no label holds what a request brought.
+ * Counts by route, status and command, which are few and known. No label contains anything that a request sent.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 export function createMetrics(): Metrics {
@@ -65,7 +65,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** Counts by labels; an outcome that never was has none. */
+/** Counts by labels, without those that are zero. */
 function byOutcome(commands: ReadonlyMap<string, Outcomes>): Map<string, number> {
   const counts = new Map<string, number>()
   for (const [name, outcomes] of commands) {

@@ -5,7 +5,7 @@ import type { GatewayToken } from './tokens.ts'
 
 export type GatewayTokens = readonly (string | GatewayToken)[]
 
-/** As a log has it: no key, no value, no token. */
+/** An event for a log. It has no key, no value and no token. */
 export type GatewayEvent = GatewayRequestEvent | { readonly type: 'tokens-refused'; readonly reason: string }
 
 export interface GatewayRequestEvent {
@@ -14,19 +14,19 @@ export interface GatewayRequestEvent {
   readonly route: string
   readonly status: number
   readonly ms: number
-  /** How many commands it held. */
+  /** Number of commands in the request. */
   readonly commands: number
-  /** The name of its token; absent without one. */
+  /** Name of the token; absent if the request had none that is known. */
   readonly token?: string
 }
 
 /** Bounds of one request. */
 export interface Caps {
-  /** Largest request body in bytes; a larger one is refused while it is read. @default 10 MB, as Upstash */
+  /** Largest request body in bytes. A larger one is refused while it is read. @default 10_000_000, as Upstash */
   readonly maxBodyBytes: number
   /** Most commands in one pipeline or transaction. @default 10_000 */
   readonly maxCommands: number
-  /** Most arguments of one command, its name included; of a whole request ten times as many. @default 100_000 */
+  /** Most arguments of one command, with its name. A whole request may have ten times as many. @default 100_000 */
   readonly maxArguments: number
   /** Longest key in bytes. @default 32_768, as Upstash */
   readonly maxKeyBytes: number
@@ -34,59 +34,59 @@ export interface Caps {
   readonly maxValueBytes: number
   /** How long a body may take to arrive, in milliseconds. @default 30_000 */
   readonly bodyTimeoutMs: number
-  /** Bytes that the bodies of all requests may hold at a time; one more is 503. @default 256 MiB */
+  /** Bytes that the bodies of all requests may hold at once; one more is 503. @default 256 MiB, `maxBodyBytes` if that is more */
   readonly maxBufferedBytes: number
 }
 
 export interface GatewayOptions extends Partial<Caps> {
-  /** The way to the server behind. Commands go out raw, replies come back raw. */
+  /** The transport to the server behind. Commands go out raw, replies come back raw. */
   readonly transport: Transport
   /**
-   * Who may do what: at least one token; a text is one with the role `full`. A function is called at every request and
-   * returns the same list until the tokens change; a list that makes no sense is an event, and the last one stays.
+   * The tokens, at least one, with their rights. A text is a token with the role `full`. A function is called at every request
+   * and must return the same list until the tokens change. If a new list makes no sense, an event reports it and the last stays.
    */
   readonly tokens: GatewayTokens | (() => GatewayTokens)
   /**
-   * Also takes the token as `?_token=`, where logs and browsers may keep it: for EventSource. A request that writes and
-   * comes from a page of another site (`Sec-Fetch-Site: cross-site`) is refused then. @default false
+   * Also takes the token as `?_token=`, for EventSource. Logs and browsers may keep such a url. A request that writes is then
+   * refused if a page of another site sent it (`Sec-Fetch-Site: cross-site`). @default false
    */
   readonly queryToken?: boolean
   /**
-   * Origins whose pages may read answers (`https://app.example.com`), or `['*']`: with read-only tokens. A request from
+   * Origins whose pages may read responses (`https://app.example.com`), or `['*']`; with read-only tokens only. A request from
    * such a page with another token is refused. @default none
    */
   readonly cors?: readonly string[]
   /** How long the server behind may take for one request, or to open a stream, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
   /**
-   * Most requests that wait for the server at a time; one more is 503. With more than one token each may have half of
-   * them, unless it says otherwise. @default 20_000
+   * Most requests that wait for the server at once; one more is 503. If there are several tokens, each may have half of this
+   * number, unless the token sets its own. @default 20_000
    */
   readonly maxConcurrent?: number
   /**
-   * Most channels and patterns that streams of /subscribe, /psubscribe and /monitor listen to at a time, counted for
-   * each stream; one more is 503. With more than one token each may have half of them, unless it says otherwise.
+   * Most channels and patterns that the streams of /subscribe, /psubscribe and /monitor listen to at once; a channel counts for
+   * each stream. One more is 503. If there are several tokens, each may have half of this number, unless the token sets its own.
    * @default 1000
    */
   readonly maxStreams?: number
-  /** Most channels or patterns of one stream; one more is 400. @default 100, or `maxStreams` where that is less */
+  /** Most channels or patterns of one stream; one more is 400. @default 100, or `maxStreams` if that is less */
   readonly maxChannels?: number
-  /** Between two signs of life on a stream, in milliseconds. @default 15_000 */
+  /** Time between two pings on a stream, in milliseconds. @default 15_000 */
   readonly heartbeatMs?: number
-  /** Largest answer of one request in bytes; a reply that does not fit is `TOOLARGE` in its place. @default 128 MiB */
+  /** Largest response to one request in bytes. A reply that does not fit becomes `TOOLARGE` in its place. @default 128 MiB */
   readonly maxAnswerBytes?: number
   /**
-   * Bytes that all answers and streams may hold at a time, from the reply until it is written; a request whose answer
-   * would be past it is 503. @default 256 MiB
+   * Bytes that all responses and streams may hold at once, from the reply until they are written. A request whose response would
+   * exceed this is 503. @default 256 MiB, or `maxAnswerBytes` if that is more
    */
   readonly maxBufferedAnswerBytes?: number
-  /** How long a large answer waits for its reader to take the next piece (64 KiB), in milliseconds. @default 30_000 */
+  /** How long a large response waits for its reader to take the next piece (64 KiB), in milliseconds. @default 30_000 */
   readonly answerTimeoutMs?: number
-  /** Called with every request that was answered, and with tokens that make no sense. What it throws is dropped. */
+  /** Called after every response, and for a list of tokens that makes no sense. Errors that it throws are ignored. */
   readonly onEvent?: (event: GatewayEvent) => void
 }
 
-/** The numbers among the options, each with its value. */
+/** The numeric options with their values. */
 export interface Settings extends Caps {
   readonly timeoutMs: number
   readonly maxConcurrent: number

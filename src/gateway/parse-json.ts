@@ -1,11 +1,11 @@
 import type { Caps } from './options.ts'
 import { Refusal } from './refusal.ts'
 
-/** Up to so many UTF-16 units a body is parsed without a scan before it: it can hold little. */
+/** A body of at most this many UTF-16 units is parsed without a scan first, since it can hold little. */
 const SHORT = 16_384
-/** A request is a list of lists: what is deeper is no request. */
+/** A request is a list of lists. Anything deeper is not a request. */
 const MAX_DEPTH = 16
-/** A whole request may have so many times the arguments of one command. */
+/** A whole request may have this many times the arguments of one command. */
 const COMMANDS = 10
 const LONG = /\d{16}/
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
@@ -13,8 +13,8 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * The value of a body. A number of 16 digits or more is the text it came as, so that none is lost. Depth and the number of
- * elements are bounded before anything is built of it. Throws a `Refusal` without the text.
+ * The JSON value of a body. A number of 16 digits or more becomes its text, so that no digit is lost. Depth and number of
+ * elements are checked before anything is built. Throws a `Refusal` that does not contain the text.
  */
 export function parseJson(body: Uint8Array, { maxArguments }: Caps): unknown {
   const text = decode(body)
@@ -44,8 +44,8 @@ const COMMA = 0x2c
 const MINUS = 0x2d
 
 /**
- * Reads a text of JSON once, in linear time and without building anything of it: refuses one that is too deep or has too
- * many elements, and returns it with its long numbers in quotes. What is no JSON is left for the parser to refuse.
+ * Reads a JSON text once, in linear time, without building values. Refuses a text that is too deep or has too many elements,
+ * and returns it with its long numbers in quotes. Invalid JSON is left for the parser to refuse.
  */
 function scan(text: string, maxElements: number): string {
   let quoted = ''
@@ -72,7 +72,7 @@ function scan(text: string, maxElements: number): string {
   return copied === 0 ? text : quoted + text.slice(copied)
 }
 
-/** A number of JSON with 16 digits in a row: a double may not hold them all. */
+/** Whether a text is a JSON number with 16 digits in a row, which a double may not hold exactly. */
 function isLong(number: string): boolean {
   return LONG.test(number) && NUMBER.test(number)
 }
@@ -81,7 +81,7 @@ function isDigit(unit: number): boolean {
   return unit >= 0x30 && unit <= 0x39
 }
 
-/** Where the quote stands that ends the string which begins at `from`; the end of the text where there is none. */
+/** Index of the quote that ends the string beginning at `from`; the length of the text if there is none. */
 function endOfString(text: string, from: number): number {
   for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let slashes = 0
@@ -91,7 +91,7 @@ function endOfString(text: string, from: number): number {
   return text.length
 }
 
-/** Behind the last of what a number is made of: digits, point, exponent, signs. */
+/** Index after the last character that a number may have: digits, point, exponent, signs. */
 function endOfNumber(text: string, from: number): number {
   let at = from + 1
   while (at < text.length && isOfNumber(text.charCodeAt(at))) at++

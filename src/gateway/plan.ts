@@ -9,55 +9,55 @@ import { type Grant, toReadOnly } from './tokens.ts'
 
 type Args = Command['args']
 
-/** The path by which a list of commands came, or `/` for a single one. */
+/** The path of a list of commands, or `/` for a single command. */
 export type BatchPath = '/' | '/pipeline' | '/multi-exec'
 
 export interface RunRequest {
   readonly path: BatchPath
   readonly lines: readonly Args[]
   readonly grant: Grant
-  /** A page of another site made it, with the token in its url: it may only read. */
+  /** Whether a page of another site sent the request, with the token in its url: it may only read. */
   readonly readsOnly: boolean
   /** Whether replies are wanted as bytes. */
   readonly bytes: boolean
   readonly answer: Answer
 }
 
-/** A command of a request that is sent, and what its reply needs. */
+/** A command of a request that is sent, and how its reply is handled. */
 export interface Place {
-  /** Its place in the request. */
+  /** Index in the request. */
   readonly at: number
   readonly name: string
-  /** As it is sent. */
+  /** The arguments as they are sent. */
   readonly args: Args
-  /** The digest that SCRIPT LOAD answers. */
+  /** The digest that SCRIPT LOAD returns to the client. */
   readonly loaded: string | undefined
   readonly withTypes: boolean
-  /** It is sent as one command for each of its keys, the first of them at `from` among those that are sent. */
+  /** Set if it is sent as one command for each of its keys. `from` is the index of the first among the sent commands. */
   readonly split: Split | undefined
   readonly from: number
-  /** Whether it may go by key where the server refuses it for its slots. */
+  /** Whether it may be sent again as one command a key, if the server refuses its keys for their slots. */
   readonly mayGoByKey: boolean
 }
 
 export interface Plan {
   readonly commands: readonly Command[]
-  /** Of each command that is sent: several may have one. */
+  /** The place of each command that is sent; several commands may share one. */
   readonly places: readonly Place[]
 }
 
 export interface PlanOptions {
   readonly translate: (args: Args) => Translated | Promise<Translated>
   readonly slots: Slots
-  /** The transport is that of a Cluster. */
+  /** Whether the transport is that of a Cluster. */
   readonly cluster: boolean
   /** Whether the server runs one script at a time on a key. */
   readonly scriptsAreAtomic: () => Promise<boolean>
 }
 
 /**
- * What of a request is sent. A command that may not run is refused in its place in a pipeline; elsewhere it throws a
- * `Refusal`, so that nothing runs.
+ * The commands of a request that are sent. In a pipeline, a command that may not run is refused in its place; elsewhere it
+ * throws a `Refusal`, so that nothing runs.
  */
 export async function planCommands(request: RunRequest, options: PlanOptions): Promise<Plan> {
   const commands: Command[] = []
@@ -77,10 +77,10 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
       continue
     }
     const translated = options.translate(meant)
-    // Most are known at once, and a list has up to a thousand.
+    // Awaited only if needed: most are known at once, and a list has up to ten thousand commands.
     const { args, loaded } = translated instanceof Promise ? await translated : translated
     const { name } = command
-    // A transaction stays as it is: by key, it would not be one.
+    // A transaction is not split by key, because it would no longer be one.
     const byKey = request.path === '/multi-exec' ? undefined : splitByKey(name, args)
     const split = byKey && (await options.slots.known()) ? byKey : undefined
     const place = {
@@ -101,11 +101,11 @@ export async function planCommands(request: RunRequest, options: PlanOptions): P
   return { commands, places }
 }
 
-/** Clients take it for a server without scripts, as `hither/upstash` does. */
+/** Clients, such as `hither/upstash`, understand this as a server without scripts. */
 const NOT_ATOMIC =
   'ERR This instance has Lua scripting support disabled: the server runs several scripts on one key at once. Garnet needs --lua-transaction-mode'
 
-/** Why a command may not run; undefined where it may. */
+/** Why a command may not run; undefined if it may. */
 function refusalOf(
   command: KnownCommand | undefined,
   args: Args,

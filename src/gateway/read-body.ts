@@ -5,7 +5,7 @@ import type { GatewayRequest } from './messages.ts'
 import type { Caps } from './options.ts'
 import { Refusal } from './refusal.ts'
 
-/** Reads a body within its caps; the caller gives its length back to `held` once it is of no use. */
+/** Reads a body within its caps. The caller gives the body's length back to `held` once the body is no longer needed. */
 export async function readBody(request: GatewayRequest, caps: Caps, held: Budget): Promise<Uint8Array> {
   const tooLarge = (): Refusal => new Refusal(413, 'ERR max request size exceeded')
   const { body } = request

@@ -1,7 +1,7 @@
 import { isHitherError, StoreRejectedError } from '../errors.ts'
 import { type GatewayAnswer, json } from './messages.ts'
 
-/** What a request is answered when nothing of it ran; `message` holds none of its values. */
+/** The response to a request of which nothing ran. `message` has none of the request's values. */
 export class Refusal extends Error {
   readonly status: number
   constructor(status: number, message: string) {
@@ -10,7 +10,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The answer to a request that failed. Only where nothing ran does it invite a client to send the request again. */
+/** The response to a request that failed. It invites the client to send the request again only if nothing ran. */
 export function answerToError(error: unknown): GatewayAnswer {
   if (error instanceof Refusal) {
     return json(error.status, { error: error.message }, error.status === 503 ? { 'retry-after': '1' } : {})

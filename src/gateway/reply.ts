@@ -1,7 +1,7 @@
 import { toBase64 } from '../protocol/base64.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 
-/** One reply as Upstash's JSON. */
+/** One reply in Upstash's JSON. */
 export type Item = { readonly result: unknown } | { readonly error: string }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -10,16 +10,16 @@ const encoder = new TextEncoder()
 /** `{ result }`, or `{ error }` with the server's own text. */
 export function toItem(reply: Wire, base64: boolean): Item {
   if (reply instanceof ReplyError) return { error: reply.message }
-  // Bare only as the whole result: inside an array a client decodes it to garbage.
+  // OK stays bare only as the whole result. Inside an array a client would decode it from base64 to garbage.
   if (isText(reply) && textOf(reply) === 'OK') return { result: 'OK' }
   return { result: toJson(reply, base64) }
 }
 
-/** A reply as a value of JSON. */
+/** A reply as a JSON value. */
 export function toJson(reply: Wire, base64: boolean): unknown {
   if (reply === null) return null
   if (reply instanceof ReplyError) return { error: reply.message }
-  // A number of JSON holds 2^53 at most: beyond it, all digits as text.
+  // A JSON number is exact up to 2^53. A larger one becomes a text with all its digits.
   if (typeof reply === 'number') return Number.isSafeInteger(reply) ? reply : encode(String(reply), base64)
   if (typeof reply === 'bigint') {
     const number = Number(reply)

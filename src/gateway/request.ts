@@ -6,7 +6,7 @@ import { Refusal } from './refusal.ts'
 
 type Args = Command['args']
 
-/** The commands of a body that holds one, or a list of them. */
+/** The single command of a body. */
 export function parseCommand(body: Uint8Array, caps: Caps): Args {
   return toArgs(parseJson(body, caps), caps)
 }
@@ -19,10 +19,10 @@ export function parseCommands(body: Uint8Array, caps: Caps): Args[] {
   return list.map((args) => toArgs(args, caps))
 }
 
-/** `/set/key?EX=100` with a body: the body is the argument after the path, the query pairs follow it. */
+/** The command of `/set/key?EX=100` and its body: the path, then the body as one argument, then the query's names and values. */
 export function commandByPath(path: string, query: string, body: Uint8Array, caps: Caps): Args {
   const args: unknown[] = segments(path)
-  // SET by path without a value in it: an empty body is the empty value.
+  // For SET with only a key in the path, an empty body is the empty value.
   if (body.length > 0 || (args.length === 2 && /^set$/i.test(String(args[0])))) args.push(textOf(body) ?? body)
   checkEncoding(query)
   for (const [name, value] of new URLSearchParams(query)) {
@@ -48,7 +48,7 @@ function checkEncoding(text: string): void {
   }
 }
 
-/** A command's name in upper case (a client library reshapes replies by lower-case names), then its arguments. */
+/** Checks a command and puts its name in upper case, since client libraries reshape replies by names in lower case. */
 function toArgs(args: unknown, caps: Caps): Args {
   if (!Array.isArray(args) || args.length === 0) throw new Refusal(400, 'ERR Command is not an array')
   if (args.length > caps.maxArguments) throw new Refusal(400, `ERR a command may have ${caps.maxArguments} arguments`)
@@ -67,7 +67,7 @@ function toArg(arg: unknown): string | Uint8Array {
 }
 
 function checkSizes(args: readonly (string | Uint8Array)[], { maxKeyBytes, maxValueBytes }: Caps): void {
-  // A UTF-16 unit is 3 bytes of UTF-8 at most.
+  // A UTF-16 unit takes at most 3 bytes of UTF-8.
   const smallest = Math.min(maxKeyBytes, maxValueBytes) / 3
   if (args.every(({ length }) => length <= smallest)) return
   for (const arg of args) {
@@ -89,7 +89,7 @@ function bytesOf(arg: string | Uint8Array): number {
 
 const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** As text where it is text, so that what a command means does not depend on the way its words came. */
+/** The body as text if it is UTF-8, so that a command means the same however its arguments arrived. */
 function textOf(body: Uint8Array): string | undefined {
   try {
     return text.decode(body)

@@ -11,7 +11,7 @@ export function toResp2(reply: Wire): Uint8Array<ArrayBuffer> {
   return concat(parts)
 }
 
-/** A whole reply as RESP2, part by part. Its OK is taken for a status. */
+/** Writes a whole reply as RESP2, part by part. A reply of OK is written as a status. */
 export function writeResp2(reply: Wire, add: Add): void {
   const isOk =
     reply === 'OK' || (reply instanceof Uint8Array && reply.length === 2 && reply[0] === 79 && reply[1] === 75)

@@ -13,15 +13,15 @@ import { createScriptFlags } from './scripts.ts'
 import { createSlots, isCrossSlot, splitByKey } from './slots.ts'
 import { addTypes } from './types-of-keys.ts'
 
-/** A reply that is not the answer yet: of a command sent by key, or one with more to ask. */
+/** Replies that do not go into the response yet: of a command split by key, or one that needs further commands. */
 interface Unfinished {
   readonly place: Place
   readonly replies: Wire[]
-  /** What the answer holds for them. */
+  /** Bytes that the response holds for these replies. */
   bytes: number
 }
 
-/** Puts the reply of each command into the answer as it comes, so that no more is held than the answer may. */
+/** Puts the reply of each command into the response as it arrives, so that no more is held than the response may hold. */
 function createCollector({ commands, places }: Plan, answer: Answer, maxBytes: number, metrics: Metrics) {
   const taken = new Uint8Array(commands.length)
   const unfinished = new Map<Place, Unfinished>()
@@ -44,7 +44,7 @@ function createCollector({ commands, places }: Plan, answer: Answer, maxBytes: n
       else answer.put(place.at, place.loaded !== undefined && isText(reply) ? place.loaded : reply)
       return null
     },
-    /** Takes what the transport has not handed over as it came. */
+    /** Takes the replies that the transport returned at the end, instead of one by one. */
     takeRest(replies: readonly Wire[]): void {
       for (const at of commands.keys()) if (!taken[at]) this.onReply(replies[at] ?? null, at)
     },
@@ -52,7 +52,7 @@ function createCollector({ commands, places }: Plan, answer: Answer, maxBytes: n
 }
 
 export interface Runner {
-  /** Runs what may run of a request, in order, and puts the replies into its answer. */
+  /** Runs the commands of a request that may run, in order, and puts their replies into its response. */
   run(request: RunRequest): Promise<void>
 }
 
@@ -75,7 +75,7 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
     return transport.sendMany(commands, { deadline, bytes, onReply })
   }
 
-  /** The reply that a command's first replies lead to. */
+  /** The final reply of a command, made from its first replies. */
   const finish = async ({ place, replies }: Unfinished, call: BatchCall, typesLeft: number): Promise<Wire> => {
     if (place.split) return place.split.merge(replies)
     const [reply = null] = replies
@@ -100,7 +100,7 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
       const collector = createCollector(plan, answer, maxAnswerBytes, metrics)
       const call = {
         deadline: now() + timeoutMs,
-        // A key must come as bytes to be asked for again.
+        // Keys must arrive as bytes, because TYPE is asked with them.
         bytes: request.bytes || plan.places.some(({ withTypes }) => withTypes),
       }
       collector.takeRest(await send(path, plan.commands, { ...call, onReply: collector.onReply }))
@@ -117,7 +117,9 @@ export function createRunner(transport: Transport, settings: Settings, metrics: 
   }
 }
 
-/** What failed after the commands ran: a single one rejects, and says that it may have run; a batch keeps its other replies. */
+/**
+ * Handles an error after the commands ran. A single command rejects, with `maybeExecuted`; a batch keeps its other replies.
+ */
 function afterRun(error: unknown, isSingle: boolean): Wire {
   const code = isHitherError(error) ? error.code : 'INTERNAL'
   if (!isSingle) return new ReplyError(`ERR upstream ${code}: no answer from Redis, the command may have run`)

@@ -6,8 +6,8 @@ import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 const LIMIT_MS = 5000
 
 /**
- * Whether the server runs one script at a time on a key: asked with the first script, by one that most servers just run. Rejects
- * where the server does not answer; nothing ran then.
+ * Whether the server runs one script at a time on a key. It is asked before the first script, by a script that most servers
+ * simply run. Rejects if the server does not reply; nothing has run then.
  */
 export function createScriptCheck({ send, exclusive }: Transport): () => Promise<boolean> {
   const guard = createScriptGuard(send, exclusive)
@@ -18,7 +18,7 @@ export function createScriptCheck({ send, exclusive }: Transport): () => Promise
     if (reply === 1) return true
     const isGuarded = reply instanceof ReplyError && reply.word === UNPROVEN
     const isAtomic = isGuarded && (await guard.prove())
-    // It refuses scripts, and says so itself, or may run them later.
+    // Asked again next time: the server refuses scripts, as each script's own reply says, or may run them one at a time later.
     if (!isAtomic) known = undefined
     return isAtomic || !isGuarded
   }

@@ -3,32 +3,32 @@ import { KEY_LOCKING_PRELUDE, withoutKeyLocking } from '../store/script-flags.ts
 import { type Command, ReplyError, type Transport } from '../store/transport.ts'
 
 const MAX_SCRIPTS = 10_000
-/** Scripts whose digests are kept beside their text: a batch may send one a thousand times. */
+/** Scripts whose digests are kept with their text, because a batch may send one script a thousand times. */
 const MAX_TEXTS = 100
-/** Longer ones are digested each time: a client chooses how long they are. */
+/** Longer scripts are digested each time, because a client chooses their length. */
 const MAX_TEXT_LENGTH = 32_768
 
 type Args = Command['args']
 
 export interface Translated {
-  /** What to send: without Upstash's flag in the script, digests translated. */
+  /** The arguments to send: the script without Upstash's flag, digests translated. */
   readonly args: Args
-  /** The digest that SCRIPT LOAD must answer: the original's. */
+  /** The digest that SCRIPT LOAD must return: that of the original. */
   readonly loaded?: string
 }
 
 /**
- * Lets scripts that carry `allow-key-locking` run on a server that does not know the flag: the script is sent without
- * it, and the digest of the original stays the one clients use. Bounded; a forgotten digest costs one NOSCRIPT.
- * A list of commands is translated one after the other, so that a digest is known after the EVAL before it.
+ * Lets scripts with the flag `allow-key-locking` run on a server that does not know the flag. The script is sent without it, and
+ * clients still use the digest of the original. Memory is bounded: a forgotten digest costs one NOSCRIPT. Translate the commands
+ * of a list one after another, so that a digest is known after the EVAL before it.
  *
- * With a `transport`, the server behind it is asked once whether it knows the flag, when the first script with it comes:
- * then the flag stays. Rejects as the transport does, and asks again at the next script.
+ * With a `transport`, the server is asked once, at the first script with the flag, whether it knows the flag. If it does, the
+ * flag stays. Rejects as the transport does, and then asks again at the next script.
  */
 export function createScriptFlags(transport?: Transport): (args: Args) => Translated | Promise<Translated> {
   const knowsFlag = transport && createFlagCheck(transport)
   const sent = new Map<string, string>()
-  /** Text to the digests of the original and of what is sent. */
+  /** By text: the digest of the original, and that of the script as it is sent. */
   const digests = new Map<string, Promise<[string, string]>>()
   const digest = (arg: Args[number]): Args[number] => sent.get(String(arg).toLowerCase()) ?? arg
   const replaceScript = (args: Args, at: number): Translated | Promise<Translated> => {
@@ -71,7 +71,7 @@ function createFlagCheck(transport: Transport): () => Promise<boolean> {
   let known: Promise<boolean> | undefined
   const ask = async (): Promise<boolean> => {
     const reply = await transport.send({ args: ['EVAL', `${KEY_LOCKING_PRELUDE}return 1`, 0], effect: 'read' })
-    // Only what the server says of the script is worth keeping: not that it loads its data, or has no memory left.
+    // Only an error about the script is remembered; not that the server is loading its data, or has no memory left.
     if (reply instanceof ReplyError && reply.word !== 'ERR') known = undefined
     return reply === 1
   }

@@ -2,13 +2,13 @@ import { ReplyError, type Transport, type Wire } from '../store/transport.ts'
 
 type Args = readonly (string | number | Uint8Array)[]
 
-/** One command over several keys as one command for each, and the reply that their replies make together. */
+/** A command over several keys, as one command for each key, and the function that merges their replies. */
 export interface Split {
   readonly commands: readonly Args[]
   merge(replies: readonly Wire[]): Wire
 }
 
-/** Which answer for several keys what they would answer for each: with the command for one key. */
+/** Commands whose reply for several keys follows from a command for each key: that command. */
 const BY_KEY: Readonly<Record<string, string>> = {
   MGET: 'GET',
   DEL: 'DEL',
@@ -17,7 +17,7 @@ const BY_KEY: Readonly<Record<string, string>> = {
   TOUCH: 'TOUCH',
 }
 
-/** By key, where that means the same; undefined for any other command, and for a single key. */
+/** Splits a command by key if that means the same; undefined for any other command, and for a single key. */
 export function splitByKey(name: string, args: Args): Split | undefined {
   const each = BY_KEY[name]
   if (each === undefined || args.length < 3) return undefined
@@ -25,7 +25,7 @@ export function splitByKey(name: string, args: Args): Split | undefined {
   return { commands, merge: each === 'GET' ? mergeValues : mergeCounts }
 }
 
-/** Of MGET: a key of another type is absent there. */
+/** Merges replies for MGET, which replies null for a key of another type. */
 function mergeValues(replies: readonly Wire[]): Wire {
   const isFault = (reply: Wire): boolean => reply instanceof ReplyError && reply.word !== 'WRONGTYPE'
   return replies.find(isFault) ?? replies.map((reply) => (reply instanceof ReplyError ? null : reply))
@@ -40,13 +40,13 @@ export function isCrossSlot(reply: Wire): boolean {
   return reply instanceof ReplyError && reply.word === 'CROSSSLOT'
 }
 
-/** Two keys of different slots, which are asked for nothing but that. */
+/** A harmless command with two keys of different slots. */
 const PROBE: Args = ['EXISTS', 'a', 'b']
 
 export interface Slots {
-  /** Whether the server refuses keys of several slots in one command. Asks it once; false while it does not say. */
+  /** Whether the server refuses keys of several slots in one command. Asks it once. False while the server does not reply. */
   known(): Promise<boolean>
-  /** The server has answered CROSSSLOT. */
+  /** Notes that the server has replied CROSSSLOT. */
   learn(): void
 }
 
@@ -57,11 +57,11 @@ export function createSlots(transport: Transport, timeoutAt: () => number): Slot
   const ask = async (): Promise<boolean> => {
     try {
       const reply = await transport.send({ args: PROBE, effect: 'read' }, { deadline: timeoutAt() })
-      // Any other answer, such as NOPERM, is not worth asking again: a command that is refused still tells.
+      // Another reply, such as NOPERM, is not asked for again: the refusal of a later command still shows it.
       asked = true
       if (isCrossSlot(reply)) slotted = true
     } catch {
-      // No answer: the command that needs to know fails by itself.
+      // No reply: the command that is waiting for this will fail by itself.
     } finally {
       asking = undefined
     }
@@ -79,10 +79,10 @@ export function createSlots(transport: Transport, timeoutAt: () => number): Slot
   }
 }
 
-/** What speaks for the whole database, of which a node of a Cluster has a part. */
+/** Commands about the whole database. A node of a Cluster has only a part of it. */
 const WHOLE = new Set(['SCAN', 'KEYS', 'DBSIZE', 'RANDOMKEY', 'FLUSHALL', 'FLUSHDB'])
 
-/** Why a command may not pass before a Cluster: undefined where it may. */
+/** Why a command may not pass in front of a Cluster; undefined if it may. */
 export function refusalOfNode(name: string): string | undefined {
   return WHOLE.has(name) ? `ERR ${name} is not available before a Cluster: it would see one node of it` : undefined
 }

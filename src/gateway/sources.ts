@@ -4,23 +4,23 @@ import { createSubscriptions, type Listener } from './subscriptions.ts'
 
 export type StreamKind = 'SUBSCRIBE' | 'PSUBSCRIBE' | 'MONITOR'
 
-/** A stream of one client. */
+/** The stream of one client. */
 export interface Stream {
-  /** Of many streams all get the same bytes. */
+  /** All streams of a source get the same bytes object. */
   readonly send: (event: Uint8Array) => void
   readonly end: () => void
 }
 
-/** What the server says to one name, for all streams that listen to it. */
+/** The messages of one channel, pattern or MONITOR, for all streams that listen to it. */
 interface Source {
   readonly streams: Set<Stream>
   readonly up: Promise<() => void | Promise<void>>
 }
 
-/** Adds a stream to those that listen to a name; resolves once the server has confirmed it, to a function that leaves. */
+/** Adds a stream to a source. Resolves, once the server has confirmed it, to a function that removes the stream. */
 export type Join = (kind: StreamKind, name: string, stream: Stream) => Promise<() => void>
 
-/** One subscription for each name, whatever the number of streams, from the first of them to the last. */
+/** Makes one subscription for each name, for any number of streams. It lasts from the first stream to the last. */
 export function createSources(transport: Transport): Join {
   const sources = new Map<string, Source>()
   const subscribe = transport.listen && createSubscriptions(transport.listen.bind(transport))
@@ -53,7 +53,7 @@ export function createSources(transport: Transport): Join {
       streams.delete(stream)
       if (streams.size > 0 || sources.get(at) !== source) return
       sources.delete(at)
-      // The reader has left: a subscription that fails to end goes with its connection.
+      // The reader has left. If the subscription cannot be ended, it ends with its connection.
       up.then((stop) => stop()).catch(() => {})
     }
     try {
@@ -66,7 +66,7 @@ export function createSources(transport: Transport): Join {
   }
 }
 
-/** Over a transport that has `subscribe` and no `listen`. */
+/** Subscribes over a transport that has `subscribe` and no `listen`. */
 async function subscribeOnly(
   transport: Transport,
   kind: StreamKind,
@@ -75,7 +75,7 @@ async function subscribeOnly(
 ): Promise<() => Promise<void>> {
   if (kind !== 'SUBSCRIBE' || !transport.subscribe) throw new Refusal(400, `ERR ${kind} is not available here`)
   let up = false
-  // Some report a gap before the first message could have been missed.
+  // Ignored until then: some transports report a gap before a message could have been missed.
   const onGap = (): void => {
     if (up) listener.lost()
   }
@@ -86,7 +86,7 @@ async function subscribeOnly(
   }
 }
 
-/** On a connection of its own. Throws a `Refusal` with the server's own words. */
+/** Runs MONITOR on its own connection. Throws a `Refusal` with the server's own words. */
 async function monitor(transport: Transport, { say, lost }: Listener): Promise<() => void> {
   let confirm = (_error?: Refusal): void => {}
   const confirmed = new Promise<void>((resolve, reject) => {
@@ -117,8 +117,8 @@ async function monitor(transport: Transport, { say, lost }: Listener): Promise<(
 const utf8 = new TextEncoder()
 
 /**
- * One event. Lines after the first come without the space that clients of Upstash look for, so that no text can pass
- * for an event of its own.
+ * Encodes one event. Lines after the first come without the space that clients of Upstash look for, so that no text can look
+ * like another event.
  */
 export function toEvent(data: string): Uint8Array {
   const [first, ...more] = data.split(/\r\n|\r|\n/)

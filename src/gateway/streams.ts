@@ -9,24 +9,24 @@ import { Refusal } from './refusal.ts'
 import { createSources, type StreamKind, toEvent } from './sources.ts'
 
 const PING = new TextEncoder().encode(': ping\n\n')
-/** What a client has not read yet is kept up to so many bytes; a slower one is let go. */
+/** Most bytes that a client may leave unread. The stream of a slower client ends. */
 const MAX_UNREAD = 1_000_000
 
 export interface StreamRequest {
   readonly kind: StreamKind
   readonly names: readonly string[]
   readonly caller: Caller
-  /** Whether its client may still listen; called before each event and sign of life. */
+  /** Whether the client may still listen. Called before each event and ping. */
   readonly mayGoOn: () => boolean
 }
 
 export interface Streams {
-  /** How many there are. */
+  /** Number of open streams. */
   readonly open: number
   /**
-   * Server-sent events of what the server says to `SUBSCRIBE`, `PSUBSCRIBE` or `MONITOR`; the stream ends when the
-   * link to the server does, so that a gap shows, and once its client may not listen any more. Throws a `Refusal`, or
-   * what the transport throws.
+   * Server-sent events with what the server sends for `SUBSCRIBE`, `PSUBSCRIBE` or `MONITOR`. The stream ends when the link to
+   * the server ends, so that the client notices a gap, and when the client may no longer listen. Throws a `Refusal`, or the
+   * transport's error.
    */
   start(request: StreamRequest): Promise<ReadableStream<Uint8Array>>
 }
@@ -61,7 +61,7 @@ export function createStreams(transport: Transport, settings: Settings, budget: 
       const joinAll = async (): Promise<void> => {
         for (const [i, name] of names.entries()) {
           if (stream.ended) return
-          // First, so that nothing heard meanwhile comes before it.
+          // Sent first, so that no message that arrives meanwhile comes before it.
           stream.send(toEvent(kind === 'MONITOR' ? '"OK"' : `${kind.toLowerCase()},${name},${i + 1}`))
           const leave = await join(kind, name, stream)
           if (stream.ended) leave()
@@ -91,22 +91,22 @@ interface EventStreamOptions {
 interface EventStream {
   readonly body: ReadableStream<Uint8Array>
   readonly ended: boolean
-  /** Ends the stream where the event does not fit beside what is unread. */
+  /** Ends the stream if the event does not fit beside the unread bytes. */
   readonly send: (event: Uint8Array) => void
   readonly end: () => void
   startBeat(): void
 }
 
-/** A body of events, bounded by what its client has not read yet. */
+/** A body of events. The bytes that its client has not read yet are bounded. */
 function createEventStream({ budget, heartbeatMs, mayGoOn, onEnd }: EventStreamOptions): EventStream {
   let controller!: ReadableStreamDefaultController<Uint8Array>
   let cancelBeat: (() => void) | undefined
   let ended = false
-  /** What the budget holds for this stream. */
+  /** Bytes that the budget holds for this stream. */
   let counted = 0
 
   const unread = (): number => MAX_UNREAD - (controller.desiredSize ?? MAX_UNREAD)
-  /** Brings what the budget holds up to date; false where there is no room for `more`. */
+  /** Updates the bytes that the budget holds for this stream. False if there is no room for `more`. */
   const count = (more: number): boolean => {
     budget.give(counted)
     counted = unread()
@@ -133,7 +133,7 @@ function createEventStream({ budget, heartbeatMs, mayGoOn, onEnd }: EventStreamO
   const send = (event: Uint8Array): void => {
     if (ended) return
     const before = unread()
-    // A single one may be larger, where nothing is unread.
+    // A single event may be larger if nothing is unread.
     const fits = before === 0 || before + event.byteLength <= MAX_UNREAD
     if (fits && mayGoOn() && count(event.byteLength)) controller.enqueue(event)
     else end()

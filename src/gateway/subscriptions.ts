@@ -2,10 +2,10 @@ import type { HitherError } from '../errors.ts'
 import { type Listening, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 import { Refusal } from './refusal.ts'
 
-/** Who hears of one channel or pattern. */
+/** Receives the messages of one channel or pattern. */
 export interface Listener {
   readonly say: (data: string) => void
-  /** The link has ended: something may be missed from now on. */
+  /** The link has ended: messages may be missing from now on. */
   readonly lost: () => void
 }
 
@@ -14,7 +14,7 @@ interface Confirmation {
   readonly reject: (error: HitherError) => void
 }
 
-/** One connection to the server, and what was said on it that is not confirmed yet, in order. */
+/** One connection to the server, with the commands sent on it that are not confirmed yet, in order. */
 interface Link {
   readonly listening: Promise<Listening>
   readonly unconfirmed: Confirmation[]
@@ -22,9 +22,9 @@ interface Link {
 }
 
 /**
- * SUBSCRIBE and PSUBSCRIBE of any number of names over one connection, which lives as long as the first to the last.
- * A name has one listener at a time. Resolves once the server has confirmed, to a function that ends it; throws a
- * `Refusal` with the server's own words, or what the transport throws.
+ * SUBSCRIBE and PSUBSCRIBE of any number of names over one connection, which lasts from the first name to the last. A name has
+ * one listener at a time. Resolves, once the server has confirmed, to a function that ends the subscription. Throws a
+ * `Refusal` with the server's own words, or the transport's error.
  */
 export function createSubscriptions(
   listen: NonNullable<Transport['listen']>,
@@ -39,7 +39,7 @@ export function createSubscriptions(
       const heard = word === 'message' ? 'SUBSCRIBE' : word === 'pmessage' ? 'PSUBSCRIBE' : undefined
       const listener = heard && listeners.get(`${heard} ${name}`)
       if (heard) {
-        // One that was too large to read is a gap.
+        // A message that was too large to read is a gap.
         if ((reply as readonly Wire[]).some((part) => part instanceof ReplyError)) listener?.lost()
         else listener?.say((reply as readonly Wire[]).join())
       } else unconfirmed.shift()?.resolve(reply)
@@ -71,7 +71,7 @@ export function createSubscriptions(
       listening.then((up) => up.tell({ args: [word, name], effect: 'read' })).catch(() => {})
     }
     const leave = (): void => {
-      // Another may have come for the same name meanwhile.
+      // Another listener may have replaced this one meanwhile.
       if (listeners.get(at) !== listener) return
       listeners.delete(at)
       if (listeners.size === 0) close(own)

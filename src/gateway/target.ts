@@ -1,10 +1,10 @@
 import type { GatewayRequest } from './messages.ts'
 import { Refusal } from './refusal.ts'
 
-/** How replies are written. */
+/** How replies are encoded. */
 export type Format = 'json' | 'base64' | 'resp2'
 
-/** `/path?query`, also of a request that names its host, or ends its route with a slash. */
+/** Splits `/path?query`. Also takes a target that names its host, or a route that ends with a slash. */
 export function splitTarget(target: string): [path: string, query: string] {
   const local = target.startsWith('/') ? target : target.replace(/^[a-z]+:\/\/[^/?]*/i, '')
   const at = local.indexOf('?')
@@ -15,12 +15,12 @@ export function splitTarget(target: string): [path: string, query: string] {
   ]
 }
 
-/** What logs and metrics call the route of a path: one of a few names. */
+/** Name of a path's route in logs and metrics, one of a few. */
 export function routeOf(path: string): string {
   return /^\/(pipeline|multi-exec|subscribe|psubscribe|monitor|healthz|metrics)(?:\/|$)/.exec(path)?.[1] ?? 'command'
 }
 
-/** Both spellings of the header occur in Upstash's documentation. Throws a `Refusal`. */
+/** The format that a request asks for. Upstash's documentation has both spellings of the header. Throws a `Refusal`. */
 export function formatOf(request: GatewayRequest, path: string): Format {
   const asked = request.header('upstash-response-format') ?? request.header('upstash-reponse-format') ?? 'json'
   const base64 = request.header('upstash-encoding')?.toLowerCase() === 'base64'

@@ -6,59 +6,59 @@ import { commandNamed, type KnownCommand, keyPlaces, knownCommands, mayPass } fr
 type Args = Command['args']
 
 /**
- * What a token may do: `read-only` reads, in scripts as well; `full` also writes; `admin` also administers (FLUSHALL,
- * KEYS, FUNCTION, MONITOR, …).
+ * What a token may do. `read-only` reads, in scripts as well. `full` also writes. `admin` also administers (FLUSHALL, KEYS,
+ * FUNCTION, MONITOR, …).
  */
 export type GatewayRole = 'read-only' | 'full' | 'admin'
 
 export interface GatewayToken {
-  /** What a client sends as bearer token: visible ASCII characters. */
+  /** The bearer token that a client sends: visible ASCII characters. */
   readonly token: string
-  /** What logs call it. @default its place in the list, from 1 */
+  /** Name of the token in logs. @default its place in the list, from 1 */
   readonly name?: string
   /** @default 'full' */
   readonly role?: GatewayRole
-  /** The commands it may use, of those of its role: `GET`, `SCRIPT LOAD`, `SUBSCRIBE`. @default all of its role */
+  /** The only commands it may use, out of those of its role: `GET`, `SCRIPT LOAD`, `SUBSCRIBE`. @default all of its role */
   readonly commands?: readonly string[]
   /**
-   * Every key, and every channel, begins with one of these; commands whose keys nobody can tell are refused then, and
-   * so are scripts, which reach any key. @default any key
+   * Every key and channel must begin with one of these. Commands whose keys cannot be found out are then refused, and so are
+   * scripts, which can reach any key. @default any key
    */
   readonly keyPrefixes?: readonly string[]
   /**
-   * Whether it may run, load and drop scripts and functions, which may keep the server busy and, for `read-only` too, call all that
-   * Redis takes for reading (KEYS, SLOWLOG). @default true; with `keyPrefixes` it may never
+   * Whether it may run, load and delete scripts and functions. They may keep the server busy, and even with `read-only` may call
+   * all commands that Redis counts as reading (KEYS, SLOWLOG). @default true; with `keyPrefixes` scripts are always refused
    */
   readonly scripts?: boolean
-  /** Most requests of it that wait for the server at a time. @default all of the gateway's, half where there are more tokens */
+  /** Most requests with this token that wait for the server at once. @default the gateway's bound; half of it with more tokens */
   readonly maxConcurrent?: number
-  /** Most channels and patterns that its streams listen to. @default all of the gateway's, half where there are more tokens */
+  /** Most channels and patterns that its streams listen to. @default the gateway's bound; half of it with more tokens */
   readonly maxStreams?: number
 }
 
 export interface Grant {
   readonly name: string
-  /** Whether scripts run by their `_RO` forms. */
+  /** Whether its scripts run by their `_RO` forms. */
   readonly readOnly: boolean
-  /** Whether it may know of what others do: nothing but its role bounds it, and it is more than a reader. */
+  /** Whether it may see what other tokens do: it may write, and nothing but its role restricts it. */
   readonly seesAll: boolean
-  /** How much of a bound of the gateway it may have; undefined: its share. */
+  /** Most that it may have of a bound of the gateway; undefined: its share. */
   readonly maxConcurrent: number | undefined
   readonly maxStreams: number | undefined
   /** Whether it is the only token. */
   readonly alone: boolean
-  /** Why the token may not run this command, whatever its keys; undefined where it may. */
+  /** Why the token may not run this command, whatever its keys; undefined if it may. */
   refusalByName(command: KnownCommand): string | undefined
-  /** Why the token may not do this; undefined where it may. `listen` asks for a stream, not for a command. */
+  /** Why the token may not run a command with these arguments; undefined if it may. For kind `listen`: may not open a stream. */
   refusal(command: KnownCommand, args: Args): string | undefined
 }
 
-/** What a token with prefixes may use of what has no keys. */
+/** Commands without keys that a token with prefixes may use. */
 const KEYLESS = new Set(['PING', 'ECHO', 'TIME'])
 const ROLES = ['read-only', 'full', 'admin']
 const OUTSIDE = 'NOPERM this token has no permissions to access one of the keys used as arguments'
 
-/** Throws `INVALID_ARGUMENT` for a list that makes no sense; the message holds no token. */
+/** Returns a function from token to grant. Throws `INVALID_ARGUMENT` for a list that makes no sense, without any token. */
 export function createGrants(tokens: readonly (string | GatewayToken)[]): (given: string) => Grant | undefined {
   if (!Array.isArray(tokens) || tokens.length === 0) throw invalid('give at least one')
   const known = tokens.map((each, i) => {
@@ -68,11 +68,11 @@ export function createGrants(tokens: readonly (string | GatewayToken)[]): (given
     }
     return { token, grant: createGrant({ name: `${i + 1}`, ...rest }, tokens.length === 1) }
   })
-  // The last of two would win in silence, with its role.
+  // Otherwise the last of two equal tokens would silently win, with its role.
   if (new Set(known.map(({ token }) => token)).size < known.length) throw invalid('one of them is listed twice')
   return (given) => {
     let match: Grant | undefined
-    // Every byte of every token, whatever matches: the time tells nothing of where they differ.
+    // Compares every byte of every token, so that the time does not show where they differ.
     for (const { token, grant } of known) {
       let difference = token.length ^ given.length
       for (let i = 0; i < token.length; i++) difference |= token.charCodeAt(i) ^ given.charCodeAt(i)
@@ -135,7 +135,7 @@ function checkRights(options: Rights): void {
   checkWhole(maxStreams, 'tokens: maxStreams', 1)
 }
 
-/** The names of the commands that a token may use. Throws `INVALID_ARGUMENT` for one that it could not. */
+/** Names of the commands that a token may use. Throws `INVALID_ARGUMENT` if it lists one that it could not use. */
 function commandsOf({ role = 'full', commands, keyPrefixes, scripts = true }: Rights): ReadonlySet<string> {
   const allowed = new Set<string>()
   for (const command of knownCommands) {
@@ -155,7 +155,7 @@ function commandsOf({ role = 'full', commands, keyPrefixes, scripts = true }: Ri
 function fits({ name, kind, keys }: KnownCommand, role: GatewayRole, prefixed: boolean): boolean {
   const byRole =
     kind === 'read'
-      ? // As Upstash has it: a read-only token does not list keys.
+      ? // As in Upstash, a read-only token may not list keys.
         role !== 'read-only' || (name !== 'SCAN' && name !== 'RANDOMKEY')
       : kind === 'script' || kind === 'listen' || (kind === 'write' && role !== 'read-only') || role === 'admin'
   if (!byRole || !(kind === 'listen' || name === 'MONITOR' || mayPass(commandNamed(name), [name]))) return false
@@ -168,12 +168,12 @@ function textOf(arg: Args[number]): string {
   return typeof arg === 'object' ? utf8.decode(arg) : String(arg)
 }
 
-/** Runs, loads or drops scripts or functions. */
+/** Whether a command runs, loads or deletes scripts or functions. */
 function isOfScripts({ name, kind }: KnownCommand): boolean {
   return kind === 'script' || /^(SCRIPT|FUNCTION) /.test(name)
 }
 
-/** What every name begins with that a glob-style pattern matches. https://redis.io/docs/latest/commands/psubscribe/ */
+/** The text with which every name begins that a glob pattern matches. https://redis.io/docs/latest/commands/psubscribe/ */
 function literalStart(pattern: string): string {
   const [start = ''] = /^(?:[^*?[\\]|\\.)*/s.exec(pattern) ?? []
   return start.replace(/\\(.)/gs, '$1')
@@ -183,7 +183,7 @@ function invalid(what: string): HitherError {
   return invalidArgument(`tokens: ${what}`)
 }
 
-/** The form of a script's call that may not write. */
+/** The read-only form of a command that calls a script. */
 export function toReadOnly(args: Args): Args {
   const name = args[0] as string
   return /^(EVAL|EVALSHA|FCALL)$/.test(name) ? args.with(0, `${name}_RO`) : args

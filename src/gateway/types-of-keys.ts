@@ -1,11 +1,11 @@
 import { type Command, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 
-/** Keys whose types are asked for at a time. */
+/** Keys whose types are asked for at once. */
 const BATCH = 1000
 
 /**
- * The reply of a SCAN with the type of each key behind it; what has gone meanwhile is left out. Of more than `most` keys
- * it is an error. Rejects as the transport does: the SCAN has run then.
+ * The reply of a SCAN with the type of each key after it. Keys that are gone meanwhile are left out. More than `most` keys are an
+ * error. Rejects as the transport does, although the SCAN has run.
  */
 export async function addTypes(
   transport: Transport,

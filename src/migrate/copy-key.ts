@@ -5,28 +5,28 @@ import type { AtomicStore, Call, Store } from '../store/store.ts'
 import { addEntry, putEntry, readEntry } from './operations.ts'
 import type { NotMovedReason } from './types.ts'
 
-/** A value and when its lifetime ends, by this process's monotonic clock; `undefined`: no end. */
+/** A value and the end of its lifetime by this process's monotonic clock; `undefined`: it has no end. */
 export interface Copy {
   readonly value: string | Uint8Array
   readonly bytes: number
   readonly endsAt: number | undefined
 }
 
-/** `large`: longer than was asked for. */
+/** `large`: the value is longer than `maxBytes`. */
 export type Reading = Copy | 'gone' | 'large' | NotMovedReason
 
-/** Two readings of one lifetime differ by a round trip and, on a store that counts seconds, by one of them. */
+/** Two readings of one lifetime may differ by a round trip and, on a store that counts seconds, by one second. */
 const SAME_END_MS = 2000
-/** Values that keep changing while they are copied: each change is another caller's write. */
+/** Most copies of a value that keeps changing while it is copied. Each change is another caller's write. */
 const MAX_ATTEMPTS = 50
-/** What takes the place of bytes that are no text. */
+/** The character that stands for bytes which are not text. */
 const REPLACED = '\uFFFD'
 
-/** Reads a key with its lifetime, unless it is longer than `maxBytes`. */
+/** Reads a key with its lifetime, unless the value is longer than `maxBytes`. */
 export async function readCopy(from: AtomicStore, key: string, maxBytes: number, call?: Call): Promise<Reading> {
   const sentAt = elapsedMs()
   const reply = await from.run(readEntry, key, [maxBytes], call).catch((error: unknown) => {
-    // Where operations run under WATCH, the GET before them is refused.
+    // Where operations run under WATCH, the server refuses the GET before them.
     if (error instanceof StoreRejectedError && error.reply === 'WRONGTYPE') return 'foreign' as const
     if (isHitherError(error) && error.code === 'INVALID_KEY') return 'long' as const
     throw error
@@ -47,7 +47,7 @@ function absent(key: string): Reading {
   return key.includes(REPLACED) ? 'binary-key' : 'gone'
 }
 
-/** Whether a value could be written as it is. `gone`: its lifetime is over. */
+/** Writes a value. `gone`: its lifetime is over, so nothing was written. `kept`: the target has the key already. */
 async function write(
   { to, onlyNew, call }: CopyOptions,
   key: string,
@@ -78,14 +78,14 @@ async function write(
 }
 
 /**
- * A store of coarse lifetimes rounds them up, and may end them a step later still: one step less is at most a step from the
- * truth.
+ * A store of coarse lifetimes rounds them up, and may end them one step later still. So it is given one step less, which ends
+ * the lifetime at most one step too early or too late.
  */
 function stepped(leftMs: number | undefined, stepMs: number): number | undefined {
   return leftMs === undefined || stepMs === 1 || leftMs <= 2 * stepMs ? leftMs : leftMs - stepMs
 }
 
-/** What hither's operations work on. They keep the end of a lifetime beside it, so that a lock ends when it should. */
+/** Whether hither's operations use the value. They store the end of the lifetime with it, so that a lock ends on time. */
 function isOwn(key: string, value: string): boolean {
   return key.startsWith(':') || isEntry(value)
 }
@@ -97,11 +97,11 @@ export function hasOperations(store: Store): store is AtomicStore {
 export interface CopyOptions {
   readonly from: AtomicStore
   readonly to: Store
-  /** Longest value to be read, in bytes. */
+  /** Longest value that is read, in bytes. */
   readonly maxBytes: number
-  /** A longer one is reported as `large`, and left for later; otherwise it is too large for good. */
+  /** A longer value is reported as `large`, to be copied later. Otherwise it counts as too large. */
   readonly defersLarge?: boolean
-  /** Leaves a key alone that the target has. */
+  /** Leaves a key alone if the target has it. */
   readonly onlyNew: boolean
   readonly call?: Call
 }
@@ -111,12 +111,12 @@ export type Outcome =
   | { readonly what: 'kept' | 'gone' | 'large' | NotMovedReason }
 
 /**
- * Makes a key of `to` what it is in `from`, also where it is absent there.
+ * Makes a key in `to` equal to the key in `from`, also if it is absent there.
  *
- * The race: a caller deletes or changes the key in both stores between the read here and the write here, which would put
- * the old value back. So the source is read again after each write: what differs is copied again. Whoever writes last to
- * the target looks at the source after that, so that both stores end alike. A process that is killed in between leaves the
- * key to the next run, which finds it in the state.
+ * The race: between the read and the write here, a caller deletes or changes the key in both stores, and the write would bring
+ * the old value back. So the source is read again after each write, and copied again if it differs. Every writer to the target
+ * reads the source after its write, so the last one leaves both stores equal. If the process is killed in between, the
+ * next run finds the key in the state.
  */
 export async function copyKey(options: CopyOptions, key: string): Promise<Outcome> {
   const { from, to, maxBytes, defersLarge, onlyNew, call } = options
@@ -125,7 +125,7 @@ export async function copyKey(options: CopyOptions, key: string): Promise<Outcom
     if (before === 'large' && !defersLarge) before = 'value-too-large'
     const isCopy = typeof before === 'object'
     const written = isCopy ? await write(options, key, before as Copy) : (before as Exclude<Reading, Copy>)
-    // What the target cannot hold must not leave an older value there.
+    // The target must not keep an older value when it cannot hold the new one.
     if (/^(gone|value-too-large|bytes)$/.test(written) && (!onlyNew || attempt > 0)) await to.delete([key], call)
     if (written !== 'written' && written !== 'gone') return { what: written }
     const after = await readCopy(from, key, maxBytes, call)
@@ -144,7 +144,7 @@ function isSame(before: Reading, after: Reading): boolean {
   return Math.abs(before.endsAt - after.endsAt) <= SAME_END_MS
 }
 
-/** Absent, or about to be: its lifetime ended on the way. */
+/** Whether the key is absent or its lifetime has ended on the way. */
 function isOver(reading: Reading): boolean {
   return (
     reading === 'gone' ||

@@ -9,23 +9,23 @@ import { addEntry, dropEntry } from './operations.ts'
 import type { DualStore, DualStoreOptions } from './types.ts'
 
 const KNOWN: { readonly [K in keyof DualStoreOptions]-?: 1 } = { reads: 1, mirrorTimeoutMs: 1, onEvent: 1 }
-/** Keys that are remembered while the other store does not answer. */
+/** Most keys that are remembered while the other store is down. */
 const MAX_PENDING = 10_000
-/** How long the other store is left alone after it failed, in milliseconds. */
+/** How long writes are only remembered after the other store failed, in milliseconds; never with `reads: 'to'`. */
 const REST_MS = 1000
-/** Pending keys that one write brings over besides its own. */
+/** Pending keys that one write copies besides its own. */
 const CATCH_UP = 50
 
 /**
- * One store over two, for a move from one to the other: a write goes to the store that decides, and its result is then
- * copied to the other, before the call resolves. It costs about three more round trips.
+ * One store over two, for a move from one to the other. A write goes to the store that decides, and its result is then copied
+ * to the other store before the call resolves. That costs about three more round trips.
  *
- * `reads: 'from'`, the default: `from` decides alone. Where `to` fails the call resolves all the same, the key is
- * remembered (10,000 of them) and brought over later; `onEvent` says so. `reads: 'to'`: `to` decides; a key that it lacks
- * is read from `from`, and both have to answer, since an old value would be read again otherwise.
+ * `reads: 'from'`, the default: `from` decides alone. If `to` fails, the call still resolves; the key is remembered (10,000 of
+ * them) and copied later, and `onEvent` reports it. `reads: 'to'`: `to` decides. A key that `to` lacks is read from `from`.
+ * Both stores must reply, since an old value would otherwise be read again.
  *
- * Messages (`publish`, `subscribe`) go through `from` alone. `close` closes both. Throws `UNSUPPORTED` for a store that
- * decides and has no operations, `INVALID_ARGUMENT` for options that make no sense.
+ * Messages (`publish`, `subscribe`) go through `from` alone. `close` closes both stores. Throws `UNSUPPORTED` if `from`,
+ * or with `reads: 'to'` also `to`, has no operations, and `INVALID_ARGUMENT` for options that make no sense.
  */
 export function dualStore(
   from: AtomicStore,
@@ -59,7 +59,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       }
     }
   }
-  /** Makes keys of the other store what they are in the store that decides. Resolves to the first failure. */
+  /** Copies keys from the store that decides to the other. Resolves to the first error, or to undefined. */
   const bringOver = async (keys: readonly string[], call?: Call): Promise<unknown> => {
     for (const key of keys) pending.delete(key)
     const copying = { from: main, to: other, maxBytes, onlyNew: false, ...(call ? { call } : {}) }
@@ -86,7 +86,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
         maybeExecuted: true,
       })
   }
-  /** A write, then its copy; also of a write that may have run although it failed. */
+  /** Copies the keys after the write. Remembers them if the write failed but may have run. */
   const written = async <T>(keys: readonly string[], write: Promise<T>): Promise<T> => {
     try {
       const result = await write
@@ -98,8 +98,9 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     }
   }
   /**
-   * Brings a key that only `from` has to `to`, where an operation is about to look at it. The race: it is deleted in both
-   * between the read and the write here. So `from` is read again, and what should not be there is taken away.
+   * Copies a key that only `from` has to `to`, before an operation on it. The race: another caller deletes the key in both stores
+   * between the read and the write here, and the write would bring it back. So `from` is read again, and the copy is deleted if
+   * it should not be there.
    */
   const pull = async (key: string, call?: Call): Promise<void> => {
     if ((await main.get(key, call)) !== undefined) return
@@ -111,7 +112,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     const again = await readCopy(from, key, maxBytes, call)
     if (typeof again !== 'object' || again.value !== copy.value) await main.run(dropEntry, key, [copy.value], call)
   }
-  /** Awaits the read here: some runtimes report a promise that was rejected before it is returned. */
+  /** Awaits the read here, because some runtimes report a promise that is rejected before it is returned. */
   const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
     value === undefined && isStrict ? await read() : value
 
@@ -175,7 +176,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
   }
 }
 
-/** Deletes in each, the store that decides last: until then a read finds the key there, or nowhere. */
+/** Deletes in each store. The store that decides comes last: until then a read finds the key there, afterwards nowhere. */
 async function deleteIn(stores: readonly Store[], keys: readonly string[], call?: Call): Promise<number> {
   let most = 0
   for (const store of stores) most = Math.max(most, await store.delete(keys, call))

@@ -2,23 +2,26 @@ import { HitherError, StoreRejectedError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { ReplyError, Transport } from '../store/transport.ts'
 
-/** A portion of the keys, and where the scan goes on after it; `''` at its end, undefined where it cannot be said. */
+/** A portion of the keys, and the cursor after it: `''` at the end, undefined if the source has no cursor. */
 export interface Page {
   readonly keys: readonly string[]
   readonly next: string | undefined
 }
 
 const PAGE = 500
-/** What a glob pattern gives a meaning to. A namespace has none of it. */
+/** The glob pattern of every key. */
 const ALL = '*'
 
-/** Which keys belong to a namespace, and a pattern that lets all of those through. */
+/** Which keys belong to a namespace, and a glob pattern that matches all of those. */
 export interface Selection {
   readonly pattern: string
   includes(key: string): boolean
 }
 
-/** Throws `INVALID_ARGUMENT` for a name that no namespace has. */
+/**
+ * Throws `INVALID_ARGUMENT` for a name that no namespace can have. The characters of a namespace have no other meaning in a
+ * glob pattern.
+ */
 export function selectionOf(namespace: string | undefined): Selection {
   if (namespace === undefined) return { pattern: ALL, includes: () => true }
   if (typeof namespace !== 'string' || !/^[\w-]+(\.[\w-]+)*$/.test(namespace)) {
@@ -30,8 +33,8 @@ export function selectionOf(namespace: string | undefined): Selection {
 }
 
 /**
- * Says which server answers, so that a cursor is not used with another: after a failover or a restart it would skip keys.
- * Undefined where the server does not say.
+ * Identifies the server that replies, so that a cursor is not used with another one: after a failover or a restart it would skip
+ * keys. Undefined if the server does not say.
  */
 export async function serverId({ transport }: Store): Promise<string | undefined> {
   if (!transport || transport.cluster) return undefined
@@ -39,7 +42,7 @@ export async function serverId({ transport }: Store): Promise<string | undefined
   return typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined
 }
 
-/** How many keys a source has, where it says so. */
+/** Number of keys in a source; undefined if it does not say. */
 export async function countKeys({ transport }: Store): Promise<number | undefined> {
   if (!transport || transport.cluster) return undefined
   const reply = await transport.send({ args: ['DBSIZE'], effect: 'read' })
@@ -47,8 +50,8 @@ export async function countKeys({ transport }: Store): Promise<number | undefine
 }
 
 /**
- * The keys of a store, a page at a time: by cursor from `cursor` on where one server is asked, otherwise from the start.
- * Throws `UNSUPPORTED` for a store that cannot list its keys.
+ * The keys of a store, a page at a time. A single server is asked by cursor, from `cursor` on; any other store is read from the
+ * start. Throws `UNSUPPORTED` for a store that cannot list its keys.
  */
 export async function* pagesOf(store: Store, selection: Selection, cursor: string): AsyncGenerator<Page> {
   const { transport } = store
@@ -67,7 +70,7 @@ async function* byCursor(transport: Transport, { pattern, includes }: Selection,
   } while (cursor !== '0')
 }
 
-/** Keys of any source, in portions. */
+/** Those keys of an iterable that `includes` accepts, in pages. */
 export async function* paged(
   keys: Iterable<string> | AsyncIterable<string>,
   { includes }: Pick<Selection, 'includes'>,

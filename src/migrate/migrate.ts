@@ -19,14 +19,14 @@ const KNOWN: { readonly [K in keyof MigrateOptions]-?: 1 } = {
   onProgress: 1,
   signal: 1,
 }
-/** Keys that are copied at a time. */
+/** Keys that are copied at once. */
 const CHUNK = 100
-/** A longer value is copied alone, so that what is held stays below `CHUNK` of these. */
+/** A longer value is copied alone, so that memory holds at most `CHUNK` values of this size. */
 const SMALL_BYTES = 64 * 1024
-/** Passes over the keys, where the source was replaced by another server during each. */
+/** Most repeated passes over the keys. A pass is repeated if another server replaced the source during it. */
 const MAX_PASSES = 5
 
-/** Everything that one run shares. */
+/** What the parts of one run share. */
 interface Run {
   readonly from: AtomicStore
   readonly to: Store
@@ -36,20 +36,20 @@ interface Run {
   readonly counts: Counts
   readonly total: number | undefined
   readonly startedAt: number
-  /** What was paced: keys and bytes of this run, without those before a resume. */
+  /** Keys and bytes of this run that count for its pace, without those before a resume. */
   paced: { keys: number; bytes: number }
-  /** When a store answered last. */
+  /** When a store last replied, by the monotonic clock. */
   goodAt: number
 }
 
 /**
- * Copies what `from` holds to `to`, with its lifetimes, while both are in use: give the programs `dualStore(from, to)`
- * first, or stop their writes, since a key that is written to `from` alone during the run may be missed. Keys that only `to`
- * has are left alone. What cannot be moved is counted and named in the result.
+ * Copies the keys of `from` to `to`, with their lifetimes, while both are in use. First give the programs `dualStore(from, to)`,
+ * or stop their writes: a key that is written to `from` alone during the run may be missed. Keys that only `to` has are left
+ * alone. Keys that cannot be moved are counted and named in the result.
  *
- * Rejects with `INVALID_ARGUMENT` or `UNSUPPORTED` before it copies anything; with what a store says, after `patienceMs`;
- * with the signal's reason. A run that was ended or killed is resumed by `state`; without it, it is repeated. Either loses
- * nothing, since a key is copied again until both stores agree on it.
+ * Rejects with `INVALID_ARGUMENT` or `UNSUPPORTED` before it copies anything, with a store's error if the store keeps failing
+ * for `patienceMs`, and with the signal's reason. A run that was ended or killed is resumed by `state`, and repeated without
+ * it. Neither loses anything, since a key is copied again until both stores agree on it.
  */
 export async function migrate(from: AtomicStore, to: Store, options: MigrateOptions = {}): Promise<MigrateResult> {
   const run = await begin(from, to, options)
@@ -58,7 +58,7 @@ export async function migrate(from: AtomicStore, to: Store, options: MigrateOpti
   if (saved) Object.assign(run.counts, saved.counts)
   for (let pass = 0; ; pass++) {
     const server = await serverId(from)
-    // A cursor leads on at the server that made it, and nowhere else.
+    // A cursor is valid only on the server that made it.
     const isSame = saved?.server !== undefined && saved.server === server
     await copyAll(run, server, { cursor: isSame ? (saved as Saved).cursor : '', pending: saved?.pending ?? [] })
     saved = undefined
@@ -103,13 +103,13 @@ async function begin(from: AtomicStore, to: Store, options: MigrateOptions): Pro
   }
 }
 
-/** One pass over the keys, from where a former run came to. */
+/** One pass over the keys, from where an earlier run ended. */
 async function copyAll(run: Run, server: string | undefined, at: Pick<Saved, 'cursor' | 'pending'>): Promise<void> {
   const { from, of, counts, selection } = run
   const { keys, state, signal, patienceMs } = run.options
   let { cursor } = at
   const copy = async (page: Page): Promise<void> => {
-    // Saved before they are copied: a run that is killed knows which keys it may have left half done.
+    // Saved before the keys are copied, so that after a kill the next run knows which keys may be half copied.
     await state?.save(writeState({ of, server, cursor: page.next ?? '', pending: page.keys, counts }))
     await copyPage(run, page.keys)
     cursor = page.next ?? cursor
@@ -120,7 +120,7 @@ async function copyAll(run: Run, server: string | undefined, at: Pick<Saved, 'cu
     for await (const page of paged(keys, selection)) await copy(page)
     return
   }
-  // Where a scan fails it goes on after the last page, or anew where the source has no cursor.
+  // After a failure the scan continues after the last page, or starts again if the source has no cursor.
   for (;;) {
     try {
       for await (const page of pagesOf(from, selection, cursor)) await copy(page)
@@ -138,7 +138,7 @@ function report({ options, counts, total }: Run): void {
   tell(options.onProgress, { ...counts, notMoved: sumOf(counts), total })
 }
 
-/** Copies keys a chunk at a time, those with large values alone. Tries again while a store does not answer. */
+/** Copies keys in chunks, and those with large values one by one. Tries again while a store is down. */
 async function copyPage(run: Run, keys: readonly string[]): Promise<void> {
   const large: string[] = []
   for (let at = 0; at < keys.length; at += CHUNK) {
@@ -160,7 +160,7 @@ async function copyChunk(run: Run, keys: readonly string[], maxBytes: number, la
   while (left.length > 0) {
     if (signal?.aborted) throw signal.reason
     const copying = { from, to, maxBytes, defersLarge: large !== undefined, onlyNew: existing === 'keep' }
-    // All of them settle before anything else happens, so that nothing is written after the run has ended.
+    // Waits for all copies to settle, so that none writes after the run has ended.
     const results = await Promise.allSettled(left.map((key) => copyKey(copying, key)))
     const failed: string[] = []
     let failure: unknown
@@ -193,7 +193,7 @@ function count({ counts, paced }: Run, key: string, outcome: Outcome): void {
   else countNotMoved(counts, what === 'large' ? 'value-too-large' : what, key)
 }
 
-/** Waits until so many keys and bytes were due. */
+/** Waits until the keys and bytes copied so far are due by the limits of the run. */
 async function pace({ options, paced, startedAt }: Run, keys: number): Promise<void> {
   paced.keys += keys
   const dueMs = 1000 * Math.max(paced.keys / options.keysPerSecond, paced.bytes / options.bytesPerSecond)
@@ -201,13 +201,13 @@ async function pace({ options, paced, startedAt }: Run, keys: number): Promise<v
   if (waitMs > 1) await sleep(waitMs, options.signal)
 }
 
-/** What hither keeps for itself under such a key works by operations. */
+/** Why a key is useless on a store without operations: hither keeps data under it that only operations can use. */
 function uselessAt(to: Store, key: string): NotMovedReason | undefined {
   if (hasOperations(to) || !/^:[\w.-]+:/.test(key)) return undefined
   return /^:[\w.-]+:t:/.test(key) ? 'tag-version' : 'needs-operations'
 }
 
-/** What a server answers that will answer otherwise a little later. */
+/** Errors of a server that pass after a while. */
 const PASSING_REPLIES = /^(LOADING|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|READONLY|BUSY|NOREPLICAS)$/
 
 function isPassing(error: unknown): boolean {

@@ -1,14 +1,14 @@
 import type { Operation } from '../protocol/operation.ts'
 
 /**
- * Null: no such key. `'foreign'`: something other than a string. Otherwise its lifetime in milliseconds (-1: without an
- * end), its length in bytes, and its text, which is left out where it is longer than `maxBytes`.
+ * Null: no such key. `'foreign'`: the key is not a string. Otherwise the lifetime left in milliseconds (-1: no end), the length
+ * in bytes, and the text, which is left out if it is longer than `maxBytes`.
  */
 export type ReadReply = null | 'foreign' | readonly (string | number)[]
 
 const encoder = new TextEncoder()
 
-/** Reads a value and its lifetime at one moment. */
+/** Reads a value and its lifetime in one step. */
 export const readEntry: Operation<readonly [maxBytes: number], ReadReply> = {
   name: 'migrate.read',
   effect: 'read',
@@ -27,7 +27,7 @@ return { left_ms, #value, value }`,
   },
 }
 
-/** Writes a value where there is none, to live for `lifeMs` (0: without an end). 1: it was written. */
+/** Writes a value if the key has none, for `lifeMs` (0: without an end). Replies 1 if it was written, else 0. */
 export const addEntry: Operation<readonly [value: string, lifeMs: number], number> = {
   name: 'migrate.add',
   effect: 'once',
@@ -41,7 +41,7 @@ return 1`,
   },
 }
 
-/** Replaces value and lifetime (0: without an end), to the millisecond also where `set` has a coarser step. */
+/** Replaces value and lifetime (0: without an end). Exact to the millisecond, also where `set` rounds to a coarser step. */
 export const putEntry: Operation<readonly [value: string, lifeMs: number], number> = {
   name: 'migrate.put',
   effect: 'once',
@@ -51,7 +51,7 @@ return 1`,
   apply: (_current, [value, lifeMs]) => ({ next: value, ttl: lifeMs ? { ms: lifeMs } : 'none', reply: 1 }),
 }
 
-/** Deletes a value that is still this one. 1: it was deleted. */
+/** Deletes the value if it is still `value`. Replies 1 if it was deleted, else 0. */
 export const dropEntry: Operation<readonly [value: string], number> = {
   name: 'migrate.drop',
   effect: 'once',

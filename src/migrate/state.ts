@@ -9,11 +9,11 @@ export interface Counts {
   notMoved: Partial<Record<NotMovedReason, { count: number; keys: string[] }>>
 }
 
-/** How far a run came. */
+/** How far a run has come. */
 export interface Saved {
-  /** What it copies from where to where: a state is of use to the same run only. */
+  /** Which stores and keys the run copies. A state is valid only for the same run. */
   readonly of: string
-  /** The server whose cursor it is. */
+  /** The server that made the cursor. */
   readonly server: string | undefined
   readonly cursor: string
   /** Keys that may have been copied in part. */
@@ -21,7 +21,7 @@ export interface Saved {
   readonly counts: Counts
 }
 
-/** Names of keys that are remembered for each reason. */
+/** Most key names that are kept for each reason. */
 const MAX_NAMES = 100
 
 export const noCounts = (): Counts => ({ copied: 0, bytes: 0, gone: 0, kept: 0, notMoved: {} })
@@ -43,14 +43,14 @@ export function resultOf({ notMoved, ...counts }: Counts): MigrateResult {
 
 export const writeState = (saved: Saved): string => JSON.stringify({ form: 1, ...saved })
 
-/** Throws `INVALID_ARGUMENT` for what is no state, or that of another run. */
+/** Throws `INVALID_ARGUMENT` if the text is not a state, or is that of another run. */
 export function readState(text: string | undefined, of: string): Saved | undefined {
   if (text === undefined) return undefined
   let saved: (Saved & { form: number }) | undefined
   try {
     saved = JSON.parse(text)
   } catch {
-    // Said below.
+    // The check below throws.
   }
   const isState =
     saved?.form === 1 && typeof saved.cursor === 'string' && Array.isArray(saved.pending) && !!saved.counts?.notMoved

@@ -1,9 +1,9 @@
 import type { AtomicStore } from '../store/store.ts'
 
 /**
- * Why a key was not moved. `foreign-type`: a hash, a list or another type. `hashed-key`: stored under a digest, its name is
- * not beside it. `binary-key`: its name is not text. `key-too-long`, `value-too-large`: more than a store takes. `bytes`: the
- * target takes text only. `tag-version`, `needs-operations`: a key of hither that is of no use on a store without operations.
+ * Why a key was not moved. `foreign-type`: it is a hash, a list or another type. `hashed-key`: it is stored under a digest, and
+ * its name is not beside it. `binary-key`: its name is not text. `key-too-long`, `value-too-large`: more than a store takes.
+ * `bytes`: the target takes text only. `tag-version`, `needs-operations`: hither's own key, useless without operations.
  */
 export type NotMovedReason =
   | 'foreign-type'
@@ -18,68 +18,68 @@ export type NotMovedReason =
 export interface NotMoved {
   readonly reason: NotMovedReason
   readonly count: number
-  /** The first 100 of them. */
+  /** The first 100 keys. */
   readonly keys: readonly string[]
 }
 
 export interface MigrateResult {
-  /** Keys that the target now holds as the source does. A key that a scan returned twice counts twice. */
+  /** Keys that were copied to the target. A key that a scan returned twice counts twice. */
   readonly copied: number
-  /** Bytes of their values. */
+  /** Bytes of the copied values. */
   readonly bytes: number
-  /** Keys that ended before they could be copied: deleted, or past their lifetime. */
+  /** Keys that were deleted, or whose lifetime ended, before they could be copied. */
   readonly gone: number
-  /** Keys that were left alone, with `existing: 'keep'`, since the target had them. */
+  /** Keys that were left alone, with `existing: 'keep'`, because the target had them. */
   readonly kept: number
   readonly notMoved: readonly NotMoved[]
 }
 
 export interface MigrateProgress extends Omit<MigrateResult, 'notMoved'> {
   readonly notMoved: number
-  /** Keys of the source when the run began, where it says so. */
+  /** Number of keys in the source when the run began; undefined if the source does not say, or for a part of its keys. */
   readonly total: number | undefined
 }
 
-/** Where a run leaves how far it came. */
+/** Keeps the progress of a run, so that another run can resume it. */
 export interface MigrateState {
-  /** Resolves to what `save` was called with last; undefined: the run begins. */
+  /** Resolves to the text that `save` was last called with; undefined: the run begins. */
   load(): Promise<string | undefined>
-  /** `undefined`: the run has ended. The text holds key names, and no value. */
+  /** `undefined`: the run has ended. The text holds key names, but no values. */
   save(state: string | undefined): Promise<void>
 }
 
 export interface MigrateOptions {
-  /** Only keys of this namespace and those nested in it, the keys that hither keeps for it included. @default all keys */
+  /** Only keys of this namespace and of those nested in it, with hither's own keys for them. @default all keys */
   readonly namespace?: string
-  /** The keys to copy, in place of a scan: for a source without one. With it a resumed run begins anew. */
+  /** The keys to copy, instead of a scan, for a source that cannot list its keys. A resumed run starts again. */
   readonly keys?: Iterable<string> | AsyncIterable<string>
-  /** What becomes of a key that the target has: `replace` makes it the source's. @default 'replace' */
+  /** What happens to a key that the target has: `replace` copies over it, `keep` leaves it alone. @default 'replace' */
   readonly existing?: 'replace' | 'keep'
   /** Most keys a second. @default 10000 */
   readonly keysPerSecond?: number
   /** Most bytes of values a second. @default 50000000 */
   readonly bytesPerSecond?: number
-  /** How long a store that does not answer is tried again before the run rejects, in milliseconds. @default 10000 */
+  /** How long calls to a failing store are tried again before the run rejects, in milliseconds. @default 10000 */
   readonly patienceMs?: number
-  /** Makes the run resumable. @default none: a run that is repeated begins anew, and loses nothing */
+  /** Makes the run resumable. @default none: a repeated run starts again, and loses nothing */
   readonly state?: MigrateState
-  /** Called after each portion of keys; what it throws is ignored. */
+  /** Called after each portion of keys. Errors that it throws are ignored. */
   readonly onProgress?: (progress: MigrateProgress) => void
-  /** Ends the run after the portion at hand; it rejects with the signal's reason. */
+  /** Ends the run after the current portion. The run then rejects with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
-/** Something a dual store noticed. Carries no key. `behind`: a write did not reach the other store, which is tried again. */
+/** What a dual store reports, without keys. `behind`: a write did not reach the other store, and is tried again later. */
 export type DualStoreEvent =
   | { readonly type: 'behind'; readonly store: string; readonly error: unknown; readonly pending: number }
-  /** More keys are pending than are remembered: run `migrate` again before the other store is used. */
+  /** More keys are pending than can be remembered. Run `migrate` again before you use the other store. */
   | { readonly type: 'lost-track'; readonly store: string }
-  /** Everything that was pending has reached it. */
+  /** All pending keys have reached the other store. */
   | { readonly type: 'caught-up'; readonly store: string }
 
 export interface DualStoreOptions {
   /**
-   * The store that decides. `'from'`: before and during `migrate`. `'to'`: after it; a key that `to` lacks is read from
+   * The store that decides. `'from'`: before and during `migrate`. `'to'`: afterwards; a key that `to` lacks is then read from
    * `from`. @default 'from'
    */
   readonly reads?: 'from' | 'to'
@@ -89,8 +89,8 @@ export interface DualStoreOptions {
 }
 
 export interface DualStore extends AtomicStore {
-  /** Keys whose last write has not reached the other store yet. */
+  /** Number of keys whose last write has not reached the other store yet. */
   readonly pending: number
-  /** Brings the pending keys over. Rejects as the stores do. */
+  /** Copies the pending keys to the other store. Rejects as the stores do. */
   sync(): Promise<void>
 }

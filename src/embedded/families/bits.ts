@@ -29,7 +29,7 @@ function setBit(client: Client, args: readonly string[]): Reply {
   return before
 }
 
-/** The first and the last bit of a range in bytes or bits; undefined where it is empty. */
+/** The first and the last bit of a range in bytes or bits; undefined if it is empty. */
 function bitRange(length: number, from: number, to: number, unit: number): readonly [number, number] | undefined {
   const total = (length * 8) / unit
   const first = Math.max(0, from < 0 ? total + from : from)
@@ -168,7 +168,7 @@ function writeField(bytes: Uint8Array, { at, bits }: Step, value: bigint): void 
   }
 }
 
-/** What is stored for a value that may not fit; undefined: nothing is. */
+/** The number to store when a value may not fit; undefined: nothing is stored. */
 function fitted(value: bigint, { bits, signed, overflow }: Step): bigint | undefined {
   const max = signed ? 2n ** BigInt(bits - 1) - 1n : 2n ** BigInt(bits) - 1n
   const min = signed ? -(2n ** BigInt(bits - 1)) : 0n

@@ -19,7 +19,7 @@ function checkPrefixes(prefixes: readonly string[], existing: readonly string[])
   })
 }
 
-/** All that a client has asked for; none is all keys. */
+/** The prefixes that a client tracks, sorted. Without any it tracks all keys. */
 const prefixesOf = (added: readonly string[], existing: readonly string[]): string[] =>
   [...existing, ...(added.length + existing.length > 0 ? added : [''])].sort()
 
@@ -97,7 +97,7 @@ function readType(text: string | undefined): string {
   return /^(normal|master|replica|slave|pubsub)$/.test(type) ? type : fail(quoting`ERR Unknown client type '${text}'`)
 }
 
-/** Whether a client is one that the words of CLIENT KILL and LIST mean. */
+/** Returns a test for the clients that the words of CLIENT KILL and LIST select. */
 function filterOf(client: Client, args: readonly string[], from: number): (one: Client) => boolean {
   const tests: ((one: Client) => boolean)[] = []
   let skipMe = true

@@ -25,7 +25,7 @@ function specReply({ flags, begin, range, count }: KeySpec): Reply {
   return new MapReply(['flags', statuses(flags), 'begin_search', new MapReply(start), 'find_keys', new MapReply(find)])
 }
 
-/** The first key, the last and the step, as old clients ask for them. */
+/** First key, last key and step, as old clients expect them. */
 function oldKeys({ keys: [spec], keys }: Command): readonly [number, number, number] {
   const begin = keys.map((one) => one.begin).filter((one) => typeof one === 'number')
   if (!spec || typeof spec.begin !== 'number' || !spec.range) {

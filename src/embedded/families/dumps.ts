@@ -13,13 +13,13 @@ function dump(client: Client, [, key = '']: readonly string[]): Reply {
   return value === undefined ? null : writePayload(dumpValue(value))
 }
 
-/** Throws an error reply for what DUMP has not written. */
+/** Throws an error reply for a payload that DUMP has not written. */
 function read(payload: string): { readonly value: Value; readonly dumped: Dumped } {
   const { content } = readPayload(payload) ?? fail(WRONG_PAYLOAD)
   try {
     if (isDumped(content)) return { value: loadValue(content), dumped: content }
   } catch {
-    // Said below.
+    // The error below is thrown instead.
   }
   return fail('ERR Bad data format')
 }

@@ -2,7 +2,7 @@ import type { Client, Family, Run } from '../contracts.ts'
 import { exactInt } from '../numbers.ts'
 import { fail, quoting, type Reply } from '../reply.ts'
 
-/** NX, XX, GT and LT as they stand in EXPIRE; throws for those that exclude one another. */
+/** Reads NX, XX, GT and LT of EXPIRE. Throws error replies, also for words that exclude one another. */
 export function readConditions(words: readonly string[]): { nx: boolean; xx: boolean; gt: boolean; lt: boolean } {
   const given = { nx: false, xx: false, gt: false, lt: false }
   for (const word of words) {

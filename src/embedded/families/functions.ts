@@ -29,14 +29,14 @@ function load(client: Client, args: readonly string[]): Outcome {
   })
 }
 
-/** What a payload of FUNCTION DUMP begins with; its libraries' code follows. */
+/** First item of the content of FUNCTION DUMP. The code of each library follows. */
 const DUMPED = 'f'
 
 function dump(client: Client): Reply {
   return writePayload([DUMPED, ...[...librariesOf(client).values()].map(({ code }) => code)])
 }
 
-/** Libraries and functions may not have names that others have. Throws error replies. */
+/** Throws an error reply if two functions would have the same name. */
 function checkNames(added: readonly Library[], others: ReadonlyMap<string, Library>): void {
   const taken = new Set([...others.values()].flatMap(({ functions }) => [...functions.keys()]))
   for (const { functions } of added) {
@@ -47,7 +47,7 @@ function checkNames(added: readonly Library[], others: ReadonlyMap<string, Libra
   }
 }
 
-/** All libraries of the payload are put in place, or none. */
+/** Restores all libraries of the payload, or none. */
 function restore(client: Client, args: readonly string[]): Outcome {
   const [, , payload = '', policy = 'APPEND'] = args
   if (args.length > 4) {

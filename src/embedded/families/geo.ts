@@ -1,3 +1,8 @@
+/**
+ * The GEO commands. The six that search read their words into a `Search`: `radius` for GEORADIUS and its variants, `search` for
+ * GEOSEARCH and GEOSEARCHSTORE; `readOptions` and `checkOptions` serve both. Then `run` finds the center, calls `find`, and
+ * replies or stores. `find` reads the cells of `areasAround` by score, keeps the members that are near enough, and sorts them.
+ */
 import type { Client, Family } from '../contracts.ts'
 import { areasAround } from '../geo-areas.ts'
 import { boxHolds, decodeGeo, distanceM, encodeGeo, geoHash, LAT_MAX } from '../geo-math.ts'
@@ -46,7 +51,7 @@ type Kind = 'radius' | 'radius-store' | 'search' | 'search-store'
 
 interface Search {
   readonly kind: Kind
-  /** What is searched. */
+  /** The sorted set that is searched. */
   readonly set: SortedSet | undefined
   from: Point | undefined
   member: string | undefined
@@ -186,7 +191,7 @@ function radius(client: Client, args: readonly string[], byMember: boolean, canS
   }
   if (byMember && set && set.get(search.member as string) === undefined)
     fail('ERR could not decode requested zset member')
-  // Of a member of a key that is not there the rest is not asked for.
+  // As in Redis, radius and unit are not checked if the search is by member and the key does not exist.
   if (set || !byMember) search.radius = positive(args[at], 'radius')
   if (set || !byMember) search.unit = unitOf(args[at + 1])
   readOptions(search, args, at + 2)

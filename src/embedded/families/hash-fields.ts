@@ -9,7 +9,7 @@ const WRONG_NUMBER = "ERR wrong number of arguments for 'hsetex' command"
 const MAX_END = 2 ** 46 - 1
 const MOST_FIELDS = 2 ** 31 - 1
 
-/** `FIELDS n a b …` from `at` on, to the end. Throws error replies. */
+/** Reads `FIELDS n a b …`, from `at` to the end. Throws error replies. */
 function readFields(
   args: readonly string[],
   at: number,
@@ -79,7 +79,7 @@ const left =
     })
   }
 
-/** The end that HGETEX and HSETEX name, `persist`, `keep`, or none; and where FIELDS stands. */
+/** The end that HGETEX and HSETEX set, with their other options, and the index of FIELDS. */
 interface EndOptions {
   endMs: number | undefined
   persist: boolean
@@ -130,7 +130,7 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
   return options
 }
 
-/** Returns a function that sets the end of a field, or deletes the field where that is past. The caller reports the change. */
+/** Returns a function that sets a field's end, or deletes the field if that end has passed. The caller reports the change. */
 function fieldEnder(client: Client, key: string, hash: Hash, endMs: number): (field: string) => void {
   return endMs <= client.now
     ? (field) => void dropField(client, key, hash, field)
@@ -147,7 +147,7 @@ function getEx(client: Client, args: readonly string[]): Reply {
   const values: Reply[] = []
   let changed = false
   for (const field of fields) {
-    // A field that is named twice may be gone by then.
+    // A field that is named twice may be deleted by the second time.
     values.push(hash.get(field) ?? null)
     if (!hash.has(field)) continue
     if (end) end(field)

@@ -16,7 +16,7 @@ export function hashToWrite(client: Client, key: string): Hash {
   return made
 }
 
-/** Sets fields, which have no end any more; returns how many are new. */
+/** Sets fields and removes their ends. Returns how many fields are new. */
 function set(client: Client, args: readonly string[], name: string): number {
   if (args.length % 2 !== 0) fail(`ERR wrong number of arguments for '${name}' command`)
   const key = args[1] as string
@@ -62,7 +62,7 @@ function scan(client: Client, args: readonly string[]): Reply {
   return [cursor, options.noValues ? names : names.flatMap((name) => [name, hash.get(name) as string])]
 }
 
-/** Places picked at random: `count` different ones, or as many as are asked for, which may repeat, when it is negative. */
+/** Random indexes: `count` different ones; or, if `count` is negative, as many as its amount, which may repeat. */
 export function pick(map: IndexedMap<unknown>, count: number): number[] {
   const { size } = map
   if (count < 0) return Array.from({ length: -count }, () => Math.floor(random() * size))
@@ -77,14 +77,14 @@ export function pick(map: IndexedMap<unknown>, count: number): number[] {
 const MOST = 2n ** 63n - 1n
 const OUT_OF_RANGE = 'ERR value is out of range'
 
-/** How many HRANDFIELD and its like shall pick; undefined for one. Throws error replies. */
+/** The count of HRANDFIELD and similar commands; undefined without a count, which means one. Throws error replies. */
 export function readPickCount(args: readonly string[], withWhat: string): number | undefined {
   if (args.length === 2) return undefined
   const count = BigInt(exactInt(args[2]))
   if (count < -MOST) fail(`${OUT_OF_RANGE}, value must between -${MOST} and ${MOST}`)
   if (args.length > 4 || (args.length === 4 && args[3]?.toUpperCase() !== withWhat)) fail(SYNTAX)
   if (args.length === 4 && (count < -MOST / 2n || count > MOST / 2n)) fail(OUT_OF_RANGE)
-  // So many times over no process could pick: Redis would not end.
+  // No process could pick so many; Redis would never finish.
   if (count < -(2n ** 62n)) fail(OUT_OF_RANGE)
   return Number(count)
 }

@@ -2,7 +2,7 @@ import type { Family } from '../contracts.ts'
 import { HELP_TEXTS } from '../help-texts.ts'
 import { Simple } from '../reply.ts'
 
-/** What commands with subcommands say of them, as Redis 8 says it: a block for each, which begins with its name. */
+/** The HELP subcommands, with the texts of Redis 8: one block for each command, which begins with the command's name. */
 export const helps: Family = Object.fromEntries(
   HELP_TEXTS.trim()
     .split('\n\n')

@@ -4,7 +4,7 @@ import { fail, OK, type Reply } from '../reply.ts'
 
 const INVALID = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
 
-/** The registers of a key; undefined when there is none. */
+/** The registers of a key; undefined if it does not exist. */
 function registersOf(client: Client, key: string): Uint8Array | undefined {
   const value = client.string(key)
   return value === undefined ? undefined : (readRegisters(value) ?? fail(INVALID))

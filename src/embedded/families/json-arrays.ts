@@ -22,7 +22,7 @@ function placeIn({ length }: JsonData[], index: number | undefined): number {
   return at < 0 || at > length ? fail('ERR index out of bounds') : at
 }
 
-/** Throws an error reply where some array that the path finds cannot take the items: nothing is written then. */
+/** Throws an error reply, before anything is written, if an array that the path finds cannot take the items. */
 function checkItems(client: Client, { key, path, items, index }: Insertion): void {
   const { root } = documentAt(client, key)
   const places = findPlaces(root, parsePath(path).steps)
@@ -65,7 +65,7 @@ function indexOf(client: Client, args: readonly string[]): Reply {
       if (!Array.isArray(value)) return undefined
       const { length } = value
       const clamp = (at: number): number => Math.min(length, Math.max(0, at < 0 ? length + at : at))
-      // A stop of 0 is the end, and so is -1, although any other stop is left out.
+      // A stop of 0 or −1 is the end of the array, included. Any other stop is excluded.
       const end = to === 0 || to === -1 ? length : clamp(to)
       for (let at = clamp(from); at < end; at++) if (equalJson(value[at] as JsonData, wanted)) return at
       return -1

@@ -9,7 +9,7 @@ import type { Json, JsonData } from '../values.ts'
 
 const notNumber = (): never => fail('ERR result is not a number')
 
-/** Whole numbers stay whole within 64 bits; beyond them, and with a fraction, they are doubles. */
+/** Adds or multiplies. Integers stay integers within 64 bits; beyond that, and with a fraction, the result is a double. */
 function combine(a: JsonData, b: JsonData, isProduct: boolean): JsonData {
   const [x, y] = [numberOf(a) as number | bigint, numberOf(b) as number | bigint]
   if (isWhole(a) && isWhole(b)) {
@@ -78,7 +78,7 @@ function toggle(client: Client, [, key = '', path = '']: readonly string[]): Rep
   })
 }
 
-/** What CLEAR leaves of a value; undefined where it has nothing to clear. */
+/** The value that CLEAR leaves; undefined if there is nothing to clear. */
 function cleared(value: JsonData): JsonData | undefined {
   if (Array.isArray(value)) return value.length > 0 ? [] : undefined
   if (value instanceof Map) return value.size > 0 ? new Map() : undefined
@@ -92,7 +92,7 @@ function clear(client: Client, [, key = '', path = '.']: readonly string[]): Rep
     putAt(doc, place, empty)
     return 1
   }
-  // The older dialect, too, counts, and is content with no value.
+  // A legacy path counts all values, too, and may find none.
   const every = `${parsePath(path).text}`
   const replies = changeEach(client, 'json.clear', { key, path: every, otherwise: '', reply: count })
   return (replies as Reply[]).filter((one) => one === 1).length
@@ -106,7 +106,7 @@ const asResp = (data: JsonData): Reply => {
   return isWhole(data) ? (data as number | bigint) : writeJson(data)
 }
 
-/** Null, or nothing, where the key or a value of the older dialect is absent. */
+/** Reads the values of a path. Null if the key does not exist, or a legacy path finds no value. */
 function look(client: Client, [, key = '', text = '.']: readonly string[], read: (value: JsonData) => Reply): Reply {
   const path = parsePath(text)
   const doc = client.json(key)
@@ -115,7 +115,7 @@ function look(client: Client, [, key = '', text = '.']: readonly string[], read:
   return path.isLegacy ? (replies[0] ?? null) : replies
 }
 
-/** An answer about values of one type; the default path is the root. */
+/** A command that reads values of one type. Its default path is the root. */
 const ask =
   (otherwise: string, reply: (value: JsonData) => Reply | undefined): Run =>
   (client, [, key = '', path = '.']) =>

@@ -9,7 +9,7 @@ import { SYNTAX } from './strings.ts'
 
 const NEW_AT_ROOT = 'ERR new objects must be created at the root'
 
-/** Where a new value goes: into the objects that a path without its last name finds. Throws error replies. */
+/** Places for a new value: in each object that the path without its last name finds. Throws error replies. */
 function newPlaces(root: JsonData, { steps }: JsonPath): Place[] {
   const last = steps.at(-1)?.only
   if (last === undefined) return fail('ERR Err: wrong static path')
@@ -33,7 +33,7 @@ interface Write {
   readonly mode?: 'NX' | 'XX' | undefined
 }
 
-/** Whether something was written. */
+/** Writes a value. Returns whether anything was written. */
 function write(client: Client, { key, path: text, value, mode }: Write): boolean {
   const path = parsePath(text)
   const doc = client.json(key)
@@ -71,7 +71,7 @@ function setMany(client: Client, args: readonly string[]): Reply {
     writes.push({ key, path, value: loadJson(args[i + 2] as string) })
     const { steps } = parsePath(path)
     const doc = client.json(key)
-    // Nothing is written unless all may be.
+    // Checked before the first write, so that either all are written or none.
     if (!doc && steps.length > 0) fail(NEW_AT_ROOT)
     if (doc && findPlaces(doc.root, steps).length === 0) newPlaces(doc.root, parsePath(path))
   }

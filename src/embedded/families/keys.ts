@@ -27,7 +27,7 @@ interface Placed {
   readonly endMs: number | undefined
 }
 
-/** Puts a value, its end and those of its fields under a key of a database. */
+/** Stores a value under a key of a database, with its end and those of its fields. */
 function place(client: Client, db: Database, key: string, { value, endMs }: Placed): void {
   db.delete(key)
   db.entries.set(key, value)
@@ -112,7 +112,7 @@ function randomKey(client: Client): Reply {
   return null
 }
 
-/** SYNC and ASYNC are the same here: nothing waits for memory. */
+/** SYNC and ASYNC mean the same here, because memory is freed at once. */
 function checkFlush(args: readonly string[]): void {
   if (args.length > 2 || (args[1] !== undefined && !/^(a?sync)$/i.test(args[1]))) fail(SYNTAX)
 }
@@ -136,7 +136,7 @@ function swap(client: Client, [, first, second]: readonly string[]): Reply {
 
 const SWITCHING =
   'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.'
-/** The numbers that a Redis holds once for all keys, and how often it then says that one is in use. */
+/** Numbers that Redis holds once for all keys, and the reference count that it reports for them. */
 const SHARED = /^[0-9]{1,4}$/
 const SHARED_COUNT = 2_147_483_647
 

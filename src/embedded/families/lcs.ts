@@ -27,7 +27,7 @@ function readOptions(args: readonly string[]): Wanted {
   return wanted
 }
 
-/** At `i × (b.length + 1) + j` the length of what the first `i` and `j` bytes have in common. */
+/** At index `i × (b.length + 1) + j`: length of the longest common subsequence of the first `i` and `j` bytes. */
 function commonLengths(a: string, b: string): Uint32Array {
   const width = b.length + 1
   if ((a.length + 1) * width * 4 > MAX_TABLE_BYTES) fail(TOO_MUCH)
@@ -46,7 +46,7 @@ function commonLengths(a: string, b: string): Uint32Array {
 
 type Range = [aFrom: number, aTo: number, bFrom: number, bTo: number]
 
-/** The common bytes and the ranges where they stand, from the last on, as Redis walks its table. */
+/** The common bytes and their ranges, from the last to the first, in the order in which Redis walks its table. */
 function walk(a: string, b: string, table: Uint32Array): { readonly text: string; readonly ranges: readonly Range[] } {
   const width = b.length + 1
   const bytes: string[] = []

@@ -5,7 +5,7 @@ import { List } from '../values.ts'
 import { reportPop, takeItems } from './lists.ts'
 import { SYNTAX } from './strings.ts'
 
-/** A time in seconds, in milliseconds; 0 waits without an end. Throws error replies. */
+/** A timeout in seconds, as milliseconds; 0 waits without an end. Throws error replies. */
 export function readTimeout(text: string | undefined): number {
   const seconds = parseFloat64(text ?? '')
   if (seconds === undefined) return fail('ERR timeout is not a float or out of range')
@@ -19,7 +19,7 @@ const sideOf = (word: string | undefined): 'l' | 'r' => {
   return side === 'LEFT' ? 'l' : side === 'RIGHT' ? 'r' : fail(SYNTAX)
 }
 
-/** From an end of one list to an end of another. */
+/** A move from one end of a list to one end of another. */
 interface Move {
   readonly from: string
   readonly to: string
@@ -27,7 +27,7 @@ interface Move {
   readonly put: 'l' | 'r'
 }
 
-/** The item that was moved; undefined where the source has none. */
+/** Moves an item and returns it; undefined if the source has none. */
 function move(client: Client, { from, to, take, put }: Move): string | undefined {
   const source = client.list(from)
   if (!source) return undefined
@@ -43,7 +43,7 @@ function move(client: Client, { from, to, take, put }: Move): string | undefined
   return item
 }
 
-/** The first list of `keys` that has something: its key and what was taken. */
+/** Takes items from the first list of `keys` that has any. Returns its key and the items. */
 function popFirst(
   client: Client,
   keys: readonly string[],
@@ -67,7 +67,7 @@ function blockingPop(client: Client, args: readonly string[], side: 'l' | 'r'): 
   return found ? [found[0], found[1][0] as string] : client.wait({ keys, kind: 'list', timeoutMs })
 }
 
-/** `COUNT n`, once, to the end. Throws error replies. */
+/** Reads `COUNT n`, which may stand once, up to the end. Throws error replies. */
 export function readPopCount(args: readonly string[], from: number): number {
   let count: number | undefined
   for (let i = from; i < args.length; i += 2) {
@@ -77,7 +77,7 @@ export function readPopCount(args: readonly string[], from: number): number {
   return count ?? 1
 }
 
-/** `numkeys key … LEFT|RIGHT [COUNT n]` from `at` on. */
+/** Reads `numkeys key … LEFT|RIGHT [COUNT n]` from `at` on. */
 function readMultiPop(args: readonly string[], at: number): readonly [string[], 'l' | 'r', number] {
   const many = intBetween(args[at], 1, 2 ** 63, 'ERR numkeys should be greater than 0')
   const end = at + 1 + many

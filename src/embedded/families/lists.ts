@@ -140,7 +140,7 @@ export const lists: Family = {
   },
   lset(client, [, key = '', index, item = '']) {
     const list = client.list(key) ?? fail('ERR no such key')
-    // Redis keeps 32 bits of this index alone.
+    // Redis takes only the low 32 bits of this index.
     const at = Number(BigInt.asIntN(32, BigInt(exactInt(index))))
     if (list.get(at) === undefined) fail('ERR index out of range')
     list.set(at < 0 ? list.size + at : at, item)

@@ -6,7 +6,7 @@ import { fail, Push } from '../reply.ts'
 type Kind = 'channels' | 'patterns' | 'shardChannels'
 const MAPS = { channels: 'byName', patterns: 'byPattern', shardChannels: 'byShard' } as const
 
-/** What a client counts in the replies to its subscriptions. */
+/** The number of subscriptions that a reply to a client reports. */
 const countOf = (client: Client, kind: Kind): number =>
   kind === 'shardChannels' ? client.shardChannels.size : client.channels.size + client.patterns.size
 

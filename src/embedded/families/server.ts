@@ -11,7 +11,7 @@ function configGet(client: Client, args: readonly string[]): Reply {
   const { values } = client.engine.config
   const found = new Map<string, string>()
   for (const pattern of args.slice(2)) {
-    // A name that is no pattern is answered as it was written.
+    // A name without pattern characters is returned as it was written.
     const value = /[*?[]/.test(pattern) ? undefined : values.get(pattern.toLowerCase())
     if (value !== undefined) found.set(pattern, value)
     else for (const [name, value] of values) if (matchGlob(pattern, name, true)) found.set(name, value)
@@ -30,7 +30,7 @@ function configSet(client: Client, args: readonly string[]): Reply {
       fail(quoting`ERR CONFIG SET failed (possibly related to argument '${args[i]}') - duplicate parameter`)
     names.add(name)
   }
-  // All of them are set, or none.
+  // Either all are set or none.
   const { config } = client.engine
   const before: (readonly [name: string, value: string])[] = []
   try {
@@ -47,7 +47,7 @@ function configSet(client: Client, args: readonly string[]): Reply {
   return OK
 }
 
-/** For so long the client hears nothing; others go on. */
+/** Replies after `seconds`. Other clients are served meanwhile. */
 function sleepFor(client: Client, seconds: number): Outcome {
   setTimer(() => client.deliver(OK), seconds * 1000)
   return LATER

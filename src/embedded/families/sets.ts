@@ -50,7 +50,7 @@ function move(client: Client, [, from = '', to = '', member = '']: readonly stri
 
 type Combine = 'inter' | 'union' | 'diff'
 
-/** What several sets have together. Throws WRONGTYPE for any key that is none. */
+/** Intersection, union or difference of several sets. Throws WRONGTYPE for a key that is not a set. */
 function combine(
   client: Client,
   keys: readonly string[],

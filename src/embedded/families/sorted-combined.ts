@@ -13,7 +13,7 @@ type How = 'union' | 'inter' | 'diff'
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 
-/** Members and scores of a sorted set or of a set, whose members all have 1. */
+/** Members and scores of a sorted set, or of a set, whose members count with the score 1. */
 function membersOf(client: Client, key: string): ReadonlyMap<string, number> {
   const value = client.find(key)
   if (value === undefined) return new Map()
@@ -54,7 +54,7 @@ function read(client: Client, args: readonly string[], how: How, isStore: boolea
 function combine(client: Client, how: How, { keys, weights, aggregate }: Wanted): Map<string, number> {
   const sources = keys.map((key) => membersOf(client, key))
   const together = (a: number, b: number): number => {
-    // Math.min and Math.max tell -0 from 0, which Redis does not: of two that are equal the first stays.
+    // Redis treats -0 and 0 as equal and keeps the first; Math.min and Math.max would not.
     const isSecond = aggregate === 'MIN' ? b < a : b > a
     const sum = aggregate === 'SUM' ? a + b : isSecond ? b : a
     return Number.isNaN(sum) ? 0 : sum
@@ -130,14 +130,14 @@ function interCard(client: Client, args: readonly string[]): Reply {
   return limit > 0 ? Math.min(count, limit) : count
 }
 
-/** Takes up to `count` of the lowest or the highest. */
+/** Removes and returns up to `count` of the lowest or highest members. */
 function takeNodes(set: SortedSet, isMax: boolean, count: number): SortedNode[] {
   const nodes = set.slice(isMax ? set.size - 1 : 0, count, isMax)
   for (const { member } of nodes) set.remove(member)
   return nodes
 }
 
-/** Reports that the lowest or the highest were taken. */
+/** Reports that the lowest or highest members were removed. */
 function reportPop(client: Client, key: string, set: SortedSet, isMax: boolean): void {
   client.changed(key, 'z', isMax ? 'zpopmax' : 'zpopmin')
   client.removeIfEmpty(key, set)

@@ -37,7 +37,7 @@ function readOptions(
   if (options.limit && options.limit[1] !== -1 && options.by === 'rank') {
     fail('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX')
   }
-  // A LIMIT without an end is let through, and means nothing for ranks.
+  // A LIMIT with the count -1 is allowed, and has no effect on ranks.
   if (options.by === 'rank') {
     options.limit = undefined
   }
@@ -78,7 +78,7 @@ function store(client: Client, args: readonly string[]): Reply {
   return storeMembers(client, target, nodes, 'zrangestore')
 }
 
-/** Puts a sorted set of these in place; none at all deletes the key. */
+/** Stores these members as a sorted set. Deletes the key if there are none. */
 export function storeMembers(
   client: Client,
   target: string,

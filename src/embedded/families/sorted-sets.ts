@@ -7,7 +7,7 @@ import { SortedSet } from '../sorted-set.ts'
 import { pick, readPickCount } from './hashes.ts'
 import { SYNTAX } from './strings.ts'
 
-/** A score as a reply, and a name and a score as members are listed. */
+/** Members with their scores as a reply: pairs in RESP3, a flat list in RESP2. */
 export const scored = (client: Client, nodes: readonly { member: string; score: number }[]): Reply => {
   const found = nodes.map(({ member, score }) => [member, new Double(score)])
   return client.resp === 3 ? found : found.flat()

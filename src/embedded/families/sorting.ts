@@ -5,7 +5,7 @@ import { SortedSet } from '../sorted-set.ts'
 import { Hash, List, MemberSet } from '../values.ts'
 import { SYNTAX } from './strings.ts'
 
-/** `weight_*->field` of an element; undefined where there is nothing. */
+/** The value of a pattern such as `weight_*->field` for an element; undefined if there is none. */
 function lookUp(client: Client, pattern: string, element: string): string | undefined {
   if (pattern === '#') return element
   const star = pattern.indexOf('*')
@@ -68,7 +68,7 @@ function elementsOf(
 
 const compareBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Up to the first NUL, in decimal, with nothing before it: nothing at all is 0. */
+/** Parses a weight up to its first NUL. Decimal only, without leading blanks; empty text is 0. */
 function scoreOf(weight = ''): number {
   const digits = weight.split('\0', 1)[0] as string
   if (digits === '') return 0
@@ -101,7 +101,7 @@ function sort(client: Client, args: readonly string[], readOnly: boolean): Reply
   const { by, limit, gets, store, backwards, alpha } = options
   const { elements, isSet } = elementsOf(client, args[1] as string)
   const isUnsorted = by !== undefined && !by.includes('*')
-  // What is stored of a set has to have an order, whatever BY says.
+  // The stored result of a set must be sorted, even if BY asks for no order.
   let sorted: string[]
   if (isUnsorted && !(isSet && (store !== undefined || client.isScript))) {
     sorted = backwards && !isSet ? elements.reverse() : elements

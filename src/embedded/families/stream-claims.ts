@@ -116,5 +116,5 @@ function autoClaim(client: Client, args: readonly string[]): Reply {
   return [formatId(next), found, deleted]
 }
 
-/** What takes over the entries of a consumer that went away. */
+/** Commands that take over entries from a consumer that has failed. */
 export const streamClaims: Family = { xclaim: claim, xautoclaim: autoClaim }

@@ -1,3 +1,8 @@
+/**
+ * Commands about the consumer groups of streams: XGROUP, XACK, XPENDING and XINFO. XREADGROUP is in stream-reads.ts, XCLAIM and
+ * XAUTOCLAIM in stream-claims.ts. A pending entry is in two maps, that of its group and that of its consumer, which must always
+ * change together.
+ */
 import type { Client, Family } from '../contracts.ts'
 import { addWrapped, exactInt, type Int, int } from '../numbers.ts'
 import { fail, MapReply, NULL_ARRAY, OK, quoting, type Reply } from '../reply.ts'
@@ -150,7 +155,7 @@ const groupInfo =
       lagOf(stream, group),
     ])
 
-/** Redis keeps groups and consumers by their names. */
+/** Redis keeps groups and consumers in the order of their names. */
 const sortedByName = <T>(all: ReadonlyMap<string, T>): [string, T][] => [...all].sort(([a], [b]) => (a < b ? -1 : 1))
 
 function firstOf<T>(items: Iterable<T>, count: number): T[] {

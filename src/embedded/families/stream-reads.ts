@@ -94,7 +94,7 @@ function since(stream: Stream, from: StreamId | undefined, count: number): Reply
 
 function readPlain(client: Client, args: readonly string[]): Outcome {
   const { keys, ids, count, blockMs } = read(args, false)
-  // `$` is the last id at the time of the command, also when it is run again after a wait.
+  // `$` is the last id when the command was first run, also when it is run again after a wait.
   const from = keys.map((key, i) => {
     const id = ids[i] as string
     const stream = client.stream(key)
@@ -134,7 +134,7 @@ interface GroupReader {
   readonly consumer: Consumer
 }
 
-/** Entries that no consumer of the group has had. */
+/** Delivers entries that no consumer of the group has received yet. */
 function deliver(client: Client, { key, stream, group, consumer }: GroupReader, options: ReadOptions): Reply[] {
   const entries: Reply[] = []
   const start = idAfter(group.lastId)
@@ -158,13 +158,16 @@ function deliver(client: Client, { key, stream, group, consumer }: GroupReader, 
   return entries
 }
 
-/** How many the group has read with this one: counted on from an entry of the stream where none was deleted since, else estimated. */
+/**
+ * Number of entries that the group has read, this one included. Counted if its last entry is in the stream and none was deleted
+ * since; otherwise estimated.
+ */
 function readSoFar(stream: Stream, { entriesRead, lastId }: Group, id: StreamId): Int | undefined {
   const isKnown = lastId >= (stream.first() as StreamId) && !hasGapsFrom(stream, lastId)
   return isKnown && entriesRead !== undefined ? addWrapped(entriesRead, 1) : addedUpTo(stream, id)
 }
 
-/** Entries that the consumer has had, and has not confirmed. */
+/** Entries that were delivered to the consumer and not acknowledged. */
 function history(client: Client, { stream, consumer }: GroupReader, from: StreamId, count: number): Reply[] {
   const entries: Reply[] = []
   for (const [id, pending] of consumer.pending.range(from, MAX_ID)) {
@@ -200,7 +203,7 @@ function readGroup(client: Client, args: readonly string[]): Outcome {
       fail(
         'ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.',
       )
-    // Of Redis, the largest id is what `>` means.
+    // In Redis the largest id means `>`, too.
     const isNew = id === '>' || parseId(id, 0n, true) === MAX_ID
     return { stream, group, isNew }
   })

@@ -20,7 +20,7 @@ const TOO_SMALL = 'ERR The ID specified in XADD is equal or smaller than the tar
 export const NO_KEY =
   'ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.'
 
-/** An entry as it is listed. */
+/** An entry as a reply. */
 export const entry = (id: StreamId, fields: readonly string[]): Reply => [formatId(id), [...fields]]
 
 interface Trim {
@@ -32,13 +32,13 @@ interface Trim {
 
 interface Options extends Trim {
   noMake: boolean
-  /** What is wrong with them, once the id has been looked at. */
+  /** An error in the options. It is thrown after the id has been checked. */
   fault: string
-  /** Where the words after the options begin. */
+  /** Index of the first word after the options. */
   at: number
 }
 
-/** The options of XADD and XTRIM. Throws error replies. */
+/** Reads the options of XADD and XTRIM. Throws error replies. */
 function readOptions(args: readonly string[], from: number, isAdd: boolean): Options {
   const options: Options = {
     length: undefined,
@@ -86,7 +86,7 @@ function readOptions(args: readonly string[], from: number, isAdd: boolean): Opt
   return options
 }
 
-/** Nodes of Redis hold so many entries: near trimming drops whole ones. */
+/** Entries in one node of Redis. Trimming with `~` drops only whole nodes. */
 const NODE = 100
 
 function trim(stream: Stream, { length, minId, isNear, limit }: Trim): number {
@@ -130,7 +130,7 @@ function add(client: Client, args: readonly string[]): Reply {
   const { at, noMake } = options
   const text = args[at]
   if (text === undefined) fail("ERR wrong number of arguments for 'xadd' command")
-  // What the id says is looked at first, then how many words follow it.
+  // As in Redis, the id is checked first, then the number of words after it.
   if (text !== '*' && !/^\d+-\*$/.test(text as string)) {
     if (text === '-' || text === '+') fail(INVALID_ID)
     parseId(text as string, 0n, true)
@@ -154,7 +154,7 @@ function add(client: Client, args: readonly string[]): Reply {
   return formatId(id)
 }
 
-/** `(5-1` leaves its id out. Throws error replies. */
+/** Parses the end of a range; `(5-1` excludes its id. Throws error replies. */
 export function rangeEnd(text: string, isLast: boolean): StreamId {
   const isOpen = text.startsWith('(')
   const id = parseId(isOpen ? text.slice(1) : text, isLast ? 2n ** 64n - 1n : 0n, isOpen)

@@ -6,7 +6,7 @@ export const SYNTAX = 'ERR syntax error'
 const MAX_STRING = 536_870_912
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
-/** A moment from now or an absolute one, of EX, PX, EXAT or PXAT. Throws error replies. */
+/** The end that EX, PX, EXAT or PXAT set, in epoch milliseconds. Throws error replies. */
 function momentOf(client: Client, unit: string, text: string, name: string): number {
   const value = parseInt64(text) ?? fail(NOT_AN_INTEGER)
   const invalid = `ERR invalid expire time in '${name}' command`
@@ -55,7 +55,7 @@ function writeString(client: Client, key: string, value: string, endMs: number |
 function set(client: Client, args: readonly string[]): Reply {
   const [, key = '', value = ''] = args
   if (args.length === 3) {
-    // With no keyword there is nothing to look at first, but an end that is over.
+    // Without options only the old key's end matters: `find` deletes a key whose end has passed.
     client.find(key)
     writeString(client, key, value, undefined)
     return OK
@@ -99,7 +99,7 @@ function getEx(client: Client, args: readonly string[]): Reply {
   return value
 }
 
-/** The bytes of a range as GETRANGE counts it. */
+/** The bytes of a range, with indexes as in GETRANGE. */
 function range(value: string, from: number, to: number): string {
   const length = value.length
   if (from < 0 && to < 0 && from > to) return ''
