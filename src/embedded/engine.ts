@@ -88,8 +88,6 @@ export class Engine implements EngineParts {
   misses = 0
   /** Number of changes since the start, by which a snapshot knows that it is out of date. */
   changes = 0
-  /** Not used: CLIENT PAUSE only checks its arguments. */
-  pausedUntilMs = 0
   /** The command that is running. */
   current: { readonly command: Command; readonly args: readonly string[] } | undefined
   /** Nesting of transactions and scripts. Waiting clients are served when it is 0 again. */
@@ -234,7 +232,7 @@ export class Engine implements EngineParts {
 
   /**
    * Deletes keys and fields whose end has passed. In each database it looks at up to `most` keys, from where the last sweep
-   * stopped, and at up to `most` hashes. Returns how many keys and hashes had ended.
+   * stopped, and at up to `most` hashes likewise. Returns how many keys and hashes had ended.
    */
   sweep(most: number = Number.POSITIVE_INFINITY): number {
     this.nowMs = this.clock()
@@ -257,6 +255,7 @@ export class Engine implements EngineParts {
         const hash = db.entries.get(key) as Hash | undefined
         if (!hash?.ends) db.fieldEnds.delete(key)
         else if (hash.nextEndMs <= this.nowMs && this.endFields(db, key, hash)) ended++
+        else if (most !== Number.POSITIVE_INFINITY && db.fieldEnds.delete(key)) db.fieldEnds.add(key)
       }
     }
     if (ended > 0) this.waiters.serve()

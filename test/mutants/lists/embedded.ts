@@ -103,6 +103,11 @@ export const mutants: readonly Mutant[] = [
   ),
   engine('a key ends at its time', 'if (endMs === undefined || endMs > this.nowMs) return false', 'return false'),
   engine('a sweep ends keys', 'if (endMs <= this.nowMs) {', 'if (false) {'),
+  engine(
+    'the next sweep looks at other hashes',
+    'db.fieldEnds.delete(key)) db.fieldEnds.add(key)',
+    'false) db.fieldEnds.add(key)',
+  ),
   reads(
     'what a group has read is counted on from an entry that is there',
     'lastId >= (stream.first() as StreamId) && !hasGapsFrom',

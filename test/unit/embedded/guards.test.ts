@@ -36,6 +36,19 @@ describe('the embedded engine', () => {
     engine.sweep()
     expect(ask('DBSIZE')).toBe(':1\r\n')
   })
+  it('looks at other keys and other hashes in the next sweep, where a sweep has a bound', () => {
+    const { engine, ask } = open()
+    for (const key of ['a', 'b', 'c']) ask(`SET ${key} 1 PX ${key === 'c' ? 100 : 1000}`)
+    for (const hash of ['h', 'i', 'j']) {
+      ask(`HSET ${hash} f v`)
+      ask(`HPEXPIRE ${hash} ${hash === 'j' ? 100 : 1000} FIELDS 1 f`)
+    }
+    nowMs += 100
+    engine.sweep(2)
+    expect(ask('DBSIZE')).toBe(':6\r\n')
+    engine.sweep(2)
+    expect(ask('DBSIZE')).toBe(':4\r\n')
+  })
   it('gives a transaction up whose key changed or ended', () => {
     const { ask, other } = open()
     ask('SET a 1')
