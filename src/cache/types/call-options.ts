@@ -17,7 +17,10 @@ export type SetOptionsOf<F extends object> = AddOptionsOf<F> & WriteOptions
 export interface CallOptions {
   /** Aborting rejects this call with the signal's reason. Other callers that share its load are not affected. */
   readonly signal?: AbortSignal | undefined
-  /** The instant, in epoch milliseconds, at which this call rejects with `TIMEOUT`. @default none for a load, else `storeTimeout` */
+  /**
+   * The instant, in epoch milliseconds, at which this call rejects with `TIMEOUT`.
+   * @default none for a load, otherwise `storeTimeout`
+   */
   readonly deadline?: number | undefined
 }
 

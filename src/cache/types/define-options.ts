@@ -44,6 +44,6 @@ export interface Definition<P, T, R extends Results = 'mutable'> {
   set(params: P, value: T, options?: WriteOptions): Promise<void>
   /** As `delete`. Resolves to whether there was an entry. */
   delete(params: P, options?: WriteOptions): Promise<boolean>
-  /** As `expire`: the next `get` loads, and falls back on the stale value during `grace`. To end many entries, give them a tag. */
+  /** As `expire`: the next `get` loads, and falls back on the stale value during `grace`. To end many, give them a tag. */
   invalidate(params: P, options?: WriteOptions): Promise<boolean>
 }
