@@ -21,7 +21,10 @@ export interface TagsPart {
   withHints(tags: readonly string[], block: string): readonly string[]
   /** Whether `versions` has another hard half for a tag of the block. */
   hasEnded(block: string, versions: ReadonlyMap<string, string>): boolean
-  /** The versions to store a loaded value with. Not complete: of a tag that the loader named, none from before it ran is known. */
+  /**
+   * The versions to store a loaded value with. `isComplete` is false if the loader named a tag of which no version from before
+   * it ran is known.
+   */
   stamp(loaded: LoadedTags): { readonly tags: ReadonlyMap<string, string>; readonly isComplete: boolean }
 }
 
