@@ -1,7 +1,7 @@
 import { HitherError } from '../../errors.ts'
 import { utf8Length } from '../../protocol/text.ts'
 
-/** What a cache can do with tags. An entry holds its tags and their versions in one block of text. */
+/** The part of a cache that handles tags. An entry holds its tags and their versions in one block of text. */
 export interface TagsPart {
   /**
    * Returns the tags of a call without duplicates. Throws `INVALID_ARGUMENT` for more than 64 tags, for a tag that is not a
