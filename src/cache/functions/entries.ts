@@ -219,7 +219,7 @@ export function peek(cache: AnyCache, key: string): unknown {
   return peekView(viewOf(cache), key)
 }
 
-/** Milliseconds of freshness by the reply of the `ttl` step, which is negative where there is no end. */
+/** The freshness left in milliseconds, from the reply of the `ttl` step, which is negative if there is no end. */
 function untilEnd(left: Reply): number {
   return Number(left) < 0 ? NEVER : Number(left)
 }

@@ -59,7 +59,7 @@ export type CacheEvent = { readonly namespace: string; readonly name?: string; r
   /** `open: true`: one call at a time tries the store, all others fail at once. `open: false`: the store replies again. */
   | { readonly type: 'breaker'; readonly open: boolean }
   /**
-   * Once for each cache: an entry was stored without a `ttl`. Only a delete ends such an entry. After a `clear` it counts as
+   * Once for each cache: an entry was stored without a `ttl`. It stays until it is deleted. After a `clear` it counts as
    * absent, but its memory is freed only once its key is read again.
    */
   | { readonly type: 'no-lifetime' }
