@@ -8,7 +8,7 @@ import { conform, type Schema } from './schema.ts'
 import { bounded } from './store-calls.ts'
 import type { Coded, Decoded, Life } from './value-form.ts'
 
-/** How a decoded value is counted, kept near and checked. */
+/** How a decoded value is counted, checked and kept in the near tier. */
 export interface OpenContext {
   /** The caller's key. */
   readonly key: string

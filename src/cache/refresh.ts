@@ -5,8 +5,8 @@ import type { Refresh } from './types.ts'
 export type { Refresh } from './types.ts'
 
 /**
- * Refreshes a value at random before its end. The nearer the end and the longer the load takes, the likelier a refresh is, so
- * that about one of many callers refreshes: XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
+ * Refreshes a value at random before its end, more likely the nearer the end is and the longer the load takes, so that about
+ * one of many callers refreshes: XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
  * Prevention, 2015). A `beta` above 1 refreshes earlier. Throws `INVALID_ARGUMENT` unless `beta` is above 0 and below 1000.
  */
 export function early(beta = 1): Refresh {

@@ -24,7 +24,7 @@ export function epochOf(tags: SetOptions['tags']): number | undefined {
   return (tags as CapturedTags | undefined)?.[EPOCH]
 }
 
-/** The current versions of the tags and the namespace. Other callers may share the request, so the limit ends the wait only. */
+/** The current versions of the tags and the namespace. Callers may share the request: the limit ends only this caller's wait. */
 export function currentVersions(
   view: View,
   names: readonly string[],

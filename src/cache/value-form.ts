@@ -51,7 +51,7 @@ export function formOfCodec(codec: Codec): ValueForm {
 export function encodeValue(values: ValueForm, value: unknown, storedKey: string): Coded | Promise<Coded> {
   if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
   const coding = values.encode(value, storedKey)
-  // Whoever awaits it gets the error. A call may end before that, and the rejection must not be unhandled.
+  // A caller that awaits it gets the error. A call may end before that, and then nothing else handles the rejection.
   if (coding instanceof Promise) coding.catch(() => {})
   return coding
 }

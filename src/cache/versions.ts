@@ -69,7 +69,7 @@ const REMEMBERED_MS = 5000
  * its version is renewed, by as long as a command may take to arrive.
  */
 const MARGIN_MS = 60_000
-/** How long the versions that `capture` returns stay valid, in milliseconds: a caller reads meanwhile what it will set. */
+/** How long a caller of `capture` has to read the data that it will set, in milliseconds: the versions are kept that long. */
 export const CAPTURED_MS = 3_600_000
 
 export function createVersions(run: AtomicStore['run']): VersionMemory {

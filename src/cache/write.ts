@@ -145,7 +145,7 @@ export function detachLoadsAndWrite<T>(
 /** Runs a step after the read. It treats the entry with the id `deadId` as absent; `known` is what the read has found. */
 type Step<T> = (storedKey: string, deadId: string, known?: Known) => Promise<T>
 
-/** What a step that ran before any read has resulted in: its reply, or what is known of the entry now. */
+/** The result of a step that ran before any read: its reply, or what is known of the entry now. */
 export type Tried = { readonly reply: Reply } | { readonly known: Known }
 /** Runs a step before any read. Undefined: the entry must be read first. */
 export type Attempt = (storedKey: string) => Promise<Tried | undefined>
