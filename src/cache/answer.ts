@@ -8,8 +8,8 @@ import { commandCall, onAnswer, recordOutage, runStep } from './store-calls.ts'
 import type { WriteOptions } from './types.ts'
 
 /**
- * The store's answer to one call; a failure of the store is counted and reported. At the deadline the store ends its call
- * itself, since it knows whether it may have run; a store that does not is waited for a moment longer.
+ * The store's reply to one call. A failure of the store is counted and reported. At the deadline the store ends its call
+ * itself, since it knows whether the call may have run. If it does not, the wait ends `LATE_MS` later.
  */
 export function answerOf<T>(
   { core, emit }: View,
@@ -50,7 +50,7 @@ export function reportAsEvent({ emit }: View, options: WriteOptions | undefined,
   return true
 }
 
-/** The answer of an explicit write; `instead`, where its failure is reported as an event. */
+/** The result of an explicit write, or `instead` if its failure is reported as an event. */
 export async function orReportAsEvent<T>(
   view: View,
   options: WriteOptions | undefined,

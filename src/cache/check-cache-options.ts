@@ -4,7 +4,7 @@ import type { CacheOptions, PlainCacheOptions } from './types.ts'
 
 const METHODS = ['get', 'getMany', 'set', 'delete'] as const
 
-/** Throws `INVALID_ARGUMENT` for options of `createCache` that make no sense. Returns their format. */
+/** Throws `INVALID_ARGUMENT` for invalid options of `createCache`. Returns their format. */
 export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, defaultFormat: Format): Format {
   if (!options) throw invalid('createCache takes { store }, such as { store: memoryStore() }')
   const { store, near, onEvent, eventKeys } = options
@@ -26,7 +26,7 @@ export function checkCacheOptions(options: CacheOptions | PlainCacheOptions, def
   return format
 }
 
-/** What somebody meant who gave a cache something else than a store. */
+/** The end of an error message: what to pass in place of something that is not a store. */
 function mend(given: unknown): string {
   const has = (name: string): boolean => !!(given as Record<string, unknown> | null | undefined)?.[name]
   if (typeof given === 'string' || given instanceof URL) return ', not a url: tcpStore(url) of hither/tcp'

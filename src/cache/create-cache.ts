@@ -20,12 +20,12 @@ import { delete as remove, set } from './write.ts'
 
 const FACE = { tags: tags(), format: entryFormat, values: values() }
 
-/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+/** Options with which no two callers get the same object: there is no near tier, or each caller gets a copy. */
 type Copied = { readonly near?: never } | { readonly mutable: true }
 
 /**
  * A cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at once
- * for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace); it sends nothing.
+ * for invalid options: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace). Sends nothing to the store.
  */
 export function createCache(options: PlainCacheOptions & Copied): PlainCache
 export function createCache(options: CacheOptions & Copied): Cache
@@ -35,7 +35,7 @@ export function createCache(options: CacheOptions | PlainCacheOptions): Cache<ne
   return faceOf(openView(options, FACE)) as Cache<never>
 }
 
-/** Every method is one line over a function, which takes the cache or its view. */
+/** Every method is one line that calls a function with the cache or its view. */
 function faceOf(view: View): Cache<'frozen'> {
   const cache: Cache<'frozen'> = {
     [VIEW]: view as Cache<'frozen'>[typeof VIEW],

@@ -18,15 +18,15 @@ import type { CacheOptions, PlainCacheOptions, SetOptions } from './types.ts'
 import { formOfCodec, type Life, type ValueForm } from './value-form.ts'
 import { createVersions } from './versions.ts'
 
-/** What a face gives its caches. */
+/** The parts that a face, such as `createCache` of `hither/mini`, gives its caches. */
 export interface FaceParts {
   readonly tags: TagsPart
-  /** Where the options name none. */
+  /** The format, if the options name none. */
   readonly format: Format
   readonly values: ValueForm
 }
 
-/** What the views of a cache share. Throws for options that make no sense. */
+/** Creates what the views of a cache share. Throws for invalid options. */
 export function createCore(options: CacheOptions | PlainCacheOptions, face: FaceParts): Core {
   const format = checkCacheOptions(options, face.format)
   const { store: given, ttl, storeTimeout = 1000, hardTimeout = 30_000, onEvent, eventKeys } = options
@@ -79,7 +79,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   return core
 }
 
-/** Puts a near tier before the store. What it asks of the store, nobody waits for. */
+/** Puts a near tier in front of the store. No caller waits for the tier's own commands. */
 function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNullable<CacheOptions['near']>): void {
   const { store, format, namespace, background } = core
   const unawaited = { isAwaited: false }
@@ -100,7 +100,7 @@ function attachNear(core: { -readonly [K in keyof Core]: Core[K] }, tier: NonNul
   })
 }
 
-/** How long a value lives by the options of a call, or else by the cache's own. */
+/** How long a value lives, by the options of a call and the cache's defaults. */
 export function lifeOf(core: Core, options: SetOptions | undefined): Life {
   const { ttlMs, graceMs } = core
   const own = options && ownOf(options)
@@ -115,7 +115,7 @@ function warnOfUnit(core: Core, ttl: Duration | undefined): void {
   if (!(typeof ttl === 'number' && ttl < 1000 && !core.hasWarnedOfUnit)) return
   core.hasWarnedOfUnit = true
   const message = `ttl: ${ttl} is ${ttl} ms; for seconds write ttl: '${ttl}s'`
-  // Later than the call that makes the cache, which the listener may want to use.
+  // Emitted after `createCache` has returned, since the listener may use the cache.
   queueMicrotask(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
 }
 

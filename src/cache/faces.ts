@@ -10,14 +10,14 @@ import { checkNames, invalid, VIEW_OPTIONS } from './options.ts'
 import type { CacheOptions, PlainCacheOptions, ViewOptions, WaitUntil } from './types.ts'
 import { checkHasVersions, createView } from './view.ts'
 
-/** The first view of a cache. */
+/** Creates a cache and returns its first view. */
 export function openView(given: CacheOptions | PlainCacheOptions, face: FaceParts): View {
   const options = given && (ownOf(given) as typeof given)
   const core = createCore(options, face)
   const { waitUntil, mutable } = options
   checkWaitUntil(waitUntil)
   const view = createView(core, core.namespace, { waitUntil, mutable })
-  // Now, so that a default that makes no sense is refused here and not at the first call.
+  // Checked now, so that an invalid default is refused here and not at the first call.
   view.defaultSettings = loadSettings(core)
   return view
 }
@@ -32,7 +32,7 @@ export function viewWith({ core, namespace, request }: View, from: ViewOptions):
   return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
 }
 
-/** Whether it is the context of a request, as a Worker is given it, and no options: its `waitUntil` is its class's. */
+/** Whether it is a Worker's request context and not options: `waitUntil` is inherited, or there is `passThroughOnException`. */
 function isRequestContext(from: ViewOptions): from is { readonly waitUntil: WaitUntil } {
   if (typeof from?.waitUntil !== 'function') return false
   return !Object.hasOwn(from, 'waitUntil') || 'passThroughOnException' in from
@@ -42,14 +42,14 @@ function checkWaitUntil(waitUntil: WaitUntil | undefined): void {
   if (waitUntil !== undefined && typeof waitUntil !== 'function') throw invalid(`waitUntil is a function: ${BIND}`)
 }
 
-/** Throws for a method of the runtime that was taken from its object: in a request it would throw at every call. */
+/** Throws for a method of the runtime that was detached from its object: in a request it would throw at every call. */
 function checkIsBound(waitUntil: WaitUntil | undefined): void {
-  // A program's own function is not called: it may count its calls.
+  // A function of the program is not called for this test: it may count its calls.
   if (!waitUntil || !/\[native code\]\s*}$/.test(Function.prototype.toString.call(waitUntil))) return
   try {
     waitUntil(Promise.resolve())
   } catch (cause) {
-    // Outside of a request one that is bound throws, too, and something else.
+    // Outside a request a bound method throws as well, but no `TypeError`.
     if (!(cause instanceof TypeError)) return
     throw new HitherError('INVALID_ARGUMENT', `waitUntil was taken from its object: ${BIND}`, { cause })
   }

@@ -2,28 +2,28 @@ import { type Entry, isFresh, isKept, NO_VALUE, parseCurrent } from '../protocol
 import type { StoreClock } from '../runtime/store-clock.ts'
 import type { TagsPart } from './parts/tags.ts'
 
-/** What one read has shown under a key. */
+/** What one read has found under a key. */
 export interface Reading {
-  /** As it is stored; a lease without a value, too. */
+  /** The entry as it is stored, which may be a lease without a value. */
   readonly entry: Entry | undefined
   readonly status: 'fresh' | 'stale' | 'absent'
-  /** The id by which a step shall treat the entry as gone; `''` when the store's clock alone decides. */
+  /** The id of the entry, if a step must treat it as absent; `''`: the store's clock alone decides whether it is live. */
   readonly dead: string
-  /** It would count, and is of another codec's mark. */
+  /** The entry would be fresh or stale, but its mark is that of another codec. */
   readonly foreign?: boolean
-  /** The namespace's generation now; undefined: it has none. */
+  /** The current generation of the namespace; undefined: it has none. */
   readonly generation: string | undefined
-  /** The versions now of the tags that were named, and of those that the entry has. */
+  /** The current versions of the tags that the call named, and of those that the entry has. */
   readonly tags: ReadonlyMap<string, string | undefined>
-  /** From before the read was sent: the clock, and a ticket to keep near what it found. */
+  /** This machine's clock, and the near tier's ticket for keeping the value, both from before the read was sent. */
   readonly atMs: number
   readonly ticket: number | undefined
 }
 
-/** What a step is told of the entry under its key. */
+/** What is known of the entry under a key before a step runs. */
 export interface Known extends Pick<Reading, 'dead' | 'generation'> {
   readonly entry?: Reading['entry']
-  /** In place of `entry`, one that is valid. */
+  /** In place of `entry`: an entry that is known to be live. */
   readonly live?: Pick<Entry, 'id' | 'tags'>
 }
 
@@ -40,8 +40,8 @@ interface Judgement {
 const ABSENT: Verdict = { status: 'absent', dead: '' }
 
 /**
- * The entry that was read, where it is fresh, of this generation, and has just these tags in this order, `block` as it is
- * stored with their versions now. Undefined: `judge` tells.
+ * The entry that was read, if it is fresh, has this generation, and has exactly the tag block `block`: the tags that the call
+ * named, in that order, with their current versions. Undefined: `judge` must decide.
  */
 export function judgeUsual(
   text: string | undefined,
@@ -50,16 +50,16 @@ export function judgeUsual(
   clock: StoreClock,
 ): Entry | undefined {
   const entry = text && generation ? parseCurrent(text, generation, block) : undefined
-  // Without grace its presence in the store says that it is fresh, unless it holds a lease alone: its mark tells.
+  // Without grace an entry is fresh as long as the store has it. It may still be a lease without a value, which its mark shows.
   if (!entry?.hasGrace) return entry
   advance(clock, entry)
   return isFreshBy(clock, entry) ? entry : undefined
 }
 
 /**
- * The verdict on an entry, by the versions that were read with it. An entry of another generation is dead, and so is one
- * with a tag that is missing or has another hard half. One with another soft half is stale, as is one past its `ttl` in
- * grace. One of another codec's mark is dead, whatever else it is: nobody here can read it.
+ * Judges an entry by the versions that were read with it. An entry of another generation is dead, as is one with a tag whose
+ * version is missing or has another hard half. An entry with a tag of another soft half is stale, as is one past its `ttl` in
+ * grace. An entry with the mark of another codec is dead in any case: this cache cannot read it.
  */
 export function judge(
   entry: Entry | undefined,
@@ -77,7 +77,7 @@ export function judge(
   return { status: isLive ? 'fresh' : isStale ? 'stale' : 'absent', dead }
 }
 
-/** The store's clock is at least where an entry under grace was written. */
+/** The store's clock has passed the instant at which an entry with grace was written. */
 function advance(clock: StoreClock, entry: Entry): void {
   if (entry.hasGrace) clock.passed(entry.writtenMs)
 }

@@ -2,7 +2,7 @@ import { HASHED } from '../protocol/keys.ts'
 import { utf8Length } from '../protocol/text.ts'
 import type { Core } from './model.ts'
 
-/** Where a namespace keeps what a caller names by a key. In the plain format keys are as given. */
+/** Converts a caller's keys to those of a namespace. In the plain format keys are as given. */
 export interface KeySpace {
   /** The key in the store. Throws `INVALID_KEY`. */
   stored(key: string): string
@@ -10,7 +10,7 @@ export interface KeySpace {
   names(key: string): string
 }
 
-/** `longKeys` shortens a key that the store would refuse for its length; the result is in a space no other key reaches. */
+/** `longKeys` shortens a key that is too long for the store. Shortened keys have a key space that no other key reaches. */
 export function keySpace({ format, near, store, longKeys }: Core, name: string): KeySpace {
   const nearName = near.names(name)
   const stored = (key: string): string => format.storedKey(name, key)

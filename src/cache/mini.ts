@@ -29,37 +29,44 @@ export { type ValueForm, values } from './parts/values.ts'
 export interface MiniCacheOptions extends CacheOptions {
   /**
    * How values are stored: `values()` keeps Date, BigInt, Map, Set, bytes and what else JSON lacks, as `hither` does. Without
-   * it, storing one rejects `UNENCODABLE`, and reading one that another cache has stored is a miss and the event
-   * `decode-failed`. @default plain JSON
+   * it, storing such a value rejects with `UNENCODABLE`, and reading one that another cache has stored is a miss, with the
+   * event `decode-failed`. @default plain JSON
    */
   readonly codec?: Codec | ValueForm
-  /** What the cache can do with tags: `tags()`. Without it an entry that has tags counts as absent. @default none */
+  /** Adds tags to the cache: `tags()`. Without it an entry that has tags counts as absent. @default none */
   readonly tags?: TagsPart
 }
 
 /**
- * The cache of `hither` with few methods: the functions of `hither/functions` take it, and do the rest. It keeps the same
- * promises, and shares its entries with any other cache of its namespace. `F`: what it can do.
+ * The cache of `hither` with few methods; the functions of `hither/functions` take it as an argument and do the rest. It keeps
+ * the same promises, and shares its entries with any other cache of its namespace. `F`: its features.
  */
 export interface MiniCache<out R extends Results = 'mutable', out F extends object = HasEntries>
   extends AnyCache<R, F> {
-  /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
+  /** Resolves to `undefined` when the value is absent or stale. Rejects when the store is down: an outage is not a miss. */
   get<T = unknown>(key: string, options?: ReadOptionsOf<F>): Promise<Given<T, R> | undefined>
-  /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
+  /** `get` for each key. Keys without a fresh value are absent from the map. One round trip, at most 10,000 keys. */
   getMany<T = unknown>(keys: readonly string[], options?: ReadOptionsOf<F>): Promise<Map<string, Given<T, R>>>
   /**
-   * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
-   * share it. When the store is down the loader answers. Its own error passes through untouched and is not cached.
+   * The fresh value. If there is none, runs `loader`, stores its value and resolves to that. One load runs per key, and
+   * callers that arrive meanwhile share it. When the store is down, resolves to the loader's value. The loader's own error
+   * reaches its callers unchanged and is not cached.
    */
   getOrSet<T>(key: string, loader: Loader<T>, options?: LoadOptionsOf<F>): Promise<Given<T, R>>
-  /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
+  /**
+   * Stores a value in place of any that is there. Rejects with `INVALID_VALUE` for undefined, with `UNENCODABLE` for a value
+   * that the codec cannot encode, and when the store did not store it.
+   */
   set(key: string, value: unknown, options?: SetOptionsOf<F>): Promise<void>
   /**
-   * Deletes the value and its stale copy. No load that began before can store its value after it, or answer a caller that
-   * comes later. Resolves to how many keys the store held.
+   * Deletes the value and its stale copy. A load that began earlier can neither store its value nor return it to a caller that
+   * arrives later. Resolves to how many of the keys the store held.
    */
   delete(keys: string | readonly string[], options?: WriteOptions): Promise<number>
-  /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
+  /**
+   * A view for one request: its calls end with the request, and work that continues after the response goes to its
+   * `waitUntil`. No new connection or map.
+   */
   with(options: ViewOptions & { readonly mutable?: undefined }): this
   with(options: ViewOptions & { readonly mutable: true }): MiniCache<'mutable', F>
   with(options: ViewOptions): MiniCache<'frozen', F>
@@ -72,13 +79,13 @@ export interface MiniCache<out R extends Results = 'mutable', out F extends obje
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Nobody else gets the same value: there is no near tier to share it, or it gives out copies. */
+/** Options with which no two callers get the same object: there is no near tier, or each caller gets a copy. */
 type Copied = { readonly near?: never } | { readonly mutable: true }
 type WithTags = MiniCacheOptions & { readonly tags: TagsPart }
 
 /**
  * A small cache over a store. Its results are `T`, or `Frozen<T>` with a near tier and without `mutable: true`. Throws at
- * once for options that make no sense: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace).
+ * once for invalid options: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace).
  */
 export function createCache(options: PlainCacheOptions & Copied): MiniCache<'mutable', object>
 export function createCache(options: WithTags & Copied): MiniCache<'mutable', HasTags>

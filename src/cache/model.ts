@@ -1,9 +1,9 @@
 /**
- * What a cache is made of, as data: no code. A `Core` is shared by all views of a cache, a `View` is one namespace seen by
- * one request, a `Call` is one call on its way down, and a `Flight` is one load that callers share.
+ * The data types of a cache; no code. A `Core` is shared by all views of a cache. A `View` is one namespace as one request
+ * sees it. A `Call` is one call on one key. A `Flight` is one load that callers share.
  *
- * One way down: face → `read.ts` → `judge.ts` → `open.ts`, else `load/flight.ts` → `load/lease.ts` → `load/run-loader.ts` →
- * `load/fill.ts`. Each takes these, and hands nothing of a view down as a closure.
+ * The way of a call: face → `read.ts` → `judge.ts` → `open.ts` for a hit; otherwise `load/flight.ts` → `load/lease.ts` →
+ * `load/run-loader.ts` → `load/fill.ts`. Each of these takes the objects below; none passes a part of a view on as a closure.
  */
 import type { ErrorCode } from '../errors.ts'
 import type { NearPart } from '../near/coherence.ts'
@@ -28,38 +28,39 @@ import type { CapturedVersions, NamespaceKeys, Stamp, VersionMemory } from './ve
 
 export type Emit = (
   event: CacheEvent extends infer E ? (E extends unknown ? Omit<E, 'namespace' | 'name' | 'keyHash'> : never) : never,
-  /** Of the caller, where the event is about one. */
+  /** The caller's key, if the event is about one key. */
   key?: string,
 ) => void
 
-/** How entries are stored. What is optional is there where a value is stored as it is, with no header beside it. */
+/** How entries are stored. Optional members, except `verbs`, are for a format that stores a value as it is, without a header. */
 export interface Format {
-  /** Which options it takes, by `options.ts`: 2 has namespaces, tags, grace and codecs; 1 has none of them. */
+  /** Which options it takes (`options.ts`): 2 has namespaces, tags, grace and codecs; 1 has none of them. */
   readonly level: 1 | 2
-  /** Checks the name of a cache's namespace. Throws for a store that cannot keep this format. */
+  /** Checks the name of a cache's namespace and returns it; `''` in the plain format. Throws `INVALID_KEY`. */
   namespace(name: string): string
+  /** The store with operations. Throws for a store that cannot keep this format. */
   atomic(store: Store): AtomicStore
   storedKey(namespace: string, key: string): string
-  /** Undefined for an unknown form. */
+  /** Undefined for text of an unknown form. */
   parse(text: string): Entry | undefined
-  /** The form of values where a cache names no codec; undefined: that of its face. */
+  /** The form of values of a cache without a codec; undefined: that of its face. */
   readonly values?: ValueForm
   /** The atomic steps (`steps/entry.ts`), by effect. */
   readonly steps: Steps
-  /** Those that run every verb; undefined: `verbScripts`, which a cache of few verbs does not carry. */
+  /** The steps that run every verb; undefined: `verbScripts`, which a small bundle does not contain. */
   readonly verbs?: Steps | undefined
   readonly leases: Lease
-  /** Stores what a load has returned. */
+  /** Stores a loaded value. */
   fill(flight: Flight, run: LoaderRun & { readonly coded: Coded }): Promise<void>
-  /** What a step must know of a value, where nothing has to be read for it. */
+  /** What a step must know of the value, if nothing has to be read for that. */
   readonly known?: Known
-  /** What each write is stamped with, where that is not the versions of the moment. */
+  /** The stamp of every write, in place of the current versions. */
   readonly stamp?: Stamp
-  /** Reads a value with which no version is to be compared. `queued`: as in `ReadRequest`. */
+  /** Reads a value that has no versions to compare. `queued`: as in `ReadRequest`. */
   read?(view: View, storedKey: string, queued: boolean): Promise<Reading>
-  /** Writes in place of the step of an entry; undefined: this verb has a step. */
+  /** Writes without the step of an entry; undefined: this verb needs its step. */
   write?(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> | undefined
-  /** Asks the store for the lifetime that is left: the text of a value does not say it. */
+  /** Asks the store for the remaining lifetime, which the text of a value does not contain. */
   timeLeft?(target: Pick<Call, 'view' | 'storedKey' | 'limit'>): Promise<Reply>
 }
 
@@ -71,12 +72,12 @@ export interface EntryWrite {
   readonly versions: CapturedVersions
   /** How long its loader took, in milliseconds. */
   readonly loadMs?: number
-  /** Of the lease that `fill` needs. */
+  /** The token of the lease under which `fill` writes. */
   readonly token?: string
-  /** The id of the entry that counts as absent, or is written over. */
+  /** The id of the entry that counts as absent, or that `rewrite` replaces. */
   readonly deadId?: string
   readonly id?: string
-  /** Of `add`, which not all steps have. */
+  /** The steps for `add`, which is not in every script. */
   readonly steps?: Steps | undefined
 }
 
@@ -90,68 +91,68 @@ export interface Core {
   readonly tags: TagsPart
   readonly near: NearPart
   readonly longKeys: CacheOptions['longKeys']
-  /** The cache's own; others are views of it. `''` in the plain format. */
+  /** The namespace of the cache itself; views may have others. `''` in the plain format. */
   readonly namespace: string
   readonly storeTimeoutMs: number
   readonly hardTimeoutMs: number
-  /** The lifetime where a call names none, as it was given. */
+  /** The default lifetime, as it was given. */
   readonly ttl: CacheOptions['ttl']
-  /** 0: no end. */
+  /** The default lifetime in milliseconds; 0: no end. */
   readonly ttlMs: number
   readonly graceMs: number
   readonly onEvent: CacheOptions['onEvent']
   readonly eventKeys: CacheOptions['eventKeys']
-  /** What a load does where its call does not say. */
+  /** Options of a load that its call does not name. */
   readonly loadDefaults: LoadDefaults
   readonly breaker: StoreBreaker
   readonly lastResort: LastResort
   readonly background: Background
   readonly versions: VersionMemory
-  /** By which freshness under grace is judged. */
+  /** Decides whether an entry with grace is fresh. */
   readonly clock: StoreClock
   readonly stats: { -readonly [K in keyof CacheStats]: CacheStats[K] }
-  /** Calls on one stored key that take more than one command, one at a time. */
+  /** Runs the calls on one stored key one at a time, if they take more than one command. */
   readonly queue: KeyQueue
-  /** Texts and versions that are being read: calls of one tick share one read. */
+  /** Reads of texts, and below of versions, that are in progress: calls of one tick share one read. */
   readonly reads: PerTick<Promise<string | undefined>>
   readonly versionReads: PerTick<Promise<string | undefined>>
-  /** By stored key, the value of a load that is being written. */
+  /** By stored key, the write of a loaded value that is in progress. */
   readonly fills: Map<string, Promise<unknown>>
-  /** Entries of an ended generation that were given an end lately. */
+  /** Stored keys whose entry, of an ended generation, was given an end in the last minute (`fade`). */
   readonly faded: Recent<true>
-  /** Keys whose load failed lately, by `backoff`. */
+  /** Stored keys whose load failed less than its `backoff` ago. */
   readonly failures: Recent<true>
   readonly flights: Flights
-  /** How often the store has answered. */
+  /** Number of replies of the store. */
   answerCount: number
-  /** It was reported that entries have no lifetime. */
+  /** The event `no-lifetime` was emitted. */
   hasWarned: boolean
-  /** It was reported that a lifetime is a number below a second. */
+  /** The event `short-ttl` was emitted. */
   hasWarnedOfUnit: boolean
 }
 
-/** A cache seen through one namespace and by one request: what every function of a cache works over. */
+/** A cache as one request sees it, through one namespace. Every function of a cache works on a view. */
 export interface View {
   /** What all views of a cache share. */
   readonly core: Core
   readonly namespace: string
-  /** What the request adds to each call. */
+  /** The options that the request adds to each call. */
   readonly request: ViewOptions
   /** The stored keys of the namespace. `key` throws `INVALID_KEY`. */
   readonly space: NamespaceKeys
-  /** From a caller's key to the near tier's. */
+  /** Converts a caller's key to its key in the near tier. */
   readonly nearKey: (key: string) => string
   readonly emit: Emit
   /**
-   * The fresh value that the near tier holds and that may be returned at once. Undefined: none, or the view has no tier, a
-   * limit of the request to check, or a refresh ahead of time.
+   * The fresh value in the near tier, if it may be returned at once. Undefined: there is none, the cache has no near tier or
+   * refreshes ahead of time by default, or the request has a signal or a deadline to check.
    */
   readonly peekNear: (key: string) => unknown
-  /** The settings of a load without options, once one was asked for. */
+  /** The settings of a load without options; made when first needed. */
   defaultSettings?: LoadSettings
 }
 
-/** One call on one key, on its way down. `settings`: of a load. */
+/** One call on one key. Only a load has `settings`. */
 export interface Call<S extends LoadSettings | undefined = LoadSettings | undefined> {
   readonly view: View
   readonly key: string
@@ -170,21 +171,21 @@ export interface LoadCall extends Call<LoadSettings> {
 export interface JoinRequest {
   readonly view: View
   readonly storedKey: string
-  /** Number of loaders started when the caller came. Without a lease, it may share only loads that start after it arrived. */
+  /** Number of loaders started when the caller arrived. Without a lease, it may share only loads that start later. */
   readonly startsAtArrival: number
-  /** What the caller's own read has shown; undefined: the store did not answer. */
+  /** The caller's own reading; undefined: the store did not reply. */
   readonly reading?: Reading | undefined
-  /** The versions that the running load was known to have captured before that read was sent. */
+  /** The versions that the running load had already captured when that read was sent. */
   readonly knownVersions?: CapturedVersions | undefined
   /** No caller waits for the result. */
   readonly background?: boolean | undefined
-  /** The load goes on when every caller has left. */
+  /** The load continues when every caller has left. */
   readonly finish?: boolean | undefined
   /** Called when it is known whether this load runs its loader now (`false`) or waits for another's (`true`). */
   readonly onDecided?: ((waits: boolean) => void) | undefined
 }
 
-/** One load, as it was asked for. Nothing of it changes while the load runs. */
+/** The request for one load. It does not change while the load runs. */
 export interface LoadRequest extends JoinRequest {
   readonly settings: LoadSettings
   /** The caller's key. */
@@ -195,23 +196,23 @@ export interface LoadRequest extends JoinRequest {
   readonly hardMs: number
   /** The id of an entry that counts as absent. */
   readonly deadId?: string | undefined
-  /** Loads although there is a fresh value. */
+  /** Loads even if there is a fresh value. */
   readonly early?: boolean
 }
 
 /** How loads get the right to run: `leases` of `load/lease.ts`, or `noLeases`. */
 export interface Lease {
-  /** The store refuses the value of a load that has lost its lease. Where it does not, this process sees to it alone. */
+  /** True: the store refuses the value of a load that has lost its lease. False: only this process keeps it from being stored. */
   readonly guardsFills: boolean
   /** Undefined once the lease is held, or when there is none to hold: the store is down, or the load runs beside another. */
   acquire(flight: Flight): Promise<ReadAgain | undefined>
-  /** Keeps a lease that is shorter than its load may run, until the returned function is called. */
+  /** Renews a lease that is shorter than its load may run, until the returned function is called. */
   renew(flight: Flight): () => void
-  /** Gives a lease back; `''`: there is none. When the store is down it tries some more times, for which nobody waits. */
+  /** Releases the lease with this token; `''`: there is none. If that fails, it is retried a few times in the background. */
   release(request: LoadRequest, token: string, ending?: Ending): Promise<void>
 }
 
-/** The lease of a load, and what it was taken on. */
+/** The lease of a load, with the copy and the versions that it was taken with. */
 export interface HeldLease {
   /** `''`: the load holds no lease. */
   token: string
@@ -221,16 +222,16 @@ export interface HeldLease {
   versions: CapturedVersions | undefined
   /** The load that ran before this one. Kept only until the lease is settled: that load may still hold it. */
   predecessor: Flight | undefined
-  /** Another process holds the lease, and this load no longer waits for it. It stores nothing. */
+  /** Another process holds the lease, and this load no longer waits for it. This load stores nothing. */
   isBeside: boolean
 }
 
 /** The callers of a load. */
 export interface Callers {
   count: number
-  /** One of them asked that the load goes on when all have left. */
+  /** One of them asked that the load continue when all have left. */
   finish: boolean | undefined
-  /** The load goes on without callers: something keeps it alive, and its value will be stored. */
+  /** The load continues without callers: something keeps it alive, and its value will be stored. */
   isKept: boolean | undefined
 }
 
@@ -242,22 +243,22 @@ export interface Flight {
   readonly stop: AbortController
   /** `core.answerCount` when the load began. */
   readonly answerCount: number
-  /** Of the near tier, from before the load began. */
+  /** The near tier's ticket from before the load began. */
   readonly ticket: number | undefined
   /** Undefined: the loader returned undefined. */
   result: Promise<Coded | ReadAgain | undefined>
   state: 'asking' | 'loading' | 'over'
   /** Set when its loader starts: the number of that start. */
   startNumber: number
-  /** Epoch ms after which the load counts as dead: its request may have ended without a word. */
+  /** Epoch ms after which the load counts as dead: its request may have ended without reporting it. */
   aliveUntilMs: number
-  /** Its key was written or deleted: its value is for its own callers only. */
+  /** Only its present callers get its value, such as after a write or delete of its key. The value is not stored. */
   isDetached: boolean
-  /** Its value is not stored, by this error; `''`: by a caller's wish; undefined: it is stored. */
+  /** Why its value is not stored: the code of an error, or `''` if that is no error. Undefined: it is stored. */
   dropCode: ErrorCode | '' | undefined
   /** A write that no lease guards (plain format), in progress. */
   fill?: Promise<unknown>
-  /** Stops the renewal of its lease, and lets its other timer keep no process alive. */
+  /** Stops the renewal of its lease, and keeps its other timer from keeping the process alive. */
   quietTimers?: () => void
   /** A second load, shared by those callers of this one whose deadline has passed (`onDeadline: 'load'`). */
   pastDeadline?: Flight
@@ -269,12 +270,12 @@ export interface Flights {
   readonly byKey: Map<string, Flight>
   /** Every load that is not over, detached ones too. */
   readonly running: Set<Flight>
-  /** By key, what callers past their own deadline share. */
+  /** By key, the load that callers past their own deadline share. */
   readonly pastDeadline: Map<string, Flight>
   /** Number of loaders started so far. */
   starts: number
   /** Calls of `getOrSet` under way. */
   readonly calls: Set<Promise<unknown>>
-  /** Of callers' own deadlines, which keep no process alive once the cache is closed. */
+  /** Timers of callers' own deadlines, which keep no process alive once the cache is closed. */
   readonly timers: QuietTimers
 }

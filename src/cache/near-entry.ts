@@ -4,7 +4,7 @@ import type { View } from './model.ts'
 import { noNear } from './parts/no-near.ts'
 import { conform, type Schema } from './schema.ts'
 
-/** What the near tier holds, fresh or in grace, of values that this schema has checked. */
+/** The near tier's entry, fresh or in grace, if this schema has checked its value (without a schema: if none has). */
 export function nearEntry(view: View, key: string, schema?: Schema): NearEntry | undefined {
   const { near } = view.core
   const kept = near !== noNear && typeof key === 'string' ? near.get(view.nearKey(key), now()) : undefined
@@ -12,7 +12,7 @@ export function nearEntry(view: View, key: string, schema?: Schema): NearEntry |
   if (entry?.extras?.schema === schema || !entry?.extras?.unconfirmed || !schema) {
     return entry?.extras?.schema === schema ? entry : undefined
   }
-  // What this process has written, and the store has not: only here can it be checked.
+  // The store does not have this value, so the schema can only check it here.
   const conformed = conform(schema, entry.value)
   return conformed instanceof Promise || !conformed ? undefined : { ...entry, value: conformed.value }
 }

@@ -8,24 +8,24 @@ import { conform, type Schema } from './schema.ts'
 import { bounded } from './store-calls.ts'
 import type { Coded, Decoded, Life } from './value-form.ts'
 
-/** How a decoded value is counted, kept near and checked. */
+/** How a decoded value is counted, checked and kept in the near tier. */
 export interface OpenContext {
   /** The caller's key. */
   readonly key: string
-  /** As what it is counted and reported; undefined: it is not. */
+  /** What the value is counted and reported as; undefined: it is not. */
   readonly as?: 'hit' | 'stale' | undefined
-  /** By what it may be kept near; undefined: it is not. */
+  /** The reading that found the value, by which it may be kept in the near tier; undefined: it is not. */
   readonly reading?: Pick<Reading, 'atMs' | 'ticket' | 'status'> | undefined
   readonly settings?: Pick<LoadSettings, 'nearMs' | 'schema' | 'migrate'> | undefined
 }
 
-/** And what it takes to decode an entry. */
+/** The same, and what decoding an entry needs. */
 export interface DecodeContext extends OpenContext {
   readonly storedKey: string
   readonly limit: Limit
 }
 
-/** Counts and reports that a value was given to a caller. */
+/** Counts and reports a value that is returned to a caller. */
 export function countHit({ core: { stats }, emit }: View, as: 'hit' | 'stale', key?: string): void {
   stats[as === 'hit' ? 'hits' : 'stale']++
   emit({ type: as }, key)
@@ -37,8 +37,8 @@ export function countMiss({ core: { stats }, emit }: View, key: string): void {
 }
 
 /**
- * The value of an entry, in a box; undefined when it cannot be decoded, or its schema refuses it. Resolves at once where the
- * codec and the schema do. Rejects past the limit.
+ * Decodes the value of an entry. Undefined when it cannot be decoded, or when the schema refuses it. Returns no promise if
+ * there is no schema and the codec returns none. Throws, or rejects, past the limit.
  */
 export function openEntry(
   view: View,
@@ -58,7 +58,7 @@ export function openEntry(
   }
 }
 
-/** Keeps a decoded value near, by what it was found with, counts it, and boxes it. */
+/** Keeps a decoded value in the near tier, if `context` has its reading, counts it, and wraps it. */
 export function openDecoded(view: View, value: unknown, entry: Entry, context: OpenContext): Decoded {
   keepNear(view, value, entry, context)
   if (context.as) countHit(view, context.as, context.key)
@@ -71,13 +71,13 @@ function keepNear(view: View, value: unknown, entry: Entry, { key, reading, sett
   const { core, space, request, nearKey } = view
   const { writtenMs, loadMs, tags } = entry
   const schema = settings?.schema
-  // By this machine's clock from here on.
+  // The ends of an entry are by the store's clock; the near tier compares them with this machine's.
   const aheadMs = core.clock.now() - now()
-  // One that a tag has made stale is so before its time.
+  // A value that a tag has made stale is no longer fresh, though its `ttl` is not over.
   const freshUntilMs = status === 'stale' ? 0 : entry.freshUntilMs - aheadMs
   const expiresMs = Math.min(entry.expiresMs - aheadMs, atMs + (settings?.nearMs ?? NEVER))
   const callerMayModify = request.mutable === true
-  // One that does not say when it was written is no older than its read.
+  // A plain value does not say when it was written: the time of its read takes that place.
   const fill = { value, writtenMs: writtenMs < NEVER ? writtenMs : atMs, freshUntilMs, expiresMs, callerMayModify }
   const names = tags ? [...core.tags.parse(tags).keys()].map(space.tag) : undefined
   const extras = loadMs || tags || schema ? { loadMs: loadMs || undefined, tags: names, schema } : undefined
@@ -89,7 +89,7 @@ function unreadable({ emit }: View, limit: Limit, key: string): undefined {
   emit({ type: 'decode-failed' }, key)
 }
 
-/** The decoded value as the schema of the call gives it, migrated where it refuses it. Rejects where it refuses both. */
+/** The decoded value as the schema returns it. A value that the schema refuses is migrated; rejects if it refuses that, too. */
 async function conformed(
   { core }: View,
   decoding: unknown,
@@ -116,7 +116,7 @@ export interface Unconfirmed {
   readonly schema?: Schema | undefined
 }
 
-/** Keeps near what the store has not confirmed. */
+/** Keeps a value in the near tier that the store has not confirmed. */
 export async function keepUnconfirmed(view: View, key: string, given: Unconfirmed): Promise<void> {
   const { core, space, emit, nearKey } = view
   const { coded, life, tags, ticket, stands, schema } = given

@@ -13,7 +13,7 @@ import type {
   WriteOptions,
 } from './types.ts'
 
-/** Option names that are known: 1 in every format, 2 only where entries are of the cache's own form. */
+/** The options that exist. 1: in every format. 2: only for entries of the cache's own form. */
 type Names<O> = { readonly [K in keyof O]-?: 1 | 2 }
 
 export const CALL: Names<CallOptions> = { signal: 1, deadline: 1 }
@@ -62,7 +62,7 @@ export const CACHE: Names<CacheOptions> = {
   refresh: 2,
 }
 
-/** Throws `INVALID_ARGUMENT` for an option that does not exist: none is dropped in silence. */
+/** Throws `INVALID_ARGUMENT` for an option that does not exist: none is ignored silently. */
 export function checkNames(
   what: string,
   options: object | undefined,
@@ -72,7 +72,7 @@ export function checkNames(
   if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
     throw invalid("options are an object, such as { ttl: '5m' }; several keys are an array")
   }
-  // Its own names: what somebody has put on Object.prototype is no option.
+  // Own names only: a property of `Object.prototype` is not an option.
   for (const name of Object.keys(options ?? {})) {
     if (!(Object.hasOwn(known, name) && (known[name] as number) <= level)) {
       throw invalid(`${what} has no option ${name}${level < 2 ? ' in the plain format' : ''}`)
@@ -80,13 +80,13 @@ export function checkNames(
   }
 }
 
-/** What a limit is made of beside the options of the call. */
+/** What a limit depends on besides the options of the call. */
 interface CallScope {
   readonly request: CallOptions
   readonly core: { readonly format: { readonly level: number } }
 }
 
-/** When a call ends, by its own options and those of its view. Throws what ends it before it begins. */
+/** The limit of a call, by its own options and those of its view. Throws for an aborted signal and for a passed deadline. */
 export function limitOf(
   { request, core }: CallScope,
   given: CallOptions | undefined,
@@ -97,13 +97,13 @@ export function limitOf(
   const limits = options && (options.signal !== undefined || options.deadline !== undefined)
   if (!limits && !request.signal && request.deadline === undefined) return NO_LIMIT
   const signals = [options?.signal, request.signal].filter((signal) => signal !== undefined)
-  // A feature takes null for none; a cache refuses it.
+  // `checkSignal` lets null pass, as the other modules do; a cache refuses it.
   for (const signal of signals) checkSignal(signal ?? ({} as AbortSignal))
   const deadline = Math.min(options?.deadline ?? NEVER, request.deadline ?? NEVER)
   if (Number.isNaN(deadline)) throw invalid('deadline is an instant in epoch milliseconds, such as Date.now() + 1000')
   const limit = { signals, deadline }
   const { onDeadline, bypass }: GetOrSetOptions = options ?? {}
-  // Past it such a call loads, as one does that reaches it on its way.
+  // With `onDeadline: 'load'` a call past its deadline loads, as one does whose deadline passes while it runs.
   if (onDeadline !== 'load' || bypass) checkLimit(limit)
   return limit
 }
@@ -113,7 +113,7 @@ export function checkWrite(options: WriteOptions | undefined): void {
   if (onWriteFailure !== 'reject' && onWriteFailure !== 'event') throw invalid("onWriteFailure is 'reject' or 'event'")
 }
 
-/** Whether the near tier's value may not be all that a call asks for. */
+/** Whether a call has options for which the near tier's value alone may not be enough. */
 export function wantsMore({ signal, deadline, forceFresh, bypass, refresh, schema }: GetOrSetOptions): boolean {
   return !!(signal || deadline || forceFresh || bypass || refresh || schema)
 }

@@ -19,10 +19,13 @@ import type { Frozen, GetOrSetOptions, Loader, ReadOptions } from './types.ts'
 import type { Decoded } from './value-form.ts'
 import { aboutKey, storedKeys } from './view.ts'
 
-/** The fresh value of a key: from the near tier, by the usual hit in the store, or by a closer look. */
+/**
+ * The fresh value of a key. The ways to it, fastest first: a near hit (`peekNear`); a usual hit in the store (`openUsual`: the
+ * entry is fresh, of the current generation, and has exactly the tags that the call names); a full reading (`readForCaller`).
+ */
 export function get<T>(view: View, key: string, options?: ReadOptions): Promise<Frozen<T> | undefined> {
   try {
-    // The near hit: no object is made, and nothing awaited.
+    // A near hit makes no object and awaits nothing.
     const near = peekNear(view, key, options)
     if (near === undefined) return getFromStore(view, key, options) as Promise<Frozen<T> | undefined>
     countHit(view, 'hit', key)
@@ -44,14 +47,14 @@ async function getFromStore(view: View, key: string, options?: ReadOptions): Pro
   const pending = limit === NO_LIMIT ? sendReads(view, space.key(key), core.tags.check(tags)) : undefined
   if (pending) {
     try {
-      // The usual hit in the store: one wave, and no more than its answers are looked at.
+      // A usual hit takes one wave, and only its own replies are awaited.
       const own = await pending.own
       const generation = await pending.generation
       const block = pending.tags.size > 0 ? await blockOf(view, pending) : ''
       const hit = openUsual(view, pending, judgeUsual(own, generation, block, core.clock), { key })
       if (hit) return hit.value
     } catch {
-      // A closer look tells why.
+      // The full reading below reports the error.
     }
   }
   const reading = await readForCaller(view, key, limit, { tags, pending })
@@ -84,7 +87,7 @@ export async function getMany<T>(
   return values
 }
 
-/** As `get`, and loads what is not there. */
+/** As `get`, and loads a value if there is no fresh one. */
 export function getOrSet<T>(view: View, key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> {
   try {
     const near = peekNear(view, key, options)
@@ -113,18 +116,18 @@ function getOrLoad(view: View, key: string, loader: Loader<unknown>, options?: G
       const hit = openUsual(view, pending, judgeUsual(own, generation, block, view.core.clock), { key, settings })
       if (hit) return hit.value
     } catch {
-      // A closer look tells why.
+      // The read-through below reports the error.
     }
     return await readThrough(call, first)
   })()
 }
 
-/** The fresh value that the near tier holds; undefined: it holds none, or the call wants a closer look. */
+/** The fresh value in the near tier. Undefined: there is none, or the call has options that the tier alone cannot meet. */
 function peekNear(view: View, key: string, options?: GetOrSetOptions): unknown {
   return typeof key === 'string' && !(options && wantsMore(options)) ? view.peekNear(key) : undefined
 }
 
-/** What the near tier holds fresh, though it takes a closer look. */
+/** The fresh value in the near tier, also of an entry that `peekNear` does not return, such as one with tags. */
 export function peek(view: View, key: string): unknown {
   const value = peekNear(view, key)
   if (value !== undefined) return value
@@ -132,7 +135,7 @@ export function peek(view: View, key: string): unknown {
   return isFresh(entry) ? entry.value : undefined
 }
 
-/** Reads an entry; a failure of the store is counted and reported. It ends with the caller. */
+/** Reads an entry within the caller's limit. A failure of the store is counted and reported. */
 export function readForCaller(
   view: View,
   key: string,
@@ -153,7 +156,7 @@ export function readForCaller(
   return within(answerOf(aboutKey(view, key), reading, limit, report), limit)
 }
 
-/** The value of a fresh entry, in a box; undefined for a miss, which is counted. What a whole reading has found is kept near. */
+/** Decodes a fresh entry. Undefined for a miss, which is counted. The value of a complete reading is kept in the near tier. */
 export async function openIfFresh(
   view: View,
   key: string,
@@ -174,7 +177,10 @@ function settingsOf(view: View, options: GetOrSetOptions | undefined): LoadSetti
   return view.defaultSettings
 }
 
-/** Sends the first reads of a load, where nothing asks for a closer look. */
+/**
+ * Sends the first reads of a load, unless it needs more than a usual hit: it has a limit, a schema, `forceFresh` or `refresh`,
+ * there is a near tier entry, or a running load has captured versions that must be read as well.
+ */
 function firstReads({ view, key, storedKey, settings, limit }: LoadCall): FirstReads {
   const { core } = view
   const { options, schema, tags } = settings
@@ -184,14 +190,17 @@ function firstReads({ view, key, storedKey, settings, limit }: LoadCall): FirstR
   return { startsAtArrival: core.flights.starts, near, pending }
 }
 
-/** The tag block of an entry that has just the tags that were named, with their versions now. */
+/** The tag block of an entry that has exactly the tags that the call named, with their current versions. */
 async function blockOf({ core }: View, { tags }: PendingReads): Promise<string> {
   const block: string[] = []
   for (const [name, version] of tags) block.push(core.tags.format(name, (await version) as string))
   return block.join()
 }
 
-/** Throws for what cannot be decoded. Undefined for no usual hit, and for a codec of its own, which may take its time. */
+/**
+ * Opens a usual hit. Undefined if there is none: also for a lease without a value, and for a value of a caller's codec (its
+ * mark is A to Z), which may decode asynchronously. Throws for a value that cannot be decoded.
+ */
 function openUsual(
   view: View,
   pending: PendingReads,

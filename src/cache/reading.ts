@@ -8,33 +8,33 @@ import { isVersion } from './steps/versions.ts'
 import { commandCall, onAnswer } from './store-calls.ts'
 import { beforeRead, fade, readText, readVersion } from './store-reads.ts'
 
-/** The reads of an entry and of what decides whether it is valid, on their way. */
+/** Reads that were sent: of an entry, and of the versions that decide whether it is valid. */
 export interface PendingReads extends Pick<Reading, 'atMs' | 'ticket'> {
   /** The stored key. */
   readonly key: string
   readonly own: Promise<string | undefined>
   readonly generation: Promise<string | undefined>
-  /** Of the tags that were named. */
+  /** The versions of the tags that the call named. */
   readonly tags: ReadonlyMap<string, Promise<string | undefined>>
 }
 
-/** What is read, and how. */
+/** What to read, and how. */
 export interface ReadRequest {
   readonly storedKey: string
   /** Tags whose versions are read in the same wave. */
   readonly names: readonly string[]
   /** The id of an entry that the store's own clock has just called fresh. */
   readonly liveId?: string
-  /** The caller has its turn on the key: it does not wait for calls before it. */
+  /** The caller already has its turn in the key's queue, so this read does not wait for the queue. */
   readonly queued?: boolean
-  /** The reads, where they are on their way. */
+  /** The reads, if they were already sent. */
   readonly pending?: PendingReads | undefined
 }
 
 const NO_READS: ReadonlyMap<string, Promise<undefined>> = new Map()
 const NO_TAGS: ReadonlyMap<string, undefined> = new Map()
 
-/** Sends the reads of an entry; undefined where something must be waited for first, or the format reads by itself. */
+/** Sends the reads of an entry. Undefined: none, since other work on the key must end first, or the format reads by itself. */
 export function sendReads(view: View, storedKey: string, names: readonly string[]): PendingReads | undefined {
   const { core } = view
   if (core.format.read || core.near.retryPendingDelete(storedKey) || beforeRead(core, storedKey)) return undefined
@@ -52,8 +52,8 @@ function sendNow({ core, space }: View, storedKey: string, names: readonly strin
 }
 
 /**
- * Reads an entry with what decides whether it is valid, in one wave: the entry, the generation and the tags that are
- * named. Tags found only in the entry cost one more read.
+ * Reads, in one wave, an entry and what decides whether it is valid: the generation and the versions of the tags that the call
+ * names. Tags that only the entry names take one more wave.
  */
 export async function readEntry(view: View, request: ReadRequest): Promise<Reading> {
   const { core } = view
@@ -69,7 +69,7 @@ export async function readEntry(view: View, request: ReadRequest): Promise<Readi
       return { entry: undefined, status: 'absent', dead: '', generation: undefined, tags: NO_TAGS, ...since }
     }
     if (format.read) return await format.read(view, storedKey, queued)
-    // What the entry is compared with must not be older than itself.
+    // Wait before any read is sent: the versions must not be older than the entry that they are compared with.
     for (let before = beforeRead(core, storedKey, queued); before; before = beforeRead(core, storedKey, true))
       await before
     pending = sendNow(view, storedKey, names)
@@ -83,7 +83,7 @@ export async function readEntry(view: View, request: ReadRequest): Promise<Readi
   return await reading
 }
 
-/** Readings without tags: callers that share their reads share the rest as well. */
+/** Readings without tags, by stored key: callers that share the reads share the result as well. */
 const alike = perTick<{
   readonly own: Promise<unknown>
   readonly generation: Promise<unknown>
@@ -94,15 +94,16 @@ const alike = perTick<{
 /**
  * Waits for the reads, sends those of tags that only the entry names, and judges the entry.
  *
- * Where a store answers reads apart, an entry may be newer than the versions beside it: another process invalidates a tag
- * and loads, and this one sees the tag before that and the entry after it. Called dead, it would be loaded once more. So
- * the versions are then read again, and these are newer than the entry.
+ * A store may process the reads of one wave at different instants (`readsApart`). Then an entry may be newer than the versions
+ * beside it: another process invalidates a tag and loads; this process reads the tag before that and the entry after it. The
+ * entry would count as dead and be loaded again in vain. So if an entry seems dead, its versions are read once more: these are
+ * newer than the entry.
  */
 async function settle(view: View, pending: PendingReads, liveId: string, again?: boolean): Promise<Reading> {
   const { core, space } = view
   const [own, stored] = await Promise.all([pending.own, pending.generation, ...pending.tags.values()])
   onAnswer(core)
-  // Anything else is no generation: a write makes a new one.
+  // Text of any other form is not a generation: the next write creates a new one.
   const generation = stored?.length === NONE.length && isVersion(stored) ? stored : undefined
   const entry = parseText(core, own)
   const hasValue = entry && entry.mark !== NO_VALUE
@@ -130,12 +131,12 @@ async function settle(view: View, pending: PendingReads, liveId: string, again?:
   return { entry, ...verdict, generation, tags, atMs: pending.atMs, ticket: pending.ticket }
 }
 
-/** Undefined for what is absent or of an unknown form. */
+/** Undefined for an absent text and for one of an unknown form. */
 export function parseText({ format }: Core, text: string | undefined): Reading['entry'] {
   return text === undefined ? undefined : format.parse(text)
 }
 
-/** Whether the key must count as absent, which it does when its delete, tried once more, does not end in time. */
+/** Whether the key must still count as absent after the retry of its failed delete: also if the retry does not end in time. */
 export function endsInTime(core: Core, retrying: Promise<boolean>): Promise<boolean> {
   const { deadline = NEVER } = commandCall(core)
   return within(retrying, { signals: [], deadline }).catch(() => true)

@@ -1,6 +1,6 @@
 import { now } from '../runtime/clock.ts'
 
-/** A small memory of what was seen lately: bounded, the oldest out first. */
+/** A bounded memory of recent values, at most 10,000: the oldest is dropped first. */
 export interface Recent<T> {
   /** Undefined when unknown or past its time. */
   get(key: string): { readonly value: T; readonly sinceMs: number } | undefined
@@ -23,7 +23,7 @@ export function createRecent<T>(): Recent<T> {
       const sinceMs = now()
       const untilMs = sinceMs + forMs
       const known = kept.get(key)
-      // Of many callers of one instant the first has said it.
+      // Many callers may set the same at the same instant: the first has done it.
       if (known?.untilMs === untilMs && known.sinceMs === sinceMs && known.value === value) return
       kept.delete(key)
       if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)

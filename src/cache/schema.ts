@@ -7,7 +7,7 @@ interface Conformed {
   readonly value: unknown
 }
 
-/** The value as the schema gives it, in a box; undefined when it refuses it. At once, where the schema answers at once. */
+/** The value as the schema returns it; undefined when the schema refuses it. Returns a promise only if the schema does. */
 export function conform(schema: Schema, value: unknown): Conformed | undefined | Promise<Conformed | undefined> {
   const accepted = (result: SchemaResult<unknown>): Conformed | undefined => (result.issues ? undefined : result)
   const result = schema['~standard'].validate(value)
@@ -15,8 +15,8 @@ export function conform(schema: Schema, value: unknown): Conformed | undefined |
 }
 
 /**
- * What a loader answered, or a caller sets, as it will be stored: by the schema, which must accept it again when it is
- * read. Rejects `INVALID_VALUE`; what the schema says is in `cause`.
+ * Checks a value that was loaded or is set, and resolves to the schema's output, which is stored. The schema must accept its
+ * own output, since it checks that at each read. Rejects with `INVALID_VALUE`; the schema's issues are in `cause`.
  */
 export async function conformLoaded(schema: Schema, value: unknown): Promise<unknown> {
   const loaded = await schema['~standard'].validate(value)

@@ -11,7 +11,7 @@ import type { Captured, SetOptions } from './types.ts'
 import type { Coded, Life } from './value-form.ts'
 import { CAPTURED_MS, type CapturedVersions, type Stamp } from './versions.ts'
 
-/** What `capture` returns carries the versions under this, and the epoch they are of. */
+/** The properties of what `capture` returns: its versions, and the epoch in which they were read. */
 const VERSIONS = Symbol('versions')
 const EPOCH = Symbol('epoch')
 interface CapturedTags extends Captured {
@@ -19,12 +19,12 @@ interface CapturedTags extends Captured {
   readonly [EPOCH]: number
 }
 
-/** The epoch of what `capture` returned; undefined for names. */
+/** The epoch of what `capture` returned; undefined for names of tags. */
 export function epochOf(tags: SetOptions['tags']): number | undefined {
   return (tags as CapturedTags | undefined)?.[EPOCH]
 }
 
-/** The versions that `names` and the namespace have now. Other callers may share the request: no caller's limit bounds it. */
+/** The current versions of the tags and the namespace. Callers may share the request: the limit ends only this caller's wait. */
 export function currentVersions(
   view: View,
   names: readonly string[],
@@ -38,7 +38,7 @@ export function currentVersions(
   )
 }
 
-/** Takes the versions of tags, to `set` later what is read from now on. */
+/** Captures the current versions of tags, for a later `set` of data that is read from now on. */
 export async function captureTags(view: View, tags: readonly string[], limit: Limit): Promise<Captured> {
   const names = view.core.tags.check(tags)
   const { epoch } = view.core.versions
@@ -49,7 +49,7 @@ export async function captureTags(view: View, tags: readonly string[], limit: Li
   } as CapturedTags
 }
 
-/** What is written now is valid under these. At once where the last five seconds have shown every version. */
+/** The versions to stamp a write with. Returns at once if `capture` gave them, or if all were seen in the last five seconds. */
 export function versionsForWrite(
   view: View,
   tags: SetOptions['tags'] = [],
@@ -70,24 +70,25 @@ export function versionsForWrite(
   return captured.then((versions) => ({ versions, names: [], remembered: false }))
 }
 
-/** What a write stores, and how. */
+/** A write: what it stores, and how. */
 export interface StampedWrite {
   readonly coded: Coded
   readonly life: Life
   readonly stamp: Stamp
   readonly limit: Limit
-  /** `add` in place of `set`: the id of the entry that it may replace, or `''`. */
+  /** If given, the write is `add` in place of `set`. The id of the entry that it may replace, `''`, or `=` (`unread`). */
   readonly deadId?: string
-  /** Of `add`. */
+  /** The steps that run `add`. */
   readonly steps?: Steps
 }
 
 /**
- * Writes an entry that is there once the write is acknowledged. It is stamped with versions that were seen up to five
- * seconds ago, so that it takes one round trip. Another process may have ended them before the call began (`clear`,
- * `invalidateTags`, an eviction): the entry would be dead on arrival. So the wave that writes also reads the versions, and
- * where they differ the entry is written once more under those that were read. It replaces what this call has written and
- * nothing else: what another call has put there since came later. Resolves to 1, or 0 where `add` found an entry.
+ * Writes an entry that is valid once the write is acknowledged. The entry is stamped with versions that this process saw up to
+ * five seconds ago, so that the write takes one round trip. But another process may have ended those versions before this call
+ * began (`clear`, `invalidateTags`, an eviction), and the entry would be dead on arrival. So the wave that writes also reads
+ * the versions. If they differ, the entry is written again under the versions just read. That second write replaces only the
+ * entry of the first: an entry that another call has stored since is newer. Resolves to 1, or to 0 if `add` found an entry;
+ * `add` with the `deadId` `=` may also resolve to a `found` reply (`steps/entry.ts`).
  */
 export async function writeStamped(view: View, storedKey: string, write: StampedWrite): Promise<Reply> {
   const { coded, life, stamp, limit, deadId, steps } = write
@@ -110,7 +111,7 @@ export async function writeStamped(view: View, storedKey: string, write: Stamped
   return written
 }
 
-/** Has tags live as long as an entry of this life, in the same wave as `writing`, which writes or extends one. */
+/** Makes tags live as long as an entry of this lifetime, in the same wave as `writing`, which writes or extends that entry. */
 export async function renewTags<T>(
   view: View,
   writing: Promise<T>,
@@ -126,7 +127,7 @@ export async function renewTags<T>(
   return written
 }
 
-/** The write has run. What fails after it leaves open whether its entry is valid. */
+/** Awaits work that follows a write that has run. If that work fails, it is unknown whether the entry is valid. */
 export async function afterWrite<T>(work: Promise<T>): Promise<T> {
   try {
     return await work

@@ -13,7 +13,7 @@ import type { CacheEvent } from './types.ts'
 
 export const nothing = (): void => {}
 
-/** What reports the events of one namespace. `name`: of a `wrap` or `define`. */
+/** The function that emits the events of one namespace. `name` is that of a `wrap` or `define`. */
 export function emitterOf(
   { onEvent, eventKeys }: Pick<Core, 'onEvent' | 'eventKeys'>,
   namespace: string,
@@ -27,7 +27,7 @@ export function emitterOf(
     }, event)
 }
 
-/** The store has answered. */
+/** Called when the store has replied. */
 export function onAnswer(core: Core): void {
   core.answerCount++
   core.near.onAnswer()
@@ -41,20 +41,23 @@ export function recordOutage(core: Core, error: unknown, emit: Emit): boolean {
   return true
 }
 
-/** The deadline of one command, no later than the caller's. Without a limit it is a load's, which has better things to do than to wait. */
+/**
+ * How one command ends: at `storeTimeout`, or at the caller's limit if that comes first. Without a limit the command is that of
+ * a load, which has no use in waiting when the server asks for fewer requests (`patient`).
+ */
 export function commandCall({ storeTimeoutMs }: Core, limit?: Limit): StoreCall {
   const deadline = Math.min(limit?.deadline ?? NEVER, now() + storeTimeoutMs)
   const signal = limit?.signals[0]
   return { deadline, patient: !!limit, ...(signal && { signal }) }
 }
 
-/** What a codec or schema does, which is to end within the limit, and within `hardTimeout` where that is sooner. */
+/** Bounds the work of a codec or schema by the limit and by `hardTimeout`, whichever ends first. */
 export function bounded<T>(core: Core, work: T | Promise<T>, { signals, deadline }: Limit): T | Promise<T> {
   if (!(work instanceof Promise)) return work
   return within(work, { signals, deadline: Math.min(deadline, now() + core.hardTimeoutMs) })
 }
 
-/** Asks the store about these keys, unless it did not answer lately. What nobody waits for leaves no timer. */
+/** Calls the store for these keys, unless it did not reply lately (the breaker). A call that no caller awaits has no timer. */
 export function ask<T>(
   { breaker, lastResort }: Pick<Core, 'breaker' | 'lastResort'>,
   keys: readonly string[],
@@ -83,7 +86,7 @@ export function runOperation<A extends readonly Arg[], R extends Reply>(
   return ask(core, [key], () => core.store.run(operation, key, args, call), { signal, isAwaited })
 }
 
-/** What follows a load, or renews what it needs: its callers have their answer, or do not wait for it. */
+/** Whether no caller waits for the step: it follows a load, renews its lease or tags, or buries a dead entry. */
 function isAfterwards(args: readonly Arg[]): boolean {
   const [verb, , , , purpose] = args
   return /^(|fill|release|fail|gone|bury)$/.test(`${verb}`) || (verb === 'lease' && purpose === 2)
@@ -101,7 +104,7 @@ export function runStep(core: Core, work: Work<readonly Arg[], Reply>, call: Sto
   return core.near.withInvalidation([key], /^(expire|touch)$/.test(verb) ? 'changes' : 'writes', run)
 }
 
-/** Resolves to 1, or 0 where the verb's condition did not hold; `fill` to the store's time. */
+/** Writes an entry. Resolves to 1, or to 0 if the verb's condition did not hold; for `fill` to the store's time in ms, or 0. */
 export function writeEntry(core: Core, key: string, write: EntryWrite, call: StoreCall): Promise<Reply> {
   const { verb, coded, life, versions, loadMs = 0, token = NONE, deadId = '', id = randomId() } = write
   const { steps = core.format.steps } = write
@@ -111,7 +114,7 @@ export function writeEntry(core: Core, key: string, write: EntryWrite, call: Sto
   const written = core.format.write?.(core, key, write, call)
   if (written) return written
   const block = Array.from(versions.tags, ([tag, version]) => core.tags.format(tag, version)).join()
-  // Less than 0: the clock went back.
+  // It is below 0 if the clock was set back.
   const ms = Math.max(0, Math.min(loadMs, 1e9 - 1))
   if (lifeMs === 0 && !core.hasWarned) {
     core.hasWarned = true
@@ -121,7 +124,7 @@ export function writeEntry(core: Core, key: string, write: EntryWrite, call: Sto
   return runStep(core, { operation: steps[verb === 'fill' ? 'repeat' : 'once'], key, args }, call)
 }
 
-/** Resolves to how many of the stored keys there were. */
+/** Resolves to how many of these keys the store held. */
 export function deleteKeys(core: Core, keys: readonly string[], call: StoreCall): Promise<number> {
   for (const key of keys) core.reads.delete(key)
   return core.near.withInvalidation(keys, 'deletes', () => ask(core, keys, () => core.store.delete(keys, call), call))

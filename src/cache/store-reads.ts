@@ -6,12 +6,12 @@ import { LATE_MS } from '../store/last-resort.ts'
 import type { Core } from './model.ts'
 import { ask, commandCall, nothing, runOperation } from './store-calls.ts'
 
-/** What is left to an entry of a generation that has ended, in milliseconds. */
+/** How long an entry of an ended generation still lives after `fade`, in milliseconds. */
 const FADE_MS = 60_000
 
 /**
- * Resolves when the next thing has ended that a read of the stored key waits for; undefined: there is none. `queued`: the
- * caller has its turn on the key.
+ * A read of a stored key waits for the calls in the key's queue and for the write of a loaded value. Resolves when the next of
+ * these has ended; undefined: there is none. `queued`: the caller already has its turn in the queue.
  */
 export function beforeRead(core: Core, key: string, queued = false): Promise<void> | undefined {
   return (queued ? undefined : core.queue.before(key)) ?? pendingFill(core, key)
@@ -34,20 +34,20 @@ function read(core: Core, key: string): Promise<string | undefined> {
   return ask(core, [key], (nowMs) => store.get(key, { deadline: nowMs + storeTimeoutMs, patient: false }))
 }
 
-/** The version under a stored key, which is then remembered. Calls of one tick share one read. No write of an entry concerns it. */
+/** Reads and remembers the version under a stored key. Calls of one tick share one read. Waits for no write of an entry. */
 export function readVersion(core: Core, key: string): Promise<string | undefined> {
   let reading = core.versionReads.get(key)
   if (!reading) {
     const { epoch } = core.versions
     reading = read(core, key)
-    // Before anybody who waits for it. Its failure is reported to those, once its entry has been read.
+    // Registered first, so that the version is remembered before any caller continues. The callers handle a failure.
     reading.then((version) => core.versions.note(key, version, epoch), nothing)
     core.versionReads.set(key, reading)
   }
   return reading
 }
 
-/** Reads of the key wait for this write, which must not reject: a caller whose load has ended finds its value stored. */
+/** Makes reads of the key wait for this write, which must not reject: a caller whose load has ended finds its value stored. */
 export function trackFill({ fills }: Core, key: string, written: Promise<unknown>): void {
   fills.set(key, written)
   void written.then(() => {
@@ -55,29 +55,29 @@ export function trackFill({ fills }: Core, key: string, written: Promise<unknown
   })
 }
 
-/** Resolves when nothing that was loaded is being written to the key; undefined: nothing is. */
+/** Resolves when the write of a loaded value to this key has ended; undefined: there is none. */
 export function pendingFill({ fills, storeTimeoutMs }: Core, key: string): Promise<void> | undefined {
   const written = fills.size > 0 ? fills.get(key) : undefined
   if (!written) return undefined
   const forget = (): void => {
     if (fills.get(key) === written) fills.delete(key)
   }
-  // No longer than a store has for it.
+  // Wait no longer than the store has time for the write.
   const deadline = now() + storeTimeoutMs + LATE_MS
   return within(settledOrTimeout(written), { signals: [], deadline }).then(forget, forget)
 }
 
 /**
- * Gives an entry without an end that can never be valid again a minute to live. Not deleted at once: its writer may still
- * write it once more (`stamped-write.ts`).
+ * Gives an entry of an ended generation that has no lifetime a minute to live: it can never be valid again. It is not deleted
+ * at once, since its writer may be about to rewrite it (`stamped-write.ts`).
  */
 export function fade(core: Core, key: string, { id, generation }: Entry, generationKey: string): void {
   const { faded, store, background } = core
   if (faded.get(key)) return
   faded.set(key, true, FADE_MS)
   const work = async (): Promise<void> => {
-    // The entry may have been read after its generation, which was then an older one. What is read now is newer than
-    // the entry: where it differs, the entry's own has ended.
+    // The generation may have been read before the entry, and then be older than the entry's own. A generation that is read
+    // now is newer than the entry: if the two differ, the entry's generation has ended.
     const read = (): Promise<string | undefined> => store.get(generationKey, commandCall(core))
     const current = await ask(core, [generationKey], read, { isAwaited: false })
     if (current === generation) return
@@ -87,7 +87,7 @@ export function fade(core: Core, key: string, { id, generation }: Entry, generat
   background.add(work().catch(nothing), undefined, nothing)
 }
 
-/** Drops what is remembered of a version. */
+/** Forgets what this process has read of a version. */
 export function forgetVersion({ versionReads, versions }: Core, key: string): void {
   versionReads.delete(key)
   versions.forget(key)

@@ -1,4 +1,4 @@
-/** The public types of a cache, by what they are about. */
+/** The public types of a cache, by subject. */
 export type * from './handle.ts'
 export type * from './types/cache.ts'
 export type * from './types/cache-options.ts'

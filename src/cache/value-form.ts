@@ -19,17 +19,17 @@ export interface Life {
   readonly lifeMs: number
 }
 
-/** Turns values into their stored form and back. Of a key only a codec that binds a value to its place makes use. */
+/** Turns values into their stored form and back. Only a codec that binds a value to its key uses `storedKey`. */
 export interface ValueForm {
-  /** The marks of what it reads, one letter each: to a cache an entry of another is absent. */
+  /** The marks that it can read, one letter each. To its cache an entry with another mark is absent. */
   readonly marks: string
   /** Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`. */
   encode(value: unknown, storedKey: string): Coded | Promise<Coded>
-  /** Throws, or rejects, for what it does not know. */
+  /** Throws, or rejects, for a form that it does not know. */
   decode(coded: Coded, storedKey: string): unknown
 }
 
-/** Values as a caller's codec makes them. Beside its own mark it takes whole numbers only: `increment` keeps them as they are. */
+/** The form of a caller's codec. Besides the codec's mark it reads `i`: whole numbers, which `increment` does not encode. */
 export function formOfCodec(codec: Codec): ValueForm {
   const { mark } = codec
   return {
@@ -51,7 +51,7 @@ export function formOfCodec(codec: Codec): ValueForm {
 export function encodeValue(values: ValueForm, value: unknown, storedKey: string): Coded | Promise<Coded> {
   if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined means absent: store null, or delete')
   const coding = values.encode(value, storedKey)
-  // Whoever needs it is told; a call may end before.
+  // A caller that awaits it gets the error. A call may end before that, and then nothing else handles the rejection.
   if (coding instanceof Promise) coding.catch(() => {})
   return coding
 }

@@ -7,19 +7,19 @@ import { createRecent } from './recent.ts'
 import { captureVersion, isVersion } from './steps/versions.ts'
 
 /**
- * What an entry must have been loaded under to be valid: the namespace's generation, and a version for each of its
- * tags. A version is random, so that one which was lost never returns; a missing one equals nothing.
+ * The generation of the namespace and a version for each tag, as they were before an entry was loaded or written. The entry is
+ * valid while all are current. A version is random, so a lost one never occurs again; a missing one equals nothing.
  */
 export interface CapturedVersions {
   readonly generation: string
-  /** By tag: 16 characters that end it, then 16 that only make it stale. */
+  /** By tag: a hard half of 16 characters, whose change ends the entry, then a soft half of 16, whose change makes it stale. */
   readonly tags: ReadonlyMap<string, string>
 }
 
 /** The versions that a write is stamped with. */
 export interface Stamp {
   readonly versions: CapturedVersions
-  /** The tags whose versions are renewed with the write; their versions were captured by this call, if there are none. */
+  /** The tags whose versions are renewed with the write. Empty if this call has just captured them, which renews them as well. */
   readonly names: readonly string[]
   /** The versions come from memory: another process may have ended them before this call began. */
   readonly remembered: boolean
@@ -33,17 +33,17 @@ export interface NamespaceKeys {
 }
 
 export interface VersionMemory {
-  /** Changes when something is forgotten: a read that was sent before may not be noted after. */
+  /** Changes when a version is forgotten: after that, the reply of a read sent earlier must not be remembered. */
   readonly epoch: number
-  /** Takes note of a version that a read sent in `epoch` has shown; undefined: it is missing. */
+  /** Remembers the version that a read sent in `epoch` has found; undefined: it is missing. */
   note(key: string, version: string | undefined, epoch: number): void
-  /** The versions now, as far as the last five seconds have shown all of them. */
+  /** The versions of the namespace and of these tags, if all were seen in the last five seconds. */
   recallAll(space: NamespaceKeys, names: readonly string[]): CapturedVersions | undefined
   /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
   recall(key: string, beforeMs?: number): string | undefined
   /**
-   * The versions now, made where they are missing. Each tag then lives as long as an entry of `lifeMs`, and a margin.
-   * `generation`, where it is known already.
+   * Reads the current versions and creates those that are missing. Each tag then lives as long as an entry of `lifeMs`, and a
+   * margin. A `generation` that is known already is not read.
    */
   capture(
     space: NamespaceKeys,
@@ -51,30 +51,30 @@ export interface VersionMemory {
     call: Call,
     options: CaptureOptions,
   ): Promise<CapturedVersions>
-  /** As `capture` does with lifetimes, but makes nothing: for an entry whose versions are settled. */
+  /** Extends the lifetimes of tags as `capture` does, but creates no version: for an entry that already has its versions. */
   renew(space: NamespaceKeys, names: readonly string[], call: Call, lifeMs: number): Promise<unknown>
   forget(key: string): void
 }
 
 export interface CaptureOptions {
-  /** How long what is written under these versions lives, in milliseconds. */
+  /** How long the entry lives that is written under these versions, in milliseconds. */
   readonly lifeMs: number
   readonly generation?: string | undefined
 }
 
-/** How long a version seen is taken for the current one. */
+/** How long a version that was seen counts as current, in milliseconds. */
 const REMEMBERED_MS = 5000
 /**
- * How much longer a tag's version lives than what is written under it: an entry may be written after its version was
- * renewed, by as long as a command may be on its way.
+ * How much longer a tag's version lives than an entry written under it, in milliseconds. The entry may be written later than
+ * its version is renewed, by as long as a command may take to arrive.
  */
 const MARGIN_MS = 60_000
-/** How long `capture` leaves a caller to read what it will set. */
+/** How long a caller of `capture` has to read the data that it will set, in milliseconds: the versions are kept that long. */
 export const CAPTURED_MS = 3_600_000
 
 export function createVersions(run: AtomicStore['run']): VersionMemory {
   const seen = createRecent<string>()
-  /** Of this run of microtasks: what many ask for is asked once. */
+  /** Requests of this run of microtasks, which callers share. */
   const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
   const renewing: typeof asked = perTick()
   const versions: VersionMemory & { epoch: number } = {

@@ -11,7 +11,7 @@ import { emitterOf, nothing } from './store-calls.ts'
 import type { ViewOptions } from './types.ts'
 import type { NamespaceKeys } from './versions.ts'
 
-/** What sets the keys of a `wrap` or a `define` apart, which no other call reaches, and its name. */
+/** A `wrap` or `define`: the mark that gives its keys a key space which no other call reaches, and its name. */
 interface Kind {
   readonly mark: string
   readonly name: string
@@ -30,7 +30,7 @@ export function createView(core: Core, namespace: string, options: ViewOptions, 
   return { core, namespace, request, space, nearKey: names, emit: emitterOf(core, namespace, kind?.name), peekNear }
 }
 
-/** Made once for a view: what it does not need, no near hit looks up. */
+/** Makes `peekNear` once for each view, so that a near hit does not check again what depends on the view alone. */
 function peekOf({ near, loadDefaults }: Core, request: ViewOptions, nearKey: View['nearKey']): View['peekNear'] {
   const isHurried = request.signal !== undefined || request.deadline !== undefined
   if (near === noNear || isHurried || loadDefaults.refresh) return nothing
@@ -38,7 +38,7 @@ function peekOf({ near, loadDefaults }: Core, request: ViewOptions, nearKey: Vie
   return request.mutable ? (key) => near.copyForCaller(peek(key)) : peek
 }
 
-/** What a cache's functions work over. `key`: of a call about one. Throws `INVALID_ARGUMENT` for what is no cache. */
+/** The view of a cache. `key`: if the call is about one key. Throws `INVALID_ARGUMENT` for anything that is not a cache. */
 export function viewOf(cache: AnyCache, key?: string): View {
   const view = cache?.[VIEW]
   if (!view) throw invalid('the first argument is a cache, such as of createCache()')
@@ -50,7 +50,7 @@ export function aboutKey(view: View, key?: string): View {
   return view.core.eventKeys ? { ...view, emit: (event, ofKey = key) => view.emit(event, ofKey) } : view
 }
 
-/** The stored keys of a caller's. Throws `INVALID_KEY`, `INVALID_ARGUMENT` and for more than 10,000. */
+/** The stored keys of a caller's keys. Throws `INVALID_KEY`, `INVALID_ARGUMENT`, and `BATCH_TOO_LARGE` for more than 10,000. */
 export function storedKeys({ core, space }: View, keys: readonly string[]): string[] {
   if (!Array.isArray(keys)) throw invalid('keys are an array')
   const all = keys.map(space.key)
@@ -63,7 +63,7 @@ export function checkHasVersions({ core }: View): void {
   if (core.format.level < 2) throw invalid('the plain format has no namespaces, tags or grace')
 }
 
-/** The same view for another kind of keys. */
+/** The same view for the keys of a `wrap` or `define`. */
 export function viewOfKind({ core, namespace, request }: View, kind: Kind): View {
   return createView(core, namespace, request, kind)
 }

@@ -37,9 +37,9 @@ export async function setMany(
   if (typeof entries?.[Symbol.iterator] !== 'function') throw invalid('setMany takes pairs of a key and a value')
   const list = [...entries]
   if (!list.every(Array.isArray)) throw invalid('setMany takes pairs of a key and a value')
-  // Of a key that comes twice the last value counts.
+  // If a key appears twice, its last value counts.
   const pairs = [...new Map(list)]
-  // Nothing is written when one of them cannot be.
+  // If one of the keys or values is invalid, nothing is written.
   const targets = storedKeys(
     view,
     pairs.map(([key]) => key),
@@ -70,14 +70,14 @@ export async function setMany(
     }
   }
   const all = detachLoadsAndWrite(view, targets, () => Promise.allSettled(targets.map(one)), { limit, ready })
-  // Where the versions could not be had, none was written.
+  // It rejects only before any write: a value could not be encoded, the versions could not be read, or the limit passed.
   const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') continue
     if (!reportAsEvent(aboutKey(view, pairs[i]?.[0]), options, outcome.reason)) throw outcome.reason
     const { tags } = options
     const captured = epochOf(tags)
-    // What it was read under may have ended since.
+    // Not kept near: a version from `capture` may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
     const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
     const [[key] = ['']] = [pairs[i]]
@@ -95,7 +95,8 @@ async function remove(from: View, keys: string | readonly string[], options?: Wr
   const leases = targets.map((to) => leaseOf(core, to))
   const removeAll = (): Promise<number> => {
     const call = commandCall(core, limit)
-    // A key that holds nothing but a lease is none that there was: given back in the same wave, it is not counted.
+    // A key that holds nothing but the lease of this process must not be counted: the release, earlier in the same wave,
+    // removes it (unless the lease keeps the id of a dead entry).
     const operation = core.format.steps.repeat
     for (const [i, to] of targets.entries())
       if (leases[i]) runStep(core, { operation, key: to, args: ['release', '', leases[i]] }, call).catch(nothing)
@@ -108,8 +109,9 @@ async function remove(from: View, keys: string | readonly string[], options?: Wr
 export { remove as delete }
 
 /**
- * Detaches running loads from their keys, then writes the keys, with nothing of those loads still on its way. `ready`: the
- * write waits for it, in its place in the queue.
+ * Detaches the running loads of these keys, then runs `work`, which writes the keys. Without leases `work` first waits for
+ * loaded values that are on their way to the store: they could arrive after the write. `work` also waits for `ready`, and
+ * keeps its place in the queue meanwhile.
  */
 export function detachLoadsAndWrite<T>(
   { core }: View,
@@ -122,7 +124,7 @@ export function detachLoadsAndWrite<T>(
   const detach = (): Promise<unknown>[] =>
     targets.flatMap((to) => detachLoad(core, to) ?? (guardsFills ? undefined : pendingFill(core, to)) ?? [])
   let fillings = detach()
-  // Its call may have ended before its turn.
+  // Nobody else handles a rejection of `ready` if the call ends before its turn.
   ready?.catch(nothing)
   if (guardsFills && !ready && fillings.length === 0) return core.queue.run(targets, false, limit, work)
   return core.queue.run(targets, true, limit, async () => {
@@ -134,28 +136,29 @@ export function detachLoadsAndWrite<T>(
     try {
       return await work()
     } finally {
-      // No lease refuses the fill of a load that has begun meanwhile.
+      // No lease makes the store refuse the fill of a load that has begun meanwhile.
       detach()
     }
   })
 }
 
-/** What a step does with what was read: `storedKey`, the id that it shall treat as gone, and the reading, if there was one. */
+/** Runs a step after the read. It treats the entry with the id `deadId` as absent; `known` is what the read has found. */
 type Step<T> = (storedKey: string, deadId: string, known?: Known) => Promise<T>
 
-/** A step that ran before anything was read: its reply, or what it has shown; undefined: the entry must be read. */
+/** The result of a step that ran before any read: its reply, or what is known of the entry now. */
 export type Tried = { readonly reply: Reply } | { readonly known: Known }
+/** Runs a step before any read. Undefined: the entry must be read first. */
 export type Attempt = (storedKey: string) => Promise<Tried | undefined>
 
 interface ReadThenRun {
   readonly limit: Limit
-  // Said each time, if undefined: a name on `Object.prototype` is no option.
+  // Required, though it may be undefined: if it were omitted, it could be read from `Object.prototype`.
   readonly tags: readonly string[] | undefined
-  /** Tried first; not where the format needs to read nothing. */
+  /** Tried before the read. Not used by a format that has to read nothing. */
   readonly attempt: Attempt | undefined
 }
 
-/** Reads the entry, unless the attempt makes that needless, then runs one operation with its id. Later calls on this key wait. */
+/** Reads the entry, unless the attempt makes that unnecessary, then runs one step with its id. Later calls on this key wait. */
 export async function readThenRun<T extends Reply>(
   view: View,
   key: string,
@@ -181,8 +184,8 @@ export async function readThenRun<T extends Reply>(
 }
 
 /**
- * Runs one step on the live entry that was read, by its id; once more where that was replaced meanwhile. Null: there is
- * none.
+ * Reads the live entry and runs one step on it by its id. If the entry was replaced meanwhile, reads and runs again. Resolves
+ * to null if there is no live entry.
  */
 export async function runOnLive(
   view: View,
@@ -203,7 +206,7 @@ export async function runOnLive(
     }
     reply = await readThenRun(view, key, run, { limit, tags, attempt: first })
     first = undefined
-    // The same once more is stale by the store's clock.
+    // If the same id was read again, the store's clock calls that entry stale.
   } while (reply === null && id && id !== tried)
   return reply
 }

@@ -11,7 +11,7 @@ import { delete as remove, set } from '../write.ts'
 import { expire } from './invalidate.ts'
 import { getOrSetMany } from './many.ts'
 
-/** The key of a call by name: a colon in the name would let two of them meet under one key. */
+/** The key of an entry of a `wrap` or `define`. A colon in the name is encoded: with it two names could make the same key. */
 export function namedKey(what: string, name: unknown, own: unknown): string {
   if (typeof own !== 'string') throw new HitherError('INVALID_KEY', `the key function of ${what} returns text`)
   if (typeof name !== 'string' || name === '') throw invalid(`${what} needs a name: a minifier renames functions`)
@@ -21,8 +21,8 @@ export function namedKey(what: string, name: unknown, own: unknown): string {
 type DefineOf<P, T, F extends object> = F extends HasTags ? DefineOptions<P, T> : Omit<DefineOptions<P, T>, 'tags'>
 
 /**
- * A typed front door to the entries of one kind: named, typed by its schema or its loader. Throws `INVALID_ARGUMENT` for a
- * name or loader that is none.
+ * Defines a named kind of entries, typed by its schema or its loader. Throws `INVALID_ARGUMENT` for an invalid name, loader or
+ * option.
  */
 export function define<P, T, R extends Results, F extends object>(
   cache: AnyCache<R, F>,

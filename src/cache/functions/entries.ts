@@ -28,7 +28,7 @@ import { type Attempt, readThenRun, runOnLive } from '../write.ts'
 import { unread } from './unread.ts'
 import { verbStep, verbsOf } from './verb-step.ts'
 
-/** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
+/** Stores a value unless there is a fresh one. Resolves to whether it was stored. Atomic. */
 export async function add<F extends object>(
   cache: AnyCache<Results, F>,
   key: string,
@@ -48,7 +48,7 @@ export async function add<F extends object>(
       const coded = encoding as Coded
       return writeStamped(view, to, { coded, life, stamp, limit, deadId: '=', steps })
     },
-    // The same request as that of the write.
+    // `writeStamped` asks for the same in this tick: both share one request.
     current: async () => (await currentVersions(view, [], life.lifeMs, limit)).generation,
     ended: (reply) => ({ reply }),
   })
@@ -56,7 +56,7 @@ export async function add<F extends object>(
     if (ownOf(options).tags) return undefined
     encoding = await bounded(core, encoding, limit)
     const tried = await direct(to)
-    // Of what was found live, all is known.
+    // A live entry was found, so nothing is added.
     return tried && 'known' in tried && !tried.known.dead ? { reply: 0 } : tried
   }
   const work: Parameters<typeof readThenRun>[2] = async (to, deadId) => {
@@ -67,7 +67,7 @@ export async function add<F extends object>(
   return (await readThenRun(view, key, work, { limit, tags: undefined, attempt })) === 1
 }
 
-/** Whether there is a fresh value. Rejects when the store does not answer. */
+/** Whether there is a fresh value. Rejects when the store is down. */
 export async function has<F extends object>(
   cache: AnyCache<Results, F>,
   key: string,
@@ -80,7 +80,7 @@ export async function has<F extends object>(
   return (await readForCaller(view, key, limit, { tags: ownOf(options).tags })).status === 'fresh'
 }
 
-/** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
+/** For how many milliseconds the value stays fresh, by the store's clock. `Infinity`: no end. Undefined: none is fresh. */
 export async function ttl(cache: AnyCache, key: string, options?: CallOptions): Promise<number | undefined> {
   const view = viewOf(cache, key)
   const limit = limitOf(view, options)
@@ -91,7 +91,7 @@ export async function ttl(cache: AnyCache, key: string, options?: CallOptions): 
   return left === null ? undefined : untilEnd(left)
 }
 
-/** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
+/** Gives a fresh value a new lifetime from now (`ttl`, or the cache's own). Resolves to whether there was a fresh value. */
 export async function touch<F extends object>(
   cache: AnyCache<Results, F>,
   key: string,
@@ -102,7 +102,7 @@ export async function touch<F extends object>(
   const limit = limitOf(view, options, TOUCH)
   const { core } = view
   const { freshMs, lifeMs } = lifeOf(core, options)
-  // By its id: another entry may have other tags.
+  // Touches the entry with this id only: another entry may have other tags, whose versions are not renewed here.
   const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
@@ -118,7 +118,7 @@ export async function touch<F extends object>(
   return touched === 1
 }
 
-/** Resolves to the value and deletes it, atomically: of several callers one gets it. */
+/** Deletes the fresh value and resolves to it, atomically: only one of several callers gets it. */
 export function take<T = unknown>(
   cache: AnyCache<'frozen', HasTags>,
   key: string,
@@ -154,7 +154,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   return (await openIfFresh(view, key, { status: 'fresh', entry }, limit))?.value
 }
 
-/** Value, status and age of one entry; the stale copy as well. */
+/** The value, status and age of one entry, which may be stale. */
 export function getEntry<T = unknown>(
   cache: AnyCache<'frozen', HasTags>,
   key: string,
@@ -193,7 +193,7 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   const [reading, left] = await Promise.all([readForCaller(view, key, limit, { tags: ownOf(options).tags }), timing])
   const { entry, status } = reading
   const at = core.clock.now()
-  // What the store has not taken stays near.
+  // The near tier may hold a value that the store does not have yet. This reading must not replace it.
   const isAhead = timing && nearEntry(view, key)
   const context = { key, reading: isAhead ? undefined : reading, storedKey: to, limit }
   const box = status !== 'absent' && entry ? await openEntry(view, entry, context) : undefined
@@ -212,14 +212,14 @@ export async function getEntry(cache: AnyCache, key: string, options?: ReadOptio
   }
 }
 
-/** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
+/** The fresh value in the near tier, at once and without a read of the store. Undefined: there is none. */
 export function peek<T = unknown>(cache: AnyCache<'frozen'>, key: string): Frozen<T> | undefined
 export function peek<T = unknown>(cache: AnyCache<'mutable'>, key: string): T | undefined
 export function peek(cache: AnyCache, key: string): unknown {
   return peekView(viewOf(cache), key)
 }
 
-/** The reply of the `ttl` step, in milliseconds. */
+/** The freshness left in milliseconds, from the reply of the `ttl` step, which is negative if there is no end. */
 function untilEnd(left: Reply): number {
   return Number(left) < 0 ? NEVER : Number(left)
 }

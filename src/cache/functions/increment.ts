@@ -11,8 +11,9 @@ import { unread } from './unread.ts'
 import { verbStep } from './verb-step.ts'
 
 /**
- * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
- * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
+ * Adds a whole number to a counter. A new counter starts at 0 with the given lifetime, which later calls do not change.
+ * Resolves to the sum. Rejects with `WRONG_TYPE` when the key holds anything else, and with `OVERFLOW` beyond 2^53 - 1.
+ * Atomic, never run twice.
  */
 export async function increment(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
   const view = viewOf(cache, key)
@@ -25,14 +26,14 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   const id = randomId()
   let attempt: Attempt | undefined = unread(view, limit, {
     send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
-    // The count it has made is dead.
+    // The step wrote its sum under the ended generation: that counter is dead.
     ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),
   })
   let reply: Reply
-  // Null: another generation's counter has come since it was looked for.
+  // Null: since the read, a counter of another generation was stored. Read again.
   do {
     const add: Parameters<typeof readThenRun>[2] = async (to, dead, known) => {
-      // Read after this call began: a counter of an older one would be lost.
+      // The generation must be read after this call began: a counter written under an older one would be lost.
       const generation = known?.generation ?? (await currentVersions(view, [], freshMs, limit)).generation
       return send(to, dead, randomId(), generation)
     }
@@ -44,7 +45,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
   return Number(reply)
 }
 
-/** `increment` by the negative. */
+/** `increment` by `-by`. */
 export function decrement(cache: AnyCache, key: string, by = 1, options?: PlainAddOptions): Promise<number> {
   return increment(cache, key, typeof by === 'number' ? -by : by, options)
 }

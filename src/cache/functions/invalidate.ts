@@ -14,8 +14,8 @@ import { detachLoadsAndWrite } from '../write.ts'
 import { verbStep } from './verb-step.ts'
 
 /**
- * Ends every entry that has one of the tags, whatever their number, by one command a tag. No load that began before
- * can bring one back. `keepStale`: they become stale instead.
+ * Ends every entry that has one of the tags, with at most one command for each tag, however many entries there are. No load
+ * that began earlier can make one valid again. `keepStale`: the entries become stale instead.
  */
 export async function invalidateTags(
   cache: AnyCache<Results, HasTags>,
@@ -29,14 +29,14 @@ export async function invalidateTags(
   await endVersions(view, keys, limit, options)
 }
 
-/** Ends every entry of this namespace, and of no other, by one command. */
+/** Ends every entry of this namespace, and of no other, with one command. */
 export async function clear(cache: AnyCache<Results, HasEntries>, options?: WriteOptions): Promise<void> {
   const view = viewOf(cache)
   checkHasVersions(view)
   await endVersions(view, [view.space.generation], limitOf(view, options, WRITE), options)
 }
 
-/** Takes the tags' versions, to `set` later what is read from now on. */
+/** Captures the current versions of the tags, for a later `set` of data that is read from now on. */
 export async function capture(
   cache: AnyCache<Results, HasTags>,
   tags: readonly string[],
@@ -48,8 +48,9 @@ export async function capture(
 }
 
 /**
- * Ends the value's freshness at once; it sets no lifetime, as Redis's EXPIRE does (`touch` does that). Stale, it is absent
- * to `get`, and served by `getOrSet` only while its refresh fails. Without grace it is deleted. No load that began before can put its value back. Resolves to whether a copy is kept.
+ * Makes the value stale at once. It does not set a lifetime as Redis's EXPIRE does; `touch` does that. To `get` a stale
+ * value is absent, and `getOrSet` serves it only when its refresh is slow or fails. Without grace the value is deleted. No
+ * load that began earlier can store its value. Resolves to whether a stale copy is kept.
  */
 export async function expire(
   cache: AnyCache<Results, HasEntries>,
@@ -66,7 +67,10 @@ export async function expire(
   return (await orReportAsEvent(view, options, expiring, 0)) === 1
 }
 
-/** Deletes versions, or with `keepStale` replaces their soft halves: what was seen of them before and meanwhile is forgotten. */
+/**
+ * Deletes versions, or with `keepStale` replaces their soft halves. Forgets both the versions that this process saw before
+ * the command and those that it saw while the command ran.
+ */
 async function endVersions(
   view: View,
   keys: readonly string[],

@@ -15,8 +15,8 @@ import { storedKeys, viewOf } from '../view.ts'
 import { setMany as writeMany } from '../write.ts'
 
 /**
- * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
- * returns undefined for, are absent from the map. At most 10,000.
+ * `getOrSet` for many keys. One run of the loader gets the missing keys only. Keys that it leaves out, or returns undefined
+ * for, are absent from the map. At most 10,000 keys.
  */
 export async function getOrSetMany<T, R extends Results, F extends object>(
   cache: AnyCache<R, F>,
@@ -34,7 +34,7 @@ export async function getOrSetMany<T, R extends Results, F extends object>(
   return values as Map<string, Given<T, R>>
 }
 
-/** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
+/** `set` for each pair, in order. Rejects when one was not stored, though others may have been. At most 10,000 pairs. */
 export async function setMany<F extends object>(
   cache: AnyCache<Results, F>,
   entries: Iterable<readonly [key: string, value: unknown]>,

@@ -9,19 +9,21 @@ import { pendingFill, readVersion } from '../store-reads.ts'
 import type { Attempt, Tried } from '../write.ts'
 
 interface Unread {
-  /** Sends the step with `=`, this generation and the cache's marks in place of an id. */
+  /** Sends the step with `=`, this generation and the cache's marks in place of an id; `add` with `=` alone. */
   send(storedKey: string, generation: string): Promise<Reply>
-  /** Asks for the current generation in the same wave; without it, by a plain read. */
+  /** Reads the current generation in the same wave. @default a plain read of its key */
   current?(): Promise<string | undefined>
-  /** The generation had ended before the step ran: what follows from its reply, under the current one. */
+  /** Called if the generation had ended before the step ran. Returns what its reply means under the current generation. */
   ended(reply: Reply, generation: string | undefined): Tried | undefined
 }
 
 /**
- * A step in one round trip in place of two. Nothing is read before it. It is told the generation that the last five seconds
- * have shown, and takes a live entry of that generation, without tags and of a mark of the cache's, for valid; the same wave reads the current generation.
- * Where the two differ, another process has called `clear` meanwhile: what the step has touched was dead already, and it runs
- * once more. An entry that it may not judge, of another generation or mark or with tags, the step leaves as it is.
+ * Runs a step in one round trip in place of two: the entry is not read first. The step gets the generation that this process
+ * saw in the last five seconds. It treats a live entry as valid if the entry has that generation, no tags, and a mark that
+ * this cache can read. The same wave reads the current generation. If the two differ, another process has called `clear`
+ * meanwhile: the entry that the step found was dead already, and `ended` decides what its reply means. A live entry with
+ * another generation or mark, or with tags, the step leaves as it is and replies what the caller needs to judge it.
+ * Resolves to undefined if this process remembers no generation: the entry must then be read.
  */
 export function unread(view: View, limit: Limit, { send, current, ended }: Unread): Attempt {
   const { core, space } = view

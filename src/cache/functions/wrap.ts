@@ -6,7 +6,7 @@ import type { AnyCache, GetOrSetOptions, Given, LoadOptionsOf, Results, WrapOpti
 import { viewOf, viewOfKind } from '../view.ts'
 import { namedKey } from './define.ts'
 
-/** `fn` with its results cached by name and arguments. */
+/** Returns `fn` with its results cached by name and arguments. */
 export function wrap<A extends readonly unknown[], T, R extends Results, F extends object, S = unknown>(
   cache: AnyCache<R, F>,
   fn: (this: S, ...args: A) => T | Promise<T>,
@@ -18,7 +18,7 @@ export function wrap<A extends readonly unknown[], T, R extends Results, F exten
   namedKey('wrap', name, '')
   const wrapped = viewOfKind(view, { mark: WRAPPED, name })
   return async function (...args) {
-    // A signal that is passed last makes no difference, be there one or not.
+    // Trailing signals and undefined arguments are left out: a call has the same key with and without them.
     const plainly = args.findLastIndex((arg) => arg !== undefined && !(arg instanceof AbortSignal)) + 1
     const callKey = key ? key(...(args as never)) : encodeJson(args.slice(0, plainly), true).payload
     const load = (): T | Promise<T> => fn.apply(this, args as never)

@@ -9,13 +9,13 @@ import { cannotRun, type Steps } from '../steps/by-effect.ts'
 import { entrySteps } from '../steps/entry.ts'
 import { entryScripts } from '../steps/small-entry.ts'
 
-/** Entries of the cache's own form (`protocol/entry.ts`), on any store. */
+/** The format of the cache's own entries (`protocol/entry.ts`), on any store. */
 export const entryFormat: Format = /* @__PURE__ */ formOf(entrySteps, withoutOperations, entrySteps)
 
-/** The same for servers with scripts, and stores that have the steps of entries themselves. */
+/** The same format for servers with scripts, and for stores that implement the steps of entries themselves. */
 export const scriptedFormat: Format = /* @__PURE__ */ formOf(entryScripts, cannotRun)
 
-/** `instead`: what becomes of a store that runs no operations. */
+/** `instead` makes an atomic store of one that runs no operations, or throws. */
 function formOf(steps: Steps, instead: Format['atomic'], verbs?: Steps): Format {
   const atomic = (store: Store): AtomicStore =>
     typeof (store as Partial<AtomicStore>).run === 'function' ? (store as AtomicStore) : instead(store)

@@ -15,7 +15,7 @@ import { noLeases } from './no-leases.ts'
 
 export type { PlainFormat } from '../types.ts'
 
-/** JSON text under the key as given; the server keeps the lifetime. */
+/** The plain format: the key as given, JSON text as the value, and the lifetime kept by the server. */
 export function plain(): PlainFormat {
   const format: Format & PlainFormat = {
     plain: true,
@@ -41,7 +41,7 @@ export function plain(): PlainFormat {
   return format
 }
 
-/** No step of a plain value may be sent again. */
+/** No step that writes a plain value may be sent again: the value has no id that would show whether the step has run. */
 const steps: Format['steps'] = { read: readPlain, repeat: writePlain, once: writePlain }
 
 const values: ValueForm = {
@@ -57,7 +57,7 @@ const values: ValueForm = {
 const ENTRY = {
   mark: 'j',
   id: '',
-  // By no clock: its age is 0.
+  // Not known. With `NEVER` its age is 0.
   writtenMs: NEVER,
   loadMs: 0,
   freshUntilMs: NEVER,
@@ -79,21 +79,24 @@ const readValue: NonNullable<Format['read']> = async ({ core }, storedKey, queue
   return { entry, status, dead: '', ...NO_VERSIONS, ...since }
 }
 
-/** By SET, which needs no script, whatever is there. */
+/** Writes with SET, which needs no script and replaces any value. `add` needs its step. */
 const writeValue: NonNullable<Format['write']> = (core, key, { verb, coded, life }, call) => {
   if (verb === 'add') return undefined
   const set = (): Promise<void> => core.store.set(key, coded.payload, life.lifeMs || undefined, call)
   return core.near.withInvalidation([key], 'writes', () => ask(core, [key], set, call).then(() => 1))
 }
 
-/** Stores what a load has returned. A plain key has no lease by which the store would refuse this write. */
+/**
+ * Stores a loaded value. A plain key has no lease by which the store could refuse this write after a later one, so this
+ * process waits for earlier writes, and makes later ones wait for this.
+ */
 const fillPlain: Format['fill'] = async (flight, { coded, decisions }) => {
   const { request, dropCode } = flight
   const { storedKey, settings, view } = request
   const { core, emit } = view
   const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
   if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
-  // Writes that came first end before it.
+  // Wait for the writes that came before this one.
   for (let before = beforeRead(core, storedKey); before; before = beforeRead(core, storedKey)) await before
   if (flight.isDetached) return emit({ type: 'fill-refused' })
   const life = shortened(decisions.life, settings.options.jitter)
@@ -103,7 +106,7 @@ const fillPlain: Format['fill'] = async (flight, { coded, decisions }) => {
     (error: unknown) => dropped(isHitherError(error) ? error.code : 'STORE_UNAVAILABLE'),
   )
   trackFill(core, storedKey, written)
-  // It could land after a later write: that one waits for it (`detach`).
+  // This write could reach the store after a later one, so a later one waits for it (`detach`).
   flight.fill = written
   await written
 }

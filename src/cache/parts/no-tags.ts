@@ -3,7 +3,7 @@ import type { TagsPart } from './tags.ts'
 
 const NONE: ReadonlyMap<string, string> = new Map()
 
-/** In place of tags: an entry that has any is dead, so that two builds on one namespace never disagree. */
+/** In place of tags. An entry with tags counts as dead: else this cache could serve what another has invalidated by a tag. */
 export const noTags: TagsPart = {
   check(tags) {
     if (!Array.isArray(tags) || tags.length > 0)

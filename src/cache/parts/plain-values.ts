@@ -1,7 +1,7 @@
 import { decodePlain, encodePlain } from '../../protocol/plain-json.ts'
 import type { ValueForm } from '../value-form.ts'
 
-/** What JSON has, and no more: the form of values in `hither/mini` without `codec`. */
+/** Plain JSON and no more: the form of values in `hither/mini` without `codec`. */
 export const plainValues: ValueForm = {
   marks: 'ij',
   encode: encodePlain,

@@ -1,36 +1,42 @@
 import { HitherError } from '../../errors.ts'
 import { utf8Length } from '../../protocol/text.ts'
 
-/** What a cache can do with tags. An entry holds its tags and their versions in one block of text. */
+/** The part of a cache that handles tags. An entry holds its tags and their versions in one block of text. */
 export interface TagsPart {
   /**
-   * The tags of a call, each once. Throws `INVALID_ARGUMENT` for more than 64, for one that is no string, empty or malformed,
-   * and for a life in milliseconds that no tag outlives.
+   * Returns the tags of a call without duplicates. Throws `INVALID_ARGUMENT` for more than 64 tags, for a tag that is not a
+   * well-formed string of 1 to 512 bytes, and for tags of an entry whose lifetime is 0 (no end) or longer than 7 days.
    */
   check(tags: readonly string[], lifeMs?: number): readonly string[]
-  /** The block of one tag: the whole is these, joined by commas. */
+  /** The text of one tag in a tag block, in which these are joined by commas. */
   format(tag: string, version: string): string
-  /** The versions of a block, by tag. */
+  /** The versions of a block, by tag. A malformed block has the single tag `''`, which has no version: its entry is dead. */
   parse(block: string): ReadonlyMap<string, string>
-  /** How an entry with this block stands to the versions now: `stale` when only the soft half of one has changed. */
+  /**
+   * Compares the versions in an entry's block with the current ones. `stale`: only soft halves have changed. `dead`: a version
+   * is missing, or its hard half has changed.
+   */
   judge(block: string, current: ReadonlyMap<string, string | undefined>): 'valid' | 'stale' | 'dead'
-  /** Tags of a call, and those that an entry without a value says its loader has named before: 64 in all. */
+  /** The tags of a call, and those in the block of an entry without a value, which an earlier loader named: at most 64 in all. */
   withHints(tags: readonly string[], block: string): readonly string[]
-  /** Whether one of the tags of a block has another hard half among these versions. */
+  /** Whether `versions` has another hard half for a tag of the block. */
   hasEnded(block: string, versions: ReadonlyMap<string, string>): boolean
-  /** The versions that a loaded value is stored under. Incomplete: the loader named a tag that was not captured in time. */
+  /**
+   * The versions to store a loaded value with. `isComplete` is false if the loader named a tag of which no version from before
+   * it ran is known.
+   */
   stamp(loaded: LoadedTags): { readonly tags: ReadonlyMap<string, string>; readonly isComplete: boolean }
 }
 
-/** The tags of a value that was loaded. */
+/** The tags of a loaded value. */
 export interface LoadedTags {
   /** By tag, the versions that were captured before the loader ran. */
   readonly captured: ReadonlyMap<string, string> | undefined
   readonly callTags: readonly string[]
   readonly loaderTags: readonly string[]
-  /** The block of the entry whose value the loader has returned again; `''`: it returned another. */
+  /** The block of the previous entry, if the loader kept its value; `''`: it returned another value. */
   readonly keptBlock: string
-  /** A version that was seen before the loader started, which is as good as a captured one. */
+  /** The version of a tag that was seen before the loader started, which is as good as a captured one; undefined: none was. */
   known(tag: string): string | undefined
 }
 
@@ -51,12 +57,11 @@ const MAX_TAGS = 64
 const MAX_TAG_BYTES = 512
 const MAX_TAGGED_MS = 7 * 86_400_000
 
-/** One tag of a block: ASCII, the name percent-encoded. */
+/** One tag of a block. It is ASCII: the name is percent-encoded. */
 function formatTag(tag: string, version: string): string {
   return `${encodeURIComponent(tag)}=${version}`
 }
 
-/** The versions of a tag block by tag. Of one that no cache has written: `''` alone, a tag that nobody can have. */
 function parseTags(block: string): ReadonlyMap<string, string> {
   if (!block) return new Map()
   const parts = block.split(',', MAX_TAGS + 1)
@@ -69,12 +74,11 @@ function parseTags(block: string): ReadonlyMap<string, string> {
     )
     if (areTags([...tags.keys()]) && parts.length <= MAX_TAGS) return tags
   } catch {
-    // A name that is not percent-encoded.
+    // A name is not valid percent-encoding.
   }
   return MALFORMED
 }
 
-/** Tags of a call, and what the stored block of an entry without a value says that its loader has named before: 64 in all. */
 function withHints(tags: readonly string[], block: string): readonly string[] {
   return [...new Set([...tags, ...parseTags(block).keys()])].filter(Boolean).slice(0, MAX_TAGS)
 }
@@ -87,10 +91,11 @@ function stamp({ captured, callTags, loaderTags, keptBlock, known }: LoadedTags)
     if (version === undefined) isComplete = false
     tags.set(tag, version ?? '')
   }
-  // Hints that were captured in vain make room, as far as there are more than 64.
+  // More than 64 tags: drop hints that neither the call nor the loader has named this time.
   const named = [...callTags, ...loaderTags]
   for (const tag of tags.keys()) if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)
-  // A kept value is as old as it was: its own versions stay, so that one that has ended meanwhile ends it too.
+  // A kept value is as old as before. If a hard half has changed since, it keeps its own version and so is dead; if only a
+  // soft half has, it takes the current version.
   for (const [tag, version] of parseTags(keptBlock)) {
     const current = tags.get(tag) || known(tag)
     tags.set(tag, current !== undefined && isSameTag(current, version) ? current : version)
@@ -108,12 +113,11 @@ function hasEnded(block: string, versions: ReadonlyMap<string, string>): boolean
 
 const MALFORMED: ReadonlyMap<string, string> = new Map([['', '']])
 
-/** Whether two versions differ in their soft half alone, if at all. */
+/** Whether two versions have the same hard half. */
 function isSameTag(a: string, b: string): boolean {
   return a.slice(0, 16) === b.slice(0, 16)
 }
 
-/** How an entry stands to the versions now: `stale` when only a soft half has changed. */
 function standing(
   tags: ReadonlyMap<string, string>,
   current: ReadonlyMap<string, string | undefined>,
@@ -131,7 +135,6 @@ function areTags(tags: readonly string[]): boolean {
   return tags.every((tag) => tag && typeof tag === 'string' && tag.isWellFormed() && utf8Length(tag) <= MAX_TAG_BYTES)
 }
 
-/** Throws `INVALID_ARGUMENT` for more than 64 tags, one that is no string, empty or malformed, or a life that no tag outlives. */
 function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
   if (!Array.isArray(tags) || tags.length > MAX_TAGS || !areTags(tags)) {
     throw new HitherError(
@@ -142,6 +145,6 @@ function checkTags(tags: readonly string[], lifeMs = 1): readonly string[] {
   if (tags.length > 0 && !(lifeMs > 0 && lifeMs <= MAX_TAGGED_MS)) {
     throw new HitherError('INVALID_ARGUMENT', 'an entry with tags needs a ttl, and ttl and grace of 7 days at the most')
   }
-  // A copy: the caller's own may change while it is waited for.
+  // A copy, since the caller may change its array while the call runs.
   return tags.length > 1 ? [...new Set(tags)] : [...tags]
 }

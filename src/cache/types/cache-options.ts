@@ -9,30 +9,36 @@ import type { LoadDefaults } from './load-options.ts'
 
 interface CommonOptions {
   /**
-   * Where entries live. Required: no cache is in memory by accident. Over a `Store` that runs no operations, such as
-   * Workers' KV, two promises hold within one process only: one load per key, and that a deleted value does not come back.
+   * Where entries live. Required, so that no cache is in memory by accident. Over a `Store` that runs no operations, such as
+   * Workers' KV, two promises hold within one process only: one load runs per key, and no earlier load stores a deleted value
+   * again.
    */
   readonly store: Store
   /** Keeps decoded values in this process, in front of the store: `nearTier()` of `hither/near`. @default none */
   readonly near?: NearTier
   /**
-   * How long a value counts as fresh where a call does not say. Without one entries have no end, and the memory of what
-   * `clear` has ended is freed only as it is read: the event `no-lifetime` says so once. @default until it is deleted
+   * How long a value is fresh, unless a call says otherwise. Without a `ttl` entries have no end, and after a `clear` the
+   * memory of an entry is freed only once its key is read again. The event `no-lifetime` reports such a cache once.
+   * @default until it is deleted
    */
   readonly ttl?: Duration
   /** How long the store may take for one command. @default '1s' */
   readonly storeTimeout?: Duration
   /** How long a loader may run. @default '30s' */
   readonly hardTimeout?: Duration
-  /** Told what happens, synchronously. What a listener throws, or rejects with, is ignored. */
+  /** Called synchronously for each event. An error that the listener throws or rejects with is ignored. */
   readonly onEvent?: (event: CacheEvent) => void
-  /** What an event tells of its key, as `keyHash`: `shortHash()` of `hither/keys`. @default events say nothing of keys */
+  /** Makes the `keyHash` of an event from its key: `shortHash()` of `hither/keys`. @default events have no `keyHash` */
   readonly eventKeys?: ((key: string) => string) | undefined
-  /** Where work goes that continues after the answer; a request view's goes before it. @default what the runtime supplies for the request; on Node the process itself, see `flush` */
+  /**
+   * Receives the work that continues after the response. The `waitUntil` of a request view takes precedence.
+   * @default what the runtime supplies for the request; on Node the process itself, see `flush`
+   */
   readonly waitUntil?: WaitUntil
   /**
-   * Gives each caller a copy of its own where there is a near tier; without one a hit is a copy in any case. Else what is
-   * kept near is shared and frozen, and the results of a cache with a near tier are typed `Frozen<T>`. @default false
+   * With a near tier: gives each caller its own copy, which it may modify. With `false` callers share the near tier's values,
+   * which are frozen, and the results of the cache have the type `Frozen<T>`. Without a near tier each hit is a copy in any
+   * case. @default false
    */
   readonly mutable?: boolean
 }
@@ -42,10 +48,11 @@ export interface CacheOptions extends CommonOptions, LoadDefaults {
   readonly namespace?: string
   /**
    * Shortens a key that the store would refuse for its length, such as text a user has typed: `hashed()` of `hither/keys`.
-   * What it returns must be the same each time, and differ for different keys. @default such a call rejects with `INVALID_KEY`
+   * It must return the same text for the same key, and different texts for different keys.
+   * @default such a call rejects with `INVALID_KEY`
    */
   readonly longKeys?: ((key: string) => string) | undefined
-  /** How much longer a stale value may be served when its refresh fails, where a call does not say. @default 0 */
+  /** How much longer a stale value may be served when its refresh is slow or fails, unless a call says otherwise. @default 0 */
   readonly grace?: Duration
   /** Turns values into text and back. @default JSON that keeps Date, BigInt, Map, Set, bytes, NaN, and undefined in lists */
   readonly codec?: Codec | ValueForm

@@ -18,55 +18,62 @@ import type { GetOrSetOptions, LoadContext, Loader, ManyLoader, PlainLoadOptions
 import type { Given } from './results.ts'
 
 /**
- * A cache of entries that other programs read and write as well. Two invariants hold within one process only: that a
- * deleted value does not come back from a load under way, and that one load runs per key.
+ * A cache of entries that other programs read and write as well. Two invariants hold within one process only: a running load
+ * does not store a deleted value again, and one load runs per key.
  */
 export interface PlainCache<out R extends Results = 'mutable'> extends AnyCache<R> {
-  /** Resolves to `undefined` when absent or stale. Rejects when the store does not answer: an outage is no miss. */
+  /** Resolves to `undefined` when the value is absent or stale. Rejects when the store is down: an outage is not a miss. */
   get<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, R> | undefined>
-  /** What `get` finds for each key; keys that are absent are absent from the map. One round trip, at most 10,000 keys. */
+  /** `get` for each key. Keys without a fresh value are absent from the map. One round trip, at most 10,000 keys. */
   getMany<T = unknown>(keys: readonly string[], options?: CallOptions): Promise<Map<string, Given<T, R>>>
   /**
-   * The fresh value, or what `loader` answers, stored on the way. One load per key: callers that come while it runs
-   * share it. Resolves to the decoded form on a miss as well as on a hit. When the store is away the loader answers.
-   * The loader's own error passes through untouched and is not cached.
+   * The fresh value. If there is none, runs `loader`, stores its value and resolves to that. One load runs per key, and
+   * callers that arrive meanwhile share it. On a miss, too, the result is the value as decoded from its stored form. When the
+   * store is down, resolves to the loader's value. The loader's own error reaches its callers unchanged and is not cached.
    */
   getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Given<T, R>>
-  /** Rejects `INVALID_VALUE` for undefined, `UNENCODABLE` for what the codec cannot keep, and when the store did not take it. */
+  /**
+   * Stores a value in place of any that is there. Rejects with `INVALID_VALUE` for undefined, with `UNENCODABLE` for a value
+   * that the codec cannot encode, and when the store did not store it.
+   */
   set(key: string, value: unknown, options?: PlainSetOptions): Promise<void>
-  /** As `set` for each pair, in order; rejects when one was not taken, though others may have been. At most 10,000. */
+  /** `set` for each pair, in order. Rejects when one was not stored, though others may have been. At most 10,000 pairs. */
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: PlainSetOptions): Promise<void>
-  /** Stores where nothing fresh is. Resolves to whether it did. Atomic. */
+  /** Stores a value unless there is a fresh one. Resolves to whether it was stored. Atomic. */
   add(key: string, value: unknown, options?: PlainAddOptions): Promise<boolean>
   has(key: string, options?: CallOptions): Promise<boolean>
-  /** Milliseconds the value stays fresh; `Infinity` without an end, undefined when absent. By the store's clock. */
+  /** For how many milliseconds the value stays fresh, by the store's clock. `Infinity`: no end. Undefined: none is fresh. */
   ttl(key: string, options?: CallOptions): Promise<number | undefined>
-  /** Gives a fresh value a new lifetime from now (`options.ttl`, or the cache's own). Resolves to whether there was one. */
+  /** Gives a fresh value a new lifetime from now (`ttl`, or the cache's own). Resolves to whether there was a fresh value. */
   touch(key: string, options?: PlainAddOptions): Promise<boolean>
-  /** Resolves to the value and deletes it, atomically: of several callers one gets it. */
+  /** Deletes the fresh value and resolves to it, atomically: only one of several callers gets it. */
   take<T = unknown>(key: string, options?: CallOptions): Promise<Given<T, R> | undefined>
   /**
-   * Deletes the value and its stale copy. No load that began before can put its value back, or answer a caller that
-   * comes later. Resolves to how many keys the store held.
+   * Deletes the value and its stale copy. A load that began earlier can neither store its value nor return it to a caller that
+   * arrives later. Resolves to how many of the keys the store held.
    */
   delete(keys: string | readonly string[], options?: WriteOptions): Promise<number>
   /**
-   * Adds a whole number to a counter, which starts at 0 with the given lifetime and keeps it. Resolves to the sum.
-   * Rejects `WRONG_TYPE` when the key holds anything else, `OVERFLOW` beyond 2^53 - 1. Atomic, never run twice.
+   * Adds a whole number to a counter. A new counter starts at 0 with the given lifetime, which later calls do not change.
+   * Resolves to the sum. Rejects with `WRONG_TYPE` when the key holds anything else, and with `OVERFLOW` beyond 2^53 - 1.
+   * Atomic, never run twice.
    */
   increment(key: string, by?: number, options?: PlainAddOptions): Promise<number>
-  /** `increment` by the negative. */
+  /** `increment` by `-by`. */
   decrement(key: string, by?: number, options?: PlainAddOptions): Promise<number>
-  /** `fn` with its results cached by name and arguments. */
+  /** Returns `fn` with its results cached by name and arguments. */
   wrap<A extends readonly unknown[], T, S = unknown>(
     fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & PlainLoadOptions,
   ): (this: S, ...args: A) => Promise<Given<T, R>>
-  /** What the near tier holds fresh, without waiting and without asking the store; undefined for anything else. */
+  /** The fresh value in the near tier, at once and without a read of the store. Undefined: there is none. */
   peek<T = unknown>(key: string): Given<T, R> | undefined
-  /** Value, status and age of one entry; the stale copy as well. */
+  /** The value, status and age of one entry, which may be stale. */
   getEntry<T = unknown>(key: string, options?: CallOptions): Promise<CacheEntry<T, R>>
-  /** A view whose calls end with a request and leave what continues to its `waitUntil`. No new connection or map. */
+  /**
+   * A view for one request: its calls end with the request, and work that continues after the response goes to its
+   * `waitUntil`. No new connection or map.
+   */
   with(options: ViewOptions & { readonly mutable?: undefined }): this
   with(options: ViewOptions & { readonly mutable: true }): PlainCache
   with(options: ViewOptions): PlainCache<'frozen'>
@@ -78,7 +85,7 @@ export interface PlainCache<out R extends Results = 'mutable'> extends AnyCache<
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A cache in one namespace of a store: `Cache`, or `Cache<'frozen'>` where a near tier shares what it gives out. */
+/** A cache in one namespace of a store: `Cache`, or `Cache<'frozen'>` if a near tier shares its values among callers. */
 export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> {
   readonly [VIEW]: AnyCache<R, HasTags>[typeof VIEW]
   get<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, R> | undefined>
@@ -87,8 +94,8 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
   has(key: string, options?: ReadOptions): Promise<boolean>
   take<T = unknown>(key: string, options?: ReadOptions): Promise<Given<T, R> | undefined>
   /**
-   * `getOrSet` for many keys by one run of the loader, which is asked for the missing ones only. Keys it leaves out, or
-   * answers undefined for, are absent from the map. At most 10,000.
+   * `getOrSet` for many keys. One run of the loader gets the missing keys only. Keys that it leaves out, or returns undefined
+   * for, are absent from the map. At most 10,000 keys.
    */
   getOrSetMany<T>(
     keys: readonly string[],
@@ -96,21 +103,21 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
     options?: GetOrSetOptions,
   ): Promise<Map<string, Given<T, R>>>
   /**
-   * Ends the value's freshness at once; it sets no lifetime, as Redis's EXPIRE does (`touch` does that). Stale, it is absent
-   * to `get`, and served by `getOrSet` only while its refresh fails. Without grace it is deleted. No load that began before
-   * can put its value back. Resolves to whether a copy is kept.
+   * Makes the value stale at once. It does not set a lifetime as Redis's EXPIRE does; `touch` does that. To `get` a stale
+   * value is absent, and `getOrSet` serves it only when its refresh is slow or fails. Without grace the value is deleted. No
+   * load that began earlier can store its value. Resolves to whether a stale copy is kept.
    */
   expire(key: string, options?: WriteOptions): Promise<boolean>
   /**
-   * Ends every entry that bears one of the tags, whatever their number, by one command a tag. No load that began before
-   * can bring one back. `keepStale`: they become stale instead.
+   * Ends every entry that has one of the tags, with at most one command for each tag, however many entries there are. No load
+   * that began earlier can make one valid again. `keepStale`: the entries become stale instead.
    */
   invalidateTags(tags: readonly string[], options?: WriteOptions & { readonly keepStale?: boolean }): Promise<void>
-  /** Ends every entry of this namespace, and of no other, by one command. */
+  /** Ends every entry of this namespace, and of no other, with one command. */
   clear(options?: WriteOptions): Promise<void>
-  /** Takes the tags' versions, to `set` later what is read from now on. */
+  /** Captures the current versions of the tags, for a later `set` of data that is read from now on. */
   capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
-  /** As in the plain format; a value in grace is served when the loader fails. */
+  /** As in the plain format. When the loader is slow or fails, a value in grace is served. */
   getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Given<T, R>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
@@ -120,7 +127,7 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
     fn: (this: S, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions,
   ): (this: S, ...args: A) => Promise<Given<T, R>>
-  /** One kind of entries, named, typed by its schema or its loader. */
+  /** Defines a named kind of entries, typed by its schema or its loader. */
   define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, R>
   define<P, T>(
     options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },

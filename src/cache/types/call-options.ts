@@ -1,10 +1,10 @@
 import type { Duration } from '../../protocol/duration.ts'
 import type { HasEntries, HasTags } from '../handle.ts'
 
-/** Keeps a promise going after the answer: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
+/** Keeps a promise running after the response: a Worker's `ctx.waitUntil`, Vercel's `waitUntil`. */
 export type WaitUntil = (work: Promise<unknown>) => void
 
-/** The options of a read, and of writes, of a cache that can do `F`. */
+/** The options of a read, and below of writes, of a cache with the features `F`. */
 export type ReadOptionsOf<F extends object> = F extends HasTags ? ReadOptions : CallOptions
 export type AddOptionsOf<F extends object> = F extends HasTags
   ? AddOptions
@@ -17,27 +17,30 @@ export type SetOptionsOf<F extends object> = AddOptionsOf<F> & WriteOptions
 export interface CallOptions {
   /** Aborting rejects this call with the signal's reason. Other callers that share its load are not affected. */
   readonly signal?: AbortSignal | undefined
-  /** The instant, in epoch milliseconds, at which this call rejects with `TIMEOUT`. @default none for a load, `storeTimeout` else */
+  /**
+   * The instant, in epoch milliseconds, at which this call rejects with `TIMEOUT`.
+   * @default none for a load, otherwise `storeTimeout`
+   */
   readonly deadline?: number | undefined
 }
 
-/** An explicit write that answers nothing but that it arrived. */
+/** Options of an explicit write, whose failure may be an event in place of a rejection. */
 export interface WriteOptions extends CallOptions {
   /**
-   * When the store is away: `reject`, or tell it by the event `write-dropped` and resolve. A value that was set is then
-   * given out by this process alone, from the near tier, for `maxAge`. @default 'reject'
+   * What the call does when the store is down. `event`: it emits the event `write-dropped` and resolves. A value that was set
+   * is then served by this process alone, from its near tier, for the tier's `maxAge`. @default 'reject'
    */
   readonly onWriteFailure?: 'reject' | 'event'
 }
 
-/** A write that the plain format has, too. */
+/** Options of a write that the plain format has as well. */
 export interface PlainAddOptions extends CallOptions {
   /** How long the value counts as fresh. @default the cache's own `ttl` */
   readonly ttl?: Duration
 }
 export interface PlainSetOptions extends PlainAddOptions, WriteOptions {}
 
-/** Versions of tags, taken before their data was read: what is stored with them is gone if one of them was invalidated since. */
+/** Versions of tags, captured before data was read. An entry stored with them is absent if a tag was invalidated since. */
 export interface Captured {
   readonly tags: readonly string[]
 }
@@ -46,23 +49,23 @@ export interface AddOptions extends PlainAddOptions {
   /** How much longer a stale value may be served when its refresh is slow or fails. @default the cache's own `grace` */
   readonly grace?: Duration
   /**
-   * Names to invalidate the entry by: at most 64. Needs a `ttl`, and `ttl` and `grace` of 7 days together at the most.
-   * Or what `capture` answered before the value was read.
+   * Names by which the entry can be invalidated, at most 64; or what `capture` returned before the value was read. An entry
+   * with tags needs a `ttl`, and its `ttl` and `grace` together are 7 days at most.
    */
   readonly tags?: readonly string[] | Captured
 }
 
 export interface SetOptions extends AddOptions, WriteOptions {}
 
-/** A read that names the entry's tags, so that their versions come along in the same round trip. */
+/** Options of a read. If it names the entry's tags, their versions are read in the same round trip. */
 export interface ReadOptions extends CallOptions {
   readonly tags?: readonly string[]
 }
 
 /** What a request view adds to every call made through it. */
 export interface ViewOptions extends CallOptions {
-  /** Where work goes that continues after the answer. @default the cache's own */
+  /** Receives the work that continues after the response. @default the cache's own */
   readonly waitUntil?: WaitUntil | undefined
-  /** Gives each caller a copy of its own, which it may change; a near hit then costs a copy. @default the cache's own */
+  /** Gives each caller its own copy, which it may modify. A near hit then costs a copy. @default the cache's own */
   readonly mutable?: boolean | undefined
 }

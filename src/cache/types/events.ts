@@ -9,59 +9,62 @@ export interface CacheEntry<T, R extends Results = 'mutable'> {
   readonly status: 'fresh' | 'stale' | 'absent'
   /** Undefined when absent. */
   readonly value: Given<T, R> | undefined
-  /** Milliseconds since it was stored, by this machine's clock against the store's. 0 when absent, and in the plain format. */
+  /** Milliseconds since the entry was stored, by the store's clock as estimated here. 0 when absent, and in the plain format. */
   readonly age: number
-  /** Milliseconds it stays fresh; `Infinity` without an end, 0 when stale or absent. */
+  /** For how many milliseconds the value stays fresh; `Infinity`: no end. 0 when stale or absent. */
   readonly ttl: number
   /** How long its loader took, in milliseconds; 0 for a value that was set. */
   readonly loadTime: number
   readonly tags: readonly string[]
-  /** Which tier answered; `unconfirmed`: the near one, with what the store has not taken. Undefined when absent. */
+  /** The tier that had the value. `unconfirmed`: the near tier, with a value that the store lacks. Undefined when absent. */
   readonly source: 'near' | 'unconfirmed' | 'store' | undefined
 }
 
-/** Counts since the cache was made; views count into their cache. */
+/** Counts since the cache was made. Calls through a view count for its cache. */
 export interface CacheStats {
   readonly hits: number
   readonly misses: number
-  /** Stale values given out. */
+  /** Stale values served. */
   readonly stale: number
   readonly loads: number
-  /** Loads that rejected or ran into `hardTimeout`. */
+  /** Loads that failed, ran into `hardTimeout`, or were aborted because every caller had left. */
   readonly loadErrors: number
-  /** Callers that were answered by a load another caller began. */
+  /** Callers that shared a load which another caller had begun. */
   readonly joined: number
-  /** Loads under way. */
+  /** Running loads that a later caller may share. */
   readonly inFlight: number
-  /** Calls that the store failed. */
+  /** Calls that failed at the store, through no fault of the caller. */
   readonly storeErrors: number
-  /** Of the near tier, where there is one. */
+  /** The counts of the near tier, if there is one. */
   readonly near?: NearStats
 }
 
 /**
- * What happened, without values and full keys. `namespace` says where; `name` is that of the `wrap` or `define`; `keyHash` is
- * what `eventKeys` makes of the key, in events about one key.
+ * Something that happened in a cache. An event contains no value and no full key. `name` is that of the `wrap` or `define`.
+ * Events about one key have `keyHash`, which `eventKeys` makes from the key.
  */
 export type CacheEvent = { readonly namespace: string; readonly name?: string; readonly keyHash?: string } & (
   | { readonly type: 'hit' | 'miss' | 'stale' | 'invalidate' | 'decode-failed' }
   | { readonly type: 'load'; readonly durationMs: number; readonly ok: boolean }
-  /** A load ended after its key was deleted or set: its callers got the value, the store did not. */
+  /**
+   * A loaded value went to its callers and was not stored: its key was deleted or written during the load, or the loader
+   * named a tag whose version was not captured before.
+   */
   | { readonly type: 'fill-refused' }
-  /** A load's value that could not be stored. */
+  /** A loaded value, or a write with `onWriteFailure: 'event'`, could not be stored. */
   | { readonly type: 'write-dropped'; readonly code: ErrorCode }
   | { readonly type: 'store-error'; readonly code: ErrorCode }
-  /** Work that continued after an answer failed. `cause` is the error itself, which may quote data. */
+  /** Work that continued after a response failed. `cause` is the error itself, which may quote data. */
   | { readonly type: 'background-error'; readonly code: ErrorCode | undefined; readonly cause: unknown }
-  /** The store is asked by one call at a time, all others fail at once; or it answers again. */
+  /** `open: true`: one call at a time tries the store, all others fail at once. `open: false`: the store replies again. */
   | { readonly type: 'breaker'; readonly open: boolean }
   /**
-   * Once for each cache: an entry was stored without a `ttl`. Nothing ends it but a delete; after a `clear` it is unreadable
-   * and keeps its memory until its key is read again.
+   * Once for each cache: an entry was stored without a `ttl`. It stays until it is deleted. After a `clear` it counts as
+   * absent, but its memory is freed only once its key is read again.
    */
   | { readonly type: 'no-lifetime' }
   /** Once for each cache: a `ttl` is a number below 1,000, so less than a second. `message` names the literal for seconds. */
   | { readonly type: 'short-ttl'; readonly message: string }
-  /** Messages of other processes may have been missed: the near tier was emptied. */
+  /** Messages of other processes may have been missed, so the near tier was emptied. */
   | { readonly type: 'feed-gap' }
 )

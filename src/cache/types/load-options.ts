@@ -9,29 +9,30 @@ export type LoadOptionsOf<F extends object> = F extends HasTags
     ? Omit<GetOrSetOptions, 'tags'>
     : PlainLoadOptions
 
-/** What a loader is given. */
+/** The argument of a loader. */
 export interface LoadContext {
   /** The key as the caller gave it. */
   readonly key: string
   /** Aborts at `hardTimeout`, and when every caller has left and nothing will use the value. Pass it on. */
   readonly signal: AbortSignal
-  /** The stale copy that this load is to replace, if there is one. Its age in milliseconds. */
+  /** The stored copy that this load is to replace, if there is one, and its age in milliseconds. */
   readonly previous: { readonly value: unknown; readonly age: number } | undefined
-  /** Whether no caller waits: an early refresh. */
+  /** True for an early refresh, which no caller waits for. */
   readonly background: boolean
-  /** Replaces the lifetime of the value about to be answered. A number that is not above 0: answers it and stores nothing. */
+  /** Replaces the lifetime of the returned value. If `ttl` is a number not above 0, the value is returned and not stored. */
   setTtl(ttl: Duration, grace?: Duration): void
   /**
-   * Adds tags. Those that the call did not name are not captured before the load: the value answers its callers and is
-   * stored only if each was known before the load began; else the next load captures them first.
+   * Adds tags. The version of a tag that the call did not name was not captured before the load. The value is stored only if
+   * this process knew every such version before the load began. Otherwise it goes to the callers and is not stored, and the
+   * next load captures those versions first.
    */
   setTags(tags: readonly string[]): void
   /**
-   * `return notModified()`: the previous value, fresh for another lifetime, with its tags. Throws `INVALID_ARGUMENT`
-   * without one.
+   * `return notModified()`: keeps the previous value with its tags, fresh for another lifetime. Throws `INVALID_ARGUMENT` if
+   * there is no previous value.
    */
   notModified(): never
-  /** `return skip(value)`: answers the callers and stores nothing. */
+  /** `return skip(value)`: the value goes to the callers and is not stored. */
   skip<V>(value: V): V
   /** Fails the load: callers get the stale copy if there is one, else this error. */
   fail(reason?: unknown): never
@@ -39,14 +40,17 @@ export interface LoadContext {
 
 export type Loader<T> = (context: LoadContext) => T | Promise<T>
 
-/** Answers the keys it was asked for by a Map, or an object by key. What it leaves out is absent. */
+/** Returns the values of the keys as a Map, or as an object by key. A key that it leaves out is absent. */
 export type ManyLoader<T> = (
   keys: readonly string[],
   context: { readonly signal: AbortSignal },
 ) => ManyResult<T> | Promise<ManyResult<T>>
 export type ManyResult<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>
 
-/** Whether a fresh entry shall be refreshed already, while it is served. */
+/**
+ * Returns whether a fresh entry is to be refreshed while it is served. Instants are epoch milliseconds by the same clock;
+ * `loadMs` is how long the loader took.
+ */
 export type Refresh = (entry: {
   readonly writtenMs: number
   readonly loadMs: number
@@ -57,29 +61,29 @@ export type Refresh = (entry: {
 export interface PlainLoadOptions extends PlainAddOptions {
   /** How long the loader may run; then its signal aborts and its callers get `TIMEOUT`. @default the cache's own `hardTimeout` */
   readonly hardTimeout?: Duration
-  /** How long what this call reads is kept near, if for less than the tier's `maxAge`; 0: not at all. @default `maxAge` */
+  /** How long what this call reads stays in the near tier, if shorter than its `maxAge`; 0: not at all. @default `maxAge` */
   readonly nearTtl?: Duration
-  /** A load whose callers have all left goes on, within `hardTimeout`, and its value is stored. @default false */
+  /** When all callers of the load have left, it continues, within `hardTimeout`, and its value is stored. @default false */
   readonly finish?: boolean
   /**
-   * A Standard Schema, as of Zod, Valibot or ArkType. What a loader answers must pass it, or the load fails with
-   * `INVALID_VALUE`; what is stored and does not is a miss, and the event `decode-failed`.
+   * A Standard Schema, such as of Zod, Valibot or ArkType. A loaded value that does not pass it fails the load with
+   * `INVALID_VALUE`. A stored value that does not pass it is a miss, with the event `decode-failed`.
    */
   readonly schema?: Schema
-  /** Makes of a stored value that the schema refuses one that it may accept, such as of an older form. */
+  /** Converts a stored value that the schema refuses, such as one of an older form, into one that it may accept. */
   readonly migrate?: (value: unknown) => unknown
 }
 
-/** Options of a load that a cache may set for all of its calls; a call's own go before them. */
+/** Options of a load that a cache may set for all of its calls. Those of a call take precedence. */
 export interface LoadDefaults {
   /** Shortens each lifetime by a random part of up to this fraction, below 1. @default the cache's, or 0 */
   readonly jitter?: number | undefined
   /**
-   * How long to wait for a load where there is a stale copy; then the copy is served and the load goes on. As a default of
-   * the cache it is for the calls that have `grace`. @default the cache's, or as long as it takes
+   * How long a caller waits for a load if there is a stale copy. Then the copy is served and the load continues. As a default
+   * of the cache it applies to the calls that have `grace`. @default the cache's, or as long as it takes
    */
   readonly softTimeout?: Duration | undefined
-  /** How long a stale copy is served without another try, after a load has failed. @default the cache's, or 0 */
+  /** How long after a failed load the stale copy is served without another load. @default the cache's, or 0 */
   readonly backoff?: Duration | undefined
   /** Refreshes ahead of time, such as `early()` or `atFraction(0.8)` of `hither/refresh`. @default the cache's, or none */
   readonly refresh?: Refresh | undefined
@@ -87,20 +91,20 @@ export interface LoadDefaults {
 
 export interface GetOrSetOptions extends PlainLoadOptions, LoadDefaults, Omit<AddOptions, 'tags'> {
   readonly tags?: readonly string[]
-  /** The lifetime of `null`. @default as any value's */
+  /** The lifetime of `null`. @default that of any value */
   readonly negativeTtl?: Duration
   /**
-   * How long a load that failed is not tried again, here and in other processes: their callers get the stale copy, or
-   * `LOAD_FAILED`, as long as they name this option, too. @default 0: who waited for the load loads at once
+   * How long a failed load is not tried again, in this process and in others. Meanwhile callers that name this option, too,
+   * get the stale copy or `LOAD_FAILED`. @default 0: callers that waited for the load load at once
    */
   readonly shareFailure?: Duration
-  /** Loads and stores although the value is fresh. */
+  /** Loads and stores even if there is a fresh value. */
   readonly forceFresh?: boolean
   /** Loads, and neither reads nor stores. */
   readonly bypass?: boolean
   /**
-   * What a caller gets at its own deadline without a stale copy: `TIMEOUT`, or what a second load answers, which all who
-   * waited for the first share, and which is not stored. @default 'fail'
+   * What a caller gets when its own deadline passes and there is no stale copy. `fail`: `TIMEOUT`. `load`: the value of a
+   * second load, which is not stored. The callers of the first load whose deadline has passed share it. @default 'fail'
    */
   readonly onDeadline?: 'fail' | 'load'
 }

@@ -1,6 +1,9 @@
 import type { Results } from '../handle.ts'
 
-/** What comes back as it is: it cannot change, or its type has no form to be read only. A branded text is text, too. */
+/**
+ * Types that `Frozen` leaves as they are: the value cannot change, or the type has no read-only form. A branded string counts
+ * as a string.
+ */
 type Unchanged =
   | string
   | number
@@ -15,8 +18,8 @@ type Unchanged =
   | ((...args: never[]) => unknown)
 
 /**
- * `T` to be read, not written, since others may hold the same value. `Levels` counts tuples within tuples: the third
- * comes back as it is, so that a type which holds itself in a tuple has an end.
+ * `T` as a read-only type, since other callers may hold the same value. `Levels` counts tuples within tuples: a tuple inside
+ * three others is left as it is, so that a type which contains itself in a tuple has an end.
  */
 export type Frozen<T, Levels extends 0[] = []> = T extends Unchanged
   ? T
@@ -34,5 +37,5 @@ export type Frozen<T, Levels extends 0[] = []> = T extends Unchanged
           ? { readonly [K in keyof T]: Frozen<T[K]> }
           : T
 
-/** `T` as a cache with these results types it. */
+/** The type that a cache with the results `R` gives a `T`. */
 export type Given<T, R extends Results> = R extends 'frozen' ? Frozen<T> : T
