@@ -15,7 +15,7 @@ const NEW_TRIP: Trip = { left: REDIRECTS }
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)$/
 export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 
-/** A command may follow `left` more redirects. `asking`: send it there after ASKING, since that node does not serve the slot yet. */
+/** `left`: how many more redirects a command may follow. `asking`: the node that an ASK named, where ASKING goes first. */
 export interface Trip {
   readonly left: number
   readonly asking?: Node | undefined

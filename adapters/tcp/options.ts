@@ -31,7 +31,7 @@ export interface TcpTransportOptions {
   readonly sentinel?: SentinelOptions
   /** For a `rediss:` url. @default the system's authorities, and no client certificate */
   readonly tls?: TlsOptions
-  /** Version of RESP. With 2, replies have the shape that REST and ioredis give them; 3 nests some, flattens others. @default 2 */
+  /** Version of RESP. With 2, replies have the same shape as over REST and ioredis; 3 nests or flattens some. @default 2 */
   readonly protocol?: 2 | 3
   /**
    * Where plain reads go on a Cluster. A replica lags behind, so that a read may miss an acknowledged write, even one by this

@@ -43,7 +43,7 @@ export function createRouter(options: NodesOptions): Router {
   const { maxCallBytes } = options.settings
   let over = false
 
-  /** Runs `go` once it is known which node serves which slot: at once if that is known already, so that calls keep their order. */
+  /** Runs `go` once it is known which node serves which slot. If that is known, `go` runs at once, so that calls keep order. */
   const whenLearned = <T>(call: Call | undefined, go: () => Promise<T>): Promise<T> => {
     try {
       if (over) throw closed()

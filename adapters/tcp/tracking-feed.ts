@@ -15,11 +15,11 @@ const MAX_VERSIONS = 10_000
 
 /**
  * A near tier's feed from the server itself: `CLIENT TRACKING` reports each change to the cache's keys, also by programs that do
- * not use hither, and keys that expire or are evicted. Takes the options of `tcpTransport`, a url, or a list of urls. When the first
- * entry is kept, it opens a connection beside the store's, or on a Cluster one to each primary. While a connection is down, only
- * `maxAge` bounds how stale a read is; the tier is emptied when a connection ends, and when it is open again. If the server
- * refuses, the feed reports `feed-refused` to `onEvent` and does not ask again: `maxAge` stays the bound. Throws `INVALID_URL` or
- * `INVALID_ARGUMENT`.
+ * not use hither, and keys that expire or are evicted. Takes the options of `tcpTransport`, a url, or a list of urls. When the
+ * first entry is kept, it opens a connection beside the store's, or on a Cluster one to each primary. While a connection is
+ * down, only `maxAge` bounds how stale a read is; the tier is emptied when a connection ends, and when it is open again. If the
+ * server refuses, the feed reports `feed-refused` to `onEvent` and does not ask again: `maxAge` stays the bound. Throws
+ * `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function trackingFeed(options: TcpTransportOptions | string | readonly string[]): NearFeed {
   const plan = readOptions(
@@ -126,7 +126,7 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
 
 /**
  * Drops the near tier entries that a change concerns. The key of a tag also changes when a load renews its lifetime, which
- * invalidates nothing. So the tag's version is read, and the tag counts as changed only if it differs from the version seen last.
+ * invalidates nothing. So the version is read, and the tag counts as changed only if its version is not the one seen last.
  */
 function createDrop({ drop }: FeedHost) {
   const versions = new Map<string, Wire>()
