@@ -2,7 +2,7 @@
 export interface Call {
   /** Aborting rejects this call with the signal's reason. Calls that share its request are not affected. */
   readonly signal?: AbortSignal
-  /** The instant, in epoch milliseconds, at which the call rejects with `TIMEOUT`. @default the store's own `timeout` from now */
+  /** The instant, in epoch milliseconds, at which the call rejects with `TIMEOUT`. @default `timeoutMs` of the store from now */
   readonly deadline?: number
   /**
    * Whether the call waits, up to its deadline, when the endpoint asks for fewer requests (HTTP 429). If false, it rejects with

@@ -43,7 +43,7 @@ export interface Calls {
   close(): void
 }
 
-/** `timeoutMs`: the deadline of a call that names none. */
+/** `timeoutMs`: the deadline of a call that names none, in milliseconds from the call. */
 export function createCalls(timeoutMs: number): Calls {
   const queue = createKeyQueue()
   let closed = false

@@ -12,7 +12,7 @@ export function isOutage(error: unknown): error is HitherError {
   return isHitherError(error) && !OWN_FAULT.test(error.code)
 }
 
-/** Runs a call on these keys, or rejects with `STORE_UNAVAILABLE` if the part of the store that serves them is down. */
+/** Runs a call on these keys, or rejects with `STORE_UNAVAILABLE` if the part that serves them has failed lately. */
 export type StoreBreaker = <T>(keys: readonly string[], call: (nowMs: number) => Promise<T>) => Promise<T>
 
 /** Most breakers that are kept: more than a Cluster has nodes. */

@@ -81,7 +81,8 @@ export function createPlanner(
     const script = call.script as Script
     const key = call.keys[0]
     const slot = key === undefined ? 0 : slotOf(key)
-    // A script that is sent again after NOSCRIPT runs after the rest of the batch, and so after a later call on its key.
+    // A script that is sent again after NOSCRIPT runs after the rest of the batch. With a later call on its key that would change
+    // their order, so it must not miss.
     const canMiss = !call.sent && !(key !== undefined && toCome?.get(key))
     const last = plan.requests.at(-1)
     if (join && last?.script && !isApart()) {

@@ -27,7 +27,7 @@ export interface WatchOptions {
   readonly acquire: Acquire | undefined
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined
-  /** `apply` by operation name, used before the operation's own. For operations that come without one. */
+  /** `apply` by operation name, for operations that come without one. Used in place of the operation's own. */
   readonly table?: ApplyTable
   /** The guard of `store`. */
   readonly guard?: ScriptGuard

@@ -1,6 +1,6 @@
 /**
- * Parses RESP. `createParser` is one state machine, and so longer than functions are elsewhere: its readers share their state,
- * and passing it from one to another would slow down every reply.
+ * Parses RESP. `createParser` is one machine, and so longer than functions may be elsewhere: its readers share their state, and
+ * passing the state from one to another would slow down every reply.
  *
  * A chunk is read to its end, each time by the reader that the state asks for. While `left` is not negative, `readString`
  * continues a string of known length. While `past` is not negative, `readPast` skips a simple string or an error that is too
@@ -63,7 +63,7 @@ interface Frame {
 
 /**
  * Parses RESP2 and RESP3 as it arrives, in chunks of any size, in time linear in their bytes. Maps and sets become flat arrays,
- * booleans 1 and 0, doubles their text, and integers beyond 2^53 `bigint`: the forms that RESP2 has in their place.
+ * booleans 1 and 0, doubles their text: the forms that RESP2 has in their place. Integers beyond 2^53 become `bigint`.
  *
  * A reply past a bound (depth 64, 1,048,576 elements, 64 values of the largest size or 512 MiB) is read but not kept: a
  * `ReplyError` `TOOLARGE` takes its place, and the replies behind it are not affected. The returned function throws `BAD_REPLY`

@@ -24,6 +24,11 @@ export interface SenderParts {
 /** Sends the calls of a tick, and again those that may be. Calls `done` when there is nothing more to send. Never throws. */
 export type SendCalls = (calls: readonly PendingCall[], done: () => void) => void
 
+/**
+ * The way of a tick: without a free permit it waits, together with other ticks. `sendTick` then sends it as one request if it is
+ * simple; otherwise it sends some calls alone and the rest with `sendInOrder`. That waits for a permit for each batch, which
+ * `sendNext` plans and `exchange` sends. `exchange` settles the calls with their replies, and passes on those to send again.
+ */
 export function createSender(parts: SenderParts): SendCalls {
   const { transport, sendEach, ordered, planner, answer, resend, permits = unlimited } = parts
   /** Sends requests together, and calls `done` with the calls that must be sent again. */

@@ -21,8 +21,8 @@ export interface StoreTraits {
   readonly clock: 'server' | 'client'
   readonly consistency: Consistency
   /**
-   * Whether the reads of one tick may run at different instants: one of them may then show a write that came after another of
-   * them. A store over commands sets this itself if its keys are on different nodes. Omitted: they run together.
+   * Whether the reads of one tick may run at different instants: one read may then show a write that another was too early to
+   * see. A store over commands sets this itself if its keys are on different nodes. Omitted: they run together.
    */
   readonly readsApart?: boolean
 }
@@ -46,7 +46,7 @@ export interface Store {
   readonly traits: StoreTraits
   /** Resolves to `undefined` when the key is absent, past its lifetime, or holds something other than a string. */
   get(key: string, call?: Call): Promise<string | undefined>
-  /** The values in the order of `keys`, duplicates included; in one round trip if the backend can. At most 10,000 keys. */
+  /** Resolves to values in the order of `keys`, duplicates included; one round trip if the backend can. At most 10,000 keys. */
   getMany(keys: readonly string[], call?: Call): Promise<(string | undefined)[]>
   /**
    * Replaces value and lifetime. `ttlMs`: whole milliseconds from now, at least 1; omitted means until deleted.

@@ -2,7 +2,10 @@ import { setQuietTimer } from '../runtime/clock.ts'
 
 /** How often a link of subscriptions sends a PING, in milliseconds. */
 export const PING_MS = 500
-/** A link is dead when the third PING is due and nothing has arrived since the first. A busy process may be slow to read one. */
+/**
+ * A link is dead when the third PING is due and nothing has arrived since the first. The second PING would be too early: a busy
+ * process may not have read the reply yet.
+ */
 export const MAX_SILENT = 2
 
 export interface Listener {

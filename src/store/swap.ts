@@ -25,7 +25,7 @@ export interface Swappable<H extends Held> {
    * changed since.
    */
   swap(held: H, next: string | undefined, endMs: number | undefined): Promise<boolean>
-  /** `apply` by operation name, used before the operation's own. For operations that come without one. */
+  /** `apply` by operation name, for operations that come without one. Used in place of the operation's own. */
   readonly table?: ApplyTable
 }
 

@@ -42,7 +42,7 @@ export interface Tick {
   close(): void
 }
 
-/** A tick that is sent later than this after its first call was delayed. In milliseconds. */
+/** If a tick is sent more than this many milliseconds after its first call, the event loop was blocked meanwhile. */
 const HELD_UP_MS = 5
 
 /**
@@ -62,6 +62,9 @@ interface OpenTick {
 /**
  * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. `flush` calls `done`
  * when it has nothing more to send; it never throws.
+ *
+ * A call joins the tick that is filling, or begins one, which is sent two microtasks later. The tick stays in the ring until
+ * `done`, so that `watch` and `close` can end its calls.
  */
 export function createTick(
   traits: StoreTraits,
@@ -108,7 +111,8 @@ export function createTick(
         checkSignal(signal)
         // The clock is read once per tick, and for a call whose deadline is not that of the call before.
         if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || REQUEST_SCOPED) at = now()
-        // This call must not join an overdue tick: a limit of its request may have ended the microtask that would send it.
+        // A call must not join an overdue tick: a limit of that tick's request may have ended the microtask that would send it.
+        // If not, that microtask still sends the tick.
         if (REQUEST_SCOPED && filling && at - filling.sinceMs > TICK_LIMIT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         lastDeadline = deadline

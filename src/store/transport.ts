@@ -34,7 +34,7 @@ export type SendEach = (
   onError: (at: number, error: unknown) => void,
 ) => void
 
-/** The limits of a batch, and who takes its replies. */
+/** The limits of a batch, and what takes its replies. */
 export interface BatchCall extends Call {
   /**
    * Called with each reply as it comes, and the index of its command. `sendMany` resolves to what it returns in place of the
