@@ -31,7 +31,7 @@ export interface Served {
 }
 
 const HEADERS_MS = 10_000
-/** Longest time for a whole request to arrive, in milliseconds. The gateway's own limit for a body is shorter. */
+/** Longest time for a whole request to arrive, in milliseconds. The gateway's own limit for a body is shorter by default. */
 const REQUEST_MS = 60_000
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
 
