@@ -26,7 +26,7 @@ export interface Routing {
   follow(error: ReplyError, left: number): Promise<Peer | undefined>
 }
 
-/** `away` makes the error for no known node. `subscribedAt` names the node of the subscriptions while their connection is up. */
+/** `away` makes the error if no node is known. `subscribedAt` names the node of the subscriptions while they are up. */
 export function createRouting(
   client: Peer,
   away: (peer: Peer) => HitherError,
