@@ -163,7 +163,7 @@ export function createNodes(options: NodesOptions): Nodes {
   }
 }
 
-/** Whether a replica may serve the command: a plain read, and no script, of which nothing is known. */
+/** Whether a replica may serve the command. Only plain reads: nothing is known of what a script does. */
 function isPlainRead({ args, effect }: Command): boolean {
   return (
     effect === 'read' &&
