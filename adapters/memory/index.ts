@@ -159,7 +159,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
             : ttl === 'none'
               ? Number.POSITIVE_INFINITY
               : at + ttl.ms
-        // Bytes whose text the operation did not change stay bytes, even if that text does not decode back to them.
+        // Bytes whose text the operation did not change stay bytes, even if that text does not encode back to them.
         if (current !== next || slot?.endsMs !== endsMs) {
           checkValue(next, traits)
           put(key, next, endsMs)
