@@ -55,7 +55,7 @@ export function upstashStore(options: UpstashOptions): UpstashStore {
 
 /**
  * Most requests under way per store, on runtimes where a process outlives its requests. `fetch` opens a connection for each, and
- * a process may have as few as a thousand files open.
+ * a process may be limited to about a thousand open files.
  */
 const MAX_REQUESTS = 32
 
