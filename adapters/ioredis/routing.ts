@@ -50,8 +50,8 @@ export function createRouting(
     new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
 
   /**
-   * The node that serves a command's key. If the table of slots has none, any node that is up, which then redirects. A PUBLISH
-   * at one node reaches all nodes, so it goes to the node of the subscriptions, which is known to be up.
+   * The node that serves a command's key. If the table of slots has none, any node, preferably one that is up: it redirects. A
+   * PUBLISH at one node reaches all nodes, so it goes to the node of the subscriptions, which is known to be up.
    */
   const route = (args: Command['args']): Peer => {
     const slot = slotOf(firstKey(args))
