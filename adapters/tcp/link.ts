@@ -11,7 +11,7 @@ export interface Link {
   pick(at: number): Connection
   /** Whether its connection is open. */
   isReady(): boolean
-  /** When anything last arrived on its connection, in epoch milliseconds; 0 while none is open. */
+  /** `heardAt` of its connection, in epoch milliseconds; 0 while none is open. */
   heardAt(): number
   /** Waits up to a second for the replies to commands under way, then ends the connection. */
   close(): Promise<void>

@@ -20,7 +20,7 @@ export interface Node {
   readonly settings: Settings
   /** Whether one of the shared connections is open. */
   isReady(): boolean
-  /** When anything last arrived on an open shared connection, in epoch milliseconds; 0 if none is open. */
+  /** The latest `heardAt` of its open shared connections, in epoch milliseconds; 0 if none is open. */
   heardAt(): number
   /** The connection that all commands of a hash slot share, so that they keep their order. */
   calls(slot: number): Calls

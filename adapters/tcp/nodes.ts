@@ -87,7 +87,7 @@ export function createNodes(options: NodesOptions): Nodes {
   }
   const learn = async (): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
-    // Ask first the node from which data arrived last: others may be down.
+    // Ask first the node that was heard from last: others may be down.
     for (const node of known.toSorted((a, b) => b.heardAt() - a.heardAt())) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }

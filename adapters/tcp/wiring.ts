@@ -43,7 +43,10 @@ export interface Connection {
   state(): State
   /** Whether nothing is under way. */
   isIdle(): boolean
-  /** When anything last arrived from the server, in epoch milliseconds. */
+  /**
+   * When anything last arrived from the server, in epoch milliseconds. A write while no reply is awaited counts too, since the
+   * silence of the server is measured from then.
+   */
   heardAt(): number
   /** Queues an entry. Its replies, its deadline, its signal or the end of the connection settle it. Throws `OVERLOADED`. */
   add(entry: Entry, signal: AbortSignal | undefined): void
