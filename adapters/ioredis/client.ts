@@ -21,7 +21,7 @@ export interface IoredisLike {
   off(event: string, listener: (...args: unknown[]) => void): unknown
 }
 
-/** What a client has beyond its typed face, each of it optional: absent, the adapter does without. */
+/** What a client has beyond its public type. Each part is optional: the adapter works without it. */
 export interface Peer extends IoredisLike {
   readonly options: {
     readonly host?: string
@@ -32,17 +32,17 @@ export interface Peer extends IoredisLike {
   get?(key: string): Promise<unknown>
   ping?(): Promise<unknown>
   subscribe(...channels: string[]): Promise<unknown>
-  /** Of a server, or of one node. */
+  /** `override`: options of the new client, on a single server or one node. */
   duplicate(override?: object): IoredisLike
   nodes?(role?: string): Peer[]
   /** By hash slot: the keys (`host:port`) of the nodes that serve it, the primary first. */
   readonly slots?: string[][]
   refreshSlotsCache?(done: () => void): void
-  /** Of a Cluster, by its inner name: the connections to its nodes, made as they are needed. */
+  /** An internal field of a Cluster: the connections to its nodes, made as they are needed. */
   readonly connectionPool?: { findOrCreate?(node: { host: string; port: number }): Peer }
 }
 
-/** The `host:port` that the client reaches it at. */
+/** The `host:port` at which the client reaches this server. */
 export function nameOf({ options }: Peer): string {
   return `${options.host}:${options.port}`
 }

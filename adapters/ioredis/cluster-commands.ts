@@ -6,7 +6,10 @@ import type { Progress } from './progress.ts'
 import type { Readiness } from './readiness.ts'
 import { ASKING, isRedirect, REDIRECTS, type Routing } from './routing.ts'
 
-/** Sends each command to its node, and on where that redirects it: a promise per command, so that one dead node fails its own only. */
+/**
+ * Sends each command to its node, and follows redirects. Returns a promise per command, so that a dead node fails only its own
+ * commands.
+ */
 export type SendToNodes = (commands: readonly Command[], progress: Progress) => Promise<Wire>[]
 
 export function createSendToNodes(
@@ -14,7 +17,7 @@ export function createSendToNodes(
   open: Readiness['open'],
   write: Exchange['write'],
 ): SendToNodes {
-  /** The reply, or where that redirects the command, the reply of the node it leads to, `left` times at the most. */
+  /** Returns the reply, or if it is a redirect, the reply of the node that it names. Follows `left` redirects at most. */
   const followed = async (command: Command, reply: Wire, progress: Progress, left: number): Promise<Wire> => {
     if (!(reply instanceof ReplyError) || left === 0 || !isRedirect(reply)) return reply
     if (isSplit(reply, command)) return keyByKey(command, (each) => sendToNodes(each, progress))

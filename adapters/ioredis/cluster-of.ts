@@ -2,14 +2,14 @@ import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { loadIoredis } from './package.ts'
 
-/** Of a Cluster over TLS: node addresses stay names, so that a certificate for names can be checked. */
+/** `dnsLookup` of a Cluster over TLS. It keeps host names as they are, so that a certificate can be checked against them. */
 export function keepName(address: string, done: (error: null, address: string) => void): void {
   done(null, address)
 }
 
 /**
- * A Cluster client with the connection options of `client`, a single one whose server answered MOVED and so is one node
- * of many. Rejects with `UNSUPPORTED` when ioredis is not installed.
+ * A Cluster client with the connection options of `client`, a client of one server that replied MOVED, and so is a node of a
+ * Cluster. Rejects with `UNSUPPORTED` when ioredis is not installed.
  */
 export async function clusterOf(client: Peer): Promise<IoredisLike> {
   const { Cluster } = await loadIoredis('a Cluster')

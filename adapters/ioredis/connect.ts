@@ -7,13 +7,15 @@ import { type IoredisClient, type IoredisCluster, loadIoredis } from './package.
 import { made } from './transport.ts'
 
 export interface ConnectOptions {
-  /** Make a Cluster client. @default true when several urls are given; one url that answers MOVED gets one at its first */
+  /**
+   * Make a Cluster client. @default true when several urls are given; for one url, the store makes one at the first MOVED reply
+   */
   readonly cluster?: boolean
   /** Longest wait for a connection, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number
-  /** The client's own limit on every command, in milliseconds; the store's calls have deadlines without it. @default none */
+  /** The client's own limit on every command, in milliseconds. The store's calls have deadlines without it. @default none */
   readonly commandTimeoutMs?: number
-  /** Further options of ioredis (`tls`, `sentinels`, `natMap`, …). Those that keep commands safe win over them. */
+  /** Further options of ioredis (`tls`, `sentinels`, `natMap`, …). The options that keep commands safe override them. */
   readonly client?: Readonly<Record<string, unknown>>
 }
 
@@ -43,14 +45,14 @@ export async function connect(url: string | readonly string[], options: ConnectO
   const node = {
     connectTimeout: options.connectTimeoutMs ?? 5000,
     ...(options.commandTimeoutMs === undefined ? {} : { commandTimeout: options.commandTimeoutMs }),
-    // RESP2: replies keep one shape, the one REST has, whatever the version of the client.
+    // RESP2: replies have the same shape as over REST, whatever the version of the client.
     protocol: 2,
-    // The client arms this timer also for a socket that has closed already, and a process waits for it. What is under way
-    // has ended before.
+    // The client sets this timer even for a socket that has closed already, and it keeps the process alive. Commands under way
+    // have ended before it begins.
     disconnectTimeout: 100,
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(first.username ? { username: first.username } : {}),
-    // A user without a password has an empty one.
+    // A user without a password logs in with an empty one.
     ...(first.username || first.password ? { password: first.password } : {}),
     ...(first.family > 0 ? { family: first.family } : {}),
     ...(first.tls ? { tls: {} } : {}),

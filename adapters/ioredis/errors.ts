@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
-/** What ioredis says of a command it did not write. */
+/** Messages of ioredis for a command that it did not write. */
 export const UNSENT: RegExp = /isn't (writeable|ready)|Connection in subscriber mode|monitoring mode/
 
 export function isReply(error: unknown): error is Error {
@@ -25,7 +25,7 @@ const NO_TLS = 'is it TLS? redis:// is for a server without'
 const NAMES =
   '; a certificate that names hosts needs tls.servername, or of a Cluster dnsLookup: (address, done) => done(null, address)'
 
-/** What ended a command without an answer. No cause that carries arguments (ioredis hangs them on) is passed on. */
+/** The error of a command that got no reply. `cause` is left out if ioredis has attached the command and its arguments. */
 export function lost(error: unknown, sent: boolean, status: string, secure = false): HitherError {
   const text = error instanceof Error ? error.message : ''
   const maybeExecuted = sent && !UNSENT.test(text)

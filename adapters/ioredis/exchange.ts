@@ -8,8 +8,8 @@ import type { CommandOptions, Progress } from './progress.ts'
 import { toExact, toWire } from './replies.ts'
 
 /**
- * The names of the usual commands as the client's own tables have them. It looks into those five times a command, and makes another
- * string each time of a name in capitals. A command whose arguments or reply it would change is not among them.
+ * The lower-case names of common commands. The client looks a name up in its tables five times per command, and a name in
+ * capitals costs a new string each time. A command whose arguments or reply the client would change is not listed.
  */
 const NAMES = new Map(
   'evalsha get hget hset lrange mget set zincrby'.split(' ').map((name) => [name.toUpperCase(), name]),
@@ -19,11 +19,11 @@ const NAMES = new Map(
 export interface Exchange {
   /** Sends one command. An error reply is a value. */
   send(peer: Peer, args: Command['args'], options: CommandOptions | undefined): Promise<Wire>
-  /** Writes `commands` contiguously; throws past the deadline and for a call that is over, whose commands stay unsent. */
+  /** Writes `commands` contiguously. Throws, and sends nothing, past the deadline and for a call that is over. */
   write(peer: Peer, commands: readonly Command[], progress: Progress): Promise<Wire>[]
 }
 
-/** `onMoved`: sends a command elsewhere, whose key the server says to be on another node; absent: that reply is a value. */
+/** `onMoved`: sends a command to its node after the server replied MOVED. Absent: that reply is a value. */
 export function createExchange(
   client: Peer,
   onMoved: ((args: Command['args'], options: CommandOptions) => Promise<Wire>) | undefined,
@@ -34,14 +34,14 @@ export function createExchange(
     const failed = (error: unknown): Wire | Promise<Wire> => {
       if (isReply(error)) {
         const reply = new ReplyError(error.message)
-        // Nothing ran.
+        // MOVED: nothing ran, so the command may be sent again.
         return onMoved && !options.atomic && reply.word === 'MOVED' ? onMoved(args, options) : reply
       }
-      // A node's client that has ended is replaced by the Cluster: what is final is the end of the whole.
+      // The Cluster replaces a node's client that has ended. Only the end of the whole client is final.
       throw lost(error, true, (client.isCluster ? client : peer).status)
     }
     const name = args[0] as string
-    // Its own method costs a client less than `call`, which shows where one caller waits for one key.
+    // `get` costs the client less than `call`, which shows when one caller waits for one key.
     if (name === 'GET' && !bytes && !exact && peer.get) return peer.get(args[1] as string).then(toWire, failed)
     const own = NAMES.get(name) ?? name
     const rest = args.slice(1)

@@ -80,7 +80,10 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   })
 }
 
-/** One that is given back broken ends at once: a command that waits would take what nobody waits for any more. */
+/**
+ * Wraps a duplicate of the client for a pool. If it is released as broken it is cut at once: a command that still waits on the
+ * server, such as BLPOP, would take an element that nobody receives.
+ */
 function ownOf(client: Peer): Lendable {
   const { transport } = openClient(client, { owned: true }, true)
   const close = (broken?: boolean): Promise<void> => {
@@ -94,7 +97,7 @@ function ownOf(client: Peer): Lendable {
   client.on('close', () => {
     hasEnded = true
   })
-  /** The client opens it again, but its server has forgotten its WATCH: EXEC would run unguarded. */
+  /** Throws after a reconnect by the client: the server has forgotten the WATCH, so EXEC would run unguarded. */
   const checkEnded = (): void => {
     if (hasEnded) throw new HitherError('STORE_UNAVAILABLE', 'the connection ended', { retryable: true })
   }
@@ -114,7 +117,10 @@ function ownOf(client: Peer): Lendable {
   }
 }
 
-/** Node's own timer, since Deno's global one cannot be told to keep no process alive: the client's socket does that. */
+/**
+ * Node's timer, since Deno's global one cannot be unreferenced. It keeps no process alive: while commands are under way, the
+ * client's socket does.
+ */
 function lasting(fn: () => void, ms: number): () => void {
   const timer = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
   timer.unref()

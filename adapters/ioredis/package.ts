@@ -1,7 +1,7 @@
 import { HitherError } from '../../src/errors.ts'
 import type { IoredisLike } from './client.ts'
 
-/** The types of ioredis. A program with iovalkey alone has none: by the comment it compiles all the same. */
+/** The types of ioredis. A program with only iovalkey has none, and still compiles thanks to the `@ts-ignore`. */
 // biome-ignore lint/suspicious/noTsIgnore: an error only where the peer is not installed
 /** @ts-ignore */
 type Package = typeof import('ioredis')

@@ -7,13 +7,13 @@ import { late } from './errors.ts'
 /** How a command is sent. */
 export interface CommandOptions {
   readonly deadline?: number
-  /** Whether strings are answered as bytes. */
+  /** Whether strings are returned as bytes. */
   readonly bytes?: boolean
-  /** A transaction: it goes as a whole, or not at all. */
+  /** Whether it is part of a transaction, which is sent as a whole or not at all. */
   readonly atomic?: boolean
 }
 
-/** One call: whether anything was written for it, and whether its caller has been answered. */
+/** The progress of one call: whether anything was written for it, and whether its promise has settled. */
 export interface Progress extends CommandOptions {
   sent: boolean
   over: boolean
@@ -26,15 +26,15 @@ export function start(call: CommandOptions | undefined, atomic = false): Progres
 
 type Task<T> = (progress: Progress) => T | Promise<T>
 
-/** Runs what calls ask for, once the client takes commands. */
+/** Runs the tasks of calls once the client accepts commands. */
 export interface Tasks {
-  /** Nothing is written past the deadline of `progress`; what waits for an answer waits on. */
+  /** Runs `task`. Nothing is written past the deadline of `progress`, but a reply is still awaited after it. */
   run<T>(task: Task<T>, progress: Progress): Promise<T>
-  /** As `run`, and rejects at the deadline of the call and when its signal aborts. */
+  /** As `run`, but also rejects at the deadline of the call and when its signal aborts. */
   within<T>(call: Call | undefined, task: Task<T>, atomic?: boolean): Promise<T>
 }
 
-/** `open` returns undefined when the client takes commands now, or what to wait for; it throws where none are taken. */
+/** `open` returns undefined if the client accepts commands now, or a promise to wait for. It throws if the client is down. */
 export function createTasks(open: () => Promise<void> | undefined, isClosed: () => boolean): Tasks {
   const run: Tasks['run'] = (task, progress) => {
     try {
@@ -54,7 +54,7 @@ export function createTasks(open: () => Promise<void> | undefined, isClosed: () 
       const work = run(task, progress)
       if (!signal && deadline === undefined) return work
       return new Promise((resolve, reject) => {
-        // The reply that comes later still takes its own place on the connection: ioredis keeps the command queued.
+        // ioredis keeps the command in its queue, so a reply that comes later cannot be taken for the reply to another command.
         const leave = (reason: unknown): void => {
           progress.over = true
           reject(reason)

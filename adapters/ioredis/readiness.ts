@@ -3,15 +3,18 @@ import { ReplyError } from '../../src/store/transport.ts'
 import type { Peer } from './client.ts'
 import { isReply, lost, UNSENT } from './errors.ts'
 
-/** What is known of whether a client, and each node of a Cluster, takes commands. */
+/** Whether a client, and each node of a Cluster, accepts commands. */
 export interface Readiness {
-  /** Undefined when `peer` takes commands now; else settles with its connection attempt, or throws when none runs. */
+  /**
+   * Undefined if `peer` accepts commands now. Otherwise returns a promise that settles with its connection attempt, or throws if
+   * there is none to wait for.
+   */
   open(peer: Peer): Promise<void> | undefined
-  /** Whether the client takes commands now. */
+  /** Whether the client accepts commands now. */
   isReady(): boolean
-  /** Why `peer` takes none. */
+  /** The error that says why `peer` accepts no commands. */
   away(peer: Peer): HitherError
-  /** Stops listening for readiness. An error is listened for until `forget`, so that none goes unheard. */
+  /** Removes all listeners except that for errors, which stays until `forget`: without it, ioredis would print them. */
   stop(): void
   forget(): void
 }
@@ -21,7 +24,7 @@ export function watchReadiness(client: Peer): Readiness {
   const opening = new WeakMap<object, Promise<void>>()
   let everReady = client.status === 'ready'
   let fault: unknown
-  /** The connection is in another database than the client asked for: ioredis reports it, and goes on there. */
+  /** Set while the connection is in another database than the client asked for: ioredis reports it, and carries on there. */
   let astray: HitherError | undefined
   const onConnect = (): void => {
     astray = undefined
@@ -37,7 +40,7 @@ export function watchReadiness(client: Peer): Readiness {
     }
     if (isReply(error) && command?.name === 'select')
       astray = new StoreRejectedError('SELECT', new ReplyError(error.message))
-    // ioredis 5 adds that its own INFO found no connection: the reason came before.
+    // ioredis 5 also reports that its own INFO found no connection. The error before that one is the reason.
     if (!UNSENT.test(String(lastNodeError))) fault = lastNodeError
   }
   client.on('connect', onConnect)
@@ -45,7 +48,7 @@ export function watchReadiness(client: Peer): Readiness {
   client.on('error', onError)
   client.on('node error', onError)
 
-  // The Cluster's own error says no more than that a connection was closed.
+  // The Cluster's own error says only that a connection was closed, so the message for TLS adds a hint about names.
   const secure =
     client.isCluster === true && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
   const away = (peer: Peer): HitherError => lost(fault, false, (client.isCluster ? client : peer).status, secure)

@@ -3,7 +3,7 @@ import { replySize } from '../../src/store/over-redis.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import type { Progress } from './progress.ts'
 
-/** Most that is held of the replies to one `sendMany`, in bytes. */
+/** Most bytes that are kept of the replies to one `sendMany`. */
 const MAX_CALL_BYTES = 64 * 1024 * 1024
 
 /** A reply as it came, with error values and plain byte arrays in place of the client's own. */
@@ -19,7 +19,7 @@ export function toWire(reply: unknown): Wire {
   return (typeof reply === 'boolean' ? Number(reply) : (reply ?? null)) as Wire
 }
 
-/** As `toWire`, of a client with `stringNumbers`: what is no bytes is an integer, and a bigint beyond 2^53. */
+/** As `toWire`, for a client with `stringNumbers`: a reply that is not bytes is an integer, as bigint beyond 2^53. */
 export function toExact(reply: unknown, bytes: boolean): Wire {
   if (Array.isArray(reply)) return reply.map((item) => toExact(item, bytes))
   if (reply instanceof Uint8Array && !bytes) return (reply as Buffer).toString()
@@ -28,7 +28,7 @@ export function toExact(reply: unknown, bytes: boolean): Wire {
   return Number.isSafeInteger(number) ? number : BigInt(reply)
 }
 
-/** What is kept of the replies to one call: nothing once it is over, and no more than `MAX_CALL_BYTES` before. */
+/** Decides what is kept of each reply to one call: nothing once the call is over, and `MAX_CALL_BYTES` in all before. */
 export function holding(progress: Progress): (reply: Wire) => Wire {
   let held = 0
   return (reply) => {

@@ -5,11 +5,11 @@ import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 import type { Command, ReplyError } from '../../src/store/transport.ts'
 import { nameOf, type Peer } from './client.ts'
 
-/** How often a command is sent on. */
+/** Most redirects that one command follows. */
 export const REDIRECTS = 5
 export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 
-/** Whether nothing ran, and another node, or this one a little later, is to be asked. */
+/** Whether the command did not run, and must be sent to another node, or to this one a little later. */
 export function isRedirect({ message }: ReplyError): boolean {
   return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(message)
 }
@@ -20,13 +20,13 @@ interface Host {
 }
 type NatMap = Readonly<Record<string, Host>> | ((address: string) => Host | null | undefined)
 
-/** The nodes of a Cluster: which serves a command, and where a redirected one goes. */
+/** Finds the node that serves a command, and the node to which a redirected command goes. */
 export interface Routing {
   route(args: Command['args']): Peer
   follow(error: ReplyError, left: number): Promise<Peer | undefined>
 }
 
-/** `away` says why no node is known; `subscribedAt` names the node that the subscriptions are at, while they stand. */
+/** `away` makes the error if no node is known. `subscribedAt` names the node of the subscriptions while they are up. */
 export function createRouting(
   client: Peer,
   away: (peer: Peer) => HitherError,
@@ -35,7 +35,7 @@ export function createRouting(
   const find = (key: string | undefined): Peer | undefined =>
     key === undefined ? undefined : client.nodes?.().find((node) => nameOf(node) === key)
 
-  /** The `host:port` under which the client knows a node that the servers call `address`. */
+  /** The `host:port` at which the client reaches a node that the servers call `address`. */
   const reach = (address: string): string => {
     const { natMap } = client.options as { natMap?: NatMap }
     const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address]
@@ -50,8 +50,8 @@ export function createRouting(
     new Promise((done) => (client.refreshSlotsCache ? client.refreshSlotsCache(() => done()) : done()))
 
   /**
-   * The node that serves a command's key; any other that answers, when the table does not know: it redirects. What is
-   * published at one node all are told, so it goes to the one that has proven itself.
+   * The node that serves a command's key. If the table of slots has none, any node, preferably one that is up: it redirects. A
+   * PUBLISH at one node reaches all nodes, so it goes to the node of the subscriptions, which is known to be up.
    */
   const route = (args: Command['args']): Peer => {
     const slot = slotOf(firstKey(args))
@@ -64,14 +64,17 @@ export function createRouting(
     return any
   }
 
-  /** Where a redirected command goes next; waits where the server asked for patience. */
+  /**
+   * The node to which a redirected command goes next; undefined to take the route from the table. Waits after TRYAGAIN and
+   * CLUSTERDOWN.
+   */
   const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
     const [word, slot, address] = error.message.split(' ')
     if (address) {
       const at = reach(address)
-      // It may be in no table yet, as one that is given its first slot, or no more, as one whose connection was cut.
+      // The node may be missing from the table: it has just received its first slot, or its connection was cut.
       const node = find(at) ?? meet(at)
-      // Learn it at once, so that what is sent meanwhile goes the right way; a whole new table follows.
+      // Record the move at once, so that commands sent meanwhile go to the new node. The whole table is read again below.
       if (word === 'MOVED' && node && client.slots) client.slots[Number(slot)] = [at]
       if (word === 'MOVED' || !node) {
         const refreshed = refresh()

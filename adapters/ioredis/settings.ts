@@ -28,12 +28,13 @@ export function checkSettings(client: Peer): void {
   if (cluster) {
     need(own.retryDelayOnFailover === 0, 'retryDelayOnFailover', '0', twice)
     need(own.scaleReads === 'master', 'scaleReads', "'master'", 'reads miss acknowledged writes')
-    // The Cluster object itself asks a node that is not connected yet for the slots.
+    // The Cluster itself asks a node for the slots before it is connected, so that command has to be queued.
     need(node.enableOfflineQueue !== false, 'redisOptions.enableOfflineQueue', 'true', 'no node is ever reached')
   }
   need(!own.enableAutoPipelining && !node.enableAutoPipelining, 'enableAutoPipelining', 'false', 'order is lost')
   need(!own.keyPrefix && !node.keyPrefix, 'keyPrefix', "'' (hither has namespaces)", 'keys differ between stores')
-  // Over RESP2 only integers come as text then, every digit of them; a Cluster reads its slot table wrong.
+  // Over RESP2, `stringNumbers` gives only integers as text, with all their digits, and the adapter reads them. A Cluster with it
+  // misreads its own table of slots.
   need(
     !node.stringNumbers || (!cluster && node.protocol === 2),
     `${inNode}stringNumbers`,

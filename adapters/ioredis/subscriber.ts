@@ -9,31 +9,31 @@ import { isReply } from './errors.ts'
 
 interface Subscriber {
   subscribe(channel: string, onMessage: Listener['onMessage'], onGap?: () => void): Promise<() => Promise<void>>
-  /** The `host:port` of the node that the subscriptions are at, while they stand. */
+  /** The `host:port` of the node that has the subscriptions; undefined while their connection is down. */
   at(): string | undefined
   close(): void
 }
 
 interface Link {
   readonly peer: Peer
-  /** Settles with the attempt to connect. */
+  /** Settles when the link is up, with the channels subscribed again, or has ended. */
   readonly up: Promise<void>
   isUp: boolean
   end(): void
 }
 
-/** How long an attempt may take, as `MAX_SILENT`; less where another node can be tried, but longer after each failure. */
+/** Longest attempt to connect, in PINGs, as `MAX_SILENT`. It begins shorter if there are other nodes, and grows with failures. */
 const MAX_OPENING = 20
 
 /**
- * Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. It proves
- * itself by a PING every 500 ms; another is opened when it ends or is silent, and of a Cluster, each of whose nodes is
- * told what is published at any, to the next node. What was published meanwhile is lost, and `onGap` says so, when it
- * ends and once more when messages come again.
+ * Subscriptions of one transport. They share a separate connection, which is open while there is at least one of them. It is
+ * checked by a PING every 500 ms, and replaced when it ends or is silent. On a Cluster, where a message published at any node
+ * reaches all nodes, the new connection goes to the next node. Messages published meanwhile are lost: `onGap` is called when
+ * the connection ends, and again when messages can arrive again.
  */
 export function createSubscriber(client: Peer): Subscriber {
   const listeners = createListeners()
-  /** Channels that a new link has to have before it is up. */
+  /** Channels that a new link must subscribe to before it counts as up. */
   const confirmed = new Set<string>()
   let link: Link | undefined
   let closed = false
@@ -47,12 +47,12 @@ export function createSubscriber(client: Peer): Subscriber {
   /** The node after the last one that was tried. */
   const choose = (all: readonly Peer[]): Peer => {
     const peer = all[last ? (indexOf(all, last) + 1) % all.length : Math.floor(random() * all.length)]
-    // A Cluster that is away knows none.
+    // A Cluster that is down knows no nodes.
     if (!peer) throw lost()
     last = nameOf(peer)
     return peer
   }
-  /** A node that has left its Cluster answers as before, and is told nothing. */
+  /** Whether the node has left its Cluster: it still replies to PING, but no messages reach it. */
   const hasLeft = (): boolean => {
     const all = places()
     return all.length > 0 && indexOf(all, last as string) < 0
@@ -82,7 +82,7 @@ export function createSubscriber(client: Peer): Subscriber {
       link = undefined
       heartbeat.stop()
       peer.disconnect()
-      // An orderly end would wait for the other side.
+      // An orderly end would wait for the other side, which may be down.
       peer.stream?.destroy?.()
       settle(lost())
       if (listeners.size === 0) return

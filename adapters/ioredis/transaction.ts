@@ -11,11 +11,11 @@ export interface TransactionParts {
   readonly routing: Routing
   readonly open: Readiness['open']
   readonly write: Exchange['write']
-  /** The Cluster that the client's server turned out to be a node of; absent: it is used as it is. */
+  /** Opens the Cluster of which the client's server turned out to be a node. Absent: the client is used as it is. */
   readonly joinCluster: (() => Promise<Transport>) | undefined
 }
 
-/** Runs `commands` in MULTI … EXEC on the node of their key, and again where nothing ran because that has moved. */
+/** Runs `commands` in MULTI … EXEC on the node of their key. If the key has moved, nothing ran, and they run there. */
 export type Transaction = (commands: readonly Command[], progress: Progress) => Promise<readonly Wire[]>
 
 export function createTransaction({ client, routing, open, write, joinCluster }: TransactionParts): Transaction {
@@ -33,7 +33,7 @@ export function createTransaction({ client, routing, open, write, joinCluster }:
       const result = readExec(framed, replies)
       if (!('error' in result)) return result
       const { error, blamed } = result
-      // EXECABORT: nothing ran, so a moved transaction may go once more.
+      // EXECABORT: nothing ran, so a transaction that was redirected may be sent again.
       if (joinCluster && blamed?.word === 'MOVED') {
         const { deadline, bytes = false } = progress
         return (await joinCluster()).transaction(commands, { bytes, deadline })

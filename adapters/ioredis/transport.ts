@@ -21,36 +21,36 @@ export interface IoredisTransportOptions {
   readonly owned?: boolean
 }
 
-/** Clients that `connect()` made: closing their transport ends them. */
+/** Clients that `connect()` made. Closing the transport ends them. */
 export const made: WeakSet<object> = new WeakSet()
 
 /**
- * The raw way to a server through a borrowed client. Commands of one call are written together, in two writes of each
- * connection where they are many. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and
- * `protocol: 2`: then they arrive as bigint. While the client connects for the first time calls wait, up to their deadline; after a cut they reject
- * at once. On a Cluster a command goes to the node of its first key and follows MOVED and ASK from there. A single
- * client whose server answers MOVED is given a Cluster client with the same options beside it, for all later commands.
+ * Sends raw commands through a borrowed client. The commands of one call are written together, in two writes per connection if
+ * they are many. Integers beyond 2^53 lose digits in the client, unless it has `stringNumbers: true` and `protocol: 2`: then they
+ * arrive as bigint. While the client connects for the first time, calls wait, up to their deadline; after the connection was cut
+ * they reject at once. On a Cluster a command goes to the node of its first key, and follows MOVED and ASK from there. If the
+ * server of a single client replies MOVED, a Cluster client with the same options is made beside it, for all later commands.
  */
 export function ioredisTransport(client: IoredisLike, options: IoredisTransportOptions = {}): Transport {
   return openClient(client, options).transport
 }
 
-/** `cluster` becomes true where its server turns out to be a node of one. */
+/** `cluster` becomes true if the server turns out to be a node of a Cluster. */
 type OpenedTransport = { -readonly [K in keyof Transport]: Transport[K] }
 
 export interface OpenClient {
   readonly transport: Transport
-  /** As `transport`, for a store that answers its callers at their deadlines itself: without a timer per request. */
+  /** As `transport`, but without a timer per request, for a store that ends its calls at their deadlines itself. */
   readonly untimed: Transport
-  /** On a Cluster one node may fail and the others answer. */
+  /** Reports each outcome by itself: on a Cluster one node may fail while the others reply. */
   readonly sendEach: SendEach
-  /** Of a Cluster: the `host:port` of a key's node, `''` while it is not known. */
+  /** On a Cluster: the `host:port` of a key's node, `''` while it is unknown. */
   readonly part: ((key: string) => string) | undefined
-  /** SCAN sees one node: every primary is asked in turn. */
+  /** SCAN sees one node, so every primary is scanned, one after another. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
-/** `lone`: the client is used as it is, also where its server turns out to be a node of a Cluster. */
+/** `lone`: the client is used as it is, even if its server turns out to be a node of a Cluster. */
 export function openClient(borrowed: IoredisLike, options: IoredisTransportOptions, lone = false): OpenClient {
   const client = borrowed as Peer
   checkSettings(client)
@@ -65,7 +65,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     () => open(client),
     () => closed,
   )
-  /** The Cluster that a single client's server turned out to be a node of. */
+  /** The Cluster, once the server of a single client has turned out to be a node of it. */
   let whole: OpenClient | undefined
   let joining: Promise<OpenClient> | undefined
   const joinCluster = (): Promise<OpenClient> => {
@@ -106,7 +106,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
         reply.then(onReply ? (value) => (progress.over ? null : onReply(value, at)) : hold),
       )
       return Promise.all(taken).catch((error: unknown) => {
-        // One node failed: what waits for another is not written any more, what was written may have run.
+        // One command failed: what is not written yet stays unsent. Commands that were written may have run.
         progress.over = true
         throw progress.sent && commands.length > 1 ? sentInPart(error) : error
       })
@@ -140,7 +140,8 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       subscriber.close()
       await whole?.transport.close()
       readiness.stop()
-      // One that ends while it connects reports that later: ioredis would print it.
+      // A client that ends while it connects reports that later, and ioredis prints an error without a listener: an owned client
+      // keeps its listener.
       if (owned) await end(client)
       else readiness.forget()
     },
@@ -149,7 +150,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
     ...transport,
     send(command, call) {
       if (whole) return whole.untimed.send(command, call)
-      // Nearly every call goes this way, without what only the others need.
+      // The path of nearly every call: one command to a client that is ready needs no `Progress`.
       const deadline = call?.deadline ?? NEVER
       const isReady = !cluster && !closed && readiness.isReady() && deadline > now()
       if (!isReady) return run(one(command), start(call))
@@ -181,7 +182,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   return { transport, untimed, sendEach, scan, part }
 }
 
-/** QUIT lets what is under way be answered; a server that does not answer it is left after a second. */
+/** Ends with QUIT, so that commands under way get their replies. Does not wait longer than a second for the reply to QUIT. */
 async function end(client: Peer): Promise<void> {
   if (client.status === 'ready') {
     const left = new AbortController()

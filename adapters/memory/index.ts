@@ -9,7 +9,7 @@ import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
 
 export interface MemoryStoreOptions {
-  /** Most entries kept; the least recently used goes first. @default 100_000 */
+  /** Most entries kept; the least recently used is evicted first. @default 100_000 */
   readonly maxEntries?: number
   /** Most bytes kept, counting keys, values and 64 bytes per entry. @default 64 MiB */
   readonly maxBytes?: number
@@ -31,7 +31,7 @@ const KNOWN: { readonly [K in keyof MemoryStoreOptions]-?: 1 } = {
 
 interface Slot {
   readonly value: string | Uint8Array
-  /** By the clock of lifetimes; `Infinity` without an end. */
+  /** End of the lifetime, by `lifetimeClock`; `Infinity` without an end. */
   readonly endsMs: number
   readonly bytes: number
 }
@@ -40,9 +40,9 @@ const OVERHEAD_BYTES = 64
 const SWEPT_PER_WRITE = 4
 
 /**
- * A store in this process: nothing to install, nothing shared. Bounded by entries and bytes, least recently used out
- * first; a lifetime is checked on read and swept a few entries per write, so no key holds a timer. Calls act at once,
- * in call order. Rejects as `Store` says; the deadline of a call is checked before it acts.
+ * A store in this process: nothing to install, nothing shared. Bounded by entries and bytes; the least recently used entry is
+ * evicted first. A read checks the lifetime of its entry, and each write removes expired ones among the next few entries, so
+ * no key has a timer. Calls act at once, in call order. Rejects as `Store` says; a call checks its deadline before it acts.
  */
 export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   checkNames('memoryStore', given, Object.keys(KNOWN))
@@ -159,7 +159,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
             : ttl === 'none'
               ? Number.POSITIVE_INFINITY
               : at + ttl.ms
-        // Bytes that a step only looked at stay what they are.
+        // Bytes whose text the operation did not change stay bytes, even if that text does not encode back to them.
         if (current !== next || slot?.endsMs !== endsMs) {
           checkValue(next, traits)
           put(key, next, endsMs)
@@ -194,8 +194,8 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
 }
 
 /**
- * The clock of lifetimes: it goes on where the wall clock is set back, so that nothing lives longer than it was to. `wallMs`
- * is what the wall clock said when it was read last.
+ * The clock of lifetimes. It keeps running if the wall clock is set back, so that no entry outlives its lifetime. `wallMs`
+ * returns the wall clock as it was read last.
  */
 function lifetimeClock(wall: () => number): { now(): number; wallMs(): number } {
   checkFunction(wall, 'now')

@@ -60,14 +60,14 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
     subscribe: transport.subscribe,
     publish: (channel, message, call) => publish(transport.send, channel, message, call),
     async close() {
-      // Ends each connection beside the client, too.
+      // Also ends the connections that were opened beside the client.
       await store.close()
       await Promise.all([pool?.close(), waiting?.close()])
     },
   }
 }
 
-/** A connection beside the client, opened by its first call, within the limits of that. */
+/** A connection beside the client. Its first call opens it, within the limits of that call. */
 function lendableOf({ exclusive }: NodeRedisTransport): Lendable {
   let own: ReturnType<NodeRedisTransport['exclusive']> | undefined
   let isBroken = (): boolean => false

@@ -8,14 +8,14 @@ interface SendOptions {
 }
 type Words = readonly (string | Buffer)[]
 
-/** A client or a Cluster of `redis` 5 or 6, whatever its modules and types of replies. */
+/** A client or a Cluster of `redis` 5 or 6, with any modules and reply types. */
 export interface NodeRedisLike {
   readonly isOpen: boolean
   duplicate(...args: never[]): unknown
   sendCommand(...args: never[]): Promise<unknown>
 }
 
-/** What is used of a client. */
+/** The part of a client that is used. */
 export interface Peer {
   readonly isOpen: boolean
   readonly isReady: boolean
@@ -29,7 +29,7 @@ export interface Peer {
   destroy(): void
 }
 
-/** What is used of a Cluster. */
+/** The part of a Cluster that is used. */
 interface ClusterPeer {
   readonly isOpen: boolean
   readonly masters: readonly object[]
@@ -56,7 +56,7 @@ export interface Servers {
   clients(): Promise<readonly Peer[]>
 }
 
-/** Throws `INVALID_ARGUMENT`, and `UNSAFE_CLIENT` for one that keeps commands while it is not connected. */
+/** Throws `INVALID_ARGUMENT`, or `UNSAFE_CLIENT` for a client that queues commands while it is not connected. */
 export function serversOf(borrowed: NodeRedisLike): Servers {
   const client = borrowed as unknown as Partial<Peer> & Partial<ClusterPeer>
   const isCluster = typeof client?.nodeClient === 'function'
@@ -100,8 +100,8 @@ function ofOne(client: Peer): Servers {
 }
 
 /**
- * It follows MOVED and ASK by itself, and sends nothing twice that may have run. It finds the node of some commands sooner than that of
- * others, so that a command waits here for those before it that have one of its keys.
+ * The Cluster follows MOVED and ASK by itself, and sends nothing twice that may have run. It takes longer to find the node for
+ * some commands than for others, which could change their order: so a command waits here for earlier ones with one of its keys.
  */
 function ofCluster(cluster: ClusterPeer): Servers {
   const last = new Map<string, Promise<unknown>>()

@@ -8,14 +8,14 @@ import type { Call } from '../../src/store/store.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
 
-/** Reply types by their first byte: what RESP3 tells apart comes in the shape that RESP2 gives it. */
+/** Reply types by their first byte: the types that only RESP3 has are mapped to their RESP2 form. */
 const PLAIN: TypeMapping = { 35: Boolean, 37: Array, 40: String, 44: String, 58: Number, 61: String, 126: Array }
 const BYTES: TypeMapping = { ...PLAIN, 36: Buffer, 43: String, 61: Buffer }
 
-/** Commands with which the connection is no longer what its other users expect. */
+/** Commands that change the state of the connection for its other users. */
 const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|QUIT|MONITOR|[PS]?(UN)?SUBSCRIBE)$/
 
-/** Longest wait for a connection of a subscription, in milliseconds. */
+/** Longest wait for the connection of a subscription, in milliseconds. */
 const OPEN_MS = 5000
 
 export interface NodeRedisTransport extends Transport {
@@ -26,9 +26,9 @@ export interface NodeRedisTransport extends Transport {
 }
 
 /**
- * The raw way to a server or a Cluster through a borrowed client of node-redis, connected by whoever made it. Commands of one call
- * are written together. Throws `UNSAFE_CLIENT` for one that keeps commands while it is not connected: they would run when
- * nobody waits for them any more.
+ * Sends raw commands to a server or a Cluster through a borrowed client of node-redis, which its owner connects. The commands of
+ * one call are written together. Throws `UNSAFE_CLIENT` for a client that queues commands while it is not connected: they would
+ * run when nobody waits for them any more.
  */
 export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
@@ -39,8 +39,8 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
   }
   /**
-   * A connection beside the client's, with the same options and `settings`; on a Cluster to the node of the key. Rejects at the
-   * limit of the call: the client would try for as long as its server is down.
+   * Opens a connection beside the client's, with its options and `settings`; on a Cluster, to the node of the key. Rejects at the
+   * limit of the call, since the client itself would try for as long as its server is down.
    */
   const open = async (call: Call | undefined, key?: string, settings?: object): Promise<Peer> => {
     const client = await servers.clientFor(key)
@@ -78,7 +78,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async exclusive(call, key) {
       enter(call)
-      // Never opened again: the server would have forgotten its WATCH, and EXEC would run unguarded.
+      // It does not reconnect: the server would have forgotten the WATCH, and EXEC would run unguarded.
       const made = targetOf(await open(call, key, { reconnectStrategy: false }), servers)
       return {
         send: (command, options) =>
@@ -119,7 +119,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   }
 }
 
-/** On a connection of one's own: no store above it counts the time of a call. */
+/** Rejects at the limit of the call. For exclusive connections, where no store above watches the deadline. */
 async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)
@@ -131,7 +131,7 @@ async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: ()
   })
 }
 
-/** What commands are written to. */
+/** A server or Cluster that commands are written to. */
 type Target = Pick<Servers, 'send' | 'isOpen' | 'isReady'>
 
 function targetOf(client: Peer, servers: Servers): Target & { readonly client: Peer } {
@@ -147,12 +147,12 @@ function targetOf(client: Peer, servers: Servers): Target & { readonly client: P
   }
 }
 
-/** A transaction is that of one server: of a Cluster, of the one that has the key. */
+/** The target of a transaction, which runs on one server: on a Cluster, on the node that has the key. */
 async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Promise<Target> {
   return servers.isCluster ? targetOf(await servers.clientFor(key), servers) : servers
 }
 
-/** Writes commands one after another, nothing between them. An error reply is a value. */
+/** Writes commands one after another, with nothing between them. An error reply is a value. */
 function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
   return commands.map(({ args }) => {
     const name = String(args[0])
@@ -179,7 +179,7 @@ async function exec(to: Target, commands: readonly Command[], bytes: boolean): P
   throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
 }
 
-/** What the server answered, by the class of the client's errors: there are several copies of it. */
+/** Whether the error is an error reply. Compares class names, since the client's package may be loaded more than once. */
 function isReply(error: unknown): error is Error {
   for (let at = error as object | null; at; at = Object.getPrototypeOf(at)) {
     if (/^(ErrorReply|SimpleError|BlobError)$/.test(at.constructor?.name ?? '')) return true
@@ -187,7 +187,7 @@ function isReply(error: unknown): error is Error {
   return false
 }
 
-/** One that its owner has closed does not come back. */
+/** The error of a command that got no reply. It is not retryable if the owner has closed the client. */
 function lost(
   { isOpen }: Pick<Peer, 'isOpen'>,
   cause: unknown,

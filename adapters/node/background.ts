@@ -4,13 +4,16 @@ interface Globals {
 }
 const globals = globalThis as unknown as Globals
 
-/** A Worker that was bundled without its condition may have a `process` too. Node makes a `navigator` only when it is asked for. */
+/**
+ * Whether this process outlives a request. A Worker whose bundle lacks the `workerd` condition may have a `process` too. Does not
+ * test `navigator`, which Node makes only when it is first read.
+ */
 const lasts = !!globals.process?.versions?.node && !('WebSocketPair' in globals)
 
-/** How long work may go on after an answer, in milliseconds: without an end in Node, Bun and Deno. */
+/** How long work may go on after a response, in milliseconds; without a limit in Node, Bun and Deno. */
 export const budgetMs: number = lasts ? Number.POSITIVE_INFINITY : 25_000
 
-/** What keeps work going where a process is frozen between requests: on Vercel's Node. Undefined elsewhere. */
+/** The `waitUntil` of Vercel's Node, which freezes a process between requests: it keeps work running. Undefined elsewhere. */
 export function waitUntil(): ((work: Promise<unknown>) => void) | undefined {
   const found = globals[Symbol.for('@vercel/request-context')]?.get?.()
   return found?.waitUntil && ((work) => found.waitUntil?.(work))

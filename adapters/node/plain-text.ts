@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 
 const PROBE_MS = 1000
 
-/** Whether a server that a url calls by TLS speaks the protocol of Redis without it. Sends it a PING, and nothing else. */
+/** Whether the server of a TLS url speaks Redis without TLS. Sends it a PING, and nothing else. */
 export function answersInPlainText(url: string): Promise<boolean> {
   const { protocol, hostname, port } = new URL(url.trim())
   if (!/^(rediss|valkeys):$/.test(protocol) || !hostname) return Promise.resolve(false)
@@ -14,7 +14,7 @@ export function answersInPlainText(url: string): Promise<boolean> {
     }
     socket.setTimeout(PROBE_MS, () => end(false))
     socket.on('connect', () => socket.write('PING\r\n'))
-    // `+PONG`, or an error such as `-NOAUTH`; a server of TLS answers bytes that are neither.
+    // `+PONG`, or an error such as `-NOAUTH`. A TLS server sends bytes that are neither.
     socket.on('data', (data) => end(/^(\+PONG|-[A-Z]+ )/.test(data.toString('latin1'))))
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { GatewayBody } from 'hither/gateway'
 
-/** How long a body that was refused half-way is read and thrown away, so that its sender sees the answer. */
+/** How long the rest of a refused body is read and dropped, in milliseconds, so that its sender gets the response. */
 const DISCARD_MS = 2000
 
 let turn: Promise<undefined> | undefined
-/** Requests that arrived in one turn of the loop go on together, so that their commands share a write to Redis. */
+/** Requests that arrive in one turn of the event loop continue together, so that their commands share a write to Redis. */
 function nextTurn(): Promise<undefined> {
   turn ??= new Promise((resolve) => {
     setImmediate(() => {
@@ -16,7 +16,7 @@ function nextTurn(): Promise<undefined> {
   return turn
 }
 
-/** Cancelling it leaves the connection open for the answer; unread, it reads nothing. */
+/** The body of a request. It reads nothing before the first `next`. `cancel` leaves the connection open for the response. */
 export function toBody(incoming: IncomingMessage): GatewayBody {
   let cancelled = false
   let wake = (): void => {}
@@ -42,7 +42,7 @@ export function toBody(incoming: IncomingMessage): GatewayBody {
   }
 }
 
-/** Reads what is left of a body, within a bound. */
+/** Reads and drops the rest of a body, for up to `DISCARD_MS`. */
 export function discard(incoming: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, DISCARD_MS)

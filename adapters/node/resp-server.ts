@@ -2,11 +2,11 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createConnection, type Engine } from 'hither/embedded'
 
 export interface RespServerOptions {
-  /** 0 asks the system for a free one. @default 0 */
+  /** 0 takes a free port. @default 0 */
   readonly port?: number
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** Connections open at a time; one more is told so and closed. @default 10_000 */
+  /** Most connections open at a time; one more gets an error and is closed. @default 10_000 */
   readonly maxConnections?: number
 }
 
@@ -18,15 +18,18 @@ export interface RespServer {
   stop(): Promise<void>
 }
 
-/** Bytes of requests that wait for an earlier one of their connection, and of replies that a client does not read. */
+/** Most requests that wait for an earlier one of their connection, and most bytes of replies that a client has not read. */
 const MAX_PENDING = 1000
 const MAX_UNREAD = 256 * 1024 * 1024
 
-/** V8 copies a slice of a string that is this short; a longer one would keep the whole string it was cut from. */
+/** V8 copies a slice that is this short. A longer slice would keep alive the whole string that it was cut from. */
 const SHORT = 12
 const WINDOW = 4096
 
-/** The reader joins the parts of a request that came in two into an array that is no Buffer: its `toString` writes numbers. */
+/**
+ * Bytes as Latin-1 text. A request that arrived in two parts is joined into a plain Uint8Array, whose own `toString` would give
+ * numbers.
+ */
 const latin1 = (bytes: Uint8Array, from: number, to: number): string =>
   (bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
     'latin1',
@@ -35,8 +38,8 @@ const latin1 = (bytes: Uint8Array, from: number, to: number): string =>
   )
 
 /**
- * Turns words of requests into strings. Short words are cut from a string of the bytes around them, since a call of
- * `toString` for each costs more than the command does.
+ * Turns the words of requests into strings. Short words are cut from one string of the bytes around them, since a call of
+ * `toString` for each of them costs more than the command itself.
  */
 function createDecoder(): (bytes: Uint8Array, from: number, to: number) => string {
   let window: Uint8Array | undefined
@@ -59,7 +62,7 @@ function serveSocket(engine: Engine, socket: Socket): () => void {
   const connection = createConnection(engine, {
     write(text) {
       socket.write(text, 'latin1')
-      // Who asks and never reads would fill the memory of this process.
+      // A client that sends commands and never reads replies would fill the memory of this process.
       if (socket.writableLength > MAX_UNREAD) socket.destroy()
     },
     end: () => void socket.end(),
@@ -82,7 +85,7 @@ function serveSocket(engine: Engine, socket: Socket): () => void {
   return () => socket.destroy()
 }
 
-/** Serves an engine to clients that speak RESP. Rejects when the port cannot be had. */
+/** Serves an engine to clients that speak RESP. Rejects when the port is not available. */
 export async function serveResp(engine: Engine, options: RespServerOptions = {}): Promise<RespServer> {
   const { port = 0, host = '127.0.0.1', maxConnections = 10_000 } = options
   const open = new Set<() => void>()

@@ -3,15 +3,15 @@ import type { Gateway, GatewayAnswer } from 'hither/gateway'
 import { discard, toBody } from './request-body.ts'
 
 export interface ResponderState {
-  /** Whether the server takes no new connection, so that each ends with its answer. */
+  /** Whether the server is stopping, so that each connection ends after its response. */
   readonly isStopping: () => boolean
-  /** Ends each stream of events. */
+  /** Functions that each end one stream of events. */
   readonly eventStreams: Set<() => void>
-  /** Names that a request may call the server by; undefined: any. */
+  /** Names that a request may have in `Host`; undefined: any. */
   readonly hosts: ReadonlySet<string> | undefined
 }
 
-/** Answers one request of node:http by the gateway. Rejects where the answer ended half-way. */
+/** Passes one request of node:http to the gateway and sends its response. Rejects if the response ended half-way. */
 export async function respond(
   gateway: Gateway,
   incoming: IncomingMessage,
@@ -32,7 +32,7 @@ export async function respond(
   for (const [name, value] of Object.entries(answer.headers)) outgoing.setHeader(name, value)
   outgoing.statusCode = answer.status
   const isUnread = hasBody && !incoming.complete
-  // The connection of a body that was refused half-way ends with the answer: what follows is no request.
+  // If the body was refused half-way, the connection ends after the response: the bytes that follow are not a request.
   if (isUnread || state.isStopping()) outgoing.setHeader('connection', 'close')
   if (body instanceof ReadableStream) return sendStream(body, outgoing, state)
   if (method !== 'HEAD') outgoing.setHeader('content-length', body === null ? 0 : Buffer.byteLength(body))
@@ -43,14 +43,14 @@ export async function respond(
   outgoing.end()
 }
 
-/** A large answer, whose length is known, or events without an end. */
+/** Sends a stream: either a large response of known length, or events without an end. */
 async function sendStream(
   body: ReadableStream<Uint8Array>,
   outgoing: ServerResponse,
   { eventStreams }: ResponderState,
 ): Promise<void> {
   if (outgoing.hasHeader('content-length')) return pump(body.getReader(), outgoing)
-  // It ends with its stream, so that a gateway that stops does not wait for the client.
+  // The connection ends with its stream, so that a gateway that stops does not wait for the client.
   outgoing.setHeader('connection', 'close')
   const reader = body.getReader()
   const end = (): void => void reader.cancel().catch(() => {})
@@ -62,12 +62,12 @@ async function sendStream(
   }
 }
 
-/** Sends as fast as the client reads, until either ends: no more is taken from the stream while the socket is full. */
+/** Sends the stream as fast as the client reads, until either ends. Reads no more of it while the socket is full. */
 async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, outgoing: ServerResponse): Promise<void> {
   const end = (): void => void reader.cancel().catch(() => {})
   outgoing.on('close', end)
   try {
-    // Its client may have left while the stream was opened.
+    // The client may have left while the stream was opened.
     if (!outgoing.destroyed) outgoing.flushHeaders()
     while (!outgoing.destroyed) {
       const { done, value } = await reader.read()
@@ -91,7 +91,7 @@ function drained(outgoing: ServerResponse): Promise<void> {
 }
 
 function refuseHost(host = 'localhost', hosts: ResponderState['hosts']): GatewayAnswer | undefined {
-  // A host is a host: what else the header may hold would become a part of a url.
+  // Accept only the characters of a host: the header is put into a url, where any others could have a meaning.
   if (!/^[\w.:[\]-]+$/.test(host)) return { status: 400, headers: {}, body: null }
   if (!hosts || hosts.has(host.replace(/:\d+$/, '').toLowerCase())) return undefined
   const headers = { 'content-type': 'application/json' }

@@ -5,17 +5,17 @@ import type { Gateway } from 'hither/gateway'
 import { respond } from './respond.ts'
 
 export interface ServeOptions {
-  /** 0 asks the system for a free one. @default 0 */
+  /** 0 takes a free port. @default 0 */
   readonly port?: number
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** Connections open at a time; one more is answered 503 with `Retry-After` and closed. @default 10_000 */
+  /** Most connections open at a time; one more gets a 503 with `Retry-After` and is closed. @default 10_000 */
   readonly maxConnections?: number
-  /** A connection on which nothing moves for so long during a request is closed, in milliseconds. @default 30_000 */
+  /** A connection with no traffic for so long during a request is closed, in milliseconds. @default 30_000 */
   readonly idleMs?: number
   /**
-   * How long a connection stays open without a request, in milliseconds. Behind a proxy: longer than the proxy keeps its
-   * own. @default 60_000
+   * How long a connection stays open without a request, in milliseconds. Behind a proxy, choose more than the proxy's own
+   * limit. @default 60_000
    */
   readonly keepAliveMs?: number
   /** Names and addresses, without a port, that a request may have in `Host`; any other is 421. @default any */
@@ -26,25 +26,25 @@ export interface Served {
   /** Such as `http://127.0.0.1:8079`. */
   readonly url: string
   readonly port: number
-  /** Takes no new connection, ends streams, lets requests under way end for up to `graceMs`, then closes what is left. */
+  /** Accepts no new connection, ends streams, waits up to `graceMs` for requests under way, then closes the rest. */
   stop(graceMs?: number): Promise<void>
 }
 
 const HEADERS_MS = 10_000
-/** Longest time for a whole request to arrive; the gateway's own bound on its body comes first. */
+/** Longest time for a whole request to arrive, in milliseconds. The gateway's own limit for a body is shorter by default. */
 const REQUEST_MS = 60_000
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
 
 /**
- * node:http, without an `import` of it where Node gives it otherwise (from 20.16 on): an import reads each of its exports,
- * and the one named WebSocket loads a whole client of HTTP, which takes longer than all else at a start.
+ * Gets node:http without an `import`, where Node has `getBuiltinModule` (from 20.16 on). An import reads each export, and that of
+ * the export WebSocket loads a whole HTTP client, which takes longer than the rest of a start.
  */
 const nodeHttp = async (): Promise<typeof import('node:http')> =>
   process.getBuiltinModule?.('node:http') ?? (await import('node:http'))
 
 /**
- * Serves a gateway over node:http with keep-alive. Large answers and streams are sent as fast as their clients read.
- * Rejects when the port cannot be had, and with `INVALID_ARGUMENT` for a number that makes no sense.
+ * Serves a gateway over node:http with keep-alive. Large responses and streams are sent as fast as their clients read.
+ * Rejects when the port is not available, and with `INVALID_ARGUMENT` for an invalid option.
  */
 export async function serve(gateway: Gateway, options: ServeOptions = {}): Promise<Served> {
   const { port = 0, host = '127.0.0.1', maxConnections = 10_000, idleMs = 30_000, keepAliveMs = 60_000 } = options
@@ -86,7 +86,7 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
         })
         for (const end of [...eventStreams]) end()
         server.closeIdleConnections()
-        // Node takes a connection that was opened in advance, and never used, for one with a request.
+        // Node counts a connection that was opened in advance and never used as one with a request, so it does not close it.
         for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
       }),
   }
@@ -110,9 +110,9 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   })
 }
 
-/** What node:http refuses before there is a request is answered as JSON too: headers that are too large, or none. */
+/** Responds with JSON to input that node:http refuses before there is a request, such as headers that are too large. */
 function answerBadRequests(server: Server): void {
-  /** Connections with an answer under way, into which nothing else may be written. */
+  /** Connections with a response under way, into which nothing else may be written: how many responses each has. */
   const answering = new WeakMap<Socket, number>()
   server.on('request', ({ socket }, outgoing) => {
     answering.set(socket, (answering.get(socket) ?? 0) + 1)
@@ -127,7 +127,7 @@ function answerBadRequests(server: Server): void {
   })
 }
 
-/** By Node's code. */
+/** Status and reason by Node's error code. */
 const BAD_REQUESTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',

@@ -4,7 +4,7 @@ import { dumpEngine, type Engine, loadEngine } from 'hither/embedded'
 
 const HEAD = 'hither-snapshot 1 '
 
-/** FNV-1a of 32 bits: it tells a torn file, not a forged one. */
+/** FNV-1a of 32 bits: it detects a file that is cut short or damaged, not one that was forged. */
 function checksum(text: string): string {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -12,8 +12,8 @@ function checksum(text: string): string {
 }
 
 /**
- * Loads what a snapshot holds. A file that is not there yet is an empty one. Throws `INVALID_ARGUMENT` for one that cannot
- * be read or is not whole; it is left as it is.
+ * Loads a snapshot into the engine. A file that does not exist yet counts as empty. Throws `INVALID_ARGUMENT` for a file that
+ * cannot be read or is not whole, and leaves it as it is.
  */
 export function loadSnapshot(engine: Engine, file: string): void {
   if (!existsSync(file)) return
@@ -42,7 +42,7 @@ function notWritten(cause: unknown): HitherError {
   return new HitherError('INVALID_ARGUMENT', `the snapshot cannot be written${why}: the one before was kept`, { cause })
 }
 
-/** Throws `INVALID_ARGUMENT` where a snapshot could not be written, before there is any data to lose. */
+/** Throws `INVALID_ARGUMENT` if a snapshot could not be written. Called before there is any data to lose. */
 export function checkSnapshot(file: string): void {
   const beside = besideOf(file)
   try {
@@ -54,8 +54,8 @@ export function checkSnapshot(file: string): void {
 }
 
 /**
- * Writes a snapshot beside the file, then puts it in its place, so that the file is always a whole one. Throws
- * `INVALID_ARGUMENT` where it cannot be written; the file is then the one before.
+ * Writes a snapshot beside the file, then renames it to the file, so that the file is always whole. Throws `INVALID_ARGUMENT` if
+ * the snapshot cannot be written; the file is then unchanged.
  */
 export function saveSnapshot(engine: Engine, file: string): void {
   const body = JSON.stringify(dumpEngine(engine))

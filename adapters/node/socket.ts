@@ -2,21 +2,21 @@ import { Buffer } from 'node:buffer'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
-/** Where a socket leads, and what proves its server. */
+/** The address of a socket, and its TLS options. */
 export interface SocketTarget {
   readonly host: string
   readonly port: number
-  /** Of a Unix socket, in place of host and port. */
+  /** Path of a Unix socket, in place of host and port. */
   readonly path?: string
-  /** The version of IP to use; 0, as absent: either. */
+  /** The version of IP to use; 0 or absent: either. */
   readonly family?: number
-  /** Present where the connection is encrypted: as `node:tls` takes it. */
+  /** Options of `node:tls`. Present if the connection is encrypted. */
   readonly tls?: object
 }
 
-/** What a socket reports. `onEnd` is called once, also for one that never opened; nothing is reported after it. */
+/** Callbacks of a socket. `onEnd` is called once, also if the socket never opened; nothing is called after it. */
 export interface SocketEvents {
-  /** A server took the connection; over TLS it has not proved itself yet. Not every runtime says so. */
+  /** A server accepted the TCP connection, before the TLS handshake. Not every runtime reports this. */
   onReached?(): void
   onOpen(): void
   onData(bytes: Uint8Array): void
@@ -27,7 +27,7 @@ export interface SocketEvents {
 
 export interface OpenedSocket {
   /**
-   * Strings are written as UTF-8; `ascii`: they have no other characters. Returns false where no more should be written
+   * Strings are written as UTF-8; `ascii`: they have no other characters. Returns false if no more should be written
    * before `onDrain`.
    */
   write(chunks: readonly (string | Uint8Array)[], ascii?: boolean): boolean
@@ -36,7 +36,7 @@ export interface OpenedSocket {
 
 const KEEP_ALIVE_MS = 30_000
 
-/** A socket of this runtime: TCP, TLS or a Unix socket. */
+/** Opens a socket of this runtime: TCP, TLS or a Unix socket. */
 export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSocket {
   const { host, port, path, family, tls } = target
   const to = path ? { path } : { host, port, ...(family ? { family } : {}) }
@@ -68,13 +68,13 @@ export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSo
   }
 }
 
-/** Bytes of UTF-8 as text. */
+/** The text of the UTF-8 bytes from `from` to before `to`. */
 export function decodeText(bytes: Uint8Array, from: number, to: number): string {
   const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return buffer.toString('utf8', from, to)
 }
 
-/** Bytes of the text in UTF-8. */
+/** Length of the text in bytes of UTF-8. */
 export function byteLength(text: string): number {
   return Buffer.byteLength(text)
 }

@@ -9,30 +9,30 @@ import { serve } from './serve.ts'
 import { checkSnapshot, loadSnapshot, saveSnapshot } from './snapshot.ts'
 
 export interface StartDevOptions {
-  /** Of Upstash's REST; 0 takes a free one. @default 0 */
+  /** Port of Upstash's REST; 0 takes a free port. @default 0 */
   readonly port?: number
-  /** Of RESP; 0 takes a free one. @default 0 */
+  /** Port of RESP; 0 takes a free port. @default 0 */
   readonly redisPort?: number
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** @default a random one, in the result */
+  /** Token of REST. @default a random one, in the result */
   readonly token?: string
-  /** What clients of RESP have to say first. @default none */
+  /** Password that clients of RESP must send first. @default none */
   readonly password?: string
-  /** Bytes that keys and values may take, about. @default without a bound */
+  /** Most bytes of keys and values, roughly. @default no limit */
   readonly maxBytes?: number
   /** @default 'noeviction' */
   readonly evictionPolicy?: string
-  /** Keeps the data between runs: loaded at the start, written every 5 s after a change, and at the end. @default none */
+  /** File that keeps the data between runs: loaded at the start, written within 5 s of a change, and at the end. @default none */
   readonly snapshot?: string
-  /** Commands to run at the start where there is no data yet, one a line, as redis-cli reads them. @default none */
+  /** File of commands to run at the start if there is no data yet, one per line, as redis-cli reads them. @default none */
   readonly seed?: string
   /** Called with each command that a client sends, before it runs. */
   readonly onCommand?: (line: string) => void
-  /** Called when the snapshot could not be written. @default not said */
+  /** Called when the snapshot could not be written. @default not reported */
   readonly onError?: (error: Error) => void
   readonly onEvent?: GatewayOptions['onEvent']
-  /** Names that a request of REST may have in `Host`. @default any */
+  /** Host names that a REST request may have in `Host`. @default any */
   readonly hosts?: readonly string[]
 }
 
@@ -43,7 +43,7 @@ export interface StartedDev {
   /** Such as `redis://127.0.0.1:6379`. */
   readonly redisUrl: string
   readonly engine: Engine
-  /** Writes the snapshot, if there is one, closes both ports and ends. Rejects where the snapshot cannot be written. */
+  /** Closes both ports, writes the snapshot, if there is one, and ends. Rejects if the snapshot cannot be written. */
   stop(): Promise<void>
 }
 
@@ -74,7 +74,7 @@ async function plant(engine: Engine, file: string): Promise<void> {
       onReply = resolve
     })
     connection.feed(Buffer.from(`${line}\r\n`, 'latin1'))
-    // A line that waits for a key has nobody to wait for. The first script is answered once the Lua runtime is open.
+    // Unblock a command that waits for a key: nothing would end its wait. The first script waits for the Lua runtime to open.
     if (client.waiting) engine.waiters.unblock(client, undefined)
     if (client.busy) await answered
     if (replies.startsWith('-'))
@@ -105,7 +105,7 @@ function keepSnapshots(engine: Engine, { snapshot, onError }: StartDevOptions): 
   return () => clearInterval(timer)
 }
 
-/** Gives an error of a port that cannot be had the port's name. */
+/** Adds the option's name, as `port`, to the error of a port that is not available. */
 const namePort =
   (what: string) =>
   (error: unknown): never => {
@@ -114,8 +114,8 @@ const namePort =
 
 /**
  * A development server on the embedded engine: Upstash's REST and RESP on the same data, on free ports of this machine.
- * Rejects when a port cannot be had (`error.code` is Node's, `error.port` names the option), and with `INVALID_ARGUMENT`
- * for options that make no sense, a snapshot or a seed that cannot be read, and a snapshot that could not be written.
+ * Rejects when a port is not available (`error.code` is Node's, `error.port` names the option), and with `INVALID_ARGUMENT`
+ * for invalid options, a snapshot or a seed that cannot be read, and a snapshot that could not be written.
  */
 export async function startDev(options: StartDevOptions = {}): Promise<StartedDev> {
   checkDevOptions(options)

@@ -12,45 +12,45 @@ import { answersInPlainText } from './plain-text.ts'
 import { type ServeOptions, serve } from './serve.ts'
 
 export interface StartGatewayOptions extends ServeOptions, Omit<GatewayOptions, 'transport' | 'tokens'> {
-  /** The Redis behind, such as `redis://user:password@127.0.0.1:6379/0`, or `rediss:` for TLS. */
+  /** The Redis behind the gateway, such as `redis://user:password@127.0.0.1:6379/0`, or `rediss:` for TLS. */
   readonly redis: string
-  /** In place of the user of the url. */
+  /** User in place of the one in the url. */
   readonly redisUser?: string
-  /** In place of the password of the url. */
+  /** Password in place of the one in the url. */
   readonly redisPassword?: string
-  /** What proves a `rediss:` server. @default the system's authorities */
+  /** Certificates for a `rediss:` server. @default the system's authorities */
   readonly redisTls?: TlsOptions
-  /** How long to wait for a Redis that does not answer yet, in milliseconds; `Infinity`: without an end. @default 0 */
+  /** How long to wait for a Redis that does not respond yet, in milliseconds; `Infinity`: without a limit. @default 0 */
   readonly waitMs?: number
   /** Called once, when the wait begins. */
   readonly onWait?: (error: HitherError) => void
-  /** @default a random one, in the result */
+  /** The first token. @default a random one, in the result; none if there are `tokens` */
   readonly token?: string
-  /** What `token` may do. @default 'admin': a test empties its database */
+  /** What `token` may do. @default 'admin', so that a test can empty its database */
   readonly role?: GatewayRole
-  /** Further tokens, or all of them where there is no `token`. */
+  /** Further tokens, or all tokens if there is no `token`. */
   readonly tokens?: GatewayOptions['tokens']
 }
 
 export interface StartedGateway {
   readonly url: string
-  /** Empty where `tokens` were given and no `token`. */
+  /** Empty if `tokens` was given without `token`. */
   readonly token: string
-  /** Drains, then ends the connection to Redis. */
+  /** Waits for requests under way, then ends the connection to Redis. */
   stop(): Promise<void>
 }
 
-/** As long as Upstash's largest record. */
+/** The size of Upstash's largest record. */
 const MAX_REPLY_BYTES = 100_000_000
 const MAX_ANSWER_BYTES = 134_217_728
 const RETRY_MS = 250
-/** A connection by TLS is open by then, or slow. */
+/** A TLS connection is usually open by then; if not, check for a server without TLS. In milliseconds. */
 const PROBE_AFTER_MS = 500
 
 /**
- * A gateway before one Redis that runs, served over node:http. Rejects when the port cannot be had, and with a
- * `HitherError` when there is more than one url (`UNSUPPORTED`), no Redis (`STORE_UNAVAILABLE`, `TIMEOUT`, `BAD_REPLY`)
- * or no access to it (`UNAUTHORIZED`).
+ * Starts a gateway for one running Redis, served over node:http. Rejects when the port is not available, and with a
+ * `HitherError` when there is more than one url (`UNSUPPORTED`), no Redis (`STORE_UNAVAILABLE`, `TIMEOUT`, `BAD_REPLY`),
+ * a Redis without TLS at a `rediss:` url (`UNSUPPORTED`) or no access to it (`UNAUTHORIZED`).
  */
 export async function startGateway(options: StartGatewayOptions): Promise<StartedGateway> {
   const { redisTls, role = 'admin', tokens, maxAnswerBytes = MAX_ANSWER_BYTES } = options
@@ -87,7 +87,7 @@ export async function startGateway(options: StartGatewayOptions): Promise<Starte
   }
 }
 
-/** The url with the user and the password that stand beside it. */
+/** The url with `redisUser` and `redisPassword` in it. */
 function withCredentials({ redis, redisUser, redisPassword }: StartGatewayOptions): string {
   if (!redisUser && !redisPassword) return redis
   if (!URL.canParse(redis)) return redis
@@ -98,7 +98,7 @@ function withCredentials({ redis, redisUser, redisPassword }: StartGatewayOption
   return url.href
 }
 
-/** Resolves once Redis answers; only a Redis that may come up by itself is waited for. */
+/** Resolves once Redis responds. Retries only errors that may end by themselves: `STORE_UNAVAILABLE` and `TIMEOUT`. */
 async function waitForRedis(
   ready: () => Promise<unknown>,
   url: string,
@@ -121,7 +121,7 @@ async function waitForRedis(
   }
 }
 
-/** Rejects where a server that is called by TLS speaks without it, which would otherwise show as silence; else never settles. */
+/** Rejects if the server of a TLS url speaks without TLS, which would otherwise look like silence. Else it never settles. */
 async function failInPlainText(url: string, ended: AbortSignal): Promise<never> {
   await sleep(PROBE_AFTER_MS, undefined, { signal: ended }).catch(() => {})
   if (!ended.aborted && (await answersInPlainText(url))) {
@@ -133,7 +133,7 @@ async function failInPlainText(url: string, ended: AbortSignal): Promise<never> 
   return new Promise(() => {})
 }
 
-/** One list of both, the same until the tokens change. */
+/** The first token and the others as one list, which stays the same object until the tokens change. */
 function withToken(
   first: GatewayToken | undefined,
   tokens: GatewayOptions['tokens'] = [],

@@ -4,8 +4,8 @@ import { type StartedGateway, type StartGatewayOptions, startGateway } from './s
 export interface TestGateway extends StartedGateway, AsyncDisposable {}
 
 /**
- * A gateway for a test: on a free port of this machine, with a random token that may do everything, so that a test can
- * empty its database. `await using` stops it. Rejects as `startGateway` of `hither/node` does.
+ * A gateway for a test, on a free port of this machine. Its random token may do everything, so that a test can empty its
+ * database. `await using` stops it. Rejects as `startGateway` of `hither/node` does.
  */
 export async function startTestGateway(
   options: Pick<StartGatewayOptions, 'redis'> & Partial<StartGatewayOptions>,
@@ -17,8 +17,8 @@ export async function startTestGateway(
 export interface TestDev extends StartedDev, AsyncDisposable {}
 
 /**
- * A development server for a test: REST and RESP on free ports of this machine, on an empty engine of its own. `await
- * using` stops it. Rejects as `startDev` of `hither/node` does.
+ * A development server for a test: REST and RESP on free ports of this machine, with its own empty engine. `await using`
+ * stops it. Rejects as `startDev` of `hither/node` does.
  */
 export async function startDev(options: StartDevOptions = {}): Promise<TestDev> {
   const dev = await start(options)

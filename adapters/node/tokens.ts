@@ -5,7 +5,7 @@ import type { GatewayTokens } from 'hither/gateway'
 export interface TokenFile {
   /** The tokens as they are now: the same list until the file has changed. */
   readonly read: () => GatewayTokens
-  /** Looks at once. */
+  /** Reads the file at once, if it has changed. */
   reload(): void
   close(): void
 }
@@ -13,9 +13,9 @@ export interface TokenFile {
 const POLL_MS = 1000
 
 /**
- * Tokens from a file, read again within a second after it changed: a JSON list of texts and of objects, or a token a
- * line. A file that cannot be read or is no such list leaves the tokens as they were, and `onRefused` hears why. Throws
- * `INVALID_ARGUMENT` for one that cannot be read at first. No message holds what is in the file.
+ * Tokens from a file, which is read again within a second after a change: a JSON list of texts and objects, or one token per
+ * line. If the file cannot be read later, or is no such list, the tokens stay as they were, and `onRefused` gets the error.
+ * Throws `INVALID_ARGUMENT` if it cannot be read at first. No message contains anything from the file.
  */
 export function tokensFromFile(path: string, onRefused: (error: HitherError) => void): TokenFile {
   let text = readText(path)
@@ -34,7 +34,7 @@ export function tokensFromFile(path: string, onRefused: (error: HitherError) => 
   return { read: () => tokens, reload, close: () => unwatchFile(path, reload) }
 }
 
-/** A JSON list, or a token a line; `#` begins a line that is none. */
+/** Parses a JSON list, or one token per line; a line that begins with `#` is a comment. */
 export function parseTokens(text: string): GatewayTokens {
   if (!text.trimStart().startsWith('[')) {
     const lines = text.split('\n').map((line) => line.trim())

@@ -7,8 +7,9 @@ import { late } from './errors.ts'
 import type { Connection, Entry } from './wiring.ts'
 
 /**
- * What is particular of a command: `never` would put a connection out of step, or change it for all who share it;
- * `own` concerns what the same connection did before; `waits` makes everything behind it wait, `may` if it says BLOCK.
+ * Why a command needs care. `never`: it would put a connection out of step, or change it for all who share it. `own`: it refers
+ * to what the same connection did before. `waits`: it makes everything behind it wait. `may`: it depends on the arguments (BLOCK
+ * waits, CLIENT REPLY is `never`).
  */
 type Kind = 'never' | 'own' | 'waits' | 'may'
 const words: readonly (readonly [Kind, string])[] = [
@@ -26,7 +27,7 @@ export type Executed = ReturnType<typeof readExec>
 export interface Calls extends Pick<Transport, 'send' | 'sendMany' | 'transaction'> {
   /** As `send`, without a promise. Never throws. */
   one(command: Command, call: Call | undefined, onReply: (reply: Wire) => void, onError: (error: unknown) => void): void
-  /** As `transaction`, with a refusal as a value. `before`: commands that go just before it, on the same connection. */
+  /** As `transaction`, with a refusal as a value. `before`: commands to send just before it, on the same connection. */
   exec(commands: readonly Command[], call?: Call, before?: readonly Command[]): Promise<Executed>
 }
 
@@ -44,7 +45,7 @@ function check({ args }: Command, shared: boolean, together: boolean): void {
   if (shared && kind === 'waits' && together) throw say('waits, and everything behind it: send it alone')
 }
 
-/** What is particular of a command; undefined for nearly all. */
+/** Why a command needs care; undefined for nearly all commands. */
 export function kindOf(args: Command['args']): Kind | undefined {
   const kind = kinds.get(args[0])
   if (kind !== 'may') return kind
@@ -53,9 +54,9 @@ export function kindOf(args: Command['args']): Kind | undefined {
   return args.slice(1, streams).some((arg) => /^BLOCK$/i.test(String(arg))) ? 'waits' : undefined
 }
 
-/** Calls on the connection that `pick` answers; it throws where there is none. */
+/** Makes calls on the connection that `pick` returns. `pick` throws if there is none. */
 export function createCalls(pick: (at: number) => Connection, shared: boolean): Calls {
-  /** Throws where nothing was entered. */
+  /** Adds the commands of a call to the connection. If it throws, nothing was added. */
   const enter = <T>(
     commands: readonly Command[],
     call: BatchCall | undefined,
@@ -88,7 +89,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
       enter<T>(commands, call, replies, resolve, reject)
     })
   const exec: Calls['exec'] = async (commands, call, before = []) => {
-    // Within a transaction nothing waits.
+    // Inside a transaction no command waits.
     for (const command of commands) check(command, shared, false)
     const framed = inTransaction(commands)
     const replies = await add<Wire[]>([...before, ...framed], call, [])

@@ -15,14 +15,18 @@ import type { Settings } from './settings.ts'
 import type { Connection, Entry, Role, Wiring } from './wiring.ts'
 import { flush, put, schedule, write } from './writing.ts'
 
-/** The part of `connectTimeoutMs` that a greeting by TLS may take. */
+/** The part of `connectTimeoutMs` that the TLS handshake and the greeting may take. */
 const HANDSHAKE = 0.6
 const NO_TLS = 'connected, and no answer by TLS: is it TLS? redis:// is for a server without'
 
 /**
- * One connection from its opening to its end; it never comes back. Entries are written in the order they were added,
- * once it is open, as fast as the socket takes them (`writing.ts`); those of one run of microtasks share a write. Replies
- * settle them in the same order (`replies.ts`), or their deadlines do (`patience.ts`).
+ * One connection from its opening to its end; it is never opened again. Once it is open, entries are written in the order they
+ * were added, as fast as the socket takes them (`writing.ts`). Entries of one run of microtasks share a write. Their replies
+ * settle them in the same order (`replies.ts`), unless their deadlines do so first (`patience.ts`).
+ *
+ * Its state is `opening` until the greeting is done (`greeting.ts`), then `ready`. It is `leaving` once it accepts no new calls
+ * but still waits for replies, after `leave` or a READONLY reply. It is `ended` after `finish`, which rejects all entries that
+ * are not settled.
  */
 export function openConnection(settings: Settings, role: Role): Connection {
   const on: Wiring = {
@@ -84,7 +88,7 @@ function connect(on: Wiring, address: RedisAddress): void {
     on.socket = openSocket(
       { host, port, family, ...(path ? { path } : {}), ...(tls ? { tls: settings.tls } : {}) },
       {
-        // A server without TLS is silent at a greeting by TLS. It shows before callers have given up.
+        // A server without TLS says nothing to a TLS handshake. This shorter limit reports that before callers give up.
         onReached: () => endOpeningIn(on, settings.connectTimeoutMs * HANDSHAKE, NO_TLS),
         onOpen: () => void greet(address, settings, (lines) => ask(on, lines)).then(() => ready(on), on.end),
         onData(chunk) {
@@ -103,12 +107,12 @@ function connect(on: Wiring, address: RedisAddress): void {
       },
     )
   } catch (error) {
-    // What this runtime has no socket for.
+    // This runtime has no socket of this kind.
     on.end(new HitherError('UNSUPPORTED', (error as Error).message))
   }
 }
 
-/** What the end of a socket means. Only its code is told: a message may quote what was sent. */
+/** The error for the end of a socket. It names only the code of the cause: the cause's message may quote what was sent. */
 function endOf(on: Wiring, cause: unknown): HitherError {
   const { code, name } = (cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
   const reason = String(code ?? name ?? 'closed by the server')
@@ -117,7 +121,7 @@ function endOf(on: Wiring, cause: unknown): HitherError {
     : fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, cause)
 }
 
-/** Asks before the connection is open to others. */
+/** Sends the commands of the greeting, before the connection is open to others. */
 function ask(on: Wiring, lines: readonly Command['args'][]): Promise<Wire[]> {
   return new Promise((resolve, reject) => {
     const commands = lines.map((args): Command => ({ args, effect: 'read' }))

@@ -9,19 +9,19 @@ import type { Node } from './node.ts'
 import type { Nodes } from './nodes.ts'
 import { type NatMap, reach } from './topology.ts'
 
-/** How often one command follows a node to another. */
+/** Most redirects that one command follows. */
 export const REDIRECTS = 6
 const NEW_TRIP: Trip = { left: REDIRECTS }
 const REDIRECT = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)$/
 export const ASKING: Command = { args: ['ASKING'], effect: 'read' }
 
-/** A command on its way: `left` redirects more, and `asking` a node for what it does not serve yet. */
+/** `left`: how many more redirects a command may follow. `asking`: the node that an ASK named, where ASKING goes first. */
 export interface Trip {
   readonly left: number
   readonly asking?: Node | undefined
 }
 
-/** Brings single commands to where they are answered. */
+/** Sends single commands to the node that serves them, and follows redirects. */
 export interface Courier {
   /** Never throws. */
   one(
@@ -32,9 +32,9 @@ export interface Courier {
     trip?: Trip,
   ): void
   send(command: Command, call: Call | undefined): Promise<Wire>
-  /** Where a redirected command goes next: with ASKING to the node that is named, or else where the table says. */
+  /** Where a redirected command goes next: after ASK, to the node that the reply names; otherwise to the node in the table. */
   follow(reply: ReplyError, asked: Node, call: Call | undefined, left: number): Promise<Trip>
-  /** A node that does not answer may have been replaced: the others know. */
+  /** Reads the table of a Cluster again if `error` means that a node is down: the other nodes know whether it was replaced. */
   suspect(error: unknown): void
 }
 
@@ -55,7 +55,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       const { host } = asked.settings.address
       const name = reach(address.slice(0, colon), Number(address.slice(colon + 1)), host, natMap)
       if (word === 'ASK') return { left: left - 1, asking: nodes.at(name) }
-      // Learned at once, so that what is sent meanwhile goes the right way; a whole new table follows.
+      // Record the move at once, so that commands sent meanwhile go to the new node. The whole table is read again below.
       nodes.move(Number(slot), name)
       refresh()
       return { left: left - 1 }

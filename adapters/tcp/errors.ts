@@ -27,7 +27,7 @@ export function late(sent: boolean): HitherError {
   return new HitherError('TIMEOUT', message, { retryable: true, maybeExecuted: sent })
 }
 
-/** The same error of a call that was sent, or of one that was not. */
+/** The same error, with `maybeExecuted` set to whether the call was sent. */
 export function ofCall(error: HitherError, sent: boolean): HitherError {
   const { code, message, retryable, cause } = error
   if (error.maybeExecuted === sent) return error

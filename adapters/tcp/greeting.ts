@@ -7,14 +7,14 @@ import type { Settings } from './settings.ts'
 type Ask = (lines: readonly Command['args'][]) => Promise<Wire[]>
 
 /**
- * Logs in, chooses the protocol and the database: `HELLO` and what follows it; a server that does not know HELLO speaks
- * RESP2 and takes AUTH. Rejects where the connection is of no use.
+ * Logs in and chooses the protocol and the database, with `HELLO` and the commands after it. A server that does not know HELLO
+ * speaks RESP2 and gets AUTH instead. Rejects if the connection cannot be used.
  * https://redis.io/docs/latest/commands/hello/
  */
 export async function greet(address: RedisAddress, settings: Settings, ask: Ask): Promise<void> {
   const { username, password, db } = address
   const { protocol, readonly, primary } = settings
-  // A user without a password has an empty one.
+  // A user without a password logs in with an empty one.
   const auth = username || password ? ['AUTH', username || 'default', password] : []
   const after: Command['args'][] = [
     ...(db > 0 ? [['SELECT', db]] : []),
@@ -39,14 +39,14 @@ export async function greet(address: RedisAddress, settings: Settings, ask: Ask)
   if (Array.isArray(hello) && hello[hello.indexOf('mode') + 1] === 'cluster') settings.onCluster()
 }
 
-/** Throws what an error reply to the greeting means for the connection; one that means nothing for it passes. */
+/** Throws if an error reply to the greeting makes the connection unusable. */
 function check(reply: ReplyError, command: string): void {
   const { word } = reply
   if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
     throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
   }
   if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
-  // A server that cannot save (MISCONF) refuses PING and writes, and still answers reads; a user may lack PING or ROLE.
+  // A server that cannot save (MISCONF) refuses PING and writes, but still serves reads. A user may lack PING or ROLE.
   const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
   if (!passes) throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
 }

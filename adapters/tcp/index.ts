@@ -30,13 +30,13 @@ export interface TcpStoreOptions extends TcpTransportOptions {
   readonly timeoutMs?: number
 }
 
-/** What an entry has around its value, in bytes at most: its header and 64 tags. */
+/** Most bytes that an entry has beside its value: its header and 64 tags. */
 const AROUND = 1024 * 1024
 
 /**
- * A store over Redis or Valkey, on sockets of our own: it needs no other package. One url is one server, several are nodes of
- * a Cluster, `sentinel` is the primary that Sentinels watch. It connects at the first call; `await store.ready()` asks at
- * once. Takes a url, or several, alone too. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ * A store over Redis or Valkey. It opens its own sockets and needs no other package. One url is one server, several are nodes
+ * of a Cluster, and `sentinel` leads to the primary that Sentinels watch. It connects at the first call; `await store.ready()`
+ * connects at once. In place of options it takes a url, or a list of urls. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function tcpStore(options: TcpStoreOptions | string | readonly string[]): CommandStore {
   const urls = typeof options === 'string' || Array.isArray(options)

@@ -7,22 +7,22 @@ import type { Settings } from './settings.ts'
 import type { Connection } from './wiring.ts'
 
 export interface Link {
-  /** The connection for a call made now; throws while the next attempt is not due, or once closed. */
+  /** The connection for a call made now. Throws while the next attempt is not due, and once the link is closed. */
   pick(at: number): Connection
-  /** Whether a connection stands. */
+  /** Whether its connection is open. */
   isReady(): boolean
-  /** When the server was last heard on it, in epoch milliseconds; 0 while there is none. */
+  /** `heardAt` of its connection, in epoch milliseconds; 0 while none is open. */
   heardAt(): number
-  /** Lets what is under way be answered, for up to a second. */
+  /** Waits up to a second for the replies to commands under way, then ends the connection. */
   close(): Promise<void>
 }
 
 const GRACE_MS = 1000
 
 /**
- * A connection that is opened by the call that needs it, and again by the next one after it ended: calls wait for an
- * attempt under way, and reject at once between two attempts. One that nobody used for `idleMs` is replaced first, since
- * nothing tells when the other side forgot it.
+ * A connection that the first call opens. After it has ended, the next call opens another. Calls wait for an attempt under way,
+ * and reject at once between two attempts. A connection that was unused for `idleMs` is replaced before its next use, since
+ * nothing shows whether the other side has dropped it.
  */
 export function createLink(settings: Settings, idleMs: number): Link {
   let current: Connection | undefined

@@ -14,8 +14,8 @@ export interface Listeners {
 const PING_MS = 5000
 
 /**
- * Commands that go on answering, each on a connection of its own, which proves itself by a PING every 5 s (not while
- * it monitors, which shows every PING). It is not opened again: what was said meanwhile is lost, and its caller knows.
+ * Commands with more than one reply, each on a separate connection. A PING every 5 s checks the connection, except for MONITOR,
+ * which would show every PING. A connection that ends is not opened again, since messages may be lost: its caller gets `onEnd`.
  */
 export function createListeners(settings: Settings): Listeners {
   const open = new Set<(error: HitherError) => void>()
@@ -70,7 +70,7 @@ export function createListeners(settings: Settings): Listeners {
   }
 }
 
-/** The answer to our own PING, also to a user who may not ask. */
+/** Whether this is the reply to the heartbeat's PING, also for a user who may not run PING. */
 function isPong(reply: Wire): boolean {
   if (reply instanceof ReplyError) return reply.word === 'NOPERM' && reply.message.includes("'ping'")
   return reply === 'PONG' || (Array.isArray(reply) && reply[0] === 'pong')

@@ -18,17 +18,17 @@ export interface Node {
   /** `host:port`. */
   readonly name: string
   readonly settings: Settings
-  /** Whether a connection stands. */
+  /** Whether one of the shared connections is open. */
   isReady(): boolean
-  /** When it was last heard on a connection that stands, in epoch milliseconds; 0 where none does. */
+  /** The latest `heardAt` of its open shared connections, in epoch milliseconds; 0 if none is open. */
   heardAt(): number
   /** The connection that all commands of a hash slot share, so that they keep their order. */
   calls(slot: number): Calls
-  /** A connection of one's own. */
+  /** A connection for one caller alone. */
   exclusive(call?: Call): Promise<Exclusive>
-  /** A connection of one's own for a command that waits. */
+  /** A connection for one caller alone, for a command that waits. */
   patient(call?: Call): Promise<Exclusive>
-  /** Lets what is under way be answered, for up to a second. */
+  /** Waits up to a second for the replies to commands under way, then ends the connections. */
   close(): Promise<void>
 }
 
@@ -36,7 +36,7 @@ export function nameOf(host: string, port: number): string {
   return `${host}:${port}`
 }
 
-/** Connects when it is first asked. `connections`: how many are shared. */
+/** Connects at the first call. `connections`: how many connections calls share. */
 export function createNode(settings: Settings, idleMs: number, connections: number): Node {
   const { host, port, path } = settings.address
   const links = Array.from({ length: connections }, () => createLink(settings, idleMs))
@@ -57,7 +57,7 @@ export function createNode(settings: Settings, idleMs: number, connections: numb
   }
 }
 
-/** A connection that is never opened again: what its server remembers of it would be lost. */
+/** A connection that is never opened again: its server would have forgotten its state, such as a WATCH. */
 function openOwn(settings: Settings, idleMs: number, patient: boolean): Lendable {
   let fault: HitherError | undefined
   const connection: Connection = openConnection(settings, {

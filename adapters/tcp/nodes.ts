@@ -8,21 +8,21 @@ import { createNode, type Node } from './node.ts'
 import type { Settings } from './settings.ts'
 import { type NatMap, readSlots, type SlotNodes, splitName } from './topology.ts'
 
-/** The table of slots is asked for once in so long, however many calls find it wrong. */
+/** The table of slots is read at most once in this time, in milliseconds, however many calls find it wrong. */
 const REFRESH_MS = 100
-/** How long one node is waited for, before another is asked. */
+/** How long to wait for one node before asking another, in milliseconds. */
 const ASK_MS = 1000
-/** A node that left the table is forgotten after so long: what is under way with it has ended. */
+/** How long a node that has left the table is kept, in milliseconds: by then the commands under way on it have ended. */
 const FORGET_MS = 60_000
 
 export interface NodesOptions {
   readonly settings: Settings
-  /** Where to ask first: one server, or some nodes of a Cluster. */
+  /** The servers to contact first: one server, or some nodes of a Cluster. */
   readonly seeds: readonly RedisAddress[]
-  /** The seeds are nodes of a Cluster. @default found out from what they say */
+  /** Whether the seeds are known to be nodes of a Cluster. If false, a MOVED reply still shows that they are. */
   readonly clustered: boolean
   readonly natMap: NatMap
-  /** Reads of one key may go to a replica. */
+  /** Whether plain reads may go to a replica. */
   readonly replicas: boolean
   readonly connections: number
   readonly idleMs: number
@@ -30,33 +30,33 @@ export interface NodesOptions {
 
 export interface Nodes {
   isClustered(): boolean
-  /** Resolves once it is known which node serves which slot, or rejects; undefined: nothing is to be waited for. */
+  /** Resolves once it is known which node serves which slot, or rejects. Undefined: there is nothing to wait for. */
   learned(): Promise<void> | undefined
-  /** The node for a command's first key, and its slot; throws where no node serves the slot. */
+  /** The node for a command's first key, and the key's slot. Throws if no node serves the slot. */
   route(command: Command): { readonly node: Node; readonly slot: number }
   /** The node of this `host:port`. */
   at(name: string): Node
-  /** A slot has another primary, as a node just said. */
+  /** Records that a slot has another primary, as a node has just replied. */
   move(slot: number, name: string): void
-  /** Learns the table anew, unless that was just done. */
+  /** Reads the table again, unless that was just done. */
   refresh(): Promise<void>
-  /** A node to which any may speak: one with a connection, where there is one. */
+  /** A node for commands that any node can run: one with an open connection, if there is one. */
   any(): Node
-  /** Each once. */
+  /** Each primary once; the seeds while there is no table. */
   primaries(): Node[]
-  /** `host:port` of a key's primary, `''` while it is not known. */
+  /** `host:port` of a key's primary, `''` while it is unknown. */
   part(key: string): string
   close(): Promise<void>
 }
 
-/** The nodes that are known, and which of them serves which slot. One server is one node that serves all. */
+/** The known nodes, and which of them serves which slot. A single server is one node that serves all slots. */
 export function createNodes(options: NodesOptions): Nodes {
   const { seeds, settings, natMap, replicas, connections, idleMs } = options
   const nodes = new Map<string, Node>()
   const absentSince = new Map<string, number>()
   let clustered = options.clustered
   let table: (SlotNodes | undefined)[] | undefined
-  /** A table that redirects alone have made knows few of the slots. */
+  /** Whether the table was read from a node. One made of redirects alone has only a few of the slots. */
   let isWhole = false
   let refreshing: Promise<void> | undefined
   let refreshedAt = 0
@@ -87,7 +87,7 @@ export function createNodes(options: NodesOptions): Nodes {
   }
   const learn = async (): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
-    // The one that was heard last first: another may have stopped.
+    // Ask first the node that was heard from last: others may be down.
     for (const node of known.toSorted((a, b) => b.heardAt() - a.heardAt())) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
@@ -122,7 +122,7 @@ export function createNodes(options: NodesOptions): Nodes {
     const names = new Set(table?.flatMap((slotNodes) => slotNodes?.[0] ?? []))
     return names.size > 0 ? [...names].map((name) => at(name)) : [first, ...others]
   }
-  /** A replica whose connection stands, or else any: one that cannot be reached is not asked again until it can. */
+  /** A replica with an open connection, or any replica if none has one: so a replica that is down gets no reads meanwhile. */
   const replica = (names: SlotNodes): Node | undefined => {
     const all = names.slice(1).map((name) => at(name, true))
     const ready = all.filter((node) => node.isReady())
@@ -135,7 +135,7 @@ export function createNodes(options: NodesOptions): Nodes {
     route(command) {
       if (!clustered) return connections > 1 ? { node: first, slot: slotOf(firstKey(command.args)) } : only
       const slot = slotOf(firstKey(command.args))
-      // What is published at one node all are told.
+      // A message published at one node reaches all nodes.
       if (command.args[0] === 'PUBLISH') return { node: any(), slot }
       const names = table?.[slot]
       if (!names) {
@@ -163,7 +163,7 @@ export function createNodes(options: NodesOptions): Nodes {
   }
 }
 
-/** Reads that a replica answers: what a script does is not known. */
+/** Whether a replica may serve the command. Only plain reads: nothing is known of what a script does. */
 function isPlainRead({ args, effect }: Command): boolean {
   return (
     effect === 'read' &&

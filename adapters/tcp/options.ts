@@ -7,11 +7,11 @@ import type { Settings, TlsOptions } from './settings.ts'
 import type { NatMap } from './topology.ts'
 
 export interface SentinelOptions {
-  /** Sentinels, as `redis://user:password@host:26379`: what they know is asked of one after another. */
+  /** Sentinels, as `redis://user:password@host:26379`. They are asked one after another. */
   readonly urls: string | readonly string[]
-  /** The name under which they watch the primary. */
+  /** The name under which the Sentinels watch the primary. */
   readonly name: string
-  /** Of the primary itself, as are the password, the database and TLS. @default none */
+  /** User of the primary itself. `password`, `db` and `tls` are the primary's too. @default none */
   readonly username?: string
   readonly password?: string
   /** @default 0 */
@@ -27,42 +27,48 @@ export interface TcpTransportOptions {
    * TLS; a single one that turns out to be a node of a Cluster is used as one.
    */
   readonly url?: string | readonly string[]
-  /** In place of `url`: Sentinels that know the primary, which is asked for anew at each connection. */
+  /** In place of `url`: Sentinels that know the primary. They are asked for it again at each connection. */
   readonly sentinel?: SentinelOptions
-  /** For a `rediss:` url. @default the system's authorities, and no certificate of one's own */
+  /** For a `rediss:` url. @default the system's authorities, and no client certificate */
   readonly tls?: TlsOptions
-  /** Replies keep one shape over 2, the one that REST and ioredis have; 3 nests some and flattens others. @default 2 */
+  /** Version of RESP. With 2, replies have the same shape as over REST and ioredis; 3 nests or flattens some. @default 2 */
   readonly protocol?: 2 | 3
   /**
-   * Of a Cluster: where plain reads go. A replica lags behind, so that a read may not see an acknowledged write, not even
-   * one's own. @default 'primary'
+   * Where plain reads go on a Cluster. A replica lags behind, so that a read may miss an acknowledged write, even one by this
+   * store. @default 'primary'
    */
   readonly reads?: 'primary' | 'replica'
-  /** Of a Cluster behind an address translation: how to reach a node that the others call `host:port`. @default as they call it */
+  /**
+   * For a Cluster behind an address translation: where to reach the node that other nodes call `host:port`. @default at that
+   * address
+   */
   readonly natMap?: NatMap
   /** Connections to each server that calls share; calls on one key always share one. 1 to 64. @default 1 */
   readonly connections?: number
   /** Longest wait for an open connection, TLS and credentials included, in milliseconds. @default 5000 */
   readonly connectTimeoutMs?: number
-  /** Longest silence while a reply is awaited, in milliseconds; the connection is then given up. @default 10000 */
+  /** Longest silence while a reply is awaited, in milliseconds. The connection is then ended. @default 10000 */
   readonly linkTimeoutMs?: number
   /** A connection unused for so long, in milliseconds, is replaced before it is used again. @default 60000 */
   readonly idleMs?: number
-  /** Most commands that wait for an answer on one connection; one more rejects with `OVERLOADED`. At least 10,000. @default 100000 */
+  /** Most commands on one connection that wait for a reply. One more rejects with `OVERLOADED`. From 10,000. @default 100000 */
   readonly maxQueue?: number
-  /** Longest string that is read from a reply, in bytes; a longer one is an error in its place. @default 16777216 */
+  /** Longest string that is kept of a reply, in bytes. An error takes the place of a longer one. @default 16777216 */
   readonly maxReplyBytes?: number
   /**
-   * Most that is held of the replies to one `sendMany` or `transaction`, in bytes; past it each further reply is an error
-   * in its place. @default 67108864, or `maxReplyBytes` where that is more
+   * Most bytes that are kept of the replies to one `sendMany` or `transaction`. An error takes the place of each reply beyond
+   * that. @default 67108864, or `maxReplyBytes` where that is more
    */
   readonly maxCallBytes?: number
-  /** Most bytes of one reply in all its parts; a larger one is an error as a whole. @default 64 of the longest strings, 512 MiB at most */
+  /**
+   * Most bytes of one reply with all its parts. An error replaces the whole of a larger one. @default 64 of the longest strings,
+   * 512 MiB at most
+   */
   readonly maxTotalReplyBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
 }
 
-/** Options that were checked. */
+/** The checked options. */
 export interface Plan {
   readonly settings: Settings
   readonly seeds: readonly RedisAddress[]
@@ -76,7 +82,7 @@ export interface Plan {
 }
 
 const MAX_CALL_BYTES = 64 * 1024 * 1024
-/** A public batch, which always fits. */
+/** Least `maxQueue`: the size of a public batch, which must always fit. */
 const LEAST_QUEUE = 10_000
 const MAX_CONNECTIONS = 64
 

@@ -4,7 +4,7 @@ import type { Entry, Wiring } from './wiring.ts'
 
 const LOOK_AGAIN_MS = 20
 
-/** Looks at the deadlines at `at`, unless that is done earlier anyway. One timer serves all entries of a connection. */
+/** Has the deadlines checked at `at`, unless an earlier check is due. One timer serves all entries of a connection. */
 export function arm(on: Wiring, at: number): void {
   if (at >= on.due) return
   on.cancelSweep?.()
@@ -12,7 +12,7 @@ export function arm(on: Wiring, at: number): void {
   on.cancelSweep = setDeadline(() => sweep(on), at - now(), 0, setQuietTimer)
 }
 
-/** Ends entries at their deadlines, and the connection when it is silent for too long. */
+/** Rejects entries at their deadlines, and ends the connection if it was silent for too long. */
 function sweep(on: Wiring): void {
   const { sent, unsent, role, settings } = on
   on.due = NEVER
@@ -28,7 +28,7 @@ function sweep(on: Wiring): void {
   if (sent.size() > 0 && !role.patient) {
     let silentAt = on.heardAt + settings.linkTimeoutMs
     if (silentAt <= at) {
-      // A process that was held up itself has not read yet what came meanwhile: it looks once more.
+      // If this process was blocked, it may not have read yet what has arrived meanwhile: check once more before giving up.
       if (on.doubtedAt === on.heardAt) {
         on.end(fault('STORE_UNAVAILABLE', `no reply for ${settings.linkTimeoutMs} ms`))
         return
@@ -41,7 +41,7 @@ function sweep(on: Wiring): void {
   arm(on, next)
 }
 
-/** Rejects an entry whose caller waits no longer. What was written of it is still answered, in its place. */
+/** Rejects an entry whose caller no longer waits. If it was written, it stays in `sent`, since its replies will still come. */
 export function settle(on: Wiring, entry: Entry, error: unknown): void {
   const { unsent } = on
   entry.over = true

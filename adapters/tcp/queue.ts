@@ -3,11 +3,11 @@ export interface Queue<T> extends Iterable<T> {
   push(item: T): void
   peek(): T | undefined
   shift(): T | undefined
-  /** Drops what does not pass. */
+  /** Removes the items that do not pass. */
   keep(passes: (item: T) => boolean): void
 }
 
-/** So many places of items that are gone are kept at most. */
+/** Most places of removed items that are kept. */
 const MOST_GONE = 1024
 
 /** First in, first out, each in constant time. */
@@ -24,7 +24,7 @@ export function createQueue<T>(): Queue<T> {
       const item = items[head]
       if (head === items.length) return undefined
       items[head++] = undefined
-      // Not as often as it is empty: the first item of a new array has room made for sixteen more.
+      // Not whenever the queue is empty: that would make a new array, and its first item makes V8 allocate sixteen places more.
       if (head === MOST_GONE) {
         items = items.slice(head)
         head = 0
@@ -35,7 +35,7 @@ export function createQueue<T>(): Queue<T> {
       items = items.slice(head).filter((item) => passes(item as T))
       head = 0
     },
-    // Of what is in it now: `keep` may run meanwhile.
+    // Over a copy, since `keep` may run meanwhile.
     [Symbol.iterator]: () => (items.slice(head) as T[]).values(),
   }
 }

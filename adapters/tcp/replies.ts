@@ -2,7 +2,7 @@ import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { closed, fault, tooLarge } from './errors.ts'
 import type { Wiring } from './wiring.ts'
 
-/** Gives the next reply to the entry that waits for it. Throws `BAD_REPLY` where none does. */
+/** Passes a reply to the first entry that waits. If none does, passes it to `onStray`, or throws `BAD_REPLY` without one. */
 export function take(on: Wiring, reply: Wire, bytes: number): void {
   if (on.state === 'ended') return
   const { sent, role, settings } = on
@@ -13,10 +13,10 @@ export function take(on: Wiring, reply: Wire, bytes: number): void {
     return
   }
   on.load--
-  // The primary has become a replica: what its name leads to now is another connection's to find out.
+  // The primary has become a replica. End this connection, so that the next one looks up the primary's address again.
   if (reply instanceof ReplyError && on.state !== 'opening' && reply.word === 'READONLY') on.state = 'leaving'
   const { replies } = entry
-  // Of a call that is over nothing is held: its caller has left, and more may come for as long as the server likes.
+  // Keep no replies of a call that is over: nobody will read them, and there may be many.
   if (replies && !entry.over) {
     if (entry.onReply) replies.push(entry.onReply(reply, replies.length))
     else {

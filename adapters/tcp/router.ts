@@ -22,9 +22,9 @@ export interface Router {
   sendMany(commands: readonly Command[], call?: BatchCall): Promise<readonly Wire[]>
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   readonly sendEach: SendEach
-  /** A connection of one's own to the node of `key`, or to any. */
+  /** A connection for one caller alone, to the node of `key`, or to any node. */
   exclusive(call?: Call, key?: string): Promise<Exclusive>
-  /** Every primary, once they are known: for what sees one node only (SCAN). */
+  /** Every primary, once they are known: for commands that see only one node (SCAN). */
   primaries(call?: Call): Promise<Node[]>
   any(): Node
   part(key: string): string
@@ -32,8 +32,9 @@ export interface Router {
 }
 
 /**
- * A command goes to the node of its first key, and where that node says MOVED or ASK to the one it names, which is learned;
- * at TRYAGAIN and CLUSTERDOWN it waits a little. Nothing is sent twice that may have run: a redirected command did not.
+ * Sends a command to the node of its first key. After MOVED or ASK it goes to the node that the reply names; MOVED also updates
+ * the table. After TRYAGAIN or CLUSTERDOWN it waits a little. Nothing is sent twice that may have run: a redirected command has
+ * not.
  * https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
  */
 export function createRouter(options: NodesOptions): Router {
@@ -42,7 +43,7 @@ export function createRouter(options: NodesOptions): Router {
   const { maxCallBytes } = options.settings
   let over = false
 
-  /** Runs `go` once it is known which node serves which slot: at once where it is, since calls keep their order. */
+  /** Runs `go` once it is known which node serves which slot. If that is known, `go` runs at once, so that calls keep order. */
   const whenLearned = <T>(call: Call | undefined, go: () => Promise<T>): Promise<T> => {
     try {
       if (over) throw closed()
@@ -52,7 +53,7 @@ export function createRouter(options: NodesOptions): Router {
       return Promise.reject(error)
     }
   }
-  /** A command that waits has a connection of its own, and so do those it is redirected to. */
+  /** Sends a command that waits on a separate connection, and on another one at each node that it is redirected to. */
   const alone = async (command: Command, call?: Call, trip: Trip = { left: REDIRECTS }): Promise<Wire> => {
     const node = trip.asking ?? nodes.route(command).node
     const connection = await node.patient(call)
@@ -66,12 +67,12 @@ export function createRouter(options: NodesOptions): Router {
       suspect(error)
       throw error
     } finally {
-      // A caller that left would still be served, and nobody would have what it was given.
+      // If the caller has left, the server could still pop an element for it, and nobody would get it: close the connection.
       connection.release(broken)
     }
     return isRedirect(reply, trip) ? alone(command, call, await follow(reply, node, call, trip.left)) : reply
   }
-  /** Over several connections: a reply that fails is the failure of all. */
+  /** Sends a batch over several connections. If one command gets no reply, the whole batch rejects. */
   const spread = (commands: readonly Command[], call: BatchCall | undefined): Promise<readonly Wire[]> => {
     let held = 0
     let settled = false
@@ -84,11 +85,11 @@ export function createRouter(options: NodesOptions): Router {
     const replies = commands.map((command, at) => send(command, call).then((reply) => keep(reply, at)))
     return Promise.all(replies).catch((error: unknown) => {
       settled = true
-      // Another node may have run its part.
+      // Other nodes may have run their commands.
       throw error instanceof HitherError && commands.length > 1 ? ofCall(error, true) : error
     })
   }
-  /** Over one connection. Replies that say that the server is a node of a Cluster after all: those commands go once more. */
+  /** Sends a batch over one connection. If MOVED replies show that the server is a node of a Cluster, those commands go again. */
   const together = async (commands: readonly Command[], call: BatchCall | undefined): Promise<readonly Wire[]> => {
     const { onReply, ...rest } = call ?? {}
     const own = onReply && ((reply: Wire, at: number) => (isMoved(reply) ? reply : onReply(reply, at)))
@@ -126,7 +127,7 @@ export function createRouter(options: NodesOptions): Router {
       const running = node.calls(slot).exec(commands, call, trip.asking ? [ASKING] : [])
       running.catch(suspect)
       const result = await running
-      // EXECABORT: nothing ran, so a moved transaction may go once more.
+      // EXECABORT: nothing ran, so a transaction that was redirected may be sent again.
       const blamed = 'error' in result && !result.error.maybeExecuted ? result.blamed : undefined
       if (!blamed || !isRedirect(blamed, trip)) return ran(result)
       trip = await follow(blamed, node, call, trip.left)

@@ -5,12 +5,12 @@ import { createCalls } from './calls.ts'
 import { openConnection } from './connection.ts'
 import type { Settings } from './settings.ts'
 
-/** How long one Sentinel is waited for, before the next is asked. */
+/** How long to wait for one Sentinel before asking the next, in milliseconds. */
 const ASK_MS = 1000
 
 /**
- * Asks the Sentinels in turn where the primary called `name` is, the one that answered last first. Rejects with
- * `STORE_UNAVAILABLE` when none knows. `primary` has the credentials and the database.
+ * Asks the Sentinels, one after another, for the address of the primary called `name`. Begins with the one that knew it last
+ * time. Rejects with `STORE_UNAVAILABLE` if none knows. `primary` has the credentials and the database.
  * https://redis.io/docs/latest/develop/reference/sentinel-clients/
  */
 export function createLocator(
@@ -41,7 +41,7 @@ export function createLocator(
   }
 }
 
-/** Undefined: this Sentinel knows no primary of this name. */
+/** Resolves to undefined if this Sentinel knows no primary of this name. */
 async function askSentinel(
   settings: Settings,
   name: string,

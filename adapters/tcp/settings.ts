@@ -1,20 +1,20 @@
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 
-/** What proves a server and what proves a client, as `node:tls` takes it: PEM text, or bytes. */
+/** Certificates of the server and the client, as `node:tls` takes them: PEM text, or bytes. */
 export interface TlsOptions {
   readonly ca?: string | Uint8Array | (string | Uint8Array)[]
   readonly cert?: string | Uint8Array
   readonly key?: string | Uint8Array
   /** The name the server's certificate is for. @default the url's host */
   readonly servername?: string
-  /** `false` takes any certificate: for development alone. @default true */
+  /** `false` accepts any certificate: for development only. @default true */
   readonly rejectUnauthorized?: boolean
 }
 
-/** What a connection needs to know, checked. */
+/** The checked settings of a connection. */
 export interface Settings {
   readonly address: RedisAddress
-  /** Finds the address anew for each connection, where it may change (Sentinel). @default `address` */
+  /** Looks up the address for each connection, if it may change (Sentinel). @default `address` */
   readonly locate?: () => Promise<RedisAddress>
   readonly tls: TlsOptions
   readonly protocol: 2 | 3
@@ -28,8 +28,8 @@ export interface Settings {
   readonly maxReplyBytes: number
   readonly maxCallBytes: number
   readonly maxTotalReplyBytes: number | undefined
-  /** A reply came after its caller had left. */
+  /** Called when a reply comes after its caller has left. */
   onLate(command: string): void
-  /** The server said that it is a node of a Cluster. */
+  /** Called when a server says that it is a node of a Cluster. */
   onCluster(): void
 }

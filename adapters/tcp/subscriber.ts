@@ -14,16 +14,16 @@ export interface Subscriber {
 }
 
 /**
- * Subscriptions of one transport, on one connection of their own that lives as long as the first to the last. It
- * proves itself by a PING every 500 ms, and is opened again when it ends; what was published meanwhile is lost, and
- * `onGap` says so, when it ends and once more when messages come again.
+ * Subscriptions of one transport. They share a separate connection, which is open while there is at least one of them. A PING
+ * every 500 ms checks it, and it is opened again when it ends. Messages published meanwhile are lost: `onGap` is called when the
+ * connection ends, and again when messages can arrive again.
  */
 export function createSubscriber(settings: Settings, onGap: () => void): Subscriber {
   const listeners = createListeners()
-  /** Who waits for a channel's confirmation: called with an error, or none. */
+  /** Callbacks of callers that wait for a channel's confirmation. They are called with an error, or without one. */
   const waiting = new Map<string, ((error?: unknown) => void)[]>()
   const confirmed = new Set<string>()
-  /** Channels in the order in which their SUBSCRIBE will be answered. */
+  /** Channels whose SUBSCRIBE has no reply yet, in the order of the replies. */
   let asked: string[] = []
   let connection: Connection | undefined
   let cancelRetry: (() => void) | undefined
@@ -69,7 +69,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     if (!Array.isArray(reply)) return
     const [kind, channel, message] = reply as readonly Wire[]
     if (kind === 'message') {
-      // One that was too large to read is a gap.
+      // A message that was too large to read is a gap.
       listeners.deliver(channel, message instanceof ReplyError ? undefined : String(message))
     } else if (kind === 'subscribe') {
       asked.shift()

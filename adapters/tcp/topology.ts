@@ -8,12 +8,12 @@ const SLOTS = 16_384
 export type SlotNodes = readonly string[]
 
 /**
- * Addresses as this process reaches them, by those that the nodes tell one another: for a Cluster behind an address
- * translation. A name that is absent is used as it is.
+ * The addresses at which this process reaches nodes, by the `host:port` that the nodes use for each other. For a Cluster behind
+ * an address translation. A node that is not listed is reached at its `host:port`.
  */
 export type NatMap = Readonly<Record<string, { readonly host: string; readonly port: number }>>
 
-/** `host:port` of a node, as this process reaches it. An empty host is the one that was asked. */
+/** The `host:port` at which this process reaches a node. An empty host means the host that was asked. */
 export function reach(host: string, port: number, asked: string, natMap: NatMap): string {
   const name = nameOf(host || asked, port)
   const mapped = Object.hasOwn(natMap, name) ? natMap[name] : undefined
@@ -27,7 +27,7 @@ export function splitName(name: string): { readonly host: string; readonly port:
 }
 
 /**
- * Reads the reply to CLUSTER SLOTS into a table by slot. `asked`: the host that answered, which is what an empty one means.
+ * Reads the reply to CLUSTER SLOTS into a table by slot. `asked`: the host that replied, which an empty host stands for.
  * Throws `BAD_REPLY` for any other form, `UNAUTHORIZED` for a user that may not ask, and `STORE_UNAVAILABLE` for any other
  * error reply or a table without a slot.
  * https://redis.io/docs/latest/commands/cluster-slots/

@@ -7,13 +7,13 @@ import type { Settings } from './settings.ts'
 import type { Connection } from './wiring.ts'
 
 export interface TrackedLinkEvents {
-  /** The server reports changes from now on. */
+  /** Called when the server begins to report changes. */
   onTracking(): void
-  /** Keys that were changed; null: all of them may have been. */
+  /** Called with keys that have changed; null: all keys may have changed. */
   onChange(keys: readonly string[] | null): void
-  /** The server refuses to report changes. */
+  /** Called if the server refuses to report changes. */
   onRefused(): void
-  /** It will report no more; `tracked`: it did before. */
+  /** Called when the link has ended. `tracked`: the server did report changes before. */
   onEnd(tracked: boolean): void
 }
 
@@ -24,8 +24,8 @@ export interface TrackedLink {
 }
 
 /**
- * A connection on which one server reports changed keys that begin with one of `prefixes`, whoever changed them. Speaks RESP3, and
- * proves itself by a PING every 500 ms. It is not opened again.
+ * A connection on which one server reports changed keys that begin with one of `prefixes`, whoever changed them. It speaks RESP3
+ * and is checked by a PING every 500 ms. It is not opened again.
  * https://redis.io/docs/latest/develop/reference/client-side-caching/
  */
 export function openTrackedLink(
@@ -34,7 +34,7 @@ export function openTrackedLink(
   events: TrackedLinkEvents,
 ): TrackedLink {
   let tracked = false
-  /** What each reply to come is for. */
+  /** Callbacks of the commands that wait for a reply, in order. */
   const asked: ((reply: Wire) => void)[] = []
   const tell = (args: readonly string[], onReply: (reply: Wire) => void): void => {
     asked.push(onReply)

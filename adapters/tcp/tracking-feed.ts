@@ -8,17 +8,18 @@ import type { Settings } from './settings.ts'
 import { openTrackedLink, type TrackedLink } from './tracked-link.ts'
 import { located } from './transport.ts'
 
-/** How often a Cluster is asked for its nodes, in milliseconds. */
+/** How often the table of a Cluster is read again, in milliseconds. */
 const NODES_MS = 2000
-/** Versions of tags that are remembered. */
+/** Most tag versions that are remembered. */
 const MAX_VERSIONS = 10_000
 
 /**
- * A near tier's feed from the server itself: `CLIENT TRACKING` reports each change to the cache's keys, also by programs that know
- * nothing of hither, and keys that expire or are evicted. Takes what `tcpStore` takes, and opens a connection beside the store's, or on
- * a Cluster one to each primary, when the first entry is kept. While a connection is down, `maxAge` alone bounds how
- * stale a read is; the tier is emptied when one ends and when it is back. A server that refuses is reported to `onEvent` as
- * `feed-refused`, and is not asked again: `maxAge` stays the bound. Throws `INVALID_URL` or `INVALID_ARGUMENT`.
+ * A near tier's feed from the server itself: `CLIENT TRACKING` reports each change to the cache's keys, also by programs that do
+ * not use hither, and keys that expire or are evicted. Takes the options of `tcpTransport`, a url, or a list of urls. When the
+ * first entry is kept, it opens a connection beside the store's, or on a Cluster one to each primary. While a connection is
+ * down, only `maxAge` bounds how stale a read is; the tier is emptied when a connection ends, and when it is open again. If the
+ * server refuses, the feed reports `feed-refused` to `onEvent` and does not ask again: `maxAge` stays the bound. Throws
+ * `INVALID_URL` or `INVALID_ARGUMENT`.
  */
 export function trackingFeed(options: TcpTransportOptions | string | readonly string[]): NearFeed {
   const plan = readOptions(
@@ -27,7 +28,10 @@ export function trackingFeed(options: TcpTransportOptions | string | readonly st
   return (host) => createFeed(plan, host)
 }
 
-/** No prefix may begin another. A namespace's own keys stand under `:name:`, and views of it are `name.view`. */
+/**
+ * The prefixes of a namespace's keys: its entries are under `name:`, its other keys under `:name:`, and its views are called
+ * `name.view`. The server accepts no prefix that is the start of another. Without a name, all keys are tracked.
+ */
 function prefixesOf(channel: string): string[] {
   const name = channel.slice(1, -':near'.length)
   return name === '' ? [] : [`${name}:`, `${name}.`, `:${name}:`, `:${name}.`]
@@ -66,7 +70,7 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
     const link = openTrackedLink(to, prefixes, {
       onTracking() {
         failures = 0
-        // What was kept before may have changed unreported.
+        // Entries that were kept before may have changed without a report.
         drop.forget()
         host.flush(isStarted)
         isStarted = true
@@ -92,9 +96,9 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
     })
     links.set(name, link)
   }
-  /** Has one link to each server. */
+  /** Opens and ends links until there is one to each server. */
   const spread = async (): Promise<void> => {
-    // Where no node replies, the known ones remain, and are asked again below.
+    // If no node replies, the known nodes remain, and the table is read again later.
     if (isCluster) await nodes.refresh().catch(() => {})
     if (isOver) return
     const all = isCluster ? nodes.primaries() : [nodes.any()]
@@ -112,7 +116,7 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
     onKeep() {
       if (links.size === 0 && !cancel && !isOver) soon(0)
     },
-    // The server reports this process's changes to all others.
+    // Nothing to publish: the server reports this process's changes to all others.
     publish() {},
     async close() {
       end()
@@ -121,8 +125,8 @@ function createFeed(plan: Plan, host: FeedHost): Feed {
 }
 
 /**
- * Drops what a change concerns. A tag's key also changes when a load renews its lifetime, which ends nothing: so it is read, and
- * counts as changed if its version is another than the one seen last.
+ * Drops the near tier entries that a change concerns. The key of a tag also changes when a load renews its lifetime, which
+ * invalidates nothing. So the version is read, and the tag counts as changed only if its version is not the one seen last.
  */
 function createDrop({ drop }: FeedHost) {
   const versions = new Map<string, Wire>()

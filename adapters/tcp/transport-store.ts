@@ -18,9 +18,9 @@ export interface TransportStoreOptions {
 }
 
 /**
- * A store over a way of one's own to a server that speaks Redis commands. Calls of one tick are one `sendMany`. A server that
- * refuses scripts rejects operations with `UNSUPPORTED`, unless the transport has `exclusive`: they run under WATCH then, by an
- * `apply` that the operation brings along. `close()` closes the transport. Throws `INVALID_ARGUMENT`.
+ * A store over your own transport to a server that speaks Redis commands. The calls of one tick are one `sendMany`. If the
+ * server refuses scripts, operations reject with `UNSUPPORTED`, unless the transport has `exclusive`: they then run under WATCH,
+ * with the operation's own `apply`. `close()` closes the transport. Throws `INVALID_ARGUMENT`.
  */
 export function transportStore(transport: Transport, options: TransportStoreOptions = {}): CommandStore {
   checkNames('transportStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])

@@ -16,10 +16,10 @@ export interface TcpTransport extends Transport {
 }
 
 /**
- * The raw way to Redis or Valkey over sockets of our own: one server, a Cluster, or the primary that Sentinels watch. It
- * connects at the first call. Commands of one run of microtasks share a write, and are answered in order; a command that
- * waits (BLPOP, XREAD BLOCK, …) has a connection of its own, as have subscriptions and what `exclusive` lends. While a
- * connection opens calls wait, up to their deadlines; between two attempts they reject at once. On a Cluster a command goes
+ * Sends raw commands to Redis or Valkey over its own sockets: to one server, a Cluster, or the primary that Sentinels watch. It
+ * connects at the first call. Commands of one run of microtasks share a write, and their replies come in order. A command that
+ * waits (BLPOP, XREAD BLOCK, …) has a separate connection, as do subscriptions and the callers of `exclusive`. While a
+ * connection opens, calls wait, up to their deadlines; between two attempts they reject at once. On a Cluster a command goes
  * to the node of its first key, and follows MOVED and ASK from there. Nothing is ever sent twice that may have run.
  *
  * Throws `INVALID_URL` or `INVALID_ARGUMENT`.
@@ -31,11 +31,11 @@ export function tcpTransport(options: TcpTransportOptions): TcpTransport {
 export interface OpenTransport {
   readonly transport: TcpTransport
   readonly sendEach: SendEach
-  /** The server is known to be a Cluster from the start. */
+  /** Whether the server is known to be a Cluster from the start. */
   readonly clustered: boolean
-  /** Of a Cluster: the `host:port` of a key's node, `''` while it is not known. */
+  /** On a Cluster: the `host:port` of a key's node, `''` while it is unknown. */
   part(key: string): string
-  /** SCAN sees one node: every primary is asked in turn. */
+  /** SCAN sees one node, so every primary is scanned, one after another. */
   scan(pattern: string, call?: Call): AsyncIterable<string>
 }
 
@@ -85,14 +85,14 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   return { transport, sendEach: router.sendEach, clustered: plan.clustered, part: router.part, scan }
 }
 
-/** The settings of connections to the primary, which Sentinels name anew for each. */
+/** The settings of connections to the server. With Sentinels, each connection asks them for the primary. */
 export function located({ settings, sentinels }: Plan): Settings {
   if (!sentinels) return settings
   const { addresses, name } = sentinels
   return { ...settings, primary: true, locate: createLocator(addresses, name, settings.address, settings) }
 }
 
-/** Of a Cluster, what is published at one node all are told: subscriptions go to one that can be reached. */
+/** Settings that lead to any node that is up. On a Cluster a message published at one node reaches subscribers at all nodes. */
 function atAnyNode(settings: Settings, router: Router): Settings {
   const locate = settings.locate ?? (async () => router.any().settings.address)
   return { ...settings, locate }

@@ -6,34 +6,34 @@ import type { Queue } from './queue.ts'
 import type { Settings } from './settings.ts'
 
 export interface Role {
-  /** What is said unasked, and every reply that nobody waits for. @default such a reply ends the connection */
+  /** Called with push messages, and with every reply that no entry waits for. @default such a reply ends the connection */
   onStray?(message: Wire): void
   onOpen?(): void
   /** Called once, also for a connection that never opened. */
   onEnd(error: HitherError, opened: boolean): void
-  /** The server may take as long as it likes to answer: for commands that wait. @default false */
+  /** Whether the server may take any time to reply: for commands that wait. @default false */
   readonly patient?: boolean
 }
 
-/** Commands of one call: written together and in order, answered together. */
+/** The commands of one call. They are written together and in order, and settle together. */
 export interface Entry {
   readonly commands: readonly Command[]
   readonly bytes: boolean
   readonly deadline: number
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
-  /** What has been answered of several commands; absent where there is one. */
+  /** Replies so far to several commands; absent if there is one command. */
   readonly replies: Wire[] | undefined
   /** Replies still to come. */
   left: number
-  /** What is held of the replies, in bytes on the wire. */
+  /** How much is kept of the replies, in bytes on the wire. */
   held: number
-  /** Of several commands: takes each reply while the caller waits, and returns what is kept of it. */
+  /** For several commands: called with each reply while the caller waits; returns what is kept of it. */
   readonly onReply?: ((reply: Wire, at: number) => Wire) | undefined
-  /** Takes the listener off the caller's signal. */
+  /** Removes the listener from the caller's signal. */
   end?: () => void
   sent: boolean
-  /** Its caller has been answered; a reply that comes later still takes its place. */
+  /** Whether its promise has settled. The entry still takes the replies that come later, so that others do not. */
   over: boolean
 }
 
@@ -43,44 +43,47 @@ export interface Connection {
   state(): State
   /** Whether nothing is under way. */
   isIdle(): boolean
-  /** When the server was last heard, in epoch milliseconds. */
+  /**
+   * When anything last arrived from the server, in epoch milliseconds. A write while no reply is awaited counts too, since the
+   * silence of the server is measured from then.
+   */
   heardAt(): number
-  /** Settles the entry by its replies, at its deadline, by its signal, or when the connection ends. Throws `OVERLOADED`. */
+  /** Queues an entry. Its replies, its deadline, its signal or the end of the connection settle it. Throws `OVERLOADED`. */
   add(entry: Entry, signal: AbortSignal | undefined): void
   /** Writes a command whose reply goes to `onStray`. */
   tell(args: Command['args']): void
-  /** Takes no more, and ends when all under way is answered, or by force after so many milliseconds. */
+  /** Accepts no more entries, and ends when all replies under way have come, or after `graceMs` milliseconds. */
   leave(graceMs: number): Promise<void>
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   end(error: HitherError): void
 }
 
-/** What the parts of a connection share: who waits, and what has been heard. */
+/** The state that the parts of a connection share. */
 export interface Wiring {
   readonly settings: Settings
   readonly role: Role
   /** Absent until the address is known. */
   socket: OpenedSocket | undefined
   state: State
-  /** Waiting to be written, and written: each in the order they were added. */
+  /** Entries that wait to be written, and entries that were written: both in the order they were added. */
   readonly unsent: Queue<Entry>
   readonly sent: Queue<Entry>
   readonly encoder: Encoder
-  /** Commands that are not answered yet, waiting or sent. */
+  /** Number of commands without a reply, written or not. */
   load: number
-  /** Unsent entries whose callers have left. */
+  /** Number of unsent entries whose callers have left. */
   deserted: number
-  /** The socket asked for a pause. */
+  /** Whether the socket accepts no more until `onDrain`. */
   blocked: boolean
   scheduled: boolean
   heardAt: number
-  /** The `heardAt` since which the connection seemed dead. */
+  /** The `heardAt` at the check that first found the connection silent for too long. */
   doubtedAt: number
-  /** When the next deadline is looked at, and what calls that off. */
+  /** When deadlines are checked next; `cancelSweep` cancels that check. */
   due: number
   cancelSweep: (() => void) | undefined
   cancelOpening: (() => void) | undefined
-  /** Who waits for `leave`. */
+  /** Resolves the promise of `leave`. */
   left: (() => void) | undefined
   /** Ends the connection: every entry that is not settled rejects with `error`. */
   readonly end: (error: HitherError) => void

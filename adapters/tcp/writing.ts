@@ -5,16 +5,16 @@ import { closed } from './errors.ts'
 import { arm } from './patience.ts'
 import type { Entry, Wiring } from './wiring.ts'
 
-/** Bytes handed to the socket in one write, about. */
+/** Bytes passed to the socket in one write, roughly. */
 const WRITE_BYTES = 65_536
 
-/** Writes what waits after this run of microtasks, so that its calls share a write. */
+/** Writes the waiting entries after this run of microtasks, so that its calls share a write. */
 export function schedule(on: Wiring): void {
   on.scheduled = true
   soon(() => soon(() => flush(on)))
 }
 
-/** Writes what waits, as far as the socket takes it. */
+/** Writes the waiting entries, until the socket accepts no more. */
 export function flush(on: Wiring): void {
   const { unsent, encoder } = on
   on.scheduled = false
@@ -36,7 +36,7 @@ export function flush(on: Wiring): void {
   if (on.state === 'leaving' && on.load === 0) on.end(closed())
 }
 
-/** Has an entry's commands leave with the next write. */
+/** Adds an entry's commands to the next write. */
 export function put(on: Wiring, entry: Entry): void {
   entry.sent = true
   if (on.sent.size() === 0) on.heardAt = now()
@@ -44,7 +44,7 @@ export function put(on: Wiring, entry: Entry): void {
   for (const { args } of entry.commands) on.encoder.add(args)
 }
 
-/** Hands to the socket what is encoded; false: it asks for a pause. */
+/** Passes the encoded commands to the socket. Returns false if the socket accepts no more for now. */
 export function write({ encoder, socket }: Wiring): boolean {
   const { chunks, ascii } = encoder.take()
   return socket ? socket.write(chunks, ascii) : true

@@ -10,7 +10,7 @@ export interface Session {
   upstashSyncToken: string
 }
 
-/** Where requests go, checked. */
+/** The checked options: where requests go, and how. */
 export interface Endpoint {
   readonly url: string
   readonly token: string
@@ -19,7 +19,7 @@ export interface Endpoint {
   readonly timeoutMs: number
   readonly maxCallBytes: number
   readonly cache: RequestCache
-  /** Asked once per request. */
+  /** Called once per request. */
   readonly signal?: (() => AbortSignal) | undefined
 }
 
@@ -29,21 +29,21 @@ export interface UpstashCommon {
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number
   /**
-   * Most bytes of the response to one request. Of a larger one nothing is kept: the commands ran, and each rejects with
+   * Most bytes of the response to one request. A larger response is dropped: its commands ran, and each rejects with
    * `STORE_REJECTED` (`TOOLARGE`). @default 128 MiB, the gateway's own bound
    */
   readonly maxCallBytes?: number
   /**
-   * The `cache` of each request. Next makes a page that fetches with `no-store` dynamic: `'default'` leaves it static, and
-   * what it read at its build stays in it. Never `'force-cache'` for a store that is written to.
+   * The `cache` of each request. Next makes a page that fetches with `no-store` dynamic. `'default'` leaves the page static, with
+   * the values that were read at its build. Never use `'force-cache'` for a store that is written to.
    * @default 'no-store'
    */
   readonly cache?: RequestCache
   /** Permits an `http:` url to a host that is not loopback: the token then travels in the clear. @default false */
   readonly allowInsecure?: boolean
-  /** Where another isolate's writes ended (its store's `syncToken`): reads see those writes. */
+  /** The `syncToken` of another isolate's store: reads here see the writes that it made up to then. */
   readonly syncToken?: string | undefined
-  /** Told what no caller's promise can say; used by the store only. */
+  /** Called with what no caller's promise can report. Only the store uses it. */
   readonly onEvent?: (event: StoreEvent) => void
 }
 
@@ -56,8 +56,8 @@ export interface UpstashCredentials extends UpstashCommon {
 }
 
 /**
- * A client of `@upstash/redis`, by shape: its url, token and sync token are used, its requests are not made. So its
- * `retry`, `automaticDeserialization`, `responseEncoding` and auto-pipelining have no effect on the store.
+ * A client of `@upstash/redis`, by shape. Only its url, token and sync token are used; it makes no requests. So its `retry`,
+ * `automaticDeserialization`, `responseEncoding` and auto-pipelining have no effect on the store.
  */
 export interface UpstashClientLike {
   readYourWritesSyncToken: string | undefined
@@ -71,7 +71,7 @@ export interface UpstashClient extends UpstashCommon {
 
 export type UpstashOptions = UpstashCredentials | UpstashClient
 
-/** What `@upstash/redis` 1.x keeps behind a client. */
+/** The inner client of a client of `@upstash/redis` 1.x. */
 interface HttpClient extends Session {
   readonly baseUrl?: unknown
   readonly headers?: { readonly authorization?: string }
@@ -82,8 +82,8 @@ interface HttpClient extends Session {
 const PLAIN_REMOTE = /^http:\/\/(?!(127(\.\d+){3}|\[::1\]|([^/:]+\.)?localhost)[:/])/
 
 /**
- * Checks what can be known before a request; throws what `upstashStore` says. Other names are let pass: what `startGateway`
- * returns is given as it is.
+ * Checks what can be checked before a request; throws as `upstashStore` does. Ignores unknown options, so that the result of
+ * `startGateway` can be passed as it is.
  */
 export function endpointOf(given?: UpstashOptions, prefix = ''): Endpoint {
   const options = ownOf(given) as UpstashOptions
@@ -148,7 +148,7 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
   try {
     url = new URL(text).href
   } catch {
-    // Said below, without the text.
+    // Thrown below, without quoting the url.
   }
   if (!/^https?:[^@?#]+$/.test(url)) {
     throw new HitherError('INVALID_URL', 'a url is https://<host>, without user, query or fragment')
@@ -161,7 +161,7 @@ function checkUrl(text: string, allowInsecure?: boolean): string {
   return url.slice(0, end)
 }
 
-/** A token that came from elsewhere, safe to put into a header. */
+/** Returns a token that came from elsewhere if it can be a header value. Throws `INVALID_ARGUMENT` otherwise. */
 export function checkHeader(value: string, what: string): string {
   if (/^[!-~]*$/.test(value)) return value
   throw new HitherError('INVALID_ARGUMENT', `the ${what} holds a character no header can carry`)

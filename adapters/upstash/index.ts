@@ -23,11 +23,11 @@ export type {
   UpstashOptions,
 } from './endpoint.ts'
 
-/** Carries read-your-writes on to another isolate. */
+/** Carries read-your-writes over to another isolate. */
 export interface Synced {
   /**
-   * Where this side's writes end: the newest `upstash-sync-token` seen, `''` before the first reply. Assign one that
-   * another isolate reported and reads here see its writes; text that fits no header throws `INVALID_ARGUMENT`.
+   * The newest `upstash-sync-token` seen, `''` before the first reply: it marks where this side's writes end. Assign the token of
+   * another isolate, and reads here see its writes. Text that cannot be a header value throws `INVALID_ARGUMENT`.
    */
   syncToken: string
 }
@@ -35,7 +35,7 @@ export interface Synced {
 export interface UpstashStore extends CommandStore, Synced {}
 export interface UpstashTransport extends Transport, Synced {}
 
-/** The raw way to an Upstash REST endpoint. Throws at once as `upstashStore` does. */
+/** Sends raw commands to an Upstash REST endpoint. Throws at once as `upstashStore` does. */
 export function upstashTransport(options: UpstashOptions): UpstashTransport {
   const endpoint = endpointOf(options)
   return synced(createTransport(endpoint), endpoint.session)
@@ -47,13 +47,16 @@ export function upstashTransport(options: UpstashOptions): UpstashTransport {
  *
  * Throws at once: `MISSING_CREDENTIALS`, `INVALID_URL`, `INSECURE_URL` (an `http:` url to a host that is not
  * loopback), `INVALID_ARGUMENT` (a token no header can carry), `UNSAFE_CLIENT` (a client with a setting that cannot be
- * made safe, named in the message). What only the server knows comes with the first call, or `ready()`.
+ * made safe, named in the message). An error that only the server can find comes from the first call, or `ready()`.
  */
 export function upstashStore(options: UpstashOptions): UpstashStore {
   return storeAt(endpointOf(options), options)
 }
 
-/** Of each store, on runtimes that last: `fetch` opens a connection for each, and a process may have a thousand files open. */
+/**
+ * Most requests under way per store, on runtimes where a process outlives its requests. `fetch` opens a connection for each, and
+ * a process may be limited to about a thousand open files.
+ */
 const MAX_REQUESTS = 32
 
 function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
@@ -70,7 +73,7 @@ function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
     transport: createTransport(endpoint),
     timeoutMs: endpoint.timeoutMs,
     prelude: KEY_LOCKING_PRELUDE,
-    // Elsewhere the reply to one request of a Worker would have to start the fetch of another.
+    // Not on Workers: there the reply to one request would have to start the `fetch` of another, which is not allowed.
     permits: REQUEST_SCOPED ? undefined : createPermits(MAX_REQUESTS),
     onEvent,
   })
@@ -80,7 +83,7 @@ function storeAt(endpoint: Endpoint, { onEvent }: UpstashCommon): UpstashStore {
 /**
  * A store with the credentials of an environment: `process.env`, a Worker's `env`, Hono's `c.env`. Reads
  * `UPSTASH_REDIS_REST_URL` and `UPSTASH_REDIS_REST_TOKEN`, or else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, never one
- * of each pair. Throws as `upstashStore`. `prefix` stands before each name, as a platform puts it there for a second
+ * of each pair. Throws as `upstashStore`. `prefix` is put before each name, as platforms do for a second
  * database: `CART` reads `CART_UPSTASH_REDIS_REST_URL` or `CART_KV_REST_API_URL`, and no name without it.
  */
 export function fromEnv(

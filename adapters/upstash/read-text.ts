@@ -1,10 +1,10 @@
 /**
- * The body of a response as text, counted as it comes. Undefined where it has more bytes than `most`: it is then cancelled,
- * before its first byte where its length says so.
+ * Reads the body of a response as text, and counts its bytes as they come. Resolves to undefined if it has more bytes than
+ * `most`; the body is then cancelled, before its first byte if `content-length` says so.
  */
 export async function readText(response: Response, most: number): Promise<string | undefined> {
   const { body, headers } = response
-  // Some runtimes stream no bodies.
+  // Some runtimes do not stream bodies.
   if (!body) return response.text()
   const reader = body.getReader()
   const decoder = new TextDecoder()

@@ -10,11 +10,11 @@ const SYNC_TOKEN = 'upstash-sync-token'
 
 /**
  * Upstash's REST protocol over `fetch`. A command is `POST /`, a list `POST /pipeline`, a transaction
- * `POST /multi-exec`; a command with one `Uint8Array` goes by its path, with the bytes as the body.
+ * `POST /multi-exec`; a command with one `Uint8Array` has its other arguments in the path, and the bytes as the body.
  *
  * Each request carries the newest sync token seen, so that this transport reads its own writes. It rejects as
- * `Transport` says; `fetch` cannot tell a request that was never sent from one whose reply was lost, so every failure
- * of it is `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
+ * `Transport` says. `fetch` does not show whether a request was never sent or its response was lost, so every failure is
+ * `maybeExecuted`, except a refusal (401, 403, 429) and, on Node and Bun, a connection that was not made.
  */
 export function createTransport(endpoint: Endpoint): Transport {
   const { url, token, session, timeoutMs, maxCallBytes, cache, fetch, signal: common } = endpoint
@@ -45,7 +45,7 @@ export function createTransport(endpoint: Endpoint): Transport {
           signal: stop.signal,
           redirect: 'manual',
         }
-        // Some platforms cache what `fetch` gets, others refuse the field.
+        // Some platforms cache responses by default. Others have no such field and refuse it.
         if ('cache' in Request.prototype) init.cache = cache
         let response: Response
         let text: string | undefined
@@ -66,7 +66,7 @@ export function createTransport(endpoint: Endpoint): Transport {
         if (status > 499) throw lost('STORE_UNAVAILABLE', `HTTP ${status} from the endpoint`)
         if (status !== 429) {
           try {
-            // A redirect is no reply, whatever its body.
+            // A redirect is not a reply, whatever its body.
             if (status > 299 && status < 400) bad()
             return read(
               text === undefined
@@ -119,7 +119,7 @@ export function createTransport(endpoint: Endpoint): Transport {
     async sendMany(commands, call) {
       const replies: Wire[] = []
       if (commands.some(({ args }) => args.some(isBytes))) {
-        // Raw bytes fit no JSON: one request each, in order.
+        // JSON cannot hold raw bytes: send one request per command, in order.
         for (const command of commands) replies.push(await send(command, call))
         return replies
       }
@@ -161,7 +161,7 @@ function lost(code: ErrorCode, message: string, cause?: unknown, maybeExecuted =
   return new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })
 }
 
-/** Whether no connection was made, as far as Node and Bun say so. */
+/** Whether no connection was made. Only Node and Bun show that. */
 function isUnsent(error: { code?: string; cause?: { code?: string } } | undefined): boolean {
   return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/.test(
     `${error?.cause?.code ?? error?.code}`,
@@ -186,9 +186,9 @@ function wire(value: unknown, bytes: boolean | undefined): Wire {
   if (Array.isArray(value)) return value.map((part) => wire(part, bytes))
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return value === null ? value : +value
   if (typeof value !== 'string') return bad()
-  // A bare OK is a status: as base64 it would be `T0s=`.
+  // A plain OK is a status: a value OK would be `T0s=`, in base64.
   if (!bytes || value === 'OK') return value
-  // A server that ignores the header sends text of any length.
+  // A server that ignores the header sends plain text, whose length may not fit base64.
   if (value.length % 4) bad()
   const binary = atob(value)
   const out = new Uint8Array(binary.length)

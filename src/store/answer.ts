@@ -5,7 +5,7 @@ import type { Scripts } from './scripts.ts'
 import { type PendingCall, settle } from './tick.ts'
 import { ReplyError, type Wire } from './transport.ts'
 
-/** Settles the callers of a request by its reply; returns the calls that have to be sent once more: nothing ran of them. */
+/** Settles the callers of a request with its reply. Returns the calls to send again: the server ran none of them. */
 export type Answer = (request: Request, reply: Wire) => PendingCall[]
 
 const NONE: PendingCall[] = []
@@ -24,7 +24,7 @@ export function createAnswer(placement: Placement, scripts: Scripts, onForeignTy
       placement.separate()
       return calls
     }
-    // One key that is refused is not to refuse the others.
+    // The user may lack access to one of the joined keys only. Send each call again alone, so that the others succeed.
     if (word === 'NOPERM' && second && script) return calls
     if (second) answerEach(calls, verb, reply)
     else if (word && !(verb === 'GET' && word === 'WRONGTYPE'))
@@ -37,7 +37,7 @@ export function createAnswer(placement: Placement, scripts: Scripts, onForeignTy
   }
 }
 
-/** Answers calls that were joined, each by its part of the reply. */
+/** Settles each of several joined calls with its part of the reply. */
 function answerEach(calls: readonly PendingCall[], verb: string, reply: Wire): void {
   const isWhole = Array.isArray(reply) && reply.length === calls.length
   calls.forEach((call, i) => {
@@ -48,13 +48,14 @@ function answerEach(calls: readonly PendingCall[], verb: string, reply: Wire): v
   })
 }
 
-/** What a read answers. */
+/** What a read resolves to: undefined for a key that is absent. */
 function present(reply: Wire): string | Uint8Array | undefined {
   return reply === null ? undefined : reply instanceof Uint8Array ? reply : String(reply)
 }
 
 function rejected(verb: string, reply: ReplyError): HitherError {
-  // Of a key that is refused, or of what a script calls, other keys and scripts know nothing.
+  // Only a refusal of EVAL itself, or by the script guard, means that no script can run. A refused key, or a refused command
+  // inside a script, says nothing about other keys and scripts.
   return verb.startsWith('EVAL') &&
     /^(UNPROVEN|ERR unknown command|ERR .*scripting support disabled|NOPERM (?!ACL).*\beval(sha)?\b)/i.test(
       reply.message,

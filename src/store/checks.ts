@@ -22,7 +22,7 @@ export function checkKey(key: string, { maxKeyBytes }: StoreTraits): void {
   }
 }
 
-/** Throws `INVALID_VALUE` or `VALUE_TOO_LARGE` for what the store cannot give back unchanged: text, or `bytes`. */
+/** Throws `INVALID_VALUE` or `VALUE_TOO_LARGE` for a value that the store could not return unchanged. `bytes`: it is not text. */
 export function checkValue(value: string | Uint8Array, { maxValueBytes }: StoreTraits, bytes?: boolean): void {
   if (bytes ? !(value instanceof Uint8Array) : !isText(value)) {
     throw new HitherError('INVALID_VALUE', 'a value is well-formed text, or bytes')
@@ -45,7 +45,7 @@ export function checkKeys(keys: readonly string[], traits: StoreTraits): void {
   for (const key of keys) checkKey(key, traits)
 }
 
-/** Throws `INVALID_ARGUMENT` for a number that is no safe integer, and as `checkValue` for text. */
+/** Throws `INVALID_ARGUMENT` for a number that is not a safe integer, and as `checkValue` for text. */
 export function checkArgs(args: readonly Arg[], traits: StoreTraits): void {
   for (const arg of args) {
     if (typeof arg !== 'number') checkValue(arg, traits)
@@ -55,7 +55,7 @@ export function checkArgs(args: readonly Arg[], traits: StoreTraits): void {
   }
 }
 
-/** Throws `INVALID_ARGUMENT` for options of a store that mean nothing; one that is left out is none. */
+/** Throws `INVALID_ARGUMENT` for an option of a store that is not valid. An option may be left out. */
 export function checkLimits(options: {
   readonly maxKeyBytes?: number | undefined
   readonly maxValueBytes?: number | undefined

@@ -20,30 +20,31 @@ export interface CommandStoreOptions {
   readonly timeoutMs?: number
   /** The transport keeps the order of requests made one after another (one connection). @default false */
   readonly ordered?: boolean
-  /** What ends calls at their deadlines. @default a timer a tick */
+  /** Ends calls at their deadlines. @default one timer per tick */
   readonly watch?: Watch
   /** A key's hash slot, on a cluster: keys of different slots never share a command. @default one slot */
   readonly slotOf?: (key: string) => number
   readonly sendEach?: SendEach
-  /** Bounds the requests under way; calls that find no permit leave together. @default no bound */
+  /** Bounds the requests under way. Calls that find no free permit wait, and are then sent together. @default no bound */
   readonly permits?: Permits | undefined
-  /** Joins operations that differ in their keys alone: `joinScripts`, where all keys are on one server. @default none are joined */
+  /** Joins operations that differ only in their keys. Pass `joinScripts` where one server has all keys. @default no joins */
   readonly joinScripts?: JoinScripts
-  /** First line, newline included, put before every script for as long as the endpoint knows it. @default none */
+  /** First line of every script, newline included, until the endpoint refuses it. @default none */
   readonly prelude?: string
-  /** Refuses scripts where a server may run several on one key at once. @default none */
+  /** Keeps scripts from a server that may run several of them on one key at once. @default no guard */
   readonly guard?: ScriptGuard
   /**
-   * What a call rejects with for an error of the transport that is none of hither. @default the error: the reason of a signal that
-   * the transport has from elsewhere
+   * Maps an error of the transport that is not a `HitherError` to the error that the call rejects with. @default the same error,
+   * which may be the reason of a signal that the transport got from elsewhere
    */
   readonly toOutage?: (error: unknown) => unknown
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
 }
 
 /**
- * The `Store` contract over any `Transport`: calls of one tick as one batch in call order (`send-calls.ts`), neighbouring
- * reads as one MGET and scripts by digest (`plan-batch.ts`), and resends by effect alone (`resend.ts`).
+ * The `Store` contract over any `Transport`. The calls of one tick are sent as one batch, in call order (`send-calls.ts`),
+ * with neighbouring reads as one MGET and scripts by digest (`plan-batch.ts`). Only the effect of a call decides whether it
+ * is sent again (`resend.ts`).
  */
 export function createCommandStore(options: CommandStoreOptions): CommandStore {
   const {
@@ -81,7 +82,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
     await add({ keys: [key], args, effect: 'once', size: key?.length + value.length + 32 }, call)
   }
 
-  /** Resolves to how many of the keys there were. */
+  /** Resolves to how many of the keys existed. */
   const remove = async (keys: readonly string[], call?: Call): Promise<number> => {
     const groups: Record<string, string[]> = {}
     keys.forEach((key, i) => {
@@ -103,7 +104,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
 
   return {
     name,
-    // Apart from those that each call reads: V8 looks up every property of an object with a getter in a table.
+    // A copy, so that the `traits` that each call reads have no getter: V8 looks up properties beside a getter in a table.
     traits: {
       ...traits,
       get readsApart() {

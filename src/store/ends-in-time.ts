@@ -15,7 +15,7 @@ export function endsInTime<S extends AtomicStore>(store: S): S {
   return Object.assign(store, { [OWN]: { ...store } })
 }
 
-/** Whether the store is marked, and its methods are still its own: a test may have put a double in the place of one. */
+/** Whether the store is marked and still has the methods it was marked with: a test may have replaced one with a double. */
 export function hasMark(store: Store & Marked): boolean {
   const own = store[OWN]
   return !!own && store.get === own.get && store.set === own.set && store.delete === own.delete && store.run === own.run

@@ -9,17 +9,17 @@ const MAX_WAITING = 10_000
 export interface Lendable extends Pick<Transport, 'send' | 'transaction'> {
   /** Whether it can no longer be lent. @default false */
   readonly ended?: boolean
-  /** Lets what is under way be answered, unless it is of no use any more. */
+  /** Closes the connection. Commands under way still get their replies, unless it is `broken`. */
   close(broken?: boolean): Promise<void>
 }
 
 export interface ExclusivePool {
   /**
-   * A connection of one's own; waits for one to be given back. Rejects when aborted, with `TIMEOUT` at the deadline,
-   * with `OVERLOADED` past 10,000 who wait, or with `CLOSED`.
+   * Lends a connection to this caller alone, or waits until one is released. Rejects when aborted, with `TIMEOUT` at the
+   * deadline, with `OVERLOADED` if 10,000 callers wait already, or with `CLOSED`.
    */
   acquire(call?: Call): Promise<Exclusive>
-  /** Ends all connections; what is under way on them then, and who waits for one, rejects with `CLOSED`. */
+  /** Ends all connections. Commands that this cuts, and callers that wait for a connection, reject with `CLOSED`. */
   close(): Promise<void>
 }
 
@@ -32,7 +32,7 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
   const checkOpen = (): void => {
     if (isClosed) throw ended()
   }
-  /** A connection does not know that it was cut by `close`. */
+  /** Throws `CLOSED` for a command that `close` has cut: the connection itself knows only that it ended. */
   const cut = (error: Partial<HitherError>): never => {
     throw isClosed && error.code === 'STORE_UNAVAILABLE' ? ended(error.maybeExecuted) : error
   }

@@ -20,7 +20,7 @@ export function slotOf(key: string | Uint8Array): number {
   return crc & 16383
 }
 
-/** Where the first key of a command stands, where that is not its first argument. */
+/** Index of the first key in the `args` of a command, if it is not the first argument. */
 const places: Readonly<Record<string, number>> = {
   EVAL: 3,
   EVALSHA: 3,
@@ -45,8 +45,8 @@ const places: Readonly<Record<string, number>> = {
 }
 
 /**
- * The first key of a command, by which a Cluster's node is chosen; `''` where it has none. A guess for a command that is
- * not known here: its first argument; a node that has not this key redirects to the one that has.
+ * The first key of a command, which decides its node of a Cluster; `''` if it has none. For a command that is not listed
+ * above it is a guess, the first argument: a node that does not serve that key redirects to the one that does.
  */
 export function firstKey(args: readonly (string | number | Uint8Array)[]): string | Uint8Array {
   const name = args[0] as string

@@ -7,7 +7,7 @@ import { COMMANDS_AT_ONCE } from './writes.ts'
 export const joinScripts: JoinScripts = (last, call, canMiss, run) => {
   const first = last.calls[0] as PendingCall
   const count = last.calls.length
-  // A call that is sent again goes by itself: its company may be what was refused.
+  // A call that is sent again goes alone: the server may have refused it because of a call that it was joined with.
   if (first.script !== call.script || last.isResend || call.sent || count === COMMANDS_AT_ONCE) return false
   if (!call.keys[0] || !haveSameArgs(first, call)) return false
   if (count > 1 && last.args[0] !== 'EVAL' && !canMiss) return false
@@ -32,7 +32,7 @@ function joinedOf(script: Script): Script {
   return entry
 }
 
-/** Whether two operations differ in their keys alone. */
+/** Whether two operations differ only in their keys. */
 function haveSameArgs({ args }: PendingCall, { args: others }: PendingCall): boolean {
   if (args.length !== others.length) return false
   for (let i = 2; i < args.length; i++) if (args[i] !== others[i]) return false

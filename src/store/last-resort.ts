@@ -8,19 +8,20 @@ import type { Store } from './store.ts'
 
 /**
  * Settles every call of a store, whatever the store does. A store ends its own calls at their deadline and rejects with a
- * `HitherError`; one that does neither, such as a double in a test, must not hang its callers or pass for a loader's error.
+ * `HitherError`. One that does neither, such as a double in a test, must not hang its callers, and its error must not pass for
+ * a loader's.
  * A call that is not awaited has no timer: it may hang.
  */
 export type LastResort = <T>(call: (nowMs: number) => Promise<T>, nowMs: number, how: CallScope) => Promise<T>
 
-/** How a call ends by itself. */
+/** What may end a call, and whether its caller waits. */
 export interface CallScope {
   readonly signal?: AbortSignal | undefined
   /** A caller may wait for it. @default true */
   readonly isAwaited?: boolean
 }
 
-/** How much longer a store is given to end its call itself, in milliseconds: it knows whether the call may have run. */
+/** How much longer a store has to end its call itself, in milliseconds: only the store knows whether the call may have run. */
 export const LATE_MS = 100
 
 /** The calls of one run of microtasks, which share one timer. */
@@ -29,7 +30,7 @@ interface Batch {
   readonly cancel: () => void
 }
 
-/** For calls of `store`, which are given `timeoutMs` milliseconds. */
+/** `timeoutMs`: how long a call of `store` may take, in milliseconds. */
 export function createLastResort(store: Store, timeoutMs: number): LastResort {
   const batches = perTick<Batch>()
   const batchOfTick = (): Batch => {

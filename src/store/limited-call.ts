@@ -5,18 +5,18 @@ import { checkLimit, type Limit, limitOf, onLimit } from '../runtime/deadline.ts
 import { createKeyQueue } from '../runtime/key-queue.ts'
 import type { Call } from './call.ts'
 
-/** What a call does where its client fails or is too late. */
+/** What the error of a call says if its client fails or is too slow. */
 export interface CallKind {
   readonly writes: boolean
   /** Whether it may be sent again after it may have run. */
   readonly retryable: boolean
-  /** Of the error where the client rejects: `STORE_UNAVAILABLE`. */
+  /** Message of the `STORE_UNAVAILABLE` error if the client rejects. */
   readonly message: string
 }
 
 /**
- * Runs a call of a client that knows neither deadline nor signal. At the limit it rejects, as `checkLimit` does before it has
- * begun; the client's call goes on.
+ * Runs a call of a client that supports neither deadline nor signal. Rejects at the limit, while the client's call goes on. If
+ * the limit has passed already, rejects as `checkLimit` does, without a call.
  */
 export function limitedCall<T>(limit: Limit, kind: CallKind, work: () => Promise<T>): Promise<T> {
   const { writes, retryable, message } = kind
@@ -36,14 +36,14 @@ export function limitedCall<T>(limit: Limit, kind: CallKind, work: () => Promise
 /** Calls of a store, in call order on each key. */
 export interface Calls {
   /**
-   * Runs `work` after the slower calls on these keys that came first; `slow`: it is more than one command. Rejects with
-   * `CLOSED` before it has begun.
+   * Runs `work` after earlier slow calls on these keys have ended. `slow`: it takes more than one command, so that later
+   * calls on the keys wait for it. After `close`, rejects with `CLOSED` and does not run `work`.
    */
   run<T>(keys: readonly string[], call: Call | undefined, slow: boolean, work: (limit: Limit) => Promise<T>): Promise<T>
   close(): void
 }
 
-/** `timeoutMs`: the deadline of a call that names none. */
+/** `timeoutMs`: the deadline of a call that names none, in milliseconds from the call. */
 export function createCalls(timeoutMs: number): Calls {
   const queue = createKeyQueue()
   let closed = false

@@ -2,9 +2,9 @@ import { HitherError, isHitherError } from '../errors.ts'
 import { type Breaker, createBreaker } from '../runtime/breaker.ts'
 import { now } from '../runtime/clock.ts'
 
-/** Raised by the caller's own input, or by what no wait mends. */
+/** Codes of errors that the caller's own input causes, or that waiting does not mend. */
 const OWN_FAULT = /^(INVALID|VALUE|BATCH|UNENC|CLOSED|UNSUPPORTED)/
-/** A probe that has not ended by then has ended with its request. */
+/** A probe that takes this much longer than a call may, in milliseconds, has ended together with its request. */
 const PROBE_MARGIN_MS = 1000
 
 /** Whether the error says that the store did not do what it was asked, through no fault of the caller. */
@@ -12,13 +12,13 @@ export function isOutage(error: unknown): error is HitherError {
   return isHitherError(error) && !OWN_FAULT.test(error.code)
 }
 
-/** Runs a call on these keys, or refuses it with `STORE_UNAVAILABLE` where what answers for them does not, lately. */
+/** Runs a call on these keys, or rejects with `STORE_UNAVAILABLE` if the part that serves them has failed lately. */
 export type StoreBreaker = <T>(keys: readonly string[], call: (nowMs: number) => Promise<T>) => Promise<T>
 
-/** More nodes than any Cluster has. */
+/** Most breakers that are kept: more than a Cluster has nodes. */
 const MAX_PARTS = 10_000
 
-/** A breaker before each part of a store, whose calls are given `timeoutMs` milliseconds. */
+/** Puts a breaker before each part of a store. `timeoutMs`: how long a call of the store may take, in milliseconds. */
 export function createStoreBreaker(
   part: ((key: string) => string) | undefined,
   timeoutMs: number,
@@ -29,7 +29,7 @@ export function createStoreBreaker(
       judge(error, afterMs) {
         const { code = '' } = isHitherError(error) ? error : {}
         if (/^(STORE_UN|OVERL|BAD_)/.test(code)) return 'failed'
-        // A caller may have had less patience than the store is given.
+        // After less time, the call had a short deadline of its own, which says nothing about the store.
         if (code === 'TIMEOUT' && afterMs >= timeoutMs * 0.9) return 'failed'
         return /^(STORE_REJ|UNAUTH|WRONG|OVERF)/.test(code) ? 'answered' : 'unknown'
       },
@@ -49,7 +49,7 @@ export function createStoreBreaker(
   const parts = new Map<string, Breaker>()
   return (keys, call) => {
     const [name, other] = new Set(keys.map(part))
-    // Of a call on several parts it is not known which has failed.
+    // If a call on several parts fails, nobody knows which part did: no breaker may count it.
     if (name === undefined || other !== undefined) return call(now())
     let own = parts.get(name)
     if (!own) {

@@ -29,8 +29,9 @@ export function inTransaction(commands: readonly Command[]): Command[] {
 }
 
 /**
- * What EXEC answered, given the commands that `inTransaction` returned and the reply to each: a list, or the error that
- * the whole is refused with and the reply that is to blame. That is none where a watched key has changed.
+ * Reads EXEC's reply, given the commands that `inTransaction` returned and the reply to each. Returns the list of replies,
+ * or the error of a transaction that was refused and the reply that caused it, `blamed`. That reply is absent if a watched
+ * key has changed.
  */
 export function readExec(
   framed: readonly Command[],
@@ -41,26 +42,26 @@ export function readExec(
   const at = replies.findIndex((reply) => reply instanceof ReplyError)
   const blamed = replies[at]
   if (!(blamed instanceof ReplyError)) return { error: new StoreRejectedError('EXEC', 'null') }
-  // Where MULTI itself was refused, what followed ran one by one. Replies that are too large were made by a transaction
-  // that ran. Any other refusal makes EXEC answer EXECABORT: nothing ran.
+  // If MULTI itself was refused, the commands after it ran one by one. If a reply is too large, the transaction ran. After any
+  // other refusal EXEC replies EXECABORT: nothing ran.
   const maybeExecuted = at === 0 || blamed.word === 'TOOLARGE'
   return { error: new StoreRejectedError(String(framed[at]?.args[0]), blamed, { maybeExecuted }), blamed }
 }
 
-/** Bytes of a reply on the wire, about. */
+/** Bytes of a reply on the wire, roughly. */
 export function replySize(reply: Wire): number {
   if (Array.isArray(reply)) return reply.reduce<number>((sum, part) => sum + replySize(part), 16)
   return typeof reply === 'string' || reply instanceof Uint8Array ? reply.length + 16 : 16
 }
 
-/** Whether TRYAGAIN was said of a command whose keys may be asked for one by one. */
+/** Whether the reply is TRYAGAIN to a command that may be sent once per key instead. */
 export function isSplit(reply: ReplyError, { args }: Command): boolean {
   return reply.word === 'TRYAGAIN' && /^(MGET|UNLINK|DEL)$/.test(String(args[0]))
 }
 
 /**
- * MGET, UNLINK or DEL key by key: of a hash slot that is half moved the keys are together on no node, and each alone is on
- * one. The reply is that of the whole, or the first refusal.
+ * Sends MGET, UNLINK or DEL once per key. While a hash slot moves, its keys may be on two nodes, and neither can run a command
+ * over all of them; each key is on one node. Resolves to the reply to the whole command, or to the first refusal.
  */
 export async function keyByKey(
   { args, effect }: Command,

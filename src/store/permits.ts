@@ -1,26 +1,26 @@
 import { setQuietTimer } from '../runtime/clock.ts'
 
-/** How long every request may be silent before one more leaves, in milliseconds. */
+/** If no request has ended for so long, in milliseconds, one more is sent. */
 const SILENT_MS = 100
 
 /** Bounds how many requests are under way at a time. */
 export interface Permits {
-  /** Calls `start` once a permit is free, in call order; what it sends takes the permit by `take`. */
+  /** Calls `start` once a permit is free, in call order. The request that `start` sends takes the permit with `take`. */
   enter(start: () => void): void
   isSpent(): boolean
   take(): void
-  /** To be called once for each `take`, when the request has ended. */
+  /** Gives a permit back: call it once for each `take`, when the request has ended. */
   give(): void
 }
 
 /**
- * `most` permits. Where every request is silent, as on connections that a network has lost, those that wait are not held up: one
- * more leaves every 100 ms, until one of the silent ends.
+ * `most` permits. If no request ends, as on connections that a network has lost, the waiting calls must not stall: one more
+ * request is sent every 100 ms, until one ends.
  */
 export function createPermits(most: number): Permits {
   const waiting: (() => void)[] = []
   let taken = 0
-  /** Left beyond `most`; the next requests to end free no permit. */
+  /** Requests sent beyond `most`. So many of the next requests to end free no permit. */
   let lent = 0
   let hasMoved = false
   let isWatched = false
@@ -60,5 +60,5 @@ export function createPermits(most: number): Permits {
   }
 }
 
-/** Without a bound. */
+/** Permits without a bound. */
 export const unlimited: Permits = { enter: (start) => start(), isSpent: () => false, take() {}, give() {} }

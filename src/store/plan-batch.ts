@@ -3,25 +3,25 @@ import type { Script, Scripts } from './scripts.ts'
 import type { PendingCall } from './tick.ts'
 import type { Transport } from './transport.ts'
 
-/** How many calls of a tick are still to come on each key. */
+/** By key, how many calls of a tick are not planned yet. */
 export type CallsToCome = Map<string, number> | undefined
 
-/** Where keys are. */
+/** Which keys may share a command. */
 export interface Placement {
-  /** Whether each key has to have a command to itself. */
+  /** Whether each key needs a separate command. */
   isApart(): boolean
-  /** The server refused a command over several keys: from now on each has one to itself. */
+  /** To be called when the server refused a command over several keys: from now on each key has a separate command. */
   separate(): void
   /** Whether the client knows the slots of its Cluster. */
   readonly hasSlots: boolean
-  /** A key's hash slot; the same for all where there is one node. */
+  /** A key's hash slot; the same for all keys if there is one node. */
   slotOf(key: string): number
 }
 
 export const MAX_COMMANDS = 1000
 const MAX_BYTES = 1_000_000
 
-/** `slotOf`: of a client that knows the slots of its Cluster. A single one may turn out to be a node of one. */
+/** `slotOf`: from a client that knows the slots of its Cluster. Without it, the server may turn out to be a node of a Cluster. */
 export function createPlacement(transport: Transport, slotOf: ((key: string) => number) | undefined): Placement {
   let apart = false
   return {
@@ -38,22 +38,22 @@ export function createPlacement(transport: Transport, slotOf: ((key: string) => 
 }
 
 export interface Planner {
-  /** Takes from the head of `queue` what fits one batch. Empty: all that it took had ended. */
+  /** Removes from the head of `queue` the calls of one batch. Returns an empty list if all of them had ended already. */
   planBatch(queue: PendingCall[], toCome: CallsToCome): Request[]
-  /** One request for calls that need no more: a command alone in its tick, or nothing but reads on one connection. */
+  /** The one request of a tick that has a single call, or only reads on one connection. Undefined for any other tick. */
   planSimple(calls: readonly PendingCall[]): Request | undefined
 }
 
 /** A batch that is being planned. */
 interface Plan {
   readonly requests: Request[]
-  /** By slot, the read that later reads may join: nothing but reads has come since. */
+  /** By slot, the request that later reads may join. Any call that is not a read clears it. */
   openReads: Request[]
-  /** By slot, the scripts that an EVAL of this batch loads: what follows it on its connection finds them. */
+  /** By slot, the scripts that an EVAL of this batch loads. Later requests of the slot may run them by digest. */
   readonly loaded: Set<object>[]
 }
 
-/** `ordered`: the transport keeps the order of requests made one after another. `join`: of operations, absent on a Cluster. */
+/** `ordered`: the transport keeps the order of requests made one after another. `join`: joins operations; absent on a Cluster. */
 export function createPlanner(
   placement: Placement,
   scripts: Scripts,
@@ -62,7 +62,7 @@ export function createPlanner(
 ): Planner {
   const { isApart, slotOf } = placement
 
-  /** Adds a read to one that is open, or begins one. */
+  /** Adds a read to the open request of its slot, or begins a request. */
   const addRead = ({ requests, openReads }: Plan, call: PendingCall): void => {
     const key = call.keys[0] as string
     const slot = isApart() ? -1 : slotOf(key)
@@ -81,7 +81,8 @@ export function createPlanner(
     const script = call.script as Script
     const key = call.keys[0]
     const slot = key === undefined ? 0 : slotOf(key)
-    // NOSCRIPT would come too late to keep order with a later call on the key.
+    // A script that is sent again after NOSCRIPT runs after the rest of the batch. With a later call on its key that would change
+    // their order, so it must not miss.
     const canMiss = !call.sent && !(key !== undefined && toCome?.get(key))
     const last = plan.requests.at(-1)
     if (join && last?.script && !isApart()) {
@@ -104,7 +105,7 @@ export function createPlanner(
     loaded[slot] ??= new Set()
     loaded[slot].add(script)
   }
-  /** Of a call that is alone in its tick: no later one would overtake a script that the server does not find. */
+  /** The request of a call that is alone in its tick. Its script may go by digest: after NOSCRIPT no later call overtakes it. */
   const requestOf = (call: PendingCall): Request => {
     const { script, args, effect } = call
     if (!script) return asItIs(call)
@@ -115,7 +116,7 @@ export function createPlanner(
       const plan: Plan = { requests: [], openReads: [], loaded: [] }
       let bytes = 0
       let taken = 0
-      /** A prelude that may be refused goes last: what came after it would overtake it. */
+      /** Set by a script whose prelude may be refused. It goes last: later calls would overtake it when it is sent again. */
       let isComplete = false
       for (const call of queue) {
         bytes += call.size
@@ -154,7 +155,7 @@ export function createPlanner(
   }
 }
 
-/** Makes one HMGET of HGETs that follow one another on one hash. Returns whether the call has joined. */
+/** Turns neighbouring HGETs on one hash into one HMGET. Returns whether the call was joined. */
 function joinsHash(last: Request | undefined, call: PendingCall): boolean {
   const first = last?.calls[0]
   if (!last || !first || call.args[0] !== 'HGET' || last.calls.length >= MAX_COMMANDS) return false

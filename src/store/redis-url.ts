@@ -1,22 +1,22 @@
 import { HitherError } from '../errors.ts'
 
-/** What a Redis url says. */
+/** The parts of a Redis url. */
 export interface RedisAddress {
   readonly host: string
   readonly port: number
-  /** Of a Unix socket, in place of host and port; empty elsewhere. */
+  /** Path of a Unix socket, in place of host and port; empty without one. */
   readonly path: string
   /** The version of IP to use; 0: either. */
   readonly family: number
   readonly db: number
-  /** Empty where the url names none, as is the password. One without a password logs in with an empty one. */
+  /** Empty if the url names no user; `password` likewise. A user without a password logs in with an empty one. */
   readonly username: string
   readonly password: string
   readonly tls: boolean
 }
 
 const FORM = 'redis://user:password@host:6379/0, rediss:// for TLS, or unix:///path/to/socket'
-/** Parameters that other clients know: they may be named in a message. Any other could be part of a password. */
+/** Parameters of other clients, which an error message may name. Any other name could be part of a password. */
 const ELSEWHERE =
   /^(user|username|password|pass|auth|host|port|path|ssl|ssl_\w+|sslmode|timeout|\w+_timeout|\w+Timeout|max_connections|protocol|keyPrefix|name|encoding|decode_responses|pool\w*|\w+Pool\w*|addr|client\w*|read\w*|tls\w+)$/
 
@@ -24,7 +24,7 @@ function invalid(what: string): HitherError {
   return new HitherError('INVALID_URL', what)
 }
 
-/** The urls of a list that is separated by commas. A comma within a url, in a password, is part of it. */
+/** Splits a list of urls at its commas. A comma inside a url, as in a password, stays part of the url. */
 export function splitRedisUrls(text: string): string[] {
   return text.split(/,(?=\s*(?:redis|valkey)s?:)/)
 }
@@ -32,12 +32,12 @@ export function splitRedisUrls(text: string): string[] {
 /**
  * Reads `redis://user:password@host:6379/0`, `rediss:` for TLS, or the same with `valkey`; and `unix:///path`, with
  * `user:password@` before the path. Parameters: `db`, `family` (4 or 6), `tls` (`true` or `false`). Throws `INVALID_URL`
- * for any other and for a fragment, without the text.
+ * for any other form or parameter and for a fragment, without quoting the url.
  */
 export function parseRedisUrl(text: string): RedisAddress {
   const trimmed = typeof text === 'string' ? text.trim() : ''
   if (trimmed.includes('#')) throw invalid('a Redis url has no fragment: write %23 for # in a user name or password')
-  // A URL with a user needs a host, which a socket has not.
+  // `URL` takes a user only with a host, and a socket has none: it is given one.
   const socket = /^unix:(?:\/\/([^/@]*@)?)?(\/(?!\/)[^?]+)(.*)$/.exec(trimmed)
   let url: URL
   let username: string
@@ -49,7 +49,7 @@ export function parseRedisUrl(text: string): RedisAddress {
     password = decodeURIComponent(url.password)
     path = decodeURIComponent(socket?.[2] ?? '')
   } catch {
-    // Said without the text: it may hold a password.
+    // The message does not quote the url, which may hold a password.
     throw invalid(`a Redis url looks like ${FORM}`)
   }
   const host = url.hostname.replace(/^\[|\]$/g, '')

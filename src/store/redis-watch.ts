@@ -10,10 +10,10 @@ import type { ScriptGuard } from './script-guard.ts'
 import type { Call, CommandStore, StoreEvent } from './store.ts'
 import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
-/** For so long a server that has refused scripts is not asked again, in milliseconds. */
+/** How long a server that has refused scripts is not tried again, in milliseconds. */
 const ASK_AGAIN_MS = 10_000
 
-/** A call as a script, and under WATCH. */
+/** The two ways to run one call: as a script, or under WATCH. */
 interface EitherWay<T> {
   readonly call: Call | undefined
   readonly scripted: () => Promise<T>
@@ -23,20 +23,21 @@ interface EitherWay<T> {
 type Acquire = (call: Call, key: string) => Promise<Exclusive>
 
 export interface WatchOptions {
-  /** Lends a connection; undefined: where scripts are refused, so are operations. */
+  /** Lends a connection. Undefined: if the server refuses scripts, operations reject. */
   readonly acquire: Acquire | undefined
   /** Deadline of a call that names none, in milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined
-  /** The `apply` of operations that come without theirs. */
+  /** `apply` by operation name, for operations that come without one. Used in place of the operation's own. */
   readonly table?: ApplyTable
-  /** That of the store. */
+  /** The guard of `store`. */
   readonly guard?: ScriptGuard
   readonly onEvent?: ((event: StoreEvent) => void) | undefined
 }
 
 /**
- * `store`, but its operations run under WATCH once the server has refused scripts, or runs several at once on a key, as `ready()`
- * finds out; every 10 s one is tried again. Meanwhile calls on a key go one after another.
+ * Wraps `store`. Once the server has refused scripts, or may run several at once on a key, operations run under WATCH; an
+ * operation or `ready()` finds that out. Every 10 s one call tries a script again. While operations run under WATCH, calls on a
+ * key run one at a time.
  */
 export function withWatch(store: CommandStore, options: WatchOptions): CommandStore {
   const { acquire, timeoutMs = 5000, table = {}, guard, onEvent } = options
@@ -44,12 +45,12 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
   let askAtMs = 0
   let closed = false
   const queue = createKeyQueue()
-  /** Also while calls wait for what was under way when the server began to run scripts again. */
+  /** Whether calls queue. When the server runs scripts again they still do, until the queued calls have ended. */
   const mustWait = (): boolean => scriptless || queue.isBusy()
-  /** An operation then has its own connection, so that calls on a key keep their order only by waiting. */
+  /** Queues calls while operations run under WATCH: those have other connections, so only waiting keeps the order on a key. */
   const inOrder = <T>(keys: readonly string[], call: Call | undefined, work: () => Promise<T>): Promise<T> =>
     mustWait() ? queue.run(keys, true, limitOf(call), work) : work()
-  /** Whether the guard alone has refused a script, and scripts are known to be atomic by now: then it may run. */
+  /** Whether only the guard refused a script, and scripts are now known to be atomic, so that the script may run. */
   const isProven = async (call: Call | undefined): Promise<boolean> => {
     if (!guard?.isRefused || !(await within(guard.prove(), limitOf({ deadline: now() + timeoutMs, ...call }))))
       return false
@@ -104,7 +105,7 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
   const { getBytes, setBytes } = store
   return {
     ...store,
-    // The common case, a server that runs scripts, pays for no queue.
+    // In the common case, a server that runs scripts, a read does not pay for the queue.
     get: (key, call) => (mustWait() ? inOrder([key], call, () => store.get(key, call)) : store.get(key, call)),
     getMany: (keys, call) => inOrder(keys, call, () => store.getMany(keys, call)),
     set: (key, value, ttlMs, call) => inOrder([key], call, () => store.set(key, value, ttlMs, call)),
@@ -125,9 +126,9 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
 }
 
 /**
- * Runs an operation's `apply` under WATCH, for a server that refuses scripts: read, decide, and write in a
- * transaction that fails when the key changed, then again with jitter until the deadline (`TIMEOUT`; nothing ran).
- * Time is the server's own. A lost reply to the transaction rejects with `maybeExecuted`.
+ * Runs an operation's `apply` under WATCH, for a server that refuses scripts. It reads, decides, and writes in a transaction
+ * that fails if the key has changed. It then tries again, with jitter, until the deadline (`TIMEOUT`; nothing ran). Time is
+ * the server's clock. A lost reply to the transaction rejects with `maybeExecuted`.
  *
  * https://redis.io/docs/latest/develop/using-commands/transactions/ (optimistic locking with check-and-set)
  */
@@ -186,7 +187,7 @@ function isUnsupported(error: unknown): boolean {
   return error instanceof HitherError && error.code === 'UNSUPPORTED'
 }
 
-/** A transaction whose key changed is answered with nil. */
+/** Undefined if the transaction failed because its key changed: EXEC then replies nil. Throws any other error. */
 function changed(error: unknown): undefined {
   if (error instanceof StoreRejectedError && error.reply === 'null') return undefined
   throw error

@@ -2,23 +2,23 @@ import type { Effect } from '../protocol/operation.ts'
 import type { Script } from './scripts.ts'
 import type { PendingCall } from './tick.ts'
 
-/** One command, and the calls it answers: several where reads were joined. */
+/** One command, and the calls that its reply settles: several if reads or operations were joined. */
 export interface Request {
   readonly calls: PendingCall[]
   args: (string | number | Uint8Array)[]
   readonly effect: Effect
-  /** What `args` runs: for several calls, the script that does so for each of their keys. */
+  /** The script that `args` runs. For several calls it is a joined one, which runs for each of their keys. */
   script?: Script
-  /** It may go by digest: should the server say that it has no such script, nothing comes out of order. */
+  /** Whether the script may go by digest: sending it again after NOSCRIPT breaks no order. */
   canMiss?: boolean
-  /** It was sent before. */
+  /** Whether its call was sent before. */
   readonly isResend?: boolean
 }
 
 /**
- * Adds an operation to the request before it, and returns true, where both run the same with the same arguments: one
- * script then runs for up to 32 keys of one server, and client and server save most of what a command costs beside its
- * work. `run` puts the joined script into the request, with the arguments of its first call.
+ * Adds an operation to the request before it and returns true, if both run the same script with the same arguments. One
+ * script then runs for up to 32 keys of one server, which saves client and server most of the cost of a command. `run`
+ * puts the joined script into the request, with the arguments of its first call.
  */
 export type JoinScripts = (
   last: Request,

@@ -3,20 +3,20 @@ import { jittered } from '../runtime/backoff.ts'
 import { setTimer } from '../runtime/clock.ts'
 import { type PendingCall, settle } from './tick.ts'
 
-/** Of a call whose reply was lost: about a second, longer than a client takes to connect again. */
+/** Most attempts of a call whose reply was lost. Their pauses add up to about a second, more than a reconnect takes. */
 const MAX_ATTEMPTS = 6
 
 export interface Resend {
-  /** Settles calls that were not answered, but for those it resolves to after a pause: they are to be sent again. */
+  /** Settles calls that got no reply, except those that are to be sent again: it resolves to them after a pause. */
   settleOrKeep(calls: readonly PendingCall[], error: unknown): Promise<PendingCall[]>
-  /** Ends the pauses, which nobody waits for once the store is closed. */
+  /** Ends all pauses: once the store is closed, nobody waits for them. */
   close(): void
 }
 
 /**
- * What is sent again is decided by its effect alone: after a lost reply, reads, deletes and operations marked `repeat`,
- * up to five times before their deadline, with jittered back-off; nothing else. `toOutage`: what a call rejects with for an
- * error that is none of hither.
+ * After a lost reply, reads, deletes and operations marked `repeat` are sent again, up to five times before their deadline,
+ * with jittered back-off; no other call is. A patient call is sent again too if nothing ran because it shared its request with
+ * one that is not. `toOutage` maps an error that is not a `HitherError` to the one that a call rejects with.
  */
 export function createResend(onResend: () => void, toOutage: (error: unknown) => unknown = itself): Resend {
   const pauses = new Set<() => void>()
@@ -33,7 +33,7 @@ export function createResend(onResend: () => void, toOutage: (error: unknown) =>
   return {
     async settleOrKeep(calls, error) {
       const known = error instanceof HitherError ? error : undefined
-      // Nothing ran, and those who would have waited were not asked: another call of their request would not.
+      // Nothing ran: one call of the request would not wait, so none did. The patient ones are sent again without it.
       const hurried = known?.code === 'OVERLOADED' && !isPatient(calls)
       const again = calls.filter((call) => {
         if (hurried && call.patient) return true
@@ -44,7 +44,7 @@ export function createResend(onResend: () => void, toOutage: (error: unknown) =>
           settle(call, 'reject', toOutage(error))
           return false
         }
-        // A read changed nothing, whatever was lost; anything else may have run at an earlier attempt.
+        // A read changes nothing, even if its reply was lost. Any other call may have run at an earlier attempt.
         const maybeExecuted = lost && call.effect !== 'read'
         const isSame = known.maybeExecuted === maybeExecuted
         const options = { cause: error, retryable: true, maybeExecuted }
@@ -65,7 +65,7 @@ export function createResend(onResend: () => void, toOutage: (error: unknown) =>
 
 const itself = (error: unknown): unknown => error
 
-/** Whether all of them wait where the endpoint asks for fewer requests. */
+/** Whether all of the calls wait when the endpoint asks for fewer requests. */
 function isPatient(calls: readonly PendingCall[]): boolean {
   return calls.every(({ patient }) => patient)
 }

@@ -1,24 +1,24 @@
 import { utf8Length } from '../protocol/text.ts'
 import type { Command } from './transport.ts'
 
-/** Where a text of commands is closed and the next begun, in UTF-16 units. */
+/** Length at which a chunk of text is closed and the next begun, in UTF-16 units. */
 const CHUNK = 1_000_000
 
-/** What stands before a short argument, by its length: made once. */
+/** The RESP header of a short argument, by the argument's length. Made once. */
 const HEADS: readonly string[] = Array.from({ length: 64 }, (_, length) => `$${length}\r\n`)
 
-/** Commands on their way to the wire. */
+/** Collects commands as RESP until they are written. */
 export interface Encoder {
   add(args: Command['args']): void
   /** About how much was added since the last `take`, in bytes. */
   size(): number
-  /** What was added since the last `take`, to be written in this order; whether its text is ASCII alone. */
+  /** Returns what was added since the last `take`, in the order to write it. `ascii`: all of its text is ASCII. */
   take(): { readonly chunks: readonly (string | Uint8Array)[]; readonly ascii: boolean }
 }
 
 /**
- * Turns commands into RESP: text as text, so that one write carries many commands, and bytes as they are. A lone
- * surrogate goes out as U+FFFD.
+ * Encodes commands as RESP. Text stays text, so that one write carries many commands; bytes stay as they are. A lone
+ * surrogate is sent as U+FFFD.
  */
 export function createEncoder(byteLength: (text: string) => number = utf8Length): Encoder {
   let chunks: (string | Uint8Array)[] = []

@@ -1,26 +1,32 @@
 /**
- * Reads RESP. One function is longer than we allow elsewhere: `createParser` is one machine, and each of its readers (a
- * string, a line, a line that is read past) goes on with the same state where a chunk has ended. Apart, they would hand
- * that state to one another for every reply, on the path of every reply.
+ * Parses RESP. `createParser` is one machine, and so longer than functions may be elsewhere: its readers share their state, and
+ * passing the state from one to another would slow down every reply.
+ *
+ * A chunk is read to its end, each time by the reader that the state asks for. While `left` is not negative, `readString`
+ * continues a string of known length. While `past` is not negative, `readPast` skips a simple string or an error that is too
+ * long. Otherwise `readLine` reads one line and `line` parses it: into a value, the start of a string (`begin`), or the start of
+ * an array (`open`). `put` adds a value to the innermost open array (`top`), and passes a reply that is whole to `onReply` or
+ * `onPush`. `held` keeps the start of a line or string whose end is in a later chunk. A reply that passes a bound (`pass`) is
+ * read to its end, but not kept.
  */
 import { HitherError } from '../errors.ts'
 import { ReplyError, type Wire } from './transport.ts'
 
-/** Most arrays within one another that are kept. */
+/** Most levels of nested arrays that are kept. */
 const MAX_DEPTH = 64
-/** Most that are read past: a script nests some thousands at most. */
+/** Most levels that are read at all: a script nests some thousands at most. */
 const MAX_NESTED = 100_000
-/** Longest line, in bytes, that is neither a simple string nor an error: those may be as long as any string. */
+/** Longest line, in bytes. Simple strings and errors may be longer, up to the length of any string. */
 const MAX_LINE = 65_536
 /** Most elements of one reply that are kept, those of inner arrays included. */
 const MAX_ELEMENTS = 1_048_576
-/** Longest array that any server answers. */
+/** Longest array that any server sends. */
 const MAX_LENGTH = 2 ** 32
-/** Longest string that any server answers, in bytes: more is no Redis. */
+/** Longest string that any Redis sends, in bytes. */
 const MAX_STRING = 2 ** 29
-/** So many values of the largest size are kept of one reply, but no more than `MAX_STRING` bytes. */
+/** By default, one reply may have so many values of the largest size, but no more than `MAX_STRING` bytes. */
 const MAX_VALUES = 64
-/** What is kept of a buffer between replies, in bytes. */
+/** Largest buffer that is kept for the next line or string, in bytes. */
 const KEPT = 65_536
 
 const CR = 13
@@ -31,15 +37,15 @@ const ZERO = 48
 
 export interface ParserOptions {
   /**
-   * Called in the order of the replies, with what of it was kept, in bytes on the wire. What it throws ends the parser,
-   * as bad input does.
+   * Called with each reply, in order. `bytes`: how much of the reply was kept, in bytes on the wire. An error that it throws
+   * ends the parser, as bad input does.
    */
   onReply(reply: Wire, bytes: number): void
-  /** What the server says unasked, in RESP3. */
+  /** Called with each push message of RESP3. */
   onPush?(message: Wire): void
-  /** Asked as each reply begins: whether its strings stay bytes. @default false */
+  /** Called as each reply begins. Returns whether its strings stay bytes. @default false */
   wantsBytes?(): boolean
-  /** Longest string or error that is kept, in bytes; a longer one is read past, and is a `ReplyError` in its place. @default 8388608 */
+  /** Longest string or error that is kept, in bytes. A `ReplyError` takes the place of a longer one. @default 8388608 */
   readonly maxValueBytes?: number
   /** Most bytes of one reply that are kept, those of inner arrays included. @default 64 values of the largest size, or 512 MiB */
   readonly maxTotalBytes?: number
@@ -56,32 +62,32 @@ interface Frame {
 }
 
 /**
- * Reads RESP2 and RESP3 as it arrives, in pieces of any size; its work is linear in what arrived. Maps and sets become
- * flat arrays, booleans 1 and 0, doubles their text, big numbers `bigint` beyond 2^53: what RESP2 answers in their place.
+ * Parses RESP2 and RESP3 as it arrives, in chunks of any size, in time linear in their bytes. Maps and sets become flat arrays,
+ * booleans 1 and 0, doubles their text: the forms that RESP2 has in their place. Integers beyond 2^53 become `bigint`.
  *
- * A reply past a bound (depth 64, 1,048,576 elements, 64 values of the largest size or 512 MiB) is read past, and is a
- * `ReplyError` `TOOLARGE` in its place, so that those behind it come to no harm. The function throws `BAD_REPLY` for what
- * is no RESP, and for a number or length of more than 64 KiB; the connection is of no use then. It keeps what arrived, and allocates
- * nothing for what is only announced.
+ * A reply past a bound (depth 64, 1,048,576 elements, 64 values of the largest size or 512 MiB) is read but not kept: a
+ * `ReplyError` `TOOLARGE` takes its place, and the replies behind it are not affected. The returned function throws `BAD_REPLY`
+ * for input that is not RESP, and for a number or length of more than 64 KiB; the connection is then unusable. It allocates
+ * memory for bytes that have arrived, and none for a length that is only announced.
  * https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
 export function createParser(options: ParserOptions): (chunk: Uint8Array) => void {
   const { onReply, onPush, wantsBytes, maxValueBytes = 8 * 1024 * 1024, decode = defaultDecode } = options
   const largest = Math.min(options.maxTotalBytes ?? MAX_VALUES * maxValueBytes, MAX_STRING) + MAX_LINE
-  /** Of a line or string that is not whole yet, what there is of it. */
+  /** The part of an unfinished line or string that has arrived. */
   let held = new Uint8Array(0)
   let heldLength = 0
-  /** Bytes that a string still lacks, its line end included; −1 between strings. */
+  /** Bytes of the current string that are still to come, its line end included; −1 between strings. */
   let left = -1
   let string: 'text' | 'error' | 'verbatim' | 'skipped' = 'text'
-  /** Bytes of a simple string or an error that are read past; −1 elsewhere. */
+  /** Bytes skipped so far of a simple string or an error that is too long; −1 while there is none. */
   let past = -1
   let top: Frame | undefined
   let depth = 0
   let elements = 0
   let size = 0
   let bytes = false
-  /** Which bound the reply has passed: nothing more of it is kept. */
+  /** Which bound the current reply has passed, `''` if none. Nothing more of such a reply is kept. */
   let passed = ''
   let broken = false
 
@@ -109,7 +115,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     if (size > largest && !passed) pass('too large')
   }
 
-  /** Puts a value in its place, and hands over what is whole with it. */
+  /** Adds a value to the innermost open array, closes the arrays that are whole with it, and passes on a whole reply. */
   const put = (given: Wire): void => {
     let value = given
     for (let frame = top; frame; frame = top) {
@@ -117,7 +123,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
       if (--frame.left > 0) return
       top = frame.below
       depth--
-      // What an attribute describes comes after it.
+      // An attribute is dropped. The value that it describes comes after it.
       if (frame.kind === 'attribute') return
       value = frame.items
       if (frame.kind !== 'push') continue
@@ -144,7 +150,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   const text = (buffer: Uint8Array, from: number, to: number): string | Uint8Array =>
     bytes ? new Uint8Array(buffer.subarray(from, to)) : decode(buffer, from, to)
 
-  /** Reads one line, without its end; answers its value, or undefined where the value is still to come. */
+  /** Parses one line without its end. Returns its value, or undefined if the value is still to come. */
   const line = (buffer: Uint8Array, from: number, to: number): Wire | undefined => {
     const at = from + 1
     switch (buffer[from]) {
@@ -191,7 +197,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     const value = line(buffer, from, to)
     if (value !== undefined) put(value)
   }
-  /** A string follows, of which `left` is still to come. */
+  /** Begins a string, of which `left` bytes are still to come. Returns null for a null of RESP2. */
   const begin = (kind: typeof string, buffer: Uint8Array, from: number, to: number): null | undefined => {
     const length = lengthOf(buffer, from, to)
     if (length < 0) return null
@@ -208,7 +214,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     else put(text(buffer, from + 4, to))
   }
 
-  /** Reads on in a string; answers where it stopped. */
+  /** Continues a string. Returns the index where it stopped. */
   const readString = (chunk: Uint8Array, from: number): number => {
     const to = Math.min(from + left, chunk.length)
     const whole = to - from === left
@@ -219,7 +225,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
       return to
     }
     if (string !== 'skipped') hold(chunk, from, to, heldLength + left)
-    // Of one that is not kept, only whether it ends as it should.
+    // Of a string that is not kept, hold the last two bytes, to check its line end.
     else hold(chunk, Math.max(from, to - Math.max(0, 2 - (left - (to - from)))), to, 2)
     left -= to - from
     if (!whole) return to
@@ -234,7 +240,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   }
   const tooLarge = (): ReplyError => new ReplyError(`TOOLARGE a value of more than ${maxValueBytes} bytes was not read`)
 
-  /** Reads on past a line; answers where it stopped. Holds its last byte alone, which may be half of its end. */
+  /** Continues to skip a line. Returns the index where it stopped. Holds the last byte, which may be half of the line end. */
   const readPast = (chunk: Uint8Array, from: number): number => {
     const lf = chunk.indexOf(LF, from)
     const to = lf < 0 ? chunk.length : lf + 1
@@ -253,10 +259,10 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
     return to
   }
 
-  /** Reads on in a line; answers where it stopped. */
+  /** Continues a line. Returns the index where it stopped. */
   const readLine = (chunk: Uint8Array, from: number): number => {
     let to = from
-    // Between the two bytes of a line's end.
+    // The chunk begins between the two bytes of the line end.
     if (heldLength > 0 && held[heldLength - 1] === CR) to = from - 1
     else while (to < chunk.length && chunk[to] !== CR) to++
     const type = heldLength > 0 ? held[0] : chunk[from]
@@ -298,7 +304,7 @@ export function createParser(options: ParserOptions): (chunk: Uint8Array) => voi
   }
 }
 
-/** The number after a type's sign: −1 for the nulls of RESP2. */
+/** The length after a type byte; −1 for a null of RESP2. */
 function lengthOf(buffer: Uint8Array, from: number, to: number): number {
   let length = 0
   for (let i = from; i < to; i++) {
@@ -315,7 +321,7 @@ function lengthOf(buffer: Uint8Array, from: number, to: number): number {
 }
 
 function integer(buffer: Uint8Array, from: number, to: number): number | bigint {
-  // Of an empty number the bytes behind it are of another line, or of an earlier one.
+  // If the number is empty, the bytes from `from` on are not its own. The check of `start` against `to` then throws.
   const sign = buffer[from] === DASH ? -1 : 1
   const start = sign < 0 || buffer[from] === 0x2b ? from + 1 : from
   let value = 0
@@ -324,7 +330,7 @@ function integer(buffer: Uint8Array, from: number, to: number): number | bigint 
     if (digit < 0 || digit > 9) throw badReply('a number that is none')
     value = value * 10 + digit
   }
-  // More digits than a big number of RESP3 could need: turning them into one costs the square of their count.
+  // No number of RESP3 needs more digits, and the time to turn them into a `bigint` grows with the square of their count.
   if (start >= to || to - start > 4096) throw badReply('a number that is none')
   if (value <= Number.MAX_SAFE_INTEGER) return sign * value || 0
   const exact = BigInt(defaultDecode(buffer, start, to))

@@ -9,8 +9,8 @@ export function isUnexpectedFlag(reply: ReplyError): boolean {
 }
 
 /**
- * The script without `allow-key-locking`, which only Upstash knows. When no flag is left the whole first line goes,
- * but for its newline, so that line numbers in errors stay right. A script without the flag comes back as it is.
+ * The script without `allow-key-locking`, which only Upstash knows. If no flag is left, the first line is emptied; its
+ * newline stays, so that line numbers in errors stay right. A script without the flag is returned unchanged.
  */
 export function withoutKeyLocking(script: string): string {
   const line = /^#!lua[^\n]*/.exec(script)?.[0]

@@ -6,34 +6,37 @@ import { type Exclusive, ReplyError, type Transport } from './transport.ts'
 /**
  * Keeps scripts from a server that may run several of them on one key at once. Redis, Valkey and Upstash speak Lua 5.1 and run one
  * script at a time. Garnet speaks Lua 5.4, and runs scripts one at a time on a key only where it was started with
- * `--lua-transaction-mode`, which it does not report. So each script begins with a line by which such a server refuses it,
- * until two scripts that were sent at once have been seen to wait for one another.
+ * `--lua-transaction-mode`, which it does not report. So each script begins with a line that makes such a server refuse
+ * it, until a proof has shown that two scripts sent at once wait for one another.
  */
 export interface ScriptGuard {
-  /** What stands before each script; empty once scripts are known to be atomic. */
+  /** Lua code before each script; empty once scripts are known to be atomic. */
   readonly line: string
-  /** Whether a script was refused by that line since it was last set to false. */
+  /** Whether `line` has refused a script since this field was last set to false. */
   isRefused: boolean
-  /** Whether scripts are known to be atomic. Rejects where the server does not answer. What it has shown is not asked again. */
+  /**
+   * Resolves to whether scripts are known to be atomic. Rejects if the server does not reply. A result is kept, unless the
+   * server was too busy to show either.
+   */
   prove(): Promise<boolean>
 }
 
 type Acquire = (call: Call, key: string) => Promise<Exclusive>
 
-/** First word of the error that the guard's line answers. */
+/** First word of the error with which the guard's line refuses a script. */
 export const UNPROVEN = 'UNPROVEN'
 export const GUARD_LINE: string = `if _VERSION == 'Lua 5.4' then return { err = '${UNPROVEN} scripts' } end `
 const KEY = ':hither:scripts'
 /** How long one of the two scripts runs, in microseconds. */
 const SPAN_US = 30_000
-/** The second begins so soon after the first has ended, if it was the first that it waited for. */
+/** If the second script waited for the first, it begins within this time after the first has ended, in microseconds. */
 const HANDOVER_US = 10_000
 const ROUNDS = 12
-/** So many rounds have to show it. */
+/** How many rounds must show that the second script waited. */
 const ENOUGH = 3
-/** Of a proof. A caller waits for it no longer than its own call may take. */
+/** Longest time of a proof, in milliseconds. A caller waits for it no longer than its own call may take. */
 const LIMIT_MS = 20_000
-/** Bounded by its steps too: a server may stop the clock while a script runs. */
+/** Returns when it began and when it ended. Its steps are bounded too: a server may stop the clock while a script runs. */
 const SPIN = `
 local function at() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
 local from, steps = at(), 0
@@ -41,7 +44,7 @@ local till = from
 repeat till, steps = at(), steps + 1 until till - from > ${SPAN_US} or steps > 100000
 return { ('%.0f'):format(from), ('%.0f'):format(till) }`
 
-/** `acquire`: connections for the proof, without which a server such as Garnet is not believed. */
+/** `acquire`: lends the connections for the proof. Without it, scripts are never proven atomic on a server such as Garnet. */
 export function createScriptGuard(send: Transport['send'], acquire: Acquire | undefined): ScriptGuard {
   let line = GUARD_LINE
   let proof: Promise<boolean> | undefined
@@ -52,7 +55,7 @@ export function createScriptGuard(send: Transport['send'], acquire: Acquire | un
     const isGarnet = !/^dragonfly_version:/m.test(String(info))
     const isAtomic = isGarnet ? acquire && (await runApart(acquire, call)) : true
     if (isAtomic) line = ''
-    // A server that was too busy to show either is asked again.
+    // The server was too busy to show either: the next call proves again.
     else if (isAtomic === undefined && acquire) proof = undefined
     return isAtomic === true
   }
@@ -72,13 +75,14 @@ export function createScriptGuard(send: Transport['send'], acquire: Acquire | un
 }
 
 /**
- * Sends two scripts on one key at once, on connections of their own. They overlap where scripts are not atomic. Where they are, the
- * second waits for the first: it begins when that ends, and its connection was served while that ran. A server whose threads are
- * all at work runs them one after the other too, so a second whose connection waited itself shows nothing: then once more, as where
- * it was late. Undefined: so it went on.
+ * Sends two scripts on one key at once, on two connections. If scripts are not atomic, they overlap: resolves to false. If they
+ * are, the second waits for the first: it begins right after the first ends, and its connection was served while the first ran.
+ * A server whose threads are all busy also runs the two one after the other. So a round shows nothing if the second connection
+ * itself had to wait, or the second script began late, and another round follows. Resolves to true after `ENOUGH` rounds that
+ * show it, to undefined if all `ROUNDS` together do not.
  */
 async function runApart(acquire: Acquire, call: Call): Promise<boolean | undefined> {
-  // Those of other processes that ask at the same time would come in between.
+  // The key is random: scripts of other processes that prove at the same time would run in between.
   const key = `${KEY}:${random()}`
   const connections: Exclusive[] = []
   let isDone = false
@@ -90,7 +94,7 @@ async function runApart(acquire: Acquire, call: Call): Promise<boolean | undefin
       const spans = await Promise.all(connections.map((connection) => spin(connection, key, call)))
       const [first, second] = spans.toSorted((a, b) => a.from - b.from) as [Span, Span]
       const waitedUs = second.from - first.till
-      // Also where there is no number: the script was refused.
+      // Also true for NaN, when a script was refused.
       isDone = !(waitedUs >= 0)
       if (isDone) return false
       const isServed = second.served > first.from && second.served < first.till - HANDOVER_US
@@ -112,7 +116,7 @@ interface Span {
 }
 
 async function spin({ send }: Exclusive, key: string, call: Call): Promise<Span> {
-  // In one write, which a server serves in one go.
+  // Both commands are in one write, which a server handles in one go.
   const [time, span] = await Promise.all([
     send({ args: ['TIME'], effect: 'read' }, call),
     send({ args: ['EVAL', SPIN, 1, key], effect: 'read' }, call),

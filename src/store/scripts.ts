@@ -7,13 +7,16 @@ import { type Command, ReplyError, type Wire } from './transport.ts'
 
 export type Script = NonNullable<PendingCall['script']>
 
-/** What is known of an endpoint's scripts: their digests, and whether it takes the prelude. */
+/** What is known of an endpoint's scripts: their digests, and whether the endpoint accepts the prelude. */
 export interface Scripts {
-  /** False until a script was answered with the prelude before it: nothing may follow such a script in its batch. */
+  /** False until the first reply to a script with the prelude. Until then, nothing may follow a script in its batch. */
   isPreludeKnown(): boolean
-  /** The command that runs a script; by its digest, once that is known, where the endpoint is sure to find it. */
+  /**
+   * The command that runs a script. `isThere`: the endpoint has the script, or may reply NOSCRIPT; it then goes by its digest,
+   * once that is known.
+   */
   commandFor(script: Script, args: Command['args'], isThere: boolean): (string | number | Uint8Array)[]
-  /** Takes note of the reply to a script. True: the endpoint did not run it, and it has to be sent again. */
+  /** Records what the reply to a script shows. True: the endpoint did not run the script, and it must be sent again. */
   noteReply(script: Script, reply: Wire): boolean
 }
 

@@ -21,12 +21,17 @@ export interface SenderParts {
   readonly permits: Permits | undefined
 }
 
-/** Sends the calls of a tick, again where they may be; calls `done` when there is nothing more to send. Never throws. */
+/** Sends the calls of a tick, and again those that may be. Calls `done` when there is nothing more to send. Never throws. */
 export type SendCalls = (calls: readonly PendingCall[], done: () => void) => void
 
+/**
+ * The way of a tick: without a free permit it waits, together with other ticks. `sendTick` then sends it as one request if it is
+ * simple; otherwise it sends some calls alone and the rest with `sendInOrder`. That waits for a permit for each batch, which
+ * `sendNext` plans and `exchange` sends. `exchange` settles the calls with their replies, and passes on those to send again.
+ */
 export function createSender(parts: SenderParts): SendCalls {
   const { transport, sendEach, ordered, planner, answer, resend, permits = unlimited } = parts
-  /** Sends requests together; `done` is given the calls that have to be sent again. */
+  /** Sends requests together, and calls `done` with the calls that must be sent again. */
   const exchange = (requests: readonly Request[], done: (again: PendingCall[]) => void): void => {
     const [first, second] = requests as [Request, Request?]
     const call = callOf(requests)
@@ -66,7 +71,7 @@ export function createSender(parts: SenderParts): SendCalls {
     }
   }
 
-  /** Sends all of `queue`, one batch after another unless the transport keeps their order itself. */
+  /** Sends all of `queue` in batches. Each waits for the end of the one before, unless the transport keeps their order itself. */
   const sendInOrder = (queue: PendingCall[], toCome: CallsToCome, done: () => void): void => {
     if (queue[0]) permits.enter(() => sendNext(queue, toCome, done))
     else done()
@@ -82,7 +87,7 @@ export function createSender(parts: SenderParts): SendCalls {
     } else exchange(requests, (again) => sendInOrder(again[0] ? [...again, ...queue] : queue, toCome, done))
   }
 
-  /** Sends apart what would hold up the others, or be held up by them; the rest in call order. */
+  /** Sends a call alone if it would delay the others, or they would delay it. Sends the rest in call order. */
   const sendTick: SendCalls = (calls, done) => {
     const simple = planner.planSimple(calls)
     if (simple) return exchange([simple], (again) => sendInOrder(again, undefined, done))
@@ -98,7 +103,7 @@ export function createSender(parts: SenderParts): SendCalls {
     const alone: PendingCall[] = []
     const rest: PendingCall[] = []
     for (const call of calls) {
-      // Calls on one key keep their order.
+      // Calls on one key keep their order, so a call goes alone only if its keys have no other call.
       const isAlone = mustGoAlone(call) && call.keys.every((key) => toCome.get(key) === 1)
       ;(isAlone ? alone : rest).push(call)
     }
@@ -107,7 +112,7 @@ export function createSender(parts: SenderParts): SendCalls {
     sendInOrder(rest, toCome, end)
   }
 
-  /** Ticks that wait for a permit, which leave as one. */
+  /** Ticks that wait for a permit. They are then sent as one. */
   let together: { readonly calls: PendingCall[]; readonly ends: (() => void)[] } | undefined
   return (calls, done) => {
     if (!permits.isSpent()) return sendTick(calls, done)
@@ -127,7 +132,7 @@ export function createSender(parts: SenderParts): SendCalls {
   }
 }
 
-/** How a batch may end: as late as the latest of its calls. */
+/** The limits of a batch: the latest deadline of its calls. It is patient only if all of them are. */
 function callOf(requests: readonly Request[]): { deadline: number; bytes: boolean; patient: boolean } {
   const [{ calls }, second] = requests as [Request, Request?]
   const [first, other] = calls as [PendingCall, PendingCall?]
@@ -147,7 +152,7 @@ function latest(calls: readonly PendingCall[]): number {
   return calls.reduce((max, { deadline }) => Math.max(max, deadline), 0)
 }
 
-/** A function that calls `done` when it has been called so many times. */
+/** A function that calls `done` when it is called for the `times`-th time. */
 function afterAll(times: number, done: () => void): () => void {
   let left = times
   return () => {

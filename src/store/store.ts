@@ -21,15 +21,15 @@ export interface StoreTraits {
   readonly clock: 'server' | 'client'
   readonly consistency: Consistency
   /**
-   * Whether reads of one tick may be answered at different instants: one may then show what was written after another of
-   * them. A store over commands says so by itself where keys have nodes of their own. Omitted: they are answered together.
+   * Whether the reads of one tick may run at different instants: one read may then show a write that another was too early to
+   * see. A store over commands sets this itself if its keys are on different nodes. Omitted: they run together.
    */
   readonly readsApart?: boolean
 }
 
-/** Something a store noticed that no caller's promise can say. Carries no value and no full key. */
+/** Something a store noticed that no caller's promise can report. Carries no value and no full key. */
 export interface StoreEvent {
-  /** `no-scripts`: the server refuses scripts, or runs several at once on a key: operations run under WATCH from now on. */
+  /** `no-scripts`: the server refuses scripts, or may run several at once on a key. From now on operations run under WATCH. */
   readonly type: 'foreign-type' | 'late-reply' | 'resend' | 'feed-gap' | 'feed-refused' | 'no-scripts'
   readonly command: string
 }
@@ -38,7 +38,7 @@ export interface StoreEvent {
  * A key-value store with lifetimes. Calls made in one run of microtasks act in call order and may travel together.
  *
  * Every method rejects with a `HitherError`: `INVALID_KEY`, `INVALID_VALUE`, `VALUE_TOO_LARGE` or `BATCH_TOO_LARGE`
- * before any I/O; `TIMEOUT` or `STORE_UNAVAILABLE` without an answer (`maybeExecuted` says whether a write may have
+ * before any I/O; `TIMEOUT` or `STORE_UNAVAILABLE` without a reply (`maybeExecuted` says whether a write may have
  * run); `CLOSED` after `close()`. An aborted call rejects with the signal's own reason.
  */
 export interface Store {
@@ -46,7 +46,7 @@ export interface Store {
   readonly traits: StoreTraits
   /** Resolves to `undefined` when the key is absent, past its lifetime, or holds something other than a string. */
   get(key: string, call?: Call): Promise<string | undefined>
-  /** In the order of `keys`, duplicates included; one round trip where the backend can. At most 10,000 keys. */
+  /** Resolves to values in the order of `keys`, duplicates included; one round trip if the backend can. At most 10,000 keys. */
   getMany(keys: readonly string[], call?: Call): Promise<(string | undefined)[]>
   /**
    * Replaces value and lifetime. `ttlMs`: whole milliseconds from now, at least 1; omitted means until deleted.
@@ -55,7 +55,7 @@ export interface Store {
   set(key: string, value: string, ttlMs?: number, call?: Call): Promise<void>
   /** Resolves to how many of `keys` existed, each counted once. At most 10,000 keys. */
   delete(keys: readonly string[], call?: Call): Promise<number>
-  /** Asks the server what only the server knows: reachable, authorised, able to run operations. Rejects otherwise. */
+  /** Asks the server whether it is reachable, accepts the credentials and can run operations. Rejects otherwise. */
   ready(call?: Call): Promise<void>
   /** Ends what this store opened. Calls under way settle; later ones reject with `CLOSED`. Safe to call twice. */
   close(): Promise<void>
@@ -69,9 +69,9 @@ export interface Store {
   publish?(channel: string, message: string, call?: Call): Promise<number>
   /** Resolves once subscribed, to a function that ends the subscription. `onGap` means messages may be missing. */
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
-  /** Names what answers for a key where parts fail apart, such as the node of a Cluster. Omitted: there is one. */
+  /** Names the part that serves a key, if parts can fail one by one, as nodes of a Cluster can. Omitted: there is one part. */
   part?(key: string): string
-  /** The raw way to the server, for tools and adapters that speak commands. */
+  /** Sends raw commands to the server, for tools and adapters. */
   readonly transport?: Transport
 }
 
@@ -86,7 +86,7 @@ export interface AtomicStore extends Store {
   ): Promise<R>
 }
 
-/** What the type of a store says that cannot subscribe, such as `memcachedStore`: a channel over it does not compile. */
+/** The type of a store that cannot subscribe, such as `memcachedStore`. A channel over such a store does not compile. */
 export interface WithoutChannels {
   readonly traits: StoreTraits & { readonly channels?: false }
 }
@@ -96,8 +96,8 @@ export interface CommandStore extends AtomicStore {
   readonly transport: Transport
   /**
    * Sends one command in the queue of this tick, in call order with every other call on its keys. `keys`: the keys in
-   * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word; a lost reply is
-   * asked for again only where `effect` allows it.
+   * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word. After a
+   * lost reply the command is sent again only if `effect` allows it.
    */
   command(keys: readonly string[], args: Command['args'], effect: Effect, call?: Call): Promise<Wire>
 }

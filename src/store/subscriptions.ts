@@ -1,8 +1,11 @@
 import { setQuietTimer } from '../runtime/clock.ts'
 
-/** How often a link of subscriptions proves itself, in milliseconds. */
+/** How often a link of subscriptions sends a PING, in milliseconds. */
 export const PING_MS = 500
-/** A link is dead when the third PING is due and nothing was heard since the first: one is not enough for a busy process. */
+/**
+ * A link is dead when the third PING is due and nothing has arrived since the first. The second PING would be too early: a busy
+ * process may not have read the reply yet.
+ */
 export const MAX_SILENT = 2
 
 export interface Listener {
@@ -12,17 +15,17 @@ export interface Listener {
   readonly onGap: (() => void) | undefined
 }
 
-/** Who listens to which channel. */
+/** The listeners of all channels. */
 export interface Listeners {
   readonly size: number
   add(listener: Listener): void
   has(listener: Listener): boolean
-  /** Returns whether it was there and nobody else listens to its channel. */
+  /** Returns whether the listener was there, and was the last one of its channel. */
   remove(listener: Listener): boolean
   channels(): Set<string>
-  /** Hands a message to those who listen to the channel; undefined: one that could not be read, which is a gap to them. */
+  /** Passes a message to the listeners of the channel. Undefined: it could not be read, so their `onGap` is called. */
   deliver(channel: unknown, message: string | undefined): void
-  /** Tells all of them that messages may be missing. */
+  /** Notifies all listeners that messages may be missing. */
   gap(): void
   clear(): void
 }
@@ -51,23 +54,23 @@ export function createListeners(): Listeners {
   }
 }
 
-/** Proves that a link still answers. */
+/** Checks that the other side of a link still sends. */
 export interface Heartbeat {
   start(): void
-  /** The other side was heard. */
+  /** To be called when anything arrives from the other side. */
   heard(): void
   stop(): void
 }
 
 export interface HeartbeatOptions {
   readonly everyMs: number
-  /** `silent`: how many pings in a row were answered by nothing. @default `MAX_SILENT` of them */
+  /** `silent`: after how many pings in a row nothing has arrived. @default dead at `MAX_SILENT` */
   readonly isDead?: (silent: number) => boolean
   readonly ping: () => void
   readonly onDead: () => void
 }
 
-/** Pings at once and then every `everyMs`, until the link is dead or it is stopped. Keeps no process alive. */
+/** Pings at once and then every `everyMs`, until the link is dead or `stop` is called. Its timer keeps no process alive. */
 export function createHeartbeat({ everyMs, isDead = isSilent, ping, onDead }: HeartbeatOptions): Heartbeat {
   let silent = 0
   let cancel = (): void => {}

@@ -21,22 +21,22 @@ export interface Held {
 export interface Swappable<H extends Held> {
   read(): Promise<H>
   /**
-   * Replaces what `read` found; `next` undefined: removes it. Resolves to false, and changes nothing, where the key has
+   * Replaces what `read` found, or removes it if `next` is undefined. Resolves to false, and changes nothing, if the key has
    * changed since.
    */
   swap(held: H, next: string | undefined, endMs: number | undefined): Promise<boolean>
-  /** The `apply` of operations that come without theirs. */
+  /** `apply` by operation name, for operations that come without one. Used in place of the operation's own. */
   readonly table?: ApplyTable
 }
 
-/** Longest wait between two attempts that others were quicker than, in milliseconds. */
+/** Longest wait before another attempt, after the key has changed, in milliseconds. */
 const MAX_WAIT_MS = 32
 
 /**
- * Runs an operation's `apply` under compare-and-swap: read, decide, write only if nothing has changed, else again with
- * jitter until the deadline (`TIMEOUT`). Time is this process's clock; `keep` writes the same end, so that no
- * number of steps makes a lifetime longer. A lost reply to the write rejects with `maybeExecuted`, unless the operation may
- * be repeated: it is then decided anew, and what fails after that says so, too.
+ * Runs an operation's `apply` under compare-and-swap. It reads, decides, and writes only if the key has not changed; else it
+ * tries again, with jitter, until the deadline (`TIMEOUT`). Time is this process's clock. `keep` writes the same end, so that
+ * no number of steps makes a lifetime longer. A lost reply to the write rejects with `maybeExecuted`. An operation that may be
+ * repeated reads and decides again instead; if that fails too, the error also has `maybeExecuted`.
  */
 export async function runBySwap<A extends readonly Arg[], R extends Reply, H extends Held>(
   operation: Operation<A, R>,

@@ -4,7 +4,7 @@ import { checkKeys, checkTtl, checkValue } from './checks.ts'
 import { createCalls, limitedCall } from './limited-call.ts'
 import type { Store, StoreTraits } from './store.ts'
 
-/** What another package has to keep text in. */
+/** A client of another package that keeps text. */
 export interface TextClient {
   read(key: string): Promise<string | undefined>
   write(key: string, value: string, ttlMs: number | undefined): Promise<unknown>
@@ -14,15 +14,15 @@ export interface TextClient {
 export interface TextStoreOptions {
   readonly name: string
   readonly traits: StoreTraits
-  /** Of the error where the client rejects. */
+  /** Message of the error if the client rejects. */
   readonly message: string
   readonly timeoutMs?: number | undefined
   readonly client: TextClient
-  /** Throws for a key that the client does not take, beside what every store refuses. */
+  /** Throws for a key that the client does not accept, beside those that every store refuses. */
   readonly refuse?: (key: string) => void
 }
 
-/** A store without operations over a client that knows neither deadline nor signal, and of whose writes each may be repeated. */
+/** A store without operations, over a client that supports neither deadline nor signal and whose writes may all be repeated. */
 export function createTextStore(options: TextStoreOptions): Store {
   const { name, traits, message, timeoutMs = 5000, client, refuse = () => {} } = options
   const calls = createCalls(checkWhole(timeoutMs, 'timeoutMs', 1))
@@ -54,7 +54,7 @@ export function createTextStore(options: TextStoreOptions): Store {
     async delete(keys, call) {
       check(keys)
       const each = [...new Set(keys)]
-      // Slow: what is written after it in call order must not be deleted.
+      // Slow, so that later calls on the keys wait: a write that was called after the delete must not be deleted.
       return calls.run(each, call, true, async (limit) => {
         const found = await readAll(each, limit)
         await ask(limit, true, () => Promise.all(each.map((key) => client.remove(key))))

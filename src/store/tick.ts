@@ -12,7 +12,7 @@ import type { Command } from './transport.ts'
 /** What a caller wants sent. */
 export interface Wanted {
   readonly keys: readonly string[]
-  /** A command; for an operation what follows its script. */
+  /** The command; for an operation, the arguments after its script. */
   readonly args: Command['args']
   readonly effect: Effect
   /** Bytes on the wire, roughly. */
@@ -20,7 +20,7 @@ export interface Wanted {
   readonly script?: { readonly lua: string }
 }
 
-/** One caller's part of a tick. Its promise follows the first of: its reply, its abort, its deadline, `close`. */
+/** One caller's part of a tick. Whichever is first settles its promise: its reply, its abort, its deadline or `close`. */
 export interface PendingCall extends Omit<Wanted, 'script'> {
   readonly script: Wanted['script'] | undefined
   readonly bytes: boolean
@@ -28,7 +28,7 @@ export interface PendingCall extends Omit<Wanted, 'script'> {
   deadline: number
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
-  /** Takes the listener off the caller's signal. */
+  /** Removes the listener from the caller's signal. */
   end: (() => void) | undefined
   sent: boolean
   settled: boolean
@@ -38,20 +38,20 @@ export interface PendingCall extends Omit<Wanted, 'script'> {
 export interface Tick {
   /** Resolves as `flush` decides. Rejects when `call` aborts, at its deadline, or as `flush` decides. */
   add<T>(wanted: Wanted, call?: Call): Promise<T>
-  /** Rejects what waits or is under way, and every later call, with `CLOSED`. */
+  /** Rejects every call that waits or is under way, and every later one, with `CLOSED`. */
   close(): void
 }
 
-/** A tick that is sent later than this after its first call was held up. */
+/** If a tick is sent more than this many milliseconds after its first call, the event loop was blocked meanwhile. */
 const HELD_UP_MS = 5
 
 /**
- * What ends calls whose time is up. Made once, with a way to all that are open; then told of each tick as it is sent: it
- * answers what calls it off, where that is needed.
+ * Ends calls at their deadlines. It is called once, with a function that lists all open calls. The function it returns is
+ * called with the calls of each tick as the tick is sent, and may return a function to call when that tick has ended.
  */
 export type Watch = (open: () => Iterable<PendingCall>) => (calls: readonly PendingCall[]) => (() => void) | undefined
 
-/** A tick that is not over, in a ring: a `Set` would cost a lone call more than all else here. */
+/** A tick that has not ended, linked in a ring. A `Set` would cost a lone call more than everything else here. */
 interface OpenTick {
   readonly calls: PendingCall[]
   readonly sinceMs: number
@@ -62,6 +62,9 @@ interface OpenTick {
 /**
  * One queue per store: calls made in one run of microtasks reach `flush` together, in call order. `flush` calls `done`
  * when it has nothing more to send; it never throws.
+ *
+ * A call joins the tick that is filling, or begins one, which is sent two microtasks later. The tick stays in the ring until
+ * `done`, so that `watch` and `close` can end its calls.
  */
 export function createTick(
   traits: StoreTraits,
@@ -78,12 +81,12 @@ export function createTick(
   let filling: OpenTick | undefined
   let closed = false
   let at = 0
-  /** Of the call before. */
+  /** Deadline of the previous call. */
   let lastDeadline = 0
 
   const send = (sent: OpenTick): void => {
     if (sent === filling) filling = undefined
-    // Held up between the calls and here, by a callback that blocked: what is only sent now is given time for a reply.
+    // A callback blocked between the calls and this microtask. Their deadlines move, so that a reply has time to arrive.
     const least = now() + STALL_GRACE_MS
     if (least - sent.sinceMs > STALL_GRACE_MS + HELD_UP_MS) {
       for (const call of sent.calls) call.deadline = Math.max(call.deadline, least)
@@ -93,7 +96,7 @@ export function createTick(
       cancel?.()
       sent.before.after = sent.after
       sent.after.before = sent.before
-      // A dead tick that reached the old generation would keep all that came after it alive.
+      // Unlink the ended tick. Once in the old generation of V8's heap, its links would keep all later ticks alive.
       sent.before = sent.after = sent
     })
   }
@@ -106,9 +109,10 @@ export function createTick(
         for (const key of keys) checkKey(key, traits)
         const signal = call?.signal
         checkSignal(signal)
-        // The clock is read once a tick, but for calls with a deadline that no other had before.
+        // The clock is read once per tick, and for a call whose deadline is not that of the call before.
         if (!filling || (call?.deadline !== undefined && call.deadline !== lastDeadline) || REQUEST_SCOPED) at = now()
-        // It will never be sent where the limit of its request has ended its microtasks; else its own turn sends it.
+        // A call must not join an overdue tick: a limit of that tick's request may have ended the microtask that would send it.
+        // If not, that microtask still sends the tick.
         if (REQUEST_SCOPED && filling && at - filling.sinceMs > TICK_LIMIT_MS) filling = undefined
         const deadline = call?.deadline ?? at + timeoutMs
         lastDeadline = deadline
@@ -145,7 +149,7 @@ export function createTick(
   }
 }
 
-/** With a timer of its own: on Workers a timer dies with the request that set it. */
+/** Watches one tick with a separate timer: on Workers a timer dies with the request that set it. */
 function watchOne(calls: readonly PendingCall[]): () => void {
   let cancel: (() => void) | undefined
   const arm = (): void => {
@@ -156,7 +160,7 @@ function watchOne(calls: readonly PendingCall[]): () => void {
   return () => cancel?.()
 }
 
-/** Ends the calls whose time is up; answers the earliest deadline of the others. */
+/** Ends the calls whose deadline has passed. Returns the earliest deadline of the others, `Infinity` if there are none. */
 export function expire(calls: Iterable<PendingCall>): number {
   const at = now()
   let next = Number.POSITIVE_INFINITY
@@ -168,7 +172,7 @@ export function expire(calls: Iterable<PendingCall>): number {
   return next
 }
 
-/** Ends a call; of no effect on one that has ended. */
+/** Settles a call. A call that is settled already keeps its result. */
 export function settle(call: PendingCall, how: 'resolve' | 'reject', value: unknown): void {
   call.settled = true
   call.end?.()

@@ -2,7 +2,7 @@ import type { HitherError } from '../errors.ts'
 import type { Effect } from '../protocol/operation.ts'
 import type { Call } from './call.ts'
 
-/** An error reply, as a value: `message` is the server's text, which can quote user data and is never shown. */
+/** An error reply, as a value. `message` is the server's text. It can quote user data, so it is never shown. */
 export class ReplyError {
   readonly message: string
   constructor(message: string) {
@@ -14,7 +14,7 @@ export class ReplyError {
   }
 }
 
-/** What a server answers, raw: nested arrays, bytes where the call asked for them, errors as values. */
+/** A raw reply: nested arrays, bytes if the call asked for them, errors as values. */
 export type Wire = null | string | Uint8Array | number | bigint | ReplyError | readonly Wire[]
 
 export interface Command {
@@ -24,8 +24,8 @@ export interface Command {
 }
 
 /**
- * As `transport.sendMany`, with an outcome per command as it comes: a part of a batch can fail alone (a cluster's node),
- * and who was answered goes on before the last of the batch is. Each command's place is told once.
+ * As `transport.sendMany`, but reports the outcome of each command as it comes. A part of a batch can fail alone (a node of a
+ * Cluster), and a caller with a reply need not wait for the rest of the batch. Each command is reported once, by its index.
  */
 export type SendEach = (
   commands: readonly Command[],
@@ -34,37 +34,37 @@ export type SendEach = (
   onError: (at: number, error: unknown) => void,
 ) => void
 
-/** How a batch is answered. */
+/** The limits of a batch, and what takes its replies. */
 export interface BatchCall extends Call {
   /**
-   * Called with each reply as it comes, with its command's place; what it returns is what `sendMany` resolves with there,
-   * so that a caller need not hold all replies at once. It may not throw, and is not called once the call has settled. A
-   * transport that gets all replies at a time may leave it out: the caller then finds them in the result.
+   * Called with each reply as it comes, and the index of its command. `sendMany` resolves to what it returns in place of the
+   * reply, so that a caller need not hold all replies at once. It must not throw, and is not called once the call has settled.
+   * A transport that gets all replies at once may ignore it; the caller then finds them in the result.
    */
   readonly onReply?: (reply: Wire, at: number) => Wire
 }
 
-/** A connection of one's own, until it is given back. */
+/** A connection that only its caller uses, until it is released. */
 export interface Exclusive extends Pick<Transport, 'send' | 'transaction'> {
-  /** Gives the connection back; `broken` when it may be out of step, so that it is closed instead. */
+  /** Returns the connection. `broken`: its replies may be out of step, so it is closed. */
   release(broken: boolean): void
 }
 
-/** A connection that goes on answering. */
+/** A connection on which replies keep coming. */
 export interface Listening {
-  /** Says one more on it (SUBSCRIBE, UNSUBSCRIBE); the reply goes to `onReply`, after those before it. */
+  /** Sends one more command on it (SUBSCRIBE, UNSUBSCRIBE). The reply goes to `onReply`, in order. */
   tell(command: Command): void
-  /** Ends it; nothing is heard of it any more. */
+  /** Ends the connection. Nothing is called for it any more. */
   end(): void
 }
 
 /**
- * The raw way to a server that speaks Redis commands. It does not batch, split, retry or interpret: the store above
- * does. An error reply is a value (`ReplyError`), never a rejection. A rejection is a `HitherError` without an
- * answer: `maybeExecuted` is false only where nothing was sent. An abort rejects with the signal's reason.
+ * Sends raw commands to a server that speaks Redis. It does not batch, split, retry or interpret: the store above does. An
+ * error reply is a value (`ReplyError`), never a rejection. A rejection is a `HitherError` and means that there was no reply;
+ * `maybeExecuted` is false only if nothing was sent. An abort rejects with the signal's reason.
  */
 export interface Transport {
-  /** The server is a Cluster: the keys of one command, script or transaction share a hash slot. @default false */
+  /** Whether the server is a Cluster: the keys of one command, script or transaction must share a hash slot. @default false */
   readonly cluster?: boolean
   /** One command, one reply. */
   send(command: Command, call?: Call): Promise<Wire>
@@ -74,24 +74,25 @@ export interface Transport {
   transaction(commands: readonly Command[], call?: Call): Promise<readonly Wire[]>
   subscribe?(channel: string, onMessage: (message: string) => void, onGap?: () => void): Promise<() => Promise<void>>
   /**
-   * Opens a subscription as server-sent events, over REST: its body, until `signal` aborts. Rejects as `send`.
+   * Opens a subscription as server-sent events over REST. Resolves to their body, which ends when `signal` aborts. Rejects as
+   * `send`.
    * https://upstash.com/docs/redis/features/restapi
    */
   events?(channel: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
   /**
-   * A command that goes on answering (SUBSCRIBE, PSUBSCRIBE, MONITOR), on a connection of its own: every reply goes to
-   * `onReply`, the first included. Resolves once it was sent; `onEnd` is called when the connection ends otherwise than
-   * by `end`.
+   * Sends a command with more than one reply (SUBSCRIBE, PSUBSCRIBE, MONITOR), on a separate connection. Every reply goes to
+   * `onReply`, the first included. Resolves once the command was sent. `onEnd` is called if the connection ends other than by
+   * `end`.
    */
   listen?(command: Command, onReply: (reply: Wire) => void, onEnd: (error: HitherError) => void): Promise<Listening>
   /**
-   * A connection of one's own, for WATCH and what else only one caller may do; waits for one where all are lent. `key`: on a
-   * Cluster, a key of what is to be done.
+   * A connection for one caller alone, for WATCH and other commands that affect a whole connection. Waits while all are in use.
+   * `key`: on a Cluster, a key that the commands use.
    */
   exclusive?(call?: Call, key?: string): Promise<Exclusive>
   /**
-   * A command that waits on the server (BLPOP, XREAD BLOCK), on a connection that no other command shares; where it is
-   * aborted, that connection ends at once. Absent: it goes on an `exclusive` connection.
+   * Sends a command that waits on the server (BLPOP, XREAD BLOCK), on a connection that no other command shares. If it is
+   * aborted, that connection ends at once. Absent: such a command goes on an `exclusive` connection.
    */
   wait?(command: Command, call?: Call): Promise<Wire>
   /** Ends what this transport opened; leaves a borrowed client alone. */

@@ -1,6 +1,6 @@
 import type { Transport } from './transport.ts'
 
-/** `wait` of a transport that lends connections of one's own: on the one of `key`, where that counts. */
+/** Makes the `wait` of a transport from its `exclusive`. `key`: chooses the node, on a Cluster. */
 export function waitOn(acquire: NonNullable<Transport['exclusive']>, key?: string): NonNullable<Transport['wait']> {
   return async (command, call) => {
     const connection = await acquire(call, key)
@@ -10,7 +10,7 @@ export function waitOn(acquire: NonNullable<Transport['exclusive']>, key?: strin
       broken = false
       return reply
     } finally {
-      // A caller that left would still be served, and nobody would have what it was given.
+      // If the caller has left, the server could still pop an element for it, and nobody would get it: close the connection.
       connection.release(broken)
     }
   }

@@ -19,9 +19,9 @@ function open(stored: string | undefined): Opened {
 }
 
 /**
- * A store that runs operations over one that cannot: each reads, decides and writes, one after another on a key in this
- * process, while another process may come between. Values carry the end of their lifetime, which such a store rounds or
- * does not tell.
+ * Adds operations to a store that has none. Each operation reads, decides and writes. Within this process, operations on a key
+ * run one at a time; another process may write in between. Each value is stored with the end of its lifetime, since such a
+ * store rounds lifetimes or does not report them.
  */
 export function withoutOperations(store: Store): AtomicStore {
   const queue = createKeyQueue(() => {})
