@@ -87,7 +87,10 @@ export function begin(request: LoadRequest): Flight {
   return flight
 }
 
-/** Begins a load that nobody joins, and whose value is not stored. */
+/**
+ * Begins a load that nobody joins, and whose value is not stored. `dropCode`: the error code that is reported for that; `''`:
+ * none.
+ */
 export function beginUnshared(request: LoadRequest, dropCode: Flight['dropCode'] = ''): Flight {
   return start(request, { isDetached: true, dropCode })
 }
@@ -240,7 +243,9 @@ export function canShare(flight: Flight, reading: Reading | undefined, startsAtA
   return true
 }
 
-/** Whether the caller's read has shown this load's lease, and that a version which the load captured is no longer current. */
+/**
+ * Whether the caller's read has shown this load's lease, and also that a version which the load captured is no longer current.
+ */
 function isOutdated({ state, lease }: Flight, { reading, knownVersions }: JoinRequest): boolean {
   const { token, versions } = lease
   if (state === 'over' || !token || !versions || knownVersions !== versions || reading?.entry?.lease !== token)

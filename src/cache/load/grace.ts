@@ -12,7 +12,7 @@ export function recordFailure({ view, storedKey, settings: { backoffMs } }: Load
   if (backoffMs) view.core.failures.set(storedKey, true, backoffMs)
 }
 
-/** Whether a load of the key failed less than its backoff ago. */
+/** Whether the key is in its backoff after a failed load. */
 export function isBackingOff(core: Core, storedKey: string): boolean {
   return core.failures.get(storedKey) !== undefined
 }

@@ -31,7 +31,7 @@ type LeaseReply =
   | BusyReply
 type BusyReply = readonly ['busy', number, holder: string, leftMs: number, isAfterFailure: number]
 
-/** What a follower remembers of its wait. The times are sums of its own sleeps, so a clock that is set does not affect them. */
+/** What a follower remembers of its wait. The times are sums of its own sleeps, so a change of the clock does not affect them. */
 interface Wait {
   holder: string | undefined
   /** The holder's lease has more time left than any cache takes, so the next request takes it over. */
@@ -44,12 +44,13 @@ const FIRST_POLL_MS = 4
 const LAST_POLL_MS = 250
 export const LEASE_MARGIN_MS = 1000
 /**
- * The longest lease where a timer renews it, after each third of it. So long does a process that dies block the others, in ms.
+ * The longest lease where a timer renews it, each time a third has passed, in ms. A process that dies blocks the others for no
+ * longer.
  */
 const RENEWED_MS = 6000
 /**
- * A follower waits this much longer for another holder than its own loader may run, in ms. By then that holder's lease has
- * ended.
+ * A follower waits for the lease of another load as long as its own loader may run, and this much longer, in ms. By then that
+ * lease has ended.
  */
 const PATIENCE_MARGIN_MS = 2 * LEASE_MARGIN_MS
 const RELEASE_PAUSES_MS = [50, 200, 800]
@@ -118,7 +119,7 @@ const renew: Lease['renew'] = ({ request, lease }) => {
   }
 }
 
-/** Asks for the lease and, the first time, at the same moment for the versions. */
+/** Asks for the lease and, the first time, also for the versions, in the same wave of commands. */
 async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): Promise<LeaseReply> {
   const { request, lease } = flight
   const { storedKey, deadId = '', early, view, settings, tags } = request
@@ -203,8 +204,8 @@ function nextMove(
   longestLeaseMs: number,
 ): 'wait' | 'take over' | 'load beside it' {
   const isNext = wait.holder !== undefined && holder !== wait.holder
-  // Do not queue behind a second holder: the load that this one waited for ended without a value, and another follower was
-  // faster. Do not wait, in total, for longer than a load may run, either.
+  // The load that it waited for ended without a value and another follower was faster: it does not queue behind that one. Or it
+  // has waited, in all, for longer than a load may run.
   const isEnough = (isNext && isAfterFailure) || wait.sleptMs > hardMs + PATIENCE_MARGIN_MS
   if (!isEnough) return 'wait'
   // No cache takes a lease for so long: nobody will release it.

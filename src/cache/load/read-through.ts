@@ -75,8 +75,7 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
       const outcome = await follow(round, flight, !joined)
       if (!outcome) return undefined
       if (!isReadAgain(outcome)) return outcome.value
-      // The load found a failure that another caller shares. This caller did not ask for shared failures, so it begins another
-      // round.
+      // The load ended with a shared failure, which its own caller asked for and this one did not: begin another round.
       if (outcome.failed) continue
       liveId = outcome.liveId
       force = false
@@ -137,7 +136,7 @@ async function readOrDown(
 
 /**
  * The store did not reply within the caller's own limit. Resolves to the near tier entry, fresh or stale, if there is one;
- * otherwise does what `onDeadline` says. Any other error is thrown on.
+ * otherwise does what `onDeadline` says. Rejects with the reason of a signal that has aborted, and with any other error.
  */
 async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
   const { view, settings, limit } = caller
@@ -254,8 +253,8 @@ function decodeLoaded(
 }
 
 /**
- * The load failed, or the caller's limit has passed. Resolves to the stale copy if there is one; otherwise does what
- * `onDeadline` says past the deadline, and rejects before it.
+ * The load failed, or the caller's limit has passed. Resolves to the stale copy if there is one. Otherwise loads past the
+ * deadline if it has passed and `onDeadline` is `'load'`; else rejects.
  */
 async function afterFailure(round: Round, flight: Flight, error: unknown): Promise<unknown> {
   const { limit, settings } = round.caller

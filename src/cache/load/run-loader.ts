@@ -114,8 +114,8 @@ function decisionsInto(
   const { previous, part, callTags } = given
   return {
     setTtl(ttl: Duration, grace: Duration = given.graceMs) {
-      // A lifetime of 0 or NaN, such as from `max-age=0` or a missing header, must not cost the caller its value: nothing is
-      // thrown, and the value is returned and not stored.
+      // A lifetime of 0 or NaN, such as from `max-age=0` or a missing header, does not throw and lose the loaded value: that is
+      // returned and not stored.
       const length = (given: Duration): number =>
         typeof given === 'number' && !(given > 0) ? 0 : toMs(given, 'setTtl', 0)
       const freshMs = length(ttl)

@@ -20,11 +20,11 @@ export interface LoadSettings {
   readonly tags: readonly string[]
   readonly hardMs: number
   readonly softMs: number
-  /** How long a stale copy is served after a failure without another try. */
+  /** How long a stale copy is served after a failure without another load. */
   readonly backoffMs: number
   /** How long a failure is shared with other processes; 0: it is not shared. */
   readonly shareMs: number
-  /** The longest time that what is read stays in the near tier. */
+  /** How long an entry that was read stays in the near tier at most. */
   readonly nearMs: number
   readonly schema: Schema | undefined
   readonly migrate: GetOrSetOptions['migrate']
