@@ -1,7 +1,7 @@
 import { HitherError } from '../../errors.ts'
 import type { ApplyTable, Arg, Effect, Operation, Reply } from '../../protocol/operation.ts'
 
-/** Atomic steps, by effect. */
+/** One operation for each effect. */
 export type Steps = Readonly<Record<Effect, Operation<readonly Arg[], Reply>>>
 
 /**

@@ -119,6 +119,6 @@ export const leaseSteps: Readonly<Record<string, Step>> = {
   release: (...given) => release('release', ...given),
   /** As `release`, and leaves a failure record where somebody waits for the lease, or the failure is shared for `shareMs`. */
   fail: (...given) => release('fail', ...given),
-  /** As `fail`, and deletes the copy. */
+  /** As `fail`, and deletes the stale copy as well. */
   gone: (...given) => release('gone', ...given),
 }

@@ -83,7 +83,7 @@ export const valueSteps: Readonly<Record<string, Step>> = {
     entry.isLive
       ? put(patch(entry.text, 43, instant(entry, freshMs) + instant(entry, lifeMs)), lifeMs, 1)
       : same(entry.current, 0),
-  /** Replies the ms left of freshness, -1 without an end, or null where nothing is live. */
+  /** Replies for how many ms the entry is still fresh, -1 without an end, or null where nothing is live. */
   ttl({ current, isLive, freshUntil, nowMs, leftMs }) {
     if (!isLive) return same(current, null)
     const left = Math.min(Number(freshUntil) - nowMs, leftMs ?? Number(freshUntil))
