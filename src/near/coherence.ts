@@ -18,7 +18,7 @@ export interface NearHost {
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
   get(key: string): Promise<string | undefined>
   delete(key: string): Promise<unknown>
-  /** Runs one repeatable step (`cache/steps`) on an entry. */
+  /** Runs one repeatable step (`cache/steps`) on an entry, which ends it or its lease. */
   end(key: string, step: readonly Arg[]): Promise<unknown>
   /**
    * Retries a failed delete: deletes a value that was stored before `sinceMs`. Used in place of `get`, `delete` and `end` where

@@ -55,7 +55,7 @@ export interface LocalTier {
   peek(key: string, nowMs: number): unknown
   /** The entry under `key`, fresh or in grace; undefined: there is none within `maxAge`. */
   get(key: string, nowMs: number): NearEntry | undefined
-  /** A value that was returned to a caller, as a copy that it may modify. */
+  /** A value that was returned to a caller, as a copy that the caller may modify. */
   copyForCaller(value: unknown): unknown
   /** A ticket for `set`. Take it before the read, load or write begins that the entry will come from. */
   begin(): number
@@ -106,6 +106,11 @@ const MAX_ENDED_TAGS = 10_000
 /** What an entry takes beside its key and value, in bytes. */
 const OVERHEAD_BYTES = 128
 
+/**
+ * Why there are tickets. Call A reads a key from the store. Before the reply arrives, call B deletes the key. A would then keep
+ * the old value after the delete. `delete` stores the number of its `turn` for the key, and the ticket of A, taken before its
+ * read, has a smaller number: so `set` refuses the value.
+ */
 export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: number): LocalTier {
   const map = createBoundedMap<unknown>(maxEntries, maxBytes, maxAgeMs + COARSE_MS, 3)
   const { values, find, time } = map
@@ -212,7 +217,7 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
   }
 }
 
-/** FNV-1a, folded. */
+/** The cell of a key: FNV-1a, folded to 12 bits. */
 function cellOf(key: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)

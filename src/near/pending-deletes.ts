@@ -1,6 +1,18 @@
 import { settledOrTimeout } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 
+/*
+ * The way of a delete:
+ *
+ *   sent      `begin`. When it ends without an outage, it is forgotten (`end`).
+ *   failed    `end` after an outage. Until `maxAgeMs` after it was sent, its key counts as absent in this process.
+ *   retried   By a read of its key (`retryPendingDelete`), or in the background once the store replies (`onAnswer`).
+ *   done      A retry has succeeded, or a later write or delete of the key has (`settle`).
+ *
+ * A retry must not delete the value of a later write. So none starts while a write of the key is under way (`noteWrite`); and a
+ * write of a plain key, whose value does not say when it was written, waits for a retry that is under way (`retrying`).
+ */
+
 /**
  * Deletes that failed because the store was down. Their keys count as absent in this process for `maxAgeMs`, and the deletes
  * are retried once the store is back.
@@ -33,7 +45,7 @@ export interface PendingDelete {
   readonly sinceMs: number
   /** The writes under way whose value must not be deleted. */
   writing?: Promise<unknown> | undefined
-  /** Its key was written or deleted since. */
+  /** A later write or delete of its key has succeeded. */
   isOverwritten?: boolean
   /** When it may be retried in the background, in epoch ms. */
   againMs: number
