@@ -7,7 +7,7 @@ export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
 
 const MS: { readonly [U in Unit]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** Longest duration: about 3,170 years, so that every instant fits the stored form. */
+/** Longest duration in ms: about 3,170 years, so that every instant fits the stored form. */
 const MAX_MS = 1e14
 
 /**

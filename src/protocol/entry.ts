@@ -13,7 +13,7 @@ import { NEVER } from '../runtime/clock.ts'
  * | 43 | 15 | fresh until, epoch ms; nines: no end |
  * | 58 | 15 | expires, epoch ms; equal to fresh-until without grace: then the server's lifetime alone decides |
  * | 73 | 16 | lease token; dashes: none; `failed` and dashes: none, and the last load ended without a value |
- * | 89 | 15 | lease until, epoch ms in the last 13 digits; the first is 1 where the lease was taken after a load that ended without a value, the second where somebody waits for it. Of a load that ended so, until when its failure is shared |
+ * | 89 | 15 | lease until, epoch ms in the last 13 digits; the first digit is 1 where the lease was taken after a load that ended without a value, the second where somebody waits for the lease. After `failed`: until when the failure is shared, epoch ms |
  * | 104 | 16 | generation of the namespace; dashes: none |
  * | 120 | 8 | length of the tag block, which is ASCII |
  */

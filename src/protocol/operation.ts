@@ -34,7 +34,7 @@ export interface Transition<R extends Reply> {
  * banned: numbers are formatted by `string.format('%.0f', n)`. A line `KEY_LINE` may end the part that does not use the key.
  */
 export interface Operation<A extends readonly Arg[], R extends Reply> {
-  /** Such as `entry.fill`; unique in the package. */
+  /** A name such as `entry.fill`, unique in the package. */
   readonly name: string
   readonly effect: Effect
   readonly lua: string
@@ -60,8 +60,8 @@ export function scriptOf(operation: { readonly lua: string }): string {
 }
 
 /**
- * One operation on several keys with the same arguments, as a script for `scriptOf`: each key has its own reply, or its
- * own error. All happen at one moment.
+ * One operation on several keys with the same arguments, as a script for `scriptOf`. Each key has its own reply, or its own
+ * error. All keys see the same moment.
  */
 export function joinedOperation({ lua }: { readonly lua: string }): { readonly lua: string } {
   const [step, once = ''] = lua.split(KEY_LINE).reverse() as [string, string?]

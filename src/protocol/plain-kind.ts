@@ -7,7 +7,7 @@ export const isRoot = (base: object | null): boolean =>
 /** The kind of a plain object or array, of any realm; undefined for anything else. */
 export function plainKindOf(value: object): 'object' | 'array' | undefined {
   const base = getPrototypeOf(value) as object | null
-  // The prototype of arrays is an array itself; that of a class over them is not.
+  // The prototype of arrays is an array itself; the prototype of a class that extends arrays is not.
   if (Array.isArray(value))
     return base === Array.prototype || (Array.isArray(base) && isRoot(getPrototypeOf(base))) ? 'array' : undefined
   return isRoot(base) ? 'object' : undefined
