@@ -27,8 +27,8 @@ const SPARE_US = 5e6
  *
  * State in text: `r`, the end of a block in microseconds, then the numbers of each limit; each part ends with `;`. Text of
  * another form counts as absent, and no more of it is read than the longest text that these limits can have. The key lives
- * until none of this matters, and for one more window, but no more than 5 s: a clock that is set back still finds the key. The
- * whole lifetime is 31 years at most; it is one millisecond longer, because the server ends keys by a clock in milliseconds.
+ * until none of this matters, and then for one more window, 5 s at most, so that a clock that is set back still finds the key.
+ * The lifetime is 31 years at most. It is a millisecond longer than needed, because the server's clock for it runs in ms.
  */
 export type LimitReply = string
 /** The numbers in the text of a reply. */

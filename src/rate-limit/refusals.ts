@@ -11,7 +11,7 @@ export interface Refusals {
   /** `sentMs`: a moment before the store decided. `epoch`: the epoch at that moment. */
   keep(asked: Asked, decision: Decision, sentMs: number, epoch: number): void
   forget(key: string): void
-  /** How often something was forgotten. */
+  /** How often `forget` was called so far. */
   epoch(): number
 }
 

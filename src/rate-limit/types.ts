@@ -11,7 +11,7 @@ import type { Algorithm } from './algorithm.ts'
 export type OutagePolicy = 'open' | 'closed' | { readonly local: number }
 
 export interface RateLimiterOptions {
-  /** The store that has the counts. Its clock is the only one that counts. */
+  /** The store that has the counts. No clock but that of the store is used for them. */
   readonly store: AtomicStore
   /** `fixedWindow(…)`, `slidingWindow(…)`, `slidingLog(…)`, `slidingBuckets(…)`, `tokenBucket(…)` or `gcra(…)`. */
   readonly algorithm: Algorithm
@@ -31,7 +31,7 @@ export interface RateLimiterOptions {
 /** What happened to a limiter's store. Carries no id. */
 export type RateLimitEvent = { readonly namespace: string } & (
   | {
-      /** A decision the store did not make. */
+      /** A decision that the store did not make. */
       readonly type: 'degraded'
       readonly reason: 'unavailable' | 'timeout'
       /** The code of the error with which the command failed. */
