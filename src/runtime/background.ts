@@ -96,7 +96,7 @@ const GUARD_MS = 1000
 let guarding: { readonly atMs: number; readonly over: Promise<void> } | undefined
 
 /**
- * Resolves a second from now. So long does a caller wait for another request's work before it asks the store about it. Calls of
+ * Resolves a second from now. A caller waits that long for another request's work before it asks the store about it. Calls of
  * one run of microtasks share a timer.
  */
 export function guard(): Promise<void> {

@@ -16,7 +16,7 @@ export interface BreakerOptions {
   /** The error of a call that is not made. */
   refusal(): Error
   onChange(open: boolean): void
-  /** How long a probe may take, in milliseconds: past it another may begin. */
+  /** How long a probe may take, in milliseconds; after that another may begin. */
   readonly patienceMs: number
 }
 

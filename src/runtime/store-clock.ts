@@ -9,7 +9,7 @@ export interface StoreClock {
    * sent.
    */
   note(sentMs: number, storeMs: number): void
-  /** Takes note of an instant that the store's clock has passed. */
+  /** Takes note of an instant that the store's clock has already passed. */
   passed(storeMs: number): void
 }
 
@@ -29,7 +29,7 @@ export function createStoreClock(): StoreClock {
     now: () => now() + difference(),
     note(sentMs, storeMs) {
       const atMs = now()
-      // This machine's clock was set back meanwhile.
+      // This machine's clock was set back while the request was under way.
       if (atMs < sentMs) return
       // Each clock is read as a whole number of milliseconds.
       const [from, to] = [storeMs - atMs - 1, storeMs - sentMs + 1]
