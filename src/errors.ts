@@ -95,7 +95,7 @@ export class StoreRejectedError extends HitherError {
   }
 }
 
-/** True for an error of this package, also one from another copy of it or another realm. */
+/** Whether this is an error of this package, also one from another copy of the package or another realm. */
 export function isHitherError(error: unknown): error is HitherError {
   return typeof error === 'object' && error !== null && BRAND in error
 }
