@@ -17,7 +17,7 @@ export interface BrokenStoreOptions {
 }
 
 export interface BrokenStore extends AtomicStore {
-  /** What is wrong with it now; `undefined` mends it. */
+  /** The present fault; `undefined` mends the store. */
   fault: StoreFault | undefined
 }
 
@@ -77,7 +77,7 @@ export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreO
   }
 }
 
-/** Waits for the instant; rejects at an earlier deadline, or when the signal aborts. */
+/** Waits until `endMs`. Rejects with `TIMEOUT` at an earlier deadline, or with the signal's reason when that aborts. */
 function waitUntil(endMs: number, { deadline = NEVER, signal }: Call = {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const timeout = (): HitherError =>
