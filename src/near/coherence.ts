@@ -119,8 +119,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
     async withInvalidation(keys, kind, write) {
       keys.forEach(drop)
-      // A retried delete of a plain key cannot see that its value was written later. Let the retry end before this write is
-      // sent.
+      // A late retry of a delete cannot see when the value of a plain key was written. Let it end before this write is sent.
       const late = plain ? keys.flatMap((key) => pendingDeletes.retrying(key) ?? []) : []
       if (late.length > 0) await settledOrTimeout(Promise.all(late))
       let deletes: readonly PendingDelete[] = []

@@ -490,7 +490,7 @@ export const mutants: readonly Mutant[] = [
     "status === 'stale' ? 0 : entry.freshUntilMs",
     'entry.freshUntilMs',
   ),
-  near('a write drops what is near before it is sent', 'keys.forEach(drop)\n      // A retried', '// A retried', [
+  near('a write drops what is near before it is sent', 'keys.forEach(drop)\n      // A late', '// A late', [
     'cache/near.test.ts',
   ]),
   near('and once more when it is answered', 'pending, failed)\n        keys.forEach(drop)', 'pending, failed)'),
