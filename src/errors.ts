@@ -1,13 +1,16 @@
 /**
- * What went wrong, as a stable word a program can compare.
+ * What went wrong, as a stable word that a program can compare.
  *
- * Bad input, raised before any I/O: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY`, `INVALID_VALUE`,
- * `VALUE_TOO_LARGE`, `BATCH_TOO_LARGE`, `UNENCODABLE`, `INVALID_URL`, `INSECURE_URL`, `MISSING_CREDENTIALS`,
- * `UNSAFE_CLIENT`.
- * No answer: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, of another caller's loader.
- * An answer that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
+ * Bad input, raised before any I/O: `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY`, `INVALID_VALUE`, `VALUE_TOO_LARGE`,
+ * `BATCH_TOO_LARGE`, `UNENCODABLE`, `INVALID_URL`, `INSECURE_URL`, `MISSING_CREDENTIALS`, `UNSAFE_CLIENT`.
+ *
+ * No reply: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, where another caller's loader failed.
+ *
+ * A reply that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
+ *
  * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
- * A lock that is not held any more, where it is needed: `LOCK_LOST`.
+ *
+ * A lock that is needed and no longer held: `LOCK_LOST`.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'
@@ -59,21 +62,24 @@ export class HitherError extends Error {
   }
 }
 
-/** The backend answered, and the answer was an error (wrong type, bad script, no permission). */
+/** The store replied with an error (wrong type, bad script, no permission). */
 export class StoreRejectedError extends HitherError {
   override name = 'StoreRejectedError'
   /** The command's name, without its arguments. */
   readonly command: string
   /** The first word of the reply, such as `WRONGTYPE`. */
   readonly reply: string
-  /** `reply` is the first word, or the whole reply: of it the message has the first words, up to what may be an argument. */
+  /**
+   * `reply` is the first word of the reply, or that word and the whole reply. The error's message has only the first words of
+   * it, up to anything that may be an argument.
+   */
   constructor(
     command: string,
     reply: string | { readonly word: string; readonly message: string },
     options?: HitherErrorOptions,
   ) {
     const { word, message } = typeof reply === 'string' ? { word: reply, message: reply } : reply
-    // An argument may follow these words, or stand out by more than letters.
+    // The listed words may be followed by an argument, and a word that is more than letters may be one.
     const [reason] =
       /^[A-Z]+(?: (?!(?:for|keys?|user|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(message) ?? [
         word,
@@ -81,7 +87,7 @@ export class StoreRejectedError extends HitherError {
     super(
       /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
       `${command} was rejected: ${reason}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
-      // Of a reply that was too large to be kept, the command has run.
+      // `TOOLARGE`: the reply was too large to be kept, but the command has run.
       { maybeExecuted: word === 'TOOLARGE', ...options },
     )
     this.command = command
@@ -89,7 +95,7 @@ export class StoreRejectedError extends HitherError {
   }
 }
 
-/** True for an error of this package, also one from another copy of it or another realm. */
+/** Whether this is an error of this package, also one from another copy of the package or another realm. */
 export function isHitherError(error: unknown): error is HitherError {
   return typeof error === 'object' && error !== null && BRAND in error
 }

@@ -8,9 +8,12 @@ import { checkCodec, json } from './json.ts'
 export interface CompressedOptions {
   /** Text of more UTF-8 bytes than this is compressed. @default 1024 */
   readonly above?: number
-  /** Most bytes that may come out of a stored value; the rest is not inflated, and the entry a miss. @default 8 MiB */
+  /**
+   * Most bytes to which a stored value may inflate. A larger one is not inflated any further, and its entry is a miss. @default
+   * 8 MiB
+   */
   readonly maxBytes?: number
-  /** What is compressed. @default json */
+  /** The codec whose text is compressed. @default json */
   readonly codec?: Codec
 }
 
@@ -44,14 +47,17 @@ export function compressed(options: CompressedOptions = {}): Codec {
   }
 }
 
-/** What comes out of `through`, up to `maxBytes`: the bound holds while it streams. */
+/**
+ * Sends the bytes through the stream and collects its output. Throws `VALUE_TOO_LARGE` as soon as that is longer than
+ * `maxBytes`.
+ */
 async function collect(
   bytes: Uint8Array<ArrayBuffer>,
   through: CompressionStream | DecompressionStream,
   maxBytes: number,
 ): Promise<Uint8Array> {
   const writer = through.writable.getWriter()
-  // A failure shows at the reading end.
+  // The reader below reports a failure.
   writer.write(bytes).catch(() => {})
   writer.close().catch(() => {})
   const reader = through.readable.getReader()

@@ -13,9 +13,12 @@ export interface EncryptionKey {
 }
 
 export interface EncryptedOptions {
-  /** The first encrypts, all decrypt; an id twice throws `INVALID_ARGUMENT`. To rotate, put a new one first; drop the old when its entries have run out. */
+  /**
+   * The first key encrypts, all keys decrypt; an id that is there twice throws `INVALID_ARGUMENT`. To rotate, put a new key
+   * first, and remove the old key when its entries have expired.
+   */
   readonly keys: readonly EncryptionKey[]
-  /** What is encrypted. @default json */
+  /** The codec whose text is encrypted. @default json */
   readonly codec?: Codec
 }
 
@@ -24,8 +27,8 @@ const SECRET_BYTES = 32
 
 /**
  * Encrypts values by AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce, under a key derived from the secret by
- * HKDF-SHA-256 (RFC 5869). The stored key is authenticated with the value: an entry copied to another key, altered, or
- * of an unknown secret is a miss and an event. One secret is good for 2^32 writes.
+ * HKDF-SHA-256 (RFC 5869). The stored key is authenticated with the value: an entry that was copied to another key, altered, or
+ * encrypted with an unknown secret is a miss and an event. One secret is good for 2^32 writes.
  */
 export function encrypted(options: EncryptedOptions): Codec {
   checkNames('encrypted', options, ['keys', 'codec'])
@@ -87,7 +90,7 @@ function secretOf(id: string, secret: Uint8Array | string): Uint8Array<ArrayBuff
   try {
     bytes = typeof secret === 'string' ? fromBase64(secret) : new Uint8Array(secret)
   } catch {
-    // Said below, without the text.
+    // Reported below, without the text of the secret.
   }
   if (bytes && bytes.length >= SECRET_BYTES) return bytes
   throw bad(`each key is at least ${SECRET_BYTES} random bytes, or their base64`)

@@ -1,7 +1,7 @@
 import { HitherError } from '../errors.ts'
 import { type Codec, decodeJson, encodeJson } from '../protocol/codec.ts'
 
-/** The codec a cache has by itself, for others to wrap: JSON that keeps Date, BigInt, Map, Set and bytes. */
+/** The default codec of a cache, for other codecs to wrap: JSON that keeps Date, BigInt, Map, Set and bytes. */
 export const json: Codec = {
   mark: 'J',
   encode(value) {
@@ -11,7 +11,7 @@ export const json: Codec = {
   decode: (text) => decodeJson(text.slice(1), text.slice(0, 1)),
 }
 
-/** Throws `INVALID_ARGUMENT` for what cannot be wrapped. */
+/** Throws `INVALID_ARGUMENT` for a codec that lacks `encode` or `decode`. */
 export function checkCodec(codec: Codec): void {
   if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return
   throw new HitherError('INVALID_ARGUMENT', 'codec has encode and decode, such as json')

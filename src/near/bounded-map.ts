@@ -1,24 +1,24 @@
 /**
- * A map from strings to values, bounded by entries and bytes, that keeps what is asked for again: SIEVE (NSDI '24). An
- * entry read since the hand last passed it stays, any other goes when room is needed, so a scan pushes out little more
- * than itself. A lifetime ends on a read or in the sweep of a later write; no entry has a timer or an object. Entries
- * are numbered slots; a slot is valid until the next call that can remove its entry.
+ * A map from strings to values, bounded by entries and bytes, that evicts by SIEVE (NSDI '24). When room is needed, the hand
+ * passes over entries that were read since it last came by, and evicts the first one that was not; so a scan evicts little more
+ * than its own entries. An entry past its lifetime is removed when it is read, or by the sweep of a later write. Entries have
+ * no timer and no object: they are numbered slots. A slot is valid until the next call that can remove its entry.
  */
 export interface BoundedMap<V> {
   /** Values by slot. */
   readonly values: readonly (V | undefined)[]
-  /** The slot of an entry that lives at `nowMs`, which then counts as read; 0 for none. */
+  /** The slot of an entry whose lifetime has not ended at `nowMs`; 0: there is none. The entry then counts as read. */
   find(key: string, nowMs: number): number
-  /** The slot of an entry, alive or not, without a trace; 0 for none. */
+  /** The slot of an entry, ended or not; 0: there is none. The entry does not count as read. */
   slotOf(key: string): number
-  /** What `set` was given as `mark`. */
+  /** The `mark` that was passed to `set`. */
   mark(slot: number): number
-  /** What `set` was given as one of `times`. */
+  /** One of the `times` that were passed to `set`. */
   time(slot: number, index: number): number
   /**
-   * Stores, and removes what must go for it. `times`: the end of the lifetime first, then what else the caller wants to
-   * keep by slot. `mark`: from 0 to 15. False when nothing is stored, because the end is past or the entry alone is larger
-   * than the map, or than 128 MB: the key is then absent. An entry replaced in place counts as read.
+   * Stores a value, and evicts entries where it needs room. `times`: the end of the lifetime first, then any other numbers that
+   * the caller keeps with the slot. `mark`: from 0 to 15. Returns false when nothing is stored, because the end has passed or
+   * the entry alone is larger than the map, or than 128 MB: the key is then absent. An entry replaced in place counts as read.
    */
   set(key: string, value: V, bytes: number, mark: number, times: readonly number[], nowMs: number): boolean
   delete(key: string): void
@@ -27,14 +27,14 @@ export interface BoundedMap<V> {
 }
 
 export interface BoundedMapStats {
-  /** Held now, those included that have ended and that no sweep has met. */
+  /** Entries now, including those that have ended and have not been removed yet. */
   readonly entries: number
   readonly bytes: number
-  /** Removed for room since the map was made. */
+  /** Entries removed to make room since the map was created. */
   readonly evicted: number
 }
 
-/** Of a slot, in `cells`: its neighbours in the queue, of which slot 0 is both ends, and its state. */
+/** The fields of a slot in `cells`: its neighbours in the queue, and its state. Slot 0 is both ends of the queue. */
 const NEWER = 0
 const OLDER = 1
 /** Bit 0: read since the hand last passed; bits 1 to 4: the mark; from bit 5: bytes. */
@@ -44,7 +44,10 @@ const WIDTH = 3
 const MAX_ENTRY_BYTES = 2 ** 27 - 1
 const SWEPT_PER_WRITE = 2
 
-/** `timesKept`: how many numbers `set` takes as `times`. An entry with more than `maxLifeMs` left has ended: the clock went back. */
+/**
+ * `timesKept`: how many numbers `set` takes as `times`. An entry with more than `maxLifeMs` left counts as ended, because the
+ * clock was set back.
+ */
 export function createBoundedMap<V>(
   maxEntries: number,
   maxBytes: number,
@@ -56,7 +59,7 @@ export function createBoundedMap<V>(
   const values: (V | undefined)[] = []
   let cells = new Uint32Array(WIDTH)
   let stamps = new Float64Array(timesKept)
-  /** Slots ever used; those given back hang on `free` by their NEWER. */
+  /** Number of slots ever used. Free slots form a list that begins at `free` and is linked by NEWER. */
   let used = 1
   let free = 0
   let hand = 0
@@ -117,7 +120,7 @@ export function createBoundedMap<V>(
       if (leftMs > 0 && leftMs <= maxLifeMs) {
         const at = slot * WIDTH + STATE
         const state = cells[at] as number
-        // Most have been read before: a look costs less than a write.
+        // Most entries have been read before, and reading the bit costs less than writing it.
         if (!(state & 1)) cells[at] = state | 1
         return slot
       }
@@ -137,7 +140,7 @@ export function createBoundedMap<V>(
       const read = slot && fits && heldBytes - bytesOf(slot) + bytes <= maxBytes ? 1 : 0
       if (read) heldBytes -= bytesOf(slot)
       else {
-        // Room is made without it: the hand could come to it as well.
+        // The old entry is removed before room is made, because the hand could evict it as well.
         if (slot) remove(slot)
         if (!fits) return false
         while (heldBytes + bytes > maxBytes) evict()

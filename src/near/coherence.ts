@@ -5,11 +5,11 @@ import type { LocalTier, NearStats } from './local-tier.ts'
 import type { NearFeed } from './message-feed.ts'
 import { createPendingDeletes, type PendingDelete } from './pending-deletes.ts'
 
-/** What a tier needs of its cache. Keys are stored keys. */
+/** What a near tier needs from its cache. Keys are stored keys. */
 export interface NearHost {
-  /** Keys are as given, with no namespace. */
+  /** The plain format: keys are stored as given, without a namespace. */
   readonly plain: boolean
-  /** The cache's own; others are views of it. */
+  /** The cache's own namespace; others are views of it. */
   readonly namespace: string
   readonly publish?: ((channel: string, message: string) => Promise<unknown>) | undefined
   readonly subscribe?:
@@ -18,37 +18,38 @@ export interface NearHost {
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
   get(key: string): Promise<string | undefined>
   delete(key: string): Promise<unknown>
-  /** Runs one repeatable step (`cache/steps`) on an entry. */
+  /** Runs one repeatable step (`cache/steps`) on an entry, which ends it or its lease. */
   end(key: string, step: readonly Arg[]): Promise<unknown>
   /**
-   * Deletes what was stored before `sinceMs`, later and once more, in place of `get`, `delete` and `end` where what is stored is
-   * no entry of a cache. Resolves to whether it did, which it may not once `isDue` returns false.
+   * Retries a failed delete: deletes a value that was stored before `sinceMs`. Used in place of `get`, `delete` and `end` where
+   * the stored form is no entry of a cache. Resolves to whether it has deleted the value; it must not once `isDue` returns
+   * false.
    */
   remove?(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
-  /** Whether the error says that the store did not answer. */
+  /** Whether the error says that the store did not reply. */
   isOutage(error: unknown): boolean
-  /** Another process has ended this version: what was seen of it counts no more. */
+  /** Another process has ended this version: forgets the value that was seen of it. */
   forget(key: string): void
-  /** Called when messages may have been missed: the tier is then empty. */
+  /** Called when messages may have been missed, once the tier was emptied. */
   onGap(): void
-  /** Work that nobody waits for. */
+  /** Takes work that nobody waits for. */
   track(work: Promise<unknown>): void
 }
 
-/** A near tier in its cache: what it holds, and what keeps it true to the store. */
+/** A near tier attached to its cache: its entries, and what keeps them consistent with the store. */
 export interface NearPart extends Pick<LocalTier, 'peek' | 'get'> {
-  /** From the keys of a namespace to the tier's. */
+  /** Maps the keys of a namespace to the keys of the tier. */
   names(namespace: string): (key: string) => string
-  /** A ticket for a `keep`, taken before the read, load or write from which its entry will come; undefined: nothing is kept. */
+  /** A ticket for `keep`. Take it before the read, load or write that the entry will come from. Undefined: nothing is kept. */
   begin(): number | undefined
   /** Keeps an entry (`LocalTier.set`). */
   keep(...entry: Parameters<LocalTier['set']>): void
-  /** A value that a caller may change. */
+  /** The value in a form that a caller may modify: a copy where the tier shares it. */
   copyForCaller(value: unknown): unknown
   /**
-   * Runs a write with nothing kept of what it changes, neither before nor after, and notifies other processes when it is
-   * done. `deletes`: when the store does not answer, the delete is retried later (`retryPendingDelete`). `writes`: with an
-   * answer other than 0 and null it has replaced the value. `changes`: it leaves the value.
+   * Runs a write. Drops the near tier entries of its keys before and after it, and notifies other processes when it has
+   * succeeded. `deletes`: when the store does not reply, the delete is retried later (`retryPendingDelete`). `writes`: it has
+   * replaced the value when the reply is not 0, null or an error code. `changes`: it does not replace the value.
    */
   withInvalidation<T>(
     keys: readonly string[],
@@ -56,13 +57,13 @@ export interface NearPart extends Pick<LocalTier, 'peek' | 'get'> {
     write: () => Promise<T>,
   ): Promise<T>
   /**
-   * Undefined: no delete of this stored key has failed. Else it is tried once more now: resolves to whether the key must
-   * still count as absent.
+   * Retries the failed delete of this stored key now, and resolves to whether the key must still count as absent. Undefined: no
+   * delete of the key has failed.
    */
   retryPendingDelete(key: string): Promise<boolean> | undefined
   /** The store is about to be read. */
   beforeRead(): void
-  /** The store has answered. */
+  /** The store has replied. */
   onAnswer(): void
   /** Undefined: there is no tier. */
   stats(): NearStats | undefined
@@ -73,7 +74,8 @@ const TAG = /^:[^:]*:t:/
 
 export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | undefined, host: NearHost): NearPart {
   const { plain, namespace: own } = host
-  // No stored key starts with NUL and a namespace, and no root key is taken for one.
+  // Tier keys of other namespaces are NUL and the stored key. A root key that starts with NUL gets one more, so that it is not
+  // taken for one of these.
   const nameRoot = (key: string): string => (key.charCodeAt(0) ? key : `\0${key}`)
   const nameOf = (stored: string): string => {
     const colon = plain ? -1 : stored.indexOf(':')
@@ -117,7 +119,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
     names: (namespace) => (plain || namespace === own ? nameRoot : (key) => `\0${namespace}:${key}`),
     async withInvalidation(keys, kind, write) {
       keys.forEach(drop)
-      // A late delete of a plain key does not know what was written after it.
+      // A late retry of a delete cannot see when the value of a plain key was written. Let it end before this write is sent.
       const late = plain ? keys.flatMap((key) => pendingDeletes.retrying(key) ?? []) : []
       if (late.length > 0) await settledOrTimeout(Promise.all(late))
       let deletes: readonly PendingDelete[] = []
@@ -129,7 +131,7 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
         if (kind === 'deletes') deletes = keys.map(pendingDeletes.begin)
         const answer = await sent
         isAnswered = true
-        // In capitals: why nothing was written.
+        // A reply in capitals is an error code: nothing was written.
         if (kind === 'deletes' || (kind === 'writes' && answer && !/^[A-Z]/.test(`${answer}`)))
           for (const [i, key] of keys.entries()) pendingDeletes.settle(key, before[i] as readonly PendingDelete[])
         return answer
@@ -151,12 +153,16 @@ export function attach(tier: LocalTier, maxAgeMs: number, makeFeed: NearFeed | u
   }
 }
 
-/** A delete that is retried leaves what was written this much after it, though the clocks differ. */
+/**
+ * How far the clocks of this process and of the store may differ, in ms. A retried delete leaves an entry that is stamped at
+ * least this long after the delete was sent.
+ */
 const CLOCKS_DIFFER_MS = 5000
 
 /**
- * Deletes what was written before `sinceMs`, give or take what clocks differ, while it is due, and nothing that comes
- * after. Resolves to false where it was not, or something else had come by then. Rejects when the store is down.
+ * Deletes an entry that was written before `sinceMs`, or up to `CLOCKS_DIFFER_MS` later, if the delete is still due. Resolves
+ * to whether nothing is left to delete; false: the delete was not due any more, or another entry had replaced the one that was
+ * read. Rejects when the store is down.
  */
 async function removeOld(host: NearHost, key: string, sinceMs: number, isDue: () => boolean): Promise<boolean> {
   if (host.plain) {
@@ -166,8 +172,9 @@ async function removeOld(host: NearHost, key: string, sinceMs: number, isDue: ()
   const entry = parseEntry((await host.get(key)) ?? '')
   if (!isDue()) return false
   if (!entry || entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS) return true
-  // By what it is, not by its key: it may be sent again, or arrive late, and something else may be there by then. That may be
-  // what a load has stored that began before the delete, so it is looked at in its turn.
+  // Delete the entry by its id, or the lease by its token, not by the key: the command may be sent again or arrive late, when
+  // something else is stored there. The reply is then 0, and the caller looks again, because the new entry may come from a load
+  // that began before the delete.
   const ended = await host.end(key, entry.mark === NO_VALUE ? ['release', '', entry.lease] : ['bury', entry.id, 0])
   return ended !== 0
 }

@@ -1,39 +1,42 @@
 const MAX_DEPTH = 64
 
-/** How a value is kept apart from what its readers do to it; of two parts the higher one counts. */
+/** How a value is protected from changes by its readers. A value takes the highest level of its parts. */
 export type Isolation = 0 | 1 | 2 | 3
-/** Arrays and plain objects, which are frozen. 0: nothing in it could change. */
+/** Arrays and plain objects, which are frozen. 0: nothing in the value can change. */
 export const FROZEN = 1
-/** A Map, Set, Date or bytes within, which cannot be frozen. */
+/** There is a Map, Set, Date or bytes in it, which cannot be frozen: each reader gets a copy. */
 export const CLONED = 2
-/** Anything else, such as an instance of a class, or nesting deeper than 64: not to be kept. */
+/** Anything else, such as an instance of a class, or nesting deeper than 64: the value is not kept. */
 export const UNKNOWN = 3
 
-/** What `isolate` finds: the highest of its parts, and about what the value takes in memory. */
+/** What `isolate` finds: the level of a value, and about how much memory it takes. */
 export interface Isolated {
   readonly isolation: Isolation
-  /** Estimated for V8 on a machine of 64 bits: within a factor of two for what JSON and the codec make. */
+  /** Estimated for V8 on a 64-bit machine: within a factor of two for values that JSON and the codec produce. */
   readonly bytes: number
 }
 
-/** A word, and what an object takes beside its properties; one without any has room for four. */
+/** Bytes of a word, and of an object beside its properties. An object without properties has room for four. */
 const WORD = 8
 const OBJECT = 24
 const NO_FIELDS = 4
-/** A text and a number that is no small whole one take this beside their content. */
+/** Bytes of a string or a BigInt beside its content, and of a number that is no 32-bit integer. */
 const BOX = 16
-/** An array with the block its items are in. */
+/** Bytes of an array and the header of the block that holds its items. */
 const ARRAY = 48
-/** With more properties it is a table, which takes a name, a value and a state for each, and is half empty. */
+/** An object with more properties is a hash table. It takes a name, a value and a state for each property, and is half empty. */
 const MAX_FIELDS = 128
 const TABLE_ROW = 48
-/** A Date, a Map or a Set without content (bytes take more); an entry of each, whose table is half empty. */
+/**
+ * Bytes of a Date, an empty Map or an empty Set (bytes take more); then of an entry of a Map and of a Set, which are half
+ * empty.
+ */
 const BUILT_IN = 112
 const MAP_ENTRY = 44
 const SET_ENTRY = 28
 const BYTES = 208
 
-/** Freezes arrays and plain objects all the way down, unless told not to; tells what else there is, and weighs it. */
+/** Freezes arrays and plain objects deeply, unless `freeze` is false. Returns what else is in the value, and about its size. */
 export function isolate(value: unknown, freeze = true): Isolated {
   let bytes = 0
   const visit = (part: unknown, depth: number): Isolation => {
@@ -55,7 +58,7 @@ export function isolate(value: unknown, freeze = true): Isolated {
       bytes += ARRAY + WORD * part.length
       all(part)
     } else if (base === null || Object.hasOwn(base, 'isPrototypeOf')) {
-      // A literal's prototype, of any realm, has this; a class's inherits it.
+      // The prototype of an object literal, of any realm, has this as its own property; the prototype of a class inherits it.
       worst = FROZEN
       const parts = Object.values(part)
       if (parts.length <= MAX_FIELDS) bytes += OBJECT + WORD * (parts.length || NO_FIELDS)
@@ -83,7 +86,7 @@ export function isolate(value: unknown, freeze = true): Isolated {
 }
 
 const WIDE = 0xff
-/** How many characters are looked at to tell what each takes. */
+/** How many characters of a string are sampled to see whether each takes one byte or two. */
 const SAMPLES = 8
 
 function weighText(text: string): number {
@@ -97,7 +100,7 @@ function weighInteger(value: bigint): number {
   return BigInt.asIntN(64, value) === value ? BOX + WORD : BOX + value.toString(16).length / 2
 }
 
-/** A copy that shares nothing with `value` that can change; of what `isolate` knows. */
+/** A deep copy that shares nothing mutable with `value`, for values that `isolate` knows. */
 export function clone(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(clone)
@@ -105,7 +108,7 @@ export function clone(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.slice()
   if (value instanceof Map) return new Map([...value].map(clone) as [unknown, unknown][])
   if (value instanceof Set) return new Set([...value].map(clone))
-  // A spread makes every property its own, `__proto__` too: the loop only replaces.
+  // A spread makes every property an own property, `__proto__` too. The loop only replaces values.
   const out: Record<string, unknown> = { ...value }
   for (const key of Object.keys(out)) out[key] = clone(out[key])
   return out

@@ -1,77 +1,80 @@
 import { type BoundedMapStats, createBoundedMap } from './bounded-map.ts'
 import { CLONED, clone, FROZEN, isolate, UNKNOWN } from './isolate.ts'
 
-/** What is kept of an entry. Instants are epoch milliseconds; `Infinity` is no end. */
+/** An entry of the near tier. Instants are epoch milliseconds; `Infinity` is no end. */
 export interface NearEntry {
-  /** Decoded. */
+  /** The decoded value. */
   readonly value: unknown
-  /** Orders the writes of a key: by the store's clock. */
+  /** When it was written, by the store's clock. It orders the writes of a key. */
   readonly writtenMs: number
   readonly freshUntilMs: number
   readonly extras?: NearExtras | undefined
 }
 
-/** What only some entries have. Costs an object; a string cut out of a stored text would keep all of that text. */
+/**
+ * What only some entries have; it costs an object. Put no part of a stored text here: it would keep all of that text in memory.
+ */
 export interface NearExtras {
   /** How long its loader took, in milliseconds. */
   readonly loadMs?: number | undefined
-  /** The stored keys of its tags: `invalidate` of one ends it. `peek` never gives out an entry that has them. */
+  /** The stored keys of its tags: `invalidate` of one of them ends the entry. `peek` never returns an entry that has tags. */
   readonly tags?: readonly string[] | undefined
-  /** The store has not confirmed it. */
+  /** The store has not confirmed the value. */
   readonly unconfirmed?: boolean | undefined
-  /** It is given out while this answers true. `peek` never gives out an entry that has it. */
+  /** The entry is returned only while this returns true. `peek` never returns an entry that has it. */
   readonly stands?: (() => boolean) | undefined
-  /** The schema by which its value was checked. */
+  /** The schema by which its value was checked. `peek` never returns an entry that has one. */
   readonly schema?: unknown
 }
 
-/** An entry as it comes in. Its value is the tier's to freeze: arrays and plain objects are frozen in place. */
+/** An entry to keep. The tier may freeze its value: arrays and plain objects are frozen in place. */
 export interface NearFill extends NearEntry {
-  /** A caller may change the value: a copy is kept. @default false */
+  /** A caller may modify the value, so the tier keeps a copy. @default false */
   readonly callerMayModify?: boolean
-  /** Kept until then at the longest, and for `maxAge`. */
+  /** The entry is kept until then at most, and for `maxAge` at most. */
   readonly expiresMs: number
 }
 
 export interface NearStats extends BoundedMapStats {
   readonly hits: number
   readonly misses: number
-  /** Entries that `set` answered false to. */
+  /** Entries for which `set` returned false. */
   readonly refused: number
 }
 
 /**
- * Decoded values of this process, bounded and scan-resistant: no I/O, timer or JSON. Every method is synchronous;
- * `nowMs` is the caller's clock in epoch milliseconds. No caller can change what another gets: plain data is deeply
- * frozen, a value that holds a Map, Set, Date or bytes is a new copy each time.
+ * Decoded values of this process, bounded and scan-resistant: no I/O, timer or JSON. Every method is synchronous; `nowMs` is
+ * the caller's clock in epoch milliseconds. No caller can change what another gets: plain data is deeply frozen, and a value
+ * that contains a Map, Set, Date or bytes is copied for each caller.
  */
 export interface LocalTier {
   /**
-   * The value of an entry that is fresh and has nothing to compare; undefined for all else, and then `get` tells. The way
-   * to a hit that makes no object. Counts hits only.
+   * The value of a fresh entry that has no tags, no schema and no `stands`; undefined for all else, which needs `get`. A hit
+   * creates no object. Counts hits only.
    */
   peek(key: string, nowMs: number): unknown
-  /** The entry under `key`, fresh or in grace; undefined for none within `maxAge`. */
+  /** The entry under `key`, fresh or in grace; undefined: there is none within `maxAge`. */
   get(key: string, nowMs: number): NearEntry | undefined
-  /** A value that was returned to a caller, as a copy that it may modify. */
+  /** A value that was returned to a caller, as a copy that the caller may modify. */
   copyForCaller(value: unknown): unknown
-  /** A ticket for a `set`, taken before the read, load or write from which its entry will come is begun. */
+  /** A ticket for `set`. Take it before the read, load or write begins that the entry will come from. */
   begin(): number
   /**
-   * Keeps an entry. Answers false and changes nothing when `key`, or one of its tags, was ended since `ticket` was taken,
-   * or an entry with a later `writtenMs` is held: reads never step back. Answers false and drops what is held when the
-   * entry cannot be kept: past its end, larger than the tier, or with an instance of a class within, which can be neither
-   * frozen nor copied. `nowMs` is from before the read of which it came: `maxAge` counts from there.
+   * Keeps an entry. Returns false and changes nothing when `key` or one of the entry's tags was ended since `ticket` was taken,
+   * or when the tier has an entry with a later `writtenMs`: reads never go back in time. Returns false and drops the present
+   * entry when the new one cannot be kept, because it is past its end, larger than the tier, or contains an instance of a
+   * class, which can be neither frozen nor copied. `nowMs` is from before the read that the entry comes from: `maxAge` counts
+   * from there.
    */
   set(key: string, entry: NearFill, nowMs: number, ticket: number): boolean
   /**
-   * Drops the entry, and makes void every ticket for `key` so far, and by chance for one key in 4,096. To be called before
-   * a delete or write is sent, and once more when it is answered.
+   * Drops the entry, and voids every ticket taken so far for `key` and, by a shared hash, for about one other key in 4,096.
+   * Call it before a delete or write is sent, and once more after its reply.
    */
   delete(key: string): void
-  /** Ends the entries that bear the tag with this stored key, and makes void every ticket so far for one that does. */
+  /** Ends the entries that have the tag with this stored key, and voids every ticket taken so far for such an entry. */
   invalidate(tag: string): void
-  /** Drops every entry and makes every ticket so far void. */
+  /** Drops every entry and voids every ticket taken so far. */
   clear(): void
   stats(): NearStats
 }
@@ -82,34 +85,42 @@ interface Extended {
   readonly ticket: number
 }
 
-/** Marks, beside CLONED. */
+/** Bits of a mark, beside CLONED. */
 const EXTENDED = 1
 const GUARDED = 4
-/** It is kept for longer than it is fresh. */
+/** The entry is kept for longer than it is fresh. */
 const GRACED = 8
 
-/** Times kept, after the end. */
+/** Indexes of the times of a slot, after the end of its lifetime. */
 const FRESH_UNTIL = 1
 const WRITTEN = 2
 
 const CELLS = 4096
-/** How far the clock of a reader may be behind that of what was kept: it is not read for each. */
+/** How far a reader's `nowMs` may be behind that of `set`, in ms: the clock is not read for every call. */
 const COARSE_MS = 1000
-/** Most tags whose end is remembered; past it, no entry that bears any and came before the oldest is given out. */
+/**
+ * Most invalidated tags that are remembered. Beyond that, an entry with tags is not returned if it is older than the last tag
+ * that was forgotten.
+ */
 const MAX_ENDED_TAGS = 10_000
 /** What an entry takes beside its key and value, in bytes. */
 const OVERHEAD_BYTES = 128
 
+/**
+ * Why there are tickets. Call A reads a key from the store. Before the reply arrives, call B deletes the key. A would then keep
+ * the old value after the delete. `delete` stores the number of its `turn` for the key, and the ticket of A, taken before its
+ * read, has a smaller number: so `set` refuses the value.
+ */
 export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: number): LocalTier {
   const map = createBoundedMap<unknown>(maxEntries, maxBytes, maxAgeMs + COARSE_MS, 3)
   const { values, find, time } = map
-  /** Grows with everything that ends entries: a ticket is what it was. */
+  /** Grows with every call that ends entries. A ticket is its value at that moment. */
   let turn = 0
-  /** When the keys of each hash, each tag, and everything was last ended. */
+  /** The `turn` at which the keys of each hash, each tag, and everything was last ended. */
   const ended = new Float64Array(CELLS)
   const endedTags = new Map<string, number>()
   let allEnded = 0
-  /** When the last of the tags was ended that are remembered no more. */
+  /** The `turn` at which the last of the forgotten tags was ended. */
   let forgotten = 0
   let hits = 0
   let misses = 0
@@ -155,7 +166,7 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
         extras: mark & EXTENDED ? (values[slot] as Extended).extras : undefined,
       }
     },
-    // What is no plain data was copied when it was given out.
+    // A value that is not plain data was already copied when it was returned.
     copyForCaller: (value) => (Object.isFrozen(value) ? clone(value) : value),
     begin: () => turn,
     set(key, { value, writtenMs, freshUntilMs, expiresMs, extras, callerMayModify }, nowMs, ticket) {
@@ -206,7 +217,7 @@ export function createLocalTier(maxEntries: number, maxBytes: number, maxAgeMs: 
   }
 }
 
-/** FNV-1a, folded. */
+/** The cell of a key: FNV-1a, folded to 12 bits. */
 function cellOf(key: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)

@@ -7,7 +7,7 @@ import { randomId } from '../runtime/random.ts'
 /** How a near tier learns of the writes of other processes. */
 export type NearFeed = (host: FeedHost) => Feed
 
-/** What a feed needs of its tier. Keys are stored keys. */
+/** What a feed needs from its tier. Keys are stored keys. */
 export interface FeedHost {
   readonly channel: string
   readonly publish?: ((channel: string, message: string) => Promise<unknown>) | undefined
@@ -18,7 +18,7 @@ export interface FeedHost {
   run<A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A): Promise<R>
   /** Another process has changed this key. */
   drop(key: string): void
-  /** Nothing kept so far can be trusted; `lost`: because messages may have been missed. */
+  /** Drops every entry, since none can be trusted. `lost`: because messages may have been missed. */
   flush(lost: boolean): void
   track(work: Promise<unknown>): void
 }
@@ -26,7 +26,7 @@ export interface FeedHost {
 export interface Feed {
   /** The store is about to be read. */
   onRead(): void
-  /** Something is about to be kept. */
+  /** An entry is about to be kept. */
   onKeep(): void
   /** This process has changed these keys. */
   publish(keys: readonly string[]): void
@@ -34,7 +34,10 @@ export interface Feed {
 }
 
 export interface MessageFeedOptions {
-  /** How soon after a publisher's last message a loss of it is noticed: the number is said twice more, at this distance. @default '500ms' */
+  /**
+   * How soon after a publisher's last message its loss is noticed: the publisher repeats the number of the message twice, at
+   * this interval. @default '500ms'
+   */
   readonly interval?: Duration
 }
 
@@ -47,9 +50,9 @@ const RETRY_INTERVALS = 4
 
 /**
  * Messages between the processes of one cache, over the store's publish and subscribe: `<publisher> <number> <keys>`. Each
- * publisher numbers its own; what one tick has changed is one message. After the last one it repeats the bare number
- * twice, then is silent. A number that is missing, or a link that was down, empties the tier. Until the subscription stands, and
- * while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at `createCache` for a store that
+ * publisher numbers its own messages; all keys changed in one tick are one message. After the last message it repeats the bare
+ * number twice, then is silent. A missing number, or a subscription that was down, empties the tier. Until the subscription is
+ * up, and while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at `createCache` for a store that
  * does not publish and subscribe.
  */
 export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
@@ -73,7 +76,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       if (publisher === own) return
       const at = Number(digits)
       const known = heard.get(publisher)
-      // A bare number says that there was a message of that number.
+      // A bare number says that a message with that number was sent. A message with keys follows the number before it.
       const missed = !(at - (keys ? 1 : 0) <= (known ?? 0))
       if (digits) {
         heard.delete(publisher)
@@ -81,14 +84,14 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
         heard.set(publisher, Math.max(known ?? 0, at))
       }
       try {
-        // Of one not heard before, what it has said may be older than all that is kept here.
+        // The missed messages of an unknown publisher may be older than every entry here, so they do not count as lost.
         if (missed) flush(!digits || known !== undefined)
         else if (keys) for (const key of JSON.parse(keys) as string[]) drop(key)
       } catch {
         flush(true)
       }
     }
-    // One that was not published is a number that is missing.
+    // If this fails, the other processes see that a number is missing.
     const say = (keys: string): void => track(publish(channel, `${own} ${number}${keys}`).catch(() => {}))
     const repeat = (): void => {
       cancel = undefined
@@ -116,13 +119,13 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
         if (link || closed || now() < againMs) return
         const started = subscribe(channel, receive, () => {
           flush(true)
-          // What was said last may not have arrived either.
+          // The last message of this process may have been lost as well.
           if (number > 0) repeatFrom(0)
         })
         link = started
         track(
           started.then(
-            // What was kept before may have been changed unheard.
+            // The keys of entries kept so far may have changed before the subscription was up.
             () => flush(false),
             () => {
               link = undefined
@@ -139,7 +142,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       async close() {
         closed = true
         cancel?.()
-        // One that is not up yet ends when it is; the store closes what it opened in any case.
+        // A subscription that is not up yet is ended as soon as it is. The store closes its connections in any case.
         link?.then((end) => end()).catch(() => {})
       },
     }

@@ -10,8 +10,8 @@ export interface NearTierOptions {
   /** Most bytes kept: what the decoded values take in memory, estimated within a factor of two. @default 32_000_000 */
   readonly maxBytes?: number
   /**
-   * How long an entry is given out without asking the store: the bound on how stale a read can be after another process
-   * has written or deleted. @default '5s'
+   * How long an entry is returned without asking the store: the bound on how stale a read can be after another process has
+   * written or deleted the key. @default '5s'
    */
   readonly maxAge?: Duration
   /** How this process learns of the writes of others before `maxAge`, such as `messageFeed()`. @default none */
@@ -20,7 +20,7 @@ export interface NearTierOptions {
 
 /** The near tier of one cache. */
 export interface NearTier extends LocalTier {
-  /** For `createCache`. Throws `INVALID_ARGUMENT` the second time: a tier belongs to one cache. */
+  /** Called by `createCache`. Throws `INVALID_ARGUMENT` the second time: a tier belongs to one cache. */
   attach(host: NearHost): NearPart
 }
 

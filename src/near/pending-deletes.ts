@@ -1,50 +1,68 @@
 import { settledOrTimeout } from '../runtime/background.ts'
 import { NEVER, now } from '../runtime/clock.ts'
 
-/** Deletes that did not reach the store: their keys count as absent here for a while, and are deleted once it is back. */
+/*
+ * The way of a delete:
+ *
+ *   sent      `begin`. When it ends without an outage, it is forgotten (`end`).
+ *   failed    `end` after an outage. Until `maxAgeMs` after it was sent, its key counts as absent in this process.
+ *   retried   By a read of its key (`retryPendingDelete`), or in the background once the store replies (`onAnswer`).
+ *   done      A retry has succeeded, or a later write or delete of the key has (`settle`).
+ *
+ * A retry must not delete the value of a later write. So none starts while a write of the key is under way (`noteWrite`); and a
+ * write of a plain key, whose value does not say when it was written, waits for a retry that is under way (`retrying`).
+ */
+
+/**
+ * Deletes that failed because the store was down. Their keys count as absent in this process for `maxAgeMs`, and the deletes
+ * are retried once the store is back.
+ */
 export interface PendingDeletes {
-  /** A delete has been sent. */
+  /** Records a delete that was just sent. */
   begin(key: string): PendingDelete
-  /** It has ended. `hasFailed`: it is retried, unless its key was written since. */
+  /** The delete has ended. `hasFailed`: it is retried, unless its key was written since. */
   end(key: string, pending: PendingDelete, hasFailed: boolean): void
   /**
-   * A write of the key has been sent: until it has ended nothing is deleted that it may have stored. Returns the deletes
-   * that were sent before it and are not done.
+   * A write of the key has been sent. Until it has ended, no delete of the key is retried, because that could delete the new
+   * value. Returns the deletes that were sent before the write and are not done.
    */
   noteWrite(key: string, write: Promise<unknown>): readonly PendingDelete[]
-  /** The key was written or deleted by what was sent after these. */
+  /** A write or delete that was sent after `deletes` has succeeded, so they need no retry. */
   settle(key: string, deletes: readonly PendingDelete[]): void
-  /** Undefined: no delete of it has failed. Else deletes once more: resolves to whether the key must still count as absent. */
+  /**
+   * Retries the failed delete of the key now, and resolves to whether the key must still count as absent. Undefined: no delete
+   * of the key has failed.
+   */
   retryPendingDelete(key: string): Promise<boolean> | undefined
-  /** Resolves when the delete has ended that is tried once more; undefined: none is. */
+  /** Resolves when the retry of a delete of this key that is under way has ended; undefined: there is none. */
   retrying(key: string): Promise<unknown> | undefined
-  /** The store has answered: what is left is deleted now. */
+  /** The store has replied: retries the failed deletes. */
   onAnswer(): void
 }
 
 export interface PendingDelete {
   /** When the delete was sent, in epoch ms. */
   readonly sinceMs: number
-  /** What may store a value that is not to be deleted. */
+  /** The writes under way whose value must not be deleted. */
   writing?: Promise<unknown> | undefined
-  /** Its key was written or deleted since. */
+  /** A later write or delete of its key has succeeded. */
   isOverwritten?: boolean
-  /** When it may be tried again for nobody in particular, in epoch ms. */
+  /** When it may be retried in the background, in epoch ms. */
   againMs: number
 }
 
 interface Host {
-  /** Resolves to whether nothing is left to delete; false: it was not due any more, or something else was there by then. */
+  /** Resolves to whether nothing is left to delete; false: the delete was not due any more, or something else had been stored. */
   remove(key: string, sinceMs: number, isDue: () => boolean): Promise<boolean>
   track(work: Promise<unknown>): void
 }
 
 const MAX_PENDING = 10_000
-/** Between tries that nobody waits for. */
+/** Pause between the retries of a delete in the background, in ms. */
 const PAUSE_MS = 1000
 const NONE_PENDING: readonly PendingDelete[] = []
 
-/** The oldest is forgotten where there are more than 10,000. */
+/** Of more than 10,000 deletes the oldest is forgotten. */
 export function createPendingDeletes(maxAgeMs: number, { remove, track }: Host): PendingDeletes {
   /** Deletes that have been sent and have not ended. */
   const sent = new Map<string, PendingDelete[]>()
@@ -52,7 +70,10 @@ export function createPendingDeletes(maxAgeMs: number, { remove, track }: Host):
   const failed = new Map<string, PendingDelete>()
   const tries = new Map<string, Promise<unknown>>()
 
-  /** Resolves when the key has been deleted, or could not be; to false while a write may be on its way. */
+  /**
+   * Retries a delete. Resolves to false where it has to be tried again, because it was not due (a write may be under way) or
+   * because something else had been stored; otherwise once the key is deleted or the retry has failed.
+   */
   const retry = (key: string, pending: PendingDelete): Promise<unknown> => {
     const running = tries.get(key)
     if (running) return running
@@ -75,7 +96,7 @@ export function createPendingDeletes(maxAgeMs: number, { remove, track }: Host):
   return {
     begin(key) {
       const pending: PendingDelete = { sinceMs: now(), againMs: 0 }
-      // One whose request has ended without a word never ends.
+      // A delete never ends if the runtime has ended its request, so the map is bounded.
       if (sent.size >= MAX_PENDING) sent.delete(sent.keys().next().value as string)
       sent.set(key, [...(sent.get(key) ?? []), pending])
       return pending
@@ -115,13 +136,14 @@ export function createPendingDeletes(maxAgeMs: number, { remove, track }: Host):
             do {
               const { writing } = pending
               if (writing) await settledOrTimeout(writing)
-              // Another request's may have ended without a word.
+              // The write may belong to another request, which the runtime has ended without settling it: do not wait for it
+              // twice.
               if (pending.writing === writing) pending.writing = undefined
               const attempt = retry(key, pending)
               tried = await settledOrTimeout(attempt)
               if (tries.get(key) === attempt) tries.delete(key)
             } while (tried === false && failed.get(key) === pending)
-            // It may have been deleted in vain once more.
+            // If the retry has failed as well, the key counts as absent until `maxAgeMs` after the delete was sent.
             const left = failed.get(key)
             const agoMs = now() - (left?.sinceMs ?? NEVER)
             return agoMs >= 0 && agoMs < maxAgeMs
@@ -133,7 +155,7 @@ export function createPendingDeletes(maxAgeMs: number, { remove, track }: Host):
       const at = now()
       for (const [key, pending] of failed) {
         const waitMs = pending.againMs - at
-        // More than a pause: the clock went back.
+        // A wait longer than the pause means that the clock was set back.
         if (waitMs > 0 && waitMs <= PAUSE_MS) continue
         pending.againMs = at + PAUSE_MS
         track(retry(key, pending))

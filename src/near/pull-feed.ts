@@ -5,7 +5,7 @@ import { randomId } from '../runtime/random.ts'
 import type { NearFeed } from './message-feed.ts'
 
 export interface PullFeedOptions {
-  /** How long after a pull the next read of the store brings another along. @default '1s' */
+  /** The least time between two pulls: the next read of the store after that sends another one along. @default '1s' */
   readonly every?: Duration
 }
 
@@ -14,13 +14,13 @@ const KEPT = 500
 const LOG_LIFE_MS = 3_600_000
 /** With more keys changed in one tick than the log keeps, everything counts as changed. */
 const EVERYTHING = '*'
-/** Tells a process its own changes from those of others. */
+/** Length of the mark by which a process knows its own changes in the log. */
 const MARK_LENGTH = 4
 
 /**
- * Adds changes to the log, each followed by a semicolon, and drops the oldest past 500. The log is text: the number of the
- * last change, the number before the first that is kept, the changes. A new log begins at the microsecond of the
- * store's clock, so that no number comes twice. Answers the last number.
+ * Adds changes to the log, each followed by a semicolon, and drops the oldest past 500. The log is text: the number of the last
+ * change, the number before the first change that is kept, then the changes. The numbers of a new log begin at the store's
+ * clock in microseconds, so that no number is used twice. Replies the last number.
  */
 export const appendChanges: Operation<readonly [changes: string], number> = {
   name: 'feed.append',
@@ -49,7 +49,7 @@ return last`,
   },
 }
 
-/** Answers the last number, a space, and the changes after the number given: `*` where they are not all kept. */
+/** Replies the last number, a space, and the changes after the number `after`, or `*` where the log does not have all of them. */
 export const pullChanges: Operation<readonly [after: number], string> = {
   name: 'feed.pull',
   effect: 'read',
@@ -73,9 +73,10 @@ return last .. ' ' .. log:sub(at + 1)`,
 const LOG = /^(\d+) (\d+) (.*)$/s
 
 /**
- * A log of changes in the store, for where nobody can subscribe (REST): each process adds what it has changed, and a read
- * of the store brings along what others have, at most once in `every`. A process that is answered by its near tier alone
- * asks nothing, so `maxAge` stays its bound. A log that was lost, or that has dropped what was not read yet, empties the tier.
+ * A log of changes in the store, for stores to which nobody can subscribe (REST). Each process adds its changes to the log, and
+ * a read of the store also fetches the changes of the others, at most once in `every`. A process whose reads are all served by
+ * its near tier fetches nothing, so `maxAge` remains its bound. A log that was lost, or that has dropped changes which were not
+ * read yet, empties the tier.
  */
 export function pullFeed(options: PullFeedOptions = {}): NearFeed {
   const everyMs = toMs(options.every ?? 1000, 'every')
@@ -101,7 +102,7 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
     const append = (): void => {
       const keys = pending.size > KEPT ? [EVERYTHING] : [...pending].map(encodeURIComponent)
       pending = new Set()
-      // What could not be added leaves others to their maxAge.
+      // If this fails, the entries of other processes last until their `maxAge`.
       track(run(appendChanges, channel, [keys.map((key) => `${mark}${key};`).join('')]).catch(() => {}))
     }
     return {
@@ -109,7 +110,7 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
         const at = now()
         if (Math.abs(at - pulledMs) < everyMs) return
         pulledMs = at
-        // One that fails leaves what is kept to its maxAge; the next asks for the same changes again.
+        // If this fails, entries here last until their `maxAge`; the next pull asks for the same changes again.
         track(run(pullChanges, channel, [seen ?? -1]).then(receive, () => {}))
       },
       onKeep() {},

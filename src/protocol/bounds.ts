@@ -1,20 +1,23 @@
-/** Deepest nesting of a value. A cycle goes past any depth. */
+/** Deepest nesting of a value. A cycle exceeds any depth. */
 export const MAX_DEPTH = 64
-/** Most objects, properties and items of one value, as its text has them. */
+/** Most objects, properties and items of one value, counted in its text. */
 export const MAX_ELEMENTS = 1_000_000
-/** Largest BigInt: reading digits costs more than their number. */
+/** Largest BigInt: the time to parse digits grows faster than their number. */
 export const MAX_INTEGER_BITS = 16_384
-/** A sign, and the digits of the largest. */
+/** Most characters of a BigInt in text: a sign and its digits. */
 export const MAX_INTEGER_DIGITS = 4934
 
-/** Shorter text is parsed in no time, whatever it says. */
+/** Shorter text is not scanned: it is parsed quickly, whatever it contains. */
 const SCANNED_FROM = 1_048_576
-/** A Set, and an object with a property `$`, is two levels of text for one of the value; what has none may be one more. */
+/**
+ * Most levels of text. A Set, or an object with a property `$`, takes two levels of text for one level of the value. A value
+ * that counts as no level, such as a BigInt, may add one more.
+ */
 const MAX_TEXT_DEPTH = 2 * MAX_DEPTH + 1
 
 /**
- * Whether JSON text stays within the bounds, as far as they matter before it is parsed: what it would take in memory is
- * many times its length. Text that is no JSON may be either.
+ * Whether JSON text stays within the bounds that must be checked before it is parsed, because the parsed value takes many times
+ * the memory of its text. For text that is no JSON the result may be either.
  */
 export function isBounded(text: string): boolean {
   if (text.length < SCANNED_FROM) return true
@@ -35,7 +38,7 @@ export function isBounded(text: string): boolean {
   return true
 }
 
-/** Where the text in quotes that begins at `start` ends; below 0: nowhere. */
+/** The index of the quote that ends the string which begins at `start`; below 0: the string has no end. */
 function endOfText(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     let slashes = 0
@@ -44,9 +47,9 @@ function endOfText(text: string, start: number): number {
   }
 }
 
-/** Whether JSON text may hold more than `MAX_DEPTH` levels: few texts have so many brackets, and the search for them is quick. */
+/** Whether JSON text may have more than `MAX_DEPTH` levels. Few texts have so many brackets, and counting them is quick. */
 export function mayBeDeep(text: string): boolean {
-  // Shorter text has no room for them.
+  // Shorter text has no room for so many brackets.
   if (text.length <= 2 * MAX_DEPTH) return false
   let brackets = 0
   for (const bracket of '{[') {

@@ -1,4 +1,4 @@
-/** All of them, one after the other. */
+/** All parts in one array, one after the other. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0

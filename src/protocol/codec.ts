@@ -5,28 +5,28 @@ import { decodePlain, parseBounded, tooDeep } from './plain-json.ts'
 import { at, classOf, Refused } from './refused.ts'
 
 /**
- * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key,
- * for a codec that binds a value to its place. Both may be asynchronous: a write then leaves later than its call.
+ * Turns values into text and back. `decode` may throw: the entry is then a miss and an event. `key` is the stored key, for a
+ * codec that binds a value to its key. Both may be asynchronous; a write is then sent some time after its call.
  */
 export interface Codec {
-  /** One letter from `A` to `Z`, stored with every entry: text of another mark is never given to `decode`. */
+  /** One letter from `A` to `Z`, stored with every entry: `decode` never gets text with another mark. */
   readonly mark: string
   encode(value: unknown, key: string): string | Promise<string>
   decode(text: string, key: string): unknown
 }
 
-/** Bytes up to so many are looked at for properties of their own. Twice as long as it takes to write them. */
+/** Byte arrays up to this length are checked for named properties, which takes twice as long as encoding them. */
 const MAX_NAMED_BYTES = 4096
 
-/** What the payload of an entry is, as the stored form marks it. */
+/** The form of a payload, as its entry is marked. */
 type Mark = 'j' | 'r' | 'i'
 
 /**
- * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which what JSON lacks
- * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE`, naming the path, for a function, a symbol, an instance of a
- * class, an array, Map, Set, Date or up to 4,096 bytes with properties of its own, a cycle, and what is past a bound of `bounds.ts`.
- * `asKey`: equal data gives equal text, whatever the order of its properties, and an AbortSignal counts as undefined.
- * `asJson`: a property named `$` is one like any other.
+ * A value as JSON text with its mark: `j` plain JSON, `i` a safe integer in digits, `r` JSON in which a value that JSON lacks
+ * is `{"$": kind, "v": text or list}`. Throws `UNENCODABLE`, naming the path, for a function, a symbol, an instance of a class,
+ * an array, Map, Set, Date or up to 4,096 bytes with named properties, a cycle, and a value past a bound of `bounds.ts`.
+ * `asKey`: equal data gives equal text, whatever the order of its properties, and an AbortSignal counts as undefined. `asJson`:
+ * a property named `$` is encoded like any other.
  */
 export function encodeJson(
   value: unknown,
@@ -81,7 +81,8 @@ export function encodeJson(
     if (kind === 'object') return object(part as object, depth + 1)
     if (kind === undefined) throw new Refused(classOf(part as object))
     const length = kind === 'array' || kind === 'bytes' ? (part as unknown[]).length : 0
-    // Names come after indexes. Of many bytes they are not asked: it would cost more than all else.
+    // Names come after indexes, so the last key shows whether there are any. Large byte arrays are not checked, because that
+    // would cost more than everything else.
     const last = kind === 'bytes' && length > MAX_NAMED_BYTES ? undefined : Object.keys(part as object).at(-1)
     const isIndex = `${Number(last) >>> 0}` === last && Number(last) < length
     if (last !== undefined && !isIndex) {
@@ -90,7 +91,7 @@ export function encodeJson(
     }
     if (kind === 'bytes') return tagged('b', toBase64(part as Uint8Array))
     if (kind === 'array') return list(part as unknown[], depth + 1)
-    // By this realm's methods, whatever a realm or an owner has made of its own.
+    // Read by the methods of this realm: another realm, or whoever created the value, may have replaced its methods.
     if (kind === 'date') return tagged('d', Date.prototype.getTime.call(part))
     if (kind === 'set') return tagged('s', list([...Set.prototype.values.call(part as Set<unknown>)], depth + 1))
     return tagged('m', list([...Map.prototype.entries.call(part as Map<unknown, unknown>)], depth + 1))
@@ -104,7 +105,7 @@ export function encodeJson(
   }
 }
 
-/** The value of `encodeJson`'s text. Throws for text that is none, or past a bound. */
+/** The value of a text of `encodeJson`. Throws for any other text, and for a value past a bound. */
 export function decodeJson(text: string, mark: string): unknown {
   return mark === 'r' ? unpack(parseBounded(text), 0) : decodePlain(text, mark)
 }
@@ -112,7 +113,7 @@ export function decodeJson(text: string, mark: string): unknown {
 function unpack(part: unknown, depth: number): unknown {
   if (typeof part !== 'object' || part === null) return part
   const { $: kind, v } = part as { $?: unknown; v?: unknown }
-  // These count as text and numbers do: as no level.
+  // Like strings and numbers, these count as no level.
   if (kind === 'n') return Number(v)
   if (kind === 'i') {
     if (typeof v !== 'string' || v.length > MAX_INTEGER_DIGITS) throw new SyntaxError('no integer, or too long')
@@ -124,7 +125,7 @@ function unpack(part: unknown, depth: number): unknown {
   if (Array.isArray(part)) return all(part)
   if (kind === undefined || kind === 'o') {
     const out = (kind ? v : part) as Record<string, unknown>
-    // JSON.parse made every key an own property, `__proto__` too: this only replaces.
+    // JSON.parse has made every key an own property, `__proto__` too, so this only replaces values.
     for (const key of Object.keys(out)) out[key] = unpack(out[key], depth + 1)
     return out
   }

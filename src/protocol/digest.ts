@@ -1,7 +1,7 @@
 import { perTick } from '../runtime/per-tick.ts'
 import { toBase64 } from './base64.ts'
 
-/** Longest name that is part of a key as it is. */
+/** Longest name that becomes part of a key without being hashed. */
 const MAX_NAME = 128
 
 /** SHA-1 of text as lower-case hex: the name under which a server keeps a script. */
@@ -17,8 +17,9 @@ async function sha256(text: string): Promise<string> {
 const thisTick = /* @__PURE__ */ perTick<{ readonly all: Promise<string>[]; readonly done: Promise<unknown> }>()
 
 /**
- * As `sha256`; text with lone surrogates, which UTF-8 does not tell apart, has a digest of its own. Those of one run of
- * microtasks resolve together: WebCrypto returns each in another, and calls that leave in one request would leave in one each.
+ * As `sha256`, but text with lone surrogates, which UTF-8 would make equal, has a digest that differs. Digests of one run of
+ * microtasks resolve together. WebCrypto resolves each in another run, so that calls which could share one request to the store
+ * would be sent in one request each.
  */
 export async function digest(text: string): Promise<string> {
   const own = sha256(JSON.stringify(text))
@@ -42,8 +43,8 @@ export function toBase64Url(bytes: Uint8Array): string {
 }
 
 /**
- * The key of a user's `name` under `prefix`: the name after a colon, or its digest after `#` where it is longer than 128
- * characters or malformed, or has a brace, which would choose the node of a Cluster.
+ * The key of a user's `name` under `prefix`: the name after a colon; or its digest after `#` where the name is longer than 128
+ * characters, is malformed, or has a brace, which would choose the node of a Cluster.
  */
 export function keyUnder(prefix: string, name: string): string | Promise<string> {
   if (name.length <= MAX_NAME && name.isWellFormed() && !name.includes('{')) return `${prefix}:${name}`

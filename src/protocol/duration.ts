@@ -7,12 +7,12 @@ export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
 
 const MS: { readonly [U in Unit]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** Longest duration: about 3,170 years, so that every instant fits the stored form. */
+/** Longest duration in ms: about 3,170 years, so that every instant fits the stored form. */
 const MAX_MS = 1e14
 
 /**
- * A duration in whole milliseconds, rounded up. Throws `INVALID_DURATION` for text of another form, a number that is
- * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. `name` is said in the message.
+ * A duration in whole milliseconds, rounded up. Throws `INVALID_DURATION` for text of another form, for a number that is
+ * negative, not finite or above 10^14 ms, and for zero unless `min` is 0. The message contains `name`.
  */
 export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
   const ms = typeof duration === 'number' ? Math.ceil(duration) : textMs(duration)
@@ -25,7 +25,7 @@ export function toMs(duration: Duration, name: string, min: 0 | 1 = 1): number {
 
 const MAX_KNOWN = 100
 const MAX_LENGTH = 20
-/** Literals of a program are few, and come again with every call. */
+/** A program has few literals, and passes the same ones with every call. */
 const known = new Map<string, number>()
 
 function textMs(text: string): number {

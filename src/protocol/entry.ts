@@ -13,7 +13,7 @@ import { NEVER } from '../runtime/clock.ts'
  * | 43 | 15 | fresh until, epoch ms; nines: no end |
  * | 58 | 15 | expires, epoch ms; equal to fresh-until without grace: then the server's lifetime alone decides |
  * | 73 | 16 | lease token; dashes: none; `failed` and dashes: none, and the last load ended without a value |
- * | 89 | 15 | lease until, epoch ms in the last 13 digits; the first is 1 where the lease was taken after a load that ended without a value, the second where somebody waits for it. Of a load that ended so, until when its failure is shared |
+ * | 89 | 15 | lease until, epoch ms in the last 13 digits; the first digit is 1 where the lease was taken after a load that ended without a value, the second where somebody waits for the lease. After `failed`: until when the failure is shared, epoch ms |
  * | 104 | 16 | generation of the namespace; dashes: none |
  * | 120 | 8 | length of the tag block, which is ASCII |
  */
@@ -26,7 +26,7 @@ export interface Entry {
   /** Epoch ms; `Infinity` without an end. */
   readonly freshUntilMs: number
   readonly expiresMs: number
-  /** It is kept past its freshness. Without grace its presence in the store says that it is fresh. */
+  /** The entry is kept after it was fresh. An entry without grace is fresh for as long as the store has it. */
   readonly hasGrace: boolean
   readonly lease: string
   readonly generation: string
@@ -39,11 +39,11 @@ export interface Entry {
 export const NO_VALUE = '-'
 /** An absent id, token or generation. */
 export const NONE: string = NO_VALUE.repeat(16)
-/** In place of a lease token: the last load ended without a value. */
+/** The failure record, in place of a lease token: the last load ended without a value. */
 export const FAILED = 'failed----------'
-/** The length of a tag block that is not there. */
+/** The stored length of an absent tag block. */
 const NO_TAGS: string = '0'.repeat(8)
-/** The instant of a lifetime without an end. */
+/** The stored instant of a lifetime without an end. */
 export const NO_END: string = '9'.repeat(15)
 
 const HEADER = /^h[!-~][\w-]{16}\d{55}[\w-]{16}\d{15}[\w-]{16}\d{8}/
@@ -52,14 +52,14 @@ export function isEntry(text: string): boolean {
   return HEADER.test(text)
 }
 
-/** Undefined for text of any other form: a miss. */
+/** The entry in a stored text; undefined for text of any other form, which is a miss. */
 export function parseEntry(text: string): Entry | undefined {
   return isEntry(text) ? new TextEntry(text) : undefined
 }
 
 /**
- * As `parseEntry`, of what bears this generation and just this tag block; cheaper, since it looks at nothing else: what has
- * these random characters in their place was written by a cache.
+ * As `parseEntry`, but undefined for an entry that does not have this generation and exactly this tag block. It is cheaper,
+ * since it checks nothing else: text with these random characters in this place was written by a cache.
  */
 export function parseCurrent(text: string, generation: string, tags: string): Entry | undefined {
   return text[0] === 'h' &&
@@ -71,7 +71,7 @@ export function parseCurrent(text: string, generation: string, tags: string): En
     : undefined
 }
 
-/** Cuts out each field as it is asked for: most readers want few. */
+/** Cuts out each field only when it is read: most readers need few. */
 class TextEntry implements Entry {
   private readonly text: string
   constructor(text: string) {
@@ -96,7 +96,7 @@ class TextEntry implements Entry {
     return instant(this.text.slice(58, 73))
   }
   get hasGrace(): boolean {
-    // As text: nearly every reader asks for this alone.
+    // Compared as text, without parsing: nearly every reader needs this, and this alone.
     return this.text.slice(43, 58) !== this.text.slice(58, 73)
   }
   get lease(): string {
@@ -121,12 +121,15 @@ function instant(digits: string): number {
   return digits === NO_END ? NEVER : Number(digits)
 }
 
-/** Whether a copy's life goes on at `nowMs`. Its presence in the store says so, unless a lease keeps its key longer. */
+/**
+ * Whether the lifetime of a copy lasts beyond `nowMs`. Its presence in the store shows that, unless a lease keeps its key
+ * longer.
+ */
 export function isKept(entry: Entry, nowMs: number): boolean {
   return entry.lease === NONE || entry.expiresMs > nowMs
 }
 
-/** Whether the entry holds a value that counts as fresh by `clock`. Without grace its presence in the store says so. */
+/** Whether the entry has a value that is fresh by `clock`. Without grace its presence in the store shows that it is. */
 export function isFresh(entry: Entry, clock: () => number): boolean {
   return entry.mark !== NO_VALUE && (!entry.hasGrace || entry.freshUntilMs > clock())
 }

@@ -12,26 +12,29 @@ export function checkNamespace(name: string): string {
   )
 }
 
-/** What tells keys of another kind from a namespace's own: no namespace has these characters, so that no key reaches them. */
+/**
+ * Characters that set keys of another kind apart from a namespace's own. No namespace has them, so no user key reaches such
+ * keys.
+ */
 export const DEFINED = '@'
 export const WRAPPED = '+'
 export const HASHED = '~'
 
 /**
- * The stored key `<namespace>:<key>`. Throws `INVALID_KEY` for a key that is no string or empty; its length and form are
- * checked by the store, on the whole. No user key reaches a key of the cache's own, which starts with a colon.
+ * The stored key `<namespace>:<key>`. Throws `INVALID_KEY` for a key that is no string or empty; the store checks the length
+ * and form of the whole. No user key reaches the cache's own keys, which start with a colon.
  */
 export function storedKey(namespace: string, key: string): string {
   if (typeof key === 'string' && key !== '') return `${namespace}:${key}`
   throw new HitherError('INVALID_KEY', 'a key is a string that is not empty')
 }
 
-/** Where a namespace keeps its generation. */
+/** The stored key of a namespace's generation. */
 export function generationKey(namespace: string): string {
   return `:${namespace}:g`
 }
 
-/** Where a namespace keeps the version of a tag. */
+/** The stored key of the version of a tag in a namespace. */
 export function tagKey(namespace: string, tag: string): string {
   return `:${namespace}:t:${tag}`
 }

@@ -1,6 +1,6 @@
 import { isRoot, plainKindOf } from './plain-kind.ts'
 
-/** What the codec keeps beside text, numbers and their like. */
+/** The kinds of objects that the codec keeps. */
 export type Kind = 'object' | 'array' | 'date' | 'map' | 'set' | 'bytes'
 
 const { getPrototypeOf, hasOwn } = Object
@@ -10,7 +10,7 @@ const getter = (base: object, name: PropertyKey): ((this: unknown) => unknown) =
 const bytesBase = Uint8Array.prototype
 const viewName = getter(getPrototypeOf(bytesBase), Symbol.toStringTag)
 
-/** `look` looks inside: it answers for the built-in of any realm, and throws for all else. */
+/** `look` reads an internal slot: it succeeds for the built-in of any realm, and throws for everything else. */
 const builtIns: readonly { readonly kind: Kind; readonly base: object; readonly look: (this: never) => unknown }[] = [
   { kind: 'date', base: Date.prototype, look: Date.prototype.getTime },
   { kind: 'map', base: Map.prototype, look: getter(Map.prototype, 'size') },
@@ -18,8 +18,9 @@ const builtIns: readonly { readonly kind: Kind; readonly base: object; readonly 
 ]
 
 /**
- * Undefined for an instance of a class, one over a built-in too. A value of another realm (a frame, `vm`, Jest) is of the
- * same kind as one of this. A `Buffer` is bytes: the one class that people store without meaning its methods.
+ * The kind of an object; undefined for an instance of a class, also of one that extends a built-in. A value of another realm (a
+ * frame, `vm`, Jest) has the same kind as one of this realm. A `Buffer` is bytes: the one class that people store without
+ * meaning its methods.
  */
 export function kindOf(value: object): Kind | undefined {
   const plain = plainKindOf(value)
@@ -43,7 +44,10 @@ function answers(look: (this: never) => unknown, value: object): boolean {
   }
 }
 
-/** By the class itself, not by one over it: there is no such name where the runtime lacks it. */
+/**
+ * A runtime may have no global `Buffer`, so this asks the value's own class, which must have `isBuffer` itself and not inherit
+ * it.
+ */
 function isBuffer(value: object, { constructor: made }: object): boolean {
   const { isBuffer: test } = made as { readonly isBuffer?: (value: unknown) => boolean }
   return hasOwn(made, 'isBuffer') && typeof test === 'function' && test(value) === true

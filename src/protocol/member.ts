@@ -4,8 +4,8 @@ import { type Codec, decodeJson, encodeJson } from './codec.ts'
 const RICH = 'r'
 
 /**
- * A value as text that stands for itself: bare digits for a safe integer, JSON text, or `r` and rich JSON; of a codec, its
- * mark and its text. Equal data gives equal text. Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`.
+ * A value as text that describes itself: bare digits for a safe integer, JSON text, or `r` and rich JSON; with a codec, its
+ * mark and its text. Without a codec, equal data gives equal text. Throws, or rejects with, `INVALID_VALUE` or `UNENCODABLE`.
  */
 export function encodeMember(value: unknown, key: string, codec: Codec | undefined): string | Promise<string> {
   if (value === undefined) throw new HitherError('INVALID_VALUE', 'undefined cannot be stored: store null, or delete')
@@ -17,7 +17,10 @@ export function encodeMember(value: unknown, key: string, codec: Codec | undefin
   return mark === RICH ? RICH + payload : payload
 }
 
-/** The value of `encodeMember`'s text; of another program's JSON text too. Throws, or rejects with, `WRONG_TYPE`. */
+/**
+ * The value of a text of `encodeMember`; without a codec, also that of another program's JSON text. Throws, or rejects with,
+ * `WRONG_TYPE`.
+ */
 export function decodeMember(text: string, key: string, codec: Codec | undefined): unknown {
   try {
     if (!codec) return text[0] === RICH ? decodeJson(text.slice(1), RICH) : JSON.parse(text)

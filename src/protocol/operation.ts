@@ -1,7 +1,7 @@
 /** An argument of an operation or command. Numbers are safe integers only. */
 export type Arg = string | number
 
-/** What an operation answers on every backend: no booleans, no floats, one level deep. */
+/** The reply of an operation, the same on every store: no booleans, no floats, one level deep. */
 export type Reply = null | string | number | readonly (null | string | number)[]
 
 /**
@@ -26,16 +26,15 @@ export interface Transition<R extends Reply> {
 }
 
 /**
- * One atomic step on one key, declared twice: `apply`, a pure function, and `lua`, the same step for a server that
- * runs scripts. Replies and lifetimes of the two may not differ; stored bytes may.
+ * One atomic step on one key, declared twice: `apply`, a pure function, and `lua`, the same step for a server that runs
+ * scripts. Replies and lifetimes of the two may not differ; stored bytes may.
  *
- * `lua` sees the key as `KEYS[1]` and the arguments, as strings, in `ARGV`. It reads time only through the local
- * `now()` (microseconds, a number), which the store puts before the body together with nothing else. `cjson`,
- * `tostring` and `..` on numbers are banned: numbers are formatted by `string.format('%.0f', n)`. A line `KEY_LINE` may part
- * what asks for nothing of the key from the rest.
+ * `lua` sees the key as `KEYS[1]` and the arguments, as strings, in `ARGV`. It reads time only through the local `now()`
+ * (microseconds, a number), which the store puts before the body, and nothing else. `cjson`, `tostring` and `..` on numbers are
+ * banned: numbers are formatted by `string.format('%.0f', n)`. A line `KEY_LINE` may end the part that does not use the key.
  */
 export interface Operation<A extends readonly Arg[], R extends Reply> {
-  /** Such as `entry.fill`; unique in the package. */
+  /** A name such as `entry.fill`, unique in the package. */
   readonly name: string
   readonly effect: Effect
   readonly lua: string
@@ -43,25 +42,26 @@ export interface Operation<A extends readonly Arg[], R extends Reply> {
 }
 
 /**
- * The `apply` of operations by name, for a store that runs it: operations that come without theirs are then smaller where no
- * store needs it.
+ * The `apply` of operations by name, for a store that runs it. The operations themselves may then lack theirs, which makes a
+ * program smaller whose store does not need it.
  */
 export type ApplyTable = Readonly<Record<string, Operation<readonly Arg[], Reply>['apply']>>
 
 /**
- * What stands before this line in an operation's `lua` reads arguments and the clock alone, and runs once for all keys that
- * are joined. What comes after leaves nothing in its locals that the step of the next key reads: that may follow an error.
+ * The part of an operation's `lua` before this line reads only the arguments and the clock, and runs once for all joined keys.
+ * The part after it must leave nothing in its locals that the step of the next key reads, because an error may have cut it
+ * short.
  */
 export const KEY_LINE: string = '-- each key'
 
-/** Puts the one line before an operation's body through which it reads the server's clock. */
+/** Puts the line before an operation's body that defines `now()`, which reads the server's clock. */
 export function scriptOf(operation: { readonly lua: string }): string {
   return `local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end\n${operation.lua}`
 }
 
 /**
- * One operation on several keys with the same arguments, as a script for `scriptOf`: each key has its own reply, or its
- * own error. All happen at one moment.
+ * One operation on several keys with the same arguments, as a script for `scriptOf`. Each key has its own reply, or its own
+ * error. All keys see the same moment.
  */
 export function joinedOperation({ lua }: { readonly lua: string }): { readonly lua: string } {
   const [step, once = ''] = lua.split(KEY_LINE).reverse() as [string, string?]
@@ -83,7 +83,10 @@ return replies`,
   }
 }
 
-/** As `scriptOf`, with the clock as one argument more, which the step does not see: for tests that replay a history at chosen moments. */
+/**
+ * As `scriptOf`, but with the time as one more argument, the last, which the step does not see. For tests that replay a history
+ * at chosen moments.
+ */
 export function scriptAt(operation: { readonly lua: string }): string {
   return `local at_us = tonumber(table.remove(ARGV))\nlocal function now() return at_us end\n${operation.lua}`
 }

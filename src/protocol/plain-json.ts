@@ -3,8 +3,8 @@ import { plainKindOf } from './plain-kind.ts'
 import { at, classOf, Refused } from './refused.ts'
 
 /**
- * As `encodeJson` of `codec.ts`, of plain data alone: what comes back from JSON as it was. All else throws `UNENCODABLE`.
- * The text is the same, so that caches with and without more kinds of values read each other's.
+ * As `encodeJson` of `codec.ts`, but for plain data alone, which JSON gives back unchanged. All else throws `UNENCODABLE`. The
+ * text is the same, so that caches with and without the other kinds of values can read each other's entries.
  */
 export function encodePlain(value: unknown): { readonly mark: 'i' | 'j'; readonly payload: string } {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return { mark: 'i', payload: `${value}` }
@@ -18,7 +18,7 @@ export function encodePlain(value: unknown): { readonly mark: 'i' | 'j'; readonl
   }
 }
 
-/** Throws `Refused` for what JSON would drop or change. Undefined is a property that is left out, and nothing else. */
+/** Throws `Refused` for a value that JSON would drop or change. Undefined may only be a property, which is left out. */
 function check(part: unknown, depth: number): void {
   if (part === null || typeof part === 'string' || typeof part === 'boolean') return
   if (typeof part === 'number' && Number.isFinite(part) && !Object.is(part, -0)) return
@@ -28,7 +28,7 @@ function check(part: unknown, depth: number): void {
   if (!kind) throw new Refused(`${classOf(part)}, or codec: values() of hither/mini`)
   const names = Object.keys(part)
   if (kind === 'array') {
-    // Holes, or names, which come after indexes.
+    // An array may have no holes and no named properties. Names come after indexes.
     const { length } = part as unknown[]
     const isList = names.length === length && (length === 0 || names.at(-1) === `${length - 1}`)
     if (!isList) throw new Refused(`a list with holes or names ${NEEDS_VALUES}`)
@@ -46,7 +46,7 @@ function check(part: unknown, depth: number): void {
 
 const NEEDS_VALUES = 'that JSON does not keep: pass codec: values() of hither/mini, or plain data'
 
-/** The value of the text of `encodePlain`. Throws for text that is none, or past a bound. */
+/** The value of a text of `encodePlain`. Throws for any other text, and for a value past a bound. */
 export function decodePlain(text: string, mark: string): unknown {
   if (mark === 'i') {
     const value = Number(text)

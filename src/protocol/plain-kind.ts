@@ -1,13 +1,13 @@
 const { getPrototypeOf, hasOwn } = Object
 
-/** The prototype at the end of every chain, in any realm: `Object.prototype` of that realm, or none. */
+/** Whether this is the end of a prototype chain, in any realm: `Object.prototype` of that realm, or null. */
 export const isRoot = (base: object | null): boolean =>
   base === null || base === Object.prototype || (getPrototypeOf(base) === null && hasOwn(base, 'isPrototypeOf'))
 
-/** Undefined for anything but a plain object or list, of any realm. */
+/** The kind of a plain object or array, of any realm; undefined for anything else. */
 export function plainKindOf(value: object): 'object' | 'array' | undefined {
   const base = getPrototypeOf(value) as object | null
-  // The prototype of arrays is an array itself; that of a class over them is not.
+  // The prototype of arrays is an array itself; the prototype of a class that extends arrays is not.
   if (Array.isArray(value))
     return base === Array.prototype || (Array.isArray(base) && isRoot(getPrototypeOf(base))) ? 'array' : undefined
   return isRoot(base) ? 'object' : undefined

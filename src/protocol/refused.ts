@@ -1,10 +1,10 @@
 import { HitherError } from '../errors.ts'
 
-/** Names that may be shown: those of code. What looks otherwise may be somebody's data. */
+/** Names that may appear in a message: those that look like names in code. Any other may be somebody's data. */
 const SHOWN = /^[A-Za-z_$][\w$]{0,39}$/
 const MAX_PATH = 200
 
-/** What cannot be stored, and the way to it, which grows while the error passes the levels above. */
+/** What cannot be stored, and the path to it. Each level that the error passes adds its name to the path. */
 export class Refused {
   readonly what: string
   path = ''
@@ -18,7 +18,7 @@ export class Refused {
   }
 }
 
-/** `name`: that of a property, or `[0]`. */
+/** Adds a name to the path of a `Refused`: that of a property, or `[0]`. */
 export function at(error: unknown, name: string): unknown {
   if (error instanceof Refused) {
     const step = name[0] === '[' ? name : SHOWN.test(name) ? `.${name}` : '[…]'

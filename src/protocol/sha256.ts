@@ -1,8 +1,8 @@
 /**
- * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) of text, without a promise. For a line or two: WebCrypto hands each to another
- * thread and back, which costs more than all else a request does, and parts calls that would have left in one tick. No step
- * depends on what is hashed, in its order or in the memory it reads. Nothing is awaited, so that all calls share the memory
- * they work in.
+ * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) of text, without a promise. For a line or two: WebCrypto passes each hash to another
+ * thread and back, which costs more than everything else that a request does, and separates calls that would have been sent in
+ * one tick. Neither the order of the steps nor the memory they read depends on the data. Nothing is awaited, so all calls share
+ * the same working memory.
  */
 
 /** The words of a state, or of the schedule of one block. */
@@ -16,7 +16,7 @@ const w = new Int32Array(64)
 let scratch = new DataView(new ArrayBuffer(4 * BLOCK))
 let constants: readonly [first: Words, rounds: Words] | undefined
 
-/** The fractions of the roots of the first primes. Made with the first hash, not as the module loads. */
+/** The fractions of the roots of the first primes. They are computed with the first hash, not when the module loads. */
 function rootsOfPrimes(): readonly [first: Words, rounds: Words] {
   const [first, rounds] = [new Int32Array(8), new Int32Array(64)]
   const primes: number[] = []
@@ -29,7 +29,7 @@ function rootsOfPrimes(): readonly [first: Words, rounds: Words] {
   return [first, rounds]
 }
 
-/** Takes the block of `scratch` at `at` into `state`. */
+/** Hashes the block of `scratch` at `at` into `state`. */
 function compress(at: number, k: Words): void {
   for (let i = 0; i < 16; i++) w[i] = scratch.getInt32(at + i * 4)
   for (let i = 16; i < 64; i++) {
@@ -39,7 +39,7 @@ function compress(at: number, k: Words): void {
     const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
     w[i] = (w[i - 16] as number) + s0 + (w[i - 7] as number) + s1
   }
-  // One by one: V8 takes far longer for a block where they are destructured from an array literal.
+  // Read one by one: V8 takes far longer for a block where they are destructured from an array literal.
   let a = state[0] as number
   let b = state[1] as number
   let c = state[2] as number
@@ -57,7 +57,7 @@ function compress(at: number, k: Words): void {
     f = e
     e = (d + t1) | 0
     d = (t1 + s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0
-    // What was a is b, and so on.
+    // a becomes b, and so on.
     const next = d
     d = c
     c = b
@@ -74,10 +74,13 @@ function compress(at: number, k: Words): void {
   state[7] = (state[7] as number) + h
 }
 
-/** Leaves in `state` what follows `before`: the hash of the first bytes of `scratch`, behind `earlier` bytes that led there. */
+/**
+ * Hashes the first `length` bytes of `scratch` into `state`, starting from the state `before`, to which `earlier` bytes have
+ * led.
+ */
 function hash(length: number, before: Words, earlier: number): void {
   const end = Math.ceil((length + 9) / BLOCK) * BLOCK
-  // One bit, zeros, and the length in bits as the last two words.
+  // The padding: one bit, zeros, and the length in bits as the last two words.
   for (let at = length; at < end; at++) scratch.setUint8(at, at === length ? 128 : 0)
   const bits = (earlier + length) * 8
   scratch.setUint32(end - 8, bits / 2 ** 32)
@@ -91,7 +94,7 @@ function roots(): readonly [first: Words, rounds: Words] {
   return constants
 }
 
-/** Puts text into `scratch`, which grows with it. Returns how many bytes of UTF-8 it is. */
+/** Writes text into `scratch`, which grows for it. Returns its number of bytes in UTF-8. */
 function load(text: string): number {
   const most = text.length * 3 + BLOCK + 9
   if (most > scratch.byteLength) scratch = new DataView(new ArrayBuffer(most))
@@ -125,7 +128,7 @@ export function sha256Hex(text: string): string {
   return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
-/** HMAC-SHA-256 of text under one key, whose own two blocks are hashed once, as 43 characters of base64url. */
+/** The HMAC-SHA-256 of text under this key, as 43 characters of base64url. The two blocks of the key are hashed only once. */
 export function hmacSha256(key: Uint8Array): (text: string) => string {
   const [first, rounds] = roots()
   let short = key

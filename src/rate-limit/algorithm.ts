@@ -3,7 +3,7 @@ import { checkNames, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { MAX_MS, type Steps } from './meter.ts'
 
-/** So much in each `window`. */
+/** At most `limit` in each `window`. */
 export interface Limit {
   /** A whole number above 0. */
   readonly limit: number
@@ -15,19 +15,19 @@ export interface BurstLimit extends Limit {
   readonly burst?: number
 }
 
-/** One limit, or several that a call must all fit: nothing is taken when one refuses. */
+/** One limit, or several. A call must fit all of them: nothing is taken when one refuses. */
 export type Limits<L extends Limit = Limit> = L | readonly L[]
 
-/** How to count, as one atomic step on one key. Made by `fixedWindow` and its like. */
+/** How to count, as one atomic step on one key. Created by `fixedWindow` and the like. */
 export interface Algorithm {
   readonly name: string
-  /** What tells these limits apart from others in a key. */
+  /** The part of a key that sets these limits apart from others. */
   readonly tag: string
   readonly windowMs: number
   readonly steps: Steps
   /**
-   * The arguments of a step that stand for the limits, with `limit` in place of those given. Throws for limits that make
-   * no sense. `text`: the store runs `apply`.
+   * The arguments of a step that describe the limits, with the numbers of `limit` in place of the configured ones. Throws for
+   * limits that make no sense. `text`: the store runs `apply`, not the script.
    */
   args(limit: number | readonly number[] | undefined, text: boolean): readonly number[]
 }
@@ -47,7 +47,7 @@ export interface CheckedLimit {
   readonly limit: number
   readonly windowMs: number
   readonly burst: number
-  /** The longest window of the limits beside it, and of its own. */
+  /** The longest window of all limits of the algorithm. */
   readonly longestMs: number
 }
 
@@ -58,7 +58,7 @@ interface AlgorithmParts {
   readonly options: readonly string[]
   /** The third argument of a limit, after the most at once and the window. Throws for a limit that cannot be counted. */
   extra(limit: CheckedLimit): number
-  /** The largest limit where a script runs, and where `apply` does. @default 10^9 */
+  /** The largest limit where the store runs the script, and where it runs `apply`. @default 10^9 */
   readonly most?: readonly [scripted: number, text: number]
 }
 

@@ -1,9 +1,9 @@
 import type { Count, Meter } from './meter.ts'
 
 /**
- * Numbers, for each bucket, oldest first: the last moment something was taken in it, and how much. A bucket leaves a window
- * after that moment. `extra`: buckets of a window. `exact`: each moment is a bucket; `extra`: milliseconds it is kept.
- * `mostNumbers`: two for each bucket there can be.
+ * Numbers: a pair for each bucket, oldest first: the last moment when something was taken in the bucket, and how much was taken
+ * in it. A bucket leaves the window one window after that moment. `extra`: how many buckets a window has. `exact`: each moment
+ * is a bucket, and `extra` is how many milliseconds it is kept. `mostNumbers`: two for each bucket there can be.
  */
 export function bucketMeter(exact: boolean, mostNumbers: number): Meter {
   const add = ({ numbers, windowUs, nowUs, extra, most }: Count, cost: number): number => {

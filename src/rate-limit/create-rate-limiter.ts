@@ -16,9 +16,9 @@ const OPTIONS = ['store', 'algorithm', 'outage', 'namespace', 'timeout', 'onEven
 const CALL = ['cost', 'limit', 'signal']
 const WAIT = [...CALL, 'timeout']
 const REASONS = ['limited', 'ok', 'blocked'] as const
-/** Of an id in a key; a longer one is hashed. */
+/** Longest id that becomes part of a key as it is; a longer one is hashed. */
 const MAX_ID = 128
-/** What a refusal names for want of better, when the store is away. */
+/** `retryAfterMs` of a refusal while the store is down, where nothing better is known. */
 const RETRY_MS = 1000
 
 /**
@@ -40,9 +40,9 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const text = !store.transport
   const { args, steps, tag, windowMs } = algorithm
   const own = args(undefined, text)
-  // A limiter's are not nested: a dot is a character like any other.
+  // A limiter's namespaces are not nested: a dot is a character like any other.
   const space = `:${namespace.split('.').map(checkNamespace).join('.')}:${tag}`
-  // As UTF-8.
+  // A character of an id has up to 3 bytes of UTF-8.
   if (space.length + 1 + 3 * MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')
   const refusals = createRefusals()
@@ -99,7 +99,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
       return decision
     } catch (error) {
       signal?.throwIfAborted()
-      // Of many calls at once, an earlier one may have been refused meanwhile: that needs no store to say again.
+      // Of many calls at once, an earlier one may have been refused meanwhile. That refusal is valid without the store.
       return (taking && refusals.find(asked)) || degraded(error, asked, taking)
     }
   }
@@ -110,11 +110,12 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     async waitFor(id, own = {}) {
       const end = now() + toMs(own?.timeout ?? '30s', 'timeout')
       for (;;) {
-        // The store is given its time: what it has taken late would be lost to the caller.
+        // The `timeout` of the wait does not shorten the time that the store has: if the store took the cost too late, the
+        // caller would lose it.
         const decision = await decide('take', id, own, WAIT)
         if (decision.success || now() + decision.retryAfterMs >= end) return decision
         await sleep(decision.retryAfterMs, own.signal)
-        // The timer was late.
+        // The timer was late: the wait is over.
         if (now() >= end) return decision
       }
     },

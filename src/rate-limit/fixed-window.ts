@@ -1,7 +1,7 @@
 import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { EACH, EACH_KEY, JUDGE, type Meter, READ_TEXT, SAVE_TEXT, START, steps, TWO_NUMBERS } from './meter.ts'
 
-/** Numbers: of the window, since the epoch; what was taken in it. */
+/** Numbers: the number of the window since the epoch, and what was taken in it. */
 const meter: Meter = {
   size: 2,
   add(count, cost) {
@@ -30,8 +30,9 @@ ${SAVE_TEXT}`
 const fixed = /* @__PURE__ */ steps('limit.fixed-window', lua, meter)
 
 /**
- * Counts in windows that all start at multiples of `window` since the epoch (UTC). **Bound**: `limit` in each of these, and
- * twice `limit` in a window's length anywhere: the last moment of one and the first of the next. Two numbers a limit.
+ * Counts in windows that all start at multiples of `window` since the epoch (UTC). **Bound**: `limit` in each of these windows,
+ * and up to twice `limit` in any span of a window's length: at the end of one window and the start of the next. Stores two
+ * numbers for each limit.
  */
 export function fixedWindow(limits: Limits): Algorithm {
   return algorithm({ name: 'fixedWindow', steps: fixed, options: LIMIT, extra: () => 0 }, limits)

@@ -18,13 +18,15 @@ function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b)
 }
 
-/** What a token weighs, and what leaves in a microsecond, in the largest unit that makes both whole. */
+/** The weight of a token, and what drains in a microsecond, in the largest unit that makes both whole numbers. */
 function units({ windowUs, extra }: Count): [token: number, drain: number] {
   const unit = divisor(windowUs, extra)
   return [windowUs / unit, extra / unit]
 }
 
-/** Numbers: the level; when it stood so; what a token weighed. `extra`: tokens that leave in each window. */
+/**
+ * Numbers: the level, the moment of that level, and the weight of a token then. `extra`: how many tokens drain in each window.
+ */
 const meter: Meter = {
   size: 3,
   add(count, cost) {
@@ -69,8 +71,9 @@ ${SAVE_TEXT}`
 const cells = /* @__PURE__ */ steps('limit.gcra', lua, meter)
 
 /**
- * The generic cell rate algorithm: a bucket that leaks evenly, `limit` in each `window`, and takes up to `burst` at once.
- * **Bound**: `burst + limit − 1` in a window's length, and `burst` at once. Three numbers a limit. ITU-T I.371, annex A.
+ * The generic cell rate algorithm: a bucket that drains evenly, `limit` in each `window`, and takes up to `burst` at once.
+ * **Bound**: `burst + limit − 1` in a window's length, and `burst` at once. Stores three numbers for each limit. Source: ITU-T
+ * I.371, annex A.
  */
 export function gcra(limits: Limits<BurstLimit>): Algorithm {
   const extra = ({ limit, windowMs, burst }: CheckedLimit): number => {

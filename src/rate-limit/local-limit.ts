@@ -6,9 +6,9 @@ import type { Decision } from './types.ts'
 const MAX_IDS = 10_000
 
 /**
- * For the time of an outage: allows each key `most` in each window, in this process; `taking`: counts it, too. Once 10,000
- * keys are counted, further ones are refused until the window ends, so that memory is bounded and nobody gets more. A
- * refusal names `retryMs` at the most: by then the store may be back.
+ * The limit during an outage: allows each key `most` in each window, counted in this process; `taking`: the call is counted,
+ * too. Once 10,000 keys are counted, further ones are refused until the window ends, so that memory is bounded and no key gets
+ * more. The `retryAfterMs` of a refusal is at most `retryMs`: by then the store may be back.
  */
 export function createLocalLimit(
   most: number,
@@ -20,7 +20,7 @@ export function createLocalLimit(
   let reset = 0
   return (key, cost, taking) => {
     const at = now()
-    // Past the end, or before the start: the clock went back.
+    // The window has ended, or the clock was set back to before its start.
     if (at >= reset || at < reset - windowMs) {
       counts.clear()
       reset = at + windowMs

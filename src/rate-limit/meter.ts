@@ -3,12 +3,12 @@ import { NEVER } from '../runtime/clock.ts'
 
 /** The longest time a count can last, in milliseconds: 31 years. */
 export const MAX_MS = 1e12
-/** How much longer a count is kept than it matters. */
+/** How much longer at most a count is kept than it matters, in microseconds. */
 const SPARE_US = 5e6
 
 /**
- * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the
- * window in milliseconds, and what the algorithm adds.
+ * The step that all algorithms share. Arguments: the verb, its number, then three for each limit: the most at once, the window
+ * in milliseconds, and the `extra` of the algorithm.
  *
  * | verb | number | does |
  * | --- | --- | --- |
@@ -17,22 +17,24 @@ const SPARE_US = 5e6
  * | refund | cost | counts so much less |
  * | block | milliseconds | refuses everything until then |
  *
- * `refund` and `block` are told of no plan: they leave alone what a limit decides, such as how much has drained.
+ * `refund` and `block` do not know the limits of the calls that were counted. So they leave alone what depends on a limit, such
+ * as how much has drained.
  *
- * Reply: 1 allowed, 0 limited or 2 blocked; the most at once, what is left, when all of it is free (epoch ms), and after
- * how many milliseconds the call would be allowed (−1: never). Of the limits, that with the longest wait or the least left. They
- * are text, with a space between them: a list of numbers costs the server and ioredis more.
+ * Reply: five numbers as text with a space between them, because a list of numbers costs the server and ioredis more. They are:
+ * 1 allowed, 0 limited or 2 blocked; the most at once; what is left; when all of it is free (epoch ms); and after how many
+ * milliseconds the call would be allowed (−1: never). Of several limits, the numbers are of the one with the longest wait, or
+ * else of the one with the least left.
  *
- * State in text: `r`, the end of a block in microseconds, then the numbers of each limit, all closed by `;`. Text of
- * another form counts as absent, and is read no further than the longest text that these limits can have. The key lives
- * until nothing of it matters, and a window longer, of 5 s at the most: a clock that goes back finds it there. 31 years in
- * all; the clock that ends it runs in milliseconds.
+ * State in text: `r`, the end of a block in microseconds, then the numbers of each limit; each part ends with `;`. Text of
+ * another form counts as absent, and no more of it is read than the longest text that these limits can have. The key lives
+ * until none of this matters, and then for one more window, 5 s at most, so that a clock that is set back still finds the key.
+ * The lifetime is 31 years at most. It is a millisecond longer than needed, because the server's clock for it runs in ms.
  */
 export type LimitReply = string
-/** What a reply's text says. */
+/** The numbers in the text of a reply. */
 export type LimitNumbers = readonly [code: number, limit: number, left: number, resetMs: number, retryMs: number]
 
-/** The step: as `take`, `refund` and `block` send it, once; as `peek` does, which may be sent again. */
+/** The step, twice: for `take`, `refund` and `block`, which are sent only once; and for `peek`, which may be sent again. */
 export type Steps = readonly [once: Operation<readonly Arg[], LimitReply>, read: Operation<readonly Arg[], LimitReply>]
 
 /** A limit, and what an algorithm has counted against it. */
@@ -40,10 +42,10 @@ export interface Count {
   /** The most that can be taken at once. */
   readonly most: number
   readonly windowUs: number
-  /** What the algorithm adds to a limit. */
+  /** The third argument of the limit, which the algorithm sets. */
   readonly extra: number
   readonly nowUs: number
-  /** The limit is not known to be the one that was counted by. */
+  /** The limits may not be the ones that the counted calls had. */
   readonly withoutPlan: boolean
   /** Whole numbers; empty before the first call. */
   numbers: number[]
@@ -51,24 +53,27 @@ export interface Count {
 
 /** An algorithm, over the numbers it keeps. */
 export interface Meter {
-  /** How many numbers it keeps of a limit; or, of `pairs`, how many at the most. */
+  /** How many numbers it keeps for each limit; with `pairs`, how many at most. */
   readonly size: number
-  /** The numbers are moments, oldest first, each with what was taken then. */
+  /** The numbers are moments, oldest first, each followed by what was taken then. */
   readonly pairs?: true
-  /** Brings the numbers to this moment and counts `cost`, below 0 to give back. Answers what is left, below 0 where the limit was lowered. */
+  /**
+   * Brings the numbers up to this moment and counts `cost`; below 0 it gives back. Returns what is left, which is below 0 where
+   * the limit was lowered.
+   */
   add(count: Count, cost: number): number
-  /** Microseconds until `cost`, which does not fit now and is not above the most, will. After `add`. */
+  /** Microseconds until `cost` fits. To be called after `add`, for a cost that does not fit now and is not above the most. */
   wait(count: Count, cost: number): number
 }
 
 /**
- * A script is put together of these, in this order: `START`; how a limit is put into `limits`; of state in text, the
- * functions `read` and `text_of`; the functions `add` and `wait`, as of a meter; `EACH_KEY`; of state in text, `READ_TEXT`;
- * `EACH`; how `limit` is brought to this moment; `JUDGE`; a form's own (`SAVE_TEXT`). A limit holds its numbers, `most`,
+ * A script consists of these parts, in this order: `START`; how a limit is put into `limits`; for state in text, the functions
+ * `read` and `text_of`; the functions `add` and `wait`, as in a meter; `EACH_KEY`; for state in text, `READ_TEXT`; `EACH`; how
+ * `limit` is brought up to this moment; `JUDGE`; how the state is written (`SAVE_TEXT`). A limit has its numbers, `most`,
  * `window_us`, and what else its functions need.
  *
- * What stands before `EACH_KEY` runs once for all keys of a joined script. Formatting costs a server most: `whole` formats a
- * number once, and most are the same for all keys.
+ * The part before `EACH_KEY` runs once for all keys of a joined script. Formatting numbers costs a server most: `whole` formats
+ * each number once, and most numbers are the same for all keys.
  */
 export const START = `
 local verb, amount, now_us = ARGV[1], ARGV[2] + 0, now()
@@ -90,7 +95,7 @@ ${KEY_LINE}
 key = KEYS[1]
 local deciding, deciding_left, deciding_wait_us, all_free_us`
 
-/** `read` and `text_of` where a limit has two numbers. Text can be no longer than `text_end` says. */
+/** `read` and `text_of` where a limit has two numbers. `text_end` is the length of the longest text there can be. */
 export const TWO_NUMBERS = `
 local text_end = ('%.0f'):format(18 + #limits * 35)
 local function read(limit, text, position)
@@ -112,8 +117,8 @@ end
 local function text_of(limit) return whole(limit[1]) .. ' ' .. whole(limit[2]) .. ' ' .. whole(limit[3]) .. ' ;' end`
 
 /**
- * `read` puts the numbers of a limit into it, and returns where the next one begins, or nothing where they are of another
- * form. `is_read`: the text is that of these limits.
+ * `read` puts the numbers of a limit into it, and returns the position of the next limit, or nothing where the text has another
+ * form. `is_read`: the whole text is that of these limits.
  */
 export const READ_TEXT = `
 local text = redis.pcall('GETRANGE', key, '0', text_end)
@@ -164,7 +169,7 @@ local reply = whole(code) .. ' ' .. whole(deciding.most) .. ' ' .. whole(decidin
  .. whole(deciding_wait_us == 1 / 0 and -1 or math.ceil(math.min(1e12, deciding_wait_us / 1000)))
 if changed and life_us == 0 then redis.call('DEL', key) elseif changed then`
 
-/** Writes text, and answers. */
+/** Writes the state as text, and replies. */
 export const SAVE_TEXT = `
  local state = 'r' .. whole(blocked_until_us) .. ';'
  for i = 1, #limits do state = state .. text_of(limits[i]) end
@@ -172,10 +177,10 @@ export const SAVE_TEXT = `
 end
 return reply`
 
-/** Digits of a number of the state, and what parts it from the next. */
+/** Most characters of a number in the state: 16 digits, and what separates it from the next. */
 const NUMBER_LENGTH = 17
 
-/** The end of a block and the numbers of each limit; nothing where the text is of another form. */
+/** The end of a block and the numbers of each limit; 0 and no numbers where the text has another form. */
 function read(meter: Meter, text: string | undefined, limits: number): [blockedUntilUs: number, numbers: number[][]] {
   const none: [number, number[][]] = [0, []]
   if (!text || text.length > NUMBER_LENGTH + 1 + limits * (meter.size * NUMBER_LENGTH + 1)) return none
@@ -192,14 +197,14 @@ function read(meter: Meter, text: string | undefined, limits: number): [blockedU
   return [Number(parts[0]), numbers]
 }
 
-/** Whether these are moments in order, each with a number. */
+/** Whether these are moments in order, each followed by a number. */
 function arePairs(part: string, list: readonly number[], most: number): boolean {
   if (list.length % 2 === 1 || list.length > most || /^ | {2}/.test(part)) return false
   for (let i = 2; i < list.length; i += 2) if ((list[i] as number) < (list[i - 2] as number)) return false
   return true
 }
 
-/** The same step without Lua. */
+/** The same step without Lua, for a store that runs `apply`. */
 function judge(
   meter: Meter,
   current: string | undefined,
@@ -228,7 +233,7 @@ function judge(
     rule.left = meter.add(count, delta)
     if (rule.left < count.most) {
       rule.allFreeUs = meter.wait(count, count.most)
-      // A count that another limit has made lives as long as that one has said.
+      // A count may have been made under another limit, which has set the lifetime: do not shorten that.
       const keptUs = withoutPlan ? Math.floor(leftMs) * 1000 : 0
       const spareUs = rule.allFreeUs > 0 ? Math.min(count.windowUs, SPARE_US) : 0
       lifeUs = Math.max(lifeUs, rule.allFreeUs + spareUs, keptUs)
@@ -244,7 +249,7 @@ function judge(
   return { next, ttl: { ms: Math.min(MAX_MS, Math.ceil(lifeUs / 1000) + 1) }, reply }
 }
 
-/** An algorithm's step, in both forms. */
+/** The step of an algorithm, as `Steps`. */
 export function steps(name: string, lua: string, meter: Meter): Steps {
   const apply: Operation<readonly Arg[], LimitReply>['apply'] = (current, args, at) => judge(meter, current, args, at)
   const take: Operation<readonly Arg[], LimitReply> = { name, effect: 'once', lua, apply }

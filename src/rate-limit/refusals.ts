@@ -2,16 +2,16 @@ import { now } from '../runtime/clock.ts'
 import type { Decision } from './types.ts'
 
 /**
- * Who was refused a moment ago, so that a flood of one id does not become a flood of the store. Only refuses, and only what
- * the store would refuse: no longer than the refusal stands, nor than a second, in which another process may have reset
- * the id. Bounded, the oldest out first.
+ * Remembers who was refused a moment ago, so that a flood of calls for one id does not become a flood of the store. It only
+ * refuses, and only calls that the store would refuse: until the refusal ends, and for a second at most, in which another
+ * process may have reset the id. Bounded: the oldest refusal is dropped first.
  */
 export interface Refusals {
   find(asked: Asked): Decision | undefined
-  /** `sentMs`: a moment before the store decided. `epoch`: as it was then. */
+  /** `sentMs`: a moment before the store decided. `epoch`: the epoch at that moment. */
   keep(asked: Asked, decision: Decision, sentMs: number, epoch: number): void
   forget(key: string): void
-  /** How often something was forgotten. */
+  /** How often `forget` was called so far. */
   epoch(): number
 }
 
@@ -30,16 +30,16 @@ interface Refusal {
 }
 
 const MAX_KEPT = 10_000
-/** Of one key, each for another cost or plan. */
+/** Most refusals of one key, each for another cost or other limits. */
 const MAX_EACH = 8
 const MAX_MS = 1000
 
 export function createRefusals(): Refusals {
   const kept = new Map<string, Refusal[]>()
-  /** When a key was forgotten last: what was asked before that is not kept. */
+  /** By key, the epoch in which it was last forgotten. A refusal that was asked for before that is not kept. */
   const forgotten = new Map<string, number>()
   let forgettings = 0
-  /** The last that `forgotten` itself no longer knows. */
+  /** The epoch of the last key that was dropped from `forgotten`. */
   let floor = 0
   const put = <T>(map: Map<string, T>, key: string, value: T): T | undefined => {
     map.delete(key)
@@ -58,7 +58,7 @@ export function createRefusals(): Refusals {
       const { decision, sentMs } = found
       const passedMs = now() - sentMs
       const retryAfterMs = decision.retryAfterMs - passedMs
-      // Less than 0: the clock went back.
+      // Less than 0: the clock was set back.
       if (passedMs >= 0 && passedMs < MAX_MS && retryAfterMs > 0) return { ...decision, retryAfterMs }
       kept.delete(key)
       return undefined

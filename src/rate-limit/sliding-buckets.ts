@@ -2,11 +2,11 @@ import { type Algorithm, algorithm, LIMIT, type Limits } from './algorithm.ts'
 import { bucketMeter } from './bucket-meter.ts'
 import { EACH, EACH_KEY, JUDGE, READ_TEXT, SAVE_TEXT, START, steps } from './meter.ts'
 
-/** Buckets of a window: 33 are touched by what is in it. */
+/** How many buckets a window has. A window that does not begin with a bucket overlaps 33. */
 const BUCKETS = 32
 const MOST_NUMBERS = 66
 
-/** Of pairs that are not in order, or more than 33, nothing counts. */
+/** Pairs that are not in order, or more than 33 of them, count as none. */
 const lua = `${START}
  limits[#limits + 1] = { most = most, window_us = window_us, bucket_us = window_us / extra }
 end
@@ -63,9 +63,9 @@ ${SAVE_TEXT}`
 const buckets = /* @__PURE__ */ steps('limit.sliding-buckets', lua, /* @__PURE__ */ bucketMeter(false, MOST_NUMBERS))
 
 /**
- * Counts in a sliding window cut into 32 buckets. What was taken leaves the window up to a 32nd of it late, never early.
- * **Bound**: exactly `limit` in any window's length, one of its ends not counted, and at least 32/33 of what is lawful
- * under full load. At most 33 pairs of numbers a limit, however large.
+ * Counts in a sliding window that is cut into 32 buckets. A cost leaves the window up to a 32nd of it late, never early.
+ * **Bound**: exactly `limit` in any span of a window's length, one of its ends not counted, and under full load at least 32/33
+ * of what the limit allows. Stores at most 33 pairs of numbers for each limit, however large it is.
  */
 export function slidingBuckets(limits: Limits): Algorithm {
   return algorithm({ name: 'slidingBuckets', steps: buckets, options: LIMIT, extra: () => BUCKETS }, limits)

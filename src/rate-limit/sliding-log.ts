@@ -6,12 +6,13 @@ import { EACH, EACH_KEY, JUDGE, START, steps } from './meter.ts'
 const MOST = 10_000
 
 /**
- * One sorted set for all limits: a member for each call that was allowed, the total before it and its cost, scored by its
- * moment; and `b`, scored by the end of a block, less than 0. A key of another type, a newest member of another form and a
- * set too large to be a log count as absent, and go when something is taken. The size is asked for only where the totals of
- * oldest and newest do not bound it: each entry costs 1 at the least.
+ * One sorted set for all limits. It has a member for each call that was allowed: the total before the call and its cost, with
+ * the moment of the call as its score. The score of a member `b` is the end of a block, negated. A key of another type, a set
+ * whose newest member has another form, and a set too large to be a log count as absent, and are deleted when something is
+ * taken or blocked. The size of the set is read only where the totals of its oldest and newest member do not bound it: each
+ * costs at least 1.
  *
- * What may grow the key is written first: a server past its `maxmemory` refuses that, but nothing after a first write.
+ * Commands that may grow the key come first: a server past its `maxmemory` refuses them, but nothing after a first write.
  */
 const lua = `${START}
  limits[#limits + 1] = { most = most, window_us = window_us, kept_us = extra * 1000 }
@@ -107,9 +108,9 @@ return reply`
 const log = /* @__PURE__ */ steps('limit.sliding-log', lua, /* @__PURE__ */ bucketMeter(true, 2 * MOST))
 
 /**
- * Remembers the moment of each call. **Bound**: exactly `limit` in any window's length, one of its ends not counted, and
- * nothing lawful is refused. Memory grows with the limit, so that it takes at most 10,000 (1,000 over a store that does not
- * run scripts): use `slidingBuckets` above.
+ * Remembers the moment of each call. **Bound**: exactly `limit` in any span of a window's length, one of its ends not counted,
+ * and no call that fits is refused. Memory grows with the limit, so the limit is at most 10,000 (1,000 over a store that does
+ * not run scripts): use `slidingBuckets` above that.
  */
 export function slidingLog(limits: Limits): Algorithm {
   return algorithm(

@@ -15,7 +15,7 @@ import {
 /** Microseconds of the window that have passed. */
 const passedUs = ({ numbers: [window = 0], windowUs, nowUs }: Count): number => nowUs - window * windowUs
 
-/** Numbers: of the window, since the epoch; what was taken in it; in the one before. */
+/** Numbers: the number of the window since the epoch, what was taken in it, and what was taken in the window before. */
 const meter: Meter = {
   size: 3,
   add(count, cost) {
@@ -33,7 +33,7 @@ const meter: Meter = {
     const { windowUs, most } = count
     const [, taken = 0, before = 0] = count.numbers
     const free = most - cost - taken
-    // One more, against rounding.
+    // One microsecond more, against rounding.
     const untilUs = free < 0 ? 2 * windowUs - (windowUs * (most - cost)) / taken : windowUs - (windowUs * free) / before
     return Math.ceil(untilUs) + 1 - passedUs(count)
   },
@@ -63,9 +63,10 @@ ${SAVE_TEXT}`
 const sliding = /* @__PURE__ */ steps('limit.sliding-window', lua, meter)
 
 /**
- * Counts in windows as `fixedWindow`, and adds the count of the window before, by the part of it that a window ending now
- * still covers. **Bound**: up to twice `limit`, less one, in a window's length against a caller that knows the windows; about
- * 1.1 times on random traffic. Three numbers a limit. Cloudflare, "How we built rate limiting capable of scaling to millions of domains".
+ * Counts in windows as `fixedWindow`, and adds the count of the window before, in proportion to the part of it that a window
+ * which ends now still covers. **Bound**: up to twice `limit`, less one, in a window's length against a caller that knows the
+ * windows; about 1.1 times `limit` on random traffic. Stores three numbers for each limit. Source: Cloudflare, "How we built
+ * rate limiting capable of scaling to millions of domains".
  */
 export function slidingWindow(limits: Limits): Algorithm {
   return algorithm({ name: 'slidingWindow', steps: sliding, options: LIMIT, extra: () => 0 }, limits)

@@ -2,7 +2,7 @@ import { invalid } from '../protocol/arguments.ts'
 import { type Algorithm, algorithm, BURST_LIMIT, type BurstLimit, type CheckedLimit, type Limits } from './algorithm.ts'
 import { EACH, EACH_KEY, JUDGE, MAX_MS, type Meter, READ_TEXT, SAVE_TEXT, START, steps, TWO_NUMBERS } from './meter.ts'
 
-/** Numbers: tokens that are missing; since when. `extra`: tokens that come in each window. */
+/** Numbers: how many tokens are missing, and since when. `extra`: how many tokens are added in each window. */
 const meter: Meter = {
   size: 2,
   add(count, cost) {
@@ -43,8 +43,8 @@ ${SAVE_TEXT}`
 const bucket = /* @__PURE__ */ steps('limit.token-bucket', lua, meter)
 
 /**
- * A bucket that holds up to `burst` tokens and is given `limit` of them at once each `window`, counted from when it was last
- * full. **Bound**: `burst + limit − 1` in a window's length. Two numbers a limit.
+ * A bucket of up to `burst` tokens. It gets `limit` of them at once after each `window`, counted from when it was last full.
+ * **Bound**: `burst + limit − 1` in a window's length. Stores two numbers for each limit.
  */
 export function tokenBucket(limits: Limits<BurstLimit>): Algorithm {
   const extra = ({ limit, windowMs, burst }: CheckedLimit): number => {

@@ -4,13 +4,14 @@ import type { AtomicStore } from '../store/store.ts'
 import type { Algorithm } from './algorithm.ts'
 
 /**
- * Who answers when the store does not: `'open'` allows, `'closed'` refuses, `{ local: n }` allows each id `n` per window
- * (the first, of several) in this process. A store that loses its data in the outage forgets what it counted.
+ * What decides when the store does not reply: `'open'` allows, `'closed'` refuses, `{ local: n }` allows each id `n` in each
+ * window (the first window, of several limits) in this process. A store that loses its data in the outage forgets what it
+ * counted.
  */
 export type OutagePolicy = 'open' | 'closed' | { readonly local: number }
 
 export interface RateLimiterOptions {
-  /** Where the counts are. Its clock is the only one that counts. */
+  /** The store that has the counts. No clock but that of the store is used for them. */
   readonly store: AtomicStore
   /** `fixedWindow(…)`, `slidingWindow(…)`, `slidingLog(…)`, `slidingBuckets(…)`, `tokenBucket(…)` or `gcra(…)`. */
   readonly algorithm: Algorithm
@@ -20,22 +21,28 @@ export interface RateLimiterOptions {
   readonly namespace?: string
   /** How long one decision may wait for the store before `outage` decides. @default 250 */
   readonly timeout?: Duration
-  /** Told of each decision that the store did not make, and when it is asked no more or again. Its exceptions are contained. */
+  /**
+   * Called for each decision that the store did not make, and when the store is no longer asked or is asked again. Its errors
+   * are ignored.
+   */
   readonly onEvent?: (event: RateLimitEvent) => void
 }
 
 /** What happened to a limiter's store. Carries no id. */
 export type RateLimitEvent = { readonly namespace: string } & (
   | {
-      /** A decision the store did not make. */
+      /** A decision that the store did not make. */
       readonly type: 'degraded'
       readonly reason: 'unavailable' | 'timeout'
-      /** What became of the command. */
+      /** The code of the error with which the command failed. */
       readonly code: ErrorCode
       /** What the outage policy decided. */
       readonly success: boolean
     }
-  /** The store is asked by one call at a time, `outage` decides all others at once; or it answers again. */
+  /**
+   * `open: true`: one call at a time asks the store, and `outage` decides all others at once. `open: false`: the store replies
+   * again.
+   */
   | { readonly type: 'breaker'; readonly open: boolean }
 )
 
@@ -53,7 +60,10 @@ export interface WaitOptions extends LimitOptions {
   readonly timeout?: Duration
 }
 
-/** Of several limits it tells of one: that which lets the caller wait longest, or else has least left. */
+/**
+ * What was decided. Of several limits, the numbers are of the one with the longest wait, or else of the one with the least
+ * left.
+ */
 export interface Decision {
   /** Whether the call may go on. */
   readonly success: boolean
@@ -70,31 +80,31 @@ export interface Decision {
 }
 
 /**
- * Decisions on ids. Each is one atomic step on one key of the store, never sent twice: of calls whose answer is lost,
- * each is counted once or not at all. Over a store that answers, a call that is refused takes nothing.
+ * Decides about ids. Each decision is one atomic step on one key of the store. A step that counts is never sent twice: a call
+ * whose reply is lost is counted once or not at all. While the store replies, a call that is refused takes nothing.
  *
- * Every method rejects with `INVALID_ARGUMENT` or `INVALID_DURATION` before any I/O for an id that is no text or empty,
+ * Every method rejects with `INVALID_ARGUMENT` or `INVALID_DURATION` before any I/O for an id that is no text or empty, and for
  * a cost, limit or time that makes no sense.
  */
 export interface RateLimiter {
   /**
-   * Takes `cost` for `id`, or refuses. Resolves also when the store does not answer: `outage` decides, `reason` says so.
-   * A refusal is remembered in this process for up to a second, no longer than it stands, and spares the store the question.
-   * Rejects with `CLOSED` after the store was closed, and with `UNSUPPORTED` from a server that cannot do it.
+   * Takes `cost` for `id`, or refuses. Also resolves when the store does not reply: then `outage` decides, and `reason` says
+   * so. A refusal is remembered in this process for up to a second, no longer than it is valid, and the store is not asked
+   * again. Rejects with `CLOSED` after the store was closed, and with `UNSUPPORTED` from a server that cannot run the step.
    */
   limit(id: string, options?: LimitOptions): Promise<Decision>
-  /** What `limit` would answer now. Takes nothing. */
+  /** What `limit` would resolve to now. Takes nothing. */
   peek(id: string, options?: LimitOptions): Promise<Decision>
   /**
-   * As `limit`, again after each refusal, when the wait it names is over. What is refused takes nothing, so that a wait
-   * costs nobody. Resolves to the last refusal once the next try would come after `timeout`; a try may take what the
-   * limiter gives the store beyond it. Waiters have no order.
+   * As `limit`, but tries again after each refusal, when its `retryAfterMs` has passed. A refused try takes nothing, so a wait
+   * costs nobody anything. Resolves to the last refusal when the next try would come after `timeout`. A try may last beyond
+   * `timeout`, by the time that the limiter gives the store. Waiters have no order.
    */
   waitFor(id: string, options?: WaitOptions): Promise<Decision>
-  /** Forgets all that is known of `id`, a block too. Rejects when the store does not answer. */
+  /** Forgets all that is known about `id`, also a block. Rejects when the store does not reply. */
   reset(id: string): Promise<void>
-  /** Gives back up to `cost`, newest first; never more than was taken. Rejects when the store does not answer. */
+  /** Gives back up to `cost`, newest first; never more than was taken. Rejects when the store does not reply. */
   refund(id: string, cost?: number): Promise<void>
-  /** Refuses every call of `id` until `time` from now, with reason `blocked`. Rejects when the store does not answer. */
+  /** Refuses every call of `id` until `time` from now, with reason `blocked`. Rejects when the store does not reply. */
   block(id: string, time: Duration): Promise<void>
 }

@@ -6,8 +6,8 @@ interface Waiting {
 const waiting = new WeakMap<AbortSignal, Waiting>()
 
 /**
- * Calls `call` once the signal aborts, unless the returned function was called before. All calls of a signal share one
- * listener, since Node warns of more than ten: a request's view may have thousands of calls under way.
+ * Calls `call` once the signal aborts, unless the returned function was called before. All calls on a signal share one
+ * listener: Node warns about more than ten, and the view of a request may have thousands of calls under way.
  */
 export function onAbort(signal: AbortSignal, call: () => void): () => void {
   let shared = waiting.get(signal)
@@ -23,7 +23,7 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
     waiting.set(signal, shared)
   }
   const { calls, stop } = shared
-  // The same function may wait more than once.
+  // The same function may be passed more than once.
   const own = (): void => call()
   calls.add(own)
   return () => {

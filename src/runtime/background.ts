@@ -2,20 +2,23 @@ import { budgetMs, waitUntil as supplied } from '#background'
 import { HitherError } from '../errors.ts'
 import { NEVER, now, sleep } from './clock.ts'
 
-/** How long work may go on after an answer, in milliseconds; `NEVER` in a process that lasts. */
+/** How long work may continue after the response, in milliseconds; `NEVER` in a long-lived process. */
 export const BACKGROUND_LIMIT_MS: number = budgetMs
-/** Whether what a request has left pending may never settle: a wait for another request's promise needs a timer. */
+/**
+ * Whether the promises of a request may never settle once it has ended, as on Workers. To wait for another request's promise
+ * then needs a timer.
+ */
 export const REQUEST_SCOPED: boolean = budgetMs < NEVER
 
-/** What to do about a `waitUntil` that has lost its object. */
+/** What to do about a `waitUntil` that was passed without its object. */
 export const BIND = 'pass waitUntil: (work) => ctx.waitUntil(work), or ctx itself'
 
-/** Work that continues after an answer. */
+/** Work that continues after the response. */
 export interface Background {
   /**
-   * Has `work`, which must not reject, go on after the answer: by `waitUntil`, or else by what the runtime supplies at
-   * this moment; a process that lasts needs neither. What they throw goes to `tell`. False: nothing keeps the work, so
-   * that it is lost unless it is awaited.
+   * Keeps `work`, which must not reject, alive after the response: by `waitUntil`, or else by what the runtime supplies at this
+   * moment; a long-lived process needs neither. An error that they throw is passed to `tell`. Returns false where nothing keeps
+   * the work alive, so that it is lost unless it is awaited. `owner`: for `start` and `leave`.
    */
   add(
     work: Promise<unknown>,
@@ -23,24 +26,27 @@ export interface Background {
     tell: (error: unknown) => void,
     owner?: object,
   ): boolean
-  /** Starts what belongs to `owner`: a `flush` that is called before its first await does not wait for it. */
+  /** Runs `work` for `owner`. A `flush` that `work` calls before its first await does not wait for what belongs to `owner`. */
   start<T>(owner: object, work: () => T): T
-  /** No flush waits any longer for what belongs to `owner`. */
+  /** Lets no flush wait any longer for what belongs to `owner`. */
   leave(owner: object): void
-  /** Resolves when nothing is left, what was added meanwhile included; what is past the budget counts as gone. */
+  /**
+   * Resolves when no work is left, including work that was added meanwhile. Work that is older than `BACKGROUND_LIMIT_MS`
+   * counts as ended.
+   */
   flush(): Promise<void>
 }
 
 export function createBackground(): Background {
   const pending = new Map<Promise<unknown>, { readonly since: number; readonly owner: object | undefined }>()
-  /** Whose start is running. */
+  /** The owner whose `start` is running. */
   let starting: object | undefined
-  /** Owners that wait for the rest. Of two of them neither waits for the other. */
+  /** Owners that wait in a flush. Two of them do not wait for each other. */
   const flushing = new Set<object>()
   const busy = (me: object | undefined): Promise<unknown>[] => {
     const left: Promise<unknown>[] = []
     for (const [work, { since, owner }] of pending) {
-      // Past it its request has ended before it: it will never say so.
+      // Past the limit, the request of this work has ended first, so its promise will never settle.
       if (since + BACKGROUND_LIMIT_MS <= now()) pending.delete(work)
       else if (!(me && owner && flushing.has(owner))) left.push(work)
     }
@@ -90,11 +96,11 @@ const GUARD_MS = 1000
 let guarding: { readonly atMs: number; readonly over: Promise<void> } | undefined
 
 /**
- * Resolves a second from now: how long to wait for another request's work before asking the store how that stands. Calls
- * of one run of microtasks share a timer.
+ * Resolves a second from now. A caller waits that long for another request's work before it asks the store about it. Calls of
+ * one run of microtasks share a timer.
  */
 export function guard(): Promise<void> {
-  // What ends a request may end its microtasks with it.
+  // The microtask below may never run where the runtime ends the request, so the time is compared as well.
   if (guarding?.atMs !== now()) {
     guarding = { atMs: now(), over: sleep(GUARD_MS) }
     queueMicrotask(() => {
@@ -104,7 +110,7 @@ export function guard(): Promise<void> {
   return guarding.over
 }
 
-/** Resolves when `other` has settled; where its request may end without a word, after a second at the latest. */
+/** Waits for `other` to settle; for a second at most where its request may end without settling it. */
 export function settledOrTimeout(other: Promise<unknown>): Promise<unknown> {
   return REQUEST_SCOPED ? Promise.race([other.catch(() => {}), guard()]) : other
 }

@@ -2,12 +2,12 @@ import { now } from './clock.ts'
 import { perTick } from './per-tick.ts'
 
 /**
- * Runs a call, unless what it asks does not answer lately: then the calls of one run of microtasks at a time probe, since
- * they may travel together, and the others fail at once.
+ * Runs a call, unless the server has not replied lately: then the calls of one run of microtasks at a time are a probe, since
+ * they may be sent together, and all others fail at once.
  */
 export type Breaker = <T>(call: (nowMs: number) => Promise<T>) => Promise<T>
 
-/** What an error says of whom was asked; `unknown`: nothing, such as a caller's own abort. */
+/** What an error says about the server that was asked; `unknown`: nothing, such as a caller's own abort. */
 export type Meaning = 'failed' | 'answered' | 'unknown'
 
 export interface BreakerOptions {
@@ -16,7 +16,7 @@ export interface BreakerOptions {
   /** The error of a call that is not made. */
   refusal(): Error
   onChange(open: boolean): void
-  /** How long a probe may take, in milliseconds: past it another may begin. */
+  /** How long a probe may take, in milliseconds; after that another may begin. */
   readonly patienceMs: number
 }
 
@@ -24,12 +24,13 @@ const MOST_FAILURES = 5
 const WITHIN_MS = 1000
 
 /**
- * Opens at 5 failures in a row within a second; those that arrive in one run of microtasks, as of the calls of one batch,
- * are one. Where one part of what is asked answers, such as a node of a Cluster, it stays closed. While it is open one probe at a time goes through, and the first call that is answered closes it.
+ * Opens after 5 failures in a row within a second. Failures that arrive in one run of microtasks, such as those of one batch,
+ * count as one. It stays closed while any part of the server replies, such as one node of a Cluster. While it is open, one
+ * probe at a time is sent, and the first reply closes it.
  */
 export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerOptions): Breaker {
   let failures: readonly number[] = []
-  /** Holds `counted` once this run of microtasks has had its failure, and `probe` while it is the probe's. */
+  /** `counted`: a failure of this run of microtasks was counted. `probe`: the calls of this run are the probe. */
   const thisTick = perTick<true>()
   let open = false
   /** When the probe began; undefined: there is none. */
@@ -80,7 +81,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
     if (open) return probeOrRefuse(call)
     const sentMs = now()
     const answer = ask(call, sentMs)
-    // Beside the caller, who is not to wait a turn more for it.
+    // Not in the caller's own chain, so that the caller does not wait a microtask longer.
     answer.then(answered, (error: unknown) => {
       const meaning = judge(error, now() - sentMs)
       if (meaning === 'failed') countFailure()
@@ -90,7 +91,7 @@ export function createBreaker({ judge, refusal, onChange, patienceMs }: BreakerO
   }
 }
 
-/** Rejects for what a call throws at once, so that nobody who waits for another is left. */
+/** Turns an error that a call throws at once into a rejection, so that it is handled like any other failure. */
 function ask<T>(call: (nowMs: number) => Promise<T>, nowMs: number): Promise<T> {
   try {
     return call(nowMs)

@@ -1,6 +1,6 @@
 import { onAbort } from './abort.ts'
 
-/** The instant of what has no end. */
+/** The instant at which something without an end ends. */
 export const NEVER: number = 1 / 0
 
 /** Epoch milliseconds by the wall clock. */
@@ -19,20 +19,23 @@ export function setTimer(fn: () => void, ms: number): () => void {
   return () => clearTimeout(id as number)
 }
 
-/** As `setTimer`, but keeps no process alive where the runtime lets a timer be told so. */
+/** As `setTimer`, but the timer keeps no process alive where the runtime can do that (`unref`). */
 export function setQuietTimer(fn: () => void, ms: number): () => void {
   const id: unknown = setTimeout(fn, Math.min(Math.max(ms, 0), 2 ** 31 - 1))
   ;(id as { unref?(): void }).unref?.()
   return () => clearTimeout(id as number)
 }
 
-/** Longest `setDeadline` waits for what a stall kept from being sent or read, in milliseconds. */
+/**
+ * How long `setDeadline` waits at most, past the deadline, for commands and replies that a stall of the event loop has delayed,
+ * in milliseconds.
+ */
 export const STALL_GRACE_MS = 50
 
 /**
- * As `timer`, for what ends a call at its deadline. After a stall of the event loop a timer fires before the sockets are
- * read: `fn` is called one turn of the loop later, so that a reply that has arrived counts. Where a reply takes several
- * turns from the socket to here (`fetch`), it is called after as long as the timer was late, up to `graceMs`.
+ * As `timer`, for the deadline of a call. After a stall of the event loop a timer fires before the sockets are read. So `fn` is
+ * called one turn of the loop later, and a reply that has arrived still counts. A reply may take several turns from the socket
+ * to here (`fetch`), so `fn` is delayed by as long as the timer was late, up to `graceMs`.
  */
 export function setDeadline(
   fn: () => void,

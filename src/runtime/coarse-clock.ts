@@ -1,20 +1,20 @@
 import { REQUEST_SCOPED } from './background.ts'
 import { now, setTimer } from './clock.ts'
 
-/** Reads within one millisecond before the clock is no longer read for each. */
+/** After so many reads within one millisecond the clock is no longer read for each. */
 const MANY = 16
-/** Reads that one reading of the clock answers at the most. */
+/** Most calls that share one reading of the clock. */
 const SHARED = 64
 
 let lastMs = 0
-/** Reads in the same millisecond, one after the other. */
+/** Number of reads in a row within the same millisecond. */
 let alike = 0
 let shared = 0
 
 /**
- * Epoch milliseconds as `now` has it, for what is asked very often: reading the clock costs more than a look into a map.
- * After 16 reads in one millisecond a reading answers the next 64 at the most, until a timer fires. Where a timer may end
- * with its request, the clock is read each time.
+ * Epoch milliseconds as `now` returns them, for very frequent calls: reading the clock costs more than a look into a map. After
+ * 16 reads in one millisecond, up to 64 calls share one reading, until a timer fires. Where a timer may end with its request,
+ * the clock is read each time.
  */
 export function coarseNow(): number {
   if (shared > 0) {

@@ -21,15 +21,18 @@ export function passed(): HitherError {
   return new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
 }
 
-/** Timers of waits, which `quieten` keeps from keeping a process alive; those that come later are so from the start. */
+/**
+ * The timers of waits. The functions in `quieten` let their timers keep no process alive; later timers keep none alive from the
+ * start where `areQuiet` is true.
+ */
 export interface QuietTimers {
   areQuiet: boolean
   readonly quieten: Set<() => void>
 }
 
 /**
- * Settles as `work` does, or earlier as `checkLimit` says. The work itself goes on. Leaves no listener and no timer. Its timer
- * is one of `timers`.
+ * Settles as `work` does, or rejects earlier as `checkLimit` throws. The work itself continues. Leaves no listener and no
+ * timer. `timers` takes note of its timer.
  */
 export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers): Promise<T> {
   const { signals, deadline } = limit
@@ -43,8 +46,9 @@ export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers):
 }
 
 /**
- * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what
- * `late` returns. `graceMs` is that of `setDeadline`, and its timer is one of `timers`. The returned function calls it off and leaves no listener and no timer.
+ * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what `late`
+ * returns. `graceMs` is that of `setDeadline`, and `timers` takes note of the timer. The returned function cancels the wait and
+ * leaves no listener and no timer.
  */
 export function onLimit(
   { signals, deadline }: Limit,
@@ -63,7 +67,7 @@ export function onLimit(
     leave(reason)
   }
   const arm = (): void => {
-    // A timer may fire before the clock says so, and reaches 25 days at most.
+    // A timer may fire before the clock has reached the deadline, and lasts for 25 days at most.
     const fire = (): void => (deadline > now() ? arm() : end(late()))
     cancel = setDeadline(fire, deadline - now(), graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
   }

@@ -1,20 +1,21 @@
 import { settledOrTimeout } from './background.ts'
 import { type Limit, within } from './deadline.ts'
 
-/** Calls on the same keys, one after another where one of them takes more than one command. */
+/** Runs calls on the same keys one after another where one of them takes more than one command. */
 export interface KeyQueue {
-  /** Whether a slower call is under way or queued, on any key. */
+  /** Whether a slow call is under way or queued, on any key. */
   isBusy(): boolean
   /**
-   * Runs `work` after the slower calls on these keys that came first; at once without any. `slow`: it is more than one
-   * command, so that later calls on the keys, reads too, wait for it. Past the limit it rejects, and `work` is not run.
+   * Runs `work` after the slow calls on these keys that came first; at once if there are none. `slow`: `work` takes more than
+   * one command, so that later calls on the keys, also reads, wait for it. Rejects when the limit is reached first; `work` is
+   * not run then.
    */
   run<T>(keys: readonly string[], slow: boolean, limit: Limit, work: () => Promise<T>): Promise<T>
-  /** Resolves when the slower calls that are queued on the key have ended; undefined: there is none. */
+  /** Resolves when the slow calls that are queued on the key have ended; undefined: there is none. */
   before(key: string): Promise<void> | undefined
 }
 
-/** `keepAlive` is given the end of each call that others may wait for, though its own caller may have left. */
+/** `keepAlive` gets a promise for the end of each call that others may wait for: the call's own caller may have left by then. */
 export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): KeyQueue {
   /** By key, the end of its last slow call. */
   const tails = new Map<string, Promise<unknown>>()
@@ -35,7 +36,7 @@ export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): Ke
     },
     before(key) {
       const tail = tails.size > 0 ? tails.get(key) : undefined
-      // On Workers the request that was to end it may have ended without a word: nobody waits for it twice.
+      // On Workers the runtime may have ended the request of that call before it settled, so it is removed after one wait.
       return (
         tail &&
         settledOrTimeout(tail).then(() => {

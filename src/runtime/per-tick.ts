@@ -1,10 +1,13 @@
 import { REQUEST_SCOPED } from './background.ts'
 import { now } from './clock.ts'
 
-/** A run of microtasks that takes longer has been ended from outside, by a limit of its request, and has left what it held. */
+/**
+ * A run of microtasks that takes longer than this, in ms, was ended from outside, by a limit of its request, and has left its
+ * values behind.
+ */
 export const TICK_LIMIT_MS = 500
 
-/** Values that one run of microtasks shares: they are forgotten with it. */
+/** Values that are shared within one run of microtasks, and forgotten at its end. */
 export interface PerTick<V> {
   get(key: string): V | undefined
   set(key: string, value: V): void
@@ -20,10 +23,10 @@ export function soon(run: () => void): void {
 
 export function perTick<V>(): PerTick<V> {
   let isHolding = false
-  /** What a lone call asks for has no Map. */
+  /** The first value has no Map, so that a lone call creates none. */
   let first: { readonly key: string; readonly value: V } | undefined
-  // Made anew each time. A Map that is cleared goes on in a new table, to which V8 links the old one with all that it held: once
-  // one of these tables is old, no young collection frees what came after it.
+  // A new Map each time. When a Map is cleared, V8 links its old table, with everything in it, to the new one. Once one of
+  // these tables is in the old generation, no young collection frees the tables that came after it.
   let others: Map<string, V> | undefined
   const forget = (): void => {
     isHolding = false

@@ -12,10 +12,11 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const ID_BYTES = 12
-/** Asking the platform costs as much for 32 ids as for one. */
+/** The platform takes as long for 32 ids as for one. */
 const pool = new Uint8Array(32 * ID_BYTES)
 let left = 0
-// With the run of microtasks that asked for them: a process that is copied while it rests, with its memory, makes ids of its own.
+// Bytes that are left are dropped after the run of microtasks: when an idle process is copied with its memory, the copies must
+// not create the same ids.
 const forget = (): void => {
   left = 0
 }

@@ -1,21 +1,25 @@
 import { NEVER, now } from './clock.ts'
 
-/** The store's clock, estimated from this machine's and from what its replies tell. */
+/** The store's clock, estimated from this machine's clock and from the times in the store's replies. */
 export interface StoreClock {
-  /** Epoch milliseconds by the store's clock: this machine's, moved by the least difference that is certain. */
+  /** Epoch milliseconds by the store's clock: this machine's clock, moved by the least difference that is certain. */
   now(): number
-  /** Takes note of a reply of now that carries the store's time; `sentMs`: this machine's clock before it was asked. */
+  /**
+   * Takes note of the store's time in a reply that has just arrived; `sentMs`: this machine's clock before the request was
+   * sent.
+   */
   note(sentMs: number, storeMs: number): void
-  /** Takes note of an instant that the store's clock has passed. */
+  /** Takes note of an instant that the store's clock has already passed. */
   passed(storeMs: number): void
 }
 
-/** A stamp further ahead than this is no clock's, but a mistake. */
+/** A stamp that is further ahead than this, in ms, is a mistake, and is ignored. */
 const MOST_AHEAD_MS = 86_400_000
 
 /**
- * Each reply bounds the difference between the clocks: the store's time was read between the sending and the arrival.
- * Bounds are intersected; where they no longer meet, one of the clocks was set, and the last reply alone counts.
+ * Each reply bounds the difference between the clocks, because the store read its time between the sending of the request and
+ * the arrival of the reply. The bounds are intersected. Where they no longer meet, one of the clocks was set, and only the last
+ * reply counts.
  */
 export function createStoreClock(): StoreClock {
   let least = -NEVER
@@ -25,7 +29,7 @@ export function createStoreClock(): StoreClock {
     now: () => now() + difference(),
     note(sentMs, storeMs) {
       const atMs = now()
-      // This machine's clock was set back meanwhile.
+      // This machine's clock was set back while the request was under way.
       if (atMs < sentMs) return
       // Each clock is read as a whole number of milliseconds.
       const [from, to] = [storeMs - atMs - 1, storeMs - sentMs + 1]

@@ -4,20 +4,20 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { NEVER, now, setTimer } from '../runtime/clock.ts'
 import type { AtomicStore, Call, StoreTraits } from '../store/store.ts'
 
-/** `down`: every call rejects at once. `hangs`: none is answered before its deadline. `slow`: each waits first. */
+/** `down`: every call rejects at once. `hangs`: no call gets a reply before its deadline. `slow`: each call waits first. */
 export type StoreFault = 'down' | 'hangs' | 'slow'
 
 export interface BrokenStoreOptions {
-  /** What answers when it is `slow`, or mended. @default none: a call then rejects `STORE_UNAVAILABLE` */
+  /** The store that runs the calls when the fault is `slow` or mended. @default none: a call then rejects `STORE_UNAVAILABLE` */
   readonly store?: AtomicStore
   /** How long `slow` waits before each call, in milliseconds. @default 200 */
   readonly delayMs?: number
-  /** How long a call that names no deadline is given when it hangs, in milliseconds, as by any other store. @default 5000 */
+  /** How long a call without a deadline hangs, in milliseconds, as with any other store. @default 5000 */
   readonly timeoutMs?: number
 }
 
 export interface BrokenStore extends AtomicStore {
-  /** What is wrong with it now; `undefined` mends it. */
+  /** The present fault; `undefined` mends the store. */
   fault: StoreFault | undefined
 }
 
@@ -31,9 +31,9 @@ const TRAITS: StoreTraits = {
 }
 
 /**
- * A store that fails as a real one does, for a test of what a program does then: `STORE_UNAVAILABLE` when it is down,
- * `TIMEOUT` at the call's deadline when it hangs (without one after `timeoutMs`), or an answer that comes late. An aborted
- * call rejects with the signal's reason. Throws `INVALID_ARGUMENT` for another fault, or a time that is no number.
+ * A store that fails as a real one does, for a test of what a program does then. Rejects with `STORE_UNAVAILABLE` when it is
+ * down, or with `TIMEOUT` at the call's deadline when it hangs (without one after `timeoutMs`), or replies late when it is
+ * slow. An aborted call rejects with the signal's reason. Throws `INVALID_ARGUMENT` for another fault, or an invalid time.
  */
 export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreOptions = {}): BrokenStore {
   const { store, delayMs = 200, timeoutMs = 5000 } = options
@@ -45,7 +45,7 @@ export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreO
   const unavailable = (): never => {
     throw new HitherError('STORE_UNAVAILABLE', 'this store is broken on purpose', { retryable: true })
   }
-  /** Does to one call what the fault does, then lets the store underneath answer. */
+  /** Applies the fault to one call, then runs the call on the store underneath. */
   const call = async <T>(limits: Call | undefined, answer: (store: AtomicStore) => Promise<T>): Promise<T> => {
     if (limits?.signal?.aborted) throw limits.signal.reason
     if (current === 'down') unavailable()
@@ -77,7 +77,7 @@ export function brokenStore(fault: StoreFault | undefined, options: BrokenStoreO
   }
 }
 
-/** Waits for the instant; rejects at an earlier deadline, or when the signal aborts. */
+/** Waits until `endMs`. Rejects with `TIMEOUT` at an earlier deadline, or with the signal's reason when that aborts. */
 function waitUntil(endMs: number, { deadline = NEVER, signal }: Call = {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const timeout = (): HitherError =>

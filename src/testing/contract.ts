@@ -7,7 +7,7 @@ import { now } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 import type { AtomicStore, Store } from '../store/store.ts'
 
-/** The part of a test runner the suite uses: vitest, node:test wrappers and jest have this shape. */
+/** The part of a test runner that the suite uses: vitest, node:test wrappers and jest have this shape. */
 export interface Runner {
   describe(name: string, body: () => void): void
   it(name: string, body: () => Promise<void> | void, timeoutMs?: number): void
@@ -21,13 +21,13 @@ export interface StoreHarness {
   elapse(ms: number): Promise<void>
   /** Makes `key` hold something that is no string, such as a list. */
   foreign?(key: string): Promise<void>
-  /** Forgets every script the server knows, so that a batch meets a cold script cache. */
+  /** Makes the server forget every script, so that a batch meets a cold script cache. */
   forgetScripts?(): Promise<void>
-  /** Cases that cannot apply, with the reason; each is printed. */
+  /** Titles of cases that cannot apply, with the reason; each is printed. */
   readonly skip?: Readonly<Record<string, string>>
 }
 
-/** Adds ARGV[1] to a decimal counter and answers the sum; ARGV[2], when above 0, is a lifetime set at creation. */
+/** Adds ARGV[1] to a decimal counter and replies the sum. ARGV[2], when above 0, is a lifetime in ms for a new counter. */
 export const testCounter: Operation<readonly [by: number, ttlMs: number], number> = {
   name: 'test.counter',
   effect: 'once',
@@ -48,7 +48,7 @@ export const testCounter: Operation<readonly [by: number, ttlMs: number], number
   },
 }
 
-/** Answers what the key held and removes it: every reply shape of an absent key. */
+/** Replies the value of the key and removes the key: every form of the reply for an absent key. */
 export const testTake: Operation<readonly [], string | null> = {
   name: 'test.take',
   effect: 'once',
@@ -61,7 +61,7 @@ export const testTake: Operation<readonly [], string | null> = {
   },
 }
 
-/** Answers `[moment in µs as text, null, count]`: a mixed, flat array. */
+/** Replies `[moment in µs as text, null, count]`: a mixed, flat array. */
 export const testReport: Operation<readonly [count: number], readonly (null | string | number)[]> = {
   name: 'test.report',
   effect: 'read',
@@ -72,8 +72,8 @@ export const testReport: Operation<readonly [count: number], readonly (null | st
 }
 
 /**
- * The contract every store keeps, as one suite: run it against your own adapter with your own runner.
- * Each case uses keys of its own, so the store may hold other data; nothing is flushed.
+ * The contract that every store keeps, as one suite: run it against your own adapter with your own runner. Each case uses its
+ * own keys, so the store may hold other data; nothing is flushed.
  */
 export function describeStore(runner: Runner, name: string, harness: StoreHarness): void {
   runner.describe(`store contract: ${name}`, () => {
@@ -362,7 +362,10 @@ export function describeStore(runner: Runner, name: string, harness: StoreHarnes
   })
 }
 
-/** How much longer than it was given a lifetime may last: a store that counts in steps rounds up, and ends on a step. */
+/**
+ * How much longer than asked for a lifetime may last, in ms: a store that counts in steps rounds up, and ends a lifetime on a
+ * step.
+ */
 function slack({ traits }: Store): number {
   return traits.ttlStepMs === 1 ? 0 : 2 * traits.ttlStepMs
 }
@@ -401,7 +404,7 @@ const HOSTILE = [
   '::',
 ]
 
-/** Runs a seeded history on the store and on the pure functions; replies may not differ. */
+/** Runs a seeded history on the store and on the pure functions. Their replies may not differ. */
 async function replay(store: Store & AtomicStore, key: string, seed: number): Promise<void> {
   let state = seed * 2654435761
   const next = (below: number): number => {

@@ -5,20 +5,23 @@ import type { Emit, Flight, View } from '../model.ts'
 import { nothing, recordOutage } from '../store-calls.ts'
 import { abort } from './flights.ts'
 
-/** Reports what fails in the background, where no caller waits for it, as an event. */
+/** Reports a failure in the background, which no caller waits for, as an event. */
 export function reportTo(emit: Emit): (error: unknown) => void {
   return (error) =>
     emit({ type: 'background-error', code: isHitherError(error) ? error.code : undefined, cause: error })
 }
 
-/** Sees to the end of `work`. Where something keeps it alive after an answer, the caller does not wait for it. */
+/**
+ * Lets `work` finish and reports its failure. The caller waits for it only where nothing would keep it alive after the
+ * response.
+ */
 export async function settle({ core, emit, request }: View, work: Promise<unknown>): Promise<void> {
   const report = reportTo(emit)
   const settled = work.catch((error: unknown) => recordOutage(core, error, emit) || report(error))
   if (!core.background.add(settled, request.waitUntil, report)) await settled
 }
 
-/** Lets a load go on without callers, as long as the runtime allows; false: nothing would keep it alive. */
+/** Lets a load continue without callers, for as long as the runtime allows. Returns false when nothing would keep it alive. */
 export function continueInBackground(flight: Flight, { core, emit, request }: View): boolean {
   const { callers } = flight
   const ended = flight.result.catch(nothing)

@@ -11,8 +11,8 @@ import { settle } from './background-work.ts'
 import type { LoaderDecisions } from './types.ts'
 
 /**
- * Stores what a load has returned, under the versions captured before its loader ran, and only while its lease is valid:
- * a delete or write since has removed the lease, so that an old value cannot overwrite it.
+ * Stores the value of a load under the versions captured before its loader ran, and only while its lease is valid. A delete or
+ * write in between removes the lease, so an old value cannot overwrite a newer one.
  */
 export const fillEntry: Format['fill'] = async (flight, { coded, decisions, startedMs }) => {
   const { lease, dropCode, request } = flight
@@ -33,12 +33,14 @@ export const fillEntry: Format['fill'] = async (flight, { coded, decisions, star
     keptBlock: (decisions.keepsPrevious && reading?.entry?.tags) || '',
     known: (tag) => core.versions.recall(space.tag(tag), startedMs),
   })
-  // Tags must outlive what is stored under them. Where this fails they may not, and the entry is then a miss.
+  // The version of a tag must outlive the entries stored under it. If this renewal fails it may not, and such an entry is a
+  // miss.
   core.versions.renew(space, [...tags.keys()], commandCall(core), decisions.life.lifeMs).catch(nothing)
   const sentMs = now()
   const write = {
     verb: 'fill',
-    // The names alone are stored where a version is missing: the next load captures those tags before its loader runs.
+    // Where the version of a tag is missing, only the tag names are stored, without the value. The next load then captures
+    // those tags before its loader runs.
     coded: isComplete ? coded : { mark: NO_VALUE, payload: '' },
     life: shortened(decisions.life, settings.options.jitter),
     versions: { generation: lease.versions?.generation ?? NONE, tags },
@@ -59,11 +61,11 @@ export const fillEntry: Format['fill'] = async (flight, { coded, decisions, star
   return settle(view, written)
 }
 
-/** Keeps the value of a load without a lease near, where nothing has been heard of the store since it began. */
+/** Puts the value of a load without a lease into the near tier, if the store has not replied since the load began. */
 async function keepNear(flight: Flight, coded: Coded, { life, tags }: LoaderDecisions): Promise<void> {
   const { request, ticket, answerCount } = flight
   const { view, key, settings } = request
-  // Once the store answers again, another process may have changed the key: the value is then served no more.
+  // Once the store replies again, another process may have changed the key, so the value is no longer served.
   const stands = (): boolean => answerCount === view.core.answerCount
   const { schema } = settings
   if (stands())

@@ -16,48 +16,51 @@ import { aliveUntil } from './lease.ts'
  *
  * A load is one run of a loader for one key, shared by callers. Its states:
  *
- *           begin           lease held, or none to hold            value or failure
+ *           begin           has a lease, or needs none             value or failure
  *   (none) ───────► ASKING ─────────────────────────────► LOADING ──────────────────► OVER
  *                   │    ▲ │                                                           ▲
  *                   └────┘ └───────────────────────────────────────────────────────────┘
- *                  another        READ AGAIN: a live entry, a shared failure, or the predecessor still holds the lease.
- *                  holds it       Over without a value: its callers read the store once more.
+ *              another load        READ AGAIN: the store has a live entry or a shared failure, or the predecessor still holds
+ *              holds it            the lease. The load is over without a value, and its callers read the store once more.
  *
- *   ASKING    The lease step is on its way, or the load sleeps between two of them (`lease.ts`).
+ *   ASKING    The load asks the store for its lease, or sleeps between two such requests (`lease.ts`).
  *   LOADING   The loader runs (`run-loader.ts`), then its value is stored (`fill.ts`).
- *   OVER      It has left the maps; its promise has settled, or its callers have all left and it was aborted.
+ *   OVER      The promise of the load has settled and the load has left the maps; or it was aborted, because its callers
+ *             have all left, its time is over or the cache was closed, and leaves the maps when its promise settles.
  *
  * Across these states:
  *
- *   detached  Somebody wrote or deleted its key, or a caller has read that the versions it captured are outdated. It is in
- *             `byKey` no more, so that no later caller finds it; its present callers get its value, which is not stored. A
- *             load that is not shared begins detached.
- *   kept      It goes on without callers, since something keeps it alive: `finish`, a soft timeout, a background refresh.
- *   dead      `aliveUntilMs` has passed. Its request may have ended without a word, so nobody joins it any more.
+ *   detached  Somebody has written or deleted the key, or a caller has read that the versions which the load captured are
+ *             outdated. The load is no longer in `byKey`, so that no later caller finds it. Its present callers get its
+ *             value, which is not stored. A load that is not shared is detached from the start.
+ *   kept      The load continues without callers, because something keeps it alive: `finish`, a soft timeout, a background
+ *             refresh.
+ *   dead      `aliveUntilMs` has passed. The runtime may have ended the request of the load without settling its promise,
+ *             so nobody joins it any more.
  *
- * Who calls what: `read-through.ts` joins or begins, waits, and leaves, once for each join. `write.ts` detaches before each
- * write. `lead.ts` walks a load through its states; `lease.ts` puts a predecessor back.
+ * Who calls what: `read-through.ts` joins or begins a load, waits for it, and leaves it once for each join. `write.ts` detaches
+ * the load of a key before each write of that key. `lead.ts` runs a load through its states; `lease.ts` puts a predecessor back.
  *
- * Why a caller may join only what its own read has shown. Process A loads under lease 1. Process B deletes the key, then
- * tells a caller in A, by any other way. That caller asks A for the key: A's load began before the delete, and its value
- * must not be served. Its own read, sent after it came, shows lease 1 gone: it does not join. A load that still asks for
- * its lease may be joined by all, since whatever it loads is loaded later than they came.
+ * Why a caller may join a load only if its own read has shown the lease of that load. Process A loads under lease 1. Process B
+ * deletes the key, then notifies a caller in A in some other way. That caller asks A for the key. The load of A began before
+ * the delete, so its value must not be served. The caller's own read, sent after the caller arrived, shows that lease 1 is
+ * gone, so it does not join. Anybody may join a load that still asks for its lease: its loader starts after they arrived.
  *
- * Why a new load puts its predecessor back. A caller reads just before lease 1 is written, sees none, and begins load 2 in
- * place of load 1. Load 2 asks for the lease, and hears that load 1 of this same process holds it. If load 2 polled, its
- * callers would be late by a poll. It ends with READ AGAIN instead; they read, see lease 1, and join load 1.
+ * Why a new load puts its predecessor back. A caller reads just before lease 1 is written, sees no lease, and begins load 2 in
+ * place of load 1. Load 2 asks for the lease, and the reply is that load 1 of this same process holds it. If load 2 polled, its
+ * callers would be late by one poll. It ends with READ AGAIN instead; they read, see lease 1, and join load 1.
  *
- * Why outdated loads are detached here. A caller has read lease 1 and, of the tags that load 1 has captured, a newer version:
- * another process has invalidated a tag. Load 1's value is dead on arrival. Its lease is released by load 2 (`acquire`);
- * otherwise load 2 would wait for it in vain.
+ * Why outdated loads are detached here. A caller has read lease 1, and a newer version of a tag that load 1 has captured:
+ * another process has invalidated that tag. The value of load 1 will be invalid as soon as it arrives. Load 2 releases its
+ * lease (`acquire`); otherwise load 2 would wait for load 1 in vain.
  */
 
-/** How long `close` lets loads run before it gives their leases back, in milliseconds. */
+/** How long `close` lets loads run before it releases their leases, in milliseconds. */
 const CLOSE_MS = 1000
 
 const NOT_YET = Promise.resolve(undefined)
 
-/** The running load that this caller may share; undefined: it must begin one. Leave a load with `leave`. */
+/** Joins the running load if this caller may share it. Undefined: the caller must begin one. Every join needs one `leave`. */
 export function join(caller: JoinRequest): Flight | undefined {
   const { flights, stats } = caller.view.core
   const flight = flights.byKey.get(caller.storedKey)
@@ -74,7 +77,8 @@ export function begin(request: LoadRequest): Flight {
   const { core } = request.view
   const { byKey } = core.flights
   const old = byKey.get(request.storedKey)
-  // A load that no lease guards and that is replaced has been given up: nothing else keeps its value from being stored late.
+  // The new load replaces the old one, whose value must not be stored late. Where no lease guards fills, only `isDetached`
+  // prevents that. Where a lease does, the old load is detached if the versions that it captured are outdated.
   if (old && (!core.format.leases.guardsFills || isOutdated(old, request))) old.isDetached = true
   if (!makeRoom(core)) return beginUnshared(request, 'OVERLOADED')
   const flight = start(request, {}, old)
@@ -83,20 +87,24 @@ export function begin(request: LoadRequest): Flight {
   return flight
 }
 
-/** Begins a load that nobody joins, and whose value is not stored. */
+/**
+ * Begins a load that nobody joins, and whose value is not stored. `dropCode`: the error code that is reported for that; `''`:
+ * none.
+ */
 export function beginUnshared(request: LoadRequest, dropCode: Flight['dropCode'] = ''): Flight {
   return start(request, { isDetached: true, dropCode })
 }
 
 /**
- * A load for callers whose deadline has passed: shared by the callers of `flight`, or by those who came before it started;
- * its value is not stored.
+ * A load for callers whose deadline has passed; its value is not stored. The callers of `flight` share it; without a `flight`,
+ * callers share it that arrived before its loader started.
  */
 export function beginPastDeadline(flight: Flight | undefined, request: LoadRequest): Flight {
   const { storedKey, startsAtArrival, view } = request
   const { flights, stats } = view.core
   const known = flight ? flight.pastDeadline : flights.pastDeadline.get(storedKey)
-  // The callers of one load share what was loaded after it began; others share only what starts after they came.
+  // Callers of one `flight` may share any load that began after it. Other callers may share only a load whose loader starts
+  // after they arrived.
   const isRecent = flight !== undefined || !known?.startNumber || known.startNumber > startsAtArrival
   if (known && known.state !== 'over' && isRecent) {
     stats.joined++
@@ -119,7 +127,10 @@ export function leave(flight: Flight): void {
   abort(flight, new DOMException('every caller of this load has left', 'AbortError'))
 }
 
-/** Detaches a running load from its key: only its present callers get its value. Resolves when its write is done. */
+/**
+ * Detaches a running load from its key: only its present callers get its value. Returns the write of its value if one that no
+ * lease guards (plain format) is in progress.
+ */
 export function detach(core: Core, storedKey: string): Promise<unknown> | undefined {
   const flight = core.flights.byKey.get(storedKey)
   if (!flight) return undefined
@@ -131,16 +142,19 @@ export function detach(core: Core, storedKey: string): Promise<unknown> | undefi
 /** The versions that the running load has captured. To join it, a caller must have read those tags. */
 export function versionsOf({ flights }: Core, storedKey: string): CapturedVersions | undefined {
   const { versions, predecessor } = flights.byKey.get(storedKey)?.lease ?? {}
-  // A load that still asks may put its predecessor back: a caller must have read that one's tags.
+  // A load that still asks for its lease may put its predecessor back. To join that one, a caller must have read its tags.
   return versions ?? predecessor?.lease.versions
 }
 
-/** The token of the lease under which a load of this process runs; `''`: none does. */
+/** The lease token of the load that runs for this key in this process; `''`: there is none. */
 export function leaseOf({ flights }: Core, storedKey: string): string {
   return flights.byKey.get(storedKey)?.lease.token ?? ''
 }
 
-/** Waits up to a second for running loads and their callers, then gives the leases of the others back. */
+/**
+ * Waits up to a second for running loads and their callers, then releases the leases of the loads that are not over. Loads that
+ * continue in the background are left alone.
+ */
 export async function closeFlights({ flights }: Core): Promise<void> {
   const notKept = (): Flight[] => [...flights.running].filter(({ callers }) => !callers.isKept)
   const { calls, timers } = flights
@@ -151,12 +165,15 @@ export async function closeFlights({ flights }: Core): Promise<void> {
   await Promise.all(notKept().map(giveBack)).catch(nothing)
 }
 
-/** Ends a load that did not end within the time of `close`. */
+/**
+ * Handles a load that did not end within the time of `close`. A load that still waits for a lease is aborted. A load whose
+ * loader runs is detached, and its lease is released.
+ */
 function giveBack(flight: Flight): Promise<unknown> | undefined {
   const { lease, request, startNumber } = flight
   const { core } = request.view
   const { token } = lease
-  // It waits for another's lease: nobody can look at that any more.
+  // It still waits for a lease that another load holds, and after `close` it can no longer ask for it.
   if (!startNumber) {
     abort(flight, new HitherError('CLOSED', 'the cache was closed'))
     return flight.result.catch(nothing)
@@ -177,7 +194,7 @@ function start(request: LoadRequest, how: Partial<Pick<Flight, 'isDetached' | 'd
   const flight = newFlight(request, old)
   Object.assign(flight, how)
   running.add(flight)
-  // A load that is not shared, or came while the store was down, asks for no lease.
+  // A load asks for no lease when it is not shared, or when its caller found the store down.
   flight.result = lead(flight, !flight.isDetached && !!request.reading).finally(() => {
     flight.state = 'over'
     running.delete(flight)
@@ -185,9 +202,9 @@ function start(request: LoadRequest, how: Partial<Pick<Flight, 'isDetached' | 'd
     takeOut(core, flight)
     onDecided?.(true)
   })
-  // Whoever waits gets its failure; there may be nobody left.
+  // Callers that wait get the failure from `result`. It is caught here because there may be no caller left.
   const ended = flight.result.catch(nothing)
-  // Callers of other requests may wait for it when its own has ended.
+  // Callers of other requests may still wait for this load when its own request has ended.
   if (REQUEST_SCOPED) core.background.add(ended, view.request.waitUntil, reportTo(emit), flight)
   return flight
 }
@@ -211,21 +228,24 @@ function newFlight(request: LoadRequest, predecessor: Flight | undefined): Fligh
   }
 }
 
-/** Whether a caller that has read `reading` may be given what this load returns. */
+/** Whether a caller whose own read has shown `reading` may share this load. */
 export function canShare(flight: Flight, reading: Reading | undefined, startsAtArrival: number): boolean {
   const { state, startNumber, lease, aliveUntilMs, request } = flight
   const { guardsFills } = request.view.core.format.leases
   const { token, versions } = lease
   if (state === 'over' || aliveUntilMs <= now()) return false
   if (state === 'asking') return true
-  // Without a lease, nothing in the store shows that the load is still valid: it is for those who came before it started.
+  // Without a lease, nothing in the store shows that the load is still valid: only callers that arrived before its loader
+  // started may share it.
   if (!token) return !guardsFills || ((!reading || lease.isBeside) && startsAtArrival < startNumber)
   if (!versions || reading?.entry?.lease !== token || reading.generation !== versions.generation) return false
   for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false
   return true
 }
 
-/** Whether a read has shown the load's lease, and that the versions it has captured are no longer current. */
+/**
+ * Whether the caller's read has shown this load's lease, and also that a version which the load captured is no longer current.
+ */
 function isOutdated({ state, lease }: Flight, { reading, knownVersions }: JoinRequest): boolean {
   const { token, versions } = lease
   if (state === 'over' || !token || !versions || knownVersions !== versions || reading?.entry?.lease !== token)

@@ -3,7 +3,7 @@ import type { Core, Flight, Flights } from '../model.ts'
 
 const MAX_LOADS = 10_000
 
-/** The running loads of a cache: none. */
+/** The loads of a new cache: none is running. */
 export function createFlights(): Flights {
   return {
     byKey: new Map(),
@@ -15,7 +15,10 @@ export function createFlights(): Flights {
   }
 }
 
-/** `close` waits for this call, within its bound: a caller that has followed a load may still have to read its value. */
+/**
+ * Makes `close` wait for this call, up to the time limit of `close`. A caller whose load is over may still have to read the
+ * value.
+ */
 export function track<T>({ calls }: Flights, call: Promise<T>): Promise<T> {
   calls.add(call)
   const forget = (): void => void calls.delete(call)
@@ -30,7 +33,7 @@ export function takeOut({ flights: { byKey }, stats }: Core, flight: Flight): vo
   stats.inFlight = byKey.size
 }
 
-/** Makes room for a load; false: there is none. */
+/** Removes dead loads from the map while it is full, the oldest first. Returns whether there is room for another load. */
 export function makeRoom({ flights: { byKey } }: Core): boolean {
   for (const [key, { aliveUntilMs }] of byKey) {
     if (byKey.size < MAX_LOADS || aliveUntilMs > now()) break
@@ -39,7 +42,10 @@ export function makeRoom({ flights: { byKey } }: Core): boolean {
   return byKey.size < MAX_LOADS
 }
 
-/** Makes the load before this one the key's again, where this holder is it and it still runs. Returns whether it did. */
+/**
+ * Puts the predecessor of this load back into `byKey` if its lease is the one with the token `holder`, and if it is still
+ * running, alive and not detached. Returns whether it did.
+ */
 export function restorePredecessor(flight: Flight, holder: string): boolean {
   const { storedKey, view } = flight.request
   const { byKey } = view.core.flights
@@ -51,12 +57,12 @@ export function restorePredecessor(flight: Flight, holder: string): boolean {
   return true
 }
 
-/** Ends a load whose callers have all left, or whose time is over. */
+/** Ends a load whose callers have all left, whose time is over, or whose cache was closed. */
 export function abort(flight: Flight, reason: unknown): void {
   flight.state = 'over'
   try {
     flight.stop.abort(reason)
   } catch {
-    // A runtime may forbid one request to touch what another has made. That load then ends by itself.
+    // A runtime may forbid a request to touch an object that another request has created. That load then ends by itself.
   }
 }

@@ -7,26 +7,29 @@ import { countHit, openEntry } from '../open.ts'
 import type { Decoded } from '../value-form.ts'
 import type { Round } from './round.ts'
 
-/** A failed load starts its backoff: until that ends, stale copies of the key are served without another try. */
+/** Starts the backoff of a key after a failed load. Until it ends, stale copies of the key are served without another load. */
 export function recordFailure({ view, storedKey, settings: { backoffMs } }: LoadRequest): void {
   if (backoffMs) view.core.failures.set(storedKey, true, backoffMs)
 }
 
-/** Whether a load of the key failed less than its backoff ago. */
+/** Whether the key is in its backoff after a failed load. */
 export function isBackingOff(core: Core, storedKey: string): boolean {
   return core.failures.get(storedKey) !== undefined
 }
 
-/** The entry that may be served in place of a load. A forced load has a fresh one, too. */
+/** The entry that may be served in place of a load: a stale one; for a forced load a fresh one, too. Undefined: none. */
 export function staleEntry({ reading, force }: Round): Entry | undefined {
   return reading?.status === 'stale' || (force && reading?.status === 'fresh') ? reading.entry : undefined
 }
 
-/** Opens the stale copy, whatever the caller's deadline: it is served when that has passed. Undefined: there is none. */
+/**
+ * Opens the stale copy. The caller's deadline does not apply: the copy is served after that has passed. Undefined: there is no
+ * usable copy.
+ */
 export async function serveStale({ caller, near, reading, stale }: Round): Promise<Decoded | undefined> {
   const { view, settings, limit, key, storedKey } = caller
   if (!reading && near) {
-    // The store is down.
+    // The store is down: serve the near tier entry.
     countHit(view, 'stale', key)
     return near
   }
@@ -36,18 +39,18 @@ export async function serveStale({ caller, near, reading, stale }: Round): Promi
   return isUsable ? openEntry(view, stale, context) : undefined
 }
 
-/** How long a caller waits for a load before it looks elsewhere. */
+/** How long a caller waits for a load before it serves a stale copy, reads the store again, or gives up. */
 export interface Patience {
   readonly limit: Limit
   /** Epoch ms of the caller's `softTimeout`, when it has a stale copy; `NEVER`: none. */
   readonly softAtMs: number
-  /** Another request's load may have ended without a word, with its runtime. */
+  /** The load belongs to another request, which the runtime may have ended without settling the load. */
   readonly isOthers: boolean
 }
 
 /**
- * The load's result; or `slow` at the soft timeout; or `unsure` from time to time where the load is another request's: then
- * only the store can tell whether its lease is still valid.
+ * Resolves to the load's result, or to `slow` at the soft timeout. For the load of another request, resolves to `unsure` after
+ * a second: then only the store can show whether the lease of that load is still valid.
  */
 export function resultOrSlow(
   flight: Flight,
@@ -60,7 +63,7 @@ export function resultOrSlow(
   let work: ReturnType<typeof resultOrSlow> = flight.result
   if (isOthers) {
     const unsure = guard().then(() => 'unsure' as const)
-    // When a request ends, its runtime may reject what it has left pending.
+    // When a request ends, the runtime may reject the promises that it left pending. That is not the load's own failure.
     work = Promise.race([work.catch((error: unknown) => (flight.state === 'over' ? fail(error) : unsure)), unsure])
   }
   if (softAtMs < NEVER) {

@@ -5,7 +5,10 @@ import type { Flight } from '../model.ts'
 import { nothing } from '../store-calls.ts'
 import { runLoader } from './run-loader.ts'
 
-/** The life of a load, from its lease to its write. Resolves to its value, which may still be on its way to the store. */
+/**
+ * Runs a load from its lease to its write. Resolves to its value, which may still be on its way to the store; to undefined
+ * where the loader returned undefined; or to `ReadAgain`.
+ */
 export async function lead(flight: Flight, needsLease: boolean): Flight['result'] {
   const { request, lease, stop } = flight
   const { core } = request.view
@@ -14,7 +17,8 @@ export async function lead(flight: Flight, needsLease: boolean): Flight['result'
   const readAgain = needsLease && (await leases.acquire(flight))
   if (readAgain) return readAgain
   if (predecessor && mustQueueBehind(flight, predecessor)) {
-    // One at a time, as with a lease. Who has waited here may share the next load.
+    // Without leases, the loads of a key run one at a time, as they do with leases. The callers that waited here read again and
+    // may share the next load.
     request.onDecided?.(true)
     const ended = settledOrTimeout(predecessor.result.catch(nothing))
     await within(ended, { signals: [stop.signal], deadline: NEVER })
@@ -38,8 +42,9 @@ export async function lead(flight: Flight, needsLease: boolean): Flight['result'
 }
 
 /**
- * Whether a load without a lease waits for the one that runs without a lease already: while the store is down, that is what
- * keeps loads of this process one at a time. Once the store has answered, the older load's value may be outdated.
+ * Whether a load without a lease must wait for its predecessor, which runs without a lease as well. While the store is down,
+ * this keeps the loads of a key in this process one at a time. Once the store has replied, the value of the older load may be
+ * outdated.
  */
 function mustQueueBehind({ request, lease }: Flight, predecessor: Flight): boolean {
   const { format, answerCount } = request.view.core

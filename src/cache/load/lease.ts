@@ -10,18 +10,20 @@ import { settle } from './background-work.ts'
 import { restorePredecessor } from './flights.ts'
 
 /*
- * The lease of a load lives in the entry's own key, so that of all processes one runs the loader. Who has it:
+ * The lease of a load is stored in the entry's own key, so that only one of all processes runs the loader. Who has it:
  *
- * - `acquire` asks for it until it is held, until a fresh entry shows up, or until patience ends. Between two requests a
- *   follower sleeps: there is no message when a lease is released, since REST has none.
- * - The holder renews it while its loader runs (`renew`), so that a process that dies blocks others for seconds only.
- * - It ends with the write of the value (the step `fill`), or by `release`. A load that ended without a value leaves word:
- *   those who waited for it load at once, one beside the other. Without that word each would wait for the next one's
- *   failure, and the last of n followers for n loads.
- * - A lease with more time left than any load may take has no holder that could release it: it is taken over by its token.
+ * - `acquire` asks for the lease until the load holds it, until the store has a fresh entry or a shared failure, or until the
+ *   load has waited long enough and runs beside the holder. A follower sleeps between two requests: no message announces the
+ *   release of a lease, since REST has none.
+ * - The holder renews the lease while its loader runs (`renew`), so that a process that dies blocks others for seconds only.
+ * - The lease ends with the write of the value (the step `fill`), or by `release`. A load that ended without a value leaves a
+ *   failure record in the key: its followers then load at once, beside each other. Without the record each follower would
+ *   wait for the failure of the next, and the last of n followers for n loads.
+ * - A lease with more time left than any cache takes has no holder that would release it. A follower takes it over by its
+ *   token.
  */
 
-/** What the step `lease` replies, with the store's time in second place. */
+/** The reply of the step `lease`. The second item is the store's time in epoch ms. */
 type LeaseReply =
   | readonly ['held', number, copyId: string]
   | readonly ['live', number, id: string]
@@ -29,10 +31,10 @@ type LeaseReply =
   | BusyReply
 type BusyReply = readonly ['busy', number, holder: string, leftMs: number, isAfterFailure: number]
 
-/** What a follower remembers of its wait. Times are what it slept, whatever is done to the clock. */
+/** What a follower remembers of its wait. The times are sums of its own sleeps, so a change of the clock does not affect them. */
 interface Wait {
   holder: string | undefined
-  /** Its lease lasts longer than any: it is to be taken over. */
+  /** The holder's lease has more time left than any cache takes, so the next request takes it over. */
   takesOver: boolean
   sleptMs: number
   sleptForHolderMs: number
@@ -41,19 +43,25 @@ interface Wait {
 const FIRST_POLL_MS = 4
 const LAST_POLL_MS = 250
 export const LEASE_MARGIN_MS = 1000
-/** The longest lease where a timer renews it, at each third: how long a process that dies blocks the others. */
+/**
+ * The longest lease where a timer renews it, each time a third has passed, in ms. A process that dies blocks the others for no
+ * longer.
+ */
 const RENEWED_MS = 6000
-/** How much longer than its own loader may run a follower waits for another's: that one's lease has run out by then. */
+/**
+ * A follower waits for the lease of another load as long as its own loader may run, and this much longer, in ms. By then that
+ * lease has ended.
+ */
 const PATIENCE_MARGIN_MS = 2 * LEASE_MARGIN_MS
 const RELEASE_PAUSES_MS = [50, 200, 800]
 
-/** Until when a load that asks for its lease counts as alive: each of its commands has a deadline. */
+/** Until when a load that asks for its lease counts as alive, in epoch ms: the deadline of its command, and a margin. */
 export const aliveUntil = ({ deadline = NEVER }: StoreCall): number => deadline + LEASE_MARGIN_MS
 
 const leaseMs = ({ hardMs }: LoadRequest): number =>
   Math.min(hardMs + LEASE_MARGIN_MS, REQUEST_SCOPED ? NEVER : RENEWED_MS)
 
-/** Of a call without a `hardTimeout` of its own, whatever the runtime. */
+/** The longest lease of any call that names no `hardTimeout`, on any runtime. */
 const longestLeaseMs = ({ hardTimeoutMs }: Core): number => Math.max(hardTimeoutMs + LEASE_MARGIN_MS, RENEWED_MS)
 
 const release: Lease['release'] = async ({ storedKey, view }, token, ending = {}) => {
@@ -98,7 +106,7 @@ const renew: Lease['renew'] = ({ request, lease }) => {
     const args = ['lease', '', lease.token, ms, 2]
     runStep(core, { operation: core.format.steps.repeat, key: request.storedKey, args }, commandCall(core)).then(
       (renewed) => {
-        // When it is not held any more, somebody has ended it: there is none to renew.
+        // 0: the lease is no longer held, because somebody has ended it. There is nothing left to renew.
         if (renewed === 1) later()
       },
       later,
@@ -111,7 +119,7 @@ const renew: Lease['renew'] = ({ request, lease }) => {
   }
 }
 
-/** Asks for the lease and, the first time, in the same wave for the versions. */
+/** Asks for the lease and, the first time, also for the versions, in the same wave of commands. */
 async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): Promise<LeaseReply> {
   const { request, lease } = flight
   const { storedKey, deadId = '', early, view, settings, tags } = request
@@ -129,14 +137,14 @@ async function ask(flight: Flight, token: string, { holder, takesOver }: Wait): 
     core.clock.note(sentMs, reply[1])
     return reply
   })
-  // Longer than the load may run: the fill renews them for as long as its entry lives.
+  // The versions must outlast the load. The fill then renews them for as long as its entry lives.
   const lifeMs = settings.life.lifeMs + request.hardMs
   const capture = (generation?: string): Promise<CapturedVersions> =>
     core.versions.capture(space, tags, call, { lifeMs, generation })
   const [reply, captured] = await Promise.all([asking, lease.versions ?? capture(request.reading?.generation)])
   lease.versions = captured
   if (reply[0] === 'held') {
-    // While another held the lease, somebody may have invalidated what was captured before the wait.
+    // While another load held the lease, somebody may have invalidated the versions that were captured before the wait.
     if (holder !== undefined) lease.versions = await capture()
     lease.copyId = reply[2]
   }
@@ -169,8 +177,8 @@ const acquire: Lease['acquire'] = async (flight) => {
     }
     if (reply[0] === 'live') return { liveId: reply[2] }
     if (reply[0] === 'failed') return { liveId: '', failed: true }
-    // A load of this process may still hold the lease: then let each caller see that by its own read, also those that
-    // came while this one asked. And a background refresh is not needed when another process loads already.
+    // The predecessor, a load of this process, may still hold the lease. Put it back and let each caller read again, also those
+    // that joined while this load asked. A background refresh ends as well, since another process loads already.
     if (restorePredecessor(flight, reply[2]) || request.background) return { liveId: '' }
     request.onDecided?.(true)
     const move = nextMove(wait, reply, request.hardMs, longestLeaseMs(core))
@@ -196,17 +204,20 @@ function nextMove(
   longestLeaseMs: number,
 ): 'wait' | 'take over' | 'load beside it' {
   const isNext = wait.holder !== undefined && holder !== wait.holder
-  // The load it waited for ended without a value, and another follower was faster: do not queue behind that one. Or the
-  // holder has had the lease for longer than a load may take.
+  // The load that it waited for ended without a value and another follower was faster: it does not queue behind that one. Or it
+  // has waited, in all, for longer than a load may run.
   const isEnough = (isNext && isAfterFailure) || wait.sleptMs > hardMs + PATIENCE_MARGIN_MS
   if (!isEnough) return 'wait'
-  // No cache gives a lease for so long: nobody will release it.
+  // No cache takes a lease for so long: nobody will release it.
   return isNext || wait.takesOver || leftMs <= longestLeaseMs ? 'load beside it' : 'take over'
 }
 
-/** Sleeps between two requests: a twelfth of the wait so far, so that what is waited in vain stays a small part of it. */
+/**
+ * Sleeps between two requests for about a twelfth of the wait so far, so that the time slept after the lease has become free is
+ * a small part of the whole wait.
+ */
 async function pause(wait: Wait, [, , holder, leftMs]: BusyReply, signal: AbortSignal): Promise<void> {
-  // The wait for another holder begins anew.
+  // The holder is another one: begin with short pauses again.
   if (holder !== wait.holder) wait.sleptForHolderMs = 0
   wait.holder = holder
   const evenMs = Math.min(Math.max(FIRST_POLL_MS, wait.sleptForHolderMs / 12), LAST_POLL_MS)

@@ -9,7 +9,7 @@ export interface LoadManyCall extends Pick<LoadCall, 'view' | 'settings' | 'limi
   readonly loader: ManyLoader<unknown>
 }
 
-/** A key whose load this caller leads, until the run of the loader that answers it. */
+/** A key whose load this caller leads. The next run of the loader settles it. */
 interface WonKey {
   resolve(value: unknown): void
   reject(error: unknown): void
@@ -17,11 +17,12 @@ interface WonKey {
 }
 
 /**
- * A read-through of many keys: one wave reads them all, one takes the leases of those that are missing, and one run of
- * the loader answers the keys this caller has won. It waits for the rest, and loads by itself what it wins later.
+ * A read-through of many keys. One wave of commands reads all keys, a second one takes the leases of the missing keys, and one
+ * run of the loader loads the keys whose leases this caller has won. The caller waits for the loads of the other keys. If it
+ * wins one of their leases later, it runs the loader again for that key.
  *
- * The loader runs once every key is decided: read, led, or left to another. It must not wait for those left to another
- * to arrive: two callers that each lead what the other waits for would never end.
+ * The loader runs as soon as every key is decided: read, led by this caller, or led by another. It must not wait until the keys
+ * that others lead have arrived: two callers that each lead a key which the other waits for would wait forever.
  */
 export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Promise<Map<string, unknown>> {
   const unique = [...new Set(keys)]
@@ -32,7 +33,7 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
   const runWhenDecided = (): void => {
     if (isScheduled || undecided.size > 0 || won.size === 0) return
     isScheduled = true
-    // Leases that were asked for together are won in one run of microtasks.
+    // Leases that were asked for together are won in one run of microtasks: wait for the end of it, to load them in one batch.
     queueMicrotask(() => queueMicrotask(runBatch))
   }
   const runBatch = (): void => {
@@ -67,11 +68,11 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
   return new Map(unique.flatMap((key, i) => (values[i] === undefined ? [] : [[key, values[i]]])))
 }
 
-/** Runs the loader for a batch of keys, and gives each its value. */
+/** Runs the loader for a batch of keys, and resolves each key to its value. */
 async function answerBatch(loader: ManyLoader<unknown>, batch: ReadonlyMap<string, WonKey>): Promise<void> {
   const stop = new AbortController()
   let left = batch.size
-  // One caller's key may be given up while others still wait for theirs.
+  // The load of one key may be aborted while others are still wanted. The loader is aborted only when all of them are.
   for (const { signal } of batch.values()) {
     signal.addEventListener('abort', () => --left === 0 && stop.abort(signal.reason), { once: true })
   }

@@ -19,13 +19,21 @@ import { isBackingOff, isPast, resultOrSlow, serveStale, staleEntry } from './gr
 import type { Caller, FirstReads, Round } from './round.ts'
 import type { ReadAgain } from './types.ts'
 
+/*
+ * One read-through is a loop of rounds (`runRounds`). A round:
+ *
+ *   near    returns a fresh near tier entry (`isNearHit`)
+ *   read    reads the entry from the store (`readOrDown`); past the caller's limit see `withoutReading`
+ *   hit     returns a fresh entry, which may be refreshed ahead of time (`openFresh`)
+ *   stale   serves a stale copy while the key is in its backoff (`grace.ts`)
+ *   load    joins the running load or begins one (`flight.ts`), and waits for it (`follow`)
+ *
+ * A load ends the round with its value; or with `ReadAgain`, and another round begins; or with an error (`afterFailure`).
+ */
+
 const OTHERS_FAILURE = 'the loader of another caller failed a moment ago: by shareFailure it is not tried again yet'
 
-/**
- * One caller's read-through. Resolves to the value, as the stored form gives it back.
- *
- * Each round reads, and ends with a value unless the load that it led or followed says to read again.
- */
+/** One caller's read-through. Resolves to the value, decoded from its stored form. */
 export function getOrSet(call: LoadCall, first?: FirstReads): Promise<unknown> {
   return track(call.view.core.flights, runRounds(call, first))
 }
@@ -38,7 +46,7 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   let liveId = ''
   let force = !!settings.options.forceFresh
   for (;;) {
-    // With a live id, another round was told that the store has the value.
+    // With a live id, the store said in the last round that it has a fresh value: read that one, not the near tier.
     const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
       countHit(view, 'hit', key)
@@ -67,7 +75,7 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
       const outcome = await follow(round, flight, !joined)
       if (!outcome) return undefined
       if (!isReadAgain(outcome)) return outcome.value
-      // Another caller asked to share the failure, and this one did not.
+      // The load ended with a shared failure, which its own caller asked for and this one did not: begin another round.
       if (outcome.failed) continue
       liveId = outcome.liveId
       force = false
@@ -97,12 +105,12 @@ function unsharedRequest({ view, key, storedKey, settings, loader }: LoadCall, s
   return { view, storedKey, startsAtArrival, settings, key, loader, tags, hardMs }
 }
 
-/** Near. Whether what the near tier holds is fresh, and not to be refreshed ahead of time: for that the store is asked. */
+/** Near. Whether the near tier entry is fresh and is not to be refreshed ahead of time. Such a refresh reads the store first. */
 function isNearHit({ freshUntilMs, writtenMs, extras }: NearEntry, { view, settings }: Caller): boolean {
   const nowMs = now()
   if (freshUntilMs <= nowMs) return false
   const { refresh } = settings.options
-  // Its stamp is by the store's clock; everything else here by this machine's.
+  // `writtenMs` is by the store's clock; everything else here is by this machine's.
   const aheadMs = view.core.clock.now() - nowMs
   return !refresh?.({ writtenMs: writtenMs - aheadMs, freshUntilMs, loadMs: extras?.loadMs ?? 0, nowMs })
 }
@@ -126,7 +134,10 @@ async function readOrDown(
   }
 }
 
-/** The store did not answer within the caller's own limit: near what there is, else as `onDeadline` says. */
+/**
+ * The store did not reply within the caller's own limit. Resolves to the near tier entry, fresh or stale, if there is one;
+ * otherwise does what `onDeadline` says. Rejects with the reason of a signal that has aborted, and with any other error.
+ */
 async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
   const { view, settings, limit } = caller
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
@@ -139,7 +150,7 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
   return loadPastDeadline(caller)
 }
 
-/** Hit. The value of a fresh entry, which may be refreshed ahead of time. Undefined: there is none that can be decoded. */
+/** Hit. Opens a fresh entry, and may refresh it ahead of time. Undefined: there is no entry that can be decoded. */
 async function openFresh(round: Round): Promise<Decoded | undefined> {
   const { caller, reading } = round
   const { view, settings, limit, key, storedKey } = caller
@@ -147,7 +158,7 @@ async function openFresh(round: Round): Promise<Decoded | undefined> {
   if (!entry || !reading) return undefined
   const hit = await openEntry(view, entry, { key, as: 'hit', reading, settings, storedKey, limit })
   if (!hit) {
-    // For the lease, too, it counts as absent.
+    // The entry cannot be decoded, so the lease step must treat it as absent, too.
     round.deadId = entry.id
     return undefined
   }
@@ -159,7 +170,7 @@ async function openFresh(round: Round): Promise<Decoded | undefined> {
   return hit
 }
 
-/** Begins or joins a load for which no caller waits, where something keeps it alive. */
+/** Begins or joins a load in the background. The caller waits for it only where nothing would keep it alive. */
 async function refreshAhead(round: Round): Promise<void> {
   const { view, limit } = round.caller
   const flight = join(joinRequest(round, true)) ?? begin(loadRequest(round, { early: true, background: true }))
@@ -167,19 +178,20 @@ async function refreshAhead(round: Round): Promise<void> {
   leave(flight)
 }
 
-/** Lead or follow: what decides whether this caller may share a running load. */
+/** Lead or follow. What decides whether this caller may share a running load. */
 function joinRequest({ caller, reading, knownVersions }: Round, background = false): JoinRequest {
   const { view, storedKey, startsAtArrival, onDecided, settings } = caller
   const { finish } = settings.options
   return { view, storedKey, startsAtArrival, reading, knownVersions, background, finish, onDecided }
 }
 
-/** Lead: the load that this caller begins when there is none to follow. */
+/** Lead. The load that this caller begins when there is none to follow. */
 function loadRequest(round: Round, { early, background }: { early: boolean; background: boolean }): LoadRequest {
   const { caller, reading, deadId } = round
   const { view, settings, key, loader } = caller
   const { entry } = reading ?? {}
-  // An entry without a value may name tags that a loader has set too late: now they are captured before it.
+  // An entry without a value may name tags that an earlier loader set too late to be captured. They are captured before this
+  // one.
   const hints = entry?.mark === NO_VALUE && entry.tags
   const tags = hints ? view.core.tags.withHints(settings.tags, hints) : settings.tags
   const hardMs = background ? Math.min(settings.hardMs, BACKGROUND_LIMIT_MS) : settings.hardMs
@@ -199,7 +211,7 @@ async function follow(round: Round, flight: Flight, leads: boolean): Promise<Dec
       if (!canShare(flight, reading, startsAtArrival)) return { liveId: '' }
     } else if (outcome === 'slow') {
       softAtMs = NEVER
-      // Where nothing would keep the load alive, there is no answer before its end.
+      // Where nothing would keep the load alive, the caller waits for its end.
       const copy = continueInBackground(flight, view) && (await serveStale(round))
       if (copy) return copy
     } else if (!outcome) {
@@ -219,7 +231,10 @@ function isReadAgain(outcome: object): outcome is ReadAgain {
   return Object.hasOwn(outcome, 'liveId')
 }
 
-/** Each caller gets a value of its own. One that another schema has let pass, or none, is checked. At once where it can be. */
+/**
+ * Decodes a separate value for each caller, synchronously where it can. A value that was loaded under another schema, or under
+ * none, is checked by this caller's schema; resolves to `ReadAgain` when that refuses it.
+ */
 function decodeLoaded(
   { view, settings, limit, storedKey }: Caller,
   flight: Flight,
@@ -237,7 +252,10 @@ function decodeLoaded(
   return check()
 }
 
-/** The load failed, or the caller's limit has passed: the stale copy if there is one, else as `onDeadline` says. */
+/**
+ * The load failed, or the caller's limit has passed. Resolves to the stale copy if there is one. Otherwise loads past the
+ * deadline if it has passed and `onDeadline` is `'load'`; else rejects.
+ */
 async function afterFailure(round: Round, flight: Flight, error: unknown): Promise<unknown> {
   const { limit, settings } = round.caller
   for (const signal of limit.signals) if (signal.aborted) throw signal.reason
@@ -247,7 +265,7 @@ async function afterFailure(round: Round, flight: Flight, error: unknown): Promi
   return loadPastDeadline(round.caller, flight)
 }
 
-/** Past the caller's deadline, where it asked for that: a load whose value is returned and not stored. */
+/** For a caller past its deadline that asked for it (`onDeadline: 'load'`): a load whose value is returned and not stored. */
 async function loadPastDeadline(caller: Caller, first?: Flight): Promise<unknown> {
   const { view, settings, limit, storedKey, startsAtArrival } = caller
   const { core } = view

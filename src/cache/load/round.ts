@@ -5,13 +5,13 @@ import type { LoadCall } from '../model.ts'
 import type { PendingReads } from '../reading.ts'
 import type { CapturedVersions } from '../versions.ts'
 
-/** What was read for a caller before it came here. */
+/** What was read for a caller before its first round. */
 export interface FirstReads {
-  /** Number of loaders started when it came. */
+  /** Number of loaders started when the caller arrived. */
   readonly startsAtArrival: number
-  /** What the near tier holds. */
+  /** The near tier entry of its key; undefined: there is none. */
   readonly near: NearEntry | undefined
-  /** Its reads, on their way; undefined: none. */
+  /** Its reads that are under way; undefined: there are none. */
   readonly pending: PendingReads | undefined
 }
 
@@ -27,7 +27,7 @@ export interface Round {
   readonly near: NearEntry | undefined
   /** Undefined: the store is down. */
   readonly reading: Reading | undefined
-  /** The versions of the running load, from before the read was sent. */
+  /** The versions that the running load was known to have captured before the read was sent. */
   readonly knownVersions: CapturedVersions | undefined
   /** The id of an entry that counts as absent. */
   deadId: string | undefined

@@ -14,8 +14,8 @@ import { LEASE_MARGIN_MS } from './lease.ts'
 import type { LoaderDecisions, LoaderRun } from './types.ts'
 
 /**
- * Runs the loader of a load, for `hardMs` at most, under its lease, which is renewed meanwhile. When it fails, the failure
- * is recorded and the lease released.
+ * Runs the loader of a load for `hardMs` at most, and renews its lease meanwhile. When the loader fails, records the failure,
+ * releases the lease and rejects.
  */
 export async function runLoader(flight: Flight): Promise<LoaderRun> {
   const { request, stop, lease } = flight
@@ -42,7 +42,7 @@ export async function runLoader(flight: Flight): Promise<LoaderRun> {
   } catch (error) {
     core.stats.loadErrors++
     report(false)
-    // A load that every caller has left was aborted. It says nothing of the source, so there is no failure to share.
+    // The load was aborted because every caller has left. That says nothing about the source, so there is no failure to share.
     const isGivenUp = flight.state === 'over'
     if (!isGivenUp) recordFailure(request)
     await leases.release(request, lease.token, isGivenUp ? {} : { verb: 'fail', shareMs: settings.shareMs })
@@ -61,16 +61,16 @@ async function loadAndEncode(flight: Flight, decisions: LoaderDecisions): Promis
   const { core } = view
   const { options, schema } = settings
   const previous = await previousOf(flight)
-  // The grace that a ttl would have, where the call has no ttl.
+  // The grace that the options of the call give to any ttl. The call itself may have no ttl.
   const graceMs = lifeOf(core, { ...options, ttl: 1000 }).lifeMs - 1000
   const decide = decisionsInto(decisions, { previous, graceMs, part: core.tags, callTags: options.tags ?? [] })
   const context: LoadContext = { key, signal: flight.stop.signal, previous, background, ...decide }
-  // Awaited here: workerd reports a rejected promise that is only handed on.
+  // Awaited here, because workerd reports a rejected promise that is only passed on.
   const value = await core.background.start(flight, () => loader(context))
   const { negativeTtl } = options
   if (value === null && negativeTtl !== undefined && !decisions.hasLifetime)
     decisions.life = lifeOf(core, { ...options, ttl: negativeTtl })
-  // It called notModified() and then returned something else.
+  // False when the loader called notModified() and then returned another value.
   decisions.keepsPrevious &&= value === previous?.value
   if (!decisions.skips && !decisions.isUncached) {
     core.tags.check([...new Set([...(options.tags ?? []), ...decisions.tags])], decisions.life.lifeMs)
@@ -81,8 +81,8 @@ async function loadAndEncode(flight: Flight, decisions: LoaderDecisions): Promis
 }
 
 /**
- * The stale copy that the caller's read has shown, if the lease was taken on that very copy and its versions are still
- * current. Otherwise somebody has written, deleted or invalidated it since, and `notModified()` would bring it back.
+ * The copy that the caller's read has shown, if the lease was taken on that very copy and its versions are still current.
+ * Otherwise somebody has written, deleted or invalidated it since, and `notModified()` would store the old value again.
  */
 async function previousOf({ request, lease }: Flight): Promise<LoadContext['previous']> {
   const { reading, storedKey, settings, view } = request
@@ -101,7 +101,7 @@ async function previousOf({ request, lease }: Flight): Promise<LoadContext['prev
   }
 }
 
-/** The part of a loader's context by which it decides about its value. */
+/** The methods of a loader's context through which the loader decides what happens to its value. */
 function decisionsInto(
   decisions: LoaderDecisions,
   given: {
@@ -114,7 +114,8 @@ function decisionsInto(
   const { previous, part, callTags } = given
   return {
     setTtl(ttl: Duration, grace: Duration = given.graceMs) {
-      // A loaded value is not lost for a lifetime of none, such as of `max-age=0`, or of a header without one.
+      // A lifetime of 0 or NaN, such as from `max-age=0` or a missing header, does not throw and lose the loaded value: that is
+      // returned and not stored.
       const length = (given: Duration): number =>
         typeof given === 'number' && !(given > 0) ? 0 : toMs(given, 'setTtl', 0)
       const freshMs = length(ttl)

@@ -38,7 +38,7 @@ export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings 
   if (![bypass, forceFresh, finish].every((flag) => typeof flag === 'boolean'))
     throw invalid('bypass, forceFresh and finish are true or false')
   if (bypass && forceFresh) throw invalid('bypass or forceFresh, not both')
-  // A default is for calls that have grace and time for it; a call may have neither.
+  // A default `softTimeout` is no error for a call that has no grace, or that names a shorter `hardTimeout`.
   const isOwn = own.softTimeout !== undefined
   if (softMs < NEVER && softMs >= hardMs && (isOwn || hardTimeout === undefined)) {
     throw invalid('softTimeout is shorter than hardTimeout')

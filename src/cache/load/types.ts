@@ -2,9 +2,12 @@ import type { Schema } from '../schema.ts'
 import type { GetOrSetOptions } from '../types.ts'
 import type { Coded, Life } from '../value-form.ts'
 
-/** No load was needed, or there is none to wait for any more: the caller reads the store again. */
+/**
+ * A load ended without a value: the store had a fresh entry, or there is nothing left to wait for. The caller reads the store
+ * again.
+ */
 export interface ReadAgain {
-  /** The id of the entry that the store's own clock has just called fresh; `''`: none. */
+  /** The id of the entry that was fresh a moment ago by the store's own clock; `''`: there is none. */
   readonly liveId: string
   /** A load failed a moment ago, and its failure is shared with callers that ask for it. */
   readonly failed?: boolean
@@ -17,11 +20,11 @@ export interface LoadSettings {
   readonly tags: readonly string[]
   readonly hardMs: number
   readonly softMs: number
-  /** How long a stale copy is served after a failure without another try. */
+  /** How long a stale copy is served after a failure without another load. */
   readonly backoffMs: number
   /** How long a failure is shared with other processes; 0: it is not shared. */
   readonly shareMs: number
-  /** The longest time that what is read stays in the near tier. */
+  /** How long an entry that was read stays in the near tier at most. */
   readonly nearMs: number
   readonly schema: Schema | undefined
   readonly migrate: GetOrSetOptions['migrate']
@@ -30,14 +33,14 @@ export interface LoadSettings {
 /** What a loader decided about its value. */
 export interface LoaderDecisions {
   life: Life
-  /** It named a lifetime. */
+  /** The loader set a lifetime. */
   hasLifetime?: boolean
-  /** It named a lifetime of none: the value is returned and not stored. */
+  /** The loader set a lifetime of 0: the value is returned and not stored. */
   isUncached?: boolean
   tags: readonly string[]
-  /** It returned the previous value. */
+  /** The loader called `notModified()` and returned the previous value. */
   keepsPrevious?: boolean
-  /** The value is returned and not stored. */
+  /** The loader called `skip()`: the value is returned and not stored. */
   skips?: boolean
 }
 
@@ -50,10 +53,10 @@ export interface LoaderRun {
 
 /** How a lease ends without a value. */
 export interface Ending {
-  /** `fail` and `gone` leave word that the load ended without a value; `gone` deletes the stale copy as well. */
+  /** `fail` and `gone` leave a failure record for the followers; `gone` deletes the stale copy as well. */
   readonly verb?: 'release' | 'fail' | 'gone'
   /** How long the failure is shared, in milliseconds. */
   readonly shareMs?: number
-  /** The request for the lease was given up, and may reach the store after this one. */
+  /** The request for the lease failed and may reach the store after this release, which is then repeated. */
   readonly inDoubt?: boolean
 }

@@ -19,8 +19,8 @@ if verb == 'increment' then
 end`
 
 /**
- * Adds `by` to a live counter, which keeps its lifetime, or begins one at 0. Replies the sum in digits, the code of the
- * error, or null: what is live is of another generation.
+ * Adds `by` to a live counter, which keeps its lifetime, or begins a counter at 0. Replies with the sum in digits; with the
+ * code of an error, `WRONG_TYPE` or `OVERFLOW`; or with null where the live entry is of another generation.
  */
 export const increment: Step = (entry, args) => {
   const { current, text, isLive, freshUntil, expires, nowUs } = entry

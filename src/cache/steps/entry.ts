@@ -8,12 +8,14 @@ import { BURY_LUA, VERB_LUA, valueSteps, WRITE_LUA } from './values.ts'
 
 /**
  * The atomic steps on one entry, in one script, so that a server learns one digest; a cache of few verbs has them in a shorter
- * one (`small-entry.ts`). The first argument is the verb, the
- * second an id: of an entry that the caller has found dead, and that the step treats as absent, or `''`; of `take`, `touch`,
- * `bury` and `rewrite` that of the entry that is meant. The caller of `add`, `increment`, `take` or `touch` that has read
- * nothing gives `=`, the generation it remembers and the marks it knows; that of `add`, which needs what is there in any case, `=`
- * alone. A live entry without tags, of that generation and of one of those marks, is then taken for valid. Any other is left as it
- * is, and the reply is `found, id, generation, tags, mark`.
+ * one (`small-entry.ts`). The first argument is the verb. The second is an id: that of an entry which the caller has found
+ * dead, and which the step treats as absent, or `''`. For `take`, `touch`, `bury` and `rewrite` it is the id of the entry to
+ * change.
+ *
+ * The caller of `add`, `increment`, `take` or `touch` that has read nothing passes `=`, the generation it remembers and the
+ * marks it knows. The step then takes a live entry for valid if it has no tags, that generation and one of those marks. It
+ * leaves any other live entry as it is, and replies `found, id, generation, tags, mark`. A caller of `add` that needs the
+ * present entry in any case passes `=` alone: every live entry gets that reply.
  *
  * | verbs | arguments and replies |
  * | --- | --- |
@@ -26,13 +28,13 @@ import { BURY_LUA, VERB_LUA, valueSteps, WRITE_LUA } from './values.ts'
 const lua = `${ENTRY_LUA}${UNREAD_LUA}${WRITE_LUA}${BURY_LUA}${VERB_LUA}${LEASE_LUA}${COUNTER_LUA}
 return 0`
 
-/** The steps with both forms, for any store. */
+/** The steps as a script and as `apply`, for any store. */
 export const entrySteps: Steps = /* @__PURE__ */ byEffect(lua, applyEntry)
 
-/** The same for the verbs of a cache that leaves `apply` to its store. */
+/** The same steps without `apply`, for a cache that relies on its store to have it. */
 export const verbScripts: Steps = /* @__PURE__ */ byEffect(lua, cannotRun)
 
-/** By the name of an operation, what a store runs in place of its `apply`. */
+/** The `apply` of each operation by its name, for a store that runs operations without their own. */
 export const entryTable: ApplyTable = {
   'entry.read': applyEntry,
   'entry.repeat': applyEntry,

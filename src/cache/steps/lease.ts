@@ -2,18 +2,21 @@ import { FAILED, NONE } from '../../protocol/entry.ts'
 import { FREE_LEASE, failedLease, instant, leaseAlone, leftOf, patch, type Step } from './stored-entry.ts'
 import { put, same } from './transition.ts'
 
-/** How long the word of a load that ended without a value is kept at least, in ms: longer than two looks at its lease are apart. */
+/** How long the failure record of a load is kept at least, in ms: longer than a follower pauses between two requests. */
 const WORD_MS = 2000
 
-/** The arguments of `lease`, all but the first two of which only a new lease looks at. */
+/** The arguments of `lease`. A renewal reads only the first three. */
 export type LeaseArgs = readonly [
   token: string,
   leaseMs: number,
-  /** 0: where nothing is live; 1: although an entry is (a forced or early load); 2: renews a lease that is held. */
+  /**
+   * 0: takes the lease only where no entry is live; 1: also where one is (a forced or early load); 2: renews a lease that is
+   * held.
+   */
   purpose: 0 | 1 | 2,
-  /** The token of a holder who has had the lease too long; `''`: none. */
+  /** The token of a holder whose lease is to be taken over; `''`: none. */
   overdueToken: string,
-  /** 1: a load that failed, and shares that, is replied. */
+  /** 1: replies `failed` while the failure of a load is shared. */
   readsFailure: 0 | 1,
 ]
 
@@ -21,11 +24,12 @@ export type LeaseArgs = readonly [
 export type ReleaseArgs = readonly [token: string, shareMs: number]
 
 /**
- * A lease on a stale copy keeps its key at least as long as the lease lasts; one on a live entry does not.
+ * A lease on a stale copy keeps the key at least as long as the lease lasts; one on a live entry does not.
  *
- * A lease without a value keeps the id of the dead entry it has replaced, and leaves it behind: a writer whose entry was
- * dead, since it was stamped with versions that another process had ended, still finds its place by that id (`rewrite`).
- * Without it a load that began before the write is acknowledged would put its own value there.
+ * A lease without a value keeps the id of the dead entry that it has replaced, also after it was released. The race: a writer
+ * stores an entry under versions that another process has already ended, so the entry is dead. A load finds it dead and takes
+ * the lease in its place. The writer then writes its entry again, and finds the place by that id (`rewrite`). Without the id it
+ * would find nothing, and the load, which began before the write was acknowledged, would store its own value there.
  */
 export const LEASE_LUA: string = `
 if verb == 'lease' then
@@ -82,13 +86,14 @@ function release(verb: 'release' | 'fail' | 'gone', ...[entry, args]: Parameters
 
 export const leaseSteps: Readonly<Record<string, Step>> = {
   /**
-   * Takes or renews the lease. A renewal replies 1, or 0: not held. All else replies a list, the store's time in ms second:
+   * Takes or renews the lease. A renewal replies 1, or 0 where the lease is not held. Any other reply is a list, with the
+   * store's time in epoch ms as its second item:
    *
-   * - `held, now, copyId`: it is held now, on the copy with this id; `''`: there is none
+   * - `held, now, copyId`: the lease is taken, on the copy with this id; `''`: there is no copy
    * - `live, now, id`: there is a live entry
-   * - `failed, now`: a load has failed, and shares that still
-   * - `busy, now, token, leftMs, isAfterFailure`: another holds it, for so long; 1 where it took the lease after a load that
-   *   ended without a value, else 0. Who gets this reply counts as waiting for that holder.
+   * - `failed, now`: a load has failed, and its failure is still shared
+   * - `busy, now, token, leftMs, isAfterFailure`: another load holds the lease for `leftMs` more. `isAfterFailure` is 1 where
+   *   it took the lease after a load that ended without a value, else 0. The caller then counts as waiting for that holder.
    */
   lease(entry, args) {
     const { current, text, id, leaseToken, isLive, hasGrace, nowMs, leftMs } = entry
@@ -110,10 +115,10 @@ export const leaseSteps: Readonly<Record<string, Step>> = {
     const endsBeforeLease = hasGrace && leftMs !== undefined && leftMs < Number(leaseMs)
     return put(patch(text, 73, lease), endsBeforeLease ? leaseMs : 'keep', reply)
   },
-  /** Gives the lease `token` back. Replies 1, or 0: not held. */
+  /** Releases the lease `token`. Replies 1, or 0 where it is not held. */
   release: (...given) => release('release', ...given),
-  /** As `release`, and leaves word that the load ended without a value where somebody waits for it, or it is shared for `shareMs`. */
+  /** As `release`, and leaves a failure record where somebody waits for the lease, or the failure is shared for `shareMs`. */
   fail: (...given) => release('fail', ...given),
-  /** As `fail`, and deletes the copy. */
+  /** As `fail`, and deletes the stale copy as well. */
   gone: (...given) => release('gone', ...given),
 }

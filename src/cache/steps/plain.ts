@@ -2,9 +2,10 @@ import type { Arg, Operation, Reply } from '../../protocol/operation.ts'
 import { put, same, sum } from './transition.ts'
 
 /**
- * The atomic steps on a plain value, in one script: the payload is the whole value, the lifetime the server's. The verbs
- * `add`, `touch`, `take`, `ttl` and `increment`, their arguments and replies are those of an entry (`entry.ts`); what a
- * plain value has no place for is not read. Replies of `ttl` are the lifetime left in ms, -1 without an end, or null.
+ * The atomic steps on a plain value, in one script. The stored text is the payload alone, and the server keeps its lifetime.
+ * The verbs `add`, `touch`, `take`, `ttl` and `increment` take the arguments of an entry (`entry.ts`) and have its replies;
+ * arguments for which a plain value has no place are ignored. `ttl` replies with the lifetime left in ms, -1 without an end, or
+ * null.
  */
 const lua = `
 local verb, key = ARGV[1], KEYS[1]
@@ -53,7 +54,7 @@ const apply: Operation<readonly Arg[], Reply>['apply'] = (current, args, { leftM
   return same(current, verb !== 'ttl' ? 0 : isNew ? null : (leftMs ?? -1))
 }
 
-/** For `ttl`. */
+/** The operation for `ttl`. */
 export const readPlain: Operation<readonly Arg[], Reply> = { name: 'plain.read', effect: 'read', lua, apply }
-/** For `add`, `take`, `touch` and `increment`. */
+/** The operation for `add`, `take`, `touch` and `increment`. */
 export const writePlain: Operation<readonly Arg[], Reply> = { name: 'plain.once', effect: 'once', lua, apply }

@@ -1,13 +1,13 @@
 import { FAILED, isEntry, NO_END, NO_VALUE, NONE } from '../../protocol/entry.ts'
 import type { Arg, Moment, Reply, Transition } from '../../protocol/operation.ts'
 
-/** What the steps of an entry see of the key, each once in Lua and once here: `ENTRY_LUA` defines the same names. */
+/** What the steps of an entry know about the key. `ENTRY_LUA` defines the same names for the scripts. */
 export interface StoredEntry extends Moment {
   readonly current: string | undefined
   readonly nowMs: number
   /** The entry; `''` when the key is absent or holds text of another form. */
   readonly text: string
-  /** Of the entry, or of the one that a lease without a value has replaced. */
+  /** The id of the entry, or of the dead entry that a lease without a value has replaced. */
   readonly id: string
   readonly freshUntil: string
   readonly expires: string
@@ -15,18 +15,19 @@ export interface StoredEntry extends Moment {
   readonly hasValue: boolean
   readonly hasGrace: boolean
   /**
-   * Holds a value that is fresh and, by the id that the caller gave, not dead. For `take` and `touch` the caller gives the id
-   * of the entry that it has found live: to them no other is. A caller that has read nothing gives `=`, a generation and the marks it knows.
+   * The key holds a fresh value that the caller has not found dead, by the id it passed. For `take` and `touch` the caller
+   * passes the id of the entry that it has found live, and no other entry is live. A caller that has read nothing passes `=`, a
+   * generation and the marks it knows, and then any fresh value is live.
    */
   readonly isLive: boolean
-  /** What the caller must judge itself, in place of the step; undefined: nothing. */
+  /** The reply that leaves the decision to the caller; undefined: the step decides. */
   readonly found: Found | undefined
 }
 
-/** A live entry that a step has left as it is: its generation, its tag block and its mark, for the caller to judge. */
+/** A live entry that a step has left as it is. The caller judges it by its generation, its tag block and its mark. */
 export type Found = readonly ['found', id: string, generation: string, tags: string, mark: string]
 
-/** One step. `args` are those after the verb and the id; `id` is that of a dead entry, or of the one that is meant. */
+/** One step. `args` are the arguments after the verb and the id. `id` is that of a dead entry, or of the entry to change. */
 export type Step = (entry: StoredEntry, args: readonly Arg[], id: Arg | undefined) => Transition<Reply>
 
 /** A lease that nobody holds. */
@@ -63,7 +64,7 @@ local function write_lease_alone(lease, life_ms)
  redis.call('SET', key, 'h-' .. id .. ('0'):rep(55) .. lease .. none .. ('0'):rep(8), 'PX', life_ms)
 end`
 
-/** What follows `ENTRY_LUA` in a script of verbs that may run before anything is read. */
+/** Follows `ENTRY_LUA` in a script whose verbs may run before the caller has read anything. */
 export const UNREAD_LUA: string = `
 local means_live = verb == 'take' or verb == 'touch'
 local told = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2, 17)
@@ -115,12 +116,12 @@ export function digits(n: number, width: number): string {
   return n.toFixed(0).padStart(width, '0')
 }
 
-/** The stored instant at which a lifetime ends that begins now; 0: it has no end. */
+/** The end of a lifetime that begins now, as a stored instant. A `lifeMs` of 0 has no end. */
 export function instant({ nowMs }: StoredEntry, lifeMs: Arg | undefined): string {
   return lifeMs === 0 ? NO_END : digits(nowMs + Number(lifeMs), 15)
 }
 
-/** In place of a lease: the last load ended without a value, and shares that for so long. */
+/** The failure record, in place of a lease: the last load ended without a value, and its failure is shared for `shareMs`. */
 export function failedLease({ nowMs }: StoredEntry, shareMs: Arg | undefined): string {
   return FAILED + digits(nowMs + Number(shareMs), 15)
 }
@@ -130,12 +131,15 @@ export function leaseAlone({ id }: StoredEntry, lease: string): string {
   return `h-${id}${digits(0, 55)}${lease}${NONE}00000000`
 }
 
-/** The lifetime left by the entry's own end. A clock that was set back does not make it longer: on a server it ends it, too. */
+/**
+ * The ms left until the entry's own end, and no more than the key's lifetime in the store: a clock that was set back must not
+ * make an entry last longer.
+ */
 export function leftOf({ expires, nowMs, leftMs }: StoredEntry): number {
   return Math.min(Number(expires) - nowMs, leftMs ?? Number(expires))
 }
 
-/** The text with `part` in place of what is at `from`. */
+/** The text with `part` written over it from index `from`. */
 export function patch(text: string, from: number, part: string): string {
   return text.slice(0, from) + part + text.slice(from + part.length)
 }

@@ -1,11 +1,14 @@
 import type { Arg, Reply, Transition } from '../../protocol/operation.ts'
 
-/** `next` under the key, for `life` milliseconds; 0: without an end. */
+/**
+ * Stores `next` under the key for `life` milliseconds; 0: without an end; `keep`: for the time it has left. `undefined` removes
+ * the key.
+ */
 export function put<R extends Reply>(next: string | undefined, life: Arg | undefined, reply: R): Transition<R> {
   return { next, ttl: life === 'keep' ? life : life ? { ms: Number(life) } : 'none', reply }
 }
 
-/** Nothing changes. */
+/** Leaves the key as it is. */
 export function same<R extends Reply>(current: string | undefined, reply: R): Transition<R> {
   return put(current, 'keep', reply)
 }

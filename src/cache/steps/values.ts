@@ -9,14 +9,14 @@ export type WriteArgs = readonly [
   freshMs: number,
   lifeMs: number,
   loadMs: number,
-  /** Of the lease that `fill` needs; dashes: none. */
+  /** The token of the lease that `fill` needs; dashes: none. */
   token: string,
   generation: string,
   tags: string,
   payload: string,
 ]
 
-/** The writes, which are of both scripts. */
+/** The writes, which both scripts contain. */
 export const WRITE_LUA: string = `
 if verb == 'set' or verb == 'add' and not is_live or verb == 'fill' and lease_token == ARGV[7] or verb == 'rewrite' and id == ARGV[2] then
  local mark_and_id, fresh_ms, life_ms, load_ms, generation, tags, payload = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[8], ARGV[9], ARGV[10]
@@ -72,30 +72,36 @@ export const valueSteps: Readonly<Record<string, Step>> = {
   set: (entry, args) => write(entry, args),
   /** Writes unless there is a live entry. Replies 1, or 0. */
   add: (entry, args) => (entry.isLive ? same(entry.current, 0) : write(entry, args)),
-  /** Writes where the lease `token` is still held. Replies the store's time in ms, or 0. */
+  /** Writes if the lease `token` is still held. Replies the store's time in epoch ms, or 0. */
   fill: (entry, args) => (entry.leaseToken === args[4] ? write(entry, args, 'fill') : same(entry.current, 0)),
-  /** Writes over the entry with this id, or the lease that has replaced it. Replies 1, or 0. */
+  /** Writes over the entry with this id, or over the lease that has replaced it. Replies 1, or 0. */
   rewrite: (entry, args, id) => (entry.id === id ? write(entry, args) : same(entry.current, 0)),
   /** Deletes the live entry with this id. Replies its text, or null. */
   take: ({ current, text, isLive }) => (isLive ? put(undefined, 0, text) : same(current, null)),
-  /** Gives the live entry with this id `freshMs, lifeMs` from now. Replies 1, or 0. */
+  /** Makes the live entry with this id fresh for `freshMs` and kept for `lifeMs` from now on. Replies 1, or 0. */
   touch: (entry, [freshMs, lifeMs]) =>
     entry.isLive
       ? put(patch(entry.text, 43, instant(entry, freshMs) + instant(entry, lifeMs)), lifeMs, 1)
       : same(entry.current, 0),
-  /** Replies the ms left of freshness, -1 without an end, or null where nothing is live. */
+  /** Replies for how many ms the entry is still fresh, -1 without an end, or null where nothing is live. */
   ttl({ current, isLive, freshUntil, nowMs, leftMs }) {
     if (!isLive) return same(current, null)
     const left = Math.min(Number(freshUntil) - nowMs, leftMs ?? Number(freshUntil))
     return same(current, freshUntil === NO_END ? -1 : Math.max(1, left))
   },
-  /** Makes an entry in its grace or before it stale, and ends its lease; deletes all else. Replies 1 where a copy is kept, or 0. */
+  /**
+   * Makes an entry whose grace has not ended stale, and ends its lease. Deletes any other. Replies 1 where a copy is kept, or
+   * 0.
+   */
   expire(entry) {
     const left = leftOf(entry)
     if (!entry.hasGrace || left <= 0) return put(undefined, 0, 0)
     return put(patch(entry.text, 43, digits(0, 15) + entry.expires + FREE_LEASE), left, 1)
   },
-  /** Ends the entry with this id, fresh or stale, in `leftMs` at the latest; 0: now. Replies 1, or 0. */
+  /**
+   * Ends the entry with this id, fresh or stale. An `endsInMs` of 0 deletes it; any other becomes its lifetime if the key has
+   * none. Replies 1, or 0.
+   */
   bury({ current, hasValue, id, leftMs }, [endsInMs], meant) {
     if (!hasValue || id !== meant) return same(current, 0)
     return Number(endsInMs) ? put(current, leftMs === undefined ? endsInMs : 'keep', 1) : put(undefined, 0, 1)

@@ -8,12 +8,13 @@ export function isVersion(text: string): boolean {
 }
 
 /**
- * Replies the version under the key. What is missing, or no version of the same length, is replaced by `made`, unless that
- * is empty. A version that has an end then lives for `lifeMs` at least; 0: one that is made has no end.
+ * Replies the version under the key. Where there is none, or none as long as `made`, stores `made` and replies that, unless
+ * `made` is empty. A version that has an end then lives for at least `lifeMs`. With a `lifeMs` of 0 a version that is made has
+ * no end.
  */
 export const captureVersion: Operation<readonly [made: string, lifeMs: number], string | null> = {
   name: 'version.capture',
-  // A version that was invalidated must not be made again.
+  // Sent again, it might store a version that was invalidated since.
   effect: 'once',
   lua: `
 local key, made, life_ms = KEYS[1], ARGV[1], ARGV[2]
@@ -31,10 +32,13 @@ return version`,
   },
 }
 
-/** Replaces the soft half of a tag's version: what was loaded under it is stale. Replies 1, or 0 where there is none. */
+/**
+ * Replaces the soft half of a tag's version, so that entries loaded under the old half are stale. Replies 1, or 0 where the tag
+ * has no version.
+ */
 export const softenVersion: Operation<readonly [soft: string], number> = {
   name: 'version.soften',
-  // A soft half must not come back either.
+  // Sent again, it might restore a soft half that was replaced since.
   effect: 'once',
   lua: `
 local key, soft = KEYS[1], ARGV[1]
