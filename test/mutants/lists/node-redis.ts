@@ -12,6 +12,11 @@ export const mutants: readonly Mutant[] = [
     'await made.connect()',
   ),
   transport(
+    'a transaction ends at its limits',
+    'return inTime(call, true, async () =>\n        exec(',
+    'return inTime({}, true, async () =>\n        exec(',
+  ),
+  transport(
     'a connection that was given up is ended',
     '      end(made)\n      throw isHitherError',
     '      throw isHitherError',

@@ -61,6 +61,13 @@ export const mutants: readonly Mutant[] = [
     "if (name === 'group') return result",
   ),
   batch('a batch is bounded, its keys too', '  checkKeys(keys, space.store.traits)\n', ''),
+  batch('a transaction ends as any call does', 'call?.deadline ?? now() + timeoutMs', 'call?.deadline'),
+  batch(
+    'by the limit of its store',
+    'const { transport, timeoutMs = 5000 } = store',
+    'const { transport } = store, timeoutMs = 5000',
+  ),
+  batch('and drops no limit of a call', 'call?.signal || call?.deadline !== undefined', 'call === null'),
   batch('a failed command says that the others have run', '{ cause, maybeExecuted: true }', '{ cause }'),
   stream('no option of an entry is dropped', "checkOptions('append', options, ['maxLength'])", ''),
   stream('no option of a read is dropped', "checkOptions('read', options, ['after', 'limit', 'wait'])", ''),

@@ -249,6 +249,29 @@ describe('structures', () => {
     expect(sent).toEqual([])
     expect(await batch(space, sizes(10_000))).toHaveLength(10_000)
   })
+  it('a transaction ends as any call does, and has one signal and deadline', async () => {
+    const calls: { deadline: number; signal?: AbortSignal }[] = []
+    const { space, sent } = spaceOf(() => 1, {
+      transaction: async (_commands: unknown, call: { deadline: number }) => {
+        calls.push(call)
+        return [1]
+      },
+    })
+    const count = (all: Batch) => [all.hash('k').size()]
+    const own = (timeoutMs: number): StructureSpace => ({ ...space, store: { ...space.store, timeoutMs } })
+    const at = Date.now()
+    const { signal } = new AbortController()
+    await transaction(space, count)
+    await transaction(own(60_000), count, { signal })
+    await transaction(space, count, { deadline: 7 })
+    expect(calls.map(({ deadline }) => Math.floor((deadline - at) / 5000)).slice(0, 2)).toEqual([1, 12])
+    expect([calls[1]?.signal, calls[2]?.deadline]).toEqual([signal, 7])
+    for (const call of [{ signal }, { deadline: 7 }]) {
+      const limited = transaction(space, (all) => [all.hash('k').size(), all.hash('k').size(call)])
+      await expect(limited).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    expect([calls.length, sent]).toEqual([3, []])
+  })
   it('what fails in a transaction says that the others have run', async () => {
     const { ReplyError } = await import('../../../src/store/transport.ts')
     const error = new ReplyError('WRONGTYPE Operation against a key')
