@@ -279,6 +279,18 @@ describe('structures', () => {
     const running = transaction(space, (all) => [all.list('a').size(), all.hash('b').size()])
     await expect(running).rejects.toMatchObject({ code: 'WRONG_TYPE', maybeExecuted: true })
   })
+  it('what a server says of a group in a transaction is no failure of it', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    const replies = ['BUSYGROUP Consumer Group name already exists', 'NOGROUP No such key'].map(
+      (text) => new ReplyError(text),
+    )
+    const { space } = spaceOf(() => 1, { transaction: async () => replies })
+    const [made, pending] = await transaction(space, (all) => {
+      const group = all.stream('k').group('g')
+      return [group.create(), group.pending()]
+    })
+    expect([made, pending.count]).toEqual([false, 0])
+  })
 })
 
 describe('groups of a stream', () => {
@@ -360,6 +372,49 @@ describe('groups of a stream', () => {
     await expect(consuming.next()).rejects.toThrow('enough')
     expect(errors).toEqual([[outage, 0]])
     expect(times).toBe(2)
+  })
+  it('what a server refuses for a while is waited out, and what it refuses for good is not', async () => {
+    const passing = ['LOADING', 'READONLY', 'UNBLOCKED', 'MASTERDOWN', 'NOREPLICAS', 'BUSY', 'OOM', 'MISCONF']
+    for (const word of passing) {
+      const ends = [word, 'ERR'].map((word) => new StoreRejectedError('XREADGROUP', word))
+      const fresh = (): never => {
+        throw ends.shift()
+      }
+      const errors: unknown[] = []
+      const { group: one } = made(group(2, '7', undefined, fresh))
+      const consuming = one.consume({
+        consumer: 'a',
+        onError: (error) => void errors.push((error as StoreRejectedError).reply),
+      })
+      await consuming.next()
+      await consuming.next()
+      await expect(consuming.next()).rejects.toMatchObject({ reply: 'ERR' })
+      expect(errors).toEqual([word])
+    }
+  })
+  it('makes its group only where there is none', async () => {
+    const refused = new StoreRejectedError('XREADGROUP', 'NOGROUP')
+    let isThere = true
+    const { space, sent } = spaceOf(([verb, ...args]) => {
+      if (verb === 'XGROUP') isThere = true
+      if (!isThere) throw refused
+      return verb === 'XREADGROUP' && args.at(-1) === '>' ? [['k', [['1-0', ['v', '7']]]]] : null
+    })
+    for (const already of [true, false]) {
+      isThere = already
+      const consuming = stream<number>(space, 'k').group('g').consume({ consumer: 'a' })
+      expect((await consuming.next()).value?.value).toBe(7)
+      expect(sent.filter(({ args }) => args[0] === 'XGROUP' && args.length)).toHaveLength(already ? 0 : 1)
+    }
+  })
+  it('acknowledges what was deleted while it was pending', async () => {
+    const { space, sent } = spaceOf(([verb, ...args]) => {
+      if (verb !== 'XREADGROUP') return 1
+      if (args.at(-1) === '>') return stop()
+      return [['k', [['1-0', null]]]]
+    })
+    await expect(stream(space, 'k').group('g').consume({ consumer: 'a' }).next()).rejects.toThrow('enough')
+    expect(sent.filter(({ args }) => args[0] === 'XACK').map(({ args }) => args.slice(2))).toEqual([['g', '1-0']])
   })
   it('a deadline that it met by a command that is sent once is waited out, and close is not', async () => {
     const late = new HitherError('TIMEOUT', 'no answer', { maybeExecuted: true })
