@@ -191,7 +191,7 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
       const { id, value, deliveries } = row
       yield { id, value, deliveries, ack: async (call) => (await group.ack([id], call)) === 1 }
     }
-    if (rows.length > 0 || source.waits) pauseMs = FIRST_PAUSE_MS
+    if (rows.length > 0 || source.waits()) pauseMs = FIRST_PAUSE_MS
     else {
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
@@ -208,12 +208,12 @@ interface Source<T> {
   /** Begins again with what this consumer has not acknowledged. */
   restart(): void
   /** Whether `next` waits on the server when there is nothing. */
-  readonly waits: boolean
+  waits(): boolean
 }
 
 function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
   const { place, name } = group
-  const { waits } = place
+  let { waits } = place
   const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
   /** The id after which its own pending entries are read; undefined: there are no more. */
   let ownAfter: string | undefined = '0'
@@ -265,11 +265,16 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       const entries = await claim(claimMs)
       if (entries.length > 0) return entries
     }
-    const fresh = await openRows(place, toList(await readGroup('>', waits)))
-    return fresh.map((entry) => ({ ...entry, deliveries: 1 }))
+    const fresh = await readGroup('>', waits).catch((error) => {
+      // A server that turns out to be a node of a Cluster, over ioredis, has no calls that wait.
+      if (!waits || error.code !== 'UNSUPPORTED') throw error
+      waits = false
+      return readGroup('>', false)
+    })
+    return (await openRows(place, toList(fresh))).map((entry) => ({ ...entry, deliveries: 1 }))
   }
   return {
-    waits,
+    waits: () => waits,
     restart: () => {
       ownAfter = '0'
     },

@@ -407,6 +407,22 @@ describe('groups of a stream', () => {
       expect(sent.filter(({ args }) => args[0] === 'XGROUP' && args.length)).toHaveLength(already ? 0 : 1)
     }
   })
+  it('polls where a call that waits turns out not to be there', async () => {
+    let waits = 0
+    const wait = async (): Promise<never> => {
+      waits++
+      throw new HitherError('UNSUPPORTED', 'no call waits here')
+    }
+    const { space } = spaceOf(
+      ([verb, ...args]) => (verb === 'XREADGROUP' && args.at(-1) === '>' ? [['k', [['1-0', ['v', '7']]]]] : null),
+      { wait },
+    )
+    const consuming = stream<number>(space, 'k').group('g').consume({ consumer: 'a' })
+    expect([(await consuming.next()).value?.value, (await consuming.next()).value?.value, waits]).toEqual([7, 7, 1])
+    const wrong = spaceOf(() => null, { wait: () => Promise.reject(new StoreRejectedError('XREADGROUP', 'ERR')) })
+    const refused = stream(wrong.space, 'k').group('g').consume({ consumer: 'a' })
+    await expect(refused.next()).rejects.toMatchObject({ reply: 'ERR' })
+  })
   it('acknowledges what was deleted while it was pending', async () => {
     const { space, sent } = spaceOf(([verb, ...args]) => {
       if (verb !== 'XREADGROUP') return 1
