@@ -136,7 +136,11 @@ async function collect<P extends readonly unknown[]>(
           const before = collected.length
           const result: unknown = method.apply(of, args)
           if (name === 'group') return watched(result as object)
-          if (result instanceof Promise && collected.length === before) unsent.push(result)
+          if (result instanceof Promise && collected.length === before) {
+            // Where `build` throws, or returns no array, nobody looks at it.
+            result.catch(() => {})
+            unsent.push(result)
+          }
           return result
         }
       },

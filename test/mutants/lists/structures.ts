@@ -60,6 +60,7 @@ export const mutants: readonly Mutant[] = [
     "if (name === 'group') return watched(result as object)",
     "if (name === 'group') return result",
   ),
+  batch('no refused call is left to nobody', '            result.catch(() => {})\n', ''),
   batch('a batch is bounded, its keys too', '  checkKeys(keys, space.store.traits)\n', ''),
   batch('a transaction ends as any call does', 'call?.deadline ?? now() + timeoutMs', 'call?.deadline'),
   batch(

@@ -139,6 +139,14 @@ describe('structures', () => {
       ],
     ],
     ['a call that waits', (all) => [all.list('l').append([1]), all.list('l').takeFirst({ wait: '1s' })]],
+    [
+      'a refused call, that throws',
+      (all) => {
+        void all.hash('k').set('f', undefined)
+        throw new Error('enough')
+      },
+    ],
+    ['a refused call that is in no array', (all) => all.hash('k').set('f', undefined) as never],
     ['a key that is too long', (all) => [all.list('l').append([1]), all.hash('k'.repeat(1025)).size()]],
   ] satisfies [string, (all: Batch) => Promise<unknown>[]][])(
     'sends nothing of a batch or transaction with %s, and leaves no rejection to nobody',
