@@ -14,6 +14,7 @@ import { publish } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
+import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { waitOn } from '../../src/store/wait-on.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { type IoredisTransportOptions, openClient } from './transport.ts'
@@ -50,6 +51,7 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const openOwn = (): Lendable => ownOf(client.duplicate() as Peer)
   const pool = cluster ? undefined : createExclusivePool(openOwn)
   const waiting = cluster ? undefined : createExclusivePool(openOwn, MAX_WAITING)
+  const wait = waiting && waitOn(waiting.acquire)
   const guard = createScriptGuard(transport.send, pool?.acquire)
   const scripted = createCommandStore({
     name: 'ioredis',
@@ -68,7 +70,10 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
   const store = withWatch(scripted, { acquire: pool?.acquire, timeoutMs, table: entryTable, guard, onEvent })
   return endsInTime({
     ...store,
-    transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
+    transport:
+      pool && wait
+        ? { ...transport, exclusive: pool.acquire, wait: async (...asked) => notMoved(await wait(...asked)) }
+        : transport,
     scan,
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
@@ -78,6 +83,12 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
       await Promise.all([pool?.close(), waiting?.close()])
     },
   })
+}
+
+/** Throws for a reply of MOVED: a single client does not know the nodes of the Cluster to which its server turns out to belong. */
+function notMoved(reply: Wire): Wire {
+  if (!(reply instanceof ReplyError && reply.word === 'MOVED')) return reply
+  throw new HitherError('UNSUPPORTED', 'over a Cluster of ioredis no call waits')
 }
 
 /**

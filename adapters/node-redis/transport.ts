@@ -74,7 +74,9 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async transaction(commands, call) {
       enter(call)
       const keyed = commands.find(({ args }) => args.length > 1)
-      return exec(await oneOf(servers, keyed && firstKey(keyed.args)), commands, call?.bytes === true)
+      return inTime(call, true, async () =>
+        exec(await oneOf(servers, keyed && firstKey(keyed.args)), commands, call?.bytes === true),
+      )
     },
     async exclusive(call, key) {
       enter(call)
@@ -119,7 +121,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   }
 }
 
-/** Rejects at the limit of the call. For exclusive connections, where no store above watches the deadline. */
+/** Rejects at the limit of the call. For exclusive connections and transactions, where no store above watches the deadline. */
 async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)

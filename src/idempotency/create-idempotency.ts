@@ -14,7 +14,7 @@ export interface IdempotencyOptions {
   readonly store: AtomicStore
   /** @default 'idempotency' */
   readonly namespace?: string
-  /** How long a key is remembered: what is sent again after that is another request. @default '1d' */
+  /** How long a key is remembered, and never shorter than `hold` while its request is at work: what is sent again after that is another request. @default '1d' */
   readonly ttl?: Duration
   /** How long a duplicate waits for the first request to be done. @default '5s' */
   readonly wait?: Duration
@@ -98,7 +98,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
       const end = elapsedMs() + waitMs
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
         signal?.throwIfAborted()
-        const asking = step('begin', print, holdMs, lifeMs)
+        const asking = step('begin', print, holdMs, Math.max(lifeMs, holdMs))
         const reply = await within(asking, limitOf({ signal })).catch((error: unknown) => {
           // It may have been claimed, or be yet: nobody will work on it. A release that comes before would leave it claimed.
           asking.then(release, release).catch(() => {})

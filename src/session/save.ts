@@ -86,9 +86,12 @@ function begin(maker: SessionMaker, device: string, state: State, call: Call | u
 async function touch({ store, idleMs }: SessionMaker, state: State, call?: Call): Promise<void> {
   const { place } = state
   if (!place) return
-  const done = await store.run(touchSession, place.key, [idleMs], call)
+  const done = await store.run(touchSession, place.key, [idleMs], call).catch((error) => {
+    // A server that is full, or a replica for a while: what was only read is served, and the next request tries again.
+    if (error.code !== 'STORE_REJECTED') throw error
+  })
   if (done === 1) state.place = { ...place, seenMs: now() }
-  else state.endedElsewhere = true
+  if (done === 0) state.endedElsewhere = true
 }
 
 /** Stores a new session, or a rotated one, under a new id. */

@@ -39,7 +39,7 @@ export interface Session<T> {
   readonly isNew: boolean
   get<K extends keyof T & string>(name: K): T[K] | undefined
   /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for what the codec cannot keep. */
-  set<K extends keyof T & string>(name: K, value: T[K]): void
+  set<K extends keyof T & string>(name: K, value: Exclude<T[K], undefined>): void
   delete(name: keyof T & string): void
   /** A value for the next request that reads it. */
   flash(name: string, value: unknown): void

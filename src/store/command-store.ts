@@ -112,6 +112,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
       },
     },
     transport,
+    timeoutMs,
     get: read,
     async getMany(keys, call) {
       checkKeys(keys, traits)

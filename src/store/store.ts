@@ -94,6 +94,8 @@ export interface WithoutChannels {
 /** A store over a server that speaks Redis commands. */
 export interface CommandStore extends AtomicStore {
   readonly transport: Transport
+  /** Deadline of a call that names none, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number
   /**
    * Sends one command in the queue of this tick, in call order with every other call on its keys. `keys`: the keys in
    * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word. After a

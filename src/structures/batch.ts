@@ -1,6 +1,7 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { invalid } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
+import { now } from '../runtime/clock.ts'
 import { checkKeys } from '../store/checks.ts'
 import type { Call } from '../store/store.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
@@ -70,7 +71,7 @@ export async function batch<const P extends readonly unknown[]>(
 /**
  * As `batch`, in one MULTI … EXEC: nothing runs where the server refuses a command, and nothing of others comes in between.
  * A command that fails while it runs does not undo the others (Redis has no rollback): the error names it. On a Cluster all
- * keys share a slot (`{…}` in their names).
+ * keys share a slot (`{…}` in their names). `INVALID_ARGUMENT` where one of its calls has a signal or a deadline.
  */
 export async function transaction<const P extends readonly unknown[]>(
   space: StructureSpace,
@@ -79,10 +80,13 @@ export async function transaction<const P extends readonly unknown[]>(
 ): Promise<Results<P>> {
   const { store } = checkSpace(space)
   const { collected, ready, results } = await collect(space, build)
+  if (collected.some(({ call }) => call?.signal || call?.deadline !== undefined))
+    throw invalid('a transaction has one signal and deadline, after its function')
   if (collected.length > 0) {
     const commands = ready.map((args, i) => ({ args, effect: (collected[i] as Collected).effect }))
     try {
-      const replies = await store.transport.transaction(commands, call)
+      const { transport, timeoutMs = 5000 } = store
+      const replies = await transport.transaction(commands, { ...call, deadline: call?.deadline ?? now() + timeoutMs })
       for (const [i, one] of collected.entries()) {
         const reply = replies[i] as Wire
         if (reply instanceof ReplyError) one.reject(failedInside(String(ready[i]?.[0]), i, collected.length, reply))
@@ -132,7 +136,11 @@ async function collect<P extends readonly unknown[]>(
           const before = collected.length
           const result: unknown = method.apply(of, args)
           if (name === 'group') return watched(result as object)
-          if (result instanceof Promise && collected.length === before) unsent.push(result)
+          if (result instanceof Promise && collected.length === before) {
+            // Where `build` throws, or returns no array, nobody looks at it.
+            result.catch(() => {})
+            unsent.push(result)
+          }
           return result
         }
       },

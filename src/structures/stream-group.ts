@@ -26,7 +26,7 @@ export interface ConsumeOptions {
    * this codec cannot read at once, as it is. Without it such an entry ends the loop with `WRONG_TYPE`. @default never
    */
   readonly poison?: { readonly after: number; readonly to: string }
-  /** Called when the store did not answer; the loop goes on after a pause. */
+  /** Called when the store did not answer, or refuses for a while what it is asked, such as in a failover; the loop goes on after a pause. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -69,6 +69,8 @@ export interface StreamGroup<T> {
 
 const FIRST_PAUSE_MS = 50
 const LAST_PAUSE_MS = 2000
+/** What a server refuses as it is: one that loads, fails over, or is full. */
+const PASSING = /^(LOADING|READONLY|UNBLOCKED|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)$/
 /** One wait on the server: short enough that entries of dead consumers are looked for in between. */
 const WAIT_MS = 5000
 
@@ -83,7 +85,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
       await write(['XGROUP', 'CREATE'], [name, from === 'now' ? '$' : '0', 'MKSTREAM'], toText, call)
       return true
     } catch (error) {
-      if (error instanceof StoreRejectedError && error.reply === 'BUSYGROUP') return false
+      if (refusalOf(error)?.reply === 'BUSYGROUP') return false
       throw error
     }
   }
@@ -123,11 +125,17 @@ async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
   try {
     return await asked
   } catch (error) {
-    if (error instanceof StoreRejectedError && /: (NOGROUP|ERR no such|ERR The XGROUP)/.test(error.message))
-      return absent
+    if (/: (NOGROUP|ERR no such|ERR The XGROUP)/.test(refusalOf(error)?.message ?? '')) return absent
     throw error
   }
 }
+
+/** What the server has refused, also within a transaction, whose error is about it. */
+function refusalOf(error: unknown): StoreRejectedError | undefined {
+  return [error, (error as Error).cause].find((one) => one instanceof StoreRejectedError)
+}
+
+const isPassing = (error: unknown): boolean => PASSING.test(refusalOf(error)?.reply ?? '')
 
 interface Group<T> extends Pick<StreamGroup<T>, 'create' | 'ack'> {
   readonly place: Place<T>
@@ -170,7 +178,7 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       // A command that is never sent again says TIMEOUT without `retryable`. What it may have delivered is pending, and read first.
-      if (!(isHitherError(error) && (error.retryable || error.code === 'TIMEOUT'))) throw error
+      if (!isHitherError(error) || !(error.retryable || error.code === 'TIMEOUT' || isPassing(error))) throw error
       onError?.(error)
       // A reply that was lost may have held entries: they are pending, and are read first.
       source.restart()
@@ -183,7 +191,7 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
       const { id, value, deliveries } = row
       yield { id, value, deliveries, ack: async (call) => (await group.ack([id], call)) === 1 }
     }
-    if (rows.length > 0 || source.waits) pauseMs = FIRST_PAUSE_MS
+    if (rows.length > 0 || source.waits()) pauseMs = FIRST_PAUSE_MS
     else {
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
@@ -200,14 +208,13 @@ interface Source<T> {
   /** Begins again with what this consumer has not acknowledged. */
   restart(): void
   /** Whether `next` waits on the server when there is nothing. */
-  readonly waits: boolean
+  waits(): boolean
 }
 
 function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
   const { place, name } = group
-  const { waits } = place
+  let { waits } = place
   const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
-  let made = false
   /** The id after which its own pending entries are read; undefined: there are no more. */
   let ownAfter: string | undefined = '0'
   let claimFrom = '0-0'
@@ -233,6 +240,9 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
     const rows = toList(reply)
     const lastRow = toList(rows.at(-1) ?? null)
     ownAfter = rows.length < count ? undefined : String(lastRow[0])
+    // Those that were deleted meanwhile would be pending for ever: nobody can be given them.
+    const gone = rows.map(toList).flatMap(([id, fields]) => (fields ? [] : [String(id)]))
+    await group.ack(gone, call)
     return withDeliveries(reply)
   }
   const claim = async (idleMs: number): Promise<Delivered<T>[]> => {
@@ -247,8 +257,6 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
     return withDeliveries(rows ?? null)
   }
   const next = async (): Promise<Delivered<T>[]> => {
-    if (!made) await group.create(call)
-    made = true
     while (ownAfter !== undefined) {
       const entries = await own(ownAfter)
       if (entries.length > 0) return entries
@@ -257,11 +265,16 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       const entries = await claim(claimMs)
       if (entries.length > 0) return entries
     }
-    const fresh = await openRows(place, toList(await readGroup('>', waits)))
-    return fresh.map((entry) => ({ ...entry, deliveries: 1 }))
+    const fresh = await readGroup('>', waits).catch((error) => {
+      // A server that turns out to be a node of a Cluster, over ioredis, has no calls that wait.
+      if (!waits || error.code !== 'UNSUPPORTED') throw error
+      waits = false
+      return readGroup('>', false)
+    })
+    return (await openRows(place, toList(fresh))).map((entry) => ({ ...entry, deliveries: 1 }))
   }
   return {
-    waits,
+    waits: () => waits,
     restart: () => {
       ownAfter = '0'
     },
@@ -269,10 +282,10 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       try {
         return await next()
       } catch (error) {
-        // The stream was deleted, its group with it: the next turn makes both anew.
-        if (!(error instanceof StoreRejectedError && error.reply === 'NOGROUP')) throw error
-        made = false
-        return []
+        if (refusalOf(error)?.reply !== 'NOGROUP') throw error
+        // Only now: a server that is full makes no group, not even one that is there.
+        await group.create(call)
+        return next()
       }
     },
   }

@@ -7,9 +7,10 @@ import { serve, startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { createGateway } from '../../src/gateway/index.ts'
-import { createCache } from '../../src/index.ts'
-import type { AtomicStore, StoreEvent } from '../../src/store/store.ts'
+import { createCache, type HitherError } from '../../src/index.ts'
+import type { AtomicStore, CommandStore, StoreEvent } from '../../src/store/store.ts'
 import type { Transport } from '../../src/store/transport.ts'
+import { list, stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
 import { startClusterNode } from '../support/cluster-node.ts'
 
@@ -112,6 +113,25 @@ describe.each(Object.entries(ways))('%s', (name, open) => {
     }
     await store.close()
   })
+})
+
+it('a consumer of each node reads, also where the client has no calls that wait', async () => {
+  const store = (await ways['ioredis, one url of three nodes']?.({})) as CommandStore
+  const space = { store, namespace: `consume-${Date.now()}` }
+  const waited = new Set<unknown>()
+  for (let i = 0; i < 9; i++) {
+    const jobs = stream<number>(space, `jobs:${i}`)
+    const entries = jobs.group('g').consume({ consumer: 'a' })
+    const next = entries.next()
+    await jobs.append(i)
+    expect((await next).value?.value).toBe(i)
+    await entries.return?.()
+    const none = list(space, `none:${i}`).takeFirst({ wait: 10 })
+    waited.add(await none.catch((error: Partial<HitherError>) => error.code))
+  }
+  // Of the node that the url names, and of the others.
+  expect(waited).toEqual(new Set([undefined, 'UNSUPPORTED']))
+  await store.close()
 })
 
 describe('what is learned', () => {

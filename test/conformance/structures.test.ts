@@ -301,6 +301,26 @@ function describeStructures(
       await hash(space, 'h').set('f', 1)
       await expect(stream(space, 'h').group('g').pending()).rejects.toEqual(code('WRONG_TYPE'))
     })
+    test('in a transaction a group is there or not as elsewhere', async (space) => {
+      await stream(space, '{t}s').group('g').create()
+      const [made, none, destroyed] = await transaction(space, (all) => {
+        const jobs = all.stream('{t}s')
+        return [jobs.group('g').create(), jobs.group('none').pending(), jobs.group('none').destroy()]
+      })
+      expect([made, none.count, destroyed]).toEqual([false, 0, false])
+    })
+    test('what was deleted while it was pending is so no more once its consumer is back', async (space) => {
+      const jobs = stream<number>(space, 'jobs')
+      for (let n = 0; n < 3; n++) await jobs.append(n)
+      const group = jobs.group('g')
+      for await (const entry of group.consume({ consumer: 'a' })) if (entry.value === 2) break
+      await jobs.trim({ maxLength: 1 })
+      expect((await group.pending()).count).toBe(3)
+      for await (const entry of group.consume({ consumer: 'a', batch: 1 })) {
+        expect([entry.value, entry.deliveries, (await group.pending()).count]).toEqual([2, 2, 1])
+        break
+      }
+    })
     test('a consumer that comes back gets first what it left, marked', async (space) => {
       const jobs = stream<string>(space, 'jobs')
       await jobs.append('one')

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
+import { ask, startServer } from '../../scripts/servers.ts'
 import { embeddedStore } from '../../src/embedded/index.ts'
-import type { CommandStore } from '../../src/index.ts'
+import type { CommandStore, StoreRejectedError } from '../../src/index.ts'
 import { list, type StructureSpace, stream } from '../../src/structures/index.ts'
 
 const env = (name: string): string => process.env[name] as string
@@ -94,4 +95,43 @@ describeWaiting(
     return nodeRedisStore(client as never)
   },
   async () => Promise.all(clients.map((client) => client.close())),
+)
+
+it.each([
+  ['hither/tcp', async (url: string) => tcpStore(url)],
+  ['ioredis', async (url: string) => ioredisStore(await connect(url))],
+])(
+  '%s: a consumer goes on through a failover, and begins over a server that is full',
+  async (_, open) => {
+    const server = await startServer('redis8')
+    const tell = (command: string): Promise<string> => ask(server.port, command)
+    const store = await open(server.url)
+    try {
+      const jobs = stream<number>({ store }, 'jobs')
+      const group = jobs.group('g')
+      await group.create()
+      await jobs.append(1)
+      await tell('CONFIG SET maxmemory 1mb')
+      const refused: string[] = []
+      const onError = (error: unknown): void => void refused.push((error as StoreRejectedError).reply)
+      const entries = group.consume({ consumer: 'a', onError })
+      const first = (await entries.next()).value
+      expect([first?.value, await first?.ack(), refused]).toEqual([1, true, []])
+      await tell('CONFIG SET maxmemory 0')
+
+      const next = entries.next()
+      while (!/blocked_clients:1/.test(await tell('INFO clients'))) await new Promise((done) => setTimeout(done, 20))
+      await tell('REPLICAOF 127.0.0.1 1')
+      while (!refused.includes('READONLY')) await new Promise((done) => setTimeout(done, 20))
+      await tell('REPLICAOF NO ONE')
+      await tell('XADD hither:jobs * v 2')
+      expect((await next).value?.value).toBe(2)
+      expect(refused[0]).toBe('UNBLOCKED')
+      await entries.return?.()
+    } finally {
+      await store.close()
+      await server.stop()
+    }
+  },
+  60_000,
 )

@@ -31,6 +31,8 @@ s.set('user', 7)
 s.flash('notice', 'saved')
 typed<unknown>()(s.flash('notice'))
 typed<Promise<string | undefined>>()(s.save())
+// @ts-expect-error undefined cannot be stored: delete the field
+s.set('user', undefined)
 // @ts-expect-error a store without operations holds no session
 createSessions({ store: plain, secrets })
 // @ts-expect-error secrets are needed

@@ -41,3 +41,29 @@ it('no transaction runs on a connection that was opened again: its WATCH is forg
   for (const socket of sockets) socket.destroy()
   await new Promise((done) => server.close(done))
 })
+
+it('a call that waits is none of a single client whose server is a node of a Cluster', async () => {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    sockets.push(socket)
+    socket.on('data', (data) => {
+      const reply = /blpop/i.test(`${data}`) ? '-MOVED 1 127.0.0.1:1' : '+OK'
+      for (const _ of `${data}`.match(/^\*/gm) ?? []) socket.write(`${reply}\r\n`)
+    })
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const client = new Redis((server.address() as AddressInfo).port, '127.0.0.1', {
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    maxRetriesPerRequest: 0,
+  })
+  await new Promise((done) => client.once('ready', done))
+  const store = ioredisStore(client)
+  const waiting = store.transport.wait?.({ args: ['BLPOP', 'k', 1], effect: 'once' })
+  await expect(waiting).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  await store.close()
+  client.disconnect()
+  for (const socket of sockets) socket.destroy()
+  await new Promise((done) => server.close(done))
+})

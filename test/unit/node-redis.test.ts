@@ -52,6 +52,18 @@ describe('a connection beside the client of node-redis', () => {
     await expect(left).rejects.toBe('left')
     expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
   })
+  it('a transaction ends at its deadline, and when the caller leaves', async () => {
+    const { transport } = played(never, never)
+    const command = { args: ['SET', 'k', '1'], effect: 'once' } as const
+    const past = transport.transaction([command], { deadline: Date.now() - 1 })
+    await expect(past).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: false })
+    const late = transport.transaction([command], { deadline: Date.now() + 20 })
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: true })
+    const leaving = new AbortController()
+    const left = transport.transaction([command], { signal: leaving.signal })
+    leaving.abort('left')
+    await expect(left).rejects.toBe('left')
+  })
   it('that could not be opened has run nothing', async () => {
     const { transport } = played(async () => Promise.reject(new Error('refused')))
     await expect(transport.exclusive({})).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })

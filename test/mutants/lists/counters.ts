@@ -87,6 +87,7 @@ export const mutants: readonly Mutant[] = [
   idempotency('a scope is text', "if (typeof text !== 'string') throw", 'if (false) throw'),
   idempotency('scope and key are kept apart', 'JSON.stringify([scope, key])', 'scope + key'),
   idempotency('a claim that may have run is given back', 'asking.then(release, release).catch(() => {})', ''),
+  idempotency('a key lasts as long as its request may', 'Math.max(lifeMs, holdMs)', 'lifeMs'),
   idempotency('what was aborted asks no store', 'signal?.throwIfAborted()', ''),
   record('another request with the key is a mismatch', 'if (text.slice(32, 75) !== fingerprint) return same(2)', ''),
   record(

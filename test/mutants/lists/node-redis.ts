@@ -12,6 +12,11 @@ export const mutants: readonly Mutant[] = [
     'await made.connect()',
   ),
   transport(
+    'a transaction ends at its limits',
+    'return inTime(call, true, async () =>\n        exec(',
+    'return inTime({}, true, async () =>\n        exec(',
+  ),
+  transport(
     'a connection that was given up is ended',
     '      end(made)\n      throw isHitherError',
     '      throw isHitherError',
@@ -35,5 +40,6 @@ export const mutants: readonly Mutant[] = [
   ),
   store('a connection that has ended is lent to nobody', 'isBroken = () => opened.ended', 'isBroken = () => false'),
   store('one that could not be opened is lent to nobody', 'isBroken = () => true', 'isBroken = () => false'),
+  own('a node of a Cluster has no calls that wait, over ioredis', "reply.word === 'MOVED'", "reply.word === ''"),
   own('EXEC runs with its WATCH or not at all, over ioredis', 'if (hasEnded) throw', 'if (false) throw'),
 ]

@@ -227,6 +227,18 @@ describe('idempotency', () => {
     expect((await waiting).outcome).toBe('running')
     now.mockRestore()
   })
+  it('knows a key while its request is at work, also past a shorter lifetime', async () => {
+    let nowMs = 1
+    const idempotency = createIdempotency({ store: memoryStore({ now: () => nowMs }), ttl: '1s', wait: 0, hold: '1m' })
+    const first = await idempotency.begin('k')
+    nowMs += 59_000
+    expect((await idempotency.begin('k')).outcome).toBe('running')
+    expect(first.outcome === 'first' && (await first.complete('done'))).toBe(true)
+    nowMs += 999
+    expect((await idempotency.begin('k')).outcome).toBe('replay')
+    nowMs += 1
+    expect((await idempotency.begin('k')).outcome).toBe('first')
+  })
   it('forgets a key with its lifetime', async () => {
     const now = vi.spyOn(Date, 'now').mockReturnValue(1_795_000_000_000)
     const idempotency = createIdempotency({ store: memoryStore(), ttl: '1m', wait: 0 })

@@ -1,4 +1,4 @@
-import type { AtomicStore } from 'hither'
+import { type AtomicStore, HitherError, StoreRejectedError } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { createSessions, hashedEntries, type SessionsOptions } from 'hither/session'
 import { manualClock } from 'hither/testing'
@@ -107,6 +107,33 @@ describe('createSessions', () => {
     await emptied.rotate()
     await emptied.rotate()
     expect((await sessions.open(request(cookieOf(await emptied.save())))).isNew).toBe(false)
+  })
+  it('serves what is only read where the server refuses to extend the idle time', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const store = memoryStore()
+      let failure: Error | undefined
+      const run: AtomicStore['run'] = async (...step) => {
+        if (failure) throw failure
+        return store.run(...step)
+      }
+      const sessions = createSessions<{ n?: number }>({ store: { ...store, run }, secrets, idle: '30m' })
+      const made = await sessions.open(request())
+      made.set('n', 1)
+      const cookie = cookieOf(await made.save())
+      vi.advanceTimersByTime(60_000)
+      const read = await sessions.open(request(cookie))
+      failure = new StoreRejectedError('EVAL', 'OOM')
+      expect([await read.save(), read.get('n')]).toEqual([undefined, 1])
+      read.set('n', 2)
+      await expect(read.save()).rejects.toBe(failure)
+      failure = new HitherError('TIMEOUT', 'no answer', { retryable: true })
+      await expect((await sessions.open(request(cookie))).save()).rejects.toBe(failure)
+      failure = undefined
+      expect(await read.save()).toMatch(/^__Host-session=/)
+    } finally {
+      vi.useRealTimers()
+    }
   })
   it('extends the idle time once a minute, or once a tenth of it', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })

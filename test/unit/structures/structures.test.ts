@@ -139,6 +139,14 @@ describe('structures', () => {
       ],
     ],
     ['a call that waits', (all) => [all.list('l').append([1]), all.list('l').takeFirst({ wait: '1s' })]],
+    [
+      'a refused call, that throws',
+      (all) => {
+        void all.hash('k').set('f', undefined)
+        throw new Error('enough')
+      },
+    ],
+    ['a refused call that is in no array', (all) => all.hash('k').set('f', undefined) as never],
     ['a key that is too long', (all) => [all.list('l').append([1]), all.hash('k'.repeat(1025)).size()]],
   ] satisfies [string, (all: Batch) => Promise<unknown>[]][])(
     'sends nothing of a batch or transaction with %s, and leaves no rejection to nobody',
@@ -249,12 +257,47 @@ describe('structures', () => {
     expect(sent).toEqual([])
     expect(await batch(space, sizes(10_000))).toHaveLength(10_000)
   })
+  it('a transaction ends as any call does, and has one signal and deadline', async () => {
+    const calls: { deadline: number; signal?: AbortSignal }[] = []
+    const { space, sent } = spaceOf(() => 1, {
+      transaction: async (_commands: unknown, call: { deadline: number }) => {
+        calls.push(call)
+        return [1]
+      },
+    })
+    const count = (all: Batch) => [all.hash('k').size()]
+    const own = (timeoutMs: number): StructureSpace => ({ ...space, store: { ...space.store, timeoutMs } })
+    const at = Date.now()
+    const { signal } = new AbortController()
+    await transaction(space, count)
+    await transaction(own(60_000), count, { signal })
+    await transaction(space, count, { deadline: 7 })
+    expect(calls.map(({ deadline }) => Math.floor((deadline - at) / 5000)).slice(0, 2)).toEqual([1, 12])
+    expect([calls[1]?.signal, calls[2]?.deadline]).toEqual([signal, 7])
+    for (const call of [{ signal }, { deadline: 7 }]) {
+      const limited = transaction(space, (all) => [all.hash('k').size(), all.hash('k').size(call)])
+      await expect(limited).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    expect([calls.length, sent]).toEqual([3, []])
+  })
   it('what fails in a transaction says that the others have run', async () => {
     const { ReplyError } = await import('../../../src/store/transport.ts')
     const error = new ReplyError('WRONGTYPE Operation against a key')
     const { space } = spaceOf(() => 1, { transaction: async () => [error, 1] })
     const running = transaction(space, (all) => [all.list('a').size(), all.hash('b').size()])
     await expect(running).rejects.toMatchObject({ code: 'WRONG_TYPE', maybeExecuted: true })
+  })
+  it('what a server says of a group in a transaction is no failure of it', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    const replies = ['BUSYGROUP Consumer Group name already exists', 'NOGROUP No such key'].map(
+      (text) => new ReplyError(text),
+    )
+    const { space } = spaceOf(() => 1, { transaction: async () => replies })
+    const [made, pending] = await transaction(space, (all) => {
+      const group = all.stream('k').group('g')
+      return [group.create(), group.pending()]
+    })
+    expect([made, pending.count]).toEqual([false, 0])
   })
 })
 
@@ -337,6 +380,65 @@ describe('groups of a stream', () => {
     await expect(consuming.next()).rejects.toThrow('enough')
     expect(errors).toEqual([[outage, 0]])
     expect(times).toBe(2)
+  })
+  it('what a server refuses for a while is waited out, and what it refuses for good is not', async () => {
+    const passing = ['LOADING', 'READONLY', 'UNBLOCKED', 'MASTERDOWN', 'NOREPLICAS', 'BUSY', 'OOM', 'MISCONF']
+    for (const word of passing) {
+      const ends = [word, 'ERR'].map((word) => new StoreRejectedError('XREADGROUP', word))
+      const fresh = (): never => {
+        throw ends.shift()
+      }
+      const errors: unknown[] = []
+      const { group: one } = made(group(2, '7', undefined, fresh))
+      const consuming = one.consume({
+        consumer: 'a',
+        onError: (error) => void errors.push((error as StoreRejectedError).reply),
+      })
+      await consuming.next()
+      await consuming.next()
+      await expect(consuming.next()).rejects.toMatchObject({ reply: 'ERR' })
+      expect(errors).toEqual([word])
+    }
+  })
+  it('makes its group only where there is none', async () => {
+    const refused = new StoreRejectedError('XREADGROUP', 'NOGROUP')
+    let isThere = true
+    const { space, sent } = spaceOf(([verb, ...args]) => {
+      if (verb === 'XGROUP') isThere = true
+      if (!isThere) throw refused
+      return verb === 'XREADGROUP' && args.at(-1) === '>' ? [['k', [['1-0', ['v', '7']]]]] : null
+    })
+    for (const already of [true, false]) {
+      isThere = already
+      const consuming = stream<number>(space, 'k').group('g').consume({ consumer: 'a' })
+      expect((await consuming.next()).value?.value).toBe(7)
+      expect(sent.filter(({ args }) => args[0] === 'XGROUP' && args.length)).toHaveLength(already ? 0 : 1)
+    }
+  })
+  it('polls where a call that waits turns out not to be there', async () => {
+    let waits = 0
+    const wait = async (): Promise<never> => {
+      waits++
+      throw new HitherError('UNSUPPORTED', 'no call waits here')
+    }
+    const { space } = spaceOf(
+      ([verb, ...args]) => (verb === 'XREADGROUP' && args.at(-1) === '>' ? [['k', [['1-0', ['v', '7']]]]] : null),
+      { wait },
+    )
+    const consuming = stream<number>(space, 'k').group('g').consume({ consumer: 'a' })
+    expect([(await consuming.next()).value?.value, (await consuming.next()).value?.value, waits]).toEqual([7, 7, 1])
+    const wrong = spaceOf(() => null, { wait: () => Promise.reject(new StoreRejectedError('XREADGROUP', 'ERR')) })
+    const refused = stream(wrong.space, 'k').group('g').consume({ consumer: 'a' })
+    await expect(refused.next()).rejects.toMatchObject({ reply: 'ERR' })
+  })
+  it('acknowledges what was deleted while it was pending', async () => {
+    const { space, sent } = spaceOf(([verb, ...args]) => {
+      if (verb !== 'XREADGROUP') return 1
+      if (args.at(-1) === '>') return stop()
+      return [['k', [['1-0', null]]]]
+    })
+    await expect(stream(space, 'k').group('g').consume({ consumer: 'a' }).next()).rejects.toThrow('enough')
+    expect(sent.filter(({ args }) => args[0] === 'XACK').map(({ args }) => args.slice(2))).toEqual([['g', '1-0']])
   })
   it('a deadline that it met by a command that is sent once is waited out, and close is not', async () => {
     const late = new HitherError('TIMEOUT', 'no answer', { maybeExecuted: true })
