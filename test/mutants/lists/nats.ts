@@ -44,6 +44,7 @@ export const mutants: readonly Mutant[] = [
   requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
   requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw late(false)', ''),
   requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
+  requests('a clock that is set back makes no request longer', 'firedAt(due)', 'now()'),
   connection(
     'a connection is opened again by the kind of socket that it had',
     "dial({ servers: 'none', port: 1 })",

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type NatsConnection, wsconnect } from '@nats-io/nats-core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { natsStore } from '../../../adapters/nats/index.ts'
 import { decodeKey, encodeKey, glob } from '../../../adapters/nats/keys.ts'
 import { checkOptions } from '../../../adapters/nats/options.ts'
@@ -75,6 +75,14 @@ describe('a request', () => {
     answer(published[0]?.reply as string, { headers: { code: 503 } })
     await expect(asked).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
     expect(gone()).toBe(1)
+  })
+  it('ends at its deadline, though the clock was set back meanwhile', async () => {
+    const { requests } = played()
+    const late = requests.ask(read, limits(50))
+    const realNow = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
+    vi.restoreAllMocks()
   })
   it('is settled when the connection ends, and says of a write that it may have run', async () => {
     const { requests, status } = played()

@@ -1,6 +1,8 @@
 import { createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { createNodes } from '../../../adapters/tcp/nodes.ts'
+import { readOptions } from '../../../adapters/tcp/options.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
@@ -8,6 +10,7 @@ import { slotOf } from '../../../src/store/hash-slot.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const close of closing.splice(0).reverse()) await close()
 })
 const code = (value: string, rest = {}) => expect.objectContaining({ code: value, ...rest })
@@ -179,6 +182,57 @@ describe('a connection', () => {
     expect(await transport.send(incr)).toBe(1)
     await expect.poll(() => transport.send(incr), { timeout: 3000 }).toBe(1)
     expect(server.connections).toBeGreaterThan(1)
+  })
+})
+
+describe('a clock that is set back by an hour', () => {
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+  const setBack = (): void => {
+    const read = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => read() - 3_600_000)
+  }
+  it('keeps no server from being tried again', async () => {
+    let isUp = false
+    const { url } = await play(([name], socket) => {
+      if (!isUp) socket.destroy()
+      return name === 'GET' ? '$1\r\nv\r\n' : undefined
+    })
+    const transport = tcpTransport({ url })
+    closing.push(() => transport.close())
+    await expect(transport.send(get)).rejects.toThrow(code('STORE_UNAVAILABLE'))
+    isUp = true
+    setBack()
+    await pause(120)
+    expect(await transport.send(get)).toBe('v')
+  })
+  it('keeps no table of slots from being learned anew', async () => {
+    const { url, heard } = await play(([name]) =>
+      name === 'CLUSTER' ? '*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n' : undefined,
+    )
+    const nodes = createNodes(readOptions({ url: [url] }))
+    closing.push(() => nodes.close())
+    await nodes.refresh()
+    setBack()
+    await pause(120)
+    await nodes.refresh()
+    expect(heard).toEqual(['CLUSTER', 'CLUSTER'])
+  })
+  it('makes no call longer, and keeps no silent connection', async () => {
+    const { url } = await play(() => undefined)
+    const transport = tcpTransport({ url, linkTimeoutMs: 200 })
+    closing.push(() => transport.close())
+    const late = transport.send(get, { deadline: Date.now() + 100 })
+    await pause(20)
+    setBack()
+    await expect(late).rejects.toThrow(code('TIMEOUT'))
+    vi.restoreAllMocks()
+    const silent = transport.send(incr)
+    await pause(20)
+    setBack()
+    const again = transport.send(get, { deadline: Date.now() + 50 })
+    const ended = expect(silent).rejects.toThrow(code('STORE_UNAVAILABLE', { maybeExecuted: true }))
+    await expect(again).rejects.toThrow(code('TIMEOUT'))
+    await ended
   })
 })
 
