@@ -11,11 +11,16 @@ export interface TlsOptions {
   readonly rejectUnauthorized?: boolean
 }
 
+export interface FoundAddress extends RedisAddress {
+  /** No connection was opened to it. */
+  readonly onMisled?: () => void
+}
+
 /** What a connection needs to know, checked. */
 export interface Settings {
   readonly address: RedisAddress
   /** Finds the address anew for each connection, where it may change (Sentinel). @default `address` */
-  readonly locate?: () => Promise<RedisAddress>
+  readonly locate?: () => Promise<FoundAddress>
   readonly tls: TlsOptions
   readonly protocol: 2 | 3
   /** The connection is for reads from a replica of a Cluster. */

@@ -266,6 +266,40 @@ describe('Sentinels', () => {
     named = primary
     await expect.poll(() => transport.send(get).catch(() => undefined), { timeout: 3000 }).toBe('master')
   })
+  const named = (port: () => number) => () => `*2\r\n$9\r\n127.0.0.1\r\n$${`${port()}`.length}\r\n${port()}\r\n`
+  const sentinelOf = (answer: () => string) => play(([name]) => (name === 'SENTINEL' ? answer() : undefined))
+  const server = (role: string) =>
+    play(([name]) =>
+      name === 'ROLE' ? `*1\r\n$${role.length}\r\n${role}\r\n` : name === 'GET' ? `+${role}\r\n` : undefined,
+    )
+  it('of which one names a wrong server are asked for another, also by several connections at once', async () => {
+    const [primary, replica] = [await server('master'), await server('slave')]
+    for (const wrong of [replica.port, 1]) {
+      const all = [await sentinelOf(named(() => wrong)), await sentinelOf(named(() => primary.port))]
+      const transport = tcpTransport({ sentinel: { urls: all.map(({ url }) => url), name: 'main' }, connections: 2 })
+      closing.push(() => transport.close())
+      const keys = ['a', 'b', 'c', 'd']
+      const ask = () => Promise.all(keys.map((key) => transport.send({ args: ['GET', key], effect: 'read' })))
+      await expect.poll(() => ask().catch(() => []), { timeout: 3000 }).toEqual(keys.map(() => 'master'))
+    }
+  })
+  it('that refuse the credentials say so, unless another knows', async () => {
+    const primary = await server('master')
+    const refuses = await play(([name]) => (name === 'HELLO' ? '-NOAUTH Authentication required.\r\n' : undefined))
+    const forbids = await sentinelOf(() => '-NOPERM this user has no permissions\r\n')
+    const fails = await play((_, socket) => void socket.destroy())
+    const knows = await sentinelOf(named(() => primary.port))
+    const over = (...all: { readonly url: string }[]) => {
+      const transport = tcpTransport({ sentinel: { urls: all.map(({ url }) => url), name: 'main' } })
+      closing.push(() => transport.close())
+      return transport.send(get)
+    }
+    await expect(over(refuses, fails)).rejects.toThrow(code('UNAUTHORIZED', { retryable: false }))
+    await expect(over(forbids)).rejects.toThrow(code('UNAUTHORIZED'))
+    await expect(over(fails)).rejects.toThrow(code('STORE_UNAVAILABLE'))
+    expect(await over(refuses, knows)).toBe('master')
+    expect(await over(await sentinelOf(() => '*-1\r\n'), knows)).toBe('master')
+  })
 })
 
 describe('an option of tcpStore', () => {
