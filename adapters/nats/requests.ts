@@ -119,13 +119,17 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
         try {
           connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers ? { headers } : {}) })
         } catch (error) {
-          settle(undefined, unavailable('the request could not be sent', error))
+          settle(undefined, unsent(error))
         }
         arm(deadline)
       }),
     async publish(subject, message, limits) {
       check(limits)
-      connection.publish(subject, message)
+      try {
+        connection.publish(subject, message)
+      } catch (error) {
+        throw unsent(error)
+      }
       await flushed(connection, limits, true)
     },
     gone,
@@ -153,6 +157,15 @@ export function flushed(connection: NatsConnection, { deadline, signal }: CallLi
 
 export function unavailable(what: string, cause?: unknown): HitherError {
   return new HitherError('STORE_UNAVAILABLE', `NATS: ${what}`, { cause, retryable: true })
+}
+
+export function tooLarge(cause?: unknown): HitherError {
+  const what = "the value is larger than the server takes: see its max_payload, and the bucket's max_msg_size"
+  return new HitherError('VALUE_TOO_LARGE', what, { cause })
+}
+
+function unsent(error: unknown): HitherError {
+  return /max_payload/.test(String(error)) ? tooLarge(error) : unavailable('it could not be sent', error)
 }
 
 export function unauthorized(cause: unknown): HitherError {
