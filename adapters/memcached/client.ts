@@ -1,6 +1,5 @@
 import { HitherError, isHitherError } from '../../src/errors.ts'
 import { toBase64Url } from '../../src/protocol/digest.ts'
-import { now } from '../../src/runtime/clock.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 import { bytesOf } from './bytes.ts'
 import { call } from './calls.ts'
@@ -27,8 +26,7 @@ export function createClient({ links: settings, failover, idleMs }: Checked): Cl
 
   const serverOf = (key: string): number => {
     if (!failover) return ring.pick(key)
-    const at = now()
-    return ring.pick(key, (server) => links[server]?.isDown(at) === true)
+    return ring.pick(key, (server) => links[server]?.isDown() === true)
   }
   const ask: Client['ask'] = (place, command, limits) => {
     const asked = call(place, command, limits, links[place.server] as Link)

@@ -1,6 +1,6 @@
 import { openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
-import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
 import { loginOf, type MemcachedAddress } from './address.ts'
 import { createPipeline } from './pipeline.ts'
@@ -29,7 +29,7 @@ export interface Connection {
 
 /** Calls `fn` at the earliest of the times that it was armed for. */
 interface Alarm {
-  arm(at: number): void
+  arm(at: number, nowMs?: number): void
   cancel(): void
 }
 
@@ -67,16 +67,17 @@ export function openConnection(
     end: (error: HitherError) => finish(error),
   }
   /** Ends requests at their deadlines, and ends the connection when the server is silent too long. */
-  const sweep = (): void => {
-    const at = now()
+  const sweep = (due: number): void => {
+    const at = firedAt(due)
+    on.heardAt = Math.min(on.heardAt, at)
     const next = pipeline.expire(at)
-    if (!pipeline.isAwaited()) return void alarm.arm(next)
+    if (!pipeline.isAwaited()) return void alarm.arm(next, at)
     const silentAt = on.heardAt + linkTimeoutMs
-    if (silentAt > at) return void alarm.arm(Math.min(next, silentAt))
+    if (silentAt > at) return void alarm.arm(Math.min(next, silentAt), at)
     // A process that was itself held up has not yet read the bytes that arrived. So the silence is checked once more.
     if (doubtedAt === on.heardAt) return void finish(unavailable(`no reply for ${linkTimeoutMs} ms`))
     doubtedAt = on.heardAt
-    alarm.arm(Math.min(next, at + LOOK_AGAIN_MS))
+    alarm.arm(Math.min(next, at + LOOK_AGAIN_MS), at)
   }
   const alarm = createAlarm(sweep)
   const flush = (): void => {
@@ -148,20 +149,20 @@ export function openConnection(
   return on
 }
 
-function createAlarm(fn: () => void): Alarm {
+function createAlarm(fn: (due: number) => void): Alarm {
   let due = NEVER
   let cancel: (() => void) | undefined
   return {
-    arm(at) {
+    arm(at, nowMs = now()) {
       if (at >= due) return
       cancel?.()
       due = at
       cancel = setDeadline(
         () => {
           due = NEVER
-          fn()
+          fn(at)
         },
-        at - now(),
+        at - nowMs,
         0,
         setQuietTimer,
       )

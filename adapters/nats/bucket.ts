@@ -4,7 +4,7 @@ import { now } from '../../src/runtime/clock.ts'
 import type { CallLimits, Held } from '../../src/store/swap.ts'
 import { encodeKey } from './keys.ts'
 import type { Checked } from './options.ts'
-import type { Requests } from './requests.ts'
+import { type Requests, tooLarge, unavailable } from './requests.ts'
 
 /** Value and revision of a key. Revision 0: the bucket has nothing for it, not even a delete marker. */
 export interface Entry extends Held {
@@ -36,6 +36,8 @@ interface WriteSettings {
 const END = 'Hither-End'
 const WRONG_LAST_SEQUENCE = 10_071
 const NO_STREAM = 10_059
+const NO_LEADER = 10_008
+const MESSAGE_TOO_LARGE = 10_054
 /** Longest lifetime in seconds that the server reads: it holds lifetimes as nanoseconds in 64 bits. */
 const MAX_TTL_S = 9_000_000_000
 /** How long a delete marker stays, for programs that watch the bucket. */
@@ -103,7 +105,7 @@ export async function openBucket(
     // The create fails if another client created the bucket first.
     found = created.error ? await api('INFO', undefined, false, limits) : created
   }
-  if (found.error || !found.config) throw refused('the bucket', found.error?.description ?? '')
+  if (found.error || !found.config) throw refused('the bucket', found.error)
   const { allow_direct, allow_msg_ttl, num_replicas = 1 } = found.config
   const isDirect = allow_direct === true && (reads === 'any' || num_replicas === 1)
   const direct = `$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.`
@@ -115,14 +117,14 @@ export async function openBucket(
         const message = await requests.ask({ subject: direct + name, payload: '', writes: false }, within)
         const { headers: meta } = message
         const code = meta?.code ?? 0
-        if (code >= 400 && code !== 404) throw refused('GET', meta?.description ?? '')
+        if (code >= 400 && code !== 404) throw refused('GET', meta)
         if (!meta || code === 404) return ABSENT
         return entryOf((field) => meta.get(field), message.data, Number(meta.get('Nats-Sequence')))
       }
       const { error, message } = await api('MSG.GET', { last_by_subj: `$KV.${bucket}.${name}` }, false, within)
       if (error?.err_code === NO_STREAM) throw requests.gone()
       if (error?.code === 404) return ABSENT
-      if (!message) throw refused('GET', error?.description ?? '')
+      if (!message) throw refused('GET', error)
       const lines = new Map(
         (message.hdrs ? atob(message.hdrs) : '').split('\r\n').map((line) => {
           const at = line.indexOf(':')
@@ -137,7 +139,8 @@ export async function openBucket(
       const prefix = `$KV.${bucket}.`
       for (let offset = 0, total = 1; offset < total; ) {
         const page = await api('INFO', { subjects_filter: `${prefix}>`, offset }, false, within)
-        if (page.error) throw refused('INFO', page.error.description ?? '')
+        if (page.error?.err_code === NO_STREAM) throw requests.gone()
+        if (page.error) throw refused('INFO', page.error)
         const subjects = Object.keys(page.state?.subjects ?? {})
         yield* subjects.map((subject) => subject.slice(prefix.length))
         offset += subjects.length
@@ -165,7 +168,7 @@ export async function openBucket(
       const message = await requests.ask({ subject, payload: isGone ? '' : value, headers: sent, writes: true }, within)
       const { error } = message.json<StreamReply>()
       if (error?.err_code === WRONG_LAST_SEQUENCE) return false
-      if (error) throw refused('PUT', error.description ?? '')
+      if (error) throw refused('PUT', error)
       return true
     },
   }
@@ -191,7 +194,12 @@ function endOf(field: (name: string) => string): number | undefined {
 
 const SECONDS = { h: 3600, m: 60, s: 1 }
 
-function refused(what: string, description: string): HitherError {
+function refused(
+  what: string,
+  { err_code, description = '' }: Pick<NonNullable<StreamReply['error']>, 'err_code' | 'description'> = {},
+): HitherError {
+  if (err_code === NO_LEADER) return unavailable('the bucket has no leader at present')
+  if (err_code === MESSAGE_TOO_LARGE) return tooLarge()
   return new StoreRejectedError(what, { word: 'ERR', message: description })
 }
 

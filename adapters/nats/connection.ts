@@ -1,6 +1,6 @@
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core'
 import { HitherError, isHitherError } from '../../src/errors.ts'
-import { now } from '../../src/runtime/clock.ts'
+import { elapsedMs, now } from '../../src/runtime/clock.ts'
 import { within } from '../../src/runtime/deadline.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
@@ -67,7 +67,7 @@ export function createConnector(options: Checked): Connector {
         ))
       )
         parts = undefined
-      retryAt = now() + Math.ceil(random() * MAX_BACKOFF_MS)
+      retryAt = elapsedMs() + Math.ceil(random() * MAX_BACKOFF_MS)
       throw fault
     } finally {
       opening = undefined
@@ -81,7 +81,7 @@ export function createConnector(options: Checked): Connector {
         parts = undefined
       }
       if (opened) return opened
-      if (!opening && now() < retryAt) throw fault
+      if (!opening && elapsedMs() < retryAt) throw fault
       opening ??= attempt()
       opening.catch(() => {})
       return within(opening, { deadline, signals: signal ? [signal] : [] })

@@ -1,7 +1,7 @@
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core'
 import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
-import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { onLimit } from '../../src/runtime/deadline.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 
@@ -50,21 +50,21 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   const endAll = (error: HitherError): void => {
     for (const each of [...waiting.values()]) each.settle(undefined, lost(error, each))
   }
-  const arm = (at: number): void => {
+  const arm = (at: number, nowMs = now()): void => {
     if (at >= due) return
     cancelSweep?.()
     due = at
-    cancelSweep = setDeadline(sweep, at - now(), undefined, setQuietTimer)
+    cancelSweep = setDeadline(sweep, at - nowMs, undefined, setQuietTimer)
   }
   const sweep = (): void => {
+    const at = firedAt(due)
     due = NEVER
-    const at = now()
     let next = NEVER
     for (const each of [...waiting.values()]) {
       if (each.deadline <= at) each.settle(undefined, late(each.question.writes))
       else next = Math.min(next, each.deadline)
     }
-    if (next < NEVER) arm(next)
+    if (next < NEVER) arm(next, at)
   }
   const subscription = connection.subscribe(`${inbox}.*`, {
     callback(error, message) {
@@ -119,13 +119,17 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
         try {
           connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers ? { headers } : {}) })
         } catch (error) {
-          settle(undefined, unavailable('the request could not be sent', error))
+          settle(undefined, unsent(error))
         }
         arm(deadline)
       }),
     async publish(subject, message, limits) {
       check(limits)
-      connection.publish(subject, message)
+      try {
+        connection.publish(subject, message)
+      } catch (error) {
+        throw unsent(error)
+      }
       await flushed(connection, limits, true)
     },
     gone,
@@ -153,6 +157,15 @@ export function flushed(connection: NatsConnection, { deadline, signal }: CallLi
 
 export function unavailable(what: string, cause?: unknown): HitherError {
   return new HitherError('STORE_UNAVAILABLE', `NATS: ${what}`, { cause, retryable: true })
+}
+
+export function tooLarge(cause?: unknown): HitherError {
+  const what = "the value is larger than the server takes: see its max_payload, and the bucket's max_msg_size"
+  return new HitherError('VALUE_TOO_LARGE', what, { cause })
+}
+
+function unsent(error: unknown): HitherError {
+  return /max_payload/.test(String(error)) ? tooLarge(error) : unavailable('it could not be sent', error)
 }
 
 export function unauthorized(cause: unknown): HitherError {

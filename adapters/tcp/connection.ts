@@ -2,7 +2,6 @@ import { byteLength, decodeText, openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setTimer } from '../../src/runtime/clock.ts'
-import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { createParser } from '../../src/store/resp.ts'
 import { createEncoder } from '../../src/store/resp-encoder.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
@@ -11,7 +10,7 @@ import { greet } from './greeting.ts'
 import { arm, settle } from './patience.ts'
 import { createQueue } from './queue.ts'
 import { take } from './replies.ts'
-import type { Settings } from './settings.ts'
+import type { FoundAddress, Settings } from './settings.ts'
 import type { Connection, Entry, Role, Wiring } from './wiring.ts'
 import { flush, put, schedule, write } from './writing.ts'
 
@@ -47,6 +46,7 @@ export function openConnection(settings: Settings, role: Role): Connection {
     cancelSweep: undefined,
     cancelOpening: undefined,
     left: undefined,
+    onMisled: undefined,
     end: (error) => finish(on, error),
   }
   const { connectTimeoutMs, locate, address } = settings
@@ -72,8 +72,9 @@ function endOpeningIn(on: Wiring, ms: number, what: string): void {
   on.cancelOpening = setDeadline(() => on.end(unreached(what, `ETIMEDOUT after ${ms} ms`)), ms)
 }
 
-function connect(on: Wiring, address: RedisAddress): void {
+function connect(on: Wiring, address: FoundAddress): void {
   if (on.state !== 'opening') return
+  on.onMisled = address.onMisled
   const { settings, role, sent } = on
   const parse = createParser({
     onReply: (reply, bytes) => take(on, reply, bytes),
@@ -172,6 +173,7 @@ function finish(on: Wiring, error: HitherError): void {
   on.cancelOpening?.()
   on.cancelSweep?.()
   on.socket?.destroy()
+  if (!opened) on.onMisled?.()
   on.role.onEnd(error, opened)
   for (const queue of [on.sent, on.unsent]) {
     for (const entry of queue) {

@@ -1,6 +1,6 @@
 import type { HitherError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
-import { now } from '../../src/runtime/clock.ts'
+import { elapsedMs } from '../../src/runtime/clock.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
 import type { Settings } from './settings.ts'
@@ -27,6 +27,7 @@ const GRACE_MS = 1000
 export function createLink(settings: Settings, idleMs: number): Link {
   let current: Connection | undefined
   let failures = 0
+  /** By the clock that is never set. */
   let retryAt = 0
   let fault: HitherError | undefined
   let over = false
@@ -37,7 +38,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
         if (current === connection) current = undefined
         failures = opened ? 0 : failures + 1
         fault = error
-        retryAt = opened ? 0 : now() + reconnectDelay(failures)
+        retryAt = opened ? 0 : elapsedMs() + reconnectDelay(failures)
       },
     })
     return connection
@@ -48,7 +49,7 @@ export function createLink(settings: Settings, idleMs: number): Link {
       if (current?.state() === 'ready' && current.isIdle() && at - current.heardAt() > idleMs) void current.leave(0)
       const state = current?.state()
       if (current && (state === 'ready' || state === 'opening')) return current
-      if (at < retryAt && fault) throw fault
+      if (fault && elapsedMs() < retryAt) throw fault
       current = open()
       return current
     },

@@ -1,5 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
-import { now } from '../../src/runtime/clock.ts'
+import { elapsedMs, NEVER, now } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
@@ -59,7 +59,8 @@ export function createNodes(options: NodesOptions): Nodes {
   /** Whether the table was read from a node. One made of redirects alone has only a few of the slots. */
   let isWhole = false
   let refreshing: Promise<void> | undefined
-  let refreshedAt = 0
+  /** By the clock that is never set, which begins with the process. */
+  let refreshedAt = -NEVER
   let fault: unknown
   let speaker: Node | undefined
 
@@ -104,10 +105,10 @@ export function createNodes(options: NodesOptions): Nodes {
   }
   const refresh = (): Promise<void> => {
     if (refreshing) return refreshing
-    if (now() - refreshedAt < REFRESH_MS) return fault ? Promise.reject(fault) : Promise.resolve()
+    if (elapsedMs() - refreshedAt < REFRESH_MS) return fault ? Promise.reject(fault) : Promise.resolve()
     refreshing = learn().finally(() => {
       refreshing = undefined
-      refreshedAt = now()
+      refreshedAt = elapsedMs()
     })
     return refreshing
   }

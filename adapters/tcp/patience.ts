@@ -1,22 +1,23 @@
-import { NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { fault, late } from './errors.ts'
 import type { Entry, Wiring } from './wiring.ts'
 
 const LOOK_AGAIN_MS = 20
 
 /** Has the deadlines checked at `at`, unless an earlier check is due. One timer serves all entries of a connection. */
-export function arm(on: Wiring, at: number): void {
+export function arm(on: Wiring, at: number, nowMs: number = now()): void {
   if (at >= on.due) return
   on.cancelSweep?.()
   on.due = at
-  on.cancelSweep = setDeadline(() => sweep(on), at - now(), 0, setQuietTimer)
+  on.cancelSweep = setDeadline(() => sweep(on), at - nowMs, 0, setQuietTimer)
 }
 
 /** Rejects entries at their deadlines, and ends the connection if it was silent for too long. */
 function sweep(on: Wiring): void {
   const { sent, unsent, role, settings } = on
+  const at = firedAt(on.due)
   on.due = NEVER
-  const at = now()
+  on.heardAt = Math.min(on.heardAt, at)
   let next = NEVER
   for (const queue of [sent, unsent]) {
     for (const entry of queue) {
@@ -38,7 +39,7 @@ function sweep(on: Wiring): void {
     }
     if (silentAt < next) next = silentAt
   }
-  arm(on, next)
+  arm(on, next, at)
 }
 
 /** Rejects an entry whose caller no longer waits. If it was written, it stays in `sent`, since its replies will still come. */

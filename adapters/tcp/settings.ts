@@ -11,11 +11,16 @@ export interface TlsOptions {
   readonly rejectUnauthorized?: boolean
 }
 
+export interface FoundAddress extends RedisAddress {
+  /** Called when no connection could be opened to the address. */
+  readonly onMisled?: () => void
+}
+
 /** The checked settings of a connection. */
 export interface Settings {
   readonly address: RedisAddress
   /** Looks up the address for each connection, if it may change (Sentinel). @default `address` */
-  readonly locate?: () => Promise<RedisAddress>
+  readonly locate?: () => Promise<FoundAddress>
   readonly tls: TlsOptions
   readonly protocol: 2 | 3
   /** The connection is for reads from a replica of a Cluster. */

@@ -85,6 +85,8 @@ export interface Wiring {
   cancelOpening: (() => void) | undefined
   /** Resolves the promise of `leave`. */
   left: (() => void) | undefined
+  /** Tells who named the address that no connection was opened to it. */
+  onMisled: (() => void) | undefined
   /** Ends the connection: every entry that is not settled rejects with `error`. */
   readonly end: (error: HitherError) => void
 }

@@ -8,6 +8,12 @@ export function now(): number {
   return Date.now()
 }
 
+/** The instant at which a timer fires that was due at `dueMs`: by the wall clock, unless that was set back meanwhile. */
+export function firedAt(dueMs: number): number {
+  const at = now()
+  return dueMs - at > 1000 ? dueMs : at
+}
+
 /** Milliseconds since some instant, by a clock that is never set. */
 export function elapsedMs(): number {
   return performance.now()

@@ -1,4 +1,4 @@
-import { now, setDeadline } from '../runtime/clock.ts'
+import { firedAt, now, setDeadline } from '../runtime/clock.ts'
 import { expire, type Watch } from './tick.ts'
 
 /** Calls `fn` once after `ms` milliseconds; the returned function cancels it. */
@@ -9,15 +9,16 @@ export function oneTimer(timer: Timer): Watch {
   return (open) => {
     let due = Number.POSITIVE_INFINITY
     let cancel = (): void => {}
-    const arm = (next: number): void => {
+    const arm = (next: number, nowMs = now()): void => {
       if (next >= due) return
       cancel()
       due = next
       const end = (): void => {
         due = Number.POSITIVE_INFINITY
-        arm(expire(open()))
+        const at = firedAt(next)
+        arm(expire(open(), at), at)
       }
-      cancel = setDeadline(end, next - now(), 0, timer)
+      cancel = setDeadline(end, next - nowMs, 0, timer)
     }
     return (calls) => {
       for (const { deadline } of calls) arm(deadline)

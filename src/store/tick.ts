@@ -3,7 +3,7 @@ import { checkSignal } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { onAbort } from '../runtime/abort.ts'
 import { REQUEST_SCOPED } from '../runtime/background.ts'
-import { now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
+import { firedAt, now, STALL_GRACE_MS, setDeadline } from '../runtime/clock.ts'
 import { soon, TICK_LIMIT_MS } from '../runtime/per-tick.ts'
 import { checkKey } from './checks.ts'
 import type { Call, StoreTraits } from './store.ts'
@@ -152,17 +152,17 @@ export function createTick(
 /** Watches one tick with a separate timer: on Workers a timer dies with the request that set it. */
 function watchOne(calls: readonly PendingCall[]): () => void {
   let cancel: (() => void) | undefined
-  const arm = (): void => {
-    const next = expire(calls)
-    if (next < Number.POSITIVE_INFINITY) cancel = setDeadline(arm, next - now())
+  const arm = (at: number): void => {
+    const next = expire(calls, at)
+    const fire = (): void => arm(firedAt(next))
+    if (next < Number.POSITIVE_INFINITY) cancel = setDeadline(fire, next - at)
   }
-  arm()
+  arm(now())
   return () => cancel?.()
 }
 
-/** Ends the calls whose deadline has passed. Returns the earliest deadline of the others, `Infinity` if there are none. */
-export function expire(calls: Iterable<PendingCall>): number {
-  const at = now()
+/** Ends the calls whose deadline has passed at `at`. Returns the earliest deadline of the others, `Infinity` if there are none. */
+export function expire(calls: Iterable<PendingCall>, at: number): number {
   let next = Number.POSITIVE_INFINITY
   for (const call of calls) {
     if (call.settled) continue

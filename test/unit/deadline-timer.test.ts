@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
-import { type PendingCall, settle } from '../../src/store/tick.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { within } from '../../src/runtime/deadline.ts'
+import { createTick, type PendingCall, settle } from '../../src/store/tick.ts'
 import { code, handMade, turn } from './hand-made-tick.ts'
 
 describe('one timer for all deadlines', () => {
@@ -33,6 +34,19 @@ describe('one timer for all deadlines', () => {
     tick.close()
     expect(await later).toBe('CLOSED')
   })
+  it('ends what is late though the clock was set back meanwhile, and waits no longer for what is not', async () => {
+    const { timers, fire, read, tick } = handMade()
+    const late = code(read('a', Date.now() + 100))
+    const later = code(read('b', Date.now() + 5000))
+    await turn()
+    setBack()
+    fire()
+    expect(await late).toBe('TIMEOUT')
+    expect([...timers].every(({ ms }) => ms <= 5000)).toBe(true)
+    tick.close()
+    expect(await later).toBe('CLOSED')
+    vi.restoreAllMocks()
+  })
   it('takes what arrives in the turn after the deadline', async () => {
     const { flushed, fire, read, tick } = handMade()
     const answer = read('a', Date.now() + 5)
@@ -56,5 +70,30 @@ describe('one timer for all deadlines', () => {
     expect(timers.size).toBe(1)
     tick.close()
     expect(await next).toBe('CLOSED')
+  })
+})
+
+function setBack(): void {
+  const read = Date.now.bind(Date)
+  vi.spyOn(Date, 'now').mockImplementation(() => read() - 3_600_000)
+}
+
+describe('a clock that is set back', () => {
+  it('makes no wait longer', async () => {
+    const waits = within(new Promise(() => {}), { deadline: Date.now() + 20, signals: [] })
+    setBack()
+    await expect(waits).rejects.toMatchObject({ code: 'TIMEOUT' })
+    vi.restoreAllMocks()
+  })
+  it('makes no call of a tick longer that has a timer of its own', async () => {
+    const traits = { shared: true, ttlStepMs: 1, maxKeyBytes: 64, maxValueBytes: 64 } as const
+    const tick = createTick({ ...traits, clock: 'server', consistency: 'strong' }, 60_000, () => {})
+    const read = (key: string, deadline: number): Promise<unknown> =>
+      tick.add({ keys: [key], args: ['GET', key], effect: 'read', size: 1 }, { deadline })
+    const calls = [code(read('a', Date.now() + 20)), code(read('b', Date.now() + 40))]
+    await turn()
+    setBack()
+    expect(await Promise.all(calls)).toEqual(['TIMEOUT', 'TIMEOUT'])
+    vi.restoreAllMocks()
   })
 })

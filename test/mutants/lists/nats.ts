@@ -4,6 +4,7 @@ const UNIT = ['nats/guards.test.ts']
 
 const requests = of('adapters/nats/requests.ts', UNIT)
 const connection = of('adapters/nats/connection.ts', UNIT)
+const bucket = of('adapters/nats/bucket.ts', UNIT)
 const turns = of('adapters/nats/turns.ts', UNIT)
 const keys = of('adapters/nats/keys.ts', UNIT)
 const options = of('adapters/nats/options.ts', UNIT)
@@ -13,16 +14,17 @@ const subscriptions = of('adapters/nats/subscriptions.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   requests('a message is published once the server has it', '      await flushed(connection, limits, true)\n', ''),
-  requests(
-    'and is not kept for one that is away',
-    '      check(limits)\n      connection.publish(',
-    '      connection.publish(',
-  ),
+  requests('and is not kept for one that is away', '      check(limits)\n      try {', '      try {'),
   requests(
     'a confirmation ends at its deadline',
     'const callOff = onLimit(limit, () => late(writes), reject)',
     'const callOff = () => late(writes) && limit',
   ),
+  requests('a value that is too large is no outage', '/max_payload/.test(String(error))', 'false'),
+  requests('nor is a message', '        throw unsent(error)\n', '        throw error\n'),
+  bucket('a bucket without a leader is down', 'if (err_code === NO_LEADER)', 'if (false)'),
+  bucket('a value above its bound is too large', 'if (err_code === MESSAGE_TOO_LARGE)', 'if (false)'),
+  bucket('a bucket that is gone is one for scans', 'if (page.error?.err_code === NO_STREAM)', 'if (false)'),
   subscriptions(
     'a subscription that was refused is not ready',
     'if (refused) throw unauthorized(refused)',
@@ -44,6 +46,7 @@ export const mutants: readonly Mutant[] = [
   requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
   requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw late(false)', ''),
   requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
+  requests('a clock that is set back makes no request longer', 'firedAt(due)', 'now()'),
   connection(
     'a connection is opened again by the kind of socket that it had',
     "dial({ servers: 'none', port: 1 })",

@@ -7,6 +7,7 @@ const topology = of('adapters/tcp/topology.ts', UNIT)
 const connection = of('adapters/tcp/connection.ts', UNIT)
 const patience = of('adapters/tcp/patience.ts', UNIT)
 const replies = of('adapters/tcp/replies.ts', UNIT)
+const nodes = of('adapters/tcp/nodes.ts', UNIT)
 const link = of('adapters/tcp/link.ts', UNIT)
 const queue = of('adapters/tcp/queue.ts', ['tcp/queue.test.ts'])
 const greeting = of('adapters/tcp/greeting.ts', UNIT)
@@ -33,6 +34,14 @@ export const mutants: readonly Mutant[] = [
   connection('an attempt to connect ends', "  endOpeningIn(on, connectTimeoutMs, 'no answer')\n", ''),
   connection('strings of a reply are bounded', 'maxValueBytes: settings.maxReplyBytes', 'maxValueBytes: 1e9'),
   patience('a silent connection ends', 'if (on.doubtedAt === on.heardAt) {', 'if (false) {'),
+  patience('a clock that is set back makes no call longer', 'firedAt(on.due)', 'now()'),
+  patience('a clock that is set back keeps no silent connection', 'Math.min(on.heardAt, at)', 'on.heardAt'),
+  link(
+    'a clock that is set back keeps no server away',
+    'elapsedMs() + reconnectDelay(failures)',
+    'Date.now() + reconnectDelay(failures)',
+  ),
+  nodes('a clock that is set back keeps no old table', 'refreshedAt = elapsedMs()', 'refreshedAt = now()'),
   patience('a call ends at its deadline', 'if (entry.deadline <= at) settle', 'if (false) settle'),
   replies(
     'a primary that became a replica is left',
@@ -49,7 +58,12 @@ export const mutants: readonly Mutant[] = [
   queue('what is there comes in order', 'items[head++] = undefined', 'items[head] = undefined'),
   link('a connection that nobody used for long is replaced', 'at - current.heardAt() > idleMs', 'false'),
   greeting('only a primary is used', "reply[0] !== 'master'", 'false'),
-  sentinel('a Sentinel that does not know is passed over', 'if (!found) continue', ''),
+  sentinel('a Sentinel that does not know is passed over', 'if (found) return', 'return'),
+  sentinel('a Sentinel that named a wrong server is asked last', 'onMisled: () => putLast(sentinel)', ''),
+  sentinel('a refusal of the credentials is one', 'if (isRefusal(fault)) {', 'if (false) {'),
+  sentinel('and is remembered', 'isRefusal(fault) ? fault : error', 'error'),
+  sentinel('a right that is missing is a refusal', "reply.word === 'NOPERM'", 'false'),
+  connection('who named a server is told that it was wrong', 'if (!opened) on.onMisled?.()', ''),
   options('a NAT map names hosts and ports', "if (typeof host !== 'string' || !host ||", 'if (false ||'),
   options('replicas are those of a Cluster', "if (sentinel && reads === 'replica') throw", 'if (false) throw'),
   options('TLS is an object', "if (typeof tls !== 'object' || tls === null) throw", 'if (false) throw'),

@@ -16,10 +16,20 @@ const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
 const rest = of('adapters/upstash/transport.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
+const oneTimer = of('src/store/deadline-timer.ts', ['deadline-timer.test.ts'])
+const deadline = of('src/runtime/deadline.ts', ['deadline-timer.test.ts'])
 const pool = of('src/store/exclusive-pool.ts', ['exclusive-pool.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  // A clock that is set back
+  clock('what a timer was set for is over when it fires', 'return dueMs - at > 1000 ? dueMs : at', 'return at'),
+  clock('a timer that is early ends nothing', 'dueMs - at > 1000 ? dueMs : at', 'dueMs > at ? dueMs : at', [
+    'stall.test.ts',
+  ]),
+  oneTimer('makes no call of a tick longer', 'firedAt(next)', 'now()'),
+  tick('nor one with a timer of its own', 'firedAt(next)', 'now()', ['deadline-timer.test.ts']),
+  deadline('nor a wait', 'firedAt(leftMs > 2e9 ? 0 : deadline)', 'now()'),
   // A response over REST
   endpoint(
     'and a name on Object.prototype is none',

@@ -247,6 +247,37 @@ describe('a call', () => {
   })
 })
 
+describe('a clock that is set back by an hour', () => {
+  const setBack = (): void => {
+    const read = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => read() - 3_600_000)
+  }
+  it('keeps no server from being tried again', async () => {
+    let isUp = false
+    // It ends at the login, so that the connection was never open.
+    const { store } = await serve((line) => (isUp ? (line === 'u p' ? 'STORED\r\n' : reply(line)) : 'end'), {}, 'u:p@')
+    const reply = (line: string): string => (line.startsWith('mg ') ? hit(line, 'v') : '')
+    await expect(store.get('k')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    isUp = true
+    setBack()
+    await new Promise((resolve) => setTimeout(resolve, 120))
+    expect(await store.get('k')).toBe('v')
+  })
+  it('makes no call longer, and keeps no silent connection', async () => {
+    const { store } = await serve(() => undefined, { linkTimeoutMs: 200 })
+    const late = expect(store.get('k', { deadline: Date.now() + 100 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    setBack()
+    await late
+    vi.restoreAllMocks()
+    const silent = expect(store.set('j', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    setBack()
+    await expect(store.get('k', { deadline: Date.now() + 50 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await silent
+  })
+})
+
 describe('an operation', () => {
   it('writes under the number that it has read, and again where that has changed', async () => {
     let reads = 0

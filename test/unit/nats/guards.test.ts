@@ -1,10 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type NatsConnection, wsconnect } from '@nats-io/nats-core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { openBucket } from '../../../adapters/nats/bucket.ts'
 import { natsStore } from '../../../adapters/nats/index.ts'
 import { decodeKey, encodeKey, glob } from '../../../adapters/nats/keys.ts'
 import { checkOptions } from '../../../adapters/nats/options.ts'
-import { createRequests } from '../../../adapters/nats/requests.ts'
+import { createRequests, unavailable } from '../../../adapters/nats/requests.ts'
 import { createSubscriptions } from '../../../adapters/nats/subscriptions.ts'
 import { createTurns } from '../../../adapters/nats/turns.ts'
 
@@ -76,6 +77,14 @@ describe('a request', () => {
     await expect(asked).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
     expect(gone()).toBe(1)
   })
+  it('ends at its deadline, though the clock was set back meanwhile', async () => {
+    const { requests } = played()
+    const late = requests.ask(read, limits(50))
+    const realNow = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
+    vi.restoreAllMocks()
+  })
   it('is settled when the connection ends, and says of a write that it may have run', async () => {
     const { requests, status } = played()
     const asked = Promise.allSettled([requests.ask(write, limits()), requests.ask(read, limits())])
@@ -106,6 +115,55 @@ describe('a request', () => {
     const reason = new Error('left')
     abort.abort(reason)
     await expect(asked).rejects.toBe(reason)
+  })
+})
+
+describe('a bucket', () => {
+  /** Its replies but the first, which says that it is there. */
+  const over = async (...replies: object[]) => {
+    const all = [{ config: { allow_msg_ttl: true } }, ...replies]
+    const requests = {
+      ask: async () => ({ json: () => all.shift() }),
+      gone: () => unavailable('gone'),
+    }
+    const connection = { info: { version: '2.11.0' } }
+    const parts = { connection, requests, headers: () => new Map() } as never
+    return openBucket(checkOptions({ servers: 'nats://127.0.0.1', bucket: 'b' }), parts, limits())
+  }
+  const error = (err_code: number) => ({ error: { err_code, code: 503, description: 'some reason' } })
+  it('without a leader is down, and refuses nothing', async () => {
+    const down = { code: 'STORE_UNAVAILABLE', retryable: true }
+    await expect((await over(error(10_008))).read('k', limits())).rejects.toMatchObject(down)
+    await expect((await over(error(10_008))).write('k', 'v', {}, limits())).rejects.toMatchObject(down)
+    await expect((await over(error(10_023))).read('k', limits())).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+  })
+  it('says of a value that it is larger than its bound', async () => {
+    const bucket = await over(error(10_054))
+    await expect(bucket.write('k', 'v', {}, limits())).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+  })
+  it('that is gone is gone for those who list its keys, too', async () => {
+    const names = (await over(error(10_059))).names(limits())
+    await expect(names[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+})
+
+describe('what the client does not send', () => {
+  const over = (message: string) => {
+    const { connection, requests } = played()
+    connection.publish = () => {
+      throw new Error(message)
+    }
+    return requests
+  }
+  it('is too large, where that is why', async () => {
+    const requests = over("'payload' max_payload size exceeded")
+    await expect(requests.ask(write, limits())).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE', maybeExecuted: false })
+    await expect(requests.publish('s', '', limits())).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+  })
+  it('is an outage for any other reason', async () => {
+    const requests = over('closed')
+    await expect(requests.ask(write, limits())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(requests.publish('s', '', limits())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 })
 

@@ -1,6 +1,8 @@
 import { createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { createNodes } from '../../../adapters/tcp/nodes.ts'
+import { readOptions } from '../../../adapters/tcp/options.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
@@ -8,6 +10,7 @@ import { slotOf } from '../../../src/store/hash-slot.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const close of closing.splice(0).reverse()) await close()
 })
 const code = (value: string, rest = {}) => expect.objectContaining({ code: value, ...rest })
@@ -182,6 +185,57 @@ describe('a connection', () => {
   })
 })
 
+describe('a clock that is set back by an hour', () => {
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+  const setBack = (): void => {
+    const read = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => read() - 3_600_000)
+  }
+  it('keeps no server from being tried again', async () => {
+    let isUp = false
+    const { url } = await play(([name], socket) => {
+      if (!isUp) socket.destroy()
+      return name === 'GET' ? '$1\r\nv\r\n' : undefined
+    })
+    const transport = tcpTransport({ url })
+    closing.push(() => transport.close())
+    await expect(transport.send(get)).rejects.toThrow(code('STORE_UNAVAILABLE'))
+    isUp = true
+    setBack()
+    await pause(120)
+    expect(await transport.send(get)).toBe('v')
+  })
+  it('keeps no table of slots from being learned anew', async () => {
+    const { url, heard } = await play(([name]) =>
+      name === 'CLUSTER' ? '*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n' : undefined,
+    )
+    const nodes = createNodes(readOptions({ url: [url] }))
+    closing.push(() => nodes.close())
+    await nodes.refresh()
+    setBack()
+    await pause(120)
+    await nodes.refresh()
+    expect(heard).toEqual(['CLUSTER', 'CLUSTER'])
+  })
+  it('makes no call longer, and keeps no silent connection', async () => {
+    const { url } = await play(() => undefined)
+    const transport = tcpTransport({ url, linkTimeoutMs: 200 })
+    closing.push(() => transport.close())
+    const late = transport.send(get, { deadline: Date.now() + 100 })
+    await pause(20)
+    setBack()
+    await expect(late).rejects.toThrow(code('TIMEOUT'))
+    vi.restoreAllMocks()
+    const silent = transport.send(incr)
+    await pause(20)
+    setBack()
+    const again = transport.send(get, { deadline: Date.now() + 50 })
+    const ended = expect(silent).rejects.toThrow(code('STORE_UNAVAILABLE', { maybeExecuted: true }))
+    await expect(again).rejects.toThrow(code('TIMEOUT'))
+    await ended
+  })
+})
+
 describe('a reply', () => {
   it('that is too long is an error in its place, and hurts no other', async () => {
     const server = await play(([name, key]) => (name === 'GET' ? bulk(key === 'k' ? 'x'.repeat(50) : 'y') : undefined))
@@ -211,6 +265,40 @@ describe('Sentinels', () => {
     expect(replica.heard).not.toContain('GET')
     named = primary
     await expect.poll(() => transport.send(get).catch(() => undefined), { timeout: 3000 }).toBe('master')
+  })
+  const named = (port: () => number) => () => `*2\r\n$9\r\n127.0.0.1\r\n$${`${port()}`.length}\r\n${port()}\r\n`
+  const sentinelOf = (answer: () => string) => play(([name]) => (name === 'SENTINEL' ? answer() : undefined))
+  const server = (role: string) =>
+    play(([name]) =>
+      name === 'ROLE' ? `*1\r\n$${role.length}\r\n${role}\r\n` : name === 'GET' ? `+${role}\r\n` : undefined,
+    )
+  it('of which one names a wrong server are asked for another, also by several connections at once', async () => {
+    const [primary, replica] = [await server('master'), await server('slave')]
+    for (const wrong of [replica.port, 1]) {
+      const all = [await sentinelOf(named(() => wrong)), await sentinelOf(named(() => primary.port))]
+      const transport = tcpTransport({ sentinel: { urls: all.map(({ url }) => url), name: 'main' }, connections: 2 })
+      closing.push(() => transport.close())
+      const keys = ['a', 'b', 'c', 'd']
+      const ask = () => Promise.all(keys.map((key) => transport.send({ args: ['GET', key], effect: 'read' })))
+      await expect.poll(() => ask().catch(() => []), { timeout: 3000 }).toEqual(keys.map(() => 'master'))
+    }
+  })
+  it('that refuse the credentials say so, unless another knows', async () => {
+    const primary = await server('master')
+    const refuses = await play(([name]) => (name === 'HELLO' ? '-NOAUTH Authentication required.\r\n' : undefined))
+    const forbids = await sentinelOf(() => '-NOPERM this user has no permissions\r\n')
+    const fails = await play((_, socket) => void socket.destroy())
+    const knows = await sentinelOf(named(() => primary.port))
+    const over = (...all: { readonly url: string }[]) => {
+      const transport = tcpTransport({ sentinel: { urls: all.map(({ url }) => url), name: 'main' } })
+      closing.push(() => transport.close())
+      return transport.send(get)
+    }
+    await expect(over(refuses, fails)).rejects.toThrow(code('UNAUTHORIZED', { retryable: false }))
+    await expect(over(forbids)).rejects.toThrow(code('UNAUTHORIZED'))
+    await expect(over(fails)).rejects.toThrow(code('STORE_UNAVAILABLE'))
+    expect(await over(refuses, knows)).toBe('master')
+    expect(await over(await sentinelOf(() => '*-1\r\n'), knows)).toBe('master')
   })
 })
 
