@@ -41,6 +41,8 @@ export interface Found {
   readonly responses: readonly StoredResponse[]
   /** When the newest response began that is there, valid or not, by the store's clock; 0 where there is none. */
   readonly seenUs: number
+  /** When the URL was last invalidated, by the store's clock; 0 for never. */
+  readonly invalidatedUs: number
   /** The No-Vary-Search rule of the path. */
   readonly queryRule?: string | undefined
 }
@@ -85,6 +87,7 @@ const VERSION_LENGTH = 16
 const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
+const NOTHING = { lines: [], invalidatedUs: 0 }
 /** By what `beginFetch` replies. */
 const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 
@@ -120,7 +123,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   }
   const read = async (place: Place): Promise<Found> => {
     const failed = near?.retryPendingDelete(place.record)
-    if (failed && (await failed)) return { responses: [], seenUs: 0 }
+    if (failed && (await failed)) return { responses: [], seenUs: 0, invalidatedUs: 0 }
     near?.beforeRead()
     const ticket = near?.begin()
     const atMs = now()
@@ -131,7 +134,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     near?.onAnswer()
     const versions = new Map(versionKeys.map((key, i) => [key, values[i + 1]]))
     const queryRule = place.queryRule ? values.at(-1) : undefined
-    const lines = parseRecord(values[0])?.lines ?? []
+    const { lines, invalidatedUs } = parseRecord(values[0]) ?? NOTHING
     const seenUs = Math.max(0, ...lines.map(({ startUs }) => startUs))
     const all = lines.flatMap((line) => parseResponse(line.response, line.variant, line.startUs) ?? [])
     const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
@@ -157,14 +160,14 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]
       const endMs = atMs + 86_400_000
       const fill = {
-        value: { responses, seenUs, queryRule },
+        value: { responses, seenUs, invalidatedUs, queryRule },
         writtenMs: newest / 1000,
         freshUntilMs: endMs,
         expiresMs: endMs,
       }
       near.keep(nearName(place), { ...fill, extras: { tags } }, atMs, ticket)
     }
-    return { responses, seenUs, queryRule }
+    return { responses, seenUs, invalidatedUs, queryRule }
   }
 
   /** A server that is full refuses to write what has ended, but not to delete what there is. */

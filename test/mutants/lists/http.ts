@@ -8,6 +8,7 @@ const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
+const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
 const reuse = of('src/http/reuse.ts', CACHE)
@@ -65,6 +66,17 @@ export const mutants: readonly Mutant[] = [
     '    return undefined',
   ),
   of('src/http/answer.ts', EVICTED)('or a part of it', '          onGone()\n          throw', '          throw'),
+  // What a No-Vary-Search field has stored under another query
+  of('src/http/keep.ts', QUERY_RULE)(
+    'what was ended while it was fetched is not stored under another query',
+    '      if (invalidatedUs >= fetching.startUs) return undefined\n',
+    '',
+  ),
+  of('src/http/fetch.ts', QUERY_RULE)(
+    'what may not be used any more is dropped where it is',
+    'await placeBy(engine, plan.place, queryRuleOf(stored))',
+    'await placeBy(engine, plan.place, queryRuleOf({ ...stored, fields: [] }))',
+  ),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
@@ -274,7 +286,8 @@ export const mutants: readonly Mutant[] = [
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
   directives('what malformed text may forbid is forbidden', 'if (isMalformed) for', 'if (false) for'),
-  directives('a malformed list of fields covers all', ' || !names.every((name) => TOKEN.test(name))', ''),
+  directives('a malformed list of fields covers all', ' || !names.every(isToken)', ''),
+  of('src/http/freshness.ts', PASS)('what names no field selects nothing', ' || !names.every(isToken)', ''),
   directives('an invalid lifetime is none', '(seconds(value) ?? 0)', 'seconds(value)'),
   directives('a targeted value of a wrong type is not coerced', '/^(no-|private|must)/.test(name)', 'true'),
   structured(

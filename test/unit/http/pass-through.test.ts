@@ -40,6 +40,19 @@ describe('an answer that is not final', () => {
   })
 })
 
+describe('a Vary field', () => {
+  it.each(['a b', 'x-a;q=1', 'é', '"x-a"', 'x-a, b:'])('with what names no field is passed on: %s', async (vary) => {
+    for (const profile of ['safe', 'full'] as const) {
+      const cache = cacheOf({ profile })
+      const origin = createOrigin({ 'cache-control': 'max-age=60', vary })
+      for (const count of ['1', '2']) {
+        const { body, story } = await get(cache, origin)
+        expect([body, story]).toEqual([count, 'hither; fwd=uri-miss; fwd-status=200; detail=vary'])
+      }
+    }
+  })
+})
+
 describe('a HEAD', () => {
   it('whose handler makes a body ends it', async () => {
     const cancel = vi.fn(() => Promise.reject(new Error('gone')))
