@@ -225,7 +225,8 @@ export function respond(
 async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
   const { request } = plan
   // Without it each request would find the same body, and be cut at the same place.
-  const onGone = (): unknown => engine.background.add(drop(engine, plan, asked.stored), plan.context.waitUntil, () => {})
+  const onGone = (): unknown =>
+    engine.background.add(drop(engine, plan, asked.stored), plan.context.waitUntil, () => {})
   const answer = await answerFrom(asked, onGone).catch((error: unknown) => {
     engine.tell({ type: 'store-error', error })
     return undefined
