@@ -251,8 +251,13 @@ export function gatewayTimeout({ name }: Engine, story: Story): Response {
   return new Response(null, { status: 504, headers })
 }
 
-function withHeaders({ url, method, signal }: Request, headers: Headers): Request {
-  return new Request(url, { method, headers, signal, redirect: 'manual' })
+/** A request with other fields. `cf`: what Workers know of its client. */
+export function withHeaders(
+  { url, method, signal, cf }: Request & { readonly cf?: unknown },
+  headers: Headers,
+  more?: RequestInit,
+): Request {
+  return new Request(url, { method, headers, signal, redirect: 'manual', ...(cf ? { cf } : {}), ...more })
 }
 
 /** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */

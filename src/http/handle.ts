@@ -5,7 +5,7 @@ import { encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { createFlight, type Engine, flightOf } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
-import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
+import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, withHeaders } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
@@ -57,13 +57,14 @@ export async function handle(
     return respond(engine, found, stored, HIT)
   }
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
-  if (stored && use === 'refresh' && context.refresh !== false) {
+  // The answer to a request with `no-store` would not be stored.
+  if (stored && use === 'refresh' && context.refresh !== false && !plan.directives.has('no-store')) {
     engine.tell({ type: 'stale' })
     refresh(engine, found, stored)
     return respond(engine, found, stored, HIT)
   }
   engine.tell({ type: 'miss' })
-  const fwd = use === 'request' || use === 'stale' ? use : looked.others ? 'vary-miss' : 'uri-miss'
+  const fwd = use === 'request' ? use : use ? 'stale' : looked.others ? 'vary-miss' : 'uri-miss'
   return load(engine, { plan: found, stored, story: { fwd } })
 }
 
@@ -158,7 +159,7 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     // Not the client's signal, nor its conditions: it may be gone by then.
     const headers = new Headers(request.headers)
     for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
-    const again = new Request(request.url, { headers, redirect: 'manual' })
+    const again = withHeaders(request, headers, { method: 'GET', signal: null })
     const next = context.refresh || plan.next
     const inner: Plan = { ...plan, request: again, next }
     const begun = await engine.storage.begin(plan.place, plan.seenUs)

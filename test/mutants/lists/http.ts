@@ -77,6 +77,15 @@ export const mutants: readonly Mutant[] = [
     'await placeBy(engine, plan.place, queryRuleOf(stored))',
     'await placeBy(engine, plan.place, queryRuleOf({ ...stored, fields: [] }))',
   ),
+  of('src/http/fetch.ts', PASS)('a request of Workers knows of its client', '...(cf ? { cf } : {}), ', ''),
+  of('src/http/handle.ts', CACHE)(
+    'what is stale is validated, and no other variant',
+    "use ? 'stale' : looked.others",
+    "use === 'stale' ? use : looked.others",
+  ),
+  of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', " && !plan.directives.has('no-store')", ''),
+  validators('a page of another origin may read a 304', '|^access-control-', ''),
+  inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',

@@ -53,6 +53,38 @@ describe('a Vary field', () => {
   })
 })
 
+/** As a request of Workers is, which knows where its client is. */
+function withCf(): typeof Request {
+  if ('cf' in new Request(URL_A, { cf: {} } as RequestInit)) return Request
+  return class extends Request {
+    readonly cf: unknown
+    constructor(input: RequestInfo | URL, init?: RequestInit & { readonly cf?: unknown }) {
+      super(input, init)
+      this.cf = init?.cf
+    }
+  }
+}
+
+it.each([
+  ['validated', false, 'max-age=0'],
+  ['refreshed', undefined, 'max-age=0, stale-while-revalidate=60'],
+] as const)(
+  'a handler knows of its client what Workers say when a response is %s',
+  async (_, refresh, cacheControl) => {
+    vi.stubGlobal('Request', withCf())
+    const cache = cacheOf()
+    const origin = createOrigin({ 'cache-control': cacheControl, etag: '"a"' })
+    for (let i = 0; i < 2; i++) {
+      const request = new Request(URL_A, { cf: { country: 'NL' } } as RequestInit)
+      await (await cache(request, origin, refresh === undefined ? {} : { refresh })).text()
+      await cache.flush()
+    }
+    vi.unstubAllGlobals()
+    const known = origin.asked.map((request) => (request as { cf?: { country?: string } }).cf?.country)
+    expect(known).toEqual(['NL', 'NL'])
+  },
+)
+
 describe('a HEAD', () => {
   it('whose handler makes a body ends it', async () => {
     const cancel = vi.fn(() => Promise.reject(new Error('gone')))
