@@ -68,14 +68,18 @@ export async function handle(
   return load(engine, { plan: found, stored, story: { fwd } })
 }
 
-/** Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`. */
+/**
+ * Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`.
+ * `variant`: the fields that select one, where that is known.
+ */
 async function load(
   engine: Engine,
   forwarded: Forwarded,
   endMs: number = elapsedMs() + engine.collapseTimeoutMs,
+  variant?: string,
 ): Promise<Response> {
   const { plan, stored, story } = forwarded
-  const key = `${plan.place.record} ${stored?.variant ?? ''}`
+  const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
   const shares = mayShare(plan, story)
   const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
   if (flight) {
@@ -86,12 +90,16 @@ async function load(
     if (answer === 'left') {
       // Clients often leave together: of a thousand that have gone none is to lead, and to wake the others for nothing.
       plan.request.signal.throwIfAborted()
-      return load(engine, forwarded, endMs)
+      return load(engine, forwarded, endMs, variant)
     }
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
-    return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
+    const alone: Forwarded = { ...forwarded, story: { ...story, collapsed: false } }
+    if (!answer || choose(engine, { responses: [answer] }, plan)) return lead(engine, alone)
+    // Its Vary says which of those that have waited ask for the same.
+    const { headers } = plan.request
+    return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))
   }
-  return lead(engine, forwarded, shares ? key : undefined)
+  return lead(engine, forwarded, shares ? key : undefined, variant === undefined)
 }
 
 /** Whether the answer to a request may be given to others, as far as its own fields tell. */
@@ -104,12 +112,15 @@ function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): b
 const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
   choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
-/** `key`: others of this process, and by the lease of other processes, wait for it. Without it the answer is for this client alone. */
-async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise<Response> {
+/**
+ * `key`: others of this process, and by the `lease` of other processes, wait for it. Without it the answer is for this client alone.
+ * One variant does not wait for another's lease, which is that of the URL.
+ */
+async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease = true): Promise<Response> {
   const { plan, story } = forwarded
   const flight = createFlight(engine, key)
   try {
-    const begun = await begin(engine, forwarded, key !== undefined)
+    const begun = await begin(engine, forwarded, lease && key !== undefined)
     if ('status' in begun) {
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })

@@ -8,6 +8,7 @@ const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
+const VARIANTS = ['http/variants.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -86,6 +87,22 @@ export const mutants: readonly Mutant[] = [
   of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', " && !plan.directives.has('no-store')", ''),
   validators('a page of another origin may read a 304', '|^access-control-', ''),
   inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
+  // Variants that are asked for at once
+  of('src/http/handle.ts', VARIANTS)(
+    'those of one variant wait for one another',
+    'return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))',
+    'return lead(engine, alone)',
+  ),
+  of('src/http/handle.ts', VARIANTS)(
+    'no variant waits for the lease of another',
+    'shares ? key : undefined, variant === undefined)',
+    'shares ? key : undefined)',
+  ),
+  of('src/http/handle.ts', VARIANTS)(
+    'what may not be shared is waited for once',
+    'if (!answer || choose(engine, { responses: [answer] }, plan)) return',
+    'if (!answer) return',
+  ),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
