@@ -9,6 +9,7 @@ import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, 
 import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
+import type { Lease } from './storage.ts'
 import type { HttpCacheContext, NextHandler } from './types.ts'
 import { handleUnsafe } from './unsafe.ts'
 
@@ -84,7 +85,12 @@ async function load(
   const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
-    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
+    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
+    // It may hang: the first that has waited for long enough stands in for it, so that those that come later wait for that one.
+    if (answer === 'late') {
+      const isFirst = engine.flights.get(key) === flight
+      return lead(engine, { ...forwarded, story: { ...story, collapsed: false } }, isFirst ? key : undefined, 'take')
+    }
     // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer === 'left') {
@@ -99,7 +105,7 @@ async function load(
     const { headers } = plan.request
     return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))
   }
-  return lead(engine, forwarded, shares ? key : undefined, variant === undefined)
+  return lead(engine, forwarded, shares ? key : undefined, variant === undefined ? 'ask' : 'none')
 }
 
 /** Whether the answer to a request may be given to others, as far as its own fields tell. */
@@ -116,11 +122,11 @@ const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =
  * `key`: others of this process, and by the `lease` of other processes, wait for it. Without it the answer is for this client alone.
  * One variant does not wait for another's lease, which is that of the URL.
  */
-async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease = true): Promise<Response> {
+async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease: Lease = 'ask'): Promise<Response> {
   const { plan, story } = forwarded
   const flight = createFlight(engine, key)
   try {
-    const begun = await begin(engine, forwarded, lease && key !== undefined)
+    const begun = await begin(engine, forwarded, key === undefined ? 'none' : lease)
     if ('status' in begun) {
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
@@ -134,20 +140,22 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease = 
 }
 
 /**
- * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
- * where it did both between this one's look and its question. `stored`: what is there to be validated after that.
+ * Begins to fetch. Asking for the lease, waits while another process fetches the same, and resolves to what that has stored: also
+ * where it did both between this one's look and its question. Takes the lease of one that does not end in time, so that nobody
+ * else waits for it. `stored`: what is there to be validated after that.
  */
 async function begin(
   engine: Engine,
   { plan, stored }: Forwarded,
-  lease: boolean,
+  lease: Lease,
 ): Promise<StoredResponse | Pick<FetchTask, 'fetching' | 'stored'>> {
   const endMs = elapsedMs() + engine.collapseTimeoutMs
   let known = stored
   try {
     let { seenUs } = plan
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
-      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs ? seenUs : undefined)
+      const isLate = lease === 'ask' && elapsedMs() >= endMs
+      const fetching = await engine.storage.begin(plan.place, isLate ? 'take' : lease, seenUs)
       if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching, stored: known }
       if (fetching.role === 'waits') await sleep(pauseMs * (0.5 + random()))
       const found = await look(engine, plan)
@@ -173,7 +181,7 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const again = withHeaders(request, headers, { method: 'GET', signal: null })
     const next = context.refresh || plan.next
     const inner: Plan = { ...plan, request: again, next }
-    const begun = await engine.storage.begin(plan.place, plan.seenUs)
+    const begun = await engine.storage.begin(plan.place, 'ask', plan.seenUs)
     if (begun.role === 'waits' || begun.role === 'behind') return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const

@@ -73,7 +73,7 @@ end
 `
 
 /**
- * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it. `seenUs`: when the newest
+ * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it; with 2 it is, whoever was. `seenUs`: when the newest
  * response began that the caller has read, 0 for none. Replies when it began, in microseconds by the store's clock and after the
  * last invalidation, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
  * last answer could not be shared; 3 where a newer response has been stored since.
@@ -87,7 +87,7 @@ local granted, is_behind = 0, false
 for _, line in ipairs(lines) do is_behind = is_behind or line:sub(44, 59) - ARGV[3] > 0 end
 if is_behind and ARGV[2] == '1' then granted = 3
 elseif token == ('-'):rep(16) and lease > now_us then granted = 2
-elseif ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
+elseif ARGV[2] == '2' or ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
  token, lease, granted = ARGV[1], now_us + ${LEASE_MS}000, 1
 end
 write(${UNDER_WAY_MS})
@@ -96,7 +96,8 @@ return { math.max(now_us, invalidated + 1), granted }`,
       const record = recordOf(current)
       const isBehind = lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)
       const isAlone = record.token === NOBODY && record.leaseUs > nowUs
-      const granted = !isBehind && !isAlone && lease === 1 && (record.token === token || record.leaseUs <= nowUs)
+      const isFree = record.token === token || record.leaseUs <= nowUs
+      const granted = !isBehind && !isAlone && (lease === 2 || (lease === 1 && isFree))
       const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
       const reply = isBehind ? 3 : isAlone ? 2 : granted ? 1 : 0
       return {

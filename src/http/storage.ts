@@ -53,7 +53,7 @@ export interface Storage {
   /** The valid responses of a place. Rejects as the store does. */
   read(place: Place): Promise<Found>
   /** `seenUs`: of what the caller has read, where it asks to be the one that fetches. */
-  begin(place: Place, seenUs?: number): Promise<Fetching>
+  begin(place: Place, lease?: Lease, seenUs?: number): Promise<Fetching>
   /** `alone`: the answer may not be shared, so that nobody is to wait for the next one. */
   release(place: Place, fetching: Fetching, alone: boolean): Promise<unknown>
   /** Stores a response; false where it came too late. `versionKeys` are those beside the place's own. */
@@ -88,6 +88,10 @@ const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
 const NOTHING = { lines: [], invalidatedUs: 0 }
+/** `take`: of whoever has it. */
+export type Lease = 'none' | 'ask' | 'take'
+/** By what `beginFetch` is given. */
+const LEASES: readonly Lease[] = ['none', 'ask', 'take']
 /** By what `beginFetch` replies. */
 const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 
@@ -191,12 +195,11 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   return {
     near: (place) => near?.get(nearName(place), now())?.value as Found | undefined,
     read,
-    async begin(place, seenUs) {
+    async begin(place, lease = 'none', seenUs = 0) {
       const token = randomId()
       const before = { token, ended: ends.get(place.record), endCount }
-      const lease = seenUs === undefined ? 0 : 1
-      const [startUs, granted] = await run(beginFetch, place.record, [token, lease, seenUs ?? 0])
-      return { ...before, startUs, role: lease ? (ROLES[granted] as Fetching['role']) : 'leads' }
+      const [startUs, granted] = await run(beginFetch, place.record, [token, LEASES.indexOf(lease), seenUs])
+      return { ...before, startUs, role: lease === 'none' ? 'leads' : (ROLES[granted] as Fetching['role']) }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
     async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {

@@ -8,6 +8,7 @@ const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
+const HANGING = ['http/hanging.test.ts']
 const VARIANTS = ['http/variants.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
@@ -87,6 +88,27 @@ export const mutants: readonly Mutant[] = [
   of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', " && !plan.directives.has('no-store')", ''),
   validators('a page of another origin may read a 304', '|^access-control-', ''),
   inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
+  // A request that hangs
+  of('src/http/handle.ts', HANGING)(
+    'the first that has waited stands in for one that hangs',
+    "isFirst ? key : undefined, 'take')",
+    "undefined, 'take')",
+  ),
+  of('src/http/handle.ts', HANGING)(
+    'also where that is in another process',
+    "isLate ? 'take' : lease",
+    "isLate ? 'none' : lease",
+  ),
+  of('src/http/handle.ts', HANGING)(
+    'and waits for no lease then',
+    "isFirst ? key : undefined, 'take')",
+    'isFirst ? key : undefined)',
+  ),
+  of('src/http/operations.ts', HANGING)(
+    'the lease is taken of whoever has it',
+    '(lease === 2 || (lease',
+    '(false || (lease',
+  ),
   // Variants that are asked for at once
   of('src/http/handle.ts', VARIANTS)(
     'those of one variant wait for one another',
