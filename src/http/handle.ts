@@ -58,10 +58,10 @@ export async function handle(
     return respond(engine, found, stored, HIT)
   }
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
-  // The answer to a request with `no-store` would not be stored.
-  if (stored && use === 'refresh' && context.refresh !== false && !plan.directives.has('no-store')) {
+  if (stored && use === 'refresh' && context.refresh !== false) {
     engine.tell({ type: 'stale' })
-    refresh(engine, found, stored)
+    // The answer to a request with `no-store` would not be stored.
+    if (!plan.directives.has('no-store')) refresh(engine, found, stored)
     return respond(engine, found, stored, HIT)
   }
   engine.tell({ type: 'miss' })

@@ -85,7 +85,7 @@ export const mutants: readonly Mutant[] = [
     "use ? 'stale' : looked.others",
     "use === 'stale' ? use : looked.others",
   ),
-  of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', " && !plan.directives.has('no-store')", ''),
+  of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', "if (!plan.directives.has('no-store')) refresh", 'refresh'),
   validators('a page of another origin may read a 304', '|^access-control-', ''),
   inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
   // A request that hangs
