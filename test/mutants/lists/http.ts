@@ -85,9 +85,14 @@ export const mutants: readonly Mutant[] = [
     "use ? 'stale' : looked.others",
     "use === 'stale' ? use : looked.others",
   ),
-  of('src/http/handle.ts', CACHE)('nothing is refreshed in vain', "if (!plan.directives.has('no-store')) refresh", 'refresh'),
+  of('src/http/handle.ts', CACHE)(
+    'nothing is refreshed in vain',
+    "if (!plan.directives.has('no-store')) refresh",
+    'refresh',
+  ),
   validators('a page of another origin may read a 304', '|^access-control-', ''),
   inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
+  of('src/http/unsafe.ts', PASS)('a rule for some fields may give a URL another key', 'mayHaveOthers || ', ''),
   // A request that hangs
   of('src/http/handle.ts', HANGING)(
     'the first that has waited stands in for one that hangs',

@@ -113,6 +113,20 @@ describe('a HEAD', () => {
 })
 
 describe('a purge', () => {
+  it.each([
+    ['a key', { key: ({ headers }: Request) => headers.get('x-a') ?? '' }],
+    ['a query without some of it', { ignoreQuery: ['x'] }],
+  ] as const)('of a URL, or a POST to it, ends what has %s by a rule for some fields', async (_, rule) => {
+    for (const end of ['purge', 'POST']) {
+      const cache = cacheOf({ rules: [{ match: ({ headers }) => headers.has('x-a'), ...rule }] })
+      const origin = createOrigin()
+      const ask = async (): Promise<string> => (await get(cache, origin, { headers: { 'x-a': '1' } })).body
+      expect([await ask(), await ask()]).toEqual(['1', '1'])
+      if (end === 'purge') await cache.purge({ url: URL_A })
+      else await cache(new Request(URL_A, { method: 'POST' }), () => new Response('done'))
+      expect([end, await ask()]).toEqual([end, '2'])
+    }
+  })
   it('refuses what is no list of whole URLs', async () => {
     for (const field of ['url', 'path', 'prefix'])
       for (const bad of [1, {}, [1], null, [null], '/a', 'javascript:1', 'data:,', 'a.example/a'] as unknown[])
