@@ -183,7 +183,8 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   const { body, length } = stored
   let renewed: Outcome
   try {
-    renewed = (await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })) ?? 'again'
+    const put = { plan, fetching, draft, body, length, versionKeys, replaces, renews: stored }
+    renewed = (await putDraft(engine, put)) ?? 'again'
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }

@@ -69,12 +69,14 @@ export interface PutRequest {
   readonly versionKeys: readonly string[]
   /** The variant whose place it takes, if that is another one than its own; or ''. */
   readonly replaces: string
+  /** Of which response it is a renewal. */
+  readonly renews?: StoredResponse
 }
 
 /** Stores a response whose body is known; undefined where it came too late. */
 export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredResponse | undefined> {
   const { storage } = engine
-  const { plan, fetching, draft, body, length, versionKeys, replaces } = put
+  const { plan, fetching, draft, body, length, versionKeys, replaces, renews } = put
   const lifeMs = 'id' in body ? Math.min(lifeOf(draft), body.untilMs - draft.responseMs) : lifeOf(draft)
   if (lifeMs < 1) return undefined
   const field = queryRuleOf(draft)
@@ -91,7 +93,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
   }
-  return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs })
+  return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs, renews })
 }
 
 export interface Passing extends Accepted {

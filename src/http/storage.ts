@@ -71,6 +71,8 @@ export interface Putting {
   readonly versionKeys: readonly string[]
   readonly replaces: string
   readonly lifeMs: number
+  /** What it is a renewal of: refused where that has been ended since it was read. */
+  readonly renews: StoredResponse | undefined
 }
 
 export interface StorageOptions {
@@ -202,7 +204,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       return { ...before, startUs, role: lease === 'none' ? 'leads' : (ROLES[granted] as Fetching['role']) }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {
+    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs, renews }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // Ended after this request began: what it brings may be older than that.
@@ -210,8 +212,20 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
         endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
       if (captured.some(isLate)) return undefined
       const versions = all.map((key, i) => [key, idOf(captured[i] as string)] as const)
+      const renewed = new Map(renews?.versions)
+      if (versions.some(([key, version]) => (renewed.get(key) ?? version) !== version)) return undefined
       const stored = { ...response, versions, startUs }
-      const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const
+      const text = formatResponse(stored)
+      const args = [
+        token,
+        startUs,
+        response.variant,
+        replaces,
+        lifeMs,
+        maxVariants,
+        text,
+        renews?.startUs ?? 0,
+      ] as const
       const write = (): Promise<number> => run(putResponse, place.record, args)
       const done = near ? await near.withInvalidation([place.record], 'writes', write) : await write()
       return done === 1 ? stored : undefined

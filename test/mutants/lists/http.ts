@@ -8,6 +8,7 @@ const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
+const RENEWALS = ['http/renewals.test.ts']
 const HANGING = ['http/hanging.test.ts']
 const VARIANTS = ['http/variants.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
@@ -93,6 +94,17 @@ export const mutants: readonly Mutant[] = [
   validators('a page of another origin may read a 304', '|^access-control-', ''),
   inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
   of('src/http/unsafe.ts', PASS)('a rule for some fields may give a URL another key', 'mayHaveOthers || ', ''),
+  // A renewal of what was ended
+  of('src/http/operations.ts', RENEWALS)(
+    'what was dropped is not renewed',
+    'if (renews > 0 && !record',
+    'if (false && !record',
+  ),
+  of('src/http/storage.ts', RENEWALS)(
+    'what was ended by a version is not renewed',
+    'if (versions.some(([key, version]) => (renewed.get(key) ?? version) !== version)) return undefined',
+    '',
+  ),
   // A request that hangs
   of('src/http/handle.ts', HANGING)(
     'the first that has waited stands in for one that hangs',
