@@ -134,8 +134,8 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/handle.ts', VARIANTS)(
     'no variant waits for the lease of another',
-    'shares ? key : undefined, variant === undefined)',
-    'shares ? key : undefined)',
+    "variant === undefined ? 'ask' : 'none')",
+    "'ask')",
   ),
   of('src/http/handle.ts', VARIANTS)(
     'what may not be shared is waited for once',
