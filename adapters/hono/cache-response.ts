@@ -90,6 +90,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const prepare = (c: Context<E>, before: Fields): Response => {
     // A switch to WebSocket holds a socket, and no `Response` can be made of it again.
     if (c.res.status < 200) return c.res
+    // Middleware in front, such as `timeout()`, has sent another: nobody waits for this one.
+    if (c.res.bodyUsed) return Response.error()
     const response = new Response(c.res.body, c.res)
     const { headers } = response
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)

@@ -17,6 +17,7 @@ const QUOTED = /"((?:[^"\\]+|\\.?)*)"?/sy
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
+export const isToken = (text: string): boolean => TOKEN.test(text)
 /** Most directives of a field that are read, so that one of 64 KB costs no more than a short one. */
 const MOST_DIRECTIVES = 1024
 /** Directives that only ever forbid something. */
@@ -46,10 +47,10 @@ export function parseDirectives(text: string | null): Directives {
       // What stands between a quoted argument and the comma makes it invalid.
       const rest = text.slice(from, comma).trimEnd()
       value = quoted ? (rest && '"') + (quoted[1] as string).replace(/\\(.?)/gs, '$1') : rest
-      isMalformed ||= quoted ? rest !== '' : !TOKEN.test(rest)
+      isMalformed ||= quoted ? rest !== '' : !isToken(rest)
     }
     at = comma + 1
-    if (!TOKEN.test(name)) isMalformed = true
+    if (!isToken(name)) isMalformed = true
     else if (name) directives.set(name, stricter(directives.get(name), value))
   }
   if (isMalformed) for (const [word] of text.matchAll(FORBIDDING)) directives.set(word.toLowerCase(), true)
@@ -97,7 +98,7 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   const value = directives.get(name)
   if (value === undefined || value === true) return value === true
   const names = listOf(value)
-  return names.length === 0 || !names.every((name) => TOKEN.test(name))
+  return names.length === 0 || !names.every(isToken)
 }
 
 /** The members of a comma-separated list, in lower case, each once and none of them empty. */

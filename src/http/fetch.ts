@@ -7,6 +7,7 @@ import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
 import { draftOf, judge, passAndKeep, putDraft } from './keep.ts'
+import { placeBy, queryRuleOf } from './look.ts'
 import type { Plan } from './plan.ts'
 import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
@@ -141,7 +142,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   } else {
     done(undefined)
     if (fetching && stored && (why === 'no-store' || why === 'private')) {
-      await drop(engine, plan)
+      await drop(engine, plan, stored)
     }
   }
   const isStored = body !== undefined
@@ -173,7 +174,7 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   if (!verdict.store || !fetching || !versionKeys) {
     done(undefined)
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
-      await drop(engine, plan)
+      await drop(engine, plan, stored)
     }
     return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
   }
@@ -182,7 +183,8 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   const { body, length } = stored
   let renewed: Outcome
   try {
-    renewed = (await putDraft(engine, { plan, fetching, draft, body, length, versionKeys, replaces })) ?? 'again'
+    const put = { plan, fetching, draft, body, length, versionKeys, replaces, renews: stored }
+    renewed = (await putDraft(engine, put)) ?? 'again'
   } catch (error) {
     engine.tell({ type: 'store-error', error })
   }
@@ -198,7 +200,7 @@ async function passHead(task: FetchTask, received: Received, response: Response,
     const known = headersOf(stored.fields)
     if (agreesWithHead(known, received.headers, stored.length))
       await (await freshen(task, stored, received, done)).body?.cancel()
-    else await drop(engine, plan)
+    else await drop(engine, plan, stored)
   }
   done(undefined, true)
   // A handler may make one, as of a GET; nobody reads it.
@@ -224,7 +226,8 @@ export function respond(
 async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
   const { request } = plan
   // Without it each request would find the same body, and be cut at the same place.
-  const onGone = (): unknown => engine.background.add(drop(engine, plan), plan.context.waitUntil, () => {})
+  const onGone = (): unknown =>
+    engine.background.add(drop(engine, plan, asked.stored), plan.context.waitUntil, () => {})
   const answer = await answerFrom(asked, onGone).catch((error: unknown) => {
     engine.tell({ type: 'store-error', error })
     return undefined
@@ -236,9 +239,10 @@ async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest):
   return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
 }
 
-/** Drops what is stored of a request's URL. */
-async function drop({ storage, tell }: Engine, { place }: Plan): Promise<void> {
-  await storage.invalidate(place).catch((error: unknown) => tell({ type: 'store-error', error }))
+/** Drops what is stored of a request's URL, where `stored` is of it. */
+async function drop(engine: Engine, plan: Plan, stored: StoredResponse): Promise<void> {
+  const place = await placeBy(engine, plan.place, queryRuleOf(stored))
+  await engine.storage.invalidate(place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
 }
 
 /** Neither the store nor the origin may or can answer. */
@@ -248,8 +252,13 @@ export function gatewayTimeout({ name }: Engine, story: Story): Response {
   return new Response(null, { status: 504, headers })
 }
 
-function withHeaders({ url, method, signal }: Request, headers: Headers): Request {
-  return new Request(url, { method, headers, signal, redirect: 'manual' })
+/** A request with other fields. `cf`: what Workers know of its client. */
+export function withHeaders(
+  { url, method, signal, cf }: Request & { readonly cf?: unknown },
+  headers: Headers,
+  more?: RequestInit,
+): Request {
+  return new Request(url, { method, headers, signal, redirect: 'manual', ...(cf ? { cf } : {}), ...more })
 }
 
 /** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */

@@ -1,5 +1,5 @@
 import { parseDate } from './dates.ts'
-import { type Control, listOf, secondsOf } from './directives.ts'
+import { type Control, isToken, listOf, secondsOf } from './directives.ts'
 
 /** Statuses whose responses may be kept by a heuristic (RFC 9110, section 15.1). */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501])
@@ -72,8 +72,11 @@ export function ageAt({ ageMs, responseMs }: Aged, nowMs: number): number {
   return residentMs < -CLOCK_SKEW_MS ? Number.MAX_SAFE_INTEGER : ageMs + Math.max(0, residentMs)
 }
 
-/** The names of a list of fields that select among variants, each once; undefined for one with `*`, which never matches. */
+/**
+ * The names of a list of fields that select among variants, each once; undefined for one with `*`, which never matches, or with a
+ * member that no field can have as its name.
+ */
 export function varyNames(headers: Headers): readonly string[] | undefined {
   const names = listOf(headers.get('vary')).sort()
-  return names.includes('*') ? undefined : names
+  return names.includes('*') || !names.every(isToken) ? undefined : names
 }

@@ -5,10 +5,11 @@ import { encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { createFlight, type Engine, flightOf } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
-import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond } from './fetch.ts'
+import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, withHeaders } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
 import { bypassReason, directivesOf, hasIdentity, type Plan, ruleFor } from './plan.ts'
 import { judgeUse } from './reuse.ts'
+import type { Lease } from './storage.ts'
 import type { HttpCacheContext, NextHandler } from './types.ts'
 import { handleUnsafe } from './unsafe.ts'
 
@@ -59,38 +60,52 @@ export async function handle(
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
   if (stored && use === 'refresh' && context.refresh !== false) {
     engine.tell({ type: 'stale' })
-    refresh(engine, found, stored)
+    // The answer to a request with `no-store` would not be stored.
+    if (!plan.directives.has('no-store')) refresh(engine, found, stored)
     return respond(engine, found, stored, HIT)
   }
   engine.tell({ type: 'miss' })
-  const fwd = use === 'request' || use === 'stale' ? use : looked.others ? 'vary-miss' : 'uri-miss'
+  const fwd = use === 'request' ? use : use ? 'stale' : looked.others ? 'vary-miss' : 'uri-miss'
   return load(engine, { plan: found, stored, story: { fwd } })
 }
 
-/** Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`. */
+/**
+ * Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`.
+ * `variant`: the fields that select one, where that is known.
+ */
 async function load(
   engine: Engine,
   forwarded: Forwarded,
   endMs: number = elapsedMs() + engine.collapseTimeoutMs,
+  variant?: string,
 ): Promise<Response> {
   const { plan, stored, story } = forwarded
-  const key = `${plan.place.record} ${stored?.variant ?? ''}`
+  const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
   const shares = mayShare(plan, story)
   const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
-    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
+    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
+    // It may hang: the first that has waited for long enough stands in for it, so that those that come later wait for that one.
+    if (answer === 'late') {
+      const isFirst = engine.flights.get(key) === flight
+      return lead(engine, { ...forwarded, story: { ...story, collapsed: false } }, isFirst ? key : undefined, 'take')
+    }
     // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer === 'left') {
       // Clients often leave together: of a thousand that have gone none is to lead, and to wake the others for nothing.
       plan.request.signal.throwIfAborted()
-      return load(engine, forwarded, endMs)
+      return load(engine, forwarded, endMs, variant)
     }
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
-    return lead(engine, { ...forwarded, story: { ...story, collapsed: false } })
+    const alone: Forwarded = { ...forwarded, story: { ...story, collapsed: false } }
+    if (!answer || choose(engine, { responses: [answer] }, plan)) return lead(engine, alone)
+    // Its Vary says which of those that have waited ask for the same.
+    const { headers } = plan.request
+    return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))
   }
-  return lead(engine, forwarded, shares ? key : undefined)
+  return lead(engine, forwarded, shares ? key : undefined, variant === undefined ? 'ask' : 'none')
 }
 
 /** Whether the answer to a request may be given to others, as far as its own fields tell. */
@@ -103,12 +118,15 @@ function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): b
 const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
   choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
-/** `key`: others of this process, and by the lease of other processes, wait for it. Without it the answer is for this client alone. */
-async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise<Response> {
+/**
+ * `key`: others of this process, and by the `lease` of other processes, wait for it. Without it the answer is for this client alone.
+ * One variant does not wait for another's lease, which is that of the URL.
+ */
+async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease: Lease = 'ask'): Promise<Response> {
   const { plan, story } = forwarded
   const flight = createFlight(engine, key)
   try {
-    const begun = await begin(engine, forwarded, key !== undefined)
+    const begun = await begin(engine, forwarded, key === undefined ? 'none' : lease)
     if ('status' in begun) {
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
@@ -122,20 +140,22 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
 }
 
 /**
- * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
- * where it did both between this one's look and its question. `stored`: what is there to be validated after that.
+ * Begins to fetch. Asking for the lease, waits while another process fetches the same, and resolves to what that has stored: also
+ * where it did both between this one's look and its question. Takes the lease of one that does not end in time, so that nobody
+ * else waits for it. `stored`: what is there to be validated after that.
  */
 async function begin(
   engine: Engine,
   { plan, stored }: Forwarded,
-  lease: boolean,
+  lease: Lease,
 ): Promise<StoredResponse | Pick<FetchTask, 'fetching' | 'stored'>> {
   const endMs = elapsedMs() + engine.collapseTimeoutMs
   let known = stored
   try {
     let { seenUs } = plan
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
-      const fetching = await engine.storage.begin(plan.place, lease && elapsedMs() < endMs ? seenUs : undefined)
+      const isLate = lease === 'ask' && elapsedMs() >= endMs
+      const fetching = await engine.storage.begin(plan.place, isLate ? 'take' : lease, seenUs)
       if (fetching.role !== 'waits' && fetching.role !== 'behind') return { fetching, stored: known }
       if (fetching.role === 'waits') await sleep(pauseMs * (0.5 + random()))
       const found = await look(engine, plan)
@@ -158,10 +178,10 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     // Not the client's signal, nor its conditions: it may be gone by then.
     const headers = new Headers(request.headers)
     for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
-    const again = new Request(request.url, { headers, redirect: 'manual' })
+    const again = withHeaders(request, headers, { method: 'GET', signal: null })
     const next = context.refresh || plan.next
     const inner: Plan = { ...plan, request: again, next }
-    const begun = await engine.storage.begin(plan.place, plan.seenUs)
+    const begun = await engine.storage.begin(plan.place, 'ask', plan.seenUs)
     if (begun.role === 'waits' || begun.role === 'behind') return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const

@@ -6,7 +6,7 @@ import { type Engine, failureOf, type Outcome } from './engine.ts'
 import { inlineBody, type StoredBody, type StoredResponse } from './entry.ts'
 import { storableFields } from './fields.ts'
 import { initialAgeMs, type Received } from './freshness.ts'
-import { canonicalQuery } from './no-vary-search.ts'
+import { placeBy, queryRuleOf } from './look.ts'
 import { type Plan, timesOf } from './plan.ts'
 import { wholeOf206 } from './ranges.ts'
 import { DISCONNECTED_MS, termsOf } from './reuse.ts'
@@ -69,27 +69,31 @@ export interface PutRequest {
   readonly versionKeys: readonly string[]
   /** The variant whose place it takes, if that is another one than its own; or ''. */
   readonly replaces: string
+  /** Of which response it is a renewal. */
+  readonly renews?: StoredResponse
 }
 
 /** Stores a response whose body is known; undefined where it came too late. */
 export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredResponse | undefined> {
   const { storage } = engine
-  const { plan, fetching, draft, body, length, versionKeys, replaces } = put
+  const { plan, fetching, draft, body, length, versionKeys, replaces, renews } = put
   const lifeMs = 'id' in body ? Math.min(lifeOf(draft), body.untilMs - draft.responseMs) : lifeOf(draft)
   if (lifeMs < 1) return undefined
-  const field = draft.fields.find(([name]) => name === 'no-vary-search')?.[1]
+  const field = queryRuleOf(draft)
   let { place } = plan
-  if (field !== undefined && place.search) {
-    const search = canonicalQuery(place.search, field)
+  if (field !== null && place.search) {
     await storage.setQueryRule(place, field, lifeMs)
-    if (search !== place.search) {
-      place = await engine.placeOf(place.origin + place.path + search, place.extra)
+    place = await placeBy(engine, place, field)
+    if (place !== plan.place) {
+      // What ended the URL before the rule was known ended nothing else.
+      const { invalidatedUs } = await storage.read(plan.place)
+      if (invalidatedUs >= fetching.startUs) return undefined
       await storage.begin(place)
       // It is stored elsewhere: nobody is to wait for it here.
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
   }
-  return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs })
+  return storage.put(place, fetching, { response: { ...draft, body, length }, versionKeys, replaces, lifeMs, renews })
 }
 
 export interface Passing extends Accepted {

@@ -2,6 +2,7 @@ import { now } from '../runtime/clock.ts'
 import type { Engine } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { canonicalQuery } from './no-vary-search.ts'
+import type { Place } from './place.ts'
 import type { Plan } from './plan.ts'
 import { judgeUse } from './reuse.ts'
 import type { Found } from './storage.ts'
@@ -29,12 +30,21 @@ export async function look(engine: Engine, before: Plan): Promise<Looked> {
   const stored = choose(engine, found, plan)
   const others = found.responses.length > 0
   if (stored || found.queryRule === undefined) return { plan, stored, others }
-  const { origin, path, extra } = plan.place
-  const search = canonicalQuery(plan.place.search, found.queryRule)
-  if (search === plan.place.search) return { plan, stored, others }
-  const elsewhere = await storage.read(await engine.placeOf(origin + path + search, extra))
+  const place = await placeBy(engine, plan.place, found.queryRule)
+  if (place === plan.place) return { plan, stored, others }
+  const elsewhere = await storage.read(place)
   return { plan, stored: choose(engine, elsewhere, plan), others: others || elsewhere.responses.length > 0 }
 }
+
+/** Where a response with this No-Vary-Search field is stored that came from `place`. */
+export async function placeBy({ placeOf }: Engine, place: Place, field: string | null): Promise<Place> {
+  const search = canonicalQuery(place.search, field)
+  return search === place.search ? place : placeOf(place.origin + place.path + search, place.extra)
+}
+
+/** Its No-Vary-Search field. */
+export const queryRuleOf = ({ fields }: Pick<StoredResponse, 'fields'>): string | null =>
+  fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
 
 /** The response that a request selects, of those that may answer it. */
 export function choose(
@@ -53,7 +63,7 @@ export function choose(
   return best
 }
 
-function isSameQuery({ fields, search }: StoredResponse, asked: string): boolean {
-  const field = fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
-  return field !== null && canonicalQuery(search, field) === canonicalQuery(asked, field)
+function isSameQuery(stored: StoredResponse, asked: string): boolean {
+  const field = queryRuleOf(stored)
+  return field !== null && canonicalQuery(stored.search, field) === canonicalQuery(asked, field)
 }

@@ -73,7 +73,7 @@ end
 `
 
 /**
- * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it. `seenUs`: when the newest
+ * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it; with 2 it is, whoever was. `seenUs`: when the newest
  * response began that the caller has read, 0 for none. Replies when it began, in microseconds by the store's clock and after the
  * last invalidation, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
  * last answer could not be shared; 3 where a newer response has been stored since.
@@ -87,7 +87,7 @@ local granted, is_behind = 0, false
 for _, line in ipairs(lines) do is_behind = is_behind or line:sub(44, 59) - ARGV[3] > 0 end
 if is_behind and ARGV[2] == '1' then granted = 3
 elseif token == ('-'):rep(16) and lease > now_us then granted = 2
-elseif ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
+elseif ARGV[2] == '2' or ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us) then
  token, lease, granted = ARGV[1], now_us + ${LEASE_MS}000, 1
 end
 write(${UNDER_WAY_MS})
@@ -96,7 +96,8 @@ return { math.max(now_us, invalidated + 1), granted }`,
       const record = recordOf(current)
       const isBehind = lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)
       const isAlone = record.token === NOBODY && record.leaseUs > nowUs
-      const granted = !isBehind && !isAlone && lease === 1 && (record.token === token || record.leaseUs <= nowUs)
+      const isFree = record.token === token || record.leaseUs <= nowUs
+      const granted = !isBehind && !isAlone && (lease === 2 || (lease === 1 && isFree))
       const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
       const reply = isBehind ? 3 : isAlone ? 2 : granted ? 1 : 0
       return {
@@ -109,8 +110,9 @@ return { math.max(now_us, invalidated + 1), granted }`,
 
 /**
  * Stores a response in front of the others of its URL, and ends the lease of `token`. `startUs`: what `beginFetch` replied;
- * `replaces`: a variant that goes, or ''; at most `most` are kept. Replies 1, or 0 where it came too late: the URL was
- * invalidated, or a later request has stored this variant, or nothing is known of the URL any more.
+ * `replaces`: a variant that goes, or ''; at most `most` are kept; `renews`: of which response it is a renewal, by when that began, or 0.
+ * Replies 1, or 0 where it came too late: the URL was invalidated, or a later request has stored this variant, or what it renews or all
+ * of the URL is gone.
  */
 export const putResponse: Operation<
   readonly [
@@ -121,6 +123,7 @@ export const putResponse: Operation<
     lifeMs: number,
     most: number,
     response: string,
+    renews: number,
   ],
   number
 > = {
@@ -129,21 +132,25 @@ export const putResponse: Operation<
   lua: `${PARSE}
 local start, variant, replaces, life, most = ARGV[2] + 0, ARGV[3], ARGV[4], ARGV[5] + 0, ARGV[6] + 0
 if not known or invalidated >= start then return 0 end
-local kept = {}
+local kept, is_there = {}, ARGV[8] == '0'
 for i = 1, #lines do
  local name, line = lines[i]:sub(1, 43), lines[i]
  if name == variant and line:sub(44, 59) + 0 > start then return 0 end
+ is_there = is_there or line:sub(44, 59) - ARGV[8] == 0
  if name ~= variant and name ~= replaces and line:sub(60, 75) + 0 > now_us and #kept < most - 1 then kept[#kept + 1] = line end
 end
+if not is_there then return 0 end
 table.insert(kept, 1, ('%s%016.0f%016.0f%s'):format(variant, start, now_us + life * 1000, ARGV[7]))
 lines = kept
 if token == ARGV[1] then token, lease = ('-'):rep(16), 0 end
 write(life)
 return 1`,
-  apply(current, [token, startUs, variant, replaces, lifeMs, most, response], { nowUs, leftMs }): Transition<number> {
+  apply(current, args, { nowUs, leftMs }): Transition<number> {
+    const [token, startUs, variant, replaces, lifeMs, most, response, renews] = args
     const record = parseRecord(current)
     const refused = { next: current, ttl: 'keep', reply: 0 } as const
     if (!record || record.invalidatedUs >= startUs) return refused
+    if (renews > 0 && !record.lines.some((line) => line.startUs === renews)) return refused
     if (record.lines.some((line) => line.variant === variant && line.startUs > startUs)) return refused
     const others = record.lines.filter(
       (line) => line.variant !== variant && line.variant !== replaces && line.expiresUs > nowUs,

@@ -41,6 +41,8 @@ export interface Found {
   readonly responses: readonly StoredResponse[]
   /** When the newest response began that is there, valid or not, by the store's clock; 0 where there is none. */
   readonly seenUs: number
+  /** When the URL was last invalidated, by the store's clock; 0 for never. */
+  readonly invalidatedUs: number
   /** The No-Vary-Search rule of the path. */
   readonly queryRule?: string | undefined
 }
@@ -51,7 +53,7 @@ export interface Storage {
   /** The valid responses of a place. Rejects as the store does. */
   read(place: Place): Promise<Found>
   /** `seenUs`: of what the caller has read, where it asks to be the one that fetches. */
-  begin(place: Place, seenUs?: number): Promise<Fetching>
+  begin(place: Place, lease?: Lease, seenUs?: number): Promise<Fetching>
   /** `alone`: the answer may not be shared, so that nobody is to wait for the next one. */
   release(place: Place, fetching: Fetching, alone: boolean): Promise<unknown>
   /** Stores a response; false where it came too late. `versionKeys` are those beside the place's own. */
@@ -69,6 +71,8 @@ export interface Putting {
   readonly versionKeys: readonly string[]
   readonly replaces: string
   readonly lifeMs: number
+  /** What it is a renewal of: refused where that has been ended since it was read. */
+  readonly renews: StoredResponse | undefined
 }
 
 export interface StorageOptions {
@@ -85,6 +89,11 @@ const VERSION_LENGTH = 16
 const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
+const NOTHING = { lines: [], invalidatedUs: 0 }
+/** `take`: of whoever has it. */
+export type Lease = 'none' | 'ask' | 'take'
+/** By what `beginFetch` is given. */
+const LEASES: readonly Lease[] = ['none', 'ask', 'take']
 /** By what `beginFetch` replies. */
 const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 
@@ -120,7 +129,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   }
   const read = async (place: Place): Promise<Found> => {
     const failed = near?.retryPendingDelete(place.record)
-    if (failed && (await failed)) return { responses: [], seenUs: 0 }
+    if (failed && (await failed)) return { responses: [], seenUs: 0, invalidatedUs: 0 }
     near?.beforeRead()
     const ticket = near?.begin()
     const atMs = now()
@@ -131,7 +140,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     near?.onAnswer()
     const versions = new Map(versionKeys.map((key, i) => [key, values[i + 1]]))
     const queryRule = place.queryRule ? values.at(-1) : undefined
-    const lines = parseRecord(values[0])?.lines ?? []
+    const { lines, invalidatedUs } = parseRecord(values[0]) ?? NOTHING
     const seenUs = Math.max(0, ...lines.map(({ startUs }) => startUs))
     const all = lines.flatMap((line) => parseResponse(line.response, line.variant, line.startUs) ?? [])
     const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
@@ -157,14 +166,14 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const tags = [...new Set(responses.flatMap((one) => one.versions.map(([key]) => key)))]
       const endMs = atMs + 86_400_000
       const fill = {
-        value: { responses, seenUs, queryRule },
+        value: { responses, seenUs, invalidatedUs, queryRule },
         writtenMs: newest / 1000,
         freshUntilMs: endMs,
         expiresMs: endMs,
       }
       near.keep(nearName(place), { ...fill, extras: { tags } }, atMs, ticket)
     }
-    return { responses, seenUs, queryRule }
+    return { responses, seenUs, invalidatedUs, queryRule }
   }
 
   /** A server that is full refuses to write what has ended, but not to delete what there is. */
@@ -188,15 +197,14 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   return {
     near: (place) => near?.get(nearName(place), now())?.value as Found | undefined,
     read,
-    async begin(place, seenUs) {
+    async begin(place, lease = 'none', seenUs = 0) {
       const token = randomId()
       const before = { token, ended: ends.get(place.record), endCount }
-      const lease = seenUs === undefined ? 0 : 1
-      const [startUs, granted] = await run(beginFetch, place.record, [token, lease, seenUs ?? 0])
-      return { ...before, startUs, role: lease ? (ROLES[granted] as Fetching['role']) : 'leads' }
+      const [startUs, granted] = await run(beginFetch, place.record, [token, LEASES.indexOf(lease), seenUs])
+      return { ...before, startUs, role: lease === 'none' ? 'leads' : (ROLES[granted] as Fetching['role']) }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs }) {
+    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs, renews }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // Ended after this request began: what it brings may be older than that.
@@ -204,8 +212,20 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
         endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
       if (captured.some(isLate)) return undefined
       const versions = all.map((key, i) => [key, idOf(captured[i] as string)] as const)
+      const renewed = new Map(renews?.versions)
+      if (versions.some(([key, version]) => (renewed.get(key) ?? version) !== version)) return undefined
       const stored = { ...response, versions, startUs }
-      const args = [token, startUs, response.variant, replaces, lifeMs, maxVariants, formatResponse(stored)] as const
+      const text = formatResponse(stored)
+      const args = [
+        token,
+        startUs,
+        response.variant,
+        replaces,
+        lifeMs,
+        maxVariants,
+        text,
+        renews?.startUs ?? 0,
+      ] as const
       const write = (): Promise<number> => run(putResponse, place.record, args)
       const done = near ? await near.withInvalidation([place.record], 'writes', write) : await write()
       return done === 1 ? stored : undefined

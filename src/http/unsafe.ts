@@ -71,7 +71,9 @@ export async function invalidateUrl(
   target.username = target.password = target.hash = ''
   const rule = ruleFor(engine.rules, new Request(target, headers && { headers }))
   const place = await engine.placeOf(target.href, '', rule?.ignoreQuery)
-  const isShared = hasOtherKeys || rule?.key || (await engine.storage.hasQueryRule(place))
+  // Another request for it may match another rule: by its fields, which a purge does not know.
+  const mayHaveOthers = engine.rules.some((one) => typeof one.match === 'function' && (one.key || one.ignoreQuery))
+  const isShared = hasOtherKeys || rule?.key || mayHaveOthers || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []
   await Promise.all([engine.storage.invalidate(place), ...(isShared ? [engine.storage.end(pathKey)] : [])])
 }

@@ -49,7 +49,7 @@ function hasTag(text: string, tag: string): boolean {
   return false
 }
 
-/** What a 304 has of the stored response (RFC 9110, section 15.4.5). */
+/** What a 304 has of the stored response (RFC 9110, section 15.4.5), beside what lets a page of another origin read it. */
 const IN_304: ReadonlySet<string> = new Set([
   'cache-control',
   'content-location',
@@ -69,7 +69,8 @@ const IN_304: ReadonlySet<string> = new Set([
 
 /** Removes what a 304 does not send. */
 export function trimTo304(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (!IN_304.has(name) && !name.endsWith('-cache-tag')) headers.delete(name)
+  for (const name of [...headers.keys()])
+    if (!IN_304.has(name) && !/-cache-tag$|^access-control-/.test(name)) headers.delete(name)
 }
 
 /** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */

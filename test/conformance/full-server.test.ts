@@ -129,7 +129,7 @@ const entries: readonly Write[] = [
 ]
 /** Changes a value that another script has written. */
 const changes: readonly (readonly [Write, Script])[] = [
-  [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response'], [id, 1, 0]), beginFetch],
+  [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response', 0], [id, 1, 0]), beginFetch],
   [one('a request that ended', releaseFetch, [id, 1], [id, 1, 0]), beginFetch],
   [one('a URL invalidated', invalidateUrl, [], [id, 1, 0]), beginFetch],
   [one('a tag softened', softenVersion, [id], [`${id}${id}`, 60_000]), captureVersion],

@@ -8,6 +8,10 @@ const SAME_MOMENT = ['http/same-moment.test.ts']
 const COLLAPSE = ['http/collapse.test.ts']
 const EVICTED = ['http/evicted.test.ts']
 const FLIGHTS = ['http/flights.test.ts']
+const RENEWALS = ['http/renewals.test.ts']
+const HANGING = ['http/hanging.test.ts']
+const VARIANTS = ['http/variants.test.ts']
+const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
 const reuse = of('src/http/reuse.ts', CACHE)
@@ -65,6 +69,79 @@ export const mutants: readonly Mutant[] = [
     '    return undefined',
   ),
   of('src/http/answer.ts', EVICTED)('or a part of it', '          onGone()\n          throw', '          throw'),
+  // What a No-Vary-Search field has stored under another query
+  of('src/http/keep.ts', QUERY_RULE)(
+    'what was ended while it was fetched is not stored under another query',
+    '      if (invalidatedUs >= fetching.startUs) return undefined\n',
+    '',
+  ),
+  of('src/http/fetch.ts', QUERY_RULE)(
+    'what may not be used any more is dropped where it is',
+    'await placeBy(engine, plan.place, queryRuleOf(stored))',
+    'await placeBy(engine, plan.place, queryRuleOf({ ...stored, fields: [] }))',
+  ),
+  of('src/http/fetch.ts', PASS)('a request of Workers knows of its client', '...(cf ? { cf } : {}), ', ''),
+  of('src/http/handle.ts', CACHE)(
+    'what is stale is validated, and no other variant',
+    "use ? 'stale' : looked.others",
+    "use === 'stale' ? use : looked.others",
+  ),
+  of('src/http/handle.ts', CACHE)(
+    'nothing is refreshed in vain',
+    "if (!plan.directives.has('no-store')) refresh",
+    'refresh',
+  ),
+  validators('a page of another origin may read a 304', '|^access-control-', ''),
+  inFront('a response that was sent already is not sent again', 'if (c.res.bodyUsed) return', 'if (false) return'),
+  of('src/http/unsafe.ts', PASS)('a rule for some fields may give a URL another key', 'mayHaveOthers || ', ''),
+  // A renewal of what was ended
+  of('src/http/operations.ts', RENEWALS)(
+    'what was dropped is not renewed',
+    'if (renews > 0 && !record',
+    'if (false && !record',
+  ),
+  of('src/http/storage.ts', RENEWALS)(
+    'what was ended by a version is not renewed',
+    'if (versions.some(([key, version]) => (renewed.get(key) ?? version) !== version)) return undefined',
+    '',
+  ),
+  // A request that hangs
+  of('src/http/handle.ts', HANGING)(
+    'the first that has waited stands in for one that hangs',
+    "isFirst ? key : undefined, 'take')",
+    "undefined, 'take')",
+  ),
+  of('src/http/handle.ts', HANGING)(
+    'also where that is in another process',
+    "isLate ? 'take' : lease",
+    "isLate ? 'none' : lease",
+  ),
+  of('src/http/handle.ts', HANGING)(
+    'and waits for no lease then',
+    "isFirst ? key : undefined, 'take')",
+    'isFirst ? key : undefined)',
+  ),
+  of('src/http/operations.ts', HANGING)(
+    'the lease is taken of whoever has it',
+    '(lease === 2 || (lease',
+    '(false || (lease',
+  ),
+  // Variants that are asked for at once
+  of('src/http/handle.ts', VARIANTS)(
+    'those of one variant wait for one another',
+    'return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))',
+    'return lead(engine, alone)',
+  ),
+  of('src/http/handle.ts', VARIANTS)(
+    'no variant waits for the lease of another',
+    "variant === undefined ? 'ask' : 'none')",
+    "'ask')",
+  ),
+  of('src/http/handle.ts', VARIANTS)(
+    'what may not be shared is waited for once',
+    'if (!answer || choose(engine, { responses: [answer] }, plan)) return',
+    'if (!answer) return',
+  ),
   // What requests of one process wait for
   of('src/http/keep.ts', FLIGHTS)(
     'a client that leaves stops nobody from waiting',
@@ -274,7 +351,8 @@ export const mutants: readonly Mutant[] = [
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
   directives('what malformed text may forbid is forbidden', 'if (isMalformed) for', 'if (false) for'),
-  directives('a malformed list of fields covers all', ' || !names.every((name) => TOKEN.test(name))', ''),
+  directives('a malformed list of fields covers all', ' || !names.every(isToken)', ''),
+  of('src/http/freshness.ts', PASS)('what names no field selects nothing', ' || !names.every(isToken)', ''),
   directives('an invalid lifetime is none', '(seconds(value) ?? 0)', 'seconds(value)'),
   directives('a targeted value of a wrong type is not coerced', '/^(no-|private|must)/.test(name)', 'true'),
   structured(

@@ -3,6 +3,7 @@ import { createHttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
+import { timeout } from 'hono/timeout'
 import { describe, expect, it, vi } from 'vitest'
 
 const URL_A = 'https://a.example/a'
@@ -112,4 +113,34 @@ describe('what middleware in front of cacheResponse sets for a request', () => {
     vi.useRealTimers()
     expect([text, story, fields.get('x-user')]).toEqual(['2', 'hit', null])
   })
+})
+
+it('a response after that of a timeout in front is dropped without an error', async () => {
+  const app = new Hono()
+  const errors: string[] = []
+  app.onError((error, c) => {
+    errors.push(error.name)
+    return c.text('late', 504)
+  })
+  const cache = createHttpCache({ store: memoryStore() })
+  let end = (): void => {}
+  app.use(timeout(5))
+  app.use(async (_, next) => {
+    await next()
+    end()
+  })
+  app.use(cacheResponse({ cache, cacheControl: 'max-age=60' }))
+  let calls = 0
+  app.get('/a', async (c) => {
+    if (++calls === 1) await new Promise((wait) => setTimeout(wait, 50))
+    return c.text(`${calls}`)
+  })
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  expect(await (await app.request(URL_A)).text()).toBe('late')
+  await ended
+  expect(errors).toEqual(['Error'])
+  const { status, headers } = await app.request(URL_A)
+  expect([status, headers.get('cache-status')]).toEqual([200, 'hither; fwd=uri-miss; fwd-status=200; stored'])
 })

@@ -288,7 +288,19 @@ describe('stale responses', () => {
     const [cache, origin] = [cacheOf(), createOrigin(swr)]
     await get(cache, origin)
     wait(15_000)
-    expect((await get(cache, origin, { refresh: false })).body).toBe('2')
+    const { body, story } = await get(cache, origin, { refresh: false })
+    expect([body, story]).toEqual(['2', 'hither; fwd=stale; fwd-status=200; stored'])
+  })
+  it('are not refreshed for a request whose answer may not be stored', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin(swr)]
+    await get(cache, origin)
+    wait(15_000)
+    expect((await get(cache, origin, { headers: { 'cache-control': 'no-store' } })).body).toBe('1')
+    await cache.flush()
+    expect(origin.asked.length).toBe(1)
+    expect((await get(cache, origin)).body).toBe('1')
+    await cache.flush()
+    expect((await get(cache, origin)).body).toBe('2')
   })
 })
 

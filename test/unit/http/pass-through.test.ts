@@ -40,6 +40,53 @@ describe('an answer that is not final', () => {
   })
 })
 
+describe('a Vary field', () => {
+  it.each(['a b', 'x-a;q=1', '"x-a"', 'x-a, b:'])('with what names no field is passed on: %s', async (vary) => {
+    for (const profile of ['safe', 'full'] as const) {
+      const cache = cacheOf({ profile })
+      const origin = createOrigin({ 'cache-control': 'max-age=60', vary })
+      for (const count of ['1', '2']) {
+        const { body, story } = await get(cache, origin)
+        expect([body, story]).toEqual([count, 'hither; fwd=uri-miss; fwd-status=200; detail=vary'])
+      }
+    }
+  })
+})
+
+/** As a request of Workers is, which knows where its client is. */
+function withCf(): typeof Request {
+  if ('cf' in new Request(URL_A, { cf: {} } as RequestInit)) return Request
+  return class extends Request {
+    readonly cf: unknown
+    constructor(input: RequestInfo | URL, init?: RequestInit & { readonly cf?: unknown }) {
+      super(input, init)
+      this.cf = init?.cf
+    }
+  }
+}
+
+for (const [how, refresh, cacheControl] of [
+  ['validated', false, 'max-age=0'],
+  ['refreshed', undefined, 'max-age=0, stale-while-revalidate=60'],
+] as const) {
+  it(`a handler knows of its client what Workers say when a response is ${how}`, async ({ skip }) => {
+    const made = withCf()
+    const isFixed = Object.getOwnPropertyDescriptor(globalThis, 'Request')?.configurable === false
+    if (made !== Request && isFixed) skip('this runtime lets nobody stand in for its Request, which has no cf')
+    vi.stubGlobal('Request', made)
+    const cache = cacheOf()
+    const origin = createOrigin({ 'cache-control': cacheControl, etag: '"a"' })
+    for (let i = 0; i < 2; i++) {
+      const request = new Request(URL_A, { cf: { country: 'NL' } } as RequestInit)
+      await (await cache(request, origin, refresh === undefined ? {} : { refresh })).text()
+      await cache.flush()
+    }
+    vi.unstubAllGlobals()
+    const known = origin.asked.map((request) => (request as { cf?: { country?: string } }).cf?.country)
+    expect(known).toEqual(['NL', 'NL'])
+  })
+}
+
 describe('a HEAD', () => {
   it('whose handler makes a body ends it', async () => {
     const cancel = vi.fn(() => Promise.reject(new Error('gone')))
@@ -66,6 +113,20 @@ describe('a HEAD', () => {
 })
 
 describe('a purge', () => {
+  it.each([
+    ['a key', { key: ({ headers }: Request) => headers.get('x-a') ?? '' }],
+    ['a query without some of it', { ignoreQuery: ['x'] }],
+  ] as const)('of a URL, or a POST to it, ends what has %s by a rule for some fields', async (_, rule) => {
+    for (const end of ['purge', 'POST']) {
+      const cache = cacheOf({ rules: [{ match: ({ headers }) => headers.has('x-a'), ...rule }] })
+      const origin = createOrigin()
+      const ask = async (): Promise<string> => (await get(cache, origin, { headers: { 'x-a': '1' } })).body
+      expect([await ask(), await ask()]).toEqual(['1', '1'])
+      if (end === 'purge') await cache.purge({ url: URL_A })
+      else await cache(new Request(URL_A, { method: 'POST' }), () => new Response('done'))
+      expect([end, await ask()]).toEqual([end, '2'])
+    }
+  })
   it('refuses what is no list of whole URLs', async () => {
     for (const field of ['url', 'path', 'prefix'])
       for (const bad of [1, {}, [1], null, [null], '/a', 'javascript:1', 'data:,', 'a.example/a'] as unknown[])

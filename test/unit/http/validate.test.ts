@@ -116,6 +116,15 @@ describe('a client that has a copy', () => {
     trimTo304(headers)
     expect([...headers.keys()]).toEqual(['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary'])
   })
+  it('has what lets a page of another origin read it', () => {
+    const headers = new Headers({
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': 'x',
+      'x-a': 'x',
+    })
+    trimTo304(headers)
+    expect([...headers.keys()]).toEqual(['access-control-allow-origin', 'access-control-expose-headers'])
+  })
 })
 
 describe('the answer to a HEAD', () => {
