@@ -15,7 +15,7 @@ const OPTIONS = ['store', 'namespace', 'ttl', 'minReplicas', 'poll']
 const ACQUIRE = ['wait', 'signal', 'ttl', 'renew']
 /** Most holders of one name, since all of them are stored in one text. */
 const MAX_HOLDERS = 1000
-/** So many callers of a process retry at the pace of `poll`. If n wait, more than that, those without a claim pause n / 8 as long. */
+/** If n callers of a process wait, and n is more than this, those without a claim pause n / 8 times as long between tries. */
 const CROWD = 8
 /** How much longer a claim lasts than the longest pause before the next try: the time that a try may take. */
 const CLAIM_MS = 1000

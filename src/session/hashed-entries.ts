@@ -30,7 +30,7 @@ export interface HashedEntries {
   set(id: string, text: string, ttl?: Duration, call?: Call): Promise<void>
   /** Sets the lifetime of an existing entry; creates none. Resolves to whether there was an entry. */
   touch(id: string, ttl?: Duration, call?: Call): Promise<boolean>
-  /** Removes an entry and resolves to its text, for one of several concurrent callers. A lost reply rejects with `maybeExecuted`. */
+  /** Removes an entry and resolves to its text; of concurrent callers one gets it. A lost reply rejects with `maybeExecuted`. */
   take(id: string, call?: Call): Promise<string | undefined>
   /** Resolves to whether there was an entry. */
   delete(id: string, call?: Call): Promise<boolean>

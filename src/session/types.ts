@@ -35,7 +35,7 @@ export type SessionRequest = { readonly headers: Headers; readonly url?: string 
  * place is saved too.
  */
 export interface Session<T> {
-  /** Whether there is no session: none was opened, or it was destroyed. It is stored only when it is saved with something in it. */
+  /** Whether there is no session: none was opened, or it was destroyed. It is stored once it is saved with something in it. */
   readonly isNew: boolean
   get<K extends keyof T & string>(name: K): T[K] | undefined
   /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for a value that cannot be encoded. */
@@ -74,8 +74,8 @@ export interface ListedSession {
 
 export interface Sessions<T> {
   /**
-   * Opens the session of a request. Reads the store, usually in one round trip, only if the cookie has a valid signature. A cookie
-   * that is missing, forged, expired or of another namespace gives a new, unsaved session. Rejects when the store does not reply:
+   * Opens the session of a request. Reads the store only if the cookie has a valid signature, usually in one round trip. A
+   * cookie that is missing, forged, expired or of another namespace gives a new, unsaved session. Rejects when the store does not reply:
    * an outage must not look like a logged-out user.
    */
   open(request: SessionRequest, call?: Call): Promise<Session<T>>
