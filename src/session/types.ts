@@ -75,8 +75,8 @@ export interface ListedSession {
 export interface Sessions<T> {
   /**
    * Opens the session of a request. Reads the store only if the cookie has a valid signature, usually in one round trip. A
-   * cookie that is missing, forged, expired or of another namespace gives a new, unsaved session. Rejects when the store does not reply:
-   * an outage must not look like a logged-out user.
+   * cookie that is missing, forged, expired or of another namespace gives a new, unsaved session. Rejects when the store does not
+   * reply: an outage must not look like a logged-out user.
    */
   open(request: SessionRequest, call?: Call): Promise<Session<T>>
   /** Ends every session that is bound to a subject, on every server, by one command. */
