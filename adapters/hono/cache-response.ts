@@ -5,7 +5,7 @@
  * - Another middleware of the same cache is already waiting for this request: pass its `mayStore` on, run the handlers and add
  *   the fields. The outer middleware stores the response.
  * - Otherwise: ask the cache, which calls `handler` when it needs a response. `handler` runs the middleware and handlers after
- *   this one, once per request; a second call goes to `refresh`.
+ *   this one, once per request. A second call goes to `refresh`, or gets 502 if there is none.
  *
  * `prepare` adds the fields of the options to what the handlers made, and removes what middleware in front has set for this
  * client. `withFields` adds the latter again to the response that is sent.

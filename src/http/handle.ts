@@ -15,7 +15,18 @@ import { handleUnsafe } from './unsafe.ts'
 const nothing = (): void => {}
 const HIT: Story = { hit: true }
 
-/** Answers one request: what is stored is looked up, judged, and used or fetched. */
+/**
+ * Responds to one request, in the first of these ways that applies:
+ *
+ * - another method than GET and HEAD: `handleUnsafe`;
+ * - a rule, a host or the request itself excludes it from the cache: pass it to the origin (`bypassReason`);
+ * - a near tier entry is fresh, or a stored response may be used as it is (`judgeUse`): respond with it;
+ * - the store is down: pass the request to the origin, or 504 if it says `only-if-cached`;
+ * - the request says `only-if-cached`: 504;
+ * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background;
+ * - otherwise `load`: join the flight of another request, or `lead` one, which takes the lease in the store (`begin`) and
+ *   fetches (`fetchAndKeep`).
+ */
 export async function handle(
   engine: Engine,
   request: Request,
@@ -67,7 +78,10 @@ export async function handle(
   return load(engine, { plan: found, stored, story: { fwd } })
 }
 
-/** Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`. */
+/**
+ * Fetches a response, for this request alone or for all that ask for the same meanwhile. `endMs`: until when it waits for the
+ * flight of another request, by `elapsedMs`.
+ */
 async function load(
   engine: Engine,
   forwarded: Forwarded,
@@ -80,10 +94,10 @@ async function load(
   if (flight) {
     flight.join()
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs())])
-    // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
+    // The stored response may be purged. Load as if nothing was stored, together with the requests that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer === 'left') {
-      // Clients often leave together: of a thousand that have gone none is to lead, and to wake the others for nothing.
+      // Clients often leave together. One that has left must not lead the next flight: that would wake the others for nothing.
       plan.request.signal.throwIfAborted()
       return load(engine, forwarded, endMs)
     }
@@ -93,7 +107,7 @@ async function load(
   return lead(engine, forwarded, shares ? key : undefined)
 }
 
-/** Whether the answer to a request may be given to others, as far as its own fields tell. */
+/** Whether the response to a request may be shared with other requests, as far as the request's own fields show. */
 function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
   const { method, headers } = request
   const isPlain = !['authorization', 'range', 'if-none-match', 'if-modified-since'].some((name) => headers.has(name))
@@ -103,7 +117,10 @@ function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): b
 const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =>
   choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
-/** `key`: others of this process, and by the lease of other processes, wait for it. Without it the answer is for this client alone. */
+/**
+ * Fetches for this request. With `key`, other requests wait for the response: in this process by the flight, in others by the
+ * lease. Without `key` the response is for this client alone.
+ */
 async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise<Response> {
   const { plan, story } = forwarded
   const flight = createFlight(engine, key)
@@ -122,8 +139,9 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string): Promise
 }
 
 /**
- * Begins to fetch. With `lease`, waits while another process fetches the same, and resolves to what that has stored: also
- * where it did both between this one's look and its question. `stored`: what is there to be validated after that.
+ * Begins to fetch. With `lease`, waits while another process fetches the same URL, and resolves to the response that it has
+ * stored. That also covers a process that has fetched and stored after this one read the store and before it asked for the lease.
+ * Otherwise resolves to the fetch, and to the stored response that is to be validated, as last read.
  */
 async function begin(
   engine: Engine,
@@ -149,13 +167,13 @@ async function begin(
   }
 }
 
-/** Renews a stale response that was answered with; once at a time in this process, and by the lease in others. */
+/** Renews a stale response that was sent. One refresh runs at a time: in this process by the flight, in others by the lease. */
 function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
   const { request, context } = plan
   const key = `${plan.place.record} ${stored.variant}`
   if (flightOf(engine, key) && !REQUEST_SCOPED) return
   const work = async (): Promise<void> => {
-    // Not the client's signal, nor its conditions: it may be gone by then.
+    // Without the client's signal, since the client may leave before the refresh ends, and without its conditions.
     const headers = new Headers(request.headers)
     for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
     const again = new Request(request.url, { headers, redirect: 'manual' })
@@ -167,14 +185,14 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const story = { fwd: 'stale' } as const
     const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }
     const response = await fetchAndKeep(task)
-    // Read to its end: it is stored on its way.
+    // The body is stored while it is read, so read it to its end.
     await response.body?.pipeTo(new WritableStream())
   }
   const done = work().catch((error: unknown) => engine.tell({ type: 'background-error', error }))
   engine.background.add(done, context.waitUntil, nothing)
 }
 
-/** The origin's answer as it is. */
+/** Responds with the origin's response. */
 async function passThrough(engine: Engine, request: Request, next: NextHandler, story: Story): Promise<Response> {
   engine.tell({ type: 'bypass' })
   return withStatus(engine, await next(request), story)

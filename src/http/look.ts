@@ -10,18 +10,18 @@ import { isNewer } from './vary.ts'
 export interface Looked {
   readonly plan: Plan
   readonly stored: StoredResponse | undefined
-  /** Something is stored of this URL that the request does not select. */
+  /** Responses of this URL are stored, although the request may select none of them. */
   readonly others: boolean
 }
 
-/** What this process has near that may answer at once. A stale one may have been renewed by another process. */
+/** A fresh response from the near tier. Stale ones are left out: another process may have renewed them in the store. */
 export function lookNear(engine: Engine, plan: Plan): StoredResponse | undefined {
   const near = engine.storage.near(plan.place)
   const nearby = near && choose(engine, near, plan)
   return nearby && judgeUse(nearby, plan.directives, now()) === 'fresh' ? nearby : undefined
 }
 
-/** Finds in the store what a request selects: under its own query, then under the one that stands for it. */
+/** Reads the stored response that a request selects: under its own query, then under the one that No-Vary-Search makes of it. */
 export async function look(engine: Engine, before: Plan): Promise<Looked> {
   const { storage } = engine
   const found = await storage.read(before.place)
@@ -36,7 +36,7 @@ export async function look(engine: Engine, before: Plan): Promise<Looked> {
   return { plan, stored: choose(engine, elsewhere, plan), others: others || elsewhere.responses.length > 0 }
 }
 
-/** The response that a request selects, of those that may answer it. */
+/** The response that a request selects, of those that it may get. */
 export function choose(
   engine: Engine,
   { responses }: Pick<Found, 'responses'>,
