@@ -24,7 +24,7 @@ export interface Flight {
   readonly answer: Promise<Outcome>
   /** Resolves once another request waits: the body is then read to its end, whatever the first client does. */
   readonly awaited: Promise<void>
-  /** By `elapsedMs`. */
+  /** When it began, by `elapsedMs`. */
   readonly startMs: number
   /** Notes that another request waits for the response. */
   join(): void

@@ -5,7 +5,9 @@
  * - a 5xx, or no response at all: the stored response may stand in (`mayReplaceError`);
  * - the response to a HEAD: `passHead`; any other: `passOn`, which stores it on its way to the client if it may be stored.
  *
- * `done` counts once, as soon as it is known what the requests that wait may use. It frees the lease if nothing was stored.
+ * `done` is called as soon as it is known what the waiting requests may use; only its first call counts. It frees the lease if
+ * nothing was stored.
+ *
  * `respond` makes a response from a stored one.
  */
 import { now } from '../runtime/clock.ts'
@@ -23,12 +25,12 @@ import type { Fetching } from './storage.ts'
 import { addTags, ruleTags, versionKeysOf } from './tags.ts'
 import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
 
-/** A request for which the origin is asked. */
+/** A request that goes to the origin. */
 export interface Forwarded {
   readonly plan: Plan
   /** The stored response that has to be validated, if there is one. */
   readonly stored: StoredResponse | undefined
-  /** Why the origin is asked. */
+  /** Why the request goes to the origin. */
   readonly story: Story
 }
 

@@ -63,7 +63,7 @@ export interface Aged {
   readonly lifetimeMs: number
 }
 
-/** How far this machine's clock may be behind the one that stamped a response. */
+/** How far this machine's clock may be behind the clock of the machine that stored a response. */
 const CLOCK_SKEW_MS = 10_000
 
 /** The age now. If the clock was set back, it is beyond every lifetime, so that no stale response becomes fresh again. */

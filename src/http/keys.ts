@@ -16,11 +16,13 @@ export interface Keys {
   record(origin: string, target: string, extra: string): Promise<string>
   /** The No-Vary-Search rule of a path's responses. */
   queryRule(origin: string, path: string, extra: string): Promise<string>
-  /** The version of a tag. Below: that of a group, which belongs to one origin. */
+  /** The version of a tag. */
   tag(name: string): Promise<string>
+  /** The version of a group, which belongs to one origin. */
   group(origin: string, name: string): Promise<string>
-  /** The versions of a path and of its prefixes. A response is stored under all of them. */
+  /** The version of a path. A response is stored under this version and under those of `prefixes`. */
   path(origin: string, path: string): Promise<string>
+  /** The versions of all prefixes of a path. */
   prefixes(origin: string, path: string): Promise<string[]>
   prefix(origin: string, prefix: string): Promise<string>
   /** A chunk of a body. */

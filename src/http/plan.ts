@@ -23,7 +23,7 @@ export interface Plan extends Visit {
   readonly seenUs?: number
 }
 
-/** The first rule that matches. */
+/** The first rule that matches a request. */
 export function ruleFor(rules: readonly HttpRule[], request: Request): HttpRule | undefined {
   return rules.find(({ match }) => {
     if (match === undefined) return true

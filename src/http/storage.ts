@@ -22,9 +22,9 @@ import {
 import type { Place } from './place.ts'
 
 /**
- * A request to the origin that has begun. `put` stores its response only if since then the URL was not invalidated and none of its
- * versions was ended. The times are by the store's clock, which may count milliseconds. A version that was ended in the same
- * millisecond, before the request began, would then look ended since. `ended` and `endCount` tell such versions apart.
+ * A request to the origin that has begun. `put` stores its response only if since then the URL was not invalidated and none of
+ * its versions was ended. The times are by the store's clock, which may count milliseconds. A version that was ended in the same
+ * millisecond, but before the request began, would look ended since. `ended` and `endCount` identify such versions.
  */
 export interface Fetching {
   readonly token: string

@@ -58,8 +58,8 @@ async function invalidateAfter(engine: Engine, { request, context }: Visit, head
 
 /**
  * Drops the responses of a URL. If some may be stored under other queries or keys (by the `key` of a rule or a context, or by
- * No-Vary-Search), drops all responses of its path. `headers`: those of a request for the URL, to find its rule. `hasOtherKeys`: a
- * `key` of the context replaces path and query.
+ * No-Vary-Search), drops all responses of its path. `headers`: those of a request for the URL, to find its rule.
+ * `hasOtherKeys`: a `key` of the context replaces path and query.
  */
 export async function invalidateUrl(
   engine: Engine,

@@ -7,7 +7,7 @@
  */
 export interface SessionRecord {
   readonly createdMs: number
-  /** The absolute end. */
+  /** The absolute end, in epoch milliseconds. */
   readonly endsMs: number
   readonly seenMs: number
   /** Reference to the subject that the session is bound to; '' for none. */

@@ -2,7 +2,7 @@ import type { Field, OpenField } from './fields.ts'
 
 /** The state of a session within one request. */
 export interface State {
-  /** Where it is stored; undefined while it is new, and after `rotate` and `destroy`. */
+  /** Where the session is stored; undefined while it is new, and after `rotate` and `destroy`. */
   place: { readonly id: string; readonly handle: string; readonly key: string; readonly seenMs: number } | undefined
   /** The fields in the store when they were read or saved last, by stored name. */
   stored: ReadonlyMap<string, OpenField>

@@ -65,7 +65,7 @@ export interface Session<T> {
 export interface ListedSession {
   /** Identifies the session for `destroy`. */
   readonly handle: string
-  /** The `User-Agent` of the request that bound it, at most 200 characters. */
+  /** The `User-Agent` of the request that bound the session or stored it under a new id, at most 200 characters. */
   readonly device: string
   readonly createdMs: number
   /** Exact to a minute, or to a tenth of `idle` if that is less. */
