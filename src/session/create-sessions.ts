@@ -99,7 +99,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
   }
 }
 
-/** Reads the session and its subject's generation in parallel. Undefined if it has ended, or its data is unreadable or refused. */
+/** Reads the session and its subject's generation in parallel. Undefined: it has ended, or its data is unreadable or refused. */
 async function find(
   { store, sessionKey, generationKey, fields }: SessionMaker,
   claim: Claim,
