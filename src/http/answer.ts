@@ -40,8 +40,8 @@ export function answerAtOnce(asked: AnswerRequest): Response | undefined {
 }
 
 /**
- * Makes the response from a stored one: whole, a part, or 304. Resolves to undefined when the stored body is gone or unreadable.
- * Calls `onGone` when a chunk of the body is gone, also if that shows only while the body is sent.
+ * Makes the response from a stored one: whole, a part, or 304. Resolves to undefined when the stored body is gone. Calls `onGone`
+ * then, and also when a later chunk turns out to be gone while the body is sent. Rejects as the store does.
  */
 export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): Promise<Response | undefined> {
   const { request, stored, story, nowMs, name } = asked

@@ -81,7 +81,7 @@ export function inlineBody(bytes: Uint8Array): StoredBody {
   }
 }
 
-/** The contents of an inline body; undefined if the body is in chunks, or its base64 is invalid. */
+/** The contents of an inline body; undefined if the body is in chunks. Throws for invalid base64. */
 export function bytesInline(body: StoredBody): string | Uint8Array<ArrayBuffer> | undefined {
   if ('text' in body) return body.text
   return 'base64' in body ? fromBase64(body.base64) : undefined
