@@ -2,17 +2,17 @@ import { HitherError } from 'hither'
 import type { Context } from 'hono'
 
 /**
- * Where the address of a client is read. `'socket'`: the connection's other end, as Node (`@hono/node-server`), Deno and
- * Bun tell it. `'cloudflare'`, `'vercel'`: the header that this platform sets itself, whatever the client sent; right only
- * where nothing but the platform can reach the application. `{ hops: n }`: the n-th entry of `X-Forwarded-For` from the
- * right, where exactly `n` proxies of your own append to it.
+ * Where the address of a client is read. `'socket'`: the other end of the connection, as Node (`@hono/node-server`), Deno and
+ * Bun report it. `'cloudflare'`, `'vercel'`: the header that this platform sets itself, whatever the client sent. Right only
+ * when nothing but the platform can reach the application. `{ hops: n }`: the n-th entry of `X-Forwarded-For` from the
+ * right, for exactly `n` of your own proxies that append to it.
  */
 export type AddressSource = 'socket' | 'cloudflare' | 'vercel' | { readonly hops: number }
 
-/** What a platform sets on each request. A client's own header of that name does not get through. */
+/** The header that a platform sets on each request. It replaces a header of that name from the client. */
 export const HEADERS = { cloudflare: 'cf-connecting-ip', vercel: 'x-real-ip' } as const
 
-/** What runtimes give a fetch handler beside the request. */
+/** The value that a runtime passes to a fetch handler beside the request. */
 interface Beside {
   readonly server?: unknown
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
@@ -20,12 +20,12 @@ interface Beside {
   requestIP?(request: Request): { readonly address: string } | null
 }
 
-/** Bits of a network that one subscriber of IPv6 holds at the least (RFC 6177). */
+/** Bits of the smallest network that a provider gives to an IPv6 subscriber (RFC 6177). */
 const DEFAULT_PREFIX = 64
 
 /**
- * The client's address in the one form of `addressKey`; undefined where `from` does not tell it, such as a request that
- * came past the proxies. No header is read but the one that `from` names. `ipv6Prefix` as of `addressKey`.
+ * The client's address in the form of `addressKey`. Undefined when it is not where `from` says, such as for a request that did
+ * not come through the proxies. Reads no header but the one that `from` names. `ipv6Prefix` as in `addressKey`.
  */
 export function clientAddress(
   c: Context,
@@ -38,7 +38,7 @@ export function clientAddress(
   return addressKey(entries.at(-from.hops) ?? '', ipv6Prefix)
 }
 
-/** Throws `INVALID_ARGUMENT` for what is no length of a network. */
+/** Throws `INVALID_ARGUMENT` for what is no prefix length. */
 export function checkPrefix(bits: number): number {
   if (Number.isSafeInteger(bits) && bits >= 1 && bits <= 128) return bits
   throw new HitherError('INVALID_ARGUMENT', 'ipv6Prefix is a whole number of bits, 1 to 128')
@@ -49,13 +49,13 @@ function socketAddress(c: Context): string | undefined {
   const { incoming, remoteAddr, requestIP } = (beside?.server ?? beside ?? {}) as Beside
   if (incoming) return incoming.socket?.remoteAddress
   if (remoteAddr) return remoteAddr.hostname
-  // A method of the server, which needs its `this`.
+  // `requestIP` is a method of the server and needs its `this`.
   return requestIP?.call(beside?.server ?? beside, c.req.raw)?.address
 }
 
 /**
- * The first six groups of what holds an IPv4 address in its last two: mapped (RFC 4291, section 2.5.5.2), translated (RFC
- * 7915, and RFC 2765 before it), and translated within a network of its own (RFC 8215).
+ * The first six groups of IPv6 addresses whose last two groups are an IPv4 address: mapped (RFC 4291, section 2.5.5.2),
+ * translated (RFC 7915, and RFC 2765 before it), and translated within the local-use prefix (RFC 8215).
  */
 const MAPPED = new Set(['0,0,0,0,0,65535', '0,0,0,0,65535,0', '100,65435,0,0,0,0', '100,65435,1,0,0,0'])
 const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
@@ -64,10 +64,10 @@ const BRACKETS = /^\[([^\]]*)\](?::\d{1,5})?$/
 const V4_PORT = /^([\d.]+):\d{1,5}$/
 
 /**
- * One form for all spellings of an address: `192.0.2.1` for IPv4, also where it is mapped into IPv6 (`::ffff:c000:201`)
- * or translated (`64:ff9b::c000:201` and its like); for IPv6 the network of `ipv6Prefix` bits (`2001:db8::/64`), since one
- * subscriber holds all of it. Brackets, a port and a zone are left out, so that all link-local addresses are one network,
- * `fe80::/64`. Undefined for what is no address. Throws `INVALID_ARGUMENT` for a prefix that is not 1 to 128 bits.
+ * One form for all spellings of an address. For IPv4: `192.0.2.1`, also when it is mapped into IPv6 (`::ffff:c000:201`) or
+ * translated (such as `64:ff9b::c000:201`). For IPv6: the network of `ipv6Prefix` bits (`2001:db8::/64`), since all of it belongs
+ * to one subscriber. Brackets, a port and a zone are left out, so all link-local addresses are one network, `fe80::/64`.
+ * Undefined for what is no address. Throws `INVALID_ARGUMENT` for a prefix that is not 1 to 128 bits.
  */
 export function addressKey(text: string, ipv6Prefix: number = DEFAULT_PREFIX): string | undefined {
   checkPrefix(ipv6Prefix)
@@ -86,7 +86,7 @@ export function addressKey(text: string, ipv6Prefix: number = DEFAULT_PREFIX): s
   return networkOf(groups, ipv6Prefix)
 }
 
-/** The network of `bits` bits that an address is in, its last groups of zero left out. */
+/** The network of `bits` bits that contains an address, without trailing groups of zero. */
 function networkOf(groups: readonly number[], bits: number): string {
   const network = groups.map((group, i) => {
     const kept = Math.min(16, Math.max(0, bits - 16 * i))

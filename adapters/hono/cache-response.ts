@@ -1,32 +1,44 @@
+/**
+ * Hono middleware over an HTTP cache. For each request it takes one of three ways:
+ *
+ * - A request made by `refresh`: run the handlers and add the fields.
+ * - Another middleware of the same cache is already waiting for this request: pass its `mayStore` on, run the handlers and add
+ *   the fields. The outer middleware stores the response.
+ * - Otherwise: ask the cache, which calls `handler` when it needs a response. `handler` runs the middleware and handlers after
+ *   this one, once per request. A second call goes to `refresh`, or gets 502 if there is none.
+ *
+ * `prepare` adds the fields of the options to what the handlers made, and removes what middleware in front has set for this
+ * client. `withFields` adds the latter again to the response that is sent.
+ */
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { waitUntilOf } from './wait-until.ts'
 
 export interface CacheResponseOptions<E extends Env = Env> {
-  /** Made by `createHttpCache`, or how to come by it for a request, such as from `c.env`. */
+  /** The cache from `createHttpCache`, or a function that returns the cache for a request, such as from `c.env`. */
   readonly cache: HttpCache | { readonly for: (c: Context<E>) => HttpCache | Promise<HttpCache> }
   /**
-   * Directives for Cache-Control, such as `'max-age=60'`: those that a response to GET or HEAD does not have itself are added; no
-   * lifetime where it has Expires. Not to errors other than 404 and 410, unless `cacheableStatusCodes` names them.
+   * Directives for Cache-Control, such as `'max-age=60'`. Those that a response to GET or HEAD lacks are added, but no lifetime
+   * if the response has Expires. Errors other than 404 and 410 get none, unless `cacheableStatusCodes` names their status.
    */
   readonly cacheControl?: string
   /**
-   * As `cacheControl`, for caches between this one and the browser, and this one: CDN-Cache-Control (RFC 9213). Not where the
+   * As `cacheControl`, for this cache and those between it and the browser: CDN-Cache-Control (RFC 9213). Not added if the
    * handler's own Cache-Control says `private`, `no-store` or `no-cache`.
    */
   readonly cdnCacheControl?: string
-  /** Request fields that a response depends on: added to its Vary. `*` is refused. */
+  /** Request fields that a response depends on. They are added to its Vary. `*` is refused. */
   readonly vary?: string | readonly string[]
-  /** Tags: known to `purge({ tags })`, and sent as Cache-Tag and Vercel-Cache-Tag, by which CDNs purge too. */
+  /** Tags for `purge({ tags })`. They are also sent as Cache-Tag and Vercel-Cache-Tag, by which CDNs purge. */
   readonly tags?: readonly string[] | ((c: Context<E>) => readonly string[])
-  /** What stands for path and query in the key. A response is then purged by tags or by its path. */
+  /** Replaces path and query in the key. Such a response can be purged by tags or by its path only. */
   readonly keyGenerator?: (c: Context<E>) => string | Promise<string>
-  /** Statuses that are stored, of those that may be. @default all that may be */
+  /** Only storable responses with these statuses are stored. @default all storable responses */
   readonly cacheableStatusCodes?: readonly number[]
   /**
-   * Makes a response anew in the background, such as `(request, c) => app.fetch(request, c.env)`. Without it a response with
-   * `stale-while-revalidate` that has become stale is renewed before it is sent.
+   * Makes a new response in the background, such as `(request, c) => app.fetch(request, c.env)`. Without it a stale response with
+   * `stale-while-revalidate` is renewed before it is sent.
    */
   readonly refresh?: (request: Request, c: Context<E>) => Response | Promise<Response>
 }
@@ -42,23 +54,23 @@ const OPTIONS = [
   'refresh',
 ]
 
-/** Where caches in front read tags: most CDNs in the first field, Vercel's in the second. */
+/** The fields in which caches in front read tags: most CDNs read the first, Vercel's reads the second. */
 const TAG_FIELDS = ['cache-tag', 'vercel-cache-tag']
 
-/** Requests that `refresh` makes: they go to the handler, whatever is stored. */
+/** Requests made for `refresh`. They go to the handler, even if a response is stored. */
 const refreshing = new WeakSet<Request>()
 
 type MayStore = (response: Response) => boolean
 
-/** A cache that has asked for a request's response, and the one before it that has. */
+/** A cache that is waiting for the response to a request, in a list with those that began to wait before it. */
 interface Asking {
   readonly cache: HttpCache
   readonly before: Asking | undefined
-  /** What middleware of the same cache between it and the handler lets it store. */
+  /** Conditions by middleware of the same cache nearer to the handler: the response is stored only if all hold. */
   readonly limits: MayStore[]
 }
 
-/** What has asked for a response, by request. A cache that asked for it twice would wait for itself. */
+/** The caches that wait for a response, by request. A cache that asked twice for one request would wait for itself. */
 const asking = new WeakMap<Context, Asking>()
 
 function findAsking(c: Context, cache: HttpCache): Asking | undefined {
@@ -69,10 +81,11 @@ function findAsking(c: Context, cache: HttpCache): Asking | undefined {
 
 /**
  * Middleware that serves from a shared HTTP cache, and stores the responses of the handlers after it, as RFC 9111 and the cache's
- * profile allow. Unsafe methods pass, and drop what is stored of their URL. Where several of one cache are passed, the first asks
- * it; the others add their fields and tags, and what one of them gives a key is not stored.
+ * profile allow. Requests with unsafe methods pass through, and drop the stored responses of their URL. If a request passes
+ * several of these middlewares with one cache, the first asks the cache. The others add their fields and tags, and a response to
+ * which one of them gives a key is not stored.
  *
- * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down lets requests pass to their handlers.
+ * Throws `INVALID_ARGUMENT` for options that make no sense. When the store is down, requests pass to their handlers.
  */
 export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions<E>): MiddlewareHandler<E> {
   if (typeof options !== 'object' || options === null) throw invalid('cacheResponse takes an object')
@@ -88,19 +101,19 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
   const prepare = (c: Context<E>, before: Fields): Response => {
-    // A switch to WebSocket holds a socket, and no `Response` can be made of it again.
+    // A switch to WebSocket (101) holds a socket. No new `Response` can be made of it.
     if (c.res.status < 200) return c.res
     // Middleware in front, such as `timeout()`, has sent another: nobody waits for this one.
     if (c.res.bodyUsed) return Response.error()
     const response = new Response(c.res.body, c.res)
     const { headers } = response
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
-    // A field that a 304 does not have stays as it is stored; one that it has takes its place.
+    // If a 304 lacks a field, the stored field remains; if the 304 has it, it replaces the stored one. So add only to the latter.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
     const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
     const mayLast = (field: string): boolean => lasts && isAdded(field)
-    // CDN-Cache-Control decides in place of Cache-Control: it must not undo what the handler forbids there.
+    // CDN-Cache-Control overrides Cache-Control, and must not undo what the handler forbids there.
     const isClosed = FORBIDDING.test(headers.get('cache-control') ?? '')
     if (cacheControl !== undefined && mayLast('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
     if (cdnCacheControl !== undefined && mayLast('cdn-cache-control') && !isClosed)
@@ -126,7 +139,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const cache = typeof source === 'function' ? source : await source.for(c)
     const outer = findAsking(c, cache)
     if (outer) {
-      // It has chosen the key: what is to have another one is not stored under that.
+      // The outer middleware has chosen the key. A response that should have another key is not stored under it.
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
@@ -141,7 +154,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       })
     let asked = false
     const handler = async (request: Request): Promise<Response> => {
-      // Handlers run once for a request.
+      // The handlers of a request can run only once.
       if (asked) return again ? again(request) : new Response(null, { status: 502 })
       asked = true
       c.req.raw = request
@@ -162,8 +175,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 }
 
 /**
- * The context that the cache gets with a request. A class for its getter: with one in an object literal V8 makes a hidden class for
- * each request, which keeps it in memory until the next full collection.
+ * The context that the cache gets with a request. A class because of its getter. For a getter in an object literal V8 makes a
+ * hidden class per request, which keeps the request in memory until the next full collection.
  */
 class RequestContext implements HttpCacheContext {
   readonly refresh: NonNullable<HttpCacheContext['refresh']>
@@ -174,7 +187,7 @@ class RequestContext implements HttpCacheContext {
     this.c = c
     this.refresh = refresh
   }
-  /** Asked for when there is work to keep: where there is none, Hono throws. */
+  /** Read only when there is work to keep alive. Reading `c.executionCtx` throws where Hono has none. */
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
@@ -182,17 +195,17 @@ class RequestContext implements HttpCacheContext {
 
 type Fields = readonly (readonly [string, string])[]
 
-/** What decides over a response for all who ask for it, or describes its body: stored whoever has set it. */
+/** Fields that control caching for all clients, or describe the body. They are stored whoever has set them. */
 const SHARED =
   /^(?:cache-|cdn-|hither-|vercel-|content-|no-vary-|(?:vary|expires|etag|last-modified|date|age|location)$)/
 
 /**
- * What middleware in front has set for this request, such as its id, its limits or an allowed origin. Hono puts that into what
- * the handler makes: stored with it, another client would get it.
+ * The fields that middleware in front has set for this request, such as its id, its limits or an allowed origin. Hono adds them
+ * to the handler's response. They are removed before the response is stored: another client would get them.
  */
 const fieldsBefore = (c: Context): Fields => [...c.body(null, 200).headers].filter(([name]) => !SHARED.test(name))
 
-/** A response to this request with its own fields. */
+/** Adds to a response, which may be a stored one, the fields set for this request. */
 function withFields(response: Response, fields: Fields): Response {
   if (response.status < 200) return response
   const { headers } = response
@@ -203,7 +216,7 @@ function withFields(response: Response, fields: Fields): Response {
   return response
 }
 
-/** What would fail at each request, and not here. */
+/** Throws `INVALID_ARGUMENT` for options of the wrong kind, which would otherwise fail at each request. */
 function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
   const { cacheControl, cdnCacheControl, vary, tags, keyGenerator, cacheableStatusCodes, refresh } = options
   const isText = (one: unknown): boolean => typeof one === 'string'
@@ -222,8 +235,8 @@ function checkKinds<E extends Env>(options: CacheResponseOptions<E>): void {
 }
 
 /**
- * As `fieldTag` of `src/http/tags.ts`: what no field can carry, and a comma, is encoded as in a URL. Not imported, since this entry
- * would then load all of `hither/http`.
+ * As `fieldTag` of `src/http/tags.ts`: percent-encodes commas and characters that no field can carry. Not imported, since this
+ * entry would then load all of `hither/http`.
  */
 const fieldTag = (tag: string): string =>
   `${tag}`
@@ -231,15 +244,15 @@ const fieldTag = (tag: string): string =>
     .toWellFormed()
     .replace(/[^ -+\--~]/gu, encodeURIComponent)
 
-/** A browser would keep an error with a max-age: 401 after a login, or 500 after an outage. */
+/** Whether a status may get a lifetime. A browser would keep an error with one: a 401 after a login, or a 500 after an outage. */
 function isGood({ status }: Response): boolean {
   return status < 400 || status === 404 || status === 410
 }
 
-/** What a handler says of a response that is not for all, or not to be used without asking it. */
+/** Directives by which a handler says that a response is not for everyone, or must be validated before each use. */
 const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private)(?![\w-])/i
 
-/** Adds directives whose names a field does not have. A lifetime beside Expires would take its place. */
+/** Adds the directives whose names a field lacks. Adds no lifetime beside Expires, since it would override Expires. */
 function addDirectives(headers: Headers, field: string, directives: string): void {
   const nameOf = (directive: string): string => (directive.split('=', 1)[0] as string).trim().toLowerCase()
   const known = (headers.get(field) ?? '').split(',').map(nameOf)

@@ -4,35 +4,35 @@ import type { Context, Env, MiddlewareHandler } from 'hono'
 import { fromStored, keptBody, toStored } from './stored-response.ts'
 
 export interface IdempotencyOptions<E extends Env = Env> {
-  /** Made by `createIdempotency`, or how to come by it for a request, such as from `c.env`. */
+  /** The result of `createIdempotency`, or a function that returns it for a request, such as from `c.env`. */
   readonly idempotency: Idempotency | ((c: Context<E>) => Idempotency)
-  /** Whose key it is, such as the id of the user who has signed in: text that is not empty. */
+  /** Returns the owner of the key, such as the id of the signed-in user: text that is not empty. */
   readonly scope: (c: Context<E>) => string | Promise<string>
-  /** Answers 400 to a request without a key. @default false: it passes through */
+  /** Responds with 400 to a request without a key. @default false: it passes through */
   readonly required?: boolean
-  /** Largest body of a response that is stored, in bytes. A larger one is sent once, and not again. @default 262_144 */
+  /** Largest response body that is stored, in bytes. A larger body is sent to the first client only. @default 262_144 */
   readonly maxBytes?: number
-  /** Told when a response could not be stored, or a key not be freed. The response is sent all the same. */
+  /** Called when a response could not be stored, or a key could not be freed. The response is sent all the same. */
   readonly onError?: (error: unknown, c: Context<E>) => void
 }
 
 const OPTIONS = ['idempotency', 'scope', 'required', 'maxBytes', 'onError']
 const MAX_KEY = 255
-/** RFC 8941, section 3.3.3: a string, its parameters left out. */
+/** A string (RFC 8941, section 3.3.3). Its parameters are ignored. */
 const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)" *(?:;.*)?$/
 const BARE = /^[!#-+\--[\]-~]+$/
-/** Whose keys a request is carried out under, as scope and key. */
+/** The pairs of scope and key under which each request is being carried out. */
 const running = new WeakMap<Context, Set<string>>()
-/** They are safe to send again as they are (RFC 9110, section 9.2.1). */
+/** Methods that are safe to repeat without a key (RFC 9110, section 9.2.1). */
 const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 
 /**
  * Middleware that carries out a request with an `Idempotency-Key` once, and replays the first response to its duplicates
- * (draft-ietf-httpapi-idempotency-key-header-07). The key is quoted or bare. A duplicate is answered with the stored
- * response and `Idempotency-Replayed: true`; with 409 while the first is at work, or when it is not known what became of
- * it; with 422 for another method, path, query or body. A handler that throws, or returns 5xx, frees the key.
+ * (draft-ietf-httpapi-idempotency-key-header-07). The key may be quoted or bare. A duplicate gets the stored response with
+ * `Idempotency-Replayed: true`; 409 while the first request is running, when its outcome is unknown, or when its response was
+ * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx, frees the key.
  *
- * Where a request passes several, for one scope the first acts: the next would wait for it, and it for the next.
+ * If a request passes several of these middlewares with one scope, only the first acts: otherwise each would wait for the other.
  *
  * Throws `INVALID_ARGUMENT` for options that make no sense. A store that is down sends the request to the application's
  * error handler before it is carried out.
@@ -83,7 +83,7 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
       return
     }
     const { response, body } = await keptBody(c.res, maxBytes).catch(async (error: unknown) => {
-      // The client gets an error in place of a body that breaks off: as good as a handler that threw.
+      // The body broke off, and the client gets an error in its place: free the key, as for a handler that threw.
       await settle(attempt.release())
       throw error
     })
@@ -95,12 +95,12 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
 
 type First = Extract<Attempt, { outcome: 'first' }>
 
-/** Stores a response; where it is larger than the store takes, that it was one, and rejects. */
+/** Stores a response. If the store refuses it as too large, stores the response without its body, and rejects. */
 async function keep(attempt: First, response: Response, body: Uint8Array | undefined): Promise<void> {
   try {
     await attempt.complete(toStored(response, body))
   } catch (error) {
-    // Otherwise its duplicates would be told that it is at work still.
+    // Otherwise duplicates would get the reply that the first request is still running.
     if (isHitherError(error) && error.code === 'VALUE_TOO_LARGE') await attempt.complete(toStored(response, undefined))
     throw error
   }
@@ -129,18 +129,18 @@ function keyOf(header: string): string | undefined {
   return key.length >= 1 && key.length <= MAX_KEY ? key : undefined
 }
 
-/** What a request asks for: its method, path, query and body. */
+/** Identifies the contents of a request: its method, path, query, and a digest of its body. */
 async function fingerprintOf({ req }: Context): Promise<string> {
   const request = req.raw
   const { pathname, search } = new URL(request.url)
-  // What has read the body before this, such as a validator, has left what it read with Hono.
+  // If a middleware before this one has read the body, such as a validator, Hono has kept the bytes.
   const body = await (request.bodyUsed ? req : request.clone()).arrayBuffer()
   const bytes = /^multipart\//i.test(req.header('content-type') ?? '') ? withoutBoundary(body) : body
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
   return [request.method, pathname + search, btoa(String.fromCharCode(...hash))].join(' ')
 }
 
-/** A form that is sent again has another boundary: its first line. */
+/** Removes the boundary, which is the first line: a form that is sent again has another one. */
 function withoutBoundary(body: ArrayBuffer): Uint8Array<ArrayBuffer> {
   const text = new TextDecoder('latin1').decode(body)
   const [line = ''] = text.split('\r\n', 1)

@@ -15,12 +15,13 @@ export interface CacheVariables<C extends PlainCache | PlainCache<'frozen'>> {
 }
 
 /**
- * Middleware that puts a view of a cache for this one request in `c.var.cache`: its calls end when the client goes
- * away, and what continues after the answer goes to the runtime's `waitUntil`, or to the cache's own where the runtime has none.
- * No new connection.
+ * Middleware that puts a view of a cache for this one request in `c.var.cache`. The calls of the view end when the client
+ * disconnects. Work that continues after the response goes to the runtime's `waitUntil`, or to the cache's own `waitUntil` if the
+ * runtime has none. The view opens no connection.
  *
- * `source` is the cache, or a function that answers it, asked once per request: on Workers `c.env` is known only there.
- * What it throws goes to the application's error handler. Throws `INVALID_ARGUMENT` for what is neither. Until the middleware has run, `c.var.cache` is undefined.
+ * `source` is the cache, or a function that returns it and is called once per request: on Workers `c.env` is known only then.
+ * What the function throws goes to the application's error handler. Throws `INVALID_ARGUMENT` for any other `source`. Until the
+ * middleware has run, `c.var.cache` is undefined.
  */
 export function cacheContext<C extends PlainCache | PlainCache<'frozen'>, E extends Env = Env>(
   source: C | ((c: Context<E>) => C | Promise<C>),

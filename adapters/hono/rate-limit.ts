@@ -1,3 +1,8 @@
+/**
+ * Hono middleware over rate limiters. For each request it takes from the limits in order. If one refuses, or fails, it gives
+ * back what the earlier ones took. If all allow the request, the handlers run, then `correct` takes the difference between
+ * `finalCost` and `cost`. Last, each decision is written to the response headers.
+ */
 import { HitherError } from 'hither'
 import type { Decision, LimitOptions, RateLimiter } from 'hither/rate-limit'
 import type { Context, Env, MiddlewareHandler } from 'hono'
@@ -8,48 +13,49 @@ type Answer<T> = T | Promise<T>
 
 /** What `rateLimit` adds to an application's environment. */
 export interface RateLimitVariables {
-  /** The decision on this request: of several limiters that which has least left, or refused. */
+  /** The decision on this request. Of several limiters: the one that refused, else the one with the least remaining. */
   rateLimit: Decision
 }
 
 export interface Limit<E extends Env = Env> {
-  /** Or how to come by it for a request, such as from `c.env`. */
+  /** The limiter, or a function that returns it for a request, such as from `c.env`. */
   readonly limiter: RateLimiter | ((c: Context<E>) => RateLimiter)
-  /** Whom the limit counts. @default the client's address, from where `address` says */
+  /** Returns the key that is counted. @default the client's address, read as `address` says */
   readonly key?: (c: Context<E>) => Answer<string>
-  /** What a request takes: a whole number; 0 takes nothing. @default 1 */
+  /** How much a request takes: a whole number; 0 takes nothing. @default 1 */
   readonly cost?: number | ((c: Context<E>) => Answer<number>)
-  /** Another limit for this request, such as a plan's, as `limiter.limit` takes it; undefined: the limiter's own. */
+  /** Another limit for this request, such as that of a plan, in the form of `limiter.limit`. Undefined: the limiter's own. */
   readonly limit?: (c: Context<E>) => Answer<LimitOptions['limit']>
   /**
-   * What a request is found to have taken, told from its response: more is taken on top, as far as it is there, less is
-   * given back, unless the window has ended meanwhile. A part counts as one; what is no number, or less than 0, corrects
-   * nothing, nor does anything where the store did not decide. A correction that the store does not take is dropped.
+   * The actual cost of a request, known from its response. If it is more than `cost`, the rest is taken too, as far as the limit
+   * allows. If it is less, the difference is given back, unless the window has ended meanwhile. Fractions are rounded up. A value
+   * that is no number, or below 0, corrects nothing. Nothing is corrected when the store did not decide. A correction that fails
+   * in the store is dropped.
    */
   readonly finalCost?: (c: Context<E>) => Answer<number>
-  /** How the headers name this limit: letters, digits, `-` and `_`. @default 'default' */
+  /** Name of this limit in the headers: letters, digits, `-` and `_`. @default 'default' */
   readonly name?: string
-  /** The limiter's window in seconds, for the headers. @default not told */
+  /** The limiter's window in seconds, for the headers. @default left out */
   readonly windowSeconds?: number
 }
 
 export interface RateLimitOptions<E extends Env = Env> extends Omit<Limit<E>, 'limiter'> {
   /**
-   * One limiter, or several limits, asked in this order until one refuses: what the earlier ones took is then given back.
-   * The options beside it hold for each limit that has none of its own. Several windows on one key are better one limiter
-   * with several limits, which takes one step.
+   * One limiter, or several limits. Several are asked in this order until one refuses; what the earlier ones took is then given
+   * back. The options beside `limiter` apply to each limit that does not set them. For several windows on one key, use one
+   * limiter with several limits: it takes one step.
    */
   readonly limiter: Limit<E>['limiter'] | readonly Limit<E>[]
-  /** Where the client's address is read, where there is no `key`. @default 'socket' */
+  /** Where the client's address is read when there is no `key`. @default 'socket' */
   readonly address?: AddressSource
   /**
-   * How many bits of an IPv6 address are a client's: 1 to 128. Providers give a subscriber a network of 64, 56 or 48 bits;
-   * whoever holds a larger one than this has so many limits. @default 64
+   * How many bits of an IPv6 address identify a client: 1 to 128. Providers give a subscriber a network with a prefix of 64, 56
+   * or 48 bits. A subscriber with a larger network than this prefix gets a separate limit for each part of it. @default 64
    */
   readonly ipv6Prefix?: number
-  /** Requests that are let through uncounted. */
+  /** Whether a request passes through uncounted. */
   readonly skip?: (c: Context<E>) => Answer<boolean>
-  /** The response for a request that is refused. The headers are added to it. @default 429, or 503, as problem+json */
+  /** The response to a refused request. The headers are added to it. @default 429, or 503, as problem+json */
   readonly onLimited?: (c: Context<E>, decision: Decision) => Answer<Response>
   /** @default 'standard' */
   readonly headers?: LimitHeaders
@@ -82,11 +88,11 @@ const OPTIONS: { readonly [K in keyof RateLimitOptions]-?: 1 } = {
 }
 
 /**
- * Middleware that asks a limiter before a request goes on. A refused one is answered with 429, or with 503 where the
- * store is away and the limiter's `outage` refuses; both with `Retry-After`. The decision is in `c.var.rateLimit`.
+ * Middleware that asks a limiter before a request continues. A refused request gets 429, or 503 when the store is down and the
+ * limiter's `outage` refuses; both with `Retry-After`. The decision is in `c.var.rateLimit`.
  *
- * Throws `INVALID_ARGUMENT` for options that make no sense. A request whose address is not known goes to the
- * application's error handler with `UNSUPPORTED`: no two clients ever share a key by accident.
+ * Throws `INVALID_ARGUMENT` for options that make no sense. A request whose address is unknown goes to the application's error
+ * handler with `UNSUPPORTED`, so that no two clients share a key by accident.
  */
 export function rateLimit<E extends Env = Env>(
   options: RateLimitOptions<E>,
@@ -123,7 +129,7 @@ export function rateLimit<E extends Env = Env>(
     if (await skip?.(c)) return next()
     const taken: Taken[] = []
     const decisions: Decision[] = []
-    // What cannot be given back counts until its window ends; the answer is the same.
+    // What cannot be given back counts until its window ends. The response is the same.
     const giveBack = (): Promise<unknown> =>
       Promise.all(
         taken.map(({ limiter, key, cost, decision }) => wasTaken(decision) && limiter.refund(key, cost).catch(nothing)),
@@ -163,12 +169,12 @@ export function rateLimit<E extends Env = Env>(
   }
 }
 
-/** Takes or gives back what the response shows; the decision as it stands then. */
+/** Takes more, or gives some back, so that `final` is what the request has taken. Resolves to the decision after that. */
 async function correct({ limiter, key, cost, limit, decision }: Taken, final: number): Promise<Decision> {
   let more = final - cost
   if (!(Number.isSafeInteger(final) && final >= 0) || more === 0 || !wasTaken(decision)) return decision
   if (more < 0) {
-    // It has left the window by itself: what is there now is another's.
+    // The window has ended, and with it what this request took. A refund would go to the requests of the next window.
     if (Date.now() >= decision.reset) return decision
     const done = await limiter.refund(key, -more).then(
       () => true,
@@ -180,7 +186,7 @@ async function correct({ limiter, key, cost, limit, decision }: Taken, final: nu
     const further = await limiter.limit(key, { cost: more, ...(limit !== undefined && { limit }) })
     if (isAway(further)) return decision
     const { success, remaining } = further
-    // Of several limits it tells of one; another may have less.
+    // `remaining` is that of one limit. Another limit of the same limiter may have less, so `more` may be refused again.
     if (success || remaining === 0 || remaining >= more) return { ...decision, remaining }
     more = remaining
   }
@@ -190,7 +196,7 @@ function isAway({ reason }: Decision): boolean {
   return reason === 'unavailable' || reason === 'timeout'
 }
 
-/** Whether it is known to be counted. */
+/** Whether the store is known to have counted the request. */
 function wasTaken({ reason }: Decision): boolean {
   return reason === 'ok'
 }
@@ -232,7 +238,7 @@ function checkNames(what: string, given: object | undefined, known: object): voi
   for (const name of Object.keys(given)) if (!Object.hasOwn(known, name)) throw invalid(`${what} has no option ${name}`)
 }
 
-/** What would fail at each request, and not here. */
+/** Throws `INVALID_ARGUMENT` for options of the wrong kind, which would otherwise fail at each request. */
 function checkFunctions<E extends Env>({ cost, ...rest }: Partial<RateLimitOptions<E>>): void {
   for (const name of ['key', 'limit', 'finalCost', 'skip', 'onLimited'] as const)
     if (rest[name] !== undefined && typeof rest[name] !== 'function')

@@ -3,9 +3,9 @@ import type { Session, Sessions } from 'hither/session'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 
 export interface SessionMiddlewareOptions<T extends object, E extends Env = Env> {
-  /** What `createSessions` made, or how to come by it for a request, such as from `c.env`. Asked once per request. */
+  /** The result of `createSessions`, or a function that returns it, such as from `c.env`. Called once per request. */
   readonly sessions: Sessions<T> | ((c: Context<E>) => Sessions<T> | Promise<Sessions<T>>)
-  /** By when the session must be opened, and saved, in epoch ms; it then throws `TIMEOUT`. @default the store's own limit for each */
+  /** Deadline for opening and saving the session, in epoch ms; after it, `TIMEOUT` is thrown. @default the store's own limit for each */
   readonly deadline?: (c: Context<E>) => number
 }
 
@@ -14,14 +14,14 @@ export interface SessionVariables<T extends object> {
   session: Session<T>
 }
 
-/** By what each session was opened. */
+/** The `Sessions` that opened each session. */
 const openedBy = new WeakMap<object, object>()
 
 /**
- * Middleware that opens the request's session as `c.var.session`, and saves it once, before the response leaves, also after a
- * handler that threw. Where a request passes several for the same `sessions`, the first opens it and saves it. A response that
- * sets its cookie carries `Cache-Control: no-store`, unless the handler said otherwise.
- * Where the store does not answer it throws: an outage is no logged-out visitor.
+ * Middleware that opens the request's session as `c.var.session`. It saves the session once, before the response is sent, also
+ * after a handler that threw. If a request passes several of these middlewares with the same `sessions`, the first one opens and
+ * saves. A response that sets the cookie gets `Cache-Control: no-store`, unless the handler has set Cache-Control.
+ * Throws when the store does not reply: an outage must not look like a logged-out visitor.
  */
 export function session<T extends object, E extends Env = Env>(
   options: SessionMiddlewareOptions<T, E>,

@@ -1,13 +1,13 @@
-/** Of one connection, of one moment, or of one client: a duplicate is not to get them. */
+/** Fields of one connection, one moment or one client, which a duplicate must not get. */
 const LEFT_OUT =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|date|set-cookie|ratelimit.*|retry-after)$/
 
-/** A response as it is stored; a body in base64 where it is no text, or none at all; null where the body was too large. */
+/** A stored response. The body is in base64 if it is no UTF-8 text or if there is none; null if it was too large. */
 type Stored = readonly [status: number, headers: readonly [string, string][], body: string | null, base64: 0 | 1]
 
 /**
- * The bytes of a response's body, and a response that has the same; no bytes where there are more than `maxBytes`, or where
- * they come as events. The response is to be sent in place of `response`, which has been read.
+ * Reads the body of a response. Resolves to its bytes, and to a response with the same body, which must be sent in place of
+ * `response`. The bytes are undefined if there are more than `maxBytes`, or if the body is an event stream.
  */
 export async function keptBody(
   response: Response,
@@ -34,7 +34,7 @@ export async function keptBody(
   return { response: new Response(body, response), body }
 }
 
-/** What was read, then what is to come. */
+/** A stream of the chunks that were read, then of the rest of `reader`. */
 function restOf(chunks: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(controller) {
@@ -52,7 +52,7 @@ export function toStored(response: Response, body: Uint8Array | undefined): stri
   const stored = (text: string | null, base64: 0 | 1 = 0): string =>
     JSON.stringify([status, kept, text, base64] satisfies Stored)
   if (!body) return stored(null)
-  // A server adds a Content-Type to a body that is empty, and none to a redirect without one.
+  // Keeps "no body" apart from an empty body: a server adds a Content-Type to the latter, but not to a redirect without a body.
   if (!response.body) return stored('', 1)
   try {
     return stored(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
@@ -63,7 +63,7 @@ export function toStored(response: Response, body: Uint8Array | undefined): stri
   }
 }
 
-/** The response to a duplicate; undefined where the first was too large. */
+/** The response to a duplicate; undefined if the first response was too large to store. */
 export function fromStored(text: string): Response | undefined {
   const [status, headers, body, base64] = JSON.parse(text) as Stored
   if (body === null) return undefined

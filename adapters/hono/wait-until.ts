@@ -1,7 +1,7 @@
 import type { WaitUntil } from 'hither'
 import type { Context } from 'hono'
 
-/** `c.executionCtx` throws where there is none, and `waitUntil` needs its `this`. */
+/** The runtime's `waitUntil`, if it has one. `c.executionCtx` throws where there is none; `waitUntil` needs its `this`. */
 export function waitUntilOf(c: Context): WaitUntil | undefined {
   try {
     const context = c.executionCtx

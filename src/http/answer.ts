@@ -6,19 +6,19 @@ import { ageAt } from './freshness.ts'
 import { partOf } from './ranges.ts'
 import { isNotModified, trimTo304 } from './validate.ts'
 
-/** How this cache names itself in Cache-Status; false: not at all. */
+/** The name of this cache in Cache-Status; false leaves the field out. */
 export type StatusName = string | false
 
 const ENCODED = { encodeBody: 'manual' } as ResponseInit
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
- * Whether a response is an answer. A switch to WebSocket (101), which may hold a socket, and a network error (0) are passed on as
- * they are: no `Response` can be made of them.
+ * Whether a response is final. A switch to WebSocket (101), which may hold a socket, and a network error (0) are not. They are
+ * passed on unchanged: no new `Response` can be made of them.
  */
 export const isFinal = ({ status }: Response): boolean => status >= 200
 
-/** Adds what this cache did, after what others say they did. */
+/** Appends to Cache-Status what this cache did, after the members of other caches. */
 export function tellStatus(headers: Headers, name: StatusName, story: Story): void {
   if (name) headers.append('cache-status', statusMember(name, story))
 }
@@ -32,7 +32,7 @@ export interface AnswerRequest {
   readonly chunks: Chunks
 }
 
-/** The usual hit, at once: all of a body that is with its response. Undefined: `answerFrom` is to be asked. */
+/** The usual hit, without a promise: the whole of a body that is stored inline. Undefined when `answerFrom` is needed. */
 export function answerAtOnce(asked: AnswerRequest): Response | undefined {
   const { request, stored } = asked
   const inline = wantsWhole(request) && !NO_BODY.has(stored.status) ? bytesInline(stored.body) : undefined
@@ -40,8 +40,8 @@ export function answerAtOnce(asked: AnswerRequest): Response | undefined {
 }
 
 /**
- * A response from the store: whole, a part, or 304. Undefined where its body is gone. `onGone` is called for that, and where a
- * part of the body turns out to be gone later.
+ * Makes the response from a stored one: whole, a part, or 304. Resolves to undefined when the stored body is gone. Calls `onGone`
+ * then, and also when a later chunk turns out to be gone while the body is sent. Rejects as the store does.
  */
 export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): Promise<Response | undefined> {
   const { request, stored, story, nowMs, name } = asked
@@ -76,12 +76,12 @@ export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): P
   return new Response(sent, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
 }
 
-/** A request with nothing to compare and nothing to cut. */
+/** Whether a request is a GET without conditions and without a range. */
 function wantsWhole({ method, headers }: Request): boolean {
   return method === 'GET' && !['if-none-match', 'if-modified-since', 'range'].some((name) => headers.has(name))
 }
 
-/** Its fields are a plain object, which no runtime has to copy twice. */
+/** A response with the whole body. Its fields are passed as a plain object, so that no runtime copies them twice. */
 function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyInit): Response {
   const { status, fields, length, lifetimeMs } = stored
   const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)
@@ -106,10 +106,10 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
   })
 }
 
-/** A body that gives its response no Content-Type: text would, where the response has none. */
+/** The body as bytes: a body that is text would give its response a Content-Type. */
 const untyped = (body: BodyInit): BodyInit => (typeof body === 'string' ? new TextEncoder().encode(body) : body)
 
-/** workerd compresses a body with this field, unless it is told that it is compressed. */
+/** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
 export function encodedInit(headers: Headers): ResponseInit {
   return headers.has('content-encoding') ? ENCODED : {}
 }
@@ -128,7 +128,7 @@ async function bodyOf(
   if (!('id' in body)) return undefined
   const { id, size } = body
   let index = Math.floor(from / size)
-  // The first is read before there is an answer: when it is gone, so is the response.
+  // The first chunk is read before the response is made: if it is gone, the origin can still be asked.
   let first = await chunks.read(id, index)
   if (!first) {
     onGone()
@@ -140,7 +140,7 @@ async function bodyOf(
       async pull(controller) {
         const bytes = first ?? (await chunks.read(id, index))
         first = undefined
-        // The client sees a body that is cut, not one that ends.
+        // The stream fails, so that the client sees that the body was cut.
         if (!bytes) {
           onGone()
           throw new Error('a part of the stored body is gone')

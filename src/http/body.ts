@@ -1,18 +1,19 @@
 import { createRecorder, type Recording } from './record-body.ts'
 
-/** How far a body is read ahead of its client: a small one is whole whatever its client does. */
+/** How far a body is read ahead of its client. A body up to this size is read to its end even if its client stops reading. */
 const AHEAD_BYTES = 32_768
-/** How far it is where others wait for its end. */
+/** How far it is read ahead while other requests wait for its end. */
 const AWAITED_BYTES = 1_048_576
 
 export interface Keeping extends Recording {
-  /** Resolves once others wait for the body: it is then read on, though its client is slow or has gone. */
+  /** Resolves once other requests wait for the body. It is then read on even if its client is slow or has left. */
   readonly awaited: Promise<void>
 }
 
 /**
- * Passes a body on while it is recorded: at the client's pace and a little ahead of it; where others wait, far ahead. It is stored
- * before the client sees its end, so that what the client asks next finds it. The client sees it as it came, also where it is cut.
+ * Passes a body on to the client while it is recorded. It is read at the client's pace and a little ahead; far ahead while other
+ * requests wait for it. It is stored before the client sees its end, so that the client's next request finds it. The client gets
+ * the body as it came, also if it is cut.
  */
 export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): ReadableStream<Uint8Array> {
   const recorder = createRecorder(source, keeping)
@@ -33,14 +34,14 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
     }
   }
   let forwarding: Promise<void> | undefined
-  /** Reads a part for the client, who asks for it, or for those who wait: one at a time. */
+  /** Reads the next part, for the client or for the requests that wait. Concurrent calls share one read. */
   const advance: typeof forward = (controller) => {
     forwarding ??= forward(controller).finally(() => {
       forwarding = undefined
     })
     return forwarding
   }
-  /** For those who wait, once its client has gone. */
+  /** Reads the rest for the requests that wait, after the client has left. */
   const readOn = async (reason: unknown): Promise<void> => {
     await forwarding
     while (recorder.state() === 'open' && (await recorder.next()));
@@ -57,7 +58,7 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
       },
       async pull(controller) {
         if (!isOver) await advance(controller)
-        // Not before the client has what came before it.
+        // Fails only once the client has read all parts before the failure: an error drops what is still in the queue.
         if (failure && controller.desiredSize === AHEAD_BYTES) throw failure.error
       },
       async cancel(reason) {

@@ -4,14 +4,14 @@ export interface Story {
   readonly fwd?: 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'miss' | 'request' | 'stale' | 'partial'
   readonly fwdStatus?: number
   readonly stored?: boolean
-  /** `false`: it waited for another request's answer, which it could not use. */
+  /** `false`: the request waited for the response to another request, and could not use it. */
   readonly collapsed?: boolean
   /** Seconds of freshness left, negative when stale. */
   readonly ttl?: number
   readonly detail?: string
 }
 
-/** One member of the list. `name` is a token or a host. */
+/** One member of the Cache-Status list. `name` is a token or a host. */
 export function statusMember(name: string, story: Story): string {
   const parts = [name]
   if (story.hit) parts.push('hit')

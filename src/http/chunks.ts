@@ -2,17 +2,17 @@ import { fromBase64, toBase64 } from '../protocol/base64.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import type { Keys } from './keys.ts'
 
-/** Bodies that are too large to be with their responses: in pieces under a name that no other body ever has. */
+/** Stores bodies that are too large to be stored inline, as chunks under an id that no other body ever has. */
 export interface Chunks {
-  /** Most bytes of one. */
+  /** Most bytes of a chunk. */
   readonly size: number
   write(id: string, index: number, bytes: Uint8Array, lifeMs: number): Promise<void>
-  /** Undefined: it is gone. */
+  /** Resolves to undefined when the chunk is gone. */
   read(id: string, index: number): Promise<Uint8Array | undefined>
   drop(id: string, count: number): Promise<unknown>
 }
 
-/** Makes a call of the store, with its deadline. */
+/** Runs a call of the store with a deadline. */
 export type Ask = <T>(work: (call: Call) => Promise<T>) => Promise<T>
 
 const CHUNK_BYTES = 262_144

@@ -6,21 +6,22 @@ import { inlineBody, type StoredBody } from './entry.ts'
 export interface Collecting {
   readonly chunks: Chunks
   readonly maxBytes: number
-  /** How long the chunks live, in milliseconds from now, and until when that is. */
+  /** Lifetime of the chunks, in milliseconds from their writing. */
   readonly lifeMs: number
+  /** When the first chunks may end, in epoch milliseconds. */
   readonly untilMs: number
 }
 
 export interface Collector {
   length(): number
-  /** False: it is larger than may be stored. Rejects as the store does. */
+  /** Resolves to false when the body is larger than may be stored. Rejects as the store does. */
   add(bytes: Uint8Array): Promise<boolean>
-  /** Stores what is left. Rejects as the store does. */
+  /** Stores the rest. Rejects as the store does. */
   finish(): Promise<StoredBody>
   drop(): Promise<void>
 }
 
-/** Collects a body as it passes: at most one chunk in memory, and one on its way to the store. */
+/** Collects a body as it passes. Holds at most one chunk in memory, and one that is being written to the store. */
 export function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Collecting): Collector {
   const id = randomId()
   let pending: Uint8Array[] = []
@@ -37,7 +38,7 @@ export function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Collectin
   const writeChunk = async (bytes: Uint8Array): Promise<void> => {
     await writing
     writing = chunks.write(id, count++, bytes, lifeMs)
-    // Awaited later: it must not be unhandled until then.
+    // It is awaited later. Until then a rejection must not count as unhandled.
     writing.catch(() => {})
   }
   return {
@@ -58,7 +59,7 @@ export function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Collectin
       return true
     },
     async finish() {
-      // Up to 32 KB, or less where the store takes no large values.
+      // Inline up to an eighth of a chunk: 32 KB, or less if the store takes no large values.
       if (count === 0 && pendingBytes * 8 <= chunks.size) return inlineBody(join())
       if (pendingBytes > 0) await writeChunk(join())
       await writing

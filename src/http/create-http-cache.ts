@@ -44,7 +44,7 @@ const RULE: readonly (keyof HttpRule)[] = [
 const nothing = (): void => {}
 
 /**
- * A shared HTTP cache (RFC 9111) before a fetch handler. Throws `UNSUPPORTED` for a store without operations,
+ * A shared HTTP cache (RFC 9111) in front of a fetch handler. Throws `UNSUPPORTED` for a store without operations,
  * `INVALID_ARGUMENT`, `INVALID_DURATION` or `INVALID_KEY` for options that make no sense.
  */
 export function createHttpCache(options: HttpCacheOptions): HttpCache {
@@ -94,7 +94,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
       try {
         onEvent?.(event)
       } catch {
-        // A listener is not to break what it listens to.
+        // An error of the listener must not break the request.
       }
     },
   }
@@ -116,7 +116,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
   return Object.assign(((request, next, context = {}) => handle(engine, request, next, context)) as HttpCache, methods)
 }
 
-/** Asks every layer, then throws `STORE_REJECTED` where one rejected, or resolved to `{ success: false }` as Workers Cache does. */
+/** Purges every layer. Throws `STORE_REJECTED` if one rejected, or resolved to `{ success: false }` as Workers Cache does. */
 async function purgeLayers(layers: readonly PurgeLayer[], tags: readonly string[]): Promise<void> {
   const purged = await Promise.allSettled(layers.map(async (layer) => layer.purge({ tags: [...tags] })))
   for (const one of purged) {

@@ -1,32 +1,32 @@
 import { parseDictionary } from './structured.ts'
 
-/** Directives by name in lower case. `true`: without an argument. Of one that is given twice, the stricter value. */
+/** Directives by name in lower case. `true`: without an argument. Of a directive that is given twice, the stricter value. */
 export type Directives = ReadonlyMap<string, string | true>
 
-/** What decides how a response may be cached. */
+/** The directives that decide how a response may be cached. */
 export interface Control {
   readonly directives: Directives
-  /** A targeted field (RFC 9213) decides: Cache-Control and Expires count for nothing. */
+  /** They are from a targeted field (RFC 9213): Cache-Control and Expires are ignored. */
   readonly targeted: boolean
 }
 
-/** The largest delta-seconds: more counts as this. */
+/** The largest delta-seconds: larger numbers count as this. */
 const MOST_SECONDS = 2 ** 31
-/** A quoted string, up to the end of the text when it is not closed. It never goes back, so that it takes linear time. */
+/** A quoted string, up to the end of the text when it is not closed. Matches without backtracking, in linear time. */
 const QUOTED = /"((?:[^"\\]+|\\.?)*)"?/sy
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
 export const isToken = (text: string): boolean => TOKEN.test(text)
-/** Most directives of a field that are read, so that one of 64 KB costs no more than a short one. */
+/** Most directives that are read of a field: bounds the cost of a field of 64 KB. */
 const MOST_DIRECTIVES = 1024
 /** Directives that only ever forbid something. */
 const FORBIDDING = /(?<![\w-])(?:no-store|no-cache|private|must-revalidate|proxy-revalidate)(?![\w-])/gi
 
 /**
- * The list of a Cache-Control field, in one pass. Nothing inside a quoted string is a directive. A directive that is
- * malformed keeps its name with the argument as it is, so that it does not count as absent. Where one is, all that the text may
- * have been meant to forbid is forbidden: `private; max-age=60` is private. What has more than 1024 members is not stored.
+ * Parses a Cache-Control field in one pass. Nothing inside a quoted string is a directive. A malformed directive keeps its name
+ * and its raw argument, so that it does not count as absent. If any directive is malformed, every forbidding word in the text
+ * counts: `private; max-age=60` is private. A field of more than 1024 members counts as `no-store`.
  */
 export function parseDirectives(text: string | null): Directives {
   const directives = new Map<string, string | true>()
@@ -44,7 +44,7 @@ export function parseDirectives(text: string | null): Directives {
       const quoted = text[equals + 1] === '"' ? QUOTED.exec(text) : null
       const from = quoted ? QUOTED.lastIndex : equals + 1
       comma = next(text, ',', comma, from)
-      // What stands between a quoted argument and the comma makes it invalid.
+      // Text between a quoted argument and the comma makes the argument invalid.
       const rest = text.slice(from, comma).trimEnd()
       value = quoted ? (rest && '"') + (quoted[1] as string).replace(/\\(.?)/gs, '$1') : rest
       isMalformed ||= quoted ? rest !== '' : !isToken(rest)
@@ -57,17 +57,17 @@ export function parseDirectives(text: string | null): Directives {
   return directives
 }
 
-/** Where `char` stands at or after `from`, else the end. `known`: what this returned before. */
+/** The first index of `char` at or after `from`, else the length of the text. `known`: the result of the previous call. */
 function next(text: string, char: string, known: number, from: number): number {
   if (known >= from) return known
   const at = text.indexOf(char, from)
   return at < 0 ? text.length : at
 }
 
-/** Longest list of fields that a directive is limited to; one that is longer covers the whole response. */
+/** Longest list of fields that a repeated directive is limited to. With a longer list it covers the whole response. */
 const LONGEST_FIELDS = 4096
 
-/** Fewer seconds; the fields of both; no argument, which covers all fields. */
+/** The stricter of two arguments: the fewer seconds, or the fields of both. No argument is strictest: it covers all fields. */
 function stricter(before: string | true | undefined, value: string | true): string | true {
   if (before === undefined) return value
   if (before === true || value === true || before.length > LONGEST_FIELDS) return true
@@ -81,7 +81,7 @@ export function seconds(value: string | true | undefined): number | undefined {
   return typeof value === 'string' && /^\d+$/.test(value) ? Math.min(Number(value), MOST_SECONDS) : undefined
 }
 
-/** The seconds of a directive that is there: an invalid argument counts as 0. Undefined when it is absent. */
+/** The seconds of a directive. An invalid argument counts as 0. Undefined when the directive is absent. */
 export function secondsOf(directives: Directives, name: string): number | undefined {
   const value = directives.get(name)
   return value === undefined ? undefined : (seconds(value) ?? 0)
@@ -93,7 +93,7 @@ export function fieldsOf(directives: Directives, name: string): readonly string[
   return typeof value === 'string' && value ? listOf(value) : undefined
 }
 
-/** Whether a directive such as `private` or `no-cache` covers the whole response: it has no list of fields, or a malformed one. */
+/** Whether a directive such as `private` or `no-cache` covers the whole response: its list of fields is absent or malformed. */
 export function isUnqualified(directives: Directives, name: string): boolean {
   const value = directives.get(name)
   if (value === undefined || value === true) return value === true
@@ -101,7 +101,7 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   return names.length === 0 || !names.every(isToken)
 }
 
-/** The members of a comma-separated list, in lower case, each once and none of them empty. */
+/** The members of a comma-separated list, in lower case, without duplicates and empty members. */
 export function listOf(text: string | null | undefined): string[] {
   const members = new Set<string>()
   if (text) {
@@ -116,17 +116,17 @@ export function listOf(text: string | null | undefined): string[] {
   return [...members]
 }
 
-/** Targeted fields this cache obeys, the first with a valid value decides (RFC 9213, section 2.2). */
+/** Targeted fields that this cache obeys. The first with a valid value decides (RFC 9213, section 2.2). */
 const TARGETS: readonly string[] = ['hither-cache-control', 'cdn-cache-control']
 
-/** What decides for a response: the first targeted field that is valid and not empty, else Cache-Control. */
+/** The directives of a response: of the first targeted field that is valid and not empty, else of Cache-Control. */
 export function controlOf(headers: Headers): Control {
   for (const target of TARGETS) {
     const members = parseDictionary(headers.get(target))
     if (!members) continue
     const directives = new Map<string, string | true>()
     for (const [name, value] of members) {
-      // A value of another type is not coerced: such a lifetime is invalid, and so no lifetime.
+      // Values are not coerced. A lifetime of another type is invalid and ignored; a forbidding directive still forbids.
       if (value === true) directives.set(name, true)
       else if (typeof value === 'number') directives.set(name, `${value}`)
       else if (value !== false && /^(no-|private|must)/.test(name))

@@ -10,27 +10,33 @@ import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
 
-/** What came of a flight. Undefined: it may not be shared; `again`: it was purged; `left`: its client left. Both are asked for anew. */
+/**
+ * The result of a flight: the stored response, or undefined if the response may not be shared. `again`: it was not stored, since
+ * it was purged or came too late. `left`: its client left. After `again` and `left` the waiting requests start over.
+ */
 export type Outcome = StoredResponse | 'again' | 'left' | undefined
 
-/** What comes of a request that failed: with its client, who has aborted it, or by itself. */
+/** The outcome of a request that failed: `left` when its client has aborted it, else undefined. */
 export const failureOf = ({ signal }: Request): Outcome => (signal.aborted ? 'left' : undefined)
 
-/** A request to the origin whose answer others of this process wait for. */
+/** A request to the origin. Other requests of this process may wait for its response. */
 export interface Flight {
   readonly answer: Promise<Outcome>
-  /** Resolves once somebody waits: the body is then read to its end, whatever the first client does. */
+  /** Resolves once another request waits: the body is then read to its end, whatever the first client does. */
   readonly awaited: Promise<void>
-  /** By `elapsedMs`. */
+  /** When it began, by `elapsedMs`. */
   readonly startMs: number
-  /** Somebody waits for the answer. */
+  /** Notes that another request waits for the response. */
   join(): void
-  /** Nobody joins any more: what is about to be stored may be purged, and that acknowledged, before it is known to be stored. */
+  /**
+   * Lets no further request join; called before the response is stored. The race: the store has it, a purge drops it and
+   * resolves, and only then the reply of the store comes. A request that joined after the purge would get the purged response.
+   */
   leave(): void
   settle(answer: Outcome): void
 }
 
-/** A flight that others find under `key` until it is settled; without one nobody does. */
+/** Creates a flight. Other requests find it under `key` until it is settled; without a key none does. */
 export function createFlight({ flights }: Engine, key?: string): Flight {
   const { promise, resolve } = createDeferred<Outcome>()
   const { promise: awaited, resolve: join } = createDeferred<void>()
@@ -51,13 +57,13 @@ export function createFlight({ flights }: Engine, key?: string): Flight {
   return flight
 }
 
-/** The flight that requests of this process may wait for: none that has taken longer than its lease in the store lasts. */
+/** The flight that requests of this process may wait for, unless it has run longer than its lease in the store lasts. */
 export function flightOf({ flights }: Engine, key: string): Flight | undefined {
   const flight = flights.get(key)
   return flight && elapsedMs() - flight.startMs < LEASE_MS ? flight : undefined
 }
 
-/** What all requests of one cache share. */
+/** The settings and parts that all requests of one cache share. */
 export interface Engine {
   readonly storage: Storage
   readonly keys: Keys
@@ -67,12 +73,12 @@ export interface Engine {
   readonly hosts: ReadonlySet<string> | undefined
   readonly name: StatusName
   readonly maxBodyBytes: number
-  /** Where caches in front read tags: none where there is no such cache. */
+  /** The fields in which caches in front read tags; empty when there is no such cache. */
   readonly tagFields: readonly string[]
   readonly staleDespiteSMaxage: boolean
   readonly collapseTimeoutMs: number
   readonly background: Background
-  /** Requests of this process that are under way, by what they fetch. */
+  /** Running flights of this process, by URL record and variant. */
   readonly flights: Map<string, Flight>
   tell(event: HttpCacheEvent): void
 }

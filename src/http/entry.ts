@@ -4,28 +4,29 @@ import type { Aged } from './freshness.ts'
 import type { Terms } from './reuse.ts'
 import type { Selector } from './vary.ts'
 
-/** Where a body is: with its response, as text or base64, or in chunks of `size` bytes under a name of their own, until an instant. */
+/** A stored body: inline with its response, as text or base64, or in chunks of `size` bytes under `id` until `untilMs`. */
 export type StoredBody =
   | { readonly text: string }
   | { readonly base64: string }
   | { readonly id: string; readonly size: number; readonly untilMs: number }
 
-/** A stored response. Instants are epoch milliseconds by the clock of whoever stored it. */
+/** A stored response. Instants are epoch milliseconds by the clock of the process that stored it. */
 export interface StoredResponse extends Aged, Terms {
   readonly status: number
   readonly fields: readonly Field[]
   readonly selectors: readonly Selector[]
   readonly dateMs: number
-  /** The query it was asked with: No-Vary-Search says which others it answers. */
+  /** The query of its request. Its No-Vary-Search says for which other queries it may be used. */
   readonly search: string
-  /** It may answer a request that could belong to one user. */
+  /** It may be served to a request that could belong to one user. */
   readonly shared: boolean
-  /** Stored keys of versions, and what they were. */
+  /** Stored keys of its versions, and the versions under which it was stored. */
   readonly versions: readonly (readonly [key: string, version: string])[]
   readonly length: number
   readonly body: StoredBody
-  /** Its variant, and when its request began, by the store's clock: as its record has them. */
+  /** Digest of its selectors, as in its record. */
   readonly variant: string
+  /** When its request began, in microseconds by the store's clock, as in its record. */
   readonly startUs: number
 }
 
@@ -42,7 +43,7 @@ const isPairs = (value: unknown, second: (value: unknown) => boolean): boolean =
   value.every((one) => Array.isArray(one) && one.length === 2 && typeof one[0] === 'string' && second(one[1]))
 const isText = (value: unknown): value is string => typeof value === 'string'
 
-/** Undefined for text that this version has not written: the response counts as absent. */
+/** Undefined for text of another form than this version of the code writes: the response counts as absent. */
 export function parseResponse(text: string, variant: string, startUs: number): StoredResponse | undefined {
   try {
     const one = JSON.parse(text) as StoredResponse & { readonly form: number }
@@ -63,7 +64,7 @@ export function parseResponse(text: string, variant: string, startUs: number): S
         isText((body as { base64?: unknown }).base64) ||
         ('id' in body && isText(body.id) && isNumber(body.size) && isNumber(body.untilMs)))
     if (!isKnown) return undefined
-    // Throws for a field that no message can have.
+    // Throws if a field is not valid in a message.
     new Headers(one.fields as [string, string][])
     return { ...one, variant, startUs }
   } catch {
@@ -71,7 +72,7 @@ export function parseResponse(text: string, variant: string, startUs: number): S
   }
 }
 
-/** Bytes as text where they are UTF-8, else as base64. */
+/** An inline body: text if the bytes are UTF-8, else base64. */
 export function inlineBody(bytes: Uint8Array): StoredBody {
   try {
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) }
@@ -80,7 +81,7 @@ export function inlineBody(bytes: Uint8Array): StoredBody {
   }
 }
 
-/** The body that is with its response; undefined where it is in chunks, or is no base64. */
+/** The contents of an inline body; undefined if the body is in chunks. Throws for invalid base64. */
 export function bytesInline(body: StoredBody): string | Uint8Array<ArrayBuffer> | undefined {
   if ('text' in body) return body.text
   return 'base64' in body ? fromBase64(body.base64) : undefined

@@ -1,3 +1,15 @@
+/**
+ * Asks the origin for a response, and decides what becomes of it (`ask`):
+ *
+ * - a 304 that confirms the stored response: `freshen` renews it; a 304 about another response: ask again without conditions;
+ * - a 5xx, or no response at all: the stored response may stand in (`mayReplaceError`);
+ * - the response to a HEAD: `passHead`; any other: `passOn`, which stores it on its way to the client if it may be stored.
+ *
+ * `done` is called as soon as it is known what the waiting requests may use; only its first call counts. It frees the lease if
+ * nothing was stored.
+ *
+ * `respond` makes a response from a stored one.
+ */
 import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
@@ -14,28 +26,28 @@ import type { Fetching } from './storage.ts'
 import { addTags, ruleTags, versionKeysOf } from './tags.ts'
 import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
 
-/** A request for which the origin is asked. */
+/** A request that goes to the origin. */
 export interface Forwarded {
   readonly plan: Plan
-  /** What is stored and has to be validated. */
+  /** The stored response that has to be validated, if there is one. */
   readonly stored: StoredResponse | undefined
-  /** Why the origin is asked. */
+  /** Why the request goes to the origin. */
   readonly story: Story
 }
 
 export interface FetchTask extends Forwarded {
   readonly engine: Engine
-  /** Undefined: the store does not answer, and nothing is stored. */
+  /** Undefined when the store does not reply: then nothing is stored. */
   readonly fetching: Fetching | undefined
-  /** Called once, as soon as it is known what others may use: a stored response, or nothing. */
+  /** Called once, as soon as it is known what other requests may use: a stored response, or nothing. */
   onDone(stored: Outcome): void
-  /** A response is about to be stored. */
+  /** Called before a response is stored. */
   readonly onStoring?: () => void
-  /** Resolves once others wait for it. */
+  /** Resolves once other requests wait for the response. */
   readonly awaited: Promise<void>
 }
 
-/** Asks the origin, and answers with what came or with what is stored. Rejects as `next` does. */
+/** Asks the origin. Resolves to its response, or to the stored one. Rejects as `next` does. */
 export async function fetchAndKeep(task: FetchTask): Promise<Response> {
   let isDone = false
   const done: Done = (stored, isShareable = stored !== undefined) => {
@@ -68,7 +80,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
   const standIn = async (answer: number | 'none'): Promise<Response | undefined> => {
-    // A client that asked for no stored answer gets none.
+    // A client that sent `no-cache` gets no stored response.
     if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now(), plan.directives))
       return undefined
     const why = answer === 'none' ? { detail: 'disconnected' } : { fwdStatus: answer, detail: 'error' }
@@ -96,7 +108,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   }
   if (stored && known && response.status === 304) {
     if (isConfirmed(known, response.headers)) return freshen(task, stored, received, done)
-    // It speaks of something that is not stored: the client needs a whole answer.
+    // This 304 is about another response than the stored one: ask again without conditions, for the whole response.
     const headers = conditional(request.headers, known)
     for (const name of ['if-none-match', 'if-modified-since']) headers.delete(name)
     return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)
@@ -113,14 +125,14 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   return passOn(task, received, response, done)
 }
 
-/** Passes a response on, stored or not. */
+/** Passes a response on to the client, and stores it if it may be stored. */
 async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
   const headers = new Headers(received.headers)
   const why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
-  // An error never takes the place of a good answer that may be of use.
+  // An error never replaces a stored good response, which may still stand in for errors.
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
   const isWanted = plan.context.mayStore?.(response) ?? true
   if (fetching && verdict.store && !isWorse && isWanted) {
@@ -158,7 +170,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
 
 const isGone = (status: number): boolean => status === 404 || status === 410
 
-/** A 304 for what is stored: its fields and its freshness are renewed, and the client is answered with it. */
+/** After a 304 that confirms the stored response: renews its fields and its freshness, and responds with it. */
 async function freshen(task: FetchTask, stored: StoredResponse, received: Received, done: Done): Promise<Response> {
   const { engine, plan, fetching, story } = task
   const update = storableFields(received.headers, { directives: new Map(), targeted: false }, received.responseMs)
@@ -193,7 +205,7 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   return respond(engine, plan, { ...stored, ...draft }, { ...told, ...(isStored ? { stored: true } : {}) })
 }
 
-/** A HEAD's answer may renew what is stored of the GET, or show that it has changed (RFC 9111, section 4.3.5). */
+/** The response to a HEAD may renew the stored response to the GET, or show that it is outdated (RFC 9111, section 4.3.5). */
 async function passHead(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, stored, fetching, story } = task
   if (stored && fetching && response.status === 200) {
@@ -203,14 +215,14 @@ async function passHead(task: FetchTask, received: Received, response: Response,
     else await drop(engine, plan, stored)
   }
   done(undefined, true)
-  // A handler may make one, as of a GET; nobody reads it.
+  // A handler may respond to HEAD with a body, as to GET. Nobody reads that body.
   void response.body?.cancel().catch(() => {})
   const headers = new Headers(received.headers)
   tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
   return new Response(null, { status: response.status, statusText: response.statusText, headers })
 }
 
-/** Answers with a stored response; asks the origin once more where its body is gone. */
+/** Responds with a stored response. If its body is gone, asks the origin. */
 export function respond(
   engine: Engine,
   plan: Plan,
@@ -225,7 +237,7 @@ export function respond(
 
 async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest): Promise<Response> {
   const { request } = plan
-  // Without it each request would find the same body, and be cut at the same place.
+  // Drop the response whose body is gone: otherwise each later request would be cut at the same place.
   const onGone = (): unknown =>
     engine.background.add(drop(engine, plan, asked.stored), plan.context.waitUntil, () => {})
   const answer = await answerFrom(asked, onGone).catch((error: unknown) => {
@@ -239,20 +251,20 @@ async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest):
   return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
 }
 
-/** Drops what is stored of a request's URL, where `stored` is of it. */
+/** Drops the stored responses of the place of `stored`, which may be another than that of the request's URL (No-Vary-Search). */
 async function drop(engine: Engine, plan: Plan, stored: StoredResponse): Promise<void> {
   const place = await placeBy(engine, plan.place, queryRuleOf(stored))
   await engine.storage.invalidate(place).catch((error: unknown) => engine.tell({ type: 'store-error', error }))
 }
 
-/** Neither the store nor the origin may or can answer. */
+/** The response when neither the store nor the origin can give one, or may be asked. */
 export function gatewayTimeout({ name }: Engine, story: Story): Response {
   const headers = new Headers()
   tellStatus(headers, name, story)
   return new Response(null, { status: 504, headers })
 }
 
-/** A request with other fields. `cf`: what Workers know of its client. */
+/** Returns the request with other fields. `cf`: what the Workers runtime knows about the client. */
 export function withHeaders(
   { url, method, signal, cf }: Request & { readonly cf?: unknown },
   headers: Headers,
@@ -261,7 +273,7 @@ export function withHeaders(
   return new Request(url, { method, headers, signal, redirect: 'manual', ...(cf ? { cf } : {}), ...more })
 }
 
-/** The fields of a response with what the rule of its request adds: to its Vary, and to the tags that caches in front read. */
+/** The fields of a response with the additions of its request's rule: names in Vary, and tags for caches in front. */
 function withRule({ tagFields }: Engine, { rule, request }: Plan, response: Response): Headers {
   const headers = new Headers(response.headers)
   const names = listOf(headers.get('vary'))

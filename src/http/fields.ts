@@ -1,6 +1,6 @@
 import { type Control, fieldsOf, listOf } from './directives.ts'
 
-/** A field of a message, its name in lower case. `set-cookie` may be there more than once. */
+/** A field of a message, its name in lower case. A message may have several `set-cookie` fields. */
 export type Field = readonly [name: string, value: string]
 
 /** Fields of one connection (RFC 9110, section 7.6.1) and of one proxy: never stored, never sent from the store. */
@@ -17,7 +17,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Of a stored response a 304 leaves these alone: they describe the body that is there. */
+/** Fields of a stored response that a 304 does not update: they describe the stored body. */
 const OF_THE_BODY: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
@@ -31,7 +31,7 @@ export function storableFields(headers: Headers, control: Control, responseMs: n
   for (const directive of ['private', 'no-cache']) {
     for (const name of fieldsOf(control.directives, directive) ?? []) left.add(name)
   }
-  // What this cache says itself, it says anew each time.
+  // This cache sets these two itself for each response.
   left.add('age').add('cache-status')
   const fields: Field[] = []
   let hasDate = false
@@ -40,7 +40,7 @@ export function storableFields(headers: Headers, control: Control, responseMs: n
     hasDate ||= name === 'date'
     fields.push([name, value])
   }
-  // Fields of another cache behind this one stay.
+  // The Cache-Status of a cache behind this one is stored.
   const behind = headers.get('cache-status')
   if (behind && !listOf(headers.get('connection')).includes('cache-status')) fields.push(['cache-status', behind])
   if (!hasDate) fields.push(['date', new Date(responseMs).toUTCString()])

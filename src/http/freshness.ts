@@ -1,7 +1,7 @@
 import { parseDate } from './dates.ts'
 import { type Control, isToken, listOf, secondsOf } from './directives.ts'
 
-/** Statuses whose responses may be kept by a heuristic (RFC 9110, section 15.1). */
+/** Statuses whose responses may get a heuristic lifetime (RFC 9110, section 15.1). */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501])
 const LONGEST_HEURISTIC_MS = 86_400_000
 
@@ -15,18 +15,18 @@ export interface Received {
 
 export interface Lifetime {
   readonly ms: number
-  /** The response says so itself, or a rule does. */
+  /** Whether the response or a rule states the lifetime. */
   readonly explicit: boolean
 }
 
-/** Whether an answer with this status may be kept without being told so. */
+/** Whether a response with this status may be stored although nothing states its lifetime. */
 export function isHeuristic(status: number): boolean {
   return HEURISTIC.has(status)
 }
 
 /**
- * How long a response is fresh, counted from the moment its origin made it: `s-maxage`, else `max-age`, else Expires, else
- * `ruleMs`, else (where `heuristics` are allowed) a tenth of its age at that moment, a day at most. An invalid value is 0.
+ * How long a response is fresh after its origin made it: `s-maxage`, else `max-age`, else Expires, else `ruleMs`, else (if
+ * `heuristics` are allowed) a tenth of the time from Last-Modified to Date, at most a day. An invalid value counts as 0.
  */
 export function lifetimeOf(
   { status, headers, responseMs }: Received,
@@ -48,7 +48,7 @@ export function lifetimeOf(
   return { ms: Math.min(Math.max(0, (dateMs - lastModifiedMs) / 10), LONGEST_HEURISTIC_MS), explicit: false }
 }
 
-/** How old a response was when it came, in milliseconds (RFC 9111, section 4.2.3). Never negative. */
+/** The age of a response when it arrived, in milliseconds (RFC 9111, section 4.2.3). Never negative. */
 export function initialAgeMs({ headers, requestMs, responseMs }: Received): number {
   const dateMs = parseDate(headers.get('date'), responseMs) ?? responseMs
   const first = headers.get('age')?.split(',', 1)[0]?.trim()
@@ -56,25 +56,25 @@ export function initialAgeMs({ headers, requestMs, responseMs }: Received): numb
   return Math.max(0, responseMs - dateMs, ageMs + Math.max(0, responseMs - requestMs))
 }
 
-/** What a stored response knows of its own age. */
+/** The parts of a stored response from which its age is computed. */
 export interface Aged {
   readonly responseMs: number
   readonly ageMs: number
   readonly lifetimeMs: number
 }
 
-/** How far this machine's clock may be behind the one that stamped a response. */
+/** How far this machine's clock may be behind the clock of the machine that stored a response. */
 const CLOCK_SKEW_MS = 10_000
 
-/** The age now; beyond every lifetime when the clock was set back, so that nothing stale is fresh again. */
+/** The age now. If the clock was set back, it is beyond every lifetime, so that no stale response becomes fresh again. */
 export function ageAt({ ageMs, responseMs }: Aged, nowMs: number): number {
   const residentMs = nowMs - responseMs
   return residentMs < -CLOCK_SKEW_MS ? Number.MAX_SAFE_INTEGER : ageMs + Math.max(0, residentMs)
 }
 
 /**
- * The names of a list of fields that select among variants, each once; undefined for one with `*`, which never matches, or with a
- * member that no field can have as its name.
+ * The field names in Vary, sorted and without duplicates; undefined if it has `*`, which never matches, or a member that is not a
+ * field name.
  */
 export function varyNames(headers: Headers): readonly string[] | undefined {
   const names = listOf(headers.get('vary')).sort()

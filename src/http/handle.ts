@@ -16,7 +16,18 @@ import { handleUnsafe } from './unsafe.ts'
 const nothing = (): void => {}
 const HIT: Story = { hit: true }
 
-/** Answers one request: what is stored is looked up, judged, and used or fetched. */
+/**
+ * Responds to one request, in the first of these ways that applies:
+ *
+ * - another method than GET and HEAD: `handleUnsafe`;
+ * - a rule, a host or the request itself excludes it from the cache: pass it to the origin (`bypassReason`);
+ * - a near tier entry is fresh, or a stored response may be used as it is (`judgeUse`): respond with it;
+ * - the store is down: pass the request to the origin, or 504 if it says `only-if-cached`;
+ * - the request says `only-if-cached`: 504;
+ * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background;
+ * - otherwise `load`: join the flight of another request, or `lead` one, which takes the lease in the store (`begin`) and
+ *   fetches (`fetchAndKeep`).
+ */
 export async function handle(
   engine: Engine,
   request: Request,
@@ -70,8 +81,8 @@ export async function handle(
 }
 
 /**
- * Fetches a response, alone or for all that ask for the same meanwhile. `endMs`: until when it waits for another's, by `elapsedMs`.
- * `variant`: the fields that select one, where that is known.
+ * Fetches a response, for this request alone or for all that ask for the same meanwhile. `endMs`: until when it waits for the
+ * flight of another request, by `elapsedMs`. `variant`: the request's values of the fields in Vary, where that is known.
  */
 async function load(
   engine: Engine,
@@ -86,29 +97,29 @@ async function load(
   if (flight) {
     flight.join()
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
-    // It may hang: the first that has waited for long enough stands in for it, so that those that come later wait for that one.
+    // The flight may hang. The first request that waited too long replaces it, so that later requests wait for the new flight.
     if (answer === 'late') {
       const isFirst = engine.flights.get(key) === flight
       return lead(engine, { ...forwarded, story: { ...story, collapsed: false } }, isFirst ? key : undefined, 'take')
     }
-    // What was stored may be gone: it is asked for as if nothing was, together with those that came since.
+    // The stored response may be purged. Load as if nothing was stored, together with the requests that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)
     if (answer === 'left') {
-      // Clients often leave together: of a thousand that have gone none is to lead, and to wake the others for nothing.
+      // Clients often leave together. One that has left must not lead the next flight: that would wake the others for nothing.
       plan.request.signal.throwIfAborted()
       return load(engine, forwarded, endMs, variant)
     }
     if (answer && isUsable(engine, answer, plan)) return respond(engine, plan, answer, { ...story, collapsed: true })
     const alone: Forwarded = { ...forwarded, story: { ...story, collapsed: false } }
     if (!answer || choose(engine, { responses: [answer] }, plan)) return lead(engine, alone)
-    // Its Vary says which of those that have waited ask for the same.
+    // The response is of another variant. Its Vary says which of the requests that waited ask for the same one.
     const { headers } = plan.request
     return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))
   }
   return lead(engine, forwarded, shares ? key : undefined, variant === undefined ? 'ask' : 'none')
 }
 
-/** Whether the answer to a request may be given to others, as far as its own fields tell. */
+/** Whether the response to a request may be shared with other requests, as far as the request's own fields show. */
 function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
   const { method, headers } = request
   const isPlain = !['authorization', 'range', 'if-none-match', 'if-modified-since'].some((name) => headers.has(name))
@@ -119,8 +130,8 @@ const isUsable = (engine: Engine, answer: StoredResponse, plan: Plan): boolean =
   choose(engine, { responses: [answer] }, plan) !== undefined && judgeUse(answer, plan.directives, now()) === 'fresh'
 
 /**
- * `key`: others of this process, and by the `lease` of other processes, wait for it. Without it the answer is for this client alone.
- * One variant does not wait for another's lease, which is that of the URL.
+ * Fetches for this request. With `key`, other requests wait for the response: in this process by the flight, in others by the
+ * lease. Without `key` the response is for this client alone. A known variant takes no lease: the lease is that of the whole URL.
  */
 async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease: Lease = 'ask'): Promise<Response> {
   const { plan, story } = forwarded
@@ -140,9 +151,10 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease: L
 }
 
 /**
- * Begins to fetch. Asking for the lease, waits while another process fetches the same, and resolves to what that has stored: also
- * where it did both between this one's look and its question. Takes the lease of one that does not end in time, so that nobody
- * else waits for it. `stored`: what is there to be validated after that.
+ * Begins to fetch. If it asks for the lease, it waits while another process fetches the same URL, and resolves to the response
+ * that it has stored. That also covers a process that has fetched and stored after this one read the store and before it asked for
+ * the lease. It takes the lease from a process that does not end in time, so that no other request waits for that one. Otherwise
+ * resolves to the fetch, and to the stored response that is to be validated, as last read.
  */
 async function begin(
   engine: Engine,
@@ -169,13 +181,13 @@ async function begin(
   }
 }
 
-/** Renews a stale response that was answered with; once at a time in this process, and by the lease in others. */
+/** Renews a stale response that was sent. One refresh runs at a time: in this process by the flight, in others by the lease. */
 function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
   const { request, context } = plan
   const key = `${plan.place.record} ${stored.variant}`
   if (flightOf(engine, key) && !REQUEST_SCOPED) return
   const work = async (): Promise<void> => {
-    // Not the client's signal, nor its conditions: it may be gone by then.
+    // Without the client's signal, since the client may leave before the refresh ends, and without its conditions.
     const headers = new Headers(request.headers)
     for (const name of ['if-none-match', 'if-modified-since', 'range', 'if-range']) headers.delete(name)
     const again = withHeaders(request, headers, { method: 'GET', signal: null })
@@ -187,14 +199,14 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const story = { fwd: 'stale' } as const
     const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }
     const response = await fetchAndKeep(task)
-    // Read to its end: it is stored on its way.
+    // The body is stored while it is read, so read it to its end.
     await response.body?.pipeTo(new WritableStream())
   }
   const done = work().catch((error: unknown) => engine.tell({ type: 'background-error', error }))
   engine.background.add(done, context.waitUntil, nothing)
 }
 
-/** The origin's answer as it is. */
+/** Responds with the origin's response. */
 async function passThrough(engine: Engine, request: Request, next: NextHandler, story: Story): Promise<Response> {
   engine.tell({ type: 'bypass' })
   return withStatus(engine, await next(request), story)

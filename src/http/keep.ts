@@ -35,7 +35,7 @@ export interface Accepted {
   readonly verdict: Verdict & { readonly store: true }
 }
 
-/** What is stored of a response, but for its body. */
+/** The parts of a response that are stored, without its body. */
 export async function draftOf(engine: Engine, plan: Plan, { received, control, verdict }: Accepted): Promise<Draft> {
   const { headers, responseMs, status } = received
   const selectors = selectorsOf(plan.request.headers, headers, engine.policy.anyOrder) ?? []
@@ -54,7 +54,7 @@ export async function draftOf(engine: Engine, plan: Plan, { received, control, v
   }
 }
 
-/** How long a stored response is kept: while it is fresh, then as long as it may be used stale or be validated. */
+/** Milliseconds for which a response is stored: while it is fresh, then as long as it may be used stale or be validated. */
 function lifeOf(draft: Draft): number {
   const afterMs = Math.max(draft.swrMs, draft.sieMs ?? 0, DISCONNECTED_MS)
   return Math.min(Math.max(1, draft.lifetimeMs - draft.ageMs) + afterMs, LONGEST_LIFE_MS)
@@ -67,13 +67,13 @@ export interface PutRequest {
   readonly body: StoredBody
   readonly length: number
   readonly versionKeys: readonly string[]
-  /** The variant whose place it takes, if that is another one than its own; or ''. */
+  /** Another variant that this response replaces; or ''. */
   readonly replaces: string
   /** Of which response it is a renewal. */
   readonly renews?: StoredResponse
 }
 
-/** Stores a response whose body is known; undefined where it came too late. */
+/** Stores a response whose body is complete. Resolves to undefined when it came too late. */
 export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredResponse | undefined> {
   const { storage } = engine
   const { plan, fetching, draft, body, length, versionKeys, replaces, renews } = put
@@ -89,7 +89,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
       const { invalidatedUs } = await storage.read(plan.place)
       if (invalidatedUs >= fetching.startUs) return undefined
       await storage.begin(place)
-      // It is stored elsewhere: nobody is to wait for it here.
+      // The response is stored under another query, so nobody must wait for it under this one.
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }
   }
@@ -100,23 +100,23 @@ export interface Passing extends Accepted {
   readonly plan: Plan
   readonly fetching: Fetching
   readonly response: Response
-  /** Told what was stored; undefined: nothing. */
+  /** Called with the stored response; undefined when nothing was stored. */
   onStored(stored: Outcome, error?: unknown): void
-  /** Called before it is. */
+  /** Called before the response is stored. */
   readonly onStoring?: (() => void) | undefined
-  /** Resolves once others wait for it. */
+  /** Resolves once other requests wait for the response. */
   readonly awaited: Promise<void>
 }
 
 /**
- * The response as it is passed on, its body collected on its way; `onStored` is called once, when the body has ended or is
- * known to be lost. Undefined: it is not stored after all, and `onStored` has been called.
+ * The body to pass on to the client. It is collected on its way, then the response is stored. Calls `onStored` once, when the
+ * body has ended or is known to be lost. Undefined when the response is not stored after all: `onStored` has been called by then.
  */
 export async function passAndKeep(engine: Engine, passing: Passing): Promise<BodyInit | null | undefined> {
   const { plan, fetching, response, received, onStored } = passing
   const { maxBodyBytes, storage } = engine
   const stated = response.headers.get('content-length')
-  // What is no number is no length that a body can have.
+  // A Content-Length that is no number becomes NaN, which no body's length equals: the body is not stored.
   const length = stated === null ? undefined : /^\d+$/.test(stated) ? Number(stated) : Number.NaN
   const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
@@ -132,7 +132,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   }
   let draft = await draftOf(engine, plan, passing)
   if (isWhole206) {
-    // The whole of it: kept as the 200 that it is a part of.
+    // This 206 has the whole body: store it as the 200.
     const fields = draft.fields.filter(([name]) => name !== 'content-range')
     draft = { ...draft, status: 200, fields }
   }
@@ -154,18 +154,18 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     untilMs: received.responseMs + lifeMs,
     length: whole,
     async onWhole(body, bytes) {
-      // A body that turns out to be empty is refused as one that says so.
+      // A body that turns out to be empty is refused, as one that is empty by its fields.
       if (bytes === 0 && !engine.policy.partial && received.status !== 204) return onStored(undefined)
       await put(body, bytes)
     },
-    // Others are to ask again, one for all of them.
+    // If the client left, the waiting requests start over, one for all of them.
     onLost: (error, isAbandoned) => onStored(isAbandoned ? 'left' : failureOf(plan.request), error),
     awaited: passing.awaited,
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })
 }
 
-/** `safe` stores no empty body, but that of a 204, and no redirect that leads nowhere and says nothing. */
+/** Whether a response other than a 204 has an empty body, by its fields. `safe` stores none of these, redirects included. */
 function isEmptyAnswer({ status, body }: Response, length: number | undefined): boolean {
   return status !== 204 && (body === null || length === 0)
 }

@@ -1,26 +1,28 @@
 import { digest } from '../protocol/digest.ts'
 
-/** Most segments of a path that `purge({ prefix })` reaches. */
+/** Most segments of the prefix in `purge({ prefix })`. */
 export const MAX_SEGMENTS = 8
 /** Most results of `digest` that are remembered. */
 const MAX_KNOWN = 10_000
-/** Longer names are hashed each time: requests choose how long they are. */
+/** Longer names are not remembered and are hashed each time, since the requests decide how long they are. */
 export const MAX_KNOWN_LENGTH = 2048
 
-/** Where a namespace keeps what. Every name is hashed with its kind, so that keys have one length and no two names share one. */
+/** The stored keys of a namespace. Each name is hashed with its kind, so that keys have one length and no two names share one. */
 export interface Keys {
-  /** Such as a near tier is told: no namespace of a cache has a `!`. */
+  /** The namespace for the near tier. It has a `!`, which no namespace of a cache has. */
   readonly space: string
   readonly generation: string
   /** The record of a URL. `extra`: the further part that a rule adds. */
   record(origin: string, target: string, extra: string): Promise<string>
-  /** A rule about queries that a path's responses have had. */
+  /** The No-Vary-Search rule of a path's responses. */
   queryRule(origin: string, path: string, extra: string): Promise<string>
-  /** The version of a tag, or of a group of one origin. */
+  /** The version of a tag. */
   tag(name: string): Promise<string>
+  /** The version of a group, which belongs to one origin. */
   group(origin: string, name: string): Promise<string>
-  /** The versions of a path and of what it is below: a response is stored under all of them. */
+  /** The version of a path. A response is stored under this version and under those of `prefixes`. */
   path(origin: string, path: string): Promise<string>
+  /** The versions of all prefixes of a path. */
   prefixes(origin: string, path: string): Promise<string[]>
   prefix(origin: string, prefix: string): Promise<string>
   /** A chunk of a body. */
@@ -56,7 +58,7 @@ export function createKeys(namespace: string): Keys {
   return keys
 }
 
-/** `/a/b/c` → `/`, `/a/`, `/a/b/`, `/a/b/c/`: by whole segments, the first eight. */
+/** The prefixes of a path by whole segments, up to eight: `/a/b/c` → `/`, `/a/`, `/a/b/`, `/a/b/c/`. */
 export function prefixesOf(path: string): string[] {
   const segments = path.split('/').filter((segment, i) => i > 0 && segment !== '')
   return [...Array(Math.min(segments.length, MAX_SEGMENTS) + 1).keys()].map((count) =>

@@ -11,18 +11,18 @@ import { isNewer } from './vary.ts'
 export interface Looked {
   readonly plan: Plan
   readonly stored: StoredResponse | undefined
-  /** Something is stored of this URL that the request does not select. */
+  /** Responses of this URL are stored, although the request may select none of them. */
   readonly others: boolean
 }
 
-/** What this process has near that may answer at once. A stale one may have been renewed by another process. */
+/** A fresh response from the near tier. Stale ones are left out: another process may have renewed them in the store. */
 export function lookNear(engine: Engine, plan: Plan): StoredResponse | undefined {
   const near = engine.storage.near(plan.place)
   const nearby = near && choose(engine, near, plan)
   return nearby && judgeUse(nearby, plan.directives, now()) === 'fresh' ? nearby : undefined
 }
 
-/** Finds in the store what a request selects: under its own query, then under the one that stands for it. */
+/** Reads the stored response that a request selects: under its own query, then under the one that No-Vary-Search makes of it. */
 export async function look(engine: Engine, before: Plan): Promise<Looked> {
   const { storage } = engine
   const found = await storage.read(before.place)
@@ -36,17 +36,17 @@ export async function look(engine: Engine, before: Plan): Promise<Looked> {
   return { plan, stored: choose(engine, elsewhere, plan), others: others || elsewhere.responses.length > 0 }
 }
 
-/** Where a response with this No-Vary-Search field is stored that came from `place`. */
+/** The place at which a response with this No-Vary-Search field is stored, if its URL is that of `place`. */
 export async function placeBy({ placeOf }: Engine, place: Place, field: string | null): Promise<Place> {
   const search = canonicalQuery(place.search, field)
   return search === place.search ? place : placeOf(place.origin + place.path + search, place.extra)
 }
 
-/** Its No-Vary-Search field. */
+/** The No-Vary-Search field of a response; null for none. */
 export const queryRuleOf = ({ fields }: Pick<StoredResponse, 'fields'>): string | null =>
   fields.find(([name]) => name === 'no-vary-search')?.[1] ?? null
 
-/** The response that a request selects, of those that may answer it. */
+/** The response that a request selects, of those that it may get. */
 export function choose(
   engine: Engine,
   { responses }: Pick<Found, 'responses'>,

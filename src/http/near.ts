@@ -9,7 +9,7 @@ export interface NearOptions extends Pick<NearHost, 'run' | 'track'> {
   readonly space: string
 }
 
-/** Attaches a near tier, so that what this process keeps is dropped with what the store has. */
+/** Attaches a near tier, so that its entries are dropped together with those in the store. */
 export function attachNear(tier: NearTier, { store, space, run, track }: NearOptions): NearPart {
   return tier.attach({
     plain: false,
@@ -20,7 +20,7 @@ export function attachNear(tier: NearTier, { store, space, run, track }: NearOpt
     get: (key) => store.get(key),
     delete: (key) => store.delete([key]),
     end: async () => undefined,
-    // Either may run again at any moment: what is fetched after it is stored all the same.
+    // Either operation may be repeated at any later moment: it drops what is stored by then, and later responses are stored.
     async remove(key, _, isDue) {
       if (!isDue()) return false
       await (key.startsWith(':') ? run(endVersion, key, [randomId()]) : run(invalidateUrl, key, []))

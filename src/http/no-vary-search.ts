@@ -3,8 +3,8 @@ import { type Member, parseDictionary } from './structured.ts'
 const isText = (item: Member | undefined): item is string => typeof item === 'string'
 
 /**
- * The query that stands for all that a No-Vary-Search field makes equal: without the parameters that change nothing, and
- * sorted where their order changes nothing. The query as it is where the field says nothing, or is malformed.
+ * The one query for all queries that a No-Vary-Search field makes equal: without the parameters that change nothing, and sorted
+ * if their order changes nothing. Returns the query unchanged if the field is absent or malformed.
  */
 export function canonicalQuery(search: string, field: string | null): string {
   const rule = search ? parseDictionary(field) : undefined
@@ -19,8 +19,8 @@ export function canonicalQuery(search: string, field: string | null): string {
   const kept = new Set<Member>(Array.isArray(except) ? (except as Member[]) : [])
   const query = new URLSearchParams(search)
   const pairs = [...query].filter(([name]) => (params === true ? kept.has(name) : !left.has(name)))
-  // A stable sort: values of one name keep their order.
+  // The sort is stable: values of one name keep their order.
   if (keyOrder === true) pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  // As pairs that were read, so that two spellings of one query are one.
+  // Written anew from the parsed pairs, so that two spellings of one query become one.
   return pairs.length > 0 ? `?${new URLSearchParams(pairs)}` : ''
 }

@@ -1,11 +1,16 @@
 import type { Operation, Transition } from '../protocol/operation.ts'
 
 /**
- * The record of a URL in text. First a line of what is known of it: `h1`, the token of the request that is fetching it (16
- * characters, hyphens for none), until when that counts, and when the URL was last invalidated (16 digits each, in
- * microseconds by the store's clock). Then a line for each stored response, the newest first: its variant (43 characters),
- * when its request began (16 digits), when its life ends (16 digits), and the response. Text of another form counts as
- * absent. A response is stored only if it was asked for after the last invalidation, and after what is stored there.
+ * The record of a URL. Its text begins with a head line: `h1`, the token of the request that has the lease (16 characters,
+ * hyphens for none), the end of the lease, and when the URL was last invalidated (16 digits each, in microseconds by the store's
+ * clock). Then comes a line for each stored response, the newest first: its variant (43 characters), when its request began (16
+ * digits), when its lifetime ends (16 digits), and the response. Text of another form counts as absent.
+ *
+ * The lease: `beginFetch` takes it; `putResponse`, `releaseFetch`, `invalidateUrl` or its end free it. If there is no token but
+ * the end is in the future, nobody gets the lease and nobody waits: the last response could not be shared.
+ *
+ * A response is stored only if its request began after the last invalidation, and after the request of the stored response with
+ * the same variant.
  */
 export interface UrlRecord {
   readonly token: string
@@ -24,11 +29,11 @@ export interface RecordLine {
 const NOBODY = '-'.repeat(16)
 const HEAD = /^h1([\w-]{16})(\d{16})(\d{16})(?:\n|$)/
 const LINE = /^([\w-]{43})(\d{16})(\d{16})(.*)$/
-/** How long it is remembered that a request is under way, and that a URL was invalidated: a longer download is not stored. */
+/** How long a record remembers a running request and the last invalidation: a response that takes longer is not stored. */
 const UNDER_WAY_MS = 300_000
-/** How long a request keeps others from asking the origin for the same. */
+/** Lifetime of a lease, which keeps other requests from fetching the same URL. */
 export const LEASE_MS = 30_000
-/** How long requests do not wait for one another after an answer that may not be shared. */
+/** How long requests do not wait for one another after a response that may not be shared. */
 const ALONE_MS = 10_000
 
 const digits = (us: number): string => `${us}`.padStart(16, '0')
@@ -73,10 +78,11 @@ end
 `
 
 /**
- * Takes note that a request for a URL begins, and with `lease` 1 asks to be the one that fetches it; with 2 it is, whoever was. `seenUs`: when the newest
- * response began that the caller has read, 0 for none. Replies when it began, in microseconds by the store's clock and after the
- * last invalidation, and 1 where the lease is the caller's; 0 where another request has it; 2 where nobody is to wait, since the
- * last answer could not be shared; 3 where a newer response has been stored since.
+ * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it.
+ * `seenUs`: when the request of the newest response began that the caller has read; 0 for none. Replies when this request began,
+ * in microseconds by the store's clock and after the last invalidation, and a number: 1 if the caller has the lease; 0 if another
+ * request has it; 2 if nobody should wait, since the last response could not be shared; 3 if a newer response was stored after the
+ * caller's read.
  */
 export const beginFetch: Operation<readonly [token: string, lease: number, seenUs: number], readonly [number, number]> =
   {
@@ -109,10 +115,10 @@ return { math.max(now_us, invalidated + 1), granted }`,
   }
 
 /**
- * Stores a response in front of the others of its URL, and ends the lease of `token`. `startUs`: what `beginFetch` replied;
- * `replaces`: a variant that goes, or ''; at most `most` are kept; `renews`: of which response it is a renewal, by when that began, or 0.
- * Replies 1, or 0 where it came too late: the URL was invalidated, or a later request has stored this variant, or what it renews or all
- * of the URL is gone.
+ * Stores a response in front of the others of its URL, and frees the lease of `token`. `startUs`: the reply of `beginFetch`.
+ * `replaces`: a variant that is dropped, or ''. `most`: how many responses the record keeps. `renews`: when the request of the
+ * response began that this one renews; 0 for none. Replies 1, or 0 if the response came too late: the URL was invalidated meanwhile,
+ * or a later request has stored this variant, or the response that it renews or the whole record is gone.
  */
 export const putResponse: Operation<
   readonly [
@@ -162,8 +168,8 @@ return 1`,
 }
 
 /**
- * Ends the lease of `token`, after an answer that is not stored; with `alone` 1 nobody waits for such answers for a while.
- * Replies 1, or 0 where it has none.
+ * Frees the lease of `token`, after a response that is not stored. With `alone` 1 no request of this URL waits for another during
+ * the next 10 seconds. Replies 1, or 0 if `token` does not have the lease.
  */
 export const releaseFetch: Operation<readonly [token: string, alone: number], number> = {
   name: 'http.release',
@@ -181,7 +187,7 @@ return 1`,
   },
 }
 
-/** Drops every stored response of a URL; what is being fetched is not stored. Replies how many there were. */
+/** Drops every stored response of a URL. Responses that are being fetched will not be stored. Replies how many were dropped. */
 export const invalidateUrl: Operation<readonly [], number> = {
   name: 'http.invalidate',
   effect: 'repeat',
@@ -193,7 +199,7 @@ write(${UNDER_WAY_MS})
 return count`,
   apply(current, _, { nowUs, leftMs }): Transition<number> {
     const record = parseRecord(current)
-    // Where nothing is known nothing is stored, and no request is under way.
+    // Without a record there is no stored response and no running request.
     if (!record) return { next: current, ttl: 'keep', reply: 0 }
     const invalidatedUs = Math.max(nowUs, record.invalidatedUs + 1)
     const next = format({ token: NOBODY, leaseUs: 0, invalidatedUs, lines: [] })
@@ -203,11 +209,12 @@ return count`,
 
 /**
  * The version of a tag, a path or a namespace: 16 characters, and when it was last ended (16 digits, in microseconds by the
- * store's clock, zeros for never). A stored response holds those it was stored under, and is valid while they are the same.
+ * store's clock, zeros for never). A stored response has the versions under which it was stored, and is valid while they are
+ * current.
  */
 const VERSION = /^[\w-]{16}\d{16}$/
 
-/** Replies the version, made of the argument where there is none, and lets it live for `lifeMs` at least. */
+/** Replies the current version; if there is none, makes one of `made`. Extends its lifetime to at least `lifeMs`. */
 export const captureVersion: Operation<readonly [made: string, lifeMs: number], string> = {
   name: 'http.capture',
   effect: 'repeat',
@@ -224,8 +231,8 @@ return version`,
 }
 
 /**
- * Ends a version: what was stored under it is dead, and what is being fetched is not stored. It is remembered for longer than
- * any request is under way. Replies 1.
+ * Ends a version by making a new one. Responses stored under the old version are no longer valid, and responses that are being
+ * fetched are not stored. The time of the end is remembered for longer than any request runs. Replies 1.
  */
 export const endVersion: Operation<readonly [made: string], number> = {
   name: 'http.end',
@@ -248,7 +255,7 @@ function withoutLease(record: UrlRecord, token: string): UrlRecord {
   return record.token === token ? { ...record, token: NOBODY, leaseUs: 0 } : record
 }
 
-/** A life is never made shorter. A key that has no end (none of ours) is given one, as `PTTL` says -1. */
+/** The longer of `ms` and the lifetime that is left. A key without an end (none of this cache) gets one: its `PTTL` is -1. */
 function lifetime(leftMs: number | undefined, ms: number): { readonly ms: number } {
   return { ms: Math.max(ms, Math.floor(leftMs ?? -1)) }
 }

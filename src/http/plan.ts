@@ -5,7 +5,7 @@ import type { Place } from './place.ts'
 import type { HttpCacheContext, HttpRule, NextHandler } from './types.ts'
 import { needsOrigin } from './validate.ts'
 
-/** A request, and what its caller and the first rule that matches say of it. */
+/** A request, with its handler, its context and the first rule that matches it. */
 export interface Visit {
   readonly request: Request
   readonly next: NextHandler
@@ -13,17 +13,17 @@ export interface Visit {
   readonly rule: HttpRule | undefined
 }
 
-/** A request that the store may answer, and what is known of it before anything is read. */
+/** A request that may be served from the store, with everything that is known before the store is read. */
 export interface Plan extends Visit {
   readonly place: Place
   readonly directives: Directives
-  /** It has a cookie that says who asks. */
+  /** It has a cookie that identifies the user. */
   readonly hasIdentity: boolean
-  /** As `Found` has it, once it has looked. */
+  /** `seenUs` of `Found`, after the store was read. */
   readonly seenUs?: number
 }
 
-/** The first rule that matches. */
+/** The first rule that matches a request. */
 export function ruleFor(rules: readonly HttpRule[], request: Request): HttpRule | undefined {
   return rules.find(({ match }) => {
     if (match === undefined) return true
@@ -33,7 +33,7 @@ export function ruleFor(rules: readonly HttpRule[], request: Request): HttpRule 
   })
 }
 
-/** Whether a request has a cookie that counts. `everyCookie`: any does, where the rule names none. */
+/** Whether a request has a cookie that identifies the user. `everyCookie`: if the rule names no cookies, any cookie counts. */
 export function hasIdentity(headers: Headers, rule: HttpRule | undefined, everyCookie: boolean): boolean {
   const text = headers.get('cookie')
   if (text === null) return false
@@ -43,7 +43,7 @@ export function hasIdentity(headers: Headers, rule: HttpRule | undefined, everyC
   return text.split(/[;,]/).some((pair) => names.includes((pair.split('=', 1)[0] as string).trim()))
 }
 
-/** Listed hosts as URLs spell them, with their ports where they have one. Throws `INVALID_ARGUMENT` for what is no host. */
+/** The listed hosts in the spelling of URLs, with their ports if they have one. Throws `INVALID_ARGUMENT` for what is no host. */
 export function hostsOf(hosts: readonly string[]): ReadonlySet<string> {
   return new Set(
     hosts.map((host) => {
@@ -55,11 +55,11 @@ export function hostsOf(hosts: readonly string[]): ReadonlySet<string> {
   )
 }
 
-/** A URL leaves out the port that is usual for its scheme; a list may have it. */
+/** Whether the host of a URL is listed. A URL leaves out the default port of its scheme; the list may have it. */
 const isListed = (hosts: ReadonlySet<string>, { host, port, protocol }: URL): boolean =>
   hosts.has(host) || (!port && hosts.has(`${host}:${protocol === 'http:' ? 80 : 443}`))
 
-/** Why a request goes to the origin whatever is stored; undefined: it does not. */
+/** Why a request bypasses the cache and goes to the origin; undefined if it does not. */
 export function bypassReason(
   request: Request,
   rule: HttpRule | undefined,
@@ -67,7 +67,8 @@ export function bypassReason(
 ): 'rule' | 'host' | 'condition' | 'body' | 'upgrade' | undefined {
   if (hosts && !isListed(hosts, new URL(request.url))) return 'host'
   if (rule?.bypass?.(request)) return 'rule'
-  // A body that counts for nothing is the way to have one request's answer given to another. No `Request` has it by then.
+  // The key ignores bodies: the response to a GET with a body would be served to others. A `Request` for GET has no body by then,
+  // so only its fields show that there was one.
   const length = request.headers.get('content-length')
   if (request.headers.has('transfer-encoding') || (length !== null && length !== '0')) return 'body'
   if (/websocket/i.test(request.headers.get('upgrade') ?? '')) return 'upgrade'

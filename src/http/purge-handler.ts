@@ -4,7 +4,7 @@ import { digest } from '../protocol/digest.ts'
 import type { HttpCache, PurgeSelection } from './types.ts'
 
 export interface PurgeHandlerOptions {
-  /** What a request proves itself with, as `Authorization: Bearer TOKEN`: one of these, each of 16 characters at least. */
+  /** Accepted tokens. A request sends one as `Authorization: Bearer TOKEN`. Each has at least 16 characters. */
   readonly tokens: readonly string[]
 }
 
@@ -12,8 +12,9 @@ const LEAST_TOKEN = 16
 const MOST_BYTES = 65_536
 
 /**
- * Answers `POST` of a `PurgeSelection` as JSON: 204 when it is done, 401 without a token, 400 for what makes no sense, 503
- * when the store did not do it. Throws `INVALID_ARGUMENT` for tokens that are too short.
+ * A handler for `POST` of a `PurgeSelection` as JSON. It responds with 204 when the purge is done; 400 for a body that makes no
+ * sense; 401 without an accepted token; 405 for another method; 413 for a body over 65,536 characters; 503 when the store or a
+ * layer failed. Throws `INVALID_ARGUMENT` for tokens that are too short.
  */
 export function purgeHandler(
   cache: Pick<HttpCache, 'purge'>,
@@ -28,7 +29,7 @@ export function purgeHandler(
   const known = Promise.all(tokens.map(digest))
   return async (request) => {
     const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
-    // Digests are compared, so that the time it takes says nothing of a token.
+    // Digests are compared, so that the time of the comparison reveals nothing about a token.
     if (given === undefined || !(await known).includes(await digest(given)))
       return answer(401, 'a token is needed', { 'www-authenticate': 'Bearer' })
     if (request.method !== 'POST') return answer(405, 'POST a selection as JSON', { allow: 'POST' })

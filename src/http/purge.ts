@@ -7,7 +7,7 @@ import { invalidateUrl } from './unsafe.ts'
 
 const SELECTORS: readonly (keyof PurgeSelection)[] = ['tags', 'url', 'path', 'prefix']
 
-/** Throws `INVALID_ARGUMENT` for what is no whole URL, and no list of them. */
+/** The URLs of a selector. Throws `INVALID_ARGUMENT` for anything but a whole URL or a list of whole URLs. */
 function parsed(value: string | readonly string[] = []): URL[] {
   const urls = typeof value === 'string' ? [value] : value
   const isWhole = (url: unknown): boolean => typeof url === 'string' && /^https?:/i.test(url) && URL.canParse(url)
@@ -15,7 +15,7 @@ function parsed(value: string | readonly string[] = []): URL[] {
   throw invalid('purge takes whole URLs, such as https://example.com/a')
 }
 
-/** Drops what a selection names. Checks all of it before anything is dropped. */
+/** Drops the responses that a selection names. Checks the whole selection before it drops anything. */
 export async function purge(engine: Engine, selection: PurgeSelection): Promise<void> {
   checkNames('purge', selection, SELECTORS)
   const { keys, storage } = engine

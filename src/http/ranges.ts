@@ -1,11 +1,11 @@
 import { parseDate } from './dates.ts'
 
-/** The part of a body that a request asks for: `whole`, a part, or none that is there. */
+/** The part of a body that a request asks for; `unsatisfiable` if the body has no such part. */
 export type Part = 'whole' | 'unsatisfiable' | { readonly from: number /** Exclusive. */; readonly to: number }
 
 /**
- * What a Range field asks for of a body of `length` bytes. Anything but one range of bytes asks for the whole, as does an
- * If-Range that does not name this very response: compared strongly (RFC 9110, section 13.1.5).
+ * The part that a Range field asks for, of a body of `length` bytes. Anything but one range of bytes asks for the whole. So does
+ * an If-Range that does not match the stored response by the strong comparison (RFC 9110, section 13.1.5).
  */
 export function partOf(request: Headers, stored: Headers, length: number): Part {
   const ifRange = request.get('if-range')
@@ -13,7 +13,7 @@ export function partOf(request: Headers, stored: Headers, length: number): Part 
     const isTag = ifRange.includes('"')
     const known = stored.get(isTag ? 'etag' : 'last-modified')
     if (ifRange !== known || ifRange.startsWith('W/')) return 'whole'
-    // A date is strong when nothing can have changed within its second (RFC 9110, section 8.8.2.2).
+    // Last-Modified is strong if it is earlier than Date: no second change can share its second (RFC 9110, section 8.8.2.2).
     const isStrong = (parseDate(known, 0) ?? Number.POSITIVE_INFINITY) < (parseDate(stored.get('date'), 0) ?? 0)
     if (!isTag && !isStrong) return 'whole'
   }
@@ -29,7 +29,7 @@ export function partOf(request: Headers, stored: Headers, length: number): Part 
   return { from: Number(first), to: last === '' ? length : Math.min(Number(last) + 1, length) }
 }
 
-/** The length of a body of which a 206 is the whole; undefined where it is a part, or says no length. */
+/** The length of the body, if a 206 has all of it; undefined if it has only a part, or does not give the length. */
 export function wholeOf206(headers: Headers): number | undefined {
   const [, first, last, all] =
     /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(headers.get('content-range') ?? '') ?? []

@@ -2,27 +2,27 @@ import { type Collecting, createCollector } from './collect-body.ts'
 import type { StoredBody } from './entry.ts'
 
 export interface Recording extends Collecting {
-  /** Bytes that the body must have; undefined: any. */
+  /** The number of bytes that the body must have; undefined if any number will do. */
   readonly length: number | undefined
-  /** Stores the response. What it throws counts as `onLost`. */
+  /** Stores the response. If it rejects, `onLost` is called with the error. */
   onWhole(body: StoredBody, length: number): Promise<void>
-  /** The body is not stored: it was cut, or too large, or the store failed; or, `isAbandoned`, its client left. */
+  /** Called when the body is not stored: it was cut, it was too large, the store failed, or (`isAbandoned`) its client left. */
   onLost(error: unknown, isAbandoned: boolean): void
-  /** Keeps work alive that goes on. */
+  /** Keeps background work alive. */
   background(work: Promise<unknown>): void
 }
 
 export interface Recorder {
-  /** The next part; undefined at the end. The part that completes a body of known length waits until it is stored. */
+  /** The next part; undefined at the end. The part that completes a body of known length comes only after the body was stored. */
   next(): Promise<Uint8Array | undefined>
-  /** Whether it will be stored: `open` until that is known. */
+  /** Whether the body is stored (`whole`) or not (`lost`); `open` until that is known. */
   state(): 'open' | 'whole' | 'lost'
-  /** It is not read to its end. */
+  /** Gives up storing the body, since it will not be read to its end. */
   lose(): void
   cancel(reason: unknown): Promise<void>
 }
 
-/** Reads a body and collects it. One that is cut, too long or too short is never stored, and is read all the same. */
+/** Reads a body and collects it. A body that is cut, too long or too short is passed on but never stored. */
 export function createRecorder(source: ReadableStream<Uint8Array>, recording: Recording): Recorder {
   const reader = source.getReader()
   const collector = createCollector(recording)

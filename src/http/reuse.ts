@@ -1,19 +1,19 @@
 import { type Directives, isUnqualified, seconds, secondsOf } from './directives.ts'
 import { type Aged, ageAt } from './freshness.ts'
 
-/** How a stored response may be used later, as its origin said. */
+/** The origin's terms for the later use of a stored response. */
 export interface Terms {
-  /** Only after validation. */
+  /** It may be used only after validation. */
   readonly noCache: boolean
-  /** Never stale. */
+  /** It may never be used stale. */
   readonly noStale: boolean
-  /** How long after its end it may be used while it is refreshed, and when its origin fails, in milliseconds. */
+  /** How long after its lifetime it may be used while it is refreshed (`stale-while-revalidate`), in milliseconds. */
   readonly swrMs: number
-  /** Undefined: nothing is said of it. */
+  /** How long after its lifetime it may be used when its origin fails (`stale-if-error`), in milliseconds, if given. */
   readonly sieMs?: number
 }
 
-/** `staleDespiteSMaxage`: by the letter `s-maxage` forbids every stale answer, `stale-while-revalidate` beside it too. */
+/** `staleDespiteSMaxage` allows stale use despite `s-maxage`. RFC 9111 forbids it, even beside `stale-while-revalidate`. */
 export function termsOf(directives: Directives, staleDespiteSMaxage: boolean): Terms {
   const sie = secondsOf(directives, 'stale-if-error')
   return {
@@ -27,10 +27,10 @@ export function termsOf(directives: Directives, staleDespiteSMaxage: boolean): T
   }
 }
 
-/** `fresh`, `max-stale`: answer with it. `refresh`: answer with it, and fetch a new one meanwhile. `stale`, `request`: validate. */
+/** `fresh`, `max-stale`: use it. `refresh`: use it and fetch a new one meanwhile. `stale`, `request`: validate it first. */
 export type Use = 'fresh' | 'max-stale' | 'refresh' | 'stale' | 'request'
 
-/** What may be done with a stored response now, by what its origin said and by what the request asks for. */
+/** How a stored response may be used now, by the terms of its origin and the directives of the request. */
 export function judgeUse(stored: Aged & Terms, asked: Directives, nowMs: number): Use {
   const ageMs = ageAt(stored, nowMs)
   const leftMs = stored.lifetimeMs - ageMs
@@ -42,18 +42,18 @@ export function judgeUse(stored: Aged & Terms, asked: Directives, nowMs: number)
   if (stored.noCache) return 'stale'
   if (leftMs > 0) return 'fresh'
   if (stored.noStale) return 'stale'
-  // What was never fresh is not used stale for a client's asking: it may be another's.
+  // A response with a lifetime of 0 is not used stale because a client asks for it: it may be meant for another client.
   const maxStale = stored.lifetimeMs > 0 ? asked.get('max-stale') : undefined
   if (maxStale === true || (maxStale !== undefined && -leftMs <= (seconds(maxStale) ?? -1) * 1000)) return 'max-stale'
   return -leftMs <= stored.swrMs && stored.swrMs > 0 ? 'refresh' : 'stale'
 }
 
-/** Longest time after its end that a response is used when its origin cannot be reached and nothing else is said. */
+/** How long after its lifetime a response is used when its origin cannot be reached, if it has no `stale-if-error`. */
 export const DISCONNECTED_MS = 86_400_000
 
 /**
- * Whether a stored response may stand in when its origin cannot be reached (`'none'`) or fails with a status. `asked`: a client
- * may allow it too, for longer than the origin does.
+ * Whether a stored response may stand in when its origin cannot be reached (`answer` is `'none'`) or fails with a status.
+ * `asked`: the directives of the client, whose `stale-if-error` may allow longer than the origin does.
  */
 export function mayReplaceError(
   stored: Aged & Terms,
@@ -64,7 +64,7 @@ export function mayReplaceError(
   if (stored.noCache || stored.noStale) return false
   if (answer !== 'none' && ![500, 502, 503, 504].includes(answer)) return false
   const pastMs = ageAt(stored, nowMs) - stored.lifetimeMs
-  // What was never fresh stands in for nothing, unless its origin says so.
+  // A response with a lifetime of 0 never stands in, unless its origin gives `stale-if-error`.
   const wasFresh = stored.lifetimeMs > 0
   const windowMs = stored.sieMs ?? (answer === 'none' && wasFresh ? DISCONNECTED_MS : undefined)
   const askedMs = ((wasFresh && seconds(asked?.get('stale-if-error'))) || 0) * 1000

@@ -1,19 +1,19 @@
 import { type Control, isUnqualified, parseDirectives, secondsOf } from './directives.ts'
 import { isHeuristic, type Lifetime, lifetimeOf, type Received, varyNames } from './freshness.ts'
 
-/** What a profile allows to be stored. */
+/** What a profile allows to store. */
 export interface Policy {
-  /** A lifetime may be guessed, and what has only a validator may be kept to be validated. */
+  /** Heuristic lifetimes, and responses that have only a validator, to validate them later. */
   readonly heuristics: boolean
   /** Responses with a Set-Cookie field. */
   readonly setCookie: boolean
-  /** Errors other than 404 and 410, where they say how long. */
+  /** Errors other than 404 and 410, if they state their lifetime. */
   readonly errors: boolean
-  /** A 206 that covers the whole. */
+  /** A 206 that has the whole body, and empty bodies. */
   readonly partial: boolean
-  /** Requests that name the same languages or codings in another order select the same. */
+  /** Requests that name the same languages or codings in another order select the same response. */
   readonly anyOrder: boolean
-  /** Responses that any cookie or an Authorization field may have selected, by Vary or by plain `max-age`. */
+  /** Responses that a cookie or an Authorization field may have selected, by Vary or with a plain `max-age`. */
   readonly personal: boolean
 }
 
@@ -22,27 +22,27 @@ export const PROFILES: { readonly safe: Policy; readonly full: Policy } = {
   full: { heuristics: true, setCookie: true, errors: true, partial: true, anyOrder: true, personal: true },
 }
 
-/** What the rule of a request adds. */
+/** Lifetimes from the rule of a request. */
 export interface RuleTimes {
-  /** Lifetime of a response that says none, in milliseconds: of none with an error other than 404 and 410. */
+  /** Lifetime of a response that states none, in milliseconds. Not for errors other than 404 and 410. */
   readonly ttlMs?: number | undefined
-  /** Of an error with this status. */
+  /** Lifetime of an error with this status, in milliseconds. */
   readonly negativeMs?: ((status: number) => number | undefined) | undefined
 }
 
-/** What is known of a request when its response comes. */
+/** The properties of a request that decide whether its response may be stored. */
 export interface Asked extends RuleTimes {
   readonly headers: Headers
-  /** It may belong to one user: it has a cookie that counts. */
+  /** It has a cookie that identifies the user, so it may belong to one user. */
   readonly hasIdentity: boolean
 }
 
 export type Verdict =
-  | { readonly store: false /** In a word or two, for Cache-Status. */; readonly why: string }
+  | { readonly store: false /** A word or two for the detail in Cache-Status. */; readonly why: string }
   | {
       readonly store: true
       readonly lifetime: Lifetime
-      /** The origin says that it is for everybody, in so many words. */
+      /** The origin says explicitly that the response is for everybody. */
       readonly shared: boolean
     }
 
@@ -52,10 +52,10 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([302, 303, 307, 400, 500, 502, 5
 const LONGEST_NEGATIVE_MS = 300_000
 
 const no = (why: string): Verdict => ({ store: false, why })
-/** No error, but what is gone: that is an answer too. */
+/** Whether a status is no error, or says that nothing is there (404, 410), which counts as a good response. */
 const isGood = (status: number): boolean => status < 400 || status === 404 || status === 410
 
-/** Whether a response may be stored, by its fields (RFC 9111, section 3). Its body has the last word. */
+/** Whether a response may be stored by its fields (RFC 9111, section 3). Its body may still forbid it. */
 export function judgeStorable(asked: Asked, received: Received, control: Control, policy: Policy): Verdict {
   const { status, headers } = received
   const { directives } = control
@@ -67,12 +67,12 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   const vary = varyNames(headers)
   if (!vary) return no('vary')
   const isOpen = directives.has('public') || directives.has('s-maxage')
-  // Then it may be given to others, as the RFC has it (section 3.5).
+  // These directives allow sharing the response to a request with Authorization (RFC 9111, section 3.5).
   const isGranted = asked.headers.has('authorization') && (isOpen || directives.has('must-revalidate'))
   if (asked.headers.has('authorization') && !isGranted) return no('authorization')
   if (/^text\/event-stream/i.test(headers.get('content-type') ?? '')) return no('stream')
   const negativeMs = asked.negativeMs?.(status)
-  // The `ttl` of a rule is not meant for a 401 or a 500: `negative` names errors.
+  // The `ttl` of a rule does not apply to errors such as 401 or 500: `negative` is for these.
   const ruleMs = negativeMs ?? (isGood(status) ? asked.ttlMs : undefined)
   const lifetime = lifetimeOf(received, control, ruleMs, policy.heuristics)
   if (asked.hasIdentity && !isOpen && !control.targeted) return no('cookie')
@@ -84,7 +84,7 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   const isWanted =
     lifetime.explicit || (policy.heuristics && hasValidator && (isHeuristic(status) || directives.has('public')))
   if (!isWanted) return no('no-freshness')
-  // What can be neither used nor validated is only in the way.
+  // A response that can be neither used nor validated is not worth storing.
   const isUseful = hasValidator || secondsOf(directives, 'stale-while-revalidate')
   if (lifetime.ms === 0 && !isUseful) return no('stale')
   const ms = status >= 400 ? Math.min(lifetime.ms, LONGEST_NEGATIVE_MS) : lifetime.ms

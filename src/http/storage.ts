@@ -21,25 +21,29 @@ import {
 } from './operations.ts'
 import type { Place } from './place.ts'
 
-/** What a request that is under way is known by. */
+/**
+ * A request to the origin that has begun. `put` stores its response only if since then the URL was not invalidated and none of
+ * its versions was ended. The times are by the store's clock, which may count milliseconds. A version that was ended in the same
+ * millisecond, but before the request began, would look ended since. `ended` and `endCount` identify such versions.
+ */
 export interface Fetching {
   readonly token: string
-  /** When it began, by the store's clock. */
+  /** When it began, in microseconds by the store's clock. */
   readonly startUs: number
   /**
-   * `leads`: no other request of any process fetches the same. `waits`: one does. `behind`: one has stored a response since this
-   * one looked. `alone`: its answer is nobody else's.
+   * `leads`: this request has the lease, or did not ask for it. `waits`: another request has the lease. `behind`: another request
+   * has stored a response after this one read the store. `alone`: nobody waits, since the last response could not be shared.
    */
   readonly role: 'leads' | 'waits' | 'behind' | 'alone'
-  /** Versions that had been ended when it began, as they were read before. */
+  /** Versions that were ended before this request began, as the last read of the record saw them. */
   readonly ended: ReadonlySet<string> | undefined
-  /** How many this process had ended itself by then. */
+  /** How many versions this process had ended itself before this request began. */
   readonly endCount: number
 }
 
 export interface Found {
   readonly responses: readonly StoredResponse[]
-  /** When the newest response began that is there, valid or not, by the store's clock; 0 where there is none. */
+  /** When the request of the newest stored response, valid or not, began, in microseconds by the store's clock; 0 for none. */
   readonly seenUs: number
   /** When the URL was last invalidated, by the store's clock; 0 for never. */
   readonly invalidatedUs: number
@@ -48,15 +52,15 @@ export interface Found {
 }
 
 export interface Storage {
-  /** What this process has near; undefined: the store is to be asked. */
+  /** The near tier entry of a place; undefined if the store has to be read. */
   near(place: Place): Found | undefined
   /** The valid responses of a place. Rejects as the store does. */
   read(place: Place): Promise<Found>
-  /** `seenUs`: of what the caller has read, where it asks to be the one that fetches. */
+  /** Notes that a request begins. `seenUs`, as the caller has read it, counts when it asks for the lease. */
   begin(place: Place, lease?: Lease, seenUs?: number): Promise<Fetching>
-  /** `alone`: the answer may not be shared, so that nobody is to wait for the next one. */
+  /** Frees the lease. `alone`: the response may not be shared, so nobody should wait for the next one. */
   release(place: Place, fetching: Fetching, alone: boolean): Promise<unknown>
-  /** Stores a response; false where it came too late. `versionKeys` are those beside the place's own. */
+  /** Stores a response. Resolves to undefined when it came too late. `versionKeys` are those beside the place's own. */
   put(place: Place, fetching: Fetching, response: Putting): Promise<StoredResponse | undefined>
   invalidate(place: Place): Promise<unknown>
   end(versionKeys: readonly string[]): Promise<unknown>
@@ -85,16 +89,16 @@ export interface StorageOptions {
 }
 
 const VERSION_LENGTH = 16
-/** A version outlives what is stored under it by as long as a command may be on its way. */
+/** How much longer a version lives than the responses under it: a command may be under way for so long. */
 const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
 const NOTHING = { lines: [], invalidatedUs: 0 }
-/** `take`: of whoever has it. */
+/** Whether a request asks for the lease of its URL. `take`: also from the request that has it. */
 export type Lease = 'none' | 'ask' | 'take'
-/** By what `beginFetch` is given. */
+/** By the argument of `beginFetch`. */
 const LEASES: readonly Lease[] = ['none', 'ask', 'take']
-/** By what `beginFetch` replies. */
+/** The role for each reply of `beginFetch`. */
 const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 
 /** When a version was ended, in microseconds by the store's clock; 0 for never. */
@@ -111,12 +115,12 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
   const near: NearPart | undefined = tier && attachNear(tier, { store, space: keys.space, run, track })
   const nameOf = near?.names(keys.space) ?? ((key: string) => key)
   const nearName = (place: Place): string => nameOf(place.record.slice(keys.space.length + 1))
-  /** Versions that the responses of a record had beside its place's, so that they are read with it. */
+  /** By record: keys of the versions that its responses had beside its place's. They are then read together with the record. */
   const hints = new Map<string, readonly string[]>()
-  /** Of a record: the versions that had been ended when it was last read. A clock of milliseconds does not tell what came first. */
+  /** By record: the versions that had been ended when it was last read. See `Fetching`. */
   const ends = new Map<string, ReadonlySet<string>>()
 
-  /** What this process has ended itself, in which order. */
+  /** The versions that this process has ended itself, with the number of each in their order. */
   const ownEnds = new Map<string, number>()
   let endCount = 0
 
@@ -157,7 +161,8 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     }
     const isValid = (one: StoredResponse): boolean =>
       one.versions.every(([key, version]) => idOf(versions.get(key) ?? '') === version)
-    // Answered apart, a response may be newer than the versions beside it: those that are read again are newer than the response.
+    // If the store reads keys at separate moments, a version may have been read before it changed and its response after that.
+    // A second read of the versions is later than that of the responses.
     if (store.traits.readsApart && !all.every(isValid)) await readVersions([...versions.keys()])
     noteEnds(place.record, [...versions.values()])
     const responses = all.filter(isValid)
@@ -176,7 +181,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     return { responses, seenUs, invalidatedUs, queryRule }
   }
 
-  /** A server that is full refuses to write what has ended, but not to delete what there is. */
+  /** Deletes the key if the store rejects the write: a server that is full refuses writes, but not deletes. */
   const orDelete = async (key: string, ended: Promise<unknown>): Promise<unknown> => {
     try {
       return await ended
@@ -207,7 +212,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs, renews }) {
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
-      // Ended after this request began: what it brings may be older than that.
+      // The version was ended after this request began, so the response may be older than the purge.
       const isLate = (text: string): boolean =>
         endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
       if (captured.some(isLate)) return undefined

@@ -1,4 +1,4 @@
-/** A bare item of a structured field (RFC 9651). Items of other types than these are `other`. */
+/** A bare item of a structured field (RFC 9651). Items of all other types are `other`. */
 export type Item = string | number | boolean | { readonly token: string } | { readonly other: true }
 /** A member of a list or dictionary: an item, or an inner list of items. Parameters are read and dropped. */
 export type Member = Item | readonly Item[]
@@ -14,12 +14,12 @@ const DISPLAY = /%"(?:[ !#$&-~]|%[0-9a-f]{2})*"/y
 const SPACES = / */y
 const COMMA = /[ \t]*,[ \t]*/y
 
-/** Most members of a field, as many as every parser has to take (RFC 9651, section 3). */
+/** Most members of a field: as many as every parser must accept (RFC 9651, section 3). */
 const MAX_MEMBERS = 1024
-/** Of one item. */
+/** Most parameters of one item. */
 const MAX_PARAMETERS = 256
 
-/** A parser over one field value. Every rule is sticky and without backtracking, so that it takes linear time. */
+/** A parser of one field value. Its expressions are sticky and do not backtrack, so that it takes linear time. */
 class Reader {
   at = 0
   members = 0
@@ -97,7 +97,7 @@ function attempt<T>(text: string | null, parse: (reader: Reader) => T): T | unde
   }
 }
 
-/** A dictionary by key, the last of equal keys; undefined for one that is absent, empty or malformed. */
+/** The members of a dictionary by key; the last of equal keys counts. Undefined if it is absent, empty or malformed. */
 export function parseDictionary(text: string | null): ReadonlyMap<string, Member> | undefined {
   return attempt(text, (reader) => {
     const members = new Map<string, Member>()
@@ -111,7 +111,7 @@ export function parseDictionary(text: string | null): ReadonlyMap<string, Member
   })
 }
 
-/** A list's members; undefined for one that is absent, empty or malformed. */
+/** The members of a list. Undefined if it is absent, empty or malformed. */
 export function parseList(text: string | null): readonly Member[] | undefined {
   return attempt(text, (reader) => {
     const members: Member[] = []

@@ -4,23 +4,23 @@ import type { Plan } from './plan.ts'
 import { parseList } from './structured.ts'
 import type { HttpRule } from './types.ts'
 
-/** Most tags and groups of one response; one with more is not stored, since it could not be purged by all of them. */
+/** Most tags and groups of one response. A response with more is not stored, since it could not be purged by all of them. */
 const MAX_TAGS = 64
 const MAX_TAG_LENGTH = 512
 
-/** A tag as a field has it: what no field can carry, and the comma that is between two, is encoded as in a URL. */
+/** A tag in the form of a field: characters that no field can carry, and commas, are percent-encoded. */
 export const fieldTag = (tag: string): string =>
   `${tag}`
     .trim()
     .toWellFormed()
     .replace(/[^ -+\--~]/gu, encodeURIComponent)
 
-/** The groups of a field (RFC 9875): none where it is malformed. */
+/** The groups of a field (RFC 9875); none if it is malformed. */
 function groupsOf(text: string | null): string[] {
   return (parseList(text) ?? []).filter((member): member is string => typeof member === 'string')
 }
 
-/** The tags of a Cache-Tag field: a list with commas, compared as they are spelled. */
+/** The tags of a Cache-Tag field: a list with commas. Tags are compared exactly. */
 function tagsOf(text: string | null): string[] {
   return (text ?? '')
     .split(',')
@@ -28,7 +28,7 @@ function tagsOf(text: string | null): string[] {
     .filter(Boolean)
 }
 
-/** Names to caches in front, in the fields that they read, the tags that a response has by its Cache-Tag field, and `more`. */
+/** Adds the tags of a response's Cache-Tag field, and `more`, to the fields that caches in front read. */
 export function addTags(headers: Headers, more: readonly string[], fields: readonly string[]): void {
   const tags = new Set([...tagsOf(headers.get('cache-tag')), ...more.map(fieldTag)])
   for (const field of fields) {
@@ -42,8 +42,8 @@ export function ruleTags(rule: HttpRule | undefined, request: Request, response:
 }
 
 /**
- * The versions under which a response is stored beside those of its place: its tags, and its groups, which are tags too and
- * belong to its origin. Undefined: it has too many.
+ * The keys of the versions under which a response is stored beside those of its place: of its tags and of its groups. A group
+ * counts as a tag, and also as a group of its origin. Undefined if the response has too many, or one is too long.
  */
 export async function versionKeysOf(
   keys: Keys,
@@ -57,7 +57,7 @@ export async function versionKeysOf(
   return Promise.all([...[...tags].map(keys.tag), ...groups.map((group) => keys.group(place.origin, group))])
 }
 
-/** The versions that an answer to an unsafe method ends: groups of its own origin. */
+/** The keys of the versions that the response to an unsafe method ends: of groups of its own origin. */
 export function endedGroups(keys: Keys, origin: string, headers: Headers): Promise<string[]> {
   const groups = groupsOf(headers.get('cache-group-invalidation')).slice(0, MAX_TAGS)
   return Promise.all(groups.map((group) => keys.group(origin, group)))

@@ -7,10 +7,10 @@ import { judge, passAndKeep } from './keep.ts'
 import { directivesOf, type Plan, ruleFor, type Visit } from './plan.ts'
 import { endedGroups } from './tags.ts'
 
-/** Methods that change nothing; their answers are not stored here. */
+/** Methods that change nothing. Their responses are not stored here. */
 const SAFE: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
 
-/** Passes a request on whose method is not GET or HEAD; what it may have changed is dropped before its client is answered. */
+/** Passes on a request whose method is not GET or HEAD. Drops the responses that it may have outdated before it responds. */
 export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Response> {
   engine.tell({ type: 'bypass' })
   const { request, next } = visit
@@ -39,7 +39,7 @@ export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Respon
   return new Response(body, { status, statusText, headers, ...encodedInit(headers) })
 }
 
-/** Drops the URL, those of Location and Content-Location, and the groups that are named: all of one origin. */
+/** Drops the request's URL, those of Location and Content-Location, and the groups that the response names, all of one origin. */
 async function invalidateAfter(engine: Engine, { request, context }: Visit, headers: Headers): Promise<void> {
   const { url } = request
   const target = new URL(url)
@@ -57,8 +57,9 @@ async function invalidateAfter(engine: Engine, { request, context }: Visit, head
 }
 
 /**
- * Drops a URL; with its path's other queries and keys where a rule makes one of several. `headers`: of a request that might ask for
- * it. `hasOtherKeys`: something else stands for path and query.
+ * Drops the responses of a URL. If some may be stored under other queries or keys (by the `key` of a rule or a context, or by
+ * No-Vary-Search), drops all responses of its path. `headers`: those of a request for the URL, to find its rule.
+ * `hasOtherKeys`: a `key` of the context replaces path and query.
  */
 export async function invalidateUrl(
   engine: Engine,
@@ -67,7 +68,7 @@ export async function invalidateUrl(
   hasOtherKeys?: boolean,
 ): Promise<void> {
   const target = new URL(url)
-  // No `Request` can have a name and a password, nor has a key.
+  // A `Request` cannot be made of a URL with a user name and a password, and keys have neither.
   target.username = target.password = target.hash = ''
   const rule = ruleFor(engine.rules, new Request(target, headers && { headers }))
   const place = await engine.placeOf(target.href, '', rule?.ignoreQuery)
@@ -84,8 +85,8 @@ interface PostAnswer extends Visit {
 }
 
 /**
- * The answer to a POST that says, by Content-Location, that it is what a GET of the same URL would be, and for how long
- * (RFC 9110, section 9.3.3). In `full` only, and of requests that name nobody. Undefined: it is not stored.
+ * Stores the response to a POST as that of a GET, if it says so by a Content-Location of the same URL, and states its lifetime
+ * (RFC 9110, section 9.3.3). Only in `full`, and only for requests without Cookie and Authorization. Undefined if not stored.
  */
 async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | null | undefined> {
   const { request, response, received, rule } = post

@@ -1,9 +1,9 @@
 import { parseDate } from './dates.ts'
 
-/** Without the mark of a weak one: for a weak comparison. */
+/** An entity tag without the mark of a weak one, for the weak comparison. */
 const opaque = (tag: string): string => tag.trim().replace(/^W\//i, '')
 
-/** Request headers that ask whether a stored response is still current; the client's own conditions are left out. */
+/** Request headers that ask whether a stored response is current. They replace the client's own conditions. */
 export function conditional(request: Headers, stored: Headers): Headers {
   const headers = new Headers(request)
   const etag = stored.get('etag')
@@ -15,16 +15,16 @@ export function conditional(request: Headers, stored: Headers): Headers {
   return headers
 }
 
-/** Whether a 304 speaks of this stored response (RFC 9111, section 4.3.4). */
+/** Whether a 304 confirms this stored response (RFC 9111, section 4.3.4). */
 export function isConfirmed(stored: Headers, update: Headers): boolean {
   const [tag, known] = [update.get('etag'), stored.get('etag')]
   if (tag !== null) return known !== null && (tag.startsWith('W/') ? opaque(tag) === opaque(known) : tag === known)
   const lastModified = update.get('last-modified')
-  // One with no validator answers the only one that was asked about.
+  // A 304 without a validator is about the only response that was asked for.
   return lastModified === null || known !== null || lastModified === stored.get('last-modified')
 }
 
-/** Whether what the client has is what would be sent: then 304 (RFC 9110, section 13.2.2). */
+/** Whether the client already has the response that would be sent, so that it gets a 304 (RFC 9110, section 13.2.2). */
 export function isNotModified(request: Headers, stored: Headers, nowMs: number): boolean {
   const tags = request.get('if-none-match')
   if (tags !== null) {
@@ -36,10 +36,10 @@ export function isNotModified(request: Headers, stored: Headers, nowMs: number):
   return sinceMs !== undefined && changedMs !== undefined && changedMs <= sinceMs
 }
 
-/** Most tags of a list that are looked at. */
+/** Most tags of a list that are compared. */
 const MAX_TAGS = 1000
 
-/** Whether a list has a tag, whatever marks of weakness they have. A comma inside quotes is part of a tag. */
+/** Whether a list has a tag by the weak comparison. A comma inside quotes is part of a tag. */
 function hasTag(text: string, tag: string): boolean {
   let count = 0
   for (const [one] of text.matchAll(/(?:[Ww]\/)?"[^"]*"|[^\s,"]+/g)) {
@@ -49,7 +49,10 @@ function hasTag(text: string, tag: string): boolean {
   return false
 }
 
-/** What a 304 has of the stored response (RFC 9110, section 15.4.5), beside what lets a page of another origin read it. */
+/**
+ * The fields of the stored response that a 304 sends (RFC 9110, section 15.4.5), and those that let a page of another origin
+ * read it.
+ */
 const IN_304: ReadonlySet<string> = new Set([
   'cache-control',
   'content-location',
@@ -67,13 +70,13 @@ const IN_304: ReadonlySet<string> = new Set([
   'cache-status',
 ])
 
-/** Removes what a 304 does not send. */
+/** Removes the fields that a 304 does not send. */
 export function trimTo304(headers: Headers): void {
   for (const name of [...headers.keys()])
     if (!IN_304.has(name) && !/-cache-tag$|^access-control-/.test(name)) headers.delete(name)
 }
 
-/** Whether a HEAD's answer is the same as what is stored, so that it may update it (RFC 9111, section 4.3.5). */
+/** Whether the response to a HEAD agrees with the stored one, so that it may update it (RFC 9111, section 4.3.5). */
 export function agreesWithHead(stored: Headers, head: Headers, storedLength: number): boolean {
   const isSame = (name: string, known: string | null): boolean =>
     known === null || !head.has(name) || head.get(name) === known
@@ -83,7 +86,7 @@ export function agreesWithHead(stored: Headers, head: Headers, storedLength: num
   )
 }
 
-/** Conditions that only the origin can judge. */
+/** Whether a request has conditions that only the origin can judge. */
 export function needsOrigin(request: Headers): boolean {
   return request.has('if-match') || request.has('if-unmodified-since') || request.has('expect')
 }

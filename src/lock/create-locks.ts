@@ -13,11 +13,11 @@ import type { AcquireOptions, Lock, Lockable, Locks, LocksOptions, RunResult } f
 
 const OPTIONS = ['store', 'namespace', 'ttl', 'minReplicas', 'poll']
 const ACQUIRE = ['wait', 'signal', 'ttl', 'renew']
-/** Most holders of one name: all of them are one stored text. */
+/** Most holders of one name, since all of them are stored in one text. */
 const MAX_HOLDERS = 1000
-/** Of those who wait without a claim, so many of one process try at full pace; more of them try more rarely, each alike. */
+/** If n callers of a process wait, and n is more than this, those without a claim pause n / 8 times as long between tries. */
 const CROWD = 8
-/** How much longer a claim lasts than the pause to the next try: what a try may take. */
+/** How much longer a claim lasts than the longest pause before the next try: the time that a try may take. */
 const CLAIM_MS = 1000
 
 /**
@@ -37,7 +37,7 @@ export function createLocks(options: LocksOptions): Locks {
   const background = createBackground()
   let waiting = 0
 
-  /** Sleeps until the next try. Where a request may end in its sleep, its crowd is not counted. */
+  /** Sleeps until the next try. Not counted where a runtime may end a request in its sleep: it would then count for ever. */
   const pauseFor = async (ms: number, signal: AbortSignal | undefined): Promise<void> => {
     if (!REQUEST_SCOPED) waiting++
     try {
@@ -76,8 +76,8 @@ export function createLocks(options: LocksOptions): Locks {
         claims ||= reply < 0
         let left = end - elapsedMs()
         if (reply > 0 || reply === UNMET || (claims && !(left > 0))) {
-          // Too late, on too few replicas, or with a claim that would keep others out after this call has given up.
-          // Under the old id a release that is sent again could end the next lease.
+          // The lease came too late, or too few replicas confirmed it, or this call gives up and its claim would keep others out.
+          // The next try takes a new id: a `free` of the old id that is sent again could end the next lease.
           await freeAs(id).catch(ignore)
           id = randomId()
           left = end - elapsedMs()
@@ -87,7 +87,7 @@ export function createLocks(options: LocksOptions): Locks {
         await pauseFor(Math.min(left, jittered(pollMs) * crowd), signal)
       }
     } catch (error) {
-      // The command may have run, or run yet: a lease that nobody knows of would keep everyone out until its end.
+      // The command may have run, or may still run. Nobody knows of its lease, which would keep everyone out until it ends.
       background.add(freeAs(id).catch(ignore), undefined, ignore)
       throw error
     }
@@ -104,7 +104,7 @@ export function createLocks(options: LocksOptions): Locks {
     }
   }
   const lockable = (place: LockPlace): Lockable => {
-    // Throws for a name that makes no key.
+    // Throws for a name that cannot be a key.
     storedKey(`:${space}:${place.kind}`, place.name)
     return {
       acquire: (options) => acquire(place, options),

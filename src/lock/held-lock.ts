@@ -5,25 +5,25 @@ import type { Call } from '../store/store.ts'
 import { UNMET } from './replicas.ts'
 import type { Lock } from './types.ts'
 
-/** What was granted, and how to change it at the store. */
+/** A lease that the store has granted, and how to change it there. */
 export interface Grant {
   readonly token: number
-  /** When the command that took it was sent, by the elapsedMs clock: the lease counts from then. */
+  /** When the command that took the lease was sent, by the `elapsedMs` clock. The lease counts from then. */
   readonly sentAt: number
   readonly ttlMs: number
   readonly renew: boolean
-  /** Resolves to 1: the lease lasts at least so long from the sending; 0: it is not this lock's; or `UNMET`. */
+  /** Resolves to 1 when the lease lasts at least `leaseMs` from the sending, to 0 when this lock has none, or to `UNMET`. */
   keep(leaseMs: number, call?: Call): Promise<number>
-  /** Resolves to 1 where it was held, or had been freed by this lock before; else 0. */
+  /** Resolves to 1 when this lock had the lease, or had freed it before; else to 0. */
   free(): Promise<number>
 }
 
 /**
  * States: held → lost, or held → released. Only `lose` and `release` leave `held`.
  *
- * One timer runs while it is held: it fires for the next renewal or the deadline, whichever is first. The deadline does
- * not depend on it: every reader compares the clock. A renewal that is answered late moves the deadline to its own sending
- * and one lease, so that an answer never extends what the store has already given to another.
+ * One timer runs while the lock is held. It fires for the next renewal or for the deadline, whichever is first. The deadline
+ * does not depend on the timer: every method compares it with the clock. A renewal counts from the moment it was sent, however
+ * late its reply comes. So a late reply never extends a lease that the store has already granted to another holder.
  */
 export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lock {
   const third = ttlMs / 3
@@ -61,7 +61,7 @@ export function heldLock({ token, sentAt, ttlMs, renew, keep, free }: Grant): Lo
     const at = elapsedMs()
     if (at >= renewAt) {
       renewAt = at + third
-      // An answer that comes later than the next renewal is a failure: two of them are known before the deadline.
+      // A reply that comes after the next renewal is due counts as a failure, so that two failures are known before the deadline.
       extend(ttlMs, { deadline: now() + third }).catch(() => {
         if (++failures > 1) lose()
       })
@@ -101,8 +101,8 @@ interface Parts extends Pick<Lock, 'token' | 'assertHeld' | 'extend' | 'release'
 }
 
 /**
- * A class for its getter: with one in an object literal V8 makes a hidden class for each object, which holds all that the getter
- * reaches until a full collection.
+ * A class because of its getter. For a getter in an object literal V8 makes a hidden class per object, which keeps all that the
+ * getter reaches in memory until a full collection.
  */
 class HeldLock implements Lock {
   readonly token: number
@@ -127,8 +127,9 @@ class HeldLock implements Lock {
 }
 
 /**
- * A controller whose signal compares the deadline at every look. `aborted` turns true within the dispatch, before any
- * other listener: some runtimes read it themselves as they begin to abort, and stop where it is true already.
+ * A controller whose signal compares the deadline with the clock whenever `aborted`, `reason` or `throwIfAborted` is read.
+ * `aborted` becomes true only in the first listener of the abort event. Some runtimes read `aborted` when they begin to abort,
+ * and would not abort if it were true by then.
  */
 function watchedController(isLost: () => boolean, reason: () => HitherError | undefined): AbortController {
   const controller = new AbortController()

@@ -1,41 +1,42 @@
 import type { Operation, Transition } from '../protocol/operation.ts'
 
-/** How long a name's last fencing token is remembered after its last step, in milliseconds: a day, and its lease. */
+/** How long the last fencing token of a name is kept after the name's last lease or claim has ended, in milliseconds: a day. */
 const REMEMBERED_MS = 86_400_000
-/** Most claims of one name: those who wait without one are as many as may be. */
+/** Most claims of one name. Any number of further callers may wait without a claim. */
 const MAX_CLAIMS = 32
-/** A text of this length has no record: a last token, and what one holder has left. */
+/** A text of at most this length has no record: it is the last token, and the mark that one holder left when it was freed. */
 const BARE = 36
 
 /**
- * What is stored under one name: `l<last token>;`, then a record for each holder or claim: `<id> <most> <token> <ends>;`.
+ * The text stored under one name: `l<last token>;`, then a record for each holder or claim: `<id> <most> <token> <ends>;`.
  *
- * - `most`: with how many holders at a time this one agrees, itself counted.
- * - `token`: 0 is a claim. It holds nothing and says that somebody waits, who will try again before it ends.
+ * - `most`: the number of holders at a time that this one accepts, itself counted.
+ * - `token`: the fencing token; 0 marks a claim. A claim holds nothing. It says that a caller waits and will try again before
+ *   the claim ends.
  * - `ends`: the end of the lease or claim in epoch milliseconds by the store's clock.
  *
- * What was given back leaves `<id>;` until the next step that writes, so that a second sending finds it done.
+ * A record that was freed leaves the mark `<id>;` until the next `take` that writes: a repeated `free` sees that it is done.
  *
- * A token is the store's clock in microseconds, or the last token + 1 where that is more. After a failover that lost the
- * record the clock still rises; after a clock that was set back the record does. Records that have ended are dropped by
- * the next step that writes. Text of another form counts as no record.
+ * A token is the store's clock in microseconds, or the last token + 1 if that is more. So tokens rise after a failover that lost
+ * the record, thanks to the clock, and after the clock was set back, thanks to the record. Records that have ended are dropped by
+ * the next `take` that writes. Text of another form counts as no record.
  *
  * | verb | further arguments | replies |
  * | --- | --- | --- |
- * | take | lease ms, most, claim ms or 0 | the token, again where the id holds already; 0: refused; or -1: refused, and the claim is there |
- * | keep | lease ms | 1: the lease ends no earlier than so far and than lease ms from now; or 0: not held |
- * | free | | 1: released by this step or by one before; or 0: nothing of this holder is there. A claim ends too |
+ * | take | lease ms, most, claim ms or 0 | the token, the same one if this id holds already; 0: refused; or -1: refused, and the claim is stored |
+ * | keep | lease ms | 1: the lease ends no earlier than before, and no earlier than lease ms from now; or 0: not held |
+ * | free | | 1: released by this step or by an earlier one; or 0: there is no record of this id. Ends a claim too |
  *
- * While anybody has a claim, only those who have one are let in: a holder that releases and asks again at once would
- * otherwise always be first. A claim of fewer holders than there would be keeps others from joining: readers would
- * otherwise keep a writer out for ever. Where nobody holds, whoever has a claim and tries first is next.
+ * While anybody has a claim, only callers with a claim get in: otherwise a holder that releases and asks again at once would
+ * always be first. Nobody may join the holders while a claim accepts fewer holders than the newcomer does: otherwise readers
+ * would keep a writer out for ever. When nobody holds the name, the caller with a claim that tries first is next.
  *
- * Each step may run again at any later moment, so that a lost reply costs nothing. `take` recognises its own id and leaves
- * its lease as it is, and is refused after `free`; `keep` never shortens a lease and revives none; `free` finds its own
- * mark. No step touches the record of another id before it has ended.
+ * Each step may run again at any later moment, so a lost reply costs nothing. `take` recognises its own id and leaves its lease
+ * as it is; after a `free` of that id it is refused. `keep` never shortens a lease and never revives one. `free` finds its own
+ * mark. No step changes the record of another id before that record has ended.
  *
- * `free` asks for no time: whose lease ended before its release knows so by its own clock. Nothing is formatted that can be
- * cut out of the text: a lock is taken and released far more often than anything else happens here.
+ * `free` does not read the store's clock: a holder whose lease ended before its release knows that by its own clock. The script
+ * cuts text out of the record instead of formatting it anew where it can: taking and releasing are the most frequent steps.
  */
 const lua = `
 local verb, id, key = ARGV[1], ARGV[2], KEYS[1]

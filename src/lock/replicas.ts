@@ -4,18 +4,18 @@ import { now } from '../runtime/clock.ts'
 import type { AtomicStore } from '../store/store.ts'
 import { type Exclusive, ReplyError } from '../store/transport.ts'
 
-/** What a step is answered that too few replicas have confirmed. */
+/** The reply of a step that too few replicas have confirmed. */
 export const UNMET: number = -2
 
 /** The deadline of a step and the wait that follows it, in milliseconds. */
 const TIMEOUT_MS = 5000
-/** How long replicas are waited for at most, in milliseconds. */
+/** Longest wait for the replicas, in milliseconds. */
 const WAIT_MS = 1000
 
 /**
- * `store.run` that counts only once `minReplicas` replicas have confirmed it: resolves to `UNMET` where fewer do in time. WAIT
- * speaks of what its own connection wrote, so both commands go on one that nobody else uses. Throws `UNSUPPORTED` for a
- * store that cannot give one: REST, a Cluster, memory.
+ * As `store.run`, but the step counts only when `minReplicas` replicas have confirmed it: resolves to `UNMET` when fewer do in
+ * time. WAIT covers only the writes of its own connection, so both commands go over a connection that nobody else uses. Throws
+ * `UNSUPPORTED` for a store that has no such connection: REST, a Cluster, memory.
  */
 export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicStore['run'] {
   const lend = store.transport?.exclusive
@@ -38,7 +38,7 @@ export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicSto
     let broken = true
     try {
       const reply = await send(own, 'EVAL', scriptOf(operation), 1, key, ...args)
-      // At most half of what is left, so that the answer arrives in time; 0 would wait for ever.
+      // At most half of the time left, so that the reply arrives before the deadline. WAIT with 0 would wait for ever.
       const waitMs = Math.max(1, Math.min(WAIT_MS, Math.ceil((limit.deadline - now()) / 2)))
       const few = reply > 0 && (await send(own, 'WAIT', minReplicas, waitMs)) < minReplicas
       broken = false

@@ -2,8 +2,8 @@ import { HitherError } from '../errors.ts'
 import type { AtomicStore } from '../store/store.ts'
 
 /**
- * Throws `UNSUPPORTED` for a store without operations, and for one whose reads may be behind: a session that has ended would be
- * opened there as long as a replica lags.
+ * Throws `UNSUPPORTED` for a store without operations, and for a store whose reads may be behind its writes: while a replica
+ * lags, it would still open a session that has ended.
  */
 export function checkStore(store: AtomicStore): void {
   if (typeof store?.run !== 'function') {

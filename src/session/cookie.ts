@@ -5,7 +5,7 @@ import { hmacSha256, sha256 } from '../protocol/sha256.ts'
 import { randomBytes } from '../runtime/random.ts'
 import { SUBJECT_LENGTH } from './record.ts'
 
-/** What a cookie of ours says. */
+/** The contents of a signed cookie. */
 export interface Claim {
   /** 192 random bits, as base64url. */
   readonly id: string
@@ -22,7 +22,7 @@ export interface CookieSettings {
 }
 
 export interface Cookies {
-  /** What the first cookie that we have signed says; undefined without one. */
+  /** The contents of the first cookie whose signature is valid; undefined if there is none. */
   read(header: string | null): Claim | undefined
   /** A `Set-Cookie` value. */
   write(claim: Claim): string
@@ -33,12 +33,13 @@ export interface Cookies {
 const SECRET_BYTES = 32
 const ID_LENGTH = 32
 const VALUE = /^([\w-]{32})\.([\w-]{22})?\.([\w-]{43})$/
-/** Cookies of our name in one request that are looked at. */
+/** Most cookies of the session's name that are checked in one request. */
 const MAX_COOKIES = 4
 
 /**
  * Cookies `<id>.<subject>.<signature>`, signed by HMAC-SHA-256 (RFC 2104) over the namespace, the id and the subject. The first
- * secret signs, each is accepted. `__Host-` keeps other hosts and paths from setting one (RFC 6265bis, section 4.1.3.2).
+ * secret signs; a signature by any of the secrets is accepted. The prefix `__Host-` keeps other hosts and paths from setting such
+ * a cookie (RFC 6265bis, section 4.1.3.2).
  */
 export function createCookies(
   secrets: readonly (Uint8Array | string)[],
@@ -55,7 +56,7 @@ export function createCookies(
       for (const value of valuesOf(header ?? '', name).slice(0, MAX_COOKIES)) {
         const [, id = '', subject = '', signature = ''] = VALUE.exec(value) ?? []
         const claim = { id, subject }
-        // As text: two texts of one signature would be two cookies of one session.
+        // Compared as text: several base64url texts decode to the same bytes, and a session would have several cookies.
         if (id && hashes.some((hash) => isSame(sign(hash, claim), signature))) return claim
       }
       return undefined
@@ -85,14 +86,14 @@ function checkSecrets(secrets: readonly (Uint8Array | string)[]): Uint8Array<Arr
     try {
       bytes = typeof secret === 'string' ? fromBase64(secret) : bytesOf(secret)
     } catch {
-      // Said below, without the text.
+      // `badSecret` reports it below, without the secret.
     }
     if (!bytes || bytes.length < SECRET_BYTES) throw badSecret()
     return bytes
   })
 }
 
-/** A number, or an object of a length, would make as many zeros. */
+/** Undefined for what is no array of bytes: of a number, or an object with a length, `Uint8Array` makes that many zeros. */
 function bytesOf(secret: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   return secret.BYTES_PER_ELEMENT === 1 ? new Uint8Array(secret) : undefined
 }
@@ -112,8 +113,8 @@ function isSame(a: string, b: string): boolean {
 }
 
 /**
- * SHA-256 as 43 characters of base64url: what is stored in place of an id. Text with lone surrogates, which UTF-8 does not tell
- * apart, gets a digest that no other text has.
+ * SHA-256 as 43 characters of base64url. The store gets this digest in place of an id. UTF-8 encodes all lone surrogates alike,
+ * so text that has any is hashed in its JSON form, which tells them apart.
  */
 export function digestOf(text: string): string {
   return sha256(text.isWellFormed() ? text : JSON.stringify(text))
@@ -124,7 +125,7 @@ export function subjectRef(subject: string): string {
   return digestOf(subject).slice(0, SUBJECT_LENGTH)
 }
 
-/** A new id of a session, as it is in a cookie. */
+/** A new session id, in the form of the cookie. */
 export function newId(): string {
   return toBase64Url(randomBytes((ID_LENGTH * 6) / 8))
 }

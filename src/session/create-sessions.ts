@@ -29,14 +29,14 @@ const KNOWN_OF_COOKIE: Readonly<Record<keyof NonNullable<SessionsOptions<unknown
 }
 const TOUCH_MS = 60_000
 const HANDLE = /^[\w-]{43}$/
-/** A token (RFC 6265) without a prefix: the one that is right is put before it. */
+/** A token (RFC 6265) without a prefix: `createSessions` adds the right one. */
 const COOKIE_NAME = /^(?!__(host|secure)-)[\w!#$%&'*+.^`|~-]+$/i
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
  * Sessions over any store with operations. Ids are random, stored only as SHA-256, and never adopted from a client. Throws
- * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store
- * without operations, or whose reads may be behind) at once.
+ * `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_KEY` (a namespace) or `UNSUPPORTED` (a store without operations, or whose
+ * reads may be behind its writes) at once.
  */
 export function createSessions<T extends object = Record<string, unknown>>(options: SessionsOptions<T>): Sessions<T> {
   checkNames('createSessions', options ?? null, Object.keys(KNOWN))
@@ -99,7 +99,7 @@ export function createSessions<T extends object = Record<string, unknown>>(optio
   }
 }
 
-/** Reads the session and its subject's generation in one wave. Undefined: it has ended, or its data does not pass. */
+/** Reads the session and its subject's generation in parallel. Undefined: it has ended, or its data is unreadable or refused. */
 async function find(
   { store, sessionKey, generationKey, fields }: SessionMaker,
   claim: Claim,
@@ -114,7 +114,7 @@ async function find(
   const record = parseRecord(text)
   if (!record) return undefined
   const { subject, generation: held } = record
-  // Another request has bound it since this cookie was sent: its subject is asked for as well.
+  // Another request may have bound the session since this cookie was sent. Then the generation of its present subject is read.
   const current = subject === claim.subject ? generation : await store.get(generationKey(subject), call)
   if (subject && current !== held) return undefined
   const opening = fields.open(key, record.fields)
@@ -161,9 +161,9 @@ function deviceOf(headers: Headers | undefined): string {
   return encodeURIComponent((headers.get('user-agent') ?? '').toWellFormed().slice(0, DEVICE_LENGTH).toWellFormed())
 }
 
-/** Without `Secure` a cookie travels in the clear: only on this machine. */
+/** Throws `INSECURE_URL` for a request to another host than this machine: a cookie without `Secure` travels in the clear. */
 function checkLoopback({ url, headers }: SessionRequest): void {
-  // In Node the url of a request is a path.
+  // In Node the `url` of a request is a path, so the host is in its headers.
   const host = url && URL.canParse(url) ? new URL(url).hostname : (headers?.get('host') ?? '').replace(/:\d*$/, '')
   if (!LOOPBACK.test(host)) {
     throw new HitherError('INSECURE_URL', 'insecure sessions are for plain http on this machine: use https elsewhere')

@@ -3,8 +3,8 @@ import type { SessionMaker } from './maker.ts'
 import { endSession } from './operations.ts'
 
 /**
- * Ends a session, also where other requests have rotated it meanwhile, whether they have saved it or not. Resolves to whether
- * there was one.
+ * Ends a session, also when other requests have rotated it meanwhile, whether or not they have saved it under its new id. Follows
+ * the marks that rotations have left. Resolves to whether there was a session.
  */
 export async function endEverywhere(
   { store, sessionKey, idleMs }: SessionMaker,

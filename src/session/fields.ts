@@ -5,9 +5,9 @@ import type { Schema } from '../protocol/schema.ts'
 
 /** A field of a stored session. */
 export interface OpenField {
-  /** What is stored. */
+  /** The value in the store. */
   readonly raw: unknown
-  /** What the schema made of it; without a schema the same. */
+  /** The value that the schema made of `raw`; without a schema the same. */
   readonly value: unknown
 }
 
@@ -16,29 +16,29 @@ export type Field = OpenField | { readonly value: unknown }
 
 type OpenFields = Map<string, OpenField>
 
-/** How the fields of a session are turned into text without control characters, and back. */
+/** Turns the fields of a session into text without control characters, and back. */
 export interface Fields {
-  /** Undefined where a value cannot be read, or the schema refuses the whole. Flash fields are no part of it. */
+  /** Undefined when a value cannot be read, or when the schema refuses the data. The schema does not see flash fields. */
   open(key: string, fields: ReadonlyMap<string, string>): OpenFields | undefined | Promise<OpenFields | undefined>
   encode(key: string, name: string, value: unknown): string | Promise<string>
-  /** Rejects `INVALID_VALUE` for what the schema refuses. */
+  /** Rejects with `INVALID_VALUE` when the schema refuses the data. */
   check(fields: ReadonlyMap<string, Field>): Promise<void>
 }
 
-/** Before the name of a flash field. A name of the user's is behind a dot, so that neither is taken for the other. */
+/** Prefix of the stored name of a flash field. Other fields have a dot, so that the two kinds cannot share a name. */
 export const FLASH = '!'
 export const FIELD = '.'
 
-/** The name as it is stored: without control characters. */
+/** The stored name of a field. It has no control characters. */
 export function fieldName(kind: typeof FLASH | typeof FIELD, name: string): string {
   if (typeof name === 'string' && name !== '' && name.isWellFormed()) return kind + encodeURIComponent(name)
   throw new HitherError('INVALID_ARGUMENT', 'the name of a field is a string that is not empty')
 }
 
 export function createFields<T>({ codec, schema }: { readonly codec?: Codec; readonly schema?: Schema<T> }): Fields {
-  /** A value is bound to its session and its field. */
+  /** The codec binds a value to this place: its session and its field. */
   const place = (key: string, name: string): string => `${key} ${name}`
-  /** What the schema makes of them. */
+  /** The fields with the values that the schema makes of them; undefined when it refuses the data. */
   const conform = async (open: OpenFields): Promise<OpenFields | undefined> => {
     const result = await schema?.['~standard'].validate(dataOf(open))
     if (result?.issues) return undefined
@@ -56,7 +56,7 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
       try {
         for (const [name, text] of fields) {
           const raw = decodeMember(codec ? (JSON.parse(text) as string) : text, place(key, name), codec)
-          // In the order in which they are stored.
+          // Takes the field's place in the map now, so that the map keeps the stored order.
           put(name, undefined)
           if (raw instanceof Promise) late.push(raw.then((value) => put(name, value)))
           else put(name, raw)
@@ -87,7 +87,7 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
   }
 }
 
-/** Text that is the same for equal data; '' for what JSON cannot keep, whose changes in place go unseen. */
+/** Text that is the same for equal data. '' for data that JSON cannot hold: changes of it in place go unseen. */
 export function snapshotOf(value: unknown): string {
   try {
     return String(encodeMember(value, '', undefined))
@@ -96,17 +96,17 @@ export function snapshotOf(value: unknown): string {
   }
 }
 
-/** What is stored of a field, or is to be. */
+/** The value of a field as it is stored, or will be. */
 export const storedOf = (field: Field): unknown =>
   Object.hasOwn(field, 'raw') ? (field as OpenField).raw : field.value
 
-/** What a user has put into a session, by name, for a schema. A field that a schema alone has made is no part of it. */
+/** The data that the application has set, by name, for the schema. Leaves out fields that only the schema has added. */
 function dataOf(fields: ReadonlyMap<string, Field>): Record<string, unknown> {
   const data: Record<string, unknown> = {}
   for (const [name, field] of fields) {
     const value = storedOf(field)
     if (!name.startsWith(FIELD) || value === undefined) continue
-    // `__proto__` is a name like any other.
+    // An assignment would not create a field named `__proto__`.
     const property = { value, enumerable: true, writable: true, configurable: true }
     Object.defineProperty(data, decodeURIComponent(name.slice(1)), property)
   }

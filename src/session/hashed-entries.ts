@@ -11,34 +11,37 @@ import { takeSession } from './operations.ts'
 
 export interface HashedEntriesOptions {
   readonly store: AtomicStore
-  /** Entries of two namespaces know nothing of each other. @default 'hither' */
+  /** Entries of two namespaces are separate. @default 'hither' */
   readonly namespace?: string
-  /** Turns a text into what is stored, such as `encrypted({ keys })`; each text is bound to its entry. @default as it is */
+  /** Encodes each text for the store, such as `encrypted({ keys })`, and binds it to its entry. @default stored as it is */
   readonly codec?: Codec
   /** Lifetime of an entry that is set without one. @default without end */
   readonly ttl?: Duration
 }
 
 /**
- * Texts by secret ids: an id is stored only as SHA-256, so that a dump of the store gives none. For sessions and tokens of
- * other libraries, which make their ids themselves.
+ * Texts by secret ids. An id is stored only as its SHA-256, so that a dump of the store reveals no id. For the sessions and
+ * tokens of other libraries, which make their own ids.
  */
 export interface HashedEntries {
-  /** Undefined when there is none, or the codec cannot read it. */
+  /** Resolves to undefined when there is no entry, or when the codec cannot read it. */
   get(id: string, call?: Call): Promise<string | undefined>
-  /** Replaces what there is. Never sent twice. @param ttl @default that of `hashedEntries` */
+  /** Replaces the entry if there is one. Never sent twice. @param ttl @default that of `hashedEntries` */
   set(id: string, text: string, ttl?: Duration, call?: Call): Promise<void>
-  /** Sets the lifetime of one that is there. Resolves to whether there was one; makes none. */
+  /** Sets the lifetime of an existing entry; creates none. Resolves to whether there was an entry. */
   touch(id: string, ttl?: Duration, call?: Call): Promise<boolean>
-  /** Removes it: of several callers at once one gets it. A lost reply rejects with `maybeExecuted`. */
+  /** Removes an entry and resolves to its text; of concurrent callers one gets it. A lost reply rejects with `maybeExecuted`. */
   take(id: string, call?: Call): Promise<string | undefined>
-  /** Resolves to whether there was one. */
+  /** Resolves to whether there was an entry. */
   delete(id: string, call?: Call): Promise<boolean>
-  /** Adds one to a count that ends `ttl` after its first. Resolves to the new count. Never sent twice. */
+  /** Adds one to a count, which expires `ttl` after its first call. Resolves to the new count. Never sent twice. */
   count(id: string, ttl: Duration, call?: Call): Promise<number>
 }
 
-/** Throws `UNSUPPORTED` for a store without operations or whose reads may be behind, `INVALID_KEY`, `INVALID_ARGUMENT` or `INVALID_DURATION` for options that make no sense. */
+/**
+ * Throws `UNSUPPORTED` for a store without operations or whose reads may be behind its writes; `INVALID_KEY`, `INVALID_ARGUMENT`
+ * or `INVALID_DURATION` for options that make no sense.
+ */
 export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
   checkNames('hashedEntries', options ?? null, ['store', 'namespace', 'codec', 'ttl'])
   const { store, namespace = 'hither', codec, ttl: life } = options
@@ -80,10 +83,10 @@ export function hashedEntries(options: HashedEntriesOptions): HashedEntries {
   }
 }
 
-/** Sets the lifetime of what is there. Replies 1, or 0 where there is nothing. */
+/** Sets the lifetime of an existing entry. Replies 1, or 0 if there is no entry. */
 export const renewEntry: Operation<readonly [ttlMs: number], number> = {
   name: 'session.renew',
-  // It makes nothing, and a later one only sets the lifetime anew.
+  // It creates nothing, and a second run only sets the lifetime again.
   effect: 'repeat',
   lua: `return redis.call('PEXPIRE', KEYS[1], ARGV[1])`,
   apply: (current, [ttlMs]) =>
@@ -92,7 +95,7 @@ export const renewEntry: Operation<readonly [ttlMs: number], number> = {
       : { next: current, ttl: { ms: ttlMs }, reply: 1 },
 }
 
-/** Adds one; the lifetime begins with the first. Text that is no count counts as none. Replies the count. */
+/** Adds one. The first call sets the lifetime. Text that is no count is treated as absent. Replies the new count. */
 export const countEntry: Operation<readonly [ttlMs: number], number> = {
   name: 'session.count',
   effect: 'once',

@@ -2,7 +2,7 @@ import type { AtomicStore } from '../store/store.ts'
 import type { Cookies } from './cookie.ts'
 import type { Fields } from './fields.ts'
 
-/** What the sessions of one `createSessions` share. */
+/** The settings and parts that all sessions of one `createSessions` share. */
 export interface SessionMaker {
   readonly store: AtomicStore
   readonly cookies: Cookies

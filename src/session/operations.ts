@@ -5,12 +5,13 @@ import { formatRecord, mergeFields, parseRecord, type SessionRecord } from './re
 export const MAX_SESSION_BYTES = 1_048_576
 
 /**
- * Writes some fields of a session, by name: fields that others write meanwhile are kept. `mode` is 1 to create it, under an id
- * that no client has, or 0 to change the one that is there: one that has ended is never made again. `changes`: lines of a
- * name, a tab and a value, or a name alone, which is deleted. Absent `subject` and `generation` are ''; they are then kept.
- * Where they are given, a session that is there must be under the generation `expected` ('' for none), or under the new one
- * already. Replies 1, or one of these where it was not written: 0, there is none (or, to create, another has ended it); 2, it
- * is under another generation; 3, it would be larger than `MAX_SESSION_BYTES`.
+ * Writes some fields of a session, by name; fields that other requests write meanwhile are kept. `mode` 1 creates the session,
+ * under an id that no client has. `mode` 0 changes an existing session, and never creates one that has ended. `changes` has a
+ * line for each field: a name, a tab and a value, or a name alone to delete the field. `subject` and `generation` may be '': an
+ * existing session then keeps its own. If they are given, an existing session must have the generation `expected` ('' for none),
+ * or the new one already. Replies 1 when written. Otherwise nothing is written, and the reply is 0 if there is no session, its
+ * absolute end has come, or (`mode` 1) another request has ended it; 2 if it has another generation; 3 if it would be larger
+ * than `MAX_SESSION_BYTES`.
  */
 export const writeSession: Operation<
   readonly [
@@ -26,7 +27,7 @@ export const writeSession: Operation<
   number
 > = {
   name: 'session.write',
-  // Sent again it could undo what was written since, or make a session that was destroyed.
+  // A second run could undo later writes, or create a session that was destroyed meanwhile.
   effect: 'once',
   lua: `
 local mode, idle, created, absolute = ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0
@@ -101,10 +102,10 @@ function isTooLarge(text: string): boolean {
   return text.length * 3 > MAX_SESSION_BYTES && new TextEncoder().encode(text).length > MAX_SESSION_BYTES
 }
 
-/** Extends the idle time. Replies 1, or 0 where there is no session, or its absolute end has come. */
+/** Extends the idle time. Replies 1, or 0 if there is no session or its absolute end has come. */
 export const touchSession: Operation<readonly [idleMs: number], number> = {
   name: 'session.touch',
-  // It makes nothing, and a later one only extends further.
+  // It creates nothing, and a second run only extends the idle time further.
   effect: 'repeat',
   lua: `
 local text = redis.call('GETRANGE', KEYS[1], 0, 46)
@@ -125,10 +126,10 @@ return 1`,
 }
 
 /**
- * Ends a session, and replies what was there: its text, of several callers to one; '' where there is none; or `r1` and the
- * handle under which it goes on, which stays. Where `markMs` is more than 0, `r1` and `next` are stored in its place for so
- * many milliseconds: the handle under which it goes on, or '', so that none can be made here by a request that has rotated it
- * and not saved it yet.
+ * Ends a session and replies the text that was stored: the session, which only one of several callers gets; '' if there is none;
+ * or a mark, which stays: `r1` and the handle under which a rotated session continues. If `markMs` is more than 0, a mark of `r1`
+ * and `next` takes the session's place for so many milliseconds. A rotation passes the new handle as `next`. To end a rotated
+ * session `next` is '': a request that has rotated the session and not saved it yet can then not create it under this handle.
  */
 export const endSession: Operation<readonly [next: string, markMs: number], string> = {
   name: 'session.end',
@@ -146,15 +147,15 @@ return text`,
   },
 }
 
-/** Whoever rotates a session twice has lost what the first reply held. */
+/** As `endSession`, but never sent twice: only the first reply has the session's data. */
 export const rotateSession: typeof endSession = { ...endSession, effect: 'once' }
 
 const isMark = (text: string | undefined): boolean => text?.startsWith('r1') === true
 
-/** Removes a text and replies it: of several callers one gets it. Null where there is none. */
+/** Removes a text and replies it. Only one of several callers gets it. Null if there is none. */
 export const takeSession: Operation<readonly [], string | null> = {
   name: 'session.take',
-  // Whoever takes it twice has lost what the first reply held.
+  // Only the first reply has the text.
   effect: 'once',
   lua: `
 local text = redis.call('GET', KEYS[1])
@@ -164,12 +165,12 @@ return text`,
 }
 
 /**
- * Replies the generation of a subject, made of the first argument where there is none, and renews its life, which never gets
- * shorter: it outlives every session that holds it, though processes may differ in `absolute`.
+ * Replies the generation of a subject; if there is none, stores `made` as its generation. Extends the lifetime of the generation
+ * and never shortens it: it must outlive every session that has it, although processes may differ in `absolute`.
  */
 export const captureGeneration: Operation<readonly [made: string, lifeMs: number], string> = {
   name: 'session.generation',
-  // One that was ended must not be made again.
+  // A second run could store a generation again that was ended meanwhile.
   effect: 'once',
   lua: `
 local generation = redis.call('GET', KEYS[1]) or ARGV[1]
@@ -182,12 +183,12 @@ return generation`,
   }),
 }
 
-/** Most sessions that are listed of one subject: the newest. */
+/** Most sessions in the list of one subject: the newest are kept. */
 const MAX_LISTED = 100
 
 /**
- * Adds a line (`<handle> <end in ms> <device>`) to the list of a subject's sessions; those that have ended by the store's
- * clock, and the oldest past 100, go. Replies how many there are.
+ * Adds a line (`<handle> <end in ms> <device>`) to the list of a subject's sessions. Drops the lines of sessions that have ended
+ * by the store's clock, and the oldest lines above 100. Replies the number of lines.
  */
 export const listSession: Operation<readonly [handle: string, endsMs: number, device: string], number> = {
   name: 'session.list',

@@ -1,20 +1,20 @@
 /**
- * A session as it is stored: `s1`, then digits and letters of fixed width, then a line for each field.
+ * A session in the store: `s1`, then a head of fixed width, then a line for each field.
  *
  *   s1 | created ms (15) | absolute end ms (15) | last seen ms (15) | subject (22) | generation (16) | name TAB value NL …
  *
- * Names and values hold no control characters, so that tab and newline divide them. All times are by the store's clock.
+ * Names and values have no control characters, so tab and newline can separate them. All times are by the store's clock.
  */
 export interface SessionRecord {
   readonly createdMs: number
-  /** The absolute end. */
+  /** The absolute end, in epoch milliseconds. */
   readonly endsMs: number
   readonly seenMs: number
-  /** A reference to the subject the session is bound to; '' for none. */
+  /** Reference to the subject that the session is bound to; '' for none. */
   readonly subject: string
-  /** What the subject's generation was when it was bound; '' for none. */
+  /** The subject's generation when the session was bound; '' for none. */
   readonly generation: string
-  /** By name, as text. */
+  /** Encoded values by stored name. */
   readonly fields: ReadonlyMap<string, string>
 }
 
@@ -24,7 +24,7 @@ export const SUBJECT_LENGTH = 22
 const NO_SUBJECT = '-'.repeat(SUBJECT_LENGTH)
 const NO_GENERATION = '-'.repeat(16)
 
-/** Undefined for what is absent or of another form. */
+/** Undefined for text that is absent or has another form. */
 export function parseRecord(text: string | null | undefined): SessionRecord | undefined {
   const head = text ? HEAD.exec(text) : null
   if (!text || !head) return undefined
@@ -46,7 +46,7 @@ export function formatRecord({ createdMs, endsMs, seenMs, subject, generation, f
   return head + (subject || NO_SUBJECT) + (generation || NO_GENERATION) + lines.join('\n')
 }
 
-/** Lines of a name and a value, over what there is; a name without a value is deleted. */
+/** The fields after `changes`: lines of a name and a value. A name without a value deletes the field. */
 export function mergeFields(fields: ReadonlyMap<string, string>, changes: string): Map<string, string> {
   return mergeInto(new Map(fields), changes)
 }

@@ -9,28 +9,28 @@ import { captureGeneration, listSession, MAX_SESSION_BYTES, touchSession, writeS
 import { parseRecord } from './record.ts'
 import { forget, type State } from './state.ts'
 
-/** One save: what it sends is fixed when it begins, since the session may be changed while it is under way. */
+/** One save. Its contents are fixed when it begins, since the session may be changed while the save is under way. */
 interface Saving {
   readonly maker: SessionMaker
   readonly device: string
   readonly state: State
-  /** Undefined deletes. */
+  /** Changed fields by stored name; undefined deletes the field. */
   readonly changed: ReadonlyMap<string, Field | undefined>
-  /** What was stored, with what changed. */
+  /** All fields: the stored ones with the changes applied. */
   readonly current: ReadonlyMap<string, Field>
   readonly newSubject: string | undefined
-  /** Texts of the objects that it sends, by which a later change in place is found. */
+  /** Texts of the objects in this save, to detect later changes in place. */
   readonly snapshots: ReadonlyMap<string, string>
   readonly call: Call | undefined
 }
 
-/** The subject that a session is, or is to be, bound to, and its generation. Both are '' for none. */
+/** A subject to which a session is, or will be, bound, and the subject's generation. Both are '' for none. */
 interface Binding {
   readonly subject: string
   readonly generation: string
 }
 
-/** A generation outlives every session that holds it by an hour, whatever the clocks say. */
+/** A generation outlives every session that has it by an hour, in case clocks differ. */
 const GENERATION_MARGIN_MS = 3_600_000
 const CREATE = 1
 const CHANGE = 0
@@ -39,7 +39,7 @@ const WRITTEN = 1
 const BOUND_OTHERWISE = 2
 const TOO_LARGE = 3
 
-/** Sends what changed. Resolves to the cookie, or to undefined where nothing changed. */
+/** Sends the changes. Resolves to the `Set-Cookie` value, or to undefined when nothing changed. */
 export async function save(
   maker: SessionMaker,
   device: string,
@@ -62,7 +62,7 @@ export async function save(
   return place ? change(saving, place) : create(saving)
 }
 
-/** An object that was read, and is not what it was, is changed. */
+/** Adds to `changed` the objects that were read and then changed in place. */
 function noteChangedInPlace({ changed, snapshots, stored }: State): void {
   for (const [name, before] of snapshots) {
     const value = stored.get(name)?.value
@@ -102,7 +102,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   const handle = digestOf(id)
   const key = maker.sessionKey(handle)
   const [allLines, { bound, ended }] = await Promise.all([linesOf(maker, key, saving.current), bind(saving)])
-  // A rotated session whose subject was ended since it was opened: nothing of it goes into the new one.
+  // The subject of this rotated session was ended after the session was opened: nothing stored goes into the new session.
   const fresh = ended ? { ...saving, current: setFields(saving) } : saving
   const lines = ended ? await linesOf(maker, key, fresh.current) : allLines
   const { subject, generation } = bound ?? state
@@ -112,7 +112,7 @@ async function create(saving: Saving): Promise<string | undefined> {
     addToList(saving, subject, handle),
   ])
   if (reply === TOO_LARGE) throw tooLarge()
-  // A rotated session whose absolute end has come is over; so is one whose old subject was ended while it was bound anew.
+  // A rotated session is over if its absolute end has come, or if its old subject was ended while it was bound to a new one.
   if (reply !== WRITTEN || (bound && !ended && (await endIfEnded(saving, key, bound)))) {
     forget(state)
     return maker.cookies.clear()
@@ -121,7 +121,7 @@ async function create(saving: Saving): Promise<string | undefined> {
   return maker.cookies.write({ id, subject })
 }
 
-/** Changes a session that is stored. Its cookie is signed anew, by the current secret. */
+/** Changes a stored session. Its cookie is signed again, with the current secret. */
 async function change(saving: Saving, place: NonNullable<State['place']>): Promise<string | undefined> {
   const { maker, state, call } = saving
   const { key, handle, id } = place
@@ -149,8 +149,8 @@ async function change(saving: Saving, place: NonNullable<State['place']>): Promi
 }
 
 /**
- * Captures the generation of the subject that the session is to be bound to. `ended`: the subject that it is bound to was
- * ended since it was opened; under a new generation it would live on.
+ * Captures the generation of the subject that the session will be bound to. `ended`: the subject that the session is bound to so
+ * far was ended after the session was opened. Bound to a new generation, such a session would survive that.
  */
 async function bind(saving: Saving): Promise<{ readonly bound: Binding | undefined; readonly ended: boolean }> {
   const { maker, state, newSubject, call } = saving
@@ -166,15 +166,16 @@ async function bind(saving: Saving): Promise<{ readonly bound: Binding | undefin
   return { bound: { subject, generation }, ended: hadEnded || isNew }
 }
 
-/** Whether the subject that the session is bound to was ended since it was opened. */
+/** Whether the subject of the session was ended after the session was opened. */
 async function hasEnded({ maker: { store, generationKey }, state, call }: Saving): Promise<boolean> {
   const { subject, generation } = state
   return subject !== '' && (await store.get(generationKey(subject), call)) !== generation
 }
 
 /**
- * The old subject may have been ended between that look and the write. Under the same subject the write then holds the ended
- * generation; under another one the session would live on, so that it is looked for once more.
+ * Deletes the written session if its old subject has ended; resolves to whether it has. The race: `bind` checks the old subject,
+ * then `destroyAll` ends it, then the session is written. If the new subject is the same, the written session has the ended
+ * generation and is not valid. If it is another subject, the session would survive, so the old subject is checked again.
  */
 async function endIfEnded(saving: Saving, key: string, bound: Binding): Promise<boolean> {
   const { maker, state, call } = saving
@@ -183,7 +184,7 @@ async function endIfEnded(saving: Saving, key: string, bound: Binding): Promise<
   return true
 }
 
-/** Another request has bound the session since it was opened: to whom. Resolves to false where there is none any more. */
+/** Reads the subject to which another request has bound the session meanwhile. Resolves to false if the session has ended. */
 async function readBinding({ maker, state, call }: Saving, key: string): Promise<boolean> {
   const record = parseRecord(await maker.store.get(key, call))
   if (!record) return false
@@ -200,12 +201,12 @@ async function addToList(
   if (subject) await store.run(listSession, listKey(subject), [handle, now() + absoluteMs, device], call)
 }
 
-/** What this request has set. */
+/** The fields that this request has set, without those that it deletes. */
 function setFields({ changed }: Saving): ReadonlyMap<string, Field> {
   return new Map([...changed].flatMap(([name, field]) => (field ? [[name, field] as const] : [])))
 }
 
-/** A line for each field; a name alone deletes. */
+/** The `changes` of `writeSession`: a line for each field; a name alone deletes it. */
 async function linesOf(
   { fields }: SessionMaker,
   key: string,
@@ -214,7 +215,7 @@ async function linesOf(
   const lines = Array.from(all, async ([name, field]) => {
     if (!field) return name
     const stored = storedOf(field)
-    // What the schema alone has made is not stored.
+    // A field that only the schema has added is not stored.
     return stored === undefined ? '' : `${name}\t${await fields.encode(key, name, stored)}`
   })
   return (await Promise.all(lines)).join('\n')
@@ -224,7 +225,7 @@ function tooLarge(): HitherError {
   return new HitherError('VALUE_TOO_LARGE', `a session is at most ${MAX_SESSION_BYTES} bytes: nothing was stored`)
 }
 
-/** What was changed since the save began stays to be saved. */
+/** Updates the state after a save. Changes that were made while it was under way remain for the next save. */
 function noteSaved(
   { state, changed, current, newSubject, snapshots }: Saving,
   place: NonNullable<State['place']>,

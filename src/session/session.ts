@@ -10,15 +10,15 @@ import { save } from './save.ts'
 import { forget, type State } from './state.ts'
 import type { Session } from './types.ts'
 
-/** A session that a request's cookie has opened. */
+/** A stored session that was found by a request's cookie. */
 export interface FoundSession {
   readonly id: string
-  /** SHA-256 of the id: its name in the store. */
+  /** SHA-256 of the id: the name of the session in the store. */
   readonly handle: string
   readonly seenMs: number
   /** Reference to the subject; '' for none. */
   readonly subject: string
-  /** The subject's generation that it is bound under; '' for none. */
+  /** The subject's generation when the session was bound; '' for none. */
   readonly generation: string
   readonly fields: ReadonlyMap<string, OpenField>
 }
@@ -27,10 +27,10 @@ export interface FoundSession {
  * The session of one request:
  *
  *   new ── save ──► stored ── destroy ──► new, and the cookie is cleared
- *                     └────── rotate ───► new, with the data and the beginning of the old one
+ *                     └────── rotate ───► new, with the data and the start time of the old one
  *
- * `save` sends changes by name, so that two requests at once lose no field of each other. The store refuses them where the
- * session has ended meanwhile, so that it is never made again.
+ * `save` sends changes by field name, so that concurrent requests do not overwrite each other's fields. The store refuses the
+ * changes if the session has ended meanwhile, so that an ended session is never created again.
  */
 export function createSession<T>(maker: SessionMaker, device: string, found?: FoundSession): Session<T> {
   const { store, fields } = maker
@@ -49,7 +49,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
   }
   const { changed, snapshots } = state
   let queue: Promise<unknown> | undefined
-  /** `save`, `rotate` and `destroy` one after another. */
+  /** Runs `save`, `rotate` and `destroy` one after another. */
   const queued = <R>(work: () => Promise<R>): Promise<R> => {
     const next = queue ? queue.then(work) : work()
     const end = (): void => {
@@ -77,7 +77,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     const args = [digestOf(nextId), maker.idleMs] as const
     const record = parseRecord(await store.run(rotateSession, place.key, args, call))
     const kept = record && (await fields.open(place.key, record.fields))
-    // Another request has ended it: what it held is gone, and its subject with it.
+    // If another request has ended the session, its data and its subject are gone.
     forget(state)
     if (!record || !kept) return
     state.nextId = nextId
@@ -105,7 +105,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     },
     rotate: (call) =>
       queued(async () => {
-        // Of a session that was never stored, or that another has ended, there is no old id, and nothing to store for it.
+        // A session that was never stored, or that another request has ended, has no old id and no data to move.
         await takeOld(call)
         state.endedElsewhere = false
       }),
@@ -124,8 +124,8 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
 }
 
 /**
- * A class for its getter: with one in an object literal V8 makes a hidden class for each object, which holds all that the getter
- * reaches until a full collection.
+ * A class because of its getter. For a getter in an object literal V8 makes a hidden class per object, which keeps all that the
+ * getter reaches in memory until a full collection.
  */
 class Newness {
   readonly #state: State

@@ -1,30 +1,30 @@
 import type { Field, OpenField } from './fields.ts'
 
-/** What one request knows of its session. */
+/** The state of a session within one request. */
 export interface State {
-  /** Where it is stored; undefined while it is new, and after `rotate` and `destroy`. */
+  /** Where the session is stored; undefined while it is new, and after `rotate` and `destroy`. */
   place: { readonly id: string; readonly handle: string; readonly key: string; readonly seenMs: number } | undefined
-  /** What the store held, by stored name. */
+  /** The fields in the store when they were read or saved last, by stored name. */
   stored: ReadonlyMap<string, OpenField>
-  /** What this request has done since; undefined deletes. */
+  /** Changes by this request that are not saved yet; undefined deletes the field. */
   readonly changed: Map<string, Field | undefined>
-  /** What an object was when it was read, to find those that are changed in place. */
+  /** The text of each object when it was read, to detect changes in place. */
   readonly snapshots: Map<string, string>
   subject: string
-  /** The subject's generation that it is bound under; '' for none. */
+  /** The subject's generation when the session was bound; '' for none. */
   generation: string
   newSubject: string | undefined
-  /** When the session began that goes on under a new id, in ms by the store's clock; 0: it begins when it is saved. */
+  /** When a rotated session began under its first id, in ms by the store's clock; 0: the session begins when it is saved. */
   createdMs: number
-  /** The id under which it is stored, though nothing was put into it: its old one has ended. '' for one that was not rotated. */
+  /** The new id of a rotated session. `save` stores the session under it even if it is empty. '' for one that was not rotated. */
   nextId: string
-  /** The client holds a cookie that opens nothing any more. */
+  /** The client has a cookie that no longer opens a session. */
   clearCookie: boolean
-  /** Another request has ended it: nothing is stored, and no cookie is sent over that request's. */
+  /** Another request has ended the session: `save` stores nothing, and sends no cookie that would replace that request's. */
   endedElsewhere: boolean
 }
 
-/** Forgets what the store held. */
+/** Detaches the state from its stored session. Unsaved changes remain. */
 export function forget(state: State): void {
   state.place = undefined
   state.stored = new Map()

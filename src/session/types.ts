@@ -5,25 +5,25 @@ import type { AtomicStore, Call } from '../store/store.ts'
 
 export interface SessionsOptions<T> {
   readonly store: AtomicStore
-  /** Sessions of two namespaces know nothing of each other. @default 'hither' */
+  /** Sessions of two namespaces are separate. @default 'hither' */
   readonly namespace?: string
-  /** Sign the cookies: the first signs, each is accepted. Each is at least 32 random bytes, or their base64. */
+  /** Secrets for the cookies: the first signs, and each is accepted. Each is at least 32 random bytes, or their base64. */
   readonly secrets: readonly (Uint8Array | string)[]
-  /** A session ends after so long without a request. @default '30m' */
+  /** A session ends after this time without a request. @default '30m' */
   readonly idle?: Duration
-  /** A session ends so long after it began, whatever happens. @default '12h' */
+  /** A session ends this long after it began, even if it is in use. @default '12h' */
   readonly absolute?: Duration
-  /** Checks the data as a whole: what does not pass when it is read is no session, when it is saved `INVALID_VALUE`. */
+  /** Checks the data as a whole. Stored data that does not pass counts as no session; `save` rejects with `INVALID_VALUE`. */
   readonly schema?: Schema<T>
   /** Turns values into text, such as `encrypted({ keys })`; each value is bound to its session and field. @default JSON that keeps Date, BigInt, Map, Set and bytes */
   readonly codec?: Codec
   readonly cookie?: {
-    /** Without the prefix `__Host-`, which is put before it. @default 'session' */
+    /** Name of the cookie, without the prefix `__Host-`, which is added. @default 'session' */
     readonly name?: string
     /** @default 'Lax' */
     readonly sameSite?: 'Lax' | 'Strict'
   }
-  /** Drops `Secure` and the prefix `__Host-`, for plain http on this machine: requests to other hosts are refused. @default false */
+  /** Drops `Secure` and the prefix `__Host-`, for plain http on this machine. Requests to other hosts are refused. @default false */
   readonly insecure?: boolean
 }
 
@@ -31,55 +31,58 @@ export interface SessionsOptions<T> {
 export type SessionRequest = { readonly headers: Headers; readonly url?: string }
 
 /**
- * The data of one visitor. Reading and changing it is synchronous; `save` sends what changed. A value that was read and then
- * changed in place is saved too.
+ * The data of one visitor. Reads and changes are synchronous; `save` sends the changes. A value that was read and then changed in
+ * place is saved too.
  */
 export interface Session<T> {
-  /** There was no session to open: nothing is stored until it is saved with something in it. */
+  /** Whether there is no session: none was opened, or it was destroyed. It is stored once it is saved with something in it. */
   readonly isNew: boolean
   get<K extends keyof T & string>(name: K): T[K] | undefined
-  /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for what the codec cannot keep. */
+  /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for a value that cannot be encoded. */
   set<K extends keyof T & string>(name: K, value: Exclude<T[K], undefined>): void
   delete(name: keyof T & string): void
-  /** A value for the next request that reads it. */
+  /** Sets a value for the next request that reads it. */
   flash(name: string, value: unknown): void
-  /** Reads such a value; once it is saved, it is gone. */
+  /** Reads a flash value. The next `save` deletes it. */
   flash(name: string): unknown
-  /** Binds the session to a subject, such as a user: `destroyAll` of it ends this session too. Changes the cookie. */
+  /** Binds the session to a subject, such as a user: `destroyAll` of that subject ends this session too. Changes the cookie. */
   bind(subject: string): void
-  /** A new id, after a login or a change of rights. The old one is dead on every server once this resolves; `save` sends the new. */
+  /**
+   * Gives the session a new id, after a login or a change of rights. Once this resolves, no server accepts the old id. `save`
+   * sends the new one.
+   */
   rotate(call?: Call): Promise<void>
-  /** Ends the session on every server, also where another request rotates it meanwhile. */
+  /** Ends the session on every server, also if another request rotates it meanwhile. */
   destroy(call?: Call): Promise<void>
   /**
-   * Sends what changed, or extends the idle time where that is due. Resolves to a `Set-Cookie` value, or `undefined` when
+   * Sends the changes, or extends the idle time when that is due. Resolves to a `Set-Cookie` value, or to `undefined` when
    * nothing changed. Changes to a session that another request has ended are dropped.
    */
   save(call?: Call): Promise<string | undefined>
 }
 
-/** One of a subject's sessions, to be shown. No part of it opens a session. */
+/** One of a subject's sessions, to show to the user. Nothing in it can open the session. */
 export interface ListedSession {
-  /** Names it to `destroy`. */
+  /** Identifies the session for `destroy`. */
   readonly handle: string
-  /** The `User-Agent` of the request that bound it, at most 200 characters. */
+  /** The `User-Agent` of the request that bound the session or stored it under a new id, at most 200 characters. */
   readonly device: string
   readonly createdMs: number
-  /** To within a minute, or a tenth of `idle`. */
+  /** Exact to a minute, or to a tenth of `idle` if that is less. */
   readonly lastSeenMs: number
 }
 
 export interface Sessions<T> {
   /**
-   * The session of a request: one read when its cookie is signed by us, none otherwise. A cookie that is missing, forged,
-   * expired or of another namespace gives a new, unsaved session. Rejects when the store does not answer: an outage is no
-   * logged-out user.
+   * Opens the session of a request. Reads the store only if the cookie has a valid signature, usually in one round trip. A
+   * cookie that is missing, forged, expired or of another namespace gives a new, unsaved session. Rejects when the store does not
+   * reply: an outage must not look like a logged-out user.
    */
   open(request: SessionRequest, call?: Call): Promise<Session<T>>
   /** Ends every session that is bound to a subject, on every server, by one command. */
   destroyAll(subject: string, call?: Call): Promise<void>
-  /** The sessions of a subject, newest first, at most 100. It can miss one that was just bound. */
+  /** The sessions of a subject, newest first, at most 100. A session that was just bound may be missing. */
   list(subject: string, call?: Call): Promise<ListedSession[]>
-  /** Ends one session by its handle, also where it was rotated since, less than `idle` ago. Resolves to whether there was one. */
+  /** Ends one session by its handle, also if it was rotated less than `idle` ago. Resolves to whether there was a session. */
   destroy(handle: string, call?: Call): Promise<boolean>
 }
