@@ -19,7 +19,7 @@ describe('contenders whose processes are stopped', () => {
   const TTL = 300
   const total = rounds({ quick: 240, soak: 10_000 })
   const bites = rounds({ quick: 5, soak: 100 })
-  /** Names locked at the same time, with 32 contenders each. Most of the time, all contenders of a name wait for a stopped one. */
+  /** Names locked at the same time, with 32 contenders each. Most of the time all of them wait for a stopped holder. */
   const NAMES = rounds({ quick: 1, soak: 2 })
 
   /** Contends for one name. Resolves to the reports of the processes, the tokens granted, and those the resource accepted. */
@@ -56,7 +56,7 @@ describe('contenders whose processes are stopped', () => {
     const stale = all.flatMap(({ grants, accepted }) => {
       expect(grants.length).toBeGreaterThanOrEqual(total / NAMES)
       expect(grants.every((token, i) => i === 0 || token > (grants[i - 1] as number))).toBe(true)
-      // Lists accepted writes that came after a write of a later holder, by the order in which the server granted the locks.
+      // In the order in which the server granted the locks, lists each write accepted after one of a later holder.
       const order = new Map(grants.map((token, i) => [token, i]))
       const places = accepted.map((token) => order.get(token) as number)
       return places.filter((at, i) => i > 0 && at < (places[i - 1] as number))
