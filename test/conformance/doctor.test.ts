@@ -155,8 +155,8 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       expect.stringMatching(/^(UNAUTHORIZED|UNSUPPORTED|STORE_REJECTED): /),
     ])
     await send(url, 'ACL', 'SETUSER', 'denied', 'on', `>${SECRET}`, '~app:*', '+@all')
-    // The check of a feature that can go on despite the store's error gives that error. Of the two ways to run operations, which are
-    // both refused, the ACL line grants the cheaper one.
+    // The check of a feature that can go on despite the store's error gives that error. Both ways to run operations are refused,
+    // and the ACL line grants the cheaper one.
     expect(costs(neither.report, 'cache')).toMatch(/^UNAUTHORIZED: /)
     expect(neither.report.acl).toContain('+evalsha')
     const denied = await examine(url.replace('//', `//denied:${SECRET}@`))

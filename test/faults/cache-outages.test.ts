@@ -107,8 +107,8 @@ interface Seen {
 /**
  * Every value names its key and a version that only grows. A change of a key takes the next version, then sets that value,
  * deletes the key or invalidates its tag. Once the change is acknowledged, a call that begins later must not return an earlier
- * version. Where requests can overtake each other (not `ordered`), a set that failed may still arrive, so its value counts as
- * right.
+ * version. Where requests can overtake each other (not `ordered`), a set that may have run may still arrive after a later
+ * change, so its value counts as right.
  */
 function startTraffic(
   cache: Cache,

@@ -49,7 +49,7 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
       if ('error' in outcome) throw outcome.error
       return outcome.value
     }
-    /** Expects the call to reject as maybe executed. Repeats it if it was not sent because another lost reply cut the connection. */
+    /** Expects the call to reject as maybe executed. Repeats it while it was not sent: another lost reply cut the connection. */
     const loses = async (call: () => Promise<unknown>): Promise<void> => {
       for (;;) {
         try {
