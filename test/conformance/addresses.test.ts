@@ -10,7 +10,7 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 import type { Wire } from '../../src/store/transport.ts'
 
-// What a url says reaches the server: over each way that takes one.
+// Whatever a url says reaches the server, over each kind of store that takes a url.
 
 type Opened = Omit<AtomicStore, 'transport'> & Required<Pick<AtomicStore, 'transport'>>
 const ways: Record<string, (url: string) => Promise<{ store: Opened; stop(): Promise<void> }>> = {
@@ -64,7 +64,7 @@ describe.each(Object.entries(ways))('a url, %s', (name, open) => {
 
   it('logs in as the user it names, also with an empty password', async () => {
     for (const user of ['empty:@', 'empty@']) {
-      // The gateway passes no ACL command: a key that only the database of its user shows will do.
+      // The gateway passes no ACL command. PING will do, since the gateway starts only if its login succeeds.
       if (name === 'gateway') expect(await ask(at('', user), 'PING')).toBe('PONG')
       else expect(await ask(at('', user), 'ACL', 'WHOAMI')).toBe('empty')
     }

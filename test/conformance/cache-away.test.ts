@@ -10,13 +10,13 @@ import { messageFeed, nearTier } from '../../src/near/index.ts'
 import { createHttpProxy } from '../support/http-proxy.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
-/** A way to a real Redis that a test can close. */
+/** A connection to a real Redis that a test can break. */
 interface Way {
   open(): AtomicStore
   refuse(): Promise<void>
-  /** Nothing is answered any more. */
+  /** Holds all replies. */
   stall(): void
-  /** Lets what matches run and loses the answer. */
+  /** Lets commands that match run, and loses their replies. */
   lose(matches: (text: string) => boolean): void
   pass(): Promise<void>
   stop(): Promise<void>
@@ -103,7 +103,7 @@ for (const [name, start] of Object.entries(ways)) {
       await cache.close()
       await way.stop()
     })
-    /** The store answers again. */
+    /** Resolves once the store replies again. */
     const back = async (): Promise<void> => {
       await way.pass()
       for (;;) {
@@ -243,7 +243,7 @@ for (const [name, start] of Object.entries(ways)) {
         await own.set('fresh', 'value')
         const short = { ttl: 40, grace: '1m' } as const
         await own.set('stale', 'value', short)
-        // Read before it has ended, however busy the machine is.
+        // On a busy machine the value may end before it is read, so it is set again until a read finds it.
         do await own.set('near', 'value', short)
         while ((await own.get('near')) === undefined)
         await pause(60)
@@ -264,7 +264,7 @@ for (const [name, start] of Object.entries(ways)) {
 
 const keyOf = (name: string): string => name.replace(/\W+/g, '-').replace(/^-|-$/g, '')
 
-/** The first table of docs/failures.md. */
+/** Reads the first table of docs/failures.md. */
 function failureTable(): { readonly rows: readonly string[]; column(i: number): string[] } {
   const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')
   const [, body = ''] = /^\| call \|.*\n\|[-|]+\n((?:\|.*\n)+)/m.exec(page) ?? []
@@ -275,7 +275,7 @@ function failureTable(): { readonly rows: readonly string[]; column(i: number): 
   return { rows: cells.map((row) => row[1] as string), column: (i) => cells.map((row) => row[i + 1] as string) }
 }
 
-/** Makes the call of a row on its own key, and says what it answered as the table does. */
+/** Makes the call of a row on its own key, and resolves to its outcome in the words of the table. */
 async function outcomeOf(cache: Cache<'frozen'>, name: string): Promise<string> {
   const key = keyOf(name)
   const load = (): string => 'loaded'

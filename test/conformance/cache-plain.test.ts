@@ -8,7 +8,7 @@ import { plain } from '../../src/cache/parts/format-plain.ts'
 import { type CacheEvent, createCache, type PlainCache, type PlainCacheOptions } from '../../src/index.ts'
 import { same } from '../support/same.ts'
 
-/** Another program on the same Redis: it knows JSON and the protocol, and nothing of this package. */
+/** Another program on the same Redis. It knows JSON and the protocol, but not this package. */
 const PROGRAM = `
 import json, socket, sys
 host, port = sys.argv[1].split(':')
@@ -61,7 +61,7 @@ describe('plain values on one Redis with a Python program', { timeout: 60_000 },
   const program = spawn('python3', ['-c', PROGRAM, url.host], { stdio: ['pipe', 'pipe', 'inherit'] })
   program.on('error', () => {})
   const lines = createInterface(program.stdout)[Symbol.asyncIterator]()
-  /** What a Python expression comes to, `arg` in it being what is passed. */
+  /** Evaluates a Python expression, in which `arg` is the argument passed here, and resolves to its value. */
   const run = async (expression: string, arg: unknown = null): Promise<unknown> => {
     program.stdin.write(`${JSON.stringify([expression, arg])}\n`)
     return JSON.parse((await lines.next()).value as string)

@@ -19,11 +19,11 @@ import { rounds } from '../support/rounds.ts'
 import { same } from '../support/same.ts'
 import { systems } from '../support/systems.ts'
 
-/** A cache and another over a connection of its own, in a namespace of their own. */
+/** Two caches over separate connections, in one namespace that no other test uses. */
 interface Pair {
   readonly cache: Cache<'frozen'>
   readonly other: Cache<'frozen'>
-  /** Reads and steps that the first cache's store was asked for. */
+  /** Number of reads and of operations that the first cache sent to its store. */
   readonly asked: { gets: number; runs: number }
   readonly events: CacheEvent[]
   readonly namespace: string
@@ -36,13 +36,13 @@ const code = (code: string) => expect.objectContaining({ code })
 const LIFE = { ttl: '1m' } as const
 let tests = 0
 
-/** A promise to settle by hand. */
+/** Returns a promise that the test resolves by hand. */
 function gate<T = void>(): { promise: Promise<T>; open(value: T): void } {
   const { promise, resolve } = Promise.withResolvers<T>()
   return { promise, open: resolve }
 }
 
-/** Milliseconds left of a key. */
+/** Resolves to the remaining lifetime of a key in milliseconds. */
 const lifetime: Operation<readonly [], number | null> = {
   name: 'test.lifetime',
   effect: 'read',
@@ -50,7 +50,7 @@ const lifetime: Operation<readonly [], number | null> = {
   apply: (current, _, { leftMs }) => ({ next: current, ttl: 'keep', reply: leftMs ?? null }),
 }
 
-/** `make`: the face of the cache; the small one goes by the functions. */
+/** `make` creates the cache under test: `createCache`, or `createMiniCache`, which calls the functions of the small cache. */
 function describeCache(
   name: string,
   open: () => Promise<AtomicStore>,
@@ -83,7 +83,7 @@ function describeCache(
       }
       const events: CacheEvent[] = []
       const namespace = `t${++tests}-${Math.random().toString(36).slice(2)}`
-      // A busy machine is no store that is away.
+      // With a long `storeTimeout` a busy machine does not make the store look down.
       const shared = { namespace, ttl: '5m', storeTimeout: '20s', ...options } as const
       const cache = make({ ...shared, store: counted, onEvent: (event) => events.push(event) })
       return { cache, other: make({ ...shared, store: second }), asked, events, namespace, store }
@@ -315,7 +315,7 @@ function describeCache(
         }
         const answers = await Promise.all(Array.from({ length: 1000 }, () => cache.getOrSet('k', load)))
         expect(answers.every(({ run }) => run === 1)).toBe(true)
-        // The entry and the namespace's generation, in one wave.
+        // One read of the entry and one of the namespace's generation, sent together.
         expect(asked.gets).toBe(2)
         expect(cache.stats()).toMatchObject({ loads: 1, joined: 999, misses: 1000, inFlight: 0 })
         expect(await cache.getOrSet('k', load)).toEqual({ run: 1 })
@@ -432,7 +432,7 @@ function describeCache(
         const before = asked.runs
         expect(await cache.getOrSet('k', () => 'at once')).toBe('at once')
         await cache.flush()
-        // The lease was free: one step took it and one filled.
+        // The lease was free: one operation took it and one stored the value.
         expect(asked.runs - before).toBe(2)
         expect(await other.get('k')).toBe('at once')
         expect(cache.stats()).toMatchObject({ loadErrors: 1, inFlight: 0 })
@@ -581,7 +581,7 @@ function describeCache(
             await cache.set('set', round, { tags })
             await end(pair)
             await cache.setMany([['one', round], ['two', round]], { tags }) // biome-ignore format: pairs
-            // What these have ended is gone.
+            // The value set before the last `end` is gone.
             expect(await other.get('set')).toBeUndefined()
             await cache.set('set', round, { tags })
             const found = await other.getMany(['set', 'one', 'two'], { tags })
@@ -695,7 +695,7 @@ function describeCache(
         expect(await other()).toBe('other')
         const keyed = cache.wrap((user: { id: number }) => user.id, { name: 'keyed', key: ({ id }) => `${id % 2}` })
         expect([await keyed({ id: 1 }), await keyed({ id: 3 }), await keyed({ id: 2 })]).toEqual([1, 1, 2])
-        // Keys of its own: no other call reaches them.
+        // A wrapped function has separate keys, which no other call of the cache reaches.
         expect(await cache.get('keyed:1')).toBeUndefined()
         expect(() => cache.wrap(() => 1, { name: '' })).toThrow(code('INVALID_ARGUMENT'))
         expect(() => cache.wrap(() => 1, {} as { name: string })).toThrow(code('INVALID_ARGUMENT'))
@@ -782,7 +782,7 @@ function describeCache(
   })
 }
 
-/** What a running load leaves under its key. */
+/** Starts a load and resolves to the text stored under its key while it runs. */
 async function leaseOf(cache: Cache<'frozen'>, store: AtomicStore, stored: string): Promise<string> {
   let text: string | undefined
   await cache.getOrSet(stored.slice(stored.indexOf(':') + 1), async () => {
@@ -812,7 +812,7 @@ const over = (make: () => Redis | Cluster) => {
 }
 const single = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 
-/** The first two share what they hold, as two connections do. */
+/** Opens stores in this process. The first two share their data, as two connections to one server do. */
 const inProcess = (): (() => Promise<AtomicStore>) => {
   const memory = memoryStore()
   let opened = 0

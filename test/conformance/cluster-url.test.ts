@@ -14,7 +14,7 @@ import { list, stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
 import { startClusterNode } from '../support/cluster-node.ts'
 
-// One url, or one gateway, and behind it a Cluster: nothing in the program says so.
+// One url, or one gateway, with a Cluster behind it. Nothing in the program says that it is a Cluster.
 
 const closing: (() => unknown)[] = []
 afterAll(async () => {
@@ -26,7 +26,7 @@ const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
 
 type Options = { readonly onEvent?: (event: StoreEvent) => void }
-/** What a REST store talks to: a gateway before this transport. */
+/** Starts a gateway before this transport, for a REST store. */
 const gatewayBefore = async (transport: Transport): Promise<{ url: string; token: string }> => {
   const served = await serve(createGateway({ transport, tokens: ['full-token-of-the-test'] }), {})
   closing.push(() => served.stop())

@@ -7,7 +7,7 @@ import { markFirst } from '../../src/once/operations.ts'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
 import { takeToken } from '../../src/token/operations.ts'
 
-/** One call, and how long the clock moves before it: back, too. */
+/** One call, and how far the clock moves before it; a negative wait moves it back. */
 interface Step {
   readonly waitUs: number
   readonly args: readonly Arg[]
@@ -19,7 +19,10 @@ const SLACK_MS = 3_000
 const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
 let histories = 0
 
-/** The script at a moment of the history's clock, the key having the lifetime left by it; then its text and its lifetime. */
+/**
+ * Wraps the script: it runs at a moment of the history's clock, with the lifetime that the key has left by that clock. Returns
+ * the reply, the key's text and its lifetime.
+ */
 const timed = (operation: Any): string => `
 local kept = tonumber(table.remove(ARGV, #ARGV - 1))
 if kept > 0 then redis.call('PEXPIRE', KEYS[1], kept) end
@@ -28,7 +31,7 @@ local reply, left = step(), redis.call('PTTL', KEYS[1])
 redis.call('PERSIST', KEYS[1])
 return { reply, redis.call('GET', KEYS[1]), left }`
 
-/** Plays a history on the pure function, then on the server, in one pipeline, from `seed` on. */
+/** Plays a history on the pure function, then on the server in one pipeline. Both start from the text `seed`. */
 async function play(redis: Redis, operation: Any, seed: string | undefined, history: readonly Step[]): Promise<void> {
   const key = `:t:${operation.name}`
   const pipeline = redis.pipeline().del(key)

@@ -13,13 +13,13 @@ import type { AtomicStore } from '../../src/store/store.ts'
 import { createTokens } from '../../src/token/index.ts'
 import { rounds } from '../support/rounds.ts'
 
-/** As many on each of the five stores as make 1,000 in all. */
+/** In a long run, 200 rounds on each of the five stores make 1,000 in all. */
 const ROUNDS = rounds({ quick: 60, soak: 200 })
 const CALLERS = 50
 
 interface Opened {
   readonly store: AtomicStore
-  /** Every key and what it holds, as one text. */
+  /** Resolves to every key with its value, as one text. */
   dump(): Promise<string>
   close(): Promise<void>
 }
@@ -102,7 +102,7 @@ const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ le
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 for (const [way, open] of Object.entries(ways)) {
-  // Its rows join those of the store in the table of what was found.
+  // The title is that of the store contract, so that these rows join the store's in the table of results.
   describe(`store contract: ${way}`, () => {
     let opened: Opened
     let store: AtomicStore
@@ -266,7 +266,7 @@ for (const [way, open] of Object.entries(ways)) {
       await first.release()
       const second = await idempotency.begin('k', { scope: 'ann', fingerprint: 'f' })
       if (second.outcome !== 'first') throw new Error(second.outcome)
-      // The first has lost it.
+      // The first caller has lost its claim on the key.
       await first.release()
       expect(await first.complete('late')).toBe(false)
       expect([await second.complete('done'), await second.complete('done')]).toEqual([true, true])

@@ -40,7 +40,7 @@ const names = (report: Report, ok: boolean): string[] =>
 const costs = (report: Report, name: string): string =>
   report.checks.find((one) => one.name === name)?.costs ?? '(absent)'
 
-/** Runs it with `--json`; never shows a secret, and prints one JSON text and nothing else. */
+/** Runs `hither doctor --json`. Expects that it prints one JSON text and nothing else, and never a secret. */
 async function examine(
   url: string,
   args: string[] = [],
@@ -70,7 +70,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       for (const { p50, p99 } of Object.values(report.latency)) expect(p50 > 0 && p99 >= p50).toBe(true)
       expect(err).toContain('ok locks')
       expect(await send(url, 'DBSIZE')).toBe(0)
-      // The line it prints is enough, and is what it says.
+      // A user with only the rights of the printed ACL line is enough.
       const [, , user, ...rights] = (report.acl as string).replace('PASSWORD', SECRET).split(' ')
       expect(await send(url, 'ACL', 'SETUSER', user as string, ...rights)).toBe('OK')
       const limited = await examine(url.replace('//', `//app:${SECRET}@`))
@@ -98,7 +98,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       .join(',')
     const { code, report } = await examine(url)
     expect([code, report.system, names(report, false)]).toEqual([0, 'Redis Cluster', []])
-    // The line it prints is enough there too, on every node.
+    // The rights of the printed ACL line, set on every node, are enough on a Cluster too.
     const [, , , ...rights] = (report.acl as string).replace('PASSWORD', SECRET).split(' ')
     const onEach = (...args: string[]) => Promise.all(url.split(',').map((node) => send(node, 'ACL', ...args)))
     await onEach('SETUSER', 'doctor', ...rights)
@@ -125,10 +125,10 @@ describe('hither doctor', { timeout: 120_000 }, () => {
     expect([code, report.system, names(report, false), report.acl]).toEqual([0, 'NATS', [], null])
     expect(report.version).toMatch(/^2\.\d+\.\d+/)
     expect((await bucketOf('fresh')).config).toBe(undefined)
-    // A url without a bucket means one that is named as this package is.
+    // A url without a bucket means the bucket named `hither`.
     expect((await examine(server.url)).code).toBe(0)
     expect((await bucketOf('hither')).config).toBe(undefined)
-    // A bucket that was there stays, with what is in it.
+    // A bucket that existed before stays, with its keys.
     const store = natsStore({ servers: server.url, bucket: 'used' })
     await store.set('a', 'b', undefined)
     expect((await examine(`${server.url}/used`)).code).toBe(0)
@@ -155,7 +155,8 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       expect.stringMatching(/^(UNAUTHORIZED|UNSUPPORTED|STORE_REJECTED): /),
     ])
     await send(url, 'ACL', 'SETUSER', 'denied', 'on', `>${SECRET}`, '~app:*', '+@all')
-    // The reason of the store, where a feature goes on without it; and the cheaper way of both that are missing.
+    // The check of a feature that can go on despite the store's error gives that error. Both ways to run operations are refused,
+    // and the ACL line grants the cheaper one.
     expect(costs(neither.report, 'cache')).toMatch(/^UNAUTHORIZED: /)
     expect(neither.report.acl).toContain('+evalsha')
     const denied = await examine(url.replace('//', `//denied:${SECRET}@`))
@@ -257,7 +258,7 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       runs.push(run)
       await expect.poll(run.err, { timeout: 30_000, interval: 1 }).toContain(until)
       run.child.kill('SIGINT')
-      // It may have ended by itself in the meantime.
+      // The run may have ended by itself before the signal.
       expect([0, 1]).toContain(await run.ended)
       expect([until, await send(url, 'KEYS', '*')]).toEqual([until, []])
     }

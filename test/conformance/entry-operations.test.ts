@@ -9,7 +9,7 @@ import { appendChanges, pullChanges } from '../../src/near/pull-feed.ts'
 import { NO_END, NONE } from '../../src/protocol/entry.ts'
 import { type Arg, type Operation, type Reply, scriptAt } from '../../src/protocol/operation.ts'
 
-/** One call, and how long the clock moves before it. */
+/** One call, and how far the clock moves before it. */
 interface Step {
   readonly waitMs: number
   readonly us: number
@@ -18,14 +18,14 @@ interface Step {
 
 interface Held {
   readonly text: string
-  /** By the clock of the history; undefined: no end. */
+  /** End of its lifetime by the history's clock; undefined: never. */
   readonly endsMs: number | undefined
 }
 
 type Operate = Operation<readonly Arg[], Reply>
 
 const START_MS = 1_795_000_000_000
-/** Far more than a pipeline takes, far less than any lifetime or wait of a history. */
+/** Far longer than a pipeline takes, and far shorter than any lifetime or wait of a history. */
 const SLACK_MS = 4_000
 
 const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
@@ -33,8 +33,8 @@ let histories = 0
 let steps = 0
 
 /**
- * Plays a history on the pure function, then on the server, in one pipeline: before each script the lifetime that the
- * history's clock leaves is put on the key, or the key deleted where it has ended.
+ * Plays a history on the pure function, then on the server in one pipeline. Before each script the key gets the lifetime that
+ * is left by the history's clock, or is deleted if that lifetime has ended.
  */
 async function play(redis: Redis, operation: Operate, key: string, seed: string | undefined, history: readonly Step[]) {
   const pipeline = redis.pipeline().del(key)
@@ -73,7 +73,7 @@ async function play(redis: Redis, operation: Operate, key: string, seed: string 
     const pttl = outcomes[at + 2]?.[1]
     const what = `step ${i}, ${JSON.stringify(history[i]?.args)}`
     expect(error, what).toBeNull()
-    // A plain value has no stamp: what is left of it is told by the server's own clock.
+    // A plain value stores no end of its lifetime, so the script reads what is left by the server's clock.
     if (operation === writePlain && history[i]?.args[0] === 'ttl' && leftMs > 0) {
       expect(Math.abs(Number(given) - leftMs), what).toBeLessThan(SLACK_MS)
     } else expect(given, what).toEqual(reply)
@@ -91,7 +91,7 @@ async function play(redis: Redis, operation: Operate, key: string, seed: string 
 const from = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 const id = from('aaaaaaaaaaaaaaa1', 'bbbbbbbbbbbbbb_2', 'cccccccccccccc-3')
 const token = from('tokentokentoken1', 'tokentokentoken2', NONE)
-/** A caller that has read nothing gives a generation and the marks it knows. */
+/** Sent instead of an id by a caller that has not read the entry: a generation, and the marks of the codecs it knows. */
 const unread = from(`=${NONE}ijr`, `=${NONE}ijrZ`, '=', '=generationgener2ij')
 const dead = fc.oneof(
   { weight: 3, arbitrary: fc.constant('') },
@@ -111,7 +111,7 @@ const digits = fc.oneof(from('0', '-1', '9007199254740991', '-9007199254740991',
 const coded = fc.oneof(
   fc.tuple(from('j', 'r', 'Z', '-'), text),
   fc.tuple(fc.constant('i'), digits),
-  // no codec wrote this
+  // Integers that no codec has written.
   fc.tuple(fc.constant('i'), from('', 'abc', '1.5', '0x10', '1e3', '5\n', ' 5')),
 )
 
@@ -168,7 +168,7 @@ const stepsOf = (args: fc.Arbitrary<Arg[]>): fc.Arbitrary<Step[]> =>
     maxLength: 16,
   })
 
-/** A valid entry of form 1, so that each part can be spoilt alone. */
+/** Returns a valid entry of form 1, in which tests spoil one part at a time. */
 const whole = (mark: string, payload: string): string =>
   `h${mark}aaaaaaaaaaaaaaa1${START_MS}000000000007${NO_END.repeat(2)}${NONE}${'0'.repeat(15)}${NONE}00000000${payload}`
 const good = whole('j', '{}')
@@ -209,7 +209,7 @@ const foreign = fc.oneof(
   { weight: 1, arbitrary: text },
 )
 
-/** What the shorter script runs. Its callers have read. */
+/** The verbs of the shorter script. Its callers have read the entry. */
 const SMALL = /^(set|fill|rewrite|bury|lease|release|fail|gone)$/
 const isSmall = ([verb, id]: Arg[]): boolean => SMALL.test(`${verb}`) && !`${id}`.startsWith('=')
 const smallEntry = stepsOf(fc.oneof(write, lease, release, bury).filter(isSmall))
@@ -246,7 +246,7 @@ const plainSeed = fc.oneof(
 
 const version = from('1'.repeat(32), '2'.repeat(32), 'abcdefgh-_345678ABCDEFGH12345678')
 const versionSeed = fc.oneof(fc.constant(undefined), version)
-// What is no version is replaced; an empty argument makes none.
+// A text that is no tag version is replaced; an empty argument does not create a version.
 const malformedSeed = fc.oneof(versionSeed, from('', 'short', 'é'.repeat(8), ','.repeat(16)))
 const captures = fc
   .tuple(fc.oneof(version, version, fc.constant('')), from(0, 5_000, 10_000, 100_000))

@@ -10,7 +10,7 @@ import { rateLimiter } from 'hono-rate-limiter'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 
-// The packages themselves, over each store.
+// Runs the real packages over each store.
 
 const single = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const closers: (() => unknown)[] = []
@@ -122,7 +122,7 @@ describe.each([
       const server = await serve(store, prefix(), { limit: 2, skipSuccessfulRequests: true })
       for (let i = 0; i < 5; i++) {
         expect((await server.ask()).status).toBe(200)
-        await new Promise((resolve) => setTimeout(resolve, 20)) // the hit is taken back after the answer
+        await new Promise((resolve) => setTimeout(resolve, 20)) // the hit is taken back after the response
       }
     })
   })
@@ -146,7 +146,7 @@ describe('rateLimitStore', () => {
     limiterOf(60_000)
     expect(() => limiterOf(3_600_000)).toThrow(error)
     expect(() => store.init({ windowMs: 1000 })).toThrow(error)
-    // This package takes what a store throws here and reports it.
+    // `express-rate-limit` catches an error that the store throws here, and logs it.
     const logged: unknown[] = []
     const logger = { error: (...all: unknown[]) => void logged.push(...all), warn() {} }
     rateLimit({ windowMs: 3_600_000, store, logger, validate: false })

@@ -34,14 +34,14 @@ import {
 import { countEntry } from '../../src/session/hashed-entries.ts'
 import { writeSession } from '../../src/session/operations.ts'
 
-// A Redis past its `maxmemory` refuses what may grow it, but lets a script finish that has begun to write. So the first
-// write of each script is one that such a server refuses, and no id of a stranger fills the server further.
+// A Redis past its `maxmemory` refuses commands that may use more memory, but lets a script finish that has begun to write. So
+// the first write of each script must be one that a full server refuses: then new ids of strangers cannot fill it further.
 
 type Script = { readonly lua: string }
 interface Write {
   readonly title: string
   readonly script: Script
-  /** Arguments of steps that come before, on a server with room. */
+  /** Arguments of the calls made before, while the server still has room. */
   readonly before: readonly (readonly Arg[])[]
   readonly args: readonly Arg[]
 }
@@ -127,7 +127,7 @@ const entries: readonly Write[] = [
   one('a hit', increment, [60_000]),
   one('a hit after another', increment, [60_000], [60_000]),
 ]
-/** Changes a value that another script has written. */
+/** Writes that change a value which another script, the second of the pair, has stored. */
 const changes: readonly (readonly [Write, Script])[] = [
   [one('a response stored', putResponse, [id, 9e15, print, '', 60_000, 9, 'response', 0], [id, 1, 0]), beginFetch],
   [one('a request that ended', releaseFetch, [id, 1], [id, 1, 0]), beginFetch],
@@ -142,7 +142,7 @@ const writes: readonly (readonly [Write, Script])[] = [
   ...changes,
 ]
 
-/** Runs a script and answers which commands it called that change something, each with whether a full server refuses it. */
+/** Wraps a script so that it returns the names of the commands that it called, in order. */
 const traced = (script: Script): string => `
 local real, seen = redis, {}
 local function note(call) return function(...)
@@ -172,7 +172,7 @@ afterAll(async () => {
 const prepare = async ({ before }: Write, by: Script, key: string): Promise<void> => {
   for (const args of before) await redis.eval(scriptOf(by), 1, key, ...args)
 }
-/** Of what grows; what only makes room is always allowed. */
+/** Commands that only free memory: a full server always allows them. */
 const SHRINKS = new Set(['DEL', 'UNLINK', 'ZREM', 'ZREMRANGEBYSCORE', 'ZREMRANGEBYRANK'])
 const LIVES = new Set(['PEXPIRE', 'PERSIST'])
 
@@ -223,7 +223,7 @@ describe('a script on a server past its maxmemory', () => {
     expect(await redis.dbsize()).toBe(0)
   })
   it('is of every file that has one', () => {
-    // A new one belongs into the list above.
+    // Whoever adds a file with a script adds its writes to the lists above.
     const files = ['src', 'adapters'].flatMap((folder) =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .map((name) => `${folder}/${name}`)

@@ -24,7 +24,7 @@ const SLACK_MS = 4000
 const KEY = 't!:http:operations'
 const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
 
-/** Plays a history on the pure functions, then on the server, whose key is given the lifetime that is left by it. */
+/** Plays a history on the pure functions, then on the server, whose key gets the lifetime left by the history's clock. */
 async function play(redis: Redis, history: readonly Call[], before?: string): Promise<void> {
   const pipeline = redis.pipeline().del(KEY)
   let commands = 1
@@ -101,7 +101,7 @@ const histories = (steps: typeof url): fc.Arbitrary<Call[]> =>
     fc.tuple(steps, waitMs).map(([one, wait]) => ({ ...one, waitMs: wait })),
     { minLength: 1, maxLength: 20 },
   )
-/** Text of other forms, which counts as absent. */
+/** Texts of other forms, which count as absent. */
 const foreign = from(
   undefined,
   '',

@@ -12,7 +12,7 @@ import {
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
 
-// Keys of one script have what does not depend on a key in common; each is decided as it would be alone.
+// A joined script computes what does not depend on a key once for all its keys. It must decide each key as if it were alone.
 
 const START_US = 1_795_000_000_000_000
 const KEYS = 5
@@ -36,10 +36,13 @@ const step: fc.Arbitrary<Step> = fc.record({
   number: fc.oneof(from(1, 1, 1, 0, 2, 1_000_000), fc.nat(8)),
   keys: fc.uniqueArray(key, { minLength: 1 }),
 })
-/** What is there before: nothing, of another type, or of another form. */
+/** The state of each key before: absent, of another type, or text of another form. */
 const before = fc.array(from('', '', '', 'list', 'r0;1 1 1 1 1;', 'r9'), { minLength: KEYS, maxLength: KEYS })
 
-/** A script; then, of each of its keys, what it holds and for how long. The keys lose their lifetimes: none ends by itself. */
+/**
+ * Wraps a script: after it runs, returns each key's value and lifetime too. It removes the lifetimes, so that no key ends by
+ * the server's clock.
+ */
 const watched = (lua: string): string => `
 local function all() ${lua} end
 local reply, states = all(), {}

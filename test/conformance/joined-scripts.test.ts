@@ -5,7 +5,7 @@ import { startServer } from '../../scripts/servers.ts'
 import type { CommandStore } from '../../src/store/store.ts'
 import { testCounter } from '../../src/testing/index.ts'
 
-// Operations of one tick that differ in their keys alone are one script.
+// Operations of one tick that differ only in their keys are sent as one script.
 
 let server: Awaited<ReturnType<typeof startServer>>
 let stores: Readonly<Record<string, CommandStore>>
@@ -23,7 +23,7 @@ describe.each(['ioredis', 'tcp'])('joined operations over %s', (name) => {
     const store = stores[name] as CommandStore
     const key = (i: number): string => `joined:${name}:${i}`
     await store.command([key(5)], ['HSET', key(5), 'field', 'value'], 'once')
-    // By text, by the digest of one, and by that of the joined script.
+    // The rounds send scripts by text, by the digest of one script, and by the digest of the joined script.
     for (let round = 0; round < 3; round++) {
       const calls = Array.from({ length: 40 }, (_, i) => store.run(testCounter, key(i % 20), [1, 60_000]))
       const replies = await Promise.allSettled(calls)

@@ -18,9 +18,9 @@ import { rounds } from '../support/rounds.ts'
 import { systems } from '../support/systems.ts'
 import { seeded } from '../unit/cache/slow-store.ts'
 
-// Eight clients on each key. A violation is counted only where it is certain: from before the first call was sent until
-// after the last was answered less than a window passed. A server's own clock has microseconds; where the process's clock
-// decides, its whole milliseconds are what passes.
+// Eight clients call on each key. Only a certain violation counts: less than one window passed from before the first call was
+// sent until after the last one settled. A server's clock has microseconds; where the clock of the process decides, time is
+// counted in its whole milliseconds.
 
 const TRACES = rounds({ quick: 200, soak: 1000 })
 const TRIES = rounds({ quick: 300, soak: 1000 })
@@ -54,11 +54,11 @@ interface Pressed {
   readonly name: string
   limitersOf(algorithm: Algorithm): Promise<RateLimiter[]>
   readonly traceCount: number
-  /** In milliseconds: as fine as the clock that decides. */
+  /** Returns milliseconds, as finely as the clock that decides counts them. */
   clock(): number
 }
 
-/** How each algorithm stands to its bound, with a store for each client. */
+/** Runs the load on every algorithm, with a separate limiter for each client, and expects that no bound is exceeded. */
 async function press({ name, limitersOf, traceCount, clock }: Pressed) {
   const found = await Promise.all(
     cases.map(async ([algorithm, bound]) => {
@@ -80,7 +80,7 @@ async function press({ name, limitersOf, traceCount, clock }: Pressed) {
   console.log(`${name}: ${found.map(({ name, most, bound }) => `${name} ${most}/${bound}`).join(', ')}`)
   for (const { within, fewest, ...rest } of found) {
     expect({ ...rest, within }).toEqual({ ...rest, within: true })
-    // The load did press: more than one window's worth got in.
+    // Proves that the load was high enough: more calls than one limit were admitted.
     expect(fewest).toBeGreaterThan(LIMIT)
   }
 }
@@ -93,7 +93,7 @@ interface Calls {
   clock(): number
 }
 
-/** Calls again and again until `endMs`, mostly as soon as it may. */
+/** Calls again and again until `endMs`, mostly a little before or as soon as the limiter admits it. */
 async function client(limiter: RateLimiter, { id, endMs, random, admitted, clock }: Calls) {
   while (performance.now() < endMs) {
     const sentMs = clock()
@@ -105,7 +105,7 @@ async function client(limiter: RateLimiter, { id, endMs, random, admitted, clock
   }
 }
 
-/** The most that were certainly admitted within one window's length. */
+/** Returns the largest number of calls that were certainly admitted within one window's length. */
 function certain(admitted: readonly Admitted[]): number {
   const inOrder = admitted.toSorted((a, b) => a.answeredMs - b.answeredMs)
   const most = inOrder.map((last) => {
@@ -234,7 +234,7 @@ for (const { name, open, close } of systems()) {
         stores.map((store) =>
           createRateLimiter({ store, algorithm, outage: 'closed', namespace: 'live', timeout: '20s' }),
         )
-      // Each decision here is a read and a write, and another one where somebody was faster: fewer keys at a time.
+      // Each decision here is a read and a write, repeated if another client wrote first. So there are fewer keys at a time.
       await press({ name, limitersOf, traceCount: rounds({ quick: 36, soak: 200 }), clock: () => Date.now() })
     }, 60_000)
   })

@@ -13,12 +13,12 @@ import {
   tokenBucket,
 } from '../../src/rate-limit/index.ts'
 
-/** One call, and how long the clock moves before it: back, too. */
+/** One call, and how far the clock moves before it; a negative wait moves it back. */
 interface Step {
   readonly waitUs: number
   readonly verb: string
   readonly number: number
-  /** By how much this call's limit is larger. */
+  /** The factor by which the limit of this call is larger. */
   readonly factor: number
 }
 
@@ -30,8 +30,8 @@ const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VAL
 let histories = 0
 
 /**
- * The script at a moment of the history's clock, the key having the lifetime that is left by that clock; then the lifetime
- * it has: it is taken off again, so that only the history's clock ends the key.
+ * Wraps the script: it runs at a moment of the history's clock, with the lifetime that the key has left by that clock. Returns
+ * the reply and the key's lifetime, which it then removes, so that only the history's clock ends the key.
  */
 const timed = (operation: Algorithm['steps'][0]): string => `
 local kept = tonumber(ARGV[#ARGV - 1])
@@ -41,7 +41,7 @@ local reply, left = step(), redis.call('PTTL', KEYS[1])
 redis.call('PERSIST', KEYS[1])
 return { reply, left }`
 
-/** Plays a history on the pure function, then on the server, in one pipeline. */
+/** Plays a history on the pure function, then on the server in one pipeline. */
 async function play(redis: Redis, { steps: [operation], args }: Algorithm, history: readonly Step[]): Promise<void> {
   const key = `limit:${operation.name}`
   const pipeline = redis.pipeline().del(key)
@@ -98,14 +98,14 @@ const step: fc.Arbitrary<Step> = fc.record({
   factor: from(1, 1, 1, 1, 3),
 })
 const history = fc.array(step, { minLength: 1, maxLength: 40 })
-/** A block by a lower limit, of a count that is free at that moment. */
+/** A block under a lower limit than that of the first call, at the moment at which the count of that call becomes free. */
 const freeByThen: readonly Step[] = [
   { waitUs: 0, verb: 'take', number: 1, factor: 3 },
   { waitUs: 6_000_000, verb: 'take', number: 0, factor: 1 },
   { waitUs: 0, verb: 'block', number: 1, factor: 1 },
 ]
 
-/** Text near to what a state looks like. */
+/** Text similar to a stored state. */
 const digits = fc.oneof(
   from('0', '1', '5', '29916666', '1795000000000000', '9007199254740993', '9999999999999999', '99999999999999999'),
   fc.nat(1000).map(String),
@@ -134,7 +134,7 @@ const bursts = {
   'gcra with a burst': gcra({ limit: 10, window: '1m', burst: 3 }),
 }
 
-/** What no operation here has written, of one limit: too few numbers or too many, too large, in no order, another form. */
+/** States that no operation writes for one limit: too few or too many numbers, too large, not in order, or of another form. */
 const pairs = (count: number, from = START_US): string =>
   Array.from({ length: count }, (_, i) => `${from - count + i} 1`).join(' ')
 const foreign = [
@@ -169,7 +169,7 @@ const foreign = [
   `r0;${'5'.repeat(40_000)};`,
   `r0;${'5 '.repeat(40_000)};`,
   `r0;${START_US - 1} 4 ${START_US - 2} 4;`,
-  // One sign longer than the longest state of one limit, which it begins with.
+  // Each begins with the longest state of one limit and is one character longer.
   `r${START_US};${START_US} ${START_US} ;;`,
   `r${START_US};${START_US} ${START_US} ${START_US} ;;`,
 ]
@@ -200,14 +200,14 @@ describe('lua and apply decide alike', () => {
     it(`foreign text counts as absent, ${name}`, async () => {
       for (const { name, steps, args } of Object.values({ ...algorithms, ...bursts })) {
         const [operation] = steps
-        // Its key holds a sorted set, of which no text can be read.
+        // The key of a sliding log holds a sorted set, which cannot be read as text.
         if (name === 'slidingLog') continue
         const all: Arg[] = ['take', 5, ...args(undefined, false)]
         const { reply } = operation.apply(undefined, all, { nowUs: START_US, leftMs: undefined })
         for (const text of foreign) {
           const what = `${name} of ${JSON.stringify(text.slice(0, 80))}`
           const numbers = text.match(/\d+/g) ?? []
-          // Numbers that this algorithm may have written.
+          // Skips states that this algorithm may have written.
           if (/^r0;5 5( 5)?;$|^r0;5 5 5 5;$/.test(text) && numbers.length < 6) continue
           if (name === 'slidingBuckets' && text.endsWith(' ;;')) continue
           expect(operation.apply(text, all, { nowUs: START_US, leftMs: 60_000 }).reply, what).toEqual(reply)

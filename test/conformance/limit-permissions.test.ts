@@ -7,7 +7,7 @@ import { startServer } from '../../scripts/servers.ts'
 import { createRateLimiter, fixedWindow, type RateLimitEvent, slidingLog } from '../../src/rate-limit/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 
-// A user of the server who may touch the keys of one namespace only.
+// The user of the server has rights only on the keys of one namespace.
 
 let server: Awaited<ReturnType<typeof startServer>>
 let gateway: Awaited<ReturnType<typeof startGateway>>

@@ -13,10 +13,10 @@ import { rounds } from '../support/rounds.ts'
 import { seedOfTheDay } from '../support/seed.ts'
 import { seeded } from '../unit/cache/slow-store.ts'
 
-// Arrivals on one key, decided by `apply` on a clock of the test's own: none is admitted above the stated bound.
+// `apply` decides calls on one key, by a clock that the test controls. It must never admit more than the stated bound.
 
 const TRACES = rounds({ quick: 4000, soak: 100_000 })
-/** Others every day. */
+/** Number of the first trace: other traces run every day. */
 const FROM = (seedOfTheDay() % 1000) * TRACES
 const START_US = 1_795_000_000_000_000
 
@@ -24,7 +24,7 @@ type Make = (limits: { limit: number; window: number; burst?: number }) => Algor
 
 interface Case {
   readonly make: Make
-  /** The most in a window's length, one of its ends not counted. */
+  /** The largest cost that may be admitted within one window's length, without one of its two ends. */
   readonly bound: (limit: number, burst: number) => number
   readonly burst?: true
 }
@@ -38,7 +38,7 @@ const cases: Readonly<Record<string, Case>> = {
   gcra: { make: gcra, bound: (limit, burst) => burst + limit - 1, burst: true },
 }
 
-/** One key, at moments the test chooses; its lifetime ends as a server's would. */
+/** Makes one key. The test chooses the moment of each call, and the key's lifetime ends as on a server. */
 function createKey({ steps: [once], args }: Algorithm) {
   let held: { text: string; endsMs: number } | undefined
   const own = args(undefined, false)
@@ -60,12 +60,12 @@ function createKey({ steps: [once], args }: Algorithm) {
 }
 
 interface Admitted {
-  /** By a clock that never steps. */
+  /** Moment by a clock that never jumps. */
   readonly trueUs: number
   readonly cost: number
 }
 
-/** The most admitted in any half-open window of this length. */
+/** Returns the largest cost admitted in any half-open window of this length. */
 function worst(admitted: readonly Admitted[], windowUs: number): number {
   let most = 0
   let sum = 0
@@ -78,7 +78,7 @@ function worst(admitted: readonly Admitted[], windowUs: number): number {
   return most
 }
 
-/** What the log must answer, counted from the start each time. */
+/** Returns what the sliding log must decide, counted anew from all admitted calls. */
 function model(
   admitted: readonly Admitted[],
   limit: number,
@@ -100,7 +100,7 @@ function model(
   return [0, limit, limit - used, reset, gone ? Math.ceil((gone.trueUs + windowUs - nowUs) / 1000) : -1]
 }
 
-/** The next arrival of a trace: so many microseconds after the last. */
+/** Returns how many microseconds after the last call of a trace the next one comes. */
 type Arrivals = (random: () => number, windowUs: number, nowUs: number, retryMs: number) => number
 const arrivals: Readonly<Record<string, Arrivals>> = {
   random: (random, windowUs) => Math.floor((-Math.log(1 - random()) * windowUs) / 4),
@@ -159,7 +159,7 @@ describe('no trace is admitted above the bound', () => {
             resetMs >= nowMs &&
             (code === 1 ? retry === 0 : cost > burst ? retry === -1 : retry > 0 && nowMs + retry <= resetMs + 1)
           if (!fair) expect.fail(`trace ${FROM + trace}, ${kind}, call ${i} of cost ${cost}: ${before} then ${verdict}`)
-          // The wait it names is enough, and no shorter one is.
+          // The wait that the decision names is enough, and no shorter one is.
           if (retry > 0 && key.run('peek', cost, trueUs + skewUs + retry * 1000)[0] !== 1)
             expect.fail(`trace ${FROM + trace}, ${kind}, call ${i} of cost ${cost}: still refused after ${retry} ms`)
           if (
@@ -178,7 +178,7 @@ describe('no trace is admitted above the bound', () => {
 })
 
 describe('the bound is met, and is what the docs say', () => {
-  /** The worst window of limit 100 a second under the load that is worst for each. */
+  /** Returns the largest count in one second under a limit of 100 a second. `load` is the worst load for the algorithm. */
   const meet = (algorithm: Algorithm, load: (at: (us: number) => void) => void): number => {
     const key = createKey(algorithm)
     const admitted: Admitted[] = []
@@ -191,12 +191,12 @@ describe('the bound is met, and is what the docs say', () => {
     for (let i = 0; i < 200; i++) at(999_999)
     for (let i = 0; i < 200; i++) at(1_000_000)
   }
-  /** All at once at the end of a window, then every millisecond. */
+  /** 200 calls at the end of a window, then one every millisecond. */
   const flood = (at: (us: number) => void): void => {
     for (let i = 0; i < 200; i++) at(999_999)
     for (let us = 1_000_000; us < 3_000_000; us += 1000) at(us)
   }
-  /** One to start the bucket's clock, the rest before it fills again, then all again. */
+  /** One call to start the bucket's clock, 200 calls just before the bucket fills again, then 200 more once it has. */
   const refill = (at: (us: number) => void): void => {
     at(0)
     for (let i = 0; i < 200; i++) at(999_999)

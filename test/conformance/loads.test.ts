@@ -5,7 +5,7 @@ import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { type AtomicStore, type Cache, type CacheOptions, createCache } from '../../src/index.ts'
 
-// Caches over connections of their own to one Redis, as processes have them.
+// Caches with separate connections to one Redis, as separate processes have.
 
 const url = process.env.REDIS8_URL ?? ''
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -51,7 +51,7 @@ for (const [name, open] of Object.entries(ways)) {
         }
         const answers = await Promise.allSettled(all.map((cache) => cache.getOrSet('k', fail)))
         expect(loads).toBe(8)
-        // The first alone; then the other seven, of which none waits for another.
+        // The first loader runs alone. Once it has failed, the other seven run together, and none waits for another.
         expect(most).toEqual([1, 1, 2, 3, 4, 5, 6, 7])
         for (const answer of answers) {
           if (grace) expect(answer).toEqual({ status: 'fulfilled', value: 'stale' })
@@ -97,7 +97,7 @@ for (const [name, open] of Object.entries(ways)) {
       await pause(100)
       const waiting = here.getOrSet('k', () => 'here')
       waiting.catch(() => {})
-      // The one that waits has a timer between two of its questions to the store, and none while one is on its way.
+      // The waiting call has a timer between two reads of the store, and none during a read. So take the largest count.
       let before = 0
       for (let i = 0; i < 15; i++) {
         await pause(5)
@@ -105,8 +105,7 @@ for (const [name, open] of Object.entries(ways)) {
       }
       await here.close()
       await expect(waiting).rejects.toMatchObject({ code: 'CLOSED' })
-      // Those of the load that runs and of the one that waits are gone.
-      // Not by `vi.waitFor`, whose timers would be counted.
+      // The timers of the running load and of the waiting call are gone. Without `vi.waitFor`, whose timers would be counted too.
       for (let i = 0; i < 100 && timers() > before - 2; i++) await pause(10)
       expect(timers()).toBeLessThanOrEqual(before - 2)
       resolve('value')

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { lockStep } from '../../src/lock/operations.ts'
 import { type Reply, scriptAt } from '../../src/protocol/operation.ts'
 
-/** One step, and how long the clock moves before it: back, too. */
+/** One operation, and how far the clock moves before it; a negative wait moves it back. */
 interface Step {
   readonly waitUs: number
   readonly verb: 'take' | 'keep' | 'free'
@@ -21,7 +21,10 @@ const KEY = ':t:lock:operations'
 let histories = 0
 let granted = 0
 
-/** The script at a moment of the history's clock, the key having the lifetime left by it; then its text and its lifetime. */
+/**
+ * Wraps the script: it runs at a moment of the history's clock, with the lifetime that the key has left by that clock. Returns
+ * the reply, the key's text and its lifetime.
+ */
 const timed = `
 local kept = tonumber(ARGV[#ARGV - 1])
 if kept > 0 then redis.call('PEXPIRE', KEYS[1], kept) end
@@ -33,7 +36,7 @@ return { reply, redis.call('GET', KEYS[1]), left }`
 const argsOf = ({ verb, who, lease, most, claim }: Step): Parameters<typeof lockStep.apply>[1] =>
   verb === 'take' ? [verb, `holder-${who}`, lease, most, claim] : [verb, `holder-${who}`, lease]
 
-/** Plays a history on the pure function, then on the server, in one pipeline. Tokens rise in each. */
+/** Plays a history on the pure function, then on the server in one pipeline. Tokens must rise within a history. */
 async function play(redis: Redis, history: readonly Step[]): Promise<void> {
   const pipeline = redis.pipeline().del(KEY)
   let held: { text: string; endsMs: number } | undefined

@@ -13,7 +13,7 @@ import { systems } from '../support/systems.ts'
 
 const LATE = rounds({ quick: 100, soak: 10_000 })
 const AT_ONCE = 100
-/** Longer than a busy machine keeps a process from running. */
+/** A short lease, but longer than a busy machine keeps a process from running, in milliseconds. */
 const SHORT = 400
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -27,7 +27,7 @@ async function held(pending: Promise<Lock | undefined>): Promise<Lock> {
 }
 
 function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: () => Promise<unknown>): void {
-  // Its rows join those of the store in the table of what was found.
+  // The title is that of the store contract, so that these rows join the store's in the table of results.
   describe(`store contract: ${name}`, () => {
     const stores: AtomicStore[] = []
     beforeAll(async () => {
@@ -37,7 +37,7 @@ function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: (
       await Promise.all(stores.map((store) => store.close()))
       await close?.()
     })
-    /** Locks, and the same over a connection of their own, in a namespace of their own. */
+    /** Locks over two separate connections, in one namespace that no other test uses. `key` is the stored key of lock `k`. */
     interface Pair {
       readonly here: Locks
       readonly there: Locks
@@ -61,7 +61,7 @@ function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: (
         expect(await there.acquire('k')).toBeUndefined()
         expect([await lock.release(), await lock.release()]).toEqual([true, false])
       }
-      // By the clock of the store, in microseconds.
+      // A token is the time in microseconds by the clock of the store.
       expect(Math.abs(last / 1000 - Date.now())).toBeLessThan(3_600_000)
     })
     test('are waited for', async ({ here, there }) => {
@@ -135,7 +135,7 @@ function describeLocks(name: string, open: () => Promise<AtomicStore>, close?: (
       const [one, other] = [here.semaphore('s', { permits: 3 }), there.semaphore('s', { permits: 3 })]
       let inside = 0
       let most = 0
-      // Nobody leaves before all permits were taken once.
+      // No caller releases its permit before all permits were taken at once.
       const { promise: full, resolve: fill } = Promise.withResolvers<void>()
       const caller = async (_: unknown, i: number): Promise<void> => {
         const done = await (i % 2 ? one : other).run(

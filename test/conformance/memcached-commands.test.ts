@@ -24,7 +24,7 @@ const TRAITS = {
   consistency: 'strong',
 } as const
 
-/** A source of numbers that a seed decides. */
+/** Returns a generator of pseudo-random numbers that depends only on the seed. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -59,7 +59,7 @@ const PARTS = [
 ]
 const NUMBERS = [0, 1, -1, 1.5, 2 ** 31, 2 ** 53, 1e21, Number.NaN, Number.POSITIVE_INFINITY, '5\r\nmn', '7 q', null]
 
-/** What a server would make of the bytes, read as the protocol says: one command a line, and the value after `ms`. */
+/** Splits the bytes into commands as a server would: one command a line, and a value after `ms`. Throws if they are malformed. */
 function commandsIn(bytes: Uint8Array): string[] {
   const found: string[] = []
   for (let at = 0; at < bytes.length; ) {
@@ -78,7 +78,7 @@ function commandsIn(bytes: Uint8Array): string[] {
 }
 
 describe('no input becomes a command', () => {
-  // Most calls are refused; what an error costs is its stack.
+  // Most calls are refused, and most of the cost of an error is its stack trace.
   const limit = Error.stackTraceLimit
   let server: Server
   beforeAll(async () => {
@@ -173,9 +173,9 @@ describe('no input becomes a command', () => {
     expect(answered).toBeGreaterThan(10_000)
     for (const [key, value] of model) expect(await store.get(key)).toBe(value)
     const stats = await statistics(server.port)
-    // Nothing that the store never sends was understood by the server: no flush, no touch, no second connection's login.
+    // The server ran no command that the store never sends: no flush, no touch, no login.
     expect([stats.cmd_flush, stats.cmd_touch, stats.auth_cmds]).toEqual(['0', '0', '0'])
-    // `startServer` and this function have a connection each; the store has not been cut off by a command it did not mean.
+    // `startServer` and `statistics` have one connection each. No injected command made the server close the store's connection.
     expect(Number(stats.curr_connections)).toBeLessThanOrEqual(4)
     await store.close()
   }, 120_000)
@@ -203,7 +203,7 @@ describe.each(['memcached16', 'memcached'] as const)('over %s, a count', (progra
   })
 })
 
-/** What the server counts. */
+/** Resolves to the server's statistics. */
 function statistics(port: number): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
     let text = ''

@@ -10,7 +10,7 @@ import { freePort } from '../../scripts/servers.ts'
 import { testCounter } from '../../src/testing/index.ts'
 import { certificate } from '../support/certificate.ts'
 
-// memcached with TLS (`-Z`) and with users (`-Y`). It refuses the question by which the other tests find their servers.
+// memcached with TLS (`-Z`) and with users (`-Y`). Such a server refuses the request by which other tests see that it is up.
 
 const folder = mkdtempSync(join(tmpdir(), 'hither-memcached-'))
 const file = (name: string, text: string): string => {
@@ -24,7 +24,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Ends with this process, whose end closes the pipe that the shell reads from. */
+/** Starts a server. It ends with this process: when the process exits, the pipe closes from which the shell reads. */
 async function start(program: 'memcached' | 'memcached16', args: readonly string[]): Promise<number> {
   const command = (await install([program])).get(program)?.command ?? []
   const port = await freePort()

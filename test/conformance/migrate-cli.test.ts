@@ -73,7 +73,7 @@ describe('hither migrate', { timeout: 180_000 }, () => {
     expect(last.err()).toMatch(/\n\[#{30}\] 100 % [^\n]+\n$/)
     const result = JSON.parse(last.out()) as { copied: number; notMoved: unknown[] }
     expect(await missing(to, KEYS)).toBe(0)
-    // It did not begin anew: each key once, and a page for each time it was killed.
+    // The last run did not start over: each key was copied once, and at most one page more for each kill.
     expect([result.copied >= KEYS, result.copied < KEYS + 5000, result.notMoved]).toEqual([true, true, []])
     expect(existsSync(state)).toBe(false)
     for (const one of runs) expect(one.out() + one.err()).not.toContain(SECRET)
@@ -113,7 +113,7 @@ describe('hither migrate', { timeout: 180_000 }, () => {
       '',
       expect.stringMatching(/hither: stopped; the same command goes on/),
     ])
-    // Not what another target still lacks.
+    // The state must not serve for another target, which lacks the keys copied so far.
     const elsewhere = run([source.url, `${target.url}/1`, '--state', join(folder, 'stop.json')])
     expect([await elsewhere.ended, elsewhere.err()]).toEqual([2, expect.stringMatching(/state is that of another run/)])
     expect(await run(args).ended).toBe(0)

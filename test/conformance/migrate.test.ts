@@ -10,7 +10,7 @@ import { dualStore, migrate } from '../../src/migrate/index.ts'
 import { readEntry } from '../../src/migrate/operations.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 
-// What lies on one system goes to the next and on, until it is back on the first kind: nothing is lost on the way.
+// Moves the data of one system to the next and on, until it is on a system of the first kind again. Nothing must be lost.
 
 const TOKEN = 'migrate-token'
 const servers: Server[] = []
@@ -38,7 +38,7 @@ afterAll(async () => {
 const leftOf = async (store: AtomicStore, key: string): Promise<number | undefined> =>
   ((await store.run(readEntry, key, [0])) as [number] | null)?.[0]
 
-/** Entries of every kind, by key. */
+/** Returns entries of every kind, by key. */
 function entries(): Map<string, { value: string; lifeMs: number | undefined }> {
   const all = new Map<string, { value: string; lifeMs: number | undefined }>()
   for (let i = 0; i < 2000; i++) {
@@ -93,9 +93,9 @@ describe('a move from system to system', { timeout: 180_000 }, () => {
         const left = lefts[at]
         if (lifeMs === undefined) expect([name, key, left]).toEqual([name, key, -1])
         else {
-          // Of each hop at most the step of the coarser store, and what the machine took for a round trip.
+          // Each move may change a lifetime by at most the step of the coarser store, plus the time of a round trip.
           const due = lifeMs - spent
-          // Past 30 days memcached counts in whole seconds since the epoch: two more.
+          // For lifetimes over 30 days memcached counts whole seconds since the epoch, which costs one more step a move.
           const steps = key === 'far' ? 2 * step * i : key.startsWith(':') ? 0 : step * i
           expect([name, key, Math.abs((left as number) - due) <= steps + 1500], `${left} ${due}`).toEqual([
             name,
@@ -161,7 +161,7 @@ describe('a move from system to system', { timeout: 180_000 }, () => {
       if (n % 10 === 0) await cache.set(`${n}`, n)
     }
     const result = await moving
-    // Of those that expire, and those that are deleted, some were gone before the scan came to them.
+    // Some of the keys that expire or are deleted were gone before the scan reached them.
     expect(result.copied).toBeGreaterThan(1000)
     const keys = Array.from({ length: 3000 }, (_, i) => `w:${i}`)
     const expected = keys.map((_, i) => (i >= n ? 'old' : i % 3 === 0 ? undefined : 'new'))
@@ -198,7 +198,7 @@ describe('a move from system to system', { timeout: 180_000 }, () => {
     await killed
     expect(text).toBeDefined()
     expect((JSON.parse(text as unknown as string) as { cursor: string }).cursor).not.toBe('')
-    // It comes back empty: what was copied before is gone with it, so that the state is of no more use.
+    // The server restarts empty. The keys copied before are lost, so the saved state no longer fits the target.
     await server.restart()
     const isUp = (): Promise<boolean> =>
       to.ready().then(

@@ -19,7 +19,7 @@ const stores: Record<string, () => Promise<AtomicStore>> = {
 }
 
 afterAll(() => admin.disconnect())
-/** How often the server ran a command since it was last reset. */
+/** Resolves to how often the server ran a command since its statistics were last reset. */
 const ran = async (command: string): Promise<number> =>
   Number(new RegExp(`cmdstat_${command}\\w*:calls=(\\d+)`).exec(await admin.info('commandstats'))?.[1] ?? 0)
 
@@ -27,7 +27,7 @@ describe.each(Object.entries(stores))('%s, scripts refused', (name, make) => {
   const open = async () => {
     await admin.call('ACL', 'SETUSER', 'noscripts', 'on', '>secret', '~*', '&*', '+@all', '-@scripting')
     const store = await make()
-    // It finds out that scripts are refused: calls keep their order from then on.
+    // `ready` finds out that scripts are refused. From then on the store runs calls on a key one at a time.
     await store.ready()
     return store
   }
@@ -93,7 +93,7 @@ describe.each(Object.entries(stores))('%s, scripts refused', (name, make) => {
     expect(await store.run(testCounter, `open:${name}:${Math.random()}`, [1, 5000])).toBe(1)
     await store.ready()
     expect((await ran('watch')) - before).toBe(0)
-    // Nor does what a script may not call.
+    // A command that the user may not run inside a script does not make the store use WATCH either.
     await admin.call('ACL', 'SETUSER', 'noscripts', '-set')
     await expect(store.run(testCounter, 'open:x', [1, 5000])).rejects.toMatchObject({
       code: expect.not.stringMatching('UNSUPPORTED'),

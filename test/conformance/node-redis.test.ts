@@ -6,7 +6,7 @@ import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
 
-/** What these tests use of a client. */
+/** The part of a client that these tests use. */
 type Client = Parameters<typeof nodeRedisStore>[0] & {
   on(event: string, listener: () => void): unknown
   connect(): Promise<unknown>
@@ -92,7 +92,7 @@ for (const [name, create, options] of [
       await expect.poll(ids, { timeout: 10_000 }).not.toContain(`id=${id} `)
       const run = (): Promise<unknown> =>
         own?.transaction([{ args: ['SET', `w:${name}`, 'unguarded'], effect: 'once' }]) ?? Promise.resolve()
-      // The client would be back within these tries.
+      // The client could reconnect during these tries; the transaction must not run on a new connection.
       for (let tries = 0; tries < 20; tries++) {
         await expect(run()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
         await new Promise((done) => setTimeout(done, 10))

@@ -19,7 +19,7 @@ import { embeddedStore } from '../../src/embedded/index.ts'
 import type { AtomicStore } from '../../src/index.ts'
 import { hashedEntries } from '../../src/session/index.ts'
 
-// The session libraries that people already run, with the real packages, over memory, TCP and REST.
+// Runs the real packages of widely used session libraries over memory, TCP and REST.
 
 declare module 'express-session' {
   interface SessionData {
@@ -44,7 +44,7 @@ const down = {
 function describeLibraries(name: string, open: () => Promise<AtomicStore>, close?: () => Promise<void>): void {
   describe(`session libraries: ${name}`, () => {
     let store: AtomicStore
-    /** What was stored: keys and values. */
+    /** The keys and values that were stored. */
     let stored: string[] = []
     let watched: AtomicStore
     beforeAll(async () => {

@@ -25,7 +25,7 @@ const SLACK_MS = 4000
 const KEY = ':t:session:operations'
 const servers = { 'Redis 7': 'REDIS7_URL', 'Redis 8': 'REDIS8_URL', Valkey: 'VALKEY_URL' } as const
 
-/** Plays a history on the pure functions, then on the server, whose key is given the lifetime that is left by it. */
+/** Plays a history on the pure functions, then on the server, whose key gets the lifetime left by the history's clock. */
 async function play(redis: Redis, history: readonly Call[]): Promise<void> {
   const pipeline = redis.pipeline().del(KEY)
   let held: { text: string; endsMs: number } | undefined
@@ -56,7 +56,7 @@ async function play(redis: Redis, history: readonly Call[]): Promise<void> {
     const [error, given] = outcomes[at] as [Error | null, unknown]
     expect([what, error]).toEqual([what, null])
     expect([what, given]).toEqual([what, reply])
-    // What has a moment left may be gone before it is read.
+    // A key with at most 100 ms left may end before it is read.
     const stored = outcomes[at + 1]?.[1]
     expect([what, stored ?? (left >= 0 && left <= 100 ? text : null)]).toEqual([what, text])
     const pttl = Number(outcomes[at + 2]?.[1])
@@ -123,7 +123,7 @@ const list = fc.array(
   { maxLength: 8 },
 )
 
-/** What another program may have written where a count is. */
+/** Stores a text that another program may have written under the key of a count. */
 const putText: Operation<readonly [ttlMs: number, text: string], number> = {
   name: 'test.put',
   effect: 'once',

@@ -21,7 +21,7 @@ const code = (code: string) => expect.objectContaining({ code })
 const secret = crypto.getRandomValues(new Uint8Array(32))
 let tests = 0
 
-/** What a browser sends after it was given a `Set-Cookie`. */
+/** Returns the `Cookie` field that a browser sends after it received this `Set-Cookie`. */
 const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''
 const request = (cookie = '', headers: Record<string, string> = {}): Request =>
   new Request('https://shop.example/', { headers: { ...(cookie ? { cookie } : {}), ...headers } })
@@ -145,7 +145,7 @@ function describeSessions(name: string, open: () => Promise<AtomicStore>, close?
       let cookie = cookieOf(await first.save())
       const before = [await there.open(request(cookie)), await there.open(request(cookie))]
       const [{ handle } = { handle: '' }] = await here.list('user:1')
-      // Twice: the second rotation is of what the first has left.
+      // Rotates twice: the second rotation starts from the state that the first one left.
       for (let i = 0; i < 2; i++) {
         const rotating = await here.open(request(cookie))
         await rotating.rotate()

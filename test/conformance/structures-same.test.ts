@@ -23,7 +23,7 @@ import {
 import { pause } from '../faults/support/ways.ts'
 import { rounds } from '../support/rounds.ts'
 
-// The same random histories, and what a stranger's programs leave in a key, give the same over every transport.
+// The same random histories, and the same keys written by other programs, must give the same results over every transport.
 
 const RUNS = rounds({ quick: 30, soak: 500 })
 const env = (name: string): string => process.env[name] as string
@@ -56,7 +56,7 @@ afterAll(async () => {
 
 type Step = (space: StructureSpace) => Promise<unknown>
 const from = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
-/** Where the order is the server's own. */
+/** Sorts values whose order the server chooses. */
 const sorted = (values: readonly unknown[]): unknown[] =>
   values.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
@@ -98,7 +98,7 @@ const z = (space: StructureSpace) => sortedSet<unknown>(space, key)
 const g = (space: StructureSpace) => geo<unknown>(space, key)
 const b = (space: StructureSpace) => bitmap(space, key)
 
-/** Histories of one kind, and now and then a call of another kind, or of a lifetime. */
+/** The calls of each kind of structure. A history has calls of one kind, and now and then one of `shared`. */
 const kinds: Readonly<Record<string, readonly fc.Arbitrary<Step>[]>> = {
   hash: [
     fc.tuple(field, value).map(
@@ -244,7 +244,7 @@ const kinds: Readonly<Record<string, readonly fc.Arbitrary<Step>[]>> = {
     from((space: StructureSpace) => hyperLogLog(space, key).count(['{s}other'])),
   ],
 }
-/** Ids are the server's own: in results an entry is known by its place among all that were appended. */
+/** The server chooses the ids, so results name an entry by its place among all appended entries instead. */
 const appended = new Map<string, string[]>()
 const idsOf = ({ namespace = '' }: StructureSpace): string[] => {
   const ids = appended.get(namespace) ?? []
@@ -286,7 +286,7 @@ const streamCalls: readonly fc.Arbitrary<Step>[] = [
   ordinal.map((at) => (space) => t(space).trim({ fromId: nth(space, at) })),
   from((space: StructureSpace) => t(space).size()),
   from((space: StructureSpace) => t(space).range({ from: 'x' })),
-  // A group: who reads takes new entries alone, and leaves them or not.
+  // A consumer of a group reads only new entries, and acknowledges all of them or none.
   fc.tuple(from('a', 'b'), few, fc.boolean()).map(([name, most, acks]) => async (space) => {
     const group = t(space).group(name)
     await group.create()
@@ -308,7 +308,7 @@ const streamCalls: readonly fc.Arbitrary<Step>[] = [
 const shared: readonly fc.Arbitrary<Step>[] = [
   from(async (space: StructureSpace) => {
     const cleared = await h(space).clear()
-    // A stream that is made anew in the same millisecond could give an id that it gave before.
+    // A stream that is created again in the same millisecond could assign an id that it has assigned before.
     await pause(2)
     return cleared
   }),
@@ -321,7 +321,7 @@ const shared: readonly fc.Arbitrary<Step>[] = [
   from((space: StructureSpace) => transaction(space, (all) => [all.set(key).add(['x']), all.set(key).has('x')])),
 ]
 
-/** What a call came to: its result, or its code; the message names no transport. */
+/** Resolves to the result of a call, or to the code and `maybeExecuted` of its error. */
 async function outcome(step: Step, space: StructureSpace): Promise<unknown> {
   try {
     return { value: await step(space) }
@@ -426,7 +426,7 @@ describe('structures: hostile', () => {
     const jobs = stream<number>(space, 'jobs')
     for (let n = 0; n < 30; n++) await jobs.append(n)
     const group = jobs.group('g')
-    // The first and the last go to one that dies; what is between to one that lives and has not acknowledged yet.
+    // Two consumers that then stop take the first and the last entry. One that goes on takes the entries between, unacknowledged.
     const take = async (consumer: string, count: number): Promise<void> => {
       let left = count
       for await (const _ of group.consume({ consumer, batch: 1 })) if (--left === 0) break

@@ -23,9 +23,9 @@ const code = (code: string) => expect.objectContaining({ code })
 let tests = 0
 
 interface Kind {
-  /** Waits on the server. */
+  /** Whether calls can wait on the server. */
   readonly waits: boolean
-  /** Knows lifetimes of fields. */
+  /** Whether hash fields can have lifetimes. */
   readonly fieldLifetimes: boolean
 }
 
@@ -44,7 +44,7 @@ function describeStructures(
       await store.close()
       await close?.()
     })
-    /** A namespace of its own for each test; `{t}` keeps its keys in one slot. */
+    /** Returns a new namespace for each test; `{t}` in a key keeps its keys in one slot. */
     const space = (): StructureSpace => ({ store, namespace: `s${++tests}-${Math.random().toString(36).slice(2)}` })
     const test = (title: string, body: (space: StructureSpace) => Promise<void>): void =>
       it(title, () => body(space()), 60_000)

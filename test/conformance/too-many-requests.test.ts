@@ -6,7 +6,7 @@ import { type Cache, type CacheEvent, createCache, HitherError } from '../../src
 import { nearTier } from '../../src/near/index.ts'
 import { createHttpProxy, type HttpProxy, tooManyRequests } from '../support/http-proxy.ts'
 
-// An endpoint that answers 429 for a while. Who has a loader does not wait for it; an explicit write does.
+// An endpoint responds 429 for a while. A call with a loader does not wait for it; an explicit write does.
 
 let gateway: StartedGateway
 let proxy: HttpProxy

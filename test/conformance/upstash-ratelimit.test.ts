@@ -9,7 +9,7 @@ import { toUpstashRedis } from 'hither/upstash-ratelimit'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 
-// The package itself, unmodified: the flows of its documentation, on each store.
+// Runs the unmodified package through the flows of its documentation, on each store.
 // https://upstash.com/docs/redis/sdks/ratelimit-ts/overview
 
 const single = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
@@ -56,7 +56,7 @@ const stores: Record<string, () => AtomicStore | Promise<AtomicStore>> = {
 }
 
 let nth = 0
-/** Apart from every other run on these servers. */
+/** Returns a prefix that no other run on these servers uses. */
 const prefix = (): string => `rl-${process.pid}-${Date.now()}-${nth++}`
 const algorithms = {
   fixedWindow: () => Ratelimit.fixedWindow(10, '1 h'),
@@ -89,7 +89,7 @@ describe.each(Object.entries(stores))('@upstash/ratelimit over %s', { timeout: 3
       await ratelimit.resetUsedTokens(id)
       expect(await ratelimit.limit(id)).toMatchObject({ success: true, remaining: 9 })
     })
-    // The cached one counts calls of one moment in its process alone.
+    // The cached algorithm decides concurrent calls by the count of its process only.
     if (name !== 'cachedFixedWindow')
       it('decides on calls of one moment one after the other', async () => {
         const ratelimit = new Ratelimit({
@@ -179,7 +179,7 @@ describe.each(Object.entries(stores))('@upstash/ratelimit over %s', { timeout: 3
     const bad = `198.51.100.${nth}/${space}`
     await client.sadd(`${space}:denyList:all`, `own-${space}`)
     const network = globalThis.fetch
-    // The list is on the public network: what stands for it is its text.
+    // The list of addresses is on the public network. A mocked response stands in for it.
     vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) =>
       String(input).includes('ipsum') ? Promise.resolve(new Response(`${bad}\nown-${space}\n`)) : network(input, init),
     )
@@ -196,7 +196,7 @@ describe.each(Object.entries(stores))('@upstash/ratelimit over %s', { timeout: 3
     const disabled = await IpDenyList.disableIpDenyList(client, space)
     expect(disabled).toEqual([1, 1, 'OK'])
     const updated = await IpDenyList.updateIpDenyList(client, space, 6)
-    // What is on a list of the user's own is not on the list of addresses.
+    // A value on the user's own deny list is left out of the list of addresses.
     expect(updated).toEqual([1, 0, 2, 1, 2, 'OK'])
   })
 })
@@ -266,7 +266,7 @@ describe('the same history', () => {
           Ratelimit.tokenBucket(1 + random(4), '1 h', limit),
         ][round % 3] as ReturnType<typeof Ratelimit.fixedWindow>
         const space = prefix()
-        // Lifetimes run by the server's clock, which stands as good as still: on memory it stands.
+        // Lifetimes run by the server's clock, which hardly moves during the test. The clock of the memory store stands still.
         const [ours, theirs] = [memoryStore({ now: () => startMs }), server].map(
           (store) =>
             new Ratelimit({
@@ -303,7 +303,7 @@ describe('the same history', () => {
 })
 
 describe('scripts', () => {
-  /** What goes to a server, and what stands for one that knows Upstash's flag: a double, for there is none to run. */
+  /** Records the commands sent. `knowsFlag`: imitates a server that knows Upstash's script flag, since none can be run here. */
   function recorded(transport: Transport, knowsFlag: boolean): { sent: string[]; store: AtomicStore } {
     const sent: string[] = []
     const strip = ({ args, effect }: Command): Command => ({

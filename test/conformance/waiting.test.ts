@@ -12,7 +12,7 @@ const env = (name: string): string => process.env[name] as string
 const left = new Error('left')
 let tests = 0
 
-/** Calls that wait on the server: how many at once, and what one takes that nobody waits for any more. */
+/** Tests calls that wait on the server: how many can wait at once, and what a call may take after its caller has gone. */
 function describeWaiting(name: string, open: () => Promise<CommandStore>, close?: () => Promise<unknown>): void {
   describe(`calls that wait: ${name}`, () => {
     let store: CommandStore
@@ -36,7 +36,7 @@ function describeWaiting(name: string, open: () => Promise<CommandStore>, close?
         setTimeout(() => abort.abort(left), 20)
         const all = await Promise.allSettled([taken, read, also])
         expect(all.filter(({ status }) => status === 'rejected')).toHaveLength(taken ? 3 : 2)
-        // The server has heard by this reply that the connections have ended, and lets them go before its next turn.
+        // By this reply the server has noticed that the connections ended. It drops their calls before it runs the next command.
         await jobs.size()
         await jobs.append([round])
         expect(await jobs.range(0, -1)).toEqual([round])

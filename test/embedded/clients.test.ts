@@ -9,7 +9,7 @@ import { Redis as Ioredis5 } from 'ioredis5'
 import { Redis as Iovalkey } from 'iovalkey'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { createClient } from 'redis'
-// @ts-expect-error its types are not where its exports say
+// @ts-expect-error its types are not where its `exports` field says
 import Redlock from 'redlock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 

@@ -51,7 +51,7 @@ function dev(...args: string[]): Run {
       }),
   }
 }
-/** The line behind the library is not lost while the Lua runtime opens, and a line that would wait ends no start. */
+/** HSET must not be lost while FUNCTION LOAD opens the Lua runtime, and BLPOP, which would wait, must not block the start. */
 const SEED = `# people
 SET name "Ada Lovelace"
 FUNCTION LOAD "#!lua name=sums\\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)"

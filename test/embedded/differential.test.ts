@@ -8,7 +8,7 @@ import { readGrammars } from './support/grammar.ts'
 
 const url = process.env.REDIS8_URL ?? ''
 const TOTAL = Number(process.env.HITHER_COMMANDS ?? rounds({ quick: 4000, soak: 1_000_000 }))
-/** Each day has histories that no other day has: one of them is 100 commands. */
+/** Seed of the day: no two days share a history. A history is 100 commands, so a day has seeds for 1,000,000 commands. */
 const SEED = seedOfTheDay() * 10_000
 
 it('answers random histories as a Redis 8 does, but for what is written in support/allowed.ts', async () => {

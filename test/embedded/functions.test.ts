@@ -21,7 +21,7 @@ afterAll(async () => {
 const load = (code: string, ...options: string[]): string[] => ['FUNCTION', 'LOAD', ...options, code]
 const register = (what: string): string[] => load(`#!lua name=other\nredis.register_function${what}`)
 
-/** The functions of a library have no order. */
+/** Removes the order from a reply: the functions of a library have none. */
 const unordered = (reply: unknown): unknown => {
   if (Array.isArray(reply)) return reply.map((item) => JSON.stringify(unordered(item))).sort()
   if (typeof reply !== 'object' || reply === null) return reply

@@ -6,7 +6,7 @@ import { seedOfTheDay } from '../support/seed.ts'
 import { type Chance, createChance } from './support/history.ts'
 
 const TOTAL = Number(process.env.HITHER_FUZZ_BYTES ?? rounds({ quick: 1_000_000, soak: 10_000_000 }))
-/** How many requests are under way at once. */
+/** Number of requests under way at once. */
 const AT_ONCE = 40
 const TOKEN = 'the-token'
 
@@ -156,7 +156,7 @@ function makeBody(chance: Chance): string {
   return `[${Array.from({ length: Math.floor(chance() * 12) }, () => pick(chance, COMMANDS)).join(',')}]`
 }
 
-/** A request that is whole, cut, or has noise in it. */
+/** Makes a request that is whole, cut, or has noise in it. */
 function makeRequest(chance: Chance): Buffer {
   const body = makeBody(chance)
   const extra = Array.from({ length: Math.floor(chance() * 4) }, () => pick(chance, HEADERS))
@@ -173,7 +173,7 @@ function makeRequest(chance: Chance): Buffer {
   return Buffer.from(chance() < 0.1 ? text + text : text, 'latin1')
 }
 
-/** The reply to a good request on a connection of its own. */
+/** Resolves to the response to a valid request on a new connection. */
 function askApart(port: number): Promise<string> {
   const body = '["ECHO","after them"]'
   const head = ['POST / HTTP/1.1', 'Host: localhost', 'Connection: close', `Authorization: Bearer ${TOKEN}`]
@@ -212,7 +212,7 @@ it(`${TOTAL} bytes of hostile requests of REST neither end the server, nor hang 
         heard++
         if (isFirst) answered++
         isFirst = false
-        // An error that nobody expected is one of the server's own.
+        // A 500 or 502 is an error that the server did not expect.
         if (/^HTTP\/1\.1 50[02]/.test(data.toString('latin1'))) {
           failed.push(
             `${data.toString('latin1').slice(0, 300)} to ${JSON.stringify(request.toString('latin1')).slice(0, 600)}`,
@@ -221,8 +221,8 @@ it(`${TOTAL} bytes of hostile requests of REST neither end the server, nor hang 
       })
       return socket
     })
-    // Who comes after them is answered, while those that wait still wait. Some are never answered: their bodies do not
-    // end, or they wait for a key.
+    // Later requests get their responses while earlier ones still wait. Some of those never get one: their bodies do not end, or
+    // they wait for a key.
     for (let last = -1; last !== heard; ) {
       last = heard
       for (let i = 0; i < 3; i++) expect(await askApart(port)).toContain('{"result":"after them"}')
@@ -231,7 +231,7 @@ it(`${TOTAL} bytes of hostile requests of REST neither end the server, nor hang 
   }
   expect(failed).toEqual([])
   expect(answered).toBeGreaterThan(sent / 2)
-  // Those that left while they waited leave nothing behind.
+  // Clients that disconnected while they waited leave nothing behind.
   await expect.poll(() => [dev.engine.clients.size, dev.engine.waiters.count]).toEqual([clients, 0])
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(256 * 1024 * 1024)
 }, 600_000)

@@ -37,7 +37,7 @@ const PIECES = [
   '*1\r\n$-1\r\n',
 ]
 
-/** Hostile input: frames that are whole, cut, mixed, or noise. */
+/** Makes hostile input: frames that are whole, cut, mixed, or noise. */
 function makeChunk(chance: () => number): Buffer {
   let text = ''
   for (let i = 0; i < 20; i++) {

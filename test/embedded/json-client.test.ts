@@ -12,7 +12,7 @@ beforeAll(async () => {
 beforeEach(() => redis.flushall())
 afterAll(() => dev.stop())
 
-// What the client's own documentation and tests say of each command.
+// The calls and results are those of the client's own documentation and tests.
 it('@upstash/redis reads and writes documents', async () => {
   const user = { name: 'Ada', age: 36, tags: ['x'], at: { city: 'Zürich' }, on: true }
   expect(await redis.json.set('user', '$', user)).toBe('OK')

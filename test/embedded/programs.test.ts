@@ -14,7 +14,7 @@ import { Server } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/** Programs that people run on a Redis, unmodified, on the development server: each does its main job. */
+/** Unmodified programs that people run on Redis, here on the development server. Each does its main job. */
 let dev: TestDev
 const ends: (() => unknown)[] = []
 beforeAll(async () => {
@@ -164,7 +164,7 @@ describe('Socket.IO', () => {
       }
       const [first, second] = servers as [Server, Server]
       const heard = sockets.map((socket) => new Promise((resolve) => socket.once('news', resolve)))
-      // A server hears of the other by its subscription, or by its first heartbeat.
+      // A server learns of the other one from its subscription or from its first heartbeat.
       const count = (): Promise<number> =>
         first.fetchSockets().then(
           (all) => all.length,

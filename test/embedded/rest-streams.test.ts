@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const TOKEN = 'the-token'
 
-/** Opens a connection with these requests on it; resolves once the first answer begins. */
+/** Opens a connection and sends these requests on it. Resolves once the first response begins. */
 async function ask(url: string, requests: readonly string[]): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   await new Promise((resolve) =>

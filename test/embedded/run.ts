@@ -1,5 +1,5 @@
 /**
- * Compares the engine with a Redis 8 on random histories, for as long as is asked for.
+ * Compares the engine with a Redis 8 on random histories of `--total` commands in all.
  *
  *   node --import ./scripts/from-source.ts test/embedded/run.ts [--total 100000] [--seed 1] [--group hash] [--only XADD]
  */

@@ -21,13 +21,13 @@ afterAll(async () => {
   await redis?.stop()
 })
 
-/** A map of names to values without their order. */
+/** Removes the order from a map of names to values. */
 const sorted = (reply: Typed): unknown =>
   Array.isArray(reply)
     ? reply.flatMap((item, i) => (i % 2 === 0 ? [JSON.stringify([item, reply[i + 1]])] : [])).sort()
     : reply
 
-/** Redis leaves a pipeline of refused HELLO and AUTH unanswered: each of them is sent alone. */
+/** Redis does not reply to a pipeline of refused HELLO and AUTH, so from the first of them on each command is sent alone. */
 async function askAll(server: Server, talk: readonly (readonly string[])[]): Promise<Typed[]> {
   const alone = talk.findIndex(([name]) => name === 'HELLO' || name === 'AUTH')
   const replies = await server.ask(talk.slice(0, alone))
@@ -58,7 +58,7 @@ it('knows the settings of a Redis 8 by their own values', async () => {
   try {
     const [a, b] = await Promise.all([socket.ask(ask), plain.ask(ask)])
     const differing = ask.flatMap((words, i) => (JSON.stringify(a[i]) === JSON.stringify(b[i]) ? [] : [words[2]]))
-    // What the machine and the way it was started make of them.
+    // These settings depend on the machine and on how the server was started.
     expect(differing.sort()).toEqual(['dir', 'logfile', 'port'])
   } finally {
     socket.close()

@@ -13,7 +13,7 @@ it('a request that comes in two parts is the request that was sent, wherever it 
     text += part
     onText()
   })
-  /** Once all of `wanted` has come. */
+  /** Resolves once as much text as `wanted` has come. */
   const heard = (wanted: string): Promise<void> =>
     new Promise((resolve) => {
       onText = () => {
@@ -26,7 +26,7 @@ it('a request that comes in two parts is the request that was sent, wherever it 
   const reply = `$${words[1]?.length}\r\n${words[1]}\r\n`
   for (let cut = 1; cut < request.length; cut++) {
     text = ''
-    // The answer to PING says that the first part was read alone.
+    // The reply to PING proves that the server read the first part alone.
     socket.write(`PING\r\n${request.slice(0, cut)}`)
     await heard('+PONG\r\n')
     socket.write(request.slice(cut))

@@ -9,8 +9,8 @@ import { startGatewayProcess } from './support/gateway.ts'
 import { freeze, kill } from './support/outages.ts'
 import { createStallMeter, pause } from './support/ways.ts'
 
-// A cache in use while its Redis dies again and again, and is stopped again and again. Calls begin at a steady rate, whether earlier
-// ones have been answered or not.
+// Uses a cache while its Redis is killed or stopped again and again. Calls begin at a steady rate, whether or not earlier ones
+// have settled.
 
 const OUTAGES = rounds({ quick: 6, soak: 20 })
 const OPS_PER_MS = 2.4
@@ -28,7 +28,7 @@ const outages: Readonly<Record<string, (server: Server, n: number) => Promise<vo
 interface Place {
   readonly store: AtomicStore
   readonly server: Server
-  /** Whether a call that was given up reaches the server before any that is made later. */
+  /** Whether a call that was abandoned reaches the server before any call made later. */
   readonly ordered: boolean
   stop(): Promise<void>
 }
@@ -79,7 +79,7 @@ for (const [name, start] of Object.entries(places)) {
           expect(seen.wrong.slice(0, 3)).toEqual([])
           expect(seen.perSecond).toBeGreaterThanOrEqual(2000)
           expect(seen.failed).toBeGreaterThan(OUTAGES)
-          // First: a read-through that comes too late has no time left for its loader.
+          // Checked before the fallbacks: a read-through that runs late has no time left for its loader.
           expect(seen.latestMs).toBeLessThanOrEqual(100)
           expect(seen.fallbacks).toBe(0)
           expect(waits.at(-1)).toBeLessThanOrEqual(BACK_MS)
@@ -100,14 +100,15 @@ interface Seen {
   /** Read-throughs that failed, though their loader did not. */
   readonly fallbacks: number
   readonly wrong: readonly string[]
-  /** How long after its deadline the last call settled; negative: before it. */
+  /** How long after its deadline the latest call settled, in milliseconds; negative if every call settled before. */
   readonly latestMs: number
 }
 
 /**
- * Every value tells its key and a version that only grows. Whoever changes a key makes the next version, then sets it, or
- * ends what is cached: once that is acknowledged no call that begins may be answered by an earlier version. A set that
- * was given up may still arrive, and then counts, where requests can overtake each other.
+ * Every value names its key and a version that only grows. A change of a key takes the next version, then sets that value,
+ * deletes the key or invalidates its tag. Once the change is acknowledged, a call that begins later must not return an earlier
+ * version. Where requests can overtake each other (not `ordered`), a set that may have run may still arrive after a later
+ * change, so its value counts as right.
  */
 function startTraffic(
   cache: Cache,
@@ -126,7 +127,7 @@ function startTraffic(
 
   const key = (i: number): string => `key:${i}`
   const tagsOf = (i: number): string[] => [`group:${i % GROUPS}`, 'all']
-  /** Ends or replaces what is cached of the keys, unless one of them is being changed: which comes last is then open. */
+  /** Changes the keys, unless another change of one of them is pending: nobody knows which of the two would run last. */
   const change = async (
     which: readonly number[],
     write: (values: readonly string[]) => Promise<unknown>,
@@ -166,7 +167,7 @@ function startTraffic(
     try {
       await read(i, () => cache.getOrSet(key(i), load, options))
     } catch (error) {
-      // A process that was not run has let the deadline pass itself.
+      // If this process did not get to run for 100 ms or more, the deadline may have passed for that reason alone.
       if (lostMs() - lost < 100) fallbacks++
       throw error
     }
@@ -179,7 +180,7 @@ function startTraffic(
       throw error
     }
   }
-  /** What the store must answer; resolves to whether it was asked. */
+  /** Makes a call that needs a reply of the store; resolves to whether it made one. */
   const direct = (i: number, dice: number, options: SetOptions & { tags: string[] }): Promise<boolean> => {
     const { tags, ...call } = options
     if (dice < 0.7) return read(i, () => cache.get<string>(key(i), options))

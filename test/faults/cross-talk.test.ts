@@ -3,13 +3,13 @@ import type { Operation } from '../../src/protocol/operation.ts'
 import { rounds } from '../support/rounds.ts'
 import { type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
-// Every answer says what it answers: values embed their key, an echo its nonce. A reply that reaches another caller,
-// because one aborted, a connection was cut or a reply came byte by byte, shows at once.
+// Every reply shows which call it belongs to: values contain their key, an echo contains its nonce. So a reply that reaches the
+// wrong caller, because a call aborted, a connection was cut or a reply came byte by byte, is seen at once.
 
 const MANY = rounds({ quick: 5000, soak: 50_000 })
 const ANSWERS = { TCP: MANY, 'own TCP': MANY, Cluster: MANY / 2, 'own Cluster': MANY / 2, REST: MANY / 2 }
 const WORKERS = 8
-/** Calls of one tick. */
+/** Calls made in one tick. */
 const BATCH = 50
 const KEYS = 200
 

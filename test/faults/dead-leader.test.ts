@@ -3,14 +3,14 @@ import { type Child, startChild } from '../live/support/children.ts'
 import { type SharedWay, sharedWays } from '../live/support/ways.ts'
 import { createStallMeter } from './support/ways.ts'
 
-// The process that loads a key for all is killed. What its followers lose is its lease, and one look at it.
+// The process that loads a key for all is killed. Its followers must wait no longer than its lease and one read of the key.
 
-/** How long a lease lasts: a second longer than the loader may run, and no longer than one that is renewed. */
+/** The lease is 1 s longer than the loader may run, but at most 6 s: a longer load renews its lease. */
 const LEASES = [
   { hardTimeout: 500, leaseMs: 1500 },
   { hardTimeout: 30_000, leaseMs: 6000 },
 ] as const
-/** One look, and the load itself. */
+/** Time for one read of the key, and for the load itself. */
 const LOOK_MS = 250
 
 for (const name of ['TCP', 'REST'] as const) {

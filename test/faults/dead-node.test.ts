@@ -3,7 +3,7 @@ import { slotOf } from '../../src/store/hash-slot.ts'
 import { testCounter } from '../../src/testing/contract.ts'
 import { type FaultyStore, pause, sentOnce, startWay, type Way } from './support/ways.ts'
 
-// A Cluster of which the node of the last third of the slots is gone, and later back.
+// A Cluster whose node of the last third of the slots goes down and later returns.
 
 const keys = Array.from({ length: 60 }, (_, i) => `node:${i}`)
 const isDead = (key: string): boolean => slotOf(key) > 10922
@@ -22,7 +22,7 @@ describe.each(['Cluster', 'own Cluster'] as const)('a dead node of a %s', (name)
     const expected = new Map<string, number>()
     for (let round = 0; round < 20; round++) {
       await way.nodes[2]?.refuse()
-      // Until the client has heard of it, what it writes may have run.
+      // Until the client notices that the node is down, its writes may have run.
       await pause(20)
       const results = await Promise.allSettled(keys.map((key) => store.run(testCounter, key, [1, 60_000])))
       results.forEach((result, i) => {

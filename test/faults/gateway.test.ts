@@ -9,7 +9,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { ask, type Server, startServer } from '../../scripts/servers.ts'
 import { rounds } from '../support/rounds.ts'
 
-// What many clients, slow ones and ones that go away do to the others.
+// What many clients, slow clients and clients that disconnect do to the others.
 
 const CROWD = fileURLToPath(new URL('support/crowd.ts', import.meta.url))
 
@@ -28,7 +28,7 @@ interface Answer {
   readonly status: number
   readonly body: unknown
 }
-/** One request on an agent's connections; `abortMs` destroys it after so long, and then it rejects. */
+/** Sends one request on an agent's connections. After `abortMs` milliseconds the request is destroyed and rejects. */
 function send(agent: Agent, path: string, body: unknown, abortMs?: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${gateway.token}` }
@@ -80,7 +80,7 @@ describe('transactions', { timeout: 180_000 }, () => {
     expect(answered + aborted).toBe(LISTS)
     let sum = 0
     for (let i = 0; i < 10; i++) sum += Number(await ask(server.port, `GET tx:${i}`))
-    // Each ran whole or not at all; one whose client left may have run.
+    // Each transaction ran whole or not at all; one whose client disconnected may have run.
     expect(sum % 2).toBe(0)
     expect(sum).toBeGreaterThanOrEqual(2 * answered)
     expect(sum).toBeLessThanOrEqual(2 * LISTS)
@@ -109,7 +109,7 @@ describe('a healthy client', { timeout: 180_000 }, () => {
     })
     const said = createInterface(crowd.stdout)[Symbol.asyncIterator]()
     expect((await said.next()).value).toBe('slow')
-    // until what the slow asked for lies ready for them
+    // Lasts until the replies to the slow clients are buffered.
     await p99()
     const beside = await p99()
     crowd.stdin.write('go\n')
@@ -127,7 +127,7 @@ describe('a healthy client', { timeout: 180_000 }, () => {
     console.log(
       `p99 of a healthy client: alone ${ms[0]}, beside 1,000 slow ${ms[1]}, with 1,000 leaving ${ms[2]}, alone ${ms[3]}`,
     )
-    // Below some milliseconds a p99 is the machine's own unrest.
+    // A p99 below 5 ms is only noise of the machine.
     const baseline = Math.max(before, after, 5)
     expect(beside).toBeLessThan(3 * baseline)
     expect(under).toBeLessThan(3 * baseline)
@@ -149,7 +149,7 @@ describe('a gateway that is full', { timeout: 60_000 }, () => {
     expect(answers.filter(({ status }) => status === 503)).toHaveLength(10)
     expect(await ask(server.port, 'GET full')).toBe('10')
 
-    // two bodies under way, of which a third has no room beside
+    // A large body under way leaves no room in `maxBufferedBytes` for a second one.
     const { port } = new URL(gateway.url)
     const head = (length: number): string =>
       `POST / HTTP/1.1\r\nhost: h\r\nauthorization: Bearer ${gateway.token}\r\ncontent-length: ${length}\r\n\r\n`
@@ -163,7 +163,7 @@ describe('a gateway that is full', { timeout: 60_000 }, () => {
     await expect
       .poll(
         async () => {
-          // Where the other body came first, it was this one that had no room.
+          // If the other body came first, this one had no room and its connection was ended: begin again.
           if (half.destroyed) half = begin()
           return (await send(agent, '/', big)).body
         },

@@ -5,7 +5,7 @@ import { type FaultyStore, pause, sentOnce, startWay, type Way, wayNames } from 
 // Every call settles by its deadline or its signal, whatever the server or the network does.
 
 const CALLS = 150
-/** Longest a call may settle after its moment, in milliseconds, counted from when a bare timer for it fires. */
+/** Longest time a call may settle after its deadline or abort, in milliseconds, counted from when a bare timer fires. */
 const BOUND_MS = 100
 
 interface Settled {
@@ -14,7 +14,7 @@ interface Settled {
   readonly outcome: PromiseSettledResult<unknown>
 }
 
-/** How long after a bare timer of `ms` the call settles, and how. */
+/** Resolves to how long after a bare timer of `ms` the call settled, in milliseconds, and to its outcome. */
 async function lateness(ms: number, call: () => Promise<unknown>): Promise<[number, PromiseSettledResult<unknown>]> {
   let at = Number.POSITIVE_INFINITY
   const settled = Promise.allSettled([call()]).then(([result]) => {
@@ -27,7 +27,7 @@ async function lateness(ms: number, call: () => Promise<unknown>): Promise<[numb
   return [at - bareAt, result]
 }
 
-/** `CALLS` calls of every kind with deadlines 50 to 350 ms away; a third of them by an abort instead. */
+/** Makes `CALLS` calls of every kind. They end after 50 to 350 ms: two thirds by a deadline, one third by an abort. */
 function callMany(store: FaultyStore, reason: Error): Promise<Settled[]> {
   const kinds: [
     Settled['kind'],
@@ -71,7 +71,7 @@ for (const name of wayNames) {
         const error: unknown = outcome.status === 'rejected' ? outcome.reason : undefined
         if (i % 3 === 0) expect(error).toBe(reason)
         else expect(error).toMatchObject({ code: 'TIMEOUT', retryable: expect.any(Boolean) })
-        // A transport knows whether it sent; a store says that what it handed over may have run, but for reads.
+        // A transport knows whether it sent the command. A store reports that a sent write may have run, but never a read.
         const raw = i % 7 > 4
         if (i % 3 !== 0 && (raw || (kind === 'write' && sent)))
           expect([i, error]).toMatchObject([i, { maybeExecuted: sent }])
@@ -101,7 +101,7 @@ for (const name of wayNames) {
     it('while a first connection is never answered', async () => {
       way.stall()
       const store = await way.open()
-      // `fetch` does not tell whether its request left.
+      // `fetch` does not report whether its request was sent.
       await expectAllSettled(store, name === 'REST')
       await way.pass()
       await expectWorks(store)
@@ -141,7 +141,7 @@ for (const name of wayNames) {
 
     it('while connections are refused: nothing ran, and the same call may be made again', async () => {
       await way.refuse()
-      // So that what was kept alive is known to be closed.
+      // Gives the clients time to notice that their idle connections were closed.
       await pause(50)
       const store = await way.open()
       const started = performance.now()

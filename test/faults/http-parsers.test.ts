@@ -9,7 +9,7 @@ import { parseDictionary, parseList } from '../../src/http/structured.ts'
 import { conditional, isNotModified, needsOrigin } from '../../src/http/validate.ts'
 import { isNewer, selectorsOf } from '../../src/http/vary.ts'
 
-/** Longest for one field of 64 KB. */
+/** Longest time to read one field of 64 KB, in milliseconds. */
 const MOST_MS = 5
 const timeMs = (task: () => unknown): number => {
   const start = performance.now()
@@ -83,7 +83,7 @@ const headers = (name: string, value: string): Headers => {
   try {
     made.set(name, value)
   } catch {
-    // No message has such a field.
+    // `Headers` refuses the value, so that no message can have such a field.
   }
   return made
 }
@@ -92,7 +92,7 @@ const varies = new Headers({ vary: 'accept-language' })
 const noControl = { directives: new Map(), targeted: false }
 
 type Timed = (text: string) => () => unknown
-/** Of a field of a message: that is made before, for Node checks each character of a field that is set. */
+/** Times the reading of a message's field. The message is made before, since Node checks each character when a field is set. */
 const field =
   (name: string, read: (message: Headers) => unknown): Timed =>
   (text) => {
@@ -126,7 +126,7 @@ describe('a field of 64 KB of anything', () => {
   it.each(Object.entries(parsers))('is read in less than 5 ms: %s', (_, parse) => {
     for (const text of texts) parse(text.slice(0, 512))()
     for (const text of texts) {
-      // The best of twenty: memory is collected now and then, code that is new runs slowly, and the machine has more to do.
+      // Takes the best of 20 runs: garbage collection, code not yet compiled and a busy machine make some runs slow.
       let bestMs = Number.POSITIVE_INFINITY
       for (let i = 0; i < 20 && bestMs > MOST_MS; i++) bestMs = Math.min(bestMs, timeMs(parse(text)))
       expect(bestMs, text.slice(0, 20)).toBeLessThanOrEqual(MOST_MS)

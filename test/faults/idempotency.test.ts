@@ -5,12 +5,12 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 import { forkSource } from '../support/fork-source.ts'
 import { inLanes, pause } from './support/ways.ts'
 
-// Servers that are killed in the middle of a request, and clients that send it again until they are told what became of it.
+// Servers are killed in the middle of a request, and clients send it again until a response says what became of it.
 
 const KEYS = 334
 const SENT_AT_ONCE = 3
 const SERVERS = 4
-/** Answers between two kills: by a clock, a busy machine would kill servers before they answer anything. */
+/** Responses between two kills. If a clock decided, a busy machine would kill servers before they respond at all. */
 const ANSWERS_PER_KILL = 15
 
 interface Running {
@@ -46,7 +46,7 @@ afterAll(async () => {
 const starting: Promise<void>[] = []
 let answers = 0
 
-/** Kills the next server, unless it is the last, and has it started again. */
+/** Kills the next server and starts it again, unless it is the only one that runs. */
 function killNext(): void {
   const at = kills % SERVERS
   if (servers.filter(Boolean).length < 2 || !servers[at]) return
@@ -65,7 +65,7 @@ interface Told {
   readonly body: string
 }
 
-/** Sends a request again until it is told what became of it. */
+/** Sends a request again until a response says what became of it. */
 async function send(key: string): Promise<Told> {
   for (;;) {
     const up = servers.filter((server) => server !== undefined)

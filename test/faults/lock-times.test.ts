@@ -6,7 +6,7 @@ import { createTcpProxy } from '../support/tcp-proxy.ts'
 import { closing, held, open, serve } from './support/locks.ts'
 import { createStallMeter, inLanes, pause } from './support/ways.ts'
 
-// When a lock is known to be lost. What does not read a clock is in lock.test.ts.
+// When a lock is known to be lost. The tests that read no clock are in lock.test.ts.
 
 describe('a slow way', () => {
   const TTL = 300
@@ -23,7 +23,7 @@ describe('a slow way', () => {
     let late = 0
     await inLanes(lanes.length, total, async (round, lane) => {
       const { proxy, locks } = lanes[lane] as (typeof lanes)[number]
-      // Held back in both directions.
+      // Delays bytes in both directions, so that a round trip takes twice as long.
       proxy.latency(TTL * Math.random())
       const start = performance.now()
       const lock = await locks.acquire(`k:${round}`, { renew: false })

@@ -12,17 +12,17 @@ import type { FromLockChild, LockReport, LockTask } from './support/lock-child.t
 import { closing, code, held, open, serve } from './support/locks.ts'
 import { inLanes, pause, sentOnce, startWay, wayNames } from './support/ways.ts'
 
-// One holder at a time, whoever dies, stands still or is not heard.
+// A lock has one holder at a time, even when a process or a server is killed or stopped, or replies are lost.
 
 describe('contenders whose processes are stopped', () => {
   const CHILDREN = 8
   const TTL = 300
   const total = rounds({ quick: 240, soak: 10_000 })
   const bites = rounds({ quick: 5, soak: 100 })
-  /** Names that are contended for at the same time, by 32 contenders each: most of the time all of one wait for a stopped holder. */
+  /** Names locked at the same time, with 32 contenders each. Most of the time all of them wait for a stopped holder. */
   const NAMES = rounds({ quick: 1, soak: 2 })
 
-  /** Contends for one name; resolves to the reports of the processes, and the tokens of its resource. */
+  /** Contends for one name. Resolves to the reports of the processes, the tokens granted, and those the resource accepted. */
   const contend = async (): Promise<{ reports: LockReport[]; grants: number[]; accepted: number[] }> => {
     const { url } = await serve()
     const task: LockTask = {
@@ -56,7 +56,7 @@ describe('contenders whose processes are stopped', () => {
     const stale = all.flatMap(({ grants, accepted }) => {
       expect(grants.length).toBeGreaterThanOrEqual(total / NAMES)
       expect(grants.every((token, i) => i === 0 || token > (grants[i - 1] as number))).toBe(true)
-      // In the order in which the server granted the locks, no write was accepted after one of a later holder.
+      // In the order in which the server granted the locks, lists each write accepted after one of a later holder.
       const order = new Map(grants.map((token, i) => [token, i]))
       const places = accepted.map((token) => order.get(token) as number)
       return places.filter((at, i) => i > 0 && at < (places[i - 1] as number))
@@ -79,7 +79,7 @@ describe('failovers with a cut link', () => {
     readonly replica: AtomicStore
     cut(): void
     promote(): Promise<void>
-    /** The replica follows again, and has all. */
+    /** Resolves once the second server is a replica of the first again and has all of its data. */
     follow(): Promise<void>
   }
   const startRig = async (): Promise<Rig> => {
@@ -90,7 +90,7 @@ describe('failovers with a cut link', () => {
     const rig: Rig = {
       primary: open(first.url),
       replica: open(second.url),
-      // Stopping the replica would show nothing: the kernel buffers what it is sent.
+      // Stopping the replica would not do: the kernel buffers the bytes sent to it.
       cut: () => proxy.stall(),
       async promote() {
         await ask(second.port, 'REPLICAOF NO ONE')
@@ -114,7 +114,7 @@ describe('failovers with a cut link', () => {
     await rig.follow()
     return rig
   }
-  /** Two holders of one name at a time, as a failover over asynchronous replication makes them. */
+  /** Makes two holders of one name at a time, as a failover with asynchronous replication does. Resolves to their tokens. */
   const failOver = async (rig: Rig, before: Locks, after: Locks): Promise<[old: number[], next: number[]]> => {
     const cycle = async (locks: Locks): Promise<number> => {
       const lock = await held(locks.acquire('k', { wait: '30s' }))
@@ -171,7 +171,7 @@ describe('failovers with a cut link', () => {
       const lock = await held(before.acquire(`confirmed:${round}`))
       rig.cut()
       expect(await before.acquire(`cut:${round}`)).toBeUndefined()
-      // It was given back.
+      // The lock that was refused was released on the primary.
       expect(await held(createLocks({ store: rig.primary, namespace: 'f' }).acquire(`cut:${round}`))).toBeDefined()
       await expect(lock.extend('5m')).rejects.toEqual(code('STORE_UNAVAILABLE'))
       await rig.promote()
@@ -209,7 +209,7 @@ describe.each(wayNames)('lost replies, %s', (name) => {
       return hit
     })
     const locks = stores.map((store) => createLocks({ store, namespace: 'lost', ttl: '10m' }))
-    /** Releases that were never sent, as their error says: the client was still connecting again. */
+    /** Rounds whose release was never sent, as its error says: the client was still reconnecting. */
     const unsent = new Set<number>()
     await inLanes(LANES, total, async (round, lane) => {
       const acquired = await sentOnce(() => held((locks[lane] as Locks).acquire(`first:${round}:`)))
@@ -224,7 +224,7 @@ describe.each(wayNames)('lost replies, %s', (name) => {
     expect(lost.size).toBe(total * 2 - unsent.size)
     expect(unsent.size).toBeLessThanOrEqual(total / 100)
     await way.pass()
-    // None is left held.
+    // Every lock whose release was sent is free.
     const direct = createLocks({ store: way.direct, namespace: 'lost' })
     for (let round = 0; round < total; round++) {
       if (!unsent.has(round)) await held(direct.acquire(`first:${round}:`, { renew: false }))

@@ -4,7 +4,7 @@ import type { AtomicStore } from '../../src/store/store.ts'
 import { rounds } from '../support/rounds.ts'
 import { inLanes, pause, sentOnce, startWay, type Way, wayNames } from './support/ways.ts'
 
-// What becomes of decisions whose replies are lost.
+// Rate limit decisions whose replies are lost.
 
 const hour = (limit: number) => fixedWindow({ limit, window: '365d' })
 
@@ -16,7 +16,7 @@ for (const name of wayNames) {
     }, 60_000)
     afterAll(() => way.stop(), 30_000)
 
-    // 10,000 on the four ways, where it is the long run.
+    // A long run loses 2,500 replies on each of the five ways.
     const LOST = rounds({ quick: 400, soak: 2500 })
     it(`counts at most what was called: ${LOST} lost replies`, async () => {
       const LANES = 20
@@ -38,14 +38,14 @@ for (const name of wayNames) {
           if (reason === 'ok') (answered[lane] as number)++
           else {
             lost++
-            // A client that is connecting again refuses at once, and sends nothing.
+            // A client that is reconnecting rejects at once and sends nothing. Wait until it has connected.
             await sentOnce(() => (stores[lane] as AtomicStore).get('any'))
             break
           }
         }
       })
       await way.pass()
-      // What is still under way runs before this.
+      // Lets the calls still under way run first.
       await pause(200)
       let counted = 0
       for (let lane = 0; lane < LANES; lane++) {

@@ -12,16 +12,16 @@ import { startCheckedLoad } from './support/checked-load.ts'
 import { freeze, kill } from './support/outages.ts'
 import { createStallMeter, pause, sentOnce } from './support/ways.ts'
 
-// Servers of memcached and NATS that die, stop, lose replies and answer nothing.
+// memcached and NATS servers that are killed or stopped, whose replies are lost, or that send no reply.
 
 const OUTAGES = rounds({ quick: 6, soak: 20 })
 const ROUNDS = rounds({ quick: 25, soak: 300 })
 const TIMEOUT_MS = 1000
 const BACK_MS = 1000
-/** Longest a call may settle after its moment, in milliseconds, counted from when a bare timer for it fires. */
+/** Longest time a call may settle after its deadline or abort, in milliseconds, counted from when a bare timer fires. */
 const BOUND_MS = 100
 
-/** Stores a text: run again, it leaves what it left before. */
+/** Stores a text. Running it again stores the same text. */
 const put: Operation<readonly [text: string], string> = {
   name: 'test.put',
   effect: 'repeat',
@@ -31,7 +31,7 @@ const put: Operation<readonly [text: string], string> = {
 
 interface System {
   readonly program: Program
-  /** What the client sends of a write. */
+  /** Matches the bytes that the client sends for a write. */
   readonly writes: RegExp
   open(port: number, timeoutMs?: number): AtomicStore
 }
@@ -50,7 +50,7 @@ const systems: Readonly<Record<string, System>> = {
   },
 }
 
-/** Calls again while the server is not there yet. */
+/** Tries 21 times, 100 ms apart, until the server is up. */
 async function ready(store: AtomicStore): Promise<void> {
   for (let left = 20; ; left--) {
     try {
@@ -80,7 +80,7 @@ for (const [name, { program, writes, open }] of Object.entries(systems)) {
           for (let n = 0; n < OUTAGES; n++) {
             await load.answered()
             await pause(50)
-            // Every third time it stays away for longer than a few attempts to connect, or a call, take.
+            // Every third time the server stays down for longer than a few attempts to connect, or a call, take.
             await act(server, n % 3 === 2 ? 700 : 0)
             const back = performance.now() - meter.lostMs()
             await load.answered()
@@ -140,7 +140,7 @@ for (const [name, { program, writes, open }] of Object.entries(systems)) {
         for (let round = 0; round < ROUNDS; round++) {
           const key = `lost:${written}:${round}`
           await ready(store)
-          // An operation reads first: its write alone is to be lost.
+          // An operation reads first, and only the reply to its write must be lost.
           if (written === 'set') line.mute()
           else line.muteFrom(writes)
           const outcome = sentOnce(() => call(store, key))
@@ -197,7 +197,7 @@ for (const [name, { program, writes, open }] of Object.entries(systems)) {
       (store, key, call) => store.delete([key], call),
       (store, key, call) => store.getMany([key, 'other'], call),
     ]
-    /** Calls of every kind with deadlines 50 to 250 ms away; a third of them by an abort instead. */
+    /** Makes 100 calls of every kind. They end after 50 to 250 ms: two thirds by a deadline, one third by an abort. */
     async function expectAllSettled(store: AtomicStore): Promise<void> {
       const reason = new Error('the caller left')
       await Promise.all(
@@ -302,7 +302,7 @@ describe('messages between near tiers over NATS', () => {
     ) as [Cache<'frozen'>, Cache<'frozen'>]
     return { a, b, gaps: () => gaps, close: () => Promise.all([a.close(), b.close(), ...stores.map((s) => s.close())]) }
   }
-  /** Held near in `a`, by a subscription that is valid. */
+  /** Resolves once the near tier of `a` holds the key and its subscription is up. */
   async function hold(a: Pick<Cache<'frozen'>, 'set' | 'get' | 'peek'>, key: string): Promise<void> {
     await a.set(key, 'old', { tags })
     for (let i = 0; i < 200; i++) {

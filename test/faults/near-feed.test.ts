@@ -27,7 +27,7 @@ const ways: readonly [string, (url: string) => Promise<AtomicStore>][] = [
   ['connect()', async (url) => ioredisStore(await connect(url))],
   ['hither/tcp', async (url) => tcpStore({ url })],
 ]
-/** A dead link is known by three PINGs, 500 ms apart. */
+/** A dead connection is detected by three PINGs, 500 ms apart; in milliseconds. */
 const DEAD_LINK_MS = 1600
 
 const gone = async (cache: Pick<Cache, 'peek'>, key: string, withinMs: number): Promise<number> => {
@@ -39,7 +39,7 @@ const gone = async (cache: Pick<Cache, 'peek'>, key: string, withinMs: number): 
   return Date.now() - since
 }
 
-/** What a suite's tests open; it is closed after each of them. */
+/** Returns a list for the caches that a test opens. They are closed after each test. */
 function opened(): { close(): Promise<unknown> }[] {
   const open: { close(): Promise<unknown> }[] = []
   afterEach(async () => {
@@ -58,13 +58,13 @@ const overOne = (make: (url: string) => Promise<AtomicStore>) => (): void => {
       if (type === 'feed-gap') gaps++
     }
     const near = () => nearTier({ maxAge: '1m', feed: messageFeed() })
-    // Only the reader's line has faults.
+    // Only the reader's connection has faults.
     const a = createCache({ store: await make(line.url), near: near(), namespace, ttl: '5m', onEvent })
     const b = createCache({ store: await make(process.env.REDIS7_URL as string), near: near(), namespace, ttl: '5m' })
     open.push(a, b, { close: () => line.stop() })
     return { a, b, line, gaps: () => gaps }
   }
-  /** Held near in `a`, by a subscription that stands. */
+  /** Resolves once the near tier of `a` holds the key and its subscription is up. */
   async function hold(a: Cache<'frozen'>, key: string): Promise<void> {
     await a.set(key, 'old', { tags: ['t'] })
     for (let i = 0; i < 100; i++) {
@@ -106,10 +106,10 @@ const overOne = (make: (url: string) => Promise<AtomicStore>) => (): void => {
   }, 20_000)
 }
 
-/** Of tiers in plain format. */
+/** The channel of near tiers in plain format. */
 const CHANNEL = '::near'
 type Nodes = { host: string; port: number }[]
-/** Clients of a Cluster whose connections have a name. */
+/** Makes clients of a Cluster whose connections have a name, by which the server lists them. */
 const clusterWays: readonly [string, (nodes: Nodes, connectionName: string) => Promise<IoredisLike>][] = [
   ...(
     [
@@ -142,7 +142,7 @@ const overCluster = (make: (nodes: Nodes, connectionName: string) => Promise<Ior
   let made = 0
   beforeAll(async () => {
     cluster = await startCluster()
-    // What hangs here is not to be voted down.
+    // A node that hangs here must not be voted out of the Cluster.
     for (const { port } of cluster.nodes) await ask(port, 'CONFIG SET cluster-node-timeout 60000')
   }, 60_000)
   afterAll(() => cluster.stop(), 30_000)
@@ -200,7 +200,7 @@ const overCluster = (make: (nodes: Nodes, connectionName: string) => Promise<Ior
       return cache.peek(key) === 'old'
     })
   }
-  /** Ends its subscription until it is at that node. */
+  /** Kills the cache's subscription until the client opens it again at that node. */
   async function move(one: One, to: number): Promise<void> {
     await one.cache.set('any', '1')
     await one.cache.get('any')
@@ -218,7 +218,7 @@ const overCluster = (make: (nodes: Nodes, connectionName: string) => Promise<Ior
       await pause(10)
     }
   }
-  /** The tiers hear each other, and a message is no gap. */
+  /** Resolves once a delete through `b` drops the key from the near tier of `a` without a gap in the feed of `a`. */
   async function hears(a: One, b: One, key: string): Promise<void> {
     await until(async () => {
       await hold(a, key)
@@ -241,7 +241,7 @@ const overCluster = (make: (nodes: Nodes, connectionName: string) => Promise<Ior
   }, 30_000)
   it('a node that hangs empties the tier when three PINGs are due, and another one is heard', async () => {
     const [a, b] = [await one(), await one()]
-    // The node of their channel's slot, and the one that is tried after it.
+    // `hung` owns the slot of the channel; the client tries `next` after it.
     const hung = ownerOf(CHANNEL)
     const next = (hung + 1) % 3
     const other = (hung + 2) % 3

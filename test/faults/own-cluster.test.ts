@@ -6,13 +6,13 @@ import type { CommandStore } from '../../src/store/store.ts'
 import { testCounter } from '../../src/testing/contract.ts'
 import { createStallMeter, pause } from './support/ways.ts'
 
-// Three primaries with a replica each, of which one primary is killed under load, and later another is stopped.
+// Three primaries with a replica each. Under load one primary is killed, and later another is stopped.
 
 const KEYS = Array.from({ length: 300 }, (_, i) => `own:${i}`)
-/** Calls a second, about. */
+/** Calls per second, roughly. */
 const RATE = 2000
 const NODE_TIMEOUT_MS = 1000
-/** From when the others have a new primary until calls on its keys are answered again. */
+/** Longest time from when the other nodes know the new primary until calls on its keys succeed again, in milliseconds. */
 const BACK_MS = 1000
 
 const cluster: Server[] = []
@@ -52,7 +52,7 @@ afterAll(async () => {
   await Promise.all(cluster.map((server) => server.stop()))
 }, 60_000)
 
-/** Which of the first three serves the key, at the beginning. */
+/** Returns which of the three primaries serves the key at the start. */
 const ownerOf = (key: string): number => (slotOf(key) <= 5460 ? 0 : slotOf(key) <= 10922 ? 1 : 2)
 
 describe('a primary that is gone, under load', () => {
@@ -73,7 +73,7 @@ describe('a primary that is gone, under load', () => {
             if ((await store.get(key)) !== key) seen.wrong++
           } else {
             const count = await store.run(testCounter, `${key}:${signal}`, [1, 0])
-            // A failover may lose the last counts; it never gives one out twice while its node stands.
+            // A failover may lose the last counts. A node that stays up must never return the same count twice.
             if (ownerOf(key) !== lost && count <= (counts.get(key) ?? 0)) seen.wrong++
             counts.set(key, Math.max(count, counts.get(key) ?? 0))
           }
@@ -92,7 +92,7 @@ describe('a primary that is gone, under load', () => {
       })()
       await pause(300)
       const meter = createStallMeter()
-      // One that was sent to the old primary would wait for it until its own deadline.
+      // A read that was sent to the old primary would wait for its reply until the deadline, so the deadline is short.
       const readAll = (): Promise<unknown[]> => {
         const deadline = Date.now() + 100
         return Promise.all(theirs.map((key) => store.get(key, { deadline }))).catch(() => [])

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createRateLimiter, fixedWindow, type OutagePolicy, type RateLimitEvent } from '../../src/rate-limit/index.ts'
 import { createStallMeter, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
-// What becomes of decisions when the server stands still.
+// Rate limit decisions while the server is stopped.
 
 const hour = (limit: number) => fixedWindow({ limit, window: '365d' })
 
@@ -88,7 +88,7 @@ for (const name of wayNames) {
         const want = { open: 200, closed: 0, local: 30 }[policy]
         expect(allowed.filter((success) => success).length).toBe(want)
         expect(events.filter(({ type }) => type === 'degraded').length).toBe(200)
-        // What ran late was counted once: never more than was called.
+        // Calls that ran late were counted once, so the count is never above the number of calls.
         let back = await limiter.peek('id 0')
         for (let left = 100; back.reason !== 'ok' && left > 0; left--) {
           await pause(50)

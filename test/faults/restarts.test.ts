@@ -3,8 +3,8 @@ import { rounds } from '../support/rounds.ts'
 import { kill } from './support/outages.ts'
 import { createStallMeter, type FaultyStore, pause, startWay, type Way, wayNames } from './support/ways.ts'
 
-// A server that dies under load and comes back, again and again. A Cluster's node cannot come back with its slots, as it
-// keeps nothing: there the ways to all three nodes are closed and opened instead.
+// A server is killed under load and restarted, again and again. A Cluster node keeps nothing on disk, so it could not return
+// with its slots: there the proxies before all three nodes are closed and opened instead.
 
 const KILLS = rounds({ quick: 6, soak: 20 })
 const WORKERS = 8
@@ -23,7 +23,7 @@ describe('a server that dies and comes back', () => {
         for (let n = 0; n < KILLS; n++) {
           await load.answered()
           await pause(50)
-          // Every third time it stays away for longer than a few attempts to connect take.
+          // Every third time the server stays down for longer than a few attempts to connect take.
           await down(way, n % 3 === 2 ? 700 : 0)
           const back = performance.now() - meter.lostMs()
           await load.answered()
@@ -60,7 +60,7 @@ async function down(way: Way, ms: number): Promise<void> {
 }
 
 interface Load {
-  /** Resolves at the next answer. */
+  /** Resolves when the next call succeeds. */
   answered(): Promise<void>
   /** Resolves once every call has settled. */
   stop(): Promise<{ ok: number; failed: number; wrong: number; longest: number }>

@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-/** One Sentinel that watches the server on a port, and needs nobody else to agree. */
+/** Starts one Sentinel that watches the server on a port, with a quorum of 1. Resolves to its port. */
 async function startSentinel(watched: number): Promise<number> {
   const { command } = (await install(['redis7'])).get('redis7') as { command: readonly string[] }
   const [port, dir] = [await freePort(), mkdtempSync(join(tmpdir(), 'hither-sentinel-'))]
@@ -40,7 +40,7 @@ async function startSentinel(watched: number): Promise<number> {
   return port
 }
 
-/** A primary begins to send its replica all it has as soon as that asks. */
+/** Makes a primary start the full synchronization as soon as its replica asks for it. */
 const AT_ONCE = { args: ['--repl-diskless-sync-delay', '0'] }
 
 describe('the gateway before a Sentinel, over ioredis', () => {
@@ -86,7 +86,7 @@ describe('hither/tcp before a Sentinel', () => {
       .poll(() => ask(port, 'INFO sentinel'), { timeout: 20_000 })
       .toMatch(/address=127\.0\.0\.1:\d+,slaves=1,/)
 
-    // The first Sentinel of the list is not there.
+    // The first Sentinel of the list is down.
     const urls = [`redis://127.0.0.1:${await freePort()}`, `redis://127.0.0.1:${port}`]
     const store = tcpStore({ sentinel: { urls, name: 'main' }, timeoutMs: 1000 })
     closing.push(() => store.close())

@@ -45,7 +45,7 @@ describe.each(['Cluster', 'own Cluster'] as const)('a slot that moves, %s', (nam
     ['to a node that had none, which the client has not seen', 3],
   ] as const) {
     it(`${title}: commands go on, each runs once`, async () => {
-      // Slots of the first node.
+      // All keys have one tag, whose slot is on the first node.
       const tag = Array.from({ length: 200 }, (_, i) => `{m${to}${i}}`).find((each) => slotOf(each) <= 5460) as string
       const keys = Array.from({ length: OLD + NEW }, (_, i) => `${tag}:${i}`)
       const store = await way.open({ timeoutMs: 10_000 })
@@ -61,7 +61,7 @@ describe.each(['Cluster', 'own Cluster'] as const)('a slot that moves, %s', (nam
       expect(load.errors).toEqual([])
       const replies = keys.map((key) => load.replies.get(key) ?? [])
       const first = (i: number): number => (i < OLD ? 2 : 1)
-      // Each count is answered to exactly one call: none ran twice, none was lost.
+      // Exactly one call got each count: none ran twice, none was lost.
       replies.forEach((counts, i) => {
         expect(counts.toSorted((a, b) => a - b)).toEqual(counts.map((_, n) => n + first(i)))
         expect(counts.length).toBeGreaterThan(1)
@@ -74,10 +74,10 @@ describe.each(['Cluster', 'own Cluster'] as const)('a slot that moves, %s', (nam
 })
 
 interface Load {
-  /** Counts in the order they were answered. */
+  /** The counts that calls resolved to, by key, in the order of their replies. */
   readonly replies: Map<string, number[]>
   readonly errors: unknown[]
-  /** Resolves once every key was counted once more. */
+  /** Resolves once every key has been counted once more. */
   turn(): Promise<void>
   stop(): Promise<void>
 }
@@ -100,7 +100,7 @@ function startLoad(store: FaultyStore, keys: readonly string[]): Load {
   }
   const work = (async () => {
     while (!over) {
-      // One by one, and as batches of a tick.
+      // Counts keys in batches of 1 to 10 calls in one tick, then all keys in one tick.
       for (let i = 0; i < keys.length; i += 10) await Promise.all(keys.slice(i, i + 1 + (turns % 10)).map(count))
       await Promise.all(keys.map(count))
       turns++

@@ -10,16 +10,16 @@ import { rounds } from '../support/rounds.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 import { type GatewayProcess, startGatewayProcess } from './support/gateway.ts'
 
-// An application that blocks its event loop for longer than a deadline: what the server has answered meanwhile counts.
+// An application blocks its event loop for longer than a deadline. Replies that arrived meanwhile still count.
 
 vi.setConfig({ testTimeout: 30_000 })
 
 const TIMEOUT_MS = 60
 const STALL_MS = 90
 const ROUNDS = rounds({ quick: 2, soak: 4 })
-/** Over REST an answer needs another process to run meanwhile, which a busy machine keeps from it: so many may be late. */
+/** How many calls over REST may fail: the gateway is another process, which may not get to run on a busy machine. */
 const SPARED = 1
-/** Longest a call may settle after its deadline and the stall, in milliseconds. */
+/** Longest time a call may settle after both its deadline and the stall, in milliseconds. */
 const BOUND_MS = 100
 
 const url = (): string => process.env.REDIS8_URL as string
@@ -28,7 +28,7 @@ const clusterUrls = (): string[] => (process.env.CLUSTER_NODES as string).split(
 const block = (ms: number): void => {
   for (const end = performance.now() + ms; performance.now() < end; );
 }
-/** When the loop is blocked: each is a different place in its turn. */
+/** Ways to block the event loop, each in a different phase of the loop. */
 const moments: Record<string, () => Promise<void>> = {
   'before the call is sent': async () => block(STALL_MS),
   'in a microtask': async () => {
@@ -67,7 +67,7 @@ const ways: Record<string, () => Promise<AtomicStore>> = {
   REST: async () => upstashStore(gateway),
 }
 
-/** The codes of the calls that failed, of `ROUNDS`, each with the loop blocked during it. */
+/** Makes the call `ROUNDS` times, blocking the loop during each. Resolves to the error codes of the calls that failed. */
 async function failures(stall: () => Promise<void>, call: () => Promise<unknown>): Promise<string[]> {
   const codes: string[] = []
   for (let round = 0; round < ROUNDS; round++) {

@@ -5,7 +5,7 @@ import { hash, list, type StructureSpace, set, sortedSet, stream, transaction } 
 import { rounds } from '../support/rounds.ts'
 import { inLanes, pause, sentOnce, startWay, type Way, type WayName } from './support/ways.ts'
 
-// Sessions and structures whose replies are lost after the server ran the command, and whose servers are killed.
+// Sessions and structures when replies are lost after the server ran the command, and when no server takes a connection.
 
 const ROUNDS = rounds({ quick: 50, soak: 2000 })
 const LANES = 10
@@ -43,13 +43,13 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
       if ('error' in outcome) throw outcome.error
       return cookieOf(outcome.value)
     }
-    /** Where another's lost reply has cut the connection, again. */
+    /** Opens the session. If the lost reply of another call has cut the connection, it tries again. */
     const open = async (lane: number, cookie: string): Promise<Session<Data>> => {
       const outcome = await sentOnce(() => (all[lane] as Sessions<Data>).open(request(cookie)))
       if ('error' in outcome) throw outcome.error
       return outcome.value
     }
-    /** The call is told that it may have run; one whose connection was cut by another's lost reply is made again. */
+    /** Expects the call to reject as maybe executed. Repeats it while it was not sent: another lost reply cut the connection. */
     const loses = async (call: () => Promise<unknown>): Promise<void> => {
       for (;;) {
         try {
@@ -77,7 +77,7 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
         session.set('other', round)
         way.lose((text) => text.includes('.other'))
         await loses(() => session.save())
-        // It ran, once: what another has ended since is not made again by a second sending.
+        // The save ran once. A second one, sent after `destroy` below, would store the session again.
         const found = await direct.open(request(cookie))
         expect([found.get('n'), found.get('other')]).toEqual([round, round])
         await found.destroy()
@@ -106,7 +106,7 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
         session.bind(`user:${round}`)
         const cookie = cookieOf(await session.save())
         const again = await here.open(request(await begin(round, round)))
-        // The first time each key is deleted, its reply is lost.
+        // Loses the reply to the first delete of each key.
         way.lose((text) => {
           const key = /(?:(?:UNLINK|DEL)\W+|EVAL.*?)(:lost:\w:[\w-]+)/is.exec(text)?.[1]
           if (!key || lost.has(key)) return false
@@ -147,7 +147,7 @@ for (const name of ['own TCP', 'REST', 'Cluster'] as const satisfies readonly Wa
         ])
         expect(seen).toEqual([[round], 1, 1, 1, 1, 1])
       }
-      // A read whose first reply is lost is answered by its second.
+      // A read whose first reply is lost is sent again, and the second reply settles it.
       const lost = new Set<string>()
       way.lose((text) => {
         const key = /lost:\{hash:\d+\}/.exec(text)?.[0]

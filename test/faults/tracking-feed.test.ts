@@ -8,14 +8,14 @@ import { createCache } from '../../src/index.ts'
 import { nearTier } from '../../src/near/index.ts'
 
 let spaces = 0
-/** A cache whose near values live long: what it no longer has, the feed has dropped. */
+/** Opens a cache whose near tier entries may live for 1 h: if one is missing, the feed has dropped it. */
 function open(url: string | readonly string[], namespace = `track${spaces++}`) {
   const events: string[] = []
   const feed = trackingFeed({ url, onEvent: ({ type }) => events.push(type) })
   const near = nearTier({ maxAge: '1h', feed })
   const store = tcpStore({ url: url as string })
   const cache = createCache({ store, namespace, ttl: '1h', near, storeTimeout: '20s' })
-  /** Reads until the value is near: the feed is up then, and own writes were heard of. */
+  /** Reads until the near tier has the keys: then the feed is up and has reported this cache's own writes. */
   const keepNear = async (...keys: string[]): Promise<void> => {
     for (const key of keys) await expect.poll(() => isNear(key), { timeout: 20_000 }).toBe(true)
   }
@@ -31,7 +31,7 @@ function open(url: string | readonly string[], namespace = `track${spaces++}`) {
   return { cache, store, events, namespace, keepNear, close }
 }
 
-/** Resolves to the connections to which the server reports changes, once there are so many. */
+/** Resolves to the connections to which the server reports changes, once there are at least `count`. */
 async function tracking(admin: Redis, count: number): Promise<readonly string[]> {
   const list = async () =>
     String(await admin.call('CLIENT', 'LIST'))
@@ -135,14 +135,15 @@ describe.each([
       return (two.cache.stats().near?.hits ?? 0) > hits
     }
     await expect.poll(near).toBe(true)
-    /** Every change before it has been reported. */
+    /** Resolves once every earlier change has been reported to `two`. */
     const reported = async (): Promise<void> => {
       await two.cache.set('marker', 1)
       await two.keepNear('marker')
       await foreign.del(`${one.namespace}:marker`)
       await expect.poll(() => two.cache.get('marker')).toBe(undefined)
     }
-    // Of the first change of a tag's key it is not known whether it ends anything: from then on its version is.
+    // At the first report of a change of the tag's key, nobody can tell whether the change invalidated the tag. From then on the
+    // tag's version is known.
     await one.cache.getOrSet('first', () => 1, { tags: ['t'] })
     await reported()
     await expect.poll(near).toBe(true)
@@ -180,7 +181,7 @@ describe('a link that is lost', () => {
     await keepNear('a')
     const [line = ''] = await tracking(foreign, 1)
     await keepNear('a')
-    // The link of the feed alone: what was changed meanwhile was not reported.
+    // Kills only the feed's connection, so that the change made meanwhile is not reported.
     await foreign.call('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(line)?.[1] as string)
     await foreign.set(`${namespace}:a`, 'x')
     await expect.poll(() => cache.get('a')).toBe(undefined)

@@ -8,18 +8,18 @@ import { startChild } from './support/children.ts'
 import { openStore } from './support/store.ts'
 import { sharedWays } from './support/ways.ts'
 
-// A value is made to go by one process while another loads it. What came before may be given to those that were there,
-// and to nobody who comes after, in either process.
+// One process removes or replaces a value while another loads it. Callers that came before may get the old load's value; callers
+// that come later must not, in any process.
 
 const ROUNDS = rounds({ quick: 200, soak: 2500 })
-/** Over other systems, and ways of our own: more processes, and more rounds. */
+/** The ways of `withMore` have more processes, and more rounds in a long run. */
 const MORE = { processes: 4, rounds: rounds({ quick: 100, soak: 10_000 }) }
 const withMore: readonly string[] = ['Memcached', 'Memcached, three servers', 'NATS', 'Cluster, own TCP', 'Garnet']
 const noGarnet = await whyNoGarnet()
 const LANES = 50
 const options = { ttl: '1m', grace: '1m', storeTimeout: '20s' } as const
 
-/** A cache in this process and one in each other; on memory both are here, over one store. */
+/** One agent in this process and one in each other process. On memory both are in this process, over one store. */
 interface Agents {
   readonly agents: readonly Agent[]
   stop(): Promise<void>
@@ -65,7 +65,7 @@ for (const name of NAMES) {
       const { agents, stop } = await start(name)
       const wanted = withMore.includes(name) ? MORE.rounds : ROUNDS
       const wrong: unknown[] = []
-      /** How many loads the value was made to go under, and how many had ended just before. */
+      /** Rounds in which the value surely went during its load, and rounds on a Cluster in which it was loaded a second time. */
       let during = 0
       let again = 0
       const play = async (n: number): Promise<void> => {
@@ -87,7 +87,7 @@ for (const name of NAMES) {
         const answers: Later[] = await Promise.all(agents.map((agent) => agent.later(round)))
         await loading.end(round)
         const old = await loading.old(round)
-        // What is stored may be stored after the answer.
+        // A value may be stored after its caller has it, so wait for the stores.
         await Promise.all(agents.map((agent) => agent.flush()))
         const last = await Promise.all(agents.map((agent) => agent.get(round)))
 
@@ -101,7 +101,7 @@ for (const name of NAMES) {
           judge('load', loaded.length === 3 && loaded.every((value) => value === right))
         }
         const runs = answers.reduce((all, each) => all + each.runs, 0)
-        // On a Cluster an entry and what it is valid under are not read at one instant: who reads between loads once more.
+        // On a Cluster an entry and its tag versions are not read at one instant. A caller that reads in between loads once more.
         if (name.startsWith('Cluster') && runs === 2) again++
         else judge('loads', runs === (act === 'set' ? 0 : 1))
         judge(

@@ -5,10 +5,10 @@ import { rounds } from '../support/rounds.ts'
 import { openStore } from './support/store.ts'
 import { type SharedWay, sharedWays } from './support/ways.ts'
 
-// Four caches, each on connections of its own, asked for the same URLs at once: of each URL one asks the origin, also where its
-// response is stored between the look of another and that one's question.
+// Four caches with separate connections get requests for the same URLs at once. For each URL only one cache may ask the origin,
+// even if its response is stored after another cache has read the store and before that cache asks for the lease.
 
-/** A multiple of 64: the four ask for each 64 in orders of their own. */
+/** A multiple of 64: each cache asks for every block of 64 URLs in a different order. */
 const URLS = rounds({ quick: 64, soak: 2560 })
 const CACHES = 4
 const origin = 'https://one.test'
@@ -37,13 +37,13 @@ for (const name of ['TCP', 'Cluster', 'Cluster, own TCP', 'REST', 'Memcached', '
       const headers = { 'cache-control': 's-maxage=600', 'cache-tag': 'a, b' }
       return new Response(`of ${request.url}`, { headers })
     }
-    /** Resolves to how many bodies were wrong. */
+    /** Asks for all URLs. Resolves to the number of wrong bodies. */
     const sweep = async (cache: HttpCache, order: number): Promise<number> => {
       let [asked, wrong] = [0, 0]
       const lane = async (): Promise<void> => {
         while (asked < URLS) {
           const url = `${origin}/${asked++ ^ order}`
-          // Each reads its body as it comes: what it does not read, others wait for.
+          // Each call reads its body at once: other callers wait for the part that it does not read.
           const ask = async (): Promise<string> => (await cache(new Request(url), next)).text()
           for (const body of await Promise.all([ask(), ask()])) if (body !== `of ${url}`) wrong++
         }

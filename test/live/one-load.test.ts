@@ -6,19 +6,22 @@ import type { Stampede } from './support/agent.ts'
 import { type Child, startChild } from './support/children.ts'
 import { type SharedWay, sharedWays } from './support/ways.ts'
 
-// Real processes, each with a cache and a connection of its own.
+// Real processes, each with a cache and a connection.
 
 const CALLERS = 1000
-/** Keys that four processes ask for, each 64 of them in another order, once they are cold and after each of `ENDS`. */
+/**
+ * Number of keys that four processes ask for while the keys are cold, and again after each of `ENDS`. Each process asks for every
+ * block of 64 in a different order.
+ */
 const KEYS = rounds({ quick: 64, soak: 2560 })
 const ENDS = ['invalidateTags', 'clear', 'keepStale'] as const
 const START_MS = 300
 const STORE_MS = 5000
-/** Longer than every guard: `storeTimeout`, and the longest pause between two looks at another's lease. */
+/** Longer than every limit: `storeTimeout`, and the longest pause between two reads of another process's lease. */
 const SLOW_MS = STORE_MS + 500
 
 const OFTEN = ['TCP', 'Cluster', 'REST', 'Memcached', 'NATS'] as const
-/** Over two of those that are used most, which the day chooses, all loads and processes; over the others fewer. In a soak all. */
+/** Whether a way runs all loads and processes. In a soak all ways do; otherwise two of `OFTEN`, which the day chooses. */
 const whole = (name: string): boolean =>
   isSoak || [0, 2].some((more) => OFTEN[(seedOfTheDay() + more) % OFTEN.length] === name)
 const noGarnet = await whyNoGarnet()

@@ -8,12 +8,12 @@ import { nearTier } from '../../src/near/index.ts'
 import { createHttpProxy } from '../support/http-proxy.ts'
 import { createWaveProxy } from './support/wave-proxy.ts'
 
-// Round trips, counted on the way to the server: on a Cluster commands to several nodes at once are one.
+// Counts round trips on the way to the server. On a Cluster, commands sent to several nodes at once count as one.
 
 interface Place {
   open(): Promise<AtomicStore>
   waves(): number
-  /** Ports of the servers. */
+  /** The ports of the servers. */
   readonly servers: readonly number[]
   stop(): Promise<void>
 }
@@ -66,13 +66,13 @@ for (const [name, start] of Object.entries(places)) {
     let place: Place
     let store: AtomicStore
     let writer: Cache
-    /** A process that remembers nothing. */
+    /** Makes a cache without any memory of earlier calls, as a new process has. */
     const fresh = (): Cache => createCache({ store, ...options })
     beforeAll(async () => {
       place = await start()
       store = await place.open()
       writer = createCache({ store: await place.open(), ...options })
-      // Connects to every node, and makes every script known.
+      // Connects to every node and loads every script into the servers.
       const keys = Array.from({ length: 30 }, (_, i) => `warm${i}`)
       for (const cache of [writer, fresh()]) {
         for (let i = 0; i < 2; i++) {
@@ -93,7 +93,7 @@ for (const [name, start] of Object.entries(places)) {
       await call()
       return place.waves() - before
     }
-    /** How often the servers ran a command that `call` sends, scripts' own included. */
+    /** Resolves to how often the servers ran each command for `call`, including commands that scripts ran. */
     const commands = async (call: () => Promise<unknown>): Promise<Record<string, number>> => {
       await Promise.all(place.servers.map((port) => ask(port, 'CONFIG RESETSTAT')))
       await call()

@@ -10,13 +10,13 @@ import { createSessions, type Sessions } from '../../src/session/index.ts'
 import { inLanes } from '../faults/support/ways.ts'
 import { rounds } from '../support/rounds.ts'
 
-// Three nodes over one Redis, each by another transport: what is ended on one is ended on all.
+// Three nodes over one Redis, each with another transport. A session that ends on one node must end on all.
 
 const ROUNDS = rounds({ quick: 150, soak: 10_000 })
 const SAVES = 100
-/** Rounds at once, of 100 saves each. */
+/** Rounds at a time, with 100 saves each. */
 const LANES = 4
-/** Rotations at once: each waits for eight round trips, one after another. */
+/** Rotations at a time: each waits for eight round trips, one after another. */
 const ROTATING = 40
 const secret = crypto.getRandomValues(new Uint8Array(32))
 const namespace = 'live'
@@ -62,7 +62,7 @@ describe('sessions on three nodes', () => {
           else await session.destroy()
           return
         }
-        // Some log in again meanwhile, some change the id.
+        // Every tenth request of a session with a subject logs in again meanwhile.
         if (subject && i % 10 === 0) session.bind(subject)
         await session.save()
       })
@@ -90,7 +90,7 @@ describe('sessions on three nodes', () => {
   }, 3_600_000)
 
   it('a dump of the store gives no id that works, even to one who can sign', async () => {
-    // Of these sessions alone: whatever is in the dump is tried as an id, so that its cost grows with the square of it.
+    // The dump must hold only these sessions: the test tries all its text as ids, so the cost grows with the square of its size.
     await ask(server.port, 'FLUSHALL')
     const cookies = await Promise.all(Array.from({ length: 40 }, (_, i) => begin(i, `user:${i}`)))
     const { transport } = stores[0] as CommandStore
@@ -116,7 +116,7 @@ describe('sessions on three nodes', () => {
     }
     expect(windows.size).toBeGreaterThan(200)
     for (const cookie of cookies) expect(text).not.toContain(cookie.slice('__Host-session='.length).split('.')[0])
-    // A session is found by the digest of its id: of all that is in the dump, no digest is a key there.
+    // A session's key has the digest of its id. No text in the dump may have a digest that is in the dump too.
     let opened = 0
     for (const id of windows) if (text.includes(digestOf(id))) opened++
     const some = [...windows].filter((_, i) => i % Math.ceil(windows.size / 300) === 0)
@@ -127,7 +127,7 @@ describe('sessions on three nodes', () => {
       }
     }
     expect(opened).toBe(0)
-    // The signer is the right one: of an id that was issued it makes a cookie that works.
+    // Proves that the signer is the right one: from an id that was issued it makes a cookie that works.
     const [id = '', subject = ''] = cookies[0]?.slice('__Host-session='.length).split('.') ?? []
     expect((await node(0).open(request(cookieOf(signer.write({ id, subject }))))).get('n')).toBe(0)
   }, 120_000)

@@ -6,7 +6,7 @@ import { rounds } from '../support/rounds.ts'
 import { type ConsumerOptions, openCommandStore } from './support/consumer.ts'
 import { sharedWays } from './support/ways.ts'
 
-// Consumers in processes of their own, killed in the middle of their work: nothing is lost, what comes again says so.
+// Consumers in separate processes are killed in the middle of their work. No message is lost, and redelivered ones are marked.
 
 const MESSAGES = rounds({ quick: 200, soak: 20_000 })
 const KILLS = rounds({ quick: 4, soak: 200 })
@@ -50,7 +50,7 @@ for (const name of ['TCP', 'REST'] as const) {
       const seen = new Map<number, number[]>()
       for (const [n, deliveries] of done) seen.set(n, [...(seen.get(n) ?? []), deliveries])
       expect(seen.size).toBe(MESSAGES)
-      // In any order: who has an entry for the first time may be slower than who has claimed it from there.
+      // The order does not matter: the first consumer of an entry may be slower than the one that has claimed the entry from it.
       const unmarked = [...seen].filter(([, times]) => times.filter((deliveries) => deliveries < 2).length > 1)
       expect(unmarked).toEqual([])
       for (const child of children) child.kill('SIGKILL')

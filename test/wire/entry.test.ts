@@ -7,7 +7,7 @@ import { type AtomicStore, createCache } from '../../src/index.ts'
 import { parseEntry } from '../../src/protocol/entry.ts'
 import { generationKey } from '../../src/protocol/keys.ts'
 
-/** What version 0.1 stored. Entries may be added, never changed: every released form stays readable. */
+/** Entries as version 0.1 stored them. Add entries, but never change one: every released form must stay readable. */
 const released = JSON.parse(readFileSync(new URL('entry-form-1.json', import.meta.url), 'utf8')) as Record<
   string,
   string
@@ -38,7 +38,7 @@ const values: Record<string, unknown> = {
   proto: JSON.parse('{"__proto__":{"x":1},"at":1}'),
 }
 const field = (name: string, width: number): string => `<${name}>`.padEnd(width, '.')
-/** What differs from write to write: id, stamps, token, generation. Every field keeps its width. */
+/** Replaces the fields that differ from write to write by names: id, times, token, generation. Every field keeps its width. */
 const steady = (text: string): string => {
   const lease = text[1] === '-'
   const cut = (from: number, to: number): string => text.slice(from, to)
@@ -85,7 +85,7 @@ describe('stored form 1', () => {
     it(`is read from ${name} as it was released`, async () => {
       const store = open()
       const cache = createCache({ store, namespace: 'wire-old', storeTimeout: '20s' })
-      // Entries are valid under the generation of their namespace.
+      // An entry is valid only under the generation of its namespace, so store the generation of the released entries.
       await store.set(generationKey('wire-old'), (released.text as string).slice(104, 120), 60_000)
       for (const [key, value] of Object.entries(values)) {
         await store.set(`wire-old:${key}`, released[key] as string, 60_000)

@@ -7,16 +7,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import { rounds } from '../support/rounds.ts'
 
-// What answers hold: a gateway with a heap of 1 GB before values that are many times that. In the usual run everything is
-// a quarter of that: the heap, the bounds, and what is asked for.
+// Memory held by responses: a gateway with a heap of 1 GB serves values that are many times larger in all. In a short run the
+// heap, the bounds and the values are a quarter of that size.
 
 const PART = rounds({ quick: 4, soak: 1 })
 const HEAP_MB = 1024 / PART
-/** The usual bounds of a gateway, divided. */
+/** The default bounds of a gateway, divided by `PART`. */
 const bounds = { maxAnswerBytes: 134_217_728 / PART, maxBufferedAnswerBytes: 268_435_456 / PART }
-/** Values of 1 MB that are asked for at once. */
+/** Number of 1 MB values that one request asks for. */
 const MANY = 1600 / PART
-/** Megabytes of a large value, of which three have room. */
+/** Size of a large value in megabytes; the bounds have room for three. */
 const LARGE_MB = 80 / PART
 
 const CHILD = fileURLToPath(new URL('../faults/support/gateway-child.ts', import.meta.url))
@@ -37,7 +37,7 @@ afterEach(async () => {
 })
 
 async function start(given: object = bounds, heapMb = HEAP_MB, client: 'tcp' | 'ioredis' = 'tcp'): Promise<void> {
-  // Time is no matter here, and gigabytes take some.
+  // These tests measure no time, and gigabytes take long.
   const options = JSON.stringify({ timeoutMs: 90_000, answerTimeoutMs: 90_000, idleMs: 90_000, ...given })
   child = fork(CHILD, [server.url, options, client], {
     execArgv: [`--max-old-space-size=${heapMb}`, '--no-warnings', '--import', HOOKS],
@@ -53,12 +53,12 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {})
 const command = async (...args: unknown[]): Promise<unknown> => (await post('/', args)).json()
 const residentBytes = (): number =>
   1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1])
-/** The gauge of the gateway. */
+/** Resolves to the bytes of responses that the gateway holds, from its metrics. */
 const held = async (): Promise<number> => {
   const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
   return Number(/^hither_gateway_answer_bytes_held (\d+)$/m.exec(text)?.[1])
 }
-/** Puts so many megabytes of one character into Redis. */
+/** Stores a value of so many megabytes of one character in Redis. */
 const fill = (name: string, megabytes: number, character = 'x'): Promise<unknown> =>
   command('EVAL', "redis.call('SET', KEYS[1], string.rep(ARGV[1], ARGV[2]))", 1, name, character, megabytes * 1e6)
 
@@ -135,7 +135,7 @@ describe('the answers of one request', { timeout: 180_000 }, () => {
     const resp2 = await post('/pipeline', [['GET', 'mixed'], ['PING']], { 'upstash-response-format': 'resp2' })
     const length = Buffer.byteLength(text)
     expect(Buffer.from(await resp2.arrayBuffer()).toString()).toBe(`*2\r\n$${length}\r\n${text}\r\n$4\r\nPONG\r\n`)
-    // Escaped, it would be longer than any string of the runtime can be.
+    // Escaped as JSON, the value would be longer than the longest string of the runtime.
     await fill('control', 99, '\u0001')
     expect(await command('GET', 'control')).toEqual({ error: expect.stringMatching(/^TOOLARGE /) })
     expect(await held()).toBe(0)
@@ -156,7 +156,7 @@ describe('answers that nobody reads', { timeout: 180_000 }, () => {
     await start()
     await fill('big', LARGE_MB)
     const sockets = await Promise.all(Array.from({ length: 25 }, () => open('/get/big')))
-    // Three have room in twice the bound of one request.
+    // Three values have room in `maxBufferedAnswerBytes`, which is twice the bound of one request.
     await expect.poll(held, { timeout: 60_000 }).toBeGreaterThan(230e6 / PART)
     await expect
       .poll(async () => Number(/route="command",status="503"} (\d+)/.exec(await metrics())?.[1] ?? 0), {

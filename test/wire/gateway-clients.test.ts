@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 
-// The official clients, unmodified, before servers of the three kinds.
+// Runs the unmodified official clients over a gateway before each of the three kinds of servers.
 
 for (const name of ['redis7', 'redis8', 'valkey'] as const) {
   describe(`the official clients over the gateway before ${name}`, { timeout: 30_000 }, () => {
@@ -160,7 +160,7 @@ for (const name of ['redis7', 'redis8', 'valkey'] as const) {
     })
 
     describe('@upstash/ratelimit', () => {
-      // So long that no run of this test meets the edge of a window.
+      // The window is so long that no run of this test reaches its edge.
       const window = '365 d'
       const limiters = {
         fixedWindow: () => Ratelimit.fixedWindow(3, window),

@@ -9,7 +9,7 @@ import { ask, startServer } from '../../scripts/servers.ts'
 import { createGateway } from '../../src/gateway/index.ts'
 import { createCache } from '../../src/index.ts'
 
-// Before a Cluster the gateway answers what one database would, where that means the same.
+// Before a Cluster the gateway responds as one database would, wherever the result means the same.
 
 const TOKEN = 'cluster-4711'
 const closing: (() => unknown)[] = []
@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-/** One server that owns all slots, as the endpoint of a service looks. */
+/** Starts a Cluster of one server that owns all slots, which looks like the endpoint of a hosted service. */
 async function startWholeCluster(): Promise<string> {
   const server = await startServer('redis8', {
     args: ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-announce-ip', '127.0.0.1'],
@@ -70,7 +70,7 @@ for (const [name, open] of Object.entries(before)) {
       pipeline.unlink('gc:a', 'gc:d', 'gc:none')
       pipeline.mget('gc:a', 'gc:b')
       expect(await pipeline.exec()).toEqual([[0, 1], 'OK', [0, 'new'], 2, [null, 'new']])
-      // Not by key: it would not be one step.
+      // The gateway does not split MSET by key: it would no longer be atomic.
       await expect(redis.mset({ 'gc:a': 1, 'gc:b': 2 })).rejects.toThrow('CROSSSLOT')
     })
 
@@ -108,7 +108,7 @@ describe('before a Redis that cannot save', { timeout: 60_000 }, () => {
     const get = (path: string): Promise<Response> =>
       gateway(new Request(`http://gateway${path}`, { headers: { authorization: `Bearer ${TOKEN}` } }))
     expect(await (await get('/set/k/v')).json()).toEqual({ result: 'OK' })
-    // A folder stands where the snapshot would go.
+    // A folder has the name of the snapshot file, so that the snapshot fails.
     const [, folder = ''] = (await client.call('CONFIG', ['GET', 'dir'])) as string[]
     mkdirSync(join(folder, 'dump.rdb'))
     await ask(server.port, 'BGSAVE')

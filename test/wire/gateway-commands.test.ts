@@ -6,7 +6,7 @@ import { COMMAND_TABLE } from '../../src/gateway/command-table.ts'
 import { commandNamed, commandOf, keyPlaces } from '../../src/gateway/commands.ts'
 import type { GatewayToken } from '../../src/gateway/index.ts'
 
-// Which commands exist, what they may touch, and who may run them: the table against the servers' own COMMAND.
+// Compares the gateway's table with the COMMAND of the servers: which commands exist, which keys they use, who may run them.
 
 const variables = ['REDIS7_URL', 'REDIS8_URL', 'VALKEY_URL'] as const
 const urlOf = (variable: string): string => process.env[variable] ?? ''
@@ -71,7 +71,7 @@ describe('the table of commands', { timeout: 30_000 }, () => {
       expect([line, keyPlaces(command, args)?.map((at) => args[at])]).toEqual([line, theirs])
     }
     await transport.close()
-    // what makes no sense has no keys, rather than some
+    // Malformed commands have no keys at all, rather than some.
     for (const line of ['ZUNION x a', 'EVAL x -1 a', 'EVAL x 5 a', 'EVAL x 1e9 a', 'MSET', 'LMPOP']) {
       const args = line.split(' ')
       const places = keyPlaces(commandOf(args) as never, args)
@@ -247,7 +247,7 @@ for (const variable of variables) {
       ]) {
         expect([path, await post('tenant', path, [])]).toEqual([path, { error: outside.slice(7) }])
       }
-      // As a pattern it would match gr:x:a, which begins otherwise.
+      // As a pattern, the channel would match gr:x:a, which does not begin with the token's prefix.
       expect(await post('glob', '/psubscribe/gr:%5Bx%5D:*', [])).toEqual({ error: outside.slice(7) })
       for (const [token, path, channel] of [
         ['tenant', '/subscribe/gr:t1:a', 'gr:t1:a'],

@@ -8,15 +8,15 @@ import { ask, startServer } from '../../scripts/servers.ts'
 import { type KnownCommand, knownCommands } from '../../src/gateway/commands.ts'
 import { createGrants } from '../../src/gateway/tokens.ts'
 
-// Every method of the official client for a command, over the gateway, before servers of the three kinds; and the page
-// of the documentation that says which commands pass, from what ran here.
+// Calls every method of the official client that is a command, over the gateway before each of the three kinds of servers. From
+// what ran here it makes the page of the documentation that says which commands pass.
 
 type Case = readonly [method: string, args: readonly unknown[], expected: unknown]
-/** Of `return 7`. */
+/** The digest of the script `return 7`. */
 const sha = '59b6ab2fbe0ee4b25733de0f62e6cda4899ef8e9'
 const some = expect.not.stringMatching(/Error/)
 const number = expect.any(Number)
-/** In this order, on an empty database. */
+/** The calls run in this order, on an empty database. */
 const cases: readonly Case[] = [
   ['set', ['s', 'text'], 'OK'],
   ['get', ['s'], 'text'],
@@ -210,7 +210,7 @@ for (const name of names) {
       for (const [method, args, expected] of cases) {
         const call = (redis as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]
         const given = await call?.call(redis, ...args).catch((error: unknown) => String(error))
-        // The client reads an error of some of them as a reply.
+        // For some methods the client parses the error as if it were a reply, which throws a TypeError.
         const absent = !has.has(method.toUpperCase()) && /unknown command|TypeError/.test(String(given))
         expect([method, args, absent ? 'absent' : given]).toEqual([method, args, absent ? 'absent' : expected])
       }
@@ -246,7 +246,7 @@ const grants = (['read-only', 'full', 'admin'] as const).map((role) => ({
   grant: createGrants([{ token: 't', role }])('t'),
 }))
 
-/** The least role that may use a command, as the gateway itself decides. */
+/** Returns the lowest role that may use a command, as the gateway itself decides. */
 function accessOf(command: KnownCommand): string | undefined {
   if (command.kind === 'script') return 'read-only as `_RO`'
   const least = grants.find(({ grant }) => grant?.refusal(command, [command.name]) === undefined)

@@ -8,7 +8,7 @@ import { createGateway, type GatewayOptions } from '../../src/gateway/index.ts'
 import type { Transport } from '../../src/store/transport.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
-// What a gateway answers when Redis or its client goes away, or sends too much.
+// How a gateway responds when Redis or the client disconnects, or sends too much.
 
 const TOKEN = 'gateway-token-4711'
 const authorization = `Bearer ${TOKEN}`
@@ -43,7 +43,7 @@ const post = (path: string, body: unknown, signal?: AbortSignal): Promise<Respon
   })
 const result = async (...args: unknown[]): Promise<unknown> =>
   ((await (await post('/', args)).json()) as { result: unknown }).result
-/** Status, error text and Retry-After, checked for secrets and for a sync token. */
+/** Resolves to the status, the error text and Retry-After. Expects no secret in the text, and a sync token. */
 async function refusal(response: Response): Promise<[number, string, string | null]> {
   const { error } = (await response.json()) as { error: string }
   for (const secret of [TOKEN, String(proxy.port), '127.0.0.1']) expect(error).not.toContain(secret)
@@ -220,7 +220,7 @@ describe('stop', { timeout: 30_000 }, () => {
 })
 
 describe('startGateway', { timeout: 30_000 }, () => {
-  // The hooks above close what the other tests opened.
+  // `open` gives the hook above something to close, as in the other tests.
   it('rejects where there is no Redis, or none that lets it in', async () => {
     await open()
     const silent = createServer(() => {}).listen(0, '127.0.0.1')

@@ -88,7 +88,7 @@ describe('before a Redis behind TLS, as a user of its ACL', { timeout: 30_000 },
     const acl = ['--user', 'app', 'on', '>s3cret', '~app:*', '&*', '+@all', '-@dangerous']
     const server = await startServer('redis7', { args: acl })
     closing.push(server.stop)
-    // This build of Redis has no TLS of its own: a proxy speaks it.
+    // This build of Redis has no TLS, so a proxy before it does.
     const proxy: TlsServer = createTlsServer(certificate, (socket) => {
       const behind = connectTcp(server.port, '127.0.0.1')
       socket.pipe(behind).pipe(socket)

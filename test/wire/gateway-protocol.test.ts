@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { ask, startServer } from '../../scripts/servers.ts'
 
-// What of Upstash's protocol is neither a command nor its JSON: other formats, other answers, streams.
+// The parts of Upstash's protocol that are neither commands nor their JSON: other formats, other replies, streams.
 
 let gateway: StartedGateway
 const fetchFrom = (path: string, init: RequestInit = {}): Promise<Response> =>
@@ -17,7 +17,7 @@ const result = async (...args: unknown[]): Promise<unknown> => {
   return body.error === undefined ? body.result : new Error(body.error)
 }
 
-/** The lines of a stream, as they come. */
+/** Reads the lines of a stream as they arrive. */
 function linesOf(response: Response): { next(count: number): Promise<string[]>; end(): Promise<void> } {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   const decoder = new TextDecoder()
@@ -101,7 +101,7 @@ for (const [server, variable] of [
           { result: [b64('0'), [b64('gp:s'), b64('string')]] },
           { result: b64('PONG') },
         ])
-        // a value that is no option
+        // Here WITHTYPE is a value and no option.
         expect(await result('SCAN', 0, 'MATCH', 'WITHTYPE')).toEqual(['0', []])
       })
 
@@ -138,7 +138,7 @@ for (const [server, variable] of [
         expect(await result('XREVRANGE', 'gp:x', '+', '-', 'COUNT', 1)).toEqual([['1000-0', ['~', '~']]])
         expect(await result('XADD', 'gp:x', 'NOMKSTREAM', 'MINID', '~', '1000', '1001-0', 'f', 'v')).toBe('1001-0')
         expect(await result('XLEN', 'gp:x')).toBe(2)
-        // LIMIT needs the ~ and is left alone
+        // LIMIT requires `~`, so the gateway leaves this command as it is.
         expect(await result('XTRIM', 'gp:x', 'MAXLEN', '~', 1, 'LIMIT', 1)).toBe(0)
       })
     })
@@ -155,7 +155,7 @@ for (const [server, variable] of [
           ['plain', ['plain']],
           ['with, commas, "quotes" and €', ['with, commas, "quotes" and €']],
           ['', ['']],
-          // No text can pass for an event of another channel.
+          // A message cannot imitate an event of another channel.
           ['a\ndata: message,gp:other,x\n y', ['a', 'data:data: message,gp:other,x', 'data:  y']],
           ['a\r\n b\rc', ['a', 'data:  b', 'data:c']],
         ] as const) {
@@ -258,7 +258,7 @@ describe('the token in the query', { timeout: 30_000 }, () => {
         queryToken ? [200, { result: 'x' }] : [401, { error: 'WRONGPASS invalid or missing auth token' }],
       )
       expect((await fetch(`${url}/echo/x?_token=${token}x`)).status).toBe(401)
-      // A wrong header is not mended by the query.
+      // A right token in the query does not make up for a wrong header.
       const headers = { authorization: 'Bearer wrong' }
       expect((await fetch(`${url}/echo/x?_token=${token}`, { headers })).status).toBe(401)
       await stop()

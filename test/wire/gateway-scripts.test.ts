@@ -6,7 +6,7 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 import { KEY_LOCKING_PRELUDE } from '../../src/store/script-flags.ts'
 import type { Transport } from '../../src/store/transport.ts'
 
-// Scripts for Upstash, with the flag that only Upstash knows, before servers that refuse it.
+// Scripts with a flag that only Upstash knows, on servers that refuse that flag.
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex')
 

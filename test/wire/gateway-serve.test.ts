@@ -6,7 +6,7 @@ import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
 import { startTestGateway } from '../../adapters/node/testing.ts'
 import { freePort, startServer } from '../../scripts/servers.ts'
 
-// What the server of node:http around the gateway does by itself.
+// The behaviour of the `node:http` server around the gateway.
 
 const redis = (): string => process.env.REDIS8_URL ?? ''
 const closing: (() => unknown)[] = []
@@ -18,7 +18,7 @@ async function open(options: Partial<Parameters<typeof startGateway>[0]> = {}): 
   closing.push(() => gateway.stop())
   return gateway
 }
-/** Everything that is answered to these bytes, until the server ends the connection. */
+/** Sends bytes and resolves to the whole response, once the server ends the connection. */
 async function raw({ url }: StartedGateway, text: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
   socket.write(text)
@@ -171,7 +171,7 @@ describe('a start', { timeout: 60_000 }, () => {
       code: 'UNSUPPORTED',
       message: expect.stringContaining('is it TLS?'),
     })
-    // The real thing, which takes the first bytes of TLS for a command.
+    // A real Redis, which takes the first bytes of TLS for a command.
     const real = redis().replace('redis:', 'rediss:')
     await expect(startGateway({ redis: real })).rejects.toMatchObject({
       message: expect.stringContaining('is it TLS?'),

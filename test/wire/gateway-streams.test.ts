@@ -6,7 +6,7 @@ import { ask, type Server, startServer } from '../../scripts/servers.ts'
 import { createGateway, type GatewayTokens } from '../../src/gateway/index.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
-// What streams hold of the server behind, and when they let it go.
+// Which connections and channels of the server streams use, and when they free them.
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -23,7 +23,7 @@ async function open(options: Partial<Parameters<typeof startGateway>[0]> = {}, a
 }
 const stream = (path: string, token = gateway.token): Promise<Response> =>
   fetch(gateway.url + path, { headers: { authorization: `Bearer ${token}` } })
-/** Connections to the server that listen. */
+/** Resolves to the number of connections to the server that are subscribed. */
 const listeners = async (): Promise<number> => {
   const list = await ask(server.port, 'CLIENT LIST TYPE pubsub')
   return list.split('\n').filter((line) => line.includes('addr=')).length
@@ -47,7 +47,7 @@ describe('the connection of streams', { timeout: 60_000 }, () => {
     expect(await ask(server.port, 'PUBLISH c39 x')).toBe(':2')
     await all[0]?.body?.cancel()
     await expect.poll(channels, { timeout: 10_000 }).toEqual(['c0'])
-    // One that was left is joined anew.
+    // A channel that was left can be subscribed to again.
     const again = await stream('/subscribe/c39/c0')
     expect(await ask(server.port, 'PUBLISH c39 x')).toBe(':2')
     for (const each of [...all.slice(1), again]) await each.body?.cancel()
@@ -93,7 +93,7 @@ describe('the connection of streams', { timeout: 60_000 }, () => {
     closing.push(() => server.stop())
     gateway = await startGateway({ redis: server.url.replace('//', '//app:s3cret@'), heartbeatMs: 50 })
     closing.push(() => gateway.stop())
-    // At once, so that the second waits for its confirmation while the server refuses the first PING.
+    // Opens both at once, so that the second waits for its confirmation while the server refuses the first PING.
     const [fine, other] = await Promise.all([stream('/subscribe/ok1'), stream('/subscribe/ok3')])
     expect([fine.status, other.status]).toEqual([200, 200])
     await other.body?.cancel()
@@ -201,7 +201,7 @@ describe('a stream that is slow, or slow to begin', { timeout: 60_000 }, () => {
     await publish()
     await publish()
     await publish()
-    // Those that read nothing are let go.
+    // The gateway ends the streams whose clients read nothing.
     await expect.poll(streamsOpen, { timeout: 20_000 }).toBe('0')
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(400_000_000)
     await Promise.all(all.map((reader) => reader.cancel()))

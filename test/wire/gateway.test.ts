@@ -15,7 +15,7 @@ interface Answer {
 
 let gateway: StartedGateway
 
-/** Sends one request; every answer must be JSON under a sync token of its own, and must not show the bearer token. */
+/** Sends one request. Every response must be JSON, have a new sync token, and must not contain the bearer token. */
 const tokensSeen = new Set<string>()
 async function call(path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(gateway.url + path, {
@@ -35,7 +35,7 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {})
   call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers })
 const base64 = { 'upstash-encoding': 'base64' }
 const b64 = (text: string): string => Buffer.from(text).toString('base64')
-/** One command by body: its result, or its error. */
+/** Sends one command as a body. Resolves to its result, or to its error. */
 const run = async (...args: unknown[]): Promise<unknown> => {
   const { status, body } = await post('/', args)
   const { result, error } = body as { result?: unknown; error?: string }
@@ -442,12 +442,12 @@ for (const [server, variable] of [
         ] as const) {
           expect(String(await run(...command.split(' ')))).toContain(`not available: '${name}'.`)
         }
-        // only for a token that may administer
+        // These commands are only for tokens with the role `admin`.
         for (const command of ['FLUSHALL', 'flushdb', 'KEYS *', 'FUNCTION LIST', 'CLIENT LIST', 'slowlog get']) {
           const error = await run(...command.split(' '))
           expect([command, String(error)]).toEqual([command, expect.stringContaining('NOPERM this token has no')])
         }
-        // also where the words come as a body behind a path
+        // The refusal also holds if the last word comes as a body after a path.
         for (const [path, body] of [
           ['/xread?0=STREAMS&gw:r=$', 'BLOCK'],
           ['/script', 'KILL'],
@@ -510,7 +510,7 @@ for (const [server, variable] of [
   })
 }
 
-/** Sends bytes as they are; resolves to what came back until the server had answered or closed. */
+/** Sends bytes as they are. Resolves to everything received until the server has responded or closed the connection. */
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let got = ''

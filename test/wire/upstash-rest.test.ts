@@ -6,7 +6,7 @@ import { upstashStore, upstashTransport } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
 import { type Command, ReplyError } from '../../src/store/transport.ts'
 
-// What goes over the wire, and what each fault becomes: against a server of this file that answers as told.
+// What the store sends, and which error each fault becomes. A server in this file responds as each test tells it to.
 
 const TOKEN = 'a-secret-token'
 
@@ -20,9 +20,9 @@ interface Answer {
   readonly body?: unknown
   readonly text?: string
   readonly headers?: Record<string, string>
-  /** Take the request and cut the connection. */
+  /** Accept the request, then cut the connection. */
   readonly cut?: true
-  /** Take the request and never answer. */
+  /** Accept the request and never respond. */
   readonly hang?: true
 }
 
@@ -58,7 +58,7 @@ const open = (options: Partial<Parameters<typeof upstashTransport>[0]> = {}) =>
 const read = (...args: Command['args']): Command => ({ args, effect: 'read' })
 const write = (...args: Command['args']): Command => ({ args, effect: 'once' })
 
-/** The rejection, checked for secrets. */
+/** Resolves to the error of a call that must reject. Expects that the error shows no secret. */
 async function failed(call: Promise<unknown>): Promise<HitherError> {
   const error: unknown = await call.then(
     () => expect.unreachable('it resolved'),

@@ -1,20 +1,20 @@
 import type { Typed } from './typed.ts'
 
 /**
- * Where the engine's replies may differ from those of a Redis 8, and how they are compared then. What is not written
- * here is compared to the byte, with its type.
+ * A rule for commands whose replies may differ between the engine and a Redis 8. Replies to all other commands must be equal to
+ * the byte, with their types.
  */
 export interface Allowed {
   readonly why: string
   readonly commands: RegExp
-  /** What of a reply is compared. */
+  /** Returns the part of a reply that is compared. */
   readonly seen: (reply: Typed, args: readonly string[]) => unknown
 }
 
 const text = (reply: unknown): string => JSON.stringify(reply)
 const isList = (reply: Typed): reply is readonly Typed[] => Array.isArray(reply)
 
-/** The items of a list, set or map without their order; a map keeps its pairs. */
+/** Returns the items of a list, set or map without their order; the pairs of a map stay together. */
 function unordered(reply: Typed): unknown {
   if (isList(reply)) return [...reply].map(text).sort()
   if (typeof reply !== 'object' || reply === null) return reply
@@ -26,7 +26,7 @@ function unordered(reply: Typed): unknown {
 const pairs = (items: readonly Typed[]): string[] =>
   items.flatMap((item, i) => (i % 2 === 0 ? [text([item, items[i + 1]])] : [])).sort()
 
-/** Its shape alone: a type, and how many. */
+/** Returns only the shape of a reply: its type, and the number of its items. */
 const shape = (reply: Typed): unknown => {
   if (typeof reply === 'string') return 'text'
   if (isList(reply)) return ['list', reply.length]
@@ -34,13 +34,13 @@ const shape = (reply: Typed): unknown => {
   return reply
 }
 
-/** Two numbers that two clocks gave are less apart than this. */
+/** Times by the clocks of the two servers must differ by less than this. */
 const APART_MS = 20_000
 
 const numberOf = (reply: Typed): number | undefined =>
   typeof reply === 'object' && reply !== null && 'int' in reply ? Number(reply.int) : undefined
 
-/** Whether two replies of a clock's are the same, give or take what the two clocks are apart. */
+/** Whether two replies that depend on a clock are the same, apart from the difference between the two clocks. */
 function isAbout(a: Typed, b: Typed): boolean {
   if (isList(a) && isList(b)) return a.length === b.length && a.every((item, i) => isAbout(item, b[i] as Typed))
   const [x, y] = [numberOf(a), numberOf(b)]
@@ -48,7 +48,7 @@ function isAbout(a: Typed, b: Typed): boolean {
   return Math.abs(x - y) < APART_MS
 }
 
-/** Of XINFO: times, and how Redis keeps a stream. */
+/** Fields of XINFO that depend on times, or on how Redis stores a stream. */
 const OF_THE_SERVER = /^(idle|inactive|seen-time|active-time|radix-tree-keys|radix-tree-nodes|pel|pending)$/
 function withoutTimes(reply: Typed): unknown {
   const items = isList(reply) ? reply : ((reply as { map?: readonly Typed[] } | null)?.map ?? undefined)
@@ -59,7 +59,7 @@ function withoutTimes(reply: Typed): unknown {
     if (typeof name !== 'string' || !OF_THE_SERVER.test(name)) return count ?? withoutTimes(item)
     return isList(item) ? item.length : /^(pel|pending)$/.test(name) ? item : 'of the server'
   })
-  // A script gets a map in no order.
+  // A script receives a map as a list without a defined order.
   const isMap = items.length % 2 === 0 && items.every((item, i) => i % 2 === 1 || typeof item === 'string')
   return isMap ? pairs(shown as Typed[]).sort() : shown
 }
@@ -77,7 +77,7 @@ const allowed: readonly Allowed[] = [
     seen: (reply, args) => {
       if (!isList(reply)) return reply
       const items = reply[1] as readonly Typed[]
-      // Redis writes the scores of a skip list with 17 digits here.
+      // In ZSCAN Redis writes the scores of a skip list with 17 digits, so scores are compared as numbers.
       if (/^ZSCAN$/i.test(args[0] as string))
         return pairs(items.map((item, i) => (i % 2 === 1 ? Number(item) : item) as Typed))
       const isPairs = /^[HZ]SCAN$/i.test(args[0] as string) && !args.some((arg) => /^novalues$/i.test(arg))
@@ -111,17 +111,17 @@ const allowed: readonly Allowed[] = [
 ]
 const OF_A_CLOCK = /^(P?TTL|P?EXPIRETIME|HP?TTL|HP?EXPIRETIME)$/
 
-/** Where a rule names no command of its own: how a reply is compared. */
+/** Returns the text by which a reply is compared: by the rule of its command, or whole if there is none. */
 function seen(name: string, args: readonly string[], reply: Typed): string {
   const rule = allowed.find(({ commands }) => commands.test(name))
-  // Which of two zeros is left of an aggregation depends on the order in which a server sorts its sources.
+  // Whether an aggregation results in 0 or -0 depends on the order in which a server sorts its sources.
   if (/^B?Z/.test(name) && text(reply).includes('"-0"'))
     return seen(name, args, JSON.parse(text(reply).replaceAll('"-0"', '"0"')))
   const isError = typeof reply === 'object' && reply !== null && 'err' in reply
   return text(rule && !isError ? rule.seen(reply, args) : reply)
 }
 
-/** Whether two servers' replies to a command are the same, but for what is written above. */
+/** Whether the replies of two servers to a command are the same, apart from what the rules above allow. */
 export function isSame(args: readonly string[], a: Typed, b: Typed): boolean {
   const name = (args[0] ?? '').toUpperCase()
   return OF_A_CLOCK.test(name) ? isAbout(a, b) : seen(name, args, a) === seen(name, args, b)

@@ -12,7 +12,7 @@ export interface Difference {
   readonly args: readonly string[]
   readonly engine: Typed
   readonly redis: Typed
-  /** The commands on the same keys before it. */
+  /** Up to 12 commands of the history before it that use one of its keys. */
   readonly before: readonly (readonly string[])[]
 }
 
@@ -30,7 +30,7 @@ const GENERIC = new Set(
     ' ',
   ),
 )
-/** Of these a reply depends on how a server keeps a value, or on the clock alone. */
+/** Commands whose reply depends only on how a server stores a value, or on the clock. */
 const LEFT_OUT = /^(OBJECT (FREQ|IDLETIME|REFCOUNT|ENCODING)|PFDEBUG|PFSELFTEST|.* HELP)$/
 const GROUPS = new Set([
   'string',
@@ -45,7 +45,7 @@ const GROUPS = new Set([
   'geo',
 ])
 
-/** The grammars that random histories are made of. */
+/** Returns the grammars from which random histories are made. */
 export function comparable(grammars: readonly Grammar[], engine: Engine, group = ''): Grammar[] {
   return grammars.filter((grammar) => {
     const { words } = grammar
@@ -56,7 +56,7 @@ export function comparable(grammars: readonly Grammar[], engine: Engine, group =
   })
 }
 
-/** Runs `total` random commands on both, in histories that begin with nothing. */
+/** Runs `total` random commands on both servers, in histories that start with an empty database. */
 export async function compare(
   url: string,
   engine: Engine,
@@ -97,7 +97,7 @@ export async function compare(
         const before = sent.slice(START.length, i).filter((one) => one.some((arg) => keys.has(arg)))
         const shown = name === 'EXEC' ? [...args, ...queue.flatMap((one) => [';', ...one])] : args
         differences.push({ seed: seed + round, args: shown, engine: ownReply, redis: reply, before: before.slice(-12) })
-        // What follows may differ because of it.
+        // Later replies may differ because of this difference.
         break
       }
     }
@@ -122,7 +122,7 @@ const START = [
   ['HELLO', '2'],
 ].map((args): Step => ({ args, as: args }))
 
-/** Commands on a server that begins with nothing. */
+/** Makes the commands of a history, which starts with an empty database. */
 function makeHistory(chance: () => number, pool: readonly Grammar[]): Step[] {
   const commands: (readonly string[])[] = []
   for (let i = 0; i < HISTORY; i++) {
@@ -130,28 +130,28 @@ function makeHistory(chance: () => number, pool: readonly Grammar[]): Step[] {
       pool.length === 0 ? makeTalk(chance) : makeCommand(chance, pool[Math.floor(chance() * pool.length)] as Grammar)
     if (args.length === 0) continue
     commands.push(args)
-    // What is left of a set is up to chance then.
+    // SPOP leaves members by chance, so the rest of the set is deleted.
     if (/^spop$/i.test(args[0] as string) && args.length > 1) commands.push(['DEL', args[1] as string])
   }
   const start = chance() < 0.5 ? START : [...START.slice(0, -1), { args: ['HELLO', '3'], as: ['HELLO', '3'] }]
-  // What changes the connection itself stays as it is.
+  // Commands that change the connection itself are not wrapped.
   return [...start, ...(pool.length === 0 ? commands.map((args) => ({ args, as: args })) : wrap(chance, commands))]
 }
 
 const isQueued = (reply: Typed): boolean =>
   typeof reply === 'object' && reply !== null && 'ok' in reply && reply.ok === 'QUEUED'
 
-/** Whether what two EXECs of the same commands answered is the same. */
+/** Whether two replies to EXEC of the same commands are the same. */
 function isSameOfAll(queue: readonly (readonly string[])[], a: Typed, b: Typed): boolean {
   if (!Array.isArray(a) || !Array.isArray(b)) return isSame(['EXEC'], a, b)
   return a.length === b.length && queue.every((args, i) => isSame(args, a[i] as Typed, b[i] as Typed))
 }
 
-/** The commands of one group, and those that fit every key. */
+/** Returns the commands of one random group, and some generic ones, which fit every key. */
 function family(grammars: readonly Grammar[], chance: () => number): readonly Grammar[] {
   const groups = [...new Set(grammars.map(({ group }) => group))]
   const group = groups[Math.floor(chance() * groups.length)]
-  // Few that wait, which cost real time.
+  // Commands that wait are rare, since they take real time.
   const isRare = ({ words }: Grammar): boolean => /^B[LRZ]/.test(words[0] as string)
   return grammars.filter((one) =>
     one.group === group ? !isRare(one) || chance() < 0.05 : one.group === 'generic' && chance() < 0.3,

@@ -1,7 +1,7 @@
 import { overSocket } from './servers.ts'
 import type { Typed } from './typed.ts'
 
-/** One part of a command's grammar, as COMMAND DOCS says it. */
+/** One part of a command's grammar, from COMMAND DOCS. */
 export interface Part {
   readonly name: string
   readonly type: string
@@ -51,7 +51,7 @@ function readCommand(name: string, docs: Typed): Grammar[] {
   return [{ words: name.toUpperCase().split('|'), group: text(docs, 'group'), parts }]
 }
 
-/** The grammars of all commands of a server. */
+/** Reads the grammars of all commands of a server. */
 export async function readGrammars(url: string): Promise<Grammar[]> {
   const server = await overSocket(url)
   const [docs] = await server.ask([['COMMAND', 'DOCS']])

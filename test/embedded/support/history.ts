@@ -1,6 +1,6 @@
 import type { Grammar, Part } from './grammar.ts'
 
-/** A generator of numbers from 0 to below 1, the same from the same seed (mulberry32). */
+/** Returns a generator of numbers from 0 to below 1. The same seed gives the same numbers (mulberry32). */
 export function createChance(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -24,7 +24,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   stream: ['x:1', 'x:2'],
   hyperloglog: ['p:1', 'p:2', 'p:3'],
 }
-// The engine keeps a HyperLogLog in its dense form alone: no other command reads one.
+// The engine stores every HyperLogLog in the dense form, Redis not always. So no other command reads the key of one.
 const EVERY_KEY = Object.values(KEYS)
   .flat()
   .filter((key) => !key.startsWith('p'))
@@ -133,20 +133,20 @@ export interface Wish {
 
 const of = (chance: Chance, items: readonly string[]): string => items[Math.floor(chance() * items.length)] as string
 
-/** A moment for an option that takes one, by its token or its name. */
+/** Returns a time for an option; its token or name says the unit, and whether the time is absolute. */
 function moment(chance: Chance, name: string): string {
   const unit = /milli|px/i.test(name) ? 1000 : 1
   const isAbsolute = /unix|at$/i.test(name)
   const base = isAbsolute ? Math.floor(Date.now() / 1000) * unit : 0
   const seconds = Number(of(chance, SECONDS))
-  // No two of a history are the same: which is later would be up to the clock.
+  // A random offset keeps any two times of a history apart: otherwise the clock would decide which of them is later.
   return `${base + (seconds > 0 ? seconds + Math.floor(chance() * 1e6) / 1000 : seconds) * unit}`.replace(/\..*/, '')
 }
 
 function value({ chance, grammar }: Wish, part: Part, forced: string): string {
   const { name, type, token } = part
   const from = (items: readonly string[]): string => of(chance, items)
-  // A HyperLogLog stays where no other command reads its bytes.
+  // A HyperLogLog has keys of which no other command reads the bytes.
   if (type === 'key' && grammar.group === 'hyperloglog') return from(['p:1', 'p:2', 'p:3', 'p:1', 'p:2', 'p:list'])
   if (chance() < 0.03) return from(HOSTILE)
   if (type === 'key') return chance() < 0.9 ? from(KEYS[grammar.group] ?? EVERY_KEY) : from(EVERY_KEY)
@@ -191,18 +191,18 @@ function emit(wish: Wish, part: Part, out: string[], forced: string, isMandatory
   }
 }
 
-/** Counts and the lists that they count mostly fit. */
+/** Adds the parts to `out`. A count mostly agrees with the length of its list. */
 function emitAll(wish: Wish, parts: readonly Part[], out: string[]): void {
   const counts = parts.some(({ name }) => name === 'numkeys' || name === 'numfields')
   const forced = counts && wish.chance() < 0.93 ? `${1 + Math.floor(wish.chance() * 2)}` : ''
   for (const part of parts) emit(wish, part, out, forced)
 }
 
-/** A command from its grammar, now and then with a word too many, too few, or of another kind. */
+/** Makes a command from its grammar, now and then with a word too many, too few, or of another kind. */
 export function makeCommand(chance: Chance, grammar: Grammar): string[] {
   const args = [...grammar.words]
   emitAll({ chance, grammar }, grammar.parts, args)
-  // The first key of a HyperLogLog's commands stays what it is.
+  // The first key of a HyperLogLog command is never removed or moved.
   const words = grammar.words.length + (grammar.group === 'hyperloglog' ? 1 : 0)
   if (chance() < 0.04 && args.length > words) args.splice(words + Math.floor(chance() * (args.length - words)), 1)
   if (chance() < 0.03) args.splice(words + Math.floor(chance() * (args.length - words + 1)), 0, of(chance, HOSTILE))
@@ -212,7 +212,7 @@ export function makeCommand(chance: Chance, grammar: Grammar): string[] {
   return args
 }
 
-/** Where members are picked by their bytes, all of them have one score: only there the pick has a meaning. */
+/** The key of a sorted set whose members all have the same score. Only then are ranges by the members' bytes defined. */
 export const ONE_SCORE = 'z:lex'
 
 function ofOneScore(args: string[]): void {
@@ -223,7 +223,10 @@ function ofOneScore(args: string[]): void {
   if (name === 'ZRANGESTORE' && isByLex && args.length > 2) args[2] = ONE_SCORE
 }
 
-/** A command that may wait waits some milliseconds: one that waits without an end would end the history. */
+/**
+ * Makes a command that may wait do so for 1 ms only, since an endless wait would block the history. Also replaces scan counts and
+ * clock ids, which differ between servers.
+ */
 function waitLittle(args: string[]): void {
   const name = args[0] as string
   const isTime = (text: string | undefined): boolean =>
@@ -231,13 +234,13 @@ function waitLittle(args: string[]): void {
   if (/^(BLPOP|BRPOP|BZPOPMIN|BZPOPMAX|BLMOVE|BRPOPLPUSH)$/.test(name) && isTime(args.at(-1)))
     args[args.length - 1] = '0.001'
   if (/^(BLMPOP|BZMPOP)$/.test(name) && isTime(args[1])) args[1] = '0.001'
-  // How much a step of a scan hands over is each server's own.
+  // Each server decides how many items one step of a scan returns, so every scan takes a single step.
   if (name === 'SCAN' && Number(args[1]) >= 0) args[1] = '0'
   if (name === 'SCAN' && args.length > 1 && !args.some((arg) => /^COUNT$/i.test(arg))) args.push('COUNT', '1000')
   if (/^[HSZ]?SCAN$/.test(name))
     for (let i = 1; i < args.length; i++)
       if (/^COUNT$/i.test(args[i - 1] as string) && Number(args[i]) > 0) args[i] = '1000'
-  // An id of the clock's would be another on each.
+  // An id from the clock would differ between the servers.
   if (name === 'XADD') {
     const at = args.indexOf('*', 2)
     if (at > 0) args[at] = '9-*'

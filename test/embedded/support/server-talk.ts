@@ -1,6 +1,6 @@
 import { type Chance, createChance } from './history.ts'
 
-/** Commands of users, settings and connections: they change a server for every client, so they get one of their own. */
+/** A command about users, settings or connections. It changes a server for all clients, so it runs on a separate server. */
 export type Words = readonly string[]
 
 const PARAMETERS =
@@ -93,7 +93,7 @@ const OTHERS: readonly Words[] = [
   ['INFO', 'nosuch'],
 ]
 
-/** Every parameter with every value, every rule alone and in company, and the rest once. */
+/** Returns commands with every parameter and value, every ACL rule alone, random combinations of rules, and the rest once. */
 export function serverTalk(seed: number): Words[] {
   const chance: Chance = createChance(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(chance() * items.length)] as T

@@ -2,9 +2,9 @@ import { connect } from 'node:net'
 import { createConnection, type Engine } from '../../../src/embedded/index.ts'
 import { frame, readReply, type Typed } from './typed.ts'
 
-/** Something that answers commands: the engine, or a server at the other end of a socket. */
+/** Something that replies to commands: the engine, or a server at the other end of a socket. */
 export interface Server {
-  /** Sends all at once; resolves to the replies in order. */
+  /** Sends all commands at once. Resolves to the replies in order. */
   ask(commands: readonly (readonly string[])[]): Promise<Typed[]>
   close(): void
 }

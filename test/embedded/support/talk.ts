@@ -1,8 +1,8 @@
 import type { Chance } from './history.ts'
 
 /**
- * Commands that are no family's, whose replies depend on nothing but what was sent before: of connections, transactions,
- * scripts, functions, channels and the table of commands.
+ * This file makes commands that belong to no type of value: for connections, transactions, scripts, functions, channels and the
+ * table of commands. Their replies depend only on the commands sent before.
  */
 const pick = <T>(chance: Chance, items: readonly T[]): T => items[Math.floor(chance() * items.length)] as T
 

@@ -1,7 +1,7 @@
-/** Reads RESP and keeps the types: what two servers answer can be compared then. Strings hold one byte a unit. */
+/** A RESP reply with its types, so that the replies of two servers can be compared. Strings hold one byte per code unit. */
 export type Typed = string | number | null | { readonly [type: string]: unknown } | readonly Typed[]
 
-/** Reads whole replies from the front of `text`; undefined where one is not whole yet. */
+/** Reads one reply of `text` from `start` on; undefined if the reply is not complete yet. */
 export function readReply(text: string, start: number): readonly [reply: Typed, end: number] | undefined {
   const lineEnd = text.indexOf('\r\n', start)
   if (lineEnd < 0) return undefined

@@ -1,6 +1,6 @@
 import type { Chance } from './history.ts'
 
-/** A command that is sent, and the one whose rules its reply is compared by. */
+/** A command as it is sent, and the command by whose rule its reply is compared. */
 export interface Step {
   readonly args: readonly string[]
   readonly as: readonly string[]
@@ -16,10 +16,10 @@ const SCRIPTS = [
   'redis.setresp(3) local reply = redis.pcall(unpack(ARGV)) return reply',
   "local reply = redis.pcall(unpack(ARGV)) if type(reply) == 'table' and reply.err then return {err = reply.err} end return reply",
 ]
-/** What of chance alone, and what a script may not call, stays outside; so does what a wrapped reply hides the name of. */
+/** Commands that are never sent in a script: they depend on chance, a script may not call them, or it would hide their name. */
 const STAYS_PLAIN = /^(SPOP|DEL|MULTI|EXEC|DISCARD|WATCH|UNWATCH|SELECT|SWAPDB|HELLO|EVAL.*|SUBSCRIBE|PFCOUNT)$/i
 
-/** Some of the commands as scripts. */
+/** Wraps some of the commands in scripts. */
 function inScripts(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
   return commands.map((args) => {
     if (chance() < 0.5 || args.length === 0 || STAYS_PLAIN.test(args[0] as string)) return plain(args)
@@ -27,12 +27,12 @@ function inScripts(chance: Chance, commands: readonly (readonly string[])[]): St
   })
 }
 
-/** Some of the commands in transactions, some of them watched. */
+/** Puts some of the commands into transactions, some with WATCH. */
 function inTransactions(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
   const steps: Step[] = []
   let isOpen = false
   for (const args of commands) {
-    // What it left would stay, where the DEL after it is not run.
+    // SPOP leaves members by chance, and they would stay if the DEL after it did not run in a transaction.
     if (/^spop$/i.test(args[0] ?? '')) continue
     if (isOpen) {
       steps.push(plain(args))
@@ -57,7 +57,7 @@ function inTransactions(chance: Chance, commands: readonly (readonly string[])[]
   return steps
 }
 
-/** The commands of a history, as they are, in scripts or in transactions. */
+/** Returns the commands of a history, unchanged, in scripts or in transactions. */
 export function wrap(chance: Chance, commands: readonly (readonly string[])[]): Step[] {
   const style = chance()
   if (style < 0.15) return inScripts(chance, commands)

@@ -1,20 +1,20 @@
 import { connect, type Socket } from 'node:net'
 import { openPort } from '../../support/reopening-port.ts'
 
-/** A fault proxy on loopback that knows no protocol. */
+/** A fault proxy on loopback that passes bytes and knows no protocol. */
 export interface ByteProxy {
   readonly port: number
-  /** What the server says is dropped, on connections old and new: commands run, and their replies are lost. */
+  /** Drops all bytes from the server, on open and new connections: commands run, and their replies are lost. */
   mute(): void
-  /** As `mute`, from the first bytes on that a client sends and that match. */
+  /** Starts to `mute` when a client sends bytes that match. */
   muteFrom(pattern: RegExp): void
-  /** No byte moves in either direction, on connections old and new. */
+  /** Holds all bytes in both directions, on open and new connections. */
   stall(): void
-  /** Closes the port and every connection: the next connect is refused. */
+  /** Closes the port and every connection, so that the next connect is refused. */
   refuse(): Promise<void>
-  /** Ends every connection by a reset. */
+  /** Resets every connection. */
   cut(): void
-  /** Ends every fault. Connections that lost a byte are cut. */
+  /** Ends every fault. After `mute` it cuts all connections, since bytes were lost. */
   pass(): Promise<void>
   stop(): Promise<void>
 }

@@ -1,28 +1,28 @@
 import type { AtomicStore } from '../../../src/index.ts'
 import { pause } from './ways.ts'
 
-/** What a load has seen so far. */
+/** Totals of a load so far. */
 export interface LoadTotal {
   ok: number
   failed: number
-  /** Values that no write of that key explains. */
+  /** Reads whose value no write of that key explains. */
   readonly wrong: string[]
-  /** Longest call, in milliseconds less what this process was not run. */
+  /** The longest call, in milliseconds, without the time in which this process did not get to run. */
   longest: number
 }
 
 export interface CheckedLoad {
-  /** Resolves at the next answer. */
+  /** Resolves when the next call succeeds. */
   answered(): Promise<void>
   /** Resolves once every call has settled. */
   stop(): Promise<LoadTotal>
 }
 
-/** What one worker knows of one of its own keys. */
+/** What one worker knows about one of its keys. */
 interface Known {
   /** The last write that was acknowledged. */
   acknowledged: number
-  /** Writes that failed: each may run at any later moment. */
+  /** Failed writes that may have run or may run at any later moment. */
   readonly inDoubt: Set<number>
 }
 
@@ -30,8 +30,9 @@ const WORKERS = 8
 const KEYS = 20
 
 /**
- * Reads and writes, each worker on keys of its own. A read is right where it shows the last acknowledged write or one that
- * failed and may have run; with `forgets`, absent as well, since a server that was killed holds nothing.
+ * Starts workers that read and write, each on its own keys. A read is right if it returns the last acknowledged write, or a
+ * failed one that may have run. With `forgets` an absent value is right too, since a server that was killed has lost its data.
+ * `lostMs`: see `createStallMeter`.
  */
 export function startCheckedLoad(
   store: AtomicStore,

@@ -1,6 +1,6 @@
 /**
- * Clients that no gateway wants, in a process of their own: `node crowd.ts PORT TOKEN`. Opens 1,000 slow ones and says
- * `slow`; at a line on its input makes 1,000 that go away, one a millisecond, and says `gone`; ends with its input.
+ * A process of clients that burden a gateway: `node crowd.ts PORT TOKEN`. It opens 1,000 slow clients and prints `slow`. At a
+ * line on its input it opens 1,000 clients that disconnect, one a millisecond, and prints `gone`. It exits when its input ends.
  */
 import { connect, type Socket } from 'node:net'
 
@@ -17,7 +17,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const slow: Socket[] = []
 for (let i = 0; i < 1000; i++) {
   const socket = await dial()
-  // Some send a byte now and then, some never read what they asked for.
+  // Half of the clients send a body of one byte now and then; the others never read their response.
   if (i % 2 === 0) socket.write(`${head(10_000)}["ECHO","`)
   else socket.pause().write(head(big.length) + big)
   slow.push(socket)

@@ -6,7 +6,7 @@ export interface GatewayProcess {
   stop(): Promise<void>
 }
 
-/** A gateway in a process of its own, so that what it does takes no time from the client under test. */
+/** Starts a gateway in a separate process, so that its work takes no time from the client under test. */
 export async function startGatewayProcess(redis: string): Promise<GatewayProcess> {
   const child = forkSource(new URL('gateway-child.ts', import.meta.url), redis)
   const started = await new Promise<{ url: string; token: string }>((resolve, reject) => {

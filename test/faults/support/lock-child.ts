@@ -1,6 +1,6 @@
 /**
- * A child process with some contenders for one lock, which write to a fenced resource as they get it and again before they
- * release it, whether they still hold it or not. Now and then one asks to be stopped in between, with all of its process.
+ * A child process with several contenders for one lock. Each writes to a fenced resource when it gets the lock, and again before
+ * it releases the lock, whether it still holds the lock or not. Now and then one asks to have its process stopped in between.
  */
 import { Redis } from 'ioredis'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
@@ -13,18 +13,18 @@ export interface LockTask {
   readonly contenders: number
   readonly acquisitions: number
   readonly ttlMs: number
-  /** Of so many acquisitions one asks for a stop. */
+  /** One acquisition in this many asks for a stop. */
   readonly oneIn: number
 }
 export interface LockReport {
   readonly acquired: number
   readonly rejected: number
-  /** Refused writes of a lock that its process took for held. */
+  /** Refused writes under a lock that its process still believed to hold. */
   readonly unnoticed: number
 }
 export type FromLockChild = { readonly stop: true } | { readonly report: LockReport }
 
-/** Accepts a token that is not below the highest it has seen. */
+/** The fenced write: accepts a token that is not below the highest accepted before. */
 const WRITE = `
 local token, top = tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or 0)
 if token < top then return 0 end
@@ -32,7 +32,7 @@ redis.call('SET', KEYS[1], string.format('%.0f', token))
 redis.call('RPUSH', KEYS[2], ARGV[1])
 return 1`
 
-/** The same steps, whose server writes down each grant in its own order. */
+/** Wraps the store so that the server also records the token of each grant, in the order of the grants. */
 function logged(store: AtomicStore): AtomicStore {
   const known = new Map<string, object>()
   return {

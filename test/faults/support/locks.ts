@@ -4,7 +4,7 @@ import { type Server, startServer } from '../../../scripts/servers.ts'
 import type { Lock } from '../../../src/lock/index.ts'
 import type { AtomicStore } from '../../../src/store/store.ts'
 
-/** What a test has opened; it is closed after it, the last first. */
+/** Closers of what a test has opened. They run after the test, the last first. */
 export const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()

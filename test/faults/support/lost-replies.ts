@@ -4,12 +4,12 @@ import { testCounter } from '../../../src/testing/contract.ts'
 import { rounds } from '../../support/rounds.ts'
 import { type FaultyStore, inLanes, pause, sentOnce, startWay, type Way, type WayName } from './ways.ts'
 
-// Every reply marked `lost` is dropped after the server ran the command, by a proxy between the store and the server.
+// A proxy between the store and the server drops every reply to a command marked `lost`, after the server ran the command.
 
 const ROUNDS = rounds({ quick: 75, soak: 1000 })
 const LANES = 25
 
-/** Stores a text: run again, it leaves what it left before. */
+/** Stores a text. Running it again stores the same text. */
 const put: Operation<readonly [text: string], string> = {
   name: 'test.put',
   effect: 'repeat',
@@ -34,8 +34,8 @@ export function describeLostReplies(name: WayName): void {
     afterAll(() => way.stop(), 30_000)
 
     /**
-     * Every call is told that it may have run, and did, once. A value deleted by another as soon as it is there stays
-     * away, whatever the writer does about its reply.
+     * Expects that every call rejects as maybe executed and ran once. Another client deletes the value as soon as it is stored;
+     * the value must stay deleted, so the writer must not send the command again.
      */
     const loseAll = async (
       kind: string,
@@ -61,7 +61,7 @@ export function describeLostReplies(name: WayName): void {
       for (const store of stores) await sentOnce(() => store.get('any'))
       expect(await way.direct.getMany(keys)).toEqual(keys.map(() => undefined))
     }
-    /** Loses each key's first reply only, and expects an answer nevertheless. */
+    /** Loses only the first reply for each key, and expects the call to succeed nevertheless. */
     const loseFirst = async (kind: string, call: (store: FaultyStore, key: string) => Promise<void>): Promise<void> => {
       const lost = new Set<string>()
       way.lose((text) => {

@@ -1,14 +1,14 @@
 import type { Server } from '../../../scripts/servers.ts'
 import { pause } from './ways.ts'
 
-/** Kills the server, and starts it again after `ms`, with nothing in it. */
+/** Kills the server, and starts it again after `ms`, without its data. */
 export async function kill(server: Server, ms: number): Promise<void> {
   await server.kill('SIGKILL')
   await pause(ms)
   await server.restart()
 }
 
-/** Stops the servers for `ms`; what was sent to them meanwhile runs afterwards. */
+/** Stops the servers for `ms`. Commands sent to them meanwhile run afterwards. */
 export async function freeze(servers: readonly Server[], ms: number): Promise<void> {
   await Promise.all(servers.map((server) => server.kill('SIGSTOP')))
   try {

@@ -9,26 +9,26 @@ import type { Transport } from '../../../src/store/transport.ts'
 import { createHttpProxy } from '../../support/http-proxy.ts'
 import { createClusterProxy, createTcpProxy, type RespCommand, type TcpProxy } from '../../support/tcp-proxy.ts'
 
-/** One way to a server of its own, with a fault proxy in it. */
+/** One kind of connection to a separate server or Cluster, through a fault proxy. */
 export interface Way {
-  /** A store on connections of its own, through the proxy. `stop` closes it. */
+  /** Opens a store with separate connections through the proxy. `stop` closes it. */
   open(options?: OpenOptions): Promise<FaultyStore>
-  /** Lets what matches run and loses the answer: a command's words, or a request's body, joined to one text. */
+  /** Lets commands that match run, and loses their replies. The text is a command's words joined, or a request's body. */
   lose(matches: (text: string) => boolean): void
-  /** No byte moves, on connections old and new. */
+  /** Holds all bytes, on open and new connections. */
   stall(): void
-  /** No connection is taken, and those there are end. */
+  /** Refuses new connections and ends the open ones. */
   refuse(): Promise<void>
-  /** Ends every connection by a reset. */
+  /** Resets every connection. */
   cut(): void
   /** Delivers replies byte by byte, where the way is TCP. */
   slice(on: boolean): void
   pass(): Promise<void>
-  /** Straight to the servers. */
+  /** A store connected to the servers without the proxy. */
   readonly direct: AtomicStore
-  /** How often the servers ran a command since the last call of this. */
+  /** Resolves to how often the servers ran a command since the last call of `executions`. */
   executions(command: string): Promise<number>
-  /** The proxies, one a node, where the way is TCP. */
+  /** The proxies, one for each node, where the way is TCP. */
   readonly nodes: readonly TcpProxy[]
   readonly servers: readonly Server[]
   stop(): Promise<void>
@@ -90,13 +90,13 @@ async function statsOf(ports: readonly number[], command: string): Promise<numbe
   return sum
 }
 
-/** The node of a three-node Cluster that runs the command; the others answer MOVED. */
+/** Returns the node of a three-node Cluster that runs the command; the others reply MOVED. */
 function ownerOf(command: RespCommand): number {
   const slot = slotOf(firstKey(command))
   return slot <= 5460 ? 0 : slot <= 10922 ? 1 : 2
 }
 
-/** What TCP and Cluster share. */
+/** Makes the parts of a way that TCP and Cluster share. */
 function overTcp(
   proxies: readonly TcpProxy[],
   ports: readonly number[],
@@ -207,7 +207,7 @@ async function startRest(): Promise<Way> {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Runs `body` for 0 … rounds − 1, on so many lanes at a time. */
+/** Runs `body` for 0 … rounds − 1, with `lanes` rounds at a time. */
 export async function inLanes(
   lanes: number,
   rounds: number,
@@ -221,7 +221,7 @@ export async function inLanes(
   )
 }
 
-/** The call's outcome; one that was never sent is made again, as its error permits. */
+/** Resolves to the outcome of the call. Repeats a call whose error says that it was never sent. */
 export async function sentOnce<T>(call: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
   for (;;) {
     try {
@@ -235,8 +235,8 @@ export async function sentOnce<T>(call: () => Promise<T>): Promise<{ value: T } 
 }
 
 /**
- * How long this process has not been run when it should have been, in milliseconds, since it was made: what a bound in
- * milliseconds forgives on a machine that has more to do than its processors can. On an idle one it stays near 0.
+ * Measures how long, since the meter was made, this process was ready to run but did not get to, in milliseconds. Tests subtract
+ * that time from what they compare with a bound, since the machine may be overloaded. On an idle machine it stays near 0.
  */
 export function createStallMeter(): { lostMs(): number; stop(): void } {
   let last = performance.now()

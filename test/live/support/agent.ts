@@ -1,20 +1,20 @@
 import type { Cache } from '../../../src/index.ts'
 
-/** What makes a value go. */
+/** The calls that remove, end or replace a value. */
 export const acts = ['delete', 'set', 'invalidateTags', 'keepStale', 'expire', 'clear'] as const
 
-/** One key whose value is made to go while a load of it is under way. */
+/** One key on which a call of `acts` runs while a load of the key is under way. */
 export interface Round {
   readonly namespace: string
   readonly key: string
   readonly act: (typeof acts)[number]
-  /** Whether a stale copy is there before. */
+  /** Whether a stale copy is stored before. */
   readonly prior: boolean
-  /** How long the load takes, in milliseconds; undefined: until `end`. */
+  /** How long the load takes, in milliseconds; undefined: until `end` is called. */
   readonly loadMs?: number
 }
 
-/** What callers that came later were answered. */
+/** What later callers got. */
 export interface Later {
   readonly got: unknown
   readonly loaded: readonly unknown[]
@@ -25,34 +25,34 @@ export interface Later {
 export interface Stampede {
   readonly runs: number
   readonly answers: readonly unknown[]
-  /** From the first call to the last answer, in milliseconds. */
+  /** Time from the first call until the last one resolved, in milliseconds. */
   readonly wallMs: number
 }
 
-/** What came of many keys: how often a loader ran, and how many values were not what it returns. */
+/** The outcome for many keys: how often a loader ran, and how many calls got a value that the loader does not return. */
 export interface Swept {
   readonly runs: number
   readonly wrong: number
 }
 
-/** One process's cache, as a test drives it: here, or in a child process. Arguments and answers are plain data. */
+/** Controls a cache in this process or in a child process. Arguments and results are plain data. */
 export interface Agent {
-  /** So many callers of one key at one instant, in epoch milliseconds. */
+  /** At `atMs` in epoch milliseconds, `callers` calls load one key at once. */
   stampede(key: string, callers: number, loadMs: number, atMs: number): Promise<Stampede>
   /**
-   * Two callers of each of so many keys, a multiple of 64, fifty keys at a time, from an instant in epoch milliseconds on. They are
-   * in the namespace `prefix`, and have the tags that `act` ends of a key of that name. Every other load takes 2 ms. `order`, 0 to
-   * 63: of the keys within each 64.
+   * From `atMs` in epoch milliseconds on, two callers load each of `keys` keys, fifty keys at a time; `keys` is a multiple of 64.
+   * The keys are in the namespace `prefix`, and have the tags that `act` invalidates for a key named `prefix`. Every other load
+   * takes 2 ms. `order`, 0 to 63, changes the order of the keys within each block of 64.
    */
   sweep(prefix: string, keys: number, atMs: number, order: number): Promise<Swept>
-  /** Three callers of one key, whose load answers `old:<key>`. Resolves once it runs. */
+  /** Starts three callers of one key, whose loader returns `old:<key>`. Resolves once the loader runs. */
   begin(round: Round): Promise<void>
   /** Ends the load of a round. */
   end(round: Round): Promise<void>
-  /** What the callers of `begin` were answered. */
+  /** Resolves to what the callers of `begin` got. */
   old(round: Round): Promise<readonly unknown[]>
   act(round: Round): Promise<void>
-  /** Callers of every kind, whose load answers `new:<key>`. */
+  /** Calls the key in every way, with loaders that return `new:<key>`. */
   later(round: Round): Promise<Later>
   get(round: Round): Promise<unknown>
   stats(): Promise<{ inFlight: number; loads: number; storeErrors: number }>

@@ -1,4 +1,4 @@
-/** A child process with one cache: runs what its parent asks of its agent, as `children.ts` sends it. */
+/** A child process with one cache. It runs the calls that its parent makes on its agent through `children.ts`. */
 import { createCache } from '../../../src/index.ts'
 import { type Agent, createAgent } from './agent.ts'
 import { type Address, openStore } from './store.ts'

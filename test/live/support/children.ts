@@ -7,14 +7,14 @@ import type { Address } from './store.ts'
 export interface Child {
   readonly agent: Agent
   kill(): void
-  /** Closes its cache and ends it. */
+  /** Closes the child's cache and ends the child. */
   stop(): Promise<void>
 }
 
-/** What can be told a child: all but functions. */
+/** Options that can be sent to a child process: those that are not functions. */
 export type ChildOptions = Pick<CacheOptions, 'namespace' | 'ttl' | 'grace' | 'storeTimeout' | 'hardTimeout'>
 
-/** A process of its own with a cache over the store at `address`. */
+/** Starts a child process with a cache over the store at `address`. */
 export async function startChild(address: Address, options: ChildOptions): Promise<Child> {
   const child = forkSource(new URL('child.ts', import.meta.url), JSON.stringify({ address, options }))
   const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>()
@@ -35,7 +35,7 @@ export async function startChild(address: Address, options: ChildOptions): Promi
   await answer(0)
   const agent = new Proxy({} as Agent, {
     get(_, method) {
-      // Not a promise, though it is awaited.
+      // Without a `then` the proxy can be awaited: it is no promise.
       if (method === 'then') return undefined
       return (...args: readonly unknown[]): Promise<never> => {
         const id = ++asked

@@ -1,6 +1,6 @@
 /**
- * A child process that consumes the stream `jobs` and notes each entry in the list `done`, before it acknowledges it. Its
- * parent kills it at any moment.
+ * A child process that consumes the stream `jobs`. It adds each entry to the list `done` before it acknowledges the entry. Its
+ * parent may kill it at any moment.
  */
 import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
@@ -14,7 +14,7 @@ export interface ConsumerOptions {
   readonly consumer: string
 }
 
-/** A store whose streams wait where the transport can. */
+/** Opens a store. Its streams wait on the server if the transport can. */
 export function openCommandStore({ urls: [url = ''], token }: Address): CommandStore {
   return token ? upstashStore({ url, token }) : tcpStore({ url })
 }

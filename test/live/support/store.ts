@@ -5,18 +5,18 @@ import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import type { AtomicStore } from '../../../src/store/store.ts'
 
-/** Where a server is: URLs of Redis, memcached or NATS, or of a gateway with its token. */
+/** The address of servers: URLs of Redis, memcached or NATS, or the URL of a gateway with its token. */
 export interface Address {
   readonly urls: readonly string[]
   readonly token?: string
-  /** By hither's own TCP, where others use ioredis. */
+  /** Whether to use hither's own TCP client instead of ioredis. */
   readonly byTcp?: boolean
 }
 
-/** A store on a connection of its own, once it answers. */
+/** Opens a store with a separate connection. Resolves once the store is ready. */
 export async function openStore(address: Address): Promise<AtomicStore> {
   const store = await openAny(address)
-  // A machine that has more to do may need longer than one call has.
+  // On a busy machine the first connection may take longer than the deadline of one call.
   for (let left = 5; ; left--) {
     try {
       await store.ready()

@@ -1,14 +1,14 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** In front of some servers: counts the waves of requests that pass, however many connections they use. */
+/** A proxy before several servers that counts the waves of requests, over however many connections they go. */
 export interface WaveProxy {
   readonly ports: readonly number[]
-  /** Requests that were written after an answer had come. Those written together, to one server or to several, are one. */
+  /** Number of waves. A wave begins with a request after a reply was delivered; requests sent before the next reply join it. */
   readonly waves: number
   stop(): Promise<void>
 }
 
-/** Answers are held until none has come for so long, so that those of one wave arrive together. */
+/** Replies are held until none has come for this many milliseconds, so that the replies to one wave arrive together. */
 const HOLD_MS = 20
 
 export async function createWaveProxy(targets: readonly number[]): Promise<WaveProxy> {

@@ -3,7 +3,7 @@ import type { Program } from '../../../scripts/servers/find.ts'
 import { startServer } from '../../../scripts/servers.ts'
 import type { Address } from './store.ts'
 
-/** A way to servers: those that all test files share, or, of a system that is no Redis, some for this file alone. */
+/** Connects to servers: to those that all test files share, or, for a system other than Redis, to new ones for this file only. */
 export interface SharedWay {
   readonly address: Address
   stop(): Promise<void>
