@@ -16,7 +16,7 @@ const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
 const url = (): string => process.env.REDIS8_URL as string
 
-/** What the three packages have in common: a port, a host, a url and options, in the order each takes them. */
+/** What the constructors of the three packages have in common: they take a port, a host, a url and options in the same order. */
 type Make = new (...args: (string | number | object)[]) => IoredisLike
 const makes: readonly Make[] = [Redis, Redis5, Valkey]
 

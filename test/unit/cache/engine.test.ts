@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Two caches over one store, as two processes have them. */
+/** Two caches over one store, as in two processes. */
 function two(options: Partial<CacheOptions> = {}): {
   here: Cache<'frozen'>
   there: Cache<'frozen'>

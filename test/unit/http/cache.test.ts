@@ -265,7 +265,7 @@ describe('stale responses', () => {
     expect([told.body, told.story]).toEqual(['broken', 'hither; fwd=stale; fwd-status=501; detail=no-freshness'])
     origin.answers(() => Promise.reject(new TypeError('gone')))
     const { body, story } = await get(cache, origin)
-    // It was forwarded: that is no hit, as RFC 9211 has it.
+    // The request was forwarded, so it is no hit by RFC 9211.
     expect([body, story]).toEqual(['1', 'hither; fwd=stale; ttl=-10; detail=disconnected'])
     wait(11_000)
     origin.answers(() => new Response('broken', { status: 503 }))
@@ -612,7 +612,7 @@ describe('a store that does not answer', () => {
 })
 
 describe('a store that ends no call at its deadline', () => {
-  /** A double of a store, as a test has it. */
+  /** A double of a store, as a test would write it. */
   const hangingStore = () => {
     const inner = memoryStore()
     let hangs = false

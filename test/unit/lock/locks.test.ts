@@ -244,7 +244,7 @@ describe('validity', () => {
     let readings = 0
     store.after = () => {
       const timed = vi.mocked(performance.now).getMockImplementation() as () => number
-      // The first reading after the reply is in time, and all others are past the lease.
+      // The first reading of the clock after the reply is within the lease, and all later ones are past its end.
       vi.mocked(performance.now).mockImplementation(() => timed() + (readings++ > 0 ? TTL : 0))
       store.after = () => {}
     }
