@@ -8,6 +8,9 @@ import type { AtomicStore, Call, StoreEvent } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { testCounter, testTake } from '../../src/testing/index.ts'
 
+// The part that all stores over commands share: one request for the calls of a tick, resends by effect, scripts by digest,
+// deadlines and aborts, replies of the wrong kind, and operations that are joined.
+
 type Answer = (commands: readonly Command[], call: Call | undefined, nth: number) => Wire[] | Promise<Wire[]>
 
 const traits = {

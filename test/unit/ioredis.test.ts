@@ -12,6 +12,9 @@ import { ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
 import { onSources } from '../support/fork-source.ts'
 
+// The adapter over ioredis 5 and 6 and over iovalkey: slots, databases, close, options that it refuses, `connect`, raw replies,
+// large integers, clients that belong to the application, and endpoints that are wrong.
+
 const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
 const url = (): string => process.env.REDIS8_URL as string

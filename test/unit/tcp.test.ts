@@ -12,6 +12,9 @@ import { type Command, ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
+// The TCP transport and its store, over a real Redis, a proxy in front of it, and fake servers: urls, logins, TLS, replies and
+// their bounds, transactions, commands that wait, lost connections, callers that leave, the queue, subscriptions, close, RESP3.
+
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const url = (): string => process.env.REDIS8_URL as string

@@ -4,6 +4,10 @@ import { plain as plainFormat } from 'hither/plain'
 import { describe, expect, it } from 'vitest'
 import { byHand, pause } from './slow-store.ts'
 
+// Races that the cache guards against, most of them between two processes on one store: invalidations, callers that leave
+// and calls on one key during a load; leases that must be renewed or given back; late steps that must not serve or store
+// what was invalidated. At the end: deadlines and options of a call, and reads and calls that wait for an earlier one.
+
 type Memory = ReturnType<typeof memoryStore>
 
 function two(

@@ -7,6 +7,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NONE, parseEntry } from '../../../src/protocol/entry.ts'
 import { pause } from './slow-store.ts'
 
+// How a load ends and who gets its result: failures with and without `shareFailure`, `close`, leases that nobody holds,
+// callers with less patience than the loader (`finish`, `onDeadline`), loaders that return undefined or set a lifetime,
+// `flush` within a loader, the options of a load, and a delete during the first load of a key.
+
 /** Caches over one store, one for each process. */
 function many(count: number, options: Partial<CacheOptions> = {}, store = memoryStore()): Cache<'frozen'>[] {
   return Array.from({ length: count }, () => createCache({ store, ttl: '1m', ...options }))

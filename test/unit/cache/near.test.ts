@@ -5,6 +5,9 @@ import { type AtomicStore, type CacheEvent, type CacheOptions, createCache, Hith
 import { messageFeed, type NearTierOptions, nearTier, pullFeed } from '../../../src/near/index.ts'
 import { byHand, pause } from './slow-store.ts'
 
+// The near tier under a cache: what it may serve, after a write and while the store is down; what it keeps; a delete that
+// failed; the feeds between processes, by messages and by a log in the store; the breaker; schemas; `mutable: true`.
+
 const code = (code: string) => expect.objectContaining({ code })
 const unavailable = () => new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
 

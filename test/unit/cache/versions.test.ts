@@ -15,6 +15,10 @@ import { nearTier } from '../../../src/near/index.ts'
 import { generationKey, storedKey, tagKey } from '../../../src/protocol/keys.ts'
 import { byHand, pause } from './slow-store.ts'
 
+// Generations and tag versions. An acknowledged write is visible though the cache remembers versions that have ended; a tag
+// version lives longer than the entries that have the tag; a read from before a `forget` does not bring an old version back;
+// a cache without a ttl; malformed texts are misses.
+
 const DAY_MS = 86_400_000
 const WITHOUT = { without: undefined, near: nearTier } as const
 

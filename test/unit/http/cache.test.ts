@@ -4,6 +4,9 @@ import { nearTier } from 'hither/near'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get, isHit, see, URL_A } from './support.ts'
 
+// The HTTP cache from request to response: storing, revalidation, stale responses, request directives, HEAD and ranges,
+// Cache-Status, variants, groups, rules, targeted fields, POST, and stores that fail, hang or hold small values only.
+
 const START = Date.UTC(2026, 0, 1)
 let nowMs = START
 const wait = (ms: number): void => {

@@ -54,7 +54,7 @@ export interface AskOptions {
   readonly refresh?: false
 }
 
-/** One request to a cache before an origin. */
+/** Sends one request to a cache that is in front of an origin. */
 export async function get(cache: HttpCache, origin: Origin, options: AskOptions = {}): Promise<Seen> {
   const { url = URL_A, method = 'GET', headers = {}, body, refresh } = options
   const request = new Request(url, { method, headers, ...(body === undefined ? {} : { body }) })

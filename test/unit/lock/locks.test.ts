@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocks, type Lock, type Locks, type LocksOptions } from '../../../src/lock/index.ts'
 import { code, down, held, START, type TestStore, TTL, testStore, useClock } from './support.ts'
 
+// Locks over a store in memory and a fake clock: acquiring and releasing, fencing tokens, when a lock counts as lost, renewal,
+// `extend`, waiting, `run`, semaphores, readers and a writer, and bad input.
+
 const clock = useClock()
 const { pass, block } = clock
 let store: TestStore

@@ -17,6 +17,9 @@ import { rounds } from '../../support/rounds.ts'
 import { seedOfTheDay } from '../../support/seed.ts'
 import { seeded } from '../cache/slow-store.ts'
 
+// Each algorithm of the limiter, then what they share: bursts, a clock that goes back, `waitFor`, ids, refusals that the
+// process remembers, outages of the store, and bad input.
+
 const START_MS = 1_795_000_000_000
 
 /** From this call until the test ends, the wall clock of store and limiter shows what the test sets. */
