@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Files, isNode, type Node, parse, place, readFiles } from './source.ts'
 
-/** Clocks, timers and random sources. In the core and in what stores import, only `src/runtime/` may name them. */
+/** Clocks, timers and random sources. In the core and in stores, only `src/runtime/` may name them. */
 const ambient: Readonly<Record<string, string>> = {
   'Date.now': 'now() of src/runtime/clock.ts',
   'new Date()': 'now() of src/runtime/clock.ts',

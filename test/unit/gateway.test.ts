@@ -215,7 +215,7 @@ describe('what is sent', () => {
   it('never is a large integer that lost digits', async () => {
     const seen: Seen[] = []
     const { status, body } = await ask({ transport: answering('OK', seen) }, '/', '["SET","k",9007199254740993]')
-    // A runtime that does not show the digits of a number in JSON refuses it.
+    // Where the runtime does not show the digits of a number in JSON, the gateway refuses the number.
     if (status === 400) expect(body).toEqual({ error: 'ERR send a number beyond 2^53 as a string' })
     else expect(seen[0]?.commands[0]?.args).toEqual(['SET', 'k', '9007199254740993'])
     for (const number of ['1e30', '1e999', '-1e999']) {

@@ -49,7 +49,7 @@ describe('within', () => {
       arrive = resolve
     })
     const result = within(work, { signals: [], deadline: Date.now() + 5 })
-    // Blocks past the deadline. The value arrives one turn of the loop after the timer of the deadline has fired.
+    // Blocks past the deadline. The timer below fires after that of the deadline, so the loop needs one more turn for the value.
     for (const end = Date.now() + 20; Date.now() < end; );
     setTimeout(() => arrive('x'))
     expect(await result).toBe('x')
