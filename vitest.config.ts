@@ -31,7 +31,7 @@ const alias = [
   { find: /^hither\/([\w-]+)$/, replacement: at('./adapters/$1/index.ts') },
 ]
 
-/** The sources, and what `imports` of the manifest leads to under the runtime's condition. */
+/** The aliases of the sources, and of what `imports` of the manifest leads to under the runtime's condition. */
 const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
   alias: [
     ...alias,
@@ -41,9 +41,9 @@ const resolve = (runtime: 'node' | 'cloudflare' | 'vercel') => ({
   ],
 })
 
-/** Run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
+/** Tests that run in Node, in workerd and in the edge runtime: the store contract on memory, and unit tests. */
 const everywhere = ['test/conformance/memory.test.ts', 'test/unit/**/*.test.ts', 'test/runtimes/*.test.ts']
-/** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm; workerd allows 10,000 timers a request. */
+/** Unit tests of what only Node has: a TCP client, a proxy, zlib, vm, or more than workerd's 10,000 timers a request. */
 const onlyNode = [
   'test/unit/{ioredis,ioredis-database,ioredis-ends,ioredis-watch,node-redis}.test.ts',
   'test/unit/{tcp.test,tcp/guards.test,store-options.test}.ts',
@@ -64,32 +64,35 @@ const onlyNode = [
 ]
 
 /**
- * Of Workers' own stores, which need a Worker with bindings: a project of its own, since where there is one the runner reports
- * every rejection that is caught a moment later.
+ * Tests of Workers' own stores, which need a Worker with bindings. They are a separate project, since with such a Worker the
+ * runner reports every rejection that is caught a moment later.
  */
 const withBindings = ['test/runtimes/workerd/stores.test.ts']
 
 /**
- * What takes a global for itself, a clock or a timer, would see what other files have left under way: each has a worker to itself.
- * All else of workerd shares one, since a worker takes a second of processor time to start.
+ * Whether a file replaces a global, such as a clock or a timer. It would see what other files have left under way, so each such
+ * file has a worker to itself. All other files of workerd share one, since a worker takes a second of processor time to start.
  */
 const takesGlobals = (path: string): boolean =>
   /useFakeTimers|useClock|spyOn|globalThis|Object\.prototype/.test(readFileSync(at(`./${path}`), 'utf8'))
 
-/** Of the repository itself: they need no server. */
+/** Tests of the repository itself, which need no server. */
 const offline = ['test/structure/**/*.test.ts', 'test/package/**/*.test.ts']
 
-/** A file of `test/faults` that reads a clock asserts milliseconds; one that makes a deadline, `Date.now() + 30`, does not. */
+/**
+ * Whether a file of `test/faults` reads a clock, and so asserts milliseconds. A file that only makes a deadline,
+ * `Date.now() + 30`, does not.
+ */
 const readsClock = (path: string): boolean =>
   /performance\.now|Date\.now\(\)(?! \+)|createStallMeter/.test(readFileSync(at(`./${path}`), 'utf8'))
 /**
- * Of those, what waits more than it computes, under bounds that are wide: they held, none of them at a second try, with ten
- * programs to each processor. They run beside other files.
+ * The files that read a clock, but wait more than they compute and have wide bounds. With ten programs to each processor these
+ * bounds held, none of them only at a second try. So these files run beside others.
  */
 const timedBeside = ['test/faults/{dead-leader,http-parsers,lock-times,memcached-nats,own-cluster,restarts}.test.ts']
 /**
- * Run one at a time after all others, so that no other file slows what they measure. So are those that ask workerd many things at
- * once: its stores have a second for each answer, and then each caller computes for itself.
+ * Files that run one at a time after all others, so that no other file slows what they measure. So do the files that ask workerd
+ * many things at once: its stores have a second for each reply, and after that each caller computes for itself.
  */
 const timedAlone = [
   ...globSync('test/faults/**/*.test.ts', { cwd: at('.'), exclude: timedBeside }).filter(readsClock),
@@ -97,26 +100,26 @@ const timedAlone = [
   'test/examples/{worker,edge}.test.ts',
 ]
 /**
- * A bound in milliseconds that was missed is measured up to four times more: the machine may have had something else to do. What is
- * wrong, not late, fails at once.
+ * A missed bound in milliseconds is measured up to four times more, since the machine may have had something else to do. A result
+ * that is wrong, not late, fails at once.
  */
 const retry = { count: 4, condition: /to be less than or equal to/ }
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */
 const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
 
-/** They end a test that hangs. They bound no duration: files run side by side, and a machine may have more to do. */
+/** Timeouts that end a test which hangs. They bound no duration: files run side by side, and a machine may have more to do. */
 const hangs = { testTimeout: 60_000, hookTimeout: 60_000 }
 
 const servers = 'test/support/global-setup.ts'
 /** Each worker of these projects has its own servers. */
 const withServers = { ...hangs, setupFiles: ['test/support/worker-servers.ts'] }
 
-// The day may end while the tests run: every process takes the seed from here.
+// The day may end while the tests run, so every process takes the seed from here.
 process.env.HITHER_SEED = `${seedOfTheDay()}`
 process.env.NODE_COMPILE_CACHE ??= compileCache.NODE_COMPILE_CACHE
 const report = process.env.HITHER_REPORT
-/** How long the long tests are, where no process's own environment is seen. */
+/** The length of the long tests, for runtimes that do not see the environment of the process. */
 const env = {
   HITHER_SEED: process.env.HITHER_SEED,
   ...(process.env.HITHER_SOAK && { HITHER_SOAK: process.env.HITHER_SOAK }),
@@ -168,7 +171,7 @@ const config: ViteUserConfig = defineConfig({
           retry,
           sequence: { groupOrder: 1 },
           ...withServers,
-          globalSetup: [servers], // new ones, in which no other file has left anything
+          globalSetup: [servers], // new servers, in which no other file has left anything
         },
       },
       { test: { name: 'repository', include: offline, ...hangs } },

@@ -25,7 +25,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Gives calls that name no deadline one, as `timeoutMs` of a store does. */
+/** Gives a deadline to each call that names none, as `timeoutMs` of a store does. */
 function bounded(store: AtomicStore): AtomicStore {
   const until = (call: object | undefined) => ({ deadline: Date.now() + STORE_LIMIT_MS, ...call })
   return {
@@ -38,7 +38,7 @@ function bounded(store: AtomicStore): AtomicStore {
   }
 }
 
-/** How many digests and signatures are being made, which take time on another clock than the test's. */
+/** Counts the digests and signatures under way, which take time on another clock than the test's. */
 function countDigests(): () => number {
   let pending = 0
   for (const name of ['digest', 'sign', 'verify', 'importKey'] as const) {
@@ -264,7 +264,7 @@ describe('the application', () => {
   ])('ends %s within one bound while its store hangs, by counted time', async (path, init, status) => {
     const digesting = countDigests()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
-    // As the stores of the servers are: a call that names no deadline has the same bound.
+    // Like the stores of the servers: a call that names no deadline has the same bound.
     const store = bounded(brokenStore('hangs'))
     const app = createApp({
       cache: createCache({ store, namespace: 'places', ttl: '10m' }),

@@ -12,7 +12,7 @@ const elsewhere = [
   'C:/Program Files/Google/Chrome/Application/chrome.exe',
 ]
 
-/** A browser of this machine: `HITHER_CHROMIUM`, or one in PATH, or where its installer puts it. */
+/** The path of a browser of this machine: `HITHER_CHROMIUM`, or one in PATH, or where an installer puts it. */
 async function installed(): Promise<string | undefined> {
   const { HITHER_CHROMIUM, PATH = '' } = process.env
   if (HITHER_CHROMIUM) return HITHER_CHROMIUM
@@ -32,7 +32,7 @@ export interface StartedBrowser {
   stop(): Promise<void>
 }
 
-/** Starts a headless Chromium: an installed one, else the one that comes by npm, for Linux on x64. */
+/** Starts a headless Chromium: an installed one, otherwise the one from npm, which is for Linux on x64. */
 export async function startBrowser(): Promise<StartedBrowser> {
   const path = await installed()
   if (path) {
@@ -45,16 +45,19 @@ export async function startBrowser(): Promise<StartedBrowser> {
   return unpacked()
 }
 
-/** The package unpacks to the folder for temporary files: here one of its own, so that nothing is left or half there. */
+/**
+ * Starts the Chromium from npm. Its package unpacks into the folder for temporary files. A separate folder leaves nothing
+ * behind, and never has half a browser in it.
+ */
 async function unpacked(): Promise<StartedBrowser> {
   const folder = await mkdtemp(join(tmpdir(), 'hither-chromium-'))
   const before = process.env.TMPDIR
   process.env.TMPDIR = folder
   try {
     const executablePath = await chromium.executablePath()
-    // Libraries a machine without a desktop lacks. The package unpacks them by itself on one cloud only.
+    // Libraries that a machine without a desktop lacks. The package unpacks them itself on one cloud only.
     await inflate(fileURLToPath(new URL('../bin/al2023.tar.br', import.meta.resolve('@sparticuz/chromium'))))
-    // Without a single font it ends at the first page.
+    // Without a single font the browser ends at the first page.
     const fonts = `<dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/cache</cachedir>`
     await writeFile(join(folder, 'fonts.conf'), `<?xml version="1.0"?><fontconfig>${fonts}</fontconfig>`)
     const env = {

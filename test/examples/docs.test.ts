@@ -18,8 +18,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /**
  * Every `ts` block of the README and the docs is type-checked, and run unless it is marked `ts no-run`. A line that ends
- * in `console.log(…) // → text` prints that text. It finds a Redis in `REDIS_URL`, and a gateway before it in the variables
- * of Upstash.
+ * in `console.log(…) // → text` must print that text. A block finds a Redis in `REDIS_URL`, and a gateway before that Redis
+ * in Upstash's variables.
  */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const pages = [

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 
-/** Two visitors press at once: one recomputes the index, the other is told how far it is; both read it afterwards. */
+/** Two visitors press at once: one recomputes the index, the other learns that it is under way. Both read it afterwards. */
 export async function expectOneRecomputes(one: string, other: string = one): Promise<void> {
   const press = async (url: string): Promise<{ ran: boolean; index?: object }> =>
     (await fetch(`${url}/api/index`, { method: 'POST' })).json()
@@ -11,7 +11,7 @@ export async function expectOneRecomputes(one: string, other: string = one): Pro
   for (const url of [one, other]) expect(await (await fetch(`${url}/api/index`)).json()).toEqual({ index: made })
 }
 
-/** Signs in, asks, finds the search in the session, and signs out. */
+/** Signs in, searches, finds the search in the session, and signs out. */
 export async function expectSignIn(url: string): Promise<void> {
   const session = `${url}/api/session`
   const headers = { 'Content-Type': 'application/json' }
@@ -29,7 +29,7 @@ export async function expectSignIn(url: string): Promise<void> {
   expect(await read('/api/session')).toEqual({ searches: [] })
 }
 
-/** What one visitor searches reaches a live feed, and the list of the most searched where the store has one. */
+/** The search of a visitor reaches the live feed, and the list of the most searched where the store has one. */
 export async function expectSearches(url: string, listed: boolean): Promise<void> {
   const leave = new AbortController()
   const feed = await fetch(`${url}/api/feed`, { signal: leave.signal })
@@ -48,7 +48,7 @@ export async function expectSearches(url: string, listed: boolean): Promise<void
   else expect(await read()).toEqual({ off: expect.stringContaining('Redis commands') })
 }
 
-/** Whole responses of the names are kept by the HTTP cache, under one key for all ways to write a name. */
+/** The HTTP cache stores whole responses of searches by name, under one key for all spellings of a name. */
 export async function expectNames(url: string): Promise<void> {
   const ask = async (q: string) => {
     const response = await fetch(`${url}/api/places?q=${encodeURIComponent(q)}`)

@@ -77,12 +77,12 @@ describe('npm start', () => {
     expect(await cacheStatus(question)).toBe(MISS)
   })
   it('ends with its server on SIGTERM', async () => {
-    // Built already: `--ignore-scripts` leaves out `prestart`.
+    // The example is built already: `--ignore-scripts` leaves out `prestart`.
     const { stop, output, url } = await serve({}, ['npm', 'start', '--ignore-scripts'])
     await expectSearches(url, false)
     const listening = await fetch(`${url}/api/feed`)
     await stop('SIGTERM')
-    expect(await listening.text()).toBe('retry: 2000\n\n') // ended, not cut
+    expect(await listening.text()).toBe('retry: 2000\n\n') // ended by the server, not cut
     expect(output()).toContain('SIGTERM: answering what is under way')
     await expect(fetch(url)).rejects.toThrow()
   })
@@ -134,7 +134,7 @@ describe('the store by environment', () => {
 describe('the port', () => {
   it('is a free one when the usual one is taken, and it says so', async () => {
     const taken = createServer()
-    // Where another program has it already, that will do as well.
+    // If another program has the port already, that will do as well.
     await new Promise<void>((resolve) => taken.once('error', () => resolve()).listen(3000, '127.0.0.1', resolve))
     try {
       const { output, url } = await serve({ PORT: '' })
@@ -190,7 +190,7 @@ describe('bad input', () => {
 })
 
 describe('requests under way', () => {
-  /** Asks on a connection of its own. Resolves to the status, undefined when the connection broke. */
+  /** Sends a request on a separate connection. Resolves to the status; undefined when the connection broke. */
   function ask(url: string): { readonly status: Promise<number | undefined>; leave(): void } {
     const asked = request(url, { agent: false })
     const status = new Promise<number | undefined>((resolve) => {
@@ -209,7 +209,7 @@ describe('requests under way', () => {
     let status: Promise<number | undefined>
     try {
       ;({ status } = ask(`${url}/api/near?lat=10&lon=10`))
-      for (let i = 0; i < 2; i++) await fetch(`${url}/healthz`) // by then it waits for the store
+      for (let i = 0; i < 2; i++) await fetch(`${url}/healthz`) // by then the first request waits for the store
       exit = stop('SIGTERM')
       await printed(/SIGTERM: answering/)
       expect(await ask(`${url}/healthz`).status).toBeUndefined()

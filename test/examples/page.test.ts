@@ -37,12 +37,12 @@ async function open(size = { width: 1280, height: 900 }, at = url): Promise<Page
   return page
 }
 
-/** For a person to look at, where one asks: `PAGES=folder npx vitest run test/examples/page.test.ts`. */
+/** Saves a screenshot for a person to look at, if `PAGES` is set: `PAGES=folder npx vitest run test/examples/page.test.ts`. */
 async function save(page: Page, name: string): Promise<void> {
   if (process.env.PAGES) await page.screenshot({ path: `${process.env.PAGES}/${name}.png`, fullPage: true })
 }
 
-/** The list, latest first: the badge and the place. */
+/** The rows of the list, latest first: the badge and the place of each. */
 const answers = (page: Page): Promise<string[]> => page.locator('#log .row').allInnerTexts()
 
 describe('the page', () => {
@@ -153,7 +153,7 @@ describe('the page', () => {
     const [one, other] = await Promise.all([open(), open()])
     const press = (page: Page) => page.getByRole('button', { name: 'Recompute the index' })
     const state = (page: Page) => page.locator('#index-state')
-    // The other is pressed at once, before it has seen that the first one runs.
+    // The other page presses at once, before it has seen that the first one has started.
     await press(one).click()
     await press(other).evaluate((button) => (button as HTMLButtonElement).click())
     await state(one).getByText('It is being recomputed, under a lock.').waitFor()
@@ -221,7 +221,7 @@ describe('the page', () => {
     await box.fill('qqqzzz')
     await box.press('Enter')
     await page.getByText('No place begins like that').waitFor()
-    expect(complaints.splice(0)).toEqual([expect.stringContaining('400')]) // the browser's own line for the first
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('400')]) // the browser's log line for the first
     await page.close()
   })
   it.each([1280, 390])('fits %i px, and each control has a name', async (width) => {
@@ -254,7 +254,7 @@ describe('the page', () => {
     const ask = (name: string) => page.getByRole('button', { name, exact: true }).click()
     try {
       expect(await state.isVisible()).toBe(false)
-      // A search that comes before the feed is open is not in it.
+      // A search that comes before the feed is open does not show in it.
       await page.locator('#feed-badge', { hasText: 'live' }).waitFor()
       await ask('Lima')
       await page.getByText(/^119 of 120 questions left, all of them again in \d+ s$/).waitFor()
@@ -299,7 +299,7 @@ describe('the page', () => {
     await page.locator('#hint.bad', { hasText: /^Too many questions: try again in \d+ s\.$/ }).waitFor()
     await page.getByText(/^0 of 120 questions left, all of them again in \d+ s$/).waitFor()
     await save(page, 'refused')
-    expect(complaints.splice(0)).toEqual([expect.stringContaining('429')]) // the browser's own line
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('429')]) // the browser's log line
     await page.close()
     await server.stop()
   })

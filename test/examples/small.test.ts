@@ -5,7 +5,7 @@ import { startGateway } from 'hither/node'
 import { describe, expect, it } from 'vitest'
 import worker from '../../examples/hello-worker/index.ts'
 
-/** Each small example is one file, and is run as it stands, on the sources. */
+/** Each small example is one file, which runs as it is, on the sources. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 const example = async (name: string, env: Record<string, string> = {}): Promise<string[]> => {

@@ -103,7 +103,7 @@ describe('npm run dev:worker', () => {
 describe('npm run dev:worker without a Redis', () => {
   it('runs on the development server, scripts included', async () => {
     const env = { REDIS_URL: '', PORT: '0' }
-    // Built above.
+    // The tests above have built it.
     const dev = start(work.folder, ['npm', 'run', '--ignore-scripts', 'dev:worker'], env)
     const [, url = ''] = await dev.printed(/Ready on (http:\/\/127\.0\.0\.1:\d+)/)
     const question = `${url}/api/near?lat=35.02&lon=135.75&limit=2`

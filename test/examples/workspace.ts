@@ -9,13 +9,13 @@ import { packedPackage } from '../support/packed-package.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const parts = ['src', 'adapters', 'cli', 'examples', 'scripts', 'package.json', 'wrangler.toml', 'tsconfig.json']
 
-/** A copy of this checkout, so that nothing of it is disturbed, and nothing built before is in the way. */
+/** A copy of this checkout, so that tests change nothing in it and nothing that was built before is in the way. */
 export interface Workspace {
   readonly folder: string
   remove(): Promise<void>
 }
 
-/** A copy where nothing was built, as in a fresh clone. */
+/** A copy in which nothing was built, as in a fresh clone. */
 export async function openWorkspace(): Promise<Workspace> {
   const folder = await mkdtemp(join(tmpdir(), 'hither-examples-'))
   const filter = (path: string): boolean => basename(path) !== 'data'
@@ -58,10 +58,10 @@ export function killAll(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
-/** The last of what was printed, on one line: a report may show no more than that. */
+/** The end of what was printed, on one line: a report may show no more than that. */
 const lastLines = (text: string): string => JSON.stringify(text.trim().slice(-300))
 
-/** Starts a program in `folder`, with nothing of this process's environment that chooses a store or a port. */
+/** Starts a program in `folder`, without the variables of this process that choose a store or a port. */
 export function start(folder: string, command: readonly string[], env: Record<string, string> = {}): Running {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(PORT|HOST|REDIS_URL|UPSTASH_.*|KV_.*|NODE_OPTIONS|VITEST.*|NODE_ENV)$/.test(name),

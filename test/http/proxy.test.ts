@@ -7,7 +7,7 @@ import { type Server, startServer } from '../../scripts/servers.ts'
 import { type Running, startProxy } from './suite/suite.ts'
 
 const asked: { readonly method: string; readonly url: string; readonly host: string; readonly body: string }[] = []
-/** What the fields of each say of its body. */
+/** The Transfer-Encoding of each request, or its Content-Length. */
 const framing: (string | undefined)[] = []
 /** A field whose bytes are UTF-8, as Node reads and writes it. */
 const NAMED = Buffer.from('attachment; filename="café.txt"').toString('latin1')
@@ -74,7 +74,7 @@ it.each([
   expect([status, stderr]).toEqual([1, expect.stringMatching(message)])
 })
 
-/** What the proxy sends on a connection of its own until it closes it. */
+/** Sends `text` on a separate connection. Resolves to what the proxy sends until it closes the connection. */
 function raw(text: string): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''
@@ -87,7 +87,7 @@ function raw(text: string): Promise<string> {
     socket.write(text)
   })
 }
-/** `request` is its line and its fields, `\n` between them. */
+/** Sends a request. `request` is its request line and its fields, with `\n` between them. */
 const ask = async (request: string, body = ''): Promise<{ readonly status: string; readonly body: string }> => {
   const answer = await raw(`${request.replaceAll('\n', '\r\n')}\r\nConnection: close\r\n\r\n${body}`)
   return { status: answer.slice(9, 12), body: answer.slice(answer.indexOf('\r\n\r\n') + 4) }

@@ -17,8 +17,8 @@ afterAll(async () => {
   await gateway?.stop()
 })
 
-// Each form takes forty seconds, most of them waiting for responses to become stale. In `npm test` two are run, one in Node
-// and one in workerd, of which four days see all; in `npm run soak` all are run.
+// Each form takes forty seconds, most of it waiting for responses to become stale. `npm test` runs two, one in Node and one
+// in workerd, so that four days cover all. `npm run soak` runs all.
 const forms = formsOf('', { url: '', token: '' }).map(({ name, profile }, i) => ({ name, profile, i }))
 const ofToday = ['Node', 'workerd'].map((runtime) => {
   const those = forms.filter(({ name }) => name.startsWith(`${runtime}, `))
@@ -42,8 +42,8 @@ async function scoreOfForm(i: number): Promise<ReturnType<typeof scoreOf>> {
 }
 
 /**
- * Whether a form fell short, though it failed no more than it may: on a busy machine what a test has just stored is stale
- * before it asks again, and the test could not be played. What fails counts at once.
+ * Whether a form passed too few tests, though no more failed than may. On a busy machine, what a test has just stored may be
+ * stale before the test asks again, so that the test could not be played. A real failure counts at once.
  */
 function cameLate({ required, optimal, fails }: ReturnType<typeof scoreOf>, i: number): boolean {
   const { least } = formOf(i)

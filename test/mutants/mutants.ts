@@ -1,18 +1,18 @@
 import { readdirSync } from 'node:fs'
 
-/** A guard taken out: what must then fail. */
+/** A change that takes out a guard, and the tests that must then fail. */
 export interface Mutant {
   readonly guard: string
-  /** From the root of the repository. */
+  /** The path from the root of the repository. */
   readonly file: string
-  /** Is there once. */
+  /** A text that is in the file exactly once. */
   readonly find: string
   readonly replace: string
-  /** The simulation, or the test files of `test/unit/` that find it: `file`, or `file > title of one test`. */
+  /** The simulation, or test files of `test/unit/`, of which one must fail: `file`, or `file > title of one test`. */
   readonly killedBy: 'simulation' | readonly string[]
 }
 
-/** Makes the mutants of one file, which `killedBy` finds unless the mutant names another test. */
+/** Makes the mutants of one file. `killedBy` must find each of them, unless the mutant names other tests. */
 export const of =
   (file: string, killedBy: Mutant['killedBy'] = 'simulation') =>
   (guard: string, find: string, replace: string, by: Mutant['killedBy'] = killedBy): Mutant => ({
@@ -23,7 +23,7 @@ export const of =
     killedBy: by,
   })
 
-/** Each file of `lists/`, a folder of `src` or of `adapters` each, exports its `mutants`. */
+/** The mutants of all files of `lists/`, each of which exports its own as `mutants`. */
 export async function allMutants(): Promise<readonly Mutant[]> {
   const folder = new URL('lists/', import.meta.url)
   const lists = readdirSync(folder).sort()

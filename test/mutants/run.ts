@@ -1,8 +1,8 @@
 /**
- * Takes each guard of the cache out, one at a time, and looks for what fails: the simulation, or unit tests. Prints one
- * line for each, and fails where nothing does. `node test/mutants/run.ts tags` tries those with `tags` in their
- * names, or in those of their files; `--pins` runs nothing, and only checks that the text of every mutant is in its file once, and
- * leaves a program.
+ * Takes out each guard of the package, one at a time, and checks that the simulation or the named unit tests fail without
+ * it. Prints one line for each guard, and fails if nothing fails without one. `node test/mutants/run.ts tags` tries the guards
+ * with `tags` in their names or in the names of their files. `--pins` runs nothing: it only checks that the text of every mutant
+ * is in its file exactly once, and that the changed file is still a program.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -25,7 +25,7 @@ import { play } from '../simulation/play.ts'
 import known from '../simulation/seeds.json' with { type: 'json' }
 import { allMutants, type Mutant } from './mutants.ts'
 
-/** Each falls by one of these, or survives. */
+/** Each mutant of the simulation fails under one of these seeds, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 
@@ -67,13 +67,13 @@ interface Result {
   }[]
 }
 
-/** The same tests, of which one is run. */
+/** The text of a test file, changed so that only the test of that title runs. */
 function only(text: string, title: string): string {
   if (text.split(`it('${title}'`).length !== 2) throw new Error(`no test, or more than one, is called ${title}`)
   return text.replace(`it('${title}'`, `it.only('${title}'`)
 }
 
-/** Entries that are no `index.ts` of a folder of their name. */
+/** Entries of the package that are not the `index.ts` of a folder with their name. */
 const FILES: Readonly<Record<string, string>> = {
   '/refresh': 'src/cache/refresh.ts',
   '/plain': 'src/cache/parts/format-plain.ts',
@@ -96,10 +96,10 @@ const COPIED = [
     'node/socket.ts',
   ].map((name) => `adapters/${name}`),
 ]
-/** What unit tests share with others. */
+/** Files of `test/support/` that the unit tests use. */
 const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)
 
-/** The same text, whose imports of the package lead into the copy at `home`. */
+/** The text of a file, whose imports of the package are changed to lead into the copy at `home`. */
 function fromCopy(text: string, home: string): string {
   return text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
     const file = FILES[entry ?? '']
@@ -109,7 +109,7 @@ function fromCopy(text: string, home: string): string {
   })
 }
 
-// A text that is there no more says so before anything is run.
+// A mutant whose text is no longer in its file is reported before anything runs.
 for (const mutant of wanted) changed(readFileSync(join(root, mutant.file), 'utf8'), mutant)
 
 async function simulateAll(list: readonly Mutant[]): Promise<void> {
@@ -124,7 +124,7 @@ async function simulateAll(list: readonly Mutant[]): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
 }
 
-/** One run of the tests over a copy of the sources for each mutant, and over one that is unchanged. */
+/** Runs the tests over an unchanged copy of the sources, and then over one copy for each mutant, all in one run. */
 function testAll(list: readonly Mutant[]): void {
   if (list.length === 0) return
   const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
@@ -169,7 +169,7 @@ function testAll(list: readonly Mutant[]): void {
     for (const [i, mutant] of list.entries()) copy(`m${i}`, filesOf(mutant), mutant)
     const run = (timeoutMs: number, ...which: readonly string[]): readonly Result[] => {
       const output = join(folder, 'report.json')
-      // Where CI is set, one test of a file counts as a mistake.
+      // Where CI is set, vitest takes `it.only` for a mistake unless it is allowed.
       const how = [
         'run',
         '--root',
@@ -194,10 +194,10 @@ function testAll(list: readonly Mutant[]): void {
             .map(({ title, failureMessages = [] }) => `${title}${name === 'none' ? `: ${failureMessages[0]}` : ''}`)
           return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
         })
-    // By itself: a mutant that has no end to it would hold up what is sound.
+    // The unchanged copy runs by itself: a mutant that never ends would hold it up.
     let sound = run(30_000, 'none/')
     const failed = sound.filter(({ status }) => status === 'failed').map(({ name }) => relative(folder, name))
-    // Files share a process here, and one of them may have left a timer to the next: a fault of its own shows alone, too.
+    // Files share a process here, so one may have left a timer to the next. A real failure also shows when its file runs alone.
     if (failed.length > 0) sound = run(60_000, ...failed)
     const unchanged = failures(sound, 'none')
     if (unchanged.length > 0) throw new Error(`unchanged, this fails: ${unchanged.join(', ')}`)

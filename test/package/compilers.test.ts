@@ -33,7 +33,7 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Every entry by its name: what a resolution cannot find is an error. */
+/** Imports every entry by its name. An entry that TypeScript cannot resolve is an error. */
 const entries = (names: readonly string[]): string =>
   names.map((name, i) => `import * as e${i} from '${name}'; void e${i}`).join('\n')
 
@@ -55,7 +55,7 @@ describe('what an application writes', () => {
   })
   it('finds every entry without `exports`, by moduleResolution node', () => {
     const { exports } = require(join(root, 'package.json')) as { exports: Record<string, unknown> }
-    // What needs a package that this folder has not, or a runtime's own modules.
+    // Entries that need a package which this folder lacks, or modules of a runtime.
     const peers = /ioredis|hono|upstash-ratelimit|express|cloudflare|testing\/node|package\.json/
     const names = Object.keys(exports).map((name) => `hither${name.slice(1)}`)
     writeFileSync(join(folder, 'entries.ts'), entries(names.filter((name) => !peers.test(name))))

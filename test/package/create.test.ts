@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unstable_startWorker } from 'wrangler'
 import { installOutside, type Outside } from './outside.ts'
 
-// `npm create hither`, from its packed tarball, and what it writes, over the packed package.
+// `npm create hither` from its packed tarball, and the projects that it writes, over the packed package.
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -52,7 +52,7 @@ async function create(...args: string[]): Promise<Ended> {
   return { status, ...said }
 }
 
-/** What a template writes, with the packed package installed. */
+/** Writes the project of a template, and links the packed package into it. Resolves to its folder. */
 async function project(template: string): Promise<string> {
   const { status, err } = await create(`My ${template} app`, '--template', template)
   expect([err, status]).toEqual(['', 0])
@@ -129,7 +129,7 @@ describe('the command', () => {
     ])
   })
   it('asks on a terminal', async () => {
-    // `script` of util-linux gives it a terminal.
+    // `script` of util-linux gives the command a terminal.
     const hasScript = await run('script', ['--version']).then(
       ({ stdout }) => stdout.includes('util-linux'),
       () => false,
@@ -201,7 +201,7 @@ describe('what it writes', { timeout: 120_000 }, () => {
     mkdirSync(join(folder, 'node_modules/@types'), { recursive: true })
     symlinkSync(join(outside.folder, 'node_modules/hither'), join(folder, 'node_modules/hither'))
     symlinkSync(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'))
-    // Next and React are not installed here: of that template the route handler alone is checked.
+    // Next and React are not installed here, so only the route handler of that template is checked.
     const only = template === 'next' ? ['--ignoreConfig', 'app/api/now/route.ts', ...FLAGS] : []
     const tsc = join(root, 'node_modules/typescript60/bin/tsc')
     expect(execFileSync(process.execPath, [tsc, ...only], { cwd: folder, encoding: 'utf8' })).toBe('')

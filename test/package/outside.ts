@@ -12,18 +12,18 @@ const run = promisify(execFile)
 /** A project outside the repository that has installed the packed tarball and nothing else. */
 export interface Outside {
   readonly folder: string
-  /** What npm publishes, as paths in the package. */
+  /** The files that npm publishes, as paths in the package. */
   readonly files: readonly string[]
   /** Names that can be imported, such as `hither/memory`. */
   readonly entries: readonly string[]
-  /** Runs a module of `text` there, and resolves to what it printed. */
+  /** Runs `text` as a module there. Resolves to what it printed. */
   run(text: string, node?: string): Promise<string>
-  /** Writes a file there and resolves to its path. */
+  /** Writes a file there, and returns its path. */
   write(name: string, text: string): string
   remove(): void
 }
 
-/** Installs the tarball, as a release would pack it, in an empty folder. */
+/** Packs the tarball as a release does, and installs it in an empty folder. */
 export async function installOutside(): Promise<Outside> {
   const home = mkdtempSync(join(tmpdir(), 'hither-package-'))
   const folder = join(home, 'outside')
@@ -53,7 +53,7 @@ export async function installOutside(): Promise<Outside> {
   }
 }
 
-/** The machine's own Node: the first on PATH that no project carries. Undefined where there is none. */
+/** The machine's own Node: the first on PATH that is in no `node_modules`. Undefined where there is none. */
 export function systemNode(): { path: string; major: number } | undefined {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     if (folder === '' || folder.includes('node_modules')) continue
@@ -64,13 +64,13 @@ export function systemNode(): { path: string; major: number } | undefined {
         major: Number(execFileSync(path, ['-p', 'parseInt(process.versions.node)'], { encoding: 'utf8' })),
       }
     } catch {
-      // No program, or none that runs: the next folder may have one.
+      // There is no program, or none that runs: the next folder may have one.
     }
   }
   return undefined
 }
 
-/** A REST endpoint on loopback that answers every command with `'remote'`: enough to see a bundle's fetch arrive. */
+/** A REST endpoint on loopback that replies `'remote'` to every command: enough to see the fetch of a bundle arrive. */
 export async function startEndpoint(): Promise<{ url: string; stop(): void }> {
   const server = createServer((request, response) => {
     let body = ''

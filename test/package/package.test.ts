@@ -19,7 +19,7 @@ afterAll(() => {
   outside?.remove()
 })
 
-/** What every bundle runs: a set and a get through the cache in memory, a miss, and a read over `fetch`. */
+/** The program in every bundle: a set and a get through the cache in memory, a miss, and a read over `fetch`. */
 const main = `
 import { createCache, isHitherError } from 'hither'
 import { memoryStore } from 'hither/memory'
@@ -37,7 +37,7 @@ export async function main(url) {
 }
 `
 const answer = '0 1 true loaded INVALID_KEY remote'
-/** What a bundle must not need. */
+/** What a bundle must not contain: imports of Node's modules, and `require`. */
 const nodeless = /\b(?:require\(|from\s*['"]node:|import\(['"]node:)/
 
 describe('the tarball', () => {
@@ -107,7 +107,7 @@ describe('the command, with nothing else installed', () => {
 })
 
 describe('by name, in Node', () => {
-  // Of the platform's own modules only workerd has any; a store of express-session extends that package's class.
+  // Only workerd has modules of its platform that an entry imports. The store of express-session extends a class of that package.
   const needing = ['hither/cloudflare', 'hither/express-session']
   const entries = (): string[] => outside.entries.filter((name) => !needing.includes(name))
   const everyEntry = (): string => `

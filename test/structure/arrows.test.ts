@@ -5,7 +5,7 @@ import { type Files, type Module, parse, readFiles, root, target } from './sourc
 
 const below = ['errors', 'runtime']
 const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats', 'node-redis']
-/** Stores that stand in a folder with what a platform has besides. */
+/** Stores that share a folder with other parts for their platform. */
 const storeFiles = [
   'adapters/cloudflare/kv-store.ts',
   'adapters/cloudflare/object-store.ts',
@@ -27,7 +27,7 @@ const features = [
   'token',
 ]
 
-/** Folder of `src/` → the folders of `src/` it may import. Its own is always allowed. */
+/** Folder of `src/` → the folders of `src/` that it may import. A folder may always import its own files. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   errors: ['runtime'],
   runtime: ['errors'],
@@ -39,10 +39,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   testing: ['store', 'near', 'protocol', ...below],
   ...Object.fromEntries(features.map((name) => [name, ['store', 'near', 'protocol', ...below]])),
 }
-/** What a store's adapter may import of `src/`; every other adapter and the command use public entries only. */
+/** Folders of `src/` that a store's adapter may import. Every other adapter, and the command, use public entries only. */
 const forStores = ['store', 'near', 'protocol', ...below]
 
-/** The table of `apply` that a store without scripts is given, the embedded one too, so that no other store has it in its bundle. */
+/**
+ * The `apply` functions of the cache's operations. A store without scripts imports them, the embedded one too, so that no
+ * other store has them in its bundle.
+ */
 const entrySteps = 'src/cache/steps/'
 
 /** `src/store/tick.ts` → `['src', 'store']`; `src/errors.ts` → `['src', 'errors']`; `cli/hither.ts` → `['cli', '']`. */
@@ -107,11 +110,11 @@ function cycles(modules: readonly Module[]): string[] {
   return found
 }
 
-/** Files behind a condition of the manifest's `imports` stand alone: each is a path of `files`, without imports. */
+/** Each file behind a condition of the manifest's `imports` must be a source file that imports nothing of hither. */
 function conditionFiles(manifest: { imports?: unknown }, modules: readonly Module[]): string[] {
   const paths = (part: unknown): string[] =>
     typeof part === 'string' ? [part] : Object.values((part ?? {}) as object).flatMap(paths)
-  // What the build copies from another package is no source.
+  // What the build copies from another package has no source here.
   const sources = paths(manifest.imports).filter((built) => !built.startsWith('./dist/lua-redis-wasm/'))
   return sources.flatMap((built) => {
     const path = built.replace(/^\.\/(dist\/)?/, '').replace(/\.js$/, '.ts')

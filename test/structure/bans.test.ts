@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Files, isNode, type Node, parse, place, readFiles } from './source.ts'
 
-/** A clock, a timer or a random source: named in `src/runtime/` and nowhere else in the core or under a store. */
+/** Clocks, timers and random sources. In the core and in stores, only `src/runtime/` may name them. */
 const ambient: Readonly<Record<string, string>> = {
   'Date.now': 'now() of src/runtime/clock.ts',
   'new Date()': 'now() of src/runtime/clock.ts',
@@ -15,7 +15,7 @@ const ambient: Readonly<Record<string, string>> = {
   'crypto.getRandomValues': 'randomBytes() of src/runtime/random.ts',
   'crypto.randomUUID': 'randomId() of src/runtime/random.ts',
 }
-/** What one runtime has and another lacks, or forbids. */
+/** Names that one runtime has and another lacks or forbids. */
 const foreign: Readonly<Record<string, string>> = {
   process: 'an option: there is no process on the edge',
   Buffer: 'Uint8Array, TextEncoder and TextDecoder',
@@ -34,11 +34,11 @@ const foreign: Readonly<Record<string, string>> = {
   'Promise.withResolvers': 'createDeferred() of src/runtime/deferred.ts: Node 20 lacks it',
   'Uint8Array.fromBase64': 'atob: Node 24 lacks it',
 }
-/** Files of a Node client's adapter that name a timer all the same, with the reason. */
+/** Files of a Node client's adapter that may name a timer nonetheless, with the reason. */
 const excused: Readonly<Record<string, string>> = {
   'adapters/ioredis/index.ts': "Node's own timer, which unlike Deno's global one can leave a process free to end",
 }
-/** A file of an adapter that names platforms all the same, with the reason. */
+/** Files of an adapter that may name platforms nonetheless, with the reason. */
 const namesPlatforms: Readonly<Record<string, string>> = {
   'adapters/hono/address.ts': 'an application says which platform it trusts to tell addresses',
   'adapters/hono/cache-response.ts': 'the field in which one platform reads tags has its name',
@@ -46,7 +46,7 @@ const namesPlatforms: Readonly<Record<string, string>> = {
 }
 const runtimes = /\b(cloudflare|workerd|edge-light|vercel|deno|bun)\b|\bnode:/i
 
-/** `globalThis.Date.now` → `Date.now`; undefined for what is no plain path of names. */
+/** `globalThis.Date.now` → `Date.now`; undefined for anything but a plain path of names. */
 function dotted(node: Node): string | undefined {
   if (node.type === 'Identifier') return String(node.name)
   if (node.type !== 'MemberExpression' && node.type !== 'TSQualifiedName') return undefined
@@ -57,14 +57,14 @@ function dotted(node: Node): string | undefined {
   return first === 'globalThis' || first === 'self' ? last : `${first}.${last}`
 }
 
-/** Names that say what a thing is called, and refer to nothing. */
+/** Whether a name is only a label, such as a key of an object, and refers to nothing. */
 const isLabel = (node: Node, parent: Node | undefined): boolean =>
   (parent?.key === node && parent.computed !== true && parent.shorthand !== true) ||
   parent?.imported === node ||
   parent?.exported === node ||
   parent?.label === node
 
-/** One line for each use of a name in `table`, and, where `texts` says so, for each string that names a runtime. */
+/** One line for each use of a name in `table`, and with `texts` also for each string that names a runtime. */
 function uses(files: Files, table: Readonly<Record<string, string>>, texts = false): string[] {
   const found: string[] = []
   for (const { path, tree } of parse(files)) {

@@ -1,34 +1,34 @@
 import { describe, expect, it } from 'vitest'
 import { type Files, type Node, parse, place, readFiles, walk } from './source.ts'
 
-/** Most lines of a function, a factory with its closures included. */
+/** Most lines of a function. A factory counts with its closures. */
 const FUNCTION_LINES = 150
 /** Most lines of a file. */
 const FILE_LINES = 350
 
-/** Files that are longer, or hold a longer function. The first comment of each says why, with these words. */
+/** Files that are longer, or have a longer function. The first comment of each must say why, with these words. */
 const excused: Readonly<Record<string, string>> = {
   'src/gateway/command-table.ts': 'A line for each command of any server',
   'src/testing/contract.ts': 'One suite, read from top to bottom',
   'src/store/resp.ts': '`createParser` is one machine',
   'src/embedded/table-rows.ts': 'Written by scripts/embedded-table.ts',
 }
-/** Most parameters of a function: more are an object. */
+/** Most parameters of a function. A function that needs more takes an object. */
 const PARAMETERS = 4
-/** Functions with one more that are called for every command or kept value, where the object would be felt. */
+/** Functions with one parameter more. They are called for every command or stored value, where an object would cost time. */
 const excusedParameters = [
   'adapters/tcp/calls.ts: enter',
   'adapters/tcp/courier.ts: one',
   'src/near/bounded-map.ts: set',
 ]
 
-/** What a function is called, or what it is assigned to. */
+/** The name of a function, or of what it is assigned to. */
 function nameOf(node: Node | undefined): string | undefined {
   const name = (node?.id ?? node?.key) as { readonly name?: string } | null | undefined
   return name?.name
 }
 
-/** One line for each function that takes too many parameters. */
+/** One line for each function that has too many parameters. */
 function tooMany(files: Files): string[] {
   const found: string[] = []
   for (const { path, tree } of parse(files)) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { luaFaults } from './lua.ts'
 import { type Files, isNode, type Node, parse, place, readFiles, walk } from './source.ts'
 
-/** The text of a literal or template; `${name}` is replaced by the constant of that name, or by the name. */
+/** The text of a literal or template. `${name}` is replaced by the text of that constant, or else by the name itself. */
 function textOf(
   node: unknown,
   constants: ReadonlyMap<string, Node>,
@@ -26,8 +26,8 @@ function textOf(
 }
 
 /**
- * Every script: what an object gives as `lua`, and any other text that calls `redis.call`. By place. A text that stands whole
- * in a longer script is a part of it, and is looked at there: alone it lacks the locals that its operands come from.
+ * Every script by its place: each `lua` of an object, and any other text that calls `redis.call`. A text that is wholly
+ * contained in a longer script is checked there: alone it lacks the locals that its operands come from.
  */
 function scriptsOf(files: Files): Map<string, string> {
   const modules = parse(files)
@@ -52,7 +52,7 @@ function scriptsOf(files: Files): Map<string, string> {
   return new Map([...found].filter(([, text]) => !isPart(text)))
 }
 
-/** A `lua` that is handed on, such as `lua: operation.lua`, is looked at where it is written. */
+/** Whether a `lua` is only passed on, such as `lua: operation.lua`. It is checked where it is written. */
 const isComputed = (value: unknown): boolean => isNode(value) && value.type === 'MemberExpression'
 
 const files = readFiles('src/**/*.ts', 'adapters/**/*.ts')

@@ -1,7 +1,7 @@
 /**
- * What operations may not do in Lua: `cjson` turns `[]` into `{}`, and `tostring` and `..` on a number keep 14 digits,
- * which cuts a stamp in microseconds. Whether an operand of `..` is text is followed through locals, parameters and
- * local functions; what cannot be followed counts as a number.
+ * Finds what operations must not do in Lua: `cjson` turns `[]` into `{}`, and `tostring` and `..` on a number keep 14 digits,
+ * which cuts a timestamp in microseconds. Whether an operand of `..` is text is followed through locals, parameters and
+ * local functions. What cannot be followed counts as a number.
  */
 export function luaFaults(script: string): string[] {
   const tokens = tokenize(script)
@@ -52,7 +52,7 @@ function after(tokens: readonly string[], at: number): string[] {
   for (; i < tokens.length; i++) {
     const token = tokens[i] as string
     const last = i > at + 1 ? tokens[i - 1] : undefined
-    // two words or a word after a bracket: the next statement
+    // two words, or a word after a bracket: the next statement begins
     if (depth === 0 && isPlain(token) && last !== undefined && /^[\w)\]'"]/.test(last)) break
     if (token === '(' || token === '[') depth++
     else if (token === ')' || token === ']') {
@@ -110,12 +110,12 @@ const textCommands = /^['"](GET|GETRANGE|GETDEL|GETEX|HGET|LINDEX|LPOP|RPOP)['"]
 const listCommands = /^['"](HMGET|LRANGE|MGET|SMEMBERS|ZRANGE|ZREVRANGE)['"]$/
 const textMethods = new Set(['sub', 'rep', 'format', 'lower', 'upper', 'char', 'gsub', 'match'])
 
-/** Whether an expression is text, or an absence that `..` refuses, and never a number. */
+/** Whether an expression is never a number: it is text, or nil or false, which `..` refuses. */
 function isText(tokens: readonly string[], expression: readonly string[], seen: readonly string[]): boolean {
   const choices = split(expression, 'or')
   if (choices.length > 1) return choices.every((one) => isText(tokens, split(one, 'and').at(-1) ?? [], seen))
   const joined = split(expression, '..')
-  if (joined.length > 1) return true // a concatenation is text; its operands are looked at where they stand
+  if (joined.length > 1) return true // a concatenation is text; its operands are checked where they are written
   const [first, second, third] = expression
   if (first === undefined || ['+', '-', '*', '/', '%', '^', '#'].some((sign) => split(expression, sign).length > 1))
     return false
@@ -147,7 +147,7 @@ function isText(tokens: readonly string[], expression: readonly string[], seen: 
   return second === undefined && given.length > 0 && given.every((one) => isText(tokens, one, trail))
 }
 
-/** What a table is made of; undefined when it is none, or has a field by name. */
+/** The items of a table constructor; undefined for any other expression, and for a table with a field by name. */
 function itemsOf(expression: readonly string[]): string[][] | undefined {
   if (expression[0] !== '{' || expression.at(-1) !== '}') return undefined
   const items = split(expression.slice(1, -1), ',').filter((item) => item.length > 0)
@@ -155,7 +155,7 @@ function itemsOf(expression: readonly string[]): string[][] | undefined {
   return values.some((value) => value[1] === '=') ? undefined : values
 }
 
-/** Every expression that is assigned to an element of a table; nothing, which is no text, where it is one of several. */
+/** Every expression that is assigned to an element of a table. Where there are several targets: an empty one, which is no text. */
 function elementsOf(tokens: readonly string[], name: string): string[][] {
   return tokens.flatMap((token, i) => {
     if (token !== name || tokens[i + 1] !== '[') return []
@@ -165,7 +165,7 @@ function elementsOf(tokens: readonly string[], name: string): string[][] {
   })
 }
 
-/** Every expression that is assigned to a name, or given to the parameter it is. */
+/** Every expression that is assigned to a name, or passed for the parameter of that name. */
 function valuesOf(tokens: readonly string[], name: string): string[][] {
   const found: string[][] = []
   tokens.forEach((token, i) => {
@@ -190,7 +190,7 @@ function valuesOf(tokens: readonly string[], name: string): string[][] {
 const parametersOf = (tokens: readonly string[], at: number): string[] =>
   tokens.slice(at + 3, tokens.indexOf(')', at)).filter((one) => one !== ',')
 
-/** What a local function's `return`s give; undefined when there is no such function. */
+/** Every expression that a local function returns; undefined when there is no such function. */
 function returnsOf(tokens: readonly string[], name: string): string[][] | undefined {
   const start = tokens.findIndex((token, i) => token === 'function' && tokens[i + 1] === name)
   if (start < 0) return undefined

@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path/posix'
 import { fileURLToPath } from 'node:url'
 import { parseSync } from 'vite'
 
-/** The source by path from the root, such as `src/errors.ts`: the tree itself, or a counter-example. */
+/** The text of each source file by its path from the root, such as `src/errors.ts`. A test may pass a counter-example instead. */
 export type Files = Readonly<Record<string, string>>
 
-/** A node of the syntax tree: only what the checks look at. */
+/** A node of the syntax tree, with only the parts that the checks look at. */
 export interface Node {
   readonly type: string
   readonly start: number
@@ -37,7 +37,7 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 }
 
-/** Calls `visit` for `node` and all below it, with the path of parents, nearest last. */
+/** Calls `visit` for `node` and for all nodes below it, with the path of parents, nearest last. */
 export function walk(node: Node, visit: (node: Node, parents: readonly Node[]) => void, parents: Node[] = []): void {
   visit(node, parents)
   parents.push(node)

@@ -6,7 +6,7 @@ import { END, parse, render, replace, START } from '../../scripts/stores/table.t
 const page = readFileSync(new URL('../../docs/stores.md', import.meta.url), 'utf8')
 const name = 'Redis 7, `hither/tcp`'
 
-// `npm run stores -- --check` starts the systems; this says whether the page is what that run would have written of its cells.
+// `npm run stores -- --check` starts the systems. Here only the form is checked: the page must be what a run writes from its cells.
 describe('the tables of docs/stores.md', () => {
   it('are as a run writes them, with every rule', () => {
     const rows = parse(page)

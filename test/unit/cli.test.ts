@@ -8,7 +8,7 @@ import { freePort, startServer } from '../../scripts/servers.ts'
 import { compileCache } from '../support/compile-cache.ts'
 import { createTcpProxy } from '../support/tcp-proxy.ts'
 
-// The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
+// The `hither` command as a child process, from its source: the package's own name resolves to the source files.
 
 const TOKEN = 'cli-token-4711'
 const root = new URL('../../', import.meta.url)
@@ -39,7 +39,7 @@ afterEach(() => {
   for (const { child } of running.splice(0)) child.kill('SIGKILL')
 })
 
-/** Output and errors may never show the token, nor a password. */
+/** Runs the command. Its output and its errors must never show the token or a password. */
 function start(args: readonly string[], env: Record<string, string> = {}, missing = ''): Run {
   const child = spawn(process.execPath, ['--no-warnings', '--import', hook(missing), 'cli/hither.ts', ...args], {
     cwd: root,
@@ -206,7 +206,7 @@ describe('hither gateway', { timeout: 120_000 }, () => {
     const status = async (token: string, path = '/get/cli:a'): Promise<number> =>
       (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).status
     expect([await status(TOKEN), await status(other), await status(TOKEN, '/set/cli:a/x')]).toEqual([200, 401, 400])
-    // What makes no sense changes nothing.
+    // A malformed file of tokens changes nothing.
     for (const text of [`[${other}`, '[{"token":"x","role":"root"}]']) {
       const before = run.err()
       writeFileSync(file, text)

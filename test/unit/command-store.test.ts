@@ -8,6 +8,9 @@ import type { AtomicStore, Call, StoreEvent } from '../../src/store/store.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { testCounter, testTake } from '../../src/testing/index.ts'
 
+// The part that all stores over commands share: one request for the calls of a tick, resends by effect, scripts by digest,
+// deadlines and aborts, replies of the wrong kind, and operations that are joined.
+
 type Answer = (commands: readonly Command[], call: Call | undefined, nth: number) => Wire[] | Promise<Wire[]>
 
 const traits = {
@@ -22,7 +25,7 @@ const traits = {
 const plainAnswer: Answer = (commands) =>
   commands.map(({ args }) => (args[0] === 'MGET' ? args.slice(1).map(() => 'v') : args[0] === 'GET' ? 'v' : 1))
 
-/** A store over a transport that records each request and answers as told: for faults no server makes on demand. */
+/** A store over a transport that records each request and replies what `answer` returns: for faults no server makes on demand. */
 function scripted(answer: Answer = plainAnswer, options: Partial<CommandStoreOptions> = {}) {
   const requests: (readonly Command[])[] = []
   const events: StoreEvent[] = []
@@ -135,7 +138,7 @@ describe('a tick', () => {
     ;(store.transport as { cluster?: boolean }).cluster = true
     await store.getMany(['a', 'b'])
     await store.delete(['a', 'b'])
-    // Not by digest: another key may be on a node that has not seen the script.
+    // The script is sent in full, not by its digest: another key may be on a node that has not seen it.
     await store.run(testCounter, 'a', [1, 0])
     expect(verbs()).toEqual(['GET GET', 'UNLINK UNLINK', 'EVAL'])
     const take = (key: string) => store.run(testCounter, key, [1, 0])
@@ -236,7 +239,10 @@ describe('resends, by effect', () => {
 describe('scripts', () => {
   const scriptVerbs: Answer = (commands) => commands.map(({ args }) => (String(args[0]).startsWith('EVAL') ? 1 : 'v'))
 
-  /** Runs until a digest goes out, which takes the platform's SHA-1 a moment; resolves to the requests so far. */
+  /**
+   * Runs an operation until it is sent by its digest, which takes the platform's SHA-1 a moment. Resolves to the number of
+   * requests so far.
+   */
   const learn = async ({ run }: AtomicStore, verbs: () => string[]): Promise<number> => {
     do {
       await new Promise((resolve) => setTimeout(resolve, 1))

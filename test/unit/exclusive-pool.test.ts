@@ -6,7 +6,7 @@ import { waitOn } from '../../src/store/wait-on.ts'
 const command = { args: ['BLPOP', 'k', 0], effect: 'once' } as const
 const closed = { code: 'CLOSED', maybeExecuted: false }
 
-/** A pool of two, whose connections answer nothing until they are closed. */
+/** A pool of two connections, which give no reply until they are closed. */
 function poolOf() {
   let opened = 0
   const open = (): Lendable => {

@@ -3,17 +3,17 @@ import { HitherError } from '../../src/errors.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/index.ts'
 import { type BatchCall, type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 
-// What a hostile or careless client meets, in any runtime, over a transport that is made up.
+// What a hostile or careless client meets, in any runtime, over a fake transport.
 
 const TOKEN = 'hardening-4711'
 type Respond = (args: Command['args'], nth: number) => Wire | Promise<Wire>
 
 interface Fake extends Transport {
   readonly sent: (readonly (readonly unknown[])[])[]
-  /** What it holds of the replies of its batches. */
+  /** The replies that the transport has kept of its batches: null for each that it handed over. */
   readonly kept: Wire[]
 }
-/** Answers each command by `respond`; notes each batch. With `piecewise` it hands replies over as they come. */
+/** Replies to each command by `respond`, and records each batch. With `piecewise` it hands over each reply as it comes. */
 function fake(
   respond: Respond,
   { piecewise = true, ...rest }: Partial<Transport> & { piecewise?: boolean } = {},
@@ -74,7 +74,7 @@ describe('what answers hold', () => {
       expect(items.filter(({ result }) => result === kb)).toHaveLength(3)
       expect(items.filter(({ error }) => error?.startsWith('TOOLARGE the command ran'))).toHaveLength(7)
       expect(items[10]).toEqual({ result: 7 })
-      // The transport holds none of them meanwhile.
+      // The transport holds none of the replies meanwhile.
       if (piecewise) expect(new Set(transport.kept)).toEqual(new Set([null]))
       const single = await ask(
         over(
@@ -145,7 +145,7 @@ describe('what answers hold', () => {
     expect([...say.keys()]).toEqual(['silent', 'reading'])
     say.get('silent')?.(message)
     await expect.poll(() => [...say.keys()]).toEqual(['reading'])
-    // What has ended holds nothing: another that reads goes on for as long as it likes.
+    // The subscription that ended takes up none of the bound, so one that is read goes on for as long as it likes.
     let read = 0
     for (let i = 0; i < 20; i++) {
       say.get('reading')?.(message)
@@ -172,7 +172,7 @@ describe('what answers hold', () => {
     fails = false
     const { status, text } = await ask(gateway, '/pipeline', list)
     expect([status, text]).toEqual([200, expect.not.stringContaining('TOOLARGE')])
-    // Nor does any that was answered hold something.
+    // The replies of an answered request take up none of the bound either.
     for (let i = 0; i < 5; i++) expect((await ask(gateway, '/pipeline', list)).status).toBe(200)
   })
 })
@@ -325,7 +325,7 @@ describe('a page of another site', () => {
       }),
     )
     expect(await pipeline.json()).toEqual([{ error: expect.stringMatching(/^NOPERM /) }, { result: 'OK' }])
-    // With a header, no page could have made it unasked.
+    // A page cannot send an Authorization header to another origin without asking first (CORS).
     expect((await ask(gateway, '/set/k/v', undefined, { headers: { 'sec-fetch-site': 'cross-site' } })).status).toBe(
       200,
     )
@@ -497,7 +497,7 @@ describe('before a server whose keys are in slots', () => {
     for (let i = 0; i < 2; i++) {
       expect((await ask(gateway, '/', ['MGET', 'a', 'b'])).text).toBe('{"result":["1","2"]}')
     }
-    // The question, the refusal, by key; then by key at once.
+    // The question, the refused MGET, and the MGET by key. Then the second MGET, by key at once.
     expect(transport.sent.map(({ length }) => length)).toEqual([1, 1, 2, 2])
   })
 

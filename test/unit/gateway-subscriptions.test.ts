@@ -3,8 +3,8 @@ import { HitherError } from '../../src/errors.ts'
 import { createSubscriptions, type Listener } from '../../src/gateway/subscriptions.ts'
 import { ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 
-// The order of what is said and confirmed, which a server behind a network does not let a test choose. What a real
-// server makes of it is in test/wire/gateway-streams.test.ts.
+// The order of messages and confirmations, which no test can choose on a server behind a network. The tests over a real
+// server are in test/wire/gateway-streams.test.ts.
 
 interface Link {
   readonly told: string[]

@@ -4,8 +4,8 @@ import { createGateway, type GatewayOptions } from '../../src/gateway/index.ts'
 import { GUARD_LINE } from '../../src/store/script-guard.ts'
 import { type Command, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 
-// What the handler makes of options, requests and replies, in any runtime. The protocol before real servers is in
-// test/wire/gateway*.test.ts; the transport here answers what a server cannot be made to answer.
+// What the handler makes of options, requests and replies, in any runtime. The tests of the protocol over real servers are
+// in test/wire/gateway*.test.ts. The transport here gives replies that no server can be made to give.
 
 const TOKEN = 'gateway-token-4711'
 const nothing: Transport = {
@@ -20,8 +20,8 @@ interface Seen {
   readonly bytes: boolean
 }
 /**
- * A transport that answers `reply` to everything, or rejects with it, and notes what was sent, but for the gateway's own question of
- * how the server runs scripts.
+ * A transport that replies `reply` to everything, or rejects with it. Records what was sent, except for the gateway's own
+ * question of how the server runs scripts.
  */
 function answering(reply: Wire | Error, seen: Seen[] = []): Transport {
   const answer = (commands: readonly Command[], bytes: boolean): readonly Wire[] => {
@@ -215,7 +215,7 @@ describe('what is sent', () => {
   it('never is a large integer that lost digits', async () => {
     const seen: Seen[] = []
     const { status, body } = await ask({ transport: answering('OK', seen) }, '/', '["SET","k",9007199254740993]')
-    // A runtime that does not tell the digits of a number refuses it.
+    // Where the runtime does not show the digits of a number in JSON, the gateway refuses the number.
     if (status === 400) expect(body).toEqual({ error: 'ERR send a number beyond 2^53 as a string' })
     else expect(seen[0]?.commands[0]?.args).toEqual(['SET', 'k', '9007199254740993'])
     for (const number of ['1e30', '1e999', '-1e999']) {

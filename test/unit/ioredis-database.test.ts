@@ -3,14 +3,14 @@ import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type IoredisLike, ioredisStore } from '../../adapters/ioredis/index.ts'
 
-// A client that asks for a database which the server does not let it into: ioredis reports that, and goes on in database 0.
+// A client that asks for a database which the server refuses: ioredis reports the error, and goes on in database 0.
 
 const ends: (() => void)[] = []
 afterEach(() => {
   for (const end of ends.splice(0)) end()
 })
 
-/** A server that refuses SELECT while told to, and says nothing to PING: so much of Redis as a connection needs. */
+/** A server that refuses SELECT while `told.refuses` is set, and knows as much of Redis as a connection needs. */
 async function play() {
   const sockets = new Set<Socket>()
   const told = { refuses: true }

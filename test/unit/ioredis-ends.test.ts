@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, expect, it, vi } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
 
-// How a connection ends that has hardly begun.
+// How a connection ends that has only just begun.
 
 const ends: (() => void)[] = []
 afterEach(() => {
@@ -10,7 +10,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end()
 })
 
-/** A server whose reply to a command is `replyTo`, or OK; its url. */
+/** A server whose reply to a command is `replyTo(name)`, or OK. Resolves to its url. */
 async function play(replyTo: (name: string) => string | undefined = () => undefined): Promise<string> {
   const sockets: Socket[] = []
   const server = createServer((socket) => {

@@ -3,7 +3,10 @@ import type { Peer } from '../../adapters/ioredis/client.ts'
 import { createRouting } from '../../adapters/ioredis/routing.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
-/** A Cluster client whose table is being read already, as one that has just lost a connection: for now it tells of one node only. */
+/**
+ * A Cluster client that is reading its slot table already, as one that has just lost a connection does. For now it knows one
+ * node only.
+ */
 function clientWithout(address: string): Peer {
   const nodes = [{ status: 'ready', options: { host: '10.0.0.1', port: 7001 } } as unknown as Peer]
   const client = {
@@ -30,6 +33,6 @@ it.each(['MOVED', 'ASK'])('a node that is not in the table is opened where %s na
   const { route, follow } = createRouting(client, unknown, () => undefined)
   const node = await follow(new ReplyError(`${word} 12182 10.0.0.7:7001`), 5)
   expect(node?.options).toMatchObject({ host: '10.0.0.7', port: 7001 })
-  // Slot 12182 is the key's.
+  // Slot 12182 is that of the key `foo`.
   if (word === 'MOVED') expect(route(['GET', 'foo'])).toBe(node)
 })

@@ -12,11 +12,14 @@ import { ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
 import { onSources } from '../support/fork-source.ts'
 
+// The adapter over ioredis 5 and 6 and over iovalkey: slots, databases, close, options that it refuses, `connect`, raw replies,
+// large integers, clients that belong to the application, and endpoints that are wrong.
+
 const safe = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
 const manySafe = { enableOfflineQueue: false, retryDelayOnFailover: 0, redisOptions: { maxRetriesPerRequest: 0 } }
 const url = (): string => process.env.REDIS8_URL as string
 
-/** What the three packages have in common: a port, a host, a url and options, in the order each takes them. */
+/** What the constructors of the three packages have in common: they take a port, a host, a url and options in the same order. */
 type Make = new (...args: (string | number | object)[]) => IoredisLike
 const makes: readonly Make[] = [Redis, Redis5, Valkey]
 

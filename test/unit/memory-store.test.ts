@@ -33,7 +33,7 @@ describe('memoryStore', () => {
     for (let i = 0; i < 900; i++) await store.set(`short${i}`, 'x', 10)
     nowMs += 20
     for (let i = 0; i < 500; i++) await store.set(`new${i}`, 'x')
-    // Without the sweep the bound would have pushed out `keep`, the oldest.
+    // Without the sweep the bound would have evicted `keep`, the oldest.
     expect(await store.get('keep')).toBe('x')
   })
   it('keeps a lifetime that an operation keeps, to the millisecond', async () => {

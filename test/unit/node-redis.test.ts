@@ -8,7 +8,7 @@ interface Duplicate {
   isReady: boolean
 }
 
-/** A client that a test plays, connected; `connect` and `sendCommand` are those of its duplicates too. */
+/** A fake client that is connected. Its duplicates use the same `connect` and `sendCommand`. */
 function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unknown> = async () => 'OK') {
   const duplicates: Duplicate[] = []
   const peer = {

@@ -7,7 +7,7 @@ import { createCommandStore } from '../../src/store/command-store.ts'
 import { createPermits } from '../../src/store/permits.ts'
 import type { Command, Wire } from '../../src/store/transport.ts'
 
-/** A store of `most` permits whose requests are answered by hand, in any order. */
+/** A store of `most` permits whose requests the test answers by hand, in any order. */
 function byHand(most: number) {
   const requests: { readonly texts: string[]; answer(): void; lose(): void }[] = []
   const sendMany = (commands: readonly Command[]): Promise<Wire[]> =>
@@ -37,7 +37,7 @@ function byHand(most: number) {
   return { store, requests, sent, answer }
 }
 
-/** Long enough for what has been called to be sent. */
+/** Waits long enough for the calls so far to be sent. */
 const tick = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await null
 }

@@ -27,7 +27,7 @@ describe('a Redis url', () => {
       ['redis://user:p%40ss@h', { username: 'user', password: 'p@ss' }],
       ['redis://:p@h', { password: 'p' }],
       ['redis://user:@h', { username: 'user' }],
-      // As ioredis and redis-py: a name, not a password.
+      // A name, not a password, as in ioredis and redis-py.
       ['redis://user@h', { username: 'user' }],
       ['redis://:a,b@h', { password: 'a,b' }],
       ['redis://h?db=3', { db: 3 }],

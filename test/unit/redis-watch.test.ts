@@ -12,7 +12,7 @@ const operation: Operation<never[], number> = {
   apply: () => ({ next: undefined, ttl: 'keep', reply: 1 }),
 }
 
-/** A store whose server refuses scripts, and whose only connection for WATCH never answers. */
+/** A store whose server refuses scripts, and whose only connection for WATCH is never acquired. */
 async function scriptless(): Promise<CommandStore> {
   const refuse = () => Promise.reject(new HitherError('UNSUPPORTED', 'no scripts'))
   const plain = { traits, run: refuse, ready: refuse, get: async () => 'value', close: async () => {} }

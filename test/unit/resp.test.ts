@@ -18,7 +18,7 @@ const bytesOf = (...parts: (string | Uint8Array)[]): Uint8Array => {
 
 type Seen = { reply: Wire } | { push: Wire } | { error: unknown }
 
-/** What a parser makes of the pieces: replies, pushes, and at last an error where it throws one. */
+/** What a parser makes of the pieces: replies, pushes, and last the error if it throws one. */
 function seen(pieces: readonly Uint8Array[], options: Partial<ParserOptions> = {}): Seen[] {
   const out: Seen[] = []
   const parse = createParser({
@@ -35,7 +35,7 @@ function seen(pieces: readonly Uint8Array[], options: Partial<ParserOptions> = {
 }
 const replies = (text: string, options?: Partial<ParserOptions>): Wire[] =>
   seen([bytesOf(text)], options).map((each) => ('reply' in each ? each.reply : `unexpected: ${JSON.stringify(each)}`))
-/** As `seen`, with a fault by its code alone. */
+/** Like `seen`, with only the code of an error. */
 const outcomeOf = (pieces: readonly Uint8Array[]): unknown[] =>
   seen(pieces).map((each) => ('error' in each ? (each.error as { code?: string }).code : each))
 const oneByOne = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (byte) => new Uint8Array([byte]))
@@ -132,7 +132,7 @@ describe('what the parser reads', { timeout: 60_000 }, () => {
   })
 })
 
-/** RESP of a value, in the newer form where there are two. */
+/** The RESP of a value, in the form of RESP3 where `resp3` is set and there are two. */
 function written(value: Wire, resp3: boolean): string {
   if (value === null) return resp3 ? '_\r\n' : '$-1\r\n'
   if (typeof value === 'number') return `:${value}\r\n`
@@ -202,7 +202,7 @@ describe('what the parser refuses', { timeout: 60_000 }, () => {
       )
     for (const cut of [(bytes: Uint8Array) => [bytes], split, oneByOne]) {
       expect(seen(cut(line(65_537)))).toMatchObject([{ error: bad }])
-      // Before its end has come.
+      // The line is refused before its end has come.
       expect(seen(cut(bytesOf(':', '1'.repeat(70_000))))).toMatchObject([{ error: bad }])
     }
   })
@@ -357,7 +357,7 @@ describe('a reply past a bound is an error in its place, and the next one is rea
 })
 
 describe('what the parser costs', { timeout: 60_000 }, () => {
-  /** Runs `act`, and answers how many bytes it copied and how many it allocated for them. */
+  /** Runs `act`. Returns how many bytes it copied, and the size of the largest array that it copied into. */
   function costOf(act: () => void): { copied: number; largest: number } {
     const cost = { copied: 0, largest: 0 }
     const set = vi.spyOn(Uint8Array.prototype, 'set').mockImplementation(function (this: Uint8Array, from, at = 0) {

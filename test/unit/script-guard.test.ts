@@ -10,7 +10,7 @@ import { testCounter } from '../../src/testing/index.ts'
 type Span = readonly [from: number, till: number, served?: number]
 const REFUSED = new ReplyError('UNPROVEN scripts')
 
-/** A server with Lua 5.4: each round of the proof shows the next two spans, the last ones again and again. */
+/** A server with Lua 5.4. Each round of the proof gets the next two spans, and the last round repeats. */
 function server(rounds: readonly (readonly [Span, Span])[], info = 'garnet_version:2.2.11') {
   const sent: string[] = []
   let lent = 0
@@ -54,7 +54,7 @@ const OVERLAP: readonly [Span, Span] = [
   [0, 30_000],
   [29_000, 59_000],
 ]
-/** The second connection was served when a thread came free. */
+/** The server replied to the second connection only when the thread of the first came free. */
 const STARVED: readonly [Span, Span] = [
   [0, 30_000],
   [30_050, 60_050, 29_990],
@@ -134,7 +134,7 @@ describe('a store over it', () => {
     const { store, events, sent } = open([APART])
     expect(await store.run(testCounter, 'k', [1, 0])).toBe(1)
     expect(await store.run(testCounter, 'k', [1, 0])).toBe(1)
-    // The second may go by its digest first: that takes a moment to compute, and this server does not know it.
+    // The second run may first be sent by its digest, which takes a moment to compute. This server does not know the digest.
     expect([sent.filter((name) => name !== 'EVALSHA'), events]).toEqual([['EVAL', 'INFO', 'EVAL', 'EVAL'], []])
   })
   it('runs operations under WATCH where scripts overlap, and says so once', async () => {

@@ -16,8 +16,8 @@ import { createSessions, hashedEntries } from '../../src/session/index.ts'
 import { batch, geo, hash, sortedSet, stream, transaction } from '../../src/structures/index.ts'
 import { createTokens } from '../../src/token/index.ts'
 
-// Each option of each feature is given what makes no sense there. It is refused by a code, never by a bare TypeError, and
-// never taken in silence.
+// Gives each option of each feature values that make no sense there. Each is refused with an error code, never with a bare
+// TypeError, and is never silently accepted.
 
 const ODD = new Map<string, unknown>([
   ['null', null],
@@ -34,10 +34,10 @@ const ODD = new Map<string, unknown>([
   ['promise', Promise.resolve(1)],
   ['symbol', Symbol('x')],
 ])
-/** What counts as left out, where a value is an object or a function, beside undefined. */
+/** Besides undefined, the value that means "left out" where an object or a function is expected. */
 const NONE = 'null'
 
-/** Code of what it throws or rejects with; 'accepted', or the error where it is none of ours. */
+/** The code of the error that `run` throws or rejects with, or 'accepted', or the text of an error that is no HitherError. */
 async function saidTo(run: () => unknown): Promise<string> {
   try {
     await run()
@@ -50,7 +50,7 @@ async function saidTo(run: () => unknown): Promise<string> {
 interface Case {
   readonly what: string
   readonly takes: (value: never) => unknown
-  /** Names of the odd values that make sense there. */
+  /** Names of the odd values that do make sense for this option. */
   readonly sense?: string
 }
 

@@ -11,7 +11,7 @@ import { createSessions } from '../../src/session/index.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createTokens } from '../../src/token/index.ts'
 
-// A call's own signal is looked at before anything is sent, so that no server is needed here.
+// A call checks its own signal before it sends anything, so no server is needed here.
 
 const refusing = async (): Promise<never> => {
   throw new Error('nothing may be sent')

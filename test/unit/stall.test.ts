@@ -3,7 +3,7 @@ import { within } from '../../src/runtime/deadline.ts'
 import { type PendingCall, settle } from '../../src/store/tick.ts'
 import { code, handMade, turn } from './hand-made-tick.ts'
 
-// The clock of a Worker stands still while it computes: a stall of the event loop is for Node alone.
+// The clock of a Worker stands still while it computes, so a stall of the event loop is tested in Node alone.
 
 describe('a process that was held up', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
@@ -49,7 +49,7 @@ describe('within', () => {
       arrive = resolve
     })
     const result = within(work, { signals: [], deadline: Date.now() + 5 })
-    // Set before it is due, and due after: between the two the loop takes a turn.
+    // Blocks past the deadline. The timer below fires after that of the deadline, so the loop needs one more turn for the value.
     for (const end = Date.now() + 20; Date.now() < end; );
     setTimeout(() => arrive('x'))
     expect(await result).toBe('x')

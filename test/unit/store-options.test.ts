@@ -5,7 +5,8 @@ import { redisObjectStore } from '../../adapters/cloudflare/redis-object-store.t
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { tcpStore, transportStore } from '../../adapters/tcp/index.ts'
 
-// What an option cannot mean is refused where the store is made, by name: it would show as a wrong answer much later.
+// An option that makes no sense is refused by its name when the store is made. Otherwise it would show much later, as a
+// wrong result.
 
 const client = {
   isOpen: true,

@@ -13,7 +13,7 @@ const limits = (ms = 5000) => ({ deadline: Date.now() + ms, signal: undefined })
 const gone = (maybeExecuted: boolean): HitherError =>
   new HitherError('STORE_UNAVAILABLE', 'gone', { retryable: true, maybeExecuted })
 
-/** Its reads and swaps fail as the lists say, in order. */
+/** A value whose reads and swaps fail as the lists say, in order. */
 function failing(reads: (HitherError | undefined)[], swaps: (HitherError | undefined)[]): Swappable<typeof absent> {
   return {
     async read() {

@@ -12,6 +12,9 @@ import { type Command, ReplyError } from '../../src/store/transport.ts'
 import { certificate } from '../support/certificate.ts'
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
+// The TCP transport and its store, over a real Redis, a proxy in front of it, and fake servers: urls, logins, TLS, replies and
+// their bounds, transactions, commands that wait, lost connections, callers that leave, the queue, subscriptions, close, RESP3.
+
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const url = (): string => process.env.REDIS8_URL as string
@@ -39,7 +42,7 @@ const client = (to = url()): Redis => {
   closing.push(() => redis.disconnect())
   return redis
 }
-/** A server that says what it is told to. */
+/** A fake server: `serve` handles each connection. Resolves to its url. */
 const fake = async (serve: (socket: Socket) => void): Promise<string> => {
   const sockets = new Set<Socket>()
   const server: NetServer = createServer((socket) => {
@@ -322,7 +325,7 @@ describe('the replies of one call', () => {
       reply instanceof ReplyError ? reply.word : (reply as string).length,
     )
     expect(sizes).toEqual([MB, MB, MB, 'TOOLARGE', 'TOOLARGE', 'TOOLARGE'])
-    // The bound is that of one call, and small replies are below it.
+    // The bound holds for one call. Six calls may have 1 MB each, and small replies stay below it.
     const others = await Promise.all(Array.from({ length: 6 }, () => transport.send(get)))
     expect(others.every((reply) => (reply as string).length === MB)).toBe(true)
     expect(await transport.sendMany(Array.from({ length: 10_000 }, () => read('PING')))).toHaveLength(10_000)
@@ -347,7 +350,7 @@ describe('the replies of one call', () => {
     const start = process.memoryUsage().heapUsed + process.memoryUsage().external
     expect(await behind).toBe('behind')
     clearInterval(watch)
-    // 200 MB came: most of it was let go while it came.
+    // 200 MB came, and most of it was freed as it came.
     expect(most - start).toBeLessThan(150 * MB)
     expect(late).toEqual(['GET'])
   })
@@ -516,7 +519,7 @@ describe('a connection', () => {
     const transport = open({ url: proxy.url, idleMs: 1000 })
     for (let i = 0; i < 3; i++) await transport.send(read('PING'))
     expect(proxy.stats.accepted).toBe(1)
-    // What the other side forgot without a word: nothing comes back on it.
+    // A connection that the other side has silently forgotten: nothing is received on it any more.
     proxy.stall()
     await pause(1100)
     const answer = transport.send(once('INCR', 'tcp:idle'), { deadline: Date.now() + 2000 })

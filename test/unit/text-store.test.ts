@@ -25,7 +25,7 @@ function createClient() {
     put: set,
     set,
     delete: (key: string): Promise<void> => call(`delete ${key}`, () => void values.delete(key)),
-    /** It answers no call any more. */
+    /** From now on no call settles. */
     hang() {
       turn = new Promise(() => {})
     },
@@ -135,7 +135,7 @@ it("Workers' KV keeps a value for a minute at least, and takes neither . nor .. 
 
 it("the Runtime Cache gives nothing of another key, though Vercel's client keeps both under one hash of 32 bits", async () => {
   const values = new Map<string, unknown>()
-  /** As `getCache()` of `@vercel/functions` 3.9.9 does, unless it is given another `keyHashFunction`. */
+  /** The hash of `getCache()` of `@vercel/functions` 3.9.9, unless it is given another `keyHashFunction`. */
   const hash = (key: string): string => {
     let sum = 5381
     for (let i = 0; i < key.length; i++) sum = (sum * 33) ^ key.charCodeAt(i)

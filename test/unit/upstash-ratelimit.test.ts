@@ -16,7 +16,7 @@ describe('@upstash/ratelimit in this runtime', () => {
       enableProtection: true,
       ephemeralCache: false,
     })
-    // The package fetches a public list, of which it does not tell when it cannot.
+    // The package fetches a public list, and does not report it when that fails.
     const fetching = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response('192.0.2.1\n'))
     for (const id of ['bob', 'denyList', 'denyList:all', 'bob']) {
       const { success, pending } = await ratelimit.limit(id)

@@ -82,7 +82,7 @@ describe('url and token', () => {
     for (const path of ['', '/', '///', '/a//', `/${slashes}b`, slashes]) {
       await upstashTransport({ url: url + path, token, fetch }).send({ args: ['GET', 'k'], effect: 'read' })
     }
-    // The square of 200,000 takes a minute.
+    // Work that is quadratic in 200,000 slashes takes a minute.
     expect(performance.now() - startedAt).toBeLessThan(5000)
     expect(asked.map((to) => to.slice(url.length, url.length + 4))).toEqual(['/', '/', '/', '/a/', '////', '/'])
   })
@@ -185,7 +185,7 @@ describe('what Next does with a request', () => {
     await upstashStore({ url, token, fetch, cache: 'default' }).get('k')
     const env = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }
     await fromEnv(env, { fetch, cache: 'default' }).get('k')
-    // Not every runtime has the field.
+    // Not every runtime has `Request.prototype.cache`.
     if ('cache' in Request.prototype) expect(asked).toEqual(['no-store', 'default', 'default', 'default'])
     else expect(asked).toEqual([undefined, undefined, undefined, undefined])
   })
@@ -214,7 +214,7 @@ describe('fromEnv', () => {
     expect(missing.message).toContain('CART_KV_REST_API_URL')
   })
 
-  /** Where a store made from `env` sends its first request, and with what token. */
+  /** The url and the token of the first request of a store that is made from `env`. */
   const target = async (env: object): Promise<[string, string]> => {
     const seen: [string, string][] = []
     const store = fromEnv(env, {
@@ -299,7 +299,7 @@ describe('a client of @upstash/redis', () => {
 
 describe('a response without an end', () => {
   const MOST = 10_000
-  /** A stream of `size` bytes of a reply in parts of 1,000, and how far it was read. */
+  /** A stream of `size` bytes of a reply in parts of 1,000. `state.read` counts the bytes that were read. */
   const endless = (size: number, headers: Record<string, string> = {}, status = 200) => {
     const state = { read: 0, cancelled: false }
     const fetch = async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { divideIntoWrites } from '../../src/store/writes.ts'
 
-/** How many of these commands each write has that is filled. */
+/** How many of these commands each write has. Only full writes count. */
 function writesOf(commands: readonly (readonly unknown[])[]): number[] {
   const isFull = divideIntoWrites(commands.length)
   const writes: number[] = []

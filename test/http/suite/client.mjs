@@ -1,4 +1,4 @@
-// Runs the suite of test/http/cache-tests against a cache, and prints what became of each test as JSON.
+// Runs the suite of test/http/cache-tests against a cache, and prints the outcome of each test as JSON.
 import { getResults, runTests } from '../cache-tests/test-engine/client/runner.mjs'
 import { determineTestResult, resultTypes } from '../cache-tests/test-engine/lib/results.mjs'
 import suites from '../cache-tests/tests/index.mjs'

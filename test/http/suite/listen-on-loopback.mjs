@@ -1,4 +1,4 @@
-// The suite's origin listens on every address. Preloaded, this makes it listen on this machine alone.
+// The suite's origin listens on every address. This module, preloaded, makes it listen on this machine alone.
 import net from 'node:net'
 
 const { listen } = net.Server.prototype

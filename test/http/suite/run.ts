@@ -1,6 +1,6 @@
 /**
- * `npm run test:http-suite`: runs the public suite over every form of the proxy, prints the scores, and draws them in
- * docs/http-cache.md. With an argument only the forms whose names contain it are run, and only their rows are drawn.
+ * `npm run test:http-suite`: runs the public suite over every form of the proxy, prints the scores, and writes them into
+ * docs/http-cache.md. With an argument it runs only the forms whose names contain that text, and rewrites only their rows.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { startGateway } from 'hither/node'

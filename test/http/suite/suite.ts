@@ -17,7 +17,7 @@ export interface Outcome {
   readonly suite: string
   readonly id: string
   readonly kind: 'required' | 'optimal' | 'check'
-  /** `pass`, `fail`, `optional_fail`, `dependency_fail`, `setup_fail`, `retry`, `harness_fail`; of a check `yes` or `no`. */
+  /** `pass`, `fail`, `optional_fail`, `dependency_fail`, `setup_fail`, `retry`, `harness_fail`; for a check, `yes` or `no`. */
   readonly outcome: string
   readonly reason: string
 }
@@ -27,7 +27,7 @@ export interface Score {
   readonly optimal: number
   readonly check: number
   readonly fails: number
-  /** Required and optimal tests that are not passed. */
+  /** Required and optimal tests that did not pass. */
   readonly missed: readonly Outcome[]
 }
 
@@ -62,7 +62,7 @@ async function running(child: ChildProcess, url: string, stop = async (): Promis
   }
 }
 
-/** The suite's own origin, on this machine alone. */
+/** Starts the suite's own origin, on this machine alone. */
 export async function startOrigin(): Promise<Running> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'hither-suite-'))
@@ -81,7 +81,7 @@ export async function startOrigin(): Promise<Running> {
   return running(child, `http://127.0.0.1:${port}`, () => rm(folder, { recursive: true, force: true }))
 }
 
-/** `examples/reverse-proxy` on Node, on the sources. `env`: STORE, PROFILE and what a store needs. */
+/** Starts `examples/reverse-proxy` on Node, from the sources. `env`: STORE, PROFILE and what a store needs. */
 export async function startProxy(origin: string, env: Readonly<Record<string, string>>): Promise<Running> {
   const port = await freePort()
   const args = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
@@ -93,7 +93,7 @@ export async function startProxy(origin: string, env: Readonly<Record<string, st
   return running(child, `http://127.0.0.1:${port}`)
 }
 
-/** The same as a Worker, in workerd. */
+/** Starts the same proxy as a Worker, in workerd. */
 async function startWorker(origin: string, bindings: Readonly<Record<string, string>>): Promise<Running> {
   const { outputFiles } = await build({
     entryPoints: [join(root, 'examples/reverse-proxy/worker.ts')],
@@ -119,7 +119,7 @@ async function startWorker(origin: string, bindings: Readonly<Record<string, str
       host: '127.0.0.1',
       port: 0,
       cf: false,
-      // The Worker itself: the emulator's own front compresses what passes it.
+      // Connects to the Worker itself: the emulator's own front compresses what passes through it.
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     }),
   )
@@ -128,7 +128,7 @@ async function startWorker(origin: string, bindings: Readonly<Record<string, str
   return { url: url.origin, stop: () => worker.dispose() }
 }
 
-/** Runs the suite; `only` is a pattern of test names, whose dependencies then do not count. */
+/** Runs the suite. `only` is a pattern of test names; the dependencies of tests do not count then. */
 export async function runSuite(url: string, only?: string): Promise<readonly Outcome[]> {
   const args = ['--no-warnings', 'test/http/suite/client.mjs', url, process.env.HITHER_SUITE_CHUNK ?? '50']
   const { stdout } = await promisify(execFile)(process.execPath, only ? [...args, only] : args, {
@@ -141,12 +141,12 @@ export async function runSuite(url: string, only?: string): Promise<readonly Out
 export interface Form {
   readonly name: string
   readonly profile: 'safe' | 'full'
-  /** The least that is passed of 160 required and 105 optimal tests, and the most that fail. */
+  /** Fewest passes that are allowed, of 160 required and 105 optimal tests, and most failures. */
   readonly least: { readonly required: number; readonly optimal: number; readonly fails: number }
   start(origin: string): Promise<Running>
 }
 
-/** Every form of the proxy that is scored. `redisUrl`: a server; `rest`: where it is reached by REST. */
+/** Every form of the proxy that is scored. `redisUrl` is that of a server, and `rest` is where REST reaches that server. */
 export function formsOf(redisUrl: string, rest: { readonly url: string; readonly token: string }): readonly Form[] {
   const byRest = { STORE: 'rest', UPSTASH_REDIS_REST_URL: rest.url, UPSTASH_REDIS_REST_TOKEN: rest.token }
   const node = (name: string, env: Readonly<Record<string, string>>, profile: 'safe' | 'full'): Form => ({

@@ -1,6 +1,6 @@
 import { type Mutant, of } from '../mutants.ts'
 
-/** Quick, and real parts throughout. */
+/** Quick unit tests over real parts. */
 const UNIT = ['cache/guards.test.ts', 'cache/engine.test.ts']
 
 const breaker = of('src/runtime/breaker.ts', ['cache/near.test.ts'])
@@ -51,7 +51,7 @@ const faces = of('src/cache/faces.ts', inEvents)
 const background = of('src/runtime/background.ts', inEvents)
 const runLoader = of('src/cache/load/run-loader.ts', inEvents)
 
-/** A name on `Object.prototype` is no option. */
+/** A test that takes no name on `Object.prototype` for an option. */
 const PROTOTYPE = ['cache/prototype.test.ts > set, get and their like take a ttl and tags of nobody’s for none']
 
 const past = of('src/cache/options.ts', [
@@ -70,7 +70,7 @@ export const mutants: readonly Mutant[] = [
     "if (onDeadline !== 'load' || bypass)",
     "if (onDeadline !== 'load')",
   ),
-  // What an event tells, and what waitUntil is
+  // Events, and the check of `waitUntil`
   calls(
     'the key of an event is told on demand only',
     'key !== undefined && eventKeys ?',
@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
   ),
   faces('one that is no function is refused', "waitUntil !== undefined && typeof waitUntil !== 'function'", 'false'),
   background('a waitUntil that throws is told with its mend', 'tell(new Hither', 'void (new Hither'),
-  // What somebody has put on Object.prototype
+  // Names that somebody has put on Object.prototype
   engine('a lifetime is an own option', 'const own = options && ownOf(options)', 'const own = options', PROTOTYPE),
   write(
     'so are tags of a write',
@@ -107,14 +107,14 @@ export const mutants: readonly Mutant[] = [
   ),
   read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
   stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
-  // A store that keeps no promise
+  // A store that breaks its contract
   lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
   lastResort('so is what a store throws at once', 'fail(error)\n      }\n    })', 'throw error\n      }\n    })'),
   lastResort('a store that ends its own calls gets no timer', '!REQUEST_SCOPED && hasMark(store)', 'false'),
   marks('until a method of it is replaced', 'store.get === own.get &&', ''),
   marks('or another', '&& store.run === own.run', ''),
-  // The steps on one entry
+  // The steps on an entry
   value('a fill needs its lease', 'entry.leaseToken === args[4] ?', 'true ?'),
   value(
     'a write ends the lease',
@@ -452,7 +452,7 @@ export const mutants: readonly Mutant[] = [
     'turn.then(ignore, ignore)',
     ['cache/guards.test.ts > leaves at its deadline, or when it is aborted, and nobody overtakes the slower one'],
   ),
-  // What a loader is given of the stale copy
+  // The previous value of a loader
   runs('the previous value is what the lease was taken on', 'entry.id !== copyId || ', '', ['cache/previous.test.ts']),
   runs('and of the generation that stands', 'copyId || generation !== versions.generation', 'copyId', [
     'cache/previous.test.ts > is not the previous value: clear',
@@ -484,7 +484,7 @@ export const mutants: readonly Mutant[] = [
   calls('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
     'cache/bounds.test.ts > ends a read at its deadline, or at hardTimeout',
   ]),
-  // Near
+  // The near tier
   open(
     'what a tag has made stale is not fresh near',
     "status === 'stale' ? 0 : entry.freshUntilMs",
@@ -516,7 +516,7 @@ export const mutants: readonly Mutant[] = [
     ['cache/near.test.ts'],
   ),
   pull('a change is added to the log', 'if (pending.size === 0) queueMicrotask(append)', ''),
-  // Writes that did not arrive
+  // Writes that failed, or whose reply was lost
   near(
     'a delete that failed is remembered',
     'end(keys[i] as string, pending, failed)',

@@ -1,6 +1,6 @@
 import { type Mutant, of } from '../mutants.ts'
 
-/** By the title of one test: that of the others takes its time. */
+/** One test by its title, since the others of its file take long. */
 const by = (title: string): readonly string[] => [`cache/loads.test.ts > ${title}`]
 
 const value = of('src/cache/steps/values.ts')
@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
   faces('defaults are checked when the cache is made', 'view.defaultSettings = loadSettings(core)', '', [
     'cache/options.test.ts',
   ]),
-  // The end of a cache
+  // Closing a cache
   flight(
     'a follower has what is stored while its cache closes',
     'result), ...calls]',
@@ -164,7 +164,7 @@ export const mutants: readonly Mutant[] = [
     'isNext || wait.takesOver',
     by('is waited for as long by a caller with less patience than its holder, which then loads beside it'),
   ),
-  // The end of a cache
+  // Closing a cache
   faces(
     'close sees to running loads',
     'await closeFlights(core)',
@@ -214,7 +214,7 @@ export const mutants: readonly Mutant[] = [
     'return afterFailure(round, flight, error)',
     by('keeps the load that it waited for, whose value is stored'),
   ),
-  // What a loader says
+  // Decisions of a loader
   lead(
     'undefined ends the copy',
     "coded || decisions.skips ? 'fail' : 'gone'",

@@ -15,7 +15,7 @@ const frame = of('adapters/memcached/frame.ts', UNIT)
 const wire = of('adapters/memcached/wire.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
-  // A reply is its request's
+  // Each reply belongs to its request
   replies('a reply names its request', ' || !isDigits(bytes, numberAt, opaque)', ''),
   replies('and its key', ' || !isAt(bytes, keyAt, text)', ''),
   replies('whether that is base64 included', ' || !isAt(bytes, flagAt, flag)', ''),

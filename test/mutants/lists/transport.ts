@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
     'scripts.commandFor(script, args, false), effect',
   ),
 
-  // Too many requests, and the end
+  // Too many requests, and closing
   resend('a call that would wait is asked for again', 'if (hurried && call.patient) return true', ''),
   sender('a request with a call that would not wait does not wait', 'patient &&= call.patient', ''),
   resend('a pause before a resend ends with the store', 'for (const end of pauses) end()', ''),
@@ -116,7 +116,7 @@ export const mutants: readonly Mutant[] = [
   tick('what came due before it was sent is given time', 'Math.max(call.deadline, least)', 'call.deadline'),
   tick('only a process that was held up is given time', 'STALL_GRACE_MS + HELD_UP_MS', '-1'),
 
-  // What a url says
+  // The parts of a url
   url('no part of a url is ignored', "trimmed.includes('#')", 'false'),
   url('a parameter that is not known is refused', 'if (!form) {', 'if (!form) continue\n    if (!form) {'),
   url('a parameter that may be part of a password is not named', 'ELSEWHERE.test(name)', 'true'),

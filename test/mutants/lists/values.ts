@@ -72,7 +72,7 @@ export const mutants: readonly Mutant[] = [
   compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
   judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
-  // Its loads would ask for ever.
+  // Without this guard, loads of such a key would ask for ever. So one test of `add` is named.
   judge('and free for add', "stands === 'valid' && !isForeign ?", "stands === 'valid' ?", [
     'codec/another-mark.test.ts > add takes its place, once',
   ]),
@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
   read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' }, key)", ''),
   form('a codec takes only its own mark', "coded.mark === 'i' ? 'i' : ''", 'coded.mark'),
   form('and counters', "coded.mark === 'i' ? 'i' : ''", "''"),
-  // Plain JSON, of the small face
+  // Plain JSON, of src/protocol/plain-json.ts
   plain('what JSON changes is refused', 'Number.isFinite(part) && !Object.is(part, -0)) return', 'true) return'),
   plain(
     'a circle ends',

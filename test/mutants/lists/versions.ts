@@ -33,7 +33,7 @@ export const mutants: readonly Mutant[] = [
     'tags: newer }',
     ['cache/reads-apart.test.ts'],
   ),
-  // An acknowledged write is there
+  // An acknowledged write is visible
   stamp(
     'a write is stamped with current versions',
     "if (!isSame) await afterWrite(send('rewrite'",
@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
     "if (!hasValue && id !== NONE && !leavesWord) return put(patch(text, 73, FREE_LEASE), 'keep', 1)",
     '',
   ),
-  // Tags live as long as what has them
+  // Tag versions live as long as the entries that have the tags
   versionStep('a version is renewed by what is written under it', "leftMs < lifeMs ? lifeMs : 'keep'", "'keep'"),
   versionStep('and never shortened', "leftMs < lifeMs ? lifeMs : 'keep'", "leftMs < NEVER ? lifeMs : 'keep'"),
   versionStep('what is renewed is not made', 'if (made && !(current', 'if (!(current'),
@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
     "const meansLive = verb === 'take' || verb === 'touch'",
     "const meansLive = verb === 'take'",
   ),
-  // What a clear has ended is freed
+  // What a clear has ended is freed in the store
   reading(
     'an entry of a dead generation gets an end',
     'entry.generation !== generation && entry.expiresMs === NEVER',
@@ -99,7 +99,7 @@ export const mutants: readonly Mutant[] = [
   ),
   reads('unless its generation was read before it', 'if (current === generation) return', ''),
   calls('a cache without a ttl says so once', 'if (lifeMs === 0 && !core.hasWarned)', 'if (lifeMs === 0)'),
-  // What is malformed is a miss
+  // Malformed texts are misses
   tags('of 64 tags at the most', ' && parts.length <= MAX_TAGS', ''),
   tags('of well-formed names', 'areTags([...tags.keys()]) && parts', 'parts'),
   version('a malformed version is missing', '|| !isVersion(version)) seen.delete(key)', ') seen.delete(key)'),

@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Served, serveIn } from './serve.ts'
 
-/** An application that caches what its handlers answer, and has a route that purges. */
+/** An application that caches the responses of its handlers, and has a route that purges. */
 const token = 'a-token-of-the-test'
 const app = `
 import { cacheResponse } from 'hither/hono'
@@ -40,7 +40,7 @@ describe.each(['bun', 'deno'] as const)('cacheResponse on %s', (runtime) => {
     readonly headers?: Record<string, string>
     readonly body?: string
   }
-  /** By `node:http`: `fetch` sends Cache-Control: no-cache with every condition. */
+  /** Asks by `node:http`, since `fetch` sends Cache-Control: no-cache with every condition. */
   const ask = (path: string, { method = 'GET', headers = {}, body = '' }: Asking = {}) =>
     new Promise<{ status?: number | undefined; headers: IncomingHttpHeaders; story: string; body: string }>(
       (resolve, reject) => {

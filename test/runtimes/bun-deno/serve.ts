@@ -12,14 +12,14 @@ export interface Served {
   stop(): void
 }
 
-/** How each runtime serves `app`, which prints its port. */
+/** The code by which each runtime serves `app` and prints its port. */
 const serve = {
   bun: `console.log(':' + Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: app.fetch }).port)`,
   deno: `Deno.serve({ port: 0, hostname: '127.0.0.1', onListen: ({ port }) => console.log(':' + port) }, app.fetch)`,
 }
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const at = createRequire(import.meta.url)
-/** The command of each runtime, and its arguments before a file. */
+/** The command of each runtime, with the arguments that come before a file. */
 export const programs: Readonly<Record<Runtime, () => string[]>> = {
   bun: () => [at.resolve(`@oven/bun-${process.platform}-${process.arch}/bin/bun`)],
   deno: () => [
@@ -30,7 +30,7 @@ export const programs: Readonly<Record<Runtime, () => string[]>> = {
   ],
 }
 
-/** Serves a program that declares a Hono application `app`, bundled, in Bun or Deno on a free port of this machine. */
+/** Bundles a program that declares a Hono application `app`, and serves it in Bun or Deno on a free port of this machine. */
 export async function serveIn(runtime: Runtime, program: string): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), `hither-${runtime}-`))
   const file = join(folder, 'app.mjs')

@@ -1,6 +1,6 @@
 /**
- * The stores that open sockets or fetch, as a program uses them: prints one JSON text of what each call came to. It is bundled,
- * and run by Node, Bun and Deno.
+ * Uses the stores that open sockets or fetch, as a program does, and prints the outcome of each call as one JSON text. It is
+ * bundled, and run by Node, Bun and Deno.
  */
 import { createServer } from 'node:net'
 import { createCache } from 'hither'
@@ -43,7 +43,7 @@ const WAYS: Readonly<Record<string, (redisUrl: string, restUrl: string) => Promi
 /** The first word of an error reply. */
 const wordOf = (reply: unknown): string => (reply as { word?: string }).word ?? 'no error reply'
 
-/** What a call came to: its value, or the code of its error. */
+/** Resolves to the value of a call, or to the code of its error and its `maybeExecuted`. */
 const codeOf = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: { code?: string; maybeExecuted?: boolean; name?: string }) =>
     error.code ? `${error.code} ${error.maybeExecuted}` : `an error without a code: ${error.name}`,
@@ -98,7 +98,7 @@ async function use({ store }: Opened, name: string): Promise<Record<string, unkn
   }
 }
 
-/** Over a server that never answers, and one that is not there. */
+/** The outcome of calls over a server that never replies, and over one that is not there. */
 async function fail(): Promise<Record<string, unknown>> {
   const silent = createServer((socket) => void socket.on('error', () => {}))
   await new Promise<void>((done) => void silent.listen(0, '127.0.0.1', done))
@@ -117,7 +117,7 @@ async function fail(): Promise<Record<string, unknown>> {
       const found = String(
         await codeOf(store.set('a', 'b', 1000, { deadline: Date.now() + (name === 'silent' ? 300 : 10_000) })),
       )
-      // Whether it was sent before its deadline is a matter of chance.
+      // Chance decides whether the call was sent before its deadline, so `maybeExecuted` is left out.
       results[`${name} ${store.name}`] = name === 'silent' ? found.split(' ')[0] : found
       await store.close()
     }

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startGateway } from '../../../adapters/node/index.ts'
 import { programs } from './serve.ts'
 
-// The same program on each runtime: it comes to the same there as on Node, which the other tests judge.
+// The same program on each runtime must have the same results as on Node, whose behaviour the other tests judge.
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'hither-stores-'))
@@ -19,7 +19,7 @@ const commands = {
   bun: programs.bun,
   deno: () => [...programs.deno(), '--allow-env', '--allow-sys', '--allow-read'],
 }
-/** By store. */
+/** The results of each store, by its name. */
 type Results = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -43,7 +43,7 @@ beforeAll(async () => {
     platform: 'node',
     format: 'esm',
     tsconfig: join(root, 'tsconfig.json'),
-    // What was published for CommonJS asks for Node's modules by `require`.
+    // Packages that were published as CommonJS load Node's modules by `require`.
     banner: { js: "import { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)" },
   })
   gateway = await startGateway({ redis: process.env.REDIS8_URL ?? '', token: 'token', port: 0 })
@@ -81,7 +81,7 @@ it.each(['bun', 'deno'] as const)(
   'every store does on %s what it does on Node',
   async (runtime) => {
     const found = await run(runtime)
-    // Deno's fetch does not say that it never connected: such a request may have run.
+    // Deno's fetch does not say that it never connected, so for hither the request may have run.
     const differs = runtime === 'deno' ? { 'refused upstash': 'STORE_UNAVAILABLE true' } : {}
     expect(found).toEqual({ ...expected, failures: { ...expected.failures, ...differs } })
   },

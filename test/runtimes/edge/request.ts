@@ -1,3 +1,3 @@
-/** The request context that Vercel puts there. This one keeps nothing: the environment lasts. */
+/** The request context that Vercel supplies. This one keeps no work alive, since the environment lasts. */
 const context = { waitUntil: (work: Promise<unknown>): void => void work }
 Object.assign(globalThis, { [Symbol.for('@vercel/request-context')]: { get: () => context } })

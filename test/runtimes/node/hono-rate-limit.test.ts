@@ -6,7 +6,7 @@ import { createRateLimiter, slidingLog } from 'hither/rate-limit'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 
-/** Asks over a socket from one address of the loopback network to another. */
+/** Sends a request from one address of the loopback network to another. Resolves to the status. */
 function ask(port: number, host: string, localAddress: string, headers = {}): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const asked = request({ port, host, localAddress, headers, agent: false }, (response) =>
@@ -24,7 +24,7 @@ describe('rateLimit behind @hono/node-server', () => {
       outage: 'closed',
     })
     const app = new Hono().use(rateLimit({ limiter })).get('/', (c) => c.text('ok'))
-    // On both families IPv4 arrives mapped into IPv6.
+    // On a socket of both families, IPv4 addresses come mapped into IPv6.
     const server = serve({ fetch: app.fetch, port: 0, hostname: '::' })
     try {
       await new Promise((resolve) => server.once('listening', resolve))

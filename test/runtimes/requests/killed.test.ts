@@ -3,8 +3,8 @@ import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
 import { beforeAll, expect, it } from 'vitest'
 
-// A runtime that ends a request at its limit of computation stops it in the middle of its microtasks, and drops those
-// that were still to come. Local workerd knows no such limit; V8 does the same to a context with a timeout.
+// A runtime that ends a request at its limit of processor time stops it in the middle of its microtasks, and drops those
+// that were still to run. Local workerd has no such limit. V8 does the same to a context with a timeout.
 
 const at = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
 let bundle = ''
@@ -26,7 +26,7 @@ beforeAll(async () => {
   bundle = outputFiles[0]?.text ?? ''
 })
 
-/** An isolate: its requests share what its module made. */
+/** Stands for an isolate, whose requests share what its module made. */
 function isolate(module: string) {
   const globals = {
     setTimeout,
@@ -40,14 +40,14 @@ function isolate(module: string) {
     seen: [] as unknown[],
   }
   const context = createContext(globals, { microtaskMode: 'afterEvaluate' })
-  // A queue of its own, which ends with it.
+  // `queueMicrotask` of the context uses its own queue, which ends with the context.
   const queue = 'globalThis.queueMicrotask = (work) => void Promise.resolve().then(work)'
   runInContext(`${queue}\n${bundle}\n${module}`, context)
   const request = (code: string, timeout = 10_000): unknown => runInContext(code, context, { timeout })
   return {
     seen: globals.seen,
     request,
-    /** Runs what is left until `seen` has something. */
+    /** Runs the microtasks that are left until `seen` has an item. Resolves to that item. */
     async settled(): Promise<unknown> {
       for (let i = 0; i < 200 && globals.seen.length === 0; i++) {
         await new Promise((resolve) => setTimeout(resolve, 10))

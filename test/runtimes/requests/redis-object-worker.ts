@@ -17,7 +17,7 @@ const bump: Operation<never[], number> = {
 
 let store: ReturnType<typeof redisObjectStore> | undefined
 
-/** What a test asks of the store: one store an isolate, as an application has it. */
+/** What a test may ask of the store. Each isolate has one store, as in an application. */
 const jobs: Record<string, (store: ReturnType<typeof redisObjectStore>, key: string) => Promise<unknown>> = {
   async text(redis, key) {
     await redis.set(key, 'é\0\r\n', 60_000)

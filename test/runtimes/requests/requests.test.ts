@@ -4,7 +4,7 @@ import { rounds } from '../../support/rounds.ts'
 import { startWorker, type Worker } from './start.ts'
 import type { Job, Step, Told } from './worker.ts'
 
-// Requests of one isolate of workerd over a gateway before a real Redis: what they share, and what one leaves behind.
+// Requests of one isolate of workerd, over a gateway before a real Redis: what they share, and what each leaves behind.
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
 
@@ -12,7 +12,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 let gateway: TestGateway
 let worker: Worker
-/** Nothing keeps the work of its requests after their answers. */
+/** A Worker in which nothing keeps the work of a request alive after its response. */
 let bare: Worker
 beforeAll(async () => {
   gateway = await startTestGateway({ redis: process.env.REDIS7_URL as string })
@@ -107,7 +107,7 @@ describe.concurrent('a leader that is gone', () => {
 
 describe.concurrent('with nothing that keeps work after an answer', () => {
   const steps = async (...all: Step[]): Promise<readonly unknown[]> => (await bare.ask({ steps: all })).answers
-  /** What another process sees at that moment. */
+  /** Reads the key as another process would at that moment. */
   const elsewhere = (key: string): Promise<readonly unknown[]> => ask({ verb: 'get', key })
 
   it('a load is stored before its caller is answered', async () => {
@@ -148,7 +148,7 @@ describe('subrequests', () => {
   const counted = async (step: Step): Promise<Told> => worker.ask({ steps: [step] })
 
   it('are one for a hit, tagged or not, at most two before a loader, and one for a purge', async () => {
-    // The endpoint's scripts are learnt once.
+    // The first requests also find out how the endpoint runs scripts.
     await ask(cold('warm', { tags }), cold('warm', { tags }))
     expect((await counted(cold('plain'))).before).toBeLessThanOrEqual(2)
     expect((await counted(cold('tagged', { tags }))).before).toBeLessThanOrEqual(2)

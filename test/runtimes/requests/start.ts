@@ -14,26 +14,26 @@ const { default: workerd } = createRequire(import.meta.url)('workerd') as { defa
 const at = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
 
 export interface Worker {
-  /** One request. Rejects when the Worker answers anything but 200. */
+  /** Sends one request. Rejects unless the Worker responds with 200. */
   ask(job: Job): Promise<Told>
-  /** What its isolate has counted. */
+  /** Resolves to what its isolate has counted. */
   counts(): Promise<Counts>
-  /** What becomes of each way to give a cache the runtime's `waitUntil`. */
+  /** Resolves to the outcome of each way to pass the runtime's `waitUntil` to a cache. */
   contexts(): Promise<Readonly<Record<string, string>>>
   stop(): Promise<void>
 }
 
 export interface WorkerOptions {
-  /** Its source, from the root of the repository. */
+  /** The path of its source, from the root of the repository. */
   readonly entry: string
-  /** By the runtime's condition, or as a bundler does that does not know it. */
+  /** Bundled with the condition `workerd`, or as by a bundler that does not know that condition. */
   readonly by: 'workerd' | 'default'
   readonly bindings: Readonly<Record<string, string>>
-  /** Durable Objects: the binding of each class that the Worker exports. */
+  /** Durable Objects: binding → name of the class that the Worker exports. */
   readonly objects?: Readonly<Record<string, string>>
 }
 
-/** Runs a Worker, built of the sources, in a workerd of its own without `nodejs_compat`. */
+/** Builds a Worker from the sources, and runs it in a separate workerd without `nodejs_compat`. */
 export async function startWorkerd({ entry, by, bindings, objects = {} }: WorkerOptions): Promise<{
   readonly url: string
   stop(): Promise<void>
@@ -85,7 +85,7 @@ export async function startWorkerd({ entry, by, bindings, objects = {} }: Worker
   const child: ChildProcess = spawn(workerd, ['serve', '--control-fd=3', join(folder, 'config.capnp')], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   })
-  // It also warns there of every promise whose request had ended: that is what these tests are about.
+  // workerd also warns there of every promise whose request has ended. These tests are about such promises.
   let said = ''
   child.stderr?.on('data', (data: Buffer) => {
     said = (said + data.toString()).slice(-2000)
@@ -106,7 +106,7 @@ export async function startWorkerd({ entry, by, bindings, objects = {} }: Worker
   return { url: `http://127.0.0.1:${port}/`, stop }
 }
 
-/** Runs `worker.ts` in a workerd of its own. */
+/** Runs `worker.ts` in a separate workerd. */
 export async function startWorker(
   rest: { readonly url: string; readonly token: string },
   by: WorkerOptions['by'],

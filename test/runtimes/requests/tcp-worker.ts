@@ -1,7 +1,7 @@
 import { createCache } from 'hither'
 import { tcpStore } from 'hither/tcp'
 
-/** A Worker that speaks to Redis by a socket of its own: what a request opens ends with it. */
+/** A Worker that connects to Redis by sockets. What a request opens ends with it. */
 export default {
   async fetch(request: Request, env: { readonly REDIS: string }): Promise<Response> {
     const { searchParams } = new URL(request.url)

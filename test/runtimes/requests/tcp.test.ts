@@ -46,7 +46,7 @@ describe('hither/tcp in a Worker, where nothing can be reached', () => {
     })
     try {
       const reply = await (await fetch(`${worker.url}?key=a`)).json()
-      // A read-through is served by its loader; a count is not made up.
+      // A read-through would be served by its loader. A count cannot be made up, so it rejects.
       expect(reply).toMatchObject({ code: 'STORE_UNAVAILABLE' })
     } finally {
       await worker.stop()

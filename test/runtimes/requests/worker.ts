@@ -4,16 +4,16 @@ import { memoryStore } from 'hither/memory'
 import { atFraction } from 'hither/refresh'
 import { upstashStore } from 'hither/upstash'
 
-/** What one request asks of this Worker: steps, one after another. */
+/** What one request asks of this Worker: steps that run one after another. */
 export interface Job {
   readonly steps: readonly Step[]
-  /** Answers, or throws, without waiting for the steps: after `leaveMs`, or as soon as a loader runs. */
+  /** Responds, or throws, without waiting for the steps: after `leaveMs`, or as soon as a loader runs. */
   readonly leave?: 'early' | 'throw'
   readonly leaveMs?: number
-  /** `nothing` keeps the work of this request after its answer; else the runtime does, as it supplies by itself. */
+  /** `nothing` keeps the work of this request alive after its response. Otherwise the runtime does, by its own `waitUntil`. */
   readonly kept?: 'nothing'
   readonly store?: 'memory'
-  /** How long each fetch of this request waits before it is sent. */
+  /** Milliseconds that each fetch of this request waits before it is sent. */
   readonly slowMs?: number
 }
 export interface Step {
@@ -34,23 +34,23 @@ export interface Step {
     | 'flood'
   readonly key: string
   readonly value?: string
-  /** How long its loader takes. */
+  /** Milliseconds that its loader takes. */
   readonly ms?: number
   readonly options?: GetOrSetOptions
-  /** Refreshes what is fresh as soon as it is. */
+  /** Refreshes an entry as soon as it is fresh. */
   readonly ahead?: boolean
 }
 export interface Told {
   readonly answers: readonly unknown[]
-  /** By the end of the steps. */
+  /** Number of fetches by the end of the steps. */
   readonly fetches: number
-  /** Under way at once. */
+  /** Most fetches that were under way at once. */
   readonly most: number
-  /** Before its first loader ran. */
+  /** Number of fetches before the first loader ran. */
   readonly before: number
 }
 export interface Counts {
-  /** Of each key's loader. */
+  /** Number of loads by key. */
   readonly loads: Readonly<Record<string, number>>
   readonly events: Readonly<Record<string, number>>
   readonly inFlight: number
@@ -78,7 +78,7 @@ const options = {
   storeTimeout: '10s',
   onEvent: ({ type }: { type: string }): void => void events.set(type, (events.get(type) ?? 0) + 1),
 } as const
-// Made at module level, where a Worker may neither fetch nor set a timer nor ask for chance.
+// Made at module level, where a Worker may not fetch, set a timer or ask for random numbers.
 const memory = createCache({ store: memoryStore(), ...options })
 let rest: Cache | undefined
 
@@ -139,7 +139,7 @@ interface RequestContext {
   waitUntil: WaitUntil
 }
 
-/** What becomes of each way to give a cache the runtime's `waitUntil`. */
+/** The outcome of each way to pass the runtime's `waitUntil` to a cache. */
 async function withContext(ctx: RequestContext): Promise<Readonly<Record<string, string>>> {
   const cache = createCache({ store: memoryStore(), ttl: '1m' })
   const ways: Record<string, { readonly waitUntil: WaitUntil }> = {

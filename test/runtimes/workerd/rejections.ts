@@ -1,8 +1,9 @@
 import process from 'node:process'
 
 /**
- * Once a worker, which several files may share. workerd reports a rejection as soon as it happens, though its handler comes a microtask later (`return promise` in an async
- * function). As Node does, only one that nobody has handled by the next turn of the loop is told to the runner.
+ * Changes once in each worker, which several files may share, how rejections are reported. workerd reports a rejection as
+ * soon as it happens, even if its handler comes a microtask later (`return promise` in an async function). Here the runner is
+ * notified, as in Node, only of a rejection that nobody has handled by the next turn of the loop.
  */
 type Listener = (reason: unknown, promise: Promise<unknown>) => void
 const hear = (): void => {

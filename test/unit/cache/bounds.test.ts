@@ -31,7 +31,7 @@ describe('bounds', () => {
 })
 
 const never = (): Promise<never> => new Promise(() => {})
-/** A schema that begins to hang. */
+/** A schema whose validation never settles once `state.hangs` is set. */
 function hanging() {
   const state = { hangs: false }
   const validate = (value: unknown) => (state.hangs ? never() : Promise.resolve({ value }))
@@ -84,7 +84,7 @@ describe('a schema or a codec that hangs', () => {
   })
 })
 
-/** A store that stops answering. */
+/** A store whose calls never settle once `state.hangs` is set. */
 function hung(): { store: AtomicStore; state: { hangs: boolean } } {
   const memory = memoryStore()
   const state = { hangs: false }
@@ -191,7 +191,7 @@ describe('callers who send each other round', () => {
   let asked = 0
   const count = <A extends readonly unknown[], R>(call: (...args: A) => R): ((...args: A) => R) => {
     return (...args) => {
-      // Where they went on for ever, nothing else would have its turn, not even a timer.
+      // Calls that went on for ever would starve all else, timers included. So they fail instead.
       if (++asked > 1000) throw new Error('without end')
       return call(...args)
     }
@@ -215,7 +215,7 @@ describe('callers who send each other round', () => {
   ])(
     'come to an end over a store that answers at once: calls %s',
     async (_, first, further) => {
-      // At all the distances at which one may find what another is about to put there.
+      // Every distance, in microtasks, at which one call may find what another is about to store.
       for (let one = 0; one < 14; one++) {
         for (let two = 0; two < 14; two++) {
           await cache.delete('k')

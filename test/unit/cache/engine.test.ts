@@ -4,9 +4,12 @@ import { nearTier } from 'hither/near'
 import { atFraction, early } from 'hither/refresh'
 import { describe, expect, it } from 'vitest'
 
+// The common paths of a cache over one store, as in two processes: tags, clear and expire; one load and its defaults;
+// the edges of a call; loads of many keys.
+
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Two caches over one store, as two processes have them. */
+/** Two caches over one store, as in two processes. */
 function two(options: Partial<CacheOptions> = {}): {
   here: Cache<'frozen'>
   there: Cache<'frozen'>

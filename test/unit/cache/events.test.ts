@@ -113,7 +113,7 @@ describe.each(kinds)('an event (%s)', (kind) => {
   it('of setMany has the key whose write failed', async () => {
     const memory = memoryStore()
     const { cache, events } = open({ eventKeys: (key: string) => `#${key}` }, kind, failsAfter(memory, 1))
-    // The one command: what captures the version, or in the plain format the first write.
+    // The one command that succeeds captures the version, or in the plain format is the first write.
     await cache.setMany(
       [
         ['k', 1],
@@ -133,7 +133,7 @@ describe.each(kinds)('an event (%s)', (kind) => {
   })
 })
 
-/** Takes as many commands as it is told, then is down. */
+/** Carries out the first `commands` calls, then is down. */
 function failsAfter(store: AtomicStore, commands: number): AtomicStore {
   let left = commands
   const counted =
@@ -220,7 +220,7 @@ describe('createCache over what is no store', () => {
 })
 
 describe('waitUntil', () => {
-  /** As a Worker's context: methods of its class, which need their object. */
+  /** Like a Worker's context: its functions are methods of a class, which need their object as `this`. */
   class Context {
     readonly works: Promise<unknown>[] = []
     readonly props = {}
@@ -264,7 +264,7 @@ describe('waitUntil', () => {
     const waitUntil = Map.prototype.keys as never
     expect(() => cache.with({ waitUntil })).toThrow(code('INVALID_ARGUMENT'))
     expect(() => cache.with({ waitUntil })).toThrow('(work) => ctx.waitUntil(work)')
-    // The cache itself is made outside of any request, where the runtime's throws in any case.
+    // The cache itself is made outside of any request, where the runtime's `waitUntil` throws in any case: it is not tried.
     expect(() => open({ waitUntil })).not.toThrow()
     expect(() => cache.with({ waitUntil: Map.prototype.keys.bind(new Map()) as never })).not.toThrow()
   })

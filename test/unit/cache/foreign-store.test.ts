@@ -8,7 +8,7 @@ import { endsInTime } from '../../../src/store/ends-in-time.ts'
 
 const code = (code: string) => expect.objectContaining({ code })
 
-/** A store whose every call ends as `how` says. */
+/** A store on which every call ends as `how` does. */
 function double(how: () => Promise<never>): AtomicStore {
   return { ...memoryStore(), get: how, getMany: how, set: how, delete: how, run: how }
 }
@@ -97,7 +97,7 @@ describe.each(Object.entries(caches))('%s, over a store that', (name, open) => {
 })
 
 describe('over a store that ends its own calls', () => {
-  // Where a request takes its timers with it, every store is guarded.
+  // Where a request's timers end with the request, a timer guards the calls of every store.
   it('a read sets no timer', async () => {
     const caches = [memoryStore(), endsInTime(memoryStore())].map((store) => createCache({ store, ttl: '1m' }))
     for (const cache of caches) await cache.set('k', 1)

@@ -4,6 +4,10 @@ import { plain as plainFormat } from 'hither/plain'
 import { describe, expect, it } from 'vitest'
 import { byHand, pause } from './slow-store.ts'
 
+// Races that the cache guards against, most of them between two processes on one store: invalidations, callers that leave
+// and calls on one key during a load; leases that must be renewed or given back; late steps that must not serve or store
+// what was invalidated. At the end: deadlines and options of a call, and reads and calls that wait for an earlier one.
+
 type Memory = ReturnType<typeof memoryStore>
 
 function two(
@@ -14,7 +18,7 @@ function two(
   return { here: make(), there: make(), store }
 }
 
-/** A store that can be switched off, for reads or for all. */
+/** A store whose reads (`get`) and steps (`run`) can be switched off. */
 function switched(store: Memory = memoryStore()): { store: Memory; off: { reads: boolean; writes: boolean } } {
   const off = { reads: false, writes: false }
   const away = (): Promise<never> => Promise.reject(new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true }))
@@ -57,7 +61,7 @@ describe('a caller that leaves', () => {
   it('takes no other along that asks for the same versions', async () => {
     const { here, store } = two()
     const run = store.run
-    // On their way when the first of two callers leaves.
+    // Delays each step, so that it is under way when the first of the two callers leaves.
     store.run = async (operation, key, args, call) => {
       await pause(2)
       if (call?.signal?.aborted) throw call.signal.reason
@@ -106,14 +110,14 @@ describe('a caller that leaves', () => {
       await (await next('lease')).answer()
       const second = cache.getOrSet('k', () => 'second')
       const read = await next('get')
-      // It shows the lease of the load that is about to end.
+      // The read returns the lease of the load that is about to end.
       await read.act()
       void read.answer()
       for (let i = 0; i < turns; i++) await Promise.resolve()
       controller.abort(left)
       await expect(first).rejects.toBe(left)
       flow()
-      // Where the second caller was there before the first had left, the load goes on for it.
+      // If the second caller joined before the first left, the load goes on for it.
       const outcome = await Promise.race([second, pause(20)])
       expect([turns, outcome ?? 'goes on']).toEqual([turns, outcome ? 'second' : 'goes on'])
     }
@@ -344,7 +348,7 @@ describe('no later caller is answered by what was invalidated', () => {
     const run = store.run
     let again = async (): Promise<unknown> => undefined
     store.run = (operation, ...rest) => {
-      // What may be sent again may also run again, later.
+      // A request that may be sent again may also run again, later.
       if (rest[1][0] === 'lease' && operation.effect === 'repeat') again = () => run(operation, ...rest)
       return run(operation, ...rest)
     }

@@ -5,13 +5,13 @@ import { type Cache, createCache } from '../../../src/index.ts'
 import { rounds } from '../../support/rounds.ts'
 import { byHand, distant, linger, pause, seeded } from './slow-store.ts'
 
-/** Of one cold key, at odd moments. */
+/** Callers of one cold key, at random moments. */
 const CALLERS = rounds({ quick: 3000, soak: 10_000 })
 const ROUNDS = rounds({ quick: 120, soak: 300 })
 
 const code = (code: string) => expect.objectContaining({ code })
 
-/** A signal that counts who listens. */
+/** A signal that counts its listeners. */
 function counted(): { controller: AbortController; listening(): number } {
   const controller = new AbortController()
   let count = 0
@@ -42,7 +42,7 @@ describe('over a store whose calls overtake one another', () => {
           ? (createCache({ store, format: plain(), ttl: '1m', storeTimeout: '20s' }) as Cache)
           : createCache({ store, ttl: '1m', storeTimeout: '20s' })
       }
-      // A plain key is guarded within one process.
+      // In the plain format a key is guarded within one process only.
       const caches = format === 'plain' ? [open()] : [open(), open(), open()]
       const pick = (): Cache => caches[Math.floor(random() * caches.length)] as Cache
       const leaving = new Error('left')
@@ -129,7 +129,7 @@ describe('a caller whose read came before a lease', () => {
     const cache = createCache({ store, ttl: '1m', storeTimeout: '20s' })
     const elsewhere = createCache({ store: memory, ttl: '1m' })
     const door = Promise.withResolvers<string>()
-    // The read of `second` is answered only after `first` has its lease.
+    // The read of `second` returns only after `first` has its lease.
     const controller = new AbortController()
     const first = cache.getOrSet('k', () => door.promise, { signal: controller.signal })
     const firstRead = await next('get')

@@ -92,7 +92,7 @@ for (const near of [false, true]) {
       const caches = [1, 2].map(() => createCache({ store, longKeys, ttl: '5m', ...(near && { near: nearTier() }) }))
       const [cache, other] = caches as [Cache<'frozen'>, Cache<'frozen'>]
       const longs = [LONG, `${LONG}x`, 'x'.repeat(1017), `${'x'.repeat(1017)}y`, '馬'.repeat(340), 'y'.repeat(100_000)]
-      // Just short enough.
+      // 1,016 characters are just short enough to be stored as they are.
       const keys = [...longs, 'x'.repeat(1016), 'x'.repeat(1017).slice(1), ...longs.map(longKeys)]
       for (const [i, key] of keys.entries()) await cache.set(key, i)
       expect(await other.getMany(keys)).toEqual(await cache.getMany(keys))

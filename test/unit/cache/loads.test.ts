@@ -7,7 +7,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NONE, parseEntry } from '../../../src/protocol/entry.ts'
 import { pause } from './slow-store.ts'
 
-/** Caches over one store, as processes have them. */
+// How a load ends and who gets its result: failures with and without `shareFailure`, `close`, leases that nobody holds,
+// callers with less patience than the loader (`finish`, `onDeadline`), loaders that return undefined or set a lifetime,
+// `flush` within a loader, the options of a load, and a delete during the first load of a key.
+
+/** Caches over one store, one for each process. */
 function many(count: number, options: Partial<CacheOptions> = {}, store = memoryStore()): Cache<'frozen'>[] {
   return Array.from({ length: count }, () => createCache({ store, ttl: '1m', ...options }))
 }
@@ -21,7 +25,7 @@ function gate<T = void>(): { promise: Promise<T>; open(value: T): void; fail(err
 }
 const code = (code: string) => expect.objectContaining({ code })
 
-/** A first load that is ended by hand, and others in their own processes that have come to wait for it. */
+/** A first load that the test ends by hand, and loads in other processes that wait for it. */
 async function waitingFor(
   caches: readonly Cache<'frozen'>[],
   first: () => unknown,
@@ -49,7 +53,7 @@ async function waitingFor(
       async () => {
         most = Math.max(most, ++running)
         if (running === rest.length) all.open()
-        // Each ends when all have begun: one behind the other, none ever would.
+        // Each load ends once all have started. If one waited for another, none would ever end.
         await all.promise
         return then()
       },
@@ -254,7 +258,7 @@ describe('close', () => {
   })
   it('gives the lease of a load that takes longer back, and its callers get their value', async () => {
     const store = memoryStore()
-    // Closed by neither.
+    // The store outlives both caches: neither closes it.
     const [here, there] = two({}, { ...store, close: async () => {} })
     const start = gate<string>()
     const first = here.getOrSet('k', () => start.promise)
@@ -270,7 +274,7 @@ describe('close', () => {
     for (const near of [undefined, nearTier()]) {
       const memory = memoryStore()
       let isClosed = false
-      // What is asked of it takes as long as a network does, and ends with it.
+      // Each call takes 5 ms, as over a network, and rejects if the store is closed by then.
       const distant = <A extends unknown[], T>(call: (...args: A) => Promise<T>) => {
         return async (...args: A): Promise<T> => {
           const closed = (): void => {
@@ -316,7 +320,7 @@ describe('close', () => {
     await pause(5)
     const made = vi.spyOn(globalThis, 'setTimeout')
     const ended = vi.spyOn(globalThis, 'clearTimeout')
-    /** Those of more than a second that keep the process alive. */
+    /** Number of running timers of more than 1.4 s that keep the process alive. */
     const timers = (): number => {
       const gone = new Set<unknown>(ended.mock.calls.map(([id]) => id))
       const left = made.mock.calls.map(([, ms], i) => ({
@@ -486,7 +490,7 @@ describe("onDeadline: 'load'", () => {
       cache.getOrSet('k', load, { deadline: Date.now() + 200, onDeadline: 'load' }) as Promise<string>
     const calls = Array.from({ length: 250 }, call)
     await vi.waitFor(() => expect(loads).toBe(2), { timeout: 20_000 })
-    // Later ones, while both loads run, until they are past their deadlines as well.
+    // These callers come while both loads run, and wait until they are past their deadlines as well.
     calls.push(...Array.from({ length: 250 }, call))
     await pause(400)
     expect(loads).toBe(2)

@@ -5,10 +5,13 @@ import { type AtomicStore, type CacheEvent, type CacheOptions, createCache, Hith
 import { messageFeed, type NearTierOptions, nearTier, pullFeed } from '../../../src/near/index.ts'
 import { byHand, pause } from './slow-store.ts'
 
+// The near tier under a cache: what it may serve, after a write and while the store is down; what it keeps; a delete that
+// failed; the feeds between processes, by messages and by a log in the store; the breaker; schemas; `mutable: true`.
+
 const code = (code: string) => expect.objectContaining({ code })
 const unavailable = () => new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
 
-/** A store that counts what it is asked, and is away at will. */
+/** A store that counts its calls, and is down while `state.away` is set. */
 function switched(store: AtomicStore = memoryStore()) {
   const state = { away: false, asked: 0 }
   const ask = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -43,7 +46,7 @@ function setUp(near: NearTierOptions = {}, options: Partial<CacheOptions> = {}) 
   return { cache, other, state, events, types, memory }
 }
 
-/** Stores and reads once, so that the value is held near. */
+/** Stores and reads once, so that the near tier holds the value. */
 async function warm(cache: ReturnType<typeof setUp>['cache'], key: string, value: unknown, options = {}) {
   await cache.set(key, value, options)
   expect(await cache.get(key)).toEqual(value)
@@ -211,7 +214,7 @@ describe('what is kept near', () => {
     const { store, next, flow } = byHand()
     const cache = createCache({ store, near: nearTier({ maxAge: '1m' }), ttl: '5m', grace: '1h', storeTimeout: '9s' })
     const plain = createCache({ store, ttl: '5m', grace: '1h' })
-    // Written past the near tier.
+    // Written by a cache without a near tier.
     const writing = what === 'increment' ? plain.increment('k') : plain.set('k', 1, { tags: ['t'] })
     flow()
     await writing
@@ -411,7 +414,7 @@ describe('after a delete that did not arrive', () => {
 })
 
 describe('messages between processes', () => {
-  /** A bus that a test can cut or lose messages of. */
+  /** A bus between processes that a test can cut, make lose messages, or make refuse subscribers. */
   function bus() {
     const listeners = new Set<{
       channel: string
@@ -449,7 +452,7 @@ describe('messages between processes', () => {
     const gaps = (): number => events.filter(({ type }) => type === 'feed-gap').length
     return { a: make(), b: make(), ...line, gaps, memory }
   }
-  /** Held near, by a feed that listens. */
+  /** Puts a value into the near tier, once the feed listens. */
   const hold = async (cache: ReturnType<typeof two>['a'], key: string, value: unknown, options = {}) => {
     await cache.set(key, value, options)
     await cache.get(key)
@@ -730,7 +733,7 @@ describe('the breaker', () => {
     const read = async (key: string): Promise<unknown> => await cache.get(key).catch(({ code }) => code)
     for (let i = 0; i < 5; i++) expect(await read('x')).toBe('STORE_UNAVAILABLE')
     const probe = read('x')
-    // Another run of microtasks: what is called together asks together.
+    // Wait for another tick: calls of the same tick would ask the store together with the probe.
     await new Promise((resolve) => setTimeout(resolve))
     const before = asked.length
     expect(await Promise.all(['x', 'y', 'x'].map(read))).toEqual(['STORE_UNAVAILABLE', undefined, 'STORE_UNAVAILABLE'])

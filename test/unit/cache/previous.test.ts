@@ -3,7 +3,7 @@ import { memoryStore } from 'hither/memory'
 import { describe, expect, it } from 'vitest'
 import { pause } from './slow-store.ts'
 
-// `previous` and `notModified`: what a loader may say again is what nobody has ended since.
+// `previous` and `notModified`: a loader may return its previous value again only if nobody has ended that value since.
 
 function two(options: Partial<CacheOptions> = {}): { here: Cache<'frozen'>; there: Cache<'frozen'> } {
   const store = memoryStore()
@@ -21,7 +21,7 @@ const isText = {
   },
 }
 
-/** Twice: tags that a loader names are known from the second load on, and only then its value is stored. */
+/** Loads twice: the tags that a loader names are known from the second load on, and only then its value is stored. */
 async function load(
   cache: Cache | Cache<'frozen'>,
   loader: Loader<unknown>,
@@ -48,7 +48,7 @@ describe('a stale copy that is ended before its load has the lease', () => {
       it(`is not the loader's previous value, and does not come back: ${name}, ${who}`, async () => {
         const caches = two()
         const { here, there } = caches
-        // At each of the moments between its read and its lease.
+        // After each number of microtasks between the read of the load and its lease.
         for (let moments = 0; moments < 12; moments++) {
           await here.set('k', 'first', { tags: ['t'] })
           await here.expire('k')
@@ -107,7 +107,7 @@ describe('a stale copy that is ended while another holds its lease', () => {
     const end = async (): Promise<void> => {
       await caches.there.invalidateTags(['t'])
       await caches.there.set('other', 'x', { tags: ['t'] })
-      // So that the version is known here.
+      // So that `here` knows the new version.
       await caches.here.get('other', { tags: ['t'] })
       await pause(2)
     }

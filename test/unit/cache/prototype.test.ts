@@ -7,14 +7,14 @@ import { type Cache, type CacheOptions, createCache } from '../../../src/index.t
 import { rounds } from '../../support/rounds.ts'
 import { seedOfTheDay } from '../../support/seed.ts'
 
-// A library that puts a name on Object.prototype gives it to every object: none of these is an option of anybody.
+// A library that puts a name on Object.prototype gives it to every object. No such name may be taken for an option.
 
 const NAMES = [
   ...new Set([
     ...Object.values(known).flatMap((names) => (typeof names === 'object' ? Object.keys(names) : [])),
     ...['value', 'mark', 'liveId', 'keepStale', 'maxAge', 'maxBytes', 'maxEntries', 'feed'],
   ]),
-  // The platform's own calls take that one from the prototype: addEventListener(…, { once: true }).
+  // The platform's own calls read `signal` from the prototype: addEventListener(…, { once: true }).
 ].filter((name) => name !== 'signal')
 const VALUES: readonly (readonly [what: string, value: unknown])[] = [
   ['a function', () => 'polluted'],
@@ -22,7 +22,7 @@ const VALUES: readonly (readonly [what: string, value: unknown])[] = [
   ['an object', { polluted: true }],
 ]
 
-/** How many of the values are tried for each name: which, the day decides. */
+/** How many of the values are tried for each name. The day decides which. */
 const TRIED = rounds({ quick: 1, soak: VALUES.length })
 
 async function polluted<T>(name: string, value: unknown, work: () => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ async function polluted<T>(name: string, value: unknown, work: () => Promise<T>)
   }
 }
 
-/** Each verb, with no options, with none in them, and with some; what they answer. */
+/** Calls each verb without options, with empty options and with some. Resolves to their results. */
 async function use(cache: Cache<'frozen'>, isPlain: boolean): Promise<unknown[]> {
   const tagged = isPlain ? {} : { tags: ['t'] }
   const all: unknown[] = []
@@ -80,7 +80,7 @@ describe.each(Object.entries(kinds))('a name on Object.prototype is no option: %
     await cache.close()
     return [...answers, events.filter((type) => /error|failed|dropped|refused/.test(type))]
   }
-  /** What is answered where nobody's prototype has a name. */
+  /** The results where Object.prototype has no extra name. */
   let right: Promise<unknown[]> | undefined
   it.each(NAMES.map((name, i) => [name, i] as const))('%s', async (name, i) => {
     right ??= run()

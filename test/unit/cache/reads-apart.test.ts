@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { type AtomicStore, type Cache, createCache } from '../../../src/index.ts'
 
-// A store that answers the reads of one tick at different instants: a version first, and the entry much later.
+// A store whose reads of one tick return at different times: a version first, and the entry much later.
 
 const ttl = '1m'
 const tags = ['t']
 
-/** Reads of `key` act when `release` is called; all else at once. */
+/** Reads of `key` run only when `release` is called. All other calls run at once. */
 function apart(store: AtomicStore, key: string): { store: AtomicStore; asked: Promise<void>; release(): void } {
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   const { promise: released, resolve: release } = Promise.withResolvers<void>()

@@ -3,7 +3,7 @@ import type { AtomicStore } from '../../../src/index.ts'
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** A repeatable float in [0, 1). */
+/** A generator of floats in [0, 1), which repeats for the same seed. */
 export function seeded(seed: number): () => number {
   let state = seed * 2654435761
   return () => {
@@ -12,7 +12,7 @@ export function seeded(seed: number): () => number {
   }
 }
 
-/** A few microtasks, or now and then some milliseconds. */
+/** Waits for a few microtasks, or now and then for some milliseconds. */
 export async function linger(random: () => number): Promise<void> {
   const turns = Math.floor(random() * 14)
   if (turns > 10) await pause(Math.floor(random() * 4))
@@ -20,8 +20,8 @@ export async function linger(random: () => number): Promise<void> {
 }
 
 /**
- * The same store as a distant one: each call travels on its own, there and back, so that calls overtake one another
- * and answers come late. What a REST endpoint may do to requests of different ticks.
+ * The same store as if it were far away: each call travels by itself, there and back, so that calls overtake one another
+ * and results come late. A REST endpoint may do this to requests of different ticks.
  */
 export function distant(store: AtomicStore, random: () => number): AtomicStore {
   const travel = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -40,20 +40,20 @@ export function distant(store: AtomicStore, random: () => number): AtomicStore {
   }
 }
 
-/** A step as the store sees it: its name is the verb of an entry's step, or the method. */
+/** A call that is held up. `what` is the verb of an entry's step, or the name of the method. */
 export interface Held {
   readonly what: string
   /** Lets the call reach the store. Resolves when it has been carried out. */
   act(): Promise<void>
-  /** Lets the answer arrive; acts first where that has not been done. */
+  /** Lets the result arrive. Carries out the call first if that has not been done. */
   answer(): Promise<void>
 }
 
-/** A store whose calls wait, there and back, until a test moves them by hand. */
+/** A store whose calls wait, both on their way there and back, until a test moves them by hand. */
 export function byHand(store: AtomicStore = memoryStore()): {
   store: AtomicStore
   next(what: string): Promise<Held>
-  /** From now on calls pass as they come. */
+  /** From now on calls pass without waiting. */
   flow(): void
 } {
   const waiting: Held[] = []
@@ -80,7 +80,7 @@ export function byHand(store: AtomicStore = memoryStore()): {
   return {
     store: {
       ...store,
-      // What a namespace keeps for itself is at hand.
+      // Calls on the namespace's own keys, its generation and its tag versions, do not wait.
       get: (...args) => (args[0].startsWith(':') ? store.get(...args) : hold('get', () => store.get(...args))),
       delete: (...args) => hold('delete', () => store.delete(...args)),
       set: (...args) => hold('set', () => store.set(...args)),

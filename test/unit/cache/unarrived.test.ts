@@ -6,10 +6,13 @@ import { nearTier } from '../../../src/near/index.ts'
 import { pause } from './slow-store.ts'
 
 type Method = 'get' | 'set' | 'delete' | 'run'
-/** `away`: the call fails. A promise: it is carried out at once, and answered when that has settled. `after`: carried out then. */
+/**
+ * What becomes of a call. `away`: it fails. A promise: it is carried out at once, and returns when the promise has settled.
+ * `after`: it is carried out only when that promise has settled.
+ */
 type How = 'away' | Promise<unknown> | { readonly after: Promise<unknown> }
 
-/** Two processes on one store; what becomes of the next calls of the first is said by `next`. */
+/** Two processes on one store. `next` lists what becomes of the next calls of the first process, by method. */
 function two() {
   const memory = memoryStore()
   const next: Record<Method, How[]> = { get: [], set: [], delete: [], run: [] }
@@ -73,7 +76,7 @@ describe('a delete that is made good', () => {
     const sent = late.mock.calls.find(([, , args]) => args[0] === 'bury')
     expect(await other.get('k')).toBeUndefined()
     await cache.set('k', 'new')
-    // Its reply was lost, or it was overtaken on its way.
+    // The retried delete runs again, as when its reply was lost or the write overtook it. It must delete nothing.
     if (sent) expect(await memory.run(...sent)).toBe(0)
     expect([sent?.[2].length, await cache.get('k'), await other.get('k')]).toEqual([3, 'new', 'new'])
   })
@@ -173,7 +176,7 @@ describe('a delete that is made good', () => {
     next.delete.push('away')
     await lateDelete(cache)
     const { promise, resolve } = door()
-    // The versions' read, which goes first, and the write.
+    // The read of the versions, which goes first, and the write.
     next.run.push(promise, promise)
     const written = cache.set('k', 'new')
     await pause(1)
@@ -205,7 +208,7 @@ describe('a delete that is made good', () => {
     await cache.get('k')
     await cache.capture([])
     const { promise, resolve } = door()
-    // The versions' read, which goes first, and the write.
+    // The read of the versions, which goes first, and the write.
     next.run.push(promise, promise)
     const written = cache.set('k', 'old')
     await pause(1)

@@ -12,7 +12,7 @@ async function two(store: AtomicStore = memoryStore()): Promise<{ cache: Cache; 
   return { cache, other }
 }
 
-/** Counts the steps by their first argument. */
+/** A store that lists the verb, which is the first argument, of each step on an entry. */
 function counting(): { store: AtomicStore; verbs: unknown[] } {
   const inner = memoryStore()
   const verbs: unknown[] = []

@@ -8,7 +8,7 @@ const never = (): never => {
   throw new Error('it is a hit')
 }
 
-/** A cache over a store whose reads `get` answers, and the events it has told. */
+/** A cache over a store that is read by `get`, and the types of the events that it has reported. */
 function over(get: AtomicStore['get'] | undefined, options: Partial<CacheOptions> = {}) {
   const memory = memoryStore()
   const events: CacheEvent['type'][] = []
@@ -22,7 +22,7 @@ afterEach(() => {
 })
 
 describe('the reads of one look', () => {
-  // An error that nobody handles fails the run.
+  // A rejection of one of the other reads that nobody handles fails the run.
   it.each([
     ['the entry', (key: string) => !key.startsWith(':')],
     ['the generation', (key: string) => key.endsWith(':g')],

@@ -15,14 +15,18 @@ import { nearTier } from '../../../src/near/index.ts'
 import { generationKey, storedKey, tagKey } from '../../../src/protocol/keys.ts'
 import { byHand, pause } from './slow-store.ts'
 
+// Generations and tag versions. An acknowledged write is visible though the cache remembers versions that have ended; a tag
+// version lives longer than the entries that have the tag; a read from before a `forget` does not bring an old version back;
+// a cache without a ttl; malformed texts are misses.
+
 const DAY_MS = 86_400_000
 const WITHOUT = { without: undefined, near: nearTier } as const
 
-/** A memory store and what it was asked for; its clock is moved by hand. */
+/** A memory store that lists its calls, on a clock that the test moves. */
 function counting(): {
   store: AtomicStore
   asked: string[]
-  /** Fails what it answers true to, before or after it has run. */
+  /** Fails the calls for which `when` returns true: after they have run if `ran` is set, otherwise before. */
   fail: { when?: (what: string) => boolean; ran: boolean }
   leftMs(key: string): number | undefined
   pass(ms: number): void
@@ -82,7 +86,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
     }
     const KEY = storedKey('hither', 'k')
     const TAGS = { tags: ['t', 'u'] }
-    /** How another process, or the server, ends what the first cache remembers. */
+    /** How another process, or the server, ends the versions that the first cache remembers. */
     const ends: Record<string, (other: Cache<Results>, store: AtomicStore) => Promise<unknown>> = {
       'a clear by another process': (other) => other.clear(),
       'an invalidation by another process': (other) => other.invalidateTags(['u']),
@@ -114,7 +118,7 @@ for (const [near, tier] of Object.entries(WITHOUT)) {
           await write(here)
           expect([await here.get('k'), await there.get('k', TAGS)]).toEqual(['new', 'new'])
           expect(await there.getOrSet('k', () => 'loaded', TAGS)).toBe('new')
-          // It bears its tags still.
+          // The entry still has its tags.
           await there.invalidateTags(['t'])
           expect(await there.get('k')).toBeUndefined()
         })
@@ -298,7 +302,7 @@ describe('a tag lives as long as what bears it', () => {
         setTags(tags)
         return 1
       }
-      // The first one only finds out which.
+      // The first load only finds out which tags the loader names.
       for (let i = 0; i < 2; i++) {
         await cache.getOrSet('k', load, { ttl })
         await cache.flush()
@@ -311,7 +315,7 @@ describe('a tag lives as long as what bears it', () => {
       for (const before of [[], [1000], [1000, 6.9 * DAY_MS]]) {
         const { cache, leftMs, pass } = open()
         for (const ttl of before) await cache.set('other', 1, { tags, ttl })
-        // Each of them has a chance to find it remembered.
+        // After this read the cache may remember the version of the tag.
         if (before.length > 0) await cache.get('other', { tags })
         for (const ttl of [2000, 6 * DAY_MS]) {
           await cache.delete('k')
@@ -348,7 +352,7 @@ describe('a tag lives as long as what bears it', () => {
       expect(leftMs(TAG)).toBeGreaterThan(leftMs(KEY) as number)
     }
     const { cache, leftMs } = open()
-    // Nor does a shorter one take anything away.
+    // A write with a shorter lifetime does not shorten the life of the tag version.
     await cache.set('k', 1, { tags, ttl: '1d' })
     await pause(5)
     await cache.set('short', 1, { tags, ttl: 1000 })
@@ -419,7 +423,7 @@ describe('a cache without a ttl', () => {
     let older: string | undefined
     const late: AtomicStore = {
       ...store,
-      // Answers once with what was there before.
+      // The first read of a key of the namespace returns its older value.
       get: async (key, call) => {
         const text = key.startsWith(':') ? older : undefined
         if (text) older = undefined
@@ -542,7 +546,7 @@ describe('what is stored and malformed is a miss', () => {
         (cache: Cache<Results>) => cache.add('k', 'v', { tags }),
       ]
       for (const key of keys) {
-        // A version of a tag may be of 32.
+        // A tag version may have 32 characters.
         if (bad.length === 32 && key === keys[1]) continue
         for (const write of writes) {
           await store.delete(['hither:k'])

@@ -7,7 +7,7 @@ import { createLocks } from '../../../src/lock/index.ts'
 import { createRateLimiter, fixedWindow } from '../../../src/rate-limit/index.ts'
 import { createSessions } from '../../../src/session/index.ts'
 
-/** Vercel's cache as it is on a laptop: a map. */
+/** Vercel's Runtime Cache as it is on a developer's machine: a map. */
 const runtimeCache = () => {
   const values = new Map<string, unknown>()
   return {
@@ -48,11 +48,11 @@ describe('a cache over a store without operations', () => {
     // @ts-expect-error a lock needs operations
     expect(() => createLocks({ store, ttl: '1m' })).toThrow(unsupported)
     const algorithm = fixedWindow({ limit: 1, window: '1m' })
-    // @ts-expect-error so does a limiter
+    // @ts-expect-error a limiter needs operations
     expect(() => createRateLimiter({ store, algorithm, outage: 'open' })).toThrow(unsupported)
-    // @ts-expect-error and a session
+    // @ts-expect-error sessions need operations
     expect(() => createSessions({ store, secrets: ['x'.repeat(32)], idle: '1h' })).toThrow(unsupported)
-    // @ts-expect-error and values that other programs share
+    // @ts-expect-error values that other programs share need operations
     expect(() => createCache({ store, format: plain() })).toThrow(unsupported)
     expect(() => createCache({ store: {} as Store })).toThrow(unsupported)
   })

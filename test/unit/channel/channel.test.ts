@@ -52,7 +52,7 @@ describe('channel', () => {
       const subscription = channel({ store: { ...store, get } }, 'news').subscribe()
       await subscription.ready
       await vi.advanceTimersByTimeAsync(1000)
-      // Past its deadline: such a call sends nothing.
+      // A deadline of 0 has passed, so these calls send nothing.
       expect(asked).toEqual([{ deadline: 0 }, { deadline: 0 }])
       await subscription.close()
       await vi.advanceTimersByTimeAsync(10_000)

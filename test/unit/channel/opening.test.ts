@@ -9,7 +9,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const subscribed = bytes('data: subscribe,a,1\n\n')
 const message = (text: string): Uint8Array => bytes(`data: message,a,${text}\n\n`)
 
-/** A body that says so much and then no more, until `signal` aborts. */
+/** A body that sends `parts` and then nothing more, until `signal` aborts. */
 const bodyOf = (signal: AbortSignal, ...parts: Uint8Array[]): Body =>
   new ReadableStream({
     start(controller) {
@@ -75,7 +75,7 @@ describe('a subscription over an endpoint that is silent', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined })
     expect(vi.getTimerCount()).toBe(0)
 
-    // A store that cannot call it off.
+    // A store that cannot call off a subscription which is being opened.
     const subscribed = Promise.withResolvers<() => Promise<void>>()
     let ended = 0
     const late = { ...store, subscribe: () => subscribed.promise } as unknown as AtomicStore

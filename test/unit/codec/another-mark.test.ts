@@ -8,14 +8,14 @@ const codec = encrypted({ keys: [{ id: 'a', secret: new Uint8Array(32).fill(1) }
 const upper = { mark: 'U', encode: String, decode: (text: string) => text }
 type Codec = typeof codec | typeof upper | undefined
 
-/** Who reads, and who has written: neither knows the other's mark. */
+/** The codec of the reader and that of the writer. Neither knows the other's mark. */
 const pairs: readonly (readonly [what: string, reader: Codec, writer: Codec])[] = [
   ['a cache with a codec, of one without', codec, undefined],
   ['a cache without a codec, of one with', undefined, codec],
   ['a cache with a codec, of one with another', upper, codec],
 ]
 const flags = [false, true]
-/** `remembers`: the generation is known, so that a step runs before anything is read. */
+/** `remembers`: the cache knows the generation, so that a step runs before anything is read. */
 const settings = flags.flatMap((near) =>
   flags.flatMap((grace) => flags.map((remembers) => ({ near, grace, remembers }))),
 )

@@ -123,7 +123,7 @@ describe('a counter', () => {
     expect(await counter.increment('k', 4)).toBe(4)
     clock.atMs = at + 10_000
     expect(await counter.increment('k', 5)).toBe(9)
-    // All of a window's length after the first, and what is left of the part it was counted in.
+    // An increment counts for the length of the window after it, and for what was left of its bucket: the 4 until `at` + 70 s.
     clock.atMs = at + 69_999
     expect([await counter.total('k'), await counter.increment('k', 2)]).toEqual([9, undefined])
     clock.atMs = at + 70_000

@@ -6,7 +6,7 @@ import { createOnce } from '../../../src/once/index.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { createTokens } from '../../../src/token/index.ts'
 
-// Ten thousand callers of one key at once, and a stranger's code that has put names on every object.
+// Ten thousand callers of one key at once, and foreign code that has put names on Object.prototype.
 
 const CALLERS = 10_000
 const crowd = <T>(call: (i: number) => Promise<T>): Promise<T[]> =>

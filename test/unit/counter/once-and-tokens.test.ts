@@ -40,7 +40,7 @@ describe('calls of one tick', () => {
     await tokens.consume('x'.repeat(43))
     requests = 0
     await Promise.all(words.map((word) => tokens.consume(word)))
-    // One; a run of microtasks that a busy machine has stopped for half a second may be two.
+    // One request. If a busy machine stops this run of microtasks for half a second, it may be two.
     expect(requests).toBeLessThan(4)
     await store.close()
   })
@@ -194,7 +194,7 @@ describe('idempotency', () => {
     await vi.waitFor(() => expect(verbs).toEqual(['begin']))
     controller.abort(new Error('gone'))
     await expect(slow).rejects.toThrow('gone')
-    // A release that came before would leave the key claimed.
+    // A release that ran before the step `begin` would leave the key claimed.
     expect(verbs).toEqual(['begin'])
     gate.resolve()
     await vi.waitFor(() => expect(verbs).toEqual(['begin', 'release']))
@@ -204,7 +204,7 @@ describe('idempotency', () => {
     const { store, keys } = watched()
     const idempotency = createIdempotency({ store, wait: '1h' })
     await expect(idempotency.begin('k', { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before')
-    // While the key is hashed.
+    // Aborted while the key is hashed.
     const early = new AbortController()
     const hashing = idempotency.begin('k', { signal: early.signal })
     early.abort(new Error('meanwhile'))

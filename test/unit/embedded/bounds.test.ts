@@ -9,7 +9,7 @@ import type { LuaHost, LuaRuntime, LuaValue } from '../../../src/embedded/script
 
 let nowMs = 1_795_000_000_000
 
-/** An engine, and what asks it in words on a connection: each returns what was written to it since. */
+/** An engine. `ask` and each connection take a line, and return what the engine then writes to that connection. */
 function open(options: EngineOptions = {}) {
   const engine = new Engine({ now: () => nowMs, ...options })
   const connect = () => {
@@ -98,7 +98,7 @@ describe('a client that waits', () => {
     ask('DEL l')
     expect(waiting('')).toBe('')
     ask('RPUSH l a')
-    // It has its reply by now: what it asks next is answered.
+    // The wait has ended with its reply, so the next command of this connection gets one.
     expect(waiting('PING')).toBe('+PONG\r\n')
     expect(ask('LLEN l')).toBe(':0\r\n')
   })
@@ -129,7 +129,7 @@ describe('a connection', () => {
 })
 
 describe('a script', () => {
-  /** In place of Lua: a script is the words of one command. */
+  /** Stands in for Lua: a script is the words of one command. */
   const runtime = (breaks = { next: false }): LuaRuntime => ({
     run(script: string, _keys: readonly string[], args: readonly string[], host: LuaHost): LuaValue {
       if (script.startsWith('local f, e = loadstring(ARGV[1]')) return null
@@ -244,7 +244,7 @@ describe('a snapshot', () => {
       saveSnapshot(engine, file)
       const before = readFileSync(file, 'utf8')
       ask('SET a 2')
-      // A disk that is full.
+      // A disk that is full, in place of the temporary file.
       symlinkSync('/dev/full', `${file}.${process.pid}.tmp`)
       expect(() => saveSnapshot(engine, file)).toThrow('cannot be written')
       expect(readFileSync(file, 'utf8')).toBe(before)

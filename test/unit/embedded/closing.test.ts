@@ -11,7 +11,7 @@ describe('an embedded store that is closed', () => {
       stream({ store }, 'g').group('g').consume({ consumer: 'c' }).next(),
     ]
     const settled = Promise.allSettled(waiting)
-    // They have reached the engine once what was sent after them is answered.
+    // The waiting calls have reached the engine once a call that was sent after them has its reply.
     await list({ store }, 'other').size()
     await new Promise((resolve) => setTimeout(resolve, 5))
     await store.close()

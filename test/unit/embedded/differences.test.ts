@@ -3,7 +3,7 @@ import { Engine } from '../../../src/embedded/index.ts'
 import type { Reply } from '../../../src/embedded/reply.ts'
 import { Double, encode } from '../../../src/embedded/reply.ts'
 
-/** Replies that once differed from those of a Redis 8, as a Redis 8 gives them. Each line: a command, then what it answers. */
+/** Commands whose replies once differed from those of Redis 8. Each line: a command, then the reply of Redis 8. */
 const LINES: readonly (readonly [command: string, reply: string])[] = [
   ['RPUSH l a b c', ':3'],
   ['SORT l BY nosort DESC', '*3 $1 c $1 b $1 a'],

@@ -3,7 +3,7 @@ import { createTransport, dumpEngine, Engine, loadEngine } from '../../../src/em
 import type { LuaRuntime } from '../../../src/embedded/script-host.ts'
 import { ReplyError } from '../../../src/store/transport.ts'
 
-/** In place of Lua: a library's code names its functions, `name` or `name:flag`, and each answers what it was given. */
+/** Stands in for Lua: a library's code names its functions, `name` or `name:flag`. Each returns its keys and arguments. */
 const runtime: LuaRuntime = {
   run(script, keys, args) {
     if (script.startsWith('local f, e = loadstring(ARGV[1]')) return false
@@ -83,7 +83,7 @@ describe('libraries of functions', () => {
     expect(await names()).toEqual(['a', 'b'])
     await send('FUNCTION', 'FLUSH')
     await send('FUNCTION', 'LOAD', code('c', 'x g'))
-    // Library b has a function of a name that c has: a is not restored either.
+    // Library b has a function of the same name as one of c. So library a is not restored either.
     expect(await send('FUNCTION', 'RESTORE', both)).toBe('-ERR Function g already exists')
     expect(await names()).toEqual(['c'])
     expect(await send('FUNCTION', 'RESTORE', both, 'FLUSH')).toBe('OK')

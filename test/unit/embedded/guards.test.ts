@@ -3,7 +3,7 @@ import { createConnection, Engine, type EngineOptions, embeddedStore } from '../
 
 let nowMs = 1_795_000_000_000
 
-/** Asks in words; resolves to what was written. */
+/** An engine. `ask` takes a line and returns what was written. */
 function open(options: EngineOptions = {}) {
   const engine = new Engine({ now: () => nowMs, ...options })
   const connect = () => {

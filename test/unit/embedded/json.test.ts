@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { embeddedStore } from '../../../src/embedded/index.ts'
 import { ReplyError } from '../../../src/store/transport.ts'
 
-/** Words are parted by blanks: JSON in these tests has none. Errors come back as `-TEXT`. */
+/** Blanks separate the words of a line, so JSON in these tests has none. Error replies are returned as `-TEXT`. */
 function open() {
   const { transport } = embeddedStore()
   const ask = async (line: string): Promise<unknown> => {

@@ -21,7 +21,7 @@ it('holds what a plain map holds, in the order of its names', () => {
           own.set(name, value)
           plain.set(name, value)
         } else {
-          // From the beginning, as a stream is trimmed, or anywhere.
+          // Deletes the first entry, as trimming a stream does, or one anywhere.
           const gone = step === 'first' ? (own.first() ?? name) : name
           expect(own.delete(gone)).toBe(plain.delete(gone))
         }

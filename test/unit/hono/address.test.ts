@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { rounds } from '../../support/rounds.ts'
 
-/** A generator of its own, so that every run and every runtime sees the same addresses. */
+/** A separate generator, so that every run and every runtime sees the same addresses. */
 let seed = 1
 const random = (n: number): number => {
   seed = (seed * 48_271) % 2_147_483_647
@@ -11,7 +11,7 @@ const random = (n: number): number => {
 }
 const hex = (n: number): string => n.toString(16)
 
-/** Six spellings of an IPv4 address, as servers and proxies tell it. */
+/** Six spellings of an IPv4 address, as servers and proxies write it. */
 function spellings4([a, b, c, d]: readonly [number, number, number, number]): string[] {
   const dotted = `${a}.${b}.${c}.${d}`
   const [high, low] = [hex(a * 256 + b), hex(c * 256 + d)]

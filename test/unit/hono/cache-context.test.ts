@@ -8,7 +8,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 const open = (options: { waitUntil?: (work: Promise<unknown>) => void } = {}): Cache =>
   createCache({ store: memoryStore(), ttl: '1m', ...options })
 
-/** As workerd has it: `waitUntil` is a method of the class and needs its `this`. */
+/** As in workerd: `waitUntil` is a method of the class and needs its `this`. */
 class WorkerContext implements ExecutionContext {
   readonly works: Promise<unknown>[] = []
   readonly props: unknown = {}

@@ -8,7 +8,7 @@ import { describe, expect, it, vi } from 'vitest'
 
 const URL_A = 'https://a.example/a'
 
-/** An application with something in front of `cacheResponse`; each answer of its handler has its number. */
+/** An application with a middleware in front of `cacheResponse`. Each response of its handler has a number. */
 function appWith(front: MiddlewareHandler, options: Partial<CacheResponseOptions> = {}) {
   const app = new Hono()
   const cache = createHttpCache({ store: memoryStore() })

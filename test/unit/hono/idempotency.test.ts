@@ -110,7 +110,7 @@ describe('the middleware idempotency', () => {
       app.request('/pay', { method: 'POST', headers: { 'Idempotency-Key': 'k', 'x-user': user } })
     expect(await told(await send('a'))).toEqual([200, 'run 1', null])
     expect(await told(await send('a'))).toEqual([200, 'run 1', 'true'])
-    // Of another user, and of the same tenant.
+    // Another user, of the same tenant.
     expect(await told(await send('b'))).toEqual([200, 'run 1', 'true'])
     expect(runs).toBe(1)
   })
@@ -326,7 +326,7 @@ describe('the middleware idempotency', () => {
         const response = await app.request('/', { method: 'POST', headers, body: isForm ? part : value })
         return [response.status, response.headers.get('Idempotency-Replayed')]
       }
-      // A form that a browser sends again has another boundary.
+      // A browser that sends a form again chooses another boundary.
       expect([await send('1', 'x'), await send('1', 'y'), await send('2', 'x')]).toEqual([
         [200, null],
         [200, 'true'],

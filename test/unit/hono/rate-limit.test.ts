@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 const limiterOf = (limit: number, store: AtomicStore = memoryStore(), outage: OutagePolicy = 'closed'): RateLimiter =>
   createRateLimiter({ store, algorithm: slidingLog({ limit, window: '1m' }), outage })
 
-/** A store that does not answer: no real one could be stopped in every runtime. */
+/** A store that is down: no real one could be stopped in every runtime. */
 const away = (): AtomicStore => ({
   ...memoryStore(),
   run: () => Promise.reject(new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })),
@@ -123,7 +123,7 @@ describe('rateLimit', () => {
     expect(await left(2)).toEqual(['8', 8])
     expect(await left(0)).toEqual(['8', 8])
     expect(await left(5)).toEqual(['3', 3])
-    expect(await left(9)).toEqual(['0', 0]) // all that is there
+    expect(await left(9)).toEqual(['0', 0]) // all that is left
     expect((await app.request('/0')).status).toBe(429)
   })
   it('takes on top what there is of several limits', async () => {

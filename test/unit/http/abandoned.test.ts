@@ -4,7 +4,7 @@ import { cacheOf, createOrigin, get, URL_A } from './support.ts'
 const fresh = { 'cache-control': 'max-age=60' }
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
 
-// Where a request may end without a word, nobody waits for one of the same process: each reads the store.
+// Where a request may end without notice, no request waits for another one of its process: each reads the store.
 it('requests of one process go on when the first client goes away', async () => {
   const cache = cacheOf()
   const origin = createOrigin()

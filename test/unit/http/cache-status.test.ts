@@ -9,7 +9,7 @@ it.each<[Story, string]>([
   [{ fwd: 'stale', fwdStatus: 304, stored: true }, 'c; fwd=stale; fwd-status=304; stored'],
   [{ fwd: 'uri-miss', collapsed: true }, 'c; fwd=uri-miss; collapsed'],
   [{ fwd: 'uri-miss', collapsed: false }, 'c; fwd=uri-miss; collapsed=?0'],
-  // A hit was not forwarded, whatever else is said of it.
+  // A hit was not forwarded, whatever else the story says.
   [{ hit: true, fwd: 'stale', fwdStatus: 200, stored: true, collapsed: true }, 'c; hit'],
   [{}, 'c'],
 ])('a member of Cache-Status: %j', (story, expected) => {

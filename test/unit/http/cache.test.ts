@@ -4,6 +4,9 @@ import { nearTier } from 'hither/near'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get, isHit, see, URL_A } from './support.ts'
 
+// The HTTP cache from request to response: storing, revalidation, stale responses, request directives, HEAD and ranges,
+// Cache-Status, variants, groups, rules, targeted fields, POST, and stores that fail, hang or hold small values only.
+
 const START = Date.UTC(2026, 0, 1)
 let nowMs = START
 const wait = (ms: number): void => {
@@ -265,7 +268,7 @@ describe('stale responses', () => {
     expect([told.body, told.story]).toEqual(['broken', 'hither; fwd=stale; fwd-status=501; detail=no-freshness'])
     origin.answers(() => Promise.reject(new TypeError('gone')))
     const { body, story } = await get(cache, origin)
-    // It was forwarded: that is no hit, as RFC 9211 has it.
+    // The request was forwarded, so it is no hit by RFC 9211.
     expect([body, story]).toEqual(['1', 'hither; fwd=stale; ttl=-10; detail=disconnected'])
     wait(11_000)
     origin.answers(() => new Response('broken', { status: 503 }))
@@ -624,7 +627,7 @@ describe('a store that does not answer', () => {
 })
 
 describe('a store that ends no call at its deadline', () => {
-  /** A double of a store, as a test has it. */
+  /** A double of a store, as a test would write it. */
   const hangingStore = () => {
     const inner = memoryStore()
     let hangs = false

@@ -4,10 +4,10 @@ import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
 import { cacheOf, createOrigin, type Fields, get, see, URL_A } from './support.ts'
 
 const fresh = { 'cache-control': 'max-age=60' }
-/** Until all requests that were made have come to where they wait: keys are hashed by other threads. */
+/** Waits until all requests so far have come to where they wait for others: keys are hashed by other threads. */
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50))
 
-/** An origin that answers when it is told to. */
+/** An origin that responds once `open` is called. */
 function held(fields: Fields) {
   const origin = createOrigin()
   let open: () => void = () => {}
@@ -40,7 +40,7 @@ describe('requests for the same at once', () => {
     ['a small one, in 1 process', 10, 1],
     ['a small one, in 2 processes', 10, 2],
   ]
-  // Where a request's work ends with it, others wait by the lease, which does not tell that they do.
+  // Where a request's work ends with the request, others wait by the lease, which does not show that they do.
   if (!REQUEST_SCOPED) unread.push(['a large one', 300_000, 1])
   it.each(unread)('ask the origin once where no client has read its body yet: %s', async (_, length, processes) => {
     const origin = createOrigin()
@@ -190,7 +190,7 @@ describe('requests for the same at once', () => {
     await reader.read()
     await reader.cancel()
     const bodies = (await Promise.all(others)).map(({ body }) => body)
-    // Elsewhere it is lost with its client, and one of the others fetches it.
+    // Where a request's work ends with the request, the body is lost with its client, and one of the others fetches it.
     const count = REQUEST_SCOPED ? '2' : '1'
     expect(bodies).toEqual([piece.repeat(5) + count, piece.repeat(5) + count])
     expect(origin.asked.length).toBe(Number(count))
@@ -218,7 +218,7 @@ describe('requests for the same at once', () => {
     })
     const cache = cacheOf()
     const { body } = await cache(new Request(URL_A), origin)
-    // Until the body has been read ahead, and was cut.
+    // Wait until the body has been read ahead, and was cut.
     await cache.flush()
     await tick()
     const reader = (body as ReadableStream<Uint8Array>).getReader()

@@ -6,7 +6,7 @@ import { rounds } from '../../support/rounds.ts'
 const RUNS = rounds({ quick: 2000, soak: 100_000 })
 const START = Date.UTC(2026, 0, 1)
 
-/** What a response says. Times are in seconds. */
+/** The directives of a response, and its age. Times are in seconds. */
 interface Says {
   readonly maxAge?: number
   readonly sMaxage?: number
@@ -28,7 +28,7 @@ interface Asks {
   readonly onlyIfCached?: boolean
   readonly maxAge?: number
   readonly minFresh?: number
-  /** `true`: any. */
+  /** `true`: a response of any staleness. */
   readonly maxStale?: number | true
   readonly authorization?: boolean
 }
@@ -39,7 +39,7 @@ interface Held {
   readonly sinceMs: number
 }
 
-/** The model: tables whose first row that holds decides (RFC 9111, sections 3, 4.2, 4.2.4, 5.2; RFC 5861). */
+/** The model: in each table the first row that holds decides (RFC 9111, sections 3, 4.2, 4.2.4, 5.2; RFC 5861). */
 const first = <T>(rows: readonly (readonly [boolean, T])[]): T =>
   (rows.find(([holds]) => holds) as readonly [boolean, T])[1]
 const lifeOf = (says: Says): number => says.sMaxage ?? says.maxAge ?? says.expires ?? 0
@@ -235,7 +235,7 @@ async function play(seed: number, cache: HttpCache, url: string): Promise<void> 
     const refreshed = step_ === 'use and refresh' && origin === 'up'
     if (expected === 'fetched' || expected === 'validated' || refreshed) {
       if (mayStore(says, asks)) held = { says, sinceMs: nowMs }
-      // What says so, or is another's alone, drops what was stored before.
+      // A response with no-store, or one that is private, drops what was stored before.
       else if (held && (says.noStore || (says.isPrivate && !asks.noStore))) held = undefined
     }
   }
@@ -254,7 +254,7 @@ describe('random histories', () => {
     const cache = createHttpCache({ store, profile: 'full' })
     const seed = Number(globalThis.process?.env.HITHER_SEED ?? 1)
     for (let i = 0; i < RUNS; i++) {
-      // A few URLs, each forgotten before it is used again.
+      // A few URLs, each purged before it is used again.
       const url = `https://a.example/${i % 50}`
       await cache.purge({ url })
       await play(seed * 1_000_003 + i, cache, url)

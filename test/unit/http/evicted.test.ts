@@ -4,14 +4,14 @@ import { cacheOf, createOrigin, URL_A } from './support.ts'
 
 const LENGTH = 900_000
 
-/** Resolves to how a body ended: its length, or that it was cut. */
+/** Resolves to the length of a body, or to `cut` where it broke off. */
 const lengthOf = async (response: Response): Promise<number | 'cut'> =>
   response.arrayBuffer().then(
     ({ byteLength }) => byteLength,
     () => 'cut',
   )
 
-// As a server that is full does: it evicts one key, and not those that belong to it.
+// Like a full server, which evicts one key and not the keys that belong to it.
 it.each([
   ['first', 0, LENGTH],
   ['third', 2, 'cut'],

@@ -3,7 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
 import { cacheOf, createOrigin, get, see, URL_A } from './support.ts'
 
-// What requests of one process wait for: where a request's work ends with it, they wait for the store alone.
+// What requests of one process wait for. Where a request's work ends with the request, they wait for the store alone.
 
 const fields = { 'cache-control': 'max-age=60', 'cache-tag': 't' }
 
@@ -16,7 +16,7 @@ it.each(selections)('nobody is given what is purged while it is being stored: %j
   const store = memoryStore()
   const { promise: free, resolve: go } = Promise.withResolvers<void>()
   const { promise: held, resolve: hold } = Promise.withResolvers<void>()
-  /** A response is stored, and the reply comes late. */
+  /** Stores a response at once, and replies late. */
   const slow: typeof store = {
     ...store,
     async run(operation, ...args) {

@@ -11,7 +11,7 @@ afterEach(() => {
 })
 const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
 
-/** A cache behind another one, which reads fields as a CDN does and is purged by tags. */
+/** A cache behind another one. The one in front reads fields as a CDN does, and is purged by tags. */
 function stack(origin: Origin, options: Partial<HttpCacheOptions> = {}) {
   const front = cacheOf({ cacheStatus: 'cdn' })
   const behind = cacheOf({ layers: [front], ...options })

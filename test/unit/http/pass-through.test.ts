@@ -3,7 +3,10 @@ import { Hono } from 'hono'
 import { describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get, isHit, URL_A } from './support.ts'
 
-/** What no `Response` may be made of again: a runtime gives it a socket, or says by it that there was no answer. */
+/**
+ * A response of which no new `Response` can be made: a runtime has attached a socket to it, or it stands for a network
+ * error.
+ */
 function switching(status: number): Response {
   const response = new Response(null)
   return Object.defineProperties(response, { status: { value: status }, webSocket: { value: 'a socket' } })

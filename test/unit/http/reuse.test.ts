@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseDirectives } from '../../../src/http/directives.ts'
 import { DISCONNECTED_MS, judgeUse, mayReplaceError, termsOf } from '../../../src/http/reuse.ts'
 
-/** A response of 10 s, and what its origin said. */
+/** A response that is fresh for 10 s, with the Cache-Control of its origin. */
 const stored = (control: string, despite = false) => ({
   responseMs: 0,
   ageMs: 0,
@@ -75,7 +75,7 @@ describe('in place of an error', () => {
       expect(may('', 1, asked)).toBe(false)
     expect(may('must-revalidate', 1)).toBe(false)
     expect(may('', -9000, undefined, { lifetimeMs: 0 })).toBe(false)
-    // It is fresh: the client wants a younger one, and is not to be refused the answer that there is.
+    // The stored response is fresh, so the client asked for a younger one: it gets what the origin answered, error or not.
     expect(may('', -1)).toBe(false)
   })
   const may = (control: string, answer: number | 'none', pastMs: number) =>

@@ -3,7 +3,7 @@ import { nearTier } from 'hither/near'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheOf, createOrigin, get } from './support.ts'
 
-// A clock of milliseconds, such as that of memory, Memcached and NATS, does not tell what came first within one.
+// A clock of milliseconds, such as that of memory, Memcached and NATS, does not show what came first within one of them.
 
 const url = 'https://a.example/shop/page'
 const fields = { 'cache-control': 'max-age=60', 'cache-tag': 't', 'cache-groups': '"g"' }

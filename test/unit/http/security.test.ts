@@ -22,7 +22,7 @@ interface Shared {
   readonly url?: string
 }
 
-/** Whether the answer to one request is given to the next. */
+/** Whether the response to one request is served to the next. */
 async function isShared(
   profile: 'safe' | 'full',
   fields: Fields,

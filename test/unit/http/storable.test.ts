@@ -11,7 +11,7 @@ interface Case {
   readonly hasIdentity?: boolean
 }
 
-/** `stored`, or why not, in each profile. */
+/** In each profile: `stored`, or the reason why the response is not. */
 function judge(fields: Fields, { status = 200, request = {}, rule = {}, hasIdentity = false }: Case = {}) {
   const headers = new Headers(fields)
   const asked = { headers: new Headers(request), hasIdentity, ...rule }

@@ -6,7 +6,7 @@ const STREAMS = 100
 const PIECE_BYTES = 65_536
 const CHUNK_BYTES = 262_144
 
-/** A store whose bodies are elsewhere: it counts their bytes, and makes them anew. */
+/** A store that keeps bodies elsewhere: it counts their bytes, and makes them again for a read. */
 function countingStore() {
   const counts = { written: 0, reads: 0 }
   const store = Object.assign(memoryStore(), {
@@ -22,7 +22,7 @@ function countingStore() {
   return { store, counts }
 }
 
-/** Most bytes that the cache has taken from its origin and given to nobody, while all bodies stream at one pace. */
+/** Most bytes that the cache had from its origin and had not yet written to the store, while all bodies stream at one pace. */
 async function mostHeld(bodyBytes: number): Promise<number> {
   const { store, counts } = countingStore()
   const cache = createHttpCache({ store })

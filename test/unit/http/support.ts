@@ -8,11 +8,11 @@ export interface Origin {
   /** Every request that reached it, in order. */
   readonly asked: Request[]
   (request: Request): Promise<Response>
-  /** What it answers from now on. */
+  /** Sets what it responds from now on. */
   answers(answer: (request: Request, count: number) => Response | Promise<Response>): void
 }
 
-/** An origin of the test's own. At first it answers 200 with its count as the body and the given fields. */
+/** An origin for tests. At first it responds 200 with its count as the body and the given fields. */
 export function createOrigin(fields: Fields = { 'cache-control': 'max-age=60' }): Origin {
   let answer = (_: Request, count: number): Response | Promise<Response> =>
     new Response(`${count}`, { headers: fields })
@@ -54,7 +54,7 @@ export interface AskOptions {
   readonly refresh?: false
 }
 
-/** One request to a cache before an origin. */
+/** Sends one request to a cache that is in front of an origin. */
 export async function get(cache: HttpCache, origin: Origin, options: AskOptions = {}): Promise<Seen> {
   const { url = URL_A, method = 'GET', headers = {}, body, refresh } = options
   const request = new Request(url, { method, headers, ...(body === undefined ? {} : { body }) })

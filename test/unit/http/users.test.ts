@@ -41,7 +41,7 @@ const extras: readonly Fields[] = [
   { accept: '*/*', 'accept-language': 'en' },
 ]
 
-/** An origin whose answer says who asked. */
+/** An origin whose response names the user who asked. */
 function personalOrigin(control: string, vary: string): Origin {
   const origin = createOrigin()
   origin.answers(async (request) => {
@@ -60,8 +60,8 @@ function personalOrigin(control: string, vary: string): Origin {
 }
 
 /**
- * Two users and nobody: in flight together, fresh, stale, and with a dead origin. Resolves to what crossed. In `full` a user may
- * be given what was made for nobody in particular, as the RFC has it.
+ * Two users and an anonymous client: in flight together, fresh, stale, and with a dead origin. Resolves to each response that
+ * reached the wrong user. In `full` a user may be served a response that was made for nobody in particular, as the RFC allows.
  */
 async function crossed(options: Partial<HttpCacheOptions>, origin: Origin, of: (user: User) => Fields, extra: Fields) {
   const cache = cacheOf({ ...options, near: nearTier() })
@@ -84,7 +84,7 @@ async function crossed(options: Partial<HttpCacheOptions>, origin: Origin, of: (
   return found
 }
 
-/** Every combination in a soak; otherwise each fifth, from the first or another one by the day. */
+/** Every combination in a soak; otherwise every fifth. The day chooses at which one to begin. */
 const step = isSoak ? 1 : 5
 const combinations = controls
   .flatMap((control) =>
@@ -93,7 +93,7 @@ const combinations = controls
   .filter((_, i) => i % step === seedOfTheDay() % step)
 
 describe('two users never get one another’s answers: fresh, stale, in place of an error, shared in flight', () => {
-  /** What RFC 9111 lets a shared cache give to all: a plain max-age, whatever cookie the request has. */
+  /** Whether RFC 9111 lets a shared cache serve it to all: a plain max-age, whatever cookie the request has. */
   const isForAll = ({ control, vary, of }: (typeof combinations)[number]): boolean =>
     /^max-age=60/.test(control) && !/cookie|\*/i.test(vary) && of('ada').authorization === undefined
   it.each<[string, Partial<HttpCacheOptions>, boolean]>([

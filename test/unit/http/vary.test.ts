@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isNewer, type Selectable, selectorsOf } from '../../../src/http/vary.ts'
 
 type Fields = Record<string, string>
-/** The one of several that a request selects. */
+/** The one of several stored responses that a request selects. */
 function select<T extends Selectable>(stored: readonly T[], request: Headers, anyOrder: boolean): T | undefined {
   let best: T | undefined
   for (const one of stored) if (isNewer(one, best, request, anyOrder)) best = one
@@ -76,7 +76,7 @@ describe('a request', () => {
       expect(matches('', claim, { [name]: 'a.example' })).toBe(false)
       expect(matches(name, claim, claim)).toBe(true)
     }
-    // What names the client on its way selects nothing: there would be a response for each.
+    // A field that a proxy adds to name the client selects nothing: there would be a response for each client.
     for (const name of ['x-forwarded-for', 'x-original-forwarded-for', 'x-hostname', 'x-real-ip', 'forwarded'])
       expect([name, matches('', { [name]: '192.0.2.1' }, {})]).toEqual([name, true])
   })

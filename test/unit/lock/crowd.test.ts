@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocks, type Locks } from '../../../src/lock/index.ts'
 import { held, type TestStore, TTL, testStore, useClock } from './support.ts'
 
-// Many timers, and minutes of the fake clock: in Node alone.
+// Many timers and minutes of the fake clock, so these tests run in Node alone.
 
 const { pass } = useClock()
 let store: TestStore

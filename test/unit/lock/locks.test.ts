@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocks, type Lock, type Locks, type LocksOptions } from '../../../src/lock/index.ts'
 import { code, down, held, START, type TestStore, TTL, testStore, useClock } from './support.ts'
 
+// Locks over a store in memory and a fake clock: acquiring and releasing, fencing tokens, when a lock counts as lost, renewal,
+// `extend`, waiting, `run`, semaphores, readers and a writer, and bad input.
+
 const clock = useClock()
 const { pass, block } = clock
 let store: TestStore
@@ -244,7 +247,7 @@ describe('validity', () => {
     let readings = 0
     store.after = () => {
       const timed = vi.mocked(performance.now).getMockImplementation() as () => number
-      // The first reading after the reply is in time, and all others are past the lease.
+      // The first reading of the clock after the reply is within the lease, and all later ones are past its end.
       vi.mocked(performance.now).mockImplementation(() => timed() + (readings++ > 0 ? TTL : 0))
       store.after = () => {}
     }

@@ -4,7 +4,7 @@ import { lockStep } from '../../../src/lock/operations.ts'
 const US = 1_795_000_000_000_000
 type Step = Parameters<typeof lockStep.apply>[1]
 
-/** Plays steps on one name, each `ms` after the start; resolves to the replies. */
+/** Applies steps on one name, each `ms` after the start. Returns the replies. */
 function play(...steps: readonly (readonly [ms: number, ...step: Step])[]): number[] {
   let text: string | undefined
   return steps.map(([ms, ...step]) => {

@@ -10,17 +10,17 @@ export const START = 1_795_000_000_000
 export const code = (code: string): unknown => expect.objectContaining({ code })
 
 export interface Clock {
-  /** Time passes, and timers fire. */
+  /** Lets time pass, and timers fire. */
   pass(ms: number): Promise<void>
-  /** The wall clocks of this process and of the store are set to another time. */
+  /** Moves the wall clocks of this process and of the store by `ms`. */
   set(ms: number): void
-  /** The clocks go on and no timer fires, as in a loop that does not let go of the thread. */
+  /** Moves all clocks on by `ms` while no timer fires, like code that blocks the event loop. */
   block(ms: number): void
-  /** The elapsedMs clock is so much further than the timers. */
+  /** How far `performance.now` is ahead of the timers, in milliseconds. */
   ahead: number
 }
 
-/** Gives each test of a file clocks and timers of its own. */
+/** Gives each test of a file its own clocks and timers. */
 export function useClock(): Clock {
   const clock: Clock = {
     async pass(ms) {
@@ -48,7 +48,7 @@ export function useClock(): Clock {
   return clock
 }
 
-/** A store whose steps a test counts, holds up or refuses. */
+/** A store whose steps a test counts, delays or refuses. */
 export interface TestStore extends AtomicStore {
   readonly verbs: string[]
   before: (verb: string) => unknown

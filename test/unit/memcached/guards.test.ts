@@ -6,9 +6,9 @@ import { createRing } from '../../../adapters/memcached/ring.ts'
 import { addFlags, condition, setFlags, wireKey } from '../../../adapters/memcached/wire.ts'
 import type { Operation } from '../../../src/index.ts'
 
-// What the store guards itself by, against a server that a test plays.
+// How the store guards itself, against a fake server.
 
-/** Plays the server: is given each line and returns what is written, nothing, or `end` to cut the connection. */
+/** The fake server: takes each line, and returns what to write, nothing, or `end` to cut the connection. */
 type Play = (line: string, socket: Socket) => string | undefined
 
 const open: (() => Promise<void>)[] = []
@@ -50,7 +50,7 @@ async function serve(play: Play, options: Partial<MemcachedStoreOptions> = {}, l
   return { store, lines, connections: () => connections }
 }
 
-/** The key and the number of a command, as a server repeats them. */
+/** The key and the request number of a command, as a server repeats them. */
 const tail = (line: string): string => {
   const [, key = ''] = line.split(' ')
   return ` k${key}${line.includes(' b ') ? ' b' : ''} ${/O\d+/.exec(line)?.[0]}`
@@ -189,7 +189,7 @@ describe('a call', () => {
     let aheadMs = 0
     const start = Date.now()
     vi.spyOn(Date, 'now').mockImplementation(() => start + aheadMs)
-    // A callback that blocks between two calls, and time that passes between others.
+    // The clock moves between two calls of one tick, as in a callback that blocks, and between that tick and the next call.
     const first = store.get('first')
     aheadMs = 6000
     expect(await Promise.all([first, store.get('second')])).toEqual(['v', 'v'])

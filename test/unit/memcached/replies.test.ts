@@ -3,7 +3,7 @@ import { createReplyReader } from '../../../adapters/memcached/replies.ts'
 
 const PLACE = { text: 'key', flag: '' } as const
 
-/** What the reader makes of these chunks, of which each reply is to the request of the next number. */
+/** What the reader makes of these chunks. Each reply is to the request of the next number. */
 function read(chunks: readonly Uint8Array[]): string[] {
   const found: string[] = []
   let opaque = 100_001

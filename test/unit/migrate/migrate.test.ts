@@ -148,7 +148,7 @@ describe('migrate', () => {
     await expect(first).rejects.toThrow('stopped')
     const pending = (JSON.parse(box.text ?? '') as { pending: string[] }).pending
     expect(pending.length).toBe(500)
-    // As a process that was killed between its write and its second look would leave them.
+    // Leaves the key as a process does that is killed between its write and its second look.
     await from.delete([pending[0] as string])
     await to.set(pending[0] as string, 'deleted meanwhile')
     const rest = keys.filter((key) => key !== pending[0])

@@ -9,7 +9,7 @@ import { createRequests, unavailable } from '../../../adapters/nats/requests.ts'
 import { createSubscriptions } from '../../../adapters/nats/subscriptions.ts'
 import { createTurns } from '../../../adapters/nats/turns.ts'
 
-/** A connection that a test plays: what is published waits for `answer`. */
+/** A fake connection. Each published request waits for the test to answer it. */
 function played() {
   const published: { subject: string; reply: string }[] = []
   let callback: (error: unknown, message: object) => void = () => {}
@@ -284,7 +284,7 @@ describe('an option', () => {
     [{ ...good, servers: 'nats://127.0.0.1:99999' }, 'INVALID_URL'],
     [{ ...good, servers: 'nats://127.0.0.1/bucket' }, 'INVALID_URL'],
     [{ ...good, servers: 'ws://[' }, 'INVALID_URL'],
-    // The client would leave the password out without a word.
+    // The client would silently leave out the password.
     [{ ...good, servers: 'nats://user:password@127.0.0.1' }, 'INVALID_URL'],
     [{ ...good, servers: ['127.0.0.1:4222', 'token@127.0.0.1'] }, 'INVALID_URL'],
     [{ ...good, connect: 5 }, 'INVALID_ARGUMENT'],

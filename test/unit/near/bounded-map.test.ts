@@ -4,7 +4,7 @@ import { type BoundedMap, createBoundedMap } from '../../../src/near/bounded-map
 
 const END = Number.POSITIVE_INFINITY
 
-/** A map of `maxEntries` whose entries count one byte each and do not end. */
+/** A map of `maxEntries` whose entries count one byte each and never expire. */
 const few = (maxEntries: number): BoundedMap<string> => createBoundedMap(maxEntries, 1000, END, 1)
 const put = (map: BoundedMap<string>, key: string, endMs = END, nowMs = 0, bytes = 1): boolean =>
   map.set(key, key, bytes, 0, [endMs], nowMs)
@@ -18,7 +18,7 @@ describe('the queue', () => {
     read(map, 'a')
     put(map, 'd')
     expect(held(map, 'abcd')).toBe('acd')
-    // The hand stands at c; a has used up its mark, and is behind the hand.
+    // The hand is at c. The mark of a was used up, and a is behind the hand.
     put(map, 'e')
     expect(held(map, 'abcde')).toBe('ade')
   })
@@ -48,10 +48,10 @@ describe('the queue', () => {
     const map = few(3)
     for (const key of 'abc') put(map, key)
     read(map, 'a')
-    put(map, 'd') // takes b: the hand stands at c
+    put(map, 'd') // evicts b: the hand is at c
     map.delete('c')
     put(map, 'e')
-    put(map, 'f') // from d on
+    put(map, 'f') // goes on from d
     expect(held(map, 'abcdef')).toBe('aef')
   })
   it('works with one entry', () => {
@@ -139,7 +139,7 @@ it('clears', () => {
   expect([map.stats().entries, read(map, 'n59')]).toEqual([50, 'n59'])
 })
 
-/** SIEVE by the paper's own words: a list, newest first, and a hand. */
+/** SIEVE as the paper describes it: a list, newest first, and a hand. */
 function model(maxEntries: number, maxBytes: number) {
   interface Item {
     key: string
@@ -244,7 +244,7 @@ describe('on random histories', () => {
             plain.clear()
           } else {
             nowMs += one.ms
-            // Leaves nothing for the sweep, which goes by slots.
+            // Drops all that has expired, so that nothing is left for the sweep: it goes by slots, which the model does not have.
             for (const { key } of plain.queue().filter(({ endMs }) => endMs <= nowMs)) {
               map.find(key, nowMs)
               plain.get(key, nowMs)

@@ -1,4 +1,4 @@
-/** Run with `--expose-gc`: prints, for each shape, what `isolate` estimates and what copies of it take in the heap. */
+/** Run with `--expose-gc`: prints for each shape the size that `isolate` estimates, and what copies of it take in the heap. */
 import { isolate } from '../../../src/near/isolate.ts'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 

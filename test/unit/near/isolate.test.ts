@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CLONED, clone, FROZEN, isolate, UNKNOWN } from '../../../src/near/isolate.ts'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 
-/** Lists within lists, `depth` deep, around `core`. */
+/** Lists that are nested `depth` deep around `core`. */
 const nested = (depth: number, core: unknown = 1): unknown => {
   let value = core
   for (let i = 0; i < depth; i++) value = [value]

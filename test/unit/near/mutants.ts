@@ -1,6 +1,6 @@
 /**
- * Takes each guard of the near tier out, one at a time, and runs the unit tests on what is left: each must fail.
- * `node test/unit/near/mutants.ts` prints one line for each, and fails where one passes.
+ * Removes each guard of the near tier, one at a time, and runs the unit tests on the rest, which must fail.
+ * `node test/unit/near/mutants.ts` prints one line for each guard, and fails if the tests pass without one.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -116,12 +116,12 @@ try {
     cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
     const imports = { '#background': './background.ts' }
     writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
-    // Enough histories to find what is missing, for each of fifty.
+    // So many histories are enough to find each missing guard, and few enough to run for all of them.
     for (const test of ['bounded-map', 'near-tier']) {
       const path = join(home, `test/unit/near/${test}.test.ts`)
       writeFileSync(path, readFileSync(path, 'utf8').replace(/numRuns: \d+/g, 'numRuns: 40'))
     }
-    // Without some of the guards there is no end to making room.
+    // Without some of the guards, making room would never end.
     const map = join(home, 'src/near/bounded-map.ts')
     const evict = 'const evict = (): void => {'
     const bounded = `${evict}\n    if (evicted > 100_000) throw new Error('no end to it')`
@@ -144,7 +144,7 @@ try {
     '--root',
     folder,
     '--no-isolate',
-    // It measures a heap, in a process of its own each time.
+    // This test measures a heap, in a separate process each time.
     '--exclude',
     '**/weight.test.ts',
     '--maxWorkers',

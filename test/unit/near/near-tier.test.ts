@@ -232,7 +232,7 @@ describe('bounds', () => {
       put(near, 'k', value)
       return near.stats().bytes
     }
-    // As text, three characters each.
+    // Stored as text, each of these objects takes three characters.
     expect(weigh(Array.from({ length: 1000 }, () => ({})))).toBeGreaterThan(40_000)
     expect(weigh('x'.repeat(1000))).toBeLessThan(1300)
     expect(weigh('x'.repeat(1000))).toBeGreaterThan(1100)

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 describe('the weight of a decoded value', () => {
   it('is within a factor of two of what it takes in the heap, for each common shape', () => {
     const script = fileURLToPath(new URL('heap.ts', import.meta.url))
-    // A process to itself: nothing else allocates.
+    // A separate process, in which nothing else allocates.
     const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script], { encoding: 'utf8' })
     const found = stdout
       .trim()

@@ -17,7 +17,7 @@ const anyText = (maxLength: number): fc.Arbitrary<string> =>
 
 const special = fc.constantFrom('$', '__proto__', 'constructor', 'toString', 'toJSON', 'v', 'then', '')
 const name = fc.oneof(special, anyText(8))
-/** JSON, and what the codec keeps beside it. An object of a null prototype comes back as a plain one. */
+/** JSON, and what the codec preserves besides. An object with a null prototype is decoded as a plain one. */
 const anything = fc.letrec((tie) => ({
   leaf: fc.oneof(
     anyText(12),

@@ -2,7 +2,7 @@ import { createContext, runInContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 
-/** A value made by the built-ins of another realm, as those of a test of Jest are. */
+/** A value made by the built-ins of another realm, like the values of a Jest test. */
 const elsewhere = (code: string): unknown => runInContext(`(${code})`, createContext({}))
 const again = (value: unknown): unknown => {
   const { payload, mark } = encodeJson(value)

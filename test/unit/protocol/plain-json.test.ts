@@ -34,7 +34,7 @@ describe('plain JSON', () => {
     expect(coded).toEqual(encodeJson(value))
     expect(decodePlain(coded.payload, coded.mark)).toEqual(decodeJson(coded.payload, coded.mark))
   })
-  // Apart: a title with half a surrogate pair is no text that workerd could send.
+  // A separate test: workerd could not send a title with half a surrogate pair.
   it('keeps half a surrogate pair', () => {
     const coded = encodePlain('\ud800')
     expect(coded).toEqual(encodeJson('\ud800'))

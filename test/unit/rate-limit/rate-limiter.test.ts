@@ -17,9 +17,12 @@ import { rounds } from '../../support/rounds.ts'
 import { seedOfTheDay } from '../../support/seed.ts'
 import { seeded } from '../cache/slow-store.ts'
 
+// Each algorithm of the limiter, then what they share: bursts, a clock that goes back, `waitFor`, ids, refusals that the
+// process remembers, outages of the store, and bad input.
+
 const START_MS = 1_795_000_000_000
 
-/** From here on, until the test ends, the wall clock of store and limiter stands where the test puts it. */
+/** From this call until the test ends, the wall clock of store and limiter shows what the test sets. */
 function manualClock(): { atMs: number } {
   const clock = { atMs: START_MS }
   vi.spyOn(Date, 'now').mockImplementation(() => clock.atMs)
@@ -29,7 +32,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A memory store that says what it was asked. */
+/** A memory store that records its calls. */
 function watched(): { store: AtomicStore; keys: string[]; verbs: unknown[] } {
   const inner = memoryStore()
   const keys: string[] = []
@@ -237,7 +240,7 @@ describe('a clock that goes back over the edge of a window', () => {
       [4, true],
     ] as const) {
       clock.atMs += step
-      // Of another process, which remembers no refusal.
+      // The limiter of another process, which remembers no refusal.
       const limiter = limiterOf(make({ limit: 5, window: 100 }), store)
       await limiter.peek('a')
       while (takes && (await limiter.limit('a')).success) taken++
@@ -370,7 +373,7 @@ describe('ids', () => {
     await limiterOf(slidingLog(perMinute(1)), raw.store).limit('a')
     const key = raw.keys[0] as string
     expect(await raw.store.get(key)).toBeDefined()
-    // Five seconds more, for a clock that goes back.
+    // The key lives five seconds longer, in case the clock goes back.
     clock.atMs += 60_001
     expect(await raw.store.get(key)).toBeDefined()
     clock.atMs += 5000
@@ -460,7 +463,7 @@ describe('refusals kept in this process', () => {
     const { run } = store
     store.run = async (...args) => {
       const reply = await run(...args)
-      // So that the other is forgotten before this one is answered.
+      // Delays the reply, so that `refund` has made the limiter forget the refusals of `other` before it comes.
       if (args[2][0] === 'take') await new Promise((resolve) => setTimeout(resolve, 2))
       return reply
     }
@@ -588,7 +591,7 @@ describe('an outage', () => {
     expect(await limiter.peek('a')).toMatchObject({ success: false, remaining: 0 })
     expect(await limiter.peek('a', { cost: 0 })).toMatchObject({ success: true })
     const { retryAfterMs, reset } = await limiter.limit('a')
-    // By then the store may be back.
+    // Try again in a second: by then the store may be up.
     expect([retryAfterMs, reset]).toEqual([1000, START_MS + 60_000])
     clock.atMs = reset
     expect(await take('a')).toEqual([true, 2, 1, 'unavailable'])
@@ -615,7 +618,7 @@ describe('an outage', () => {
       answer = resolve
     })
     const probe = reason('probe')
-    // Another run of microtasks: what is called together asks together.
+    // Wait for another tick: calls of the same tick would ask the store together with the probe.
     await new Promise((resolve) => setTimeout(resolve))
     for (let i = 0; i < 10; i++) expect(await reason(`${i}`)).toBe('unavailable')
     const refused = async (): Promise<void> => await limiter.refund('a')
@@ -652,7 +655,7 @@ describe('an outage', () => {
     const limiter = createRateLimiter({ store, algorithm: fixedWindow(perMinute(2)), outage: 'open' })
     const all = await Promise.all(Array.from({ length: 50 }, () => limiter.limit('a')))
     expect(all.map(({ success }) => success).filter(Boolean)).toHaveLength(2)
-    // Whom it has not is an outage like any other.
+    // For an id that the store has not refused, this is an outage like any other.
     expect(await limiter.limit('b')).toMatchObject({ success: true, reason: 'timeout' })
   })
   it('contains a listener that throws, or rejects', async () => {

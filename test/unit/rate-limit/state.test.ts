@@ -10,7 +10,7 @@ import {
 } from 'hither/rate-limit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-// What somebody else has written into the key of a limiter.
+// Texts under the key of a limiter that something else has written.
 
 const NOW_MS = 1_795_000_000_000
 const NOW_US = NOW_MS * 1000

@@ -2,14 +2,14 @@ import { memoryStore } from 'hither/memory'
 import { createSessions, hashedEntries, type Sessions, type SessionsOptions } from 'hither/session'
 import { describe, expect, it } from 'vitest'
 
-// What hostile input, codecs, schemas and callers that do not wait try on sessions.
+// Sessions under hostile input, codecs and schemas, and under callers that do not wait.
 
 const secrets = [crypto.getRandomValues(new Uint8Array(32))]
 const cookieOf = (setCookie: string | undefined): string => setCookie?.split(';')[0] ?? ''
 const request = (cookie = ''): Request => new Request('https://a.example/', { headers: { cookie } })
 const code = (code: string) => expect.objectContaining({ code })
 type Data = Record<string, unknown>
-/** A store whose `session.write` first does what it is told. */
+/** A store that calls `onWrite.do` before each `session.write`. */
 function before(onWrite: { do: () => unknown }): ReturnType<typeof memoryStore> {
   const store = memoryStore()
   const run: typeof store.run = async (operation, key, args, call) => {
@@ -90,7 +90,7 @@ describe('sessions: hostile input', () => {
       const session = await sessions.open(request(`__Host-session=${form}`))
       expect([form.slice(0, 50), session.isNew]).toEqual([form.slice(0, 50), true])
     }
-    // Many cookies of the name: those past the first few cost no check.
+    // Many cookies of that name: only the first few are checked.
     const crowd = Array.from({ length: 5000 }, () => `__Host-session=${'a'.repeat(32)}..${'b'.repeat(43)}`)
     expect((await sessions.open(request(crowd.join('; ')))).isNew).toBe(true)
     expect((await sessions.open(request(`;;=; ;${cookie};`))).get('user')).toBe(1)
@@ -264,7 +264,7 @@ describe('sessions: what was ended stays so', () => {
     expect((await sessions.open(request(sent))).get('user')).toBe(7)
     await sessions.destroyAll('user:8')
     expect((await sessions.open(request(sent))).isNew).toBe(true)
-    // One that is bound by another request meanwhile, and ended, is not brought back by binding it once more.
+    // Another request binds the session, which is then destroyed. Binding it once more does not resurrect it.
     const again = await begin(sessions, { user: 7 })
     const [c, d] = [await sessions.open(request(again)), await sessions.open(request(again))]
     c.bind('user:7')
@@ -310,7 +310,7 @@ describe('sessions: codecs and schemas', () => {
     const cookie = cookieOf(await session.save())
     const read = await sessions.open(request(cookie))
     expect([read.get('n'), read.get('extra')]).toEqual([7, 'made'])
-    // What the schema made is not stored by itself: a request that changes nothing writes nothing.
+    // The result of the schema is not stored by itself: a request that changes nothing writes nothing.
     expect(await read.save()).toBe(undefined)
     expect((await make({ store }).open(request(cookie))).get('n')).toBe('7')
   })
@@ -366,7 +366,7 @@ describe('sessions: cookies', () => {
     const sessions = make({ store })
     const cookie = await begin(sessions, { user: 1 })
     const last = cookie.at(-1) as string
-    // The last letter of a signature holds two bits that say nothing.
+    // Two bits of the last letter of a signature carry no information.
     const twin = cookie.slice(0, -1) + ALPHABET[ALPHABET.indexOf(last) ^ 1]
     const other = make({ store, secrets: [crypto.getRandomValues(new Uint8Array(32))] })
     const elsewhere = await begin(make({ store: memoryStore(), namespace: 'elsewhere' }), { user: 2 })
@@ -376,7 +376,7 @@ describe('sessions: cookies', () => {
     }
     expect((await other.open(request(cookie))).isNew).toBe(true)
     expect((await sessions.open(request(cookie))).get('user')).toBe(1)
-    // The same id, signed by the same secret for another namespace over the same store's key.
+    // The same id and the same secret, but signed for another namespace, over a store that leads to the same key.
     const moved = { ...store, get: (key: string) => store.get(key.replace(':elsewhere:', ':hither:')) }
     expect((await make({ store: moved, namespace: 'elsewhere' }).open(request(cookie))).isNew).toBe(true)
   })
@@ -410,7 +410,7 @@ describe('sessions: one request among others', () => {
       await late.rotate()
       await other.rotate()
       await leaving.destroy()
-      // Once more: what keeps the late one from being stored stays.
+      // Destroying it once more leaves in place what keeps the late request from storing it.
       await leaving.destroy()
       late.set('mine', 1)
       const sent = cookieOf(await late.save())
@@ -468,11 +468,11 @@ describe('sessions: one request among others', () => {
     const [late, leaving] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
     await leaving.destroy()
     await new Promise((resolve) => setTimeout(resolve, 5))
-    // The idle time is due to be extended.
+    // By now the idle time is due to be extended.
     expect(await late.save()).toBe(undefined)
     late.set('x', 1)
     expect([await late.save(), await late.save()]).toEqual([undefined, undefined])
-    // Nothing is asked of the store any more.
+    // The store is not asked any more.
     const asked = writes
     expect([await late.save(), writes]).toEqual([undefined, asked])
     expect(await late.rotate()).toBe(undefined)
@@ -480,7 +480,7 @@ describe('sessions: one request among others', () => {
   })
   it('a schema judges what is read and what is saved, by what is stored', async () => {
     const store = memoryStore()
-    /** A text in, a Date out: what it has made does not pass again. */
+    /** Takes a text and returns a Date, so that the schema would refuse its own result. */
     const validate = (value: unknown) => {
       const { at, ...rest } = value as { at?: unknown }
       if (at !== undefined && typeof at !== 'string') return { issues: ['a text is wanted'] }

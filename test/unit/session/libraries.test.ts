@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { sessionStore } from '../../../adapters/express-session/index.ts'
 import { sessionStorage } from '../../../adapters/hono-session/index.ts'
 
-// What sessions of other libraries are read as. With the libraries themselves: test/conformance/session-libraries.test.ts.
+// How sessions of other libraries are read. The tests with those libraries: test/conformance/session-libraries.test.ts.
 
 const store = memoryStore()
 const codec = encrypted({ keys: [{ id: 'a', secret: new Uint8Array(32).fill(7) }] })
@@ -29,7 +29,7 @@ it('what another program, or another codec, has stored is no session', async () 
   await entries.set('good', '{"cookie":{},"views":1}', '1m')
   expect(await express('good')).toEqual({ cookie: {}, views: 1 })
   expect(await hono('good')).toEqual({ cookie: {}, views: 1 })
-  // express-session would read its cookie.
+  // express-session would read `cookie`, which is missing here.
   await entries.set('other', '{"views":1}', '1m')
   expect([await express('other'), await hono('other')]).toEqual([null, { views: 1 }])
 })

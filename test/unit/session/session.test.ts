@@ -31,7 +31,7 @@ describe('createSessions', () => {
       expect(() => createSessions({ store, secrets })).toThrow(code('UNSUPPORTED'))
       expect(() => hashedEntries({ store })).toThrow(code('UNSUPPORTED'))
     }
-    // Upstash's own replicas: a store sees its own writes.
+    // The consistency of Upstash's own replicas: a store sees its own writes.
     const own = { ...store, traits: { ...store.traits, consistency: 'session' as const } }
     expect(createSessions({ store: own, secrets })).toBeDefined()
   })
@@ -103,7 +103,7 @@ describe('createSessions', () => {
     const emptied = await sessions.open(request(cookie))
     emptied.delete('n')
     await emptied.save()
-    // Twice: the client holds the old id until it is sent the new one.
+    // Rotates twice: the client holds the old id until it is sent the new one.
     await emptied.rotate()
     await emptied.rotate()
     expect((await sessions.open(request(cookieOf(await emptied.save())))).isNew).toBe(false)

@@ -14,7 +14,7 @@ import {
 } from 'hither/structures'
 import { describe, expect, it } from 'vitest'
 
-// Guards of the structures over a store that replies what a test says.
+// Guards of the structures, over a store whose replies the test gives.
 
 type Args = readonly (string | number | Uint8Array)[]
 interface Sent {
@@ -23,7 +23,7 @@ interface Sent {
 }
 const code = (code: string) => expect.objectContaining({ code })
 
-/** Sends nothing: `reply` says what the server would, or throws. */
+/** Sends nothing: `reply` returns what the server would reply, or throws. */
 function spaceOf(reply: (args: Args) => unknown, transport: object = {}): { space: StructureSpace; sent: Sent[] } {
   const sent: Sent[] = []
   const store = {
@@ -65,7 +65,7 @@ describe('structures', () => {
     await expect(hash(space, 'k').incrementBy('f', 1)).rejects.toMatchObject({ code: 'OVERFLOW', maybeExecuted: true })
   })
   it('gives what a server refuses its own code, and leaves every other refusal as it is', async () => {
-    /** The words of a server, over each transport. */
+    /** Rejects with the error message of a server, as over any transport. */
     const refusing = (command: string, message: string): StructureSpace =>
       spaceOf(() => {
         throw new StoreRejectedError(command, { word: message.split(' ')[0] as string, message })
@@ -151,7 +151,7 @@ describe('structures', () => {
   ] satisfies [string, (all: Batch) => Promise<unknown>[]][])(
     'sends nothing of a batch or transaction with %s, and leaves no rejection to nobody',
     async (_, build) => {
-      // workerd also reports one that is handled a microtask later, and takes it back then.
+      // workerd also reports a rejection that is handled a microtask later, and takes the report back then.
       const open = new Map<unknown, unknown>()
       const note = (error: unknown, of: unknown): void => void open.set(of, error)
       const takeBack = (of: unknown): void => void open.delete(of)
@@ -187,7 +187,7 @@ describe('structures', () => {
       () => scores.rank('m', { revers: true } as never),
       () => scores.count({ form: 1 } as never),
       () => scores.range({ by: 'score', form: 1 } as never),
-      // Each of these would delete all of it.
+      // Taken as they are, these two would delete the whole set.
       () => scores.deleteRange({ by: 'score', until: 1 } as never),
       () => scores.deleteRange({ by: 'scores', from: 9 } as never),
       () => geo(space, 'k').nearby({ around: { member: 'm' }, within: { radius: 1 }, limt: 1 } as never),
@@ -222,7 +222,7 @@ describe('structures', () => {
       await expect(stream(space, key).read({ wait: '1s' })).rejects.toEqual(code('INVALID_KEY'))
     }
     expect([opened, sent]).toEqual([0, []])
-    // Of a call that does not wait the store checks it, before what follows the key.
+    // A call that does not wait leaves it to the store to check the key before the other arguments. This fake does not.
     await hash(space, '\ud800').size()
     expect(sent).toHaveLength(1)
   })
@@ -302,7 +302,7 @@ describe('structures', () => {
 })
 
 describe('groups of a stream', () => {
-  /** A group in which one entry is pending, delivered `times`, and nothing is new. */
+  /** A group with one pending entry, delivered `times`, and no new entry. */
   const group = (
     times: number,
     text: string,
@@ -465,7 +465,7 @@ describe('groups of a stream', () => {
     const consuming = (async () => {
       for await (const entry of one.consume({ consumer: 'a', batch: 1 })) {
         seen.push(entry.deliveries)
-        // The fake server says the same entry is pending for ever: the second time is the one after the outage.
+        // The fake server reports the same entry as pending for ever. The second delivery is the one after the outage.
         if (seen.length === 2) break
       }
     })()

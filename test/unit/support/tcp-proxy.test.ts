@@ -12,7 +12,7 @@ afterAll(() => server.stop())
 const encode = (...args: string[]): string =>
   `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`
 
-/** Writes `text`; resolves to all that came back until the connection closed, or `ms` passed. */
+/** Writes `text`. Resolves to all that was received until the connection closed, or `ms` passed. */
 function exchange(port: number, text: string, ms = 1000): Promise<{ text: string; closed: boolean }> {
   return new Promise((resolve) => {
     let got = ''

@@ -6,7 +6,7 @@ import { readOptions } from '../../../adapters/tcp/options.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
-// Over servers that a test plays: each does one thing that a real one does seldom.
+// Over fake servers: each does one thing that a real one seldom does.
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -21,12 +21,12 @@ const GREETING: Readonly<Record<string, string>> = { HELLO: '%1\r\n+proto\r\n:3\
 interface Played {
   readonly port: number
   readonly url: string
-  /** The commands that came, but those of the greeting. */
+  /** The commands that were received, without those of the greeting. */
   readonly heard: string[]
   connections: number
 }
 
-/** A server whose replies `answer` gives; undefined: it is silent. */
+/** A server that replies what `answer` returns, and nothing where that is undefined. */
 async function play(answer: (args: readonly string[], socket: Socket) => string | undefined): Promise<Played> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -55,7 +55,7 @@ async function play(answer: (args: readonly string[], socket: Socket) => string 
   return played
 }
 
-/** The first command of what was received; undefined: it is not whole yet. */
+/** The first command of what was received; undefined while it is incomplete. */
 function readCommand(text: string): { readonly args: string[]; readonly length: number } | undefined {
   const [head = '', count = ''] = /^\*(\d+)\r\n/.exec(text) ?? []
   let at = head.length
@@ -315,7 +315,7 @@ describe('an option of tcpStore', () => {
     [{ url: urls, natMap: { 'a:1': { host: 'b', port: 65_536 } } }],
     [{ sentinel: { name: 'main' } }],
     [{ sentinel: { urls: 5, name: 'main' } }],
-    // A replica is one of a Cluster's: with Sentinels it would be left out without a word.
+    // Only a Cluster has replicas to read. With Sentinels the option would be silently ignored.
     [{ sentinel: { urls, name: 'main' }, reads: 'replica' }],
   ])('refuses %j', (options) => {
     expect(() => tcpStore(options as never)).toThrow(code('INVALID_ARGUMENT'))

@@ -7,7 +7,7 @@ describe('the queue of a connection', () => {
     let next = 0
     for (let i = 0; i < 5000; i++) {
       queue.push(i)
-      // It grows by one in three.
+      // Two of three rounds take an item out, so the queue grows by one in three.
       if (i % 3 > 0) expect(queue.shift()).toBe(next++)
       expect([queue.size(), queue.peek()]).toEqual([i + 1 - next, queue.size() > 0 ? next : undefined])
     }
