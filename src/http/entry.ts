@@ -61,7 +61,7 @@ export function parseResponse(text: string, variant: string, startUs: number): S
       isText(one.search) &&
       [one.noCache, one.noStale, one.shared].every((value) => typeof value === 'boolean') &&
       (isText((body as { text?: unknown }).text) ||
-        isText((body as { base64?: unknown }).base64) ||
+        isBase64((body as { base64?: unknown }).base64) ||
         ('id' in body && isText(body.id) && isNumber(body.size) && isNumber(body.untilMs)))
     if (!isKnown) return undefined
     // Throws if a field is not valid in a message.
@@ -70,6 +70,10 @@ export function parseResponse(text: string, variant: string, startUs: number): S
   } catch {
     return undefined
   }
+}
+
+function isBase64(value: unknown): boolean {
+  return isText(value) && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
 }
 
 /** An inline body: text if the bytes are UTF-8, else base64. */
@@ -81,7 +85,7 @@ export function inlineBody(bytes: Uint8Array): StoredBody {
   }
 }
 
-/** The contents of an inline body; undefined if the body is in chunks. Throws for invalid base64. */
+/** The contents of an inline body; undefined if the body is in chunks. */
 export function bytesInline(body: StoredBody): string | Uint8Array<ArrayBuffer> | undefined {
   if ('text' in body) return body.text
   return 'base64' in body ? fromBase64(body.base64) : undefined

@@ -14,6 +14,7 @@ const VARIANTS = ['http/variants.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
+const entry = of('src/http/entry.ts', SECURITY)
 const reuse = of('src/http/reuse.ts', CACHE)
 const validate = of('src/http/validate.ts', CACHE)
 const fetching = of('src/http/fetch.ts', CACHE)
@@ -184,6 +185,7 @@ export const mutants: readonly Mutant[] = [
     "load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)",
     'load(engine, forwarded, endMs)',
   ),
+  entry('a stored body is base64', 'isBase64((body as', 'isText((body as'),
   storable('no-store is not stored', ": directives.has('no-store')) return", ': false) return'),
   storable('private is not stored', "if (isUnqualified(directives, 'private')) return no('private')", ''),
   storable(

@@ -366,6 +366,21 @@ describe('stored bytes', () => {
       expect(({} as { polluted?: number }).polluted).toBeUndefined()
     }
   })
+  it('of a body that is no base64 are a miss', async () => {
+    for (const base64 of ['*', 'A', 'A===', '/w=', 'é/==']) {
+      const store = memoryStore()
+      const cache = cacheOf({ store })
+      const origin = createOrigin()
+      origin.answers(() => new Response(Uint8Array.of(255), { headers: { 'cache-control': 'max-age=60' } }))
+      await get(cache, origin)
+      const key = await createKeys('http').record('https://a.example', '/page?x=1', '')
+      const text = (await store.get(key)) as string
+      expect(text).toContain('"base64":"/w=="')
+      await store.set(key, text.replace('/w==', base64))
+      expect([base64, isHit(await get(cache, origin)), origin.asked.length]).toEqual([base64, false, 2])
+      expect(isHit(await get(cache, origin))).toBe(true)
+    }
+  })
   it('that a store keeps for ever are used for no longer than they are fresh, whatever its clock says', async () => {
     for (const skew of [0, -86_400_000, 86_400_000]) {
       const store = memoryStore({ now: () => Date.now() + skew })
