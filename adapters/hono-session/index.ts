@@ -23,7 +23,7 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
     const write = (change: () => Promise<unknown>): void => {
       const last = writes.at(-1) ?? Promise.resolve()
       const writing = last.then(change, change)
-      // A write may fail before the handler has ended. Its error is thrown after that, and must not count as unhandled until then.
+      // A write may fail before the handler has ended. Its error is thrown after that; until then it must not count as unhandled.
       writing.catch(() => {})
       writes.push(writing)
     }
