@@ -1,4 +1,4 @@
-/** Short trials of what a store can do. Each probe resolves to the cell of its column, and rejects if the feature does not work. */
+/** Short trials of what a store can do. Each probe resolves to the cell of its column, or rejects if the feature fails. */
 import { type AtomicStore, type CommandStore, createCache, HitherError } from 'hither'
 import { channel } from 'hither/channel'
 import { messageFeed, nearTier, pullFeed } from 'hither/near'

@@ -46,7 +46,7 @@ export function render(works: readonly string[], limits: readonly string[], rows
   ].join('\n\n')
 }
 
-/** The rows on a page of systems that were run. */
+/** The rows of both tables on a page. */
 export function parse(page: string): Rows {
   const rows = new Map<string, Record<string, string>>()
   let columns: readonly string[] | undefined
