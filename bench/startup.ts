@@ -73,7 +73,7 @@ try {
     if (round >= 0) for (const name of names) over[name].push((ms[name] as number) - (ms.empty as number))
   }
   const cost = median(over.full)
-  /** Cost relative to that of `@upstash/redis`. By medians, as in a single round the latter may cost less than the empty module. */
+  /** Cost relative to `@upstash/redis`. By medians, since in a single round that package may cost less than the empty module. */
   const ratio = (name: Program): number => median(over[name]) / median(over.upstash)
 
   const worker = new Miniflare(
