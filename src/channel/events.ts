@@ -43,7 +43,7 @@ export function listenToEvents(
     let times = 0
     let attempt = new AbortController()
     let callOff = (): void => {}
-    /** Aborts the present attempt when the subscription ends, or after `ms`. */
+    /** Aborts the current attempt when the subscription ends, or after `ms`. */
     const endIn = (ms: number): void => {
       callOff()
       const late = () => new HitherError('TIMEOUT', 'the endpoint did not subscribe in time', { retryable: true })

@@ -11,7 +11,8 @@ export interface Way {
 
 /**
  * The way of a store. A store that is not shared delivers within this process. Any other listens by its own `subscribe` or its
- * transport's server-sent events, and publishes by its own `publish` or a command. Throws `UNSUPPORTED` if it has neither.
+ * transport's server-sent events, and publishes by its own `publish` or a command. Throws `UNSUPPORTED` if it lacks a way for one
+ * of the two.
  */
 export function wayOf(store: AtomicStore): Way {
   if (typeof store?.run !== 'function') throw unsupported()

@@ -72,10 +72,10 @@ return reply`,
 type Window = readonly [by: number, ...Bounds, bucketUs: number, buckets: number, lifeMs: number]
 
 /**
- * Adds `by` to the present bucket, unless the total of the window would pass a bound. With `by` 0 it only replies the total.
+ * Adds `by` to the current bucket, unless the total of the window would pass a bound. With `by` 0 it only replies the total.
  *
  * Text: for each bucket in the window, oldest first, its number since the epoch and its count: `29916666 5;`. A window of n
- * buckets covers the present bucket and the n before it, so that a change leaves the window up to one bucket late and never
+ * buckets covers the current bucket and the n before it, so that a change leaves the window up to one bucket late and never
  * early. Text of another form, or of more buckets, counts as absent. If the clock goes back, changes go into the newest bucket.
  */
 const window: Omit<Operation<Window, Reply>, 'effect'> = {

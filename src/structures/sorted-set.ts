@@ -42,7 +42,7 @@ export type RangeOptions = SortedRange & {
 export interface ScoreOptions extends Call {
   /** Sets only members that are new, or only those that exist. @default both */
   readonly only?: 'new' | 'existing'
-  /** Sets a score only if it is higher, or lower, than the present one; new members are added all the same. @default always */
+  /** Sets a score only if it is higher, or lower, than the current one; new members are added all the same. @default always */
   readonly if?: 'higher' | 'lower'
 }
 
