@@ -8,13 +8,13 @@ import type { Redis } from 'ioredis'
 import { Keyv } from 'keyv'
 import { LRUCache } from 'lru-cache'
 
-/** A read-through of a key that holds an object, by one library. */
+/** One library's read-through of a key that holds an object. */
 export type ReadThrough = (key: string, load: () => Promise<object>) => Promise<unknown>
 
 const ENTRIES = 10_000
 const TTL_MS = 3_600_000
 
-/** What each keeps in its own process, values as they are where it can. */
+/** Read-throughs that keep values in this process, not serialized where the library allows that. */
 export function inProcess(): Readonly<Record<string, ReadThrough>> {
   const loaders = new Map<string, () => Promise<object>>()
   const dedupe = createDedupe({ ttl: TTL_MS / 1000, storage: { type: 'memory', options: { size: ENTRIES } } }).define(
@@ -54,7 +54,7 @@ export function inProcess(): Readonly<Record<string, ReadThrough>> {
   }
 }
 
-/** Over Redis, with nothing kept in the process. */
+/** Read-throughs over Redis, with nothing kept in this process. */
 export function overRedis(client: Redis, prefix: string): Readonly<Record<string, ReadThrough>> {
   const loaders = new Map<string, () => Promise<object>>()
   const dedupe = createDedupe({ ttl: TTL_MS / 1000, storage: { type: 'redis', options: { client } } }).define(

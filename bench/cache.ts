@@ -1,9 +1,10 @@
 /**
- * The cache beside others: `npm run bench:cache`; `--only near|stampede|processes|redis` for a part.
+ * Compares the cache with others: `npm run bench:cache`; `--only near|stampede|processes|redis` runs one part.
  *
- * Near: awaited hits on 1,000 keys, each built for its call. Stampede: 1,000 callers of one cold key over Redis, a loader
- * of 50 ms; what is judged is the time of the slowest caller beyond what the loader took, and the processor time a caller. Processes: four of them, 250
- * callers each. Redis: hits with nothing kept in the process, beside a plain GET by the same client, parsed.
+ * Near: awaited hits on 1,000 keys, whose text is built for each call. Stampede: 1,000 callers of one cold key over Redis, with a
+ * loader of 50 ms; the gates are on the time of the slowest caller beyond that of the loader, and on the processor time a caller.
+ * Processes: the same with four processes of 250 callers each. Redis: hits with nothing kept in the process, compared with a
+ * plain GET by the same client, parsed.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -34,7 +35,7 @@ interface Line {
   readonly passed: boolean | undefined
 }
 
-/** All of these over one connection. */
+/** Opens all read-throughs over Redis: hither on one connection, its peers together on another. */
 async function openAll(url: string, prefix: string) {
   const client = (await connect(url)) as unknown as Redis
   const store = ioredisStore(await connect(url))
@@ -72,7 +73,7 @@ async function rush(through: ReadThrough, key: string, count: number): Promise<R
 }
 
 interface Bounds {
-  /** Of the slowest caller, beyond what the loader took. */
+  /** Maximum time of the slowest caller beyond that of the loader. */
   readonly beyondMs: number
   readonly cpuUs?: number
 }
@@ -109,7 +110,7 @@ async function near(): Promise<void> {
     for (const through of [cache.getOrSet as ReadThrough, ...Object.values(peers)]) await through(key(i), load)
   }
   await cache.flush()
-  // What was read is kept near, not what was loaded.
+  // The near tier keeps values that were read, not values that were loaded. So each key is read once.
   for (let i = 0; i < keys; i++) await cache.getOrSet(key(i), load)
   let found = 0
   const overMap = async (of: string): Promise<unknown> => plain.get(of)
@@ -190,7 +191,7 @@ async function stampede(server: Server): Promise<Line[]> {
     const beyond = all.map(({ wallMs, loads }) => wallMs - Math.max(...loads))
     lines.push(judge(`1 process: ${name}`, all, beyond, name === 'hither' ? { beyondMs: 4, cpuUs: 10 } : undefined))
   }
-  // The reads of one stampede, by the server's own count: the entry and the namespace's generation are one.
+  // Counts the reads of one stampede at the server. The entry and the namespace's generation are read by one command.
   await (through.hither as ReadThrough)('known', async () => value)
   await pause(100)
   await client.config('RESETSTAT')
@@ -209,7 +210,7 @@ async function stampede(server: Server): Promise<Line[]> {
   return lines
 }
 
-/** What a child is told: whose turn it is, the key, and when. */
+/** A message to a child process: which library to run, on which key, and when to start. */
 interface Turn {
   readonly name: string
   readonly key: string

@@ -1,6 +1,6 @@
 /**
- * A counter's increment beside what it does at the least, INCR and PEXPIRE in one script: `npm run bench:counter`. On one
- * Redis on loopback, at one caller and at 64, on 100 keys.
+ * Compares a counter's increment with the least that it can do, INCR and PEXPIRE in one script: `npm run bench:counter`. On one
+ * Redis on loopback, with one caller and with 64, on 100 keys.
  */
 import { Redis } from 'ioredis'
 import { ioredisStore } from '../adapters/ioredis/index.ts'
@@ -19,7 +19,7 @@ await Promise.all([client, bare].map((each) => new Promise((resolve) => each.onc
 const own = tcpStore({ url: server.url })
 const borrowed = ioredisStore(client)
 
-/** What is left of a counter without its promises. */
+/** The least that a counter must do: add one, and set the lifetime at the first increment. */
 const script = `
 local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end

@@ -1,7 +1,7 @@
 /**
- * The engine beside the two other Redis substitutes of npm, which are installed into a folder of their own for the run:
- * how many of the engine's commands ioredis-mock and js-redis-server know, GET and SET in this process beside ioredis-mock,
- * and redis-benchmark against `hither dev` and js-redis-server, by the processor time of the server for each request.
+ * Compares the engine with the two other Redis substitutes on npm, which are installed into a separate folder for the run: how
+ * many of the engine's commands ioredis-mock and js-redis-server know; GET and SET in this process, against ioredis-mock; and
+ * redis-benchmark on `hither dev` and on js-redis-server, by the server's processor time for each request.
  * Linux only; needs a registry.
  *
  *   npm run bench:embedded-peers -- [REQUESTS]
@@ -31,7 +31,7 @@ if (!installed) {
   process.exit(0)
 }
 
-/** One that ends the server is not asked. */
+/** SHUTDOWN is left out, since it would end the server. */
 const names = [...new Engine().table.keys()].filter((name) => name !== 'shutdown')
 
 type Mock = Record<string, (...args: string[]) => Promise<unknown>>
@@ -40,7 +40,7 @@ const { default: IoredisMock } = (await import(mockFile)) as { default: new () =
 const mock = new IoredisMock()
 let known = 0
 for (const name of names) {
-  // What is not there throws, in place of a promise.
+  // A command that is not supported may throw instead of returning a promise.
   const reply = await (async () => mock[name]?.())().catch((error: Error) => error.message)
   if (mock[name] && !/Unsupported command/.test(String(reply))) known++
 }

@@ -1,7 +1,7 @@
 /**
- * The development server beside a Redis 8, over RESP: redis-benchmark without and with pipelines, round by round by turns,
- * and how long `hither dev` takes to its first answer. Beside each rate stands how much processor time a request took, as
- * a ratio, too: that one holds on a machine that has other work to do. Linux only.
+ * Compares the development server with a Redis 8, over RESP: redis-benchmark without and with pipelines, alternating between the
+ * two in each round; and how long `hither dev` takes until its first reply. Each rate comes with a ratio of processor time for a
+ * request, which also holds on a machine that is busy with other work. Linux only.
  *
  *   npm run bench:embedded-resp -- [ROUNDS] [REQUESTS]
  *   npm run bench:embedded-resp -- --only start
@@ -21,20 +21,20 @@ const run = promisify(execFile)
 const TESTS = ['GET', 'SET', 'INCR', 'LPUSH', 'HSET', 'ZADD', 'XADD']
 const cli = fileURLToPath(new URL('../dist/cli/hither.js', import.meta.url))
 const devArgs = (port: number): string[] => [cli, 'dev', '--port', '0', '--redis-port', `${port}`]
-/** The least that a program of Node can be: what is above its time is the command's own. */
+/** The smallest such server in Node. The time above that of this one is the time that `hither dev` itself takes. */
 const PONG = `require('net').createServer((s) => s.on('error', () => {}).on('data', () => s.write('+PONG\\r\\n'))).listen(+process.argv[1])`
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
 const { command = [] } = (await find('redis8')) ?? {}
 const program = [...command.slice(0, -1), `${dirname(command.at(-1) as string)}/redis-benchmark`]
 
-/** Processor time that a process has had, in ticks of 10 ms. */
+/** Processor time that a process has used, in ticks of 10 ms. */
 function ticks(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return Number(fields[11]) + Number(fields[12])
 }
 
-/** Requests a second, and for each tick of processor time. */
+/** Requests per second, and requests per tick of the server's processor time. */
 async function measure(port: number, pid: number, pipeline: string, name: string): Promise<[number, number]> {
   const [file = '', ...before] = program
   const args = ['-p', `${port}`, '-n', requests, '-P', pipeline, '--csv', '-t', name.toLowerCase()]
@@ -44,14 +44,14 @@ async function measure(port: number, pid: number, pipeline: string, name: string
   return [rate, Number(requests) / Math.max(1, ticks(pid) - start)]
 }
 
-/** Processor time that the threads of a process have had, in milliseconds: ticks are too coarse for a start. */
+/** Processor time that the threads of a process have used, in milliseconds, since ticks are too coarse for a start. */
 function cpuMs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   const times = threads.map((id) => readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ', 1)[0])
   return times.reduce((sum, ns) => sum + Number(ns) / 1e6, 0)
 }
 
-/** Starts the command, or another program that takes a port; resolves with the milliseconds to its first answer over RESP. */
+/** Starts `hither dev`, or another program that takes a port; resolves once it has sent its first reply over RESP. */
 async function startDev(
   argsFor: (port: number) => string[] = devArgs,
 ): Promise<{ port: number; pid: number; ms: number; cpuMs: number; stop(): void }> {
@@ -63,7 +63,7 @@ async function startDev(
   return { port, pid, ms: performance.now() - start, cpuMs: cpuMs(pid), stop: () => child.kill() }
 }
 
-/** Prints how long a program takes to its first answer. */
+/** Prints how long a program takes until its first reply. */
 async function measureStart(name: string, argsFor: (port: number) => string[]): Promise<void> {
   const starts: number[] = []
   const work: number[] = []

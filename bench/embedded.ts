@@ -1,5 +1,5 @@
 /**
- * The embedded engine beside a Redis 8 on loopback: GET and SET at one caller, and the memory of many small keys.
+ * Compares the embedded engine with a Redis 8 on loopback: GET and SET with one caller, and the memory of many small keys.
  *
  *   node --import ./scripts/from-source.ts bench/embedded.ts [ROUNDS]
  */

@@ -1,9 +1,9 @@
 /**
- * The gateway beside what it stands between: `npm run bench:gateway`.
+ * Compares the gateway with the parts that it connects, HTTP and Redis: `npm run bench:gateway`.
  *
- * Pipelines of 100 commands over the gateway beside the same pipeline over ioredis on one connection; single commands of
- * 64 callers beside a bare node:http echo of the same bytes. One Redis 7 on loopback; gateway and echo each in a process
- * of its own, the callers in this one.
+ * Pipelines of 100 commands over the gateway, against the same pipeline over ioredis on one connection; single commands of 64
+ * callers, against a bare node:http echo of the same bytes. One Redis 7 on loopback; the gateway and the echo each run in a
+ * separate process, the callers in this one.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
- * What bench/http.ts measures: a server of one kind on Node, which sends its port to its parent. `node bench/http-server.ts KIND`:
- * `constant` (the handlers alone), `near`, `store`, and the peers `hono/cache`, `undici` (its interceptor, before the server
- * of ORIGIN), `http-cache-semantics` (the recipe of its README, over a Map).
+ * A server that bench/http.ts measures: `node bench/http-server.ts KIND` runs one kind of server on Node, and sends its port to
+ * the parent process. KIND is `constant` (the handlers alone), `near`, `store`, or a peer: `hono/cache`, `undici` (its
+ * interceptor, in front of the server at ORIGIN), `http-cache-semantics` (the recipe of its README, over a Map).
  */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -25,7 +25,7 @@ if (kind === 'near' || kind === 'store') {
   app.use(cacheResponse({ cache: createHttpCache({ store, ...near }), cacheControl: 'max-age=3600' }))
 }
 if (kind === 'hono/cache') {
-  // Node has none, and that of undici takes no `Response` of this server.
+  // Node has no `caches`, and undici's does not take a `Response` of this server.
   const kept = new Map<string, readonly [body: string, init: ResponseInit]>()
   const match = async (key: string | Request): Promise<Response | undefined> => {
     const found = kept.get(typeof key === 'string' ? key : key.url)

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:http`: hits of `cacheResponse()` beside the same handler without it, and beside other caches, each in its own
- * process; the time to the first byte of a hit of 10 MB; memory while 100 bodies of 10 MB stream through. BENCH_ROUNDS sets
- * the rounds; NGINX is the path of an nginx, where none is found by its name. A rate is of one second of the server's own CPU
- * time, which other programs of the machine do not change.
+ * `npm run bench:http` compares hits of `cacheResponse()` with the same handler without it, and with other caches, each in its
+ * own process. It also measures the time to the first byte of a hit of 10 MB, and the memory while 100 bodies of 10 MB stream
+ * through. BENCH_ROUNDS sets the number of rounds; NGINX is the path of nginx, by default `nginx`. Rates are per second of the
+ * server's own CPU time, which other programs of the machine do not change.
  */
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -34,7 +34,7 @@ async function start(kind: string, origin = ''): Promise<Running> {
 
 const folder = mkdtempSync(join(tmpdir(), 'hither-nginx-'))
 
-/** nginx with proxy_cache before the handlers, in one process. Undefined: there is none on this machine. */
+/** nginx with proxy_cache in front of the handlers, in one process; undefined if this machine has no nginx. */
 async function startNginx(origin: string): Promise<Running | undefined> {
   const program = process.env.NGINX ?? 'nginx'
   try {
@@ -65,13 +65,13 @@ server { listen 127.0.0.1:${port}; location = /small { proxy_pass ${origin}/cach
   throw new Error('nginx did not start')
 }
 
-/** Seconds that a process has computed. */
+/** CPU seconds that a process has used. */
 function cpuSeconds({ child }: Running): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** Asks on one connection, again and again, until `endMs`; resolves to how many whole answers came. */
+/** Sends one request after another on one connection until `endMs`; resolves to how many whole responses came. */
 function hammer(port: number, path: string, endMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let count = 0
@@ -97,7 +97,7 @@ function hammer(port: number, path: string, endMs: number): Promise<number> {
   })
 }
 
-/** Answers a second of the server's CPU time, and a second of the clock. */
+/** Responses per second of the server's CPU time, and per second of the clock. */
 async function rateOf(running: Running): Promise<{ readonly perCpu: number; readonly perClock: number }> {
   const [startMs, startCpu] = [performance.now(), cpuSeconds(running)]
   const counts = await Promise.all(

@@ -1,8 +1,8 @@
 /**
- * The store over TCP beside the client it borrows: `npm run bench:ioredis`.
+ * Compares the store over ioredis with the plain client: `npm run bench:ioredis`.
  *
- * GET hits on a Redis of its own on loopback, keys of some 12 bytes, values of 100; the store and plain ioredis have
- * a connection each, of the same settings.
+ * GET hits on a separate Redis on loopback, with keys of about 12 bytes and values of 100. The store and plain ioredis have a
+ * connection each, with the same settings.
  */
 import { parseArgs } from 'node:util'
 import type { Redis } from 'ioredis'
@@ -47,7 +47,7 @@ const value = 'y'.repeat(100)
 const rows: Row[] = []
 const rounds = Number(process.env.BENCH_ROUNDS ?? 101)
 
-/** One pair in turns: short rounds, since what disturbs the machine comes and goes within milliseconds. */
+/** Measures a pair alternately, in short rounds, since disturbances of the machine come and go within milliseconds. */
 const pair = async (label: string, count: number, ours: Op, theirs: Op, atLeast?: number): Promise<void> => {
   const name = `${label}, ${count} caller${count > 1 ? 's' : ''}`
   if (flags.only !== undefined && !name.startsWith(flags.only)) return
@@ -67,7 +67,7 @@ const plainSet: Op = (i) => plain.set(key(i), value)
 await pair('get', 1, get, plainGet, 0.95)
 await pair('get', 64, get, plainGet, 2)
 await pair('get', 1000, get, plainGet, 3.5)
-// For information: what shares no MGET, and what only partly does.
+// For information, without a gate: calls that cannot share an MGET, and a mix in which only some can.
 await pair('set', 64, set, plainSet)
 await pair(
   '9 get : 1 set',

@@ -1,8 +1,8 @@
 /**
- * Lock cycles, acquire and release, beside what people use today: `npm run bench:lock`.
+ * Compares lock cycles (acquire and release) with other libraries: `npm run bench:lock`.
  *
- * At 64 callers and at one, each on names of its own, on one Redis on loopback: over ioredis beside redlock, and over REST
- * through one gateway beside @upstash/lock. First how many commands a cycle costs, counted by a proxy on the wire.
+ * With 64 callers and with one, each on its own names, on one Redis on loopback: over ioredis against redlock, and over REST
+ * through one gateway against @upstash/lock. First it prints how many commands a cycle costs, counted by a proxy on the wire.
  */
 import { createRequire } from 'node:module'
 import { Lock } from '@upstash/lock'
@@ -21,7 +21,7 @@ import { callers, type Gate, measure, report } from './support.ts'
 const CALLERS = 64
 const CYCLES = 640
 
-/** Its types cannot be reached by `import`: its own manifest leaves them out. */
+/** The type of redlock. Its own types cannot be imported, since its manifest does not export them. */
 interface RedlockModule {
   readonly default: new (
     clients: readonly Redis[],

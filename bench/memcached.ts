@@ -1,8 +1,8 @@
 /**
- * The store over memcached: `npm run bench:memcached`.
+ * Compares the store over memcached with other clients: `npm run bench:memcached`.
  *
- * Hits on a memcached of its own on loopback, keys of some 12 bytes, values of 100. Beside it, each on a connection of its
- * own: `memcache`, `memjs`, and a hand-written socket that knows `mg`, writes once a tick and checks nothing.
+ * Hits on a separate memcached on loopback, with keys of about 12 bytes and values of 100. The others, each on its own
+ * connection: `memcache`, `memjs`, and a hand-written socket that knows only `mg`, writes once a tick and checks nothing.
  */
 import { connect as connectSocket } from 'node:net'
 import { Memcache } from 'memcache'
@@ -14,7 +14,7 @@ import { callers, type Gate, measure, type Row, report } from './support.ts'
 const KEYS = 1000
 const key = (i: number): string => `bench:key:${i % KEYS}`
 
-/** Gets alone, by the meta protocol. */
+/** A hand-written client that can only get, by the meta protocol. */
 async function handWritten(port: number): Promise<(key: string) => Promise<string>> {
   const socket = connectSocket(port, '127.0.0.1')
   await new Promise((resolve) => socket.once('connect', resolve))

@@ -1,8 +1,8 @@
 /**
- * The store over a bucket of NATS: `npm run bench:nats`.
+ * Compares the store over a NATS bucket with `@nats-io/kv`: `npm run bench:nats`.
  *
- * Hits on a nats-server of its own on loopback, a bucket in memory, keys of some 10 bytes, values of 100; and puts. Beside
- * it `@nats-io/kv` on a connection of its own, on the same bucket.
+ * Hits and puts on a separate nats-server on loopback, with a bucket in memory, keys of about 10 bytes and values of 100. Each of
+ * the two has its own connection, on the same bucket.
  */
 import { Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'

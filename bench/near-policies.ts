@@ -1,8 +1,8 @@
-/** Eviction policies as `bench/near.ts` compares them, over keys that are numbers: only hits are counted. */
+/** The eviction policies that `bench/near.ts` compares. Keys are numbers, and only hits are counted. */
 
 export type Policy = (capacity: number) => (key: number) => boolean
 
-/** The offline optimum: with the whole future known, the key asked for last goes. How many of `trace` are hits. */
+/** The hits of `trace` at the offline optimum (Belady), which knows the future and evicts the key that is used last. */
 export function belady(trace: Uint32Array, capacity: number): number {
   const never = trace.length
   const next = new Uint32Array(trace.length)
@@ -11,7 +11,7 @@ export function belady(trace: Uint32Array, capacity: number): number {
     next[i] = seen.get(trace[i] as number) ?? never
     seen.set(trace[i] as number, i)
   }
-  // A heap of (next use, key), furthest first; a pair is dead when its key has moved on.
+  // A heap of (next use, key), furthest first. A pair is out of date once its key was used again.
   const heap: [at: number, key: number][] = []
   const push = (pair: [number, number]): void => {
     let i = heap.push(pair) - 1
@@ -55,7 +55,7 @@ export function belady(trace: Uint32Array, capacity: number): number {
   return hits
 }
 
-/** S3-FIFO (SOSP '23): a small queue of a tenth, a main queue, a ghost queue as long as the main one; counts up to 3. */
+/** S3-FIFO (SOSP '23): a small queue of a tenth, a main queue, and a ghost queue as long as the main one. Counts go up to 3. */
 export const s3fifo: Policy = (capacity) => {
   const smallSize = Math.max(1, Math.floor(capacity / 10))
   const counts = new Map<number, number>()
@@ -109,7 +109,7 @@ export const s3fifo: Policy = (capacity) => {
   }
 }
 
-/** `count` draws of keys 0 to `keys` - 1 by Zipf's law, as a shuffled identity, from a seed. */
+/** Draws `count` keys of 0 to `keys` - 1 by Zipf's law, from a seed. Which key is how frequent is shuffled. */
 export function zipf(keys: number, count: number, exponent: number, seed: number): Uint32Array {
   const random = generator(seed)
   const sums = new Float64Array(keys)
@@ -132,7 +132,7 @@ export function zipf(keys: number, count: number, exponent: number, seed: number
   })
 }
 
-/** Mulberry32: the same numbers in every run. */
+/** Random numbers by Mulberry32, the same in every run. */
 function generator(seed: number): () => number {
   let state = seed
   return () => {

@@ -1,10 +1,12 @@
 /**
- * The near tier beside Map and other caches in this process: `npm run bench:near`; `--only speed|memory|ratio` for a part.
+ * Compares the near tier with Map and other caches in this process: `npm run bench:near`; `--only speed|memory|ratio` runs one
+ * part.
  *
- * Speed: 1,000 keys, each built for its call; the near tier is given a clock read once for 2,000 calls, or for each where
- * the name says so; the others have no lifetimes unless it says so. Memory: 1,000,000 entries of a small integer under a key that is there anyway, a process for each.
- * Hit ratio: 4,000,000 requests for 100,000 keys by Zipf's law (0.99), against the offline optimum; the scans put one key
- * that never comes again to two requests, in bursts of 10,000 or one by one.
+ * Speed: 1,000 keys, whose text is built for each call. The near tier gets a clock that is read once for 2,000 calls, or for each
+ * call if the case's name says so; the others have no lifetimes unless the name says so. Memory: 1,000,000 entries of a small
+ * integer, each cache in a separate process; the bytes of the keys do not count. Hit ratio: 4,000,000 requests for 100,000 keys
+ * by Zipf's law (0.99), against the offline optimum. With scans, one request for a key that never comes again is added to every
+ * two requests, in bursts of 10,000 or one by one.
  */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -34,7 +36,7 @@ const fill = (near: NearTier, key: string, value: unknown): boolean =>
 
 async function speed(): Promise<Line[]> {
   const count = 1000
-  // Short, so that a busy machine disturbs few of them, and many rounds.
+  // Many short rounds, so that a busy machine disturbs only a few of them.
   const ops = 2000
   const rounds = Number(process.env.BENCH_ROUNDS ?? 301)
   const key = (i: number): string => `user:${i % count}`
@@ -149,7 +151,7 @@ const holders: Readonly<Record<string, () => (key: string, value: number) => unk
   },
 }
 
-/** Run in a process of its own: prints the bytes that each entry takes. */
+/** Runs in a separate process: prints how many bytes an entry takes. */
 function hold(name: string): void {
   const gc = (globalThis as { gc?: () => void }).gc
   const make = holders[name]
@@ -202,7 +204,7 @@ function ratio(): Line[] {
       }
     },
   }
-  /** Hits in a hundred requests; before each `every`-th, as many other keys as makes one to two. */
+  /** Hits per 100 requests. Once in `every` requests comes a burst of `every / 2` other keys, so one to every two requests. */
   const run = (policy: Policy, capacity: number, every = END): number => {
     const ask = policy(capacity)
     let other = keys

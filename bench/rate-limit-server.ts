@@ -3,7 +3,7 @@ import { joinedOperation, scriptOf } from '../src/protocol/operation.ts'
 import type { Algorithm } from '../src/rate-limit/algorithm.ts'
 import { COMMANDS_AT_ONCE } from '../src/store/writes.ts'
 
-/** A log as it is mostly written: five commands, for one limit, with a reply that says no more than who is let in. */
+/** An exact log as it is usually written: five commands, a single limit, and a reply of only the decision and the count. */
 export const EXACT_LOG: string = `
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
@@ -14,7 +14,7 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now_us), ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return { 1, taken + 1 }`
 
-/** A count by two commands, as that of hono-rate-limiter. */
+/** A count by two commands, as hono-rate-limiter makes it. */
 const COUNT = `
 local count, left_ms = redis.call('INCR', KEYS[1]), redis.call('PTTL', KEYS[1])
 if left_ms < 0 then
@@ -25,7 +25,7 @@ return { count, left_ms }`
 
 interface Script {
   readonly lua: string
-  /** Keys of one call. */
+  /** How many keys one call has. */
   readonly keys: number
   readonly args: () => (string | number)[]
 }
@@ -34,8 +34,8 @@ const IDS = 1000
 const DECISIONS = 192
 
 /**
- * Microseconds of a server for an allowed decision, by its own count (`INFO commandstats`): the least of `rounds` short turns,
- * since what else the machine does only adds. The scripts take turns.
+ * A row for each script: microseconds of the server for an allowed decision, as `INFO commandstats` counts them. The figure is
+ * the minimum of `rounds` short rounds, since other work of the machine can only add to it. Each round runs every script.
  */
 export async function serverCost(client: Redis, algorithms: readonly Algorithm[], rounds = 150): Promise<string[]> {
   let count = 0

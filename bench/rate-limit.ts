@@ -1,10 +1,10 @@
 /**
- * Rate limits beside what people use today: `npm run bench:limits`.
+ * Compares rate limits with other libraries: `npm run bench:limits`.
  *
- * Decisions at 64 callers on 1,000 ids, each limiter on an ioredis connection of its own to one Redis on loopback; how many
- * commands a decision costs, counted by a proxy on the wire; what a decision costs the server by its own count; and the most
- * that was certainly admitted in a second, at 100 a second, under four hostile loads. `--only server`, `speed` or `accuracy`
- * is one part; `--server redis8` or `valkey` another server.
+ * Measures decisions with 64 callers on 1,000 ids, each limiter on its own ioredis connection to one Redis on loopback; how many
+ * commands a decision costs, counted by a proxy on the wire; what a decision costs the server, by its own count; and the most
+ * calls that were certainly admitted within a second under four hostile loads, with a limit of 100 a second. `--only server`,
+ * `speed` or `accuracy` runs one part; `--server redis8` or `valkey` uses another server.
  */
 import { parseArgs } from 'node:util'
 import { Ratelimit } from '@upstash/ratelimit'
@@ -38,7 +38,7 @@ const IDS = 1000
 const CALLERS = 64
 
 type Take = (id: string) => Promise<boolean>
-/** A limiter of `limit` a `windowMs` on a connection, under a name of its own. */
+/** Makes a limiter of `limit` calls per `windowMs` on a connection, with its own name. */
 type Make = (client: Redis, limit: number, windowMs: number) => Promise<Take>
 
 const ours =
@@ -110,7 +110,7 @@ const client = async (url = server.url): Promise<Redis> => {
   return made as unknown as Redis
 }
 
-/** Speed, under a limit that is never reached: each decision is a command. */
+/** Speed under a limit that is never reached, so that each decision sends a command. */
 async function speed(): Promise<Row[]> {
   const ids = Array.from({ length: IDS }, (_, i) => `id:${i}`)
   const cases = []
@@ -189,7 +189,7 @@ const loads: Readonly<Record<string, Load>> = {
   'steady 500/s': steady,
 }
 
-/** The most admitted for certain: from before the first was sent until after the last was answered is less than a second. */
+/** The most calls certainly admitted within a second: it lies between sending the first of them and the reply to the last. */
 async function worst(make: Make): Promise<number[]> {
   const take = await make(await client(), 100, WINDOW_MS)
   await take('warm')

@@ -1,9 +1,9 @@
 /**
- * The REST store beside a hand-written `fetch` and `@upstash/redis`: `npm run bench:rest`.
+ * Compares the REST store with a hand-written `fetch` and `@upstash/redis`: `npm run bench:rest`.
  *
- * All three ask one stub of the protocol, in a thread of its own on loopback, for GET hits of 100 characters. The bare
- * batched fetch sends a pipeline of GETs in one request, as `@upstash/redis` does, and parses the JSON; nothing else: no
- * deadline, no abort, no checks. A bare MGET is beside it, for information: a caller who knows all keys could send it.
+ * All three read 100 characters by GET from one stub of the protocol, which runs on loopback in a separate thread. The bare
+ * batched fetch sends a pipeline of GETs in one request, as `@upstash/redis` does, and parses the JSON. It does nothing else: no
+ * deadline, no abort, no checks. A bare MGET is measured for information: a caller who knows all keys could send it.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
       for (let i = 0; i < 20; i++) await all()
     },
   })
-  /** Each in a run of microtasks to itself: as a busy server reads requests, many in one turn of its event loop. */
+  /** Starts each get in separate microtasks of one turn of the event loop, as a busy server does when it reads many requests. */
   const apart = (name: string, get: (key: string) => Promise<unknown>): Case => ({
     name,
     ops: 3 * keys.length,

@@ -1,7 +1,8 @@
 /**
- * Reading an existing session beside connect-redis with express-session, and `@hono/session` with a storage over ioredis:
- * `npm run bench:session`. Each checks the cookie and reads the session once. To the end of a request, a session that was only
- * read is saved too: express-session then extends its lifetime, `save` does so once a minute. The request itself is given.
+ * Compares reading an existing session by hither, by connect-redis in express-session, and by `@hono/session` on a storage over
+ * ioredis: `npm run bench:session`. Each checks the cookie and reads the session once. The cases up to the end of a request also
+ * save the session that was only read: express-session then extends its lifetime each time, hither's `save` once a minute. The
+ * request objects are made by hand, so no HTTP server is measured.
  */
 import { useSession, useSessionStorage } from '@hono/session'
 import { RedisStore } from 'connect-redis'
@@ -63,7 +64,7 @@ const answer = (end: () => void) => ({
   getHeader() {},
   on() {},
 })
-/** Calls the middleware. `onEnd` is called at the end of the answer, which the returned function brings about. */
+/** Calls the middleware. The `end` of the result ends the response; `onEnd` is called once the response has ended. */
 const run = (cookie?: string, onEnd = (): void => {}): Promise<Opened & { end(): void }> =>
   new Promise((resolve, reject) => {
     const asked: Opened & ReturnType<typeof request> = request(cookie)

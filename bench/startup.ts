@@ -1,9 +1,8 @@
 /**
- * What the edge entry costs before the first request: `npm run bench:startup`.
+ * Measures what the edge entry costs before the first request: `npm run bench:startup`.
  *
- * `createCache` and `upstashStore`, bundled for the edge, are evaluated in fresh processes and, interleaved with them,
- * an empty module: the figure is the difference in processor time. Then the bundle is loaded by workerd without
- * `nodejs_compat`, and answers a request there.
+ * Fresh processes evaluate `createCache` and `upstashStore`, bundled for the edge, and alternately an empty module: the figure is
+ * the difference in processor time. Then workerd loads the bundle without `nodejs_compat`, and must respond to a request.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -64,17 +63,17 @@ try {
   const cpuMs = async (name: Program): Promise<number> =>
     Number((await run(process.execPath, [fileOf('probe'), pathToFileURL(fileOf(name)).href])).stdout)
 
-  /** Milliseconds over those of an empty module, by round. */
+  /** Milliseconds beyond those of an empty module, by round. */
   const over: Record<Program, number[]> = { empty: [], full: [], mini: [], upstash: [] }
   for (let round = -2; round < rounds; round++) {
-    // Each is the first of as many rounds.
+    // The order rotates, so that each program is first equally often.
     const order = names.map((_, i) => names[(i + round + names.length) % names.length] as Program)
     const ms: Partial<Record<Program, number>> = {}
     for (const name of order) ms[name] = await cpuMs(name)
     if (round >= 0) for (const name of names) over[name].push((ms[name] as number) - (ms.empty as number))
   }
   const cost = median(over.full)
-  /** Of what `@upstash/redis` costs: by medians, since a single start may cost it less than the empty module. */
+  /** Cost relative to `@upstash/redis`. By medians, since in a single round that package may cost less than the empty module. */
   const ratio = (name: Program): number => median(over[name]) / median(over.upstash)
 
   const worker = new Miniflare(

@@ -1,6 +1,6 @@
 /**
- * The structures beside the same commands on the client under them: `npm run bench:structures`. `BENCH_ROUNDS` sets how
- * many rounds there are.
+ * Compares the structures with the same commands sent by the client under them: `npm run bench:structures`. `BENCH_ROUNDS` sets
+ * the number of rounds.
  */
 import { Redis } from 'ioredis'
 import { ioredisStore } from '../adapters/ioredis/index.ts'

@@ -1,6 +1,6 @@
 /**
- * What every benchmark here shares. Cases run in one process, one after another, round by round, so that what disturbs
- * the machine disturbs all of them; a figure is the median of the ratios taken within a round.
+ * What the benchmarks share. In each round all cases run one after another in one process, so that a disturbance of the machine
+ * affects all of them. A figure is the median over the rounds of the ratio within a round.
  */
 import { availableParallelism } from 'node:os'
 
@@ -12,10 +12,10 @@ export interface Case {
 }
 
 export interface Gate {
-  /** Name of the case that is judged, and of the case it is measured against. */
+  /** Name of the case that is judged, and of the case with which it is compared. */
   readonly name: string
   readonly against: string
-  /** Smallest median ratio of speeds that passes; absent: for information. */
+  /** Smallest median ratio of speeds that passes. If absent, the row is for information only. */
   readonly atLeast?: number
 }
 
@@ -29,32 +29,32 @@ export interface Row {
   readonly low: number
   readonly high: number
   readonly atLeast: number | undefined
-  /** `undefined` where nothing is asked. */
+  /** `undefined` if the gate has no `atLeast`. */
   readonly passed: boolean | undefined
 }
 
 export interface RoundOptions {
   /** @default `BENCH_ROUNDS`, or 101 */
   readonly rounds?: number
-  /** Rounds before the first that counts. @default 5 */
+  /** How many rounds to run before those that count. @default 5 */
   readonly warmUp?: number
 }
 
 /**
- * What a figure counts: time by the wall, or processor time, which other programs of the machine disturb less: of this process
- * with `BENCH_BY=cpu`, of its main thread with `BENCH_BY=thread`, for a case whose server is another thread. What another
- * process takes is not in it.
+ * What a figure counts. By default this is wall-clock time. With `BENCH_BY=cpu` it is the processor time of this process, with
+ * `BENCH_BY=thread` that of its main thread (for cases whose server is another thread). Other programs of the machine disturb
+ * processor time less, but it does not include the work of other processes, such as a server.
  */
 const BY = process.env.BENCH_BY
 
-/** Milliseconds since some instant, by what a figure counts. */
+/** Milliseconds since some instant, of the kind of time that `BENCH_BY` chooses. */
 function elapsedMs(): number {
   if (BY !== 'cpu' && BY !== 'thread') return performance.now()
   const { user, system } = BY === 'cpu' ? process.cpuUsage() : process.threadCpuUsage()
   return (user + system) / 1000
 }
 
-/** `count` callers, each of which awaits one call of `op` after another, until there were `ops` in all. */
+/** A case of `count` callers, each of which awaits one call of `op` after another, at least `ops` calls in all. */
 export function callers(name: string, count: number, ops: number, op: (i: number) => Promise<unknown>): Case {
   const each = Math.ceil(ops / count)
   const caller = async (id: number): Promise<void> => {
@@ -70,7 +70,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2
 }
 
-/** The interval that holds the median of what was sampled in 95 of 100 runs, from order statistics: no shape assumed. */
+/** The 95 % confidence interval of the median, from order statistics, which assume no distribution. */
 export function interval(values: readonly number[]): readonly [low: number, high: number] {
   const sorted = values.toSorted((a, b) => a - b)
   const n = sorted.length
@@ -79,8 +79,8 @@ export function interval(values: readonly number[]): readonly [low: number, high
 }
 
 /**
- * Runs every case once a round, each round in another order. A gate passes when its median ratio reaches the figure
- * and the interval lies within 10 % of the median, or when the whole interval reaches the figure.
+ * Runs every case once in each round, in rotating order. A gate passes if its median ratio is at least `atLeast` and the interval
+ * lies within 10 % of the median, or if the whole interval is at least `atLeast`.
  */
 export async function measure(
   cases: readonly Case[],
@@ -109,7 +109,7 @@ export async function measure(
   })
 }
 
-/** Prints the rows as a Markdown table, and fails the process (exit status 1) where a gate did not pass. */
+/** Prints the rows as a Markdown table, and fails the process (exit status 1) if a gate did not pass. */
 export function report(title: string, rows: readonly Row[]): void {
   const cells = rows.map(({ name, against, perSecond, ratio, low, high, atLeast, passed }) => [
     name,

@@ -1,9 +1,9 @@
 /**
- * The store over our own TCP transport: `npm run bench:tcp`.
+ * Compares the store over the package's TCP transport with other clients: `npm run bench:tcp`.
  *
- * GET hits and an operation on a Redis of its own on loopback, keys of some 12 bytes, values of 100. Beside it, each on a
- * connection of its own: ioredis as it comes, and a hand-written socket that knows one command, writes once a tick and
- * reads nothing but strings, as the most that a promise per call allows.
+ * GET hits and an operation on a separate Redis on loopback, with keys of about 12 bytes and values of 100. The others, each on
+ * its own connection: ioredis with its defaults, and a hand-written socket that writes once a tick and reads only strings and
+ * integers, as the fastest client that returns a promise per call.
  */
 import { connect as connectSocket } from 'node:net'
 import { parseArgs } from 'node:util'
@@ -34,7 +34,7 @@ const take: Operation<readonly [limit: number], number> = {
   },
 }
 
-/** A pipelining socket by hand. Replies are strings and integers without a fault. */
+/** A hand-written client that pipelines. It reads only strings and integers, and no errors. */
 async function handWritten(port: number): Promise<(...args: string[]) => Promise<string>> {
   const socket = connectSocket(port, '127.0.0.1')
   await new Promise((resolve) => socket.once('connect', resolve))
@@ -91,7 +91,7 @@ type Op = (i: number) => Promise<unknown>
 const rows: Row[] = []
 const rounds = Number(process.env.BENCH_ROUNDS ?? 101)
 
-/** Some in turns: short rounds, since what disturbs the machine comes and goes within milliseconds. */
+/** Measures several clients alternately, in short rounds, since disturbances of the machine come and go within milliseconds. */
 const compare = async (
   label: string,
   count: number,

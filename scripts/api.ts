@@ -1,6 +1,6 @@
 /**
- * The reference of what each entry of the package exports, made of its types and docstrings: `apiPages()` for the site
- * (`scripts/docs.ts`). The compiler's programming interface is that of TypeScript 6: version 7 has none.
+ * Makes the reference of what each entry of the package exports, from types and docstrings: `apiPages()` for the site
+ * (`scripts/docs.ts`). It uses the compiler API of TypeScript 6, since version 7 has none.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -9,14 +9,14 @@ import ts from 'typescript60'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 export interface ApiPage {
-  /** As programs import it. */
+  /** The name by which programs import the entry. */
   readonly entry: string
-  /** Of its file, without `.md`. */
+  /** The name of the page's file, without `.md`. */
   readonly name: string
   readonly text: string
 }
 
-/** A page for each entry, and what is exported without a word about it. */
+/** A page for each entry, and the names of exports without a docstring. */
 export function apiPages(): { readonly pages: readonly ApiPage[]; readonly undocumented: readonly string[] } {
   const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
     exports: Record<string, { readonly types?: string }>
@@ -54,14 +54,14 @@ function optionsOf(): ts.CompilerOptions {
   return { ...ts.parseJsonConfigFileContent(config, ts.sys, root).options, noEmit: true }
 }
 
-/** What an export leads to. */
+/** The symbol that an export refers to, through its alias if it is one. */
 function target(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Symbol {
   return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
 }
 
 const isValue = ({ flags }: ts.Symbol): boolean => (flags & ts.SymbolFlags.Value) !== 0
 
-/** What is called comes before what it takes. */
+/** Functions come first, then other values, then types. */
 function rank({ flags }: ts.Symbol): number {
   if (flags & ts.SymbolFlags.Function) return 0
   return flags & ts.SymbolFlags.Value ? 1 : 2
@@ -71,7 +71,7 @@ function docOf(checker: ts.TypeChecker, symbol: ts.Symbol): string {
   return prose(ts.displayPartsToString(symbol.getDocumentationComment(checker)))
 }
 
-/** Text between back quotes stays; elsewhere an angle would begin a tag. */
+/** Escapes `<` and `{{`, which would begin a tag or a template; text between back quotes stays as it is. */
 function prose(text: string): string {
   return text
     .split(/(`[^`]*`)/)
@@ -111,7 +111,7 @@ function head(checker: ts.TypeChecker, node: ts.Declaration): string {
   return text(node.getStart(), node.end).replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
 }
 
-/** A row for each member, those that it inherits from the package included. */
+/** A row for each member, including those that are inherited from types of the package. */
 function members(checker: ts.TypeChecker, symbol: ts.Symbol): string[] {
   return checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).flatMap((member) => {
     const [first] = member.declarations ?? []

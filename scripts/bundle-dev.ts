@@ -1,7 +1,7 @@
 /**
- * Makes one file of `dist/cli/dev.js` and all it imports, since `hither dev` spends most of its start on finding and linking
- * the modules. The Lua runtime stays outside: the first script loads it. Names are kept, so that a stack can be read; the
- * modules themselves stay in `dist` for programs that import them.
+ * Bundles `dist/cli/dev.js` and all its imports into one file, since `hither dev` spends most of its start on finding and linking
+ * the modules. The Lua runtime stays outside and is loaded by the first script. Names are kept, so that stack traces can be read.
+ * The modules stay in `dist` as well, for programs that import them.
  */
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'

@@ -1,10 +1,10 @@
 /**
- * Writes `src/gateway/command-table.ts`: every command of Redis 7, Redis 8 and Valkey with its kind and where its keys
- * stand. The kinds are decided here, one command after the other; the keys are what the servers themselves say.
+ * Writes `src/gateway/command-table.ts`: every command of Redis 7, Redis 8 and Valkey with its kind and the positions of its
+ * keys. The kinds are decided here, for each command; the positions are those that the servers report.
  *
- *   node scripts/commands.ts          asks servers of its own, and writes the file
+ *   node scripts/commands.ts          starts its own servers, asks them, and writes the file
  *
- * It fails where a server knows a command that has no kind, or calls a writer what is a read here.
+ * It fails if a server knows a command that has no kind here, or flags a command as a write that is a read here.
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -37,11 +37,11 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
     ZPOPMAX ZPOPMIN ZRANGESTORE ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZUNIONSTORE
     JSON.ARRAPPEND JSON.ARRINSERT JSON.ARRPOP JSON.ARRTRIM JSON.CLEAR JSON.DEL JSON.FORGET JSON.MERGE JSON.MSET
     JSON.NUMINCRBY JSON.NUMMULTBY JSON.SET JSON.STRAPPEND JSON.TOGGLE`),
-  // runs what its caller wrote, or had stored
+  // runs a script that the caller sends or has stored
   s: words('EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO'),
-  // goes on answering: a path of its own
+  // replies more than once, so it has a separate path
   l: words('PSUBSCRIBE SUBSCRIBE'),
-  // for the role of that name
+  // only for the role `admin`
   a: words(`
     CLIENT|GETNAME CLIENT|ID CLIENT|INFO CLIENT|LIST COMMAND|COUNT COMMAND|DOCS COMMAND|GETKEYS
     COMMAND|GETKEYSANDFLAGS COMMAND|INFO COMMAND|LIST COMMANDLOG|GET COMMANDLOG|LEN COMMANDLOG|RESET
@@ -55,7 +55,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
     CLIENT|REPLY CLIENT|SETINFO CLIENT|SETNAME CLIENT|TRACKING CLIENT|TRACKINGINFO DISCARD EXEC HELLO MULTI PUNSUBSCRIBE
     QUIT READONLY READWRITE RESET SPUBLISH SSUBSCRIBE SUNSUBSCRIBE UNSUBSCRIBE UNWATCH WATCH PUBSUB|SHARDCHANNELS
     PUBSUB|SHARDNUMSUB`),
-  // waits, and whatever is behind it on the connection
+  // blocks, and with it all later commands on the connection
   b: words('BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF'),
   // chooses a database or a host
   d: words('FAILOVER MIGRATE MOVE PSYNC REPLCONF REPLICAOF SELECT SLAVEOF SWAPDB SYNC'),
@@ -65,13 +65,13 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
     ACL|WHOAMI BGREWRITEAOF BGSAVE CLIENT|KILL CLIENT|PAUSE CLIENT|UNBLOCK CLIENT|UNPAUSE CONFIG|REWRITE CONFIG|SET DEBUG
     CONFIG|GET CONFIG|RESETSTAT FUNCTION|KILL FUNCTION|RESTORE MEMORY|PURGE MODULE|LIST MODULE|LOAD MODULE|LOADEX MODULE|UNLOAD PFDEBUG PFSELFTEST
     RESTORE RESTORE-ASKING SAVE SCRIPT|DEBUG SCRIPT|KILL SCRIPT|SHOW SHUTDOWN`),
-  // what Upstash lacks as well, or has no use before one server
+  // not in Upstash either, or of no use in front of a single server
   u: words(`DUMP LCS LOLWUT OBJECT|ENCODING OBJECT|FREQ OBJECT|IDLETIME OBJECT|REFCOUNT SORT SORT_RO`),
 }
-/** Whole families of one kind, whose subcommands differ from version to version. */
+/** Commands whose subcommands are all of one kind, since they differ from version to version. */
 const families: Readonly<Record<string, string>> = { CLUSTER: 'd', CLUSTERSCAN: 'd' }
 
-/** Keys of commands that none of the servers here has, and a channel, which counts as a key here. */
+/** Key positions of commands that none of these servers has, and of PUBLISH, whose channel counts as a key here. */
 const keys: Readonly<Record<string, string>> = {
   PUBLISH: '1:0:1:0',
   MSETEX: '1#0:1:2',
@@ -82,10 +82,10 @@ const keys: Readonly<Record<string, string>> = {
 }
 
 export interface ServerCommand {
-  /** In upper case, a subcommand after `|`. */
+  /** In upper case; a subcommand follows `|`. */
   readonly name: string
   readonly flags: readonly string[]
-  /** As the table has them; `?` where the server cannot tell. */
+  /** In the form of the table; `?` if the server does not know all positions. */
   readonly keys: string
 }
 
@@ -95,7 +95,10 @@ const pairs = (flat: unknown): Record<string, unknown> => {
   return Object.fromEntries(list.flatMap((key, i) => (i % 2 === 0 ? [[String(key), list[i + 1]]] : [])))
 }
 
-/** `1:0:1:0` is a range (first, last from there or from the end, step, limit), `2#0:1:1` a counted list, `STREAMS@1` a start. */
+/**
+ * The positions of keys as text. `1:0:1:0` is a range: first, last (counted from the first, or from the end if negative), step,
+ * limit. `2#0:1:1` is a list with a count before it. `STREAMS@1` instead of the first number starts after that keyword.
+ */
 function keySpec(reply: unknown): string {
   const { begin_search, find_keys, flags = [] } = pairs(reply) as Record<string, Reply>
   if ((flags as string[]).includes('not_key')) return ''
@@ -109,7 +112,7 @@ function keySpec(reply: unknown): string {
     : `${start}#${how.keynumidx}:${how.firstkey}:${how.keystep}`
 }
 
-/** What a server says of its commands, containers left out where they have subcommands. */
+/** The commands that a server reports. A command with subcommands is left out for its subcommands. */
 export async function commandsOf(url: string): Promise<ServerCommand[]> {
   const transport = tcpTransport({ url })
   const reply = (await transport.send({ args: ['COMMAND'], effect: 'read' })) as unknown as readonly Reply[]
@@ -124,7 +127,7 @@ export async function commandsOf(url: string): Promise<ServerCommand[]> {
     }
     if (/\|HELP$/i.test(name)) return
     const own = (specs as readonly unknown[]).map(keySpec).filter(Boolean)
-    // a module may know the old form only
+    // a module may report its keys only in the old form
     if (own.length === 0 && Number(first) > 0)
       own.push(`${first}:${Number(last) < 0 ? last : Number(last) - Number(first)}:${step}:0`)
     found.push({ name: String(name).toUpperCase(), flags: flags as string[], keys: own.join(' ') })
@@ -133,7 +136,7 @@ export async function commandsOf(url: string): Promise<ServerCommand[]> {
   return found
 }
 
-/** Lines `NAME kind keys…`, sorted; throws where a command has no kind, or one that its server denies. */
+/** Lines `NAME kind keys…`, sorted. Throws if a command has no kind, or is a read here and a write to its server. */
 export function tableOf(servers: readonly (readonly ServerCommand[])[]): string[] {
   const rows = new Map<string, { kind: string; keys: string }>()
   for (const [kind, names] of Object.entries(kinds)) {
@@ -148,7 +151,7 @@ export function tableOf(servers: readonly (readonly ServerCommand[])[]): string[
     if (!row) throw new Error(`${command.name} has no kind: give it one in scripts/commands.ts`)
     if (row.kind === 'r' && command.flags.includes('write')) throw new Error(`${command.name} writes`)
     if (!'rwsa'.includes(row.kind) || command.name in keys) continue
-    // where versions differ, the one that names more
+    // where versions differ, takes the one that reports more keys
     if (command.keys.length > row.keys.length) row.keys = command.keys
   }
   return [...rows].map(([name, row]) => `${name} ${row.kind} ${row.keys}`.trim()).sort()

@@ -1,7 +1,7 @@
 /**
- * Runs the example for Vercel's edge runtime on this machine: the function in an edge runtime without Node's globals,
- * static files beside it, the environment that `UPSTASH_REDIS_REST_URL` and `_TOKEN` name, or a gateway of its own
- * (`dev-gateway.ts`). PORT says where; otherwise a free one. SIGINT or SIGTERM ends all of it.
+ * Runs the example for Vercel's edge runtime on this machine: the function in an edge runtime without Node's globals, with
+ * static files beside it. It uses the database of `UPSTASH_REDIS_REST_URL` and `_TOKEN`, or else starts a gateway
+ * (`dev-gateway.ts`). PORT is the port, by default a free one. SIGINT or SIGTERM ends all of it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
@@ -23,7 +23,7 @@ interface RequestContext {
 }
 type Handle = (request: Request) => Promise<Response>
 
-/** The body as a stream of this realm, passed on piece by piece. */
+/** Copies a body of the edge runtime's realm into a stream of this realm, piece by piece. */
 function copyOf(body: ReadableStream<Uint8Array> | null): ReadableStream<Uint8Array> | null {
   const reader = body?.getReader()
   if (!reader) return null

@@ -1,13 +1,13 @@
 import { startDev, startGateway } from 'hither/node'
 
-/** Something that speaks Upstash's REST protocol. */
+/** A server that speaks Upstash's REST protocol. */
 export interface DevGateway {
   readonly url: string
   readonly token: string
   stop(): Promise<void>
 }
 
-/** A gateway before `REDIS_URL`; without it a development server, which needs no Redis and keeps nothing. */
+/** A gateway to `REDIS_URL`; if that is not set, a development server, which needs no Redis and stores nothing on disk. */
 export async function startDevGateway(): Promise<DevGateway> {
   const redis = process.env.REDIS_URL
   const gateway = redis ? await startGateway({ redis }) : await startDev()

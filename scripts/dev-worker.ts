@@ -1,7 +1,7 @@
 /**
- * Runs the example Worker on this machine: what `hither dev` runs, or a gateway before REDIS_URL where that is set, and
- * wrangler dev with its url and token as variables, and a secret for sessions.
- * PORT says where, 0 for any that is free; otherwise 8787, or a free one. SIGINT or SIGTERM ends all of it, and so does the end of any part.
+ * Runs the example Worker on this machine: a development server as `hither dev` runs it, or a gateway to REDIS_URL if that is
+ * set, and wrangler dev with its url, its token and a session secret as variables. PORT is the port, 0 for any free one; by
+ * default 8787, or a free one if 8787 is taken. SIGINT or SIGTERM ends all of it, and so does the end of wrangler.
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   ]
   const child = spawn(process.execPath, [wrangler, 'dev', ...options, '--var', ...vars], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    // No question to the terminal, and nothing that needs the internet.
+    // wrangler must not ask questions at the terminal, nor use the internet.
     env: {
       ...process.env,
       CI: '1',

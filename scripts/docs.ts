@@ -1,7 +1,7 @@
 /**
- * The site of the docs, in `.site/dist/`: the pages of `docs/`, a reference of what each entry exports, and a search over
- * both, by VitePress. `npm run docs` builds it, and fails on a dead link and on a value that is exported without a
- * docstring; `npm run docs -- --serve` builds it and serves it.
+ * Builds the site of the docs with VitePress, in `.site/dist/`: the pages of `docs/`, a reference of what each entry exports,
+ * and a search over both. `npm run docs` fails on a dead link and on an exported value without a docstring;
+ * `npm run docs -- --serve` also serves the site.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -16,7 +16,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const { homepage } = JSON.parse(read('package.json')) as { homepage: string }
 const repository = homepage.replace(/#.*$/, '')
 
-/** Pages that stand outside of `docs/`, and where the site has them. */
+/** Pages outside of `docs/`, and their places on the site. */
 const OUTSIDE: Readonly<Record<string, string>> = {
   'bench/README.md': 'bench.md',
   'ARCHITECTURE.md': 'architecture.md',
@@ -25,7 +25,7 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   'CHANGELOG.md': 'changelog.md',
 }
 
-/** Where the site has a file of the repository; undefined: nowhere. */
+/** The place of a repository file on the site; undefined if the site does not have it. */
 function placeOf(file: string): string | undefined {
   if (file === 'README.md') return 'index.md'
   if (file in OUTSIDE) return OUTSIDE[file]
@@ -33,7 +33,7 @@ function placeOf(file: string): string | undefined {
   return page?.replace(/README\.md$/, 'index.md')
 }
 
-/** The text of a page, its links as the site has them. */
+/** The text of a page, with its links rewritten for the site. */
 function pageOf(file: string): string {
   return read(file).replace(/\]\(([^)\s:]+)\)/g, (link, to: string) => {
     const [path = '', anchor] = to.split('#')
@@ -50,7 +50,7 @@ function write(place: string, text: string): void {
   writeFileSync(file, text)
 }
 
-/** The first page: what it is, the first program of the README, and ways on. */
+/** The first page: what hither is, the first program of the README, and links to go on from. */
 function home(): string {
   const readme = read('README.md')
   const [, summary = ''] = /^\*\*([\s\S]*?)\*\*/m.exec(readme) ?? []

@@ -1,5 +1,5 @@
 /**
- * Writes the table of commands in `docs/embedded.md`: what a Redis 8 has, what the engine has, and how often a run of
+ * Writes the table of commands in `docs/embedded.md`: which ones Redis 8 has, which ones the engine has, and how often a run of
  * random histories compared the two.
  *
  *   node --import ./scripts/from-source.ts scripts/embedded-compatibility.ts [TOTAL]

@@ -1,7 +1,7 @@
 /**
- * Writes `src/embedded/table-rows.ts`: a row for each command of Redis 8, as a server of that version says it, and for
- * the JSON commands, which that server lacks; and `src/embedded/help-texts.ts`: what its commands with subcommands say to
- * HELP.
+ * Writes `src/embedded/table-rows.ts`: a row for each command of Redis 8, as a server of that version reports it, and for the
+ * JSON commands, which that server lacks. Also writes `src/embedded/help-texts.ts`: the replies to HELP of its commands with
+ * subcommands.
  *
  *   node scripts/embedded-table.ts          starts a server, asks it, and writes the files
  */
@@ -18,14 +18,14 @@ export const TABLE_ROWS: string = `
 const HELP_HEAD = `// Written by scripts/embedded-table.ts, which asks a Redis 8. Do not edit; families/help.ts says how it is read.
 export const HELP_TEXTS: string = `
 
-/** Of a flat list of names and values, the value of a name. */
+/** The value of a name in a flat list of names and values. */
 const field = (list: Nested, name: string): Nested | undefined => {
   const items = list as readonly Nested[]
   for (let i = 0; i < items.length; i += 2) if (items[i] === name) return items[i + 1]
   return undefined
 }
 
-/** `RO,access@1=0:1:0`: its flags, where its first key is looked for, and how many there are. */
+/** A key specification as text, such as `RO,access@1=0:1:0`: the flags, the place of the first key, and how to find the rest. */
 function keySpec(spec: Nested): string {
   const [begin, find] = ['begin_search', 'find_keys'].map((name) => field(spec, name) as Nested)
   const start = field(begin as Nested, 'spec') as Nested
@@ -95,7 +95,7 @@ const server = await startServer('redis8')
 const client = new Redis(server.url)
 const info = (await client.call('COMMAND')) as Nested[]
 const docs = (await client.call('COMMAND', 'DOCS')) as Nested
-/** Left out: what they offer is for those who work on Redis itself, or needs a cluster. */
+/** Commands whose HELP is left out: they serve those who work on Redis itself, or need a cluster. */
 const isSilent = (name: string): boolean => /^(cluster|debug|latency|module)$/.test(name)
 const containers = info.flatMap((one) => {
   const [name, , , , , , , , , children] = one as Nested[]
@@ -105,7 +105,7 @@ const containers = info.flatMap((one) => {
 const helps: string[] = []
 for (const name of containers.sort()) {
   const lines = (await client.call(name, 'HELP')) as string[]
-  // The first line and those of HELP itself are alike everywhere.
+  // The first line and the two about HELP itself are the same for every command.
   helps.push([name, ...lines.slice(1, -2)].join('\n'))
 }
 client.disconnect()

@@ -3,11 +3,11 @@
  *
  *   node scripts/figures.ts record sizes bench:ioredis   runs each command and writes its tables into bench/README.md
  *   node scripts/figures.ts write                        copies figures from there into the documents
- *   node scripts/figures.ts check                        fails where a document differs, or a size has moved by over 1 %
+ *   node scripts/figures.ts check                        fails if a document differs, or a size has changed by over 1 %
  *
- * In bench/README.md the tables of a command stand between `<!-- begin bench:ioredis -->` and `<!-- end -->`. Elsewhere a
- * figure is `<!-- bench:ioredis ~ get, 64 callers ~ ratio -->3.2<!-- / -->`: the command, the first cell of the row (its
- * first table, its first row), the head of the column. `KB` after the column divides by 1,000.
+ * In bench/README.md ("the book") the tables of a command are between `<!-- begin bench:ioredis -->` and `<!-- end -->`. In
+ * other documents a figure is `<!-- bench:ioredis ~ get, 64 callers ~ ratio -->3.2<!-- / -->`: the command, the first cell of
+ * the row (the first such row counts), and the head of the column. `KB` after the column divides by 1,000.
  */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ const cellsOf = (line: string): string[] =>
     .split('|')
     .map((cell) => cell.trim())
 
-/** What a command printed, by the first cell of a row, of which the first counts, and the head of the column. */
+/** The figures that a command printed, by the first cell of the row and the head of the column. The first such row counts. */
 function figuresOf(text: string): Map<string, Map<string, string>> {
   const rows = new Map<string, Map<string, string>>()
   let head: string[] | undefined
@@ -49,7 +49,7 @@ function sectionOf(book: string, command: string): string {
   return section
 }
 
-/** The figure that `command ~ row ~ column` names, as it is to be read. */
+/** The figure that `command ~ row ~ column` names, in the form in which documents show it. */
 function figureOf(book: string, name: string): string {
   const [command = '', row = '', columnAndUnit = ''] = name.split('~').map((part) => part.trim())
   const [, column = '', unit] = /^(.*?)( KB)?$/.exec(columnAndUnit) ?? []
@@ -59,7 +59,7 @@ function figureOf(book: string, name: string): string {
   return column === 'ratio' && Number(text) >= 2 ? Number(text).toFixed(1) : text
 }
 
-/** The document with each figure as the book has it. */
+/** The document with all its figures replaced by those of the book. */
 function withFigures(text: string, book: string): string {
   return text.replace(
     /<!-- ([\w:-]+ ~[^~\n]+~[^\n]+?) -->([^<]*)<!-- \/ -->/g,
@@ -76,7 +76,7 @@ function record(commands: readonly string[]): void {
     try {
       printed = run(command)
     } catch (error) {
-      // A gate that does not pass fails the command; its table is printed all the same.
+      // The command fails if a gate does not pass, but its table was printed all the same.
       printed = String((error as { stdout?: unknown }).stdout)
     }
     const day = new Date().toISOString().slice(0, 10)
@@ -90,7 +90,7 @@ function record(commands: readonly string[]): void {
   }
 }
 
-/** Sizes that have moved away from the book by more than 1 %. */
+/** A line for each size that differs from the book by more than 1 %. */
 function movedSizes(book: string): string[] {
   const now = figuresOf(run('sizes'))
   return [...figuresOf(sectionOf(book, 'sizes'))].flatMap(([entry, row]) => {

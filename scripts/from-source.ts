@@ -1,6 +1,6 @@
 /**
- * `node --import ./scripts/from-source.ts FILE` runs a file on the sources, unbuilt: the package's own names mean what
- * `paths` in tsconfig.json says.
+ * `node --import ./scripts/from-source.ts FILE` runs a file on the sources, without a build: imports of the package's own names
+ * resolve to the files that `paths` in tsconfig.json names.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'

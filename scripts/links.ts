@@ -1,7 +1,7 @@
 /**
- * Fails on a dead link: every relative link of a Markdown page leads to a file of this repository, and its `#anchor` to a
- * heading there; what a packed page links to is packed as well. And on a page of `docs/` without an example that the tests
- * run (`test/examples/docs.test.ts`). `node scripts/links.ts`
+ * `node scripts/links.ts` fails on a dead link: every relative link of a Markdown page must lead to a file of this repository,
+ * its `#anchor` to a heading there, and from a packed page to a packed file. It also fails on a page of `docs/` without an
+ * example that the tests run (`test/examples/docs.test.ts`).
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
@@ -21,7 +21,7 @@ const pages = [
   ),
 ]
 
-/** As the hosts of repositories make them of a heading. */
+/** The anchor of a heading, as hosts of repositories generate it. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -52,7 +52,7 @@ for (const page of pages) {
     if (fault) dead.push(`${page}: ${target} ${fault}`)
   }
 }
-/** Pages without a program, and why. */
+/** Pages without an example, and why. */
 const WITHOUT_PROGRAM: Readonly<Record<string, string>> = {
   'docs/deploy.md': 'its commands start the example, which the tests of each platform do',
   'docs/doctor.md': 'its command runs in test/conformance/doctor.test.ts',

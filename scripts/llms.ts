@@ -1,6 +1,6 @@
 /**
- * Writes `llms.txt` (each page by its first sentence) and `llms-full.txt` (the pages themselves), in the order in which a
- * newcomer reads them: `node scripts/llms.ts`. `--check` fails where they differ from the pages.
+ * `node scripts/llms.ts` writes `llms.txt` (the first sentence of each page) and `llms-full.txt` (the whole pages), in the order
+ * in which a newcomer reads them. `--check` fails if they differ from the pages.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 export interface Page {
-  /** Of its file in `docs/`, without `.md`. */
+  /** The name of its file in `docs/`, without `.md`. */
   readonly name: string
   readonly title: string
   readonly text: string
@@ -55,8 +55,8 @@ const names = readdirSync(`${root}docs`)
 const grouped = GROUPS.flatMap(({ pages }) => pages)
 const others = names.filter((name) => !grouped.includes(name))
 
-/** What no group names comes last. */
+/** All groups. Pages that none of `GROUPS` names come last, under `More`. */
 export const groups: readonly Group[] = others.length > 0 ? [...GROUPS, { title: 'More', pages: others }] : GROUPS
 
-/** Every page. Throws for a group's page that is not there. */
+/** Every page. Throws if a group names a page that does not exist. */
 export const pages: readonly Page[] = groups.flatMap(({ pages }) => pages.map(readPage))

@@ -1,7 +1,7 @@
 /**
- * Draws `docs/rate-limits.svg`: `npm run plot:limits`. What each algorithm admits of one hostile load, at 100 a second, as
- * the sum over the second that ends at each moment. Decided by `apply` on a clock of its own, so that it draws the same again;
- * `--check` fails (exit status 1) where the file is not what would be drawn.
+ * `npm run plot:limits` draws `docs/rate-limits.svg`: how many calls of one hostile load each algorithm admits, at a limit of
+ * 100 a second, summed over the second that ends at each moment. The decisions are made by `apply` on a simulated clock, so that
+ * every run draws the same. `--check` fails (exit status 1) if the file differs from the drawing.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import {
@@ -19,7 +19,7 @@ const END_MS = 4000
 const STEP_MS = 10
 const START_US = 1_795_000_000_000_000
 
-/** One call, then a burst before and after the edge of a window, then five times the limit. */
+/** The milliseconds of the calls: one, then a burst before and one after the edge of a window, then five times the limit. */
 const load: readonly number[] = [
   200,
   ...Array.from({ length: 200 }, () => 1199),

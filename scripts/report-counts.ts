@@ -7,7 +7,7 @@ interface Assertion {
 }
 
 // Prints "<passed> <failed>" of a vitest JSON report, and a line for each test or file that failed. A run that ended early or
-// ran nothing counts as a failure, and so does a test that is still to be written.
+// ran no test counts as a failure, and so does a todo test.
 const report = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as {
   numPassedTests: number
   numFailedTests: number

@@ -1,14 +1,14 @@
 /**
- * The real servers the tests run against: on loopback, on free ports, without root, keeping nothing.
+ * The real servers that the tests run against: on loopback, on free ports, without root, with no data left afterwards.
  *
  *   node scripts/servers.ts start [NAME…]     start them, print NAME_URL=… lines, stop on SIGINT or SIGTERM
  *   node scripts/servers.ts install [NAME…]   only make sure that they can start (the one step that may download)
- *   node scripts/servers.ts list              which of them are on this machine
+ *   node scripts/servers.ts list              print which of them are on this machine
  *
  * NAME: redis7 redis8 valkey cluster (three nodes that own a third of the slots each). Default: all of these.
  * `install` also takes memcached16, memcached, nats and garnet, which the tests of those stores start themselves.
- * Environment: HITHER_SERVERS_CACHE (where downloads are kept), HITHER_SKIP_SERVERS=valkey,… (leave out, and say so),
- * HITHER_REDIS7_SERVER, HITHER_REDIS8_SERVER, HITHER_VALKEY_SERVER (a program to use).
+ * Environment: HITHER_SERVERS_CACHE (the folder of downloads), HITHER_SKIP_SERVERS=valkey,… (servers to leave out, with a
+ * notice), HITHER_REDIS7_SERVER, HITHER_REDIS8_SERVER, HITHER_VALKEY_SERVER (the path of the program to use).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
@@ -27,11 +27,11 @@ export interface Server {
   readonly name: Program
   readonly url: string
   readonly port: number
-  /** Of the running process; changes with `restart`. */
+  /** Id of the running process; changes with `restart`. */
   readonly pid: number
   /** Sends a signal, such as `SIGSTOP`, `SIGCONT` or `SIGKILL`. Resolves when a killed server is gone. */
   kill(signal: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port with nothing in it, ending it first where it still runs. */
+  /** Starts the server again, empty and on the same port. Ends it first if it still runs. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
@@ -43,7 +43,7 @@ export interface ServerOptions {
   readonly port?: number
 }
 
-/** A port that was free a moment ago. */
+/** A port that is free at the moment; another program may take it before it is used. */
 export async function freePort(): Promise<number> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {
@@ -54,7 +54,7 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0
 }
 
-/** Sends one inline command; resolves to the raw reply (errors included), rejects without one. */
+/** Sends one inline command. Resolves to the raw reply, an error reply too; rejects if there is no reply within 2 s. */
 export function ask(port: number, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = ''
@@ -83,8 +83,8 @@ async function until(condition: () => Promise<boolean>, ms: number): Promise<boo
 }
 
 /**
- * The shell that stands between: it starts the server, and ends it, however this process goes away, because that
- * closes the pipe it reads from. A stopped (SIGSTOP) server ends too.
+ * The shell script between this process and a server. It starts the server, waits on a pipe from this process, and kills the
+ * server once the pipe closes, which happens however this process ends. That ends a stopped (SIGSTOP) server too.
  */
 const KEEPER =
   'dir=$1; shift; "$@" </dev/null >/dev/null 2>&1 & pid=$!; echo $pid; read -r _; kill -9 $pid; wait; rm -rf "$dir"'
@@ -130,7 +130,7 @@ function end({ keeper }: Running): Promise<void> {
   })
 }
 
-/** Starts one server of its own on a free loopback port, for a test that stops, kills or configures it. */
+/** Starts a separate server on a free loopback port, for a test that stops, kills or configures it. */
 export async function startServer(name: Program, options: ServerOptions = {}): Promise<Server> {
   const found = (await install([name])).get(name)
   if (!found) throw new Error(`${name} is not here`)
@@ -138,7 +138,7 @@ export async function startServer(name: Program, options: ServerOptions = {}): P
   let port = 0
   const attempt = async (): Promise<Running> => {
     const started = await launch(found, kind, port, options.args ?? [])
-    // not `alive` but `ours`: another program may have taken the port in the meantime
+    // A reply alone does not suffice, since another program may have taken the port meanwhile: the reply must be of our server.
     const ours = async (): Promise<boolean> => kind.isIts(await ask(port, kind.question), started.pid, port)
     const gone = (): boolean => /Failed listening|Fatal|FATAL|Bad directive/.test(started.log())
     await until(async () => gone() || (await ours()), 10_000)
@@ -227,14 +227,14 @@ export async function startCluster(name: Program = 'redis8', args: readonly stri
   }
 }
 
-/** What to set so that a program finds the servers. */
+/** Servers that run, and the environment variables by which a program finds them. */
 export interface Servers {
   /** `REDIS7_URL`, `REDIS8_URL`, `VALKEY_URL`; `CLUSTER_NODES` as `host:port,host:port,host:port`. */
   readonly env: Record<string, string>
   stop(): Promise<void>
 }
 
-/** Starts the named servers, downloading what is missing. Nothing is left running when it rejects. */
+/** Starts the named servers, and downloads missing programs first. No server is left running when it rejects. */
 export async function startServers(
   names: readonly ServerName[] = allServers,
   say: (line: string) => void = (line) => console.error(`servers: ${line}`),
@@ -246,7 +246,7 @@ export async function startServers(
   }
   const wanted = [...new Set(names)].filter((name) => !skipped.includes(name))
   const programs = new Set(wanted.map((name) => (name === 'cluster' ? 'redis8' : name)))
-  // the cluster may run on 7 where 8 is left out
+  // the cluster runs on Redis 7 if Redis 8 is left out
   const clusterOn: Program = skipped.includes('redis8') ? 'redis7' : 'redis8'
   if (wanted.includes('cluster') && clusterOn === 'redis7') programs.delete('redis8')
   if (wanted.includes('cluster')) programs.add(clusterOn)

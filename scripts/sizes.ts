@@ -1,9 +1,11 @@
 /**
- * What an entry costs a program that bundles it: `npm run sizes`. Bundled and minified by esbuild, compressed by gzip
- * at level 9. Prints a table; fails (exit status 1) where an entry is over its budget. A budget is what was measured when it
- * was last set, and 2 %: it goes down with the code, and up only with a fault mended that needs the bytes. The target is what the code is meant to come to
- * (`docs/decisions/size.md` says what stands between the two). `--parts` prints what each file adds to the first entry; `--parts NAME`
- * measures the entries with NAME in theirs alone, and prints what each file adds to the first of them.
+ * `npm run sizes` prints how many bytes an entry adds to a program that bundles it: bundled and minified by esbuild, compressed
+ * by gzip at level 9. Fails (exit status 1) if an entry is over its budget.
+ *
+ * A budget is the size that was measured when the budget was last set, plus 2 %. It goes down with the code, and up only for a
+ * fix that needs the bytes. The target is the size that the code should come to (`docs/decisions/size.md` explains the
+ * difference). `--parts` prints how much each file adds to the first entry; `--parts NAME` measures only the entries with NAME in
+ * their names, and prints how much each file adds to the first of them.
  */
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,15 +14,15 @@ import { build, type Metafile, type Plugin, transform } from 'esbuild'
 
 interface Entry {
   readonly name: string
-  /** What a program takes, by file. */
+  /** The names that a program imports, by file. */
   readonly takes: Readonly<Record<string, string>>
-  /** Leaves out the files of the core, so that what counts is what the adapter adds to it. */
+  /** Leaves out the files of the core, so that only what the adapter adds to the core counts. */
   readonly onTop?: true
-  /** What counts is what the bundle of these gains when the entry joins it. */
+  /** Counts how much the bundle of these imports grows when the entry is added to it. */
   readonly beside?: Entry['takes']
-  /** Bytes, compressed, that are aimed at. */
+  /** Compressed bytes that the entry should come to. */
   readonly target?: number
-  /** Most bytes, compressed. */
+  /** Maximum of compressed bytes. */
   readonly budget?: number
 }
 
@@ -218,7 +220,7 @@ async function bundle(takes: Entry['takes'], without: ReadonlySet<string> = new 
   return { code: (outputFiles[0] as { contents: Uint8Array }).contents, files: filesOf(metafile) }
 }
 
-/** The files that left bytes in the bundle. */
+/** The files that contributed bytes to the bundle. */
 function filesOf({ outputs }: Metafile): ReadonlySet<string> {
   const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs))
   return new Set(inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file))
@@ -243,7 +245,7 @@ for (const { name, takes, onTop, beside, target = '', budget } of measured) {
 const [first] = measured
 if (partsAt > 0 && first) await printParts(first, first.onTop ? files : new Set())
 
-/** The whole less the whole without the part. Text that two parts share counts for neither. */
+/** Prints for each part the size of the whole minus the size without the part. Text that two parts share counts for neither. */
 async function printParts({ name, takes, beside }: Entry, without: ReadonlySet<string>): Promise<void> {
   const everything = { ...beside, ...takes }
   const whole = await bundle(everything, without)

@@ -1,8 +1,8 @@
 /**
- * Starts each system and tries on it what a store can do: the tables of `docs/stores.md`.
+ * Starts each system and tries out what a store over it can do. The results are the tables of `docs/stores.md`.
  *
- *   npm run stores                     writes them
- *   npm run stores -- --check          fails where the page says something else; a version alone may differ
+ *   npm run stores                     writes the tables
+ *   npm run stores -- --check          fails if the page differs, except for the versions
  *   npm run stores -- --only PART      runs the systems with this in their names, and leaves the other rows as they are
  *
  * A system whose program is not on this machine keeps its row, and what to install is printed.
@@ -30,7 +30,7 @@ async function cell(probe: Probe, trial: Parameters<Probe>[0]): Promise<string> 
   }
 }
 
-/** Cells by column. Rejects where the system does not start. */
+/** The cells of a system, by column. Rejects if the system does not start. */
 async function rowOf(system: System, version: string): Promise<Record<string, string>> {
   const { store, another, usesWatch, close } = await system.open()
   const row: Record<string, string> = { version }

@@ -1,6 +1,6 @@
 /**
- * Writes `typesVersions` of package.json from its `exports`: where a program's `moduleResolution` is `node`, TypeScript reads
- * no `exports`. `node scripts/types-versions.ts`; `--check` fails where they differ.
+ * `node scripts/types-versions.ts` writes `typesVersions` of package.json from its `exports`, which TypeScript does not read in a
+ * program whose `moduleResolution` is `node`. `--check` fails if they differ.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

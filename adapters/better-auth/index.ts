@@ -2,22 +2,22 @@ import { type HashedEntriesOptions, hashedEntries } from 'hither/session'
 
 export type SecondaryStorageOptions = HashedEntriesOptions
 
-/** What `secondaryStorage` of better-auth 1.4 and later is. */
+/** The interface that better-auth 1.4 and later expects of its `secondaryStorage`. */
 export interface SecondaryStorage {
   get(key: string): Promise<string | null>
   /** `ttl` in seconds. */
   set(key: string, value: string, ttl?: number): Promise<void>
   delete(key: string): Promise<void>
-  /** Of several callers at once one gets it. */
+  /** Of several concurrent callers, only one gets the value. */
   getAndDelete(key: string): Promise<string | null>
-  /** Adds one to a count that ends `ttl` seconds after its first. */
+  /** Adds one to a count, which expires `ttl` seconds after its first increment. */
   increment(key: string, ttl: number): Promise<number>
 }
 
 /**
  * `secondaryStorage` for better-auth: `betterAuth({ secondaryStorage: secondaryStorage({ store }), … })`. Keys, some of which
  * are session tokens, are stored only as SHA-256. better-auth writes tokens into values too: pass `codec: encrypted({ keys })`
- * where a dump of the store must not give them.
+ * if a dump of the store must not reveal them.
  */
 export function secondaryStorage(options: SecondaryStorageOptions): SecondaryStorage {
   const entries = hashedEntries(options)
@@ -25,7 +25,7 @@ export function secondaryStorage(options: SecondaryStorageOptions): SecondarySto
   return {
     get: async (key) => (await entries.get(key)) ?? null,
     async set(key, value, ttl) {
-      // It has ended already.
+      // The value has expired already.
       if (ttl !== undefined && ttl <= 0) await entries.delete(key)
       else await entries.set(key, value, ttl === undefined ? undefined : lifetimeMs(ttl))
     },

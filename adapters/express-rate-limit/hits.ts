@@ -1,16 +1,16 @@
 import type { Operation } from 'hither'
 
-/** How often a key was counted, and when its window ends, in epoch milliseconds by the store's clock. */
+/** The hits of a key, and the end of their window in epoch milliseconds by the store's clock. */
 type Hits = readonly number[]
 
 const msOf = (nowUs: number): number => Math.floor(nowUs / 1000)
 
-/** The count in a key; nothing where another has written there what is none. */
+/** The count in a key's text; undefined for text that is no count, which another program has written. */
 function countOf(current: string | undefined): number | undefined {
   return current !== undefined && /^\d{1,15}$/.test(current) ? Number(current) : undefined
 }
 
-/** Counts one hit. The first opens a window of `windowMs`, which no later hit moves. */
+/** Counts one hit. The first hit opens a window of `windowMs`; later hits do not extend it. */
 export const increment: Operation<readonly [windowMs: number], Hits> = {
   name: 'hits.increment',
   effect: 'once',
@@ -37,7 +37,7 @@ return {hits, math.floor(now() / 1000) + left}`,
   },
 }
 
-/** Takes one hit back; none from a window that is over. Answers how many there were. */
+/** Takes back one hit, unless the window is over. Replies how many hits there were before. */
 export const decrement: Operation<readonly [], number> = {
   name: 'hits.decrement',
   effect: 'once',
@@ -52,7 +52,7 @@ return hits`,
   },
 }
 
-/** As `increment`, counting nothing; empty where no window is open. */
+/** Replies as `increment` does, but counts nothing; an empty list if no window is open. */
 export const read: Operation<readonly [], Hits> = {
   name: 'hits.read',
   effect: 'read',

@@ -2,13 +2,13 @@ import { type AtomicStore, HitherError } from 'hither'
 import { decrement, increment, read } from './hits.ts'
 
 export interface RateLimitStoreOptions {
-  /** What keys begin with. Limiters that share it share their counts. @default 'rl:' */
+  /** The start of each key. Limiters with the same prefix share their counts. @default 'rl:' */
   readonly prefix?: string
   /** How long one count may wait for the store, in milliseconds. @default 250 */
   readonly timeoutMs?: number
 }
 
-/** How often a client was counted, and when its window ends. */
+/** The hits of a client, and when its window ends. */
 export interface HitInfo {
   totalHits: number
   resetTime: Date
@@ -20,8 +20,8 @@ export interface RateLimitStore {
   /** Whether counts stay in this process. */
   readonly localKeys: boolean
   /**
-   * Called by the middleware with its options. Throws `INVALID_ARGUMENT` for a window that is no whole number above 0, or
-   * another than that of an earlier limiter of this store.
+   * Called by the middleware with its options. Throws `INVALID_ARGUMENT` for a `windowMs` that is not a whole number above 0, or
+   * that differs from the one of an earlier limiter on this store.
    */
   init(options: { windowMs: number }): void
   get(key: string): Promise<HitInfo | undefined>
@@ -30,17 +30,17 @@ export interface RateLimitStore {
   resetKey(key: string): Promise<void>
 }
 
-/** Where no limiter has said. */
+/** The window if no limiter has called `init`. */
 const DEFAULT_WINDOW_MS = 60_000
-/** Longer keys are hashed, and those that could pass for a hash. */
+/** Longer keys are hashed. So are keys that begin with `#`, as hashes do, and keys with half a surrogate pair. */
 const MAX_KEY = 128
 
 /**
- * A store of hither for limiters that count hits in fixed windows. One command a hit, on the store's clock; a window opens
- * with its first hit and no later one moves its end. Closing the store stays with who opened it.
+ * A store of hither for limiters that count hits in fixed windows. Each hit is one command, timed by the store's clock. A window
+ * opens with its first hit; later hits do not extend it. Whoever opened the store must close it.
  *
- * Rejects as the store does when it is away: `express-rate-limit` hands that to the error handler, or lets the request
- * pass with `passOnStoreError: true`; `hono-rate-limiter` hands it to `app.onError`. A hit is never sent twice.
+ * Rejects with the store's error when the store is down: `express-rate-limit` passes that to the error handler, or with
+ * `passOnStoreError: true` lets the request through; `hono-rate-limiter` passes it to `app.onError`. A hit is never sent twice.
  */
 export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOptions = {}): RateLimitStore {
   const { prefix = 'rl:', timeoutMs = 250, ...others } = options
@@ -66,7 +66,7 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
     init(given) {
       const ms = given.windowMs
       if (!(Number.isSafeInteger(ms) && ms > 0)) throw invalid('windowMs is a whole number above 0')
-      // The hits of both would be counted in windows of the limiter that was made last.
+      // Otherwise the hits of both limiters would be counted in the window of the later one.
       if (windowMs !== undefined && windowMs !== ms)
         throw invalid('two limiters of different windows need a rateLimitStore each, with a prefix of its own')
       windowMs = ms
@@ -86,7 +86,7 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
   }
 }
 
-/** JSON keeps lone surrogates apart, which UTF-8 does not. */
+/** Hashes the key as JSON, in which different lone surrogates stay different. UTF-8 would make them equal. */
 async function hash(key: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(key)))
   return btoa(String.fromCharCode(...new Uint8Array(digest)))

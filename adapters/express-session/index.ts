@@ -7,19 +7,20 @@ export interface SessionStoreOptions extends HashedEntriesOptions {
   readonly ttl?: Duration
 }
 
-/** The longest lifetime there is: a cookie may have an expiry after it, such as the year 9999. */
+/** The longest lifetime that a store takes. A cookie may expire later, such as in the year 9999. */
 const LONGEST_MS = 1e14
 
 type Done<T> = (error?: unknown, value?: T) => void
 
 /**
  * A `store` for express-session 1.17 and later: `session({ store: sessionStore({ store }), … })`. Ids are stored only as
- * SHA-256. A session lives as long as its cookie; reading it does not extend it, `touch` does, and makes none. Errors of the
- * store go to the callback: Express's error handler gets them. There is no `all`, `length` or `clear`: nothing is listed.
+ * SHA-256. A session lives as long as its cookie. Reading a session does not extend it; `touch` does, and never creates one.
+ * Errors of the store go to the callback, and from there to Express's error handler. There is no `all`, `length` or `clear`,
+ * since the store keeps no list of sessions.
  */
 export function sessionStore(options: SessionStoreOptions): session.Store {
   const entries = hashedEntries({ ...options, ttl: options?.ttl === undefined ? '1d' : options.ttl })
-  /** Undefined: that of the store. */
+  /** Milliseconds until the cookie expires; undefined for a cookie without an expiry, so that the option `ttl` applies. */
   const lifetimeOf = ({ cookie }: session.SessionData): number | undefined => {
     const { expires } = cookie ?? {}
     return expires ? Math.min(new Date(expires).getTime() - Date.now(), LONGEST_MS) : undefined
@@ -51,7 +52,7 @@ export function sessionStore(options: SessionStoreOptions): session.Store {
   return new HitherSessionStore()
 }
 
-/** Null for what is no session, such as text of another codec: express-session would answer each of its requests with an error. */
+/** Null for text that is no session, such as that of another codec: otherwise express-session would fail each of its requests. */
 function sessionOf(text = ''): session.SessionData | null {
   try {
     const data = JSON.parse(text) as session.SessionData | null
@@ -61,7 +62,7 @@ function sessionOf(text = ''): session.SessionData | null {
   }
 }
 
-/** A callback that throws is not called a second time. */
+/** Calls back outside of the promise chain, so that a callback that throws is not called a second time with its own error. */
 function settle<T>(work: () => Promise<T>, done: Done<T> = () => {}): void {
   work().then(
     (value) => queueMicrotask(() => done(null, value)),

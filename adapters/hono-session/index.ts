@@ -4,13 +4,14 @@ import { type HashedEntriesOptions, hashedEntries } from 'hither/session'
 import type { MiddlewareHandler } from 'hono'
 
 export interface SessionStorageOptions extends HashedEntriesOptions {
-  /** A session ends so long after it was last written. Longer than the `duration` of `useSession`. @default '1d' */
+  /** How long a session lives after its last write. Set it longer than the `duration` of `useSession`. @default '1d' */
   readonly ttl?: Duration
 }
 
 /**
  * Middleware in place of `useSessionStorage`: `app.use(sessionStorage({ store }), useSession())`. Ids are stored only as
- * SHA-256. `@hono/session` does not wait for what it stores: this does, before the response leaves, and throws what failed.
+ * SHA-256. `@hono/session` does not wait for its writes. This middleware does, before the response is sent, and throws the first
+ * error of a write.
  */
 export function sessionStorage<Data extends Record<string, unknown> = Record<string, unknown>>(
   options: SessionStorageOptions,
@@ -18,11 +19,11 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
   const entries = hashedEntries({ ...options, ttl: options?.ttl === undefined ? '1d' : options.ttl })
   return async (c, next) => {
     const writes: Promise<unknown>[] = []
-    /** Changes of one request run in call order. */
+    /** Runs the changes of one request one after another, in the order of the calls. */
     const write = (change: () => Promise<unknown>): void => {
       const last = writes.at(-1) ?? Promise.resolve()
       const writing = last.then(change, change)
-      // It may fail before the handler has ended, which is when it is looked at: until then it counts as handled.
+      // A write may fail before the handler has ended. Its error is thrown after that; until then it must not count as unhandled.
       writing.catch(() => {})
       writes.push(writing)
     }
@@ -37,7 +38,7 @@ export function sessionStorage<Data extends Record<string, unknown> = Record<str
   }
 }
 
-/** Null for what is no data of a session, such as text of another codec: each request of its visitor would fail. */
+/** Null for text that is no session data, such as that of another codec: otherwise each request of its visitor would fail. */
 function dataOf<Data>(text = ''): Data | null {
   try {
     const data = JSON.parse(text) as Data

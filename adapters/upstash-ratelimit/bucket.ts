@@ -14,7 +14,7 @@ function read(current: string | undefined): Bucket | undefined {
 
 type Take = readonly [max: number, interval: number, rate: number, now: number, by: number]
 
-/** Tokens left, or -1 when refused, and when the next refill is due by the caller's clock. */
+/** Replies the tokens left, or -1 when refused, and when the next refill is due by the caller's clock. */
 export const bucketLimit: Operation<Take, readonly number[]> = step(
   'bucket-limit',
   (current, [max, interval, rate, now, by], nowMs) => {
@@ -31,7 +31,7 @@ export const bucketLimit: Operation<Take, readonly number[]> = step(
   },
 )
 
-/** Tokens left and when they were refilled: -1 for an id without a bucket. */
+/** Replies the tokens left and when they were last refilled; for an id without a bucket, all tokens and -1. */
 export const bucketLeft: Operation<readonly [max: number], readonly number[]> = step(
   'bucket-left',
   (current, [max]) => {

@@ -1,7 +1,7 @@
 import { ReplyError, StoreRejectedError, type Wire } from 'hither'
 import { type Args, COMMANDS } from './commands.ts'
 
-/** Where commands go: one, several in order, or several as a transaction. An error reply is a value. */
+/** Runs commands: one, several in order, or several as a transaction. An error reply is returned as a value. */
 export interface Backend {
   one(args: Args): Promise<Wire>
   list(commands: readonly Args[], atomic: boolean): Promise<readonly Wire[]>
@@ -10,7 +10,7 @@ export interface Backend {
 type Method = (...args: never[]) => Args
 const methods = Object.entries(COMMANDS) as [name: string, toArgs: Method][]
 
-/** What of a client of Upstash `@upstash/ratelimit` calls, over `backend`; replies are shaped as that client shapes them. */
+/** The methods of Upstash's client that `@upstash/ratelimit` calls, over `backend`. They decode replies as that client does. */
 export function createClient(backend: Backend): object {
   const client: Record<string, unknown> = { pipeline: () => batch(false), multi: () => batch(true) }
   for (const [name, toArgs] of methods) {
@@ -45,7 +45,7 @@ function shape([name]: Args, reply: Wire): unknown {
   return parse(reply)
 }
 
-/** Text that is JSON becomes what it says, as in Upstash's client. */
+/** Parses each text that is JSON, as Upstash's client does. */
 function parse(reply: Wire): unknown {
   if (Array.isArray(reply)) return reply.map(parse)
   if (typeof reply === 'bigint') return Number(reply)

@@ -1,6 +1,6 @@
 import { HitherError } from 'hither'
 
-/** A command as text, the way HTTP would carry it: `null` too. */
+/** A command whose arguments are all text, `null` too, as they would be over HTTP. */
 export type Args = readonly [name: string, ...rest: string[]]
 
 type Texts = readonly unknown[]
@@ -28,7 +28,7 @@ function textOf(name: string, ...rest: Texts): Args {
   return [name, ...rest.map(String)]
 }
 
-/** Where the keys of a command are, as a range of its arguments. */
+/** The range of a command's arguments that are keys. */
 export function keysOf(args: Args): readonly [start: number, end: number] {
   if (args[0].startsWith('EVAL')) return [3, 3 + Number(args[2])]
   return /^(DEL|S\w+STORE)$/.test(args[0]) ? [1, args.length] : [1, 2]

@@ -1,7 +1,7 @@
 import type { Operation } from 'hither'
 import { isCount, isObject, readState, step } from './step.ts'
 
-/** All deny lists under one prefix, and the text and end of the status of the list of addresses. */
+/** All deny lists under one prefix, and the status of the list of IP addresses: its text, and its end (null for none). */
 interface Lists {
   readonly sets: Record<string, string[]>
   status?: { readonly text: string; readonly endsMs: number | null }
@@ -10,8 +10,8 @@ interface Lists {
 const PENDING_MS = 30_000
 
 /**
- * `prefix:denyList:all` → the key that holds every list and the status, and which of them is meant. It begins as no key of
- * an id does.
+ * Splits `prefix:denyList:all` into the key that holds all lists and the status of that prefix, and the name of the one that is
+ * meant. The key begins with `::`, as no key of an id does.
  */
 export function listOf(key: string): readonly [held: string, name: string] | undefined {
   const [, prefix, name] = /^(.*):(denyList:[^:]+|ipDenyListStatus)$/s.exec(key) ?? []
@@ -29,7 +29,10 @@ function read(current: string | undefined, nowMs: number): Lists {
   return lists
 }
 
-/** The seconds left of the status, -1 without an end, -2 where it is to be fetched; then 1 or 0 for each member. */
+/**
+ * Replies the seconds left of the status, -1 if it has no end, -2 if the list must be fetched (the status is then `pending` for
+ * 30 s); then for each member 1 if it is denied, 0 if not.
+ */
 export const checkMembers: Operation<readonly [all: string, ...string[]], readonly number[]> = step(
   'deny-check',
   (current, [all, ...members], nowMs) => {
@@ -44,7 +47,7 @@ export const checkMembers: Operation<readonly [all: string, ...string[]], readon
 
 type Change = readonly [verb: string, name: string, ...rest: string[]]
 
-/** One of the commands of which the package makes its transactions on deny lists. */
+/** Runs one of the commands that make up the package's transactions on deny lists. */
 export const changeLists: Operation<Change, number | string> = step(
   'deny-change',
   (current, [verb, name, ...rest], nowMs) => {

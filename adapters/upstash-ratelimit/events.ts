@@ -1,7 +1,7 @@
 import type { AtomicStore, Operation } from 'hither'
 import { isCount, readState, step } from './step.ts'
 
-/** As long as the package asks for. */
+/** The retention of analytics that the package sets: 90 days. */
 const RETENTION_MS = 90 * 24 * 3_600_000
 
 type Scores = Record<string, number>
@@ -22,7 +22,7 @@ export const countEvent: Operation<readonly [by: number, event: string], number>
   },
 )
 
-/** The events of some hours with their scores, fewest first. */
+/** The events of these keys, one key an hour, with their summed scores, lowest first. */
 async function union(store: AtomicStore, keys: readonly string[]): Promise<[event: string, score: number][]> {
   const sums = new Map<string, number>()
   for (const text of await store.getMany(keys)) {
@@ -40,7 +40,7 @@ export async function countBy(store: AtomicStore, key: string, field: string): P
   for (const [event, score] of await union(store, [key])) {
     const value = readState(event)[field]
     if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number') continue
-    // As a script answers: true is 1, false is absent.
+    // As a script replies them: true is 1, false is null.
     const name = value === true ? 1 : value === false ? null : value
     counts.set(name, (counts.get(name) ?? 0) + score)
   }
@@ -56,7 +56,7 @@ export async function usage(
   return all.flatMap(([event, score]) => [event, String(score)])
 }
 
-/** The most frequent events that were allowed, refused, denied: `[score, event]`, most first. */
+/** The most frequent events, as one list each for allowed, refused and denied: `[score, event]`, highest score first. */
 export async function most(
   store: AtomicStore,
   prefix: string,

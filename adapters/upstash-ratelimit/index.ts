@@ -4,20 +4,20 @@ import { createClient } from './client.ts'
 import { overOperations } from './over-operations.ts'
 import { overTransport } from './over-transport.ts'
 
-/** What `@upstash/ratelimit` declares its `redis` to be. */
+/** The type that `@upstash/ratelimit` declares for its `redis`. */
 export type UpstashRedis = MultiRegionRatelimitConfig['redis'][number]
 
 /**
  * A store as the `redis` that `@upstash/ratelimit` takes: `new Ratelimit({ redis: toUpstashRedis(store), … })`, one for
- * each region of a `MultiRegionRatelimit`. No new connection, and nothing to close. It has the methods which that
- * package calls and no other, whatever its type says: give other code a client of its own.
+ * each region of a `MultiRegionRatelimit`. It opens no connection, and needs no closing. It has only the methods that this
+ * package calls, whatever its type says: other code needs its own client.
  *
- * Over a server the package's scripts run there, without the flag `allow-key-locking` where only Upstash knows it; on a
- * Cluster its keys share one slot, since its scripts touch several. A store without commands, such as `memoryStore`, runs
- * the scripts of version 2.2 as operations, and rejects one it does not know with `UNSUPPORTED`.
+ * On a server, the server runs the package's scripts, without the flag `allow-key-locking` where only Upstash knows that flag.
+ * On a Cluster all keys share one slot, since the scripts use several keys. A store without commands, such as `memoryStore`,
+ * runs the scripts of version 2.2 as operations, and rejects with `UNSUPPORTED` for a script that it does not know.
  *
- * Nothing is sent twice. Rejects as the store's transport does, and with `STORE_REJECTED` for an error reply. The time
- * in a decision, and what happens after `timeout`, are the package's own.
+ * Nothing is sent twice. Rejects with the errors of the store's transport, and with `STORE_REJECTED` for an error reply. The
+ * clock of a decision, and what happens after `timeout`, are those of the package.
  */
 export function toUpstashRedis(store: AtomicStore): UpstashRedis {
   if (typeof store?.run !== 'function') {

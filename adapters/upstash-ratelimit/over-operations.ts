@@ -18,7 +18,7 @@ import {
 
 type Script = (store: AtomicStore, keys: readonly string[], args: readonly string[]) => Promise<Wire>
 
-/** The limit set by `setDynamicLimit`, or the one of the call. */
+/** The limit that `setDynamicLimit` has stored, or else the limit of the call. */
 async function limitOf(store: AtomicStore, key: string | undefined, given: string | undefined): Promise<number> {
   const dynamic = key === undefined ? undefined : await store.get(key)
   return dynamic !== undefined && /^\d{1,15}$/.test(dynamic) ? Number(dynamic) : Number(given)
@@ -94,7 +94,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
     const [, previous] = windowOf(before as string)
     return store.run(slidingUsed, held, [number, previous, Number(now), Number(window)])
   },
-  // resetUsedTokens: all windows of an id are under the pattern itself
+  // resetUsedTokens: all windows of an id are stored in one key, whose name is the pattern itself
   async '54bd274ddc59fb3be0f42deee2f64322a10e2b50'(store, [pattern]) {
     await store.delete([pattern as string])
     return null
@@ -112,7 +112,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   bce9567d6a2ce82ccf2767b3bd2b374f8ec904ef: (store, [prefix], args) => most(store, prefix as string, args.map(Number)),
 }
 
-/** The package's commands on a store that has none: each an operation on one key, or a read. */
+/** Runs the package's commands on a store without commands: each as an operation on one key, or as reads. */
 export function overOperations(store: AtomicStore): Backend {
   const script = (sha: string | undefined, [count, ...rest]: readonly string[]): Promise<Wire> => {
     const run = SCRIPTS[sha as string]

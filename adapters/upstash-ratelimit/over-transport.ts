@@ -3,10 +3,10 @@ import { createScriptFlags } from 'hither/gateway'
 import type { Backend } from './client.ts'
 import { type Args, keysOf } from './commands.ts'
 
-/** The tag of a key that begins with one: by the package's `prefix`, since no caller's id comes before it. */
+/** Hash tag of a Cluster key at its start, where only the package's `prefix` can put it: ids of callers come after the prefix. */
 const TAGGED = /^\{[^}]+\}/
 
-/** The package's commands on a server: scripts without the flag that it does not know, on a Cluster keys in one slot. */
+/** Runs the package's commands on a server: scripts without a flag that the server does not know; on a Cluster, in one slot. */
 export function overTransport(transport: Transport): Backend {
   const translate = createScriptFlags(transport)
   const prepare = async (args: Args): Promise<Command> => ({

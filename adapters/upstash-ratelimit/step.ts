@@ -1,13 +1,13 @@
 import type { Arg, Moment, Operation, Reply } from 'hither'
 
-/** What a step makes of a key's text; `endsMs` in epoch milliseconds, undefined for no end. */
+/** The result of a step: the key's next text, its end (`endsMs`, epoch milliseconds, undefined for none) and the reply. */
 export interface Step<R extends Reply> {
   readonly next: string | undefined
   readonly endsMs?: number | undefined
   readonly reply: R
 }
 
-/** State that is no JSON object counts as none. */
+/** The state in a key's text. Text that is no JSON object counts as empty state. */
 export function readState(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
     const state: unknown = JSON.parse(text ?? '{}')
@@ -21,12 +21,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether it is a number that sums and times can be made with. */
+/** Whether it is a number at most 2^53 − 1 away from 0, so that sums and times can be made with it. */
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
 }
 
-/** An operation for stores that run `apply`: what it does is a script of the package, which servers run themselves. */
+/** An operation for stores that run `apply`. It does what a script of the package does; servers run the script itself. */
 export function step<A extends readonly Arg[], R extends Reply>(
   name: string,
   apply: (current: string | undefined, args: A, nowMs: number) => Step<R>,

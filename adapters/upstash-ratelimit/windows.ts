@@ -1,7 +1,10 @@
 import type { Operation, Reply } from 'hither'
 import { isCount, isObject, readState, type Step, step } from './step.ts'
 
-/** The windows of one id by number: each call's share by its own id (one share, `n`, in a single region), and the end. */
+/**
+ * The windows of one id, by the number of the window: its end in epoch milliseconds, and its shares. In a single region there is
+ * one share, `n`; in several regions each call has a share, under the id of the call.
+ */
 type Windows = Record<string, { shares: Record<string, number>; endsMs: number }>
 
 type Change = readonly [window: string, share: string, by: number, lifeMs: number]
@@ -9,7 +12,7 @@ type One = readonly [window: string]
 type Count<A extends readonly (string | number)[]> = Operation<A, number>
 type Fields<A extends readonly (string | number)[]> = Operation<A, readonly (string | number)[]>
 
-/** `prefix:id:29` → the key that holds all windows of the id, which `resetUsedTokens` names as well, and `29`. */
+/** Splits `prefix:id:29` into `prefix:id:*`, the key of all windows of the id (and of `resetUsedTokens`), and `29`. */
 export function windowOf(key: string): readonly [held: string, window: string] {
   const at = key.lastIndexOf(':') + 1
   return [`${key.slice(0, at)}*`, key.slice(at)]
@@ -35,7 +38,7 @@ function fields({ shares = {} }: Partial<Windows[string]> = {}): string[] {
   return Object.entries(shares).flatMap(([id, share]) => [id, String(share)])
 }
 
-/** Adds to a share of a window, which ends `lifeMs` after its first call. Shares of a region are set, not added to. */
+/** Adds to share `n` of a window, or sets the share of a call in several regions. A window ends `lifeMs` after its first call. */
 function add(windows: Windows, [window, share, by, lifeMs]: Change, nowMs: number): number {
   windows[window] ??= { shares: {}, endsMs: nowMs + lifeMs }
   const { shares } = windows[window]
@@ -49,7 +52,7 @@ function kept<R extends Reply>(windows: Windows, reply: R): Step<R> {
   return { next: JSON.stringify(windows), endsMs: Math.max(...ends), reply }
 }
 
-/** What is left of the previous window at this point of the current one: the package's own weighting. */
+/** How much of the previous window still counts at this point of the current one, weighted as the package does. */
 function weighted(windows: Windows, previous: string, now: number, window: number): number {
   return (1 - (now % window) / window) * sum(windows[previous])
 }
@@ -67,7 +70,7 @@ export const used: Count<One> = step('used', (current, [window], nowMs) => {
 
 type Sliding = readonly [current: string, previous: string, limit: number, now: number, window: number, by: number]
 
-/** -1 when refused, else what is left. */
+/** Replies -1 when refused, otherwise how much of the limit is left. */
 export const slidingLimit: Count<Sliding> = step(
   'sliding-limit',
   (text, [current, previous, limit, now, window, by], nowMs) => {
@@ -86,7 +89,7 @@ export const slidingUsed: Count<Look> = step('sliding-used', (text, [current, pr
   return kept(windows, Math.floor(weighted(windows, previous, now, window)) + sum(windows[current]))
 })
 
-/** The window's shares, this call's included: `[id, share, …]`. */
+/** Replies the window's shares, this call's included: `[id, share, …]`. */
 export const regionFixedLimit: Fields<Change> = step('region-fixed-limit', (current, change, nowMs) => {
   const windows = read(current, nowMs)
   add(windows, change, nowMs)
@@ -100,7 +103,7 @@ export const regionFields: Fields<One> = step('region-fields', (current, [window
 
 type RegionSliding = readonly [...Sliding, share: string]
 
-/** 1 or 0 for allowed or not, how many texts are of the current window, then its shares and those of the previous. */
+/** Replies 1 if allowed or 0 if not, the length of the current window's list of shares, then that list and the previous one's. */
 export const regionSlidingLimit: Fields<RegionSliding> = step(
   'region-sliding-limit',
   (text, [current, previous, limit, now, window, by, share], nowMs) => {
@@ -113,7 +116,7 @@ export const regionSlidingLimit: Fields<RegionSliding> = step(
   },
 )
 
-/** What one region learns from another. Of a window that is over, nothing. */
+/** Adds the shares that another region has counted in a window; ignores them if the window is over. Replies how many were new. */
 export const regionLearn: Count<readonly [window: string, ...string[]]> = step(
   'region-learn',
   (current, [window, ...shares], nowMs) => {

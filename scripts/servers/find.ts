@@ -1,6 +1,7 @@
 /**
- * Where a server's program comes from: the host (PATH, Homebrew, an environment variable), or Debian packages that
- * apt downloads and checks against the signed release, unpacked into the user's cache folder without root.
+ * Finds and installs the programs of servers. `find` looks on the host: an environment variable, PATH, Homebrew, the cache
+ * folder. `install` also downloads: it has apt download Debian packages and check them against the signed release, and unpacks
+ * them into the user's cache folder, without root. Garnet is installed by the .NET SDK instead.
  */
 import { execFile } from 'node:child_process'
 import { access, constants, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -13,12 +14,12 @@ export type Program = 'redis7' | 'redis8' | 'valkey' | 'memcached16' | 'memcache
 
 interface Recipe {
   readonly binary: string
-  /** What `--version` must say. */
+  /** Pattern that the output of `--version` must match; its group is the version. */
   readonly version: RegExp
   readonly packages: readonly string[]
-  /** Debian suites that carry it, in order of preference. */
+  /** Debian suites that have its packages, in order of preference. */
   readonly suites: readonly string[]
-  /** Overrides the search. */
+  /** Environment variable with the path of the program, which replaces the search. */
   readonly variable: string
   readonly wanted: string
 }
@@ -48,7 +49,7 @@ export const recipes: { readonly [P in Program]: Recipe } = {
     variable: 'HITHER_VALKEY_SERVER',
     wanted: 'valkey-server (Homebrew: brew install valkey)',
   },
-  // Debian 12's: the oldest memcached that people still run, without a few flags of the meta protocol.
+  // The version of Debian 12: the oldest memcached still in use, which lacks a few flags of the meta protocol.
   memcached16: {
     binary: 'memcached',
     version: /^memcached (1\.6\.1\d)$/m,
@@ -73,7 +74,7 @@ export const recipes: { readonly [P in Program]: Recipe } = {
     variable: 'HITHER_NATS_SERVER',
     wanted: 'nats-server 2.11 or later (Homebrew: brew install nats-server)',
   },
-  // A tool of .NET; no Debian suite has it.
+  // A .NET tool; no Debian suite has it.
   garnet: {
     binary: 'garnet-server',
     version: /^GarnetServer (\d[\d.]*)/,
@@ -84,7 +85,7 @@ export const recipes: { readonly [P in Program]: Recipe } = {
   },
 }
 
-/** Libraries the programs are linked with, over all suites; those a suite does not have are left out. */
+/** Libraries that the programs are linked with, in any suite. Those that a suite does not have are not downloaded. */
 const LIBRARIES = `libc6 libgcc-s1 libstdc++6 libatomic1 libjemalloc2 liblzf1 libssl3 libssl3t64 libsystemd0 libcap2
   libzstd1 zlib1g liblua5.1-0 lua-cjson lua-bitop liblz4-1 liblzma5 libgcrypt20 libgpg-error0
   libevent-2.1-7 libevent-2.1-7t64 libsasl2-2 libdb5.3 libdb5.3t64 liblua5.4-0`.split(/\s+/)
@@ -107,7 +108,7 @@ async function names(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).sort()
 }
 
-/** A program that was found: how to start it, and what it says it is. */
+/** A program that was found: the command to start it, and the version that it prints. */
 export interface Found {
   readonly command: readonly string[]
   readonly version: string
@@ -120,11 +121,11 @@ async function asked(command: readonly string[], recipe: Recipe): Promise<Found 
   return version === undefined ? undefined : { command, version }
 }
 
-/** Through its own loader and libraries, so that an older libc on the host does not matter. */
+/** The command for an unpacked program. It uses the unpacked loader and libraries, so that the host may have an older libc. */
 async function unpackedCommand(root: string, name: string): Promise<string[] | undefined> {
   const folder = (await exists(join(root, 'usr/sbin', name))) ? 'usr/sbin' : 'usr/bin'
   const binary = join(root, folder, name)
-  // A program of Go has no loader, and wants none.
+  // A Go program is static and needs no loader.
   if (await run(binary, ['--version'], { timeout: 10_000 }).catch(() => undefined)) return [binary]
   const [triplet, loader] =
     process.arch === 'arm64'
@@ -138,7 +139,7 @@ async function unpackedCommand(root: string, name: string): Promise<string[] | u
   return undefined
 }
 
-/** The program on this machine, or `undefined`. Looks at no network. */
+/** The program on this machine, or `undefined`. Does not use the network. */
 export async function find(program: Program): Promise<Found | undefined> {
   const recipe = recipes[program]
   const override = process.env[recipe.variable]
@@ -170,7 +171,7 @@ interface Source {
   readonly keyring: string
 }
 
-/** The Debian package source that the host's own apt is set up with, and the keyring it is checked by. */
+/** The Debian package source that apt on this host is configured with, and the keyring that checks the source. */
 async function aptSource(): Promise<Source | undefined> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '')
   if (!/^ID=debian$/m.test(release)) return undefined
@@ -208,7 +209,7 @@ async function withKeyring(uri: string, signedBy: string | undefined): Promise<S
 
 const garnetTool = (): string => join(cacheFolder(), 'garnet', 'garnet-server')
 
-/** By the .NET SDK, into the cache. Rejects where there is none. */
+/** Installs Garnet into the cache folder with the .NET SDK. Rejects without that SDK. */
 async function installGarnet(): Promise<void> {
   await mkdir(cacheFolder(), { recursive: true })
   const work = await mkdtemp(join(cacheFolder(), '.work-'))
@@ -224,8 +225,8 @@ async function installGarnet(): Promise<void> {
 }
 
 /**
- * Downloads what `programs` need from one suite and unpacks each into its own folder of the cache. The folder
- * appears by a rename, so that another run never sees half of it. Resolves to the programs that now run.
+ * Downloads the packages of `programs` from one suite, and unpacks each program into its own folder of the cache. The folder is
+ * renamed into place once it is complete, so that another run never sees half of it. Skips a program that does not run then.
  */
 async function unpack(programs: readonly Program[], suite: string, source: Source): Promise<void> {
   const cache = cacheFolder()
@@ -264,7 +265,7 @@ Acquire::AllowWeakRepositories "false"; Acquire::Languages "none"; Acquire::Retr
       const command = await unpackedCommand(root, recipes[program].binary)
       if (!(command && (await asked(command, recipes[program])))) continue
       const target = join(cache, program)
-      if (await find(program)) continue // another run was quicker
+      if (await find(program)) continue // another run has installed it meanwhile
       await rename(target, join(work, `old-${program}`)).catch(() => undefined)
       await rename(root, target).catch(async (error: unknown) => {
         if (!(await find(program))) throw error
@@ -276,8 +277,8 @@ Acquire::AllowWeakRepositories "false"; Acquire::Languages "none"; Acquire::Retr
 }
 
 /**
- * Makes sure that `programs` are on this machine: finds them, else downloads them. Resolves to what was found.
- * Rejects with one error that says what to install for each that cannot be had.
+ * Makes sure that `programs` are on this machine: finds them, or else downloads them. Resolves to the programs. Rejects with
+ * one error that says what to install for each program that is still missing.
  */
 export async function install(
   programs: readonly Program[],

@@ -2,12 +2,15 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Program } from './find.ts'
 
-/** How a server program is started on one loopback port, keeping its files in `dir`, and how to tell that it is it that listens. */
+/**
+ * How to start a server program on a loopback port with its files in `dir`, and how to check that this server, and no other
+ * program, listens on the port.
+ */
 export interface Kind {
-  /** Of its url. */
+  /** The protocol in the server's url. */
   readonly protocol: 'redis' | 'memcached' | 'nats'
   arguments(port: number, dir: string, logFile: string): string[]
-  /** One line to send; its answer is judged by `isIts`. */
+  /** One line to send to the server; `isIts` checks the reply. */
   readonly question: string
   isIts(answer: string, pid: number, port: number): boolean
 }
@@ -24,7 +27,7 @@ const redis: Kind = {
 
 const memcached: Kind = {
   protocol: 'memcached',
-  // It refuses to run as root unless told to.
+  // memcached refuses to run as root without `-u root`.
   arguments: (port) => [
     ...['-l', '127.0.0.1', '-p', `${port}`, '-U', '0', '-m', '64', '-c', '1024'],
     ...(process.getuid?.() === 0 ? ['-u', 'root'] : []),
@@ -37,7 +40,7 @@ const nats: Kind = {
   protocol: 'nats',
   arguments(port, dir, logFile) {
     const file = join(dir, 'nats.conf')
-    // The WebSocket is on a port of the system's choice, which the log names.
+    // The system chooses the port of the WebSocket; the log names it.
     writeFileSync(
       file,
       `listen: "127.0.0.1:${port}"
@@ -62,7 +65,7 @@ const garnet: Kind = {
     ...['--port', `${port}`, '--bind', '127.0.0.1', '--checkpointdir', dir, '-q'],
     ...['--memory', '128m', '--page', '1m', '--index', '8m'],
   ],
-  // It knows no inline commands.
+  // Garnet does not know inline commands, so this is a RESP array.
   question: '*2\r\n$4\r\nINFO\r\n$6\r\nserver',
   isIts: (answer) => answer.includes('garnet_version:'),
 }

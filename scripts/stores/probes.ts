@@ -1,4 +1,4 @@
-/** What is tried on a store, compactly: each probe resolves to the cell of its column, and rejects where it does not work. */
+/** Short trials of what a store can do. Each probe resolves to the cell of its column, or rejects if the feature fails. */
 import { type AtomicStore, type CommandStore, createCache, HitherError } from 'hither'
 import { channel } from 'hither/channel'
 import { messageFeed, nearTier, pullFeed } from 'hither/near'
@@ -9,18 +9,18 @@ import { askServer } from '../../cli/stores.ts'
 
 export interface Trial {
   readonly store: AtomicStore
-  /** No other probe's. */
+  /** A namespace that no other probe uses. */
   readonly namespace: string
   /** Whether operations have run under WATCH. */
   readonly usesWatch?: () => boolean
-  /** A store with a connection of its own, which the probe closes. */
+  /** Opens a store with a separate connection, which the probe closes. */
   readonly another?: () => Promise<AtomicStore>
 }
 
 export type Probe = (trial: Trial) => Promise<string>
 
 const LIFE_MS = 60_000
-/** Longest wait for what comes by itself: a message, the end of a lifetime. */
+/** Longest wait for an event, such as a message or the end of a lifetime. */
 const PATIENCE_MS = 15_000
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -45,11 +45,11 @@ async function plain({ store, namespace }: Trial): Promise<string> {
   return 'yes'
 }
 
-/** Callers on connections of their own, and how often each adds one. */
+/** Number of callers, each on its own connection, and how often each adds one. */
 const CALLERS = 8
 const TIMES = 100
 
-/** All sums are different where operations are atomic between connections. The cell says how they run. */
+/** If operations are atomic across connections, no two sums are the same. The cell says how operations run. */
 async function operations({ store, namespace, another, usesWatch }: Trial): Promise<string> {
   const key = `${namespace}:n`
   const stores = await Promise.all(Array.from({ length: CALLERS }, () => another?.() ?? store))
@@ -68,7 +68,7 @@ async function operations({ store, namespace, another, usesWatch }: Trial): Prom
   return (await askServer(store, 'EVAL', 'return 1', 0)) === 1 ? 'scripts' : 'WATCH'
 }
 
-/** As `hither doctor` tries them. */
+/** Tries a feature as `hither doctor` does. */
 const feature =
   (name: string): Probe =>
   async (trial) => {
@@ -78,7 +78,7 @@ const feature =
 
 type Space = { readonly store: CommandStore; readonly namespace: string }
 
-/** Each writes, and resolves to what it reads of `1`. */
+/** Each writes to a structure, and resolves to what it reads back, which must be 1. */
 const STRUCTURES: Readonly<Record<string, (space: Space) => Promise<unknown>>> = {
   hashes: async (space) => ((await hash(space, 'h').set('f', 1)) ? hash(space, 'h').get('f') : 0),
   lists: async (space) => ((await list(space, 'l').append([2, 1])) === 2 ? list(space, 'l').takeLast() : 0),
@@ -99,7 +99,7 @@ const STRUCTURES: Readonly<Record<string, (space: Space) => Promise<unknown>>> =
   },
 }
 
-/** Which of them the server does not know, if any. */
+/** Tries all structures. The cell names those that the server does not know. */
 async function structures({ store, namespace }: Trial): Promise<string> {
   const unknown: string[] = []
   for (const [name, works] of Object.entries(STRUCTURES)) {
@@ -126,7 +126,7 @@ async function channels({ store, namespace }: Trial): Promise<string> {
   return 'yes'
 }
 
-/** Another cache writes: the near value of this one goes long before its `maxAge`. */
+/** When one cache writes, the near tier entry of another cache must end long before its `maxAge`. */
 async function nearFeed({ store, namespace }: Trial): Promise<string> {
   const open = (feed: () => ReturnType<typeof messageFeed> | ReturnType<typeof pullFeed>) => {
     const near = () => nearTier({ maxAge: '1m', feed: feed() })
@@ -146,14 +146,14 @@ async function nearFeed({ store, namespace }: Trial): Promise<string> {
   expectSame('get', [await reader.get('a'), await reader.get('a')], [1, 1])
   await writer.set('a', 2)
   await eventually('feed', async () => {
-    await reader.get('b') // a pulled feed is read with what goes to the store
+    await reader.get('b') // a pulled feed is read only along with a read from the store
     return (await reader.get('a')) === 2
   })
   await Promise.all(caches.map((cache) => cache.close()))
   return way
 }
 
-/** The store, which a cache that closes leaves open. */
+/** The store, such that a cache that closes leaves it open. */
 const shared = (store: AtomicStore): AtomicStore => ({ ...store, close: async () => {} })
 
 async function scan({ store, namespace }: Trial): Promise<string> {
@@ -169,7 +169,7 @@ async function scan({ store, namespace }: Trial): Promise<string> {
   return 'yes'
 }
 
-/** The shortest lifetime ends by itself, and one of a minute does not. */
+/** An entry of the shortest lifetime ends, and one of a minute does not. */
 async function lifetime({ store, namespace }: Trial): Promise<string> {
   const { ttlStepMs } = store.traits
   await store.set(`${namespace}:long`, 'x', LIFE_MS)
@@ -211,10 +211,10 @@ const MIB = 1024 * 1024
 const bytes = (count: number): string =>
   count % MIB === 0 ? `${count / MIB} MiB` : count % 1024 === 0 ? `${count / 1024} KiB` : `${count} B`
 
-/** Whether the store says that it cannot, as opposed to a fault. */
+/** Whether the error says that the store does not support this, as opposed to a fault. */
 export const isRefusal = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'UNSUPPORTED'
 
-/** By column. What the store says it cannot do is `no`. */
+/** The probes by column. The cell is `no` if the store says that it does not support the feature. */
 export const WORKS: Readonly<Record<string, Probe>> = {
   'get, set, delete': plain,
   operations,

@@ -1,15 +1,15 @@
 /**
- * Systems that this project cannot start. What their documentation says of them is a rule: a row is that of another
- * server made to refuse what they refuse (under-rules.ts), or that of a system that refuses no less.
+ * Systems that this project cannot start. The restrictions in their documentation are their rules. The row of such a system is
+ * the one of another server that is made to refuse the same (under-rules.ts), or of a system that refuses at least as much.
  */
 export interface Ruled {
   readonly name: string
-  /** The row whose cells it has, where it is not run under its rules. */
+  /** The system whose cells it takes over; absent if a server was run under its rules. */
   readonly like?: string
-  /** What was run. */
+  /** What was run in its place. */
   readonly run: string
   readonly rule: string
-  /** Why hither works under it. */
+  /** Why hither works under this rule. */
   readonly answer: string
   readonly sources: readonly string[]
 }

@@ -13,10 +13,10 @@ import type { Program } from '../servers/find.ts'
 import { startCluster, startServer } from '../servers.ts'
 import { ADMIN, dragonfly, elastiCache, without } from './under-rules.ts'
 
-/** A system that runs, with a store over it. */
+/** A running system, with a store over it. */
 export interface Opened {
   readonly store: AtomicStore
-  /** A store with a connection of its own; none where the system is in this process. */
+  /** Opens a store with a separate connection; absent if the system is in this process. */
   another?(): Promise<AtomicStore>
   /** Whether the store has run operations under WATCH. */
   usesWatch?(): boolean
@@ -24,9 +24,9 @@ export interface Opened {
 }
 
 export interface System {
-  /** Of its row. */
+  /** The name of its row. */
   readonly name: string
-  /** What has to be on this machine; none: nothing. */
+  /** The program that must be on this machine; absent if none is needed. */
   readonly program?: Program
   open(): Promise<Opened>
 }
@@ -87,7 +87,7 @@ function cluster(
   }
 }
 
-/** Its scripts are not atomic. */
+/** Garnet in a mode in which scripts are not atomic. */
 const garnetWithoutTransactions: System = {
   name: 'Garnet with `--lua` alone',
   program: 'garnet',

@@ -1,10 +1,10 @@
-/** The text between the markers of docs/stores.md. */
+/** Reads and writes the text between the markers of docs/stores.md. */
 import { ruled } from './rules.ts'
 
 export const START: string = '<!-- stores: written by `npm run stores`, which runs each of these systems -->'
 export const END: string = '<!-- /stores -->'
 
-/** Cells by column, by name of the system. */
+/** For each system, by its name, the cells by column. */
 export type Rows = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 const WORKS_TITLE = 'system'
@@ -17,7 +17,7 @@ function table(title: string, columns: readonly string[], rows: Rows): string {
   return [line([title, ...columns]), `|${'---|'.repeat(columns.length + 1)}`, ...body].join('\n')
 }
 
-/** Those that were run, then those that have a row by their rules. */
+/** The rows of systems that were run, then those of systems by their rules. */
 function withRuled(rows: Rows): Rows {
   const all = new Map(rows)
   for (const { name, like } of ruled) {
@@ -46,7 +46,7 @@ export function render(works: readonly string[], limits: readonly string[], rows
   ].join('\n\n')
 }
 
-/** The rows that a page holds, of systems that were run. */
+/** The rows of both tables on a page. */
 export function parse(page: string): Rows {
   const rows = new Map<string, Record<string, string>>()
   let columns: readonly string[] | undefined

@@ -1,19 +1,19 @@
-/** Real servers that are made to refuse what other systems refuse. */
+/** Opens stores over real servers that are made to refuse what other systems refuse. */
 import { type AtomicStore, HitherError, type Operation } from 'hither'
 import { tcpStore } from 'hither/tcp'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
-/** What ElastiCache restricts. */
+/** Commands that ElastiCache restricts. */
 export const ADMIN: readonly string[] =
   'BGREWRITEAOF BGSAVE CONFIG DEBUG MIGRATE REPLICAOF SAVE SLAVEOF SHUTDOWN SYNC'.split(' ')
 
-/** Arguments of a server that does not know these commands. */
+/** Arguments that make a server not know these commands. */
 export const without = (commands: readonly string[]): string[] =>
   commands.flatMap((command) => ['--rename-command', command, ''])
 
-/** One line put before each script: its `redis.call` refuses a key that is not in `KEYS`, as DragonflyDB does. */
+/** A line put before each script, which makes `redis.call` refuse a key that is not in `KEYS`, as DragonflyDB does. */
 const DECLARED_ONLY = `local redis = (function(real, keys)
 local declared = {}
 for _, key in ipairs(keys) do declared[key] = true end
@@ -43,7 +43,7 @@ async function expectRefused(what: string, work: Promise<unknown>): Promise<void
   if (!refused) throw new Error(`${what} is not refused: the rule is not in force`)
 }
 
-/** Over a server without FUNCTION. */
+/** A store under the rules of DragonflyDB, over a server without FUNCTION. */
 export async function dragonfly(url: string): Promise<AtomicStore> {
   const { transport, traits, scan, subscribe, publish } = tcpStore(url)
   const scripted = createCommandStore({ name: 'tcp', transport, traits, joinScripts, prelude: DECLARED_ONLY })
@@ -57,7 +57,7 @@ export async function dragonfly(url: string): Promise<AtomicStore> {
   }
 }
 
-/** Over a Cluster without the commands of administrators. */
+/** A store under the rules of ElastiCache Serverless, over a Cluster without the commands in `ADMIN`. */
 export async function elastiCache(urls: string[]): Promise<AtomicStore> {
   const store = tcpStore(urls)
   await expectRefused('CONFIG', store.transport.send({ args: ['CONFIG', 'GET', 'maxmemory'], effect: 'read' }))

@@ -11,9 +11,9 @@ import type { AtomicStore, Call } from '../store/store.ts'
 import { createInbox } from './inbox.ts'
 import { wayOf } from './ways.ts'
 
-/** Where channels are: what a cache takes. */
+/** Where channels are: a store, a namespace and a codec, as a cache takes them. */
 export interface ChannelSpace {
-  /** One that publishes and subscribes, or one in memory. Any other does not compile, and throws `UNSUPPORTED`. */
+  /** A store that publishes and subscribes, or one in memory. Any other does not compile, and throws `UNSUPPORTED`. */
   readonly store: AtomicStore & { readonly traits: { readonly channels?: true } }
   /** The channel's name on the server is `<namespace>:<name>`. @default 'hither' */
   readonly namespace?: string
@@ -23,29 +23,29 @@ export interface ChannelSpace {
 
 export interface ChannelOptions<T> {
   /**
-   * What is published must pass it (`INVALID_VALUE`), and is sent as it was given; a subscriber gets what the schema makes of
-   * it. A message of others that does not pass is left out.
+   * A published value must pass the schema (otherwise `INVALID_VALUE`), and is sent as it was passed in; a subscriber gets the
+   * output of the schema. A received message that does not pass is left out.
    */
   readonly schema?: Schema<T>
 }
 
-/** What a subscriber gets: a message, or word that messages may have been missed (the link was down, or it read too slowly). */
+/** What a subscriber gets: a message, or a gap where messages may be missing (the link was down, or the reader too slow). */
 export type ChannelItem<T> = { readonly type: 'message'; readonly value: T } | { readonly type: 'gap' }
 
 export interface SubscribeOptions {
   /** Ends the subscription; the loop then rejects with the signal's reason. */
   readonly signal?: AbortSignal
-  /** Most items kept for a reader that is behind; then the oldest go, and a gap says so. @default 1000 */
+  /** How many items are queued at most for a slow reader. Past that a gap replaces the oldest. @default 1000 */
   readonly maxQueued?: number
-  /** Called for a message that the codec or the schema refuses. Where it throws, the loop rejects and the subscription ends. */
+  /** Called for a message that the codec or the schema refuses. If it throws, the loop rejects and the subscription ends. */
   readonly onInvalid?: (error: unknown) => void
 }
 
 /** Items as they come. Leaving the loop ends the subscription. */
 export interface Subscription<T> extends AsyncIterableIterator<ChannelItem<T>> {
   /**
-   * Resolves once the server has subscribed: what is published from then on comes. Rejects when it could not, and with
-   * `CLOSED` where the subscription was closed before.
+   * Resolves once the server has confirmed the subscription: messages published after that are received. Rejects if it cannot
+   * subscribe, and with `CLOSED` if the subscription was closed before.
    */
   readonly ready: Promise<void>
   /** Ends the subscription, and a loop over it. */
@@ -53,20 +53,20 @@ export interface Subscription<T> extends AsyncIterableIterator<ChannelItem<T>> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Messages to whoever listens at the moment. None is kept: what must not be lost goes into a `stream`. */
+/** Messages to those who are subscribed at the moment. None is stored: for messages that must not be lost, use a `stream`. */
 export interface Channel<T> {
-  /** Resolves to how many subscribers the server knew of; of a Cluster, those of one node. Never sent twice. */
+  /** Resolves to how many subscribers the server knew of; on a Cluster, only those of one node. Never sent twice. */
   publish(value: T, call?: Call): Promise<number>
   /** Subscribes at once. */
   subscribe(options?: SubscribeOptions): Subscription<T>
 }
 
-/** How often a subscription looks whether its store was closed, in milliseconds. */
+/** How often a subscription checks whether its store was closed, in milliseconds. */
 const LOOK_MS = 500
 
 /**
  * A channel of messages over TCP, over REST (server-sent events), or in this process for a store in memory. Throws
- * `INVALID_KEY` for a name that makes no key, `UNSUPPORTED` for a store that has no channels.
+ * `INVALID_KEY` for a name that cannot be a key, `UNSUPPORTED` for a store that has no channels.
  */
 export function channel<T = unknown>(space: ChannelSpace, name: string, options: ChannelOptions<T> = {}): Channel<T> {
   checkNames('channel', space ?? null, ['store', 'namespace', 'codec'])
@@ -77,7 +77,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   checkSchema(schema)
   const full = storedKey(checkNamespace(namespace), name)
   const { publish, listen } = wayOf(store)
-  // UTF-8 makes another name of half a surrogate pair: no message, and no word that it has subscribed, would come back.
+  // Refuses half a surrogate pair: UTF-8 turns it into another character. The server's replies would then name another channel,
+  // so that neither the confirmation nor a message would be recognized.
   checkKey(full, store.traits)
 
   const conform = async (value: unknown): Promise<T> => {
@@ -90,7 +91,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   }
   return {
     async publish(value, call) {
-      // What the schema makes of it is made once, where it comes in.
+      // Only checks the value. The schema's output is made once, by the subscriber.
       await conform(value)
       return publish(full, await encodeMember(value, full, codec), call)
     },
@@ -116,7 +117,8 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
         void close()
       }
       const onAbort = (): void => fail(signal?.reason)
-      // A store that is closed tells no subscriber. A call whose deadline has passed sends nothing, and rejects by `CLOSED` then.
+      // A store does not notify its subscribers when it is closed, so the subscription checks. A call whose deadline has passed
+      // sends nothing, and rejects with `CLOSED` if the store is closed.
       const orClosed = (error?: unknown): Promise<unknown> =>
         store.get(full, { deadline: 0 }).then(
           () => error,
@@ -132,7 +134,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
           throw await orClosed(error)
         },
       )
-      // Whoever awaits `ready`, or the next item, gets the error.
+      // The caller gets the error from `ready` or from the next item.
       listening.catch((error) => ended.signal.aborted || fail(error))
       signal?.addEventListener('abort', onAbort)
       const opened = listening.then(() => {})
@@ -150,7 +152,7 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
             try {
               onInvalid?.(error)
             } catch (thrown) {
-              // A loop does not end an iterator that rejects.
+              // A `for await` loop does not call `return` after `next` has rejected, so the subscription is closed here.
               await close()
               throw thrown
             }

@@ -6,13 +6,13 @@ import { createDeferred } from '../runtime/deferred.ts'
 
 /** How a subscription ends. */
 export interface Ending {
-  /** It will not come back. */
+  /** Called when the subscription has ended and will not be restored. */
   onEnd(reason: unknown): void
-  /** Ends it before it has subscribed, where that can be called off. */
+  /** Ends the subscription before it is confirmed, if the store can cancel it by then. */
   readonly signal?: AbortSignal
 }
 
-/** Resolves once subscribed, to what ends it. */
+/** Resolves once subscribed, to a function that ends the subscription. */
 export type Listen = (
   channel: string,
   onMessage: (message: string) => void,
@@ -20,16 +20,16 @@ export type Listen = (
   ending: Ending,
 ) => Promise<() => Promise<void>>
 
-/** Longest line of an event, in characters; a longer one ends the stream, which is then opened anew. */
+/** Longest line of an event, in characters; a longer one ends the stream, which is then opened again. */
 const MAX_LINE = 16_000_000
-/** How long an endpoint may take until it says that it has subscribed. */
+/** How long an endpoint may take to confirm the subscription. */
 const OPENING_MS = 5000
 const FIRST_PAUSE_MS = 100
 const LAST_PAUSE_MS = 5000
 
 /**
  * Subscribes over server-sent events: `data: subscribe,<channel>,<count>`, then `data: message,<channel>,<payload>`. A stream
- * that ends is opened again after a pause that grows; what was missed in between is a gap.
+ * that ends is opened again after a pause that grows to 5 s; the subscriber gets a gap for messages missed in between.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export function listenToEvents(
@@ -43,7 +43,7 @@ export function listenToEvents(
     let times = 0
     let attempt = new AbortController()
     let callOff = (): void => {}
-    /** Ends the attempt when the subscription ends, or so much later. */
+    /** Aborts the current attempt when the subscription ends, or after `ms`. */
     const endIn = (ms: number): void => {
       callOff()
       const late = () => new HitherError('TIMEOUT', 'the endpoint did not subscribe in time', { retryable: true })
@@ -66,7 +66,8 @@ export function listenToEvents(
         try {
           for await (const data of eventsOf(await open(channel, attempt.signal))) onData(data)
         } catch (error) {
-          // A token that was refused, say, is refused again.
+          // Stops when the subscription has ended, when it was never confirmed, and when a new attempt would fail alike, such as
+          // after a refused token.
           if (signal.aborted || times === 0 || (isHitherError(error) && !error.retryable)) throw error
         } finally {
           callOff()

@@ -1,14 +1,14 @@
-/** An item of an inbox, or word that some were lost before it. */
+/** A message, or a gap where messages were lost. */
 type Item<M> = { readonly type: 'message'; readonly value: M } | { readonly type: 'gap' }
 
-/** A bounded queue between who delivers, at once, and one reader. */
+/** A bounded queue between a source of messages, which never waits, and one reader. */
 export interface Inbox<M> {
   add(message: M): void
-  /** Messages may have been missed here. Several in a row are one. */
+  /** Queues a gap: messages may have been missed here. Several gaps in a row become one. */
   lose(): void
-  /** What is queued is read first, then `next` resolves to undefined. */
+  /** Ends the inbox. Queued items are still read; then `next` resolves to undefined, or rejects if `fail` was called. */
   end(): void
-  /** `next` rejects with the first reason, at once. */
+  /** Makes `next` reject with the first reason: at once, or after `end` once the queued items are read. */
   fail(reason: unknown): void
   /** The next item; undefined once it has ended. */
   next(): Promise<Item<M> | undefined>
@@ -31,7 +31,7 @@ export function createInbox<M>(maxQueued: number): Inbox<M> {
     add(value) {
       if (ended) return
       if (items.length >= maxQueued) {
-        // The reader is behind: the oldest go, and a gap is put in their place, even if there is room for only one item.
+        // The reader is behind: a gap replaces the oldest items, even if `maxQueued` is 1 (the gap and the message then make 2).
         items.splice(0, Math.max(1, items.length - Math.max(maxQueued, 2) + 2), { type: 'gap' })
         if (items[1]?.type === 'gap') items.splice(1, 1)
       }

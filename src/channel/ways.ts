@@ -3,13 +3,17 @@ import { publish as publishOver } from '../store/over-redis.ts'
 import type { AtomicStore, Call, CommandStore } from '../store/store.ts'
 import { type Listen, listenToEvents } from './events.ts'
 
-/** How messages go out and come in. */
+/** How messages are published and received. */
 export interface Way {
   publish(channel: string, message: string, call?: Call): Promise<number>
   readonly listen: Listen
 }
 
-/** The way a store has: its own, its transport's, server-sent events, or this process for one that is not shared. */
+/**
+ * The way of a store. A store that is not shared delivers within this process. Any other listens by its own `subscribe` or its
+ * transport's server-sent events, and publishes by its own `publish` or a command. Throws `UNSUPPORTED` if it lacks a way for one
+ * of the two.
+ */
 export function wayOf(store: AtomicStore): Way {
   if (typeof store?.run !== 'function') throw unsupported()
   if (!store.traits.shared) return inProcess(store)
@@ -36,7 +40,7 @@ function unsupported(): HitherError {
 type Listener = (message: string) => void
 const local = new WeakMap<AtomicStore, Map<string, Set<Listener>>>()
 
-/** Messages of a store that no other process shares. */
+/** Delivers messages within this process, for a store that no other process shares. */
 function inProcess(store: AtomicStore): Way {
   let channels = local.get(store)
   if (!channels) {
@@ -46,7 +50,7 @@ function inProcess(store: AtomicStore): Way {
   const all = channels
   return {
     async publish(channel, message, call) {
-      // Rejects where the store was closed.
+      // Rejects if the store was closed.
       await store.ready(call)
       const listeners = [...(all.get(channel) ?? [])]
       for (const listener of listeners) listener(message)

@@ -7,24 +7,24 @@ import type { AtomicStore, Call } from '../store/store.ts'
 import { addToCount, addToWindow, countOf, totalOfWindow } from './operations.ts'
 
 export interface CounterOptions {
-  /** Where the counts are. */
+  /** The store that holds the counts. */
   readonly store: AtomicStore
   /** @default 'counter' */
   readonly namespace?: string
-  /** What is counted: letters, digits, `_` and `-`. Counters of one namespace and name share their counts. */
+  /** What is counted: letters, digits, `_` and `-`. Counters of the same namespace and name share their counts. */
   readonly name: string
   /**
-   * How long a count is kept, from its first increment on; later ones do not move its end. With `window`: how long after
-   * the last one, and at least as long as its window. @default without end, or with `window` as long as it matters
+   * How long a count is kept after its first change; later changes do not extend that. With `window`: how long after its last
+   * change, and at least as long as the window. @default no end; with `window`, until the window no longer contains any change
    */
   readonly ttl?: Duration
-  /** An increment that would pass it counts nothing. @default none */
+  /** An increment that would pass this maximum counts nothing. @default none */
   readonly max?: number
-  /** A decrement that would pass it downwards counts nothing. @default none */
+  /** A decrement that would go below this minimum counts nothing. @default none */
   readonly min?: number
-  /** Counts only what was counted in this length of time before now. */
+  /** Makes the count a total of this last length of time: older changes no longer count. */
   readonly window?: Duration
-  /** Into how many parts the window is cut: 1 to 1,000. A count leaves the window up to one part late. @default 60 */
+  /** Into how many buckets the window is divided: 1 to 1,000. A change leaves the window up to one bucket late. @default 60 */
   readonly buckets?: number
 }
 
@@ -32,24 +32,24 @@ export interface CounterOptions {
 export type CounterCall = Pick<Call, 'signal' | 'deadline'>
 
 /**
- * Counts by key, each change one atomic step that is never sent twice: when its answer is lost, the call rejects with
- * `maybeExecuted`. Rejects with `INVALID_KEY` for a key that is no text or empty, and as the store does.
+ * Counts by key. Each change is one atomic step that is never sent twice: when its reply is lost, the call rejects with
+ * `maybeExecuted`. Rejects with `INVALID_KEY` for a key that is not a string or is empty, and with the errors of the store.
  */
 export interface Counter {
   /**
-   * Adds `by`, a whole number. Resolves to the new count, of a counter with a window to its total; or to `undefined` when
-   * that would pass `max` (or `min`, where `by` is below 0): then nothing was counted. Rejects with `OVERFLOW` past 2^53 − 1.
+   * Adds `by`, a whole number, by default 1. Resolves to the new count (with a window, the new total). Resolves to `undefined`,
+   * and counts nothing, if that would pass `max` (or `min`, for a negative `by`). Rejects with `OVERFLOW` past 2^53 − 1.
    */
   increment(key: string, by?: number, call?: CounterCall): Promise<number | undefined>
   /** As `increment` of `-by`. */
   decrement(key: string, by?: number, call?: CounterCall): Promise<number | undefined>
-  /** The count, 0 for none; of a counter with a window its total. */
+  /** The count, 0 if there is none; with a window, its total. */
   get(key: string, call?: CounterCall): Promise<number>
-  /** The counts of all these keys, 0 for none. One round trip where the store can. */
+  /** The counts of all these keys, 0 for a key without one. One round trip if the store can. */
   getMany(keys: readonly string[], call?: CounterCall): Promise<Map<string, number>>
-  /** What was counted in the last `window`, and up to one of its parts before it. Rejects with `UNSUPPORTED` without a window. */
+  /** What was counted in the last `window`, and up to one bucket before that. Rejects with `UNSUPPORTED` without a window. */
   total(key: string, call?: CounterCall): Promise<number>
-  /** Forgets the count. */
+  /** Deletes the count. */
   reset(key: string, call?: CounterCall): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export function createCounter(options: CounterOptions): Counter {
   const buckets = checkWhole(given ?? 60, 'buckets', 1, MAX_BUCKETS)
   const bucketUs = Math.ceil((windowMs * 1000) / buckets)
   const what = checkNamespace(name)
-  // The last two numbers: no other window, and no other name, has the same key.
+  // The window and the number of buckets are part of the key, so that no other window and no other name shares the key.
   const kind = windowMs ? `window:${what}-${windowMs}-${buckets}` : `counter:${what}`
   const prefix = `:${checkNamespace(namespace)}:${kind}`
   const bounds = [min ?? '', max ?? ''] as const

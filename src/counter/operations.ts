@@ -1,19 +1,19 @@
 import { type Arg, KEY_LINE, type Operation, type Transition } from '../protocol/operation.ts'
 
 /**
- * The count; in digits where it has 16 of them, since a client may round an integer near 2^53; `OVERFLOW`; or null: nothing was
- * counted, since a bound would be passed.
+ * The count, `OVERFLOW`, or null if a bound would be passed and nothing was counted. A count of 16 digits is text, since a client
+ * may round an integer near 2^53.
  */
 type Reply = string | number | null
-/** A bound that is not there is empty text. */
+/** An absent bound is the empty string. */
 type Bounds = readonly [min: Arg, max: Arg]
 
-/** The stored count; undefined for what no counter has written. */
+/** The stored count; undefined for text that no counter has written. */
 export function countOf(text: string | undefined): number | undefined {
   return text !== undefined && /^-?\d{1,16}$/.test(text) ? Number(text) : undefined
 }
 
-/** The end of a step that would make the count `next` by adding `by`, if it is to end there. */
+/** The reply that refuses to make the count `next` by adding `by`; undefined if nothing forbids it. */
 function refusal(next: number, by: number, [min, max]: Bounds): Reply | undefined {
   if (max !== '' && by > 0 && next > Number(max)) return null
   if (min !== '' && by < 0 && next < Number(min)) return null
@@ -29,10 +29,12 @@ if by == 0 then return reply end`
 const replyOf = (count: number): Reply => (Math.abs(count) < 1e15 ? count : `${count}`)
 
 /**
- * Counts `by` in a number. Its lifetime, 0 for none, begins with the first count. Text of another form counts as absent. Where
- * there is no bound, none are given: each argument costs as much as reading the count. INCRBY adds to a short count, of which only
- * the length is read: it passes no bound of numbers. It refuses what is written in another way than it writes itself, such as `007`.
- * A user who may not run these two counts by GET and SET.
+ * Adds `by` to the count. Its lifetime, 0 for none, begins with the first change. Text of another form counts as absent. The
+ * bounds are left out when there are none: each argument costs as much as reading the count.
+ *
+ * Without bounds, and with `by` and the count short enough that the sum cannot overflow, the script reads only the length of the
+ * count (STRLEN) and adds with INCRBY. INCRBY refuses a number in another form than its own, such as `007`, and a user may lack
+ * the right to run one of the two; in both cases the script goes on with GET and SET.
  */
 export const addToCount: Operation<readonly [by: number, lifeMs: number, ...([] | Bounds)], Reply> = {
   name: 'counter.add',
@@ -70,11 +72,11 @@ return reply`,
 type Window = readonly [by: number, ...Bounds, bucketUs: number, buckets: number, lifeMs: number]
 
 /**
- * Counts `by` in the bucket of this moment, and bounds the total of the window; 0 counts nothing and replies the total.
+ * Adds `by` to the current bucket, unless the total of the window would pass a bound. With `by` 0 it only replies the total.
  *
- * Text: for each bucket that is in the window, oldest first, its number since the epoch and its count: `29916666 5;`. A
- * window of n buckets covers the bucket at hand and the n before it, so that a count leaves up to a bucket late and never
- * early. Text of another form, or of more buckets, counts as absent. Where the clock goes back, the newest bucket stays.
+ * Text: for each bucket in the window, oldest first, its number since the epoch and its count: `29916666 5;`. A window of n
+ * buckets covers the current bucket and the n before it, so that a change leaves the window up to one bucket late and never
+ * early. Text of another form, or of more buckets, counts as absent. If the clock goes back, changes go into the newest bucket.
  */
 const window: Omit<Operation<Window, Reply>, 'effect'> = {
   name: 'counter.window',

@@ -10,53 +10,57 @@ import type { AtomicStore } from '../store/store.ts'
 import { idempotencyStep } from './operations.ts'
 
 export interface IdempotencyOptions {
-  /** Where it is remembered which requests were made. */
+  /** The store that remembers the requests. */
   readonly store: AtomicStore
   /** @default 'idempotency' */
   readonly namespace?: string
-  /** How long a key is remembered, and never shorter than `hold` while its request is at work: what is sent again after that is another request. @default '1d' */
+  /**
+   * How long a key is remembered, at least `hold` while its request runs. The same key after that is a new request.
+   * @default '1d'
+   */
   readonly ttl?: Duration
-  /** How long a duplicate waits for the first request to be done. @default '5s' */
+  /** How long a duplicate waits for the first request to complete. @default '5s' */
   readonly wait?: Duration
   /**
-   * How long a request may be at work. A duplicate after that gets `unknown`: the process of the first may be gone, its
+   * How long a request may run. After that a duplicate gets `unknown`: the process of the first request may have died, with its
    * work done or not. @default '1m'
    */
   readonly hold?: Duration
 }
 
 export interface BeginOptions {
-  /** Whose key it is, such as a user's id: a key of one scope is nothing to another. @default '' */
+  /** The owner of the key, such as a user's id. The same key in another scope is another key. @default '' */
   readonly scope?: string
-  /** What the request asks for, as text: the same key with another is a mismatch. Only its hash is stored. @default '' */
+  /** What the request asks for, as text. The same key with another text is a `mismatch`. Only its hash is stored. @default '' */
   readonly fingerprint?: string
-  /** Aborting rejects with its reason, at once; what was claimed meanwhile is released. */
+  /** Aborting rejects with the signal's reason, at once. If the key is claimed all the same, it is released. */
   readonly signal?: AbortSignal
 }
 
-/** What a request with a key is to do. */
+/** What a request with a key must do. */
 export type Attempt =
   | {
       /** Do the work, then call `complete` or `release`. No other request with this key gets this, unless `release` was called. */
       readonly outcome: 'first'
-      /** Stores what duplicates are given. Resolves to false when the key was forgotten meanwhile. May be called again. */
+      /** Stores the response for duplicates. Resolves to false if the key has expired or was released. May be called again. */
       complete(response: string): Promise<boolean>
-      /** Lets the next request with this key be the first: nothing was done. */
+      /** Lets the next request with this key be the first. To be called only when nothing was done. */
       release(): Promise<void>
     }
-  /** It was done: this is its response. */
+  /** The first request was completed: this is its response. */
   | { readonly outcome: 'replay'; readonly response: string }
   /**
-   * `running`: the first is at work still. `unknown`: it began and has not said what became of it: it may have been done.
-   * `mismatch`: the key was used with another fingerprint.
+   * `running`: the first request is still running. `unknown`: it was neither completed nor released within `hold`; its work may
+   * have been done. `mismatch`: the key was used with another fingerprint.
    */
   | { readonly outcome: 'running' | 'unknown' | 'mismatch' }
 
-/** Work that is done once for each key, however often it is asked for. */
+/** Work that is done once for each key, however often it is requested. */
 export interface Idempotency {
   /**
-   * Claims `key`, or tells what became of the request that did. Rejects with `INVALID_ARGUMENT` for a key that is no text or
-   * empty, and as the store does: then the work must not be done, since no other request would know of it.
+   * Claims `key`, or resolves to the state of the request that has claimed it. Rejects with `INVALID_ARGUMENT` for a key that is
+   * not a string or is empty, and with the errors of the store: then the work must not be done, since no other request would
+   * know of it.
    */
   begin(key: string, options?: BeginOptions): Promise<Attempt>
 }
@@ -100,7 +104,8 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
         signal?.throwIfAborted()
         const asking = step('begin', print, holdMs, Math.max(lifeMs, holdMs))
         const reply = await within(asking, limitOf({ signal })).catch((error: unknown) => {
-          // It may have been claimed, or be yet: nobody will work on it. A release that comes before would leave it claimed.
+          // The step may have claimed the key, or still may, and this caller will not do the work: release the key. Wait for the
+          // step to settle first, since a release that overtook it would leave the key claimed.
           asking.then(release, release).catch(() => {})
           throw error
         })

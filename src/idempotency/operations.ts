@@ -1,21 +1,24 @@
 import type { Arg, Operation, Transition } from '../protocol/operation.ts'
 
-/** 1: the caller holds the key. 2: it was used with another fingerprint. 3: another holds it. 4: another held it, and has not said what became of it. */
+/**
+ * 1: the caller holds the key. 2: the key was used with another fingerprint. 3: another request holds it. 4: another request
+ * holds it past its time, and has neither completed nor released it.
+ */
 export type Begun = 1 | 2 | 3 | 4
 
 /**
- * The record of a key in text: `p` while a request is at work, `d` once it is done; the id of its holder; until when it is
- * expected to be done, in epoch milliseconds by the store's clock; the fingerprint, 43 characters; of one that is done, the
- * response. Text of another form counts as absent.
+ * The record of a key, as text: `p` while a request is running, `d` once it is completed; the id of its holder, 16 characters;
+ * the time until which it may run, 15 digits of epoch milliseconds by the store's clock; the fingerprint, 43 characters; once
+ * completed, the response. Text of another form counts as absent.
  *
  * | verb | further arguments | replies |
  * | --- | --- | --- |
  * | begin | fingerprint, hold ms, life ms | `Begun`, or the response |
- * | complete | response, life ms | 1, or 0: it is not held |
- * | release | | 1: another may begin; or 0: it is not held, or done |
+ * | complete | response, life ms | 1, or 0 if the caller does not hold the key |
+ * | release | | 1 if another may begin, or 0 if the caller does not hold the key or has completed it |
  *
- * A record that was not completed is never taken over: whoever held it may have done its work. Each step may run again,
- * since it finds the id of its holder.
+ * A record that was not completed is never taken over: its holder may have done the work. Each step may be sent again, since it
+ * recognizes its own holder id.
  */
 export const idempotencyStep: Operation<readonly [verb: string, holder: string, ...Arg[]], Begun | 0 | string> = {
   name: 'idempotency.step',

@@ -8,7 +8,7 @@ import type { AtomicStore, Call } from '../store/store.ts'
 import { markFirst } from './operations.ts'
 
 export interface OnceOptions {
-  /** Where it is remembered who was first. */
+  /** The store that remembers who was first. */
   readonly store: AtomicStore
   /** @default 'once' */
   readonly namespace?: string
@@ -19,15 +19,15 @@ export interface OnceOptions {
 /** How one call may end early: `signal` rejects it with its reason, `deadline` (epoch milliseconds) with `TIMEOUT`. */
 export type OnceCall = Pick<Call, 'signal' | 'deadline'>
 
-/** Tells the first caller of a key from all others: a webhook that is delivered twice, a mail that is to leave once. */
+/** Picks out the first caller of a key: for a webhook that is delivered twice, or a mail that must be sent only once. */
 export interface Once {
   /**
-   * True for one caller of `key` within its lifetime, false for all others. When the answer is lost the call is sent again
-   * and finds what it has written; without any answer it rejects with `maybeExecuted`: it may have been the first.
-   * Rejects with `INVALID_KEY` for a key that is no text or empty.
+   * True for one caller of `key` within its lifetime, false for all others. When the reply is lost, the operation is sent again
+   * and recognizes its own mark. If no reply comes at all, rejects with `maybeExecuted`: this caller may have been the first.
+   * Rejects with `INVALID_KEY` for a key that is not a string or is empty.
    */
   first(key: string, call?: OnceCall): Promise<boolean>
-  /** Lets the next caller be first again, such as after the work of the first has failed. */
+  /** Lets the next caller be the first again, for example after the work of the first has failed. */
   forget(key: string, call?: OnceCall): Promise<void>
 }
 

@@ -1,8 +1,8 @@
 import type { Operation } from '../protocol/operation.ts'
 
 /**
- * 1 for the caller whose id the key holds, written where there was none; 0 for any other. A caller whose answer was lost
- * asks again and finds its own id.
+ * Writes the caller's id if the key is absent. Replies 1 if the key then holds the caller's id, 0 if it holds another. When the
+ * reply is lost, the operation is sent again and finds its own id.
  */
 export const markFirst: Operation<readonly [id: string, lifeMs: number], number> = {
   name: 'once.first',

@@ -38,7 +38,7 @@ export interface Batch {
 
 type Results<P extends readonly unknown[]> = { -readonly [K in keyof P]: Awaited<P[K]> }
 
-/** One call, until it is sent. */
+/** A call that was made and not sent yet. */
 interface Collected {
   readonly keys: readonly string[]
   readonly args: Args | Promise<Args>
@@ -49,9 +49,9 @@ interface Collected {
 }
 
 /**
- * Sends what `build` asks for in one round trip, not atomically: `batch(space, (b) => [b.hash('k').get('f'), b.set('s').size()])`
- * resolves to the results in that order. Rejects with the first error; the other commands have run. Nothing is sent where a
- * call is refused before it is sent, such as for a value that cannot be stored. At most 10,000 keys, then `BATCH_TOO_LARGE`.
+ * Sends the calls of `build` in one round trip, not atomically: `batch(space, (b) => [b.hash('k').get('f'), b.set('s').size()])`
+ * resolves to their results in that order. Rejects with the first error in that order; the other commands have run. If a call
+ * is refused before it is sent, such as for a value that cannot be stored, none is sent. Past 10,000 keys: `BATCH_TOO_LARGE`.
  */
 export async function batch<const P extends readonly unknown[]>(
   space: StructureSpace,
@@ -69,9 +69,10 @@ export async function batch<const P extends readonly unknown[]>(
 }
 
 /**
- * As `batch`, in one MULTI … EXEC: nothing runs where the server refuses a command, and nothing of others comes in between.
- * A command that fails while it runs does not undo the others (Redis has no rollback): the error names it. On a Cluster all
- * keys share a slot (`{…}` in their names). `INVALID_ARGUMENT` where one of its calls has a signal or a deadline.
+ * As `batch`, in one MULTI … EXEC. If the server refuses to queue a command, none runs; commands of other clients do not run
+ * in between. A command that fails while it runs does not undo the others (Redis has no rollback): the error names that
+ * command. On a Cluster all keys must share a slot (`{…}` in their names). Rejects with `INVALID_ARGUMENT` if one of its calls
+ * has a signal or a deadline.
  */
 export async function transaction<const P extends readonly unknown[]>(
   space: StructureSpace,
@@ -111,8 +112,8 @@ function failedInside(verb: string, at: number, of: number, reply: ReplyError): 
 }
 
 /**
- * Lets `build` make its calls, none of which is sent, and waits for their arguments. Rejects as the first call does that is
- * refused without being sent: the others must not be sent without it.
+ * Lets `build` make its calls, which are collected and not sent, and waits for their arguments. Rejects with the error of the
+ * first call that is refused before it is sent: the others must not be sent without it.
  */
 async function collect<P extends readonly unknown[]>(
   space: StructureSpace,
@@ -126,7 +127,7 @@ async function collect<P extends readonly unknown[]>(
       if (!isOpen) throw invalid('this batch was sent: calls are made before it returns')
       collected.push({ keys, args, effect, call, resolve, reject })
     })
-  /** A method that returns a promise and has sent nothing has refused its arguments, or needs no command. */
+  /** Notes in `unsent` each call that collected no command: it refused its arguments, or needs no command. */
   const watched = <S extends object>(structure: S): S =>
     new Proxy(structure, {
       get(of, name) {
@@ -162,14 +163,14 @@ async function collect<P extends readonly unknown[]>(
   } as Batch)
   isOpen = false
   if (!Array.isArray(built)) throw notCalls()
-  // The first error by the order of the calls, not by the time at which each has rejected.
+  // Throws the first error in the order of the calls, not the one that came first in time.
   const results = Promise.allSettled(built as readonly unknown[]).then((all) =>
     all.map((one) => {
       if (one.status === 'rejected') throw one.reason
       return one.value
     }),
   )
-  // They are awaited once everything is sent.
+  // The results are awaited only once everything is sent. Until then an error must not count as an unhandled rejection.
   results.catch(() => {})
   const ready = Promise.all(collected.map(({ args }) => args))
   await Promise.all([ready, ...unsent])

@@ -2,14 +2,14 @@ import { checkWhole, invalid } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import { type Lifetime, type Place, placeOf, type StructureSpace, toNumber } from './place.ts'
 
-/** Bits by position, under one key: one bit each, from 0 to 4,294,967,295. What was never set is 0. */
+/** Bits by position, under one key: one bit each, from 0 to 4,294,967,295. A bit that was never set is 0. */
 export interface Bitmap extends Lifetime {
   get(position: number, call?: Call): Promise<0 | 1>
-  /** Resolves to the bit that was there. */
+  /** Resolves to the bit that was there before. */
   set(position: number, bit: 0 | 1, call?: Call): Promise<0 | 1>
   /** How many bits are 1. */
   count(call?: Call): Promise<number>
-  /** Position of the first bit of this value; `undefined` when there is none. Of 0 there is always one. */
+  /** Position of the first bit of this value; `undefined` when there is none, which never happens for 0. */
   first(bit: 0 | 1, call?: Call): Promise<number | undefined>
 }
 

@@ -28,11 +28,11 @@ export interface NearbyOptions<T> {
   readonly within: { readonly radius: number } | { readonly width: number; readonly height: number }
   /** @default 'm' */
   readonly unit?: LengthUnit
-  /** Most of them: the nearest. @default all */
+  /** Finds at most this many members, the nearest. @default all */
   readonly limit?: number
 }
 
-/** A member that was found, its distance in the unit of the search, and where it is, to within 0.6 m. */
+/** A member that was found, its distance in the unit of the search, and its position, exact to 0.6 m. */
 export interface Nearby<T> extends Position {
   readonly member: T
   readonly distance: number
@@ -48,9 +48,9 @@ export interface Geo<T> extends Lifetime {
   positions(members: readonly T[], call?: Call): Promise<(Position | undefined)[]>
   /** `undefined` when one of the two is absent. @param unit @default 'm' */
   distance(from: T, to: T, unit?: LengthUnit, call?: Call): Promise<number | undefined>
-  /** Nearest first. Rejects `STORE_REJECTED` around a member that is absent from a key that is there. */
+  /** Nearest first. Rejects with `STORE_REJECTED` if the key exists and the member in `around` does not. */
   nearby(options: NearbyOptions<T>, call?: Call): Promise<Nearby<T>[]>
-  /** Resolves to how many there were. */
+  /** Resolves to how many members were deleted. */
   delete(members: readonly T[], call?: Call): Promise<number>
   size(call?: Call): Promise<number>
 }

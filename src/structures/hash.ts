@@ -24,29 +24,29 @@ export interface Hash<T> extends Lifetime, AsyncIterable<[field: string, value: 
   get(field: string, call?: Call): Promise<T | undefined>
   /** Fields that are absent are absent from the map. */
   getMany(fields: readonly string[], call?: Call): Promise<Map<string, T>>
-  /** Empty when there is no such hash. Iterate over it where it may be large. */
+  /** Empty when there is no such hash. Iterate over the hash instead if it may be large. */
   getAll(call?: Call): Promise<Map<string, T>>
   /** Resolves to whether the field is new. */
   set(field: string, value: T, call?: Call): Promise<boolean>
   /** Resolves to how many fields are new. */
   setMany(entries: Iterable<readonly [field: string, value: T]>, call?: Call): Promise<number>
-  /** Sets the field where there is none. Resolves to whether it did. */
+  /** Sets the field unless it exists. Resolves to whether the field was set. */
   add(field: string, value: T, call?: Call): Promise<boolean>
   has(field: string, call?: Call): Promise<boolean>
-  /** Resolves to how many of the fields there were. */
+  /** Resolves to how many fields were deleted. */
   delete(fields: string | readonly string[], call?: Call): Promise<number>
   fields(call?: Call): Promise<string[]>
   size(call?: Call): Promise<number>
   /**
-   * Adds a whole number; an absent field starts at 0. Resolves to the sum; past 2^53 - 1 it is
-   * stored and rejects `OVERFLOW`. Rejects `WRONG_TYPE` for a field that holds no whole number, and over a codec of your own.
+   * Adds a whole number; an absent field starts at 0. Resolves to the sum. A sum past 2^53 - 1 is stored, and the call rejects
+   * with `OVERFLOW`. Rejects with `WRONG_TYPE` if the field holds no whole number, and always in a space with a `codec`.
    */
   incrementBy(field: string, by: number, call?: Call): Promise<number>
-  /** Ends one field after `ttl`; Redis 7.4, Valkey 9 and Upstash, elsewhere `UNSUPPORTED`. Resolves to false where there is none. */
+  /** Deletes one field `ttl` from now. Redis 7.4, Valkey 9 and Upstash, elsewhere `UNSUPPORTED`. Resolves to false if absent. */
   expireField(field: string, ttl: Duration, call?: Call): Promise<boolean>
-  /** Milliseconds left of one field; `Infinity` without an end, `undefined` when absent. Redis 7.4, Valkey 9 and Upstash. */
+  /** Milliseconds left of one field; `Infinity` if it does not expire, `undefined` if absent. Redis 7.4, Valkey 9 and Upstash. */
   fieldExpiresIn(field: string, call?: Call): Promise<number | undefined>
-  /** Pages through the fields; what is there all the while comes at least once. */
+  /** Pages through the fields. A field that exists during the whole iteration comes at least once. */
   [Symbol.asyncIterator](): AsyncIterator<[field: string, value: T]>
 }
 

@@ -5,9 +5,9 @@ import { isOne, type Lifetime, type Place, placeOf, type StructureSpace, toNumbe
 export interface HyperLogLog<T> extends Lifetime {
   /** Resolves to whether the estimate changed. */
   add(values: readonly T[], call?: Call): Promise<boolean>
-  /** How many distinct values were added, to this one and to those at `keys`; on a Cluster all of them share a slot. */
+  /** How many distinct values were added to this one and those at `keys` together. On a Cluster all must share a slot. */
   count(keys?: readonly string[], call?: Call): Promise<number>
-  /** Adds what was added to those at `keys`. */
+  /** Merges the HyperLogLogs at `keys` into this one. On a Cluster all must share a slot. */
   merge(keys: readonly string[], call?: Call): Promise<void>
 }
 

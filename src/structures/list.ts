@@ -14,7 +14,7 @@ import {
 } from './place.ts'
 
 export interface TakeOptions extends Call {
-  /** Waits for an element for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */
+  /** How long to wait for a value, over TCP; elsewhere rejects with `UNSUPPORTED`. @default no wait */
   readonly wait?: Duration
 }
 
@@ -22,20 +22,20 @@ export interface TakeOptions extends Call {
 export interface List<T> extends Lifetime {
   /** Adds at the end. Resolves to the new size. */
   append(values: readonly T[], call?: Call): Promise<number>
-  /** Adds at the front, the last of `values` first. Resolves to the new size. */
+  /** Adds at the front, one after another: the last of `values` becomes the first of the list. Resolves to the new size. */
   prepend(values: readonly T[], call?: Call): Promise<number>
-  /** Removes and resolves to the first; `undefined` when there is none. */
+  /** Removes the first value and resolves to it; `undefined` when there is none. */
   takeFirst(options?: TakeOptions): Promise<T | undefined>
-  /** Removes and resolves to the last; `undefined` when there is none. */
+  /** Removes the last value and resolves to it; `undefined` when there is none. */
   takeLast(options?: TakeOptions): Promise<T | undefined>
   at(position: number, call?: Call): Promise<T | undefined>
-  /** Replaces the value at a position. Rejects `STORE_REJECTED` where there is none. */
+  /** Replaces the value at a position. Rejects with `STORE_REJECTED` if there is no value at that position. */
   setAt(position: number, value: T, call?: Call): Promise<void>
-  /** From one position to another, both included. */
+  /** The values from one position to another, both included. */
   range(from: number, to: number, call?: Call): Promise<T[]>
-  /** Keeps what is from one position to another, both included. */
+  /** Deletes all values except those from one position to another, both included. */
   trim(from: number, to: number, call?: Call): Promise<void>
-  /** Removes `count` equal values from the front; from the end for a negative count; all for 0. Resolves to how many. */
+  /** Removes up to `count` values equal to `value`: from the front, from the end if negative, all for 0. Resolves to how many. */
   remove(value: T, count?: number, call?: Call): Promise<number>
   /** Position of the first equal value; `undefined` when there is none. */
   indexOf(value: T, call?: Call): Promise<number | undefined>

@@ -2,29 +2,29 @@ import { checkWhole } from '../protocol/arguments.ts'
 import type { Call } from '../store/store.ts'
 import { isOne, type Lifetime, type Place, placeOf, type StructureSpace, scanPages, toList, toNumber } from './place.ts'
 
-/** Values without order and without doubles, under one key. Values are equal when their encoded text is. */
+/** Distinct values without order, under one key. Two values are equal when their encoded texts are. */
 export interface ValueSet<T> extends Lifetime, AsyncIterable<T> {
-  /** Resolves to how many are new. */
+  /** Resolves to how many values are new. */
   add(values: readonly T[], call?: Call): Promise<number>
-  /** Resolves to how many there were. */
+  /** Resolves to how many values were deleted. */
   delete(values: readonly T[], call?: Call): Promise<number>
   has(value: T, call?: Call): Promise<boolean>
   /** In the order of `values`. */
   hasMany(values: readonly T[], call?: Call): Promise<boolean[]>
-  /** In no order. Iterate over it where it may be large. */
+  /** All values, in no order. Iterate over the set instead if it may be large. */
   values(call?: Call): Promise<T[]>
   size(call?: Call): Promise<number>
-  /** Removes and resolves to up to `count` of them, by chance. */
+  /** Removes up to `count` random values, by default 1, and resolves to them. */
   take(count?: number, call?: Call): Promise<T[]>
-  /** Up to `count` of them, by chance, without doubles. */
+  /** Up to `count` random values, by default 1, all different. */
   random(count?: number, call?: Call): Promise<T[]>
-  /** What is in this set and in each of the sets at `keys`. On a Cluster all of them share a slot. */
+  /** Values that are in this set and in each of the sets at `keys`. On a Cluster all of these sets must share a slot. */
   intersection(keys: readonly string[], call?: Call): Promise<T[]>
-  /** What is in this set or in one of the sets at `keys`. */
+  /** Values that are in this set or in one of the sets at `keys`; same slot as for `intersection`. */
   union(keys: readonly string[], call?: Call): Promise<T[]>
-  /** What is in this set and in none of the sets at `keys`. */
+  /** Values that are in this set and in none of the sets at `keys`; same slot as for `intersection`. */
   difference(keys: readonly string[], call?: Call): Promise<T[]>
-  /** Pages through the values; what is there all the while comes at least once. */
+  /** Pages through the values. A value that is in the set during the whole iteration comes at least once. */
   [Symbol.asyncIterator](): AsyncIterator<T>
 }
 

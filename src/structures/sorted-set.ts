@@ -22,30 +22,31 @@ import {
 /** A member and its score. */
 export type Scored<T> = [member: T, score: number]
 
-/** An end of a range of scores: a number, or one that is itself left out. @default without end */
+/** An end of a range of scores: a number, which is included; or `above` or `below` a number, without it. @default no end */
 export type ScoreBound = number | { readonly above: number } | { readonly below: number }
 
 export type SortedRange =
-  /** Positions from the lowest score, 0 is the first, -1 the last; both included. */
+  /** Positions counted from the lowest score: 0 is the first, -1 the last. Both ends are included. */
   | { readonly by: 'rank'; readonly from: number; readonly to: number }
   | { readonly by: 'score'; readonly from?: ScoreBound; readonly to?: ScoreBound }
 
 export type RangeOptions = SortedRange & {
   /** From the highest score down; ranks then count from there. @default false */
   readonly reverse?: boolean
-  /** Skips, and bounds, what a range of scores gives. */
+  /** For a range of scores: how many members to skip. @default 0 */
   readonly offset?: number
+  /** For a range of scores: how many members to return at most. @default all */
   readonly limit?: number
 }
 
 export interface ScoreOptions extends Call {
-  /** Only members that are new, or only those that are there. @default both */
+  /** Sets only members that are new, or only those that exist. @default both */
   readonly only?: 'new' | 'existing'
-  /** Only where the new score is higher, or lower; new members are added all the same. @default always */
+  /** Sets a score only if it is higher, or lower, than the current one; new members are added all the same. @default always */
   readonly if?: 'higher' | 'lower'
 }
 
-/** Members by score, under one key. Of equal scores the order is that of the encoded text. */
+/** Members by score, under one key. Members of equal score are ordered by their encoded text. */
 export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
   /** Resolves to whether the member is new. */
   set(member: T, score: number, options?: ScoreOptions): Promise<boolean>
@@ -56,22 +57,22 @@ export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
   score(member: T, call?: Call): Promise<number | undefined>
   /** In the order of `members`. */
   scores(members: readonly T[], call?: Call): Promise<(number | undefined)[]>
-  /** Position from the lowest score, or from the highest; 0 is the first. */
+  /** Position counted from the lowest score, or from the highest with `reverse`; 0 is the first. */
   rank(member: T, options?: Call & { readonly reverse?: boolean }): Promise<number | undefined>
   range(options: RangeOptions & { readonly withScores: true }, call?: Call): Promise<Scored<T>[]>
   range(options: RangeOptions & { readonly withScores?: false }, call?: Call): Promise<T[]>
-  /** How many scores are in the range, ends included. */
+  /** How many members have a score in the range. */
   count(range?: { readonly from?: ScoreBound; readonly to?: ScoreBound }, call?: Call): Promise<number>
-  /** Resolves to how many there were. */
+  /** Resolves to how many members were deleted. */
   delete(members: readonly T[], call?: Call): Promise<number>
-  /** Resolves to how many were in the range. */
+  /** Deletes the members in the range. Resolves to how many were deleted. */
   deleteRange(range: SortedRange, call?: Call): Promise<number>
-  /** Removes and resolves to those of the lowest scores. */
+  /** Removes up to `count` members of the lowest scores, by default 1, and resolves to them. */
   takeLowest(count?: number, call?: Call): Promise<Scored<T>[]>
-  /** Removes and resolves to those of the highest scores. */
+  /** Removes up to `count` members of the highest scores, by default 1, and resolves to them. */
   takeHighest(count?: number, call?: Call): Promise<Scored<T>[]>
   size(call?: Call): Promise<number>
-  /** Pages through members and scores; what is there all the while comes at least once. */
+  /** Pages through members and scores. A member that exists during the whole iteration comes at least once. */
   [Symbol.asyncIterator](): AsyncIterator<Scored<T>>
 }
 
@@ -115,7 +116,7 @@ export function sortedSetAt<T>(place: Place<T>): SortedSet<T> {
       checkFlag(reverse, 'reverse')
       return read(reverse ? 'ZREVRANK' : 'ZRANK', [text(member)], numberOrAbsent, call)
     },
-    // The overloads say which of the two a call gets.
+    // The overloads declare which of the two results a call gets.
     range: (async (options: RangeOptions & { readonly withScores?: boolean }, call?: Call) =>
       options?.withScores
         ? read('ZRANGE', [...rangeParts(options), 'WITHSCORES'], scored, call)
@@ -156,7 +157,7 @@ function flagsOf(only: ScoreOptions['only'], condition: ScoreOptions['if']): str
   return flags
 }
 
-/** A name that is mistyped would make a range without an end, of which all is deleted. */
+/** Refuses unknown names: with a mistyped `from` or `to` the range would have no end, and `deleteRange` would delete too much. */
 function checkRange(what: string, range: SortedRange, further: readonly string[]): void {
   checkNames(what, range ?? null, ['by', 'from', 'to', ...further])
   checkOneOf(range.by, 'by', ['rank', 'score'])

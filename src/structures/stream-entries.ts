@@ -11,19 +11,19 @@ export interface StreamEntry<T> {
 /** The field of an entry that holds the value. */
 export const FIELD = 'v'
 
-/** Of a reply of XREAD or XREADGROUP, about one stream. */
+/** The entries in the reply of an XREAD or XREADGROUP on one stream; null when there are none. */
 export function firstStream(reply: Wire): Wire {
   return toPairs(reply)[0]?.[1] ?? null
 }
 
-/** An entry as it came: opened, or with the reason why it cannot be. */
+/** An entry as it was delivered: with its decoded value, or with the error if it cannot be decoded. */
 export type EntryRow<T> = {
   readonly id: string
-  /** Names and texts, one after the other. */
+  /** The names and texts of its fields, alternating. */
   readonly fields: readonly string[]
 } & ({ readonly value: T; readonly error?: undefined } | { readonly error: unknown })
 
-/** Decodes entries; those that were deleted while they were pending are left out. */
+/** Decodes entries; leaves out those that were deleted while they were pending. */
 export async function openRows<T>(place: Place<T>, rows: readonly Wire[]): Promise<EntryRow<T>[]> {
   const found: Promise<EntryRow<T>>[] = []
   for (const row of rows) {
@@ -33,7 +33,7 @@ export async function openRows<T>(place: Place<T>, rows: readonly Wire[]): Promi
   return Promise.all(found)
 }
 
-/** As `openRows`; rejects `WRONG_TYPE` for one that cannot be opened. */
+/** As `openRows`; rejects with `WRONG_TYPE` if an entry cannot be decoded. */
 export async function openEntries<T>(place: Place<T>, rows: readonly Wire[]): Promise<StreamEntry<T>[]> {
   return (await openRows(place, rows)).map((row) => {
     if ('value' in row) return { id: row.id, value: row.value }

@@ -1,3 +1,8 @@
+// Consumers of a stream that share its entries. `consume` is the loop of one consumer. Each round it asks its source for
+// entries, moves poisoned ones to their own stream, and yields the rest. `createSource` chooses what to read: (1) this
+// consumer's own pending entries, at its start and again after an error; (2) every `claimAfter / 2`, entries that others left
+// pending; (3) new entries, waiting on the server over TCP. When nothing comes and the source cannot wait, and
+// after an error that may pass, the loop sleeps for a pause that grows.
 import { isHitherError, StoreRejectedError } from '../errors.ts'
 import { checkFunction, checkNames, checkOneOf, checkSignal, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
@@ -8,70 +13,74 @@ import { checkList, isOne, type Place, placeOf, toList, toNumber, toPairs, toTex
 import { type EntryRow, FIELD, firstStream, openRows, type StreamEntry } from './stream-entries.ts'
 
 export interface StreamGroupOptions {
-  /** Where a new group begins: with the first entry, or with what is appended from now on. @default 'start' */
+  /** Where a new group begins: at the first entry, or at the first one that is appended from now on. @default 'start' */
   readonly from?: 'start' | 'now'
 }
 
 export interface ConsumeOptions {
-  /** Names this consumer: one at a time runs under a name. What it left unacknowledged comes to it first. */
+  /** Names this consumer; only one at a time may run under a name. It first gets the entries that it left unacknowledged. */
   readonly consumer: string
-  /** Takes over what another consumer has not acknowledged for so long. @default never */
+  /** Takes over entries that another consumer has left unacknowledged for this long. @default never */
   readonly claimAfter?: Duration
   /** Entries asked for at once. @default 16 */
   readonly batch?: number
-  /** Ends the loop: it then rejects with the signal's reason. */
+  /** Ends the loop, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal
   /**
-   * Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it; one that
-   * this codec cannot read at once, as it is. Without it such an entry ends the loop with `WRONG_TYPE`. @default never
+   * Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it. An entry that
+   * this codec cannot read is moved at once, unchanged; without `poison` it ends the loop with `WRONG_TYPE`. @default never
    */
   readonly poison?: { readonly after: number; readonly to: string }
-  /** Called when the store did not answer, or refuses for a while what it is asked, such as in a failover; the loop goes on after a pause. */
+  /**
+   * Called with each error that may pass: the store does not reply, or refuses commands for a while, as in a failover. The loop
+   * continues after a pause.
+   */
   readonly onError?: (error: unknown) => void
 }
 
-/** An entry that was given to one consumer of a group. */
+/** An entry that was delivered to one consumer of a group. */
 export interface GroupEntry<T> extends StreamEntry<T> {
-  /** How often it was delivered, this time included: above 1 it may have been worked on before. */
+  /** How often the entry was delivered, this time included. Above 1, it may have been processed before. */
   readonly deliveries: number
-  /** Says that it is done. Resolves to false where it was acknowledged already. */
+  /** Acknowledges the entry, so that it is not delivered again. Resolves to false if it was acknowledged already. */
   ack(call?: Call): Promise<boolean>
 }
 
-/** What was delivered and not acknowledged. */
+/** The entries that were delivered and not acknowledged yet. */
 export interface PendingSummary {
   readonly count: number
   readonly oldestId: string | undefined
   readonly newestId: string | undefined
-  /** By the name of the consumer. */
+  /** How many entries are pending, by the name of the consumer. */
   readonly consumers: ReadonlyMap<string, number>
 }
 
-/** Consumers that share a stream: each entry goes to one of them, and comes again until it is acknowledged. */
+/** Consumers that share a stream: each entry goes to one of them, and is delivered again until it is acknowledged. */
 export interface StreamGroup<T> {
-  /** Makes the group, and an empty stream, where there is none. Resolves to whether it did. `consume` does it by itself. */
+  /** Creates the group, and if needed an empty stream. Resolves to false if the group exists already. `consume` calls this. */
   create(call?: Call): Promise<boolean>
   /**
-   * Entries one after another, without an end. At least once: what is not acknowledged comes again, to this consumer at its
-   * next start, to another after `claimAfter`. Over TCP it waits on the server; elsewhere it polls, with a pause that grows
-   * from 50 ms to 2 s while nothing comes. An outage of the store is waited out.
+   * Yields entries one after another, without an end, each at least once: an entry that is not acknowledged is delivered again,
+   * to this consumer at its next start or after an error of the store, to another after its `claimAfter`. Over TCP the loop
+   * waits on the server; elsewhere it polls, with a pause that grows from 50 ms to 2 s while nothing comes. During an outage of
+   * the store it keeps trying, with the same pauses.
    */
   consume(options: ConsumeOptions): AsyncIterableIterator<GroupEntry<T>>
-  /** Nothing where there is no such group. */
+  /** Counts the pending entries; 0 if there is no such group. */
   pending(call?: Call): Promise<PendingSummary>
-  /** How many entries the group has not been given yet; `undefined` where the server cannot tell, or there is no such group. */
+  /** How many entries were not delivered to the group yet; `undefined` if the server does not know, or there is no such group. */
   lag(call?: Call): Promise<number | undefined>
-  /** Resolves to how many were pending. */
+  /** Acknowledges entries. Resolves to how many of them were pending. */
   ack(ids: readonly string[], call?: Call): Promise<number>
-  /** Deletes the group with what it knows; the stream stays. Resolves to whether there was one. */
+  /** Deletes the group with its list of pending entries; the stream stays. Resolves to whether there was a group. */
   destroy(call?: Call): Promise<boolean>
 }
 
 const FIRST_PAUSE_MS = 50
 const LAST_PAUSE_MS = 2000
-/** What a server refuses as it is: one that loads, fails over, or is full. */
+/** Refusals of a server that pass: it loads, fails over, or is full. */
 const PASSING = /^(LOADING|READONLY|UNBLOCKED|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)$/
-/** One wait on the server: short enough that entries of dead consumers are looked for in between. */
+/** Longest wait on the server in one command: short, so that entries of dead consumers can be claimed in between. */
 const WAIT_MS = 5000
 
 export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOptions = {}): StreamGroup<T> {
@@ -120,7 +129,7 @@ export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOp
   return group
 }
 
-/** What a server asks of a group that is not there is `absent`: of its stream it has no key. */
+/** Resolves to `absent` when the server replies that the group, or the key of its stream, does not exist. */
 async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
   try {
     return await asked
@@ -142,7 +151,7 @@ interface Group<T> extends Pick<StreamGroup<T>, 'create' | 'ack'> {
   readonly name: string
 }
 
-/** The options, checked, in milliseconds. */
+/** The checked options of `consume`, durations in milliseconds. */
 interface Consumer {
   readonly consumer: string
   readonly claimMs: number | undefined
@@ -164,7 +173,7 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
   if (poison !== undefined) {
     checkNames('poison', poison, ['after', 'to'])
     checkWhole(poison.after, 'poison.after', 1)
-    // What cannot be read would come again at once, for ever.
+    // An unreadable entry that is moved to its own stream would be delivered again at once, for ever.
     if (group.place.keyOf(poison.to) === group.place.stored) throw invalid('poison.to is another stream')
   }
   const source = createSource(group, settings)
@@ -177,10 +186,10 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
       if (poison) rows = await moveAway(group, rows, poison, settings.call)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
-      // A command that is never sent again says TIMEOUT without `retryable`. What it may have delivered is pending, and read first.
+      // A TIMEOUT of a command that must not be sent twice is not `retryable`. The loop may continue all the same.
       if (!isHitherError(error) || !(error.retryable || error.code === 'TIMEOUT' || isPassing(error))) throw error
       onError?.(error)
-      // A reply that was lost may have held entries: they are pending, and are read first.
+      // The lost reply may have delivered entries. They are pending now, and are read first.
       source.restart()
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
@@ -201,11 +210,11 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
 
 type Delivered<T> = EntryRow<T> & Pick<GroupEntry<T>, 'deliveries'>
 
-/** Where a consumer's entries come from: first what it left, then, from time to time, what others left, then new ones. */
+/** Where a consumer's entries come from: its own pending ones, then at times those that others left pending, then new ones. */
 interface Source<T> {
   /** The next entries; empty where there are none at the moment. */
   next(): Promise<Delivered<T>[]>
-  /** Begins again with what this consumer has not acknowledged. */
+  /** Begins again with the entries that this consumer has not acknowledged. */
   restart(): void
   /** Whether `next` waits on the server when there is nothing. */
   waits(): boolean
@@ -215,7 +224,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
   const { place, name } = group
   let { waits } = place
   const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
-  /** The id after which its own pending entries are read; undefined: there are no more. */
+  /** The id after which this consumer's own pending entries are read; undefined when there are no more. */
   let ownAfter: string | undefined = '0'
   let claimFrom = '0-0'
   let claimAtMs = 0
@@ -226,12 +235,12 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       ? place.wait({ waitMs, verb: [...head, 'BLOCK', waitMs, 'STREAMS'], parts: [after] }, firstStream, call)
       : place.write([...head, 'STREAMS'], [after], firstStream, call)
   }
-  /** Entries that were delivered before: one that the server says nothing more of was delivered twice at least. */
+  /** Adds the delivery counts to entries that were delivered before: 2 (at least) where XPENDING no longer lists the entry. */
   const withDeliveries = async (reply: Wire): Promise<Delivered<T>[]> => {
     const entries = await openRows(place, toList(reply))
     const times = (id: string): Promise<number> =>
       place.read('XPENDING', [name, id, id, 1], (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 2), call)
-    // Asked for each by itself, since others of this consumer may lie between them: one round trip all the same.
+    // One XPENDING for each entry, since a range of ids may include others. They still share one round trip.
     const counts = await Promise.all(entries.map(({ id }) => times(id)))
     return entries.map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
   }
@@ -283,7 +292,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
         return await next()
       } catch (error) {
         if (refusalOf(error)?.reply !== 'NOGROUP') throw error
-        // Only now: a server that is full makes no group, not even one that is there.
+        // The group is created only now, since a full server refuses XGROUP CREATE even for a group that exists.
         await group.create(call)
         return next()
       }
@@ -292,8 +301,8 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
 }
 
 /**
- * Moves what was delivered too often, and what cannot be read; returns the rest. Appends first, then acknowledges: when it
- * stops in between, the entry is there twice rather than nowhere.
+ * Moves entries that were delivered too often or cannot be decoded; returns the rest. Appends first, then acknowledges: if the
+ * process stops in between, the entry is in both streams rather than in neither.
  */
 async function moveAway<T>(
   group: Group<T>,
@@ -306,7 +315,7 @@ async function moveAway<T>(
   for (const row of rows) {
     if ('value' in row && row.deliveries <= after) rest.push(row)
     else {
-      // A codec may bind a text to its key: it is encoded anew. What cannot be read goes as it is.
+      // A codec may bind a text to its key, so the value is encoded again for the new key. An unreadable entry moves unchanged.
       const fields = 'value' in row ? [FIELD, text(row.value)] : row.fields
       await write('XADD', ['*', ...fields], toText, call)
       await group.ack([row.id], call)

@@ -17,7 +17,7 @@ import { FIELD, firstStream, openEntries, type StreamEntry } from './stream-entr
 import { groupAt, type StreamGroup, type StreamGroupOptions } from './stream-group.ts'
 
 export interface AppendOptions extends Call {
-  /** Keeps the newest so many entries, this one among them. @default all */
+  /** Keeps only this many of the newest entries, the appended one included. @default all */
   readonly maxLength?: number
 }
 
@@ -32,11 +32,11 @@ export interface StreamRange {
 }
 
 export interface StreamReadOptions extends Call {
-  /** Only what is newer than this id. @default the start */
+  /** Reads only entries newer than this id. @default the start */
   readonly after?: string
   /** @default 100 */
   readonly limit?: number
-  /** Waits for an entry for so long, over TCP; elsewhere `UNSUPPORTED`. @default no wait */
+  /** How long to wait for an entry, over TCP; elsewhere rejects with `UNSUPPORTED`. @default no wait */
   readonly wait?: Duration
 }
 
@@ -45,11 +45,11 @@ export interface Stream<T> extends Lifetime, AsyncIterable<StreamEntry<T>> {
   /** Resolves to the id of the entry. */
   append(value: T, options?: AppendOptions): Promise<string>
   range(range?: StreamRange, call?: Call): Promise<StreamEntry<T>[]>
-  /** What is newer than an id; empty when there is nothing, or nothing came in time. */
+  /** The entries newer than an id; empty when there are none, or none came in time. */
   read(options?: StreamReadOptions): Promise<StreamEntry<T>[]>
-  /** Resolves to how many there were. */
+  /** Resolves to how many entries were deleted. */
   delete(ids: readonly string[], call?: Call): Promise<number>
-  /** Keeps the newest so many, or those from an id on. Resolves to how many were deleted. */
+  /** Keeps only this many of the newest entries, or the entries from an id on. Resolves to how many entries were deleted. */
   trim(to: { readonly maxLength: number } | { readonly fromId: string }, call?: Call): Promise<number>
   size(call?: Call): Promise<number>
   /** A group of consumers that share the entries of this stream. Sends nothing. */

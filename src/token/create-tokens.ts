@@ -9,11 +9,11 @@ import type { AtomicStore, Call } from '../store/store.ts'
 import { takeToken } from './operations.ts'
 
 export interface TokensOptions {
-  /** Where the tokens are. */
+  /** The store that holds the tokens' hashes and data. */
   readonly store: AtomicStore
   /** @default 'token' */
   readonly namespace?: string
-  /** What the tokens are for: letters, digits, `_` and `-`. A token of one name is nothing to another. */
+  /** What the tokens are for: letters, digits, `_` and `-`. A token of one name is unknown under another. */
   readonly name: string
   /** How long a token can be consumed. */
   readonly ttl: Duration
@@ -25,21 +25,21 @@ export interface TokensOptions {
 export type TokenCall = Pick<Call, 'signal' | 'deadline'>
 
 /**
- * Tokens that work once: for a reset of a password, an invitation, a download. A token is 43 characters of base64url, 256
- * random bits; the store holds its SHA-256 alone, so that a copy of the store gives no token that works.
+ * Tokens that work once: for a password reset, an invitation, a download. A token is 43 characters of base64url, 256 random
+ * bits. The store holds only its SHA-256, so that nobody can take a working token from a copy of the store.
  */
 export interface Tokens<T> {
   /**
-   * A new token for `data`, which may be consumed for `ttl`. Rejects with `UNENCODABLE` for what cannot be stored, such as
-   * `undefined`, and as the store does: a token that was not returned is known to nobody.
+   * Creates a token for `data`, which can be consumed for `ttl`. Rejects with `UNENCODABLE` for data that cannot be stored, such
+   * as `undefined`, and with the errors of the store: then nobody knows the token, even if it was stored.
    */
   issue(data: T, call?: TokenCall): Promise<string>
   /**
-   * The data, once: of callers at the same time, one is given it. `undefined` for a token that was consumed, revoked or
-   * never issued, has expired, or is no token. When the answer is lost it rejects with `maybeExecuted`: the token may be gone.
+   * Resolves to the data, once: of concurrent callers, only one gets it. `undefined` if the token was consumed, revoked or never
+   * issued, has expired, or is malformed. When the reply is lost, rejects with `maybeExecuted`: the token may be consumed.
    */
   consume(token: string, call?: TokenCall): Promise<T | undefined>
-  /** Ends a token. Resolves to whether it could still be consumed. */
+  /** Deletes a token. Resolves to whether it could still be consumed. */
   revoke(token: string, call?: TokenCall): Promise<boolean>
 }
 
@@ -57,7 +57,7 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
   checkCodec(codec)
   const ttlMs = toMs(ttl, 'ttl')
   const prefix = `:${checkNamespace(namespace)}:token:${checkNamespace(name)}:`
-  /** Undefined for what `issue` cannot have returned. */
+  /** The stored key of a token; undefined for anything that `issue` cannot have returned. */
   const keyOf = async (token: string): Promise<string | undefined> =>
     typeof token === 'string' && /^[\w-]{43}$/.test(token) ? prefix + (await digest(token)) : undefined
 
@@ -87,7 +87,7 @@ async function encode(codec: Codec | undefined, data: unknown, key: string): Pro
   return mark + payload
 }
 
-/** Undefined for text of another form or codec. */
+/** The data of a stored text; undefined for text of another form or codec. */
 async function decode(codec: Codec | undefined, text: string, key: string): Promise<unknown> {
   const [mark, payload] = [text.slice(0, 1), text.slice(1)]
   try {

@@ -1,6 +1,6 @@
 import type { Operation } from '../protocol/operation.ts'
 
-/** Answers the text under the key and deletes it, so that one caller alone is given it. */
+/** Replies the text under the key and deletes it, so that only one caller gets it. */
 export const takeToken: Operation<readonly [], string | null> = {
   name: 'token.take',
   effect: 'once',

@@ -1,4 +1,4 @@
-/** A self-signed certificate for `localhost` and 127.0.0.1 until 2120, and its key: worth nothing outside these tests. */
+/** A self-signed certificate for `localhost` and 127.0.0.1 until 2120, and its key. Nothing outside of these tests trusts it. */
 export const certificate: { readonly cert: string; readonly key: string } = {
   cert: `-----BEGIN CERTIFICATE-----
 MIIBajCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtoaXRoZXIg

@@ -1,6 +1,6 @@
 import { ask, freePort, type Server, startServer } from '../../scripts/servers.ts'
 
-/** A Cluster of one node that owns every slot: what stands behind the one url of a managed service. */
+/** A Cluster of one node that owns every slot, as it is behind the single url of a managed service. */
 export async function startClusterNode(): Promise<Server> {
   const bus = `${await freePort()}`
   const args = ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-announce-ip', '127.0.0.1']

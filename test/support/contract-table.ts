@@ -2,7 +2,7 @@ import type { Reporter, TestModule } from 'vitest/node'
 
 const PREFIX = 'store contract: '
 
-/** Prints what the contract suite found, store by case, when a run holds more than one store. */
+/** Prints the results of the contract suite as a table of stores and cases, if a run includes more than one store. */
 export default class ContractTable implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const stores: string[] = []

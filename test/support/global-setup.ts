@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
 import { allServers, type ServerName, type Servers, startServers } from '../../scripts/servers.ts'
 
-// Files run side by side, one on each worker of Vitest. Each worker has its own servers, so a file sees no key, script,
-// connection or count of another: it runs as it does alone.
+// Test files run in parallel, one on each Vitest worker. Each worker has its own servers, so a file sees no key, script,
+// connection or count of another file, and runs as if it were alone.
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where a worker asks for its servers: `GET /<number of the worker>` resolves to what to set in `process.env`. */
+    /** URL at which a worker gets its servers: the response to `GET /<number of the worker>` is what to set in `process.env`. */
     servers: string
   }
 }
@@ -20,17 +20,17 @@ const variables: { readonly [N in ServerName]: string } = {
   cluster: 'CLUSTER_NODES',
 }
 
-/** Names of the servers that this environment does not have, so that they have to be started. */
+/** Names of the servers whose variables are not set, so that the tests must start them. */
 const missingServers = (): ServerName[] => allServers.filter((name) => !process.env[variables[name]])
 
-/** A server whose variable is set, by `node scripts/servers.ts start`, is used by every worker: then one file runs at a time. */
+/** Whether workers share a server, since its variable is set (`node scripts/servers.ts start`). Then one file runs at a time. */
 export const sharesServers = (): boolean => missingServers().length < allServers.length
 
 /** Starts a worker's servers when its first file asks for them, and stops all of them after the last file. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const started = new Map<string, Promise<Servers>>()
   const missing = missingServers()
-  // One set is started at a time: the first downloads what is not on this machine, the others find it there.
+  // One set of servers is started at a time: the first downloads missing programs, and the others find them.
   let last: Promise<unknown> = Promise.resolve()
   const serversOf = (worker: string): Promise<Servers> => {
     const say = started.size === 0 ? undefined : () => {}

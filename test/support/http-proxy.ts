@@ -2,17 +2,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** What the proxy makes of a request. */
+/** What the proxy does with a request. */
 export type HttpFault =
-  /** Passed on; once the whole answer is there the connection is cut and nothing of it delivered. */
+  /** Passes the request on; once the whole response has come, cuts the connection and delivers nothing of the response. */
   | 'drop'
-  /** The connection is cut; the server never sees the request. */
+  /** Cuts the connection; the server never sees the request. */
   | 'cut'
-  /** Never answered; the server never sees the request. */
+  /** Never responds; the server never sees the request. */
   | 'stall'
-  /** Passed on, and never answered. */
+  /** Passes the request on, and never responds. */
   | 'stall-after'
-  /** Answered like this; the server sees the request only where `executed` says so. */
+  /** Responds like this; the server sees the request only if `executed` is true. */
   | {
       readonly status: number
       readonly headers?: Record<string, string>
@@ -26,9 +26,9 @@ export const tooManyRequests = (retryAfterS: number): HttpFault => ({
   headers: { 'Retry-After': `${retryAfterS}`, 'Content-Type': 'application/json' },
   body: '{"error":"too many requests"}',
 })
-/** 500 with a JSON error, of a server that did not run the command. */
+/** 500 with a JSON error, from a server that did not run the command. */
 export const serverError: HttpFault = { status: 500, body: '{"error":"internal error"}' }
-/** 200 with a page where JSON should be, such as a captive portal answers. */
+/** 200 with a page instead of JSON, as a captive portal responds. */
 export const notJson: HttpFault = {
   status: 200,
   headers: { 'Content-Type': 'text/html' },
@@ -37,7 +37,7 @@ export const notJson: HttpFault = {
 
 export interface HttpProxyRequest {
   readonly method: string
-  /** With its query. */
+  /** The path, with its query. */
   readonly path: string
   readonly headers: Headers
   readonly body: string
@@ -46,9 +46,9 @@ export interface HttpProxyRequest {
 export interface HttpProxyStats {
   readonly connections: number
   readonly requests: number
-  /** Requests that the server answered. */
+  /** Requests to which the server responded. */
   readonly executed: number
-  /** Answers that were lost. */
+  /** Responses that were lost. */
   readonly dropped: number
 }
 
@@ -58,15 +58,15 @@ export interface HttpProxy {
   readonly stats: HttpProxyStats
   /** Applies a fault to the next requests that match, then passes again. @default times 1, when always */
   fail(fault: HttpFault, options?: { times?: number; when?: (request: HttpProxyRequest) => boolean }): void
-  /** Runs requests and loses their answers: the next so many, or all that match until `pass`. */
+  /** Lets the server run requests, and loses the responses: of the next `which` requests, or of all that match until `pass`. */
   dropReplies(which: number | ((request: HttpProxyRequest) => boolean)): void
-  /** Holds each answer back so long, in milliseconds. */
+  /** Delays each response by so many milliseconds. */
   latency(ms: number): void
   /** Ends every connection at once by a reset; new ones are served. */
   cut(): void
   /** Closes the port and every connection: the next connect is refused. */
   refuse(): Promise<void>
-  /** Ends every fault; stalled requests stay unanswered, a refused port listens again. */
+  /** Ends every fault. Stalled requests never get a response; a refused port listens again. */
   pass(): Promise<void>
   stop(): Promise<void>
 }

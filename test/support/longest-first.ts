@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** They take longest, most of it waiting: the sooner they begin, the less the other workers wait for them at the end. */
+/** The files that take longest, mostly to wait. The sooner they begin, the less other workers wait for them at the end. */
 const LONGEST = [
   'test/http/suite.test.ts',
   'test/conformance/doctor.test.ts',
@@ -18,7 +18,7 @@ const LONGEST = [
   'test/faults/lock.test.ts',
 ]
 
-/** The files in the order in which Vitest would run them, but for the longest. */
+/** Sorts the longest files first, and leaves the others in Vitest's order. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number => {

@@ -21,7 +21,7 @@ import {
 import { createCache, type HasTags, type MiniCache, tags, values } from 'hither/mini'
 import type { Cache, CacheOptions } from '../../src/index.ts'
 
-/** The cache of `hither/mini` with every method of the full one, by way of `hither/functions`. */
+/** The cache of `hither/mini` with all methods of the full cache, which call the functions of `hither/functions`. */
 export function createMiniCache(options: CacheOptions): Cache<'frozen'> {
   return faceOf(createCache({ codec: values(), ...options, tags: tags() }) as MiniCache<'frozen', HasTags>)
 }

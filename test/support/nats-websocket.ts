@@ -9,7 +9,7 @@ interface NatsWithWebSocket {
   stop(): Promise<void>
 }
 
-/** A NATS server with its WebSocket on a port that stays the same when it is started again. */
+/** Starts a NATS server whose WebSocket keeps its port when the server is started again. */
 export async function startNatsWithWebSocket(): Promise<NatsWithWebSocket> {
   const dir = mkdtempSync(join(tmpdir(), 'hither-nats-'))
   for (let left = 3; ; left--) {

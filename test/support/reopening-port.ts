@@ -1,15 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net'
 
-/** A port on loopback that can be closed and opened again, the same each time. */
+/** A port on loopback that can be closed, and opened again with the same number. */
 export interface ReopeningPort {
   readonly port: number
-  /** Of no effect while it is open. */
+  /** Opens the port again. Has no effect while it is open. */
   open(): Promise<void>
-  /** Refuses connections from now on. Resolves when those that were open have ended. */
+  /** Closes the port, so that it refuses connections. Resolves once the open connections have ended. */
   close(): Promise<void>
 }
 
-/** Opens a free port, whose connections go to `serve`. */
+/** Opens a free port and passes its connections to `serve`. */
 export async function openPort(serve: (client: Socket) => void): Promise<ReopeningPort> {
   let listener: Server | undefined
   let port = 0

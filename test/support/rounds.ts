@@ -1,6 +1,6 @@
 /**
- * How long the long tests are. `npm test` plays a share of them. `npm run soak` runs every file that imports this one, and
- * plays them in full; with HITHER_SOAK_SHARE=0.05 it plays that part of the full numbers, and never less than `npm test`.
+ * How many rounds the long tests play. `npm test` plays a small number. `npm run soak` runs every file that imports this one, and
+ * plays the full number; with HITHER_SOAK_SHARE=0.05 it plays that share of it, and never less than `npm test`.
  */
 const { HITHER_SOAK, HITHER_SOAK_SHARE } = process.env
 const share = HITHER_SOAK_SHARE ? Number(HITHER_SOAK_SHARE) : 1

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { compileCache } from './compile-cache.ts'
 
-// The `hither` command as a child process, from its source: the package's own name leads to the files it is built of.
+// Runs the `hither` command as a child process, from its source: the package's own names resolve to the sources.
 
 const root = new URL('../../', import.meta.url)
 const hook = `data:text/javascript,${encodeURIComponent(`

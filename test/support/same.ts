@@ -1,6 +1,6 @@
 /**
- * Whether two values are alike in every part, types and signs of zero included. The matchers of a runner stumble over
- * properties named `constructor` and `__proto__`.
+ * Whether two values are equal in every part, types and signs of zero included. A test runner's matchers fail on properties named
+ * `constructor` and `__proto__`.
  */
 export function same(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)

@@ -8,23 +8,23 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
 
-// A build takes seven seconds of processor time, and several files need one: a run makes one, for the first that asks.
+// A build takes seven seconds of processor time, and several test files need one. A run builds once, when the first file asks.
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The package as a release would build and pack it. Shared: nobody writes into its folders. */
+/** The package, built and packed as for a release. Files share it, so none may write into its folders. */
 export interface PackedPackage {
   /** A copy of the tracked files, with `dist`. */
   readonly source: string
   /** The packed file. */
   readonly tarball: string
-  /** What npm publishes, as sorted paths in the package. */
+  /** The paths in the package of the files that npm publishes, sorted. */
   readonly files: readonly string[]
 }
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where to ask for the package: `GET /` resolves to a `PackedPackage`. */
+    /** URL at which a test file gets the package: the response to `GET /` is a `PackedPackage` as JSON. */
     packedPackage: string
   }
 }
@@ -44,7 +44,7 @@ async function pack(home: string): Promise<PackedPackage> {
   return { source, tarball: join(home, tarball), files: (packed[0]?.files ?? []).map(({ path }) => path).sort() }
 }
 
-/** Packs when the first file asks, and removes it after the last file. */
+/** Packs the package when the first file asks for it, and removes it after the last file. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let packing: Promise<PackedPackage> | undefined
   let home: string | undefined
@@ -64,7 +64,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     desk.close()
     desk.closeAllConnections()
-    // A failure has rejected the caller's promise.
+    // If packing failed, the file that asked has got the error.
     await Promise.allSettled([packing])
     if (home) await rm(home, { recursive: true, force: true })
   }

@@ -1,8 +1,8 @@
 import { describe } from 'vitest'
 
 /**
- * A suite that runs beside its neighbours made by this function, at most `maxConcurrency` of them at once, while its own
- * tests run one after another. For suites that wait most of their time and share nothing.
+ * A suite that runs in parallel with the other suites made by this function, at most `maxConcurrency` at once, while its own
+ * tests run one after another. For suites that mostly wait and share nothing.
  */
 export function besideOthers(name: string, tests: () => void): void {
   describe.concurrent('', () => {

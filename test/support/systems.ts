@@ -4,7 +4,7 @@ import type { Program } from '../../scripts/servers/find.ts'
 import { type Server, startServer } from '../../scripts/servers.ts'
 import type { AtomicStore } from '../../src/index.ts'
 
-/** A system that is no Redis, over servers that are started when the first store is opened. */
+/** A system other than Redis. Its servers are started when the first store is opened. */
 export interface System {
   readonly name: string
   open(): Promise<AtomicStore>
@@ -25,7 +25,7 @@ function system(name: string, program: Program, servers: number, store: (urls: s
   }
 }
 
-/** Made anew for each file that asks, so that each has servers of its own. */
+/** Makes the systems. Each test file makes them for itself, so that it has its own servers. */
 export const systems = (): readonly System[] => [
   system('memcached 1.6.18', 'memcached16', 1, (servers) => memcachedStore({ servers })),
   system('NATS', 'nats', 1, (servers) => natsStore({ servers, bucket: 'hither', storage: 'memory' })),

@@ -1,6 +1,9 @@
 /**
- * A fault proxy on loopback between a Redis client and a server. It understands where a RESP command ends, so that
- * it can let commands run and lose exactly their replies; bytes are otherwise passed on as they come.
+ * A fault proxy on loopback between a Redis client and a server. It recognizes where a RESP command ends, so that it can let
+ * commands run and lose exactly their replies. Otherwise it passes bytes on as they come.
+ *
+ * To lose a reply, it sends the server an ECHO with a unique marker after the command, and passes nothing more to the client.
+ * The marker in the server's replies shows that the command has run: then it cuts the connection.
  */
 import { connect, type Socket } from 'node:net'
 import { openPort } from './reopening-port.ts'
@@ -9,13 +12,13 @@ import { openPort } from './reopening-port.ts'
 export type RespCommand = readonly string[]
 
 export interface TcpProxyStats {
-  /** Connections ever accepted. */
+  /** Connections accepted so far. */
   readonly accepted: number
   /** Connections open now. */
   readonly open: number
   /** Commands passed to the server. */
   readonly commands: number
-  /** Times that replies were lost: each costs the client its connection. */
+  /** How often replies were lost. Each time the client lost its connection, too. */
   readonly dropped: number
 }
 
@@ -24,33 +27,33 @@ export interface TcpProxy {
   /** `redis://127.0.0.1:<port>` */
   readonly url: string
   readonly stats: TcpProxyStats
-  /** Ends every fault below. What a stall held back moves on; a refused port listens again. */
+  /** Ends every fault below. Bytes that a stall held back move on; a refused port listens again. */
   pass(): Promise<void>
   /**
-   * Loses replies: the command is passed on, the server runs it and answers, then the connection is cut and nothing
-   * of that answer delivered. Commands of the same write run too, and their replies are lost with it. A transaction
-   * is judged, and lost, at its EXEC. A number means the next so many commands (one per cut) that are not a
-   * client's own set-up (HELLO, INFO, CLUSTER, …); a predicate sees every command and holds until `pass`.
+   * Loses replies: the command is passed on, the server runs it and replies, then the connection is cut and nothing of that reply
+   * is delivered. Commands in the same write run too, and their replies are lost with it. In a transaction the reply to EXEC is
+   * lost. A number means the next so many commands (one for each cut), without those that a client sends for its own set-up
+   * (HELLO, INFO, CLUSTER, …). A predicate sees every command and stays in force until `pass`.
    */
   dropReplies(which: number | ((command: RespCommand) => boolean)): void
   /** Closes the port and every connection: the next connect is refused. */
   refuse(): Promise<void>
-  /** Accepts, and moves no byte in either direction, on connections old and new. */
+  /** Accepts connections, but moves no byte in either direction, on old and new connections. */
   stall(): void
   /** Ends every connection at once by a reset; new ones are served. */
   cut(): void
-  /** Holds each piece back so long in either direction, in milliseconds, keeping the order. */
+  /** Delays each piece by so many milliseconds in either direction, and keeps the order. */
   latency(ms: number): void
   /** Delivers replies one byte at a time. */
   slice(on?: boolean): void
-  /** Ends connections and port. */
+  /** Ends all connections and closes the port. */
   stop(): Promise<void>
 }
 
-/** What clients send by themselves, so not counted by `dropReplies(n)`. */
+/** Commands that clients send by themselves, which `dropReplies(n)` does not count. */
 const SETUP = new Set('HELLO AUTH SELECT INFO CLIENT CLUSTER COMMAND PING READONLY READWRITE ECHO QUIT'.split(' '))
 
-/** Splits a byte stream into commands. `push` answers the complete ones, and how many bytes of the last are pending. */
+/** Splits a byte stream into commands. `push` returns the complete ones, and how many bytes of an incomplete one are pending. */
 function createReader(): { push(chunk: Buffer): { commands: RespCommand[]; pending: number } } {
   let buffer: Buffer = Buffer.alloc(0)
   const line = (from: number): { text: string; next: number } | undefined => {
@@ -89,7 +92,7 @@ function createReader(): { push(chunk: Buffer): { commands: RespCommand[]; pendi
   }
 }
 
-/** Writes in order, each piece when it is due; one that goes `alone` lets the event loop turn before the next. */
+/** Writes pieces in order, each when it is due. After a piece that goes `alone`, the next waits for a turn of the event loop. */
 function createPipe(socket: Socket): (chunk: Buffer | 'end', delayMs: number, alone?: boolean) => void {
   const queue: { readonly chunk: Buffer | 'end'; readonly due: number; readonly alone: boolean }[] = []
   let waiting = false
@@ -136,7 +139,7 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
     const server = connect(to, '127.0.0.1')
     const pair = { client, server }
     const reader = createReader()
-    /** Set once replies are being lost: what the server says when it has run everything before it. */
+    /** Set once replies are being lost: the text that the server echoes when it has run all commands before. */
     let marker: string | undefined
     let losing = false
     let transaction: 'none' | 'open' | 'lost' = 'none'
@@ -173,7 +176,7 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
       stats.commands += commands.length
       for (const command of commands) losing = judge(command) || losing
       if (!losing || transaction !== 'none') return toServer(chunk, delayMs)
-      // the server's answer to this comes after it has run everything before
+      // the server echoes the marker after it has run all commands before
       marker = `lost-reply-${process.pid}-${++nonce}`
       if (chunk.length > pending) toServer(chunk.subarray(0, chunk.length - pending), delayMs)
       toServer(Buffer.from(`*2\r\n$4\r\nECHO\r\n$${marker.length}\r\n${marker}\r\n`), delayMs)
@@ -247,7 +250,7 @@ export async function createTcpProxy(target: number | string): Promise<TcpProxy>
   }
 }
 
-/** One proxy per node, and the `natMap` that leads an ioredis Cluster through them. */
+/** One proxy for each node, and the `natMap` by which an ioredis Cluster connects through them. */
 export interface ClusterProxy {
   readonly proxies: readonly TcpProxy[]
   /** For `new Cluster(nodes, { natMap })`. */
@@ -256,7 +259,7 @@ export interface ClusterProxy {
   stop(): Promise<void>
 }
 
-/** `nodes` as in `CLUSTER_NODES`: `127.0.0.1:7000,127.0.0.1:7001`. */
+/** Starts a proxy for each of `nodes`, written as in `CLUSTER_NODES`: `127.0.0.1:7000,127.0.0.1:7001`. */
 export async function createClusterProxy(nodes: string): Promise<ClusterProxy> {
   const names = nodes.split(',')
   const proxies = await Promise.all(names.map((name) => createTcpProxy(`redis://${name}`)))

@@ -16,7 +16,7 @@ import * as v from 'valibot'
 import { z } from 'zod'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 interface User {
   name: string
@@ -30,18 +30,18 @@ declare const cache: Cache<'frozen'>
 declare const plain: PlainCache
 declare const loadUser: () => Promise<User>
 
-// The value is inferred from the loader, and comes back to be read.
+// The type of the value is inferred from the loader, and is read-only.
 typed<Promise<number>>()(cache.getOrSet('k', () => 1))
 typed<Promise<string>>()(cache.getOrSet('k', async ({ key }) => key))
 typed<Promise<Frozen<User>>>()(cache.getOrSet('k', loadUser))
 typed<Promise<null>>()(cache.getOrSet('k', () => null))
 const user: FrozenUser = await cache.getOrSet('k', loadUser)
 void user
-// @ts-expect-error what others may hold cannot be written
+// @ts-expect-error a value that other callers may share cannot be changed
 ;(await cache.getOrSet('k', loadUser)).name = 'x'
-// @ts-expect-error nor below
+// @ts-expect-error nor can anything inside of it
 ;(await cache.getOrSet('k', loadUser)).tags.push('x')
-// @ts-expect-error a Map comes back to be read
+// @ts-expect-error a Map is returned as a read-only map
 ;(await cache.getOrSet('k', () => new Map([['a', 1]]))).set('b', 2)
 // @ts-expect-error a loader is a function
 void cache.getOrSet('k', 1)
@@ -49,11 +49,11 @@ void cache.getOrSet('k', 1)
 void cache.getOrSet('k', ({ url }) => url)
 void cache.getOrSet('k', ({ signal }) => fetch('https://x', { signal }).then((response) => response.text()))
 
-// A read names its type, and may find nothing.
+// A read names the type of the value, and may find nothing.
 typed<Promise<Frozen<User> | undefined>>()(cache.get<User>('k'))
 typed<Promise<Map<string, Frozen<User>>>>()(cache.getMany<User>(['k']))
 typed<Promise<unknown>>()(cache.get('k'))
-// @ts-expect-error absent is undefined: look first
+// @ts-expect-error an absent value is undefined, which the code must check
 void (await cache.get<User>('k')).name
 // @ts-expect-error a key is text
 void cache.get(1)
@@ -66,59 +66,59 @@ const find = cache.wrap(async (id: number, locale?: string): Promise<User> => ({
 typed<(id: number, locale?: string) => Promise<Frozen<User>>>()(find)
 // @ts-expect-error an id is a number
 void find('1')
-// @ts-expect-error a name is required: a minifier makes every function's own the same letter
+// @ts-expect-error a name is required: a minifier may give all functions the same name
 void cache.wrap(loadUser, {})
 // @ts-expect-error a key is text
 void cache.wrap(loadUser, { name: 'x', key: () => 1 })
 
 // Durations: milliseconds, or a literal with its unit.
 for (const ttl of [1, '250ms', '30s', '5m', '1h', '7d', '1.5h'] as const) void cache.set('k', 1, { ttl })
-// @ts-expect-error no unit of time
+// @ts-expect-error apples are no unit of time
 void cache.set('k', 1, { ttl: '5 apples' })
-// @ts-expect-error no unit
+// @ts-expect-error the unit is missing
 void cache.set('k', 1, { ttl: '5' })
-// @ts-expect-error a month is no length of time
+// @ts-expect-error a month has no fixed length
 void cache.set('k', 1, { ttl: '1M' })
-// @ts-expect-error a big integer is no duration
+// @ts-expect-error a bigint is no duration
 void cache.set('k', 1, { ttl: 5n })
 declare const anyText: string
-// @ts-expect-error text that is not known when compiling
+// @ts-expect-error the text is not known at compile time
 void cache.set('k', 1, { ttl: anyText })
-// @ts-expect-error a misspelt option is not dropped in silence
+// @ts-expect-error a misspelt option is not silently ignored
 void cache.set('k', 1, { tll: '5m' })
-// @ts-expect-error absent is absent: an option is left out, not undefined
+// @ts-expect-error an absent option is left out, not undefined
 void cache.set('k', 1, { ttl: undefined })
 void cache.get('k', { signal: undefined, deadline: undefined })
 
 // The plain format has no grace and no namespace.
 void plain.set('k', 1, { ttl: '5m' })
 void plain.getOrSet('k', loadUser, { ttl: '5m', hardTimeout: '1s' })
-// @ts-expect-error a stale copy needs an entry of our own form
+// @ts-expect-error grace needs the package's own entry format
 void plain.set('k', 1, { grace: '1h' })
-// @ts-expect-error so it does here
+// @ts-expect-error the same for getOrSet
 void plain.getOrSet('k', loadUser, { grace: '1h' })
-// @ts-expect-error a tag does, too
+// @ts-expect-error tags need that format, too
 void plain.getOrSet('k', loadUser, { tags: ['a'] })
-// @ts-expect-error keys are as given, with no prefix
+// @ts-expect-error the plain format uses keys as they are, without a prefix
 void plain.namespace('x')
 typed<PlainCache>()(plain.with({}))
 typed<Cache<'frozen'>>()(cache.with({ waitUntil: () => {}, deadline: 1 }))
 typed<Cache<'frozen'>>()(cache.namespace('x').with({}))
 
-// Events are told apart by `type`.
+// The `type` of an event distinguishes its kinds.
 declare const event: CacheEvent
 // @ts-expect-error a hit has no duration
 void event.durationMs
 if (event.type === 'load') typed<number>()(event.durationMs)
-// @ts-expect-error an event carries no value
+// @ts-expect-error an event does not contain the value
 void event.value
 
-// A cache needs a store, one with operations, and says which form it keeps.
+// A cache needs a store with operations. Its type depends on the format.
 declare const store: AtomicStore
 typed<Cache>()(createCache({ store }))
 typed<Cache>()(createCache({ store, namespace: 'shop', ttl: '5m', grace: '1h' }))
 typed<PlainCache>()(createCache({ store, format: plainFormat(), ttl: 60_000 }))
-// What nobody else gets is typed to be written: without a near tier, or with copies of one.
+// A value may be changed if no other caller shares it: without a near tier, or with one that returns copies.
 declare const near: NearTier
 const own = createCache({ store, near, mutable: true })
 typed<Cache>()(own)
@@ -141,40 +141,40 @@ typed<Cache>()(cache.with({ mutable: true }))
 typed<Cache<'frozen'>>()(own.with({ mutable: false }))
 typed<Cache>()(own.with({ deadline: 1 }))
 typed<PlainCache<'frozen'>>()(plain.with({ mutable: false }))
-// @ts-expect-error whether it is cannot be told here
+// @ts-expect-error whether the value is mutable is not known at compile time
 ;(await createCache({ store, near, mutable: Math.random() < 0.5 }).getOrSet('k', loadUser)).name = 'x'
-// @ts-expect-error what is shared is not given to who may write it
+// @ts-expect-error a cache of shared values is no cache of mutable ones
 typed.call(null, (): Cache => createCache({ store, near }))
-// @ts-expect-error no cache is in memory by accident
+// @ts-expect-error a store is required: memory is not the default
 createCache({ ttl: '5m' })
 declare const plainStore: Store
-// Over a store without operations a cache promises less, and the plain format nothing.
+// Over a store without operations a cache promises less, and the plain format is not possible.
 createCache({ store: plainStore })
-// @ts-expect-error the plain format is its operations
+// @ts-expect-error the plain format needs operations
 createCache({ store: plainStore, format: plainFormat() })
-// @ts-expect-error a promise of a store is none
+// @ts-expect-error a promise of a store is no store
 createCache({ store: Promise.resolve(store) })
-// @ts-expect-error no unit of time
+// @ts-expect-error apples are no unit of time
 createCache({ store, ttl: '5 apples' })
-// @ts-expect-error no option is dropped in silence
+// @ts-expect-error an unknown option is not silently ignored
 createCache({ store, timeToLive: '5m' })
-// @ts-expect-error a stale copy needs an entry of our own form
+// @ts-expect-error grace needs the package's own entry format
 createCache({ store, format: plainFormat(), grace: '1h' })
-// @ts-expect-error keys are as given, with no prefix
+// @ts-expect-error the plain format uses keys as they are, without a prefix
 createCache({ store, format: plainFormat(), namespace: 'shop' })
 // @ts-expect-error JSON only: another codec would hide the value from other programs
 createCache({ store, format: plainFormat(), codec: { name: 'x', encode: String, decode: String } })
-// @ts-expect-error a listener is given events, not text
+// @ts-expect-error a listener gets events, not text
 createCache({ store, onEvent: (event: string) => event })
 
 // Options of a load may be set once for the whole cache; the plain format has none of them.
 createCache({ store, softTimeout: '200ms', jitter: 0.1, backoff: '5s', refresh: () => false })
-// @ts-expect-error a stale copy needs an entry of our own form
+// @ts-expect-error grace needs the package's own entry format
 createCache({ store, format: plainFormat(), softTimeout: '200ms' })
 // @ts-expect-error not every option of a load is one of a cache
 createCache({ store, negativeTtl: '1s' })
 
-// A kind of entries has the type of its schema, or of its loader.
+// A definition has the type of its schema, or of its loader.
 declare const userSchema: Schema<User>
 const byId = cache.define({
   name: 'user',
@@ -186,13 +186,13 @@ typed<Promise<Frozen<User>>>()(byId.get({ id: 1 }))
 typed<Promise<(Frozen<User> | undefined)[]>>()(byId.getMany([{ id: 1 }]))
 // @ts-expect-error its parameters are typed
 void byId.get({ id: '1' })
-// @ts-expect-error and so is what is set
+// @ts-expect-error and so is the value that is set
 void byId.set({ id: 1 }, 'x')
 const count = cache.define({ name: 'count', load: async (of: string) => of.length })
 typed<Promise<number>>()(count.get('x'))
-// @ts-expect-error a definition loads
+// @ts-expect-error a definition needs a loader
 cache.define({ name: 'user' })
-// A schema of Zod or Valibot is one.
+// Schemas of Zod and Valibot fit.
 typed<Promise<{ readonly id: number }>>()(
   cache.define({ name: 'z', schema: z.object({ id: z.number() }), load: (_: string) => 1 }).get('x'),
 )

@@ -9,7 +9,7 @@ import { tcpStore } from 'hither/tcp'
 import { upstashStore } from 'hither/upstash'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 declare const atomic: AtomicStore
 declare const commands: CommandStore
@@ -29,7 +29,7 @@ channel({ store: natsStore({ servers: 'nats://127.0.0.1', bucket: 'b' }) }, 'new
 channel({ store: memcachedStore({ servers: '127.0.0.1' }) }, 'news')
 // @ts-expect-error a Durable Object has none
 channel({ store: durableObjectStore(object) }, 'news')
-// @ts-expect-error a connection that a Durable Object holds is not subscribed
+// @ts-expect-error a store over a connection that a Durable Object holds cannot subscribe
 channel({ store: redisObjectStore(object) }, 'news')
 // @ts-expect-error a message is a number
 void news.publish('x')

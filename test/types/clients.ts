@@ -7,9 +7,9 @@ import { type Context, Hono } from 'hono'
 import type { Cluster, Redis } from 'ioredis'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
-// connect() gives the client's own type, and a store over it.
+// connect() returns the client's own type, and a store can be made over it.
 const client = await connect('redis://localhost')
 typed<Redis | Cluster>()(client)
 typed<Promise<string>>()(client.zincrby('board', 1, 'ada'))
@@ -20,7 +20,7 @@ typed<Cluster>()(await connect(['redis://a', 'redis://b'], { cluster: true }))
 // @ts-expect-error a command that does not exist
 client.zincrbyx('board', 1, 'ada')
 
-// A helper that takes the context of an application's environment fits both middlewares, in one chain.
+// A helper whose parameter is a context of the application's environment fits both middlewares, in one chain.
 interface Env {
   Bindings: { UPSTASH_REDIS_REST_URL: string; UPSTASH_REDIS_REST_TOKEN: string }
 }
@@ -47,13 +47,13 @@ const app = new Hono<Env>()
     return c.json(await c.var.cache.getOrSet('now', () => ({ at: 1 })))
   })
 void app
-// The other way round, and the helper's functions as they are.
+// The middlewares in the other order.
 new Hono<Env>()
   .use(rateLimit({ limiter: (c: Context<Env>) => partsOf(c).limiter, key: keyOf }))
   .use(cacheContext((c: Context<Env>) => partsOf(c).cache))
   .get('/', (c) => c.json([c.var.rateLimit.limit, c.var.cache.stats().hits]))
 
-// A helper called by a handler takes the context with what the middlewares have added.
+// A helper that a handler calls takes the context with the variables that the middlewares have added.
 type Full = Env & { Variables: CacheVariables<Cache> & RateLimitVariables }
 const user = (c: Context<Full>, id: string): Promise<{ id: string }> =>
   c.var.cache.getOrSet(`user:${id}`, () => ({ id }))

@@ -3,10 +3,10 @@ import { rateLimitStore } from 'hither/express-rate-limit'
 import { memoryStore } from 'hither/memory'
 import { rateLimiter } from 'hono-rate-limiter'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 const store: ExpressStore = rateLimitStore(memoryStore())
 void rateLimit({ store })
 void rateLimiter({ store: rateLimitStore(memoryStore()), keyGenerator: () => 'k' })
-// @ts-expect-error a store has no windows: the limiter brings them
+// @ts-expect-error a store has no window of its own: the limiter sets it
 rateLimitStore(memoryStore(), { windowMs: 1 })

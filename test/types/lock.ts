@@ -3,7 +3,7 @@ import { memoryStore } from 'hither/memory'
 import type { Store } from '../../src/store/store.ts'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 declare const plain: Store
 const store = memoryStore()
@@ -26,7 +26,7 @@ if (done.acquired) typed<number>()(done.value)
 
 // @ts-expect-error a plain store cannot hold a lock
 createLocks({ store: plain })
-// @ts-expect-error a store is needed
+// @ts-expect-error a store is required
 createLocks({ ttl: '30s' })
 // @ts-expect-error an option that does not exist
 createLocks({ store, prefix: 'x' })
@@ -36,11 +36,11 @@ createLocks({ store, ttl: 'a minute' })
 void locks.acquire(5)
 // @ts-expect-error an option that does not exist
 void locks.acquire('report', { retry: 3 })
-// @ts-expect-error permits are needed
+// @ts-expect-error permits are required
 locks.semaphore('mail')
-// @ts-expect-error what is taken has no value
+// @ts-expect-error a run whose lock was taken has no value
 done.value
-// @ts-expect-error it may be taken
+// @ts-expect-error the lock may be taken, so the result may be undefined
 ;(await locks.acquire('report')).release()
-// @ts-expect-error a token is not changed
+// @ts-expect-error a token cannot be changed
 ;((await locks.acquire('report')) as Lock).token = 1

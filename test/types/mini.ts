@@ -3,7 +3,7 @@ import { memoryStore } from 'hither/memory'
 import { createCache, type MiniCache, tags, values } from 'hither/mini'
 import { plain } from 'hither/plain'
 
-// What a small cache cannot do, it cannot be asked for.
+// Calls that a small cache cannot carry out do not compile.
 
 const store = memoryStore()
 const cache = createCache({ store, ttl: '1m' })
@@ -28,18 +28,18 @@ void cache.getMany(['k'], { tags: ['t'] })
 void cache.getOrSet('k', () => 1, { tags: ['t'] })
 // @ts-expect-error no tags without tags()
 void invalidateTags(cache, ['t'])
-// @ts-expect-error nor in a namespace of it
+// @ts-expect-error nor in a namespace of the cache
 void cache.namespace('n').set('k', 1, { tags: ['t'] })
-// @ts-expect-error nor in a view of it
+// @ts-expect-error nor through with()
 void cache.with({}).set('k', 1, { tags: ['t'] })
 void cache.getOrSet('k', () => 1, { grace: '1h' })
 
 // @ts-expect-error no grace in the plain format
 void asJson.getOrSet('k', () => 1, { grace: '1h' })
-// @ts-expect-error nor tags
+// @ts-expect-error nor tags in the plain format
 void asJson.set('k', 1, { tags: ['t'] })
 
-// @ts-expect-error a cache with tags is more than one without, and not the other way round
+// @ts-expect-error a cache without tags is not assignable to one with tags
 const more: typeof tagged = cache
 const less: MiniCache = tagged
 void [more, less]

@@ -13,7 +13,7 @@ import {
 import type { Store } from '../../src/store/store.ts'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 declare const plain: Store
 const store = memoryStore()
@@ -38,21 +38,21 @@ void slidingWindow({ limit: 1, window: '1s' })
 createRateLimiter({ store, algorithm, outage: 'open', namespace: 'api', timeout: '100ms', onEvent: () => {} })
 createRateLimiter({ store, algorithm, outage: { local: 10 } })
 
-// @ts-expect-error what happens in an outage must be chosen
+// @ts-expect-error the behavior in an outage must be chosen
 createRateLimiter({ store, algorithm })
-// @ts-expect-error and is one of three
+// @ts-expect-error maybe is none of its three values
 createRateLimiter({ store, algorithm, outage: 'maybe' })
 // @ts-expect-error a plain store cannot decide atomically
 createRateLimiter({ store: plain, algorithm, outage: 'open' })
-// @ts-expect-error an algorithm is made, not named
+// @ts-expect-error an algorithm is an object, not a name
 createRateLimiter({ store, algorithm: 'slidingLog', outage: 'open' })
 // @ts-expect-error an option that does not exist
 createRateLimiter({ store, algorithm, outage: 'open', prefix: 'x' })
 // @ts-expect-error a window is a duration
 fixedWindow({ limit: 1, window: 'a minute' })
-// @ts-expect-error and is needed
+// @ts-expect-error a window is required
 slidingBuckets({ limit: 1 })
-// @ts-expect-error only buckets have a burst
+// @ts-expect-error only token buckets and gcra have a burst
 slidingLog({ limit: 1, window: '1s', burst: 2 })
 // @ts-expect-error an id is text
 void limiter.limit(5)
@@ -60,5 +60,5 @@ void limiter.limit(5)
 void limiter.limit('a', { cost: '1' })
 // @ts-expect-error only waitFor takes a timeout
 void limiter.limit('a', { timeout: '1s' })
-// @ts-expect-error a decision is not changed
+// @ts-expect-error a decision cannot be changed
 ;(await limiter.limit('a')).success = true

@@ -12,7 +12,7 @@ import { type Context, Hono } from 'hono'
 import type { Store } from '../../src/store/store.ts'
 import { typed } from './support.ts'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 declare const plain: Store
 const store = memoryStore()
@@ -33,13 +33,13 @@ typed<unknown>()(s.flash('notice'))
 typed<Promise<string | undefined>>()(s.save())
 // @ts-expect-error undefined cannot be stored: delete the field
 s.set('user', undefined)
-// @ts-expect-error a store without operations holds no session
+// @ts-expect-error a store without operations
 createSessions({ store: plain, secrets })
-// @ts-expect-error secrets are needed
+// @ts-expect-error secrets are required
 createSessions({ store })
-// @ts-expect-error and are a list
+// @ts-expect-error secrets are an array
 createSessions({ store, secrets: 'secret' })
-// @ts-expect-error a cookie is for this site
+// @ts-expect-error SameSite=None is not supported
 createSessions({ store, secrets, cookie: { sameSite: 'None' } })
 // @ts-expect-error an option that does not exist
 createSessions({ store, secrets, maxAge: '1d' })
@@ -47,14 +47,14 @@ createSessions({ store, secrets, maxAge: '1d' })
 s.set('user', '7')
 // @ts-expect-error a field that does not exist
 s.set('name', 'a')
-// @ts-expect-error nor is it read
+// @ts-expect-error nor can it be read
 s.get('name')
-// @ts-expect-error nor deleted
+// @ts-expect-error nor can it be deleted
 s.delete('name')
 // @ts-expect-error a field may be absent
 typed<string[]>()(s.get('cart'))
 
-// A schema types them
+// Sessions with a schema
 declare const schema: {
   readonly '~standard': {
     readonly version: 1
@@ -70,7 +70,7 @@ typed<Date | undefined>()(dated.get('at'))
 // @ts-expect-error a field that the schema does not have
 dated.get('user')
 
-// The libraries that keep their sessions here
+// Adapters for session libraries
 hashedEntries({ store, ttl: '1d' })
 // @ts-expect-error a store without operations
 hashedEntries({ store: plain })
@@ -85,13 +85,13 @@ secondaryStorage({ store: plain })
 const counter = createCounter({ store, name: 'seats', ttl: '1d', max: 2, min: 0 })
 typed<Promise<number | undefined>>()(counter.increment('a', 2))
 typed<Promise<Map<string, number>>>()(counter.getMany(['a']))
-// @ts-expect-error a store without operations counts nothing
+// @ts-expect-error a store without operations
 createCounter({ store: plain, name: 'seats' })
-// @ts-expect-error a name is needed
+// @ts-expect-error a name is required
 createCounter({ store })
 // @ts-expect-error a bound is a number
 createCounter({ store, name: 'seats', max: '2' })
-// @ts-expect-error it may be at its bound
+// @ts-expect-error undefined if the count is at its bound
 typed<Promise<number>>()(counter.increment('a'))
 
 // One-time tokens
@@ -99,30 +99,30 @@ const tokens = createTokens<{ user: number }>({ store, name: 'reset', ttl: '15m'
 typed<Promise<{ user: number } | undefined>>()(tokens.consume(await tokens.issue({ user: 7 })))
 // @ts-expect-error a store without operations
 createTokens({ store: plain, name: 'reset', ttl: '15m' })
-// @ts-expect-error a token ends
+// @ts-expect-error a ttl is required
 createTokens({ store, name: 'reset' })
-// @ts-expect-error its data has its type
+// @ts-expect-error the data has a type
 void tokens.issue({ user: '7' })
 
 // Once
 typed<Promise<boolean>>()(createOnce({ store, ttl: '7d' }).first('a'))
 // @ts-expect-error a store without operations
 createOnce({ store: plain, ttl: '7d' })
-// @ts-expect-error what is remembered is forgotten
+// @ts-expect-error a ttl is required
 createOnce({ store })
 
 // Idempotency
 const keys = createIdempotency({ store, namespace: 'shop', ttl: '1d', wait: '5s' })
 const attempt = await keys.begin('a', { fingerprint: 'b' })
 if (attempt.outcome === 'replay') typed<string>()(attempt.response)
-// @ts-expect-error there may be no response
+// @ts-expect-error not every outcome has a response
 attempt.response
 // @ts-expect-error a store without operations
 createIdempotency({ store: plain })
-// @ts-expect-error whose key it is must be said
+// @ts-expect-error a scope is required
 idempotency({ idempotency: keys })
 
-// In a Hono application, also where its types are named by the parameter of a function
+// In a Hono application, also if only a function's parameter names its types
 interface App {
   Bindings: { SECRET: string }
   Variables: { user: { id: string } }
@@ -139,5 +139,5 @@ new Hono<App>()
     return c.text('')
   })
 new Hono().use(session({ sessions })).get('/', (c) => c.text(`${c.var.session.get('user')}`))
-// @ts-expect-error sessions are needed
+// @ts-expect-error sessions are required
 session({})

@@ -10,9 +10,9 @@ hash({ store: atomic }, 'k')
 const top = sortedSet<string>({ store: commands }, 'k')
 export const scored: Promise<Scored<string>[]> = top.range({ by: 'rank', from: 0, to: 1, withScores: true })
 export const members: Promise<string[]> = top.range({ by: 'score', from: { above: 1 } })
-// @ts-expect-error a range by rank has two ends
+// @ts-expect-error a range by rank needs both ends
 top.range({ by: 'rank', from: 0 })
-// @ts-expect-error a member is text here
+// @ts-expect-error members of this set are text
 top.set(7, 1)
 
 export const results: Promise<[number | undefined, boolean]> = batch({ store: commands }, (b) => [

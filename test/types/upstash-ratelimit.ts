@@ -3,7 +3,7 @@ import type { AtomicStore, Store } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { toUpstashRedis } from 'hither/upstash-ratelimit'
 
-// Compiled by `npm run typecheck` and never run: each line below must compile, and each marked one must not.
+// Compiled by `npm run typecheck` and never run: each line below must compile, except those marked @ts-expect-error.
 
 declare const store: Store
 declare const atomic: AtomicStore

@@ -4,7 +4,7 @@ import { nearTier } from 'hither/near'
 import type { Tagged } from 'type-fest'
 import { z } from 'zod'
 
-// What an application writes, compiled by each TypeScript from 5.5 to 7 (test/package/compilers.test.ts) and never run.
+// Code as an application writes it, compiled by each TypeScript from 5.5 to 7 (test/package/compilers.test.ts) and never run.
 
 interface User {
   id: string
@@ -15,7 +15,7 @@ const cache = createCache({ store: memoryStore(), ttl: '1m' })
 const shared = createCache({ store: memoryStore(), near: nearTier(), ttl: '1m' })
 const copied = createCache({ store: memoryStore(), near: nearTier(), mutable: true })
 
-// Without a near tier a value is the caller's, and with one of which copies are given out.
+// The caller may change a value without a near tier, and with one that returns copies.
 export async function list(): Promise<User[]> {
   return cache.getOrSet('users', load)
 }
@@ -31,20 +31,20 @@ export const ofKind: Promise<User[]> = cache.define({ name: 'users', load }).get
 export const wrapped: Promise<User[]> = cache.wrap(load, { name: 'users' })()
 export const inside: Promise<User[]> = cache.namespace('a').with({ deadline: 1 }).getOrSet('users', load)
 
-// With one it is shared.
+// With any other near tier, values are shared and read-only.
 export async function shown(): Promise<readonly Frozen<User>[]> {
   return shared.getOrSet('users', load)
 }
 export async function frozen<T>(key: string, loader: () => Promise<T>): Promise<Frozen<T>> {
   return shared.getOrSet(key, loader)
 }
-// @ts-expect-error it cannot be written
+// @ts-expect-error a shared value cannot be changed
 void shared.getOrSet('users', load).then((users) => users.sort())
-// @ts-expect-error nor given to who may write it
+// @ts-expect-error a cache of shared values is no cache of mutable ones
 export const wrong: Cache = shared
 export const written: Promise<User[]> = shared.with({ mutable: true }).getOrSet('users', load)
 
-// A branded text is text.
+// A branded string or number stays as it is.
 type Id = string & { readonly __brand: 'Id' }
 type Count = number & { readonly __brand: unique symbol }
 type Slug = Tagged<string, 'Slug'>
@@ -69,7 +69,7 @@ export const tagged: Promise<readonly Slug[]> = shared.getOrSet('k', () => ['a' 
 export const account = shared.define({ name: 'account', schema: Account, load: (_: string) => 1 }).get('k')
 export const email: Promise<Email> = account.then((one) => one.email)
 
-// Types that hold themselves.
+// Recursive types.
 type Json = null | string | number | boolean | Json[] | { [name: string]: Json }
 type ReadonlyJson =
   | null
@@ -96,7 +96,7 @@ export const expression = shared.getOrSet('k', (): Expression => 1)
 type Nested = string | Map<string, Nested> | Set<Nested>
 export const nested = shared.getOrSet('k', (): Nested => 'a')
 
-// Tuples stay tuples, and what is unknown or any stays so.
+// Tuples stay tuples; unknown and any stay unknown and any.
 export const pair: Promise<readonly [number, (readonly string[])?, ...(readonly boolean[])[]]> = shared.getOrSet(
   'k',
   (): [number, string[]?, ...boolean[][]] => [1],
