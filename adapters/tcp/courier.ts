@@ -61,7 +61,8 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       return { left: left - 1 }
     }
     await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), limitOf(call))
-    await nodes.refresh().catch(() => {})
+    // One that is cut off from the others says that the Cluster is down, and has an old table.
+    await nodes.refresh(asked).catch(() => {})
     return { left: left - 1 }
   }
   const one: Courier['one'] = (command, call, onReply, onError, trip = NEW_TRIP) => {

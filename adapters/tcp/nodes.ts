@@ -38,8 +38,8 @@ export interface Nodes {
   at(name: string): Node
   /** A slot has another primary, as a node just said. */
   move(slot: number, name: string): void
-  /** Learns the table anew, unless that was just done. */
-  refresh(): Promise<void>
+  /** Learns the table anew, unless that was just done; from `doubted` only where no other node tells it. */
+  refresh(doubted?: Node): Promise<void>
   /** A node to which any may speak: one with a connection, where there is one. */
   any(): Node
   /** Each once. */
@@ -86,10 +86,11 @@ export function createNodes(options: NodesOptions): Nodes {
       }
     }
   }
-  const learn = async (): Promise<void> => {
+  const learn = async (doubted?: Node): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
+    const rank = (node: Node): number => (node === doubted ? -1 : node.heardAt())
     // The one that was heard last first: another may have stopped.
-    for (const node of known.toSorted((a, b) => b.heardAt() - a.heardAt())) {
+    for (const node of known.toSorted((a, b) => rank(b) - rank(a))) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
         const reply = await node.calls(0).send(slots, { deadline: now() + ASK_MS })
@@ -103,10 +104,10 @@ export function createNodes(options: NodesOptions): Nodes {
     }
     throw fault
   }
-  const refresh = (): Promise<void> => {
+  const refresh: Nodes['refresh'] = (doubted) => {
     if (refreshing) return refreshing
     if (elapsedMs() - refreshedAt < REFRESH_MS) return fault ? Promise.reject(fault) : Promise.resolve()
-    refreshing = learn().finally(() => {
+    refreshing = learn(doubted).finally(() => {
       refreshing = undefined
       refreshedAt = elapsedMs()
     })

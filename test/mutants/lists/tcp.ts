@@ -23,6 +23,7 @@ export const mutants: readonly Mutant[] = [
     'reply instanceof ReplyError &&',
   ),
   courier('MOVED is learned', '      nodes.move(Number(slot), name)\n', ''),
+  nodes('a node that is cut off is asked last', 'node === doubted ? -1', 'false ? -1'),
   courier('ASK is not learned', "if (word === 'ASK') return", 'if (false) return'),
   courier('ASK goes with ASKING', 'if (!trip.asking) calls.one', 'if (true) calls.one'),
   topology(

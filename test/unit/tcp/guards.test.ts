@@ -112,6 +112,18 @@ describe('a redirect', () => {
     expect(to.heard).toEqual(['ASKING', 'GET', 'ASKING', 'GET'])
     expect(from.heard).toEqual(['GET', 'GET'])
   })
+  it('is looked for elsewhere, where a node that is cut off from the others says that the Cluster is down', async () => {
+    const slots = (port: number) => `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${port}\r\n`
+    const left = await play(([name]) =>
+      name === 'CLUSTER' ? slots(left.port) : name === 'GET' ? '-CLUSTERDOWN no\r\n' : undefined,
+    )
+    const other = await play(([name]) =>
+      name === 'CLUSTER' ? slots(other.port) : name === 'GET' ? '+other\r\n' : undefined,
+    )
+    const transport = tcpTransport({ url: [left.url, other.url] })
+    closing.push(() => transport.close())
+    expect(await transport.send(get)).toBe('other')
+  })
   it('goes through the NAT map', async () => {
     const to = await other()
     const from = await play(([name]) => (name === 'GET' ? `-ASK ${slotOf('k')} inner.invalid:7000\r\n` : undefined))
