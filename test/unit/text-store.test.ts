@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { kvStore } from '../../adapters/cloudflare/kv-store.ts'
 import { runtimeCacheStore } from '../../adapters/vercel/runtime-cache-store.ts'
-import type { Store } from '../../src/index.ts'
+import type { Operation, Store } from '../../src/index.ts'
 import { withoutOperations } from '../../src/store/without-operations.ts'
 
 const code = (value: string, more: object = {}) => expect.objectContaining({ code: value, ...more })
@@ -156,12 +156,12 @@ it("the Runtime Cache gives nothing of another key, though Vercel's client keeps
 })
 
 describe('an operation over a store that runs none', () => {
-  const keep = {
+  const keep: Operation<[], number> = {
     name: 'keep',
     effect: 'once',
     lua: '',
-    apply: (text?: string) => ({ next: `${text}!`, ttl: 'keep', reply: 1 }),
-  } as const
+    apply: (text) => ({ next: `${text}!`, ttl: 'keep', reply: 1 }),
+  }
   it('writes no lifetime that ends while it decides', async () => {
     const values = new Map<string, string>()
     const lives: (number | undefined)[] = []
