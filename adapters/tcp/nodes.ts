@@ -12,6 +12,10 @@ import { type NatMap, readSlots, type SlotNodes, splitName } from './topology.ts
 const REFRESH_MS = 100
 /** How long one node is waited for, before another is asked. */
 const ASK_MS = 1000
+/** How long the table is believed where replicas are read, which come and go without a word. */
+const BELIEVE_MS = 10_000
+/** How long a replica that failed is left alone. */
+const AVOID_MS = 5000
 /** A node that left the table is forgotten after so long: what is under way with it has ended. */
 const FORGET_MS = 60_000
 
@@ -38,6 +42,8 @@ export interface Nodes {
   at(name: string): Node
   /** A slot has another primary, as a node just said. */
   move(slot: number, name: string): void
+  /** A replica did not answer: reads go elsewhere for a while. */
+  avoid(replica: Node): void
   /** Learns the table anew, unless that was just done; from `doubted` only where no other node tells it. */
   refresh(doubted?: Node): Promise<void>
   /** A node to which any may speak: one with a connection, where there is one. */
@@ -54,6 +60,8 @@ export function createNodes(options: NodesOptions): Nodes {
   const { seeds, settings, natMap, replicas, connections, idleMs } = options
   const nodes = new Map<string, Node>()
   const absentSince = new Map<string, number>()
+  /** Until when, by the clock that is never set. */
+  const avoided = new WeakMap<Node, number>()
   let clustered = options.clustered
   let table: (SlotNodes | undefined)[] | undefined
   /** A table that redirects alone have made knows few of the slots. */
@@ -124,9 +132,14 @@ export function createNodes(options: NodesOptions): Nodes {
     const names = new Set(table?.flatMap((slotNodes) => slotNodes?.[0] ?? []))
     return names.size > 0 ? [...names].map((name) => at(name)) : [first, ...others]
   }
-  /** A replica whose connection stands, or else any: one that cannot be reached is not asked again until it can. */
+  /** Of the replicas that have not failed lately one whose connection stands, or else any. */
   const replica = (names: SlotNodes): Node | undefined => {
-    const all = names.slice(1).map((name) => at(name, true))
+    const atMs = elapsedMs()
+    if (atMs - refreshedAt > BELIEVE_MS) void refresh().catch(() => {})
+    const all = names
+      .slice(1)
+      .map((name) => at(name, true))
+      .filter((node) => !((avoided.get(node) ?? 0) > atMs))
     const ready = all.filter((node) => node.isReady())
     const from = ready.length > 0 ? ready : all
     return from[Math.floor(random() * from.length)]
@@ -155,6 +168,7 @@ export function createNodes(options: NodesOptions): Nodes {
       table ??= new Array(slot)
       table[slot] = [name]
     },
+    avoid: (node) => void avoided.set(node, elapsedMs() + AVOID_MS),
     refresh,
     any,
     primaries,
