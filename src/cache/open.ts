@@ -71,6 +71,7 @@ function keepNear(view: View, value: unknown, entry: Entry, { key, reading, sett
   const { core, space, request, nearKey } = view
   const { writtenMs, loadMs, tags } = entry
   const schema = settings?.schema
+  core.clock.passed(writtenMs)
   // By this machine's clock from here on.
   const aheadMs = core.clock.now() - now()
   // One that a tag has made stale is so before its time.
