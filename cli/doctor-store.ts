@@ -1,4 +1,4 @@
-import type { Arg, AtomicStore, Call, Operation, Reply } from 'hither'
+import { type Arg, type AtomicStore, type Call, isHitherError, type Operation, type Reply } from 'hither'
 
 /** A store that remembers which keys were written, so that they can be deleted at the end. */
 export interface Watched {
@@ -30,6 +30,13 @@ export function watched(store: AtomicStore): Watched {
       .finally(() => running.delete(promise))
     running.add(promise)
     return promise
+  }
+  /** A key that the user may not touch is not to keep the others. */
+  const oneByOne = async (error: unknown): Promise<never> => {
+    if (isHitherError(error) && error.code === 'UNAUTHORIZED') {
+      await Promise.allSettled([...keys].map((key) => store.delete([key])))
+    }
+    throw error
   }
   const { getBytes, setBytes, publish, subscribe } = store
   return {
@@ -69,7 +76,7 @@ export function watched(store: AtomicStore): Watched {
       stopped ??= { reason: new Error('the checks are over') }
       const late = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref())
       await Promise.race([Promise.allSettled([...running]), late])
-      if (keys.size > 0) await store.delete([...keys])
+      if (keys.size > 0) await store.delete([...keys]).catch(oneByOne)
     },
   }
 }

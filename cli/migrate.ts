@@ -6,7 +6,7 @@ import { isHitherError } from 'hither'
 import { type MigrateProgress, type MigrateResult, type MigrateState, migrate } from 'hither/migrate'
 import { reasonOf } from './doctor-report.ts'
 import { fail } from './fail.ts'
-import { checkUrl, openStore, placeOf } from './stores.ts'
+import { askServer, checkUrl, type OpenedStore, openStore, placeOf } from './stores.ts'
 
 export const MIGRATE_HELP: string = `hither migrate: copies keys with their lifetimes from one system to another
 
@@ -45,6 +45,17 @@ function parse(args: string[]) {
     if (!/^[1-9]\d{0,8}$/.test(values[name])) fail(`--${name} is a whole number above 0`)
   if (values.state === '') fail('--state is the name of a file')
   return { ...values, from, to }
+}
+
+/** Whether the two urls name one database of one Redis in two ways, such as `localhost` and `127.0.0.1`. */
+async function isOnePlace(from: OpenedStore, to: OpenedStore, given: ReturnType<typeof parse>): Promise<boolean> {
+  const [database, other] = [given.from, given.to].map(
+    (url) => (/[?&]db=(\d+)/.exec(url) ?? /:\/\/[^/?]*\/(\d+)/.exec(url))?.[1] ?? '0',
+  )
+  if (from.kind !== 'redis' || to.kind !== 'redis' || database !== other) return false
+  const infos = await Promise.all([from, to].map(({ store }) => askServer(store, 'INFO', 'server')))
+  const [server, target] = infos.map((info) => /^run_id:(\w+)/m.exec(String(info))?.[1])
+  return server !== undefined && server === target
 }
 
 /** The target of a url: hosts, ports, and the database, the bucket or the socket. It contains no part of a password. */
@@ -125,7 +136,7 @@ const WHY: Readonly<Record<string, string>> = {
   'foreign-type': 'not a string (a hash, a list, a sorted set, …)',
   'hashed-key': 'stored under a digest, without its name beside it',
   'binary-key': 'the key is not text',
-  'key-too-long': 'the key is longer than a store takes',
+  'key-too-long': 'the key is empty, or longer than a store takes',
   'value-too-large': 'the value is larger than a store takes',
   bytes: 'the target takes text only',
   'tag-version': 'the version of a tag, of no use on a store without operations',
@@ -152,6 +163,7 @@ export async function migrateCommand(args: string[]): Promise<void> {
   const { env } = process
   const from = await openStore(given.from, { names: ['HITHER_FROM_TOKEN', 'HITHER_TOKEN'], env })
   const to = await openStore(given.to, { names: ['HITHER_TO_TOKEN', 'HITHER_TOKEN'], env })
+  if (await isOnePlace(from, to, given)) fail('FROM and TO are one place')
   const run = runOf(given)
   const file = resolve(given.state ?? `hither-migrate-${run}.json`)
   const stop = new AbortController()

@@ -41,7 +41,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
     else if (line.startsWith('BUSY')) cancel = setDeadline(() => void socket.write([ask]), BUSY_MS)
     else if (line === 'OK') return
     else if (line === 'STORED') socket.write([ask])
-    else if (line.startsWith('CLIENT_ERROR'))
+    else if (/^CLIENT_ERROR (?!lru)/.test(line))
       end(new HitherError('UNAUTHORIZED', 'memcached refused the user or the password'))
     else if (fallback !== undefined) {
       socket.write([fallback])

@@ -1,5 +1,5 @@
 import { entryTable } from '../../src/cache/steps/entry.ts'
-import { StoreRejectedError } from '../../src/errors.ts'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { checkValue } from '../../src/store/checks.ts'
@@ -60,6 +60,8 @@ const READ: Command<Current> = {
   read(reply, { hashedKey }) {
     const { code, flags, seconds, cas } = reply
     if (code !== 'VA') return ABSENT
+    // Of a server that has no such numbers: each write would be refused.
+    if (cas === '0') throw new HitherError('UNSUPPORTED', 'operations need CAS: start memcached without -C')
     const item = itemOf(reply, flags, hashedKey)
     const isBare = flags !== FRAMED
     const found = { only: cas, isBare }

@@ -42,6 +42,11 @@ export function isRedirect(reply: Wire, { left }: Trip): reply is ReplyError {
   return reply instanceof ReplyError && left > 0 && REDIRECT.test(reply.word)
 }
 
+/** A replica that loads its data, or has lost its primary. */
+function isUnfit(reply: Wire, { settings }: Node, { left }: Trip): boolean {
+  return !!settings.readonly && left > 0 && reply instanceof ReplyError && /^(LOADING|MASTERDOWN)$/.test(reply.word)
+}
+
 export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
   const refresh = (): void => void nodes.refresh().catch(() => {})
   const suspect: Courier['suspect'] = (error) => {
@@ -61,24 +66,32 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       return { left: left - 1 }
     }
     await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), limitOf(call))
-    await nodes.refresh().catch(() => {})
+    // One that is cut off from the others says that the Cluster is down, and has an old table.
+    await nodes.refresh(asked).catch(() => {})
     return { left: left - 1 }
+  }
+  /** A read that a replica did not answer changed nothing: another node answers it. */
+  const leave = (replica: Node, { left }: Trip, again: (to: Trip) => void): void => {
+    nodes.avoid(replica)
+    again({ left: left - 1 })
   }
   const one: Courier['one'] = (command, call, onReply, onError, trip = NEW_TRIP) => {
     try {
       const { node, slot } = trip.asking ? { node: trip.asking, slot: 0 } : nodes.route(command)
+      const again = (to: Trip): void => one(command, call, onReply, onError, to)
       const take = (reply: Wire): void => {
-        if (!isRedirect(reply, trip)) onReply(reply)
+        if (isUnfit(reply, node, trip)) leave(node, trip, again)
+        else if (!isRedirect(reply, trip)) onReply(reply)
         else if (isSplit(reply, command))
           keyByKey(command, (each) => each.map((one) => send(one, call))).then(onReply, onError)
-        else {
-          const next = (to: Trip): void => one(command, call, onReply, onError, to)
-          follow(reply, node, call, trip.left).then(next, onError)
-        }
+        else follow(reply, node, call, trip.left).then(again, onError)
       }
       const fail = (error: unknown): void => {
         suspect(error)
-        onError(error)
+        const { code = '' } = node.settings.readonly && error instanceof HitherError ? error : {}
+        if (code === 'TIMEOUT') nodes.avoid(node)
+        if (code === 'STORE_UNAVAILABLE' && trip.left > 0) leave(node, trip, again)
+        else onError(error)
       }
       const calls = node.calls(slot)
       if (!trip.asking) calls.one(command, call, take, fail)

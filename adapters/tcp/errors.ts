@@ -14,7 +14,9 @@ export function tooLarge(bytes: number): ReplyError {
 export function unreached(what: string, reason: string, cause?: unknown): HitherError {
   const mend = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
     ? 'is it TLS? redis:// is for a server without'
-    : 'check that the server runs and host and port are right'
+    : /CERT|SIGNATURE/.test(reason)
+      ? 'check tls.ca, tls.servername and the certificate'
+      : 'check that the server runs and host and port are right'
   return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
 

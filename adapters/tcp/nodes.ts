@@ -12,6 +12,10 @@ import { type NatMap, readSlots, type SlotNodes, splitName } from './topology.ts
 const REFRESH_MS = 100
 /** How long to wait for one node before asking another, in milliseconds. */
 const ASK_MS = 1000
+/** How long the table is used where reads go to replicas, which come and go without a notice, in milliseconds. */
+const BELIEVE_MS = 10_000
+/** How long a replica that failed gets no reads, in milliseconds. */
+const AVOID_MS = 5000
 /** How long a node that has left the table is kept, in milliseconds: by then the commands under way on it have ended. */
 const FORGET_MS = 60_000
 
@@ -38,8 +42,10 @@ export interface Nodes {
   at(name: string): Node
   /** Records that a slot has another primary, as a node has just replied. */
   move(slot: number, name: string): void
-  /** Reads the table again, unless that was just done. */
-  refresh(): Promise<void>
+  /** Records that a replica failed: reads go to other nodes for a while. */
+  avoid(replica: Node): void
+  /** Reads the table again, unless that was just done. Asks `doubted` only if no other node has a table. */
+  refresh(doubted?: Node): Promise<void>
   /** A node for commands that any node can run: one with an open connection, if there is one. */
   any(): Node
   /** Each primary once; the seeds while there is no table. */
@@ -54,6 +60,8 @@ export function createNodes(options: NodesOptions): Nodes {
   const { seeds, settings, natMap, replicas, connections, idleMs } = options
   const nodes = new Map<string, Node>()
   const absentSince = new Map<string, number>()
+  /** Until when each replica is avoided, by `elapsedMs`. */
+  const avoided = new WeakMap<Node, number>()
   let clustered = options.clustered
   let table: (SlotNodes | undefined)[] | undefined
   /** Whether the table was read from a node. One made of redirects alone has only a few of the slots. */
@@ -86,10 +94,11 @@ export function createNodes(options: NodesOptions): Nodes {
       }
     }
   }
-  const learn = async (): Promise<void> => {
+  const learn = async (doubted?: Node): Promise<void> => {
     const known = [...nodes.values()].filter((node) => !node.settings.readonly)
+    const rank = (node: Node): number => (node === doubted ? -1 : node.heardAt())
     // Ask first the node that was heard from last: others may be down.
-    for (const node of known.toSorted((a, b) => b.heardAt() - a.heardAt())) {
+    for (const node of known.toSorted((a, b) => rank(b) - rank(a))) {
       try {
         const slots: Command = { args: ['CLUSTER', 'SLOTS'], effect: 'read' }
         const reply = await node.calls(0).send(slots, { deadline: now() + ASK_MS })
@@ -103,10 +112,10 @@ export function createNodes(options: NodesOptions): Nodes {
     }
     throw fault
   }
-  const refresh = (): Promise<void> => {
+  const refresh: Nodes['refresh'] = (doubted) => {
     if (refreshing) return refreshing
     if (elapsedMs() - refreshedAt < REFRESH_MS) return fault ? Promise.reject(fault) : Promise.resolve()
-    refreshing = learn().finally(() => {
+    refreshing = learn(doubted).finally(() => {
       refreshing = undefined
       refreshedAt = elapsedMs()
     })
@@ -123,9 +132,14 @@ export function createNodes(options: NodesOptions): Nodes {
     const names = new Set(table?.flatMap((slotNodes) => slotNodes?.[0] ?? []))
     return names.size > 0 ? [...names].map((name) => at(name)) : [first, ...others]
   }
-  /** A replica with an open connection, or any replica if none has one: so a replica that is down gets no reads meanwhile. */
+  /** A replica that has not failed lately: one with an open connection, or any of them if none has one. */
   const replica = (names: SlotNodes): Node | undefined => {
-    const all = names.slice(1).map((name) => at(name, true))
+    const atMs = elapsedMs()
+    if (atMs - refreshedAt > BELIEVE_MS) void refresh().catch(() => {})
+    const all = names
+      .slice(1)
+      .map((name) => at(name, true))
+      .filter((node) => !((avoided.get(node) ?? 0) > atMs))
     const ready = all.filter((node) => node.isReady())
     const from = ready.length > 0 ? ready : all
     return from[Math.floor(random() * from.length)]
@@ -154,6 +168,7 @@ export function createNodes(options: NodesOptions): Nodes {
       table ??= new Array(slot)
       table[slot] = [name]
     },
+    avoid: (node) => void avoided.set(node, elapsedMs() + AVOID_MS),
     refresh,
     any,
     primaries,

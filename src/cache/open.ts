@@ -71,6 +71,7 @@ function keepNear(view: View, value: unknown, entry: Entry, { key, reading, sett
   const { core, space, request, nearKey } = view
   const { writtenMs, loadMs, tags } = entry
   const schema = settings?.schema
+  core.clock.passed(writtenMs)
   // The ends of an entry are by the store's clock; the near tier compares them with this machine's.
   const aheadMs = core.clock.now() - now()
   // A value that a tag has made stale is no longer fresh, though its `ttl` is not over.

@@ -123,7 +123,10 @@ async function copyAll(run: Run, server: string | undefined, at: Pick<Saved, 'cu
   // After a failure the scan continues after the last page, or starts again if the source has no cursor.
   for (;;) {
     try {
-      for await (const page of pagesOf(from, selection, cursor)) await copy(page)
+      for await (const page of pagesOf(from, selection, cursor)) {
+        run.goodAt = elapsedMs()
+        await copy(page)
+      }
       return
     } catch (error) {
       if (!isPassing(error) || elapsedMs() - run.goodAt > patienceMs) throw error
@@ -172,8 +175,8 @@ async function copyChunk(run: Run, keys: readonly string[], maxBytes: number, la
       } else if (result.value.what === 'large' && large) large.push(key)
       else count(run, key, result.value)
     }
-    if (failed.length < left.length) run.goodAt = elapsedMs()
     await pace(run, left.length - failed.length)
+    if (failed.length < left.length) run.goodAt = elapsedMs()
     if (failed.length > 0) {
       if (!isPassing(failure) || elapsedMs() - run.goodAt > patienceMs) throw failure
       await sleep(RETRY_MS, signal)

@@ -12,10 +12,10 @@ interface Opened {
   readonly endMs: number
 }
 
-function open(stored: string | undefined): Opened {
+function open(stored: string | undefined, nowMs: number = now()): Opened {
   const [, end = '', text] = FRAMED.exec(stored ?? '') ?? []
   const endMs = Number.parseInt(end, 36) || 0
-  return endMs > 0 && endMs <= now() ? { text: undefined, endMs: 0 } : { text, endMs }
+  return endMs > 0 && endMs <= nowMs ? { text: undefined, endMs: 0 } : { text, endMs }
 }
 
 /**
@@ -39,8 +39,10 @@ export function withoutOperations(store: Store): AtomicStore {
     delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => store.delete(keys, call)),
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
       queue.run([key], true, NO_LIMIT, async () => {
-        const { text, endMs } = open(await store.get(key, call))
+        const stored = await store.get(key, call)
+        // Read once: what ends between two readings would be written with no lifetime left.
         const nowMs = now()
+        const { text, endMs } = open(stored, nowMs)
         const leftMs = endMs ? endMs - nowMs : undefined
         const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
         if (next === undefined) {

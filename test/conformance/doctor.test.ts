@@ -161,6 +161,8 @@ describe('hither doctor', { timeout: 120_000 }, () => {
     expect(neither.report.acl).toContain('+evalsha')
     const denied = await examine(url.replace('//', `//denied:${SECRET}@`))
     expect([denied.code, costs(denied.report, 'reach')]).toEqual([1, expect.stringMatching(/^UNAUTHORIZED: /)])
+    await send(url, 'ACL', 'SETUSER', 'partly', 'on', `>${SECRET}`, '~hither-doctor-*', '+@all')
+    expect((await examine(url.replace('//', `//partly:${SECRET}@`))).code).toBe(1)
     const wrong = await examine(url.replace('//', `//noeval:${SECRET}-wrong@`))
     expect([wrong.code, costs(wrong.report, 'reach')]).toEqual([1, expect.stringMatching(/^UNAUTHORIZED: /)])
     expect(await send(url, 'DBSIZE')).toBe(0)

@@ -41,6 +41,16 @@ for (const program of ['memcached16', 'memcached'] as const) {
       await Promise.all(Array.from({ length: 20_000 }, (_, i) => store.set(`many:${i}`, 'v')))
       expect(new Set(await all(store.scan('many:*'))).size).toBe(20_000)
     })
+    it.each([['-X'], ['-o', 'no_lru_crawler']])(
+      'are not to be had of a server that lists none: %s',
+      async (...args) => {
+        const own = await startServer(program, { args })
+        const silent = memcachedStore({ servers: [own.url] })
+        await expect(all(silent.scan('*'))).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+        await silent.close()
+        await own.stop()
+      },
+    )
     it('reject when the server ends', async () => {
       const own = await startServer(program)
       const lost = memcachedStore({ servers: [own.url] })

@@ -30,6 +30,17 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+it('refuses to copy a server to itself under another name, and copies one of its databases to another', async () => {
+  const { port } = await start('redis8')
+  const [from, same] = [`redis://127.0.0.1:${port}`, `redis://localhost:${port}/0`]
+  const state = join(folder, 'same.json')
+  const refused = run([from, same, '--state', state])
+  expect(await refused.ended).toBe(2)
+  expect(refused.err()).toContain('FROM and TO are one place')
+  for (const database of ['/1', '?db=2'])
+    expect(await run([from, `redis://localhost:${port}${database}`, '--state', state]).ended).toBe(0)
+})
+
 const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)
 async function fill(store: Store, count: number): Promise<void> {
   const keys = keysOf(count)

@@ -219,8 +219,8 @@ describe('TLS', () => {
   it('takes no certificate that nobody vouches for, nor one for another name', async () => {
     const port = await secure()
     const cases: [Partial<TcpTransportOptions>, RegExp][] = [
-      [{}, /SELF_SIGNED/],
-      [{ tls: { ca: certificate.cert, servername: 'elsewhere' } }, /ALTNAME_INVALID/],
+      [{}, /SELF_SIGNED.*tls\.ca/],
+      [{ tls: { ca: certificate.cert, servername: 'elsewhere' } }, /ALTNAME_INVALID.*tls\.servername/],
     ]
     for (const [options, reason] of cases) {
       const transport = open({ url: `rediss://localhost:${port}`, ...options })

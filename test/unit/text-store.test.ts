@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { kvStore } from '../../adapters/cloudflare/kv-store.ts'
 import { runtimeCacheStore } from '../../adapters/vercel/runtime-cache-store.ts'
-import type { Store } from '../../src/index.ts'
+import type { Operation, Store } from '../../src/index.ts'
+import { withoutOperations } from '../../src/store/without-operations.ts'
 
 const code = (value: string, more: object = {}) => expect.objectContaining({ code: value, ...more })
 
@@ -152,4 +153,35 @@ it("the Runtime Cache gives nothing of another key, though Vercel's client keeps
   expect(await store.getMany([mine, yours])).toEqual([undefined, 'secret'])
   await store.set(mine, 'own "')
   expect(await store.getMany([mine, yours])).toEqual(['own "', undefined])
+})
+
+describe('an operation over a store that runs none', () => {
+  const keep: Operation<[], number> = {
+    name: 'keep',
+    effect: 'once',
+    lua: '',
+    apply: (text) => ({ next: `${text}!`, ttl: 'keep', reply: 1 }),
+  }
+  it('writes no lifetime that ends while it decides', async () => {
+    const values = new Map<string, string>()
+    const lives: (number | undefined)[] = []
+    const store = withoutOperations({
+      ...runtimeCacheStore(createClient()),
+      get: async (key) => values.get(key),
+      async set(key, value, ttlMs) {
+        values.set(key, value)
+        lives.push(ttlMs)
+      },
+    })
+    const at = Date.now()
+    // Each look at the clock is a millisecond later.
+    let looks = 0
+    vi.spyOn(Date, 'now').mockImplementation(() => at + looks++)
+    for (let lifeMs = 1; lifeMs < 9; lifeMs++) {
+      await store.set('k', 'v', lifeMs)
+      await store.run(keep, 'k', [])
+    }
+    vi.restoreAllMocks()
+    expect(lives.every((ttlMs) => ttlMs === undefined || ttlMs > 0)).toBe(true)
+  })
 })

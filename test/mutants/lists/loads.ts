@@ -260,6 +260,7 @@ export const mutants: readonly Mutant[] = [
   judge('freshness is by the store’s clock', 'return isFresh(entry, clock.now)', 'return isFresh(entry, now)', [
     'cache/clocks.test.ts',
   ]),
+  open('one that is kept near, too', '  core.clock.passed(writtenMs)\n', '', ['cache/clocks.test.ts']),
   judge('an entry tells the least', 'if (entry.hasGrace) clock.passed(entry.writtenMs)', '', ['cache/clocks.test.ts']),
   open('near, it ends with the store’s', 'entry.freshUntilMs - aheadMs', 'entry.freshUntilMs', [
     'cache/clocks.test.ts',

@@ -15,6 +15,7 @@ const frame = of('adapters/memcached/frame.ts', UNIT)
 const wire = of('adapters/memcached/wire.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  steps('a server without CAS numbers is refused', "if (cas === '0') throw", 'if (false) throw'),
   // Each reply belongs to its request
   replies('a reply names its request', ' || !isDigits(bytes, numberAt, opaque)', ''),
   replies('and its key', ' || !isAt(bytes, keyAt, text)', ''),

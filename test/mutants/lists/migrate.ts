@@ -35,6 +35,12 @@ export const mutants: readonly Mutant[] = [
     'if (!isPassing(failure) || elapsedMs() - run.goodAt > patienceMs) throw failure',
     'throw failure',
   ),
+  run(
+    'also after a wait for the rate',
+    '    if (failed.length < left.length) run.goodAt = elapsedMs()\n',
+    '    run.goodAt += failed.length && 0\n',
+  ),
+  run('or after a scan that found nothing', '        run.goodAt = elapsedMs()\n', ''),
   run('but not without end', '|| elapsedMs() - run.goodAt > patienceMs) throw failure', ') throw failure'),
   run('keys of state are named on a store without operations', 'if (hasOperations(to) || ', 'if (true || '),
   run('the rate is bounded', 'if (waitMs > 1)', 'if (waitMs < 0)'),

@@ -23,6 +23,12 @@ export const mutants: readonly Mutant[] = [
     'reply instanceof ReplyError &&',
   ),
   courier('MOVED is learned', '      nodes.move(Number(slot), name)\n', ''),
+  nodes('a node that is cut off is asked last', 'node === doubted ? -1', 'false ? -1'),
+  courier('a replica that fails is left for another node', "code === 'STORE_UNAVAILABLE' && trip.left > 0", 'false'),
+  courier('one that cannot answer is, too', 'if (isUnfit(reply, node, trip)) leave', 'if (false) leave'),
+  courier('for a while', '    nodes.avoid(replica)\n', ''),
+  courier('also where it was too late', "if (code === 'TIMEOUT') nodes.avoid(node)", 'void 0'),
+  nodes('a replica that comes is found', 'if (atMs - refreshedAt > BELIEVE_MS) void', 'if (false) void'),
   courier('ASK is not learned', "if (word === 'ASK') return", 'if (false) return'),
   courier('ASK goes with ASKING', 'if (!trip.asking) calls.one', 'if (true) calls.one'),
   topology(

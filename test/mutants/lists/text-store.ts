@@ -6,6 +6,11 @@ const calls = of('src/store/limited-call.ts', UNIT)
 const store = of('src/store/text-store.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  of('src/store/without-operations.ts', UNIT)(
+    'the clock is read once',
+    '        const nowMs = now()\n        const { text, endMs } = open(stored, nowMs)\n',
+    '        const { text, endMs } = open(stored)\n        const nowMs = now()\n',
+  ),
   of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
   of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])(
     'a Durable Object is asked for what it left out',

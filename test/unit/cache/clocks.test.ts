@@ -61,6 +61,22 @@ for (const near of [false, true]) {
   })
 }
 
+describe('a reader whose clock is behind, with a near tier and without grace', () => {
+  it('keeps nothing near for longer than its lifetime, though it has loaded nothing', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const store = memoryStore({ now: () => Date.now() + 3_600_000 })
+    const reader = createCache({ store, ttl: '1h', near: nearTier({ maxAge: '10m' }) })
+    await createCache({ store, ttl: '1h' }).set('k', 'value', { ttl: 60 })
+    expect(await reader.get('k')).toBe('value')
+    vi.setSystemTime(Date.now() + 61)
+    expect(await reader.get('k')).toBeUndefined()
+    await reader.set('own', 'value', { ttl: 60 })
+    expect(await reader.get('own')).toBe('value')
+    vi.setSystemTime(Date.now() + 61)
+    expect(await reader.get('own')).toBeUndefined()
+  })
+})
+
 describe('the store’s clock as it is estimated', () => {
   it('is this machine’s until a reply shows that it is not', () => {
     const clock = createStoreClock()

@@ -290,6 +290,11 @@ describe('an operation', () => {
     const writes = lines.filter((line) => line.startsWith('ms'))
     expect(writes.map((line) => / C(\d+) /.exec(line)?.[1])).toEqual(['42', '43'])
   })
+  it('is refused by a server that has no CAS numbers', async () => {
+    const { store, lines } = await serve((line) => `VA 1 f0 t-1 c0${tail(line)}\r\nx\r\n`)
+    await expect(store.run(append, 'k', ['y'])).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect(lines.length).toBe(1)
+  })
   it('writes only where there is nothing, where it has read nothing', async () => {
     const { store, lines } = await serve((line) => `${line.startsWith('mg') ? 'EN' : 'HD'}${tail(line)}\r\n`)
     expect(await store.run(append, 'k', ['x'])).toBe('x')

@@ -133,6 +133,30 @@ describe('migrate', () => {
     expect(box.text).toContain('k:0')
   })
 
+  it('has patience with a store that is away after a wait for the rate, or after a long scan', async () => {
+    const unavailable = (): never => {
+      throw new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
+    }
+    const [from, to] = [memoryStore(), memoryStore()]
+    const keys = keysOf(200)
+    for (const key of keys) await from.set(key, key)
+    let writes = 0
+    const set: AtomicStore['set'] = async (...args) =>
+      ++writes > 100 && writes <= 200 ? unavailable() : to.set(...args)
+    const slow = { keysPerSecond: 500, patienceMs: 100 }
+    expect(await migrate(from, over(to, { set }), { keys, ...slow })).toMatchObject({ copied: 200 })
+
+    const replies: (() => unknown)[] = [
+      () => new Promise((resolve) => setTimeout(() => resolve(['1', []]), 150)),
+      unavailable,
+      () => ['0', ['k:0']],
+    ]
+    const send = async ({ args }: { readonly args: readonly unknown[] }): Promise<unknown> =>
+      args[0] === 'SCAN' ? replies.shift()?.() : undefined
+    const source = { ...from, transport: { send } } as unknown as AtomicStore
+    expect(await migrate(source, to, { patienceMs: 100 })).toMatchObject({ copied: 1 })
+  })
+
   it('is resumed from its state, counts on, and mends what was left half done', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     const keys = keysOf(1200)

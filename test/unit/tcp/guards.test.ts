@@ -112,11 +112,71 @@ describe('a redirect', () => {
     expect(to.heard).toEqual(['ASKING', 'GET', 'ASKING', 'GET'])
     expect(from.heard).toEqual(['GET', 'GET'])
   })
+  it('is looked for elsewhere, where a node that is cut off from the others says that the Cluster is down', async () => {
+    const slots = (port: number) => `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${port}\r\n`
+    const left = await play(([name]) =>
+      name === 'CLUSTER' ? slots(left.port) : name === 'GET' ? '-CLUSTERDOWN no\r\n' : undefined,
+    )
+    const other = await play(([name]) =>
+      name === 'CLUSTER' ? slots(other.port) : name === 'GET' ? '+other\r\n' : undefined,
+    )
+    const transport = tcpTransport({ url: [left.url, other.url] })
+    closing.push(() => transport.close())
+    expect(await transport.send(get)).toBe('other')
+  })
   it('goes through the NAT map', async () => {
     const to = await other()
     const from = await play(([name]) => (name === 'GET' ? `-ASK ${slotOf('k')} inner.invalid:7000\r\n` : undefined))
     const natMap = { 'inner.invalid:7000': { host: '127.0.0.1', port: to.port } }
     expect(await open({ url: from.url, natMap }).send(get)).toBe('other')
+  })
+})
+
+describe('reads of replicas', () => {
+  /** A Cluster of a primary and a replica, which answers what `answer` gives. */
+  const over = async (answer: () => string | undefined) => {
+    const address = (port: number) => `*2\r\n$9\r\n127.0.0.1\r\n:${port}\r\n`
+    let hasReplica = true
+    const replica = await play(([name], socket) => {
+      if (name !== 'GET') return name === 'READONLY' ? '+OK\r\n' : undefined
+      const reply = answer()
+      if (reply === '') socket.destroy()
+      return reply
+    })
+    const primary = await play(([name]) => {
+      const both = hasReplica ? address(replica.port) : ''
+      if (name === 'CLUSTER') return `*1\r\n*${hasReplica ? 4 : 3}\r\n:0\r\n:16383\r\n${address(primary.port)}${both}`
+      return name === 'GET' ? '+primary\r\n' : undefined
+    })
+    const transport = tcpTransport({ url: [primary.url], reads: 'replica' })
+    closing.push(() => transport.close())
+    return { transport, has: (value: boolean) => (hasReplica = value) }
+  }
+  it.each([
+    ['ends', ''],
+    ['loads', '-LOADING it loads\r\n'],
+    ['has lost its primary', '-MASTERDOWN it is down\r\n'],
+  ])('go to the primary where the replica %s, and leave it alone for a while', async (_, reply) => {
+    let asked = 0
+    const { transport } = await over(() => {
+      asked++
+      return reply
+    })
+    expect([await transport.send(get), await transport.send(get), asked]).toEqual(['primary', 'primary', 1])
+  })
+  it('go to the primary after one that the replica did not answer in time', async () => {
+    const { transport } = await over(() => undefined)
+    await expect(transport.send(get, { deadline: Date.now() + 100 })).rejects.toThrow(code('TIMEOUT'))
+    expect(await transport.send(get)).toBe('primary')
+  })
+  it('find a replica that has come after the table was learned', async () => {
+    const { transport, has } = await over(() => '+replica\r\n')
+    has(false)
+    expect(await transport.send(get)).toBe('primary')
+    has(true)
+    const read = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => read() + 11_000)
+    await expect.poll(() => transport.send(get), { timeout: 3000 }).toBe('replica')
   })
 })
 
