@@ -31,7 +31,7 @@ export function watched(store: AtomicStore): Watched {
     running.add(promise)
     return promise
   }
-  /** A key that the user may not touch is not to keep the others. */
+  /** Deletes keys one by one: the user may lack the right to one of them. */
   const oneByOne = async (error: unknown): Promise<never> => {
     if (isHitherError(error) && error.code === 'UNAUTHORIZED') {
       await Promise.allSettled([...keys].map((key) => store.delete([key])))

@@ -103,7 +103,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
   const prepare = (c: Context<E>, before: Fields): Response => {
     // A switch to WebSocket (101) holds a socket. No new `Response` can be made of it.
     if (c.res.status < 200) return c.res
-    // Middleware in front, such as `timeout()`, has sent another: nobody waits for this one.
+    // Middleware in front, such as `timeout()`, has sent another response, so nobody receives this one.
     if (c.res.bodyUsed) return Response.error()
     const response = new Response(c.res.body, c.res)
     const { headers } = response

@@ -16,7 +16,7 @@ export interface Link extends Route {
 export function createLink(settings: Settings, idleMs: number): Link {
   let current: Connection | undefined
   let failures = 0
-  /** By the clock that is never set. */
+  /** By `elapsedMs`, a clock that is never set. */
   let retryAt = 0
   let fault: HitherError | undefined
   let closed: HitherError | undefined

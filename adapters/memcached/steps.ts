@@ -60,7 +60,7 @@ const READ: Command<Current> = {
   read(reply, { hashedKey }) {
     const { code, flags, seconds, cas } = reply
     if (code !== 'VA') return ABSENT
-    // Of a server that has no such numbers: each write would be refused.
+    // The server has no CAS numbers, so it would refuse each conditional write.
     if (cas === '0') throw new HitherError('UNSUPPORTED', 'operations need CAS: start memcached without -C')
     const item = itemOf(reply, flags, hashedKey)
     const isBare = flags !== FRAMED

@@ -42,7 +42,7 @@ export function isRedirect(reply: Wire, { left }: Trip): reply is ReplyError {
   return reply instanceof ReplyError && left > 0 && REDIRECT.test(reply.word)
 }
 
-/** A replica that loads its data, or has lost its primary. */
+/** First words of the replies of a replica that loads its data or has lost its primary. */
 function isUnfit(reply: Wire, { settings }: Node, { left }: Trip): boolean {
   return !!settings.readonly && left > 0 && reply instanceof ReplyError && /^(LOADING|MASTERDOWN)$/.test(reply.word)
 }
@@ -66,11 +66,11 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       return { left: left - 1 }
     }
     await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), limitOf(call))
-    // One that is cut off from the others says that the Cluster is down, and has an old table.
+    // A node that is cut off from the others replies CLUSTERDOWN, and has an old table.
     await nodes.refresh(asked).catch(() => {})
     return { left: left - 1 }
   }
-  /** A read that a replica did not answer changed nothing: another node answers it. */
+  /** Sends a read to another node if a replica fails it. A read changes nothing, so it may run twice. */
   const leave = (replica: Node, { left }: Trip, again: (to: Trip) => void): void => {
     nodes.avoid(replica)
     again({ left: left - 1 })

@@ -67,7 +67,7 @@ export function createNodes(options: NodesOptions): Nodes {
   /** Whether the table was read from a node. One made of redirects alone has only a few of the slots. */
   let isWhole = false
   let refreshing: Promise<void> | undefined
-  /** By the clock that is never set, which begins with the process. */
+  /** By `elapsedMs`, which begins with the process. */
   let refreshedAt = -NEVER
   let fault: unknown
   let speaker: Node | undefined

@@ -22,7 +22,7 @@ export function createLocator(
   settings: Settings,
 ): () => Promise<FoundAddress> {
   let order = [...sentinels]
-  /** Is asked after all others from now on. */
+  /** The Sentinel that is asked last from now on. */
   const putLast = (sentinel: RedisAddress): void => {
     order = [...order.filter((other) => other !== sentinel), sentinel]
   }

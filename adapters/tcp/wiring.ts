@@ -85,7 +85,7 @@ export interface Wiring {
   cancelOpening: (() => void) | undefined
   /** Resolves the promise of `leave`. */
   left: (() => void) | undefined
-  /** Tells who named the address that no connection was opened to it. */
+  /** Notifies the source of the address that no connection could be opened to it. */
   onMisled: (() => void) | undefined
   /** Ends the connection: every entry that is not settled rejects with `error`. */
   readonly end: (error: HitherError) => void

@@ -71,7 +71,7 @@ export async function handle(
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
   if (stored && use === 'refresh' && context.refresh !== false) {
     engine.tell({ type: 'stale' })
-    // The answer to a request with `no-store` would not be stored.
+    // The response to a request with `no-store` would not be stored.
     if (!plan.directives.has('no-store')) refresh(engine, found, stored)
     return respond(engine, found, stored, HIT)
   }

@@ -69,7 +69,7 @@ export interface PutRequest {
   readonly versionKeys: readonly string[]
   /** Another variant that this response replaces; or ''. */
   readonly replaces: string
-  /** Of which response it is a renewal. */
+  /** The response that this one renews. */
   readonly renews?: StoredResponse
 }
 
@@ -85,7 +85,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
     await storage.setQueryRule(place, field, lifeMs)
     place = await placeBy(engine, place, field)
     if (place !== plan.place) {
-      // What ended the URL before the rule was known ended nothing else.
+      // A purge of the URL before its query rule was known did not reach the place at which the response is stored now.
       const { invalidatedUs } = await storage.read(plan.place)
       if (invalidatedUs >= fetching.startUs) return undefined
       await storage.begin(place)

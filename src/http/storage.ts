@@ -45,7 +45,7 @@ export interface Found {
   readonly responses: readonly StoredResponse[]
   /** When the request of the newest stored response, valid or not, began, in microseconds by the store's clock; 0 for none. */
   readonly seenUs: number
-  /** When the URL was last invalidated, by the store's clock; 0 for never. */
+  /** When the URL was last invalidated, in microseconds by the store's clock; 0 for never. */
   readonly invalidatedUs: number
   /** The No-Vary-Search rule of the path. */
   readonly queryRule?: string | undefined
@@ -75,7 +75,7 @@ export interface Putting {
   readonly versionKeys: readonly string[]
   readonly replaces: string
   readonly lifeMs: number
-  /** What it is a renewal of: refused where that has been ended since it was read. */
+  /** The response that this one renews. It is refused if that response was ended after it was read. */
   readonly renews: StoredResponse | undefined
 }
 

@@ -72,7 +72,7 @@ export async function invalidateUrl(
   target.username = target.password = target.hash = ''
   const rule = ruleFor(engine.rules, new Request(target, headers && { headers }))
   const place = await engine.placeOf(target.href, '', rule?.ignoreQuery)
-  // Another request for it may match another rule: by its fields, which a purge does not know.
+  // The rule may depend on fields of the request, which a purge does not know: other requests for the URL may have other keys.
   const mayHaveOthers = engine.rules.some((one) => typeof one.match === 'function' && (one.key || one.ignoreQuery))
   const isShared = hasOtherKeys || rule?.key || mayHaveOthers || (await engine.storage.hasQueryRule(place))
   const pathKey = isShared ? [await engine.keys.path(place.origin, place.path)] : []

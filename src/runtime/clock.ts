@@ -8,7 +8,7 @@ export function now(): number {
   return Date.now()
 }
 
-/** The instant at which a timer fires that was due at `dueMs`: by the wall clock, unless that was set back meanwhile. */
+/** The time at which a timer that was due at `dueMs` fires: the wall clock's, or `dueMs` if the wall clock was set back meanwhile. */
 export function firedAt(dueMs: number): number {
   const at = now()
   return dueMs - at > 1000 ? dueMs : at

@@ -40,7 +40,7 @@ export function withoutOperations(store: Store): AtomicStore {
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
       queue.run([key], true, NO_LIMIT, async () => {
         const stored = await store.get(key, call)
-        // Read once: what ends between two readings would be written with no lifetime left.
+        // The clock is read once: an entry that ended between two readings would be written with no lifetime left.
         const nowMs = now()
         const { text, endMs } = open(stored, nowMs)
         const leftMs = endMs ? endMs - nowMs : undefined

@@ -138,7 +138,7 @@ async function collect<P extends readonly unknown[]>(
           const result: unknown = method.apply(of, args)
           if (name === 'group') return watched(result as object)
           if (result instanceof Promise && collected.length === before) {
-            // Where `build` throws, or returns no array, nobody looks at it.
+            // If `build` throws or returns no array, nobody handles this rejection.
             result.catch(() => {})
             unsent.push(result)
           }

@@ -139,7 +139,7 @@ async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
   }
 }
 
-/** What the server has refused, also within a transaction, whose error is about it. */
+/** The refusal of the server in an error, or in the cause of a transaction's error. */
 function refusalOf(error: unknown): StoreRejectedError | undefined {
   return [error, (error as Error).cause].find((one) => one instanceof StoreRejectedError)
 }
@@ -249,7 +249,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
     const rows = toList(reply)
     const lastRow = toList(rows.at(-1) ?? null)
     ownAfter = rows.length < count ? undefined : String(lastRow[0])
-    // Those that were deleted meanwhile would be pending for ever: nobody can be given them.
+    // Entries that were deleted meanwhile cannot be delivered. Unless they are acknowledged, they stay pending for ever.
     const gone = rows.map(toList).flatMap(([id, fields]) => (fields ? [] : [String(id)]))
     await group.ack(gone, call)
     return withDeliveries(reply)
@@ -275,7 +275,7 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       if (entries.length > 0) return entries
     }
     const fresh = await readGroup('>', waits).catch((error) => {
-      // A server that turns out to be a node of a Cluster, over ioredis, has no calls that wait.
+      // Over ioredis, a server that turns out to be a node of a Cluster supports no calls that wait.
       if (!waits || error.code !== 'UNSUPPORTED') throw error
       waits = false
       return readGroup('>', false)
