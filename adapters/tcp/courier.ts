@@ -42,7 +42,7 @@ export function isRedirect(reply: Wire, { left }: Trip): reply is ReplyError {
   return reply instanceof ReplyError && left > 0 && REDIRECT.test(reply.word)
 }
 
-/** First words of the replies of a replica that loads its data or has lost its primary. */
+/** Whether the reply is that of a replica which loads its data or has lost its primary. */
 function isUnfit(reply: Wire, { settings }: Node, { left }: Trip): boolean {
   return !!settings.readonly && left > 0 && reply instanceof ReplyError && /^(LOADING|MASTERDOWN)$/.test(reply.word)
 }
@@ -70,7 +70,7 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
     await nodes.refresh(asked).catch(() => {})
     return { left: left - 1 }
   }
-  /** Sends a read to another node if a replica fails it. A read changes nothing, so it may run twice. */
+  /** Sends a read that a replica failed to another node. A read changes nothing, so it may run twice. */
   const leave = (replica: Node, { left }: Trip, again: (to: Trip) => void): void => {
     nodes.avoid(replica)
     again({ left: left - 1 })

@@ -22,7 +22,7 @@ export function createLocator(
   settings: Settings,
 ): () => Promise<FoundAddress> {
   let order = [...sentinels]
-  /** The Sentinel that is asked last from now on. */
+  /** Asks this Sentinel last from now on. */
   const putLast = (sentinel: RedisAddress): void => {
     order = [...order.filter((other) => other !== sentinel), sentinel]
   }
