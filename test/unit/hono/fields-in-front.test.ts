@@ -124,13 +124,15 @@ it('a response after that of a timeout in front is dropped without an error', as
   })
   const cache = createHttpCache({ store: memoryStore() })
   let end = (): void => {}
-  app.use(timeout(5))
+  let calls = 0
+  // The first request alone: a busy machine may take longer for the second.
+  const inTime = timeout(5)
+  app.use((c, next) => (calls === 0 ? inTime(c, next) : next()))
   app.use(async (_, next) => {
     await next()
     end()
   })
   app.use(cacheResponse({ cache, cacheControl: 'max-age=60' }))
-  let calls = 0
   app.get('/a', async (c) => {
     if (++calls === 1) await new Promise((wait) => setTimeout(wait, 50))
     return c.text(`${calls}`)
