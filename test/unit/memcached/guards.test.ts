@@ -264,14 +264,14 @@ describe('a clock that is set back by an hour', () => {
     expect(await store.get('k')).toBe('v')
   })
   it('makes no call longer, and keeps no silent connection', async () => {
-    const { store } = await serve(() => undefined, { linkTimeoutMs: 200 })
-    const late = expect(store.get('k', { deadline: Date.now() + 100 })).rejects.toMatchObject({ code: 'TIMEOUT' })
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    const { store, lines } = await serve(() => undefined, { linkTimeoutMs: 600 })
+    const late = expect(store.get('k', { deadline: Date.now() + 300 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^mg/))
     setBack()
     await late
     vi.restoreAllMocks()
     const silent = expect(store.set('j', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await vi.waitFor(() => expect(lines.some((line) => line.startsWith('ms'))).toBe(true))
     setBack()
     await expect(store.get('k', { deadline: Date.now() + 50 })).rejects.toMatchObject({ code: 'TIMEOUT' })
     await silent
