@@ -81,7 +81,7 @@ function createTransport(ask: (call: RedisCall) => Promise<RedisAnswer>): Transp
     signal?.throwIfAborted()
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
     const patienceMs = deadline === undefined || deadline > 1e15 ? undefined : deadline - Date.now()
-    if (patienceMs !== undefined && !(patienceMs > 0)) throw late(false)
+    if (patienceMs !== undefined && !(patienceMs > 0)) throw timedOut(false)
     const call = { way, commands, bytes, ...(patienceMs === undefined ? {} : { patienceMs }) }
     return repliesOf(await orLeave(ask(call), signal, patienceMs))
   }
@@ -101,7 +101,7 @@ function orLeave<T>(work: Promise<T>, signal: AbortSignal | undefined, ms: numbe
   if (!signal && ms === undefined) return work
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(signal?.reason)
-    const timer = ms === undefined ? undefined : setTimeout(() => reject(late(true)), Math.min(ms, 2 ** 31 - 1))
+    const timer = ms === undefined ? undefined : setTimeout(() => reject(timedOut(true)), Math.min(ms, 2 ** 31 - 1))
     signal?.addEventListener('abort', leave)
     const end = (): void => {
       clearTimeout(timer)
@@ -111,6 +111,6 @@ function orLeave<T>(work: Promise<T>, signal: AbortSignal | undefined, ms: numbe
   })
 }
 
-function late(maybeExecuted: boolean): HitherError {
+function timedOut(maybeExecuted: boolean): HitherError {
   return new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted })
 }

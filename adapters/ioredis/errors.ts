@@ -8,7 +8,7 @@ export function isReply(error: unknown): error is Error {
   return (error as Error | undefined)?.name === 'ReplyError'
 }
 
-export function late(sent: boolean): HitherError {
+export function timedOut(sent: boolean): HitherError {
   return new HitherError('TIMEOUT', sent ? 'no reply before the deadline' : 'no connection before the deadline', {
     retryable: true,
     maybeExecuted: sent,

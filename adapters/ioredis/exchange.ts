@@ -3,7 +3,7 @@ import { now } from '../../src/runtime/clock.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { divideIntoWrites } from '../../src/store/writes.ts'
 import type { Peer } from './client.ts'
-import { isReply, late, lost } from './errors.ts'
+import { isReply, lost, timedOut } from './errors.ts'
 import type { CommandOptions, Progress } from './progress.ts'
 import { toExact, toWire } from './replies.ts'
 
@@ -56,7 +56,7 @@ export function createExchange(
   return {
     send,
     write(peer, commands, progress) {
-      if (progress.over || !(progress.deadline > now())) throw late(progress.sent)
+      if (progress.over || !(progress.deadline > now())) throw timedOut(progress.sent)
       progress.sent = true
       const stream = commands.length > 1 ? peer.stream : undefined
       stream?.cork?.()

@@ -2,7 +2,7 @@ import { HitherError } from '../../src/errors.ts'
 import { NEVER } from '../../src/runtime/clock.ts'
 import { limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/store.ts'
-import { late } from './errors.ts'
+import { timedOut } from './errors.ts'
 
 /** How a command is sent. */
 export interface CommandOptions {
@@ -59,7 +59,7 @@ export function createTasks(open: () => Promise<void> | undefined, isClosed: () 
           progress.over = true
           reject(reason)
         }
-        const callOff = onLimit(limitOf(call), () => late(progress.sent), leave, { graceMs: 0 })
+        const callOff = onLimit(limitOf(call), () => timedOut(progress.sent), leave, { graceMs: 0 })
         const end = (): void => {
           progress.over = true
           callOff()

@@ -14,7 +14,7 @@ import { type Client, createClient, isHashedName } from './client.ts'
 import { FRAMED, frame, hashedKeyOf, type Item, itemOf, textOf } from './frame.ts'
 import { checkOptions, type MemcachedStoreOptions } from './options.ts'
 import type { Reply as Line } from './replies.ts'
-import { type Command, late, type Place } from './request.ts'
+import { type Command, type Place, timedOut } from './request.ts'
 import { globOf, listKeys } from './scan.ts'
 import { runStep } from './steps.ts'
 import { setFlags, wireTtl } from './wire.ts'
@@ -57,7 +57,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
       const at = now()
       const limits = { deadline: deadline ?? at + timeoutMs, signal }
       if (limits.deadline > at) return limits
-      throw late(false)
+      throw timedOut(false)
     }
     if (shared) return shared
     const limits = { deadline: now() + timeoutMs, signal }

@@ -4,7 +4,7 @@ import { random } from '../../src/runtime/random.ts'
 import { answer, fail, refuse } from './calls.ts'
 import { createEncoder, nextOpaque } from './encoder.ts'
 import type { Reply } from './replies.ts'
-import { late, lost, outOfStep, type Request, unauthorized } from './request.ts'
+import { lost, outOfStep, type Request, timedOut, unauthorized } from './request.ts'
 
 /**
  * The requests of one connection, unsent and sent. They are written in the order in which they were added, and the server
@@ -65,7 +65,7 @@ export function createPipeline(): Pipeline {
         const { place, command, limits, isOver } = request
         if (isOver) continue
         if (limits.deadline <= at) {
-          fail(request, late(request.mayHaveRun))
+          fail(request, timedOut(request.mayHaveRun))
           continue
         }
         opaque = request.opaque = nextOpaque(opaque)
@@ -89,7 +89,7 @@ export function createPipeline(): Pipeline {
       for (const request of requests.slice(head) as Request[]) {
         if (request.isOver) continue
         const { deadline } = request.limits
-        if (deadline <= at) fail(request, late(request.mayHaveRun))
+        if (deadline <= at) fail(request, timedOut(request.mayHaveRun))
         else if (deadline < earliest) earliest = deadline
       }
       return earliest

@@ -69,6 +69,6 @@ export function unavailable(what: string, cause?: unknown): HitherError {
   return new HitherError('STORE_UNAVAILABLE', `memcached: ${what}`, { cause, retryable: true })
 }
 
-export function late(maybeExecuted: boolean): HitherError {
+export function timedOut(maybeExecuted: boolean): HitherError {
   return new HitherError('TIMEOUT', 'no answer before the deadline', { retryable: !maybeExecuted, maybeExecuted })
 }

@@ -61,7 +61,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
     due = NEVER
     let next = NEVER
     for (const each of [...waiting.values()]) {
-      if (each.deadline <= at) each.settle(undefined, late(each.question.writes))
+      if (each.deadline <= at) each.settle(undefined, timedOut(each.question.writes))
       else next = Math.min(next, each.deadline)
     }
     if (next < NEVER) arm(next, at)
@@ -95,7 +95,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   const check = ({ deadline, signal }: CallLimits): void => {
     if (signal?.aborted) throw signal.reason
     if (ended) throw ended
-    if (!(deadline > now())) throw late(false)
+    if (!(deadline > now())) throw timedOut(false)
     // The client queues requests for a server that is down. They would be sent when nobody waits for them any more.
     if (isDown || connection.isClosed()) throw unavailable('it is not connected')
   }
@@ -146,7 +146,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
 export function flushed(connection: NatsConnection, { deadline, signal }: CallLimits, writes: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const limit = { deadline, signals: signal ? [signal] : [] }
-    const callOff = onLimit(limit, () => late(writes), reject)
+    const callOff = onLimit(limit, () => timedOut(writes), reject)
     const fail = (cause: unknown): void => {
       const message = 'NATS: the connection ended before the reply'
       reject(new HitherError('STORE_UNAVAILABLE', message, { cause, retryable: true, maybeExecuted: writes }))
@@ -174,6 +174,6 @@ export function unauthorized(cause: unknown): HitherError {
   })
 }
 
-function late(maybeExecuted: boolean): HitherError {
+function timedOut(maybeExecuted: boolean): HitherError {
   return new HitherError('TIMEOUT', 'no answer before the deadline', { retryable: !maybeExecuted, maybeExecuted })
 }

@@ -126,9 +126,9 @@ async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: ()
   const limit = limitOf(call)
   checkLimit(limit)
   return new Promise((resolve, reject) => {
-    const late = (): HitherError =>
+    const timedOut = (): HitherError =>
       new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted })
-    const callOff = onLimit(limit, late, reject)
+    const callOff = onLimit(limit, timedOut, reject)
     run().then(resolve, reject).finally(callOff)
   })
 }

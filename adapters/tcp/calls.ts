@@ -3,7 +3,7 @@ import { NEVER, now } from '../../src/runtime/clock.ts'
 import type { Call } from '../../src/store/call.ts'
 import { inTransaction, readExec } from '../../src/store/over-redis.ts'
 import type { BatchCall, Command, Transport, Wire } from '../../src/store/transport.ts'
-import { late } from './errors.ts'
+import { timedOut } from './errors.ts'
 import type { Connection, Entry } from './wiring.ts'
 
 /**
@@ -67,7 +67,7 @@ export function createCalls(pick: (at: number) => Connection, shared: boolean): 
     const { signal, deadline = NEVER } = call ?? {}
     if (signal?.aborted) throw signal.reason
     const at = now()
-    if (!(deadline > at)) throw late(false)
+    if (!(deadline > at)) throw timedOut(false)
     const bytes = call?.bytes === true
     const entry: Entry = {
       commands,

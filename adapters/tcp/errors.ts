@@ -24,7 +24,7 @@ export function closed(): HitherError {
   return new HitherError('CLOSED', 'the transport is closed')
 }
 
-export function late(sent: boolean): HitherError {
+export function timedOut(sent: boolean): HitherError {
   const message = sent ? 'no reply before the deadline' : 'no connection before the deadline'
   return new HitherError('TIMEOUT', message, { retryable: true, maybeExecuted: sent })
 }

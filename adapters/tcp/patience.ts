@@ -1,5 +1,5 @@
 import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
-import { fault, late } from './errors.ts'
+import { fault, timedOut } from './errors.ts'
 import type { Entry, Wiring } from './wiring.ts'
 
 const LOOK_AGAIN_MS = 20
@@ -22,7 +22,7 @@ function sweep(on: Wiring): void {
   for (const queue of [sent, unsent]) {
     for (const entry of queue) {
       if (entry.over) continue
-      if (entry.deadline <= at) settle(on, entry, late(entry.sent))
+      if (entry.deadline <= at) settle(on, entry, timedOut(entry.sent))
       else if (entry.deadline < next) next = entry.deadline
     }
   }

@@ -30,8 +30,8 @@ export function createTransport(endpoint: Endpoint): Transport {
     checkLimit(limit)
     const stop = new AbortController()
     underWay.add(stop)
-    const late = () => lost('TIMEOUT', 'no reply before the deadline')
-    const callOff = onLimit(limit, late, (reason) => stop.abort(reason))
+    const timedOut = () => lost('TIMEOUT', 'no reply before the deadline')
+    const callOff = onLimit(limit, timedOut, (reason) => stop.abort(reason))
     try {
       for (let pause = 50; ; pause *= 2) {
         const headers: Record<string, string> = { authorization: `Bearer ${token}` }

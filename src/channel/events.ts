@@ -46,9 +46,9 @@ export function listenToEvents(
     /** Aborts the current attempt when the subscription ends, or after `ms`. */
     const endIn = (ms: number): void => {
       callOff()
-      const late = () => new HitherError('TIMEOUT', 'the endpoint did not subscribe in time', { retryable: true })
+      const timedOut = () => new HitherError('TIMEOUT', 'the endpoint did not subscribe in time', { retryable: true })
       const current = attempt
-      callOff = onLimit({ signals: [signal], deadline: now() + ms }, late, (reason) => current.abort(reason))
+      callOff = onLimit({ signals: [signal], deadline: now() + ms }, timedOut, (reason) => current.abort(reason))
     }
     const onData = (data: string): void => {
       const [kind = ''] = data.split(',', 1)

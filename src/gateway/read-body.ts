@@ -24,7 +24,7 @@ export async function readBody(request: GatewayRequest, caps: Caps, held: Budget
   try {
     for (;;) {
       const part = await body.next()
-      if (isLate || now() > end) throw late()
+      if (isLate || now() > end) throw timedOut()
       if (!part) break
       if (size + part.byteLength > caps.maxBodyBytes) throw tooLarge()
       if (!held.take(part.byteLength)) throw full()
@@ -34,7 +34,7 @@ export async function readBody(request: GatewayRequest, caps: Caps, held: Budget
   } catch (error) {
     held.give(size)
     await body.cancel()
-    throw error instanceof Refusal ? error : isLate ? late() : gone()
+    throw error instanceof Refusal ? error : isLate ? timedOut() : gone()
   } finally {
     cancel()
   }
@@ -49,6 +49,6 @@ function gone(): Refusal {
   return new Refusal(400, 'ERR the request body ended early')
 }
 
-function late(): Refusal {
+function timedOut(): Refusal {
   return new Refusal(408, 'ERR the request body took too long')
 }

@@ -46,13 +46,13 @@ export function within<T>(work: Promise<T>, limit: Limit, timers?: QuietTimers):
 }
 
 /**
- * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what `late`
+ * Calls `leave` once when the limit is reached: with the reason of the signal that aborted, or at the deadline with what `timedOut`
  * returns. `graceMs` is that of `setDeadline`, and `timers` takes note of the timer. The returned function cancels the wait and
  * leaves no listener and no timer.
  */
 export function onLimit(
   { signals, deadline }: Limit,
-  late: () => unknown,
+  timedOut: () => unknown,
   leave: (reason: unknown) => void,
   { graceMs = STALL_GRACE_MS, timers }: { readonly graceMs?: number; readonly timers?: QuietTimers | undefined } = {},
 ): () => void {
@@ -69,7 +69,7 @@ export function onLimit(
   const arm = (): void => {
     // A timer may fire before the clock has reached the deadline, and lasts for 25 days at most.
     const leftMs = deadline - now()
-    const fire = (): void => (deadline > firedAt(leftMs > 2e9 ? 0 : deadline) ? arm() : end(late()))
+    const fire = (): void => (deadline > firedAt(leftMs > 2e9 ? 0 : deadline) ? arm() : end(timedOut()))
     cancel = setDeadline(fire, leftMs, graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
   }
   const quieten = (): void => {

@@ -83,8 +83,8 @@ export function createExclusivePool(open: () => Lendable, max = 4): ExclusivePoo
           callOff()
           resolve(connection)
         }
-        const late = () => new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })
-        const callOff = onLimit(limitOf(call), late, (reason) => {
+        const timedOut = () => new HitherError('TIMEOUT', 'no connection before the deadline', { retryable: true })
+        const callOff = onLimit(limitOf(call), timedOut, (reason) => {
           waiting.splice(waiting.indexOf(take), 1)
           reject(reason)
         })

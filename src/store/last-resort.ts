@@ -38,7 +38,7 @@ export function createLastResort(store: Store, timeoutMs: number): LastResort {
     if (!batch) {
       const waiting: Batch['waiting'] = new Set()
       const expire = (): void => {
-        for (const reject of [...waiting]) reject(late())
+        for (const reject of [...waiting]) reject(timedOut())
       }
       batch = { waiting, cancel: setDeadline(expire, timeoutMs + LATE_MS) }
       batches.set('', batch)
@@ -72,7 +72,7 @@ export function createLastResort(store: Store, timeoutMs: number): LastResort {
   }
 }
 
-function late(): HitherError {
+function timedOut(): HitherError {
   return new HitherError('TIMEOUT', 'the store did not end the call at its deadline', {
     retryable: true,
     maybeExecuted: true,

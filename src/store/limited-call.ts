@@ -20,11 +20,11 @@ export interface CallKind {
  */
 export function limitedCall<T>(limit: Limit, kind: CallKind, work: () => Promise<T>): Promise<T> {
   const { writes, retryable, message } = kind
-  const late = (): HitherError =>
+  const timedOut = (): HitherError =>
     new HitherError('TIMEOUT', 'no answer before the deadline', { retryable, maybeExecuted: writes })
   return new Promise((resolve, reject) => {
     checkLimit(limit)
-    const callOff = onLimit(limit, late, reject)
+    const callOff = onLimit(limit, timedOut, reject)
     work()
       .then(resolve, (cause: unknown) =>
         reject(new HitherError('STORE_UNAVAILABLE', message, { cause, retryable, maybeExecuted: writes })),

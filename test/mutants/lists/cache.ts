@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
   read('and of a read', 'const { tags = [] } = ownOf(options)', 'const { tags = [] } = options ?? {}', PROTOTYPE),
   stamped('a list of tags is one whatever a list has', 'tags && !Array.isArray(tags))', "'tags' in tags)", PROTOTYPE),
   // A store that breaks its contract
-  lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(late())', ''),
+  lastResort('a call that no store ends is ended', 'for (const reject of [...waiting]) reject(timedOut())', ''),
   lastResort('an error of another kind is an outage', 'isHitherError(error) || signal?.aborted', 'true'),
   lastResort('so is what a store throws at once', 'fail(error)\n      }\n    })', 'throw error\n      }\n    })'),
   lastResort('a store that ends its own calls gets no timer', '!REQUEST_SCOPED && hasMark(store)', 'false'),

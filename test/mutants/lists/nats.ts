@@ -17,8 +17,8 @@ export const mutants: readonly Mutant[] = [
   requests('and is not kept for one that is away', '      check(limits)\n      try {', '      try {'),
   requests(
     'a confirmation ends at its deadline',
-    'const callOff = onLimit(limit, () => late(writes), reject)',
-    'const callOff = () => late(writes) && limit',
+    'const callOff = onLimit(limit, () => timedOut(writes), reject)',
+    'const callOff = () => timedOut(writes) && limit',
   ),
   requests('a value that is too large is no outage', '/max_payload/.test(String(error))', 'false'),
   requests('nor is a message', '        throw unsent(error)\n', '        throw error\n'),
@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
     'else if (false) isDown = false',
   ),
   requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
-  requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw late(false)', ''),
+  requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw timedOut(false)', ''),
   requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
   requests('a clock that is set back makes no request longer', 'firedAt(due)', 'now()'),
   connection(

@@ -19,8 +19,8 @@ export const mutants: readonly Mutant[] = [
   ),
   calls(
     'a call of another client ends at its limit',
-    'const callOff = onLimit(limit, late, reject)',
-    'const callOff = late',
+    'const callOff = onLimit(limit, timedOut, reject)',
+    'const callOff = timedOut',
   ),
   calls(
     'a write that is too late may have run',
