@@ -42,13 +42,13 @@ export class TrackingTable {
   }
   changed(key: string, by: Client | undefined): void {
     if (this.#all.size === 0) return
-    const told = this.#byKey.get(key) ?? new Set()
+    const readers = this.#byKey.get(key) ?? new Set()
     this.#byKey.delete(key)
     for (const client of this.#all) {
       const { tracking } = client
       if (tracking?.noLoop && client === by) continue
       if (!tracking?.prefixes) {
-        if (told.has(client)) this.#send(client, [key])
+        if (readers.has(client)) this.#send(client, [key])
         continue
       }
       const prefix = tracking.prefixes.find((one) => key.startsWith(one))

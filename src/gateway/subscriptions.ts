@@ -36,9 +36,9 @@ export function createSubscriptions(
     const unconfirmed: Link['unconfirmed'] = []
     const onReply = (reply: Wire): void => {
       const [word, name] = Array.isArray(reply) ? (reply as readonly Wire[]) : []
-      const heard = word === 'message' ? 'SUBSCRIBE' : word === 'pmessage' ? 'PSUBSCRIBE' : undefined
-      const listener = heard && listeners.get(`${heard} ${name}`)
-      if (heard) {
+      const verb = word === 'message' ? 'SUBSCRIBE' : word === 'pmessage' ? 'PSUBSCRIBE' : undefined
+      const listener = verb && listeners.get(`${verb} ${name}`)
+      if (verb) {
         // A message that was too large to read is a gap.
         if ((reply as readonly Wire[]).some((part) => part instanceof ReplyError)) listener?.lost()
         else listener?.say((reply as readonly Wire[]).join())

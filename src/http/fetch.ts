@@ -181,14 +181,14 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   if (age !== null) headers.set('age', age)
   const merged: Received = { ...received, status: stored.status, headers }
   const { verdict, control } = judge(engine, plan, merged)
-  const told = { ...story, fwdStatus: 304 }
+  const outcome = { ...story, fwdStatus: 304 }
   const versionKeys = await versionKeysOf(engine.keys, plan, whole)
   if (!verdict.store || !fetching || !versionKeys) {
     done(undefined)
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
       await drop(engine, plan, stored)
     }
-    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, told)
+    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, outcome)
   }
   const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant
@@ -202,7 +202,7 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
   }
   done(renewed)
   const isStored = typeof renewed === 'object'
-  return respond(engine, plan, { ...stored, ...draft }, { ...told, ...(isStored ? { stored: true } : {}) })
+  return respond(engine, plan, { ...stored, ...draft }, { ...outcome, ...(isStored ? { stored: true } : {}) })
 }
 
 /** The response to a HEAD may renew the stored response to the GET, or show that it is outdated (RFC 9111, section 4.3.5). */

@@ -62,7 +62,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       throw new HitherError('UNSUPPORTED', 'messageFeed needs a store that subscribes; without it maxAge is the bound')
     }
     const own = randomId()
-    const heard = new Map<string, number>()
+    const latest = new Map<string, number>()
     let pending = new Set<string>()
     let number = 0
     let repeats = 0
@@ -75,13 +75,13 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       const [, publisher = '', digits, keys] = MESSAGE.exec(message) ?? []
       if (publisher === own) return
       const at = Number(digits)
-      const known = heard.get(publisher)
+      const known = latest.get(publisher)
       // A bare number says that a message with that number was sent. A message with keys follows the number before it.
       const missed = !(at - (keys ? 1 : 0) <= (known ?? 0))
       if (digits) {
-        heard.delete(publisher)
-        if (heard.size >= MAX_PUBLISHERS) heard.delete(heard.keys().next().value as string)
-        heard.set(publisher, Math.max(known ?? 0, at))
+        latest.delete(publisher)
+        if (latest.size >= MAX_PUBLISHERS) latest.delete(latest.keys().next().value as string)
+        latest.set(publisher, Math.max(known ?? 0, at))
       }
       try {
         // The missed messages of an unknown publisher may be older than every entry here, so they do not count as lost.

@@ -67,10 +67,10 @@ end`
 /** Follows `ENTRY_LUA` in a script whose verbs may run before the caller has read anything. */
 export const UNREAD_LUA: string = `
 local means_live = verb == 'take' or verb == 'touch'
-local told = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2, 17)
+local remembered = ARGV[2]:sub(1, 1) == '=' and ARGV[2]:sub(2, 17)
 local is_known = ARGV[2]:find(header:sub(2, 2), 18, true)
-is_live = is_fresh and (told or (id == ARGV[2]) == means_live)
-if told and is_live and (header:sub(105) ~= told .. ('0'):rep(8) or not is_known) then
+is_live = is_fresh and (remembered or (id == ARGV[2]) == means_live)
+if remembered and is_live and (header:sub(105) ~= remembered .. ('0'):rep(8) or not is_known) then
  return { 'found', id, header:sub(105, 120), redis.call('GETRANGE', key, 128, 127 + header:sub(121)), header:sub(2, 2) }
 end`
 
@@ -88,10 +88,10 @@ export function storedEntry(
   const entryId = text.slice(2, 18) || NONE
   const meansLive = verb === 'take' || verb === 'touch'
   const asked = `${id}`
-  const told = asked[0] === '='
-  const isLive = hasValue && (told || (entryId === id) === meansLive) && (!hasGrace || Number(freshUntil) > nowMs)
+  const isUnread = asked[0] === '='
+  const isLive = hasValue && (isUnread || (entryId === id) === meansLive) && (!hasGrace || Number(freshUntil) > nowMs)
   const isUsual = text.slice(104, 128) === `${asked.slice(1, 17)}00000000` && asked.includes(text[1] as string, 17)
-  const isFound = told && verb !== 'set' && isLive && !isUsual
+  const isFound = isUnread && verb !== 'set' && isLive && !isUsual
   const leaseToken = text.slice(73, 89)
   return {
     current,
