@@ -96,8 +96,6 @@ function progressOn(stream: NodeJS.WriteStream): { show(progress: MigrateProgres
   const everyMs = stream.isTTY ? REDRAW_MS : 20 * REDRAW_MS
   let shownAt = Number.NEGATIVE_INFINITY
   let unshown: MigrateProgress | undefined
-  // A reader that leaves, such as `head`, must not end the run.
-  stream.on('error', () => {})
   const draw = ({ copied, gone, kept, notMoved, bytes, total }: MigrateProgress): void => {
     const done = copied + gone + kept + notMoved
     const part = total ? Math.min(1, done / total) : undefined
