@@ -47,7 +47,7 @@ export async function respond(
 async function sendStream(
   body: ReadableStream<Uint8Array>,
   outgoing: ServerResponse,
-  { eventStreams }: ResponderState,
+  { eventStreams, isStopping }: ResponderState,
 ): Promise<void> {
   if (outgoing.hasHeader('content-length')) return pump(body.getReader(), outgoing)
   // The connection ends with its stream, so that a gateway that stops does not wait for the client.
@@ -55,6 +55,8 @@ async function sendStream(
   const reader = body.getReader()
   const end = (): void => void reader.cancel().catch(() => {})
   eventStreams.add(end)
+  // The server may have begun to stop while the stream was opened, and then has not ended it.
+  if (isStopping()) end()
   try {
     await pump(reader, outgoing)
   } finally {

@@ -140,6 +140,18 @@ describe('hither migrate', { timeout: 180_000 }, () => {
     await Promise.all([from.close(), to.close()])
   })
 
+  it('copies everything where nobody reads its progress any more', async () => {
+    const [source, target] = [await start('redis8'), await start('redis7')]
+    const from = tcpStore(source.url)
+    const to = tcpStore(target.url)
+    await fill(from, 3000)
+    const one = run([source.url, target.url, '--state', join(folder, 'unread.json'), '--rate', '1000'])
+    one.child.stderr?.once('data', () => one.child.stderr?.destroy())
+    expect([await one.ended, one.out()]).toEqual([0, expect.stringMatching(/^3000 keys copied/)])
+    expect(await missing(to, 3000)).toBe(0)
+    await Promise.all([from.close(), to.close()])
+  })
+
   it('refuses wrong usage, without the text of what was given', async () => {
     const broken = join(folder, 'broken.json')
     writeFileSync(broken, '{')

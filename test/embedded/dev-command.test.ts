@@ -138,3 +138,15 @@ it('ends with exit code 2 where the snapshot cannot be written', async () => {
   expect(await run.ended).toBe(2)
   expect(run.out()).toMatch(/cannot be written \(ENOENT\): the one before was kept/)
 })
+
+it('goes on where nobody reads its log any more', async () => {
+  const run = dev('--port', '0', '--redis-port', '0', '--log')
+  const [url] = await run.until(/redis:\/\/\S+/)
+  run.child.stderr?.destroy()
+  const client = new Redis(url)
+  for (let i = 0; i < 20; i++) await client.set('key', i)
+  expect(await client.get('key')).toBe('19')
+  client.disconnect()
+  run.child.kill('SIGTERM')
+  expect(await run.ended).toBe(0)
+})

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type StartedGateway, startGateway } from '../../adapters/node/index.ts'
+import { type StartedGateway, serve, startGateway } from '../../adapters/node/index.ts'
 import { startTestGateway } from '../../adapters/node/testing.ts'
 import { freePort, startServer } from '../../scripts/servers.ts'
 
@@ -82,6 +82,25 @@ describe('a connection without a request', { timeout: 30_000 }, () => {
     for (const option of [{ keepAliveMs: 0 }, { idleMs: -1 }, { maxConnections: 1.5 }]) {
       await expect(startGateway({ redis: redis(), ...option })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }
+  })
+})
+
+describe('a stop', { timeout: 10_000 }, () => {
+  it('does not wait for a stream that was opened after it began', async () => {
+    const asked = Promise.withResolvers<void>()
+    const opened = Promise.withResolvers<void>()
+    const headers = { 'content-type': 'text/event-stream' }
+    const handle = async () => {
+      asked.resolve()
+      await opened.promise
+      return { status: 200, headers, body: new ReadableStream<Uint8Array>() }
+    }
+    const served = await serve(Object.assign(async () => new Response(), { handle }))
+    const response = fetch(served.url).then((it) => it.text())
+    await asked.promise
+    const stopped = served.stop(60_000)
+    opened.resolve()
+    expect([await response, await stopped]).toEqual(['', undefined])
   })
 })
 
