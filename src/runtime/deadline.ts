@@ -1,6 +1,6 @@
 import { HitherError } from '../errors.ts'
 import { onAbort } from './abort.ts'
-import { firedAt, NEVER, now, STALL_GRACE_MS, setDeadline, setQuietTimer, setTimer } from './clock.ts'
+import { NEVER, now, STALL_GRACE_MS, setDeadline, setQuietTimer, setTimer } from './clock.ts'
 
 /** When a caller stops waiting. */
 export interface Limit {
@@ -68,9 +68,8 @@ export function onLimit(
   }
   const arm = (): void => {
     // A timer may fire before the clock has reached the deadline, and lasts for 25 days at most.
-    const leftMs = deadline - now()
-    const fire = (): void => (deadline > firedAt(leftMs > 2e9 ? 0 : deadline) ? arm() : end(timedOut()))
-    cancel = setDeadline(fire, leftMs, graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
+    const fire = (): void => (deadline > now() ? arm() : end(timedOut()))
+    cancel = setDeadline(fire, deadline - now(), graceMs, timers?.areQuiet ? setQuietTimer : setTimer)
   }
   const quieten = (): void => {
     cancel?.()

@@ -17,7 +17,6 @@ const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
 const rest = of('adapters/upstash/transport.ts', ['upstash.test.ts'])
 const body = of('adapters/upstash/read-text.ts', ['upstash.test.ts'])
 const oneTimer = of('src/store/deadline-timer.ts', ['deadline-timer.test.ts'])
-const deadline = of('src/runtime/deadline.ts', ['deadline-timer.test.ts'])
 const pool = of('src/store/exclusive-pool.ts', ['exclusive-pool.test.ts'])
 const clock = of('src/runtime/clock.ts', ['deadline-timer.test.ts'])
 
@@ -29,7 +28,6 @@ export const mutants: readonly Mutant[] = [
   ]),
   oneTimer('makes no call of a tick longer', 'firedAt(next)', 'now()'),
   tick('nor one with a timer of its own', 'firedAt(next)', 'now()', ['deadline-timer.test.ts']),
-  deadline('nor a wait', 'firedAt(leftMs > 2e9 ? 0 : deadline)', 'now()'),
   // A response over REST
   endpoint(
     'and a name on Object.prototype is none',
