@@ -99,8 +99,10 @@ async function load(
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
     // The flight may hang. The first request that waited too long replaces it, so that later requests wait for the new flight.
     if (answer === 'late') {
+      plan.request.signal.throwIfAborted()
       const isFirst = engine.flights.get(key) === flight
-      return lead(engine, { ...forwarded, story: { ...story, collapsed: false } }, isFirst ? key : undefined, 'take')
+      const lease = variant === undefined ? 'take' : 'none'
+      return lead(engine, { ...forwarded, story: { ...story, collapsed: false } }, isFirst ? key : undefined, lease)
     }
     // The stored response may be purged. Load as if nothing was stored, together with the requests that came since.
     if (answer === 'again') return load(engine, { plan, stored: undefined, story: { fwd: 'uri-miss' } }, endMs)

@@ -175,13 +175,13 @@ export const releaseFetch: Operation<readonly [token: string, alone: number], nu
   name: 'http.release',
   effect: 'repeat',
   lua: `${PARSE}
-if not known or token ~= ARGV[1] then return 0 end
+if not known or ARGV[2] == '0' and token ~= ARGV[1] then return 0 end
 token, lease = ('-'):rep(16), ARGV[2] == '1' and now_us + ${ALONE_MS}000 or 0
 write(1)
 return 1`,
   apply(current, [token, alone], { nowUs, leftMs }): Transition<number> {
     const record = parseRecord(current)
-    if (record?.token !== token) return { next: current, ttl: 'keep', reply: 0 }
+    if (!record || (alone === 0 && record.token !== token)) return { next: current, ttl: 'keep', reply: 0 }
     const leaseUs = alone === 1 ? nowUs + ALONE_MS * 1000 : 0
     return { next: format({ ...record, token: NOBODY, leaseUs }), ttl: lifetime(leftMs, 1), reply: 1 }
   },

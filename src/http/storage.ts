@@ -206,7 +206,7 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const token = randomId()
       const before = { token, ended: ends.get(place.record), endCount }
       const [startUs, granted] = await run(beginFetch, place.record, [token, LEASES.indexOf(lease), seenUs])
-      return { ...before, startUs, role: lease === 'none' ? 'leads' : (ROLES[granted] as Fetching['role']) }
+      return { ...before, startUs, role: lease === 'none' ? 'alone' : (ROLES[granted] as Fetching['role']) }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
     async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs, renews }) {

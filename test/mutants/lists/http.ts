@@ -109,8 +109,8 @@ export const mutants: readonly Mutant[] = [
   // A request that hangs
   of('src/http/handle.ts', HANGING)(
     'the first that has waited stands in for one that hangs',
-    "isFirst ? key : undefined, 'take')",
-    "undefined, 'take')",
+    'isFirst ? key : undefined, lease)',
+    'undefined, lease)',
   ),
   of('src/http/handle.ts', HANGING)(
     'also where that is in another process',
@@ -119,8 +119,23 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/handle.ts', HANGING)(
     'and waits for no lease then',
-    "isFirst ? key : undefined, 'take')",
-    'isFirst ? key : undefined)',
+    "variant === undefined ? 'take' : 'none'\n",
+    "'ask'\n",
+  ),
+  of('src/http/handle.ts', HANGING)(
+    'a client that has left takes nothing over',
+    '      plan.request.signal.throwIfAborted()\n      const isFirst',
+    '      const isFirst',
+  ),
+  of('src/http/operations.ts', HANGING)(
+    'a response that may not be shared frees the lease that was taken of its request',
+    '(alone === 0 && record.token !== token)',
+    'record.token !== token',
+  ),
+  of('src/http/storage.ts', HANGING)(
+    'a request that asks for no lease ends nobody’s wait',
+    "lease === 'none' ? 'alone'",
+    "lease === 'none' ? 'leads'",
   ),
   of('src/http/operations.ts', HANGING)(
     'the lease is taken of whoever has it',
@@ -151,8 +166,8 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/handle.ts', FLIGHTS)(
     'who has left as well does not',
-    '      plan.request.signal.throwIfAborted()\n',
-    '',
+    '      plan.request.signal.throwIfAborted()\n      return load(',
+    '      return load(',
   ),
   of('src/http/keep.ts', FLIGHTS)(
     'nor one whose fetch ends amid its body',

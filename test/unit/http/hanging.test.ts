@@ -40,3 +40,68 @@ it.each([1, 2])('what is fetched in place of one that hangs is stored: processes
   const next = await ask()
   expect([next.body, isHit(next)]).toEqual(['2', true])
 })
+
+/** Three processes with one store. `end` ends the fetch of a request, by the order in which the origin was asked. */
+function processesWithOneStore() {
+  const memory = memoryStore()
+  const run = vi.fn(memory.run)
+  const store = { ...memory, run: run as typeof memory.run }
+  const caches = Array.from({ length: 3 }, () => cacheOf({ store, collapseTimeout: 50 }))
+  const origin = createOrigin()
+  const fetches: ((response: Response) => void)[] = []
+  origin.answers(() => new Promise((resolve) => void fetches.push(resolve)))
+  const ask = async (process: number, asked: number, headers = {}) => {
+    const response = get(caches[process] as (typeof caches)[0], origin, { headers })
+    await vi.waitFor(() => expect(origin.asked.length).toBe(asked))
+    return { response }
+  }
+  const end = (fetch: number, cacheControl = 'no-store') =>
+    fetches[fetch]?.(new Response(`${fetch}`, { headers: { 'cache-control': cacheControl } }))
+  const began = () => run.mock.calls.filter(([{ name }]) => name === 'http.begin').length
+  const freed = () => run.mock.calls.filter(([{ name }, , args]) => name === 'http.release' && args[1] === 1).length
+  return { run, ask, end, began, freed }
+}
+
+it('nobody waits after a response that may not be shared, though another request has taken its lease', async () => {
+  const { run, ask, end, began, freed } = processesWithOneStore()
+  const first = await ask(0, 1)
+  const second = await ask(1, 2)
+  end(0)
+  expect((await first.response).body).toBe('0')
+  await vi.waitFor(() => expect(freed()).toBe(1))
+  run.mockClear()
+  const third = await ask(2, 3)
+  expect(began()).toBe(1)
+  end(1)
+  end(2)
+  expect([(await second.response).body, (await third.response).body]).toEqual(['1', '2'])
+})
+
+it('the response to a request that asks for no lease ends nobody’s wait', async () => {
+  const { run, ask, end, began, freed } = processesWithOneStore()
+  const first = await ask(0, 1)
+  const own = await ask(1, 2, { authorization: 'a' })
+  end(1)
+  expect((await own.response).body).toBe('1')
+  expect(freed()).toBe(0)
+  run.mockClear()
+  const third = await ask(2, 3)
+  expect(began()).toBeGreaterThan(1)
+  end(0)
+  end(2)
+  expect([(await first.response).body, (await third.response).body]).toEqual(['0', '2'])
+})
+
+it('a client that has left while it waited takes nothing over', async ({ skip }) => {
+  if (REQUEST_SCOPED) skip('here requests do not know of one another')
+  const cache = cacheOf({ collapseTimeout: 50 })
+  const origin = createOrigin()
+  origin.answers(() => new Promise(() => {}))
+  void cache(new Request(URL_A), origin)
+  await vi.waitFor(() => expect(origin.asked.length).toBe(1))
+  const client = new AbortController()
+  const waiting = cache(new Request(URL_A, { signal: client.signal }), origin)
+  client.abort(new Error('left'))
+  await expect(waiting).rejects.toThrow('left')
+  expect(origin.asked.length).toBe(1)
+})

