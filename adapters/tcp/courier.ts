@@ -67,7 +67,10 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
     }
     await within(sleep(jittered(50 * 2 ** (REDIRECTS - left))), limitOf(call))
     // A node that is cut off from the others replies CLUSTERDOWN, and has an old table.
-    await nodes.refresh(asked).catch(() => {})
+    await within(
+      nodes.refresh(asked).catch(() => {}),
+      limitOf(call),
+    )
     return { left: left - 1 }
   }
   /** Sends a read that a replica failed to another node. A read changes nothing, so it may run twice. */
@@ -88,8 +91,8 @@ export function createCourier(nodes: Nodes, natMap: NatMap): Courier {
       }
       const fail = (error: unknown): void => {
         suspect(error)
-        const { code = '' } = node.settings.readonly && error instanceof HitherError ? error : {}
-        if (code === 'TIMEOUT') nodes.avoid(node)
+        const { code = '', maybeExecuted = false } = node.settings.readonly && error instanceof HitherError ? error : {}
+        if (code === 'TIMEOUT' && maybeExecuted) nodes.avoid(node)
         if (code === 'STORE_UNAVAILABLE' && trip.left > 0) leave(node, trip, again)
         else onError(error)
       }

@@ -169,6 +169,12 @@ describe('reads of replicas', () => {
     await expect(transport.send(get, { deadline: Date.now() + 100 })).rejects.toThrow(code('TIMEOUT'))
     expect(await transport.send(get)).toBe('primary')
   })
+  it('go to the replica after one whose deadline had passed before it was sent', async () => {
+    const { transport } = await over(() => '+replica\r\n')
+    expect(await transport.send(get)).toBe('replica')
+    await expect(transport.send(get, { deadline: Date.now() - 1 })).rejects.toThrow(code('TIMEOUT'))
+    expect(await transport.send(get)).toBe('replica')
+  })
   it('find a replica that has come after the table was learned', async () => {
     const { transport, has } = await over(() => '+replica\r\n')
     has(false)
