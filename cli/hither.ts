@@ -22,7 +22,11 @@ async function help(): Promise<string> {
 // Node keeps its compiled code for the next start, from Node 22.1 on, unless NODE_DISABLE_COMPILE_CACHE is set.
 ;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 // A reader of the output that leaves, such as `head` or a collector of logs, must not end the command.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+  })
+}
 // Each command imports only what it needs: a development server starts without the doctor's clients.
 const [command, ...rest] = process.argv.slice(2)
 try {

@@ -54,7 +54,7 @@ async function isOnePlace(from: OpenedStore, to: OpenedStore, given: ReturnType<
   )
   if (from.kind !== 'redis' || to.kind !== 'redis' || database !== other) return false
   const infos = await Promise.all([from, to].map(({ store }) => askServer(store, 'INFO', 'server')))
-  const [server, target] = infos.map((info) => /^run_id:(\w+)/m.exec(String(info))?.[1])
+  const [server, target] = infos.map((info) => /^run_id:(?!0+\s)(\w+)/m.exec(String(info))?.[1])
   return server !== undefined && server === target
 }
 
