@@ -88,7 +88,7 @@ async function touch({ store, idleMs }: SessionMaker, state: State, call?: Call)
   if (!place) return
   const done = await store.run(touchSession, place.key, [idleMs], call).catch((error) => {
     // A server that is full, or a replica for a while: what was only read is served, and the next request tries again.
-    if (error.code !== 'STORE_REJECTED') throw error
+    if (error?.code !== 'STORE_REJECTED') throw error
   })
   if (done === 1) state.place = { ...place, seenMs: now() }
   if (done === 0) state.endedElsewhere = true

@@ -141,7 +141,11 @@ async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
 
 /** The refusal of the server in an error, or in the cause of a transaction's error. */
 function refusalOf(error: unknown): StoreRejectedError | undefined {
-  return [error, (error as Error).cause].find((one) => one instanceof StoreRejectedError)
+  return [error, (error as Error | undefined)?.cause].find((one) => one instanceof StoreRejectedError)
+}
+
+function orNoGroup(error: unknown): undefined {
+  if (refusalOf(error)?.reply !== 'NOGROUP') throw error
 }
 
 const isPassing = (error: unknown): boolean => PASSING.test(refusalOf(error)?.reply ?? '')
@@ -288,14 +292,12 @@ function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Co
       ownAfter = '0'
     },
     async next() {
-      try {
-        return await next()
-      } catch (error) {
-        if (refusalOf(error)?.reply !== 'NOGROUP') throw error
-        // The group is created only now, since a full server refuses XGROUP CREATE even for a group that exists.
-        await group.create(call)
-        return next()
-      }
+      const rows = await next().catch(orNoGroup)
+      if (rows) return rows
+      // The group is created only now, since a full server refuses XGROUP CREATE even for a group that exists.
+      await group.create(call)
+      // The stream may be deleted again meanwhile: the next call creates the group once more.
+      return (await next().catch(orNoGroup)) ?? []
     },
   }
 }

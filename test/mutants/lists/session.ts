@@ -136,10 +136,10 @@ export const mutants: readonly Mutant[] = [
   save('a renewed cookie names the subject', 'write({ id, subject: state.subject })', "write({ id, subject: '' })"),
   save(
     'what is only read is served by a server that is full',
-    "if (error.code !== 'STORE_REJECTED') throw error",
+    "if (error?.code !== 'STORE_REJECTED') throw error",
     'throw error',
   ),
-  save('and by none that does not answer', "    if (error.code !== 'STORE_REJECTED') throw error\n", ''),
+  save('and by none that does not answer', "    if (error?.code !== 'STORE_REJECTED') throw error\n", ''),
   save('what ended elsewhere is not saved', 'if (state.endedElsewhere) return undefined', ''),
   save(
     'binding anew does not revive what destroyAll ended',

@@ -118,8 +118,8 @@ export const mutants: readonly Mutant[] = [
   ),
   group('what a server refuses for a while is waited out', ' || isPassing(error))', ')'),
   group('what it refuses for good is not', "PASSING.test(refusalOf(error)?.reply ?? '')", 'true'),
-  group('a group is made where there is none', '        await group.create(call)\n', ''),
-  group('and only there', "        if (refusalOf(error)?.reply !== 'NOGROUP') throw error\n", ''),
+  group('a group is made where there is none', '      await group.create(call)\n', ''),
+  group('and only there', "  if (refusalOf(error)?.reply !== 'NOGROUP') throw error\n", ''),
   group('a call that waits and is not there is not made again', '      waits = false\n', ''),
   group(
     'what is refused otherwise is not read once more',
@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
   group('what was deleted is pending no more', '    await group.ack(gone, call)\n', ''),
   group(
     'a group in a transaction is there or not as elsewhere',
-    '[error, (error as Error).cause].find(',
+    '[error, (error as Error | undefined)?.cause].find(',
     '[error].find(',
     ['structures/structures.test.ts'],
   ),

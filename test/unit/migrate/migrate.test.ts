@@ -143,18 +143,18 @@ describe('migrate', () => {
     let writes = 0
     const set: AtomicStore['set'] = async (...args) =>
       ++writes > 100 && writes <= 200 ? unavailable() : to.set(...args)
-    const slow = { keysPerSecond: 500, patienceMs: 100 }
+    const slow = { keysPerSecond: 100, patienceMs: 800 }
     expect(await migrate(from, over(to, { set }), { keys, ...slow })).toMatchObject({ copied: 200 })
 
     const replies: (() => unknown)[] = [
-      () => new Promise((resolve) => setTimeout(() => resolve(['1', []]), 150)),
+      () => new Promise((resolve) => setTimeout(() => resolve(['1', []]), 1000)),
       unavailable,
       () => ['0', ['k:0']],
     ]
     const send = async ({ args }: { readonly args: readonly unknown[] }): Promise<unknown> =>
       args[0] === 'SCAN' ? replies.shift()?.() : undefined
     const source = { ...from, transport: { send } } as unknown as AtomicStore
-    expect(await migrate(source, to, { patienceMs: 100 })).toMatchObject({ copied: 1 })
+    expect(await migrate(source, to, { patienceMs: 800 })).toMatchObject({ copied: 1 })
   })
 
   it('is resumed from its state, counts on, and mends what was left half done', async () => {
