@@ -13,7 +13,7 @@ export interface Readiness {
   /** Whether the client accepts commands now. */
   isReady(): boolean
   /** The error that says why `peer` accepts no commands. */
-  away(peer: Peer): HitherError
+  unavailable(peer: Peer): HitherError
   /** Removes all listeners except that for errors, which stays until `forget`: without it, ioredis would print them. */
   stop(): void
   forget(): void
@@ -51,14 +51,14 @@ export function watchReadiness(client: Peer): Readiness {
   // The Cluster's own error says only that a connection was closed, so the message for TLS adds a hint about names.
   const secure =
     client.isCluster === true && !!(client.options.redisOptions as { readonly tls?: unknown } | undefined)?.tls
-  const away = (peer: Peer): HitherError => lost(fault, false, (client.isCluster ? client : peer).status, secure)
+  const unavailable = (peer: Peer): HitherError => lost(fault, false, (client.isCluster ? client : peer).status, secure)
 
   const open = (peer: Peer): Promise<void> | undefined => {
     if (astray) throw astray
     if (peer.status === 'ready') return undefined
     if (peer.status === 'wait') peer.connect().catch(() => {})
     const first = peer !== client || !everReady
-    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw away(peer)
+    if (!first || (peer.status !== 'connecting' && peer.status !== 'connect')) throw unavailable(peer)
     let attempt = opening.get(peer)
     if (!attempt) {
       attempt = new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ export function watchReadiness(client: Peer): Readiness {
           opening.delete(peer)
           if (astray) reject(astray)
           else if (peer.status === 'ready') resolve()
-          else reject(away(peer))
+          else reject(unavailable(peer))
         }
         for (const event of events) peer.on(event, settle)
       })
@@ -79,7 +79,7 @@ export function watchReadiness(client: Peer): Readiness {
   return {
     open,
     isReady: () => client.status === 'ready' && !astray,
-    away,
+    unavailable,
     stop() {
       client.off('connect', onConnect)
       client.off('ready', onReady)

@@ -26,10 +26,10 @@ export interface Routing {
   follow(error: ReplyError, left: number): Promise<Peer | undefined>
 }
 
-/** `away` makes the error if no node is known. `subscribedAt` names the node of the subscriptions while they are up. */
+/** `unavailable` makes the error if no node is known. `subscribedAt` names the node of the subscriptions while they are up. */
 export function createRouting(
   client: Peer,
-  away: (peer: Peer) => HitherError,
+  unavailable: (peer: Peer) => HitherError,
   subscribedAt: () => string | undefined,
 ): Routing {
   const find = (key: string | undefined): Peer | undefined =>
@@ -60,7 +60,7 @@ export function createRouting(
     if (node) return node
     const nodes = client.nodes?.('master') ?? []
     const any = nodes.find(({ status }) => status === 'ready') ?? nodes[0]
-    if (!any) throw away(client)
+    if (!any) throw unavailable(client)
     return any
   }
 

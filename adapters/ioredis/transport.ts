@@ -59,7 +59,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
   const readiness = watchReadiness(client)
   const { open } = readiness
   const subscriber = createSubscriber(client)
-  const routing = createRouting(client, readiness.away, subscriber.at)
+  const routing = createRouting(client, readiness.unavailable, subscriber.at)
   let closed = false
   const { run, within } = createTasks(
     () => open(client),

@@ -57,7 +57,7 @@ export async function versionKeysOf(
   return Promise.all([...[...tags].map(keys.tag), ...groups.map((group) => keys.group(place.origin, group))])
 }
 
-/** The keys of the versions that the response to an unsafe method ends: of groups of its own origin. */
+/** The keys of the versions that the response to an unsafe method ends: those of groups of the same origin. */
 export function endedGroups(keys: Keys, origin: string, headers: Headers): Promise<string[]> {
   const groups = groupsOf(headers.get('cache-group-invalidation')).slice(0, MAX_TAGS)
   return Promise.all(groups.map((group) => keys.group(origin, group)))

@@ -29,7 +29,7 @@ export function createStoreBreaker(
       judge(error, afterMs) {
         const { code = '' } = isHitherError(error) ? error : {}
         if (/^(STORE_UN|OVERL|BAD_)/.test(code)) return 'failed'
-        // After less time, the call had a short deadline of its own, which says nothing about the store.
+        // After less time, the caller's own deadline was short, which says nothing about the store.
         if (code === 'TIMEOUT' && afterMs >= timeoutMs * 0.9) return 'failed'
         return /^(STORE_REJ|UNAUTH|WRONG|OVERF)/.test(code) ? 'answered' : 'unknown'
       },

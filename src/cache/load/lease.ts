@@ -31,7 +31,7 @@ type LeaseReply =
   | BusyReply
 type BusyReply = readonly ['busy', number, holder: string, leftMs: number, isAfterFailure: number]
 
-/** What a follower remembers of its wait. The times are sums of its own sleeps, so a change of the clock does not affect them. */
+/** What a follower remembers of its wait. The times are sums of its sleeps, so a change of the clock does not affect them. */
 interface Wait {
   holder: string | undefined
   /** The holder's lease has more time left than any cache takes, so the next request takes it over. */
