@@ -1,30 +1,14 @@
-import { memoryStore } from 'hither/memory'
 import { expect, it } from 'vitest'
-import { cacheOf, createOrigin, URL_A } from './support.ts'
+import { cacheOf, createOrigin, lengthOf, storeWithParts, URL_A } from './support.ts'
 
 const LENGTH = 900_000
-
-/** Resolves to the length of a body, or to `cut` where it broke off. */
-const lengthOf = async (response: Response): Promise<number | 'cut'> =>
-  response.arrayBuffer().then(
-    ({ byteLength }) => byteLength,
-    () => 'cut',
-  )
 
 // Like a full server, which evicts one key and not the keys that belong to it.
 it.each([
   ['first', 0, LENGTH],
   ['third', 2, 'cut'],
 ] as const)('a body whose %s part was evicted is fetched again, and stored', async (_, part, found) => {
-  const parts: string[] = []
-  const memory = memoryStore()
-  const store: typeof memory = {
-    ...memory,
-    async setBytes(key, ...rest) {
-      parts.push(key)
-      await memory.setBytes?.(key, ...rest)
-    },
-  }
+  const { memory, store, parts } = storeWithParts()
   const cache = cacheOf({ store })
   const origin = createOrigin()
   origin.answers(() => new Response(new Uint8Array(LENGTH), { headers: { 'cache-control': 'max-age=3600' } }))

@@ -1,7 +1,7 @@
 import { memoryStore } from 'hither/memory'
 import { expect, it, vi } from 'vitest'
 import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
-import { cacheOf, createOrigin, get, isHit, URL_A } from './support.ts'
+import { cacheOf, createOrigin, get, isHit, skipFor, URL_A } from './support.ts'
 
 /** The first request hangs, or its process has died; the others come to a cache of the same process, or of another. */
 async function afterOneThatHangs(processes: number, cacheControl: string) {
@@ -93,7 +93,7 @@ it('the response to a request that asks for no lease ends nobody’s wait', asyn
 })
 
 it('a client that has left while it waited takes nothing over', async ({ skip }) => {
-  if (REQUEST_SCOPED) skip('here requests do not know of one another')
+  if (REQUEST_SCOPED) skipFor(skip, 'here requests do not know of one another')
   const cache = cacheOf({ collapseTimeout: 50 })
   const origin = createOrigin()
   origin.answers(() => new Promise(() => {}))

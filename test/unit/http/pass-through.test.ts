@@ -1,7 +1,7 @@
 import { cacheResponse } from 'hither/hono'
 import { Hono } from 'hono'
 import { describe, expect, it, vi } from 'vitest'
-import { cacheOf, createOrigin, get, isHit, URL_A } from './support.ts'
+import { cacheOf, createOrigin, get, isHit, skipFor, URL_A } from './support.ts'
 
 /**
  * A response of which no new `Response` can be made: a runtime has attached a socket to it, or it stands for a network
@@ -75,7 +75,7 @@ for (const [how, refresh, cacheControl] of [
   it(`a handler knows of its client what Workers say when a response is ${how}`, async ({ skip }) => {
     const made = withCf()
     const isFixed = Object.getOwnPropertyDescriptor(globalThis, 'Request')?.configurable === false
-    if (made !== Request && isFixed) skip('this runtime lets nobody stand in for its Request, which has no cf')
+    if (made !== Request && isFixed) skipFor(skip, 'this runtime lets nobody stand in for its Request, which has no cf')
     vi.stubGlobal('Request', made)
     const cache = cacheOf()
     const origin = createOrigin({ 'cache-control': cacheControl, etag: '"a"' })

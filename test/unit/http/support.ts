@@ -1,3 +1,4 @@
+import type { AtomicStore } from 'hither'
 import { createHttpCache, type HttpCache, type HttpCacheOptions } from 'hither/http'
 import { memoryStore } from 'hither/memory'
 
@@ -62,3 +63,30 @@ export async function get(cache: HttpCache, origin: Origin, options: AskOptions 
 }
 
 export const isHit = ({ story }: Seen): boolean => story.includes('; hit')
+
+/** A store in memory that records the keys of the parts of large bodies. `memory` is the store beneath. */
+export function storeWithParts(): { memory: AtomicStore; store: AtomicStore; parts: string[] } {
+  const parts: string[] = []
+  const memory: AtomicStore = memoryStore()
+  const store: AtomicStore = {
+    ...memory,
+    async setBytes(key, ...rest) {
+      parts.push(key)
+      await memory.setBytes?.(key, ...rest)
+    },
+  }
+  return { memory, store, parts }
+}
+
+/** The length of a body in bytes; `cut` if it ends with an error. */
+export const lengthOf = (response: Response): Promise<number | 'cut'> =>
+  response.arrayBuffer().then(
+    ({ byteLength }) => byteLength,
+    () => 'cut' as const,
+  )
+
+/** Skips a test, and prints why: the runner itself shows no reason. */
+export function skipFor(skip: (reason: string) => void, reason: string): void {
+  console.log(`skipped: ${reason}`)
+  skip(reason)
+}

@@ -1,14 +1,15 @@
 import { memoryStore } from 'hither/memory'
 import { expect, it, vi } from 'vitest'
 import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
-import { cacheOf, createOrigin, type Fields, get } from './support.ts'
+import { cacheOf, createOrigin, type Fields, get, skipFor } from './support.ts'
 
 const PATIENT = { timeout: 5000 }
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50))
-const here = REQUEST_SCOPED ? it.skip : it
-const where = REQUEST_SCOPED
-  ? ' (skipped: where work ends with its request, requests wait for one another by the lease alone)'
-  : ''
+/** Skips a test where the runtime ends work with its request. */
+const needsFlights = (skip: (reason: string) => void): void => {
+  if (REQUEST_SCOPED)
+    skipFor(skip, 'where work ends with its request, requests wait for one another by the lease alone')
+}
 
 /** Twelve requests of three variants at once, for a response with these fields. */
 function askAtOnce(fields: Fields) {
@@ -31,7 +32,8 @@ function askAtOnce(fields: Fields) {
   return { origin, opens, values, all, wait }
 }
 
-here(`requests for a few variants at once ask the origin once for each${where}`, async () => {
+it('requests for a few variants at once ask the origin once for each', async ({ skip }) => {
+  needsFlights(skip)
   const { origin, opens, values, all, wait } = askAtOnce({ 'cache-control': 'max-age=60', vary: 'x-a' })
   await wait()
   opens[0]?.()
@@ -46,7 +48,8 @@ here(`requests for a few variants at once ask the origin once for each${where}`,
   expect(seen.filter(({ story }) => story.includes('collapsed=?0')).length).toBe(2)
 })
 
-here(`those that could not use an answer of their own variant all ask at once${where}`, async () => {
+it('those that could not use an answer of their own variant all ask at once', async ({ skip }) => {
+  needsFlights(skip)
   const { origin, opens, all, wait } = askAtOnce({ 'cache-control': 'max-age=0', etag: '"a"' })
   await wait()
   opens[0]?.()
