@@ -5,29 +5,22 @@
  * is in its file exactly once, and that the changed file is still a program.
  */
 import { spawnSync } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { changed } from '../simulation/build.ts'
 import { play } from '../simulation/play.ts'
 import known from '../simulation/seeds.json' with { type: 'json' }
+import { makeCopies } from './copies.ts'
 import { allMutants, type Mutant } from './mutants.ts'
 
 /** Each mutant of the simulation fails under one of these seeds, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
+/** Twice as many, since tests wait for timers much of the time. */
+const FILES_AT_ONCE = 2 * AT_ONCE
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (process.argv[2] === '--pins') {
@@ -67,48 +60,6 @@ interface Result {
   }[]
 }
 
-/** The text of a test file, changed so that only the test of that title runs. */
-function only(text: string, title: string): string {
-  if (text.split(`it('${title}'`).length !== 2) throw new Error(`no test, or more than one, is called ${title}`)
-  return text.replace(`it('${title}'`, `it.only('${title}'`)
-}
-
-/** Entries of the package that are not the `index.ts` of a folder with their name. */
-const FILES: Readonly<Record<string, string>> = {
-  '/refresh': 'src/cache/refresh.ts',
-  '/plain': 'src/cache/parts/format-plain.ts',
-}
-const ADAPTERS = ['/memory', '/hono']
-const COPIED = [
-  'src',
-  ...[
-    'memory',
-    'upstash',
-    'memcached',
-    'nats',
-    'ioredis',
-    'tcp',
-    'ioredis',
-    'node-redis',
-    'cloudflare/kv-store.ts',
-    'cloudflare/object-store.ts',
-    'vercel/runtime-cache-store.ts',
-    'node/socket.ts',
-  ].map((name) => `adapters/${name}`),
-]
-/** Files of `test/support/` that the unit tests use. */
-const SUPPORT = ['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`)
-
-/** The text of a file, whose imports of the package are changed to lead into the copy at `home`. */
-function fromCopy(text: string, home: string): string {
-  return text.replace(/from 'hither(\/[\w-]+)?'/g, (_, entry?: string) => {
-    const file = FILES[entry ?? '']
-    if (file) return `from '${home}/${file}'`
-    const path = entry === undefined ? 'src' : ADAPTERS.includes(entry) ? `adapters${entry}` : `src${entry}`
-    return `from '${home}/${path}/index.ts'`
-  })
-}
-
 // A mutant whose text is no longer in its file is reported before anything runs.
 for (const mutant of wanted) changed(readFileSync(join(root, mutant.file), 'utf8'), mutant)
 
@@ -124,67 +75,23 @@ async function simulateAll(list: readonly Mutant[]): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
 }
 
+/** Runs test files of the Vitest project in `folder`, all of them by default. */
+function run(folder: string, timeoutMs: number, ...which: readonly string[]): readonly Result[] {
+  const output = join(folder, 'report.json')
+  // Where CI is set, vitest takes `it.only` for a mistake unless it is allowed.
+  const how = ['run', '--root', folder, '--allowOnly', '--no-isolate', '--maxWorkers', `${FILES_AT_ONCE}`]
+  const report = ['--testTimeout', `${timeoutMs}`, '--reporter', 'json', '--outputFile', output]
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), ...how, ...report, ...which]
+  spawnSync(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  return (JSON.parse(readFileSync(output, 'utf8')) as { testResults: readonly Result[] }).testResults
+}
+
 /** Runs the tests over an unchanged copy of the sources, and then over one copy for each mutant, all in one run. */
 function testAll(list: readonly Mutant[]): void {
   if (list.length === 0) return
   const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
   try {
-    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-    const filesOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
-    const copy = (name: string, files: readonly string[], mutant?: Mutant): void => {
-      const home = join(folder, name)
-      for (const part of [...COPIED, ...SUPPORT]) cpSync(join(root, part), join(home, part), { recursive: true })
-      for (const [test = '', title] of files.map((file) => file.split(' > '))) {
-        const to = join(home, 'test/unit', test)
-        mkdirSync(dirname(to), { recursive: true })
-        for (const file of readdirSync(dirname(join(root, 'test/unit', test)))) {
-          if (file.endsWith('.ts') && !file.endsWith('.test.ts')) {
-            const support = readFileSync(join(root, 'test/unit', dirname(test), file), 'utf8')
-            writeFileSync(join(dirname(to), file), fromCopy(support, home))
-          }
-        }
-        const whole = readFileSync(join(root, 'test/unit', test), 'utf8')
-        const text = title === undefined ? whole : only(whole, title)
-        writeFileSync(to, fromCopy(text, home))
-      }
-      const hono = readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`)
-      for (const file of [
-        ...hono,
-        'adapters/hono-session/index.ts',
-        'adapters/express-session/index.ts',
-        'adapters/node/snapshot.ts',
-        'adapters/node/dev-options.ts',
-      ]) {
-        mkdirSync(dirname(join(home, file)), { recursive: true })
-        writeFileSync(join(home, file), fromCopy(readFileSync(join(root, file), 'utf8'), home))
-      }
-      cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
-      const imports = { '#background': './background.ts', '#socket': './adapters/node/socket.ts' }
-      writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
-      if (!mutant) return
-      const path = join(home, mutant.file)
-      writeFileSync(path, changed(readFileSync(path, 'utf8'), mutant))
-    }
-    copy('none', [...new Set(list.flatMap(filesOf))])
-    for (const [i, mutant] of list.entries()) copy(`m${i}`, filesOf(mutant), mutant)
-    const run = (timeoutMs: number, ...which: readonly string[]): readonly Result[] => {
-      const output = join(folder, 'report.json')
-      // Where CI is set, vitest takes `it.only` for a mistake unless it is allowed.
-      const how = [
-        'run',
-        '--root',
-        folder,
-        '--allowOnly',
-        '--no-isolate',
-        '--maxWorkers',
-        `${AT_ONCE}`,
-        '--testTimeout',
-      ]
-      const report = ['--reporter', 'json', '--outputFile', output]
-      const args = [join(root, 'node_modules/vitest/vitest.mjs'), ...how, `${timeoutMs}`, ...report, ...which]
-      spawnSync(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
-      return (JSON.parse(readFileSync(output, 'utf8')) as { testResults: readonly Result[] }).testResults
-    }
+    makeCopies(folder, list)
     const failures = (results: readonly Result[], name: string): string[] =>
       results
         .filter((file) => relative(folder, file.name).startsWith(`${name}/`))
@@ -195,13 +102,13 @@ function testAll(list: readonly Mutant[]): void {
           return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
         })
     // The unchanged copy runs by itself: a mutant that never ends would hold it up.
-    let sound = run(30_000, 'none/')
+    let sound = run(folder, 30_000, 'none/')
     const failed = sound.filter(({ status }) => status === 'failed').map(({ name }) => relative(folder, name))
     // Files share a process here, so one may have left a timer to the next. A real failure also shows when its file runs alone.
-    if (failed.length > 0) sound = run(60_000, ...failed)
+    if (failed.length > 0) sound = run(folder, 60_000, ...failed)
     const unchanged = failures(sound, 'none')
     if (unchanged.length > 0) throw new Error(`unchanged, this fails: ${unchanged.join(', ')}`)
-    const results = run(4000, '--exclude', 'none/**')
+    const results = run(folder, 4000, '--exclude', 'none/**')
     for (const [i, mutant] of list.entries()) tell(mutant, failures(results, `m${i}`)[0])
   } finally {
     rmSync(folder, { recursive: true, force: true })
