@@ -221,6 +221,9 @@ export const mutants: readonly Mutant[] = [
   ),
   storable('what says nothing is not stored', "if (!isWanted) return no('no-freshness')", ''),
   storable('safe stores no cookie', "if (!policy.setCookie && headers.has('set-cookie')) return no('set-cookie')", ''),
+  storable('a 416 is not stored', "|| status === 416) return no('status')", ") return no('status')", [
+    'http/storable.test.ts',
+  ]),
   storable('a stream of events is not stored', "return no('stream')", "void 'stream'"),
   fields('a field of one connection is not stored', 'if (HOP_BY_HOP.has(name) || left.has(name)) continue', ''),
   fields(
