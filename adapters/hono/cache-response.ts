@@ -107,6 +107,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     if (c.res.bodyUsed) return Response.error()
     const response = new Response(c.res.body, c.res)
     const { headers } = response
+    if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
     // If a 304 lacks a field, the stored field remains; if the 304 has it, it replaces the stored one. So add only to the latter.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
@@ -247,6 +248,15 @@ const fieldTag = (tag: string): string =>
 /** Whether a status may get a lifetime. A browser would keep an error with one: a 401 after a login, or a 500 after an outage. */
 function isGood({ status }: Response): boolean {
   return status < 400 || status === 404 || status === 410
+}
+
+/**
+ * Gives a 304 the weak tag by which it was asked. `etag()` behind `compress()` names the strong tag of the body before it was
+ * compressed: by that the cache would not know the stored response again.
+ */
+function nameAskedTag(headers: Headers, asked: string | undefined): void {
+  const tag = headers.get('etag')
+  if (tag !== null && asked === `W/${tag}`) headers.set('etag', asked)
 }
 
 /** Directives by which a handler says that a response is not for everyone, or must be validated before each use. */

@@ -11,7 +11,15 @@
  * `respond` makes a response from a stored one.
  */
 import { now } from '../runtime/clock.ts'
-import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
+import {
+  type AnswerRequest,
+  answerAtOnce,
+  answerFrom,
+  encodedInit,
+  isFinal,
+  readFirst,
+  tellStatus,
+} from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
 import { type Engine, failureOf, type Outcome } from './engine.ts'
@@ -65,11 +73,25 @@ export async function fetchAndKeep(task: FetchTask): Promise<Response> {
     task.onDone(stored)
   }
   try {
-    return await ask(task, done)
+    return await ask(await withFirst(task), done)
   } catch (error) {
     done(undefined, true)
     throw error
   }
+}
+
+/**
+ * Before a handler is asked that can be asked only once: reads the first chunk of the stored body, which is sent after a 304. If it
+ * cannot be read, the whole response is asked for.
+ */
+async function withFirst(task: FetchTask): Promise<FetchTask> {
+  const { engine, plan, stored } = task
+  const { request, context } = plan
+  if (context.refresh !== false || !stored || !('id' in stored.body) || request.method === 'HEAD') return task
+  const first = await readFirst({ request, stored, chunks: engine.storage.chunks }).catch((error: unknown) =>
+    engine.tell({ type: 'store-error', error }),
+  )
+  return first ? { ...task, plan: { ...plan, first } } : { ...task, stored: undefined }
 }
 
 type Done = (stored: Outcome, isShareable?: boolean) => void
@@ -231,7 +253,7 @@ export function respond(
 ): Response | Promise<Response> {
   const { request } = plan
   const { chunks } = engine.storage
-  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks }
+  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first: plan.first }
   return answerAtOnce(asked) ?? readAndRespond(engine, plan, asked)
 }
 

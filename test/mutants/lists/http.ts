@@ -11,6 +11,7 @@ const FLIGHTS = ['http/flights.test.ts']
 const RENEWALS = ['http/renewals.test.ts']
 const HANGING = ['http/hanging.test.ts']
 const VARIANTS = ['http/variants.test.ts']
+const STACKS = ['hono/stacks.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -243,6 +244,27 @@ export const mutants: readonly Mutant[] = [
   of('src/http/vary.ts', ['http/vary.test.ts'])(
     'a compressed response is selected by Accept-Encoding',
     "if (response.has('content-encoding')) unnamed.push('accept-encoding')",
+    '',
+  ),
+  of('src/http/answer.ts', STACKS)(
+    'a part of another length is gone',
+    'return bytes?.length === Math.min(size, length - index * size) ? { id, index, bytes } : undefined',
+    'return bytes && { id, index, bytes }',
+    EVICTED,
+  ),
+  of('src/http/fetch.ts', STACKS)(
+    'a handler that runs once is asked for the whole if the body is gone',
+    'return first ? { ...task, plan: { ...plan, first } } : { ...task, stored: undefined }',
+    'return first ? { ...task, plan: { ...plan, first } } : task',
+  ),
+  of('src/http/fetch.ts', STACKS)(
+    'the first part of the body is read before a handler that runs once',
+    'first ? { ...task, plan: { ...plan, first } } :',
+    'first ? task :',
+  ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'a 304 has the tag by which it was asked',
+    "if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))",
     '',
   ),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
