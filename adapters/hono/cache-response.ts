@@ -158,15 +158,21 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       // The handlers of a request can run only once.
       if (asked) return again ? again(request) : new Response(null, { status: 502 })
       asked = true
+      const { raw } = c.req
       c.req.raw = request
       const limits: MayStore[] = []
       asking.set(c, { cache, before: asking.get(c), limits })
-      await next()
-      if (limits.length > 0) {
-        if (mayStore) limits.push(mayStore)
-        context.mayStore = (response) => limits.every((limit) => limit(response))
+      try {
+        await next()
+        if (limits.length > 0) {
+          if (mayStore) limits.push(mayStore)
+          context.mayStore = (response) => limits.every((limit) => limit(response))
+        }
+        return prepare(c, before)
+      } finally {
+        // Middleware in front must find the conditions of its client, not those of the cache.
+        if (c.req.raw === request) c.req.raw = raw
       }
-      return prepare(c, before)
     }
     const context = new RequestContext(c, again ?? false)
     if (keyGenerator) context.key = await keyGenerator(c)

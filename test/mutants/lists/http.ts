@@ -267,6 +267,11 @@ export const mutants: readonly Mutant[] = [
     "if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))",
     '',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'middleware in front finds the request of its client',
+    'if (c.req.raw === request) c.req.raw = raw',
+    '',
+  ),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
     'an error takes no place of a good answer',

@@ -107,4 +107,19 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     const response = await app.request(URL_A)
     expect([response.status, await lengthOf(response), calls]).toEqual([200, 100_000, 2])
   })
+
+  it('leaves the conditions of its client to middleware in front', async () => {
+    const seen: (string | undefined)[] = []
+    const app = new Hono()
+    app.use(async (c, next) => {
+      await next()
+      seen.push(c.req.header('if-none-match'), c.req.header('range'))
+    })
+    app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }), etag())
+    app.get('/a', (c) => c.text('abc'))
+    await (await app.request(URL_A)).text()
+    wait(61_000)
+    const part = await app.request(URL_A, { headers: { range: 'bytes=1-1' } })
+    expect([part.status, await part.text(), ...seen]).toEqual([206, 'b', undefined, undefined, undefined, 'bytes=1-1'])
+  })
 })
