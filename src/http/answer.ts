@@ -120,7 +120,7 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
 const untyped = (body: BodyInit): BodyInit => (typeof body === 'string' ? new TextEncoder().encode(body) : body)
 
 /** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
-export function encodedInit(headers: Headers): ResponseInit {
+function encodedInit(headers: Headers): ResponseInit {
   return headers.has('content-encoding') ? ENCODED : {}
 }
 

@@ -11,15 +11,7 @@
  * `respond` makes a response from a stored one.
  */
 import { now } from '../runtime/clock.ts'
-import {
-  type AnswerRequest,
-  answerAtOnce,
-  answerFrom,
-  encodedInit,
-  isFinal,
-  readFirst,
-  tellStatus,
-} from './answer.ts'
+import { type AnswerRequest, answerAtOnce, answerFrom, isFinal, readFirst, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
 import { type Engine, failureOf, type Outcome } from './engine.ts'
@@ -151,7 +143,6 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
 async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
-  const headers = new Headers(received.headers)
   const why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
   // An error never replaces a stored good response, which may still stand in for errors.
@@ -181,13 +172,13 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   }
   const isStored = body !== undefined
   const story = { ...task.story, fwdStatus: response.status }
+  // Made of the response itself: only that keeps whether workerd shall encode the body.
+  const made = new Response(isStored ? body : response.body, response)
+  const { headers } = made
+  for (const [name, value] of received.headers)
+    if (name !== 'set-cookie' && headers.get(name) !== value) headers.set(name, value)
   tellStatus(headers, engine.name, { ...story, ...(isStored ? { stored: true } : {}), ...(why ? { detail: why } : {}) })
-  return new Response(isStored ? body : response.body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers,
-    ...encodedInit(headers),
-  })
+  return made
 }
 
 const isGone = (status: number): boolean => status === 404 || status === 410
@@ -268,9 +259,10 @@ async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest):
   })
   if (answer) return answer
   const response = await plan.next(request)
-  const headers = new Headers(response.headers)
-  tellStatus(headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
-  return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
+  if (!isFinal(response)) return response
+  const made = new Response(response.body, response)
+  tellStatus(made.headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
+  return made
 }
 
 /** Drops the stored responses of the place of `stored`, which may be another than that of the request's URL (No-Vary-Search). */

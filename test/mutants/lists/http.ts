@@ -11,6 +11,7 @@ const FLIGHTS = ['http/flights.test.ts']
 const RENEWALS = ['http/renewals.test.ts']
 const HANGING = ['http/hanging.test.ts']
 const VARIANTS = ['http/variants.test.ts']
+const ENCODED = ['http/encoded.test.ts']
 const STACKS = ['hono/stacks.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
@@ -246,6 +247,12 @@ export const mutants: readonly Mutant[] = [
     "if (response.has('content-encoding')) unnamed.push('accept-encoding')",
     '',
   ),
+  of('src/http/keep.ts', ENCODED)(
+    'a body that says gzip and is not is not stored on workerd',
+    "mayBegin: (start) => coding !== 'gzip' || isGzip(start),",
+    'mayBegin: () => true,',
+  ),
+  of('src/http/keep.ts', ENCODED)('a body that says br is not stored on workerd', "|| coding === 'br') {", ') {'),
   of('src/http/answer.ts', STACKS)(
     'a part of another length is gone',
     'return bytes?.length === Math.min(size, length - index * size) ? { id, index, bytes } : undefined',
