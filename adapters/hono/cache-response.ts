@@ -114,6 +114,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
     const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
     const mayLast = (field: string): boolean => lasts && isAdded(field)
+    // `RESPONSE_ALREADY_SENT` of @hono/node-server: the handler has sent another response than this empty one.
+    if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')
     // CDN-Cache-Control overrides Cache-Control, and must not undo what the handler forbids there.
     const isClosed = FORBIDDING.test(headers.get('cache-control') ?? '')
     if (cacheControl !== undefined && mayLast('cache-control')) addDirectives(headers, 'cache-control', cacheControl)

@@ -279,6 +279,11 @@ export const mutants: readonly Mutant[] = [
     'if (c.req.raw === request) c.req.raw = raw',
     '',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'nothing is stored of what a handler has sent itself',
+    "if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')",
+    '',
+  ),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
     'an error takes no place of a good answer',

@@ -108,6 +108,19 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     expect([response.status, await lengthOf(response), calls]).toEqual([200, 100_000, 2])
   })
 
+  it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
+    let calls = 0
+    const app = new Hono()
+    const cache = createHttpCache({ store: memoryStore(), profile: 'full' })
+    app.use(cacheResponse({ cache, cacheControl: 'max-age=60', cdnCacheControl: 'max-age=60' }))
+    app.get('/a', () => {
+      calls++
+      return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+    })
+    for (let i = 0; i < 2; i++) expect((await app.request(URL_A)).headers.has('x-hono-already-sent')).toBe(true)
+    expect(calls).toBe(2)
+  })
+
   it('leaves the conditions of its client to middleware in front', async () => {
     const seen: (string | undefined)[] = []
     const app = new Hono()
