@@ -13,6 +13,7 @@
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
+import { saveSessions } from './session.ts'
 import { waitUntilOf } from './wait-until.ts'
 
 export interface CacheResponseOptions<E extends Env = Env> {
@@ -100,7 +101,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
-  const prepare = (c: Context<E>, before: Fields): Response => {
+  const prepare = async (c: Context<E>, before: Fields): Promise<Response> => {
     // A switch to WebSocket (101) holds a socket. No new `Response` can be made of it.
     if (c.res.status < 200) return c.res
     // Middleware in front, such as `timeout()`, has sent another response, so nobody receives this one.
@@ -109,6 +110,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const { headers } = response
     if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
+    await saveSessions(c, headers)
     // If a 304 lacks a field, the stored field remains; if the 304 has it, it replaces the stored one. So add only to the latter.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
@@ -136,7 +138,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
       await next()
-      replace(prepare(c, before))
+      replace(await prepare(c, before))
       return
     }
     const cache = typeof source === 'function' ? source : await source.for(c)
@@ -146,7 +148,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
-      replace(prepare(c, []))
+      replace(await prepare(c, []))
       return
     }
     const again =
@@ -170,7 +172,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
           if (mayStore) limits.push(mayStore)
           context.mayStore = (response) => limits.every((limit) => limit(response))
         }
-        return prepare(c, before)
+        return await prepare(c, before)
       } finally {
         // Middleware in front must find the conditions of its client, not those of the cache.
         if (c.req.raw === request) c.req.raw = raw

@@ -284,6 +284,16 @@ export const mutants: readonly Mutant[] = [
     "if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')",
     '',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'a session in front is saved before its response is stored',
+    'await saveSessions(c, headers)',
+    '',
+  ),
+  of('adapters/hono/session.ts', STACKS)(
+    'the cookie of a session is sent once',
+    'cookie && !headers.getSetCookie().includes(cookie) ? cookie : undefined',
+    'cookie',
+  ),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
     'an error takes no place of a good answer',

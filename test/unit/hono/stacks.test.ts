@@ -1,7 +1,8 @@
 import type { AtomicStore } from 'hither'
-import { cacheResponse } from 'hither/hono'
+import { cacheResponse, type SessionVariables, session } from 'hither/hono'
 import { createHttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
+import { createSessions } from 'hither/session'
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { etag } from 'hono/etag'
@@ -119,6 +120,42 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     })
     for (let i = 0; i < 2; i++) expect((await app.request(URL_A)).headers.has('x-hono-already-sent')).toBe(true)
     expect(calls).toBe(2)
+  })
+
+  it.each([
+    ['in front', true],
+    ['behind', false],
+  ])('stores nothing of a request that has changed its session, with session() %s', async (_, isInFront) => {
+    const store = memoryStore()
+    const sessions = createSessions<{ visit: number }>({ store, secrets: [new Uint8Array(32).fill(7)] })
+    const cached = cacheResponse({ cache: createHttpCache({ store }), cacheControl: 'max-age=60' })
+    const opened = session({ sessions })
+    let calls = 0
+    const app = new Hono<{ Variables: SessionVariables<{ visit: number }> }>()
+    if (isInFront) app.use(opened, cached)
+    else app.use(cached, opened)
+    app.get('/form', (c) => {
+      c.var.session.set('visit', ++calls)
+      return c.text(`${calls}`)
+    })
+    app.get('/logout', async (c) => {
+      await c.var.session.destroy()
+      return c.text('bye')
+    })
+    app.get('/plain', (c) => c.text(`${++calls}`))
+    const ask = async (path: string, headers: Record<string, string> = {}) => {
+      const response = await app.request(`https://a.example${path}`, { headers })
+      const cookies = response.headers.getSetCookie()
+      return { body: await response.text(), cookies, says: response.headers.get('cache-control') }
+    }
+    const visits = [await ask('/form'), await ask('/form')]
+    expect(visits.map(({ body, cookies, says }) => [body, cookies.length, says])).toEqual([
+      ['1', 1, 'no-store, max-age=60'],
+      ['2', 1, 'no-store, max-age=60'],
+    ])
+    const [cookie = ''] = visits[0]?.cookies ?? []
+    expect((await ask('/logout', { cookie: cookie.split(';', 1)[0] as string })).cookies).toHaveLength(1)
+    expect([(await ask('/plain')).body, (await ask('/plain')).body]).toEqual(['3', '3'])
   })
 
   it('leaves the conditions of its client to middleware in front', async () => {
