@@ -369,7 +369,7 @@ export const mutants: readonly Mutant[] = [
   inFront('a cookie is sent once', '!headers.getSetCookie().includes(value)', 'true'),
   inFront(
     'a refresh stores none of it',
-    'await next()\n      replace(prepare(c, before))',
+    'await next()\n      replace(await prepare(c, before))',
     'await next()\n      replace(prepare(c, []))',
   ),
   responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
