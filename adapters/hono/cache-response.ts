@@ -71,11 +71,16 @@ interface Asking {
   readonly limits: MayStore[]
 }
 
-/** The caches that wait for a response, by request. A cache that asked twice for one request would wait for itself. */
-const asking = new WeakMap<Context, Asking>()
+/**
+ * The caches that wait for a response, by context, and by request: an application that is mounted with `replaceRequest: false` has
+ * another context. A cache that asked twice for one request would wait for itself.
+ */
+const asking = new WeakMap<Context | Request, Asking>()
+
+const askingOf = (c: Context): Asking | undefined => asking.get(c) ?? asking.get(c.req.raw)
 
 function findAsking(c: Context, cache: HttpCache): Asking | undefined {
-  let found = asking.get(c)
+  let found = askingOf(c)
   while (found && found.cache !== cache) found = found.before
   return found
 }
@@ -163,9 +168,10 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (asked) return again ? again(request) : new Response(null, { status: 502 })
       asked = true
       const { raw } = c.req
-      c.req.raw = request
       const limits: MayStore[] = []
-      asking.set(c, { cache, before: asking.get(c), limits })
+      const own: Asking = { cache, before: askingOf(c), limits }
+      c.req.raw = request
+      asking.set(c, own).set(request, own)
       try {
         await next()
         if (limits.length > 0) {
@@ -174,6 +180,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
         }
         return await prepare(c, before)
       } finally {
+        // The application may be asked with the same object again.
+        asking.delete(request)
         // Middleware in front must find the conditions of its client, not those of the cache.
         if (c.req.raw === request) c.req.raw = raw
       }

@@ -294,6 +294,12 @@ export const mutants: readonly Mutant[] = [
     'cookie && !headers.getSetCookie().includes(cookie) ? cookie : undefined',
     'cookie',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'a mounted application finds that its cache waits for it',
+    'asking.get(c) ?? asking.get(c.req.raw)',
+    'asking.get(c)',
+  ),
+  of('adapters/hono/cache-response.ts', STACKS)('a request may be reused', '        asking.delete(request)\n', ''),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
     'an error takes no place of a good answer',

@@ -158,6 +158,21 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     expect([(await ask('/plain')).body, (await ask('/plain')).body]).toEqual(['3', '3'])
   })
 
+  it('asks its cache once also for an application that is mounted with the same request, and again for a request that is reused', async () => {
+    const cached = cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' })
+    let calls = 0
+    const inner = new Hono().use(cached).get('/api/:id', (c) => c.text(`${++calls}`))
+    const app = new Hono().use(cached).mount('/api', inner.fetch, { replaceRequest: false })
+    const request = new Request('https://a.example/api/1')
+    const stories: string[] = []
+    for (let i = 0; i < 2; i++) {
+      const response = await app.fetch(request)
+      stories.push(storyOf(response))
+      await response.text()
+    }
+    expect(stories).toEqual(['hither; fwd=uri-miss; fwd-status=200; stored', 'hither; hit; ttl=60'])
+  })
+
   it('leaves the conditions of its client to middleware in front', async () => {
     const seen: (string | undefined)[] = []
     const app = new Hono()
