@@ -13,6 +13,7 @@
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
+import { saveSessions } from './session.ts'
 import { waitUntilOf } from './wait-until.ts'
 
 export interface CacheResponseOptions<E extends Env = Env> {
@@ -70,11 +71,16 @@ interface Asking {
   readonly limits: MayStore[]
 }
 
-/** The caches that wait for a response, by request. A cache that asked twice for one request would wait for itself. */
-const asking = new WeakMap<Context, Asking>()
+/**
+ * The caches that wait for a response, by context, and by request: an application that is mounted with `replaceRequest: false` has
+ * another context. A cache that asked twice for one request would wait for itself.
+ */
+const asking = new WeakMap<Context | Request, Asking>()
+
+const askingOf = (c: Context): Asking | undefined => asking.get(c) ?? asking.get(c.req.raw)
 
 function findAsking(c: Context, cache: HttpCache): Asking | undefined {
-  let found = asking.get(c)
+  let found = askingOf(c)
   while (found && found.cache !== cache) found = found.before
   return found
 }
@@ -100,19 +106,23 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
-  const prepare = (c: Context<E>, before: Fields): Response => {
+  const prepare = async (c: Context<E>, before: Fields): Promise<Response> => {
     // A switch to WebSocket (101) holds a socket. No new `Response` can be made of it.
     if (c.res.status < 200) return c.res
     // Middleware in front, such as `timeout()`, has sent another response, so nobody receives this one.
     if (c.res.bodyUsed) return Response.error()
     const response = new Response(c.res.body, c.res)
     const { headers } = response
+    if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
+    await saveSessions(c, headers)
     // If a 304 lacks a field, the stored field remains; if the 304 has it, it replaces the stored one. So add only to the latter.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
     const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
     const mayLast = (field: string): boolean => lasts && isAdded(field)
+    // `RESPONSE_ALREADY_SENT` of @hono/node-server: the handler has sent another response than this empty one.
+    if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')
     // CDN-Cache-Control overrides Cache-Control, and must not undo what the handler forbids there.
     const isClosed = FORBIDDING.test(headers.get('cache-control') ?? '')
     if (cacheControl !== undefined && mayLast('cache-control')) addDirectives(headers, 'cache-control', cacheControl)
@@ -133,7 +143,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
       await next()
-      replace(prepare(c, before))
+      replace(await prepare(c, before))
       return
     }
     const cache = typeof source === 'function' ? source : await source.for(c)
@@ -143,7 +153,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
-      replace(prepare(c, []))
+      replace(await prepare(c, []))
       return
     }
     const again =
@@ -157,15 +167,24 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       // The handlers of a request can run only once.
       if (asked) return again ? again(request) : new Response(null, { status: 502 })
       asked = true
-      c.req.raw = request
+      const { raw } = c.req
       const limits: MayStore[] = []
-      asking.set(c, { cache, before: asking.get(c), limits })
-      await next()
-      if (limits.length > 0) {
-        if (mayStore) limits.push(mayStore)
-        context.mayStore = (response) => limits.every((limit) => limit(response))
+      const own: Asking = { cache, before: askingOf(c), limits }
+      c.req.raw = request
+      asking.set(c, own).set(request, own)
+      try {
+        await next()
+        if (limits.length > 0) {
+          if (mayStore) limits.push(mayStore)
+          context.mayStore = (response) => limits.every((limit) => limit(response))
+        }
+        return await prepare(c, before)
+      } finally {
+        // The application may be asked with the same object again.
+        asking.delete(request)
+        // Middleware in front must find the conditions of its client, not those of the cache.
+        if (c.req.raw === request) c.req.raw = raw
       }
-      return prepare(c, before)
     }
     const context = new RequestContext(c, again ?? false)
     if (keyGenerator) context.key = await keyGenerator(c)
@@ -247,6 +266,15 @@ const fieldTag = (tag: string): string =>
 /** Whether a status may get a lifetime. A browser would keep an error with one: a 401 after a login, or a 500 after an outage. */
 function isGood({ status }: Response): boolean {
   return status < 400 || status === 404 || status === 410
+}
+
+/**
+ * Gives a 304 the weak tag by which it was asked. `etag()` behind `compress()` names the strong tag of the body before it was
+ * compressed: by that the cache would not know the stored response again.
+ */
+function nameAskedTag(headers: Headers, asked: string | undefined): void {
+  const tag = headers.get('etag')
+  if (tag !== null && asked === `W/${tag}`) headers.set('etag', asked)
 }
 
 /** Directives by which a handler says that a response is not for everyone, or must be validated before each use. */

@@ -17,6 +17,16 @@ export interface SessionVariables<T extends object> {
 /** The `Sessions` that opened each session. */
 const openedBy = new WeakMap<object, object>()
 
+type Save = (headers: Headers) => Promise<void>
+
+/** By request: saves its sessions, and adds their cookies to the headers of a response. */
+const saves = new WeakMap<Context, Save>()
+
+/** Saves the sessions that middleware in front has opened, before it is decided whether the response may be stored. */
+export async function saveSessions(c: Context, headers: Headers): Promise<void> {
+  await saves.get(c)?.(headers)
+}
+
 /**
  * Middleware that opens the request's session as `c.var.session`. It saves the session once, before the response is sent, also
  * after a handler that threw. If a request passes several of these middlewares with the same `sessions`, the first one opens and
@@ -43,8 +53,21 @@ export function session<T extends object, E extends Env = Env>(
     const opened = await all.open(c.req.raw, { signal: c.req.raw.signal, ...call })
     openedBy.set(opened, all)
     c.set('session', opened)
+    /** Resolves to the cookie to send, unless the response has it already. */
+    const save = async (headers: Headers): Promise<string | undefined> => {
+      const cookie = await opened.save(call)
+      return cookie && !headers.getSetCookie().includes(cookie) ? cookie : undefined
+    }
+    const inFront = saves.get(c)
+    saves.set(c, async (headers) => {
+      await inFront?.(headers)
+      const cookie = await save(headers)
+      if (!cookie) return
+      headers.append('set-cookie', cookie)
+      if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+    })
     await next()
-    const cookie = await opened.save(call)
+    const cookie = await save(c.res.headers)
     if (!cookie) return
     c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')

@@ -3,7 +3,7 @@ import type { Chunks } from './chunks.ts'
 import { bytesInline, type StoredResponse } from './entry.ts'
 import { type Field, headersOf } from './fields.ts'
 import { ageAt } from './freshness.ts'
-import { partOf } from './ranges.ts'
+import { type Part, partOf } from './ranges.ts'
 import { isNotModified, trimTo304 } from './validate.ts'
 
 /** The name of this cache in Cache-Status; false leaves the field out. */
@@ -23,6 +23,13 @@ export function tellStatus(headers: Headers, name: StatusName, story: Story): vo
   if (name) headers.append('cache-status', statusMember(name, story))
 }
 
+/** A chunk of a stored body that was read before the body is sent. */
+export interface ReadChunk {
+  readonly id: string
+  readonly index: number
+  readonly bytes: Uint8Array
+}
+
 export interface AnswerRequest {
   readonly request: Request
   readonly stored: StoredResponse
@@ -30,6 +37,7 @@ export interface AnswerRequest {
   readonly nowMs: number
   readonly name: StatusName
   readonly chunks: Chunks
+  readonly first?: ReadChunk | undefined
 }
 
 /** The usual hit, without a promise: the whole of a body that is stored inline. Undefined when `answerFrom` is needed. */
@@ -56,10 +64,7 @@ export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): P
   if (NO_BODY.has(stored.status)) return new Response(null, { status: stored.status, headers })
   const isHead = request.method === 'HEAD'
   const { length } = stored
-  const part =
-    stored.status === 200 && !isHead && request.headers.has('range')
-      ? partOf(request.headers, headers, length)
-      : 'whole'
+  const part = partFor(request, stored, headers)
   if (part === 'unsatisfiable') {
     for (const field of ['content-length', 'content-type', 'content-encoding']) headers.delete(field)
     headers.set('content-range', `bytes */${length}`)
@@ -74,6 +79,11 @@ export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): P
   if (body === undefined) return undefined
   const sent = headers.has('content-type') ? body : untyped(body)
   return new Response(sent, { status: isPart ? 206 : stored.status, headers, ...encodedInit(headers) })
+}
+
+/** The part of a stored body that a request gets. */
+function partFor({ method, headers: asked }: Request, { status, length }: StoredResponse, headers: Headers): Part {
+  return status === 200 && method !== 'HEAD' && asked.has('range') ? partOf(asked, headers, length) : 'whole'
 }
 
 /** Whether a request is a GET without conditions and without a range. */
@@ -110,15 +120,39 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
 const untyped = (body: BodyInit): BodyInit => (typeof body === 'string' ? new TextEncoder().encode(body) : body)
 
 /** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
-export function encodedInit(headers: Headers): ResponseInit {
+function encodedInit(headers: Headers): ResponseInit {
   return headers.has('content-encoding') ? ENCODED : {}
 }
 
+/** A chunk of a stored body; undefined if it is gone, or not as long as it was when it was stored. */
+async function readChunk(
+  chunks: Chunks,
+  { body, length }: StoredResponse,
+  index: number,
+): Promise<ReadChunk | undefined> {
+  if (!('id' in body)) return undefined
+  const { id, size } = body
+  const bytes = await chunks.read(id, index)
+  return bytes?.length === Math.min(size, length - index * size) ? { id, index, bytes } : undefined
+}
+
+/** Reads the first chunk that the response to a request needs. Undefined if it is gone. Rejects as the store does. */
+export function readFirst({
+  request,
+  stored,
+  chunks,
+}: Pick<AnswerRequest, 'request' | 'stored' | 'chunks'>): Promise<ReadChunk | undefined> {
+  const part = partFor(request, stored, headersOf(stored.fields))
+  const { body } = stored
+  return readChunk(chunks, stored, typeof part === 'object' && 'id' in body ? Math.floor(part.from / body.size) : 0)
+}
+
 async function bodyOf(
-  { stored: { body, length }, chunks }: AnswerRequest,
+  { stored, chunks, first }: AnswerRequest,
   [from, to]: readonly [number, number],
   onGone: () => unknown,
 ): Promise<BodyInit | undefined> {
+  const { body, length } = stored
   const inline = bytesInline(body)
   if (inline !== undefined) {
     if (to - from === length) return inline
@@ -129,8 +163,8 @@ async function bodyOf(
   const { id, size } = body
   let index = Math.floor(from / size)
   // The first chunk is read before the response is made: if it is gone, the origin can still be asked.
-  let first = await chunks.read(id, index)
-  if (!first) {
+  let read = first?.id === id && first.index === index ? first : await readChunk(chunks, stored, index)
+  if (!read) {
     onGone()
     return undefined
   }
@@ -138,8 +172,8 @@ async function bodyOf(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const bytes = first ?? (await chunks.read(id, index))
-        first = undefined
+        const { bytes } = read ?? (await readChunk(chunks, stored, index)) ?? {}
+        read = undefined
         // The stream fails, so that the client sees that the body was cut.
         if (!bytes) {
           onGone()

@@ -11,7 +11,7 @@
  * `respond` makes a response from a stored one.
  */
 import { now } from '../runtime/clock.ts'
-import { type AnswerRequest, answerAtOnce, answerFrom, encodedInit, isFinal, tellStatus } from './answer.ts'
+import { type AnswerRequest, answerAtOnce, answerFrom, isFinal, readFirst, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
 import { type Engine, failureOf, type Outcome } from './engine.ts'
@@ -65,11 +65,25 @@ export async function fetchAndKeep(task: FetchTask): Promise<Response> {
     task.onDone(stored)
   }
   try {
-    return await ask(task, done)
+    return await ask(await withFirst(task), done)
   } catch (error) {
     done(undefined, true)
     throw error
   }
+}
+
+/**
+ * Before a handler is asked that can be asked only once: reads the first chunk of the stored body, which is sent after a 304. If it
+ * cannot be read, the whole response is asked for.
+ */
+async function withFirst(task: FetchTask): Promise<FetchTask> {
+  const { engine, plan, stored } = task
+  const { request, context } = plan
+  if (context.refresh !== false || !stored || !('id' in stored.body) || request.method === 'HEAD') return task
+  const first = await readFirst({ request, stored, chunks: engine.storage.chunks }).catch((error: unknown) =>
+    engine.tell({ type: 'store-error', error }),
+  )
+  return first ? { ...task, plan: { ...plan, first } } : { ...task, stored: undefined }
 }
 
 type Done = (stored: Outcome, isShareable?: boolean) => void
@@ -129,7 +143,6 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
 async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
-  const headers = new Headers(received.headers)
   const why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
   // An error never replaces a stored good response, which may still stand in for errors.
@@ -159,13 +172,13 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   }
   const isStored = body !== undefined
   const story = { ...task.story, fwdStatus: response.status }
+  // Made of the response itself: only that keeps whether workerd shall encode the body.
+  const made = new Response(isStored ? body : response.body, response)
+  const { headers } = made
+  for (const [name, value] of received.headers)
+    if (name !== 'set-cookie' && headers.get(name) !== value) headers.set(name, value)
   tellStatus(headers, engine.name, { ...story, ...(isStored ? { stored: true } : {}), ...(why ? { detail: why } : {}) })
-  return new Response(isStored ? body : response.body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers,
-    ...encodedInit(headers),
-  })
+  return made
 }
 
 const isGone = (status: number): boolean => status === 404 || status === 410
@@ -231,7 +244,7 @@ export function respond(
 ): Response | Promise<Response> {
   const { request } = plan
   const { chunks } = engine.storage
-  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks }
+  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first: plan.first }
   return answerAtOnce(asked) ?? readAndRespond(engine, plan, asked)
 }
 
@@ -246,9 +259,10 @@ async function readAndRespond(engine: Engine, plan: Plan, asked: AnswerRequest):
   })
   if (answer) return answer
   const response = await plan.next(request)
-  const headers = new Headers(response.headers)
-  tellStatus(headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
-  return new Response(response.body, { status: response.status, headers, ...encodedInit(headers) })
+  if (!isFinal(response)) return response
+  const made = new Response(response.body, response)
+  tellStatus(made.headers, engine.name, { fwd: 'miss', fwdStatus: response.status, detail: 'body-gone' })
+  return made
 }
 
 /** Drops the stored responses of the place of `stored`, which may be another than that of the request's URL (No-Vary-Search). */

@@ -1,7 +1,7 @@
 import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs, now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
-import { encodedInit, isFinal, tellStatus } from './answer.ts'
+import { isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { createFlight, type Engine, flightOf } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
@@ -216,8 +216,7 @@ async function passThrough(engine: Engine, request: Request, next: NextHandler, 
 
 function withStatus(engine: Engine, response: Response, story: Story): Response {
   if (!isFinal(response)) return response
-  const headers = new Headers(response.headers)
-  tellStatus(headers, engine.name, { ...story, fwdStatus: response.status })
-  const { status, statusText } = response
-  return new Response(response.body, { status, statusText, headers, ...encodedInit(headers) })
+  const made = new Response(response.body, response)
+  tellStatus(made.headers, engine.name, { ...story, fwdStatus: response.status })
+  return made
 }

@@ -1,5 +1,6 @@
 import { invalid } from '../protocol/arguments.ts'
 import { toMs } from '../protocol/duration.ts'
+import type { ReadChunk } from './answer.ts'
 import { type Directives, parseDirectives } from './directives.ts'
 import type { Place } from './place.ts'
 import type { HttpCacheContext, HttpRule, NextHandler } from './types.ts'
@@ -21,6 +22,8 @@ export interface Plan extends Visit {
   readonly hasIdentity: boolean
   /** `seenUs` of `Found`, after the store was read. */
   readonly seenUs?: number
+  /** The first chunk of the stored body, if it was read before the origin is asked. */
+  readonly first?: ReadChunk
 }
 
 /** The first rule that matches a request. */

@@ -4,6 +4,8 @@ import type { StoredBody } from './entry.ts'
 export interface Recording extends Collecting {
   /** The number of bytes that the body must have; undefined if any number will do. */
   readonly length: number | undefined
+  /** Whether a body that begins so is stored. */
+  mayBegin(start: Uint8Array): boolean
   /** Stores the response. If it rejects, `onLost` is called with the error. */
   onWhole(body: StoredBody, length: number): Promise<void>
   /** Called when the body is not stored: it was cut, it was too large, the store failed, or (`isAbandoned`) its client left. */
@@ -36,6 +38,7 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
   const collect = async (bytes: Uint8Array): Promise<void> => {
     if (state === 'lost') return
     try {
+      if (collector.length() === 0 && !recording.mayBegin(bytes)) return lose()
       if (!(await collector.add(bytes))) lose()
     } catch (error) {
       lose(error)

@@ -60,7 +60,8 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   const { status, headers } = received
   const { directives } = control
   const isUnderstood = isHeuristic(status) || UNDERSTOOD.has(status)
-  if (status < 200 || status > 599 || status === 304) return no('status')
+  // A 416 is about the Range of its request, which the key leaves out.
+  if (status < 200 || status > 599 || status === 304 || status === 416) return no('status')
   if (directives.has('must-understand') ? !isUnderstood : directives.has('no-store')) return no('no-store')
   if (parseDirectives(asked.headers.get('cache-control')).has('no-store')) return no('request-no-store')
   if (isUnqualified(directives, 'private')) return no('private')

@@ -87,8 +87,8 @@ export interface HttpCacheContext {
   /** Keeps work alive after the response. @default what the runtime supplies */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined
   /**
-   * Makes the new response when a stale one is refreshed after it was sent; undefined: `next` does. `false`: stale responses are
-   * not refreshed in the background but validated before they are sent.
+   * Makes the new response when a stale one is refreshed after it was sent; undefined: `next` does. `false`: `next` can be called
+   * only once, so stale responses are not refreshed in the background but validated before they are sent.
    */
   readonly refresh?: false | ((request: Request) => Promise<Response>)
   /** Replaces path and query in the key. `purge({ url })` does not find such a response: use tags or the path. */

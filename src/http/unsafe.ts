@@ -1,5 +1,5 @@
 import { now } from '../runtime/clock.ts'
-import { encodedInit, isFinal, tellStatus } from './answer.ts'
+import { isFinal, tellStatus } from './answer.ts'
 import { controlOf } from './directives.ts'
 import type { Engine } from './engine.ts'
 import { lifetimeOf, type Received } from './freshness.ts'
@@ -18,7 +18,6 @@ export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Respon
   const requestMs = now()
   const response = await next(request)
   if (!isFinal(response)) return response
-  const headers = new Headers(response.headers)
   let stored: BodyInit | null | undefined
   if (!SAFE.has(method) && response.status >= 200 && response.status < 400) {
     try {
@@ -29,14 +28,13 @@ export async function handleUnsafe(engine: Engine, visit: Visit): Promise<Respon
       engine.tell({ type: 'store-error', error })
     }
   }
-  tellStatus(headers, engine.name, {
+  const made = new Response(stored === undefined ? response.body : stored, response)
+  tellStatus(made.headers, engine.name, {
     fwd: 'method',
     fwdStatus: response.status,
     ...(stored === undefined ? {} : { stored: true }),
   })
-  const { status, statusText } = response
-  const body = stored === undefined ? response.body : stored
-  return new Response(body, { status, statusText, headers, ...encodedInit(headers) })
+  return made
 }
 
 /** Drops the request's URL, those of Location and Content-Location, and the groups that the response names, all of one origin. */

@@ -21,8 +21,11 @@ const OVERRIDE =
  */
 export function selectorsOf(request: Headers, response: Headers, anyOrder: boolean): readonly Selector[] | undefined {
   const names = varyNames(response)
-  const overrides = [...request.keys()].filter((name) => OVERRIDE.test(name) && !names?.includes(name))
-  return names && [...names, ...overrides].map((name) => [name, normalized(name, request.get(name), anyOrder)])
+  const unnamed = [...request.keys()].filter((name) => OVERRIDE.test(name))
+  // Some origins compress without naming Accept-Encoding in Vary. Other clients could not read the body.
+  if (response.has('content-encoding')) unnamed.push('accept-encoding')
+  const more = unnamed.filter((name) => !names?.includes(name))
+  return names && [...names, ...more].map((name) => [name, normalized(name, request.get(name), anyOrder)])
 }
 
 /** Whether a request selects the response that was stored with these selectors (RFC 9111, section 4.1). */

@@ -50,6 +50,7 @@ export async function startWorkerd({ entry, by, bindings, objects = {} }: Worker
       '#background': at(`adapters/${by === 'workerd' ? 'cloudflare' : 'node'}/background.ts`),
       '#socket': at('adapters/cloudflare/socket.ts'),
       hither: at('src/index.ts'),
+      'hither/http': at('src/http/index.ts'),
       'hither/memory': at('adapters/memory/index.ts'),
       'hither/cloudflare': at('adapters/cloudflare/index.ts'),
       'hither/rate-limit': at('src/rate-limit/index.ts'),

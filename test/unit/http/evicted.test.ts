@@ -25,3 +25,14 @@ it.each([
   expect(await ask()).toEqual([LENGTH, asked + 1])
   expect(await ask()).toEqual([LENGTH, asked + 1])
 })
+
+it('a body whose first part is shorter than it was stored is fetched again', async () => {
+  const { memory, store, parts } = storeWithParts()
+  const cache = cacheOf({ store })
+  const origin = createOrigin()
+  origin.answers(() => new Response(new Uint8Array(LENGTH), { headers: { 'cache-control': 'max-age=3600' } }))
+  const ask = async () => lengthOf(await cache(new Request(URL_A), origin))
+  expect(await ask()).toBe(LENGTH)
+  await memory.setBytes?.(parts[0] as string, new Uint8Array(10), 60_000)
+  expect([await ask(), origin.asked.length]).toEqual([LENGTH, 2])
+})

@@ -74,6 +74,7 @@ describe('by its status', () => {
     [410, 'stored', 'stored'],
     [400, 'status', 'stored'],
     [403, 'status', 'stored'],
+    [416, 'status', 'status'],
     [429, 'status', 'stored'],
     [500, 'status', 'stored'],
     [503, 'status', 'stored'],

@@ -45,6 +45,13 @@ describe('a request', () => {
     expect(select(all, new Headers({ foo: '3', bar: 'x' }), true)?.dateMs).toBe(1)
     expect(select([store('', {}, 1), { ...store('', {}, 1), dateMs: 1 }], new Headers(), true)?.dateMs).toBe(1)
   })
+  it('selects a compressed response by Accept-Encoding, whatever its Vary says', () => {
+    const request = (coding: string): Headers => new Headers({ 'accept-encoding': coding })
+    const selectors = (response: Record<string, string>) => selectorsOf(request('gzip'), new Headers(response), true)
+    expect(selectors({ 'content-encoding': 'gzip' })).toEqual([['accept-encoding', 'gzip']])
+    expect(selectors({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })).toEqual([['accept-encoding', 'gzip']])
+    expect(selectors({})).toEqual([])
+  })
   it('selects nothing under an asterisk', () => {
     expect(selectorsOf(new Headers(), new Headers({ vary: 'a, *' }), true)).toBeUndefined()
   })
