@@ -161,6 +161,11 @@ export const mutants: readonly Mutant[] = [
     'if (state.newSubject === newSubject) state.newSubject',
     'state.newSubject',
   ),
+  session(
+    'so is one of what was read back before the save',
+    'const value = (changed.has(name) ? changed : state.stored).get(name)?.value',
+    'if (changed.has(name)) return changed.get(name)?.value\n    const value = state.stored.get(name)?.value',
+  ),
   save('a change in place is found after a save too', 'if (current.has(name)) state.snapshots.set(name, text)', 'text'),
   save('what is too large says so', 'if (reply === TOO_LARGE) throw tooLarge()\n  // A rotated', '// A rotated'),
 ]
