@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connect, ioredisStore } from '../../adapters/ioredis/index.ts'
+import { memcachedStore } from '../../adapters/memcached/index.ts'
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { channel } from '../../src/channel/index.ts'
@@ -84,6 +85,18 @@ describe.each(Object.entries(ways))('a server that does not reply, over %s', (_,
     await expect(scan({ signal: abortIn(50, reason) })).rejects.toBe(reason)
     await expect(scan(odd)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
+})
+
+it('a scan of Memcached ends by its deadline and by its signal', async () => {
+  const server = (await silentServer()).replace('redis:', 'memcached:')
+  const store = memcachedStore({ servers: [server], connectTimeoutMs: 30_000 })
+  ends.push(() => store.close())
+  const scan = (call: Call) => store.scan('*', call)[Symbol.asyncIterator]().next()
+  await expect(scan({ deadline: Date.now() + 50 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+  const reason = new Error('the caller left')
+  await expect(scan({ signal: abortIn(50, reason) })).rejects.toBe(reason)
+  await expect(scan({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  await expect(scan({ signal: 'x' as unknown as AbortSignal })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
 
 it('a scan of a Cluster whose nodes are not known yet takes no signal that is none', async () => {

@@ -6,6 +6,7 @@ const tcp = of('adapters/tcp/index.ts', UNIT)
 const tcpTransport = of('adapters/tcp/transport.ts', UNIT)
 const ioredis = of('adapters/ioredis/index.ts', UNIT)
 const ioredisTransport = of('adapters/ioredis/transport.ts', UNIT)
+const memcached = of('adapters/memcached/scan.ts', UNIT)
 const nodeRedis = of('adapters/node-redis/index.ts', UNIT)
 const nodeRedisTransport = of('adapters/node-redis/transport.ts', UNIT)
 
@@ -28,4 +29,6 @@ export const mutants: readonly Mutant[] = [
     'inTime(limits, false, () => write(',
     'inTime({}, false, () => write(',
   ),
+  memcached('a scan ends in time, over Memcached', 'onLimit(limitOf(call), passed, end)', '() => {}'),
+  memcached('the signal of a scan is one, over Memcached', '  checkSignal(call?.signal)\n', ''),
 ]
