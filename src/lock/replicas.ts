@@ -19,7 +19,8 @@ const WAIT_MS = 1000
  */
 export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicStore['run'] {
   const lend = store.transport?.exclusive
-  if (!lend) throw new HitherError('UNSUPPORTED', 'minReplicas needs a store over TCP, of ioredis to one server: it uses WAIT')
+  if (!lend)
+    throw new HitherError('UNSUPPORTED', 'minReplicas needs a store over TCP, of ioredis to one server: it uses WAIT')
   return async <A extends readonly Arg[], R>(
     operation: Operation<A, never>,
     key: string,
