@@ -13,14 +13,19 @@ import type { Call, CommandStore } from '../../src/store/store.ts'
 const options = { timeoutMs: 200 }
 const never = (): Promise<never> => new Promise(() => {})
 const ways: Readonly<Record<string, () => Promise<CommandStore>>> = {
-  'hither/tcp': async () => tcpStore({ url: await silentServer(), ...options }),
-  ioredis: async () => ioredisStore(await connect(await silentServer()), options),
+  'hither/tcp': async () => connected(tcpStore({ url: await silentServer(), ...options })),
+  ioredis: async () => connected(ioredisStore(await connect(await silentServer()), options)),
   async 'node-redis'() {
     const none = (): void => {}
     const methods = { on: none, duplicate: none, subscribe: none, sendCommand: never }
     const client = { isOpen: true, isReady: true, options: { disableOfflineQueue: true }, ...methods }
     return nodeRedisStore(client as never, options)
   },
+}
+/** Waits until the store has a connection, so that a call can be sent within its time. */
+async function connected(store: CommandStore): Promise<CommandStore> {
+  await store.get('k', { deadline: Date.now() + 20_000 })
+  return store
 }
 const ends: (() => unknown)[] = []
 afterEach(async () => {
